@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Self
 
 __all__ = [
@@ -18,9 +18,9 @@ _ROWS_SHOWN = 5
 
 
 def shorten(values: Iterable[object], most: int = _ROWS_SHOWN) -> str:
-    """Write the first ``most`` values and how many more there are."""
-    listed = list(values)
-    shown = ", ".join(repr(_plain(value)) for value in listed[:most])
+    """Write the first ``most`` distinct values and how many more there are."""
+    listed = list(dict.fromkeys(map(_plain, values)))
+    shown = ", ".join(repr(value) for value in listed[:most])
     rest = len(listed) - most
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
@@ -28,7 +28,8 @@ def shorten(values: Iterable[object], most: int = _ROWS_SHOWN) -> str:
 def _plain(value: object) -> object:
     """Turn a numpy scalar into the Python value it stands for, so messages read well."""
     item = getattr(value, "item", None)
-    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+    plain = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+    return plain if isinstance(plain, Hashable) else repr(plain)
 
 
 class RecommenderError(Exception):
@@ -95,8 +96,7 @@ class InvalidInput(RecommenderError, ValueError):
         if shown := shorten(values):
             text += f"; got {shown}"
         if len(rows):
-            noun = "row" if len(rows) == 1 else "rows"
-            text += f" in {noun} {shorten(rows)} (of {len(rows):,})" if len(rows) > 1 else f" in {noun} {shorten(rows)}"
+            text += f" in {'row' if len(rows) == 1 else 'rows'} {shorten(rows)}"
         return cls(text + ".", column=column, rows=rows, mend=mend)
 
     @classmethod

@@ -1,0 +1,273 @@
+"""Checks of the columns of a log; each returns a clean array or names what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+
+__all__ = [
+    "check_names",
+    "codes_of",
+    "context_columns",
+    "eligible_array",
+    "order_of",
+    "propensity_column",
+    "protected_names",
+    "reward_column",
+]
+
+_PROTECTED = re.compile(
+    r"(^|[_\W])(age|gender|sex|ethnic\w*|race|religio\w*|health|disabilit\w*|neighbou?rhood|marital\w*|pregnan\w*|"
+    r"nationality|edad|genero|género|sexo|etnia|raza|religion|salud|discapacidad|barrio|estado_civil|nacionalidad|"
+    r"idade|raca|saude|bairro|zip_?code|post_?code|codigo_postal)($|[_\W])",
+    re.IGNORECASE,
+)
+_SECONDS_A_DAY = 86_400.0
+
+
+def protected_names(columns: Sequence[str]) -> list[str]:
+    """Columns named like a protected attribute (age, gender, ethnicity, religion, health, neighbourhood ...)."""
+    return [column for column in columns if _PROTECTED.search(str(column))]
+
+
+def check_names(
+    frame: pd.DataFrame,
+    actions: ActionSpace,
+    context: list[str],
+    categorical: list[str],
+    roles: Mapping[str, str | None],
+) -> None:
+    """Raise where columns are missing, repeated, or used for two things that must stay apart."""
+    repeated = frame.columns[frame.columns.duplicated()].unique().tolist()
+    if repeated:
+        raise InvalidInput.in_column(
+            str(repeated[0]), "appears more than once in the frame", mend="Rename or drop the repeats."
+        )
+    for role, wanted in (("action factors", list(actions.factors)), ("context", context)):
+        if missing := [name for name in wanted if name not in frame.columns]:
+            raise InvalidInput.missing_columns(missing, frame.columns.tolist(), role=role)
+    for role, name in roles.items():
+        if name is not None and name not in frame.columns:
+            raise InvalidInput.missing_columns([name], frame.columns.tolist(), role=role)
+    if twice := [name for position, name in enumerate(context) if name in context[:position]]:
+        raise InvalidInput.in_column(twice[0], "is listed twice in context", mend="List it once.")
+    if outside := [name for name in categorical if name not in context]:
+        raise InvalidInput.in_column(
+            outside[0], "is listed in categorical but not in context", mend="Add it to context or drop it."
+        )
+    after_the_fact = dict.fromkeys(actions.factors, "an action factor")
+    after_the_fact |= {
+        name: f"the {role} column"
+        for role, name in roles.items()
+        if name and role in ("reward", "propensity", "known_at")
+    }
+    for name in context:
+        if name in after_the_fact:
+            raise InvalidInput.in_column(
+                name,
+                f"is {after_the_fact[name]} and cannot be context: it was not known before the decision",
+                mend="Remove it from context.",
+            )
+
+
+def context_columns(
+    frame: pd.DataFrame, context: list[str], categorical: list[str]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Copy the context columns; numbers are checked to be finite or missing, text joins the categorical ones."""
+    held = frame[context].copy()
+    categories = list(categorical)
+    for name in context:
+        column = held[name]
+        if name in categorical:
+            continue
+        if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
+            raise InvalidInput.in_column(
+                name,
+                "holds instants",
+                values=column.head(1),
+                mend="Turn it into a number, e.g. days before the decision.",
+            )
+        if pd.api.types.is_bool_dtype(column.dtype):
+            held[name] = column.astype("float64")
+        elif pd.api.types.is_numeric_dtype(column.dtype):
+            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            infinite = np.flatnonzero(np.isinf(numbers))
+            if infinite.size:
+                raise InvalidInput.in_column(
+                    name,
+                    "must be finite or missing",
+                    values=numbers[infinite],
+                    rows=infinite.tolist(),
+                    mend="Replace infinities by NaN (missing) or by the largest meaningful value.",
+                )
+            held[name] = numbers
+        else:
+            categories.append(name)
+    return held, tuple(name for name in context if name in categories)
+
+
+def reward_column(
+    column: pd.Series, name: str, kind: Literal["binary", "amount"] | None
+) -> tuple[NDArray[np.float64], Literal["binary", "amount"]]:
+    """Rewards as float64 with NaN where not mature, and their kind."""
+    rewards = _numbers(column, name, "Rewards are numbers: 1/0 for a response, or an amount.")
+    infinite = np.flatnonzero(np.isinf(rewards))
+    if infinite.size:
+        raise InvalidInput.in_column(
+            name, "must be finite", values=rewards[infinite], rows=infinite.tolist(), mend="Correct or drop these rows."
+        )
+    mature = ~np.isnan(rewards)
+    if not mature.any():
+        raise InvalidInput.in_column(
+            name,
+            "holds no mature reward (all are null)",
+            mend="Wait until outcomes are known, or check how the column was joined.",
+        )
+    zero_one = np.isin(rewards[mature], (0.0, 1.0)).all()
+    if kind is None:
+        return rewards, "binary" if zero_one else "amount"
+    if kind not in ("binary", "amount"):
+        raise InvalidInput(
+            f"reward_kind must be 'binary' or 'amount'; got {kind!r}.", column="reward_kind", mend="Use one of the two."
+        )
+    if kind == "binary" and not zero_one:
+        rows = np.flatnonzero(mature & ~np.isin(rewards, (0.0, 1.0)))
+        raise InvalidInput.in_column(
+            name,
+            "must be 0 or 1 for a binary reward",
+            values=rewards[rows],
+            rows=rows.tolist(),
+            mend="Use reward_kind='amount' if these are amounts.",
+        )
+    return rewards, kind
+
+
+def propensity_column(column: pd.Series, name: str) -> NDArray[np.float64]:
+    """Propensities in (0, 1], NaN where not logged."""
+    propensity = _numbers(column, name, "Propensities are probabilities in (0, 1].")
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero((propensity <= 0) | (propensity > 1))
+    if rows.size:
+        raise InvalidInput.in_column(
+            name,
+            "must lie in (0, 1]: it is the probability of the action that was taken",
+            values=propensity[rows],
+            rows=rows.tolist(),
+            mend="Correct these rows, set unknown ones to NaN, or pass propensity=None to have all of them estimated.",
+        )
+    if np.isnan(propensity).all():
+        raise InvalidInput.in_column(
+            name,
+            "holds no value (all are NaN)",
+            values=[np.nan],
+            rows=range(len(propensity)),
+            mend="Pass propensity=None to have propensities estimated.",
+        )
+    return propensity
+
+
+def codes_of(column: pd.Series, name: str) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Integer code of each id and the id of each code, in order of first appearance."""
+    codes, ids = pd.factorize(column)
+    rows = np.flatnonzero(codes < 0)
+    if rows.size:
+        raise InvalidInput.in_column(
+            name,
+            "has missing ids",
+            values=[None],
+            rows=rows.tolist(),
+            mend="Give each row an id (a unique one where the account is unknown), or do not name the column.",
+        )
+    return codes.astype(np.int64), np.asarray(ids, dtype=object)
+
+
+def order_of(column: pd.Series, name: str, *, like: pd.Series | None = None) -> NDArray[np.float64]:
+    """Put a sortable column on a number line: days for instants, the number for numbers, else the dense rank.
+
+    With ``like``, the values are placed on the line of that column and may be missing (= never known).
+    """
+    missing = np.flatnonzero(column.isna())
+    if missing.size and like is None:
+        raise InvalidInput.in_column(
+            name,
+            "has missing values",
+            values=[None],
+            rows=missing.tolist(),
+            mend="Fill or drop these rows before building the log.",
+        )
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return days_of(column)
+    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+        return np.where(column.isna(), np.inf, column.to_numpy(dtype=np.float64, na_value=np.nan))
+    try:
+        joint = column if like is None else pd.concat([column, like])
+        codes, _ = pd.factorize(joint, sort=True)
+    except TypeError as error:
+        raise InvalidInput.in_column(
+            name,
+            f"cannot be sorted ({error})",
+            values=column.head(3),
+            mend="Give it one type: instants, numbers or text that sorts in time order.",
+        ) from error
+    ranks = codes[: len(column)].astype(np.float64)
+    return np.where(ranks < 0, np.inf, ranks)
+
+
+def days_of(column: pd.Series) -> NDArray[np.float64]:
+    """Instants as days since 1970 (UTC); missing ones as infinity."""
+    utc = pd.to_datetime(column, utc=True)
+    micros = utc.dt.as_unit("us").astype("int64").to_numpy()
+    return np.where(utc.isna(), np.inf, micros / (_SECONDS_A_DAY * 1e6))
+
+
+def eligible_array(eligible: Any, action: NDArray[np.int64], actions: ActionSpace) -> NDArray[np.bool_]:
+    """Eligible set as bool (n_decisions, n_actions); the logged action must be in it."""
+    allowed = np.asarray(eligible)
+    if allowed.shape != (len(action), len(actions)):
+        raise InvalidInput(
+            f"eligible must have shape {(len(action), len(actions))} (decisions x actions); got {allowed.shape}.",
+            column="eligible",
+            mend="Order its columns as actions.to_frame().",
+        )
+    if allowed.dtype != bool:
+        if not np.isin(allowed, (0, 1)).all():
+            raise InvalidInput(
+                f"eligible must be boolean; got dtype {allowed.dtype}.", column="eligible", mend="Convert it to bool."
+            )
+        allowed = allowed.astype(bool)
+    outside = np.flatnonzero(~allowed[np.arange(len(action)), action])
+    if outside.size:
+        raise InvalidInput.in_column(
+            "eligible",
+            "excludes the action that was taken",
+            values=[actions.label(int(code)) for code in action[outside[:5]]],
+            rows=outside.tolist(),
+            mend="Correct the eligible set: it must be the one the logging policy saw.",
+        )
+    return allowed
+
+
+def _numbers(column: pd.Series, name: str, mend: str) -> NDArray[np.float64]:
+    """Column as float64, or an error that names the values that are no numbers."""
+    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = np.flatnonzero(numbers.isna() & column.notna())
+    if wrong.size or column.notna().any():
+        rows = wrong if wrong.size else np.flatnonzero(column.notna())
+        raise InvalidInput.in_column(
+            name,
+            "must be numeric",
+            values=column.iloc[rows].tolist(),
+            rows=rows.tolist(),
+            mend=f"{mend} Convert the column first, e.g. pd.to_numeric(frame[{name!r}]).",
+        )
+    return np.full(len(column), np.nan)

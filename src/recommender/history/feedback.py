@@ -1,0 +1,313 @@
+"""The one currency between data, learning and evaluation: a log of decisions, checked once, on birth."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.history.columns import (
+    check_names,
+    codes_of,
+    context_columns,
+    eligible_array,
+    order_of,
+    propensity_column,
+    protected_names,
+    reward_column,
+)
+
+__all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
+
+RewardKind = Literal["binary", "amount"]
+
+
+class ProtectedAttributeWarning(UserWarning):
+    """A context column is named like a protected attribute."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LoggedFeedback:
+    """Logged decisions: context, action, reward and, where logged, propensity.
+
+    Build one with :meth:`from_frame` or :meth:`from_tables`; every check happens there, so code that receives a
+    ``LoggedFeedback`` does not check again.
+
+    Attributes
+    ----------
+    actions : ActionSpace
+    context : DataFrame of shape (n_decisions, n_features)
+        What was known when the decision was made, with a fresh 0..n-1 index.
+    categorical : tuple of str
+        Context columns that hold categories.
+    action : ndarray of shape (n_decisions,), dtype int64
+        Index into ``actions``.
+    reward : ndarray of shape (n_decisions,), dtype float64
+        NaN where the outcome is not mature yet.
+    reward_kind : {"binary", "amount"}
+    propensity : ndarray of shape (n_decisions,) or None
+        Probability with which the logging policy chose ``action``, after masking; NaN where it was not logged.
+    account, cluster : ndarray of shape (n_decisions,), dtype int64, or None
+        Codes into ``account_ids``; clusters are independent of each other (debtors).
+    account_ids : ndarray of object or None
+        Account id of each account code.
+    time : ndarray of shape (n_decisions,) or None
+        As given: instants (UTC) or any sortable values.
+    order : ndarray of shape (n_decisions,), dtype float64, or None
+        ``time`` on a number line: days for instants, the number itself for numbers, else the rank.
+    known_order : ndarray of shape (n_decisions,), dtype float64, or None
+        When each reward became known, on the same line; what an account's history may show from then on.
+    eligible : ndarray of bool of shape (n_decisions, n_actions) or None
+        Actions that were allowed at the decision.
+    """
+
+    actions: ActionSpace
+    context: pd.DataFrame
+    categorical: tuple[str, ...]
+    action: NDArray[np.int64]
+    reward: NDArray[np.float64]
+    reward_kind: RewardKind
+    propensity: NDArray[np.float64] | None = None
+    account: NDArray[np.int64] | None = None
+    account_ids: NDArray[np.object_] | None = None
+    cluster: NDArray[np.int64] | None = None
+    time: NDArray[Any] | None = None
+    order: NDArray[np.float64] | None = None
+    known_order: NDArray[np.float64] | None = None
+    eligible: NDArray[np.bool_] | None = None
+    names: dict[str, str | None] = field(default_factory=dict)
+
+    # -- birth ---------------------------------------------------------------------------------------------------
+    @classmethod
+    def from_frame(
+        cls,
+        contacts: pd.DataFrame,
+        *,
+        actions: ActionSpace,
+        context: Sequence[str],
+        categorical: Sequence[str] = (),
+        reward: str = "reward",
+        propensity: str | None = None,
+        account: str | None = None,
+        time: str | None = None,
+        cluster: str | None = None,
+        eligible: Any | None = None,
+        reward_kind: RewardKind | None = None,
+        known_at: str | None = None,
+    ) -> Self:
+        """Check a frame of past contacts and freeze it.
+
+        Rows are never reordered or dropped.
+
+        Parameters
+        ----------
+        contacts : DataFrame
+            One row a decision, with one column for each action factor.
+        actions : ActionSpace
+        context : sequence of str
+            Columns that were known before the decision.
+        categorical : sequence of str, default=()
+            Subset of ``context``; text columns of ``context`` are added to it.
+        reward : str, default="reward"
+            Column of rewards. NaN = not mature yet: kept, counted and left out of learning and evaluation.
+        propensity : str or None
+            Column of logged propensities in (0, 1]; nulls in part are estimated later and flagged. None = not logged.
+        account, time : str or None
+            With both, the account's own earlier contacts become features. ``time`` is any sortable column.
+        cluster : str or None
+            Column of independent units (debtors); defaults to ``account``, then to the row.
+        eligible : array-like of bool of shape (n_decisions, n_actions) or None
+        reward_kind : {"binary", "amount"} or None
+            None = binary when every mature reward is 0 or 1, else amount.
+        known_at : str or None
+            Column with the moment each reward became known, comparable with ``time``; default: right after ``time``.
+
+        Returns
+        -------
+        LoggedFeedback
+
+        Raises
+        ------
+        InvalidInput
+            Names the column, the value, the rows and the mend.
+
+        Warns
+        -----
+        ProtectedAttributeWarning
+            When a context column is named like a protected attribute; the column stays, the caller decides.
+        """
+        if not isinstance(contacts, pd.DataFrame):
+            raise InvalidInput(
+                f"The log must be a pandas DataFrame; got {type(contacts).__name__}.",
+                column="contacts",
+                mend="Convert it, e.g. pd.DataFrame(rows) or table.to_pandas().",
+            )
+        roles = {"reward": reward, "propensity": propensity, "account": account, "time": time}
+        roles |= {"cluster": cluster, "known_at": known_at}
+        check_names(contacts, actions, list(context), list(categorical), roles)
+        if not len(contacts):
+            raise InvalidInput(
+                "The log is empty: 0 rows.", column=reward, mend="Pass at least the contacts of a few weeks."
+            )
+        if protected := protected_names(context):
+            warnings.warn(
+                f"Context columns {protected} are named like protected attributes; leave them out of the model unless "
+                "counsel agreed (they may be used for audits).",
+                ProtectedAttributeWarning,
+                stacklevel=2,
+            )
+        frame = contacts.reset_index(drop=True)
+        held, categories = context_columns(frame, list(context), list(categorical))
+        rewards, kind = reward_column(frame[reward], reward, reward_kind)
+        chosen = actions.index_of(frame)
+        account_codes, account_ids = codes_of(frame[account], account) if account else (None, None)
+        cluster_codes = codes_of(frame[cluster], cluster)[0] if cluster else account_codes
+        order = order_of(frame[time], time) if time else None
+        known_order = order
+        if known_at and time and order is not None:
+            known_order = np.fmax(order_of(frame[known_at], known_at, like=frame[time]), order)
+        return cls(
+            actions=actions,
+            context=held,
+            categorical=categories,
+            action=chosen,
+            reward=rewards,
+            reward_kind=kind,
+            propensity=propensity_column(frame[propensity], propensity) if propensity else None,
+            account=account_codes,
+            account_ids=account_ids,
+            cluster=cluster_codes,
+            time=frame[time].to_numpy() if time else None,
+            order=order,
+            known_order=known_order,
+            eligible=None if eligible is None else eligible_array(eligible, chosen, actions),
+            names=roles,
+        )
+
+    # -- views ---------------------------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        """Count the decisions, immature ones included."""
+        return len(self.action)
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions, ``NO_CONTACT`` included."""
+        return len(self.actions)
+
+    @property
+    def mature(self) -> NDArray[np.bool_]:
+        """Where the reward is known."""
+        return ~np.isnan(self.reward)
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Cluster code of each decision; every row its own where no cluster is known."""
+        return np.arange(len(self), dtype=np.int64) if self.cluster is None else self.cluster
+
+    @property
+    def has_account_history(self) -> bool:
+        """Whether the account's own earlier contacts can be used."""
+        return self.account is not None and self.order is not None
+
+    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Self:
+        """Decisions at the given positions (or where the mask is true), in that order."""
+        at = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, dtype=np.int64)
+
+        def pick(values: NDArray[Any] | None) -> Any:
+            return None if values is None else values[at]
+
+        return replace(
+            self,
+            context=self.context.iloc[at].reset_index(drop=True),
+            action=self.action[at],
+            reward=self.reward[at],
+            propensity=pick(self.propensity),
+            account=pick(self.account),
+            cluster=pick(self.cluster),
+            time=pick(self.time),
+            order=pick(self.order),
+            known_order=pick(self.known_order),
+            eligible=pick(self.eligible),
+        )
+
+    def split(self, at: Any) -> tuple[Self, Self]:
+        """Split by time into the decisions before ``at`` and those from ``at`` on.
+
+        Raises
+        ------
+        InvalidInput
+            Without a time column, or when one side would be empty.
+        """
+        if self.time is None or self.order is None:
+            raise InvalidInput(
+                "This log has no time column to split by.",
+                column="time",
+                mend="Pass time=... to from_frame, or use log.folds(k).",
+            )
+        series = pd.Series(self.time)
+        if isinstance(series.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(series.dtype):
+            series = pd.to_datetime(series, utc=True)
+            moment = pd.Timestamp(at)
+            at = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+        before = (series < at).to_numpy(dtype=bool)
+        if before.all() or not before.any():
+            raise InvalidInput.in_column(
+                self.names.get("time") or "time",
+                f"has every row {'before' if before.all() else 'at or after'} the split",
+                values=[at],
+                mend=f"Choose a moment inside {series.min()} .. {series.max()}.",
+            )
+        return self.take(before), self.take(~before)
+
+    def fold_codes(self, k: int = 5, random_state: int = 0) -> NDArray[np.int64]:
+        """Fold 0..k-1 of each decision; a cluster is never spread over two folds."""
+        clusters, codes = np.unique(self.groups, return_inverse=True)
+        if not 2 <= k <= len(clusters):
+            raise InvalidInput(
+                f"Cannot make {k} folds of {len(clusters):,} clusters.",
+                column="k",
+                mend="Use between 2 folds and one a cluster.",
+            )
+        fold_of_cluster = np.random.default_rng(random_state).permutation(len(clusters)) % k
+        return np.asarray(fold_of_cluster[codes], dtype=np.int64)
+
+    def folds(self, k: int = 5, random_state: int = 0) -> list[tuple[Self, Self]]:
+        """``k`` pairs (the rest, the held-out fold), by cluster."""
+        fold = self.fold_codes(k, random_state)
+        return [(self.take(fold != held_out), self.take(fold == held_out)) for held_out in range(k)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Context, action factors, reward and propensity side by side, for looking at."""
+        frame = pd.concat([self.context, self.actions.describe(self.action)], axis=1)
+        frame["reward"] = self.reward
+        if self.propensity is not None:
+            frame["propensity"] = self.propensity
+        return frame
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content; equal logs have equal digests on any machine."""
+        told = hashlib.sha256(repr(self.actions.to_dict()).encode())
+        rows = pd.util.hash_pandas_object(self.context.astype(dict.fromkeys(self.categorical, "str")), index=False)
+        told.update(rows.to_numpy().tobytes())
+        for values in (self.action, self.reward, self.propensity, self.cluster, self.order, self.eligible):
+            told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+        return told.hexdigest()
+
+    def __repr__(self) -> str:
+        """Say what is in the log, in one line."""
+        mature = int(self.mature.sum())
+        mean = float(np.nanmean(self.reward)) if mature else float("nan")
+        known = "not logged" if self.propensity is None else f"{int((~np.isnan(self.propensity)).sum()):,} logged"
+        return (
+            f"LoggedFeedback({len(self):,} decisions, {mature:,} mature, mean reward {mean:.4g} ({self.reward_kind}), "
+            f"{self.n_actions} actions, {self.context.shape[1]} context columns, propensities {known})"
+        )
