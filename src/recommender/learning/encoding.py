@@ -1,0 +1,160 @@
+"""Context columns as numbers: kinds and category lists are frozen at training and never inferred from a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+
+__all__ = ["ColumnCode", "ContextEncoder"]
+
+_MOST_CATEGORIES = 250
+_DAY_NS = 86_400_000_000_000
+
+
+@dataclass(frozen=True)
+class ColumnCode:
+    """How one context column becomes a number.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "category"}
+    categories : tuple of str
+        Kept categories, most frequent first: code 1, 2, ...; code 0 is every other value, seen or not. Missing is NaN.
+    """
+
+    name: str
+    kind: Literal["number", "category"]
+    categories: tuple[str, ...] = ()
+
+
+class ContextEncoder:
+    """Turn context frames into a float64 matrix, one column a context column.
+
+    Numbers stay as they are (booleans 0/1, dates days since 1970), categories become codes, missing is NaN.
+    """
+
+    def __init__(self, columns: tuple[ColumnCode, ...]) -> None:
+        self.columns = columns
+
+    @classmethod
+    def fit(cls, context: pd.DataFrame, categorical: tuple[str, ...]) -> ContextEncoder:
+        """Freeze the kind of each column and the categories frequent enough to learn from."""
+        codes = []
+        rare = 3 + len(context) // 20_000
+        for name in context.columns:
+            series = context[name]
+            if name in categorical or not _is_number_like(series):
+                counts = pd.Series(_as_text(series)).value_counts()
+                # ties are broken by name, so that the coding does not depend on the order of the rows
+                ranked = sorted(counts[counts >= rare].items(), key=lambda item: (-item[1], str(item[0])))
+                kept = tuple(str(value) for value, _ in ranked[:_MOST_CATEGORIES])
+                codes.append(ColumnCode(str(name), "category", kept))
+            else:
+                codes.append(ColumnCode(str(name), "number"))
+        return cls(tuple(codes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Context columns, in the order of the matrix."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def categorical_positions(self) -> list[int]:
+        """Positions of the matrix columns that hold category codes."""
+        return [position for position, column in enumerate(self.columns) if column.kind == "category"]
+
+    def transform(self, context: pd.DataFrame) -> NDArray[np.float64]:
+        """Encode a frame.
+
+        Parameters
+        ----------
+        context : DataFrame of shape (n, >= n_columns)
+            Further columns are ignored.
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns)
+
+        Raises
+        ------
+        InvalidInput
+            When a column is missing, or a number column holds text that is not a number.
+        """
+        missing = [column.name for column in self.columns if column.name not in context]
+        if missing:
+            raise InvalidInput.missing_columns(missing, list(context.columns), role="context")
+        matrix = np.empty((len(context), len(self.columns)), dtype=np.float64)
+        for position, column in enumerate(self.columns):
+            series = context[column.name]
+            matrix[:, position] = _numbers(series) if column.kind == "number" else _codes(series, column.categories)
+        return matrix
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """JSON-ready description; :meth:`from_dict` is its inverse."""
+        return [{"name": c.name, "kind": c.kind, "categories": list(c.categories)} for c in self.columns]
+
+    @classmethod
+    def from_dict(cls, described: list[dict[str, Any]]) -> ContextEncoder:
+        """Rebuild an encoder from :meth:`to_dict`."""
+        return cls(tuple(ColumnCode(c["name"], c["kind"], tuple(c["categories"])) for c in described))
+
+
+def _is_number_like(series: pd.Series) -> bool:
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return False
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        return not pd.api.types.is_complex_dtype(dtype)
+    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        return True
+    # an object column of numbers or booleans with None among them
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    return kind in {"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"}
+
+
+def _numbers(series: pd.Series) -> NDArray[np.float64]:
+    dtype = series.dtype
+    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        unit = "datetime64[ns]" if pd.api.types.is_datetime64_any_dtype(dtype) else "timedelta64[ns]"
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+        days = series.astype(unit).to_numpy()
+        return np.where(np.isnat(days), np.nan, days.astype(np.int64) / _DAY_NS)
+    if pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype | pd.StringDtype):
+        numbers = pd.to_numeric(series.astype(object), errors="coerce")
+        rows = np.flatnonzero(numbers.isna().to_numpy() & series.notna().to_numpy())
+        if rows.size:
+            raise InvalidInput.in_column(
+                str(series.name),
+                "was a number when the model was trained",
+                values=series.iloc[rows].tolist(),
+                rows=rows.tolist(),
+                mend="Send numbers (or nothing) in this column, or train with it as categorical.",
+            )
+        series = numbers
+    return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def _as_text(series: pd.Series) -> NDArray[np.object_]:
+    """Text of each distinct value; whole floats as integers, so that 9 and 9.0 are one category; missing is None."""
+    positions, uniques = pd.factorize(series)
+    texts = np.empty(len(uniques) + 1, dtype=object)
+    for index, value in enumerate(uniques):
+        item = value.item() if isinstance(value, np.generic) else value
+        texts[index] = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
+    texts[-1] = None
+    return np.asarray(texts[positions], dtype=object)
+
+
+def _codes(series: pd.Series, categories: tuple[str, ...]) -> NDArray[np.float64]:
+    positions, uniques = pd.factorize(_as_text(series))
+    lookup = {category: float(code) for code, category in enumerate(categories, start=1)}
+    code_of = np.array([lookup.get(str(value), 0.0) for value in uniques] + [np.nan], dtype=np.float64)
+    return np.asarray(code_of[positions], dtype=np.float64)
