@@ -1,0 +1,1 @@
+"""What we knew: point-in-time features; every function takes the moment."""

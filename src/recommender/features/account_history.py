@@ -1,0 +1,324 @@
+"""What an account's own earlier contacts tell, as of a moment: one function for training, batch and a single account.
+
+The kernel walks each account's events and questions once, in time order. An event counts from the first moment strictly
+after it (events of the same instant do not see each other) and its reward from the first moment strictly after it
+became known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.features._replay import N_TOTALS, replay
+from recommender.history.columns import order_of
+from recommender.history.feedback import LoggedFeedback
+
+__all__ = ["AccountHistory", "HistoryColumn"]
+
+TimeKind = Literal["instant", "number", "rank"]
+HistoryColumn = tuple[str, Any, Literal["trials", "successes"]]
+
+_MOST_LEVELS = 16  # a factor with more levels gets no column per level: they would be all but empty
+_TOTALS = (
+    "history.contacts",
+    "history.responses",
+    "history.days_since_contact",
+    "history.days_since_response",
+    "history.contacts_recent",
+    "history.responses_recent",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class AccountHistory:
+    """Contacts of each account in time order.
+
+    Attributes
+    ----------
+    actions : ActionSpace
+    account_ids : Index of shape (n_accounts,)
+    start : ndarray of shape (n_accounts + 1,), dtype int64
+        Events of account ``i`` are ``start[i]:start[i + 1]``.
+    time, known : ndarray of shape (n_events,), dtype float64
+        When the contact happened and when its reward became known (infinity = never so far).
+    action : ndarray of shape (n_events,), dtype int32
+    reward : ndarray of shape (n_events,), dtype float64
+    time_kind : {"instant", "number", "rank"}
+        What ``time`` counts: days, the caller's own numbers, or ranks.
+    half_life : float
+        Of the two recency-weighted counts, in units of ``time``.
+    last : float
+        Latest time in the log.
+    """
+
+    actions: ActionSpace
+    account_ids: pd.Index
+    start: NDArray[np.int64]
+    time: NDArray[np.float64]
+    known: NDArray[np.float64]
+    action: NDArray[np.int32]
+    reward: NDArray[np.float64]
+    time_kind: TimeKind
+    half_life: float
+    last: float
+
+    @classmethod
+    def from_log(cls, log: LoggedFeedback) -> Self:
+        """Collect the events of a log that names account and time."""
+        if log.account is None or log.order is None or log.account_ids is None or log.known_order is None:
+            raise InvalidInput(
+                "An account history needs the account and the time of each contact.",
+                column="account",
+                mend="Pass account=... and time=... to LoggedFeedback.from_frame.",
+            )
+        ids, codes = _normal_ids(log.account_ids)
+        account = codes[log.account]
+        order = np.lexsort((log.action, log.order, account))
+        span = float(np.ptp(log.order)) or 1.0
+        kind = _time_kind(log.time)
+        return cls(
+            actions=log.actions,
+            account_ids=ids,
+            start=np.concatenate([[0], np.cumsum(np.bincount(account, minlength=len(ids)))]).astype(np.int64),
+            time=log.order[order],
+            known=np.where(log.mature, log.known_order, np.inf)[order],
+            action=log.action[order].astype(np.int32),
+            reward=log.reward[order],
+            time_kind=kind,
+            half_life=30.0 if kind == "instant" else span / 4.0,
+            last=float(log.order.max()),
+        )
+
+    # -- what the columns are ------------------------------------------------------------------------------------
+    @cached_property
+    def level_factors(self) -> tuple[int, ...]:
+        """Positions of the factors that get one pair of columns a level."""
+        return tuple(position for position, size in enumerate(self.actions.shape) if size <= _MOST_LEVELS)
+
+    @cached_property
+    def level_columns(self) -> dict[str, HistoryColumn]:
+        """Column name -> (factor, level, "trials" or "successes")."""
+        described: dict[str, HistoryColumn] = {}
+        for position in self.level_factors:
+            name = self.actions.factor_names[position]
+            for level in self.actions.factors[name]:
+                described[f"history.{name}={level}.contacts"] = (name, level, "trials")
+                described[f"history.{name}={level}.responses"] = (name, level, "successes")
+        return described
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the feature columns."""
+        return _TOTALS + tuple(self.level_columns)
+
+    # -- questions -----------------------------------------------------------------------------------------------
+    def of_log(self, log: LoggedFeedback) -> pd.DataFrame:
+        """Features of each decision of a log, point-in-time."""
+        if log.account is None or log.order is None or log.account_ids is None:
+            return self.nothing_known(len(log))
+        return self.at(log.account_ids[log.account], log.order)
+
+    def at(
+        self, accounts: Sequence[Any] | NDArray[Any] | pd.Series, moment: NDArray[np.float64] | float | None = None
+    ) -> pd.DataFrame:
+        """Features of the given accounts as of the given moments.
+
+        Parameters
+        ----------
+        accounts : array-like of shape (n,)
+            Account ids; unseen ones have an empty history.
+        moment : float or ndarray of shape (n,) or None
+            On the line of ``time``; None = now, everything in the log included.
+
+        Returns
+        -------
+        DataFrame of shape (n, n_columns), float32
+        """
+        position = self.account_ids.get_indexer(_normal_values(accounts, self.account_ids))
+        n = len(position)
+        when = np.full(n, np.nextafter(self.last, np.inf) if moment is None else 0.0)
+        if moment is not None:
+            when[:] = moment
+        order = np.lexsort((when, position)).astype(np.int64)
+        level_codes, n_level_columns = self._level_codes
+        table = replay(
+            position[order].astype(np.int64),
+            when[order],
+            self.start,
+            self.time,
+            self.known,
+            self._by_known,
+            self.action,
+            self.reward,
+            level_codes,
+            n_level_columns,
+            self.half_life,
+        )
+        answer = np.empty_like(table)
+        answer[order] = table
+        if moment is None:  # undo the nudge that let "now" see the last instant
+            answer[:, 2:4] = np.maximum(answer[:, 2:4], 0.0)
+        return pd.DataFrame(answer, columns=list(self.columns), copy=False)
+
+    def nothing_known(self, n: int) -> pd.DataFrame:
+        """Features of ``n`` accounts without any history."""
+        table = np.zeros((n, len(self.columns)), dtype=np.float32)
+        table[:, 2:4] = np.nan
+        return pd.DataFrame(table, columns=list(self.columns), copy=False)
+
+    def moment_of(self, as_of: Any | None) -> float | None:
+        """Place an ``as_of`` of the caller on the line of ``time``; None stays None (= now)."""
+        if as_of is None or self.time_kind == "rank":
+            return None
+        if self.time_kind == "instant":
+            moment = pd.Timestamp(as_of)
+            utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+            return utc.value / 86_400e9 if utc.unit == "ns" else utc.timestamp() / 86_400.0
+        return float(as_of)
+
+    def extended(self, events: pd.DataFrame, *, account: str, time: str, reward: str) -> Self:
+        """Add later contacts, given as a frame with the account, time, factor and (optionally) reward columns.
+
+        Only the accounts named in ``events`` are kept: the answer is meant for scoring them now.
+        """
+        needed = [account, time, *self.actions.factors]
+        if missing := [name for name in needed if name not in events.columns]:
+            raise InvalidInput.missing_columns(missing, events.columns.tolist(), role="history of an account")
+        if not len(events):
+            return self
+        frame = events.reset_index(drop=True)
+        rewards = (
+            pd.to_numeric(frame[reward], errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
+            if reward in frame.columns
+            else np.full(len(frame), np.nan)
+        )
+        when = order_of(frame[time], time)
+        if self.time_kind == "rank":
+            when = self.last + 1.0 + when
+        values = _normal_values(frame[account], self.account_ids)
+        ids = self.account_ids.union(pd.Index(values).unique(), sort=False)
+        old_account = np.repeat(np.arange(len(self.account_ids)), np.diff(self.start))
+        account_code = np.concatenate([old_account, ids.get_indexer(values)])
+        joined_time = np.concatenate([self.time, when])
+        joined_action = np.concatenate([self.action, self.actions.index_of(frame).astype(np.int32)])
+        order = np.lexsort((joined_action, joined_time, account_code))
+        known = np.concatenate([self.known, np.where(np.isnan(rewards), np.inf, when)])
+        return replace(
+            self,
+            account_ids=ids,
+            start=np.concatenate([[0], np.cumsum(np.bincount(account_code, minlength=len(ids)))]).astype(np.int64),
+            time=joined_time[order],
+            known=known[order],
+            action=joined_action[order],
+            reward=np.concatenate([self.reward, rewards])[order],
+            last=float(max(self.last, when.max())),
+        )
+
+    def only(self, accounts: Sequence[Any] | NDArray[Any] | pd.Series) -> Self:
+        """The same history, cut to the given accounts; cheap to extend."""
+        values = pd.Index(_normal_values(accounts, self.account_ids)).unique()
+        position = self.account_ids.get_indexer(values)
+        position = position[position >= 0]
+        counts = np.diff(self.start)[position]
+        begin = np.repeat(self.start[:-1][position] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        events = begin + np.arange(counts.sum())
+        return replace(
+            self,
+            account_ids=self.account_ids[position],
+            start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            time=self.time[events],
+            known=self.known[events],
+            action=self.action[events],
+            reward=self.reward[events],
+        )
+
+    # -- save ----------------------------------------------------------------------------------------------------
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Arrays that hold everything but the action space; none is of object dtype."""
+        ids = self.account_ids
+        return {
+            "account_ids": ids.to_numpy(dtype=np.int64) if ids.dtype == np.int64 else np.asarray(list(ids), dtype=str),
+            "start": self.start,
+            "time": self.time,
+            "known": self.known,
+            "action": self.action,
+            "reward": self.reward,
+            "time_kind": np.array(self.time_kind),
+            "line": np.array([self.half_life, self.last]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], actions: ActionSpace) -> Self:
+        """Inverse of :meth:`to_arrays`."""
+        ids = arrays["account_ids"]
+        kind = str(arrays["time_kind"])
+        return cls(
+            actions=actions,
+            account_ids=pd.Index(ids) if ids.dtype == np.int64 else pd.Index(ids.tolist(), dtype="str"),
+            start=arrays["start"].astype(np.int64),
+            time=arrays["time"].astype(np.float64),
+            known=arrays["known"].astype(np.float64),
+            action=arrays["action"].astype(np.int32),
+            reward=arrays["reward"].astype(np.float64),
+            time_kind="instant" if kind == "instant" else "number" if kind == "number" else "rank",
+            half_life=float(arrays["line"][0]),
+            last=float(arrays["line"][1]),
+        )
+
+    @cached_property
+    def _by_known(self) -> NDArray[np.int64]:
+        """Events of each account in the order in which their rewards became known."""
+        account = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        return np.lexsort((self.known, account)).astype(np.int64)
+
+    @cached_property
+    def _level_codes(self) -> tuple[NDArray[np.int64], int]:
+        """Level-column index of each (action, factor); -1 where the factor has none or the action is NO_CONTACT."""
+        shape = self.actions.shape
+        offsets = np.concatenate([[0], np.cumsum([shape[position] for position in self.level_factors])]).astype(int)
+        codes = np.full((len(self.actions), max(1, len(self.level_factors))), -1, dtype=np.int64)
+        for slot, position in enumerate(self.level_factors):
+            level = self.actions.codes[:, position]
+            codes[:, slot] = np.where(level >= 0, offsets[slot] + level, -1)
+        assert len(_TOTALS) == N_TOTALS  # noqa: S101 - the kernel and the names must agree
+        return codes, int(offsets[-1])
+
+
+def _time_kind(time: NDArray[Any] | None) -> TimeKind:
+    series = pd.Series(time)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return "instant"
+    return "number" if pd.api.types.is_numeric_dtype(series.dtype) else "rank"
+
+
+def _normal_ids(ids: NDArray[np.object_]) -> tuple[pd.Index, NDArray[np.int64]]:
+    """Account ids as an integer or text index, and the position of each given id in it."""
+    if all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in ids):
+        index = pd.Index(ids.astype(np.int64))
+    else:
+        index = pd.Index([str(value) for value in ids], dtype="str")
+    unique = index.unique()
+    return unique, unique.get_indexer(index).astype(np.int64)
+
+
+def _normal_values(values: Sequence[Any] | NDArray[Any] | pd.Series, like: pd.Index) -> pd.Index:
+    """Ids in the type of the index, so that 7, 7.0 and "7" find the account 7."""
+    given = pd.Index(values)
+    if like.dtype == np.int64:
+        if given.dtype == np.int64:
+            return given
+        numbers = pd.to_numeric(pd.Series(given), errors="coerce")
+        whole = numbers.where(numbers.mod(1) == 0)
+        return pd.Index(whole.fillna(np.iinfo(np.int64).min).astype(np.int64))
+    if pd.api.types.is_string_dtype(given.dtype):
+        return given.astype("str")
+    return pd.Index([str(value) for value in given], dtype="str")
