@@ -13,7 +13,7 @@ __all__ = ["N_TOTALS", "replay"]
 N_TOTALS = 6  # contacts, responses, days since contact, days since response, two recency-weighted counts
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def replay(
     account: NDArray[np.int64],
     moment: NDArray[np.float64],

@@ -182,7 +182,7 @@ class AccountHistory:
         if self.time_kind == "instant":
             moment = pd.Timestamp(as_of)
             utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
-            return utc.value / 86_400e9 if utc.unit == "ns" else utc.timestamp() / 86_400.0
+            return float(utc.timestamp()) / 86_400.0
         return float(as_of)
 
     def extended(self, events: pd.DataFrame, *, account: str, time: str, reward: str) -> Self:

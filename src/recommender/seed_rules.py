@@ -1,0 +1,99 @@
+"""The written advice of the trade as a policy: the baseline to beat and the fallback before anything is learnt.
+
+The trade's guides agree on a ladder by stage of arrears: kind and digital before the due date, notices with
+alternatives in the first month, calls once cheaper channels failed, pre-legal wording only late. They contradict each
+other on the single best channel, which is why this is a baseline and not the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+
+__all__ = ["STAGES", "applies_to", "seed_rule_scores", "stage_of"]
+
+STAGES = ("preventive", "administrative", "extrajudicial", "judicial")
+_LAST_DAY = (0, 30, 90)
+
+_CHANNELS: Mapping[str, Sequence[str]] = {
+    "preventive": ("whatsapp", "sms", "email"),
+    "administrative": ("whatsapp", "sms", "email", "call", "ivr"),
+    "extrajudicial": ("call", "whatsapp", "sms", "email", "ivr", "visit"),
+    "judicial": ("call", "letter", "email", "visit", "whatsapp", "sms"),
+}
+_TONES: Mapping[str, Sequence[str]] = {
+    "preventive": ("friendly",),
+    "administrative": ("neutral", "friendly"),
+    "extrajudicial": ("firm", "neutral", "friendly"),
+    "judicial": ("formal-legal", "firm", "neutral", "friendly"),
+}
+_HOURS = (10, 11, 17, 18, 12, 9, 16, 15, 14, 13, 8, 19, 20)
+_STATUS_COLUMNS = ("days_past_due", "stage", "due_date")
+
+
+def stage_of(days_past_due: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Stage 0..3 (preventive <= 0, administrative 1-30, extrajudicial 31-90, judicial > 90); unknown counts as 1."""
+    days = np.where(np.isnan(days_past_due), 1.0, days_past_due)
+    return np.asarray(np.searchsorted(_LAST_DAY, days, side="left"), dtype=np.int64)
+
+
+def applies_to(actions: ActionSpace, columns: Sequence[str]) -> bool:
+    """Whether the advice says anything: it needs a channel to choose and a stage of arrears to choose by."""
+    return "channel" in actions.factors and any(column in columns for column in _STATUS_COLUMNS)
+
+
+def seed_rule_scores(accounts: pd.DataFrame, actions: ActionSpace, *, as_of: Any | None = None) -> NDArray[np.float64]:
+    """Preference of the trade's advice for each action, in [0, 1]; greater is better.
+
+    Parameters
+    ----------
+    accounts : DataFrame
+        With ``days_past_due`` (days, negative before the due date), ``stage``, or ``due_date`` and an ``as_of``.
+    actions : ActionSpace
+    as_of : instant or None
+        Needed only to turn ``due_date`` into days past due.
+
+    Returns
+    -------
+    ndarray of shape (n_accounts, n_actions)
+        A score that orders by channel, then tone, then hour. ``NO_CONTACT`` and actions the advice does not name
+        score least.
+    """
+    per_stage = np.stack([_scores_of_stage(stage, actions) for stage in STAGES])
+    return per_stage[_stages(accounts, as_of)]
+
+
+def _stages(accounts: pd.DataFrame, as_of: Any | None) -> NDArray[np.int64]:
+    if "days_past_due" in accounts:
+        return stage_of(pd.to_numeric(accounts["days_past_due"], errors="coerce").to_numpy(dtype=np.float64))
+    if "stage" in accounts:
+        position = {name: code for code, name in enumerate(STAGES)}
+        return accounts["stage"].map(position).fillna(1).to_numpy(dtype=np.int64)
+    if "due_date" in accounts and as_of is not None:
+        due = pd.to_datetime(accounts["due_date"], errors="coerce", utc=True)
+        moment = pd.Timestamp(as_of)
+        today = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+        days = (today.normalize() - due).dt.days
+        return stage_of(days.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.ones(len(accounts), dtype=np.int64)
+
+
+def _scores_of_stage(stage: str, actions: ActionSpace) -> NDArray[np.float64]:
+    preferences: dict[str, Sequence[Any]] = {"channel": _CHANNELS[stage], "tone": _TONES[stage], "hour": _HOURS}
+    score = np.zeros(len(actions))
+    for name, preferred in preferences.items():
+        if name not in actions.factors:
+            continue
+        levels = actions.factors[name]
+        place = {level: position for position, level in enumerate(preferred)}
+        worth = np.array([1.0 - place.get(level, 19) / 20.0 for level in levels])
+        codes = actions.codes[:, actions.factor_names.index(name)]
+        score = score * 20.0 + np.where(codes >= 0, worth[np.maximum(codes, 0)], 0.0)
+    top = score.max()
+    return score / top if top > 0 else score
