@@ -1,0 +1,268 @@
+"""Local clocks and UTC instants, vectorised: one offset table a zone instead of one conversion a value."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput, shorten
+
+__all__ = [
+    "DAY_US",
+    "LocalTime",
+    "UnknownTimezoneWarning",
+    "as_utc_us",
+    "is_timezone",
+    "local_time",
+    "local_to_utc",
+    "next_occurrence",
+    "zone_changes",
+]
+
+SECOND_US = 1_000_000
+HOUR_US = 3_600 * SECOND_US
+DAY_US = 24 * HOUR_US
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEAR_RANGE = (1900, 2200)
+
+
+class UnknownTimezoneWarning(UserWarning):
+    """A time zone name that the tz database does not know was treated as unknown."""
+
+
+@lru_cache(maxsize=1)
+def _known_zones() -> frozenset[str]:
+    # Placeholders that some systems write for "no idea" are no zones of a debtor.
+    return frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
+
+
+def is_timezone(name: object) -> bool:
+    """Whether ``name`` is a key of the tz database (``Etc/Unknown`` is not)."""
+    return isinstance(name, str) and name in _known_zones()
+
+
+def as_utc_us(instant: datetime, *, column: str = "as_of") -> int:
+    """Microseconds since 1970 in UTC of an aware ``datetime``.
+
+    Raises
+    ------
+    InvalidInput
+        When the instant carries no UTC offset.
+    """
+    if instant.tzinfo is None or instant.utcoffset() is None:
+        raise InvalidInput.in_column(
+            column,
+            "needs an instant with a UTC offset",
+            values=[instant.isoformat()],
+            mend="Write e.g. 2026-11-22T10:00:00-05:00, or datetime(..., tzinfo=UTC).",
+        )
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class LocalTime:
+    """Local date and clock of instants in one zone.
+
+    Attributes
+    ----------
+    day : ndarray of int64
+        Local calendar date as days since 1970-01-01.
+    clock_us : ndarray of int64
+        Microseconds since local midnight, as the wall clock shows them.
+    """
+
+    day: NDArray[np.int64]
+    clock_us: NDArray[np.int64]
+
+
+def local_time(instants_us: NDArray[np.int64], zone: str) -> LocalTime:
+    """Read the wall clock of ``zone`` at UTC instants.
+
+    Parameters
+    ----------
+    instants_us : ndarray of int64 of any shape
+        Microseconds since 1970 in UTC.
+    zone : str
+        Key of the tz database.
+    """
+    instants = np.asarray(instants_us, dtype=np.int64)
+    changes, offsets = zone_changes(zone, *_year_span(instants))
+    local = instants + offsets[np.searchsorted(changes, instants, side="right")]
+    day, clock = np.divmod(local, DAY_US)
+    return LocalTime(day, clock)
+
+
+def local_to_utc(local_us: NDArray[np.int64], zone: str, *, fold: int = 0) -> NDArray[np.int64]:
+    """UTC instant at which the wall clock of ``zone`` shows ``local_us``.
+
+    A clock time that happens twice is its first occurrence (``fold=1``: its second). One that does not happen (the
+    spring gap) is the instant of the change, the first that exists after the gap.
+
+    Parameters
+    ----------
+    local_us : ndarray of int64 of any shape
+        Local wall clock as microseconds since 1970-01-01 00:00 local.
+    zone : str
+    fold : {0, 1}, default=0
+    """
+    local = np.asarray(local_us, dtype=np.int64)
+    changes, offsets = zone_changes(zone, *_year_span(local))
+    # An instant belongs to segment s when changes[s-1] <= instant < changes[s]; try the segments around the guess.
+    guess = np.searchsorted(changes, local - offsets[0], side="right")
+    found = np.full(local.shape, np.iinfo(np.int64).min)
+    candidates = []
+    for step in (-2, -1, 0, 1, 2):
+        segment = np.clip(guess + step, 0, len(changes))
+        instant = local - offsets[segment]
+        candidates.append(np.where(np.searchsorted(changes, instant, side="right") == segment, instant, found))
+    tried = np.stack(candidates)
+    exists = tried > found
+    first = np.where(exists, tried, np.iinfo(np.int64).max).min(axis=0)
+    chosen = first if fold == 0 else tried.max(axis=0)
+    missing = ~exists.any(axis=0)
+    if missing.any():
+        chosen = np.where(missing, _end_of_gap(local, changes, offsets), chosen)
+    return chosen
+
+
+def _end_of_gap(
+    local: NDArray[np.int64], changes: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Instant of the change whose gap holds the local time."""
+    opens = changes + offsets[:-1]
+    return changes[np.clip(np.searchsorted(opens, local, side="right") - 1, 0, len(changes) - 1)]
+
+
+def next_occurrence(
+    hours: Sequence[int],
+    as_of: datetime,
+    timezones: Sequence[str | None] | pd.Series,
+    default: str = "UTC",
+) -> NDArray[np.datetime64]:
+    """Next time each account's wall clock strikes each hour, in ``(as_of, as_of + 24 h]``.
+
+    An hour that the debtor's day skips (spring change) is ``NaT``: there is no such hour to contact them at. An hour
+    that happens twice is its first occurrence that lies in the span.
+
+    Parameters
+    ----------
+    hours : sequence of int of length n_hours
+        Local clock hours, 0 to 23.
+    as_of : datetime
+        Aware instant.
+    timezones : sequence of str or None of length n_accounts
+        Debtor-local zones. Unknown ones (null or no key of the tz database) take ``default``; the names that are no
+        key are reported once as :class:`UnknownTimezoneWarning`.
+    default : str, default="UTC"
+
+    Returns
+    -------
+    ndarray of shape (n_accounts, n_hours), dtype datetime64[us]
+        UTC instants.
+
+    Raises
+    ------
+    InvalidInput
+        For a naive ``as_of``, an hour outside 0 to 23 or an unknown ``default``.
+    """
+    start = as_utc_us(as_of)
+    wrong = [hour for hour in hours if not 0 <= int(hour) <= 23]
+    if wrong:
+        raise InvalidInput.in_column("hours", "must lie in 0..23", values=wrong, mend="Give local clock hours.")
+    if not is_timezone(default):
+        raise InvalidInput.in_column(
+            "default", "must name a time zone", values=[default], mend="Use an IANA name such as 'America/Bogota'."
+        )
+    codes, names = pd.factorize(pd.Series(list(timezones), dtype=object))
+    unknown = [str(name) for name in names if not is_timezone(name)]
+    if unknown:
+        warnings.warn(
+            f"Time zones {shorten(unknown)} are no keys of the tz database; {default!r} is used instead.",
+            UnknownTimezoneWarning,
+            stacklevel=2,
+        )
+    zones = [name if is_timezone(name) else default for name in names]
+    table = np.stack([_strikes(hours, start, zone) for zone in [*zones, default]])
+    return table[codes]
+
+
+def _strikes(hours: Sequence[int], start: int, zone: str) -> NDArray[np.datetime64]:
+    """First instant in (start, start + 24 h] at which the clock of ``zone`` shows each hour; NaT where none does."""
+    today = int(local_time(np.array([start]), zone).day[0])
+    days = np.arange(today - 1, today + 3)
+    wanted = days[:, None] * DAY_US + np.asarray(hours, dtype=np.int64)[None, :] * HOUR_US
+    candidates = np.concatenate([local_to_utc(wanted, zone, fold=fold) for fold in (0, 1)])
+    shown = local_time(candidates, zone).clock_us
+    valid = (candidates > start) & (candidates <= start + DAY_US) & (shown == np.asarray(hours)[None, :] * HOUR_US)
+    first = np.where(valid, candidates, np.iinfo(np.int64).max).min(axis=0)
+    instants: NDArray[np.datetime64] = first.astype("datetime64[us]")
+    instants[~valid.any(axis=0)] = np.datetime64("NaT")
+    return instants
+
+
+# -- offset tables -----------------------------------------------------------------------------------------------
+def zone_changes(zone: str, first_year: int, last_year: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Instants at which the UTC offset of ``zone`` changes, and the offsets before, between and after them.
+
+    Returns
+    -------
+    changes : ndarray of shape (n_changes,), microseconds UTC
+    offsets : ndarray of shape (n_changes + 1,), microseconds
+    """
+    # Whole decades, so that one cached table serves nearby requests.
+    return _zone_changes(zone, first_year // 10 * 10, last_year // 10 * 10 + 10)
+
+
+@lru_cache(maxsize=1024)
+def _zone_changes(zone: str, first_year: int, end_year: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if not is_timezone(zone):
+        raise InvalidInput.in_column(
+            "timezone", "is no key of the tz database", values=[zone], mend="Use an IANA name such as America/Bogota."
+        )
+    info = ZoneInfo(zone)
+
+    def offset(second: int) -> int:
+        shift = (_EPOCH + timedelta(seconds=second)).astimezone(info).utcoffset()
+        return 0 if shift is None else round(shift.total_seconds())
+
+    begin = int((datetime(first_year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+    end = int((datetime(end_year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+    offsets, changes = [offset(begin)], []
+    step = 7 * 86_400  # no zone has changed its offset and changed back within a week
+    for probe in range(begin, end + step, step):
+        low, high = probe, probe + step
+        if offset(high) == offsets[-1]:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset(middle) == offsets[-1] else (low, middle)
+        changes.append(high * SECOND_US)
+        offsets.append(offset(high))
+    table = np.array(changes, dtype=np.int64), np.array(offsets, dtype=np.int64) * SECOND_US
+    for part in table:
+        part.setflags(write=False)
+    return table
+
+
+def _year_span(instants_us: NDArray[np.int64]) -> tuple[int, int]:
+    """First and last year that the instants touch, a day to spare on either side."""
+    if not instants_us.size:
+        return 2020, 2029
+    low, high = int(instants_us.min()), int(instants_us.max())
+    limits = [int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * SECOND_US for year in _YEAR_RANGE]
+    if low < limits[0] or high >= limits[1]:
+        raise InvalidInput(
+            f"An instant lies outside the years {_YEAR_RANGE[0]} to {_YEAR_RANGE[1]}.",
+            mend="Check the unit of the column: instants are microseconds or datetimes in UTC.",
+        )
+    days: Iterable[int] = (low - 2 * DAY_US, high + 2 * DAY_US)
+    first, last = ((_EPOCH + timedelta(microseconds=value)).year for value in days)
+    return first, last
