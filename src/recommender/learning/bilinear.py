@@ -1,0 +1,304 @@
+"""Empirical-Bayes ridge regression of the reward on context x action, block by block.
+
+The linear predictor of account ``x`` and action ``a`` is ``u(x) . W[:, a]`` with ``W = sum_b theta_b E_b'``: each block
+``b`` (everything, one factor, a pair of factors, the whole action) has a basis ``E_b`` over the actions. Every
+(context column, block) has a precision of its own, learnt by MacKay's fixed point around penalised maximum
+likelihood; because all blocks meet in ``W``, one pass over the rows, grouped by action, serves them all.
+
+References
+----------
+MacKay (1992), "Bayesian interpolation"; Tipping (2001), "Sparse Bayesian learning and the relevance vector machine".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from recommender.actions import ActionSpace
+from recommender.learning.linear_design import LinearDesign
+
+__all__ = ["ActionBlock", "BilinearModel", "action_blocks"]
+
+Family = Literal["binomial", "gaussian"]
+
+_SMOOTH_FROM = 6
+_MOST_PARAMETERS = 60_000
+_LOWEST, _HIGHEST = 0.05, 1e5
+
+
+@dataclass(frozen=True)
+class ActionBlock:
+    """A basis over the actions.
+
+    Attributes
+    ----------
+    name : str
+    basis : ndarray of shape (n_actions, n_columns)
+    with_context : bool
+        Whether context terms cross it, or the constant alone.
+    """
+
+    name: str
+    basis: NDArray[np.float64]
+    with_context: bool = True
+
+
+def action_blocks(actions: ActionSpace, n_terms: int, *, pairs: bool = True) -> list[ActionBlock]:
+    """Blocks of an action space: all, contact or not, each factor, each pair of factors, the whole action."""
+    n_actions = len(actions)
+    blocks = [ActionBlock("all", np.ones((n_actions, 1)))]
+    if actions.no_contact and n_actions > 1:
+        contact = np.zeros((n_actions, 1))
+        contact[-1] = 1.0
+        blocks.append(ActionBlock("no contact", contact))
+    bases = []
+    for position, levels in enumerate(actions.factors.values()):
+        root = _level_basis(levels)
+        codes = actions.codes[:, position]
+        bases.append(np.where((codes >= 0)[:, None], root[np.maximum(codes, 0)], 0.0))
+    varying = [i for i, size in enumerate(actions.shape) if size > 1]
+    names = actions.factor_names
+    blocks += [ActionBlock(names[i], bases[i]) for i in varying]
+    if pairs:
+        for i, j in combinations(varying, 2):
+            cross = (bases[i][:, :, None] * bases[j][:, None, :]).reshape(n_actions, -1)
+            blocks.append(ActionBlock(f"{names[i]} x {names[j]}", cross, n_terms * cross.shape[1] <= _MOST_PARAMETERS))
+    if len(varying) > 2 and n_actions <= 5_000:
+        whole = np.eye(n_actions)[:, : actions.n_contact_actions]
+        blocks.append(ActionBlock("action", whole, with_context=False))
+    return blocks
+
+
+def _level_basis(levels: tuple[object, ...]) -> NDArray[np.float64]:
+    """Identity, or for many ordered levels the root of a smooth kernel with a little identity left free."""
+    numbers = all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
+    if not numbers or len(levels) < _SMOOTH_FROM:
+        return np.eye(len(levels))
+    place = np.asarray(levels, dtype=np.float64)
+    spacing = float(np.median(np.diff(np.sort(place)))) or 1.0
+    kernel = np.exp(-0.5 * ((place[:, None] - place[None]) / (1.5 * spacing)) ** 2)
+    kernel = 0.85 * kernel + 0.15 * np.eye(len(levels))
+    values, vectors = np.linalg.eigh(kernel)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
+
+class BilinearModel:
+    """Weights of every (context term, action) with their approximate posterior variance.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_terms, n_actions)
+    variances : ndarray of shape (n_terms, n_actions)
+        Diagonal Laplace approximation, so that the variance of a linear predictor is ``u^2 . variances``.
+    noise : float
+        Residual variance (1 for binomial).
+    """
+
+    def __init__(self, weights: NDArray[np.float64], variances: NDArray[np.float64], noise: float = 1.0) -> None:
+        self.weights = weights
+        self.variances = variances
+        self.noise = noise
+
+    def scores(self, U: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Linear predictor of every action, shape (n, n_actions)."""
+        return np.asarray(U @ self.weights)
+
+    def logged_scores(self, U: NDArray[np.float64], action: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Linear predictor of one action a row."""
+        return np.asarray(np.einsum("ij,ij->i", U, self.weights.T[action]))
+
+    @classmethod
+    def fit(
+        cls,
+        design: LinearDesign,
+        U: NDArray[np.float64],
+        actions: ActionSpace,
+        action: NDArray[np.int64],
+        target: NDArray[np.float64],
+        *,
+        family: Family = "binomial",
+        weight: NDArray[np.float64] | None = None,
+        pairs: bool = True,
+        rounds: int = 8,
+        prior_scale: float = 1.0,
+    ) -> BilinearModel:
+        """Learn weights and precisions.
+
+        Parameters
+        ----------
+        prior_scale : float
+            Multiplies every learnt precision (> 1 shrinks more).
+        """
+        problem = _Problem(design, U, actions, action, target, family, weight, pairs)
+        return problem.solve(rounds, prior_scale)
+
+
+class _Problem:
+    """Penalised likelihood over rows grouped by action."""
+
+    def __init__(
+        self,
+        design: LinearDesign,
+        U: NDArray[np.float64],
+        actions: ActionSpace,
+        action: NDArray[np.int64],
+        target: NDArray[np.float64],
+        family: Family,
+        weight: NDArray[np.float64] | None,
+        pairs: bool,
+    ) -> None:
+        self.n_terms, self.n_actions = U.shape[1], len(actions)
+        order = np.argsort(action, kind="stable")
+        self.U = np.ascontiguousarray(U[order])
+        self.y = target[order]
+        self.w = np.ones(len(order)) if weight is None else weight[order]
+        self.family = family
+        bounds = np.searchsorted(action[order], np.arange(self.n_actions + 1))
+        self.slices = [(a, slice(bounds[a], bounds[a + 1])) for a in range(self.n_actions) if bounds[a] < bounds[a + 1]]
+        self.blocks = action_blocks(actions, self.n_terms, pairs=pairs)
+        groups = design.groups
+        self.terms = [np.arange(self.n_terms) if b.with_context else np.array([0]) for b in self.blocks]
+        self.matched = []
+        for factor, members in design.matched:
+            where = np.zeros((self.n_terms, self.n_actions))
+            for term, code in members:
+                where[term, actions.codes[:, factor] == code] = 1.0
+            self.matched.append(where)
+        # one precision a (group, block); the constant of every action together is left free
+        n_groups = int(groups.max()) + 1
+        self.precision_of = [
+            np.repeat(groups[terms] + b * n_groups, block.basis.shape[1])
+            for b, (block, terms) in enumerate(zip(self.blocks, self.terms, strict=True))
+        ]
+        self.n_precisions = n_groups * len(self.blocks)
+        if self.matched:
+            self.precision_of.append(self.n_precisions + np.arange(len(self.matched)))
+        self.precision_index = np.concatenate(self.precision_of)
+        self.noise = 1.0
+
+    def weights(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum the blocks into weights of (term, action)."""
+        W = np.zeros((self.n_terms, self.n_actions))
+        start = 0
+        for block, terms in zip(self.blocks, self.terms, strict=True):
+            size = len(terms) * block.basis.shape[1]
+            part = theta[start : start + size].reshape(len(terms), -1) @ block.basis.T
+            if block.with_context:
+                W += part
+            else:
+                W[0] += part[0]
+            start += size
+        for where, value in zip(self.matched, theta[start:], strict=True):
+            W += value * where
+        return W
+
+    def collect(self, S: NDArray[np.float64], *, squared: bool = False) -> NDArray[np.float64]:
+        """Adjoint of :meth:`weights` (of its square for curvatures)."""
+        parts = []
+        for block in self.blocks:
+            basis = block.basis**2 if squared else block.basis
+            parts.append(((S if block.with_context else S[:1]) @ basis).ravel())
+        parts.append(np.array([float((S * where).sum()) for where in self.matched]))
+        return np.concatenate(parts)
+
+    def likelihood(self, W: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Negative log-likelihood and its gradient by (term, action)."""
+        S = np.zeros((self.n_terms, self.n_actions))
+        total = 0.0
+        for a, rows in self.slices:
+            U, y, w = self.U[rows], self.y[rows], self.w[rows]
+            eta = U @ W[:, a]
+            if self.family == "binomial":
+                total += float(w @ (np.logaddexp(0.0, eta) - y * eta))
+                residual = w * (expit(eta) - y)
+            else:
+                residual = w * (eta - y) / self.noise
+                total += 0.5 * float(residual @ (eta - y))
+            S[:, a] = residual @ U
+        return total, S
+
+    def curvature(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Diagonal of the likelihood's Hessian by parameter."""
+        S = np.zeros((self.n_terms, self.n_actions))
+        squares = 0.0
+        for a, rows in self.slices:
+            U, w = self.U[rows], self.w[rows]
+            eta = U @ W[:, a]
+            if self.family == "binomial":
+                p = expit(eta)
+                S[:, a] = (w * p * (1 - p)) @ (U * U)
+            else:
+                squares += float(w @ (eta - self.y[rows]) ** 2)
+                S[:, a] = w @ (U * U)
+        if self.family == "gaussian":
+            self.noise = max(squares / max(float(self.w.sum()), 1.0), 1e-12)
+            S /= self.noise
+        return self.collect(S, squared=True)
+
+    def solve(self, rounds: int, prior_scale: float) -> BilinearModel:
+        """Alternate penalised maximum likelihood and precision updates."""
+        theta = np.zeros(len(self.precision_index))
+        mean = float(self.w @ self.y) / max(float(self.w.sum()), 1e-12)
+        theta[0] = mean
+        if self.family == "binomial":
+            mean = float(np.clip(mean, 1e-6, 1 - 1e-6))
+            theta[0] = np.log(mean / (1 - mean))
+        count = np.bincount(self.precision_index, minlength=self.n_precisions + len(self.matched))
+        H = self.curvature(self.weights(theta))
+        precision = np.full(len(count), 30.0)
+        precision[0] = 1e-3
+        if self.matched:
+            precision[self.n_precisions :] = 1.0
+        for step in range(rounds):
+            penalty = precision[self.precision_index] * (prior_scale if step == rounds - 1 else 1.0)
+            penalty[0] = precision[0]
+            theta = self._descend(theta, H, penalty, 25 if step < rounds - 1 else 60)
+            H = self.curvature(self.weights(theta))
+            if step == rounds - 1:
+                break
+            gamma = np.bincount(self.precision_index, weights=H / (H + penalty), minlength=len(count))
+            squares = np.bincount(self.precision_index, weights=theta**2, minlength=len(count))
+            update = np.clip((gamma + 0.5) / (squares + 0.5 / precision), _LOWEST, _HIGHEST)
+            update[0] = precision[0]
+            update[self.n_precisions :] = precision[self.n_precisions :]
+            precision = update
+        spread = 1.0 / (H + penalty)
+        return BilinearModel(self.weights(theta), self._spread(spread), self.noise)
+
+    def _spread(self, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+        V = np.zeros((self.n_terms, self.n_actions))
+        start = 0
+        for block, terms in zip(self.blocks, self.terms, strict=True):
+            size = len(terms) * block.basis.shape[1]
+            V[terms] += spread[start : start + size].reshape(len(terms), -1) @ (block.basis**2).T
+            start += size
+        for where, value in zip(self.matched, spread[start:], strict=True):
+            V += value * where
+        return V
+
+    def _descend(
+        self, theta: NDArray[np.float64], H: NDArray[np.float64], penalty: NDArray[np.float64], steps: int
+    ) -> NDArray[np.float64]:
+        scale = 1.0 / np.sqrt(H + penalty)
+
+        def loss(phi: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            point = phi * scale
+            value, S = self.likelihood(self.weights(point))
+            penalised = penalty * point
+            return value + 0.5 * float(penalised @ point), (self.collect(S) + penalised) * scale
+
+        found = minimize(
+            loss,
+            theta / scale,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": steps, "maxcor": 10, "ftol": 1e-9, "gtol": 1e-3},
+        )
+        return np.asarray(found.x * scale, dtype=np.float64)

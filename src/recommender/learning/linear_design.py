@@ -1,0 +1,202 @@
+"""Encoded context as the columns of a linear model: one term a number, frequent categories, shrunken history rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import betaln
+
+from recommender.actions import ActionSpace
+from recommender.learning.encoding import ContextEncoder
+
+__all__ = ["LinearDesign", "LinearTerm"]
+
+_CLIP = 4.0
+_MOST_LEVELS = 40
+
+
+@dataclass(frozen=True)
+class LinearTerm:
+    """One column of the design.
+
+    Attributes
+    ----------
+    kind : {"one", "number", "log", "missing", "level", "rate"}
+        Constant, standardised number, standardised signed log, indicator of missing, indicator of a category code,
+        shrunken log-odds of an account's own success rate.
+    source : int
+        Encoded column (for ``rate`` the trials).
+    other : int
+        For ``rate`` the successes; for ``level`` the category code.
+    group : int
+        Terms of one group share their precisions.
+    centre, scale : float
+        For ``rate`` the prior rate and its strength in trials.
+    """
+
+    kind: Literal["one", "number", "log", "missing", "level", "rate"]
+    source: int = -1
+    other: int = -1
+    group: int = 0
+    centre: float = 0.0
+    scale: float = 1.0
+
+
+class LinearDesign:
+    """Columns of the linear model.
+
+    Attributes
+    ----------
+    terms : tuple of LinearTerm
+    matched : tuple of (factor position, tuple of (term, level code))
+        Rate terms that speak of one level of one factor, by factor.
+    """
+
+    def __init__(
+        self, terms: tuple[LinearTerm, ...], matched: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
+    ) -> None:
+        self.terms = terms
+        self.matched = matched
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Group of each term; group 0 is the constant."""
+        return np.array([term.group for term in self.terms], dtype=np.int64)
+
+    @classmethod
+    def fit(
+        cls,
+        encoder: ContextEncoder,
+        X: NDArray[np.float64],
+        history_columns: Mapping[str, tuple[str | None, object, str]],
+        actions: ActionSpace,
+    ) -> LinearDesign:
+        """Choose terms, scales and history priors from the training rows."""
+        terms = [LinearTerm("one")]
+        group = 0
+        matched: dict[int, list[tuple[int, int]]] = {}
+        used: set[int] = set()
+        names = list(encoder.names)
+        for key, trials, successes in _history_pairs(names, history_columns):
+            used.add(successes)
+            prior, strength = _beta_prior(X[:, trials], X[:, successes])
+            group += 1
+            factor, level = key
+            if factor in actions.factors and level in actions.factors[factor]:
+                position = actions.factor_names.index(factor)
+                code = actions.factors[factor].index(level)
+                matched.setdefault(position, []).append((len(terms), code))
+            terms.append(LinearTerm("rate", trials, successes, group, prior, strength))
+        for position, column in enumerate(encoder.columns):
+            values = X[:, position]
+            missing = np.isnan(values)
+            present = values[~missing]
+            if present.size == 0 or position in used:
+                continue
+            if column.kind == "number":
+                group += 1
+                present = present[np.isfinite(present)]
+                if present.size and np.ptp(present) > 0:
+                    terms.append(_number_term(present, position, group))
+            else:
+                group += 1
+                counts = np.bincount(present.astype(np.int64), minlength=len(column.categories) + 1)
+                enough = max(10, len(X) // 2_000)
+                frequent = [code for code in np.argsort(-counts, kind="stable") if counts[code] >= enough]
+                if len(frequent) > 1 or missing.any():
+                    terms += [LinearTerm("level", position, int(c), group) for c in sorted(frequent[:_MOST_LEVELS])]
+            if missing.mean() > 0.002:
+                group += 1
+                terms.append(LinearTerm("missing", position, -1, group, float(missing.mean())))
+        return cls(tuple(terms), tuple((k, tuple(v)) for k, v in sorted(matched.items())))
+
+    def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Build the design, shape (n, n_terms); missing values stand at the mean, marked by their indicator."""
+        U = np.empty((len(X), len(self.terms)), dtype=np.float64)
+        for j, term in enumerate(self.terms):
+            U[:, j] = self._column(term, X)
+        return U
+
+    @staticmethod
+    def _column(term: LinearTerm, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        if term.kind == "one":
+            return np.ones(len(X))
+        values = X[:, term.source]
+        if term.kind == "missing":
+            return np.asarray(np.isnan(values) - term.centre, dtype=np.float64)
+        if term.kind == "level":
+            return np.asarray(values == term.other, dtype=np.float64)
+        if term.kind == "rate":
+            trials = np.nan_to_num(values, nan=0.0)
+            successes = np.minimum(np.nan_to_num(X[:, term.other], nan=0.0), trials)
+            rate = (successes + term.centre * term.scale) / (trials + term.scale)
+            rate = np.clip(rate, 1e-6, 1 - 1e-6)
+            return np.asarray(np.log(rate / (1 - rate)) - np.log(term.centre / (1 - term.centre)), dtype=np.float64)
+        if term.kind == "log":
+            values = np.sign(values) * np.log1p(np.abs(values))
+        scaled = np.clip((values - term.centre) / term.scale, -_CLIP, _CLIP)
+        return np.asarray(np.nan_to_num(scaled, nan=0.0), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description; :meth:`from_dict` is its inverse."""
+        return {
+            "terms": [[t.kind, t.source, t.other, t.group, t.centre, t.scale] for t in self.terms],
+            "matched": [[factor, [list(pair) for pair in pairs]] for factor, pairs in self.matched],
+        }
+
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> LinearDesign:
+        """Rebuild a design from :meth:`to_dict`."""
+        return cls(
+            tuple(LinearTerm(*term) for term in described["terms"]),
+            tuple((factor, tuple((j, code) for j, code in pairs)) for factor, pairs in described["matched"]),
+        )
+
+
+def _number_term(present: NDArray[np.float64], position: int, group: int) -> LinearTerm:
+    """Standardise robustly; take the log first where that makes a long tail shorter."""
+    logged = np.sign(present) * np.log1p(np.abs(present))
+    kind: Literal["number", "log"] = "log" if _skew(present) > 1.0 and _skew(logged) < _skew(present) else "number"
+    values = logged if kind == "log" else present
+    low, high = np.quantile(values, [0.005, 0.995])
+    core = np.clip(values, low, high)
+    return LinearTerm(kind, position, -1, group, float(core.mean()), float(core.std() or values.std() or 1.0))
+
+
+def _skew(values: NDArray[np.float64]) -> float:
+    spread = float(values.std())
+    return float(abs(((values - values.mean()) ** 3).mean()) / spread**3) if spread > 0 else 0.0
+
+
+def _history_pairs(
+    names: list[str], history_columns: Mapping[str, tuple[str | None, object, str]]
+) -> list[tuple[tuple[str, object], int, int]]:
+    """(factor, level), column of trials, column of successes."""
+    found: dict[tuple[str, object], dict[str, int]] = {}
+    for name, (factor, level, what) in history_columns.items():
+        if name in names:
+            found.setdefault((factor or "", level), {})[what] = names.index(name)
+    return [(key, pair["trials"], pair["successes"]) for key, pair in found.items() if len(pair) == 2]
+
+
+def _beta_prior(trials: NDArray[np.float64], successes: NDArray[np.float64]) -> tuple[float, float]:
+    """Prior rate and strength of a beta-binomial, by maximum likelihood in the strength."""
+    t = np.nan_to_num(trials, nan=0.0)
+    s = np.minimum(np.nan_to_num(successes, nan=0.0), t)
+    rows = t > 0
+    if not rows.any():
+        return 0.05, 10.0
+    pairs, counts = np.unique(np.column_stack([t[rows], s[rows]]), axis=0, return_counts=True)
+    prior = float(np.clip((s.sum() + 0.5) / (t.sum() + 1.0), 1e-4, 1 - 1e-4))
+
+    def loss(log_strength: float) -> float:
+        a, b = prior * np.exp(log_strength), (1 - prior) * np.exp(log_strength)
+        return -float((counts * (betaln(pairs[:, 1] + a, pairs[:, 0] - pairs[:, 1] + b) - betaln(a, b))).sum())
+
+    best = minimize_scalar(loss, bounds=(np.log(0.5), np.log(500.0)), method="bounded")
+    return prior, float(np.exp(best.x))
