@@ -1,0 +1,89 @@
+"""Figures of a policy report, drawn without global state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from recommender.evaluation.report import PolicyReport
+
+__all__ = ["draw_calibration", "draw_estimates", "draw_slices", "draw_weights", "overview"]
+
+_INK, _ACCENT, _QUIET = "#1b2a41", "#0b6e99", "#8a94a3"
+
+
+def overview(report: PolicyReport) -> Figure:
+    """All charts of a report in one figure."""
+    from matplotlib.figure import Figure
+
+    has_slices = len(report.slices) > 0
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    axes = figure.subplots(2, 2)
+    draw_estimates(report, axes[0, 0])
+    draw_weights(report, axes[0, 1])
+    draw_calibration(report, axes[1, 0])
+    if has_slices:
+        draw_slices(report, axes[1, 1])
+    else:
+        axes[1, 1].set_axis_off()
+        axes[1, 1].text(0.5, 0.5, "No slices were asked for.", ha="center", va="center", color=_QUIET)
+    return figure
+
+
+def draw_estimates(report: PolicyReport, axes: Axes) -> None:
+    """Estimates with intervals, the default one in colour, the baseline as a line."""
+    table = report.table.iloc[::-1].reset_index(drop=True)
+    for position, row in table.iterrows():
+        colour = _ACCENT if row["default"] else _QUIET
+        if np.isfinite([row["ci_low"], row["ci_high"]]).all():
+            axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=2)
+        if np.isfinite(row["value"]):
+            axes.plot([row["value"]], [position], "o", color=colour)
+    axes.axvline(report.diagnostics["baseline_value"], color=_INK, linestyle="--", linewidth=1, label="baseline")
+    axes.set_yticks(range(len(table)), table["estimator"])
+    axes.set_xlabel("value per decision")
+    axes.set_title(f"Estimates with {report.confidence:.0%} intervals")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def draw_weights(report: PolicyReport, axes: Axes) -> None:
+    """Weights by rank: how unevenly the rows count."""
+    share, weight = (np.array(side) for side in zip(*report.weight_quantiles, strict=True))
+    axes.plot(share, weight, color=_ACCENT)
+    axes.axhline(1.0, color=_INK, linestyle="--", linewidth=1)
+    axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_xlabel("share of rows")
+    axes.set_ylabel("weight at most")
+    axes.set_title(f"Weights; effective sample size {report.diagnostics['effective_sample_size']:,.0f}")
+
+
+def draw_calibration(report: PolicyReport, axes: Axes) -> None:
+    """Mean weight by tenth of the propensity."""
+    bins = report.calibration
+    axes.plot([b["propensity"] for b in bins], [b["weight"] for b in bins], "o-", color=_ACCENT)
+    axes.axhline(1.0, color=_INK, linestyle="--", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlabel("propensity (mean of tenth)")
+    axes.set_ylabel("mean weight")
+    axes.set_title("Weights by propensity")
+
+
+def draw_slices(report: PolicyReport, axes: Axes, most: int = 20) -> None:
+    """Difference from the baseline by slice, largest slices first."""
+    table = report.slices.sort_values("rows", ascending=False).head(most).iloc[::-1].reset_index(drop=True)
+    for position, row in table.iterrows():
+        colour = _QUIET if row["verdict"] in ("refused", "not proven") else _ACCENT
+        if np.isfinite([row["ci_low"], row["ci_high"]]).all():
+            axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=2)
+        if np.isfinite(row["difference"]):
+            axes.plot([row["difference"]], [position], "o", color=colour)
+    axes.axvline(0.0, color=_INK, linestyle="--", linewidth=1)
+    labels = [f"{name}: {level}" for name, level in zip(table["slice"], table["level"], strict=True)]
+    axes.set_yticks(range(len(table)), labels, fontsize=8)
+    axes.set_xlabel("difference from the baseline")
+    axes.set_title("By slice (intervals hold together)")

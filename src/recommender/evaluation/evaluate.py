@@ -1,0 +1,273 @@
+"""Evaluate a target policy on a log: every estimator, one default, a verdict against a baseline, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.evaluation import warnings as codes
+from recommender.evaluation.adaptive import shift_towards
+from recommender.evaluation.checks import LogVectors, checked_policy, checked_vectors
+from recommender.evaluation.diagnostics import confounding_to_overturn, pareto_k, propensity_calibration
+from recommender.evaluation.intervals import Interval, cluster_interval, finite_sample_lower_bound, time_blocks
+from recommender.evaluation.policy_view import PolicyView, view_policy
+from recommender.evaluation.report import PolicyReport
+from recommender.evaluation.slices import evaluate_slices
+from recommender.evaluation.table import BIASED, ESTIMATORS, all_contributions
+from recommender.evaluation.verdict import judge, support_of
+
+__all__ = ["DEFAULT_ESTIMATOR", "evaluate"]
+
+DEFAULT_ESTIMATOR = "adaptive_dr"
+
+
+def evaluate(
+    *,
+    reward: NDArray[Any],
+    action: NDArray[Any],
+    propensity: NDArray[Any],
+    propensity_logged: NDArray[Any],
+    expected_reward: NDArray[Any],
+    action_probabilities: NDArray[Any],
+    baseline_probabilities: NDArray[Any] | None = None,
+    factor_codes: NDArray[Any],
+    cluster: NDArray[Any],
+    time: NDArray[Any] | None = None,
+    eligible: NDArray[Any] | None = None,
+    slices: Mapping[str, NDArray[Any]] | None = None,
+    estimators: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    rng: np.random.Generator,
+    action_predictability: float | None = None,
+    propensity_all: NDArray[Any] | None = None,
+) -> PolicyReport:
+    """Estimate what the target policy would have earned, and say whether that is proven.
+
+    Parameters
+    ----------
+    reward : ndarray of shape (n,)
+        Observed rewards, none missing.
+    action : ndarray of int of shape (n,)
+        Logged action.
+    propensity : ndarray of shape (n,)
+        Probability of the logged action under the logging policy, in (0, 1].
+    propensity_logged : ndarray of bool of shape (n,)
+        False where the propensity was estimated.
+    expected_reward : ndarray of shape (n, n_actions)
+        Reward model fitted on other rows (cross-fitted).
+    action_probabilities : ndarray of shape (n, n_actions)
+        Target policy.
+    baseline_probabilities : ndarray of shape (n, n_actions), optional
+        Policy to compare with; None compares with the logged decisions and their observed rewards.
+    factor_codes : ndarray of int of shape (n_actions, n_factors)
+        Level of each factor; -1 in every factor is ``NO_CONTACT``.
+    cluster : ndarray of shape (n,)
+        Decisions of one cluster (debtor) may depend on each other.
+    time : ndarray of shape (n,), optional
+        Sortable; shocks shared by a time block then widen the intervals.
+    eligible : ndarray of bool of shape (n, n_actions), optional
+        What the logging policy was allowed to do.
+    slices : mapping of str to ndarray of shape (n,), optional
+        Name of a slicing column -> its value at each decision.
+    estimators : sequence of str, optional
+        Rows of the table besides the default one; all that the input permits when omitted.
+    confidence : float, default=0.95
+    rng : numpy.random.Generator
+        Order of the clusters in the finite-sample bound.
+    action_predictability : float, optional
+        Cross-fitted share of logged actions explained by the context, in [0, 1].
+    propensity_all : ndarray of shape (n, n_actions), optional
+        Estimated logging policy; the marginalised estimators need it.
+
+    Returns
+    -------
+    PolicyReport
+
+    Raises
+    ------
+    InvalidInput
+        When an array has the wrong shape or values, or an estimator is unknown.
+    """
+    vectors = checked_vectors(reward, action, propensity, propensity_logged, cluster, n_actions=len(factor_codes))
+    n = len(vectors.reward)
+    checked_policy(action_probabilities, n, len(factor_codes), "action_probabilities")
+    if baseline_probabilities is not None:
+        checked_policy(baseline_probabilities, n, len(factor_codes), "baseline_probabilities")
+    if np.shape(expected_reward) != (n, len(factor_codes)):
+        raise InvalidInput.in_column(
+            "expected_reward",
+            f"must have shape ({n}, {len(factor_codes)})",
+            values=[np.shape(expected_reward)],
+            mend="Pass one row a decision and one column an action.",
+        )
+    unknown = [name for name in estimators or () if name not in (*ESTIMATORS, DEFAULT_ESTIMATOR)]
+    if unknown:
+        raise InvalidInput.in_column(
+            "estimators", "names an unknown estimator", values=unknown, mend=f"Known are {', '.join(ESTIMATORS)}."
+        )
+
+    block = None if time is None else time_blocks(np.asarray(time))
+    target = view_policy(vectors, action_probabilities, expected_reward, confidence, block)
+    support = support_of(vectors, target.weight, action_probabilities, propensity_all, eligible, action_predictability)
+    table = all_contributions(vectors, action_probabilities, propensity_all, factor_codes, target)
+    kept = {name: psi for name, psi in table.contributions.items() if name in ESTIMATORS}
+    shift = shift_towards(
+        target.contribution,
+        {name: kept[name] for name in ("dm", "dros", "factored_dr") if name in kept},
+        vectors.cluster,
+        limit=(target.interval.high - target.interval.low) / 2 if np.isfinite(target.interval.low) else 0.0,
+    )
+    value = float(np.clip(target.interval.value + shift.amount, target.interval.low, target.interval.high))
+
+    baseline = _baseline(vectors, baseline_probabilities, expected_reward, confidence, block)
+    difference = _difference(target, baseline, vectors.reward, vectors.cluster, confidence, block)
+    difference = _moved(difference, value - target.interval.value)
+    scale = float(np.max(np.abs(vectors.reward), initial=0.0))
+    verdict, reasons = judge(difference, support, scale=scale, confidence=confidence)
+
+    general = codes.general(vectors, target, support)
+    rows = []
+    for name in ESTIMATORS if estimators is None else estimators:
+        if name not in kept:
+            continue
+        interval = _table_interval(name, kept[name], target, vectors.cluster, confidence, block)
+        rows.append(_row(name, interval, table.sizes[name], codes.of_estimator(name, general), default=False))
+    rows.insert(
+        0,
+        _row(
+            DEFAULT_ESTIMATOR,
+            _moved(target.interval, value - target.interval.value),
+            support.effective_sample_size,
+            general + codes.disagreement(target, rows),
+            default=True,
+        ),
+    )
+    sign = 1.0 if difference.value >= 0 else -1.0
+    margin = min(abs(difference.low), abs(difference.high)) if verdict in ("better", "worse") else 0.0
+    diagnostics: dict[str, Any] = {
+        **support.as_dict(),
+        "n_decisions": n,
+        "n_clusters": target.interval.n_clusters,
+        "weight_mean": float(np.mean(target.weight)),
+        "weight_max_share": float(target.weight.max() / target.weight.sum()) if target.weight.sum() > 0 else 0.0,
+        "pareto_k": pareto_k(target.weight),
+        "share_of_propensities_logged": float(np.mean(vectors.propensity_logged)),
+        "shift_towards": shift.towards,
+        "shift_share": shift.share,
+        "clipping": table.choices,
+        "confounding_to_overturn": confounding_to_overturn(
+            target.weight, vectors.propensity, sign * target.residual, margin
+        ),
+        "finite_sample_lower_bound": _certain_gain(vectors, target, confidence, rng)
+        if baseline is None and vectors.propensity_logged.all()
+        else None,
+        "baseline": "logging" if baseline_probabilities is None else "policy",
+        "baseline_value": float(np.mean(vectors.reward if baseline is None else baseline.contribution)),
+    }
+    return PolicyReport(
+        table=pd.DataFrame(rows),
+        verdict=verdict,
+        reasons=reasons,
+        difference=difference,
+        diagnostics=diagnostics,
+        slices=evaluate_slices(vectors, target, baseline, slices or {}, confidence),
+        calibration=propensity_calibration(target.weight, vectors.propensity),
+        weight_quantiles=_quantiles(target.weight),
+        confidence=confidence,
+    )
+
+
+def _baseline(
+    vectors: LogVectors,
+    probabilities: NDArray[Any] | None,
+    expected_reward: NDArray[Any],
+    confidence: float,
+    block: NDArray[Any] | None,
+) -> PolicyView | None:
+    if probabilities is None:
+        return None
+    return view_policy(vectors, probabilities, expected_reward, confidence, block)
+
+
+def _difference(
+    target: PolicyView,
+    baseline: PolicyView | None,
+    reward: NDArray[Any],
+    cluster: NDArray[Any],
+    confidence: float,
+    block: NDArray[Any] | None,
+) -> Interval:
+    """Paired difference from the baseline; a target that is the logging policy differs by exactly nothing."""
+    if baseline is None:
+        same = bool(np.allclose(target.weight, 1.0, rtol=0, atol=1e-9))
+        paired = np.zeros(len(reward)) if same else target.contribution - reward
+        extra = 0.0 if same else target.extra_variance
+    else:
+        paired = target.contribution - baseline.contribution
+        same = bool(np.array_equal(target.weight, baseline.weight) and not paired.any())
+        extra = 0.0 if same else max(target.extra_variance, baseline.extra_variance)
+    return cluster_interval(paired, cluster, confidence, block=block, extra_variance=extra)
+
+
+def _certain_gain(vectors: LogVectors, target: PolicyView, confidence: float, rng: np.random.Generator) -> float:
+    """Lower bound of the gain over the logging policy at any sample size, rewards taken to stay in their range.
+
+    With rewards in [low, high], ``(w - 1)(r - low)`` has the gain as its mean and never falls below ``low - high``.
+    """
+    low, high = float(vectors.reward.min()), float(vectors.reward.max())
+    gain = (target.weight - 1.0) * (vectors.reward - low)
+    counts = np.bincount(vectors.cluster)
+    least = -(high - low) * float(counts.max()) * len(counts) / len(vectors.reward)
+    return finite_sample_lower_bound(gain, vectors.cluster, confidence, lower=least, rng=rng)
+
+
+def _table_interval(
+    name: str,
+    contribution: NDArray[Any],
+    target: PolicyView,
+    cluster: NDArray[Any],
+    confidence: float,
+    block: NDArray[Any] | None,
+) -> Interval:
+    extra = target.extra_variance
+    if name in BIASED and np.isfinite(target.contribution).all():
+        # Its own spread knows nothing of its bias: add what the doubly robust estimator can see of it.
+        away = cluster_interval(contribution - target.contribution, cluster, confidence)
+        extra += max(away.value**2, away.standard_error**2) if np.isfinite(away.standard_error) else 0.0
+    return cluster_interval(contribution, cluster, confidence, block=block, extra_variance=extra)
+
+
+def _moved(interval: Interval, by: float) -> Interval:
+    """Same interval around another point, which stays inside."""
+    value = float(np.clip(interval.value + by, interval.low, interval.high))
+    return Interval(
+        value,
+        interval.low,
+        interval.high,
+        interval.standard_error,
+        interval.degrees_of_freedom,
+        interval.n_clusters,
+        interval.method,
+    )
+
+
+def _row(name: str, interval: Interval, size: float, warnings: tuple[str, ...], *, default: bool) -> dict[str, Any]:
+    return {
+        "estimator": name,
+        "value": interval.value,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "effective_sample_size": size,
+        "warnings": warnings,
+        "default": default,
+    }
+
+
+def _quantiles(weight: NDArray[Any]) -> list[tuple[float, float]]:
+    points = np.concatenate([np.linspace(0, 0.99, 100), [0.995, 0.999, 1.0]])
+    return list(zip(points.tolist(), np.quantile(weight, points).tolist(), strict=True))

@@ -1,0 +1,134 @@
+"""The result of an evaluation: a table, a verdict with reasons, and a page to share."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.evaluation.intervals import Interval
+from recommender.evaluation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["PolicyReport"]
+
+
+@dataclass(frozen=True)
+class PolicyReport:
+    """What a target policy would have earned, and whether that is proven.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row an estimator; see :meth:`to_frame`.
+    verdict : {"better", "worse", "not proven", "refused"}
+        Against the baseline, from the paired difference.
+    reasons : tuple of str
+        Sentences; each refusal names its trigger.
+    difference : Interval
+        Target minus baseline per decision, paired.
+    diagnostics : dict
+        Effective sample size, unsupported share, Pareto k, mean weight, sensitivity to confounding ...
+    slices : DataFrame
+        One row a level of each slicing column, see ``evaluation.slices``.
+    calibration : list of dict
+        Mean weight by tenth of the propensity.
+    weight_quantiles : list of (share, weight)
+    confidence : float
+    """
+
+    table: pd.DataFrame
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    difference: Interval
+    diagnostics: dict[str, Any]
+    slices: pd.DataFrame
+    calibration: list[dict[str, float]] = field(repr=False)
+    weight_quantiles: list[tuple[float, float]] = field(repr=False)
+    confidence: float = 0.95
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an estimator, the default one first.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``estimator``, ``value``, ``ci_low``, ``ci_high``, ``effective_sample_size``, ``warnings`` (tuple
+            of codes) and ``default`` (True on exactly one row, also when the verdict is refused).
+        """
+        return self.table.copy()
+
+    @property
+    def default(self) -> pd.Series:
+        """The row of the default estimator."""
+        return self.table.loc[self.table["default"]].iloc[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready content; numbers that are not finite become null."""
+        content: dict[str, Any] = _plain(
+            {
+                "verdict": self.verdict,
+                "reasons": list(self.reasons),
+                "confidence": self.confidence,
+                "difference": asdict(self.difference),
+                "estimates": self.table.to_dict(orient="records"),
+                "diagnostics": self.diagnostics,
+                "slices": self.slices.to_dict(orient="records"),
+                "propensity_calibration": self.calibration,
+            }
+        )
+        return content
+
+    def to_json(self) -> str:
+        """The whole report as a JSON text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_html(self, path: str | Path | None = None, *, title: str = "Policy evaluation") -> str:
+        """One self-contained page; written to ``path`` when given.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+        title : str, default="Policy evaluation"
+
+        Returns
+        -------
+        str
+            The page.
+        """
+        from recommender.evaluation.page import render_page
+
+        page = render_page(self, title=title)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def plot(self) -> Figure:
+        """Figure with the estimates, the weights, their calibration and the value by slice."""
+        from recommender.evaluation.charts import overview
+
+        return overview(self)
+
+    def __str__(self) -> str:
+        """Verdict, reasons and the table as text."""
+        return "\n".join([f"{self.verdict}", *self.reasons, self.table.to_string(index=False)])
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars, tuples and numbers that are not finite into what JSON can hold."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

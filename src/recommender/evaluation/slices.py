@@ -1,0 +1,130 @@
+"""Value by slice (stage, channel, product, country ...), with intervals that hold for all slices together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from recommender.errors import InvalidInput
+from recommender.evaluation.checks import LogVectors
+from recommender.evaluation.diagnostics import effective_sample_size
+from recommender.evaluation.estimators import self_normalised
+from recommender.evaluation.intervals import cluster_interval
+from recommender.evaluation.policy_view import PolicyView
+from recommender.evaluation.verdict import LEAST_EFFECTIVE_SAMPLE_SIZE
+
+__all__ = ["SLICE_COLUMNS", "evaluate_slices", "holm"]
+
+SLICE_COLUMNS = [
+    "slice",
+    "level",
+    "rows",
+    "effective_sample_size",
+    "value",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "p_adjusted",
+    "verdict",
+]
+
+
+def holm(p_values: NDArray[Any]) -> NDArray[np.float64]:
+    """Holm-adjusted p-values: the chance of any false claim among all slices stays below the level.
+
+    References
+    ----------
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979.
+    """
+    order = np.argsort(p_values, kind="stable")
+    steps = len(order) - np.arange(len(order))
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p_values)[order] * steps))
+    return adjusted
+
+
+def evaluate_slices(
+    log: LogVectors,
+    target: PolicyView,
+    baseline: PolicyView | None,
+    slices: Mapping[str, NDArray[Any]],
+    confidence: float,
+) -> pd.DataFrame:
+    """One row a level of each slicing column.
+
+    ``value`` and ``difference`` (target minus baseline) are self-normalised doubly robust estimates within the
+    slice. Intervals of the difference are simultaneous over all judged slices (Bonferroni); ``p_adjusted`` and
+    ``verdict`` follow Holm. A slice with an effective sample size under 50 is shown and refused.
+    """
+    rows: list[dict[str, Any]] = []
+    masks: list[NDArray[np.int64]] = []
+    for name, values in slices.items():
+        if len(values) != len(log.reward):
+            raise InvalidInput.in_column(
+                name, f"must have one entry a decision ({len(log.reward):,})", values=[len(values)], mend="Mend it."
+            )
+        level_codes, levels = pd.factorize(pd.Series(values), sort=False)
+        for code in sorted(set(level_codes.tolist())):
+            members = np.flatnonzero(level_codes == code)
+            size = effective_sample_size(target.weight[members])
+            level = "(missing)" if code < 0 else levels[code]
+            rows.append({"slice": name, "level": level, "rows": len(members), "effective_sample_size": size})
+            masks.append(members)
+    if not rows:
+        return pd.DataFrame(columns=SLICE_COLUMNS)
+    judged = [
+        position
+        for position, row in enumerate(rows)
+        if row["effective_sample_size"] >= LEAST_EFFECTIVE_SAMPLE_SIZE
+        and len(np.unique(log.cluster[masks[position]])) >= 2
+    ]
+    simultaneous = 1.0 - (1.0 - confidence) / max(1, len(judged))
+    raw = np.ones(len(rows))
+    for position, (row, members) in enumerate(zip(rows, masks, strict=True)):
+        value, paired, extra = _within(log, target, baseline, members)
+        interval = cluster_interval(paired, log.cluster[members], simultaneous, extra_variance=extra)
+        row |= {"value": value, "difference": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+        if position in judged:
+            raw[position] = _p_value(interval.value, interval.standard_error, interval.degrees_of_freedom)
+    adjusted = np.full(len(rows), np.nan)
+    adjusted[judged] = holm(raw[judged])
+    for position, row in enumerate(rows):
+        row["p_adjusted"] = adjusted[position]
+        proven = adjusted[position] < 1.0 - confidence
+        direction = "better" if row["difference"] > 0 else "worse"
+        row["verdict"] = "refused" if position not in judged else direction if proven else "not proven"
+    return pd.DataFrame(rows, columns=SLICE_COLUMNS)
+
+
+def _within(
+    log: LogVectors, target: PolicyView, baseline: PolicyView | None, members: NDArray[np.int64]
+) -> tuple[float, NDArray[np.float64], float]:
+    """Value, paired contributions and added variance of the rows of one slice."""
+    own = _contribution(target, members)
+    share = len(log.reward) / len(members)
+    if baseline is None:
+        same = bool(np.allclose(target.weight[members], 1.0, rtol=0, atol=1e-9))
+        paired = np.zeros(len(members)) if same else own - log.reward[members]
+        return float(np.mean(own)), paired, 0.0 if same else target.extra_variance * share
+    other = _contribution(baseline, members)
+    same = bool(np.array_equal(own, other))
+    extra = 0.0 if same else max(target.extra_variance, baseline.extra_variance) * share
+    return float(np.mean(own)), own - other, extra
+
+
+def _contribution(view: PolicyView, members: NDArray[np.int64]) -> NDArray[np.float64]:
+    correction = self_normalised(view.weight[members], view.residual[members])
+    return np.asarray(view.model_value[members] + correction, dtype=np.float64)
+
+
+def _p_value(value: float, standard_error: float, degrees: float) -> float:
+    if not np.isfinite(standard_error):
+        return 1.0
+    if standard_error <= 0:
+        return 1.0 if value == 0 else 0.0
+    return float(2 * stats.t.sf(abs(value) / standard_error, degrees))

@@ -1,0 +1,130 @@
+"""Better, worse, not proven or refused; every refusal names its trigger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.evaluation.checks import LogVectors
+from recommender.evaluation.diagnostics import (
+    action_is_function_of_context,
+    effective_sample_size,
+    unsupported_share,
+)
+from recommender.evaluation.intervals import Interval
+
+__all__ = ["LEAST_EFFECTIVE_SAMPLE_SIZE", "MOST_UNSUPPORTED", "Support", "Verdict", "judge", "support_of"]
+
+Verdict = Literal["better", "worse", "not proven", "refused"]
+
+LEAST_EFFECTIVE_SAMPLE_SIZE = 50.0
+MOST_UNSUPPORTED = 0.05
+
+
+@dataclass(frozen=True)
+class Support:
+    """How much of the target policy the log can show."""
+
+    effective_sample_size: float
+    effective_clusters: float
+    unsupported_share: float
+    action_predictability: float | None
+    action_determined: bool
+    n_clusters: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Diagnostics by name."""
+        return {
+            "effective_sample_size": self.effective_sample_size,
+            "effective_clusters": self.effective_clusters,
+            "unsupported_share": self.unsupported_share,
+            "action_predictability": self.action_predictability,
+            "action_determined": self.action_determined,
+        }
+
+    def refusals(self) -> tuple[str, ...]:
+        """One sentence per reason not to judge, empty when there is none."""
+        reasons = []
+        if self.effective_sample_size < LEAST_EFFECTIVE_SAMPLE_SIZE:
+            reasons.append(
+                f"Refused: the effective sample size of matched rows is {self.effective_sample_size:.1f}, below "
+                f"{LEAST_EFFECTIVE_SAMPLE_SIZE:.0f}; the log hardly ever shows what the target policy would do. "
+                "Collect more decisions, log with exploration, or evaluate a policy closer to the one in use."
+            )
+        if self.unsupported_share > MOST_UNSUPPORTED:
+            reasons.append(
+                f"Refused: {self.unsupported_share:.1%} of the target policy's probability has no support in the log "
+                f"(at most {MOST_UNSUPPORTED:.0%} may lack it). Restrict the target to actions the logging policy "
+                "could take, or explore them first."
+            )
+        if self.action_determined:
+            share = "" if self.action_predictability is None else f" ({self.action_predictability:.1%} predictable)"
+            reasons.append(
+                f"Refused: the logged action is all but a function of the context{share} and propensities are not "
+                "logged, so no alternative action was ever tried on comparable accounts. Log with exploration."
+            )
+        if self.n_clusters < 2:
+            reasons.append(
+                "Refused: all decisions belong to one single cluster, so nothing says how results vary between "
+                "independent accounts. Pass a finer cluster."
+            )
+        return tuple(reasons)
+
+
+def support_of(
+    log: LogVectors,
+    weight: NDArray[Any],
+    action_probabilities: NDArray[Any],
+    propensity_all: NDArray[Any] | None,
+    eligible: NDArray[Any] | None,
+    action_predictability: float | None,
+) -> Support:
+    """Measure support (arguments as for ``evaluate``)."""
+    logged = bool(log.propensity_logged.all())
+    return Support(
+        effective_sample_size=effective_sample_size(weight),
+        effective_clusters=effective_sample_size(weight, log.cluster),
+        unsupported_share=unsupported_share(
+            weight,
+            log.action,
+            action_probabilities,
+            propensity_logged=log.propensity_logged,
+            propensity_all=propensity_all,
+            eligible=eligible,
+        ),
+        action_predictability=action_predictability,
+        action_determined=not logged and action_is_function_of_context(action_predictability, log.action),
+        n_clusters=len(np.unique(log.cluster)),
+    )
+
+
+def judge(
+    difference: Interval, support: Support, *, scale: float, confidence: float
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on the paired difference, and the sentences that explain it.
+
+    Parameters
+    ----------
+    difference : Interval
+        Target minus baseline.
+    support : Support
+    scale : float
+        Largest absolute reward: differences below its rounding error are none.
+    confidence : float
+    """
+    refusals = support.refusals()
+    said = (
+        f"the difference from the baseline is {difference.value:+.6g} per decision, "
+        f"{confidence:.0%} interval [{difference.low:+.6g}, {difference.high:+.6g}]"
+    )
+    if refusals:
+        return "refused", refusals
+    nothing = 1e-9 * scale
+    if difference.low > nothing:
+        return "better", (f"Better: {said}, all above zero.",)
+    if difference.high < -nothing:
+        return "worse", (f"Worse: {said}, all below zero.",)
+    return "not proven", (f"Not proven: {said}, which holds zero.",)
