@@ -1,0 +1,6 @@
+"""Exact scores of all actions of an account, compiled from a gradient-boosted reward model."""
+
+from recommender.scoring.scorer import ActionScorer
+from recommender.scoring.verification import InexactScorer
+
+__all__ = ["ActionScorer", "InexactScorer"]

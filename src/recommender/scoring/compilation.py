@@ -1,0 +1,234 @@
+"""Turns a tree ensemble into the tables that the kernel reads.
+
+For every (feature, code, tree) the tables hold the 64-bit set of leaves that survive all nodes of that tree on that
+feature. Missing values, default directions and category sets are decided here, once; scoring is left with ANDs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.scoring.boxes import ActionGrid, Leaf, reach_leaves
+from recommender.scoring.coding import CodedColumns, FeatureCoding, code_columns, left_rows
+from recommender.scoring.model_text import Tree, TreeEnsemble
+
+__all__ = ["CompiledEnsemble", "LeafTables", "WordTables", "compile_ensemble"]
+
+WORDS_PER_BLOCK = 8  # one cache line, one AVX-512 register
+_LEAVES_PER_WORD = 64
+_EVERY_LEAF = (1 << _LEAVES_PER_WORD) - 1
+
+
+class WordTables(NamedTuple):
+    """Surviving leaves of eight trees at a time.
+
+    A row of the coding is mapped to a line of the block, since eight trees tell far fewer values apart than all do.
+    """
+
+    column_start: NDArray[np.int64]  # (n_blocks + 1,) into `column`
+    column: NDArray[np.int64]  # coded columns that the block looks at
+    line_of_row: NDArray[np.int32]  # (n_blocks, n_rows), absolute line
+    words: NDArray[np.uint64]  # (n_lines, 8)
+
+
+class LeafTables(NamedTuple):
+    """What surviving leaves add to the scores, in fixed point."""
+
+    value: NDArray[np.int64]  # (n_words * 64,)
+    update_start: NDArray[np.int32]  # (n_words * 64 + 1,)
+    update_cell: NDArray[np.int32]
+    update_sign: NDArray[np.int8]
+    initial: NDArray[np.int64]  # (n_cells + 1,): what holds for every account
+    shape: NDArray[np.int64]  # levels of each factor
+    n_whole: int  # leading words that hold a whole tree: exactly one leaf survives for each action
+    n_words: int
+
+
+@dataclass(frozen=True)
+class CompiledEnsemble:
+    """Tables of one ensemble over one action grid.
+
+    Attributes
+    ----------
+    coding : FeatureCoding
+    words : WordTables
+    leaves : LeafTables
+    exponent : int
+        Scores are integers times ``2**-exponent``.
+    scale : float
+        Largest absolute score that the leaf values allow.
+    error_bound : float
+        Largest absolute difference to ``Booster.predict(raw_score=True)``.
+    """
+
+    coding: FeatureCoding
+    words: WordTables
+    leaves: LeafTables
+    exponent: int
+    scale: float
+    error_bound: float
+
+
+@dataclass(frozen=True)
+class _Word:
+    """Up to 64 leaves of one tree."""
+
+    tree: Tree
+    leaves: list[Leaf]
+
+
+def compile_ensemble(ensemble: TreeEnsemble, grid: ActionGrid) -> CompiledEnsemble:
+    """Compile the trees for the actions of ``grid``.
+
+    Parameters
+    ----------
+    ensemble : TreeEnsemble
+    grid : ActionGrid
+
+    Returns
+    -------
+    CompiledEnsemble
+    """
+    source = {c: i for i, c in enumerate(c for c in range(ensemble.n_columns) if c not in grid.columns)}
+    exponent, scale, bound = _fixed_point(ensemble.trees)
+    initial = np.zeros(grid.n_cells + 1, dtype=np.int64)
+    whole: list[_Word] = []
+    pieces: list[_Word] = []
+    for tree in ensemble.trees:
+        leaves = reach_leaves(tree, grid)
+        if len(leaves) > _LEAVES_PER_WORD or not any(leaf.path for leaf in leaves):
+            for leaf in leaves:
+                if not leaf.path:  # holds for every account
+                    for cell, sign in leaf.updates:
+                        initial[cell] += sign * _fixed(tree.leaf_value[leaf.number], exponent)
+            leaves = [leaf for leaf in leaves if leaf.path]
+            pieces += [
+                _Word(tree, leaves[start : start + _LEAVES_PER_WORD])
+                for start in range(0, len(leaves), _LEAVES_PER_WORD)
+            ]
+        else:
+            # The lowest survivor needs no updates: let it be the one that would need most.
+            whole.append(_Word(tree, sorted(leaves, key=lambda leaf: -len(leaf.updates))))
+    words = [*whole, *pieces]
+    coded = code_columns([word.tree for word in words], source)
+    return CompiledEnsemble(
+        coded.coding,
+        _word_tables(words, coded),
+        _leaf_tables(words, len(whole), initial, exponent, grid),
+        exponent,
+        scale,
+        bound,
+    )
+
+
+def _fixed(value: float, exponent: int) -> int:
+    return round(math.ldexp(float(value), exponent))
+
+
+def _fixed_point(trees: Sequence[Tree]) -> tuple[int, float, float]:
+    """Exponent, scale and error bound.
+
+    Every sum of leaf values stays below 2**53 in magnitude, so it is exact as an integer and as a float64; what remains
+    is the rounding of each leaf (half a unit) and the rounding of the booster's own float64 sum.
+    """
+    scale = math.fsum(float(np.abs(tree.leaf_value).max()) for tree in trees)
+    if scale == 0.0:
+        return 0, 0.0, 0.0
+    if not math.isfinite(scale * (len(trees) + 4)):
+        raise InvalidInput(
+            f"The leaf values add up to {scale!r}: too large for exact sums.",
+            column="booster",
+            mend="Rescale the target.",
+        )
+    exponent = min(52 - math.frexp(scale)[1], 1000)  # frexp: scale < 2**e, which leaves one bit for the half units
+    leaf_rounding = len(trees) * math.ldexp(0.5, -exponent)
+    float_sum = 1.01 * (len(trees) + 6) * 2.0**-53 * scale  # the sum, its weight and the division of a random forest
+    return exponent, scale, leaf_rounding + float_sum
+
+
+def _word_tables(words: Sequence[_Word], coded: CodedColumns) -> WordTables:
+    n_blocks = -(-len(words) // WORDS_PER_BLOCK)
+    n_rows = int(coded.n_rows.sum())
+    line_of_row = np.zeros((n_blocks, n_rows), dtype=np.int32)
+    column_start, columns = [0], []
+    lines: list[NDArray[np.uint64]] = []
+    n_lines = 0
+    for block in range(n_blocks):
+        inside = words[block * WORDS_PER_BLOCK : (block + 1) * WORDS_PER_BLOCK]
+        per_column: dict[int, NDArray[np.uint64]] = {}
+        padding = np.full(WORDS_PER_BLOCK, _EVERY_LEAF, dtype=np.uint64)
+        padding[len(inside) :] = 0  # no leaf, no contribution
+        for slot, word in enumerate(inside):
+            padding[slot] = (1 << len(word.leaves)) - 1
+            for node, (left, right) in _sides(word).items():
+                feature = int(word.tree.feature[node])
+                at = coded.position[feature, bool(word.tree.categorical[node])]
+                if at not in per_column:
+                    per_column[at] = np.full((int(coded.n_rows[at]), WORDS_PER_BLOCK), _EVERY_LEAF, dtype=np.uint64)
+                goes = left_rows(word.tree, node, coded.values[at])
+                per_column[at][:, slot] &= np.where(goes, np.uint64(_EVERY_LEAF ^ right), np.uint64(_EVERY_LEAF ^ left))
+        for rank, at in enumerate(sorted(per_column)):
+            rows = per_column[at] & padding if rank == 0 else per_column[at]
+            distinct, line = _distinct_rows(rows)
+            first = int(coded.first_row[at])
+            line_of_row[block, first : first + len(rows)] = n_lines + line
+            lines.append(distinct)
+            columns.append(at)
+            n_lines += len(distinct)
+        column_start.append(len(columns))
+    return WordTables(
+        np.array(column_start, dtype=np.int64),
+        np.array(columns, dtype=np.int64),
+        line_of_row,
+        np.concatenate([np.zeros((0, WORDS_PER_BLOCK), dtype=np.uint64), *lines]),
+    )
+
+
+def _sides(word: _Word) -> dict[int, tuple[int, int]]:
+    """Context node -> bit sets of the word's leaves under its left and right child."""
+    sides: dict[int, tuple[int, int]] = {}
+    for bit, leaf in enumerate(word.leaves):
+        for node, went_left in leaf.path:
+            left, right = sides.get(node, (0, 0))
+            sides[node] = (left | 1 << bit, right) if went_left else (left, right | 1 << bit)
+    return sides
+
+
+def _distinct_rows(rows: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Distinct rows and the position of each row among them."""
+    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    return rows[first], np.asarray(inverse, dtype=np.int64).ravel()
+
+
+def _leaf_tables(
+    words: Sequence[_Word], n_whole: int, initial: NDArray[np.int64], exponent: int, grid: ActionGrid
+) -> LeafTables:
+    n_words = -(-len(words) // WORDS_PER_BLOCK) * WORDS_PER_BLOCK
+    value = np.zeros(n_words * _LEAVES_PER_WORD, dtype=np.int64)
+    count = np.zeros(n_words * _LEAVES_PER_WORD, dtype=np.int64)
+    updates: list[tuple[int, int]] = []
+    for index, word in enumerate(words):
+        for bit, leaf in enumerate(word.leaves):
+            slot = index * _LEAVES_PER_WORD + bit
+            value[slot] = _fixed(word.tree.leaf_value[leaf.number], exponent)
+            count[slot] = len(leaf.updates)
+            updates.extend(leaf.updates)
+    flat = np.array(updates, dtype=np.int64).reshape(-1, 2)
+    return LeafTables(
+        value,
+        np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
+        flat[:, 0].astype(np.int32),
+        flat[:, 1].astype(np.int8),
+        initial,
+        np.array(grid.shape, dtype=np.int64),
+        n_whole,
+        n_words,
+    )

@@ -1,0 +1,238 @@
+"""The compiled inner loops. Only integers are added up, so neither the order of a sum nor the threads can matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from recommender.scoring.coding import FeatureCoding
+from recommender.scoring.compilation import LeafTables, WordTables
+
+__all__ = ["ROWS_PER_PASS", "score_rows"]
+
+ROWS_PER_PASS = 256  # what is kept between the stages for so many rows stays in the L2 cache
+
+_EVERY_LEAF = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ONE = np.uint64(1)
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compiled(function: _Function) -> _Function:
+    """Compile at the first call, keep the machine code on disk, and run without the interpreter lock."""
+    return cast("_Function", njit(cache=True, nogil=True)(function))
+
+
+def _lowest_bit_typed(typing_context: Any, word: Any) -> Any:  # noqa: ARG001
+    """Position of the lowest set bit (one machine instruction)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        from llvmlite import ir
+
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), generate
+
+
+_lowest_bit = cast("Callable[[Any], int]", intrinsic(_lowest_bit_typed))
+
+
+@_compiled
+def score_rows(
+    X: NDArray[np.float64],
+    coding: FeatureCoding,
+    tables: WordTables,
+    leaves: LeafTables,
+    unit: float,
+    mask: NDArray[np.bool_],
+    ids: NDArray[np.int64],
+    scores: NDArray[np.float64],
+) -> None:
+    """Score every action of every row.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_context_columns)
+    coding, tables, leaves
+        From :func:`~recommender.scoring.compilation.compile_ensemble`.
+    unit : float
+        Value of one fixed-point unit.
+    mask : ndarray of shape (n, n_actions), (1, n_actions) or (0, n_actions), dtype bool
+        Allowed actions; one row holds for all, no row allows all.
+    ids : ndarray of shape (n, k)
+        Best actions (out); k = 0 asks for all scores instead.
+    scores : ndarray of shape (n, k) or (n, n_actions)
+        Their scores (out).
+    """
+    n = X.shape[0]
+    n_columns = coding.numeric_source.shape[0] + coding.category_source.shape[0]
+    n_cells = leaves.initial.shape[0] - 1
+    k = ids.shape[1]
+    n_actions = mask.shape[1]
+    size = min(n, ROWS_PER_PASS)
+    rows = np.empty((size, n_columns), np.int32)
+    alive = np.empty((size, leaves.n_words), np.uint64)
+    cells = np.empty(n_cells + 1, np.int64)
+    best = np.empty(k, np.int64)
+    for start in range(0, n, ROWS_PER_PASS):
+        stop = min(start + ROWS_PER_PASS, n)
+        _code(X, start, stop, coding, rows)
+        _survive(stop - start, tables, rows, alive)
+        for at in range(start, stop):
+            _add_up(alive[at - start], leaves, cells)
+            if k == 0:
+                for action in range(n_actions):
+                    scores[at, action] = cells[action] * unit
+            else:
+                _select(cells, n_actions, mask, at, unit, best, ids[at], scores[at])
+
+
+@_compiled
+def _code(X: NDArray[np.float64], start: int, stop: int, coding: FeatureCoding, rows: NDArray[np.int32]) -> None:
+    """Turn raw values into rows of the coding."""
+    tiny = np.float64(np.float32(1e-35))
+    n_numeric = coding.numeric_source.shape[0]
+    for column in range(n_numeric):
+        source = coding.numeric_source[column]
+        offset = coding.threshold_start[column] - 1
+        top = coding.threshold_half[column]
+        first = coding.numeric_first_row[column]
+        zero = coding.numeric_zero_row[column]
+        missing = coding.numeric_nan_row[column]
+        for at in range(start, stop):
+            x = X[at, source]
+            below = 0
+            half = top
+            while half > 0:
+                below += half * np.int64(coding.threshold[offset + below + half] < x)
+                half >>= 1
+            row = first + below
+            if abs(x) <= tiny:
+                row = zero
+            if x != x:
+                row = missing
+            rows[at - start, column] = row
+    for column in range(coding.category_source.shape[0]):
+        source = coding.category_source[column]
+        offset = coding.category_start[column]
+        length = coding.category_length[column]
+        other = coding.category_other_row[column]
+        for at in range(start, stop):
+            x = X[at, source]
+            row = other
+            if x > -1.0 and x < length:  # NaN fails both; truncation makes -0.5 category 0, as LightGBM does
+                row = np.int64(coding.category_row[offset + np.int64(x)])
+            rows[at - start, n_numeric + column] = row
+
+
+@_compiled
+def _survive(n: int, tables: WordTables, rows: NDArray[np.int32], alive: NDArray[np.uint64]) -> None:
+    """Leaves that the context leaves alive: blocks outside, accounts inside, eight trees in one register."""
+    words = tables.words
+    for block in range(tables.column_start.shape[0] - 1):
+        begin = tables.column_start[block]
+        end = tables.column_start[block + 1]
+        line_of_row = tables.line_of_row[block]
+        to = 8 * block
+        for at in range(n):
+            a = b = c = d = e = f = g = h = _EVERY_LEAF
+            for position in range(begin, end):
+                line = line_of_row[rows[at, tables.column[position]]]
+                a &= words[line, 0]
+                b &= words[line, 1]
+                c &= words[line, 2]
+                d &= words[line, 3]
+                e &= words[line, 4]
+                f &= words[line, 5]
+                g &= words[line, 6]
+                h &= words[line, 7]
+            alive[at, to] = a
+            alive[at, to + 1] = b
+            alive[at, to + 2] = c
+            alive[at, to + 3] = d
+            alive[at, to + 4] = e
+            alive[at, to + 5] = f
+            alive[at, to + 6] = g
+            alive[at, to + 7] = h
+
+
+@_compiled
+def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int64]) -> None:
+    """Sum the surviving leaves into one score an action."""
+    n_cells = cells.shape[0] - 1
+    cells[:] = leaves.initial
+    every = np.int64(0)
+    for word in range(leaves.n_whole):
+        left = alive[word]
+        slot = 64 * word
+        common = leaves.value[slot + _lowest_bit(left)]
+        every += common
+        left &= left - _ONE
+        while left != 0:
+            leaf = slot + _lowest_bit(left)
+            left &= left - _ONE
+            more = leaves.value[leaf] - common
+            for update in range(leaves.update_start[leaf], leaves.update_start[leaf + 1]):
+                cells[leaves.update_cell[update]] += leaves.update_sign[update] * more
+    for word in range(leaves.n_whole, leaves.n_words):
+        left = alive[word]
+        while left != 0:
+            leaf = 64 * word + _lowest_bit(left)
+            left &= left - _ONE
+            for update in range(leaves.update_start[leaf], leaves.update_start[leaf + 1]):
+                cells[leaves.update_cell[update]] += leaves.update_sign[update] * leaves.value[leaf]
+    cells[0] += every
+    cells[n_cells] += every
+    inner = n_cells
+    for factor in range(leaves.shape.shape[0]):
+        span = inner
+        inner = span // leaves.shape[factor]
+        for outer in range(0, n_cells, span):
+            for cell in range(outer + inner, outer + span):
+                cells[cell] += cells[cell - inner]
+
+
+@_compiled
+def _select(
+    cells: NDArray[np.int64],
+    n_actions: int,
+    mask: NDArray[np.bool_],
+    at: int,
+    unit: float,
+    best: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    scores: NDArray[np.float64],
+) -> None:
+    """Best allowed actions, the lowest index first among equals."""
+    k = ids.shape[0]
+    masked = mask.shape[0] > 0
+    mask_row = at if mask.shape[0] > 1 else 0
+    found = 0
+    for action in range(n_actions):
+        if masked and not mask[mask_row, action]:
+            continue
+        score = cells[action]
+        if found == k:
+            if score <= best[k - 1]:
+                continue
+            place = k - 1
+        else:
+            place = found
+            found += 1
+        while place > 0 and best[place - 1] < score:
+            best[place] = best[place - 1]
+            ids[place] = ids[place - 1]
+            place -= 1
+        best[place] = score
+        ids[place] = action
+    for place in range(k):
+        if place < found:
+            scores[place] = best[place] * unit
+        else:
+            ids[place] = -1
+            scores[place] = np.nan
