@@ -1,0 +1,406 @@
+"""A simulated contact log that carries its own truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.simulation.loggers import Logger, logging_table
+from recommender.simulation.personas import CHANNELS, HOURS, TONES, contact_actions
+from recommender.simulation.population import CATEGORICAL, CONTEXT, Decisions, Population, spread_contacts
+from recommender.simulation.rewards import RewardModel
+from recommender.simulation.signals import Floats
+from recommender.simulation.world import FIRST_DATE, World, draw_world
+
+if TYPE_CHECKING:
+    from recommender.history import LoggedFeedback
+    from recommender.simulation.ceiling import BayesCeiling
+
+__all__ = ["SimulatedLog", "simulate"]
+
+Ints = NDArray[np.int64]
+Rows = Any  # anything that selects rows of an array
+
+_CHUNK = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedLog:
+    """Contacts as a team would have them, and the truth that no team has.
+
+    Attributes
+    ----------
+    contacts : DataFrame
+        One row a decision in time order: ``account_id``, ``debtor_id``, ``sent_at`` (UTC), ``channel``, ``hour``
+        (debtor-local), ``tone``, the context columns, ``propensity`` (absent when hidden) and ``reward``.
+    actions : ActionSpace
+    world : World
+    population : Population
+    decisions : Decisions
+        The hidden coordinates of each row.
+    action : ndarray of shape (n,), dtype int
+        Logged action.
+    paid : ndarray of shape (n,), dtype bool
+        Whether the reward event happened.
+    table : ndarray of shape (n_segments, n_actions)
+        The logging policy.
+    earlier : SimulatedLog or None
+        The log whose accounts these decisions continue, if any.
+    """
+
+    contacts: pd.DataFrame
+    actions: ActionSpace
+    world: World
+    population: Population
+    decisions: Decisions
+    action: Ints
+    paid: NDArray[np.bool_]
+    table: Floats
+    reward_model: RewardModel
+    settings: LogSettings
+    earlier: SimulatedLog | None = None
+
+    @property
+    def context(self) -> list[str]:
+        """Names of the context columns: all known before the decision."""
+        return list(CONTEXT)
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the categorical context columns."""
+        return list(CATEGORICAL)
+
+    def __len__(self) -> int:
+        """Count the decisions."""
+        return len(self.action)
+
+    def feedback(self) -> LoggedFeedback:
+        """Return the log as learners and estimators take it."""
+        from recommender.history import LoggedFeedback
+
+        return LoggedFeedback.from_frame(
+            self.contacts,
+            actions=self.actions,
+            context=self.context,
+            categorical=self.categorical,
+            reward="reward",
+            propensity="propensity" if "propensity" in self.contacts else None,
+            account="account_id",
+            time="sent_at",
+            cluster="debtor_id",
+            reward_kind="binary" if self.settings.reward == "response" else "amount",
+        )
+
+    # -- truth ---------------------------------------------------------------------------------------------------
+    def expected_reward(self, rows: Rows = None) -> Floats:
+        """True expected reward of every action, shape (n, n_actions); the oracle's view, latent type included.
+
+        Parameters
+        ----------
+        rows : selection of rows, optional
+            Slice, mask or positions; default all. Takes 8 bytes a cell.
+        """
+        decisions = self._select(rows)
+        filled = np.empty((len(decisions), len(self.actions)))
+        for start in range(0, len(decisions), _CHUNK):
+            part = decisions.take(np.arange(start, min(start + _CHUNK, len(decisions))))
+            filled[start : start + _CHUNK] = self._expected(part)
+        return filled
+
+    def logging_probabilities(self, rows: Rows = None) -> Floats:
+        """Probability of every action under the policy that wrote the log, shape (n, n_actions)."""
+        segment = self.decisions.segment if rows is None else self.decisions.segment[rows]
+        return np.asarray(self.table[segment])
+
+    def value(self, action_probabilities: Floats, rows: Rows = None) -> float:
+        """True value of a policy over the logged states, in reward per decision.
+
+        Parameters
+        ----------
+        action_probabilities : ndarray of shape (n, n_actions) or (n_actions,)
+            Rows sum to 1. One row stands for a policy that ignores the context.
+        rows : selection of rows, optional
+            The rows that ``action_probabilities`` speaks about; default all.
+        """
+        positions = np.arange(len(self)) if rows is None else np.arange(len(self))[rows]
+        given = np.asarray(action_probabilities, dtype=np.float64)
+        expected_shape = (len(positions), len(self.actions))
+        if given.shape not in (expected_shape, expected_shape[1:]):
+            raise InvalidInput(
+                f"action_probabilities has shape {given.shape}; expected {expected_shape} or {expected_shape[1:]}.",
+                column="action_probabilities",
+                mend="Pass one row a decision and one column an action, in the order of actions.to_frame().",
+            )
+        total = 0.0
+        for part, chunk in self._chunks(positions):
+            weights = given[chunk] if given.ndim == 2 else given[None, :]
+            total += float((self._expected(part) * weights).sum())
+        return total / len(positions)
+
+    def oracle_value(self, rows: Rows = None) -> float:
+        """Value of the best action for every row, latent type known; no learner can reach it."""
+        return self._mean_of(lambda part: self._expected(part).max(axis=1), rows)
+
+    def logging_value(self, rows: Rows = None) -> float:
+        """Value of the policy that wrote the log."""
+        return self._mean_of(lambda part: (self._expected(part) * self.table[part.segment]).sum(axis=1), rows)
+
+    def best_constant(self, rows: Rows = None) -> tuple[int, float]:
+        """Return the single action that is best for everybody, and its value."""
+        positions = np.arange(len(self)) if rows is None else np.arange(len(self))[rows]
+        mean = np.zeros(len(self.actions))
+        for part, _ in self._chunks(positions):
+            mean += self._expected(part).sum(axis=0)
+        mean /= len(positions)
+        return int(mean.argmax()), float(mean.max())
+
+    def bayes_ceiling(self, history: bool = True, rows: Rows = None) -> BayesCeiling:
+        """Return the best that is attainable from what is observable.
+
+        See :func:`recommender.simulation.ceiling.bayes_ceiling`.
+        """
+        from recommender.simulation.ceiling import bayes_ceiling
+
+        return bayes_ceiling(self, history=history, rows=rows)
+
+    def captured(self, value: float) -> float:
+        """Share of the oracle's gain over the logging policy that ``value`` reaches."""
+        logging = self.logging_value()
+        return (value - logging) / (self.oracle_value() - logging)
+
+    # -- more decisions from the same world ----------------------------------------------------------------------
+    def fresh_accounts(self, n: int = 20_000, seed: int = 1) -> SimulatedLog:
+        """Decisions on ``n`` other accounts of the same world, just after the log ends: an out-of-sample judge.
+
+        Account and debtor ids never occur in the log. With drift the world stands where the log ended.
+        """
+        rng = np.random.default_rng([self.settings.seed, 1_000_003, seed])
+        population = self.world.draw_population(rng, n_accounts=n, n_days=self.settings.n_days, prefix=f"F{seed}-")
+        day = np.full(n, self.settings.n_days) + rng.integers(0, 7, n)
+        population.accounts["first_day"] = day - rng.integers(0, 60, n)
+        return _write(self.world, population, np.arange(n), day, rng, self.settings)
+
+    def next_decisions(self, n: int = 20_000, seed: int = 1) -> SimulatedLog:
+        """Next decisions on ``n`` accounts of this log, so that what they did in the log can be used."""
+        rng = np.random.default_rng([self.settings.seed, 1_000_033, seed])
+        accounts = np.unique(self.decisions.account)
+        account = rng.permutation(accounts)[: min(n, len(accounts))]
+        day = np.full(len(account), int(self.decisions.day.max()) + 1) + rng.integers(0, 7, len(account))
+        log = _write(self.world, self.population, account, day, rng, self.settings)
+        return replace(log, earlier=self)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+    def _expected(self, part: Decisions) -> Floats:
+        response = self.world.probability(part)
+        return self.reward_model.expected(self.reward_model.paying(response, part.self_cure), part)
+
+    def _select(self, rows: Rows) -> Decisions:
+        return self.decisions if rows is None else self.decisions.take(np.arange(len(self))[rows])
+
+    def _chunks(self, positions: Ints) -> Iterator[tuple[Decisions, slice]]:
+        for start in range(0, len(positions), _CHUNK):
+            chunk = slice(start, min(start + _CHUNK, len(positions)))
+            yield self.decisions.take(positions[chunk]), chunk
+
+    def _mean_of(self, score: Any, rows: Rows) -> float:
+        positions = np.arange(len(self)) if rows is None else np.arange(len(self))[rows]
+        return float(sum(score(part).sum() for part, _ in self._chunks(positions)) / len(positions))
+
+    @cached_property
+    def account_code(self) -> Ints:
+        """Account of each row as an integer."""
+        return self.decisions.account
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """What a log was asked to be."""
+
+    seed: int
+    logger: Logger
+    propensities: Literal["logged", "hidden"]
+    confounding: float
+    reward: Literal["response", "money"]
+    no_contact: bool
+    n_days: int
+
+
+def simulate(
+    n_contacts: int = 200_000,
+    *,
+    n_accounts: int | None = None,
+    seed: int = 0,
+    logger: Logger = "rules",
+    propensities: Literal["logged", "hidden"] = "logged",
+    confounding: float = 1.0,
+    world: Literal["additive", "joint"] = "additive",
+    reward: Literal["response", "money"] = "response",
+    drift: float = 0.0,
+    no_contact: bool = False,
+) -> SimulatedLog:
+    """Simulate a log of contacts with debtors and keep the truth beside it.
+
+    Parameters
+    ----------
+    n_contacts : int, default=200_000
+        Rows of the log.
+    n_accounts : int, optional
+        Accounts; default one for every six contacts.
+    seed : int, default=0
+        Same seed and arguments, same bytes. The world (who likes what) depends on ``seed``, ``world`` and ``drift``
+        alone, so loggers can be compared on one world.
+    logger : {"rules", "uniform", "near_deterministic"}
+        Policy that chose the contacts. Every action keeps a probability above 0.
+    propensities : {"logged", "hidden"}
+        Whether the log says with which probability its action was chosen.
+    confounding : float, default=1.0
+        How strongly the rules pick actions by what else drives the response; 0 for the same mix for everybody.
+    world : {"additive", "joint"}
+        ``additive``: hidden types, effects add up on the logit. ``joint``: products of saturating probabilities, joint
+        thresholds, periodic hour effects, all from the context.
+    reward : {"response", "money"}
+        1.0 / 0.0, or the amount paid in currency units (heavy-tailed, 0 for most).
+    drift : float, default=0.0
+        How far habits have moved by the last fifth of the log; 0 for none (additive world only).
+    no_contact : bool, default=False
+        Whether leaving the account alone is an action; then debtors also pay without being contacted.
+
+    Returns
+    -------
+    SimulatedLog
+
+    Raises
+    ------
+    InvalidInput
+        When an argument is out of range or combines what does not go together.
+
+    Examples
+    --------
+    >>> log = simulate(2_000, seed=3)
+    >>> log.contacts.shape[0], len(log.actions)
+    (2000, 260)
+    >>> bool(log.oracle_value() > log.logging_value())
+    True
+    """
+    _check(n_contacts, n_accounts, seed, propensities, confounding, world, reward, drift)
+    n_accounts = max(1, n_contacts // 6) if n_accounts is None else min(n_accounts, n_contacts)
+    rng = np.random.default_rng([seed, 7])
+    drawn = draw_world(seed, kind=world, drift=drift)
+    n_days = max(180, int(np.ceil(2.5 * n_contacts / n_accounts)))
+    settings = LogSettings(seed, logger, propensities, confounding, reward, no_contact, n_days)
+    population = drawn.draw_population(rng, n_accounts=n_accounts, n_days=n_days)
+    account, day = spread_contacts(population, rng, n_contacts=n_contacts, n_days=n_days)
+    return _write(drawn, population, account, day, rng, settings)
+
+
+def _check(
+    n_contacts: int,
+    n_accounts: int | None,
+    seed: int,
+    propensities: str,
+    confounding: float,
+    world: str,
+    reward: str,
+    drift: float,
+) -> None:
+    for name, value, least in (("n_contacts", n_contacts, 1), ("n_accounts", n_accounts, 1), ("seed", seed, 0)):
+        if value is not None and value < least:
+            raise InvalidInput.in_column(
+                name, f"must be at least {least}", values=[value], mend="Pass a larger number."
+            )
+    for name, chosen, allowed in (
+        ("propensities", propensities, ("logged", "hidden")),
+        ("world", world, ("additive", "joint")),
+        ("reward", reward, ("response", "money")),
+    ):
+        if chosen not in allowed:
+            raise InvalidInput.in_column(name, "is unknown", values=[chosen], mend=f"Choose one of {list(allowed)}.")
+    for name, amount in (("confounding", confounding), ("drift", drift)):
+        if not 0.0 <= amount <= 3.0:
+            raise InvalidInput.in_column(name, "must lie in [0, 3]", values=[amount], mend="0 is none, 1 the usual.")
+    if drift and world == "joint":
+        raise InvalidInput.in_column(
+            "drift", "needs world='additive'", values=[drift], mend="Leave drift at 0 in the joint world."
+        )
+
+
+def _write(
+    world: World, population: Population, account: Ints, day: Ints, rng: np.random.Generator, settings: LogSettings
+) -> SimulatedLog:
+    """Choose actions, draw rewards, and put the rows in time order."""
+    actions = contact_actions(no_contact=settings.no_contact)
+    table = logging_table(settings.logger, confounding=settings.confounding, no_contact=settings.no_contact)
+    decisions = world.draw_decisions(population, account, day, n_days=settings.n_days)
+    action = choose(table, decisions.segment, rng)
+    minute = rng.integers(0, 60, len(action))
+    hour = np.where(action == actions.no_contact_index, 8, np.asarray(HOURS)[actions.codes[action, 1]])
+    sent_at = _to_utc(FIRST_DATE + day.astype("timedelta64[D]"), hour, minute, decisions.timezone)
+    order = np.argsort(sent_at, kind="stable")
+    decisions, action, sent_at = decisions.take(order), action[order], sent_at[order]
+    reward_model = RewardModel(actions, settings.reward)
+    paid = rng.random(len(action)) < reward_model.paying_of(world.probability_of(decisions, action), decisions, action)
+    chosen = _action_columns(actions, action)
+    columns: dict[str, object] = {
+        "account_id": population.account_id.array.take(decisions.account),
+        "debtor_id": population.debtor_id.array.take(population.debtor[decisions.account]),
+        "sent_at": pd.DatetimeIndex(sent_at).tz_localize("UTC"),
+        **chosen,
+        **{name: decisions.frame[name].array for name in CONTEXT},
+    }
+    if settings.propensities == "logged":
+        columns["propensity"] = table[decisions.segment, action]
+    columns["reward"] = reward_model.draw(paid, action, decisions, rng)
+    return SimulatedLog(
+        contacts=pd.DataFrame(columns),
+        actions=actions,
+        world=world,
+        population=population,
+        decisions=decisions,
+        action=action,
+        paid=paid,
+        table=table,
+        reward_model=reward_model,
+        settings=settings,
+    )
+
+
+def choose(table: Floats, segment: Ints, rng: np.random.Generator) -> Ints:
+    """Draw one action a row from its segment's probabilities."""
+    action = np.empty(len(segment), dtype=np.int64)
+    uniform = rng.random(len(segment))
+    cumulative = np.cumsum(table, axis=1)
+    for code in np.unique(segment):
+        rows = segment == code
+        found = np.searchsorted(cumulative[code], uniform[rows] * cumulative[code, -1], side="right")
+        action[rows] = np.minimum(found, table.shape[1] - 1)
+    return action
+
+
+def _to_utc(date: NDArray[Any], hour: Ints, minute: Ints, timezone: NDArray[np.generic]) -> NDArray[Any]:
+    local = date.astype("datetime64[us]") + (hour * 60 + minute).astype("timedelta64[m]")
+    instants = np.empty(len(local), dtype="datetime64[us]")
+    for zone in np.unique(timezone):
+        rows = timezone == zone
+        moved = pd.DatetimeIndex(local[rows]).tz_localize(str(zone)).tz_convert("UTC").tz_localize(None)
+        instants[rows] = moved.to_numpy()
+    return instants
+
+
+def _action_columns(actions: ActionSpace, action: Ints) -> dict[str, object]:
+    if actions.no_contact:
+        described = actions.describe(action)
+        return {name: described[name].array for name in actions.factor_names}
+    codes = actions.codes[action]
+    return {
+        "channel": pd.array(list(CHANNELS), dtype="str").take(codes[:, 0]),
+        "hour": np.asarray(HOURS)[codes[:, 1]],
+        "tone": pd.array(list(TONES), dtype="str").take(codes[:, 2]),
+    }
