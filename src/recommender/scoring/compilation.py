@@ -149,7 +149,7 @@ def _fixed_point(trees: Sequence[Tree]) -> tuple[int, float, float]:
         )
     exponent = min(52 - math.frexp(scale)[1], 1000)  # frexp: scale < 2**e, which leaves one bit for the half units
     leaf_rounding = len(trees) * math.ldexp(0.5, -exponent)
-    float_sum = 1.01 * (len(trees) + 6) * 2.0**-53 * scale  # the sum, its weight and the division of a random forest
+    float_sum = 1.01 * (len(trees) + 6) * 2.0**-53 * scale  # the sum and its weight
     return exponent, scale, leaf_rounding + float_sum
 
 

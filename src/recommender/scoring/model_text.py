@@ -57,7 +57,7 @@ class TreeEnsemble:
         Width of the matrix that the booster predicts from.
     column_names : tuple of str
     trees : tuple of Tree
-        Leaf values already hold the weight of the member and, for random forests, the division by the tree count.
+        Leaf values already hold the weight of the member. A random forest is a sum too: its raw score is not averaged.
     """
 
     n_columns: int
@@ -97,8 +97,6 @@ def parse_model(text: str) -> TreeEnsemble:
             mend="Train a binary, regression, Poisson or Tweedie objective, or one booster a class.",
         )
     trees = tuple(_tree(block, index) for index, block in enumerate(blocks))
-    if "average_output" in header.splitlines() and trees:
-        trees = tuple(scaled(tree, 1.0 / len(trees)) for tree in trees)
     n_columns = int(fields["max_feature_idx"]) + 1
     names = tuple(fields.get("feature_names", "").split(" "))
     return TreeEnsemble(n_columns, names if len(names) == n_columns else (), trees)
