@@ -39,7 +39,7 @@ def arrays_to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
         if np.asarray(values).dtype.hasobject:
             raise ArtefactError(f"Array {name!r} holds Python objects and cannot be saved without pickle.")
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(values) for name, values in sorted(arrays.items())})
+    np.savez(buffer, allow_pickle=False, **{name: np.asarray(arrays[name]) for name in sorted(arrays)})
     return buffer.getvalue()
 
 

@@ -74,7 +74,7 @@ def _stages(accounts: pd.DataFrame, as_of: Any | None) -> NDArray[np.int64]:
         return stage_of(pd.to_numeric(accounts["days_past_due"], errors="coerce").to_numpy(dtype=np.float64))
     if "stage" in accounts:
         position = {name: code for code, name in enumerate(STAGES)}
-        return accounts["stage"].map(position).fillna(1).to_numpy(dtype=np.int64)
+        return np.asarray(accounts["stage"].map(position).fillna(1), dtype=np.int64)
     if "due_date" in accounts and as_of is not None:
         due = pd.to_datetime(accounts["due_date"], errors="coerce", utc=True)
         moment = pd.Timestamp(as_of)

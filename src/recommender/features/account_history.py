@@ -223,6 +223,32 @@ class AccountHistory:
             last=float(max(self.last, when.max())),
         )
 
+    def merged(self, other: AccountHistory) -> Self:
+        """The contacts of both, for logs that do not overlap."""
+        ids = self.account_ids.astype("str").union(other.account_ids.astype("str"), sort=False)
+        if self.account_ids.dtype == other.account_ids.dtype:
+            ids = self.account_ids.union(other.account_ids, sort=False)
+        owner = [
+            ids.get_indexer(_normal_values(one.account_ids, ids))[
+                np.repeat(np.arange(len(one.start) - 1), np.diff(one.start))
+            ]
+            for one in (self, other)
+        ]
+        account = np.concatenate(owner)
+        time = np.concatenate([self.time, other.time])
+        action = np.concatenate([self.action, other.action])
+        order = np.lexsort((action, time, account))
+        return replace(
+            self,
+            account_ids=ids,
+            start=np.concatenate([[0], np.cumsum(np.bincount(account, minlength=len(ids)))]).astype(np.int64),
+            time=time[order],
+            known=np.concatenate([self.known, other.known])[order],
+            action=action[order],
+            reward=np.concatenate([self.reward, other.reward])[order],
+            last=max(self.last, other.last),
+        )
+
     def only(self, accounts: Sequence[Any] | NDArray[Any] | pd.Series) -> Self:
         """The same history, cut to the given accounts; cheap to extend."""
         values = pd.Index(_normal_values(accounts, self.account_ids)).unique()

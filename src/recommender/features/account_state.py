@@ -1,0 +1,217 @@
+"""What was known about an account at a moment: the state in force then, and its situation worked out from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.features._windows import order_by_account
+from recommender.local_time import DAY_US, is_timezone, local_time
+from recommender.tables import STATIC_COLUMNS
+
+__all__ = ["STAGES", "AccountStates", "stage_names"]
+
+STAGES: tuple[str, ...] = ("preventive", "administrative", "extrajudicial", "judicial")
+_KEYS = ("account_id", "valid_from", "_row", "_position")
+_NOT_CONTEXT = ("debtor_id", "timezone", "currency", "due_date", "arrears_cause_volunteered")
+
+
+def stage_names(days_past_due: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Stage of collection: preventive <= 0, administrative 1-30, extrajudicial 31-90, judicial > 90; None unknown."""
+    code = np.digitize(np.nan_to_num(days_past_due), [0.5, 30.5, 90.5])
+    names = np.array(STAGES, dtype=object)[code]
+    names[np.isnan(days_past_due)] = None
+    return names
+
+
+@dataclass(eq=False)
+class AccountStates:
+    """The accounts table as a change history.
+
+    Attributes
+    ----------
+    account_ids : Index
+    left_out : dict of str to str
+        Column -> why it is no context.
+    single_snapshot : bool
+        There is one row an account, so nothing tells when its columns took their values: columns that vary over time
+        are left out, since they may have been written after the decisions.
+    """
+
+    frame: pd.DataFrame
+    account_ids: pd.Index
+    start: NDArray[np.int64]
+    valid_from: NDArray[np.int64]
+    single_snapshot: bool
+    varying: tuple[str, ...]
+    static: tuple[str, ...]
+    default_zone: str
+    episodes: NDArray[np.float64] | None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(
+        cls,
+        accounts: pd.DataFrame,
+        *,
+        snapshot: Literal["leave_out", "trust"] = "leave_out",
+        static: Sequence[str] = (),
+        default_zone: str = "UTC",
+    ) -> AccountStates:
+        """Sort a clean accounts table by account and ``valid_from``.
+
+        Parameters
+        ----------
+        accounts : DataFrame
+            ``account_id``; ``valid_from`` (datetime64, UTC) unless it is one snapshot; any further columns.
+        snapshot : {"leave_out", "trust"}
+            What to do with columns that vary over time where there is one row an account. ``"trust"`` takes each row
+            as the state from its ``valid_from`` on.
+        static : sequence of str
+            Further columns that never change.
+        default_zone : str
+            Of accounts without a time zone.
+        """
+        codes, account_ids = pd.factorize(accounts["account_id"])
+        dated = "valid_from" in accounts
+        since = _micros(accounts["valid_from"]) if dated else np.zeros(len(accounts), dtype=np.int64)
+        order, start = order_by_account(codes.astype(np.int64), since, len(account_ids))
+        frame = accounts.iloc[order].reset_index(drop=True)
+        single = len(account_ids) == len(accounts) or not dated
+        keep_varying = not single or (snapshot == "trust" and dated)
+        static_names = [name for name in frame.columns if name in (*STATIC_COLUMNS, *static) and name not in _KEYS]
+        varying = [name for name in frame.columns if name not in (*static_names, *_KEYS)]
+        left_out = {}
+        if not keep_varying:
+            why = (
+                "single snapshot: it may have been written after the decisions"
+                if dated
+                else "single snapshot without valid_from: nothing tells when it took this value"
+            )
+            left_out = dict.fromkeys(varying, why)
+            varying = []
+        states = cls(
+            frame, pd.Index(account_ids), start, since[order], single, tuple(varying), tuple(static_names), default_zone,
+            None, left_out,
+        )  # fmt: skip
+        if "due_date" in varying:
+            states.episodes = states._earlier_episodes()
+        return states
+
+    def at(self, account_id: pd.Series | pd.Index, instant: pd.Series) -> pd.DataFrame:
+        """State in force at each moment (``valid_from <= moment``), null where the account had none yet.
+
+        Returns
+        -------
+        DataFrame of shape (n, n_columns)
+            The table's columns, and ``days_past_due``, ``days_to_due``, ``stage``, ``past_delinquencies`` and
+            ``recurrent`` where a due date is known. ``_timezone`` holds the zone used.
+        """
+        code = self.account_ids.get_indexer(pd.Index(account_id)).astype(np.int64)
+        moment = _micros(instant)
+        row = self._row_in_force(code, moment)
+        frame = pd.DataFrame(index=range(len(code)))
+        first = np.where(code >= 0, self.start[np.maximum(code, 0)], -1)
+        for names, at in ((self.static, first), (self.varying, row)):
+            if names:
+                frame = pd.concat([frame, _take(self.frame[list(names)], at)], axis=1)
+        zone = frame["timezone"] if "timezone" in frame else pd.Series([None] * len(frame), dtype=object)
+        frame["_timezone"] = zone.where(zone.notna(), self.default_zone)
+        if "due_date" in self.varying:
+            days = self._days_past_due(row, moment, frame["_timezone"])
+            frame["days_past_due"] = days
+            frame["days_to_due"] = np.maximum(-days, 0.0)
+            frame["stage"] = stage_names(days)
+        elif "days_past_due" in self.varying:
+            # Given as of valid_from: the calendar moves it on.
+            days = frame["days_past_due"].to_numpy(dtype=np.float64) + (moment - self.valid_from[row]) // DAY_US
+            frame["days_past_due"] = np.where(row >= 0, days, np.nan)
+            frame["stage"] = stage_names(frame["days_past_due"].to_numpy(dtype=np.float64))
+        if self.episodes is not None:
+            past = np.where(row >= 0, self.episodes[row], np.nan)
+            frame["past_delinquencies"] = past
+            frame["recurrent"] = np.where(np.isnan(past), np.nan, (past > 0).astype(float))
+        if {"balance_minor", "income_minor"} <= set(self.varying):
+            income = frame["income_minor"].to_numpy(dtype=np.float64)
+            frame["balance_to_income"] = frame["balance_minor"].to_numpy(dtype=np.float64) / np.where(income > 0, income, np.nan)
+        return frame
+
+    def context_names(self, state: pd.DataFrame) -> list[str]:
+        """Columns of :meth:`at` that may be context; why others are not goes into ``left_out``."""
+        if "arrears_cause" in state and "arrears_cause_volunteered" not in state:
+            self.left_out["arrears_cause"] = "no arrears_cause_volunteered column shows that the debtor volunteered it"
+        names = []
+        for name in state.columns:
+            if name.startswith("_") or name in _NOT_CONTEXT or name in self.left_out:
+                continue
+            names.append(str(name))
+        return names
+
+    def _row_in_force(self, code: NDArray[np.int64], moment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Last row of the account whose ``valid_from`` is not after the moment; -1 none."""
+        if not len(self.frame):
+            return np.full(len(code), -1, dtype=np.int64)
+        safe = np.maximum(code, 0)
+        low, high = self.start[safe].copy(), self.start[safe + 1].copy()
+        first = low.copy()
+        while (open_ := low < high).any():
+            middle = (low + high) // 2
+            held = np.minimum(middle, len(self.valid_from) - 1)
+            later = self.valid_from[held] > moment
+            low = np.where(open_ & ~later, middle + 1, low)
+            high = np.where(open_ & later, middle, high)
+        return np.where((code >= 0) & (low > first), low - 1, -1)
+
+    def _days_past_due(
+        self, row: NDArray[np.int64], moment: NDArray[np.int64], zone: pd.Series
+    ) -> NDArray[np.float64]:
+        due = self.frame["due_date"].to_numpy().astype("datetime64[D]")
+        due_day = np.where(np.isnat(due), np.nan, due.astype(np.int64).astype(np.float64))
+        today = np.empty(len(row), dtype=np.int64)
+        codes, zones = pd.factorize(zone.to_numpy(dtype=object))
+        for value, name in enumerate(zones):
+            rows = codes == value
+            today[rows] = local_time(moment[rows], name if is_timezone(name) else self.default_zone).day
+        return np.where(row >= 0, today - due_day[row], np.nan)
+
+    def _earlier_episodes(self) -> NDArray[np.float64]:
+        """Number of earlier due dates of the account that had passed unpaid when the row took force.
+
+        A due date counts once the account has moved on from it (a later row has another one) and only if it was
+        overdue while in force: some row with it was valid after the date, or it was replaced after the date.
+        """
+        due = self.frame["due_date"].to_numpy().astype("datetime64[D]")
+        since = (self.valid_from // DAY_US).astype("datetime64[D]")
+        owner = np.repeat(np.arange(len(self.account_ids)), np.diff(self.start))
+        new_due = np.ones(len(due), dtype=bool)
+        new_due[1:] = (owner[1:] != owner[:-1]) | (due[1:] != due[:-1])
+        new_due[1:] &= ~(np.isnat(due[1:]) & np.isnat(due[:-1]) & (owner[1:] == owner[:-1]))
+        replaced = np.zeros(len(due), dtype=np.float64)
+        same_owner = owner[1:] == owner[:-1]
+        with np.errstate(invalid="ignore"):
+            overdue = since[1:] > due[:-1]
+        replaced[1:] = (new_due[1:] & same_owner & overdue & ~np.isnat(due[:-1])).astype(np.float64)
+        total = np.cumsum(replaced)
+        before = np.concatenate([[0.0], total])[self.start[:-1]]
+        return total - np.repeat(before, np.diff(self.start))
+
+
+def _take(columns: pd.DataFrame, at: NDArray[np.int64]) -> pd.DataFrame:
+    """Rows at the given positions, null where -1."""
+    if not len(columns):
+        return columns.reindex(range(len(at)))
+    taken = columns.iloc[np.maximum(at, 0)].reset_index(drop=True)
+    missing = at < 0
+    if missing.any():
+        taken = taken.mask(pd.Series(missing), None) if len(taken.columns) else taken
+    return taken
+
+
+def _micros(instants: pd.Series) -> NDArray[Any]:
+    series = instants if isinstance(instants, pd.Series) else pd.Series(instants)
+    return np.asarray(series.dt.as_unit("us").astype("int64").to_numpy())

@@ -1,0 +1,295 @@
+"""Contacts, outcomes and payments of accounts as sorted events, and the features that they give at a moment.
+
+One function answers for a whole training log, a batch of accounts and a single account. Only events strictly before
+the moment count, so a decision never sees itself, nor anything of its own instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.features._windows import AMOUNT, COUNT, DAYS_SINCE, LAST_AMOUNT, order_by_account, window_counts
+from recommender.local_time import DAY_US, is_timezone, local_time
+from recommender.tables import RESPONSES
+
+__all__ = ["DAYPARTS", "EventLog", "local_hours"]
+
+DAYPARTS: tuple[str, ...] = ("night", "morning", "afternoon", "evening")
+"""Six-hour parts of the debtor's local day, from midnight."""
+
+PROMISE_GRACE_DAYS = 14
+"""Days after which a promise that was not recorded as kept counts as broken."""
+
+_EVER = np.iinfo(np.int64).max
+_WINDOWS = {"7d": 7 * DAY_US, "30d": 30 * DAY_US, "90d": 90 * DAY_US, "ever": _EVER}
+_UNDELIVERED = ("not_connected", "bounced", "wrong_party")
+_Spec = tuple[str, int, str, int]  # column, kind, window, cell
+
+
+@dataclass(frozen=True, eq=False)
+class _Stream:
+    """Events of one kind, sorted by account and instant, and the columns they answer."""
+
+    start: NDArray[np.int64]
+    instant: NDArray[np.int64]
+    cells: NDArray[np.int16]
+    amount: NDArray[np.int64]
+    n_cells: int
+    columns: tuple[_Spec, ...]
+
+    @classmethod
+    def of(
+        cls,
+        account: NDArray[np.int64],
+        instant: NDArray[np.int64],
+        cells: NDArray[np.int16],
+        columns: Sequence[_Spec],
+        *,
+        n_accounts: int,
+        amount: NDArray[np.int64] | None = None,
+    ) -> _Stream:
+        known = account >= 0
+        if not known.all():
+            account, instant, cells = account[known], instant[known], cells[known]
+            amount = None if amount is None else amount[known]
+        order, start = order_by_account(account, instant, n_accounts)
+        n_cells = max((cell for *_, cell in columns), default=0) + 1
+        value = np.zeros(0, dtype=np.int64) if amount is None else amount[order]
+        return cls(start, instant[order], np.ascontiguousarray(cells[order]), value, n_cells, tuple(columns))
+
+    def answer(
+        self, account: NDArray[np.int64], moment: NDArray[np.int64], asked: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float32]]:
+        labels = list(dict.fromkeys(window for _, _, window, _ in self.columns))
+        out = np.zeros((len(account), len(self.columns)), dtype=np.float32)
+        window_counts(
+            account,
+            moment,
+            asked,
+            self.start,
+            self.instant,
+            self.cells,
+            self.amount,
+            self.n_cells,
+            np.array([_WINDOWS[label] for label in labels], dtype=np.int64),
+            np.array([kind for _, kind, _, _ in self.columns], dtype=np.int64),
+            np.array([labels.index(window) for _, _, window, _ in self.columns], dtype=np.int64),
+            np.array([cell for *_, cell in self.columns], dtype=np.int64),
+            out,
+        )
+        return {name: out[:, at] for at, (name, *_) in enumerate(self.columns)}
+
+
+@dataclass(frozen=True, eq=False)
+class EventLog:
+    """What happened to each account, ready to be asked about any moment.
+
+    Attributes
+    ----------
+    account_ids : Index
+        Accounts with at least one event.
+    channels : tuple
+        Channels that have columns of their own.
+    """
+
+    account_ids: pd.Index
+    channels: tuple[Any, ...]
+    streams: tuple[_Stream, ...]
+
+    @classmethod
+    def from_tables(
+        cls,
+        contacts: pd.DataFrame,
+        outcomes: pd.DataFrame | None = None,
+        payments: pd.DataFrame | None = None,
+        *,
+        channels: Sequence[Any],
+        zone_of: Mapping[Any, str] | pd.Series | None = None,
+        default_zone: str = "UTC",
+    ) -> EventLog:
+        """Sort clean tables into events.
+
+        Parameters
+        ----------
+        contacts : DataFrame
+            ``contact_id``, ``account_id``, ``sent_at`` (datetime64, UTC), ``channel``; ``initiated_by`` optional.
+        outcomes : DataFrame or None
+            ``contact_id``, ``occurred_at``, ``outcome``; those of unknown contacts are ignored.
+        payments : DataFrame or None
+            ``account_id``, ``paid_at``, ``amount_minor``.
+        channels : sequence
+            Channels to count one by one; contacts on others count in the totals.
+        zone_of : mapping of account id to IANA zone, optional
+            For the parts of the day; accounts without one take ``default_zone``.
+        """
+        ids = [contacts["account_id"]] + ([] if payments is None else [payments["account_id"]])
+        codes, account_ids = pd.factorize(pd.concat(ids, ignore_index=True))
+        account = codes[: len(contacts)].astype(np.int64)
+        sent = _micros(contacts["sent_at"])
+        hours = local_hours(sent, contacts["account_id"], zone_of, default_zone)
+        part = (hours // 6).astype(np.int16)
+        channel = pd.Index(list(channels)).get_indexer(pd.Index(contacts["channel"].astype(object))).astype(np.int16)
+        inbound = _inbound(contacts)
+        n = len(account_ids)
+        streams = [_contact_stream(account, sent, channel, part, inbound, channels, n)]
+        if outcomes is not None:
+            contact = pd.Index(contacts["contact_id"]).get_indexer(pd.Index(outcomes["contact_id"]))
+            streams.append(_outcome_stream(outcomes, contact, account, channel, part, channels, n))
+        if payments is not None:
+            payer = codes[len(contacts) :].astype(np.int64)
+            streams.append(_payment_stream(payments, payer, n))
+        return cls(pd.Index(account_ids), tuple(channels), tuple(streams))
+
+    def features(self, account_id: pd.Series | pd.Index, instant: pd.Series) -> pd.DataFrame:
+        """Features of each (account, moment), from events strictly before the moment.
+
+        Parameters
+        ----------
+        account_id : Series of shape (n,)
+            Unknown accounts have had no event.
+        instant : Series of datetime64 (UTC) of shape (n,)
+
+        Returns
+        -------
+        DataFrame of shape (n, n_features), float32
+            Counts and amounts are 0 and days since are NaN where nothing happened.
+        """
+        account = self.account_ids.get_indexer(pd.Index(account_id)).astype(np.int64)
+        moment = _micros(instant)
+        asked, _ = order_by_account(account + 1, moment, len(self.account_ids) + 1)
+        columns: dict[str, NDArray[np.float32]] = {}
+        for stream in self.streams:
+            columns |= stream.answer(account, moment, asked)
+        if "promises_due" in columns:
+            due, kept = columns.pop("promises_due"), columns["promises_kept"]
+            columns["promises_broken"] = np.maximum(due - kept, np.float32(0))
+        return pd.DataFrame(columns, copy=False)
+
+
+def local_hours(
+    instant: NDArray[np.int64],
+    account_id: pd.Series,
+    zone_of: Mapping[Any, str] | pd.Series | None,
+    default_zone: str = "UTC",
+) -> NDArray[np.int64]:
+    """Hour on the debtor's clock of each instant (microseconds UTC)."""
+    if zone_of is None or not len(zone_of):
+        return local_time(instant, default_zone).clock_us // (DAY_US // 24)
+    by_account = zone_of if isinstance(zone_of, pd.Series) else pd.Series(zone_of, dtype=object)
+    zone_codes, zones = pd.factorize(by_account.to_numpy(dtype=object))
+    at = pd.Index(by_account.index).get_indexer(pd.Index(account_id))
+    code = np.where(at >= 0, zone_codes[at], -1)
+    hours = np.empty(len(instant), dtype=np.int64)
+    for value in np.unique(code):
+        rows = code == value
+        zone = zones[value] if value >= 0 and is_timezone(zones[value]) else default_zone
+        hours[rows] = local_time(instant[rows], zone).clock_us // (DAY_US // 24)
+    return hours
+
+
+def _contact_stream(
+    account: NDArray[np.int64],
+    sent: NDArray[np.int64],
+    channel: NDArray[np.int16],
+    part: NDArray[np.int16],
+    inbound: NDArray[np.bool_],
+    channels: Sequence[Any],
+    n_accounts: int,
+) -> _Stream:
+    k = len(channels)
+    cells = np.stack([np.zeros(len(sent), np.int16), np.where(channel >= 0, channel + 2, -1), part + 2 + k], axis=1)
+    cells[inbound] = (1, -1, -1)
+    columns: list[_Spec] = [(f"contacts_{window}", COUNT, window, 0) for window in ("7d", "30d", "90d", "ever")]
+    columns += [(f"contacts_30d_{name}", COUNT, "30d", at + 2) for at, name in enumerate(channels)]
+    columns += [(f"contacts_90d_{name}", COUNT, "90d", at + 2 + k) for at, name in enumerate(DAYPARTS)]
+    columns += [("days_since_contact", DAYS_SINCE, "ever", 0), ("inbound_90d", COUNT, "90d", 1)]
+    return _Stream.of(account, sent, cells.astype(np.int16), columns, n_accounts=n_accounts)
+
+
+def _outcome_stream(
+    outcomes: pd.DataFrame,
+    contact: NDArray[np.int64],
+    account: NDArray[np.int64],
+    channel: NDArray[np.int16],
+    part: NDArray[np.int16],
+    channels: Sequence[Any],
+    n_accounts: int,
+) -> _Stream:
+    k, n_parts = len(channels), len(DAYPARTS)
+    names = ["response", *map(str, channels), *DAYPARTS, "promise", "kept", "undelivered", "opt_out", "complaint", "due"]
+    cell = {name: at for at, name in enumerate(names[1 + k + n_parts :], start=1 + k + n_parts)}
+    outcome = outcomes["outcome"].astype(object).to_numpy()
+    occurred = _micros(outcomes["occurred_at"])
+    known = contact >= 0
+    owner = np.where(known, account[contact] if len(account) else -1, -1).astype(np.int64)
+    answered = _first_of_each(contact, occurred, known & np.isin(outcome, RESPONSES))
+    cells = np.full((len(outcome), 4), -1, dtype=np.int16)
+    cells[answered, 0] = 0
+    cells[answered, 1] = np.where(channel[contact[answered]] >= 0, channel[contact[answered]] + 1, -1)
+    cells[answered, 2] = part[contact[answered]] + 1 + k
+    special = {"promise_to_pay": "promise", "promise_kept": "kept", "opt_out": "opt_out", "complaint": "complaint"}
+    special |= dict.fromkeys(_UNDELIVERED, "undelivered")
+    for value, name in special.items():
+        cells[outcome == value, 3] = cell[name]
+    promised = np.flatnonzero(known & (outcome == "promise_to_pay"))
+    due = np.full((len(promised), 4), -1, dtype=np.int16)
+    due[:, 3] = cell["due"]
+    columns: list[_Spec] = [(f"responses_{window}", COUNT, window, 0) for window in ("7d", "30d", "90d", "ever")]
+    columns += [(f"responses_90d_{name}", COUNT, "90d", at + 1) for at, name in enumerate(channels)]
+    columns += [(f"responses_90d_{name}", COUNT, "90d", at + 1 + k) for at, name in enumerate(DAYPARTS)]
+    columns += [
+        ("days_since_response", DAYS_SINCE, "ever", 0),
+        ("undelivered_90d", COUNT, "90d", cell["undelivered"]),
+        ("opt_outs_ever", COUNT, "ever", cell["opt_out"]),
+        ("complaints_ever", COUNT, "ever", cell["complaint"]),
+        ("promises_90d", COUNT, "90d", cell["promise"]),
+        ("promises_kept", COUNT, "ever", cell["kept"]),
+        ("promises_due", COUNT, "ever", cell["due"]),
+    ]
+    return _Stream.of(
+        np.concatenate([owner, owner[promised]]),
+        np.concatenate([occurred, occurred[promised] + PROMISE_GRACE_DAYS * DAY_US]),
+        np.concatenate([cells, due]),
+        columns,
+        n_accounts=n_accounts,
+    )
+
+
+def _payment_stream(payments: pd.DataFrame, account: NDArray[np.int64], n_accounts: int) -> _Stream:
+    columns: list[_Spec] = [
+        ("payments_90d", COUNT, "90d", 0),
+        ("payments_ever", COUNT, "ever", 0),
+        ("paid_90d_minor", AMOUNT, "90d", 0),
+        ("days_since_payment", DAYS_SINCE, "ever", 0),
+        ("last_payment_minor", LAST_AMOUNT, "ever", 0),
+    ]
+    amount = np.rint(payments["amount_minor"].to_numpy(dtype=np.float64)).astype(np.int64)
+    cells = np.zeros((len(amount), 1), dtype=np.int16)
+    return _Stream.of(account, _micros(payments["paid_at"]), cells, columns, n_accounts=n_accounts, amount=amount)
+
+
+def _first_of_each(contact: NDArray[np.int64], occurred: NDArray[np.int64], where: NDArray[np.bool_]) -> Any:
+    """Rows with the earliest event of each contact among ``where``: a contact is answered once."""
+    rows = np.flatnonzero(where)
+    order = rows[np.lexsort((occurred[rows], contact[rows]))]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = contact[order[1:]] != contact[order[:-1]]
+    return order[first]
+
+
+def _inbound(contacts: pd.DataFrame) -> NDArray[np.bool_]:
+    if "initiated_by" not in contacts:
+        return np.zeros(len(contacts), dtype=bool)
+    return np.asarray(contacts["initiated_by"].isin(["debtor", "customer", "inbound"]).to_numpy(dtype=bool))
+
+
+def _micros(instants: pd.Series) -> NDArray[np.int64]:
+    """Microseconds since 1970 (UTC)."""
+    series = instants if isinstance(instants, pd.Series) else pd.Series(instants)
+    return np.asarray(series.dt.as_unit("us").astype("int64").to_numpy())

@@ -1,0 +1,248 @@
+"""What a policy would have earned on a log: the thin adapter between strategies and :mod:`recommender.evaluation`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from recommender.errors import InvalidInput
+from recommender.evaluation import PolicyReport, evaluate
+from recommender.history.feedback import LoggedFeedback
+from recommender.learning.nuisance import PropensityEstimate, cross_fit_propensities, cross_fit_rewards
+from recommender.policy import best_constant, check_eligible, epsilon_greedy, mask_and_normalise, uniform
+from recommender.seed_rules import applies_to, seed_rule_scores
+from recommender.strategy import ContactStrategy, row_keys
+
+__all__ = ["baseline_probabilities", "evaluate_policy"]
+
+_MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
+_REFIT_FOLDS = 3
+_OVERLAP_REFUSED = 0.2
+_BASELINES = ("logging", "uniform", "best_constant", "seed_rules")
+
+
+def evaluate_policy(
+    log: LoggedFeedback,
+    target: ContactStrategy | Any,
+    baseline: str | ContactStrategy | Any = "logging",
+    estimators: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    *,
+    slices: Mapping[str, Any] | None = None,
+    n_folds: int = 5,
+    random_state: int = 0,
+) -> PolicyReport:
+    """Estimate a policy's value from a log of another policy, with intervals and a verdict.
+
+    Parameters
+    ----------
+    log : LoggedFeedback
+        Immature decisions are left out and counted.
+    target : ContactStrategy or array-like of shape (n_decisions, n_actions)
+        A strategy that was trained on this very log is refitted by folds of clusters; an array holds the target's
+        probabilities for the log's own rows.
+    baseline : {"logging", "uniform", "best_constant", "seed_rules"}, ContactStrategy or array-like, default="logging"
+        What the target is compared with, paired on the same decisions.
+    estimators : sequence of str or None
+        None = all of them.
+    confidence : float, default=0.95
+    slices : mapping of str to array-like of shape (n_decisions,) or None
+        Further results by group.
+    n_folds : int, default=5
+        Folds of the nuisance models (reward and, where needed, propensity).
+    random_state : int, default=0
+
+    Returns
+    -------
+    PolicyReport
+
+    Raises
+    ------
+    InvalidInput
+        When the target's rows do not sum to 1 or it was trained on a part of this log.
+    """
+    evaluated = log.mature
+    rows = _affordable(log, np.flatnonzero(evaluated), random_state)
+    part = log.take(rows)
+    allowed = check_eligible(part.eligible, len(part), part.actions)
+    probabilities = _probabilities_of(target, log, rows, allowed, random_state)
+    base = None
+    if not (isinstance(baseline, str) and baseline == "logging"):
+        base = (
+            baseline_probabilities(baseline, part, random_state=random_state)
+            if isinstance(baseline, str)
+            else _probabilities_of(baseline, log, rows, allowed, random_state)
+        )
+    propensity, logged, estimate = _propensities(part, n_folds, random_state)
+    expected = cross_fit_rewards(
+        part.context,
+        part.categorical,
+        part.actions,
+        part.action,
+        part.reward,
+        part.groups,
+        n_folds=n_folds,
+        random_state=random_state,
+        reward_kind=part.reward_kind,
+    )
+    report = evaluate(
+        reward=part.reward,
+        action=part.action,
+        propensity=propensity,
+        propensity_logged=logged,
+        expected_reward=expected,
+        action_probabilities=probabilities,
+        baseline_probabilities=base,
+        factor_codes=part.actions.codes,
+        cluster=part.groups,
+        time=part.order,
+        eligible=part.eligible,
+        slices=None if slices is None else {name: np.asarray(values)[rows] for name, values in slices.items()},
+        estimators=estimators,
+        confidence=confidence,
+        rng=np.random.default_rng(random_state),
+        action_predictability=None if estimate is None else estimate.predictability,
+        propensity_all=None if estimate is None else estimate.all,
+    )
+    left_out = {"n_immature": int((~evaluated).sum()), "n_sampled_out": int(evaluated.sum()) - len(rows)}
+    return replace(report, diagnostics={**report.diagnostics, **left_out})
+
+
+def baseline_probabilities(name: str, log: LoggedFeedback, *, random_state: int = 0) -> NDArray[np.float64]:
+    """Probabilities of a standard baseline for the decisions of a log.
+
+    ``best_constant`` is chosen by folds of clusters, so that it is not judged on the decisions that chose it.
+
+    Returns
+    -------
+    ndarray of shape (n_decisions, n_actions)
+    """
+    allowed = check_eligible(log.eligible, len(log), log.actions)
+    if name == "uniform":
+        return uniform(allowed)
+    if name == "seed_rules":
+        if not applies_to(log.actions, list(log.context.columns)):
+            raise InvalidInput(
+                "The seed rules need a 'channel' factor and days_past_due, stage or due_date in the context.",
+                column="baseline",
+                mend="Use another baseline, e.g. 'best_constant'.",
+            )
+        return epsilon_greedy(seed_rule_scores(log.context, log.actions), allowed, 0.0)
+    if name == "best_constant":
+        answer = np.empty(allowed.shape)
+        n_clusters = len(np.unique(log.groups))
+        fold = log.fold_codes(min(5, n_clusters), random_state) if n_clusters > 1 else np.zeros(len(log), dtype=int)
+        for held_out in np.unique(fold):
+            here, rest = fold == held_out, (fold != held_out) | (n_clusters == 1)
+            rest &= log.mature
+            scores = best_constant(log.action[rest], log.reward[rest], log.n_actions)
+            answer[here] = epsilon_greedy(np.broadcast_to(scores, (int(here.sum()), len(scores))), allowed[here], 0.0)
+        return answer
+    raise InvalidInput(f"Unknown baseline {name!r}.", column="baseline", mend=f"Use one of {_BASELINES}, or an array.")
+
+
+def _affordable(log: LoggedFeedback, rows: NDArray[np.int64], random_state: int) -> NDArray[np.int64]:
+    """Rows to evaluate: all, or whole clusters at random where all would not fit in memory."""
+    most = max(1, _MOST_CELLS // log.n_actions)
+    if len(rows) <= most:
+        return rows
+    clusters, code = np.unique(log.groups[rows], return_inverse=True)
+    place = np.random.default_rng(random_state).permutation(len(clusters))
+    size = np.bincount(code)
+    kept = np.empty(len(clusters), dtype=bool)
+    by_place = np.argsort(place)
+    kept[by_place] = np.cumsum(size[by_place]) <= most
+    return rows[kept[code]]
+
+
+def _probabilities_of(
+    target: Any, log: LoggedFeedback, rows: NDArray[np.int64], allowed: NDArray[np.bool_], random_state: int
+) -> NDArray[np.float64]:
+    if isinstance(target, ContactStrategy):
+        return _strategy_probabilities(target, log, rows, random_state)
+    given = np.asarray(target, dtype=np.float64)
+    if given.shape != (len(log), log.n_actions):
+        raise InvalidInput(
+            f"The target policy must have shape {(len(log), log.n_actions)} (decisions x actions); got {given.shape}.",
+            column="target",
+            mend="Give one row for each decision of the log and one column for each row of actions.to_frame().",
+        )
+    given = given[rows]
+    wrong = np.flatnonzero(
+        ~np.isfinite(given).all(axis=1) | (given < 0).any(axis=1) | (np.abs(given.sum(axis=1) - 1.0) > 1e-6)
+    )
+    if wrong.size:
+        raise InvalidInput.in_column(
+            "target",
+            "must hold probabilities: finite, not negative, each row summing to 1",
+            values=[float(given[row].sum()) for row in wrong[:5]],
+            rows=rows[wrong].tolist(),
+            mend="Normalise the rows after masking, e.g. recommender.policy.mask_and_normalise.",
+        )
+    forbidden = np.flatnonzero((given * ~allowed).sum(axis=1) > 1e-9)
+    if forbidden.size:
+        raise InvalidInput.in_column(
+            "target",
+            "gives probability to actions that were not eligible",
+            rows=rows[forbidden].tolist(),
+            mend="Mask before normalising, e.g. recommender.policy.mask_and_normalise(p, log.eligible).",
+        )
+    return mask_and_normalise(given, allowed)
+
+
+def _strategy_probabilities(
+    strategy: ContactStrategy, log: LoggedFeedback, rows: NDArray[np.int64], random_state: int
+) -> NDArray[np.float64]:
+    """Served probabilities, never from a model that has seen the decision it is judged on."""
+    part = log.take(rows)
+    if strategy.trained_on_["digest"] != log.digest:
+        keys, seen = np.unique(row_keys(log)), strategy.training_rows_
+        overlap = float(np.isin(keys, seen).mean()) if len(seen) else 0.0
+        if overlap >= _OVERLAP_REFUSED:
+            raise InvalidInput(
+                f"{overlap:.0%} of these decisions were in the strategy's training log: the estimate would flatter it.",
+                column="target",
+                mend="Evaluate on a later log (log.split(at)), or on exactly the log it was trained on: it is then "
+                "refitted by folds.",
+            )
+        return strategy.log_probabilities(part)
+    n_clusters = len(np.unique(log.groups))
+    if n_clusters < 2:
+        raise InvalidInput(
+            "The strategy was trained on this log and the log has a single cluster, so it cannot be refitted by folds.",
+            column="cluster",
+            mend="Evaluate on a later log, or name a finer cluster column.",
+        )
+    fold = log.fold_codes(min(_REFIT_FOLDS, n_clusters), random_state)
+    answer = np.empty((len(part), log.n_actions))
+    for held_out in np.unique(fold):
+        here = fold[rows] == held_out
+        refitted = clone(strategy).fit(log.take(fold != held_out))
+        answer[here] = refitted.log_probabilities(log.take(rows[here]))
+    return answer
+
+
+def _propensities(
+    log: LoggedFeedback, n_folds: int, random_state: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
+    """Logged propensities where there are any, cross-fitted ones elsewhere."""
+    known = np.zeros(len(log), dtype=bool) if log.propensity is None else ~np.isnan(log.propensity)
+    if known.all() and log.propensity is not None:
+        return log.propensity, known, None
+    estimate = cross_fit_propensities(
+        log.context,
+        log.categorical,
+        log.actions,
+        log.action,
+        log.groups,
+        eligible=log.eligible,
+        n_folds=n_folds,
+        random_state=random_state,
+    )
+    propensity = estimate.logged if log.propensity is None else np.where(known, log.propensity, estimate.logged)
+    return propensity, known, estimate

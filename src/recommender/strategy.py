@@ -1,0 +1,516 @@
+"""ContactStrategy: the one object that is trained, saved, served and mapped over partitions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from recommender.actions import ActionSpace
+from recommender.artefact import arrays_from_bytes, arrays_to_bytes, digest_of, read_artefact, write_artefact
+from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
+from recommender.features.account_history import AccountHistory
+from recommender.history.feedback import LoggedFeedback
+from recommender.learning.reward import RewardModel
+from recommender.learning.training_set import TrainingSet
+from recommender.policy import check_eligible, epsilon_greedy, softmax, temperature_for_cost
+from recommender.recommendation import Moment, recommendation_frame
+
+__all__ = ["ContactStrategy"]
+
+PolicyKind = Literal["softmax", "epsilon", "thompson", "greedy"]
+_POLICIES = ("softmax", "epsilon", "thompson", "greedy")
+_CHUNK = 20_000
+_TEMPERATURE_SAMPLE = 5_000
+_THOMPSON_DRAWS = 64
+
+
+class ContactStrategy(BaseEstimator):  # type: ignore[misc]
+    """Learns which action works for which account and ranks the next-best ones.
+
+    Parameters
+    ----------
+    policy : {"softmax", "epsilon", "thompson", "greedy"}, default="softmax"
+        How expected rewards become probabilities. All but ``greedy`` keep a floor under every eligible action, without
+        which nothing could be evaluated or learnt from the decisions later.
+    epsilon : float, default=0.05
+        Share of the decisions spread evenly over the eligible actions (the floor).
+    temperature : float or None, default=None
+        Of the softmax, in units of reward. None = the largest one that gives up at most 5 % of the modelled gain.
+    n_jobs : int, default=2
+        Threads; results do not depend on it.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    actions_ : ActionSpace
+    feature_names_in_ : ndarray of str
+        Context columns that accounts must bring.
+    reward_model_ : RewardModel
+    history_ : AccountHistory or None
+        The log's own contacts per account, where account and time were given.
+    temperature_ : float
+    exploration_cost_ : float
+        Modelled share of the greedy policy's gain that the served policy gives up for exploring.
+    trained_on_ : dict
+        Digest, size, period and base rate of the log.
+    version_ : str
+        Digest of everything learnt; the policy version of each decision.
+
+    Examples
+    --------
+    >>> strategy = ContactStrategy(random_state=0).fit(log)  # doctest: +SKIP
+    >>> strategy.recommend(accounts, top_k=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        policy: PolicyKind = "softmax",
+        epsilon: float = 0.05,
+        temperature: float | None = None,
+        n_jobs: int = 2,
+        random_state: int = 0,
+    ) -> None:
+        self.policy = policy
+        self.epsilon = epsilon
+        self.temperature = temperature
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    # -- learn ---------------------------------------------------------------------------------------------------
+    def fit(self, log: LoggedFeedback, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn signature
+        """Learn from a log; immature rows count as contacts, not as failures.
+
+        Raises
+        ------
+        InvalidInput
+            When the log holds one action only, a constant reward, or a parameter is out of range.
+        """
+        self._check_parameters()
+        mature = log.take(log.mature)
+        _check_learnable(mature)
+        self.actions_: ActionSpace = log.actions
+        self.feature_names_in_ = np.array(log.context.columns, dtype=object)
+        self.categorical_ = log.categorical
+        self.names_ = dict(log.names)
+        self.reward_kind_ = log.reward_kind
+        self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
+        context = self._context_of_log(mature, self.history_)
+        propensity = mature.propensity
+        training = TrainingSet(
+            context=context,
+            categorical=mature.categorical,
+            actions=mature.actions,
+            action=mature.action,
+            reward=mature.reward,
+            reward_kind=mature.reward_kind,
+            propensity=None if propensity is None or np.isnan(propensity).any() else propensity,
+            groups=np.unique(mature.groups, return_inverse=True)[1].astype(np.int64),
+            order=mature.order,
+            eligible=mature.eligible,
+            history_columns={} if self.history_ is None else dict(self.history_.level_columns),
+        )
+        self.action_counts_ = np.bincount(mature.action, minlength=len(self.actions_)).astype(np.int64)
+        self.reward_model_ = RewardModel().fit(training, n_jobs=self.n_jobs, random_state=self.random_state)
+
+        self._settle_temperature(context, mature.eligible)
+        self.trained_on_ = _about(log, mature)
+        self.training_rows_ = row_keys(log)
+        self.__dict__.pop("version_", None)
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.policy not in _POLICIES:
+            raise InvalidInput(
+                f"policy must be one of {_POLICIES}; got {self.policy!r}.", column="policy", mend="Use one of them."
+            )
+        if not 0.0 <= self.epsilon < 1.0:
+            raise InvalidInput(
+                f"epsilon must lie in [0, 1); got {self.epsilon!r}.", column="epsilon", mend="0.05 is a good start."
+            )
+        if self.temperature is not None and not self.temperature > 0:
+            raise InvalidInput(
+                f"temperature must be positive or None; got {self.temperature!r}.",
+                column="temperature",
+                mend="Leave it None to have it chosen from the data.",
+            )
+
+    def _settle_temperature(self, context: pd.DataFrame, eligible: NDArray[np.bool_] | None) -> None:
+        rows = np.random.default_rng(self.random_state).permutation(len(context))[:_TEMPERATURE_SAMPLE]
+        rewards = self._rewards(context.iloc[rows].reset_index(drop=True))
+        allowed = check_eligible(None if eligible is None else eligible[rows], len(rows), self.actions_)
+        self.temperature_ = self.temperature or temperature_for_cost(rewards, allowed)
+        served = self._probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
+        best = np.where(allowed, rewards, -np.inf).max(axis=1).mean()
+        average = float((rewards * allowed).sum(axis=1).mean() / allowed.sum(axis=1).mean())
+        gain = float(best - average)
+        self.exploration_cost_ = float((best - (served * rewards).sum(axis=1).mean()) / gain) if gain > 0 else 0.0
+
+    # -- what it believes ----------------------------------------------------------------------------------------
+    def expected_reward(
+        self,
+        accounts: pd.DataFrame,
+        history: pd.DataFrame | None = None,
+        *,
+        as_of: Any | None = None,
+        incremental: bool = False,
+    ) -> NDArray[np.float64]:
+        """Calibrated expected reward of every action.
+
+        Parameters
+        ----------
+        accounts : DataFrame
+            Any frame with the context columns; unseen ids, unseen categories and missing values are normal.
+        history : DataFrame or None
+            Contacts later than the log's: account, time, factor and (where known) reward columns, named as in the log.
+        as_of : instant or None
+            None = now, everything known included.
+        incremental : bool, default=False
+            Give the difference to ``NO_CONTACT`` instead of the absolute value.
+
+        Returns
+        -------
+        ndarray of shape (n_accounts, n_actions)
+        """
+        check_is_fitted(self, "reward_model_")
+        rewards = self._rewards(self._context_of(accounts, history, as_of))
+        if incremental:
+            idle = self.actions_.no_contact_index
+            if idle is None:
+                raise InvalidInput(
+                    "Incremental rewards need NO_CONTACT in the action space.",
+                    column="incremental",
+                    mend="Log the decisions not to contact and build ActionSpace(..., no_contact=True).",
+                )
+            rewards = rewards - rewards[:, [idle]]
+        return rewards
+
+    def action_probabilities(
+        self,
+        accounts: pd.DataFrame,
+        eligible: Any | None = None,
+        history: pd.DataFrame | None = None,
+        *,
+        as_of: Any | None = None,
+    ) -> NDArray[np.float64]:
+        """Probability of every action under the served policy; ineligible actions hold exactly 0.
+
+        Returns
+        -------
+        ndarray of shape (n_accounts, n_actions)
+            Rows sum to 1.
+        """
+        check_is_fitted(self, "reward_model_")
+        allowed = check_eligible(eligible, len(accounts), self.actions_)
+        context = self._context_of(accounts, history, as_of)
+        return self._probabilities(self._rewards(context), allowed, context)
+
+    def log_probabilities(self, log: LoggedFeedback) -> NDArray[np.float64]:
+        """Probabilities for the decisions of a log, each with what was known of its account at that moment.
+
+        Parameters
+        ----------
+        log : LoggedFeedback
+            Of the same action space and with the same context columns.
+
+        Returns
+        -------
+        ndarray of shape (n_decisions, n_actions)
+        """
+        check_is_fitted(self, "reward_model_")
+        if log.actions != self.actions_:
+            raise IncompatibleLog(
+                f"The log has {log.actions!r}, the strategy was trained on {self.actions_!r}.",
+                column="actions",
+                mend="Build both with the same ActionSpace.",
+            )
+        history = self.history_
+        if history is not None and log.has_account_history:
+            own = AccountHistory.from_log(log)
+            history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
+        context = self._context_of_log(log, history)
+        allowed = check_eligible(log.eligible, len(log), self.actions_)
+        answer = np.empty((len(log), len(self.actions_)))
+        for rows in _chunks(len(log)):
+            part = context.iloc[rows].reset_index(drop=True)
+            answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
+        return answer
+
+    def recommend(
+        self,
+        accounts: pd.DataFrame,
+        top_k: int = 3,
+        eligible: Any | None = None,
+        history: pd.DataFrame | None = None,
+        as_of: datetime | str | None = None,
+        explore: bool = True,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Rank the next-best actions of each account.
+
+        Rank 1 is the dispatched action: drawn once from :meth:`action_probabilities` with a number that depends only on
+        (account, as_of, policy version, seed), or the most probable one with ``explore=False``.
+
+        Parameters
+        ----------
+        accounts : DataFrame
+            Context columns; the account column of the log and ``timezone`` (IANA) where known.
+        top_k : int, default=3
+        eligible : array-like of bool of shape (n_accounts, n_actions) or None
+            From the guardrails; applied before the probabilities are normalised.
+        history : DataFrame or None
+            See :meth:`expected_reward`.
+        as_of : instant or None
+            Moment of the decision; None = the last instant of the log.
+        explore : bool, default=True
+        seed : int, default=0
+
+        Returns
+        -------
+        DataFrame
+            One row an account and rank: ``row``, ``account``, ``rank``, the factors, ``expected_reward``, ``lo``,
+            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``. Ranks beyond the
+            eligible actions are left out.
+        """
+        check_is_fitted(self, "reward_model_")
+        if top_k < 1:
+            raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
+        frame = accounts.reset_index(drop=True)
+        allowed = check_eligible(eligible, len(frame), self.actions_)
+        moment = Moment.of(as_of, self.history_, self.trained_on_)
+        parts = []
+        for rows in _chunks(len(frame)):
+            part = frame.iloc[rows].reset_index(drop=True)
+            context = self._context_of(part, history, as_of)
+            rewards = self._rewards(context)
+            parts.append(
+                recommendation_frame(
+                    self,
+                    part,
+                    rewards,
+                    self._probabilities(rewards, allowed[rows], context),
+                    allowed[rows],
+                    first_row=int(rows[0]),
+                    top_k=top_k,
+                    moment=moment,
+                    explore=explore,
+                    seed=seed,
+                )
+            )
+        if not parts:
+            raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
+        return pd.concat(parts, ignore_index=True)
+
+    # -- the pieces ----------------------------------------------------------------------------------------------
+    def _rewards(self, context: pd.DataFrame) -> NDArray[np.float64]:
+        """Expected rewards; leaving an account alone earns 0 where the log never shows it (no response to nothing)."""
+        rewards = self.reward_model_.expected_reward(context)
+        idle = self.actions_.no_contact_index
+        if idle is not None and self.action_counts_[idle] == 0:
+            rewards[:, idle] = 0.0
+        return rewards
+
+    def _probabilities(
+        self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
+    ) -> NDArray[np.float64]:
+        if self.policy == "softmax":
+            return softmax(rewards, eligible, self.temperature_, self.epsilon)
+        if self.policy == "thompson":
+            return self._thompson(context, eligible)
+        return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
+
+    def _thompson(self, context: pd.DataFrame, eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Share of posterior draws in which each action is best, over the floor."""
+        wins = np.zeros(eligible.shape)
+        rows = np.arange(len(eligible))
+        rng = np.random.default_rng(self.random_state)
+        sample = self.reward_model_.sample_expected_reward  # type: ignore[attr-defined]
+        for _ in range(_THOMPSON_DRAWS):
+            drawn = sample(context, rng)
+            wins[rows, np.where(eligible, drawn, -np.inf).argmax(axis=1)] += 1.0
+        probabilities = (1.0 - self.epsilon) * wins / _THOMPSON_DRAWS
+        return np.asarray(probabilities + self.epsilon * eligible / eligible.sum(axis=1, keepdims=True))
+
+    def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
+        """Context columns of accounts to score, with their history as of now."""
+        names = [str(name) for name in self.feature_names_in_]
+        if missing := [name for name in names if name not in accounts.columns]:
+            raise InvalidInput.missing_columns(missing, accounts.columns.tolist(), role="context")
+        context = accounts[names].reset_index(drop=True)
+        if self.history_ is None:
+            return context
+        account = self.names_.get("account")
+        if account is None or account not in accounts.columns:
+            return pd.concat([context, self.history_.nothing_known(len(context))], axis=1)
+        ids = accounts[account].reset_index(drop=True)
+        known = self.history_
+        if history is not None and len(history):
+            known = known.only(ids).extended(
+                history, account=account, time=str(self.names_["time"]), reward=self.names_.get("reward") or "reward"
+            )
+        moment = known.moment_of(as_of)
+        return pd.concat([context, known.at(ids, moment)], axis=1)
+
+    def _context_of_log(self, log: LoggedFeedback, history: AccountHistory | None) -> pd.DataFrame:
+        """Context columns of logged decisions, each with its account's history at that moment."""
+        names = [str(name) for name in self.feature_names_in_]
+        if missing := [name for name in names if name not in log.context.columns]:
+            raise InvalidInput.missing_columns(missing, log.context.columns.tolist(), role="context")
+        context = log.context[names]
+        return context if history is None else pd.concat([context, history.of_log(log)], axis=1)
+
+    # -- save and load -------------------------------------------------------------------------------------------
+    @cached_property
+    def version_(self) -> str:
+        """First 16 digits of the digest of everything learnt."""
+        return digest_of(self.to_files())[:16]
+
+    def to_files(self) -> dict[str, bytes]:
+        """Everything learnt as plain files (JSON, LightGBM text, npz)."""
+        check_is_fitted(self, "reward_model_")
+        described = {
+            "parameters": self.get_params(deep=False),
+            "actions": self.actions_.to_dict(),
+            "context": [str(name) for name in self.feature_names_in_],
+            "categorical": list(self.categorical_),
+            "names": self.names_,
+            "reward_kind": self.reward_kind_,
+            "temperature": self.temperature_,
+            "exploration_cost": self.exploration_cost_,
+            "trained_on": self.trained_on_,
+        }
+        files = {f"reward/{name}": content for name, content in self.reward_model_.to_files().items()}
+        files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
+        arrays = {"action_counts": self.action_counts_, "training_rows": self.training_rows_}
+        files["training.npz"] = arrays_to_bytes(arrays)
+        if self.history_ is not None:
+            files["history.npz"] = arrays_to_bytes(self.history_.to_arrays())
+        return files
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes]) -> Self:
+        """Inverse of :meth:`to_files`."""
+        try:
+            described = json.loads(files["policy.json"])
+            strategy = cls(**described["parameters"])
+            strategy.actions_ = ActionSpace.from_dict(described["actions"])
+            strategy.feature_names_in_ = np.array(described["context"], dtype=object)
+            strategy.categorical_ = tuple(described["categorical"])
+            strategy.names_ = described["names"]
+            strategy.reward_kind_ = described["reward_kind"]
+            strategy.temperature_ = float(described["temperature"])
+            strategy.exploration_cost_ = float(described["exploration_cost"])
+            strategy.trained_on_ = described["trained_on"]
+            arrays = arrays_from_bytes(files["training.npz"])
+            strategy.action_counts_ = arrays["action_counts"]
+            strategy.training_rows_ = arrays["training_rows"]
+            strategy.history_ = None
+            if "history.npz" in files:
+                held = arrays_from_bytes(files["history.npz"])
+                strategy.history_ = AccountHistory.from_arrays(held, strategy.actions_)
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ArtefactError(f"The saved strategy is incomplete: {error!r}. Train and save it again.") from error
+        reward_files = {name[7:]: content for name, content in files.items() if name.startswith("reward/")}
+        strategy.reward_model_ = RewardModel.from_files(reward_files)
+        return strategy
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the strategy to a directory; nothing in it is executed when it is loaded."""
+        try:
+            written_by = version("recommender")
+        except PackageNotFoundError:  # run from a checkout that was not installed
+            written_by = "unknown"
+        about = {"kind": "ContactStrategy", "version": self.version_, "written_by": written_by}
+        return write_artefact(path, self.to_files(), about)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a directory written by :meth:`save`.
+
+        Raises
+        ------
+        ArtefactError
+            When it is incomplete, altered or of an unknown format.
+        """
+        about, files = read_artefact(path)
+        if about.get("kind") != "ContactStrategy":
+            raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a ContactStrategy.")
+        strategy = cls.from_files(files)
+        strategy.__dict__["version_"] = about["version"]
+        return strategy
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn whether :meth:`fit` has run."""
+        return "reward_model_" in self.__dict__
+
+
+def row_keys(log: LoggedFeedback) -> NDArray[np.uint64]:
+    """Sorted 64-bit keys of the decisions, to notice later that a log was trained on."""
+    frame = log.context.astype(dict.fromkeys(log.categorical, "str"))
+    keys = pd.util.hash_pandas_object(frame, index=False).to_numpy().copy()
+    columns: list[NDArray[Any]] = [log.action, log.reward]
+    columns += [log.order] if log.order is not None else []
+    columns += (
+        [log.account_ids[log.account].astype(str)] if log.account_ids is not None and log.account is not None else []
+    )
+    for values in columns:
+        keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(
+            np.asarray(values).astype(object, copy=False)
+            if np.asarray(values).dtype.kind == "U"
+            else np.asarray(values)
+        )
+    return np.sort(keys)
+
+
+def _chunks(n: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, n, _CHUNK):
+        yield np.arange(start, min(start + _CHUNK, n))
+
+
+def _check_learnable(mature: LoggedFeedback) -> None:
+    taken = np.unique(mature.action)
+    if len(taken) < 2:
+        factor = mature.actions.factor_names[0]
+        raise InvalidInput.in_column(
+            factor,
+            "and the other factors hold one action only, so there is nothing to compare",
+            values=[mature.actions.label(int(taken[0]))],
+            rows=range(len(mature)),
+            mend="Add contacts made in another way (another channel, hour or tone).",
+        )
+    if np.ptp(mature.reward) == 0:
+        name = mature.names.get("reward") or "reward"
+        raise InvalidInput.in_column(
+            name,
+            "is constant, so no action can be told from another",
+            values=[mature.reward[0]],
+            rows=range(len(mature)),
+            mend="Check how outcomes were joined, or wait for some responses.",
+        )
+
+
+def _about(log: LoggedFeedback, mature: LoggedFeedback) -> dict[str, Any]:
+    """Describe the log a strategy was trained on, in JSON terms."""
+    about: dict[str, Any] = {
+        "digest": log.digest,
+        "n_decisions": len(log),
+        "n_mature": len(mature),
+        "n_clusters": len(np.unique(log.groups)),
+        "mean_reward": float(mature.reward.mean()),
+        "propensities": "none" if log.propensity is None else f"{float(np.mean(~np.isnan(log.propensity))):.4f}",
+    }
+    if log.time is not None:
+        series = pd.Series(log.time)
+        about["first"], about["last"] = str(series.min()), str(series.max())
+    return about
