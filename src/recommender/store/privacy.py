@@ -1,0 +1,86 @@
+"""Refuse what looks like personal contact data before it is written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from recommender.errors import InvalidInput
+
+__all__ = ["refuse_contact_data", "refuse_contact_identifier"]
+
+_MEND = "Leave contact data out of the context: the log keeps features and opaque ids only."
+
+_CONTACT = (
+    "phone|phones|phonenumber|telephone|telefono|teléfono|telefone|celular|cellphone|mobilephone|msisdn|"
+    "e?mail|emails|correo|address|direccion|dirección|domicilio|endereco|endereço|street|calle|"
+    "cedula|cédula|dni|curp|rfc|ssn|cpf|passport|pasaporte|iban|birthdate|birthday|dob"
+)
+_NAME = "firstname|lastname|fullname|surname|forename|nombre|nombres|apellido|apellidos|sobrenome"
+# A key that *is* one of these is refused whatever it holds: the wrong column was wired to the context.
+_ALONE = re.compile(
+    rf"(?:debtor|customer|client|contact|account|person|user)?_?(?:{_CONTACT}|{_NAME}|name)", re.IGNORECASE
+)
+# A key that contains one is refused when its value could be one: 'email_read_rate_90d = 0.3' is a feature.
+_WITHIN = re.compile(
+    rf"(?:^|_)(?:{_CONTACT}|{_NAME}|(?:first|last|middle|full|given|family|second|legal)_name|birth_date|date_of_birth)(?:_|$)",
+    re.IGNORECASE,
+)
+_DESCRIBES = re.compile(
+    r"_(?:type|status|kind|quality|count|source|class|tier|bucket|band|segment|consent|valid|validity|verified|"
+    r"provider|carrier|change|changes|rate|share|days|hours|channel|preference|preferred)(?:_|$)",
+    re.IGNORECASE,
+)
+_EMAIL_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]{2,}")
+_PHONE_VALUE = re.compile(r"\+\d[\d\s().-]{6,18}\d")
+_CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])")
+_LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a key
+
+
+def refuse_contact_data(context: Mapping[str, Any], *, argument: str = "context") -> None:
+    """Raise when a key or a value of ``context`` looks like a name, phone, e-mail, address or identity number.
+
+    Features *about* contact data pass (``email_read_rate_90d``, ``phone_type = "mobile"``); the data themselves do
+    not. This is a net, not a proof: free text can hide anything, so the context should hold no free text.
+
+    Raises
+    ------
+    InvalidInput
+        Names the key; the value is not repeated, since errors are logged.
+    """
+    for key, value in context.items():
+        if _key_and_value_tell(str(key), value):
+            raise InvalidInput(
+                f"Column {str(key)!r} of {argument} looks like personal contact data and is not written to the log.",
+                column=str(key),
+                mend=_MEND,
+            )
+
+
+def refuse_contact_identifier(name: str, identifier: str) -> None:
+    """Raise when an id is really an e-mail address or a phone number."""
+    if _value_tells(identifier):
+        raise InvalidInput(
+            f"Column {name!r} holds an e-mail address or a phone number where an opaque id is expected.",
+            column=name,
+            mend="Use your system's internal id, or a keyed hash of it.",
+        )
+
+
+def _key_and_value_tell(key: str, value: Any) -> bool:
+    words = re.sub(r"[\W_]+", "_", _CAMEL.sub("_", key)).strip("_")
+    if _ALONE.fullmatch(words) or _value_tells(value):
+        return True
+    if not _WITHIN.search(words):
+        return False
+    if isinstance(value, str):
+        return bool(value) and not _DESCRIBES.search(words)
+    return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
+
+
+def _value_tells(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    return bool(_EMAIL_VALUE.fullmatch(text) or _PHONE_VALUE.fullmatch(text))

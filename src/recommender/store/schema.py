@@ -1,0 +1,142 @@
+"""Tables of the decision log, as SQLAlchemy Core metadata; the migrations build exactly these."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from recommender.errors import InvalidInput, RecommenderError
+
+__all__ = [
+    "SCHEMA_REVISION",
+    "SchemaMismatch",
+    "UtcInstant",
+    "decisions",
+    "metadata",
+    "outcomes",
+    "provenances",
+    "removals",
+]
+
+SCHEMA_REVISION = "0002"
+
+
+class SchemaMismatch(RecommenderError, RuntimeError):
+    """The database is not at the schema revision that this code reads and writes."""
+
+
+class UtcInstant(sa.types.TypeDecorator[datetime]):
+    """An instant in UTC; a datetime without zone is refused, what is read back carries UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Convert to UTC; SQLite keeps no zone, so it gets the bare UTC reading."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise InvalidInput(
+                f"An instant has no time zone; got {value.isoformat()}.",
+                column="instant",
+                mend="Attach one, e.g. datetime(..., tzinfo=timezone.utc).",
+            )
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Attach UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _json() -> sa.JSON:
+    # The text form on PostgreSQL too: jsonb rewrites numbers (1e22, -0.0), and a decision must read back as written.
+    return sa.JSON(none_as_null=True)
+
+
+# Named constraints, so that later migrations can address them on every database.
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# What many decisions share: one row a combination of model, rule packs, libraries and code.
+provenances = sa.Table(
+    "provenances",
+    metadata,
+    sa.Column("provenance_digest", sa.String(64), primary_key=True),
+    sa.Column("policy_version", sa.String(128), nullable=False),
+    sa.Column("model_digest", sa.String(128)),
+    sa.Column("action_space", _json(), nullable=False),
+    sa.Column("action_space_digest", sa.String(64), nullable=False),
+    sa.Column("rule_packs", _json(), nullable=False),
+    sa.Column("holidays_version", sa.String(64)),
+    sa.Column("tzdata_version", sa.String(64)),
+    sa.Column("code_version", sa.String(128)),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("decision_id", sa.String(128), primary_key=True),
+    sa.Column("request_key", sa.String(128), index=True),
+    sa.Column("request_position", sa.Integer, nullable=False),
+    sa.Column("account_id", sa.String(128), nullable=False, index=True),
+    sa.Column("debtor_id", sa.String(128), nullable=False, index=True),
+    sa.Column("decided_at", UtcInstant, nullable=False),
+    sa.Column("contact_at", UtcInstant),
+    sa.Column("action", sa.Integer, nullable=False),
+    sa.Column("action_factors", _json(), nullable=False),
+    sa.Column("propensity", sa.Double, nullable=False),
+    sa.Column("eligible", sa.LargeBinary, nullable=False),
+    sa.Column("ranking", _json(), nullable=False),
+    sa.Column("context", _json(), nullable=False),
+    sa.Column("fallback", sa.Boolean, nullable=False),
+    sa.Column("deterministic", sa.Boolean, nullable=False),
+    sa.Column("seed", sa.BigInteger),
+    sa.Column("shadow_action", sa.Integer),
+    sa.Column("shadow_expected_reward", sa.Double),
+    sa.Column("shadow_policy_version", sa.String(128)),
+    sa.Column(
+        "provenance_digest",
+        sa.String(64),
+        sa.ForeignKey(provenances.c.provenance_digest),
+        nullable=False,
+    ),
+    sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Index(None, "decided_at", "decision_id"),
+)
+
+# No foreign key to decisions: an outcome whose decision is unknown (yet) is kept, and found again as an orphan.
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("outcome_id", sa.String(128), primary_key=True),
+    sa.Column("decision_id", sa.String(128), nullable=False, index=True),
+    sa.Column("occurred_at", UtcInstant, nullable=False, index=True),
+    sa.Column("outcome", sa.String(32), nullable=False),
+    sa.Column("amount_minor", sa.BigInteger),
+    sa.Column("currency", sa.String(3)),
+    sa.Column("content_digest", sa.String(64), nullable=False),
+)
+
+# That something was removed, never about whom.
+removals = sa.Table(
+    "removals",
+    metadata,
+    sa.Column("removal_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("removed_at", UtcInstant, nullable=False),
+    sa.Column("requested_by", sa.String(128), nullable=False),
+    sa.Column("decisions", sa.Integer, nullable=False),
+    sa.Column("outcomes", sa.Integer, nullable=False),
+)
+
+Row = dict[str, Any]

@@ -1,0 +1,122 @@
+"""Databases for the store's tests: SQLite in a fresh file, PostgreSQL in a fresh schema of one private server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from recommender.actions import ActionSpace
+from recommender.store.decisions import DecisionLog, DecisionRecord, Provenance
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def _server_binaries() -> Path | None:
+    """Folder of the newest PostgreSQL server on this machine."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a private PostgreSQL server on a free loopback port, stopped at the end."""
+    binaries = _server_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server binary (initdb) on this machine: apt-get install postgresql")
+    as_server = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    folder = Path(tempfile.mkdtemp(prefix="decisions-pg-"))
+    if as_server:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    initdb = ["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run([*as_server, binaries / "initdb", "-D", folder / "data", *initdb], **run)
+    options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
+    control = [*as_server, binaries / "pg_ctl", "-D", folder / "data", "-w", "-s"]
+    try:
+        subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **run)
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], **(run | {"check": False}))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'decisions.db'}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"test_{uuid4().hex[:12]}"
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def log(empty_url: str) -> Iterator[DecisionLog]:
+    """An empty decision log on each kind of database."""
+    with DecisionLog.create(empty_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def space() -> ActionSpace:
+    """Three channels, three hours, left alone: ten actions, so that eligible bits do not fill their bytes."""
+    return ActionSpace({"channel": ["call", "sms", "email"], "hour": [9, 13, 18]}, no_contact=True)
+
+
+@pytest.fixture(scope="session")
+def provenance(space: ActionSpace) -> Provenance:
+    """Versions of a served strategy."""
+    return Provenance(
+        policy_version="7",
+        actions=space,
+        model_digest="ab" * 32,
+        rule_packs={"CO": "cd" * 32, "house": "ef" * 32},
+        holidays_version="0.109",
+        tzdata_version="2026.1",
+        code_version="0.1.0",
+    )
+
+
+@pytest.fixture
+def decide(provenance: Provenance) -> Callable[..., DecisionRecord]:
+    """Make a valid decision; keyword arguments replace its fields."""
+
+    def make(number: int = 0, **changes: Any) -> DecisionRecord:
+        fields: dict[str, Any] = {
+            "decision_id": f"d{number:05d}",
+            "account_id": f"a{number % 7}",
+            "debtor_id": f"p{number % 3}",
+            "decided_at": NOON + timedelta(minutes=number),
+            "action": number % 10,
+            "propensity": 0.25,
+            "eligible": np.ones(10, dtype=bool),
+            "context": {"stage": "extrajudicial", "days_past_due": 40 + number, "balance_minor": 1.5e6, "is_new": True},
+            "provenance": provenance,
+        }
+        return DecisionRecord(**(fields | changes))
+
+    return make
