@@ -21,7 +21,7 @@ WORLDS = [
 @pytest.fixture(scope="module")
 def log():
     """One log that many tests look at."""
-    return simulate(60_000, seed=5)
+    return simulate(24_000, seed=5)
 
 
 @pytest.mark.parametrize("arguments", WORLDS, ids=str)
@@ -204,3 +204,11 @@ def test_bad_arguments_name_themselves(arguments, column):
         simulate(**{"n_contacts": 100, **arguments})
     assert refused.value.column == column
     assert refused.value.mend
+
+
+def test_feedback_is_what_learners_take(log):
+    """The log passes the checks of LoggedFeedback with its own actions, propensities and debtors."""
+    feedback = simulate(400, seed=1).feedback()
+    assert len(feedback.actions) == 260
+    assert feedback.propensity is not None
+    assert simulate(400, seed=1, propensities="hidden", reward="money", no_contact=True).feedback().propensity is None

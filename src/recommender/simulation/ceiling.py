@@ -7,6 +7,7 @@ among all policies that see only the observable.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from recommender.errors import InvalidInput
 from recommender.simulation.personas import LEVEL_STEP
 from recommender.simulation.population import Decisions
 from recommender.simulation.signals import Floats
@@ -25,6 +27,8 @@ __all__ = ["BayesCeiling", "bayes_ceiling", "persona_posterior"]
 
 Ints = NDArray[np.int64]
 
+_BLOCK = 30_000
+
 
 @dataclass(frozen=True)
 class BayesCeiling:
@@ -34,18 +38,18 @@ class BayesCeiling:
     ----------
     value : float
         True value of the policy that is greedy on ``expected_reward``.
-    expected_reward : ndarray of shape (n, n_actions), float32
-        Posterior mean reward of every action.
     action : ndarray of shape (n,)
         Best action of each row given what is observable.
+    expected_reward : ndarray of shape (n, n_actions), float32, or None
+        Posterior mean reward of every action; None when it was not asked for.
     """
 
     value: float
-    expected_reward: NDArray[np.float32]
     action: Ints
+    expected_reward: NDArray[np.float32] | None
 
 
-def bayes_ceiling(log: SimulatedLog, *, history: bool = True, rows: Any = None) -> BayesCeiling:
+def bayes_ceiling(log: SimulatedLog, *, history: bool = True, rows: Any = None, matrix: bool = True) -> BayesCeiling:
     """Value of the optimal policy that sees only the observable.
 
     Parameters
@@ -56,28 +60,28 @@ def bayes_ceiling(log: SimulatedLog, *, history: bool = True, rows: Any = None) 
         used besides the context row.
     rows : selection of rows, optional
         Slice, mask or positions; default all rows.
+    matrix : bool, default=True
+        Whether to keep the posterior means: 4 bytes a cell, 1 GB for a million rows.
 
     Returns
     -------
     BayesCeiling
     """
-    positions = np.arange(len(log)) if rows is None else np.arange(len(log))[rows]
-    decisions = log.decisions.take(positions)
-    expected = np.empty((len(positions), len(log.actions)), dtype=np.float32)
-    if log.world.joint is not None:  # nothing is hidden there
-        for part, chunk in log._chunks(positions):  # noqa: SLF001 - the two modules are one object's halves
-            expected[chunk] = log._expected(part)  # noqa: SLF001
-    else:
-        posterior = persona_posterior(log, history=history)[positions]
-        for group, response in _posterior_response(log, decisions, posterior):
-            part = decisions.take(group)
-            paying = log.reward_model.paying(response, part.self_cure)
-            expected[group] = log.reward_model.expected(paying, part)
-    action = expected.argmax(axis=1).astype(np.int64)
+    positions = log.positions(rows)
+    place = np.full(len(log), -1, dtype=np.int64)
+    place[positions] = np.arange(len(positions))
+    if np.count_nonzero(place >= 0) != len(positions):
+        raise InvalidInput.in_column("rows", "names a row twice", mend="Pass each row once.")
+    expected = np.empty((len(positions), len(log.actions)), dtype=np.float32) if matrix else None
+    action = np.empty(len(positions), dtype=np.int64)
     total = 0.0
-    for part, chunk in log._chunks(positions):  # noqa: SLF001
-        total += float(np.take_along_axis(log._expected(part), action[chunk, None], axis=1).sum())  # noqa: SLF001
-    return BayesCeiling(value=total / len(positions), expected_reward=expected, action=action)
+    for block, part, posterior_mean in _posterior_means(log, history, place >= 0):
+        best = posterior_mean.argmax(axis=1)
+        total += float(np.take_along_axis(log.expected_of(part), best[:, None], axis=1).sum())
+        action[place[block]] = best
+        if expected is not None:
+            expected[place[block]] = posterior_mean
+    return BayesCeiling(value=total / len(positions), action=action, expected_reward=expected)
 
 
 def persona_posterior(log: SimulatedLog, *, history: bool = True) -> Floats:
@@ -90,67 +94,103 @@ def persona_posterior(log: SimulatedLog, *, history: bool = True) -> Floats:
     history : bool, default=True
         Whether earlier outcomes of the same account count.
     """
+    posterior = np.empty((len(log), log.world.personas.n_personas))
+    for rows, block in _posteriors(log, history, np.ones(len(log), dtype=bool)):
+        posterior[rows] = block
+    return posterior
+
+
+def _posterior_means(
+    log: SimulatedLog, history: bool, wanted: NDArray[np.bool_]
+) -> Iterator[tuple[Ints, Decisions, Floats]]:
+    """Rows, their decisions and their posterior mean rewards, block by block."""
+    if log.world.joint is not None:  # nothing is hidden there
+        for rows in np.array_split(np.flatnonzero(wanted), max(1, int(wanted.sum()) // _BLOCK)):
+            part = log.decisions.take(rows)
+            yield rows, part, log.expected_of(part)
+        return
+    for rows, posterior in _posteriors(log, history, wanted):
+        part = log.decisions.take(rows)
+        response = _mean_response(log, part, posterior)
+        yield rows, part, log.reward_model.expected(log.reward_model.paying(response, part.self_cure), part)
+
+
+def _posteriors(log: SimulatedLog, history: bool, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ints, Floats]]:
+    """Wanted rows and their posteriors; a block holds whole accounts, rows in time order within each."""
     by_debtor = log.world.personas.log_prior(log.population.traits)
-    log_posterior = by_debtor[log.population.debtor[log.decisions.account]]
-    if history:
-        log_posterior += _evidence_before(log)
-    log_posterior -= log_posterior.max(axis=1, keepdims=True)
-    np.exp(log_posterior, out=log_posterior)
-    log_posterior /= log_posterior.sum(axis=1, keepdims=True)
-    return log_posterior
+    from_earlier = _evidence_by_account(log.earlier) if history and log.earlier is not None else None
+    needed = np.isin(log.decisions.account, np.unique(log.decisions.account[wanted]))
+    order = np.argsort(log.decisions.account, kind="stable")  # rows are in time order already
+    order = order[needed[order]]
+    account = log.decisions.account[order]
+    starts = np.flatnonzero(np.r_[True, account[1:] != account[:-1]])
+    cuts = [
+        0,
+        *starts[np.unique(np.searchsorted(starts, np.arange(_BLOCK, len(order), _BLOCK)).clip(max=len(starts) - 1))],
+    ]
+    for start, stop in zip(cuts, [*cuts[1:], len(order)], strict=True):
+        rows = order[start:stop]
+        log_posterior = by_debtor[log.population.debtor[log.decisions.account[rows]]]
+        if history:
+            log_posterior += _evidence_before(log, rows)
+        if from_earlier is not None:
+            log_posterior += from_earlier[log.decisions.account[rows]]
+        kept = wanted[rows]
+        log_posterior = log_posterior[kept]
+        log_posterior -= log_posterior.max(axis=1, keepdims=True)
+        np.exp(log_posterior, out=log_posterior)
+        log_posterior /= log_posterior.sum(axis=1, keepdims=True)
+        yield rows[kept], log_posterior
 
 
 def _log_evidence(log: SimulatedLog, rows: Ints) -> Floats:
-    """Log-likelihood of the outcomes of ``rows`` under every persona."""
+    """Log-likelihood of the outcomes of ``rows`` under every persona, shape (n_rows, n_personas)."""
     part, action = log.decisions.take(rows), log.action[rows]
     contact = np.minimum(action, log.world.personas.effect.shape[2] - 1)
     response = log.world.personas.probability_by_persona(part.cell, part.level, contact)
     paying = log.reward_model.paying_by_persona(response, part.self_cure, action)
-    return np.log(np.where(log.paid[rows, None], paying, 1.0 - paying))
+    return np.asarray(np.log(np.where(log.paid[rows, None], paying, 1.0 - paying)))
 
 
-def _evidence_before(log: SimulatedLog) -> Floats:
-    """Log-evidence of strictly earlier rows of the same account; rows of one instant do not see each other."""
-    n, step = len(log), 50_000
-    evidence = np.empty((n, log.world.personas.n_personas))
-    for start in range(0, n, step):
-        rows = np.arange(start, min(start + step, n))
-        evidence[rows] = _log_evidence(log, rows)
-    order = np.argsort(log.decisions.account, kind="stable")  # rows are in time order already
-    account = log.decisions.account[order]
-    instant = log.contacts["sent_at"].to_numpy()[order]
+def _evidence_before(log: SimulatedLog, rows: Ints) -> Floats:
+    """Log-evidence of strictly earlier rows of the same account; rows of one instant do not see each other.
+
+    ``rows`` holds whole accounts, one after the other, each in time order.
+    """
+    account = log.decisions.account[rows]
+    instant = log.contacts["sent_at"].to_numpy()[rows]
     first_of_account = np.r_[True, account[1:] != account[:-1]]
     first_of_instant = first_of_account | np.r_[True, instant[1:] != instant[:-1]]
-    running = np.cumsum(evidence[order], axis=0)
+    running = np.cumsum(_log_evidence(log, rows), axis=0)
     before = np.vstack([np.zeros((1, running.shape[1])), running[:-1]])
-    anchor_account = np.maximum.accumulate(np.where(first_of_account, np.arange(n), 0))
-    anchor_instant = np.maximum.accumulate(np.where(first_of_instant, np.arange(n), 0))
-    evidence[order] = before[anchor_instant] - before[anchor_account]
-    if log.earlier is not None:
-        evidence += _total_by_account(log.earlier)[log.decisions.account]
-    return evidence
+    positions = np.arange(len(rows))
+    anchor_account = np.maximum.accumulate(np.where(first_of_account, positions, 0))
+    anchor_instant = np.maximum.accumulate(np.where(first_of_instant, positions, 0))
+    return np.asarray(before[anchor_instant] - before[anchor_account])
 
 
-def _total_by_account(log: SimulatedLog) -> Floats:
+def _evidence_by_account(log: SimulatedLog) -> Floats:
     """Log-evidence of all rows of each account of the population, earlier logs included."""
     total = np.zeros((len(log.population.debtor), log.world.personas.n_personas))
-    for start in range(0, len(log), 50_000):
-        rows = np.arange(start, min(start + 50_000, len(log)))
+    for start in range(0, len(log), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(log)))
         np.add.at(total, log.decisions.account[rows], _log_evidence(log, rows))
-    return total if log.earlier is None else total + _total_by_account(log.earlier)
+    return total if log.earlier is None else total + _evidence_by_account(log.earlier)
 
 
-def _posterior_response(log: SimulatedLog, decisions: Decisions, posterior: Floats) -> Any:
-    """Posterior mean response of all contact actions, by groups of rows that share cell and level.
+def _mean_response(log: SimulatedLog, decisions: Decisions, posterior: Floats) -> Floats:
+    """Posterior mean response of all contact actions.
 
-    Within a group the probability of (persona, action) is one table, so the mean is one matrix product.
+    Rows that share cell and level share one table of (persona, action), so their means are one matrix product.
     """
     personas = log.world.personas
     keys = np.stack([decisions.cell, decisions.level], axis=1)
     unique, inverse = np.unique(keys, axis=0, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
     bounds = np.searchsorted(inverse[order], np.arange(len(unique) + 1))
+    mean = np.empty((len(decisions), personas.effect.shape[2]))
     for index, (cell, level) in enumerate(unique):
         group = order[bounds[index] : bounds[index + 1]]
         table = expit(personas.effect[cell] + (personas.intercept + level * LEVEL_STEP))
-        yield group, posterior[group] @ table
+        mean[group] = posterior[group] @ table
+    return mean

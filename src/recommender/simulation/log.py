@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -112,7 +111,7 @@ class SimulatedLog:
         filled = np.empty((len(decisions), len(self.actions)))
         for start in range(0, len(decisions), _CHUNK):
             part = decisions.take(np.arange(start, min(start + _CHUNK, len(decisions))))
-            filled[start : start + _CHUNK] = self._expected(part)
+            filled[start : start + _CHUNK] = self.expected_of(part)
         return filled
 
     def logging_probabilities(self, rows: Rows = None) -> Floats:
@@ -130,7 +129,7 @@ class SimulatedLog:
         rows : selection of rows, optional
             The rows that ``action_probabilities`` speaks about; default all.
         """
-        positions = np.arange(len(self)) if rows is None else np.arange(len(self))[rows]
+        positions = self.positions(rows)
         given = np.asarray(action_probabilities, dtype=np.float64)
         expected_shape = (len(positions), len(self.actions))
         if given.shape not in (expected_shape, expected_shape[1:]):
@@ -142,34 +141,34 @@ class SimulatedLog:
         total = 0.0
         for part, chunk in self._chunks(positions):
             weights = given[chunk] if given.ndim == 2 else given[None, :]
-            total += float((self._expected(part) * weights).sum())
+            total += float((self.expected_of(part) * weights).sum())
         return total / len(positions)
 
     def oracle_value(self, rows: Rows = None) -> float:
         """Value of the best action for every row, latent type known; no learner can reach it."""
-        return self._mean_of(lambda part: self._expected(part).max(axis=1), rows)
+        return self._mean_of(lambda part: self.expected_of(part).max(axis=1), rows)
 
     def logging_value(self, rows: Rows = None) -> float:
         """Value of the policy that wrote the log."""
-        return self._mean_of(lambda part: (self._expected(part) * self.table[part.segment]).sum(axis=1), rows)
+        return self._mean_of(lambda part: (self.expected_of(part) * self.table[part.segment]).sum(axis=1), rows)
 
     def best_constant(self, rows: Rows = None) -> tuple[int, float]:
         """Return the single action that is best for everybody, and its value."""
-        positions = np.arange(len(self)) if rows is None else np.arange(len(self))[rows]
+        positions = self.positions(rows)
         mean = np.zeros(len(self.actions))
         for part, _ in self._chunks(positions):
-            mean += self._expected(part).sum(axis=0)
+            mean += self.expected_of(part).sum(axis=0)
         mean /= len(positions)
         return int(mean.argmax()), float(mean.max())
 
-    def bayes_ceiling(self, history: bool = True, rows: Rows = None) -> BayesCeiling:
+    def bayes_ceiling(self, history: bool = True, rows: Rows = None, *, matrix: bool = True) -> BayesCeiling:
         """Return the best that is attainable from what is observable.
 
         See :func:`recommender.simulation.ceiling.bayes_ceiling`.
         """
         from recommender.simulation.ceiling import bayes_ceiling
 
-        return bayes_ceiling(self, history=history, rows=rows)
+        return bayes_ceiling(self, history=history, rows=rows, matrix=matrix)
 
     def captured(self, value: float) -> float:
         """Share of the oracle's gain over the logging policy that ``value`` reaches."""
@@ -198,12 +197,18 @@ class SimulatedLog:
         return replace(log, earlier=self)
 
     # -- inside --------------------------------------------------------------------------------------------------
-    def _expected(self, part: Decisions) -> Floats:
+    def positions(self, rows: Rows) -> Ints:
+        """Positions that a selection of rows (None for all) stands for."""
+        every = np.arange(len(self))
+        return every if rows is None else every[rows]
+
+    def expected_of(self, part: Decisions) -> Floats:
+        """True expected reward of every action of some decisions."""
         response = self.world.probability(part)
         return self.reward_model.expected(self.reward_model.paying(response, part.self_cure), part)
 
     def _select(self, rows: Rows) -> Decisions:
-        return self.decisions if rows is None else self.decisions.take(np.arange(len(self))[rows])
+        return self.decisions if rows is None else self.decisions.take(self.positions(rows))
 
     def _chunks(self, positions: Ints) -> Iterator[tuple[Decisions, slice]]:
         for start in range(0, len(positions), _CHUNK):
@@ -211,13 +216,8 @@ class SimulatedLog:
             yield self.decisions.take(positions[chunk]), chunk
 
     def _mean_of(self, score: Any, rows: Rows) -> float:
-        positions = np.arange(len(self)) if rows is None else np.arange(len(self))[rows]
+        positions = self.positions(rows)
         return float(sum(score(part).sum() for part, _ in self._chunks(positions)) / len(positions))
-
-    @cached_property
-    def account_code(self) -> Ints:
-        """Account of each row as an integer."""
-        return self.decisions.account
 
 
 @dataclass(frozen=True)
