@@ -8,7 +8,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AMOUNT", "COUNT", "DAYS_SINCE", "LAST_AMOUNT", "order_by_account", "window_counts"]
+__all__ = ["AMOUNT", "COUNT", "DAYS_SINCE", "LAST_AMOUNT", "first_by_group", "order_by_account", "sorted_events"]
+__all__ += ["window_counts"]
 
 COUNT, AMOUNT, DAYS_SINCE, LAST_AMOUNT = 0, 1, 2, 3
 _DAY_US = 86_400_000_000.0
@@ -60,6 +61,40 @@ def order_by_account(account: NDArray[np.int64], instant: NDArray[np.int64], n_a
 
 
 @numba.njit(cache=True, nogil=True)
+def sorted_events(
+    order: NDArray[np.int64], instant: NDArray[np.int64], cells: NDArray[np.int16], amount: NDArray[np.int64]
+) -> Any:
+    """Instants, cells and amounts in the given order, in one pass."""
+    n, k = len(order), cells.shape[1]
+    instants = np.empty(n, dtype=np.int64)
+    held = np.empty((n, k), dtype=np.int16)
+    amounts = np.empty(n if len(amount) else 0, dtype=np.int64)
+    for at in range(n):
+        row = order[at]
+        instants[at] = instant[row]
+        for c in range(k):
+            held[at, c] = cells[row, c]
+        if len(amount):
+            amounts[at] = amount[row]
+    return instants, held, amounts
+
+
+@numba.njit(cache=True, nogil=True)
+def first_by_group(group: NDArray[np.int64], instant: NDArray[np.int64], n_groups: int) -> Any:
+    """Mark the earliest row of each group; rows of group -1 belong to none."""
+    best = np.full(n_groups, -1, dtype=np.int64)
+    for row in range(len(group)):
+        of = group[row]
+        if of >= 0 and (best[of] < 0 or instant[row] < instant[best[of]]):
+            best[of] = row
+    first = np.zeros(len(group), dtype=np.bool_)
+    for of in range(n_groups):
+        if best[of] >= 0:
+            first[best[of]] = True
+    return first
+
+
+@numba.njit(cache=True, nogil=True)
 def window_counts(
     account: NDArray[np.int64],
     moment: NDArray[np.int64],
@@ -73,6 +108,7 @@ def window_counts(
     out_kind: NDArray[np.int64],
     out_window: NDArray[np.int64],
     out_cell: NDArray[np.int64],
+    out_column: NDArray[np.int64],
     out: NDArray[np.float32],
 ) -> None:
     """Fill ``out`` for every question; an event counts when ``moment - window <= instant < moment``.
@@ -80,17 +116,17 @@ def window_counts(
     Parameters
     ----------
     account, moment : ndarray of shape (n_questions,)
-        Account code (-1: no events) and microseconds.
+        Account code (-1: no events) and microseconds, sorted by both.
     asked : ndarray of shape (n_questions,)
-        Order of the questions by account, then moment.
+        Row of ``out`` that each question fills.
     start, instant, cells, amount
         Events sorted by account, then instant: ``start`` bounds each account; ``cells`` of shape (n_events, k) names
         the counters that an event adds to (-1 none); ``amount`` is int64 so that sums do not depend on order.
     windows : ndarray of shape (n_windows,)
         Microseconds.
-    out_kind, out_window, out_cell : ndarray of shape (n_columns,)
-        What each output column holds.
-    out : ndarray of shape (n_questions, n_columns)
+    out_kind, out_window, out_cell, out_column : ndarray of shape (n_columns,)
+        What each output column holds, and its place in ``out``.
+    out : ndarray of shape (n_questions, any)
     """
     n_windows = len(windows)
     n_columns = len(out_kind)
@@ -107,19 +143,19 @@ def window_counts(
     end = 0
     for position in range(len(asked)):
         row = asked[position]
-        if account[row] < 0:
+        if account[position] < 0:
             for j in range(n_columns):
-                out[row, j] = 0.0 if out_kind[j] <= AMOUNT else np.nan
+                out[row, out_column[j]] = 0.0 if out_kind[j] <= AMOUNT else np.nan
             continue
-        if account[row] != current:
-            current = account[row]
+        if account[position] != current:
+            current = account[position]
             head = start[current]
             end = start[current + 1]
             tails[:] = head
             counts[:] = 0
             sums[:] = 0
             seen[:] = False
-        now = moment[row]
+        now = moment[position]
         while head < end and instant[head] < now:
             value = amount[head] if with_amount else 0
             for c in range(k):
@@ -147,12 +183,12 @@ def window_counts(
             cell = out_cell[j]
             kind = out_kind[j]
             if kind == COUNT:
-                out[row, j] = counts[out_window[j], cell]
+                out[row, out_column[j]] = counts[out_window[j], cell]
             elif kind == AMOUNT:
-                out[row, j] = sums[out_window[j], cell]
+                out[row, out_column[j]] = sums[out_window[j], cell]
             elif not seen[cell]:
-                out[row, j] = np.nan
+                out[row, out_column[j]] = np.nan
             elif kind == DAYS_SINCE:
-                out[row, j] = (now - last[cell]) / _DAY_US
+                out[row, out_column[j]] = (now - last[cell]) / _DAY_US
             else:
-                out[row, j] = last_amount[cell]
+                out[row, out_column[j]] = last_amount[cell]

@@ -96,8 +96,8 @@ class AccountStates:
             left_out = dict.fromkeys(varying, why)
             varying = []
         states = cls(
-            frame, pd.Index(account_ids), start, since[order], single, tuple(varying), tuple(static_names), default_zone,
-            None, left_out,
+            frame, pd.Index(account_ids), start, since[order], single, tuple(varying), tuple(static_names),
+            default_zone, None, left_out,
         )  # fmt: skip
         if "due_date" in varying:
             states.episodes = states._earlier_episodes()
@@ -138,7 +138,9 @@ class AccountStates:
             frame["recurrent"] = np.where(np.isnan(past), np.nan, (past > 0).astype(float))
         if {"balance_minor", "income_minor"} <= set(self.varying):
             income = frame["income_minor"].to_numpy(dtype=np.float64)
-            frame["balance_to_income"] = frame["balance_minor"].to_numpy(dtype=np.float64) / np.where(income > 0, income, np.nan)
+            frame["balance_to_income"] = frame["balance_minor"].to_numpy(dtype=np.float64) / np.where(
+                income > 0, income, np.nan
+            )
         return frame
 
     def context_names(self, state: pd.DataFrame) -> list[str]:
@@ -165,11 +167,9 @@ class AccountStates:
             later = self.valid_from[held] > moment
             low = np.where(open_ & ~later, middle + 1, low)
             high = np.where(open_ & later, middle, high)
-        return np.where((code >= 0) & (low > first), low - 1, -1)
+        return np.asarray(np.where((code >= 0) & (low > first), low - 1, -1))
 
-    def _days_past_due(
-        self, row: NDArray[np.int64], moment: NDArray[np.int64], zone: pd.Series
-    ) -> NDArray[np.float64]:
+    def _days_past_due(self, row: NDArray[np.int64], moment: NDArray[np.int64], zone: pd.Series) -> NDArray[np.float64]:
         due = self.frame["due_date"].to_numpy().astype("datetime64[D]")
         due_day = np.where(np.isnat(due), np.nan, due.astype(np.int64).astype(np.float64))
         today = np.empty(len(row), dtype=np.int64)
@@ -177,7 +177,7 @@ class AccountStates:
         for value, name in enumerate(zones):
             rows = codes == value
             today[rows] = local_time(moment[rows], name if is_timezone(name) else self.default_zone).day
-        return np.where(row >= 0, today - due_day[row], np.nan)
+        return np.asarray(np.where(row >= 0, today - due_day[row], np.nan))
 
     def _earlier_episodes(self) -> NDArray[np.float64]:
         """Number of earlier due dates of the account that had passed unpaid when the row took force.
@@ -198,7 +198,7 @@ class AccountStates:
         replaced[1:] = (new_due[1:] & same_owner & overdue & ~np.isnat(due[:-1])).astype(np.float64)
         total = np.cumsum(replaced)
         before = np.concatenate([[0.0], total])[self.start[:-1]]
-        return total - np.repeat(before, np.diff(self.start))
+        return np.asarray(total - np.repeat(before, np.diff(self.start)))
 
 
 def _take(columns: pd.DataFrame, at: NDArray[np.int64]) -> pd.DataFrame:

@@ -14,9 +14,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.features._windows import AMOUNT, COUNT, DAYS_SINCE, LAST_AMOUNT, order_by_account, window_counts
+from recommender.features._windows import (
+    AMOUNT,
+    COUNT,
+    DAYS_SINCE,
+    LAST_AMOUNT,
+    first_by_group,
+    order_by_account,
+    sorted_events,
+    window_counts,
+)
 from recommender.local_time import DAY_US, is_timezone, local_time
-from recommender.tables import RESPONSES
+from recommender.tables import OUTCOMES, RESPONSES
 
 __all__ = ["DAYPARTS", "EventLog", "local_hours"]
 
@@ -60,14 +69,25 @@ class _Stream:
             amount = None if amount is None else amount[known]
         order, start = order_by_account(account, instant, n_accounts)
         n_cells = max((cell for *_, cell in columns), default=0) + 1
-        value = np.zeros(0, dtype=np.int64) if amount is None else amount[order]
-        return cls(start, instant[order], np.ascontiguousarray(cells[order]), value, n_cells, tuple(columns))
+        value = np.zeros(0, dtype=np.int64) if amount is None else amount
+        instants, held, amounts = sorted_events(order, instant, cells, value)
+        return cls(start, instants, held, amounts, n_cells, tuple(columns))
+
+    def asked_for(self, only: frozenset[str] | None) -> list[_Spec]:
+        return [spec for spec in self.columns if only is None or spec[0] in only]
 
     def answer(
-        self, account: NDArray[np.int64], moment: NDArray[np.int64], asked: NDArray[np.int64]
-    ) -> dict[str, NDArray[np.float32]]:
-        labels = list(dict.fromkeys(window for _, _, window, _ in self.columns))
-        out = np.zeros((len(account), len(self.columns)), dtype=np.float32)
+        self,
+        account: NDArray[np.int64],
+        moment: NDArray[np.int64],
+        asked: NDArray[np.int64],
+        columns: Sequence[_Spec],
+        out: NDArray[np.float32],
+        place: Mapping[str, int],
+    ) -> None:
+        if not columns:
+            return
+        labels = list(dict.fromkeys(window for _, _, window, _ in columns))
         window_counts(
             account,
             moment,
@@ -78,12 +98,12 @@ class _Stream:
             self.amount,
             self.n_cells,
             np.array([_WINDOWS[label] for label in labels], dtype=np.int64),
-            np.array([kind for _, kind, _, _ in self.columns], dtype=np.int64),
-            np.array([labels.index(window) for _, _, window, _ in self.columns], dtype=np.int64),
-            np.array([cell for *_, cell in self.columns], dtype=np.int64),
+            np.array([kind for _, kind, _, _ in columns], dtype=np.int64),
+            np.array([labels.index(window) for _, _, window, _ in columns], dtype=np.int64),
+            np.array([cell for *_, cell in columns], dtype=np.int64),
+            np.array([place[name] for name, *_ in columns], dtype=np.int64),
             out,
         )
-        return {name: out[:, at] for at, (name, *_) in enumerate(self.columns)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +154,7 @@ class EventLog:
         sent = _micros(contacts["sent_at"])
         hours = local_hours(sent, contacts["account_id"], zone_of, default_zone)
         part = (hours // 6).astype(np.int16)
-        channel = pd.Index(list(channels)).get_indexer(pd.Index(contacts["channel"].astype(object))).astype(np.int16)
+        channel = _codes(contacts["channel"], channels)
         inbound = _inbound(contacts)
         n = len(account_ids)
         streams = [_contact_stream(account, sent, channel, part, inbound, channels, n)]
@@ -146,7 +166,9 @@ class EventLog:
             streams.append(_payment_stream(payments, payer, n))
         return cls(pd.Index(account_ids), tuple(channels), tuple(streams))
 
-    def features(self, account_id: pd.Series | pd.Index, instant: pd.Series) -> pd.DataFrame:
+    def features(
+        self, account_id: pd.Series | pd.Index, instant: pd.Series, *, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """Features of each (account, moment), from events strictly before the moment.
 
         Parameters
@@ -154,6 +176,8 @@ class EventLog:
         account_id : Series of shape (n,)
             Unknown accounts have had no event.
         instant : Series of datetime64 (UTC) of shape (n,)
+        columns : sequence of str or None
+            Only these features; None = all.
 
         Returns
         -------
@@ -163,13 +187,24 @@ class EventLog:
         account = self.account_ids.get_indexer(pd.Index(account_id)).astype(np.int64)
         moment = _micros(instant)
         asked, _ = order_by_account(account + 1, moment, len(self.account_ids) + 1)
-        columns: dict[str, NDArray[np.float32]] = {}
-        for stream in self.streams:
-            columns |= stream.answer(account, moment, asked)
-        if "promises_due" in columns:
-            due, kept = columns.pop("promises_due"), columns["promises_kept"]
-            columns["promises_broken"] = np.maximum(due - kept, np.float32(0))
-        return pd.DataFrame(columns, copy=False)
+        account, moment = account[asked], moment[asked]
+        only = None if columns is None else frozenset(columns)
+        if only and "promises_broken" in only:
+            only |= {"promises_due", "promises_kept"}
+        wanted = [stream.asked_for(only) for stream in self.streams]
+        names = [name for specs in wanted for name, *_ in specs]
+        names = [*(columns or ()), *(name for name in names if name not in (columns or ()))]
+        place = {name: at for at, name in enumerate(names)}
+        # Row by row in memory: a question writes to one place, not to one place a column.
+        out = np.empty((len(asked), len(names)), dtype=np.float32)
+        for stream, specs in zip(self.streams, wanted, strict=True):
+            stream.answer(account, moment, asked, specs, out, place)
+        if "promises_due" in place:
+            broken = place.get("promises_broken", place["promises_due"])
+            out[:, broken] = np.maximum(out[:, place["promises_due"]] - out[:, place["promises_kept"]], 0)
+            names[broken] = "promises_broken"
+        keep = len(names) if columns is None else len(columns)
+        return pd.DataFrame(out[:, :keep], columns=names[:keep], copy=False)
 
 
 def local_hours(
@@ -179,6 +214,8 @@ def local_hours(
     default_zone: str = "UTC",
 ) -> NDArray[np.int64]:
     """Hour on the debtor's clock of each instant (microseconds UTC)."""
+    if (zone_of is None or not len(zone_of)) and default_zone == "UTC":
+        return instant % DAY_US // (DAY_US // 24)
     if zone_of is None or not len(zone_of):
         return local_time(instant, default_zone).clock_us // (DAY_US // 24)
     by_account = zone_of if isinstance(zone_of, pd.Series) else pd.Series(zone_of, dtype=object)
@@ -222,13 +259,25 @@ def _outcome_stream(
     n_accounts: int,
 ) -> _Stream:
     k, n_parts = len(channels), len(DAYPARTS)
-    names = ["response", *map(str, channels), *DAYPARTS, "promise", "kept", "undelivered", "opt_out", "complaint", "due"]
+    names = [
+        "response",
+        *map(str, channels),
+        *DAYPARTS,
+        "promise",
+        "kept",
+        "undelivered",
+        "opt_out",
+        "complaint",
+        "due",
+    ]
     cell = {name: at for at, name in enumerate(names[1 + k + n_parts :], start=1 + k + n_parts)}
-    outcome = outcomes["outcome"].astype(object).to_numpy()
+    outcome = _codes(outcomes["outcome"], OUTCOMES)
     occurred = _micros(outcomes["occurred_at"])
     known = contact >= 0
     owner = np.where(known, account[contact] if len(account) else -1, -1).astype(np.int64)
-    answered = _first_of_each(contact, occurred, known & np.isin(outcome, RESPONSES))
+    responded = known & np.isin(outcome, [OUTCOMES.index(name) for name in RESPONSES])
+    # A contact is answered once, at its first response.
+    answered = np.flatnonzero(first_by_group(np.where(responded, contact, -1), occurred, len(account)))
     cells = np.full((len(outcome), 4), -1, dtype=np.int16)
     cells[answered, 0] = 0
     cells[answered, 1] = np.where(channel[contact[answered]] >= 0, channel[contact[answered]] + 1, -1)
@@ -236,8 +285,8 @@ def _outcome_stream(
     special = {"promise_to_pay": "promise", "promise_kept": "kept", "opt_out": "opt_out", "complaint": "complaint"}
     special |= dict.fromkeys(_UNDELIVERED, "undelivered")
     for value, name in special.items():
-        cells[outcome == value, 3] = cell[name]
-    promised = np.flatnonzero(known & (outcome == "promise_to_pay"))
+        cells[outcome == OUTCOMES.index(value), 3] = cell[name]
+    promised = np.flatnonzero(known & (outcome == OUTCOMES.index("promise_to_pay")))
     due = np.full((len(promised), 4), -1, dtype=np.int16)
     due[:, 3] = cell["due"]
     columns: list[_Spec] = [(f"responses_{window}", COUNT, window, 0) for window in ("7d", "30d", "90d", "ever")]
@@ -274,13 +323,12 @@ def _payment_stream(payments: pd.DataFrame, account: NDArray[np.int64], n_accoun
     return _Stream.of(account, _micros(payments["paid_at"]), cells, columns, n_accounts=n_accounts, amount=amount)
 
 
-def _first_of_each(contact: NDArray[np.int64], occurred: NDArray[np.int64], where: NDArray[np.bool_]) -> Any:
-    """Rows with the earliest event of each contact among ``where``: a contact is answered once."""
-    rows = np.flatnonzero(where)
-    order = rows[np.lexsort((occurred[rows], contact[rows]))]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = contact[order[1:]] != contact[order[:-1]]
-    return order[first]
+def _codes(column: pd.Series, values: Sequence[Any]) -> NDArray[np.int16]:
+    """Position of each cell in ``values``, -1 where it is none of them."""
+    positions, uniques = pd.factorize(column)
+    lookup = {value: code for code, value in enumerate(values)}
+    code_of = np.array([lookup.get(value, -1) for value in uniques] + [-1], dtype=np.int16)
+    return np.asarray(code_of[positions])
 
 
 def _inbound(contacts: pd.DataFrame) -> NDArray[np.bool_]:

@@ -1,0 +1,292 @@
+"""Reading the cells of a raw table, a column at a time: clean values and where each kind of fault is."""
+
+from __future__ import annotations
+
+import json
+import zoneinfo
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+__all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
+__all__ += ["read_currencies", "read_dates", "read_zones", "wrongly_encoded"]
+
+Mask = NDArray[np.bool_]
+_OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
+_DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
+_EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
+_TRUE = frozenset({"true", "t", "yes", "y", "1", "si", "sí", "sim", "s"})
+_FALSE = frozenset({"false", "f", "no", "n", "0", "nao", "não"})
+_MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
+
+
+@dataclass(frozen=True)
+class Instants:
+    """Instants of one column.
+
+    Attributes
+    ----------
+    values : Series of datetime64[us, UTC]
+        NaT where missing, unreadable, or naive among instants with an offset.
+    unreadable, naive : ndarray of bool
+        Cells that are no instant; cells without an offset in a column where others have one.
+    all_naive : bool
+        No cell has an offset; the column was read in the given zone, UTC by default.
+    """
+
+    values: pd.Series
+    unreadable: Mask
+    naive: Mask
+    all_naive: bool = False
+
+
+def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Instants:
+    """Read instants; an offset is expected in every cell or in none.
+
+    A column without any offset is read as UTC, as the contract says (or in ``naive_timezone``, where local times that
+    daylight saving skips or repeats are unreadable). A naive cell among others with an offset is a fault, unless
+    ``naive_timezone`` says how to read it.
+    """
+    column = column.reset_index(drop=True)
+    nothing = np.zeros(len(column), dtype=bool)
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return Instants(_utc(column), nothing, nothing)
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        values = _localise(column, naive_timezone)
+        return Instants(values, _mask(values.isna() & column.notna()), nothing, all_naive=True)
+    missing = _mask(column.isna())
+    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return Instants(pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]"), ~missing, nothing)
+    text = _as_text(column)
+    missing |= _mask(text.str.strip() == "")
+    has_offset = _mask(text.str.contains(_OFFSET, regex=True).fillna(value=False)) & ~_mask(
+        text.str.match(_DATE_ONLY).fillna(value=False)
+    )
+    aware = _utc(pd.to_datetime(text.where(pd.Series(has_offset)), format="ISO8601", utc=True, errors="coerce"))
+    bare = ~has_offset & ~missing
+    naive, all_naive = nothing, bool(not has_offset.any() and bare.any())
+    values = aware
+    if bare.any():
+        local = pd.to_datetime(text.where(pd.Series(bare)), format="ISO8601", errors="coerce")
+        if all_naive or naive_timezone is not None:
+            values = aware.where(pd.Series(has_offset), _localise(local, naive_timezone))
+        else:
+            naive = bare & _mask(local.notna())
+    plausible = _mask(values >= _EARLIEST)
+    unreadable = ~missing & ~naive & ~plausible
+    return Instants(values.where(~pd.Series(unreadable)), unreadable, naive, all_naive)
+
+
+def read_dates(column: pd.Series) -> tuple[pd.Series, Mask]:
+    """Calendar dates as naive midnights (datetime64[s]), and where a cell is no date."""
+    column = column.reset_index(drop=True)
+    missing = _mask(column.isna())
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        stripped = column.dt.tz_localize(None) if isinstance(column.dtype, pd.DatetimeTZDtype) else column
+        return stripped.dt.normalize().astype("datetime64[s]"), np.zeros(len(column), dtype=bool)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]"), ~missing
+    text = _as_text(column).str.strip().str.slice(0, 10)
+    missing |= _mask(text == "")
+    dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
+    return dates, ~missing & _mask(dates.isna())
+
+
+def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
+    """Ids as integers where every one is whole, else as text; and where one is missing or blank."""
+    column = column.reset_index(drop=True)
+    missing = _mask(column.isna())
+    if pd.api.types.is_integer_dtype(column.dtype) and not missing.any():
+        return column.astype("int64"), missing
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if np.all(missing | (np.isfinite(numbers) & (np.round(numbers) == numbers) & (np.abs(numbers) < 2**53))):
+            return pd.Series(np.where(missing, 0, numbers).astype(np.int64)).astype("Int64").mask(missing), missing
+    text = _as_text(column)
+    return text, missing | _mask((text.str.strip() == "").fillna(value=False))
+
+
+def read_numbers(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
+    """Numbers as float64 (NaN where missing), and where a cell is no finite number."""
+    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.where(np.isinf(numbers), np.nan, numbers), np.isinf(numbers)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    blank = _mask(column.isna()) | _mask(
+        (_as_text(column.reset_index(drop=True)).str.strip() == "").fillna(value=False)
+    )
+    wrong = ~blank & ~np.isfinite(numbers)
+    return np.where(wrong, np.nan, numbers), wrong
+
+
+def read_levels(column: pd.Series, levels: Sequence[Any]) -> tuple[NDArray[np.int64], Mask, Mask]:
+    """Level code of each cell (-1 where none), where it is missing, and where it is unknown.
+
+    A number written as text ("9", as a CSV gives it) matches the level 9.
+    """
+    positions, uniques = pd.factorize(column.reset_index(drop=True))
+    lookup = {_written(level): code for code, level in enumerate(levels)}
+    code_of = np.array([lookup.get(_written(value), -1) for value in uniques] + [-1], dtype=np.int64)
+    blank = np.array([isinstance(value, str) and not value.strip() for value in uniques] + [True], dtype=bool)
+    codes = code_of[positions]
+    missing = blank[positions]
+    return codes, missing, (codes < 0) & ~missing
+
+
+def read_flags(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
+    """Flags as 1.0 / 0.0 / NaN, and where a cell is neither true nor false."""
+    return _by_unique(column, _flag)
+
+
+def read_zones(column: pd.Series) -> tuple[pd.Series, Mask]:
+    """IANA zone names, and where a name is unknown."""
+    known = zoneinfo.available_timezones()
+    return _text_by_unique(column, lambda name: name in known)
+
+
+def read_currencies(column: pd.Series) -> tuple[pd.Series, Mask]:
+    """ISO 4217 codes, and where a cell is not three capital letters."""
+    return _text_by_unique(column, lambda code: len(code) == 3 and code.isascii() and code.isalpha() and code.isupper())
+
+
+def read_channels(column: pd.Series, channels: Sequence[Any]) -> tuple[Mapping[str, NDArray[np.float64]], Mask]:
+    """Flag per channel from a list cell (list, JSON list, or text separated by ``|``, ``;`` or ``,``)."""
+    column = column.reset_index(drop=True)
+    keys = column.map(
+        lambda cell: cell if isinstance(cell, str) else None if _is_null(cell) else json.dumps(list(cell))
+    )
+    positions, uniques = pd.factorize(keys)
+    known = [_written(channel) for channel in channels]
+    flags = np.full((len(uniques) + 1, len(known)), np.nan)
+    unknown = np.zeros(len(uniques) + 1, dtype=bool)
+    for place, text in enumerate(uniques):
+        named = _listed(str(text))
+        unknown[place] = named is None
+        flags[place] = [float(channel in (named or ())) for channel in known]
+    return {channel: flags[positions, at] for at, channel in enumerate(known)}, unknown[positions]
+
+
+def wrongly_encoded(column: pd.Series) -> Mask:
+    """Where text holds bytes, NULs, replacement characters, or UTF-8 that was read as Latin-1."""
+    column = column.reset_index(drop=True)
+    nothing = np.zeros(len(column), dtype=bool)
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return nothing
+    if column.dtype == object:
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        if kind in ("datetime", "date", "decimal", "integer", "floating", "boolean", "empty"):
+            return nothing
+        if kind != "string":
+            is_bytes = _mask(column.map(lambda cell: isinstance(cell, bytes | bytearray)))
+            text = column.where(column.map(lambda cell: isinstance(cell, str)), None)
+            return is_bytes | wrongly_encoded(text.astype("str")) if text.notna().any() else is_bytes
+    words = pa.array(column, type=pa.large_string(), from_pandas=True)
+    suspect = np.asarray(
+        pc.fill_null(pc.match_substring_regex(words, _MOJIBAKE_SIGNS), fill_value=False).to_numpy(zero_copy_only=False),
+        dtype=bool,
+    )
+    if suspect.any():
+        rows = np.flatnonzero(suspect)
+        suspect[rows] = [_is_mojibake(str(text)) for text in column.iloc[rows]]
+    return suspect
+
+
+def _is_mojibake(text: str) -> bool:
+    if "\ufffd" in text or "\x00" in text:
+        return True
+    for codec in ("cp1252", "latin-1"):
+        try:
+            return text.encode(codec).decode("utf-8") != text
+        except UnicodeError:
+            continue
+    return any("\u0080" <= sign <= "\u009f" for sign in text)
+
+
+def _listed(text: str) -> tuple[str, ...] | None:
+    """Names in a list cell, or None where it is not a list of names."""
+    stripped = text.strip()
+    if stripped.startswith("["):
+        try:
+            named = json.loads(stripped.replace("'", '"'))
+        except ValueError:
+            return None
+        return tuple(_written(name) for name in named)
+    for separator in ("|", ";", ","):
+        stripped = stripped.replace(separator, " ")
+    return tuple(stripped.split())
+
+
+def _by_unique(column: pd.Series, read: Callable[[Any], float | None]) -> tuple[NDArray[np.float64], Mask]:
+    positions, uniques = pd.factorize(column.reset_index(drop=True))
+    values = [read(value) for value in uniques]
+    numbers = np.array([np.nan if value is None else value for value in values] + [np.nan])
+    wrong = np.array([value is None for value in values] + [False], dtype=bool)
+    return numbers[positions], wrong[positions]
+
+
+def _flag(value: Any) -> float | None:
+    written = _written(value).strip().lower()
+    if written in _TRUE:
+        return 1.0
+    if written in _FALSE:
+        return 0.0
+    return np.nan if not written else None
+
+
+def _text_by_unique(column: pd.Series, is_right: Callable[[str], bool]) -> tuple[pd.Series, Mask]:
+    text = _as_text(column.reset_index(drop=True))
+    text = text.mask(_mask((text.str.strip() == "").fillna(value=False)))
+    positions, uniques = pd.factorize(text)
+    wrong = np.array([not is_right(str(value)) for value in uniques] + [False], dtype=bool)
+    return text, wrong[positions]
+
+
+def _written(value: Any) -> str:
+    """A scalar as a person would write it: 9.0 and numpy's 9 as ``"9"``, True as ``"true"``."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, bool):
+        return str(plain).lower()
+    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
+
+
+def _is_null(cell: Any) -> bool:
+    return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and np.isnan(cell))
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Cells as text, keeping nulls; instants in ISO 8601."""
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.astype("str")
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return column.astype("str").where(column.notna())
+    return column.map(
+        lambda cell: (
+            None
+            if _is_null(cell)
+            else cell.isoformat()
+            if hasattr(cell, "isoformat")
+            else bytes(cell).decode("ascii", "backslashreplace")
+            if isinstance(cell, bytes | bytearray)
+            else _written(cell)
+        )
+    ).astype("str")
+
+
+def _utc(column: pd.Series) -> pd.Series:
+    return column.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+
+
+def _localise(column: pd.Series, zone: str | None) -> pd.Series:
+    localised = column.dt.tz_localize(zone or "UTC", ambiguous="NaT", nonexistent="NaT")
+    return _utc(localised)
+
+
+def _mask(values: pd.Series) -> Mask:
+    """Booleans with nulls as false, in an array of its own."""
+    return np.array(values.fillna(value=False).to_numpy(dtype=bool), dtype=bool)

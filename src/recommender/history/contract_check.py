@@ -1,0 +1,287 @@
+"""Check a raw table against its contract: a clean table, and a quarantine of the rows that break it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.history import cells
+from recommender.history.quarantine import Faults
+from recommender.tables import Column, Contract
+
+__all__ = ["CheckedTable", "check_table"]
+
+_CONTACT_DATA = re.compile(
+    r"(^|_)(phone|telephone|telefono|teléfono|celular|msisdn|mobile_number|e_?mail_address)($|_)", re.IGNORECASE
+)
+
+
+@dataclass
+class CheckedTable:
+    """A raw table after its contract check.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows that keep the contract, cleaned, in their order; ``_row`` is the row number in the table as given.
+    faults : Faults
+        The rows in quarantine; later checks across tables add to it.
+    raw_ids : dict of str to Series
+        Ids as read of every row, quarantined ones included: what other tables may refer to.
+    notes : list of str
+        What a reader should know that is no fault of a row.
+    """
+
+    contract: Contract
+    frame: pd.DataFrame
+    faults: Faults
+    raw_ids: dict[str, pd.Series]
+    notes: list[str] = field(default_factory=list)
+    n_given: int = 0
+
+    def drop(self, where: NDArray[np.bool_], column: str, rule: str, reason: str, mend: str) -> None:
+        """Put clean rows into quarantine after all."""
+        if not where.any():
+            return
+        at = self.frame["_position"].to_numpy()[where]
+        mask = np.zeros(len(self.faults.rows), dtype=bool)
+        mask[at] = True
+        shown = pd.Series(index=range(len(mask)), dtype=object)
+        if column in self.frame:
+            shown.iloc[at] = self.frame[column].to_numpy(dtype=object)[where]
+        self.faults.add(mask, column, rule, reason, mend, shown)
+        self.frame = self.frame.loc[~where].reset_index(drop=True)
+
+
+def check_table(
+    frame: pd.DataFrame,
+    contract: Contract,
+    *,
+    as_of: pd.Timestamp,
+    levels: Mapping[str, Sequence[Any]] | None = None,
+    channels: Sequence[Any] = (),
+    naive_timezone: str | None = None,
+) -> CheckedTable:
+    """Read and check every contracted column; further columns pass through, checked only for their encoding.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    contract : Contract
+    as_of : Timestamp
+        Instants of things past that lie after it are in quarantine.
+    levels : mapping of str to sequence, optional
+        Allowed levels of columns such as ``channel``, and of further columns that must be checked (action factors).
+    channels : sequence, optional
+        Channels that the columns of channel lists are spread over.
+    naive_timezone : str or None
+        IANA zone of instants without an offset.
+
+    Raises
+    ------
+    InvalidInput
+        When the table cannot be used at all: not a frame, a required column is missing or repeated.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InvalidInput(
+            f"Table {contract.table!r} must be a pandas DataFrame; got {type(frame).__name__}.",
+            column=contract.table,
+            mend="Read it first, e.g. pd.read_parquet(path).",
+        )
+    if missing := [name for name in contract.required if name not in frame.columns]:
+        raise InvalidInput.missing_columns(missing, frame.columns.tolist(), role=f"table {contract.table!r}")
+    repeated = frame.columns[frame.columns.duplicated()].unique().tolist()
+    if repeated:
+        raise InvalidInput.in_column(
+            str(repeated[0]), f"appears more than once in table {contract.table!r}", mend="Rename or drop the repeats."
+        )
+    given = frame.reset_index(drop=True)
+    levels = dict(levels or {})
+    key = contract.key[0]
+    faults = Faults(contract.table, given[key], np.arange(len(given), dtype=np.int64))
+    checked = CheckedTable(contract, given, faults, {}, n_given=len(given))
+    _check_encodings(given, faults)
+    clean: dict[str, Any] = {}
+    known = {column.name: column for column in contract.columns}
+    for name in given.columns:
+        column = known.get(str(name))
+        if column is None and name in levels:
+            column = Column(str(name), "level")
+        if column is None:
+            if _CONTACT_DATA.search(str(name)):
+                checked.notes.append(f"{contract.table}.{name} looks like contact data of a person and was not read.")
+            else:
+                clean[str(name)] = given[name]
+            continue
+        allowed = levels.get(column.name, column.levels)
+        clean |= _read(given[name], column, checked, as_of, allowed, channels, naive_timezone)
+    read = pd.DataFrame(clean, index=given.index)
+    read["_row"] = faults.rows
+    read["_position"] = faults.rows
+    _check_key(read, contract, faults)
+    checked.frame = read.loc[~faults.bad].reset_index(drop=True)
+    return checked
+
+
+def _check_encodings(frame: pd.DataFrame, faults: Faults) -> None:
+    for name in frame.columns:
+        faults.add(
+            cells.wrongly_encoded(frame[name]),
+            str(name),
+            "wrong_encoding",
+            "the text is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)",
+            "Export the table again as UTF-8, or state its encoding when reading it.",
+            frame[name],
+        )
+
+
+def _read(
+    given: pd.Series,
+    column: Column,
+    checked: CheckedTable,
+    as_of: pd.Timestamp,
+    levels: Sequence[Any] | None,
+    channels: Sequence[Any],
+    naive_timezone: str | None,
+) -> dict[str, Any]:
+    """Clean values of one column (several where it is a list of channels); faults are added on the way."""
+    faults, name = checked.faults, column.name
+
+    def fault(where: NDArray[np.bool_], rule: str, reason: str, mend: str) -> None:
+        faults.add(where, name, rule, reason, mend, given)
+
+    read: dict[str, Any]
+    missing = np.asarray(given.isna().to_numpy(dtype=bool))
+    match column.kind:
+        case "id":
+            ids, missing = cells.read_ids(given)
+            checked.raw_ids[name] = ids
+            read = {name: ids.mask(missing) if missing.any() else ids}
+        case "instant":
+            instants = cells.read_instants(given, naive_timezone)
+            fault(instants.naive, "naive_timestamp", "has no time zone although others in the column do",
+                  "Write instants with an offset (2026-05-01T14:30:00Z), or state naive_timezone.")  # fmt: skip
+            fault(instants.unreadable, "unreadable_instant", "is not an instant",
+                  "Write instants as ISO 8601 with an offset, e.g. 2026-05-01T14:30:00Z.")  # fmt: skip
+            if instants.all_naive:
+                checked.notes.append(
+                    f"{faults.table}.{name} has no time zone in any row; read as {naive_timezone or 'UTC'}."
+                )
+            future = np.asarray((instants.values > as_of).fillna(value=False).to_numpy(dtype=bool))
+            if column.past and not _may_be_future(checked, name):
+                fault(future, "after_as_of", f"lies after as_of ({as_of.isoformat()})",
+                      "Correct the instant, or move as_of if the table is newer.")  # fmt: skip
+            missing = np.asarray(instants.values.isna().to_numpy(dtype=bool))
+            read = {name: instants.values}
+        case "date":
+            dates, wrong = cells.read_dates(given)
+            fault(wrong, "unreadable_date", "is not a date", "Write dates as YYYY-MM-DD.")
+            read = {name: dates}
+        case "level":
+            read, missing = _read_level(given, name, levels, faults)
+        case "number" | "probability":
+            numbers, wrong = cells.read_numbers(given)
+            fault(wrong, "not_a_number", "is not a finite number", "Write plain numbers, without signs or separators.")
+            _check_range(numbers, column, fault)
+            missing = np.isnan(numbers)
+            read = {name: numbers}
+        case "flag":
+            flags, wrong = cells.read_flags(given)
+            fault(wrong, "not_a_flag", "is neither true nor false", "Write true or false.")
+            read = {name: flags}
+        case "zone":
+            zones, wrong = cells.read_zones(given)
+            fault(wrong, "unknown_time_zone", "is not an IANA time zone", "Write e.g. America/Bogota or nothing.")
+            read = {name: zones}
+        case "currency":
+            codes, wrong = cells.read_currencies(given)
+            fault(wrong, "unknown_currency", "is not a three-letter currency code", "Write ISO 4217 codes, e.g. COP.")
+            read = {name: codes}
+        case "channels":
+            flags_of, wrong = cells.read_channels(given, channels)
+            fault(wrong, "unreadable_list", "is not a list of channels", "Write e.g. call|sms.")
+            role = name.removeprefix("channels_")
+            read = {f"{role}_{channel}": flags for channel, flags in flags_of.items()}
+        case _:
+            read = {name: given}
+    if not column.nullable:
+        fault(missing, "missing", "is missing", "Fill the cell in the source system.")
+    return read
+
+
+def _may_be_future(checked: CheckedTable, name: str) -> bool:
+    """Contacts may be planned ahead; their instants are judged once the status is known."""
+    return checked.contract.table == "contacts" and name == "sent_at" and "status" in checked.frame.columns
+
+
+def _read_level(
+    given: pd.Series, name: str, levels: Sequence[Any] | None, faults: Faults
+) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+    if levels is None:
+        return {name: given}, np.asarray(given.isna().to_numpy(dtype=bool))
+    codes, missing, unknown = cells.read_levels(given, levels)
+    for value in pd.unique(given[unknown]):
+        close = get_close_matches(str(value).strip().lower(), [str(level) for level in levels], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        shown = ", ".join(map(str, levels[:14])) + (", ..." if len(levels) > 14 else "")
+        faults.add(
+            unknown & np.asarray((given == value).fillna(value=False).to_numpy(dtype=bool)),
+            name,
+            "unknown_level",
+            f"is not a known {name}",
+            f"Use one of: {shown}.{hint}",
+            given,
+        )
+    typed = pd.Series(list(levels)).convert_dtypes() if missing.any() or unknown.any() else pd.Series(list(levels))
+    return {name: typed.reindex(codes).reset_index(drop=True)}, missing
+
+
+def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> None:
+    with np.errstate(invalid="ignore"):
+        if column.kind == "probability":
+            fault((numbers <= 0) | (numbers > 1), "outside_0_1", "lies outside (0, 1]",
+                  "It is the probability of the action that was taken; leave it empty if unknown.")  # fmt: skip
+        elif column.minimum is not None and column.above:
+            fault(numbers <= column.minimum, "negative_amount", f"must be above {column.minimum:g}",
+                  "Payments are positive; keep reversals in a table of their own.")  # fmt: skip
+        elif column.minimum is not None:
+            fault(numbers < column.minimum, "negative_amount", f"must be at least {column.minimum:g}",
+                  "Correct the sign in the source system.")  # fmt: skip
+
+
+def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
+    """Exact repeats keep one row; rows that share a key and differ all go, since nobody can tell which is right."""
+    content = [name for name in read.columns if name not in ("_row", "_position")]
+    id_column = f"{contract.table.removesuffix('s')}_id"
+    own_id = id_column in read.columns and contract.whole_row_key
+    key = [id_column] if own_id else [name for name in contract.key if name in read.columns]
+    if contract.whole_row_key and not own_id:
+        key = [name for name in contract.names if name in read.columns]
+    good = np.flatnonzero(~faults.bad)
+    shared = good[read.iloc[good][key].duplicated(keep=False).to_numpy()]
+    if not shared.size:
+        return
+    rows = read.iloc[shared].copy()
+    for name in content:
+        if rows[name].dtype == object:
+            rows[name] = rows[name].astype(str)
+    repeat = rows.duplicated(subset=content).to_numpy()
+    mask = np.zeros(len(read), dtype=bool)
+    mask[shared[repeat]] = True
+    faults.add(mask, "+".join(key), "duplicate_row", "repeats an earlier row",
+               "Export each row once.", faults.keys)  # fmt: skip
+    left = shared[~repeat]
+    differing = left[read.iloc[left][key].duplicated(keep=False).to_numpy()]
+    mask = np.zeros(len(read), dtype=bool)
+    mask[differing] = True
+    faults.add(mask, "+".join(key), "duplicate_id",
+               "shares its key with a row that differs, and nobody can tell which is right",
+               "Give each row its own id, or keep only the right one.", faults.keys)  # fmt: skip

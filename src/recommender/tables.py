@@ -1,0 +1,224 @@
+"""Contracts of the five raw tables: which columns they hold, of which kind, and what a cell must satisfy.
+
+The contracts are data; ``recommender.history`` checks frames against them and puts rows that break one in quarantine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "CONTRACTS",
+    "DEBTOR_FLAGS",
+    "OUTCOMES",
+    "REACHED_BY",
+    "RESPONSES",
+    "STATIC_COLUMNS",
+    "Column",
+    "Contract",
+]
+
+Kind = Literal[
+    "id", "instant", "date", "text", "level", "number", "flag", "zone", "currency", "probability", "channels"
+]
+
+OUTCOMES: tuple[str, ...] = (
+    "attempted",
+    "not_connected",
+    "bounced",
+    "delivered",
+    "read",
+    "replied",
+    "wrong_party",
+    "right_party_contact",
+    "promise_to_pay",
+    "promise_kept",
+    "paid",
+    "opt_out",
+    "complaint",
+)
+"""The outcome ladder, lowest rung first; the two negative outcomes come last."""
+
+_PROMISED = ("promise_to_pay", "promise_kept")
+
+RESPONSES: tuple[str, ...] = ("replied", "right_party_contact", *_PROMISED)
+"""Outcomes that show the debtor reacted to the contact."""
+
+REACHED_BY: dict[str, tuple[str, ...]] = {
+    "attempted": tuple(name for name in OUTCOMES if name not in ("paid", "opt_out", "complaint")),
+    "not_connected": ("not_connected",),
+    "bounced": ("bounced",),
+    "delivered": ("delivered", "read", "wrong_party", *RESPONSES),
+    "read": ("read", *RESPONSES),
+    "replied": ("replied", *_PROMISED),
+    "wrong_party": ("wrong_party",),
+    "right_party_contact": ("right_party_contact", *_PROMISED),
+    "promise_to_pay": _PROMISED,
+    "promise_kept": ("promise_kept",),
+    "paid": ("paid",),
+    "opt_out": ("opt_out",),
+    "complaint": ("complaint",),
+    "response": RESPONSES,
+}
+"""Reward name -> outcomes that reach it: many systems write down only the highest rung of a contact."""
+
+DEBTOR_FLAGS: tuple[str, ...] = (
+    "do_not_contact",
+    "disputed",
+    "insolvent",
+    "represented",
+    "in_lawsuit",
+    "hardship",
+    "deceased",
+    "cease_contact",
+)
+
+STATIC_COLUMNS: tuple[str, ...] = (
+    "debtor_id",
+    "country",
+    "subdivision",
+    "timezone",
+    "language",
+    "debtor_type",
+    "product",
+    "currency",
+)
+"""Account columns that do not change over time, so that one snapshot is enough to know them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column of a raw table must satisfy.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        How a cell is read. ``level`` is checked against ``levels`` or, for action factors, the action space.
+    required : bool
+        The table cannot be used without the column.
+    nullable : bool
+        A row may leave the cell empty.
+    levels : tuple of str or None
+        The values that are allowed.
+    minimum : float or None
+        Smallest number allowed; with ``above`` the number must exceed it.
+    past : bool
+        An instant after ``as_of`` breaks the contract.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+    nullable: bool = True
+    levels: tuple[str, ...] | None = None
+    minimum: float | None = None
+    above: bool = False
+    past: bool = True
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Columns of one raw table and the key that may not repeat."""
+
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    whole_row_key: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the contracted columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns the table cannot do without."""
+        return tuple(column.name for column in self.columns if column.required)
+
+
+def _id(name: str, *, required: bool = False) -> Column:
+    return Column(name, "id", required=required, nullable=not required)
+
+
+_ACCOUNTS = Contract(
+    "accounts",
+    ("account_id", "valid_from"),
+    (
+        _id("account_id", required=True),
+        Column("valid_from", "instant", nullable=False),
+        _id("debtor_id"),
+        Column("country", "text"),
+        Column("subdivision", "text"),
+        Column("timezone", "zone"),
+        Column("language", "text"),
+        Column("debtor_type", "level", levels=("person", "company")),
+        Column("product", "text"),
+        Column("balance_minor", "number", minimum=0),
+        Column("currency", "currency"),
+        Column("due_date", "date"),
+        Column("channels_reachable", "channels"),
+        Column("channels_consented", "channels"),
+        Column("channels_preferred", "channels"),
+        *(Column(flag, "flag") for flag in DEBTOR_FLAGS),
+    ),
+)
+
+_DECISIONS = Contract(
+    "decisions",
+    ("decision_id",),
+    (
+        _id("decision_id", required=True),
+        _id("account_id", required=True),
+        Column("decided_at", "instant", required=True, nullable=False),
+        Column("propensity", "probability"),
+        Column("policy_version", "text"),
+    ),
+)
+
+_CONTACTS = Contract(
+    "contacts",
+    ("contact_id",),
+    (
+        _id("contact_id", required=True),
+        _id("account_id", required=True),
+        _id("decision_id"),
+        Column("sent_at", "instant", required=True, nullable=False),
+        Column("channel", "level"),
+        Column("tone", "level"),
+        Column("message_kind", "text"),
+        Column("template_id", "text"),
+        Column("initiated_by", "text"),
+        Column("status", "level", levels=("sent", "planned")),
+        Column("cost_minor", "number", minimum=0),
+    ),
+)
+
+_OUTCOMES = Contract(
+    "outcomes",
+    ("contact_id",),
+    (
+        _id("contact_id", required=True),
+        Column("occurred_at", "instant", required=True, nullable=False),
+        Column("outcome", "level", required=True, nullable=False, levels=OUTCOMES),
+    ),
+    whole_row_key=True,
+)
+
+_PAYMENTS = Contract(
+    "payments",
+    ("account_id",),
+    (
+        _id("account_id", required=True),
+        Column("paid_at", "instant", required=True, nullable=False),
+        Column("amount_minor", "number", required=True, nullable=False, minimum=0, above=True),
+        Column("currency", "currency"),
+    ),
+    whole_row_key=True,
+)
+
+CONTRACTS: dict[str, Contract] = {
+    contract.table: contract for contract in (_ACCOUNTS, _DECISIONS, _CONTACTS, _OUTCOMES, _PAYMENTS)
+}
+"""Table name -> its contract."""
