@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from importlib import resources
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ __all__ = [
     "local_time",
     "local_to_utc",
     "next_occurrence",
+    "utc_us",
     "zone_changes",
 ]
 
@@ -40,8 +42,9 @@ class UnknownTimezoneWarning(UserWarning):
 
 @lru_cache(maxsize=1)
 def _known_zones() -> frozenset[str]:
-    # Placeholders that some systems write for "no idea" are no zones of a debtor.
-    return frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
+    # The pinned tzdata package and not the machine's own copy: the same lock file gives the same verdicts everywhere.
+    names = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return frozenset(names) - {"Factory"}  # "Factory" says that nobody set the zone
 
 
 def is_timezone(name: object) -> bool:
@@ -130,20 +133,19 @@ def local_to_utc(local_us: NDArray[np.int64], zone: str, *, fold: int = 0) -> ND
     missing = ~exists.any(axis=0)
     if missing.any():
         chosen = np.where(missing, _end_of_gap(local, changes, offsets), chosen)
-    return chosen
+    return np.asarray(chosen, dtype=np.int64)
 
 
-def _end_of_gap(
-    local: NDArray[np.int64], changes: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _end_of_gap(local: NDArray[np.int64], changes: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Instant of the change whose gap holds the local time."""
     opens = changes + offsets[:-1]
-    return changes[np.clip(np.searchsorted(opens, local, side="right") - 1, 0, len(changes) - 1)]
+    which = np.clip(np.searchsorted(opens, local, side="right") - 1, 0, len(changes) - 1)
+    return np.asarray(changes[which], dtype=np.int64)
 
 
 def next_occurrence(
     hours: Sequence[int],
-    as_of: datetime,
+    as_of: datetime | pd.Series | NDArray[np.datetime64],
     timezones: Sequence[str | None] | pd.Series,
     default: str = "UTC",
 ) -> NDArray[np.datetime64]:
@@ -156,8 +158,8 @@ def next_occurrence(
     ----------
     hours : sequence of int of length n_hours
         Local clock hours, 0 to 23.
-    as_of : datetime
-        Aware instant.
+    as_of : datetime, or one instant an account
+        Aware; an array of ``datetime64`` is UTC.
     timezones : sequence of str or None of length n_accounts
         Debtor-local zones. Unknown ones (null or no key of the tz database) take ``default``; the names that are no
         key are reported once as :class:`UnknownTimezoneWarning`.
@@ -173,7 +175,6 @@ def next_occurrence(
     InvalidInput
         For a naive ``as_of``, an hour outside 0 to 23 or an unknown ``default``.
     """
-    start = as_utc_us(as_of)
     wrong = [hour for hour in hours if not 0 <= int(hour) <= 23]
     if wrong:
         raise InvalidInput.in_column("hours", "must lie in 0..23", values=wrong, mend="Give local clock hours.")
@@ -189,23 +190,70 @@ def next_occurrence(
             UnknownTimezoneWarning,
             stacklevel=2,
         )
-    zones = [name if is_timezone(name) else default for name in names]
-    table = np.stack([_strikes(hours, start, zone) for zone in [*zones, default]])
-    return table[codes]
+    zones = [*(name if is_timezone(name) else default for name in names), default]
+    clock = np.asarray([int(hour) for hour in hours], dtype=np.int64) * HOUR_US
+    if isinstance(as_of, datetime):
+        start = np.array([as_utc_us(as_of)])
+        return np.asarray(np.stack([_strikes(clock, start, zone)[0] for zone in zones])[codes], dtype="datetime64[us]")
+    starts = utc_us(as_of, "as_of")
+    found = np.empty((len(codes), len(clock)), dtype="datetime64[us]")
+    for code, zone in enumerate(zones):
+        rows = np.flatnonzero(codes == (code if code < len(names) else -1))
+        if len(rows):
+            found[rows] = _strikes(clock, starts[rows], zone)
+    return found
 
 
-def _strikes(hours: Sequence[int], start: int, zone: str) -> NDArray[np.datetime64]:
-    """First instant in (start, start + 24 h] at which the clock of ``zone`` shows each hour; NaT where none does."""
-    today = int(local_time(np.array([start]), zone).day[0])
-    days = np.arange(today - 1, today + 3)
-    wanted = days[:, None] * DAY_US + np.asarray(hours, dtype=np.int64)[None, :] * HOUR_US
-    candidates = np.concatenate([local_to_utc(wanted, zone, fold=fold) for fold in (0, 1)])
-    shown = local_time(candidates, zone).clock_us
-    valid = (candidates > start) & (candidates <= start + DAY_US) & (shown == np.asarray(hours)[None, :] * HOUR_US)
-    first = np.where(valid, candidates, np.iinfo(np.int64).max).min(axis=0)
-    instants: NDArray[np.datetime64] = first.astype("datetime64[us]")
-    instants[~valid.any(axis=0)] = np.datetime64("NaT")
-    return instants
+def _strikes(clock: NDArray[np.int64], starts: NDArray[np.int64], zone: str) -> NDArray[np.datetime64]:
+    """First instant in (start, start + 24 h] at which ``zone`` shows each clock time; NaT where none does."""
+    start = starts[:, None]
+    today = local_time(start, zone).day
+    first = np.full((len(starts), len(clock)), np.iinfo(np.int64).max)
+    for shift in (-1, 0, 1, 2):
+        for fold in (0, 1):
+            candidates = local_to_utc((today + shift) * DAY_US + clock, zone, fold=fold)
+            shown = local_time(candidates, zone).clock_us == clock
+            valid = shown & (candidates > start) & (candidates <= start + DAY_US)
+            first = np.where(valid & (candidates < first), candidates, first)
+    instants = first.astype("datetime64[us]")
+    instants[first == np.iinfo(np.int64).max] = np.datetime64("NaT")
+    return np.asarray(instants, dtype="datetime64[us]")
+
+
+def utc_us(column: pd.Series | NDArray[np.datetime64], name: str) -> NDArray[np.int64]:
+    """Microseconds UTC of an instant column: aware values, or ``datetime64`` arrays, which are UTC by definition.
+
+    Raises
+    ------
+    InvalidInput
+        For null or naive values, with the rows.
+    """
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        values = pd.Series(column.astype("datetime64[us]")).dt.tz_localize("UTC")
+    else:
+        values = pd.Series(column).reset_index(drop=True)
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
+        naive = np.arange(len(values))
+        if not pd.api.types.is_datetime64_dtype(values.dtype):
+            parsed = values.map(pd.Timestamp)
+            naive = np.flatnonzero(
+                parsed.map(lambda value: value is not pd.NaT and value.tzinfo is None).to_numpy(bool)
+            )
+            values = parsed if len(naive) else pd.to_datetime(parsed, utc=True)
+        if len(naive):
+            raise InvalidInput.in_column(
+                name,
+                "needs instants with a UTC offset",
+                values=values.iloc[naive[:5]].astype(str).tolist(),
+                rows=naive.tolist(),
+                mend="Localise the column, e.g. frame[column].dt.tz_localize('UTC').",
+            )
+    missing = np.flatnonzero(values.isna().to_numpy())
+    if len(missing):
+        raise InvalidInput.in_column(
+            name, "has no instant", values=[None], rows=missing.tolist(), mend="Fill or drop these rows."
+        )
+    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
 
 
 # -- offset tables -----------------------------------------------------------------------------------------------
@@ -227,7 +275,8 @@ def _zone_changes(zone: str, first_year: int, end_year: int) -> tuple[NDArray[np
         raise InvalidInput.in_column(
             "timezone", "is no key of the tz database", values=[zone], mend="Use an IANA name such as America/Bogota."
         )
-    info = ZoneInfo(zone)
+    with resources.files("tzdata").joinpath("zoneinfo", *zone.split("/")).open("rb") as stream:
+        info = ZoneInfo.from_file(stream, key=zone)
 
     def offset(second: int) -> int:
         shift = (_EPOCH + timedelta(seconds=second)).astimezone(info).utcoffset()
