@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from recommender.policy import best_constant, check_eligible, epsilon_greedy, ma
 from recommender.seed_rules import applies_to, seed_rule_scores
 from recommender.strategy import ContactStrategy, row_keys
 
-__all__ = ["baseline_probabilities", "evaluate_policy"]
+__all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy"]
 
 _MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
 _REFIT_FOLDS = 3
@@ -66,51 +67,106 @@ def evaluate_policy(
     InvalidInput
         When the target's rows do not sum to 1 or it was trained on a part of this log.
     """
-    evaluated = log.mature
-    rows = _affordable(log, np.flatnonzero(evaluated), random_state)
-    part = log.take(rows)
-    allowed = check_eligible(part.eligible, len(part), part.actions)
-    probabilities = _probabilities_of(target, log, rows, allowed, random_state)
-    base = None
-    if not (isinstance(baseline, str) and baseline == "logging"):
-        base = (
-            baseline_probabilities(baseline, part, random_state=random_state)
-            if isinstance(baseline, str)
-            else _probabilities_of(baseline, log, rows, allowed, random_state)
+    return OffPolicyEvaluator(log, n_folds=n_folds, random_state=random_state).evaluate(
+        target, baseline, estimators, confidence, slices=slices
+    )
+
+
+class OffPolicyEvaluator:
+    """Evaluates several policies on one log; the nuisance models are fitted once.
+
+    Parameters
+    ----------
+    log : LoggedFeedback
+    n_folds : int, default=5
+    random_state : int, default=0
+    """
+
+    def __init__(self, log: LoggedFeedback, *, n_folds: int = 5, random_state: int = 0) -> None:
+        self.log = log
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Positions of the decisions that are evaluated."""
+        return _affordable(self.log, np.flatnonzero(self.log.mature), self.random_state)
+
+    @cached_property
+    def part(self) -> LoggedFeedback:
+        """The decisions that are evaluated."""
+        return self.log.take(self.rows)
+
+    @cached_property
+    def _expected_reward(self) -> NDArray[np.float64]:
+        part = self.part
+        return cross_fit_rewards(
+            part.context,
+            part.categorical,
+            part.actions,
+            part.action,
+            part.reward,
+            part.groups,
+            n_folds=self.n_folds,
+            random_state=self.random_state,
+            reward_kind=part.reward_kind,
         )
-    propensity, logged, estimate = _propensities(part, n_folds, random_state)
-    expected = cross_fit_rewards(
-        part.context,
-        part.categorical,
-        part.actions,
-        part.action,
-        part.reward,
-        part.groups,
-        n_folds=n_folds,
-        random_state=random_state,
-        reward_kind=part.reward_kind,
-    )
-    report = evaluate(
-        reward=part.reward,
-        action=part.action,
-        propensity=propensity,
-        propensity_logged=logged,
-        expected_reward=expected,
-        action_probabilities=probabilities,
-        baseline_probabilities=base,
-        factor_codes=part.actions.codes,
-        cluster=part.groups,
-        time=part.order,
-        eligible=part.eligible,
-        slices=None if slices is None else {name: np.asarray(values)[rows] for name, values in slices.items()},
-        estimators=estimators,
-        confidence=confidence,
-        rng=np.random.default_rng(random_state),
-        action_predictability=None if estimate is None else estimate.predictability,
-        propensity_all=None if estimate is None else estimate.all,
-    )
-    left_out = {"n_immature": int((~evaluated).sum()), "n_sampled_out": int(evaluated.sum()) - len(rows)}
-    return replace(report, diagnostics={**report.diagnostics, **left_out})
+
+    @cached_property
+    def _propensities(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
+        return _propensities(self.part, self.n_folds, self.random_state)
+
+    def probabilities(self, policy: Any) -> NDArray[np.float64] | None:
+        """Probabilities of a policy for the evaluated decisions; None for "logging"."""
+        if isinstance(policy, str):
+            if policy == "logging":
+                return None
+            return baseline_probabilities(policy, self.part, random_state=self.random_state)
+        allowed = check_eligible(self.part.eligible, len(self.part), self.part.actions)
+        return _probabilities_of(policy, self.log, self.rows, allowed, self.random_state)
+
+    def evaluate(
+        self,
+        target: Any,
+        baseline: Any = "logging",
+        estimators: Sequence[str] | None = None,
+        confidence: float = 0.95,
+        *,
+        slices: Mapping[str, Any] | None = None,
+    ) -> PolicyReport:
+        """Evaluate one policy against another; see :func:`evaluate_policy`."""
+        probabilities = self.probabilities(target)
+        if probabilities is None:
+            raise InvalidInput(
+                "The logging policy is what happened: its value is the mean reward of the log.",
+                column="target",
+                mend="Give it as the baseline.",
+            )
+        base = self.probabilities(baseline)
+        part = self.part
+        propensity, logged, estimate = self._propensities
+        report = evaluate(
+            reward=part.reward,
+            action=part.action,
+            propensity=propensity,
+            propensity_logged=logged,
+            expected_reward=self._expected_reward,
+            action_probabilities=probabilities,
+            baseline_probabilities=base,
+            factor_codes=part.actions.codes,
+            cluster=part.groups,
+            time=part.order,
+            eligible=part.eligible,
+            slices=None if slices is None else {name: np.asarray(held)[self.rows] for name, held in slices.items()},
+            estimators=estimators,
+            confidence=confidence,
+            rng=np.random.default_rng(self.random_state),
+            action_predictability=None if estimate is None else estimate.predictability,
+            propensity_all=None if estimate is None else estimate.all,
+        )
+        n_mature = int(self.log.mature.sum())
+        left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
+        return replace(report, diagnostics={**report.diagnostics, **left_out})
 
 
 def baseline_probabilities(name: str, log: LoggedFeedback, *, random_state: int = 0) -> NDArray[np.float64]:

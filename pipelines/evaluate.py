@@ -1,0 +1,87 @@
+"""``evaluate``: what a strategy would have earned on a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.train import LogFile, read_log
+from recommender.evaluation import PolicyReport
+from recommender.off_policy import OffPolicyEvaluator
+from recommender.strategy import ContactStrategy
+
+VERDICT_COLOUR = {"better": "green", "worse": "red", "not proven": "yellow", "refused": "magenta"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("evaluate")(run)
+
+
+def run(
+    log: LogFile,
+    strategy: Annotated[Path, typer.Option(help="Directory of a saved strategy.")] = Path("models/strategy"),
+    since: Annotated[str | None, typer.Option(help="Evaluate on decisions from this instant on.")] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="logging, seed_rules, best_constant, uniform, or a strategy directory; repeat for more."),
+    ] = None,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999)] = 0.95,
+    slice_by: Annotated[list[str] | None, typer.Option(help="Context column to report by; repeat for more.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
+    html_out: Annotated[Path | None, typer.Option("--html", help="Write the report as one page.")] = None,
+) -> None:
+    """Estimate a strategy's value on a log, against one or more baselines, with a verdict.
+
+    A strategy trained on this very log is refitted by folds of debtors; on a later log it is used as it is.
+    """
+    console = Console()
+    feedback = read_log(log, console)
+    if since is not None:
+        _, feedback = feedback.split(since)
+    trained = ContactStrategy.load(strategy)
+    slices = {name: feedback.context[name].to_numpy() for name in slice_by or []}
+    evaluator = OffPolicyEvaluator(feedback)
+    for position, name in enumerate(baseline or ["logging"]):
+        other = ContactStrategy.load(name) if Path(name).is_dir() else name
+        with console.status(f"Evaluating against {name} ..."):
+            report = evaluator.evaluate(trained, baseline=other, confidence=confidence, slices=slices or None)
+        if position == 0:
+            console.print(estimates_table(report, f"{strategy} on {log} ({len(feedback):,} decisions)"))
+            if json_out is not None:
+                json_out.parent.mkdir(parents=True, exist_ok=True)
+                json_out.write_text(report.to_json(), encoding="utf-8")
+            if html_out is not None:
+                html_out.parent.mkdir(parents=True, exist_ok=True)
+                report.to_html(html_out)
+        console.print(verdict_line(report, name), highlight=False)
+
+
+def estimates_table(report: PolicyReport, title: str) -> Table:
+    """Show the estimates, the default one marked."""
+    table = Table(title=title, title_justify="left")
+    for name in ("estimator", "value", "95 % interval", "effective sample size", "warnings"):
+        table.add_column(name, justify="left" if name in ("estimator", "warnings") else "right")
+    table.columns[2].header = f"{report.confidence:.0%} interval"
+    for row in report.to_frame().itertuples():
+        table.add_row(
+            f"[bold]{row.estimator} *[/]" if row.default else str(row.estimator),
+            f"{row.value:.4f}",
+            f"{row.ci_low:.4f} .. {row.ci_high:.4f}",
+            f"{row.effective_sample_size:,.0f}",
+            ", ".join(row.warnings),
+        )
+    return table
+
+
+def verdict_line(report: PolicyReport, baseline: str) -> str:
+    """One line: verdict, paired difference, reasons."""
+    gap = report.difference
+    colour = VERDICT_COLOUR[report.verdict]
+    interval = "" if pd.isna(gap.low) else f" [{gap.low:+.4f}, {gap.high:+.4f}]"
+    return f"against {baseline}: [{colour}]{report.verdict}[/] ({gap.value:+.4f}{interval}). {' '.join(report.reasons)}"

@@ -1,0 +1,69 @@
+"""``simulate``: a portfolio with known truth, to try everything on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Console
+
+from recommender.simulation import simulate, simulate_portfolio
+from recommender.store.log_files import write_frame, write_log
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("simulate")(run)
+
+
+def run(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("data/simulated"),
+    contacts: Annotated[int, typer.Option(min=100, help="Past contacts in the log.")] = 50_000,
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts that need a recommendation now.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    logger: Annotated[str, typer.Option(help="Who chose the past contacts: rules, uniform, near_deterministic.")] = (
+        "rules"
+    ),
+    propensities: Annotated[str, typer.Option(help="logged or hidden.")] = "logged",
+    world: Annotated[str, typer.Option(help="additive or joint: how context and action act together.")] = "additive",
+    reward: Annotated[str, typer.Option(help="response (0/1) or money (amounts).")] = "response",
+    truth: Annotated[bool, typer.Option(help="Also write the true expected reward of every action (large).")] = False,
+) -> None:
+    """Write a simulated contact log, accounts to score and, on request, the truth.
+
+    Then: python -m pipelines train data/simulated/log.parquet
+    """
+    console = Console()
+    with console.status("Simulating ..."):
+        log = simulate(
+            contacts, seed=seed, logger=logger, propensities=propensities, world=world, reward=reward, no_contact=True
+        )
+        portfolio = simulate_portfolio(accounts, seed=seed, as_of=log.contacts["sent_at"].max().to_pydatetime())
+    roles = {
+        "context": log.context,
+        "categorical": log.categorical,
+        "reward": "reward",
+        "propensity": "propensity" if propensities == "logged" else None,
+        "account": "account_id",
+        "time": "sent_at",
+        "cluster": "debtor_id",
+        "reward_kind": "amount" if reward == "money" else "binary",
+    }
+    written = [
+        write_log(log.contacts, out / "log.parquet", actions=log.actions, roles=roles),
+        write_frame(portfolio, out / "accounts.parquet"),
+    ]
+    if truth:
+        rewards = log.expected_reward().astype(np.float32)
+        names = [log.actions.label(action, "|") for action in range(len(log.actions))]
+        written.append(write_frame(pd.DataFrame(rewards, columns=names), out / "truth.parquet"))
+    for path in written:
+        console.print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False)
+    console.print(
+        f"{len(log.contacts):,} contacts, mean reward {log.contacts['reward'].mean():.4g}; "
+        f"next: python -m pipelines train {out / 'log.parquet'}",
+        highlight=False,
+    )

@@ -1,0 +1,103 @@
+"""``train``: from a log to a saved strategy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from recommender.actions import ActionSpace
+from recommender.history import LoggedFeedback
+from recommender.history.columns import protected_names
+from recommender.store.log_files import feedback_from_file, read_frame, read_roles
+from recommender.strategy import ContactStrategy
+
+LogFile = Annotated[Path, typer.Argument(help="Log as Parquet or CSV, with <file>.roles.json beside it.")]
+Factors = Annotated[list[str] | None, typer.Option("--factor", help="Action factor column; repeat for more.")]
+Contexts = Annotated[list[str] | None, typer.Option("--context", help="Context column; repeat for more.")]
+Column = Annotated[str | None, typer.Option()]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("train")(run)
+
+
+def read_log(
+    path: Path,
+    console: Console,
+    *,
+    factor: list[str] | None = None,
+    context: list[str] | None = None,
+    reward: str | None = None,
+    propensity: str | None = None,
+    account: str | None = None,
+    time: str | None = None,
+    cluster: str | None = None,
+) -> LoggedFeedback:
+    """Read a log by the roles beside it, or by the ones given; protected attributes are left out and named."""
+    if factor:
+        frame = read_frame(path)
+        levels: dict[str, Any] = {name: sorted(frame[name].dropna().unique().tolist()) for name in factor}
+        given = {"propensity": propensity, "account": account, "time": time, "cluster": cluster}
+        taken = {*factor, reward or "reward", *(name for name in given.values() if name)}
+        roles: dict[str, Any] = {
+            "actions": ActionSpace(levels, no_contact=bool(frame[factor].isna().all(axis=1).any())).to_dict(),
+            "context": context or [name for name in frame.columns if name not in taken],
+            "reward": reward or "reward",
+            **given,
+        }
+    else:
+        roles = read_roles(path)
+    if protected := protected_names(roles["context"]):
+        console.print(f"[yellow]left out as protected attributes:[/] {', '.join(protected)}", highlight=False)
+        roles["context"] = [name for name in roles["context"] if name not in protected]
+        roles["categorical"] = [name for name in roles.get("categorical") or [] if name not in protected]
+    return feedback_from_file(path, roles)
+
+
+def run(
+    log: LogFile,
+    out: Annotated[Path, typer.Option(help="Directory of the saved strategy.")] = Path("models/strategy"),
+    until: Annotated[str | None, typer.Option(help="Train on decisions before this instant only.")] = None,
+    policy: Annotated[str, typer.Option(help="softmax, epsilon, thompson or greedy.")] = "softmax",
+    epsilon: Annotated[float, typer.Option(help="Share of decisions spread evenly: the floor.")] = 0.05,
+    jobs: Annotated[int, typer.Option(help="Threads; the result does not depend on it.")] = 2,
+    seed: Annotated[int, typer.Option()] = 0,
+    factor: Factors = None,
+    context: Contexts = None,
+    reward: Column = None,
+    propensity: Column = None,
+    account: Column = None,
+    time: Column = None,
+    cluster: Column = None,
+) -> None:
+    """Learn a strategy from a log of past contacts and save it (plain files, no pickle).
+
+    Then: python -m pipelines evaluate LOG --strategy models/strategy
+    """
+    console = Console()
+    feedback = read_log(
+        log,
+        console,
+        factor=factor,
+        context=context,
+        reward=reward,
+        propensity=propensity,
+        account=account,
+        time=time,
+        cluster=cluster,
+    )
+    if until is not None:
+        feedback, _ = feedback.split(until)
+    console.print(str(feedback), highlight=False)
+    with console.status("Learning ..."):
+        strategy = ContactStrategy(policy=policy, epsilon=epsilon, n_jobs=jobs, random_state=seed).fit(feedback)  # type: ignore[arg-type]
+    path = strategy.save(out)
+    console.print(
+        f"saved {path} (version {strategy.version_}); exploring gives up {strategy.exploration_cost_:.1%} of the "
+        f"modelled gain\nnext: python -m pipelines evaluate {log} --strategy {path}",
+        highlight=False,
+    )
