@@ -1,8 +1,10 @@
 """What we may do: rule packs, and the mask of eligible actions that they leave."""
 
+from recommender.guardrails.cases import check_case, check_cases, check_lines
 from recommender.guardrails.eligibility import Eligibility, eligibility
 from recommender.guardrails.loading import PackError, load_pack, pack_ids, pack_warnings, parse_pack
-from recommender.guardrails.provenance import Provenance
+from recommender.guardrails.phone_zones import phone_timezones
+from recommender.guardrails.provenance import Provenance, rule_citations
 from recommender.guardrails.schema import Pack
 from recommender.guardrails.vocabulary import CHANNELS, FLAGS, PARTIES, PURPOSES, TONES
 
@@ -16,9 +18,14 @@ __all__ = [
     "Pack",
     "PackError",
     "Provenance",
+    "check_case",
+    "check_cases",
+    "check_lines",
     "eligibility",
     "load_pack",
     "pack_ids",
     "pack_warnings",
     "parse_pack",
+    "phone_timezones",
+    "rule_citations",
 ]

@@ -53,6 +53,9 @@ class Law:
             if book.has_windows and "windows" not in exempt:
                 rules.append(no_window_rule(book.packs))
             compiled.append((book, tuple(rules)))
+        if not any(book.has_windows for book in books) and compiled:
+            book, floor_rules = compiled[0]
+            compiled[0] = (book, (*floor_rules, _no_law()))
         return cls(tuple(compiled), purpose, readings)
 
     @property
@@ -81,6 +84,12 @@ def _pack_rules(pack: Pack, exempt: frozenset[str]) -> list[Rule]:
     return rules + escalation_rules(pack)
 
 
+def _no_law() -> Rule:
+    """Forbid everything: overlays alone are no law."""
+    nowhere = np.ones((1, 1, 1), dtype=bool)
+    return Rule("no-law", "FLOOR", "", lambda _view: Answer("account", nowhere))
+
+
 def _not_in_force(pack: Pack) -> Rule:
     first = np.datetime64(pack.valid_from, "D").astype(np.int64)
     last = np.iinfo(np.int64).max if pack.valid_to is None else np.datetime64(pack.valid_to, "D").astype(np.int64)
@@ -105,12 +114,15 @@ class Verdict:
         Actions that each rule forbids (one action may count for several rules).
     failing : dict of str to ndarray of shape (n, k, C)
         Kept only on request.
+    lasting : set of str
+        Rules that time alone does not lift.
     """
 
     allowed: NDArray[np.bool_]
     weights: NDArray[np.int64]
     removed: dict[str, int] = field(default_factory=dict)
     failing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    lasting: set[str] = field(default_factory=set)
 
     def forbid(self, rule: str, cells: NDArray[np.bool_], *, keep: bool) -> None:
         """Take the cells out."""
@@ -168,6 +180,7 @@ def evaluate(
     for book, rules in law.books:
         candidates = _candidates(zone, phone_zones, book.zones or law.zones)
         if not candidates:
+            verdict.lasting.add("unknown-zone")
             verdict.forbid("unknown-zone", np.ones((1, 1, 1), dtype=bool), keep=keep)
             candidates = ("UTC",)
         counted: dict[str, NDArray[np.bool_]] = {}
@@ -191,6 +204,8 @@ def evaluate(
                 cells = answer.forbidden
                 if not cells.any():
                     continue
+                if answer.axis == "account":
+                    verdict.lasting.add(rule.id)
                 if answer.axis == "date":
                     cells = view.dates_to_instants(cells)
                 counted[rule.id] = cells if rule.id not in counted else counted[rule.id] | cells

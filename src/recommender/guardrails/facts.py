@@ -117,15 +117,14 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
     place_key[:] = positions[inverse.reshape(-1)]
     return Facts(
         malformed=(
-            consents.array(lambda v: v[1], bool)
-            | flags.array(lambda v: v[3], bool)
+            flags.array(lambda v: v[3], bool)
             | zones.array(lambda v: v[1], bool)
             | phones.array(lambda v: v[1], bool)
             | party.array(lambda v: v[1], bool)
             | country.array(lambda v: v[1], bool)
             | due.array(lambda v: v[1], bool)
         ),
-        consents=consents.array(lambda v: v[0], np.int64),
+        consents=consents.array(int, np.int64),
         flags=flags.array(lambda v: v[0], np.int64),
         opt_outs=flags.array(lambda v: v[1], np.int64),
         flags_known=flags.array(lambda v: v[2], bool),
@@ -179,12 +178,10 @@ def _items(value: Any) -> list[str]:
     return [item.strip() for item in str(value).split(";") if item.strip()]
 
 
-def _consent_bits(value: Any) -> tuple[int, bool]:
-    """Bits of the consented channels and whether the value is malformed."""
-    if _is_null(value):
-        return 0, False
-    items = _items(value)
-    return sum(1 << CHANNELS.index(item) for item in {*items} & {*CHANNELS}), not {*items} <= {*CHANNELS}  # type: ignore[arg-type]
+def _consent_bits(value: Any) -> int:
+    """Bits of the consented channels; a channel that no rule knows cannot be used anyway."""
+    items = [] if _is_null(value) else _items(value)
+    return sum(1 << CHANNELS.index(channel) for channel in CHANNELS if channel in items)
 
 
 def _flag_bits(value: Any) -> tuple[int, int, bool, bool]:

@@ -10,10 +10,11 @@ from typing import Any
 import tzdata
 
 from recommender.guardrails.calendars import HOLIDAYS_VERSION
-from recommender.guardrails.loading import pack_digest, pack_warnings
+from recommender.guardrails.evaluation import Law
+from recommender.guardrails.loading import RuleBook, pack_digest, pack_warnings, rule_books
 from recommender.guardrails.schema import Pack
 
-__all__ = ["Provenance", "provenance_of"]
+__all__ = ["Provenance", "provenance_of", "rule_citations"]
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ def provenance_of(
     )
 
 
+def rule_citations(packs: Sequence[str]) -> dict[str, str]:
+    """Law and article behind each rule id of the packs named and of those that they bring along."""
+    return citations(list({pack.id: pack for book in rule_books(packs) for pack in book.packs}.values()))
+
+
 def citations(packs: Sequence[Pack]) -> dict[str, str]:
     """Law and article behind each rule id of some packs."""
-    from recommender.guardrails.evaluation import Law
-    from recommender.guardrails.loading import RuleBook
-
     found: dict[str, str] = {}
     for pack in packs:
         named = {source.id: f"{source.law}, {source.article}" for source in pack.sources}

@@ -264,6 +264,7 @@ class PackCase(_Strict):
     channel: Channel
     purpose: Purpose = "collection"
     account: dict[str, Any] = Field(default_factory=dict)
+    unknown_zone: bool = False
     contacts: tuple[dict[str, Any], ...] = ()
     allowed: bool
     rules: tuple[str, ...] = ()
