@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["AMOUNT", "COUNT", "DAYS_SINCE", "LAST_AMOUNT", "first_by_group", "order_by_account", "sorted_events"]
-__all__ += ["window_counts"]
+__all__ += ["last_at_or_before", "sums_ahead", "window_counts"]
 
 COUNT, AMOUNT, DAYS_SINCE, LAST_AMOUNT = 0, 1, 2, 3
 _DAY_US = 86_400_000_000.0
@@ -192,3 +192,54 @@ def window_counts(
                 out[row, out_column[j]] = (now - last[cell]) / _DAY_US
             else:
                 out[row, out_column[j]] = last_amount[cell]
+
+
+@numba.njit(cache=True, nogil=True)
+def last_at_or_before(
+    start: NDArray[np.int64], instant: NDArray[np.int64], account: NDArray[np.int64], moment: NDArray[np.int64]
+) -> Any:
+    """Position of the last event of the account at or before each moment, -1 where there is none.
+
+    ``start`` and ``instant`` are events sorted by account, then instant; account -1 has none.
+    """
+    found = np.full(len(account), -1, dtype=np.int64)
+    for row in range(len(account)):
+        if account[row] < 0:
+            continue
+        low, high = start[account[row]], start[account[row] + 1]
+        first = low
+        while low < high:
+            middle = (low + high) // 2
+            if instant[middle] > moment[row]:
+                high = middle
+            else:
+                low = middle + 1
+        if low > first:
+            found[row] = low - 1
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def sums_ahead(
+    account: NDArray[np.int64],
+    moment: NDArray[np.int64],
+    start: NDArray[np.int64],
+    instant: NDArray[np.int64],
+    amount: NDArray[np.int64],
+    window: int,
+) -> Any:
+    """Sum of amounts in ``[moment, moment + window)`` of each question, and the instant of the first (or -1)."""
+    total = np.zeros(len(account), dtype=np.int64)
+    first = np.full(len(account), -1, dtype=np.int64)
+    before = last_at_or_before(start, instant, account, moment - 1)
+    for row in range(len(account)):
+        if account[row] < 0:
+            continue
+        at = before[row] + 1 if before[row] >= 0 else start[account[row]]
+        end = start[account[row] + 1]
+        while at < end and instant[at] < moment[row] + window:
+            if first[row] < 0:
+                first[row] = instant[at]
+            total[row] += amount[at]
+            at += 1
+    return total, first

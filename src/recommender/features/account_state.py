@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.features._windows import order_by_account
+from recommender.features._windows import last_at_or_before, order_by_account
 from recommender.local_time import DAY_US, is_timezone, local_time
 from recommender.tables import STATIC_COLUMNS
 
@@ -114,7 +114,7 @@ class AccountStates:
         """
         code = self.account_ids.get_indexer(pd.Index(account_id)).astype(np.int64)
         moment = _micros(instant)
-        row = self._row_in_force(code, moment)
+        row = last_at_or_before(self.start, self.valid_from, code, moment)
         frame = pd.DataFrame(index=range(len(code)))
         first = np.where(code >= 0, self.start[np.maximum(code, 0)], -1)
         for names, at in ((self.static, first), (self.varying, row)):
@@ -153,21 +153,6 @@ class AccountStates:
                 continue
             names.append(str(name))
         return names
-
-    def _row_in_force(self, code: NDArray[np.int64], moment: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Last row of the account whose ``valid_from`` is not after the moment; -1 none."""
-        if not len(self.frame):
-            return np.full(len(code), -1, dtype=np.int64)
-        safe = np.maximum(code, 0)
-        low, high = self.start[safe].copy(), self.start[safe + 1].copy()
-        first = low.copy()
-        while (open_ := low < high).any():
-            middle = (low + high) // 2
-            held = np.minimum(middle, len(self.valid_from) - 1)
-            later = self.valid_from[held] > moment
-            low = np.where(open_ & ~later, middle + 1, low)
-            high = np.where(open_ & later, middle, high)
-        return np.asarray(np.where((code >= 0) & (low > first), low - 1, -1))
 
     def _days_past_due(self, row: NDArray[np.int64], moment: NDArray[np.int64], zone: pd.Series) -> NDArray[np.float64]:
         due = self.frame["due_date"].to_numpy().astype("datetime64[D]")

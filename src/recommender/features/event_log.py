@@ -166,6 +166,12 @@ class EventLog:
             streams.append(_payment_stream(payments, payer, n))
         return cls(pd.Index(account_ids), tuple(channels), tuple(streams))
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the features, in order."""
+        names = [name for stream in self.streams for name, *_ in stream.columns]
+        return tuple("promises_broken" if name == "promises_due" else name for name in names)
+
     def features(
         self, account_id: pd.Series | pd.Index, instant: pd.Series, *, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:

@@ -192,6 +192,30 @@ class LoggedFeedback:
             names=roles,
         )
 
+    @classmethod
+    def from_tables(
+        cls,
+        accounts: pd.DataFrame | None,
+        decisions: pd.DataFrame | None,
+        contacts: pd.DataFrame,
+        outcomes: pd.DataFrame | None = None,
+        payments: pd.DataFrame | None = None,
+        *,
+        actions: ActionSpace,
+        as_of: Any,
+        **options: Any,
+    ) -> LoggedFeedback:
+        """Build a log from raw tables.
+
+        :func:`recommender.history.build_feedback` takes the same arguments (``reward``, ``window_days``, ...) and also
+        returns the quarantine and the report: use it to see what was set aside.
+        """
+        from recommender.history.build import build_feedback  # build makes LoggedFeedback: import it late
+
+        return build_feedback(
+            accounts, decisions, contacts, outcomes, payments, actions=actions, as_of=as_of, **options
+        ).feedback
+
     # -- views ---------------------------------------------------------------------------------------------------
     def __len__(self) -> int:
         """Count the decisions, immature ones included."""

@@ -1,0 +1,100 @@
+"""Columns that may know the outcome: by their name, or because they tell it too well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+__all__ = ["discrimination", "leakage_suspects", "named_after_the_fact"]
+
+_AFTER_THE_FACT = re.compile(
+    r"(^|_)(duration|talk_?time|outcome|result|disposition|reward|label|target|responded|response|answered|opened|"
+    r"clicked|replied|converted|conversion|recovered|resolved|cured|paid|payment_date|closed_at|hang_?up|call_?length|"
+    r"duracion|duración|resultado|respondio|respondió|pagado|recuperado)($|_)",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"(^|_)(prior|prev|previous|past|last|earlier|before|history|hist|avg|average|mean|since|days|rate|ever|lag\w*|"
+    r"\d+d|anterior|previo|ultimo|último|promedio)($|_)",
+    re.IGNORECASE,
+)
+TOO_GOOD = 0.98
+_FEWEST = 30
+
+
+def named_after_the_fact(column: str) -> bool:
+    """Whether a column is named like something that is only known after the contact, e.g. ``call_duration``."""
+    return bool(_AFTER_THE_FACT.search(column)) and not _BEFORE.search(column)
+
+
+def discrimination(values: pd.Series, success: NDArray[np.bool_]) -> float:
+    """How well one column separates success from failure: the area under its ROC curve, folded to [0.5, 1].
+
+    Categories are ranked by their success rate on the other half of the rows, so that an identifier does not look
+    like a leak; whether a value is missing is tried as a column of its own.
+    """
+    if success.all() or not success.any():
+        return 0.5
+    missing = values.isna().to_numpy(dtype=bool)
+    best = _area(missing.astype(np.float64), success) if missing.any() and not missing.all() else 0.5
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        known = ~np.isnan(numbers)
+        if known.any() and success[known].any() and not success[known].all():
+            # A leak that is known for few rows only is as bad: judge it where it is known, if that is enough.
+            if known.sum() >= _FEWEST and min(success[known].sum(), (~success[known]).sum()) >= _FEWEST // 3:
+                best = max(best, _area(numbers[known], success[known]))
+            best = max(best, _area(np.where(known, numbers, np.nanmedian(numbers)), success))
+        return best
+    codes, uniques = pd.factorize(values.astype(object).where(values.notna(), "missing"))
+    half = np.arange(len(codes)) % 2 == 0
+    prior = success.mean()
+    score = np.empty(len(codes))
+    for rows in (half, ~half):
+        n = np.bincount(codes[~rows], minlength=len(uniques))
+        hits = np.bincount(codes[~rows], weights=success[~rows], minlength=len(uniques))
+        score[rows] = ((hits + prior) / (n + 1.0))[codes[rows]]
+    return max(best, _area(score, success))
+
+
+def leakage_suspects(context: pd.DataFrame, reward: NDArray[np.float64], names: Sequence[str]) -> dict[str, str]:
+    """Columns that look as if they knew the reward, and why.
+
+    Parameters
+    ----------
+    context : DataFrame of shape (n_decisions, n_features)
+    reward : ndarray of shape (n_decisions,)
+        NaN where not mature.
+    names : sequence of str
+        Columns to judge.
+    """
+    mature = ~np.isnan(reward)
+    value = reward[mature]
+    success = value > 0
+    enough = min(success.sum(), (~success).sum()) >= _FEWEST
+    found = {}
+    for name in names:
+        column = context[name].loc[mature].reset_index(drop=True)
+        if len(value) and pd.api.types.is_numeric_dtype(column.dtype) and len(np.unique(value)) > 1:
+            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            if np.array_equal(numbers, value):
+                found[name] = "equals the reward in every row"
+                continue
+        if named_after_the_fact(name):
+            found[name] = "is named like something that is only known after the contact"
+            continue
+        if enough and (area := discrimination(column, success)) >= TOO_GOOD:
+            found[name] = f"separates success from failure almost perfectly (area under the curve {area:.3f})"
+    return found
+
+
+def _area(score: NDArray[np.float64], success: NDArray[np.bool_]) -> float:
+    ranks = rankdata(score)
+    n_success = int(success.sum())
+    area = (ranks[success].sum() - n_success * (n_success + 1) / 2) / (n_success * (len(success) - n_success))
+    return float(max(area, 1.0 - area))
