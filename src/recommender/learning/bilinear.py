@@ -99,12 +99,21 @@ class BilinearModel:
         Diagonal Laplace approximation, so that the variance of a linear predictor is ``u^2 . variances``.
     noise : float
         Residual variance (1 for binomial).
+    precision : ndarray or None
+        Learnt precisions, to fit again on part of the rows; not kept when saved.
     """
 
-    def __init__(self, weights: NDArray[np.float64], variances: NDArray[np.float64], noise: float = 1.0) -> None:
+    def __init__(
+        self,
+        weights: NDArray[np.float64],
+        variances: NDArray[np.float64],
+        noise: float = 1.0,
+        precision: NDArray[np.float64] | None = None,
+    ) -> None:
         self.weights = weights
         self.variances = variances
         self.noise = noise
+        self.precision = precision
 
     def scores(self, U: NDArray[np.float64]) -> NDArray[np.float64]:
         """Linear predictor of every action, shape (n, n_actions)."""
@@ -128,16 +137,21 @@ class BilinearModel:
         pairs: bool = True,
         rounds: int = 8,
         prior_scale: float = 1.0,
+        precision: NDArray[np.float64] | None = None,
     ) -> BilinearModel:
         """Learn weights and precisions.
 
         Parameters
         ----------
+        rounds : int
+            Precision updates.
         prior_scale : float
             Multiplies every learnt precision (> 1 shrinks more).
+        precision : ndarray, optional
+            Precisions of an earlier fit of the same shape; then they are kept.
         """
         problem = _Problem(design, U, actions, action, target, family, weight, pairs)
-        return problem.solve(rounds, prior_scale)
+        return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
 class _Problem:
@@ -242,7 +256,7 @@ class _Problem:
             S /= self.noise
         return self.collect(S, squared=True)
 
-    def solve(self, rounds: int, prior_scale: float) -> BilinearModel:
+    def solve(self, rounds: int, prior_scale: float, known: NDArray[np.float64] | None) -> BilinearModel:
         """Alternate penalised maximum likelihood and precision updates."""
         theta = np.zeros(len(self.precision_index))
         mean = float(self.w @ self.y) / max(float(self.w.sum()), 1e-12)
@@ -252,9 +266,9 @@ class _Problem:
             theta[0] = np.log(mean / (1 - mean))
         count = np.bincount(self.precision_index, minlength=self.n_precisions + len(self.matched))
         H = self.curvature(self.weights(theta))
-        precision = np.full(len(count), 30.0)
+        precision = np.full(len(count), 30.0) if known is None else known.copy()
         precision[0] = 1e-3
-        if self.matched:
+        if self.matched and known is None:
             precision[self.n_precisions :] = 1.0
         for step in range(rounds):
             penalty = precision[self.precision_index] * (prior_scale if step == rounds - 1 else 1.0)
@@ -270,7 +284,7 @@ class _Problem:
             update[self.n_precisions :] = precision[self.n_precisions :]
             precision = update
         spread = 1.0 / (H + penalty)
-        return BilinearModel(self.weights(theta), self._spread(spread), self.noise)
+        return BilinearModel(self.weights(theta), self._spread(spread), self.noise, precision)
 
     def _spread(self, spread: NDArray[np.float64]) -> NDArray[np.float64]:
         V = np.zeros((self.n_terms, self.n_actions))

@@ -18,6 +18,8 @@ __all__ = ["LinearDesign", "LinearTerm"]
 
 _CLIP = 4.0
 _MOST_LEVELS = 40
+_BENDS = (0.15, 0.35, 0.5, 0.65, 0.85)
+_MOST_TERMS = 400
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,20 @@ class LinearTerm:
 
     Attributes
     ----------
-    kind : {"one", "number", "log", "missing", "level", "rate"}
+    kind : {"one", "number", "log", "missing", "level", "rate", "bend"}
         Constant, standardised number, standardised signed log, indicator of missing, indicator of a category code,
-        shrunken log-odds of an account's own success rate.
+        shrunken log-odds of an account's own success rate, saturating function of an earlier term.
     source : int
         Encoded column (for ``rate`` the trials).
     other : int
-        For ``rate`` the successes; for ``level`` the category code.
+        For ``rate`` the successes; for ``level`` the category code; for ``bend`` the term that is bent.
     group : int
         Terms of one group share their precisions.
     centre, scale : float
-        For ``rate`` the prior rate and its strength in trials.
+        For ``rate`` the prior rate and its strength in trials; for ``bend`` where it bends and its mean.
     """
 
-    kind: Literal["one", "number", "log", "missing", "level", "rate"]
+    kind: Literal["one", "number", "log", "missing", "level", "rate", "bend"]
     source: int = -1
     other: int = -1
     group: int = 0
@@ -119,8 +121,25 @@ class LinearDesign:
         """Build the design, shape (n, n_terms); missing values stand at the mean, marked by their indicator."""
         U = np.empty((len(X), len(self.terms)), dtype=np.float64)
         for j, term in enumerate(self.terms):
-            U[:, j] = self._column(term, X)
+            U[:, j] = (
+                _bend(U[:, term.other], term.centre) - term.scale if term.kind == "bend" else self._column(term, X)
+            )
         return U
+
+    def curved(self, U: NDArray[np.float64]) -> LinearDesign:
+        """Add saturating functions of every number, so that effects may bend; each number's bends share precisions."""
+        terms = list(self.terms)
+        group = int(self.groups.max())
+        for j, term in enumerate(self.terms):
+            if term.kind not in {"number", "log", "rate"}:
+                continue
+            u = U[:, j]
+            points = np.unique(np.quantile(u, _BENDS))
+            if len(points) < 2 or len(terms) + len(points) > _MOST_TERMS:
+                continue
+            group += 1
+            terms += [LinearTerm("bend", -1, j, group, float(p), float(_bend(u, p).mean())) for p in points]
+        return LinearDesign(tuple(terms), self.matched)
 
     @staticmethod
     def _column(term: LinearTerm, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,6 +175,10 @@ class LinearDesign:
             tuple(LinearTerm(*term) for term in described["terms"]),
             tuple((factor, tuple((j, code) for j, code in pairs)) for factor, pairs in described["matched"]),
         )
+
+
+def _bend(values: NDArray[np.float64], point: float) -> NDArray[np.float64]:
+    return np.asarray(np.tanh(2.0 * (values - point)), dtype=np.float64)
 
 
 def _number_term(present: NDArray[np.float64], position: int, group: int) -> LinearTerm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any, Self
 
@@ -9,16 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
 from recommender.learning.encoding import ContextEncoder
+from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.training_set import TrainingSet
-from recommender.learning.trees import ActionTrees, TreeSettings
 
 __all__ = ["RewardModel"]
 
 _FORMAT = 1
+_CHUNK = 8_192
+_PARTS = ("event", "amount")
 
 
 class RewardModel:
@@ -53,74 +57,57 @@ class RewardModel:
         self._encoder = ContextEncoder.fit(training.context, training.categorical)
         self.columns_ = self._encoder.names
         self._n_jobs = n_jobs
+        self._parts: dict[str, RewardEnsemble] = {}
+        self._smear = 1.0
         X = self._encoder.transform(training.context)
-        paid = (training.reward != 0).astype(np.float64)
-        held_out = _held_out_groups(training.groups, random_state)
-        self._event = self._boost(X, training, paid, "binary", held_out, n_jobs, random_state)
-        raw = self._event.logged_scores(X[held_out], training.action[held_out], n_jobs=n_jobs)
-        self._shift = _intercept(raw, paid[held_out])
-        self._event = self._refit(X, training, paid, self._event, "binary", n_jobs, random_state)
-        self._amount: ActionTrees | None = None
-        self._mean_amount = 1.0
-        if training.reward_kind == "amount":
-            rows = np.flatnonzero(paid)
-            self._mean_amount = float(training.reward[rows].mean()) if rows.size else 0.0
+        inverse = None if training.propensity is None else 1.0 / training.propensity
+        with threadpool_limits(limits=1, user_api="blas"):
+            event = (training.reward != 0).astype(np.float64)
+            self._parts["event"] = self._ensemble(X, training, event, None, inverse, "binomial", n_jobs, random_state)
+            if training.reward_kind == "amount" and event.any():
+                self._fit_amount(X, training, event, n_jobs, random_state)
         return self
 
-    def _boost(
+    def _fit_amount(
+        self, X: NDArray[np.float64], training: TrainingSet, event: NDArray[np.float64], n_jobs: int, random_state: int
+    ) -> None:
+        rows = np.flatnonzero(event)
+        amount = training.reward[rows]
+        self._smear = float(amount.mean())
+        if len(rows) < 50 or (amount <= 0).any():
+            return
+        logged = np.log(amount)
+        model = self._ensemble(X[rows], training, logged, rows, None, "gaussian", n_jobs, random_state)
+        self._parts["amount"] = model
+        mean = model.scores(X[rows])[np.arange(len(rows)), training.action[rows]]
+        # Duan's smearing: the mean of the exponential residuals, the largest residuals cut
+        ratio = np.exp(np.clip(logged - mean, None, float(np.quantile(logged - mean, 0.995))))
+        self._smear = float(ratio.mean())
+
+    def _ensemble(
         self,
         X: NDArray[np.float64],
         training: TrainingSet,
         target: NDArray[np.float64],
-        objective: str,
-        held_out: NDArray[np.bool_],
+        rows: NDArray[np.int64] | None,
+        inverse: NDArray[np.float64] | None,
+        family: Any,
         n_jobs: int,
         random_state: int,
-    ) -> ActionTrees:
-        settings = self._settings(objective, target)
-        return ActionTrees.fit(
+    ) -> RewardEnsemble:
+        part = slice(None) if rows is None else rows
+        return RewardEnsemble().fit(
+            self._encoder,
             X,
-            self._encoder.categorical_positions,
+            training.history_columns,
             training.actions,
-            training.action,
+            training.action[part],
             target,
-            settings=settings,
-            held_out=held_out,
+            training.groups[part],
+            family=family,
+            inverse_propensity=inverse,
             n_jobs=n_jobs,
             random_state=random_state,
-        )
-
-    def _refit(
-        self,
-        X: NDArray[np.float64],
-        training: TrainingSet,
-        target: NDArray[np.float64],
-        stopped: ActionTrees,
-        objective: str,
-        n_jobs: int,
-        random_state: int,
-    ) -> ActionTrees:
-        return ActionTrees.fit(
-            X,
-            self._encoder.categorical_positions,
-            training.actions,
-            training.action,
-            target,
-            settings=self._settings(objective, target),
-            rounds=max(1, round(stopped.rounds * 1.1)),
-            n_jobs=n_jobs,
-            random_state=random_state,
-        )
-
-    @staticmethod
-    def _settings(objective: str, target: NDArray[np.float64]) -> TreeSettings:
-        positives = min(float(target.sum()), float(len(target) - target.sum()))
-        rare = positives < 0.15 * len(target)
-        return TreeSettings(
-            objective=objective,
-            n_leaves=15,
-            l2=20.0 if rare else 2.0,
-            min_leaf=int(np.clip(len(target) / 2_000, 5, 50)),
         )
 
     def expected_reward(self, context: pd.DataFrame) -> NDArray[np.float64]:
@@ -135,25 +122,45 @@ class RewardModel:
         ndarray of float64 of shape (n, n_actions)
             A probability for binary rewards, an amount otherwise.
         """
+        expected = np.empty((len(context), len(self.actions_)))
         X = self._encoder.transform(context)
-        return np.asarray(
-            expit(self._event.raw_scores(X, n_jobs=self._n_jobs) + self._shift) * self._mean_amount, dtype=np.float64
-        )
+        with threadpool_limits(limits=1, user_api="blas"):
+            for start in range(0, len(X), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                expected[rows] = expit(self._parts["event"].scores(X[rows], n_jobs=self._n_jobs)) * self._smear
+                if "amount" in self._parts:
+                    expected[rows] *= np.exp(self._parts["amount"].scores(X[rows], n_jobs=self._n_jobs))
+        return expected
 
+    @property
+    def report_(self) -> dict[str, Any]:
+        """Members, weights and what decided between them, by part."""
+        return {name: part.report.to_dict() for name, part in self._parts.items()}
+
+    # -- keep ----------------------------------------------------------------------------------------------------
     def to_files(self) -> dict[str, bytes]:
-        """Everything learnt, as files that execute no code when read."""
+        """Everything learnt, as files that execute no code when read: JSON, npz without pickle, LightGBM text."""
         described: dict[str, Any] = {
             "format": _FORMAT,
             "actions": self.actions_.to_dict(),
             "columns": self._encoder.to_dict(),
-            "shift": self._shift,
-            "mean_amount": self._mean_amount,
+            "smear": self._smear,
             "n_jobs": self._n_jobs,
+            "parts": {},
         }
-        return {
-            "reward_model.json": json.dumps(described, indent=1).encode(),
-            "event_trees.txt": self._event.to_text().encode(),
-        }
+        files: dict[str, bytes] = {}
+        for name, part in self._parts.items():
+            described["parts"][name], arrays, texts = part.to_parts()
+            described["parts"][name]["tree_files"] = {}
+            for member, boosters in texts.items():
+                paths = [f"{name}.{member}.{i}.txt" for i in range(len(boosters))]
+                described["parts"][name]["tree_files"][member] = paths
+                files |= {path: text.encode() for path, text in zip(paths, boosters, strict=True)}
+            buffer = io.BytesIO()
+            np.savez(buffer, **arrays)  # type: ignore[arg-type]
+            files[f"{name}.npz"] = buffer.getvalue()
+        files["reward_model.json"] = json.dumps(described, indent=1).encode()
+        return files
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> RewardModel:
@@ -169,32 +176,15 @@ class RewardModel:
         model.actions_ = ActionSpace.from_dict(described["actions"])
         model._encoder = ContextEncoder.from_dict(described["columns"])
         model.columns_ = model._encoder.names
-        model._shift = described["shift"]
-        model._mean_amount = described["mean_amount"]
+        model._smear = described["smear"]
         model._n_jobs = described["n_jobs"]
-        model._amount = None
-        model._event = ActionTrees.from_text(files["event_trees.txt"].decode(), model.actions_)
+        model._parts = {}
+        for name, part in described["parts"].items():
+            needed = [f"{name}.npz", *(path for paths in part["tree_files"].values() for path in paths)]
+            if missing := [path for path in needed if path not in files]:
+                raise ArtefactError(f"The reward model is incomplete: {missing} missing.")
+            with np.load(io.BytesIO(files[f"{name}.npz"]), allow_pickle=False) as stored:
+                arrays = {key: stored[key] for key in stored.files}
+            texts = {member: [files[path].decode() for path in paths] for member, paths in part["tree_files"].items()}
+            model._parts[name] = RewardEnsemble.from_parts(part, arrays, texts, model.actions_)
         return model
-
-
-def _held_out_groups(groups: NDArray[np.int64], random_state: int, share: float = 0.2) -> NDArray[np.bool_]:
-    """Rows of a random share of the groups."""
-    codes, inverse = np.unique(groups, return_inverse=True)
-    chosen = np.random.default_rng(random_state).permutation(len(codes)) < max(1, round(share * len(codes)))
-    if len(codes) < 2:
-        return np.random.default_rng(random_state).random(len(groups)) < share
-    return np.asarray(chosen[inverse], dtype=bool)
-
-
-def _intercept(raw: NDArray[np.float64], target: NDArray[np.float64]) -> float:
-    """Shift of the logits that makes the mean prediction the observed rate (shrunken by one pseudo-case)."""
-    shift = 0.0
-    for _ in range(30):
-        p = expit(raw + shift)
-        gradient = float((target - p).sum())
-        curvature = float((p * (1 - p)).sum()) + 1.0
-        step = float(np.clip((gradient - shift) / (curvature + 1.0), -1, 1))
-        shift += step
-        if abs(step) < 1e-9:
-            break
-    return shift

@@ -67,6 +67,17 @@ class TrainingSet:
 
     def __post_init__(self) -> None:
         """Check lengths and ranges."""
+        for name, kind in (
+            ("action", np.int64),
+            ("reward", np.float64),
+            ("propensity", np.float64),
+            ("groups", np.int64),
+            ("order", np.float64),
+            ("eligible", np.bool_),
+        ):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, np.asarray(value, dtype=kind))
         n = len(self.context)
         if n == 0:
             raise InvalidInput("A training set needs at least one row; got none.", mend="Give a log with mature rows.")

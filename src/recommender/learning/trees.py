@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.scoring import ActionScorer
 
 __all__ = ["ActionTrees", "TreeSettings", "factor_levels"]
-
-_CELLS_PER_CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ class TreeSettings:
         }
 
 
+def _is_ordered(levels: Sequence[object]) -> bool:
+    return len(levels) > 2 and all(isinstance(x, int | float) and not isinstance(x, bool) for x in levels)
+
+
+def _level_values(levels: Sequence[object]) -> NDArray[np.float64]:
+    return np.asarray(levels if _is_ordered(levels) else range(len(levels)), dtype=np.float64)
+
+
 def factor_levels(actions: ActionSpace) -> list[tuple[str, NDArray[np.float64], bool]]:
     """Columns that describe an action to the trees.
 
@@ -74,26 +82,27 @@ def factor_levels(actions: ActionSpace) -> list[tuple[str, NDArray[np.float64], 
     """
     columns = []
     for position, (name, levels) in enumerate(actions.factors.items()):
-        ordered = len(levels) > 2 and all(isinstance(x, int | float) and not isinstance(x, bool) for x in levels)
-        values = np.asarray(levels, dtype=np.float64) if ordered else np.arange(len(levels), dtype=np.float64)
         codes = actions.codes[:, position]
-        columns.append((name, np.where(codes < 0, np.nan, values[np.maximum(codes, 0)]), not ordered))
+        values = np.where(codes < 0, np.nan, _level_values(levels)[np.maximum(codes, 0)])
+        columns.append((name, values, not _is_ordered(levels)))
     return columns
 
 
 class ActionTrees:
-    """One boosted ensemble over encoded context columns followed by one column a factor.
+    """Boosted ensembles over encoded context columns followed by one column a factor; their mean is the score.
 
     Parameters
     ----------
-    booster : lightgbm.Booster
+    boosters : sequence of lightgbm.Booster
     actions : ActionSpace
     """
 
-    def __init__(self, booster: lgb.Booster, actions: ActionSpace) -> None:
-        self.booster = booster
+    def __init__(self, boosters: Sequence[lgb.Booster], actions: ActionSpace) -> None:
+        self.boosters = tuple(boosters)
         self.actions = actions
-        self._levels = np.stack([values for _, values, _ in factor_levels(actions)], axis=1)
+        self._described = factor_levels(actions)
+        self._levels = np.stack([values for _, values, _ in self._described], axis=1)
+        self._scorer: ActionScorer | None = None
 
     @classmethod
     def fit(
@@ -107,11 +116,10 @@ class ActionTrees:
         settings: TreeSettings,
         weight: NDArray[np.float64] | None = None,
         held_out: NDArray[np.bool_] | None = None,
-        rounds: int | None = None,
         n_jobs: int,
         random_state: int,
     ) -> ActionTrees:
-        """Boost; stop early on the held-out rows when given, else run ``rounds`` rounds."""
+        """Boost on the rows that are not held out; stop early on those that are."""
         described = factor_levels(actions)
         design = np.column_stack([X] + [values[action] for _, values, _ in described])
         coded = categorical + [X.shape[1] + i for i, (_, _, is_code) in enumerate(described) if is_code]
@@ -123,58 +131,61 @@ class ActionTrees:
                 target[rows],
                 weight=None if weight is None else weight[rows],
                 categorical_feature=coded,
-                params={"max_bin": parameters["max_bin"], "verbosity": -1},
+                params={"max_bin": parameters["max_bin"], "verbosity": -1, "num_threads": n_jobs},
                 reference=reference,
                 free_raw_data=True,
             )
 
-        if held_out is None:
-            booster = lgb.train(
-                parameters, dataset(np.ones(len(target), dtype=bool)), num_boost_round=rounds or settings.max_rounds
-            )
-            return cls(booster, actions)
-        training = dataset(~held_out)
+        held = np.zeros(len(target), dtype=bool) if held_out is None else held_out
+        training = dataset(~held)
         booster = lgb.train(
             parameters,
             training,
             num_boost_round=settings.max_rounds,
-            valid_sets=[dataset(held_out, training)],
-            callbacks=[lgb.early_stopping(settings.patience, verbose=False)],
+            valid_sets=[dataset(held, training)] if held.any() else [],
+            callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if held.any() else [],
         )
-        return cls(booster, actions)
+        # keep only the rounds of the best iteration, as a loaded model would
+        rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+        return cls([lgb.Booster(model_str=booster.model_to_string(num_iteration=rounds))], actions)
+
+    @classmethod
+    def mean_of(cls, members: Sequence[ActionTrees]) -> ActionTrees:
+        """Average several ensembles, e.g. one a fold."""
+        return cls([booster for member in members for booster in member.boosters], members[0].actions)
 
     @property
     def rounds(self) -> int:
-        """Rounds kept."""
-        return int(self.booster.best_iteration if self.booster.best_iteration > 0 else self.booster.current_iteration())
+        """Rounds kept, over all boosters."""
+        return int(sum(booster.current_iteration() for booster in self.boosters))
 
     def logged_scores(
         self, X: NDArray[np.float64], action: NDArray[np.int64], *, n_jobs: int = 1
     ) -> NDArray[np.float64]:
         """Raw score of one action a row."""
         design = np.column_stack([X, self._levels[action]])
-        return np.asarray(self.booster.predict(design, raw_score=True, num_threads=n_jobs), dtype=np.float64)
+        parts = [booster.predict(design, raw_score=True, num_threads=n_jobs) for booster in self.boosters]
+        return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
     def raw_scores(self, X: NDArray[np.float64], *, n_jobs: int = 1) -> NDArray[np.float64]:
         """Raw scores of every action, shape (n, n_actions)."""
-        n, n_actions = len(X), len(self.actions)
-        scores = np.empty((n, n_actions), dtype=np.float64)
-        step = max(1, _CELLS_PER_CHUNK // max(1, n_actions * (X.shape[1] + self._levels.shape[1]) // 8))
-        for start in range(0, n, step):
-            part = X[start : start + step]
-            cross = np.empty((len(part) * n_actions, X.shape[1] + self._levels.shape[1]))
-            cross[:, : X.shape[1]] = np.repeat(part, n_actions, axis=0)
-            cross[:, X.shape[1] :] = np.tile(self._levels, (len(part), 1))
-            scores[start : start + step] = np.reshape(
-                self.booster.predict(cross, raw_score=True, num_threads=n_jobs), (len(part), n_actions)
+        if self._scorer is None:
+            n_columns = self.boosters[0].num_feature() - len(self._described)
+            members: list[tuple[Any, float]] = [(booster, 1.0 / len(self.boosters)) for booster in self.boosters]
+            self._scorer = ActionScorer.from_boosters(
+                members,
+                self.actions,
+                factor_columns={name: n_columns + i for i, (name, _, _) in enumerate(self._described)},
+                factor_values={name: _level_values(levels).tolist() for name, levels in self.actions.factors.items()},
+                n_threads=n_jobs,
             )
-        return scores
+        return np.asarray(self._scorer.raw_scores(X, n_threads=n_jobs), dtype=np.float64)
 
-    def to_text(self) -> str:
-        """LightGBM's own text form."""
-        return str(self.booster.model_to_string(num_iteration=self.rounds))
+    def to_texts(self) -> list[str]:
+        """LightGBM's own text form of each booster."""
+        return [str(booster.model_to_string()) for booster in self.boosters]
 
     @classmethod
-    def from_text(cls, text: str, actions: ActionSpace) -> ActionTrees:
-        """Rebuild from :meth:`to_text`; runs no code."""
-        return cls(lgb.Booster(model_str=text), actions)
+    def from_texts(cls, texts: Sequence[str], actions: ActionSpace) -> ActionTrees:
+        """Rebuild from :meth:`to_texts`; runs no code."""
+        return cls([lgb.Booster(model_str=text) for text in texts], actions)

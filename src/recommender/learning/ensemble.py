@@ -1,0 +1,357 @@
+"""Members that score every action of every account, stacked: the shape of both event and amount models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from recommender.actions import ActionSpace
+from recommender.learning.bilinear import BilinearModel, Family
+from recommender.learning.encoding import ContextEncoder
+from recommender.learning.linear_design import LinearDesign
+from recommender.learning.stacking import (
+    Calibration,
+    Floats,
+    calibrate,
+    choose_by_value,
+    group_folds,
+    stack_weights,
+)
+from recommender.learning.trees import ActionTrees, TreeSettings
+
+__all__ = ["EnsembleReport", "RewardEnsemble"]
+
+_CHUNK = 8_192
+_PANEL_CELLS = 25_000_000
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What every member is fitted on."""
+
+    encoder: ContextEncoder
+    X: Floats
+    designs: Mapping[str, LinearDesign]
+    U: Mapping[str, Floats]
+    actions: ActionSpace
+    action: NDArray[np.int64]
+    target: Floats
+    weight: Floats | None
+    family: Family
+    random_state: int
+
+
+@dataclass
+class EnsembleReport:
+    """What was chosen, for logs and cards."""
+
+    members: list[str] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    chosen: str = "stack"
+    gains: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class _GlmPlan:
+    name: str
+    design: str
+    pairs: bool = True
+    prior_scale: float = 1.0
+
+
+class RewardEnsemble:
+    """Stack of bilinear regressions and trees on the scale of the link.
+
+    Attributes
+    ----------
+    report : EnsembleReport
+    """
+
+    def __init__(self) -> None:
+        self.designs: dict[str, LinearDesign] = {}
+        self.glms: dict[str, tuple[str, BilinearModel]] = {}
+        self.trees: dict[str, ActionTrees] = {}
+        self.weights: dict[str, float] = {}
+        self.intercept = 0.0
+        self.calibration = Calibration(0.0, 1.0, 1.0)
+        self.share: Floats = np.ones(1)
+        self.family: Family = "binomial"
+        self.report = EnsembleReport()
+
+    # -- learn ---------------------------------------------------------------------------------------------------
+    def fit(
+        self,
+        encoder: ContextEncoder,
+        X: Floats,
+        history_columns: Mapping[str, tuple[str | None, object, str]],
+        actions: ActionSpace,
+        action: NDArray[np.int64],
+        target: Floats,
+        groups: NDArray[np.int64],
+        *,
+        family: Family,
+        inverse_propensity: Floats | None,
+        n_jobs: int,
+        random_state: int,
+        weight: Floats | None = None,
+    ) -> Self:
+        """Fit members by folds, weigh them, fit them again on every row."""
+        n = len(action)
+        self.family = family
+        linear = LinearDesign.fit(encoder, X, history_columns, actions)
+        U = linear.transform(X)
+        curved = linear.curved(U)
+        self.designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
+        rows = _Rows(
+            encoder,
+            X,
+            self.designs,
+            {"linear": U, "curved": curved.transform(X), "constant": U[:, :1]},
+            actions,
+            action,
+            target,
+            weight,
+            family,
+            random_state,
+        )
+        self.share = np.bincount(action, minlength=len(actions)) / n
+        plans = [_GlmPlan("linear", "linear"), _GlmPlan("curved", "curved"), _GlmPlan("constant", "constant")]
+        if n <= 30_000:
+            plans += [_GlmPlan("firm", "linear", prior_scale=4.0), _GlmPlan("no pairs", "linear", pairs=False)]
+        folds = group_folds(groups, 3 if n > 50_000 else 5, random_state)
+        n_folds = int(folds.max()) + 1
+        tree_plans = self._tree_plans(target, family)
+        full = dict(zip(plans, _run([_glm_job(rows, plan, None, None) for plan in plans], n_jobs), strict=True))
+        jobs: list[Callable[[], Any]] = []
+        for fold in range(n_folds):
+            jobs += [_tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
+            jobs += [_glm_job(rows, plan, folds != fold, full[plan].precision) for plan in plans]
+        fitted = iter(_run(jobs, n_jobs))
+        names = [*tree_plans, *(plan.name for plan in plans)]
+        by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
+        self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
+        self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
+        self._weigh(rows, names, by_fold, folds, inverse_propensity, n_jobs)
+        return self
+
+    @staticmethod
+    def _tree_plans(target: Floats, family: Family) -> dict[str, TreeSettings]:
+        n = len(target)
+        if family == "gaussian":
+            return {"trees": TreeSettings(objective="regression", l2=5.0, feature_fraction=1.0, max_rounds=2_000)}
+        positives = min(float(target.sum()), float(n - target.sum()))
+        rare = positives < 0.15 * n
+        return {
+            "trees": TreeSettings(
+                n_leaves=15,
+                l2=20.0 if rare else 2.0,
+                min_leaf=int(np.clip(n / 2_000, 5, 50)),
+                feature_fraction=1.0,
+                max_rounds=2_000,
+            )
+        }
+
+    def _weigh(
+        self,
+        rows: _Rows,
+        names: list[str],
+        by_fold: list[dict[str, Any]],
+        folds: NDArray[np.int64],
+        inverse_propensity: Floats | None,
+        n_jobs: int,
+    ) -> None:
+        n, n_actions = len(rows.action), len(rows.actions)
+        logged = np.empty((n, len(names)))
+        panel = np.sort(
+            np.random.default_rng(rows.random_state).permutation(n)[: max(1, min(n, _PANEL_CELLS // n_actions))]
+        )
+        scores = [np.empty((len(panel), n_actions), dtype=np.float32) for _ in names]
+        for fold, members in enumerate(by_fold):
+            out = np.flatnonzero(folds == fold)
+            seen = np.flatnonzero(folds[panel] == fold)
+            for position, name in enumerate(names):
+                member = members[name]
+                if isinstance(member, ActionTrees):
+                    logged[out, position] = member.logged_scores(rows.X[out], rows.action[out], n_jobs=n_jobs)
+                    for part in np.array_split(seen, 1 + len(seen) // _CHUNK):
+                        scores[position][part] = member.raw_scores(rows.X[panel[part]], n_jobs=n_jobs)
+                else:
+                    design = self.glms[name][0]
+                    U = rows.U[design]
+                    logged[out, position] = member.logged_scores(U[out], rows.action[out])
+                    for part in np.array_split(seen, 1 + len(seen) // _CHUNK):
+                        scores[position][part] = member.scores(U[panel[part]])
+        weight, family = rows.weight, rows.family
+        beta, intercept = stack_weights(logged, rows.target, family, weight)
+        action, target = rows.action[panel], rows.target[panel]
+        panel_weight = None if weight is None else weight[panel]
+        eta = _mix(scores, beta) + np.float32(intercept)
+        expected = expit(eta) if family == "binomial" else eta
+        self.report = EnsembleReport(names, [], _losses(logged, rows.target, family))
+        candidates = np.vstack(
+            [beta[None], np.eye(len(names)), 0.5 * (np.eye(len(names)) + beta / max(beta.sum(), 1e-9))]
+        )
+        labels = ["stack", *names, *(f"half {name}" for name in names)]
+        if inverse_propensity is not None and family == "binomial":
+            best, gains, errors = choose_by_value(
+                scores,
+                candidates,
+                action,
+                target,
+                inverse_propensity[panel],
+                expected,
+                n_best=max(1, -(-n_actions // 24)),
+            )
+            self.report.chosen = labels[best]
+            self.report.gains = {label: (float(g), float(e)) for label, g, e in zip(labels, gains, errors, strict=True)}
+            if best > 0:
+                beta = candidates[best]
+                eta = _mix(scores, beta)
+                intercept = 0.0
+        level = eta @ self.share.astype(np.float32)
+        advantage = eta[np.arange(len(panel)), action] - level
+        self.calibration = calibrate(
+            level.astype(np.float64), advantage.astype(np.float64), target, family, panel_weight
+        )
+        self.intercept = intercept
+        self.weights = {name: float(b) for name, b in zip(names, beta, strict=True)}
+        self.report.weights = [float(b) for b in beta]
+
+    # -- predict -------------------------------------------------------------------------------------------------
+    def scores(self, X: Floats, *, n_jobs: int = 1) -> Floats:
+        """Calibrated linear predictor of every action, shape (n, n_actions)."""
+        total: Floats | None = None
+        U = {"linear": self.designs["linear"].transform(X)}
+        if any(self.weights[name] > 0 and design == "curved" for name, (design, _) in self.glms.items()):
+            U["curved"] = self.designs["curved"].transform(X)
+        U["constant"] = U["linear"][:, :1]
+        for design in self.designs:
+            W = sum(
+                (self.weights[name] * model.weights for name, (of, model) in self.glms.items() if of == design),
+                start=np.zeros(1),
+            )
+            if design in U and W.ndim == 2:
+                part = U[design] @ W
+                total = part if total is None else total + part
+        for name, trees in self.trees.items():
+            if self.weights[name] > 0:
+                part = self.weights[name] * trees.raw_scores(X, n_jobs=n_jobs)
+                total = part if total is None else total + part
+        if total is None:
+            total = np.zeros((len(X), len(self.share)))
+        return self.calibration.apply(total + self.intercept, self.share)
+
+    # -- keep ----------------------------------------------------------------------------------------------------
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
+        """Return description, arrays and tree texts."""
+        described = {
+            "family": self.family,
+            "designs": {name: design.to_dict() for name, design in self.designs.items()},
+            "glms": {name: [design, model.noise] for name, (design, model) in self.glms.items()},
+            "weights": self.weights,
+            "intercept": self.intercept,
+            "calibration": vars(self.calibration),
+            "trees": list(self.trees),
+            "report": self.report.to_dict(),
+        }
+        arrays = {"share": self.share}
+        for name, (_, model) in self.glms.items():
+            arrays[f"{name}.weights"] = model.weights
+            arrays[f"{name}.variances"] = model.variances
+        return described, arrays, {name: trees.to_texts() for name, trees in self.trees.items()}
+
+    @classmethod
+    def from_parts(
+        cls,
+        described: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        texts: Mapping[str, Sequence[str]],
+        actions: ActionSpace,
+    ) -> RewardEnsemble:
+        """Rebuild from :meth:`to_parts`."""
+        self = cls()
+        self.family = described["family"]
+        self.designs = {name: LinearDesign.from_dict(design) for name, design in described["designs"].items()}
+        self.glms = {
+            name: (design, BilinearModel(arrays[f"{name}.weights"], arrays[f"{name}.variances"], noise))
+            for name, (design, noise) in described["glms"].items()
+        }
+        self.weights = dict(described["weights"])
+        self.intercept = described["intercept"]
+        self.calibration = Calibration(**described["calibration"])
+        self.share = arrays["share"]
+        self.trees = {name: ActionTrees.from_texts(texts[name], actions) for name in described["trees"]}
+        self.report = EnsembleReport(**described["report"])
+        return self
+
+
+def _mix(scores: list[NDArray[np.float32]], weights: Floats) -> NDArray[np.float32]:
+    total = np.zeros_like(scores[0])
+    for weight, part in zip(weights, scores, strict=True):
+        if weight > 0:
+            total += np.float32(weight) * part
+    return total
+
+
+def _losses(logged: Floats, target: Floats, family: Family) -> list[float]:
+    if family == "binomial":
+        return [float((np.logaddexp(0.0, eta) - target * eta).mean()) for eta in logged.T]
+    return [float(((eta - target) ** 2).mean()) for eta in logged.T]
+
+
+def _run(jobs: Sequence[Callable[[], Any]], n_jobs: int) -> list[Any]:
+    """Run single-threaded jobs side by side; which thread runs what never shows in the result."""
+    if n_jobs <= 1:
+        return [job() for job in jobs]
+    with ThreadPoolExecutor(n_jobs) as pool:
+        return list(pool.map(lambda job: job(), jobs))
+
+
+def _glm_job(
+    rows: _Rows, plan: _GlmPlan, keep: NDArray[np.bool_] | None, precision: Floats | None
+) -> Callable[[], BilinearModel]:
+    def job() -> BilinearModel:
+        part = slice(None) if keep is None else keep
+        return BilinearModel.fit(
+            rows.designs[plan.design],
+            rows.U[plan.design][part],
+            rows.actions,
+            rows.action[part],
+            rows.target[part],
+            family=rows.family,
+            weight=None if rows.weight is None else rows.weight[part],
+            pairs=plan.pairs,
+            prior_scale=plan.prior_scale,
+            precision=precision,
+        )
+
+    return job
+
+
+def _tree_job(rows: _Rows, settings: TreeSettings, held_out: NDArray[np.bool_]) -> Callable[[], ActionTrees]:
+    def job() -> ActionTrees:
+        return ActionTrees.fit(
+            rows.X,
+            rows.encoder.categorical_positions,
+            rows.actions,
+            rows.action,
+            rows.target,
+            settings=settings,
+            weight=rows.weight,
+            held_out=held_out,
+            n_jobs=1,
+            random_state=rows.random_state,
+        )
+
+    return job

@@ -1,0 +1,196 @@
+"""Weights of several members from out-of-fold scores: log-loss first, then what their choices would have earned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+__all__ = ["Calibration", "Floats", "calibrate", "choose_by_value", "group_folds", "stack_weights"]
+
+Floats = NDArray[np.float64]
+Family = Literal["binomial", "gaussian"]
+
+_PULL = 3.0
+
+
+def group_folds(groups: NDArray[np.int64], n_folds: int, random_state: int) -> NDArray[np.int64]:
+    """Fold of each row; rows of one group share a fold (single rows are dealt out when there is one group)."""
+    rng = np.random.default_rng(random_state)
+    codes, inverse = np.unique(groups, return_inverse=True)
+    if len(codes) < n_folds:
+        return np.asarray(rng.permutation(len(groups)) % n_folds, dtype=np.int64)
+    # deal groups out by size, so that folds of skewed logs stay even
+    size = np.bincount(inverse)
+    order = rng.permutation(len(codes))
+    order = order[np.argsort(-size[order], kind="stable")]
+    fold = np.empty(len(codes), dtype=np.int64)
+    fold[order] = np.arange(len(codes)) % n_folds
+    return np.asarray(fold[inverse], dtype=np.int64)
+
+
+def stack_weights(scores: Floats, target: Floats, family: Family, weight: Floats | None = None) -> tuple[Floats, float]:
+    """Non-negative weights and intercept that minimise the out-of-fold loss, pulled towards the plain mean.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_members)
+        Out-of-fold linear predictors of the logged actions.
+    target : ndarray of shape (n,)
+
+    Returns
+    -------
+    (ndarray of shape (n_members,), float)
+    """
+    n_members = scores.shape[1]
+    w = np.ones(len(target)) if weight is None else weight
+    equal = np.full(n_members, 1.0 / n_members)
+    noise = 1.0
+    if family == "gaussian":
+        noise = max(float(np.average((target - scores.mean(axis=1)) ** 2, weights=w)), 1e-12)
+    # a pull worth a few rows' curvature along the spread of the scores
+    spread = max(float(scores.std(axis=0).mean()) ** 2, 1e-6)
+    pull = _PULL * spread / noise
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        eta = scores @ point[:-1] + point[-1]
+        away = point[:-1] - equal
+        if family == "binomial":
+            value = float(w @ (np.logaddexp(0.0, eta) - target * eta))
+            residual = w * (expit(eta) - target)
+        else:
+            residual = w * (eta - target) / noise
+            value = 0.5 * float(residual @ (eta - target))
+        gradient = np.append(scores.T @ residual + pull * away, residual.sum())
+        return value + 0.5 * pull * float(away @ away), gradient
+
+    found = minimize(
+        loss,
+        np.append(equal, 0.0),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, 3.0)] * n_members + [(None, None)],
+        options={"maxiter": 300, "ftol": 1e-12},
+    )
+    return np.asarray(found.x[:-1]), float(found.x[-1])
+
+
+def choose_by_value(
+    scores: list[NDArray[np.float32]],
+    candidates: Floats,
+    action: NDArray[np.int64],
+    target: Floats,
+    inverse_propensity: Floats,
+    expected: NDArray[np.float32],
+    *,
+    n_best: int,
+    standard_errors: float = 1.5,
+) -> tuple[int, Floats, Floats]:
+    """Keep the first candidate unless another's top actions would have earned clearly more.
+
+    Each candidate's policy spreads evenly over its ``n_best`` actions; values are doubly robust with one shared
+    reward model, and differences to the first candidate are paired by row.
+
+    Parameters
+    ----------
+    scores : list of ndarray of shape (n, n_actions)
+        Out-of-fold scores of each member.
+    candidates : ndarray of shape (n_candidates, n_members)
+        Weights; the first is the one to beat.
+    expected : ndarray of shape (n, n_actions)
+        Shared reward model.
+
+    Returns
+    -------
+    (int, ndarray, ndarray)
+        Position of the chosen candidate; difference and standard error of each.
+    """
+    n, n_actions = expected.shape
+    weight = inverse_propensity / inverse_propensity.mean() * n_actions
+    residual = weight * (target - expected[np.arange(n), action])
+    base: Floats | None = None
+    gains, errors = np.zeros(len(candidates)), np.zeros(len(candidates))
+    for position, candidate in enumerate(candidates):
+        value = _policy_value(scores, candidate, action, residual, expected, n_best)
+        if base is None:
+            base = value
+            continue
+        difference = value - base
+        gains[position] = difference.mean()
+        errors[position] = difference.std() / np.sqrt(n)
+    bound = gains - standard_errors * errors
+    bound[0] = 0.0
+    return int(bound.argmax()), gains, errors
+
+
+def _policy_value(
+    scores: list[NDArray[np.float32]],
+    candidate: Floats,
+    action: NDArray[np.int64],
+    residual: Floats,
+    expected: NDArray[np.float32],
+    n_best: int,
+    chunk: int = 10_000,
+) -> Floats:
+    n, n_actions = expected.shape
+    value = np.empty(n)
+    for start in range(0, n, chunk):
+        rows = slice(start, min(start + chunk, n))
+        eta = sum(np.float32(w) * s[rows] for w, s in zip(candidate, scores, strict=True) if w > 0)
+        eta = np.asarray(eta if not np.isscalar(eta) else np.zeros_like(expected[rows]))
+        best = np.argpartition(-eta, n_best - 1, axis=1)[:, :n_best] if n_best < n_actions else None
+        if best is None:
+            value[rows] = expected[rows].mean(axis=1) + residual[rows] / n_actions
+            continue
+        chosen = (best == action[rows, None]).any(axis=1)
+        value[rows] = np.take_along_axis(expected[rows], best, axis=1).mean(axis=1) + chosen * residual[rows] / n_best
+    return value
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Straight-line correction of a linear predictor, with slopes of their own for level and advantage.
+
+    The level of a row is its score averaged over actions as they were logged; what an action adds to it is its
+    advantage. Winner's curse lives in the advantage, so it needs a slope of its own.
+    """
+
+    intercept: float
+    level: float
+    advantage: float
+
+    def apply(self, eta: Floats, share: Floats) -> Floats:
+        """Corrected scores, shape (n, n_actions)."""
+        level = (eta @ share)[:, None]
+        return np.asarray(self.intercept + self.level * level + self.advantage * (eta - level))
+
+
+def calibrate(
+    level: Floats, advantage: Floats, target: Floats, family: Family, weight: Floats | None = None
+) -> Calibration:
+    """Fit the correction on out-of-fold rows, shrunken towards none."""
+    w = np.ones(len(target)) if weight is None else weight
+    design = np.column_stack([np.ones(len(target)), level, advantage])
+    start = np.array([0.0, 1.0, 1.0])
+    noise = 1.0
+    if family == "gaussian":
+        noise = max(float(np.average((target - level - advantage) ** 2, weights=w)), 1e-12)
+    ridge = np.array([1e-3, 4.0, 4.0])
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        eta = design @ point
+        away = ridge * (point - start)
+        if family == "binomial":
+            value = float(w @ (np.logaddexp(0.0, eta) - target * eta))
+            residual = w * (expit(eta) - target)
+        else:
+            residual = w * (eta - target) / noise
+            value = 0.5 * float(residual @ (eta - target))
+        return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
+
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
+    return Calibration(*(float(value) for value in found.x))
