@@ -1,5 +1,31 @@
 """A debtor population with known truth: logs, raw tables and a world that answers."""
 
+from recommender.simulation.ceiling import BayesCeiling, bayes_ceiling, persona_posterior
+from recommender.simulation.closed_loop import DebtorWorld
+from recommender.simulation.event_book import Answer
+from recommender.simulation.faults import FAULT_KINDS, FaultyTables, plant_faults
 from recommender.simulation.log import SimulatedLog, simulate
+from recommender.simulation.personas import contact_actions
+from recommender.simulation.policy_value import Rollout, value_one_step, value_rollout
+from recommender.simulation.portfolio import simulate_portfolio
+from recommender.simulation.raw_tables import SimulatedTables, simulate_tables
 
-__all__ = ["SimulatedLog", "simulate"]
+__all__ = [
+    "FAULT_KINDS",
+    "Answer",
+    "BayesCeiling",
+    "DebtorWorld",
+    "FaultyTables",
+    "Rollout",
+    "SimulatedLog",
+    "SimulatedTables",
+    "bayes_ceiling",
+    "contact_actions",
+    "persona_posterior",
+    "plant_faults",
+    "simulate",
+    "simulate_portfolio",
+    "simulate_tables",
+    "value_one_step",
+    "value_rollout",
+]

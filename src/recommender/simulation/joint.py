@@ -33,16 +33,17 @@ _FEATURES = (
     "active_hour_local",
     "night_activity_share",
 )
-_N_RULES = 4
+_N_RULES = 6
+_N_SIDES = 3
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """Joint thresholds: rule ``r`` of target ``k`` holds when two features lie on the right sides of two cuts."""
+    """Joint thresholds: rule ``r`` of target ``k`` holds when three features lie on the right sides of their cuts."""
 
-    feature: NDArray[np.int64]  # (targets, rules, 2)
-    cut: Floats  # (targets, rules, 2), as quantiles turned into values
-    above: NDArray[np.bool_]  # (targets, rules, 2)
+    feature: NDArray[np.int64]  # (targets, rules, sides)
+    cut: Floats  # (targets, rules, sides)
+    above: NDArray[np.bool_]  # (targets, rules, sides)
     size: Floats  # (targets, rules)
     centre: Floats  # (targets,)
 
@@ -53,7 +54,7 @@ class _Rules:
             for target in range(self.feature.shape[0]):
                 for rule in range(self.feature.shape[1]):
                     holds = np.ones(len(features), dtype=bool)
-                    for side in range(2):
+                    for side in range(self.feature.shape[2]):
                         values = features[:, self.feature[target, rule, side]]
                         cut = self.cut[target, rule, side]
                         holds &= (values > cut) if self.above[target, rule, side] else (values < cut)
@@ -89,7 +90,7 @@ class JointWorld:
         own = features[:, _FEATURES.index("active_hour_local")]
         phase = np.where(np.isnan(own), 20.0, own)  # who cannot be observed is reached in the evening
         night = np.nan_to_num(features[:, _FEATURES.index("night_activity_share")], nan=-3.0)
-        half = np.where(night > -2.0, 3.0, 0.0)
+        half = np.where(night > -2.0, 3.0, 0.0) + 1.5 * (features[:, _FEATURES.index("days_to_payday")] < 10)
         daily = np.cos((hours[None, :] - phase[:, None]) * (2 * np.pi / 24.0))
         twice = np.cos((hours[None, :] - half[:, None]) * (2 * np.pi / 6.0))
         waves = (
@@ -115,10 +116,9 @@ def draw_joint_world(rng: np.random.Generator, sample: pd.DataFrame) -> JointWor
     features = _features(sample)
 
     def rules(targets: int, size: float) -> _Rules:
-        shape = (targets, _N_RULES, 2)
-        feature = rng.integers(0, len(_FEATURES), shape)
-        feature[..., 1] = (feature[..., 0] + rng.integers(1, len(_FEATURES), shape[:2])) % len(_FEATURES)
-        quantile = rng.uniform(0.25, 0.75, shape)
+        shape = (targets, _N_RULES, _N_SIDES)
+        feature = np.argsort(rng.random((*shape[:2], len(_FEATURES))), axis=2)[..., :_N_SIDES]
+        quantile = rng.uniform(0.3, 0.7, shape)
         cut = np.array(
             [np.nanquantile(features[:, f], q) for f, q in zip(feature.ravel(), quantile.ravel(), strict=True)]
         )
@@ -128,9 +128,9 @@ def draw_joint_world(rng: np.random.Generator, sample: pd.DataFrame) -> JointWor
         return replace(drawn, centre=drawn.sum(features).mean(axis=0))  # nothing is best for everybody
 
     return JointWorld(
-        reach=rules(len(CHANNELS), 1.6),
-        engage=rules(len(CHANNELS) * len(TONES), 1.6),
-        willing=rules(len(TONES), 1.3),
+        reach=rules(len(CHANNELS), 2.2),
+        engage=rules(len(CHANNELS) * len(TONES), 2.2),
+        willing=rules(len(TONES), 1.8),
         rhythm=np.stack([rng.uniform(0.8, 1.6, len(CHANNELS)), rng.uniform(0.5, 1.1, len(CHANNELS))], axis=1),
         offsets=(
             rng.normal(-1.6, 0.1, len(CHANNELS)),

@@ -14,10 +14,18 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.simulation.loggers import Logger, logging_table
 from recommender.simulation.personas import CHANNELS, HOURS, TONES, contact_actions
-from recommender.simulation.population import CATEGORICAL, CONTEXT, Decisions, Population, spread_contacts
+from recommender.simulation.population import (
+    CATEGORICAL,
+    CONTEXT,
+    FIRST_DATE,
+    Decisions,
+    Population,
+    local_to_utc,
+    spread_contacts,
+)
 from recommender.simulation.rewards import RewardModel
 from recommender.simulation.signals import Floats
-from recommender.simulation.world import FIRST_DATE, World, draw_world
+from recommender.simulation.world import World, draw_world
 
 if TYPE_CHECKING:
     from recommender.history import LoggedFeedback
@@ -342,7 +350,7 @@ def _write(
     action = choose(table, decisions.segment, rng)
     minute = rng.integers(0, 60, len(action))
     hour = np.where(action == actions.no_contact_index, 8, np.asarray(HOURS)[actions.codes[action, 1]])
-    sent_at = _to_utc(FIRST_DATE + day.astype("timedelta64[D]"), hour, minute, decisions.timezone)
+    sent_at = local_to_utc(FIRST_DATE + day.astype("timedelta64[D]"), hour, minute, decisions.timezone)
     order = np.argsort(sent_at, kind="stable")
     decisions, action, sent_at = decisions.take(order), action[order], sent_at[order]
     reward_model = RewardModel(actions, settings.reward)
@@ -382,16 +390,6 @@ def choose(table: Floats, segment: Ints, rng: np.random.Generator) -> Ints:
         found = np.searchsorted(cumulative[code], uniform[rows] * cumulative[code, -1], side="right")
         action[rows] = np.minimum(found, table.shape[1] - 1)
     return action
-
-
-def _to_utc(date: NDArray[Any], hour: Ints, minute: Ints, timezone: NDArray[np.generic]) -> NDArray[Any]:
-    local = date.astype("datetime64[us]") + (hour * 60 + minute).astype("timedelta64[m]")
-    instants = np.empty(len(local), dtype="datetime64[us]")
-    for zone in np.unique(timezone):
-        rows = timezone == zone
-        moved = pd.DatetimeIndex(local[rows]).tz_localize(str(zone)).tz_convert("UTC").tz_localize(None)
-        instants[rows] = moved.to_numpy()
-    return instants
 
 
 def _action_columns(actions: ActionSpace, action: Ints) -> dict[str, object]:

@@ -12,7 +12,19 @@ from numpy.typing import NDArray
 from recommender.simulation.personas import LEVEL_STEP, STAGES
 from recommender.simulation.signals import Categorical, Columns, Floats, Signal
 
-__all__ = ["CATEGORICAL", "CONTEXT", "Decisions", "Population", "draw_decisions", "draw_population"]
+__all__ = [
+    "CATEGORICAL",
+    "CONTEXT",
+    "FIRST_DATE",
+    "Decisions",
+    "Population",
+    "draw_decisions",
+    "draw_population",
+    "local_to_utc",
+    "self_cure",
+    "spread_contacts",
+    "text_column",
+]
 
 Ints = NDArray[np.int64]
 
@@ -20,6 +32,7 @@ PRODUCTS = ("credit_card", "personal_loan", "microcredit", "telecom", "utility",
 LANGUAGES = ("es", "en", "pt")
 TIMEZONES = {"CO": "America/Bogota", "MX": "America/Mexico_City", "PE": "America/Lima", "CL": "America/Santiago"}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+FIRST_DATE = np.datetime64("2025-01-06", "D")
 ACTIVE_DAYS = 60
 ACCOUNTS_PER_DEBTOR = 1.25
 
@@ -96,6 +109,8 @@ class Decisions:
         Coordinates in a :class:`~recommender.simulation.personas.PersonaWorld`.
     self_cure : ndarray of shape (n,)
         Probability of paying without any contact.
+    stage : ndarray of shape (n,)
+        Position in :data:`recommender.simulation.personas.STAGES`.
     segment : ndarray of shape (n,)
         Cell of the business rules.
     frame : DataFrame
@@ -108,6 +123,7 @@ class Decisions:
     level: Ints
     persona: Ints
     self_cure: Floats
+    stage: Ints
     segment: Ints
     frame: pd.DataFrame
     timezone: NDArray[np.generic]
@@ -207,20 +223,16 @@ def draw_decisions(
     account: Ints,
     day: Ints,
     *,
-    first_date: np.datetime64,
     period: Ints,
 ) -> Decisions:
     """Fill context and hidden coordinates of decisions on given accounts and days."""
     debtor = population.debtor[account]
+    days_past_due, days_to_payday, log_balance = _situation(population, account, day)
     fixed = {name: values[account] for name, values in population.accounts.items()}
     traits = {name: values[debtor] for name, values in population.traits.items()}
-    date = first_date + day.astype("timedelta64[D]")
+    date = FIRST_DATE + day.astype("timedelta64[D]")
     weekday = (date.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-    day_of_month = (date - date.astype("datetime64[M]")).astype(np.int64) + 1
-    days_past_due = fixed["days_past_due_at_first"] + (day - fixed["first_day"])
     stage = np.digitize(days_past_due, [1, 31, 91])
-    days_to_payday = (fixed["payday"] - day_of_month) % 30
-    log_balance = np.log(fixed["balance_minor"] / 100.0)
     level = (
         _PRODUCT_LEVEL[fixed["product"]]
         - 0.12 * (log_balance - 12.0)
@@ -239,18 +251,18 @@ def draw_decisions(
         "balance_minor": fixed["balance_minor"],
         "months_on_book": fixed["months_on_book"],
         "days_to_payday": days_to_payday,
-        "stage": _text(STAGES, stage),
-        "product": _text(PRODUCTS, fixed["product"]),
-        "weekday": _text(WEEKDAYS, weekday),
-        "language": _text(LANGUAGES, traits["language"]),
-        "country": _text(tuple(TIMEZONES), traits["country"]),
-        "region": _text(tuple(f"{c}-{i}" for c in TIMEZONES for i in range(8)), traits["region"]),
+        "stage": text_column(STAGES, stage),
+        "product": text_column(PRODUCTS, fixed["product"]),
+        "weekday": text_column(WEEKDAYS, weekday),
+        "language": text_column(LANGUAGES, traits["language"]),
+        "country": text_column(tuple(TIMEZONES), traits["country"]),
+        "region": text_column(tuple(f"{c}-{i}" for c in TIMEZONES for i in range(8)), traits["region"]),
     }
     for name in CONTEXT:
         if name not in columns:
             columns[name] = traits[name]
     for signal_name, categories in _categories().items():
-        columns[signal_name] = _text(categories, traits[signal_name])
+        columns[signal_name] = text_column(categories, traits[signal_name])
     return Decisions(
         account=account,
         day=day,
@@ -258,10 +270,27 @@ def draw_decisions(
         level=np.round(level / LEVEL_STEP).astype(np.int64),
         persona=population.persona[debtor],
         self_cure=_self_cure(days_past_due, log_balance, days_to_payday),
+        stage=stage.astype(np.int64),
         segment=(stage * 3 + risk) * 2 + digital,
         frame=pd.DataFrame({name: columns[name] for name in CONTEXT}),
         timezone=np.asarray(list(TIMEZONES.values()))[traits["country"].astype(np.int64)],
     )
+
+
+def _situation(population: Population, account: Ints, day: Ints) -> tuple[Ints, Ints, Floats]:
+    """Days past due, days to the next payday and log balance of accounts on given days."""
+    accounts = population.accounts
+    date = FIRST_DATE + day.astype("timedelta64[D]")
+    day_of_month = (date - date.astype("datetime64[M]")).astype(np.int64) + 1
+    days_past_due = accounts["days_past_due_at_first"][account] + (day - accounts["first_day"][account])
+    days_to_payday = (accounts["payday"][account] - day_of_month) % 30
+    return days_past_due, days_to_payday, np.log(np.maximum(accounts["balance_minor"][account], 1) / 100.0)
+
+
+def self_cure(population: Population, account: Ints, day: Ints) -> Floats:
+    """Probability of paying within the window without any contact."""
+    days_past_due, days_to_payday, log_balance = _situation(population, account, day)
+    return _self_cure(days_past_due, log_balance, days_to_payday)
 
 
 def _self_cure(days_past_due: Ints, log_balance: Floats, days_to_payday: Ints) -> Floats:
@@ -281,7 +310,20 @@ def _categories() -> dict[str, tuple[str, ...]]:
     return {signal.name: signal.categories for signal in default_signals() if isinstance(signal, Categorical)}
 
 
-def _text(levels: tuple[str, ...], codes: NDArray[np.generic]) -> pd.api.extensions.ExtensionArray:
+def text_column(levels: tuple[str, ...], codes: NDArray[np.generic]) -> pd.api.extensions.ExtensionArray:
     """Text column of category codes; NaN stays missing."""
     numbers = np.nan_to_num(np.asarray(codes, dtype=np.float64), nan=-1.0).astype(np.int64)
     return pd.array(list(levels), dtype="str").take(numbers, allow_fill=True)
+
+
+def local_to_utc(
+    date: NDArray[np.datetime64], hour: Ints, minute: Ints, timezone: NDArray[np.generic]
+) -> NDArray[np.datetime64]:
+    """Instants (UTC, without a zone) of local clock times, shape (n,)."""
+    local = date.astype("datetime64[us]") + (hour * 60 + minute).astype("timedelta64[m]")
+    instants = np.empty(len(local), dtype="datetime64[us]")
+    for zone in np.unique(timezone):
+        rows = timezone == zone
+        moved = pd.DatetimeIndex(local[rows]).tz_localize(str(zone)).tz_convert("UTC").tz_localize(None)
+        instants[rows] = moved.to_numpy()
+    return instants

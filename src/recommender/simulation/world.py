@@ -21,13 +21,12 @@ from recommender.simulation.population import (
 )
 from recommender.simulation.signals import AXES, Floats
 
-__all__ = ["BASE_RESPONSE", "FIRST_DATE", "World", "draw_world"]
+__all__ = ["BASE_RESPONSE", "World", "draw_world"]
 
 Ints = NDArray[np.int64]
 
 BASE_RESPONSE = 0.042
 """Response rate of the business rules, whatever the world."""
-FIRST_DATE = np.datetime64("2025-01-06", "D")
 _CALIBRATION_ACCOUNTS = 4_000
 
 
@@ -64,7 +63,7 @@ class World:
         """Fill context and hidden coordinates of decisions; drift runs from half of the log to its last fifth."""
         ramp = (day / n_days - 0.5) / 0.3
         period = np.clip(np.round(ramp * (PERIODS - 1)), 0, PERIODS - 1).astype(np.int64)
-        return draw_decisions(population, account, day, first_date=FIRST_DATE, period=period)
+        return draw_decisions(population, account, day, period=period)
 
     def probability(self, decisions: Decisions) -> Floats:
         """True response probability of every contact action, shape (n, n_contact_actions)."""
