@@ -24,9 +24,10 @@ from scipy.special import expit
 from recommender.actions import ActionSpace
 from recommender.learning.linear_design import LinearDesign
 
-__all__ = ["ActionBlock", "BilinearModel", "action_blocks"]
+__all__ = ["ActionBlock", "BilinearModel", "Crossing", "action_blocks"]
 
 Family = Literal["binomial", "gaussian"]
+Crossing = Literal["pairs", "factors", "none"]
 
 _SMOOTH_FROM = 6
 _MOST_PARAMETERS = 60_000
@@ -50,14 +51,21 @@ class ActionBlock:
     with_context: bool = True
 
 
-def action_blocks(actions: ActionSpace, n_terms: int, *, pairs: bool = True) -> list[ActionBlock]:
-    """Blocks of an action space: all, contact or not, each factor, each pair of factors, the whole action."""
+def action_blocks(actions: ActionSpace, n_terms: int, *, crossing: Crossing = "pairs") -> list[ActionBlock]:
+    """Blocks of an action space: all, contact or not, each factor, each pair of factors, the whole action.
+
+    Parameters
+    ----------
+    crossing : {"pairs", "factors", "none"}
+        What context terms cross: pairs of factors too, single factors, or nothing (a scorecard: context and action
+        add up, so every account gets the same ranking).
+    """
     n_actions = len(actions)
     blocks = [ActionBlock("all", np.ones((n_actions, 1)))]
     if actions.no_contact and n_actions > 1:
         contact = np.zeros((n_actions, 1))
         contact[-1] = 1.0
-        blocks.append(ActionBlock("no contact", contact))
+        blocks.append(ActionBlock("no contact", contact, crossing != "none"))
     bases = []
     for position, levels in enumerate(actions.factors.values()):
         root = _level_basis(levels)
@@ -65,8 +73,8 @@ def action_blocks(actions: ActionSpace, n_terms: int, *, pairs: bool = True) -> 
         bases.append(np.where((codes >= 0)[:, None], root[np.maximum(codes, 0)], 0.0))
     varying = [i for i, size in enumerate(actions.shape) if size > 1]
     names = actions.factor_names
-    blocks += [ActionBlock(names[i], bases[i]) for i in varying]
-    if pairs:
+    blocks += [ActionBlock(names[i], bases[i], crossing != "none") for i in varying]
+    if crossing != "factors":
         for i, j in combinations(varying, 2):
             cross = (bases[i][:, :, None] * bases[j][:, None, :]).reshape(n_actions, -1)
             blocks.append(ActionBlock(f"{names[i]} x {names[j]}", cross, n_terms * cross.shape[1] <= _MOST_PARAMETERS))
@@ -134,7 +142,7 @@ class BilinearModel:
         *,
         family: Family = "binomial",
         weight: NDArray[np.float64] | None = None,
-        pairs: bool = True,
+        crossing: Crossing = "pairs",
         rounds: int = 8,
         prior_scale: float = 1.0,
         precision: NDArray[np.float64] | None = None,
@@ -150,7 +158,7 @@ class BilinearModel:
         precision : ndarray, optional
             Precisions of an earlier fit of the same shape; then they are kept.
         """
-        problem = _Problem(design, U, actions, action, target, family, weight, pairs)
+        problem = _Problem(design, U, actions, action, target, family, weight, crossing)
         return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
@@ -166,7 +174,7 @@ class _Problem:
         target: NDArray[np.float64],
         family: Family,
         weight: NDArray[np.float64] | None,
-        pairs: bool,
+        crossing: Crossing,
     ) -> None:
         self.n_terms, self.n_actions = U.shape[1], len(actions)
         order = np.argsort(action, kind="stable")
@@ -176,11 +184,11 @@ class _Problem:
         self.family = family
         bounds = np.searchsorted(action[order], np.arange(self.n_actions + 1))
         self.slices = [(a, slice(bounds[a], bounds[a + 1])) for a in range(self.n_actions) if bounds[a] < bounds[a + 1]]
-        self.blocks = action_blocks(actions, self.n_terms, pairs=pairs)
+        self.blocks = action_blocks(actions, self.n_terms, crossing=crossing)
         groups = design.groups
         self.terms = [np.arange(self.n_terms) if b.with_context else np.array([0]) for b in self.blocks]
         self.matched = []
-        for factor, members in design.matched:
+        for factor, members in design.matched if crossing != "none" else ():
             where = np.zeros((self.n_terms, self.n_actions))
             for term, code in members:
                 where[term, actions.codes[:, factor] == code] = 1.0

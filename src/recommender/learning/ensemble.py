@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel, Family
+from recommender.learning.bilinear import BilinearModel, Crossing, Family
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.stacking import (
@@ -29,6 +29,7 @@ __all__ = ["EnsembleReport", "RewardEnsemble"]
 
 _CHUNK = 8_192
 _PANEL_CELLS = 25_000_000
+_SHARE_PRECISIONS_FROM = 100_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class EnsembleReport:
 class _GlmPlan:
     name: str
     design: str
-    pairs: bool = True
+    crossing: Crossing = "pairs"
     prior_scale: float = 1.0
 
 
@@ -126,17 +127,29 @@ class RewardEnsemble:
             random_state,
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
-        plans = [_GlmPlan("linear", "linear"), _GlmPlan("curved", "curved"), _GlmPlan("constant", "constant")]
+        plans = [
+            _GlmPlan("linear", "linear"),
+            _GlmPlan("curved", "curved"),
+            _GlmPlan("constant", "constant"),
+            _GlmPlan("scorecard", "linear", "none"),
+        ]
         if n <= 30_000:
-            plans += [_GlmPlan("firm", "linear", prior_scale=4.0), _GlmPlan("no pairs", "linear", pairs=False)]
+            plans += [
+                _GlmPlan("firm", "linear", prior_scale=4.0),
+                _GlmPlan("firmer", "curved", prior_scale=8.0),
+                _GlmPlan("factors", "linear", "factors"),
+                _GlmPlan("firm factors", "linear", "factors", 3.0),
+            ]
         folds = group_folds(groups, 3 if n > 50_000 else 5, random_state)
         n_folds = int(folds.max()) + 1
         tree_plans = self._tree_plans(target, family)
         full = dict(zip(plans, _run([_glm_job(rows, plan, None, None) for plan in plans], n_jobs), strict=True))
+        # precisions learnt on every row would leak into small folds; in large ones they are all but the same
+        known = n > _SHARE_PRECISIONS_FROM
         jobs: list[Callable[[], Any]] = []
         for fold in range(n_folds):
             jobs += [_tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
-            jobs += [_glm_job(rows, plan, folds != fold, full[plan].precision) for plan in plans]
+            jobs += [_glm_job(rows, plan, folds != fold, full[plan].precision if known else None) for plan in plans]
         fitted = iter(_run(jobs, n_jobs))
         names = [*tree_plans, *(plan.name for plan in plans)]
         by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
@@ -331,7 +344,7 @@ def _glm_job(
             rows.target[part],
             family=rows.family,
             weight=None if rows.weight is None else rows.weight[part],
-            pairs=plan.pairs,
+            crossing=plan.crossing,
             prior_scale=plan.prior_scale,
             precision=precision,
         )
