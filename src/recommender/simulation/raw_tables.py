@@ -35,8 +35,8 @@ class SimulatedTables:
     Attributes
     ----------
     accounts, decisions, contacts, outcomes, payments : DataFrame
-        ``decisions`` hold ``NO_CONTACT`` as null factors, and ``eligible``: the eligible set as hexadecimal text of
-        packed bits in the order of ``actions``.
+        ``decisions`` hold ``NO_CONTACT`` as null factors, and ``eligible``: the eligible set as text of 0 and 1, one an
+        action, in the order of ``actions``.
     actions : ActionSpace
     as_of : Timestamp
         When the tables were exported; nothing in them lies after it.
@@ -180,16 +180,16 @@ def _decisions(world: DebtorWorld, every: pd.DataFrame, version: str, *, logged:
     if logged:
         columns["propensity"] = every["propensity"].to_numpy()
     codes, kinds = pd.factorize(every["channels"])
-    columns["eligible"] = pd.array([_hexadecimal(kind, world.actions) for kind in kinds], dtype="str").take(codes)
+    columns["eligible"] = pd.Categorical.from_codes(codes, [_eligible_text(kind, world.actions) for kind in kinds])
     columns["policy_version"] = version
     return pd.DataFrame(columns)
 
 
-def _hexadecimal(channel_bits: int, actions: ActionSpace) -> str:
-    """Eligible set as text, from the bits of the allowed channels and ``NO_CONTACT``."""
+def _eligible_text(channel_bits: int, actions: ActionSpace) -> str:
+    """Eligible set as 0 and 1, one an action, from the bits of the allowed channels and ``NO_CONTACT``."""
     allowed = np.unpackbits(np.array([channel_bits], dtype=np.uint8))[: len(CHANNELS) + 1].astype(bool)
     per_action = np.append(allowed[actions.codes[: actions.n_contact_actions, 0]], allowed[-1])
-    return np.packbits(per_action).tobytes().hex()
+    return "".join("1" if one else "0" for one in per_action)
 
 
 def _contacts(world: DebtorWorld, every: pd.DataFrame) -> pd.DataFrame:
