@@ -32,7 +32,14 @@ def test_a_decision_comes_back_exactly_as_it_was_logged(log: DecisionLog, decide
         action=2,
         eligible=eligible,
         propensity=0.1 + 0.2,
-        context={"stage": "preventive", "tiny": 5e-324, "large": 1e22, "zero": -0.0, "gap": float("nan"), "n": 2**53 + 1},
+        context={
+            "stage": "preventive",
+            "tiny": 5e-324,
+            "large": 1e22,
+            "zero": -0.0,
+            "gap": float("nan"),
+            "n": 2**53 + 1,
+        },
         ranking=[{"action": 2, "expected_reward": 0.031, "lo": None}, {"action": 9, "expected_reward": 0.01}],
         request_key="request-1",
         contact_at=NOON + timedelta(hours=3),
@@ -149,7 +156,10 @@ def test_erasing_an_account_removes_it_and_counts(log: DecisionLog, decide: Deci
     """A data subject's request takes decisions and outcomes; what stays says when and who asked, not about whom."""
     log.record([decide(number) for number in range(14)])
     log.record_outcomes(
-        [OutcomeRecord(decision_id=f"d{n:05d}", occurred_at=NOON + timedelta(days=1), outcome="read") for n in range(14)]
+        [
+            OutcomeRecord(decision_id=f"d{n:05d}", occurred_at=NOON + timedelta(days=1), outcome="read")
+            for n in range(14)
+        ]
     )
     removal = log.erase(account_id="a2", requested_by="privacy desk", at=NOON)
     assert (removal.decisions, removal.outcomes) == (2, 2)
@@ -167,7 +177,9 @@ def test_purging_by_date_keeps_what_is_younger(log: DecisionLog, decide: Decide)
     """Retention removes old decisions with all their outcomes, and orphans of that age; nothing else."""
     log.record([decide(number) for number in range(10)])
     cut = NOON + timedelta(minutes=4)
-    late = [OutcomeRecord(decision_id=f"d{n:05d}", occurred_at=NOON + timedelta(days=3), outcome="read") for n in (1, 8)]
+    late = [
+        OutcomeRecord(decision_id=f"d{n:05d}", occurred_at=NOON + timedelta(days=3), outcome="read") for n in (1, 8)
+    ]
     orphans = [
         OutcomeRecord(decision_id="x", occurred_at=NOON, outcome="read"),
         OutcomeRecord(decision_id="y", occurred_at=NOON + timedelta(days=1), outcome="read"),
@@ -195,8 +207,8 @@ def test_many_threads_write_at_once_without_loss(log: DecisionLog, decide: Decid
 
     def send(start: int) -> None:
         try:
-            for first in range(start, start + 20, 4):
-                stored.append(log.record([decide(number) for number in range(first, first + 8)]).stored)
+            batches = [[decide(number) for number in range(first, first + 8)] for first in range(start, start + 20, 4)]
+            stored.extend(log.record(batch).stored for batch in batches)
         except BaseException as error:  # noqa: BLE001 - reported by the assertion below
             failures.append(error)
 
