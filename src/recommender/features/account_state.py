@@ -14,9 +14,19 @@ from recommender.features._windows import last_at_or_before, order_by_account
 from recommender.local_time import DAY_US, is_timezone, local_time
 from recommender.tables import STATIC_COLUMNS
 
-__all__ = ["STAGES", "AccountStates", "stage_names"]
+__all__ = ["DERIVED", "STAGES", "AccountStates", "stage_names"]
 
 STAGES: tuple[str, ...] = ("preventive", "administrative", "extrajudicial", "judicial")
+DERIVED: tuple[str, ...] = (
+    "days_past_due",
+    "days_to_due",
+    "stage",
+    "past_delinquencies",
+    "recurrent",
+    "balance_to_income",
+)
+"""Columns worked out from the state in force."""
+
 _KEYS = ("account_id", "valid_from", "_row", "_position")
 _NOT_CONTEXT = ("debtor_id", "timezone", "currency", "due_date", "arrears_cause_volunteered")
 

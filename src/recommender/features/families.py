@@ -7,10 +7,14 @@ import re
 __all__ = ["FAMILIES", "family_of"]
 
 FAMILIES: dict[str, str] = {
-    "payment_history": r"^(debtor_payments_|payments_|paid_|days_since_payment|last_payment|promises_|past_delinquencies|recurrent)",
+    "payment_history": (
+        r"^(debtor_)?(payments_|paid_|days_since_payment|last_payment|promises_)|^(past_delinquencies|recurrent)"
+    ),
     "situation": r"^(stage$|days_past_due|days_to_due|balance_minor|product$|principal_|overdue_|arrears_amount)",
     "capacity": r"(income|salary|employ|capacity|expense|credit_limit|solvency|balance_to_)",
-    "engagement": r"^(debtor_contacts_|debtor_responses_|contacts_|responses_|days_since_(contact|response)|inbound_|undelivered_|opt_outs_|complaints_)",
+    "engagement": (
+        r"^(debtor_)?(contacts_|responses_|days_since_(contact|response)|inbound_|undelivered_|opt_outs_|complaints_)"
+    ),
     "preference": r"^(reachable_|consented_|preferred_|prefers_|language$)",
     "arrears_cause": r"^arrears_cause$",
     "status": r"^(do_not_contact|disputed|insolvent|represented|in_lawsuit|hardship|deceased|cease_contact)$",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from recommender.features.account_state import AccountStates
+from recommender.features.account_state import DERIVED, AccountStates
 from recommender.features.event_log import EventLog
 
 __all__ = ["Knowledge"]
@@ -85,6 +85,11 @@ class Knowledge:
             )
         return cls(events, debtor_events, states, debtor_of)
 
+    @property
+    def computed(self) -> set[str]:
+        """Columns that are computed here from dated events and states, so they cannot know what came later."""
+        return {*self.events.column_names, *(f"debtor_{name}" for name in _OF_DEBTOR), *DERIVED}
+
     def at(self, account_id: pd.Series, instant: pd.Series) -> pd.DataFrame:
         """Context of each account as of each moment.
 
@@ -102,7 +107,10 @@ class Knowledge:
         parts = []
         if self.states is not None:
             state = self.states.at(account_id, instant)
-            parts.append(state[[*self.states.context_names(state), "_timezone"]])
+            names = self.states.context_names(state)
+            for name in self.computed.difference(DERIVED).intersection(names):
+                self.states.left_out[name] = "computed here from the events instead"
+            parts.append(state[[*(name for name in names if name not in self.states.left_out), "_timezone"]])
         parts.append(self.events.features(account_id, instant))
         if self.debtor_of is not None:
             debtor = account_id.map(self.debtor_of)

@@ -197,7 +197,7 @@ def build_feedback(
         left_alone=chosen == (-1 if no_contact is None else no_contact),
     )
     left_out = dict(knowledge.states.left_out) if knowledge.states is not None else {}
-    names = _context_names(context, rewards.reward, own, set(keep), left_out)
+    names = _context_names(context, rewards.reward, knowledge.computed, set(keep), left_out)
     head = rows[["decision_id", "account_id"]].assign(debtor_id=debtor, decided_at=rows["decided_at"])
     frame = pd.concat([head, rows[list(actions.factors)]], axis=1)
     with_propensity = "propensity" in rows and bool(rows["propensity"].notna().any())
@@ -320,12 +320,10 @@ def _knowledge(
 
 
 def _context_names(
-    context: pd.DataFrame, reward: NDArray[np.float64], own: Sequence[str], keep: set[str], left_out: dict[str, str]
+    context: pd.DataFrame, reward: NDArray[np.float64], computed: set[str], keep: set[str], left_out: dict[str, str]
 ) -> list[str]:
     """Columns that may be context; the others go to ``left_out`` with the reason."""
-    given = [
-        name for name in context.columns if family_of(str(name)) in ("profile", "capacity", "status") or name in own
-    ]
+    given = [str(name) for name in context.columns if name not in computed]
     suspects = leakage_suspects(context, reward, given)
     suspects = {name: f"leak: it {why}" for name, why in suspects.items()}
     suspects |= dict.fromkeys(protected_names(list(context.columns)), "protected attribute")
@@ -367,8 +365,8 @@ def _note_missing(report: BuildReport, given: Mapping[str, Any], with_propensity
         report.notes.append("No propensities were logged; they will be estimated and flagged.")
     if report.single_snapshot:
         report.notes.append(
-            "accounts holds one row an account: columns that vary over time are left out of training. Export the change "
-            "history (valid_from), or pass snapshot='trust' if each row was in force from its valid_from on."
+            "accounts holds one row an account: columns that vary over time are left out of training. Export the "
+            "change history (valid_from), or pass snapshot='trust' if each row was in force from its valid_from on."
         )
 
 

@@ -1,0 +1,204 @@
+"""``ingest``: from raw tables to a log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.guardrails.vocabulary import CHANNELS
+from recommender.history import BuildReport, Built, build_feedback
+from recommender.store.log_files import write_log
+from recommender.store.tables_io import read_table, write_quarantine
+
+FACTORS = ("channel", "hour", "tone")
+TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
+Source = Annotated[str | None, typer.Option(help="Parquet or CSV file, or SQLAlchemy URL#table.")]
+Factors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--factor", help="Action factor and its levels, e.g. channel=call,sms or hour=8..20; repeat for more."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("ingest")(run)
+
+
+def run(
+    out: Annotated[Path, typer.Option(help="Log to write (Parquet), with <file>.roles.json beside it.")],
+    accounts: Source = None,
+    decisions: Source = None,
+    contacts: Source = None,
+    outcomes: Source = None,
+    payments: Source = None,
+    factor: Factors = None,
+    reward: Annotated[str, typer.Option(help="A rung of the ladder, response, amount or amount_gross.")] = (
+        "right_party_contact"
+    ),
+    window_days: Annotated[float, typer.Option(min=0.0, help="Attribution window.")] = 14.0,
+    attribution: Annotated[str, typer.Option(help="account, debtor or last_contact.")] = "account",
+    as_of: Annotated[
+        str | None, typer.Option(help="Now, for this log (ISO 8601 with offset); default: the clock.")
+    ] = None,
+    naive_timezone: Annotated[str | None, typer.Option(help="IANA zone of instants without an offset.")] = None,
+    default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
+    currency: Annotated[str | None, typer.Option(help="Currency of the strategy.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the CSV files.")] = None,
+    trust_snapshot: Annotated[
+        bool, typer.Option(help="Accounts hold one row each, in force from its valid_from on.")
+    ] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option(help="Context column to keep although it looks like a leak.")
+    ] = None,
+    quarantine: Annotated[Path | None, typer.Option(help="Folder of rows that broke a contract.")] = None,
+    no_contact: Annotated[
+        bool | None, typer.Option(help="Whether NO_CONTACT is an action; default: if decided.")
+    ] = None,
+) -> None:
+    """Turn raw tables into a log: contracts, quarantine, context as of each decision, rewards in a window.
+
+    Then: python -m pipelines doctor LOG, python -m pipelines train LOG
+    """
+    console = Console()
+    built, folder = build_from_sources(
+        {
+            "accounts": accounts,
+            "decisions": decisions,
+            "contacts": contacts,
+            "outcomes": outcomes,
+            "payments": payments,
+        },
+        console,
+        factor=factor,
+        encoding=encoding,
+        no_contact=no_contact,
+        quarantine=quarantine or out.with_name(out.name + ".quarantine"),
+        reward=reward,
+        window_days=window_days,
+        attribution=attribution,
+        as_of=as_of or datetime.now(UTC),
+        naive_timezone=naive_timezone,
+        default_timezone=default_timezone,
+        currency=currency,
+        snapshot="trust" if trust_snapshot else "leave_out",
+        keep=keep or (),
+    )
+    save(built, out)
+    show(built.report, console)
+    console.print(f"{built.feedback!r}", highlight=False, markup=False)
+    console.print(f"log: {out}   quarantine: {folder} ({len(built.quarantine):,} rows)", highlight=False)
+
+
+def build_from_sources(
+    sources: dict[str, str | None],
+    console: Console,
+    *,
+    factor: list[str] | None = None,
+    encoding: str | None = None,
+    no_contact: bool | None = None,
+    quarantine: Path | None = None,
+    **options: Any,
+) -> tuple[Built, Path | None]:
+    """Read the tables, build the log and write the quarantine."""
+    if sources.get("contacts") is None:
+        raise InvalidInput("The contacts table is missing.", column="contacts", mend="Give --contacts FILE_OR_URL.")
+    frames: dict[str, pd.DataFrame | None] = {}
+    with console.status("Reading tables ..."):
+        for name in TABLES:
+            source = sources.get(name)
+            frames[name] = None if source is None else read_table(source, table=name, encoding=encoding)
+    actions = action_space(frames, factor, no_contact)
+    with console.status("Checking, linking, looking back in time ..."):
+        built = build_feedback(*(frames[name] for name in TABLES), actions=actions, **options)
+    if quarantine is not None:
+        write_quarantine(built.quarantine, built.report.to_dict(), quarantine)
+    return built, quarantine
+
+
+def action_space(
+    frames: dict[str, pd.DataFrame | None], factor: list[str] | None, no_contact: bool | None
+) -> ActionSpace:
+    """Levels as given, else those that at least one row in a thousand of the decisions (or contacts) has."""
+    decisions = frames.get("decisions")
+    source = frames["contacts"] if decisions is None else decisions
+    if source is None:
+        raise InvalidInput("There are no decisions.", column="contacts", mend="Give --contacts or --decisions.")
+    if factor:
+        levels = dict(map(_parse_factor, factor))
+    else:
+        names = [name for name in FACTORS if name in source.columns]
+        levels = {name: _frequent(source[name]) for name in names}
+        if decisions is None and "hour" not in levels:
+            levels = {"channel": levels.get("channel", []), "hour": list(range(7, 22)), "tone": levels.get("tone", [])}
+            levels = {name: held for name, held in levels.items() if held}
+    held = [name for name in levels if name in source.columns]
+    alone = bool(decisions is not None and held and _left_alone(source[held]).any())
+    return ActionSpace(levels, no_contact=alone if no_contact is None else no_contact)
+
+
+def save(built: Built, out: Path) -> None:
+    """Write the log and its roles; an eligible set becomes one boolean column an action."""
+    frame, roles = built.frame, dict(built.roles)
+    if built.eligible is not None:
+        names = [f"eligible_{action:04d}" for action in range(built.eligible.shape[1])]
+        frame = pd.concat([frame, pd.DataFrame(built.eligible, columns=names)], axis=1)
+        roles["eligible"] = names
+    write_log(frame, out, actions=built.feedback.actions, roles=roles)
+
+
+def show(report: BuildReport, console: Console) -> None:
+    """Print counts, reasons, families and notes."""
+    counts = Table("table", "rows", "clean", "quarantined", title="Raw tables")
+    for row in report.counts.itertuples(index=False):
+        counts.add_row(row.table, f"{row.given:,}", f"{row.clean:,}", f"{row.quarantined:,}")
+    console.print(counts)
+    if len(report.reasons):
+        reasons = Table("table", "column", "rule", "rows", title="In quarantine")
+        for row in report.reasons.itertuples(index=False):
+            reasons.add_row(row.table, row.column, row.rule, f"{row.rows:,}")
+        console.print(reasons)
+    families = Table("feature family", "columns", title="Context as of each decision")
+    for family, names in report.families.items():
+        families.add_row(family, ", ".join(names))
+    console.print(families)
+    for name, why in report.left_out.items():
+        console.print(f"[yellow]left out[/] {name}: {why}", highlight=False)
+    for note in report.notes:
+        console.print(f"[dim]note:[/] {note}", highlight=False)
+
+
+def _parse_factor(text: str) -> tuple[str, list[Any]]:
+    name, equals, levels = text.partition("=")
+    if not equals or not levels:
+        raise InvalidInput(
+            f"--factor {text!r} gives no levels.", column="factor", mend="Write channel=call,sms or hour=8..20."
+        )
+    first, dots, last = levels.partition("..")
+    if dots and first.isdigit() and last.isdigit():
+        return name, list(range(int(first), int(last) + 1))
+    listed = [level.strip() for level in levels.split(",")]
+    return name, [int(level) for level in listed] if all(level.isdigit() for level in listed) else listed
+
+
+def _frequent(column: pd.Series) -> list[Any]:
+    """Levels by name, without the rare ones that are likely slips."""
+    text = column.dropna().astype(str).str.strip().str.replace(r"\.0$", "", regex=True)
+    counts = text[~text.isin(["", "NO_CONTACT"])].value_counts()
+    held = sorted(str(level) for level in counts.index[counts >= max(1.0, counts.sum() / 1000)])
+    if column.name == "channel" and (known := [level for level in held if level in CHANNELS]):
+        return known  # others are slips, and go to quarantine, unless --factor names them
+    return sorted(int(level) for level in held) if held and all(level.isdigit() for level in held) else held
+
+
+def _left_alone(factors: pd.DataFrame) -> pd.Series:
+    return (factors.isna() | (factors == "NO_CONTACT") | (factors == "")).all(axis=1)

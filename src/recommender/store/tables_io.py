@@ -1,0 +1,187 @@
+"""Raw tables from Parquet, CSV or a database, and the quarantine on its way out."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from recommender.errors import InvalidInput
+
+__all__ = ["read_table", "write_quarantine"]
+
+_SEPARATORS = (",", ";", "\t", "|")
+_CSV_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv", ".tsv.gz")
+_SNIFFED_BYTES = 1 << 16
+
+
+def read_table(source: str | Path, *, table: str, encoding: str | None = None) -> pd.DataFrame:
+    """Read one raw table.
+
+    Parameters
+    ----------
+    source : str or Path
+        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``, also ``.gz``), or ``<SQLAlchemy URL>#<table>``, e.g.
+        ``sqlite:///crm.db#payments``; without ``#`` the database table is called like the raw table.
+    table : str
+        Name of the raw table, for messages and as the default database table.
+    encoding : str or None
+        Of a CSV file; None = UTF-8, UTF-16 by its byte order mark. Cells in another encoding are kept as they can be
+        told, so that the contract check puts their rows, not the file, into quarantine.
+
+    Returns
+    -------
+    DataFrame
+        CSV cells as text: the contracts read them.
+
+    Raises
+    ------
+    InvalidInput
+        When nothing can be read; names the source and the mend.
+    """
+    text = str(source)
+    if "://" in text:
+        return _read_sql(text, table)
+    place = Path(text)
+    if not place.exists():
+        raise InvalidInput(f"Table {table!r}: there is no file {place}.", column=table, mend="Check the path.")
+    if place.is_file() and place.stat().st_size == 0:
+        raise InvalidInput(f"Table {table!r}: {place} is empty.", column=table, mend="Export it again, with a header.")
+    try:
+        frame = (
+            _read_csv(place, table, encoding) if place.name.lower().endswith(_CSV_ENDINGS) else pd.read_parquet(place)
+        )
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
+        raise InvalidInput(
+            f"Table {table!r}: {place} cannot be read ({_first_line(error)}).",
+            column=table,
+            mend="Give a Parquet file, or a CSV file with a header line.",
+        ) from error
+    return frame
+
+
+def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: Path | str) -> list[Path]:
+    """Write one CSV a table (UTF-8) and the counts as JSON; earlier files of the folder are replaced.
+
+    Returns
+    -------
+    list of Path
+        What was written; a table without bad rows has no file.
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    for old in place.glob("*.quarantine.csv"):
+        old.unlink()
+    written = []
+    for table, rows in quarantine.groupby("table", sort=True):
+        path = place / f"{table}.quarantine.csv"
+        rows.to_csv(path, index=False, encoding="utf-8")
+        written.append(path)
+    counts = place / "report.json"
+    counts.write_text(json.dumps(report, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    return [*written, counts]
+
+
+def _read_csv(place: Path, table: str, encoding: str | None) -> pd.DataFrame:
+    raw = _head(place)
+    told = encoding or _encoding_of(raw)
+    try:
+        codecs.lookup(told)
+    except LookupError as error:
+        raise InvalidInput(
+            f"Table {table!r}: there is no encoding {told!r}.", column="encoding", mend="Use e.g. utf-8 or latin-1."
+        ) from error
+    header = raw.decode(told, errors="replace").splitlines()[0] if raw else ""
+    if "\x00" in header:
+        raise InvalidInput(
+            f"Table {table!r}: {place} holds binary data or is in another encoding than {told}.",
+            column=table,
+            mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
+        )
+    separator = max(_SEPARATORS, key=header.count)
+    # An undecodable byte becomes U+FFFD: the row is found by the contract check, the rest of the file is used.
+    return pd.read_csv(
+        place,
+        sep=separator,
+        encoding=told,
+        encoding_errors="replace",
+        dtype="str",
+        keep_default_na=False,
+        na_values=[""],
+    )
+
+
+def _head(place: Path) -> bytes:
+    if place.name.lower().endswith(".gz"):
+        import gzip
+
+        with gzip.open(place) as stream:
+            return bytes(stream.read(_SNIFFED_BYTES))
+    with place.open("rb") as stream:
+        return stream.read(_SNIFFED_BYTES)
+
+
+def _encoding_of(head: bytes) -> str:
+    """UTF-8 unless a byte order mark, or zero bytes at every other place, say UTF-16."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    line = head[:200]
+    if len(line) >= 4:
+        if not any(line[0::2]) or line[0::2].count(0) > 0.4 * len(line[0::2]):
+            return "utf-16-be"
+        if line[1::2].count(0) > 0.4 * len(line[1::2]):
+            return "utf-16-le"
+    return "utf-8"
+
+
+def _read_sql(source: str, table: str) -> pd.DataFrame:
+    url, _, name = source.partition("#")
+    name = name or table
+    schema, _, bare = name.rpartition(".")
+    try:
+        engine = sa.create_engine(url)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+        raise InvalidInput(
+            f"Table {table!r}: the database address cannot be used ({_first_line(error)}).",
+            column=table,
+            mend="Write e.g. sqlite:///crm.db#payments or postgresql+psycopg://host/db#payments.",
+        ) from error
+    if engine.dialect.name == "sqlite" and engine.url.database and not Path(engine.url.database).is_file():
+        raise InvalidInput(
+            f"Table {table!r}: there is no database file {engine.url.database}.", column=table, mend="Check the path."
+        )
+    try:
+        with engine.connect() as connection:
+            described = sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
+            frame = pd.read_sql(sa.select(described), connection)
+    except sa.exc.NoSuchTableError as error:
+        held: Sequence[str] = sa.inspect(engine).get_table_names()
+        raise InvalidInput(
+            f"Table {table!r}: the database has no table {name!r}.",
+            column=table,
+            mend=f"It has {', '.join(held) or 'no tables'}; name one after '#'.",
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        # The address may hold a password: say what failed, not where.
+        raise InvalidInput(
+            f"Table {table!r}: the database cannot be read ({type(error).__name__}).",
+            column=table,
+            mend="Check the address, the rights of the user and that the server is up.",
+        ) from error
+    finally:
+        engine.dispose()
+    return frame
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
