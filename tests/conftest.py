@@ -1,0 +1,40 @@
+"""Shared logs with known truth; small, so that the quick tests stay quick."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+from hypothesis import settings
+
+settings.register_profile("quick", deadline=None, print_blob=True)
+settings.load_profile("quick")
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """A simulated log of 6,000 contacts with its truth."""
+    from recommender.simulation import simulate
+
+    return simulate(6_000, seed=1, no_contact=True)
+
+
+@pytest.fixture(scope="session")
+def simulated_log(simulated):
+    """The same as checked feedback."""
+    return simulated.feedback()
+
+
+@pytest.fixture(scope="session")
+def strategy(simulated_log):
+    """A strategy trained on the simulated log."""
+    from recommender import ContactStrategy
+
+    return ContactStrategy(n_jobs=2, random_state=0).fit(simulated_log)
+
+
+@pytest.fixture(scope="session")
+def saved_strategy(strategy, tmp_path_factory):
+    """The strategy on disk."""
+    return strategy.save(tmp_path_factory.mktemp("strategy") / "strategy")
