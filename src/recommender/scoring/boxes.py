@@ -1,19 +1,15 @@
-"""The set of actions that reaches each leaf: a product of factor levels, written as difference updates."""
+"""The set of actions that reaches each leaf: a product of factor levels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.scoring.model_text import Tree, goes_left
 
-__all__ = ["ActionGrid", "Leaf", "Updates", "reach_leaves"]
-
-Updates = tuple[tuple[int, int], ...]
+__all__ = ["ActionGrid", "Leaf", "reach_leaves"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,6 @@ class ActionGrid:
     columns: tuple[int, ...]
     values: tuple[NDArray[np.float64], ...]
     no_contact: tuple[float, ...] | None
-    _updates: dict[tuple[tuple[int, ...], bool], Updates] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,43 +45,26 @@ class ActionGrid:
         mesh = np.stack([axis.ravel() for axis in np.meshgrid(*self.values, indexing="ij")], axis=1)
         return mesh if self.no_contact is None else np.vstack([mesh, np.array([self.no_contact])])
 
-    def updates(self, levels: tuple[int, ...], no_contact: bool) -> Updates:
-        """Cells and signs whose prefix sum over all factors is the indicator of a box.
-
-        Parameters
-        ----------
-        levels : tuple of int
-            Bit set of the levels allowed, one a factor.
-        no_contact : bool
-            Whether ``NO_CONTACT`` (kept in the cell after the grid, outside the prefix sum) belongs to it.
-
-        Returns
-        -------
-        tuple of (cell, sign)
-        """
-        key = (levels, no_contact)
-        known = self._updates.get(key)
-        if known is not None:
-            return known
-        ends = [_ends(bits, size) for bits, size in zip(levels, self.shape, strict=True)]
-        strides = np.cumprod([1, *self.shape[:0:-1]])[::-1].tolist()
-        found = [
-            (sum(at * stride for (at, _), stride in zip(corner, strides, strict=True)), _sign(corner))
-            for corner in product(*ends)
-        ]
-        if no_contact:
-            found.append((self.n_cells, 1))
-        self._updates[key] = tuple(found)
-        return self._updates[key]
-
 
 @dataclass(frozen=True)
 class Leaf:
-    """A leaf that some action can reach: its number, the context nodes on its way, and its box."""
+    """A leaf that some action can reach.
+
+    Attributes
+    ----------
+    number : int
+    path : tuple of (int, bool)
+        The context nodes on its way, and whether it lies to the left of each.
+    levels : tuple of int
+        Bit set of the levels of each factor that reach it; their product is its box.
+    no_contact : bool
+        Whether ``NO_CONTACT`` reaches it.
+    """
 
     number: int
     path: tuple[tuple[int, bool], ...]
-    updates: Updates
+    levels: tuple[int, ...]
+    no_contact: bool
 
 
 def reach_leaves(tree: Tree, grid: ActionGrid) -> list[Leaf]:
@@ -100,7 +78,6 @@ def reach_leaves(tree: Tree, grid: ActionGrid) -> list[Leaf]:
     Returns
     -------
     list of Leaf
-        ``path`` holds (context node, went left).
     """
     full = tuple((1 << size) - 1 for size in grid.shape)
     sides = _factor_sides(tree, grid)
@@ -114,7 +91,7 @@ def reach_leaves(tree: Tree, grid: ActionGrid) -> list[Leaf]:
         if 0 in levels and not no_contact:
             continue
         if node < 0:
-            found.append(Leaf(~node, path, grid.updates(levels, no_contact)))
+            found.append(Leaf(~node, path, levels, no_contact))
             continue
         left, right = int(tree.left[node]), int(tree.right[node])
         if node not in sides:
@@ -141,22 +118,3 @@ def _factor_sides(tree: Tree, grid: ActionGrid) -> dict[int, tuple[int, int, boo
         bits = sum(1 << level for level in np.flatnonzero(left[:-1]).tolist())
         sides[node] = (factor, bits, bool(left[-1]))
     return sides
-
-
-def _ends(bits: int, size: int) -> list[tuple[int, int]]:
-    """Where runs of set bits begin (+1) and end (-1)."""
-    ends = []
-    before = 0
-    for level in range(size):
-        now = (bits >> level) & 1
-        if now != before:
-            ends.append((level, now - before))
-        before = now
-    return ends
-
-
-def _sign(corner: Sequence[tuple[int, int]]) -> int:
-    sign = 1
-    for _, one in corner:
-        sign *= one
-    return sign

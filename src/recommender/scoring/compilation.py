@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.scoring.boxes import ActionGrid, Leaf, reach_leaves
 from recommender.scoring.coding import CodedColumns, FeatureCoding, code_columns, left_rows
+from recommender.scoring.layout import CellLayout, choose_layout
 from recommender.scoring.model_text import Tree, TreeEnsemble
 
 __all__ = ["CompiledEnsemble", "LeafTables", "WordTables", "compile_ensemble"]
@@ -42,11 +43,14 @@ class LeafTables(NamedTuple):
     """What surviving leaves add to the scores, in fixed point."""
 
     value: NDArray[np.int64]  # (n_words * 64,)
-    update_start: NDArray[np.int32]  # (n_words * 64 + 1,)
-    update_cell: NDArray[np.int32]
-    update_sign: NDArray[np.int8]
+    end_start: NDArray[np.int64]  # (n_words * 64 + 1,) into the ends
+    end_cell: NDArray[np.int32]
+    end_sign: NDArray[np.int64]
+    lanes: NDArray[np.uint8]  # (n_words * 64, n_vectors): a bit a lane
+    no_contact: NDArray[np.int64]  # (n_words * 64,): -1 where NO_CONTACT reaches the leaf, else 0
     initial: NDArray[np.int64]  # (n_cells + 1,): what holds for every account
-    shape: NDArray[np.int64]  # levels of each factor
+    run_shape: NDArray[np.int64]  # levels of each run factor
+    cell_of_action: NDArray[np.int64]  # (n_actions,)
     n_whole: int  # leading words that hold a whole tree: exactly one leaf survives for each action
     n_words: int
 
@@ -98,30 +102,31 @@ def compile_ensemble(ensemble: TreeEnsemble, grid: ActionGrid) -> CompiledEnsemb
     """
     source = {c: i for i, c in enumerate(c for c in range(ensemble.n_columns) if c not in grid.columns)}
     exponent, scale, bound = _fixed_point(ensemble.trees)
-    initial = np.zeros(grid.n_cells + 1, dtype=np.int64)
+    reached = [reach_leaves(tree, grid) for tree in ensemble.trees]
+    boxes = [leaf.levels for leaves in reached for leaf in leaves]
+    layout = choose_layout(grid.shape, boxes, len(ensemble.trees))
+    initial = np.zeros(layout.n_cells + 1, dtype=np.int64)
     whole: list[_Word] = []
     pieces: list[_Word] = []
-    for tree in ensemble.trees:
-        leaves = reach_leaves(tree, grid)
+    for tree, leaves in zip(ensemble.trees, reached, strict=True):
         if len(leaves) > _LEAVES_PER_WORD or not any(leaf.path for leaf in leaves):
             for leaf in leaves:
                 if not leaf.path:  # holds for every account
-                    for cell, sign in leaf.updates:
-                        initial[cell] += sign * _fixed(tree.leaf_value[leaf.number], exponent)
-            leaves = [leaf for leaf in leaves if leaf.path]
+                    _add_box(initial, layout, leaf, _fixed(tree.leaf_value[leaf.number], exponent))
+            conditional = [leaf for leaf in leaves if leaf.path]
             pieces += [
-                _Word(tree, leaves[start : start + _LEAVES_PER_WORD])
-                for start in range(0, len(leaves), _LEAVES_PER_WORD)
+                _Word(tree, conditional[start : start + _LEAVES_PER_WORD])
+                for start in range(0, len(conditional), _LEAVES_PER_WORD)
             ]
         else:
-            # The lowest survivor needs no updates: let it be the one that would need most.
-            whole.append(_Word(tree, sorted(leaves, key=lambda leaf: -len(leaf.updates))))
+            # The lowest survivor is added to all actions at once: let it be the one that would need most steps.
+            whole.append(_Word(tree, sorted(leaves, key=lambda leaf: -len(layout.ends(leaf.levels)))))
     words = [*whole, *pieces]
     coded = code_columns([word.tree for word in words], source)
     return CompiledEnsemble(
         coded.coding,
         _word_tables(words, coded),
-        _leaf_tables(words, len(whole), initial, exponent, grid),
+        _leaf_tables(words, len(whole), initial, exponent, layout, grid.no_contact is not None),
         exponent,
         scale,
         bound,
@@ -208,27 +213,54 @@ def _distinct_rows(rows: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArra
     return rows[first], np.asarray(inverse, dtype=np.int64).ravel()
 
 
+def _add_box(cells: NDArray[np.int64], layout: CellLayout, leaf: Leaf, value: int) -> None:
+    lanes = np.unpackbits(layout.lanes(leaf.levels), bitorder="little").astype(np.int64)
+    for cell, sign in layout.ends(leaf.levels):
+        cells[cell : cell + len(lanes)] += sign * value * lanes
+    if leaf.no_contact:
+        cells[-1] += value
+
+
 def _leaf_tables(
-    words: Sequence[_Word], n_whole: int, initial: NDArray[np.int64], exponent: int, grid: ActionGrid
+    words: Sequence[_Word],
+    n_whole: int,
+    initial: NDArray[np.int64],
+    exponent: int,
+    layout: CellLayout,
+    no_contact: bool,
 ) -> LeafTables:
     n_words = -(-len(words) // WORDS_PER_BLOCK) * WORDS_PER_BLOCK
-    value = np.zeros(n_words * _LEAVES_PER_WORD, dtype=np.int64)
-    count = np.zeros(n_words * _LEAVES_PER_WORD, dtype=np.int64)
-    updates: list[tuple[int, int]] = []
+    n_leaves = n_words * _LEAVES_PER_WORD
+    value = np.zeros(n_leaves, dtype=np.int64)
+    count = np.zeros(n_leaves, dtype=np.int64)
+    lanes = np.zeros((n_leaves, layout.n_vectors), dtype=np.uint8)
+    reaches_no_contact = np.zeros(n_leaves, dtype=np.int64)
+    ends: list[tuple[int, int]] = []
+    known: dict[tuple[int, ...], tuple[list[tuple[int, int]], NDArray[np.uint8]]] = {}
     for index, word in enumerate(words):
         for bit, leaf in enumerate(word.leaves):
             slot = index * _LEAVES_PER_WORD + bit
+            if leaf.levels not in known:
+                box = layout.ends(leaf.levels)
+                known[leaf.levels] = box, layout.lanes(leaf.levels)
+            box, inside = known[leaf.levels]
             value[slot] = _fixed(word.tree.leaf_value[leaf.number], exponent)
-            count[slot] = len(leaf.updates)
-            updates.extend(leaf.updates)
-    flat = np.array(updates, dtype=np.int64).reshape(-1, 2)
+            count[slot] = len(box)
+            lanes[slot] = inside
+            reaches_no_contact[slot] = -int(leaf.no_contact)
+            ends.extend(box)
+    flat = np.array(ends, dtype=np.int64).reshape(-1, 2)
+    cell_of_action = layout.cell_of_action()
     return LeafTables(
-        value,
-        np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
-        flat[:, 0].astype(np.int32),
-        flat[:, 1].astype(np.int8),
-        initial,
-        np.array(grid.shape, dtype=np.int64),
-        n_whole,
-        n_words,
+        value=value,
+        end_start=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(count)]),
+        end_cell=flat[:, 0].astype(np.int32),
+        end_sign=np.ascontiguousarray(flat[:, 1]),
+        lanes=lanes,
+        no_contact=reaches_no_contact,
+        initial=initial,
+        run_shape=np.array(layout.run_shape, dtype=np.int64),
+        cell_of_action=np.append(cell_of_action, layout.n_cells) if no_contact else cell_of_action,
+        n_whole=n_whole,
+        n_words=n_words,
     )

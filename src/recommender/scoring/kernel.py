@@ -6,18 +6,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
 from recommender.scoring.coding import FeatureCoding
 from recommender.scoring.compilation import LeafTables, WordTables
+from recommender.scoring.vector import add_to_lanes, and_lines, lowest_bit
 
 __all__ = ["ROWS_PER_PASS", "score_rows"]
 
 ROWS_PER_PASS = 256  # what is kept between the stages for so many rows stays in the L2 cache
 
-_EVERY_LEAF = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -26,20 +25,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def _compiled(function: _Function) -> _Function:
     """Compile at the first call, keep the machine code on disk, and run without the interpreter lock."""
     return cast("_Function", njit(cache=True, nogil=True)(function))
-
-
-def _lowest_bit_typed(typing_context: Any, word: Any) -> Any:  # noqa: ARG001
-    """Position of the lowest set bit (one machine instruction)."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        from llvmlite import ir
-
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), generate
-
-
-_lowest_bit = cast("Callable[[Any], int]", intrinsic(_lowest_bit_typed))
 
 
 @_compiled
@@ -87,9 +72,9 @@ def score_rows(
             _add_up(alive[at - start], leaves, cells)
             if k == 0:
                 for action in range(n_actions):
-                    scores[at, action] = cells[action] * unit
+                    scores[at, action] = cells[leaves.cell_of_action[action]] * unit
             else:
-                _select(cells, n_actions, mask, at, unit, best, ids[at], scores[at])
+                _select(cells, leaves.cell_of_action, mask, at, unit, best, ids[at], scores[at])
 
 
 @_compiled
@@ -133,65 +118,59 @@ def _code(X: NDArray[np.float64], start: int, stop: int, coding: FeatureCoding, 
 @_compiled
 def _survive(n: int, tables: WordTables, rows: NDArray[np.int32], alive: NDArray[np.uint64]) -> None:
     """Leaves that the context leaves alive: blocks outside, accounts inside, eight trees in one register."""
-    words = tables.words
+    n_rows = tables.line_of_row.shape[1]
     for block in range(tables.column_start.shape[0] - 1):
         begin = tables.column_start[block]
         end = tables.column_start[block + 1]
-        line_of_row = tables.line_of_row[block]
-        to = 8 * block
         for at in range(n):
-            a = b = c = d = e = f = g = h = _EVERY_LEAF
-            for position in range(begin, end):
-                line = line_of_row[rows[at, tables.column[position]]]
-                a &= words[line, 0]
-                b &= words[line, 1]
-                c &= words[line, 2]
-                d &= words[line, 3]
-                e &= words[line, 4]
-                f &= words[line, 5]
-                g &= words[line, 6]
-                h &= words[line, 7]
-            alive[at, to] = a
-            alive[at, to + 1] = b
-            alive[at, to + 2] = c
-            alive[at, to + 3] = d
-            alive[at, to + 4] = e
-            alive[at, to + 5] = f
-            alive[at, to + 6] = g
-            alive[at, to + 7] = h
+            and_lines(
+                tables.words,
+                tables.line_of_row,
+                block * n_rows,
+                rows,
+                at * rows.shape[1],
+                tables.column,
+                begin,
+                end,
+                alive,
+                at * alive.shape[1] + 8 * block,
+            )
 
 
 @_compiled
 def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int64]) -> None:
-    """Sum the surviving leaves into one score an action."""
+    """Sum the surviving leaves into one score a cell."""
+    value, no_contact, lanes = leaves.value, leaves.no_contact, leaves.lanes
+    end_start, end_cell, end_sign = leaves.end_start, leaves.end_cell, leaves.end_sign
     n_cells = cells.shape[0] - 1
+    n_vectors = lanes.shape[1]
     cells[:] = leaves.initial
     every = np.int64(0)
-    for word in range(leaves.n_whole):
+    none = np.int64(0)
+    for word in range(leaves.n_words):
         left = alive[word]
-        slot = 64 * word
-        common = leaves.value[slot + _lowest_bit(left)]
-        every += common
-        left &= left - _ONE
-        while left != 0:
-            leaf = slot + _lowest_bit(left)
+        common = np.int64(0)
+        if word < leaves.n_whole:
+            common = value[64 * word + lowest_bit(left)]
+            every += common
             left &= left - _ONE
-            more = leaves.value[leaf] - common
-            for update in range(leaves.update_start[leaf], leaves.update_start[leaf + 1]):
-                cells[leaves.update_cell[update]] += leaves.update_sign[update] * more
-    for word in range(leaves.n_whole, leaves.n_words):
-        left = alive[word]
         while left != 0:
-            leaf = 64 * word + _lowest_bit(left)
+            leaf = 64 * word + lowest_bit(left)
             left &= left - _ONE
-            for update in range(leaves.update_start[leaf], leaves.update_start[leaf + 1]):
-                cells[leaves.update_cell[update]] += leaves.update_sign[update] * leaves.value[leaf]
-    cells[0] += every
-    cells[n_cells] += every
+            more = value[leaf] - common
+            none += more & no_contact[leaf]
+            for end in range(end_start[leaf], end_start[leaf + 1]):
+                signed = more * end_sign[end]
+                cell = np.int64(end_cell[end])
+                for vector in range(n_vectors):
+                    add_to_lanes(cells, cell + 8 * vector, lanes[leaf, vector], signed)
+    for cell in range(8 * n_vectors):
+        cells[cell] += every
+    cells[n_cells] += every + none
     inner = n_cells
-    for factor in range(leaves.shape.shape[0]):
+    for factor in range(leaves.run_shape.shape[0]):
         span = inner
-        inner = span // leaves.shape[factor]
+        inner = span // leaves.run_shape[factor]
         for outer in range(0, n_cells, span):
             for cell in range(outer + inner, outer + span):
                 cells[cell] += cells[cell - inner]
@@ -200,7 +179,7 @@ def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int
 @_compiled
 def _select(
     cells: NDArray[np.int64],
-    n_actions: int,
+    cell_of_action: NDArray[np.int64],
     mask: NDArray[np.bool_],
     at: int,
     unit: float,
@@ -213,10 +192,10 @@ def _select(
     masked = mask.shape[0] > 0
     mask_row = at if mask.shape[0] > 1 else 0
     found = 0
-    for action in range(n_actions):
+    for action in range(cell_of_action.shape[0]):
         if masked and not mask[mask_row, action]:
             continue
-        score = cells[action]
+        score = cells[cell_of_action[action]]
         if found == k:
             if score <= best[k - 1]:
                 continue
