@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,6 +26,7 @@ __all__ = [
     "local_to_utc",
     "next_occurrence",
     "utc_us",
+    "years_of",
     "zone_changes",
 ]
 
@@ -97,7 +98,7 @@ def local_time(instants_us: NDArray[np.int64], zone: str) -> LocalTime:
         Key of the tz database.
     """
     instants = np.asarray(instants_us, dtype=np.int64)
-    changes, offsets = zone_changes(zone, *_year_span(instants))
+    changes, offsets = zone_changes(zone, *years_of(instants))
     local = instants + offsets[np.searchsorted(changes, instants, side="right")]
     day, clock = np.divmod(local, DAY_US)
     return LocalTime(day, clock)
@@ -117,7 +118,7 @@ def local_to_utc(local_us: NDArray[np.int64], zone: str, *, fold: int = 0) -> ND
     fold : {0, 1}, default=0
     """
     local = np.asarray(local_us, dtype=np.int64)
-    changes, offsets = zone_changes(zone, *_year_span(local))
+    changes, offsets = zone_changes(zone, *years_of(local))
     # An instant belongs to segment s when changes[s-1] <= instant < changes[s]; try the segments around the guess.
     guess = np.searchsorted(changes, local - offsets[0], side="right")
     found = np.full(local.shape, np.iinfo(np.int64).min)
@@ -301,17 +302,24 @@ def _zone_changes(zone: str, first_year: int, end_year: int) -> tuple[NDArray[np
     return table
 
 
-def _year_span(instants_us: NDArray[np.int64]) -> tuple[int, int]:
-    """First and last year that the instants touch, a day to spare on either side."""
+def years_of(instants_us: NDArray[np.int64]) -> tuple[int, int]:
+    """First and last UTC year of some instants, a day to spare on either side.
+
+    Raises
+    ------
+    InvalidInput
+        For instants that no contact can have: mostly a column in the wrong unit.
+    """
     if not instants_us.size:
         return 2020, 2029
-    low, high = int(instants_us.min()), int(instants_us.max())
-    limits = [int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * SECOND_US for year in _YEAR_RANGE]
-    if low < limits[0] or high >= limits[1]:
+    low, high = int(instants_us.min()) - 2 * DAY_US, int(instants_us.max()) + 2 * DAY_US
+    first, last = (
+        int(np.int64(value).astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64)) + 1970
+        for value in (low, high)
+    )
+    if first < _YEAR_RANGE[0] or last > _YEAR_RANGE[1]:
         raise InvalidInput(
             f"An instant lies outside the years {_YEAR_RANGE[0]} to {_YEAR_RANGE[1]}.",
             mend="Check the unit of the column: instants are microseconds or datetimes in UTC.",
         )
-    days: Iterable[int] = (low - 2 * DAY_US, high + 2 * DAY_US)
-    first, last = ((_EPOCH + timedelta(microseconds=value)).year for value in days)
     return first, last

@@ -17,7 +17,7 @@ from recommender.guardrails.contact_history import ContactHistory
 from recommender.guardrails.evaluation import Law, evaluate, rows_by_place, with_place
 from recommender.guardrails.facts import facts_from_frame
 from recommender.guardrails.loading import PackError, parse_pack, rule_books
-from recommender.guardrails.next_instant import next_allowed
+from recommender.guardrails.next_instant import NEVER, next_allowed
 from recommender.guardrails.phone_zones import phone_timezones
 from recommender.guardrails.preferences import preference_overlay
 from recommender.guardrails.schema import Pack
@@ -153,18 +153,25 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
     verdicts: list[dict[str, Any]] = [{} for _ in range(n)]
     for part in rows_by_place(facts):
         own = with_place(facts, part)
+        channel = np.array([cases[row].channel for row in part.tolist()], dtype=np.int64)
         verdict = evaluate(law, own, history, at[part][:, None], keep=True)
+        allowed = verdict.allowed[np.arange(len(part)), 0, channel]
+        failing = [
+            [name for name, cells in verdict.failing.items() if cells[local, 0, channel[local]]]
+            for local in range(len(part))
+        ]
+        instants = np.where(allowed, at[part], NEVER)
+        # What time alone does not lift is not waited for.
+        hopeful = np.array([not set(rules) & verdict.lasting for rules in failing]) & ~allowed
+        if hopeful.any():
+            waiting = np.flatnonzero(hopeful)
+            instants[waiting] = next_allowed(law, own.take(waiting), history, at[part][waiting], channel[waiting])
         for local, row in enumerate(part.tolist()):
-            channel = cases[row].channel
-            failing = [name for name, cells in verdict.failing.items() if cells[local, 0, channel]]
-            allowed = bool(verdict.allowed[local, 0, channel])
-            instant: int | None = int(at[row]) if allowed else None
-            if not allowed and not set(failing) & verdict.lasting:
-                instant = next_allowed(law, own.take(np.array([local])), history, int(at[row]), channel)
+            instant = int(instants[local])
             verdicts[row] = {
-                "allowed": allowed,
-                "rules": failing,
-                "next_allowed_at": None if instant is None else _utc_text(instant),
+                "allowed": bool(allowed[local]),
+                "rules": failing[local],
+                "next_allowed_at": None if instant == NEVER else _utc_text(instant),
             }
     return verdicts
 

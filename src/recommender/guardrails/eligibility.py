@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from recommender.guardrails.contact_history import ContactHistory
 from recommender.guardrails.evaluation import Law, Verdict, evaluate, rows_by_place, with_place
 from recommender.guardrails.facts import Facts, facts_from_frame, owner_codes, texts
 from recommender.guardrails.loading import RuleBook, check_in_force, parse_pack, rule_books
-from recommender.guardrails.next_instant import next_allowed
+from recommender.guardrails.next_instant import NEVER, next_allowed
 from recommender.guardrails.provenance import Provenance, provenance_of
 from recommender.guardrails.schema import Pack
 from recommender.guardrails.trade import human_needed, tones_allowed
@@ -317,9 +317,13 @@ class _Portfolio:
     def next_allowed_at(self, row: int, action: int) -> datetime | None:
         hour, channel, _ = (int(part[action]) for part in self.cells())
         law = self.laws[self.law_of[row]]
-        at = int(self.instant_us[row, hour])
-        found = next_allowed(law, with_place(self.facts, np.array([row])), self.history, at, channel)
-        return None if found is None else datetime.fromtimestamp(0, UTC) + pd.Timedelta(found, "us").to_pytimedelta()
+        if channel < 0:
+            return None
+        facts = with_place(self.facts, np.array([row]))
+        found = next_allowed(law, facts, self.history, self.instant_us[row, hour : hour + 1], np.array([channel]))
+        if found[0] == NEVER:
+            return None
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(found[0]))
 
     def contact_at(self) -> NDArray[np.datetime64]:
         instants = self.instant_us.astype("datetime64[us]")

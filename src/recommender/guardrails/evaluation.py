@@ -23,7 +23,7 @@ from recommender.guardrails.rules import (
 )
 from recommender.guardrails.schema import Pack
 from recommender.guardrails.vocabulary import CHANNELS
-from recommender.local_time import DAY_US, local_time, zone_changes
+from recommender.local_time import DAY_US, local_time, years_of, zone_changes
 
 __all__ = ["Law", "Verdict", "evaluate"]
 
@@ -178,7 +178,7 @@ def evaluate(
     views: dict[str, View] = {}
     own = history.of_debtors(facts.debtor)
     for book, rules in law.books:
-        candidates = _candidates(zone, phone_zones, book.zones or law.zones)
+        candidates = candidate_zones(zone, phone_zones, book.zones or law.zones)
         if not candidates:
             verdict.lasting.add("unknown-zone")
             verdict.forbid("unknown-zone", np.ones((1, 1, 1), dtype=bool), keep=keep)
@@ -214,7 +214,7 @@ def evaluate(
     return verdict
 
 
-def _candidates(zone: str | None, phone_zones: tuple[str, ...], pack_zones: tuple[str, ...]) -> tuple[str, ...]:
+def candidate_zones(zone: str | None, phone_zones: tuple[str, ...], pack_zones: tuple[str, ...]) -> tuple[str, ...]:
     """Zones the debtor may be in: the address's and the phone's; without an address also every one of the pack."""
     known = (zone,) if zone is not None else pack_zones
     if not known:
@@ -231,10 +231,10 @@ def distinct_zones(
     low, high = int(instant_us.min()) - DAY_US, int(instant_us.max()) + DAY_US
     if len(contact_us):
         low, high = min(low, int(contact_us.min()) - DAY_US), max(high, int(contact_us.max()) + DAY_US)
-    years = (np.array([low, high]).astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970).tolist()
+    first_year, last_year = years_of(np.array([low, high]))
     seen: dict[tuple[object, ...], str] = {}
     for zone in zones:
-        changes, offsets = zone_changes(zone, years[0], years[1])
+        changes, offsets = zone_changes(zone, first_year, last_year)
         first, last = np.searchsorted(changes, [low, high], side="right")
         seen.setdefault((changes[first:last].tobytes(), offsets[first : last + 1].tobytes()), zone)
     return tuple(seen.values())

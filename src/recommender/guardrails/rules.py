@@ -233,7 +233,7 @@ def _outside_windows(pack: Pack, named: NDArray[np.bool_], view: View) -> Answer
     for window in pack.windows:
         if window.alternative and window.id not in view.readings:
             continue
-        start, end = _clock_us(window.from_), _clock_us(window.to)
+        start, end = clock_us(window.from_), clock_us(window.to)
         after = view.clock_us > start if window.closed == "none" else view.clock_us >= start
         on_day = np.isin(weekday, [DAYS.index(day) for day in window.days])
         open_now = (after & (view.clock_us < end) & on_day)[:, :, None] & channel_mask(window.channels)
@@ -245,7 +245,8 @@ def _outside_windows(pack: Pack, named: NDArray[np.bool_], view: View) -> Answer
     return Answer("instant", ~inside & named)
 
 
-def _clock_us(time: dt.time) -> int:
+def clock_us(time: dt.time) -> int:
+    """Microseconds since midnight; the last moment that ``datetime.time`` can say stands for 24:00."""
     if time == dt.time.max:
         return 86_400_000_000
     return ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
