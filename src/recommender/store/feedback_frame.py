@@ -236,15 +236,16 @@ def _rewards(
     row_of = pd.Series(np.arange(len(decision_id)), index=decision_id)
     happened = happened[happened["decision_id"].isin(row_of.index)]
     row = row_of.loc[happened["decision_id"]].to_numpy()
-    occurred_at = pd.to_datetime(happened["occurred_at"], utc=True).to_numpy()
-    start = decided_at.to_numpy()[row]
-    if early := int((occurred_at < start).sum()):
+    occurred_at = pd.to_datetime(happened["occurred_at"], utc=True).reset_index(drop=True)
+    age = occurred_at - decided_at.iloc[row].reset_index(drop=True)
+    nothing = pd.Timedelta(0)
+    if early := int((age < nothing).sum()):
         warnings.warn(
             f"{early:,} outcomes lie before their decision and were left out: check the clocks of the senders.",
             LogWarning,
             stacklevel=3,
         )
-    counts = (occurred_at >= start) & (occurred_at < start + window.to_numpy()) & (occurred_at <= now.to_numpy())
+    counts = ((age >= nothing) & (age < window) & (occurred_at <= now)).to_numpy(dtype=bool)
     reached = happened["outcome"].isin(_reaching(reward)).to_numpy() & counts
     if reward != AMOUNT:
         rewards[row[reached]] = 1.0

@@ -1,0 +1,194 @@
+"""The service's own log as training data: rewards in the window, maturity, propensity, eligible sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.history.feedback import LoggedFeedback
+from recommender.store.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance, read_feedback_frame
+from recommender.store.feedback_frame import LogWarning
+from recommender.tables import REACHED_BY
+
+Decide = Callable[..., DecisionRecord]
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=60)
+DAY = timedelta(days=1)
+
+
+def outcome(
+    number: int, after: timedelta, name: str, amount: int | None = None, currency: str = "COP"
+) -> OutcomeRecord:
+    """An outcome some time after the decision of that number."""
+    return OutcomeRecord(
+        decision_id=f"d{number:05d}",
+        occurred_at=NOON + timedelta(minutes=number) + after,
+        outcome=name,
+        amount_minor=amount,
+        currency=None if amount is None else currency,
+    )
+
+
+@pytest.fixture
+def filled(log: DecisionLog, decide: Decide) -> DecisionLog:
+    """Forty decisions with random eligible sets, and outcomes in and out of the window."""
+    rng = np.random.default_rng(5)
+    records, told = [], []
+    for number in range(40):
+        eligible = rng.random(10) < 0.5
+        eligible[number % 10] = True
+        records.append(decide(number, eligible=eligible, propensity=float(rng.uniform(0.05, 1))))
+        names = rng.choice(["delivered", "read", "replied", "promise_to_pay", "complaint"], rng.integers(0, 4)).tolist()
+        told += [outcome(number, float(rng.uniform(0, 20)) * DAY, name) for name in names]
+        amounts = rng.integers(1, 10_000, rng.integers(0, 3)).tolist()
+        told += [outcome(number, float(rng.uniform(0, 20)) * DAY, "paid", amount) for amount in amounts]
+    log.record(records)
+    log.record_outcomes(told)
+    return log
+
+
+@pytest.mark.parametrize("reward", ["replied", "read", "complaint", "response", "amount"])
+def test_rewards_agree_with_a_row_by_row_reading(filled: DecisionLog, space: ActionSpace, reward: str) -> None:
+    """A second, naive implementation over `get` gives the same rewards, maturity, sets and propensities."""
+    as_of = NOON + timedelta(minutes=25) + 14 * DAY  # the last decisions are not mature
+    frame, roles = read_feedback_frame(filled, space, reward, 14, as_of)
+    assert len(frame) == 40
+    for row, decision_id in enumerate(frame["decision_id"]):
+        found = filled.get(decision_id)
+        assert found is not None
+        decision = found.decision
+        ends = decision.decided_at + 14 * DAY
+        inside = [told for told in found.outcomes if told.occurred_at < ends and told.occurred_at <= as_of]
+        if reward == "amount":
+            expected = float(sum(told.amount_minor or 0 for told in inside if told.outcome == "paid"))
+        else:
+            expected = float(any(told.outcome in REACHED_BY[reward] for told in inside))
+        held = frame.loc[row, "reward"]
+        assert np.isnan(held) if ends > as_of else held == expected
+        assert frame.loc[row, "propensity"] == decision.propensity
+        assert frame.loc[row, "known_at"] == ends
+        np.testing.assert_array_equal(roles["eligible"][row], decision.eligible)
+    assert frame["reward"].isna().sum() == 14
+
+    feedback = LoggedFeedback.from_frame(frame, **roles)
+    assert feedback.reward_kind == ("amount" if reward == "amount" else "binary")
+    assert feedback.categorical == ("stage",)
+    np.testing.assert_array_equal(feedback.action, np.arange(40) % 10)
+    assert len(np.unique(feedback.cluster)) == 3
+    assert len(np.unique(feedback.account)) == 7
+
+
+def test_nothing_after_as_of_is_seen(filled: DecisionLog, space: ActionSpace, decide: Decide) -> None:
+    """Reading as of a past moment gives what would have been read then."""
+    as_of = NOON + timedelta(minutes=30) + 14 * DAY
+    before, _ = read_feedback_frame(filled, space, "replied", 14, as_of)
+    filled.record([decide(99, decided_at=as_of + DAY)])
+    filled.record_outcomes([outcome(number, 30 * DAY, "replied") for number in range(40)])
+    after, _ = read_feedback_frame(filled, space, "replied", 14, as_of)
+    pd.testing.assert_frame_equal(before, after)
+    assert len(read_feedback_frame(filled, space, "replied", 14, LATER)[0]) == 41
+
+
+def test_the_interval_is_half_open_and_an_empty_one_is_an_error(filled: DecisionLog, space: ActionSpace) -> None:
+    """`since` is in, `until` is out."""
+    since, until = NOON + timedelta(minutes=10), NOON + timedelta(minutes=20)
+    frame, roles = read_feedback_frame(filled, space, "replied", 14, LATER, since=since, until=until)
+    assert frame["decision_id"].tolist() == [f"d{number:05d}" for number in range(10, 20)]
+    assert roles["eligible"].shape == (10, 10)
+    with pytest.raises(InvalidInput, match="no usable decision"):
+        read_feedback_frame(filled, space, "replied", 14, LATER, since=LATER)
+
+
+def test_decisions_of_another_space_are_translated_by_their_levels(
+    log: DecisionLog, decide: Decide, provenance: Provenance
+) -> None:
+    """A wider or reordered space reads the same decisions; one without their levels refuses or drops them, counted."""
+    log.record([decide(number) for number in range(10)])
+    wider = ActionSpace({"hour": [8, 9, 13, 18], "channel": ["sms", "call", "email", "letter"]}, no_contact=True)
+    frame, roles = read_feedback_frame(log, wider, "replied", 14, LATER)
+    assert frame["channel"].tolist()[:9] == ["call"] * 3 + ["sms"] * 3 + ["email"] * 3
+    assert frame["hour"].tolist()[:9] == [9, 13, 18] * 3
+    assert frame.loc[9, ["channel", "hour"]].isna().all()
+    feedback = LoggedFeedback.from_frame(frame, **roles)
+    assert feedback.eligible is not None
+    allowed = wider.to_frame()[feedback.eligible[0]]
+    assert set(allowed["channel"].dropna()) == {"call", "sms", "email"}
+    assert 8 not in set(allowed["hour"].dropna())
+    assert feedback.eligible.sum(axis=1).tolist() == [10] * 10
+
+    narrower = ActionSpace({"channel": ["call", "sms"], "hour": [9, 13, 18]}, no_contact=True)
+    with pytest.raises(InvalidInput, match="3 logged decisions"):
+        read_feedback_frame(log, narrower, "replied", 14, LATER)
+    with pytest.warns(LogWarning, match="3 logged decisions"):
+        frame, roles = read_feedback_frame(log, narrower, "replied", 14, LATER, other_spaces="drop")
+    assert len(frame) == len(roles["eligible"]) == 7
+    LoggedFeedback.from_frame(frame, **roles)
+
+
+def test_contexts_of_different_versions_share_a_frame(log: DecisionLog, decide: Decide) -> None:
+    """A feature that a decision lacks is missing there; a feature called like one of our columns keeps its name."""
+    log.record([decide(0), decide(1, context={"reward": 3, "new": "x", "is_new": None})])
+    frame, roles = read_feedback_frame(log, decide(0).provenance.actions, "replied", 14, LATER)
+    assert frame["reward"].tolist()[1] == 3.0
+    assert np.isnan(frame["reward"].tolist()[0])
+    assert roles["reward"] == "_reward"
+    assert frame["is_new"].dtype == np.float64
+    assert frame["is_new"].isna().tolist() == [False, True]
+    feedback = LoggedFeedback.from_frame(frame, **roles)
+    assert set(feedback.categorical) == {"stage", "new"}
+    assert feedback.reward.tolist() == [0.0, 0.0]
+
+
+def test_money_needs_one_currency_and_amounts(log: DecisionLog, decide: Decide, space: ActionSpace) -> None:
+    """Mixed currencies are refused; a payment of unknown amount leaves its decision unknown, not zero."""
+    log.record([decide(number) for number in range(3)])
+    log.record_outcomes([outcome(0, DAY, "paid", 100), outcome(0, 2 * DAY, "paid", 50), outcome(1, DAY, "paid")])
+    with pytest.warns(LogWarning, match="1 payments have no amount"):
+        frame, _ = read_feedback_frame(log, space, "amount", 14, LATER)
+    np.testing.assert_array_equal(frame["reward"], [150.0, np.nan, 0.0])
+    log.record_outcomes([outcome(2, DAY, "paid", 5, "USD")])
+    with pytest.raises(InvalidInput, match="mixes currencies"):
+        read_feedback_frame(log, space, "amount", 14, LATER)
+
+
+def test_outcomes_before_their_decision_are_counted_not_used(
+    log: DecisionLog, decide: Decide, space: ActionSpace
+) -> None:
+    """A sender with a wrong clock is noticed."""
+    log.record([decide(0)])
+    log.record_outcomes([outcome(0, -DAY, "replied")])
+    with pytest.warns(LogWarning, match="1 outcomes lie before"):
+        frame, _ = read_feedback_frame(log, space, "replied", 14, LATER)
+    assert frame["reward"].tolist() == [0.0]
+
+
+def test_policies_share_the_log_and_stay_apart(log: DecisionLog, decide: Decide, provenance: Provenance) -> None:
+    """Each row says which policy decided, and whether it was the fallback."""
+    fallback = replace(provenance, policy_version="seed-rules", model_digest=None)
+    log.record([decide(0), decide(1, provenance=fallback, fallback=True, deterministic=True, propensity=1.0)])
+    frame, _ = read_feedback_frame(log, provenance.actions, "replied", 14, LATER)
+    assert frame["policy_version"].tolist() == ["7", "seed-rules"]
+    assert frame["fallback"].tolist() == [False, True]
+    assert frame["deterministic"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("reward", "window", "as_of", "column"),
+    [("rpc", 14, LATER, "reward"), ("replied", 0, LATER, "window_days"),
+     ("replied", float("nan"), LATER, "window_days"),
+     ("replied", 14, LATER.replace(tzinfo=None), "as_of")],
+)  # fmt: skip
+def test_faulty_questions_are_refused(
+    log: DecisionLog, space: ActionSpace, reward: str, window: float, as_of: datetime, column: str
+) -> None:
+    """The error names the argument."""
+    with pytest.raises(InvalidInput) as caught:
+        read_feedback_frame(log, space, reward, window, as_of)
+    assert caught.value.column == column

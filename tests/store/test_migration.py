@@ -1,0 +1,142 @@
+"""Migrations: from nothing, from the revision before, and refused from the future."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from recommender.errors import InvalidInput
+from recommender.store import migration
+from recommender.store.database import open_engine, write
+from recommender.store.decisions import DecisionLog, SchemaMismatch
+from recommender.store.schema import SCHEMA_REVISION, metadata
+
+
+def test_the_migrations_build_exactly_the_tables_that_the_code_uses(empty_url: str) -> None:
+    """No difference is left between the migrated database and the metadata."""
+    with DecisionLog.create(empty_url) as log, log.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert migration.current_revision(log.engine) == SCHEMA_REVISION
+
+
+def test_a_log_of_the_revision_before_is_upgraded_with_its_rows(empty_url: str, decide) -> None:
+    """The old database is refused with the way out, then upgraded without loss; upgrading again changes nothing."""
+    with DecisionLog.create(empty_url) as log:
+        log.record([decide(0)])
+    engine = open_engine(empty_url)
+    with engine.begin() as connection:  # back to what revision 0001 looked like
+        connection.execute(sa.text("DROP TABLE removals"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(SchemaMismatch, match=r"revision 0001.*DecisionLog\.upgrade"):
+        DecisionLog(empty_url)
+    DecisionLog.upgrade(empty_url)
+    DecisionLog.upgrade(empty_url)
+    with DecisionLog(empty_url) as log:
+        assert log.count() == (1, 0)
+        assert log.removals() == []
+    engine.dispose()
+
+
+def test_each_revision_can_be_reached_from_the_one_before_it(empty_url: str) -> None:
+    """Stepwise migration ends at the same schema as migration at once."""
+    engine = open_engine(empty_url)
+    assert migration.current_revision(engine) is None
+    for revision in ("0001", "0002"):
+        migration.upgrade(engine, revision)
+        assert migration.current_revision(engine) == revision
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_an_empty_database_is_no_log_until_it_is_created(empty_url: str) -> None:
+    """Opening does not create silently, so that a mistyped URL is noticed."""
+    with pytest.raises(SchemaMismatch, match=r"DecisionLog\.create"):
+        DecisionLog(empty_url)
+
+
+def test_a_log_of_a_newer_version_is_refused(empty_url: str) -> None:
+    """Neither opened nor 'upgraded': the mend is a newer program."""
+    DecisionLog.create(empty_url).close()
+    engine = open_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (DecisionLog, DecisionLog.upgrade):
+        with pytest.raises(SchemaMismatch, match="9999"):
+            attempt(empty_url)
+    engine.dispose()
+
+
+def test_several_processes_may_create_the_log_at_once(empty_url: str) -> None:
+    """The workers of one service all call create at start."""
+    failures: list[BaseException] = []
+
+    def create() -> None:
+        try:
+            DecisionLog.create(empty_url).close()
+        except BaseException as error:  # noqa: BLE001 - reported by the assertion below
+            failures.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d", "no url"])
+def test_a_url_that_cannot_hold_a_log_is_refused(url: str) -> None:
+    """In memory it would forget; other databases are untested. No password is shown."""
+    with pytest.raises(InvalidInput) as caught:
+        open_engine(url)
+    assert caught.value.column == "url"
+    assert "secret" not in str(caught.value)
+
+
+def test_sqlite_waits_for_other_writers_and_survives_power_cuts(tmp_path: Path) -> None:
+    """Write-ahead log, full synchronisation, busy timeout, and erased rows are overwritten."""
+    with DecisionLog.create(f"sqlite:///{tmp_path / 'new' / 'd.db'}") as log, log.engine.connect() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout", "secure_delete", "foreign_keys")
+        }
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "busy_timeout": 30_000,
+        "secure_delete": 1,
+        "foreign_keys": 1,
+    }
+
+
+def test_a_lost_or_busy_database_is_tried_again_and_other_errors_are_not(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transient failure costs a pause; a real one is raised at once."""
+    monkeypatch.setattr("recommender.store.database._PAUSE_SECONDS", 0.0)
+    engine = open_engine(empty_url)
+    calls: list[int] = []
+
+    def busy_twice(connection: sa.Connection) -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise sa.exc.OperationalError("INSERT", {}, Exception("database is locked"))
+        return "done"
+
+    assert write(engine, busy_twice) == "done"
+    assert len(calls) == 3
+
+    def always_wrong(connection: sa.Connection) -> None:
+        calls.append(1)
+        connection.execute(sa.text("SELECT * FROM not_there"))
+
+    with pytest.raises(sa.exc.DBAPIError):
+        write(engine, always_wrong)
+    assert len(calls) == 4
+    engine.dispose()

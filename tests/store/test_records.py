@@ -1,0 +1,197 @@
+"""Records are checked on birth: instants with zones, propensities, eligible sets, and no contact data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recommender.errors import InvalidInput
+from recommender.store.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
+from recommender.store.privacy import refuse_contact_data
+from recommender.store.record_fields import unpack_eligible
+
+Decide = Callable[..., DecisionRecord]
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ANY_LOG = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63) + 1, 2**63 - 1),
+    st.floats(allow_infinity=False),
+    st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00@+"), max_size=12),
+)
+_contexts = st.dictionaries(st.sampled_from(["stage", "days_past_due", "é", "balance_minor", "x y"]), _scalars)
+
+
+@given(n_actions=st.integers(1, 300), data=st.data())
+def test_eligible_bits_survive_packing(n_actions: int, data: st.DataObject) -> None:
+    """Any set of any number of actions is unpacked as it was packed."""
+    eligible = np.array(data.draw(st.lists(st.booleans(), min_size=n_actions, max_size=n_actions)))
+    packed = np.packbits(eligible).tobytes()
+    np.testing.assert_array_equal(unpack_eligible(packed, n_actions), eligible)
+
+
+@ANY_LOG
+@given(
+    context=_contexts,
+    action=st.integers(0, 9),
+    propensity=st.floats(0, 1, exclude_min=True),
+    decided_at=st.datetimes(
+        min_value=datetime(1980, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+        timezones=st.integers(-840, 840).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+    ),
+    seed=st.integers(-(2**63) + 1, 2**63 - 1),
+)
+def test_any_valid_decision_is_logged_once_and_comes_back(log: DecisionLog, decide: Decide, **fields: Any) -> None:
+    """Idempotent and exact for every content: logging twice equals logging once."""
+    record = decide(**fields)
+    key = f"h{record.content_digest[:20]}"
+    record = decide(**fields, decision_id=key)
+    first = log.record([record])
+    again = log.record([decide(**fields, decision_id=key)])
+    assert (again.stored, again.repeated) == (0, 1)
+    assert first.stored + first.repeated == 1
+    found = log.get(key)
+    assert found is not None
+    assert found.decision == record
+    assert found.decision.decided_at == fields["decided_at"]
+
+
+def test_the_digest_does_not_depend_on_key_order_zone_or_number_type(decide: Decide) -> None:
+    """The same decision told in another way is the same decision."""
+    bogota = timezone(timedelta(hours=-5))
+    told = decide(
+        decided_at=NOON.astimezone(bogota),
+        context={"is_new": np.bool_(True), "balance_minor": np.float64(1.5e6), "days_past_due": np.int32(40),
+                 "stage": "extrajudicial"},
+    )  # fmt: skip
+    assert told == decide()
+    assert told == decide(decided_at=pd.Timestamp(NOON))
+    assert told != decide(propensity=0.26)
+    assert len({told, decide()}) == 1
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
+def test_every_kind_of_missing_is_none(decide: Decide, missing: object) -> None:
+    """A missing feature is logged as missing, whatever library says so."""
+    assert decide(context={"limit": missing}).context == {"limit": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"decided_at": datetime(2026, 3, 2, 12)}, "decided_at"),  # noqa: DTZ001 - the fault
+        ({"contact_at": datetime(2026, 3, 2, 12)}, "contact_at"),  # noqa: DTZ001 - the fault
+        ({"decided_at": "2026-03-02"}, "decided_at"),
+        ({"propensity": 0.0}, "propensity"),
+        ({"propensity": 1.01}, "propensity"),
+        ({"propensity": float("nan")}, "propensity"),
+        ({"action": 10}, "action"),
+        ({"action": -1}, "action"),
+        ({"action": 1.0}, "action"),
+        ({"eligible": np.ones(9, dtype=bool)}, "eligible"),
+        ({"eligible": np.ones(10)}, "eligible"),
+        ({"eligible": np.arange(10) > 0}, "eligible"),
+        ({"decision_id": ""}, "decision_id"),
+        ({"account_id": 17}, "account_id"),
+        ({"account_id": "x" * 129}, "account_id"),
+        ({"debtor_id": "ana@example.com"}, "debtor_id"),
+        ({"account_id": "+57 300 123 4567"}, "account_id"),
+        ({"context": {"balance": float("inf")}}, "balance"),
+        ({"context": {"path": [1, 2]}}, "path"),
+        ({"context": {"n": 2**63}}, "n"),
+        ({"context": {"last_paid": datetime(2026, 3, 2)}}, "last_paid"),  # noqa: DTZ001 - the fault
+        ({"ranking": [{"expected_reward": 0.1}]}, "ranking"),
+        ({"ranking": [{"action": 3}]}, "ranking"),
+        ({"ranking": [{"action": 0, "phone": "x"}]}, "phone"),
+        ({"seed": 2**64}, "seed"),
+    ],
+)
+def test_a_faulty_decision_is_refused_and_the_field_named(decide: Decide, changes: dict[str, Any], column: str) -> None:
+    """Nothing that would make a later replay or evaluation wrong gets into the log."""
+    with pytest.raises(InvalidInput) as caught:
+        decide(**changes)
+    assert caught.value.column == column
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"occurred_at": datetime(2026, 3, 2)}, "occurred_at"),  # noqa: DTZ001 - the fault
+        ({"outcome": "rpc"}, "outcome"),
+        ({"amount_minor": 5}, "amount_minor"),
+        ({"currency": "COP"}, "amount_minor"),
+        ({"amount_minor": -1, "currency": "COP"}, "amount_minor"),
+        ({"amount_minor": 1.5, "currency": "COP"}, "amount_minor"),
+        ({"amount_minor": 1, "currency": "pesos"}, "currency"),
+        ({"amount_minor": 1, "currency": "cop"}, "currency"),
+    ],
+)
+def test_a_faulty_outcome_is_refused_and_the_field_named(changes: dict[str, Any], column: str) -> None:
+    """Outcomes are on the ladder, in time, and money has a unit."""
+    fields: dict[str, Any] = {"decision_id": "d", "occurred_at": NOON, "outcome": "paid"}
+    with pytest.raises(InvalidInput) as caught:
+        OutcomeRecord(**(fields | changes))
+    assert caught.value.column == column
+
+
+def test_the_key_of_an_outcome_is_its_content_unless_the_sender_has_one() -> None:
+    """The same event told twice has one key, in any zone; another amount is another event."""
+    event = {"decision_id": "d", "outcome": "paid", "currency": "COP"}
+    first = OutcomeRecord(**event, occurred_at=NOON, amount_minor=10)
+    second = OutcomeRecord(**event, occurred_at=NOON.astimezone(timezone(timedelta(hours=3))), amount_minor=10)
+    assert first.outcome_id == second.outcome_id
+    assert first.outcome_id != OutcomeRecord(**event, occurred_at=NOON, amount_minor=11).outcome_id
+
+
+def test_provenance_tells_versions_apart(provenance: Provenance) -> None:
+    """Another rule pack text is another provenance; the order packs are given in is not."""
+    packs = dict(reversed(list(provenance.rule_packs.items())))
+    same = replace(provenance, rule_packs=packs)
+    assert same.digest == provenance.digest
+    assert replace(provenance, rule_packs=packs | {"CO": "00"}).digest != provenance.digest
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("phone", None), ("Phone", 1), ("debtorPhone", "x"), ("phone_number", "300"), ("telefono", "300 123"),
+        ("celular", 3001234567), ("home_phone_1", 3001234567.0), ("email", "ana"), ("e_mail", "x"), ("e-mail", "x"),
+        ("customer_email", "ana at example"), ("correo", "x"), ("name", "Ana"), ("first_name", "Ana"),
+        ("firstName", "Ana"), ("debtor_name", "Ana"), ("nombre_completo", "Ana Ruiz"), ("apellidos", "Ruiz"),
+        ("address", "Calle 1"), ("billing_address", "Calle 1"), ("direccion", "Calle 1"), ("street", "x"),
+        ("cedula", 1), ("ssn", "1"), ("date_of_birth", "1980-01-01"), ("note", "ana.ruiz@example.com"),
+        ("note", "+57 300 123 4567"), ("contact", "+573001234567"),
+    ],
+)  # fmt: skip
+def test_personal_contact_data_are_refused(key: str, value: object) -> None:
+    """By key or by value; the value itself is not repeated in the error."""
+    with pytest.raises(InvalidInput, match="personal contact data") as caught:
+        refuse_contact_data({"stage": "late", key: value})
+    assert caught.value.column == key
+    if isinstance(value, str) and len(value) > 5:
+        assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("email_read_rate_90d", 0.3), ("phone_type", "mobile"), ("n_sms_30d", 4), ("has_email", True),
+        ("days_since_email", 12.5), ("address_changes_12m", 2), ("product_name", "card"), ("stage", "late"),
+        ("email_consent", "given"), ("balance_minor", 3_001_234_567), ("timezone", "America/Bogota"),
+        ("call_hours_answered", 3), ("name_screening_score", 0.2), ("due_date_delta", -4), ("region", "+"),
+    ],
+)  # fmt: skip
+def test_features_about_contact_data_pass(key: str, value: object) -> None:
+    """Rates, counts, kinds and flags are features, not contact data."""
+    refuse_contact_data({key: value})
