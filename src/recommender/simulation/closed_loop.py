@@ -144,7 +144,7 @@ class DebtorWorld:
         """Accounts that need a decision today: ids, context and the columns that guardrails read."""
         at = self.open_accounts() if account is None else account
         return needing_contact(
-            self.population, self.standing, at, self.decisions(at).frame, date=self.date, currency=self.currency
+            self.population, self.standing, at, self.decisions(at).frame(), date=self.date, currency=self.currency
         )
 
     def eligible(self, account: Ints) -> Bools:

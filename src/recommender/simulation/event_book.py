@@ -27,7 +27,7 @@ class EventBook:
     """Events in the order they are caused; handed over in the order they happen."""
 
     def __init__(self) -> None:
-        self._names: list[pd.Series] = []
+        self._names: list[tuple[Ints, NDArray[np.object_]]] = []
         self._n_contacts = 0
         self._outcomes: list[pd.DataFrame] = []
         self._payments: list[pd.DataFrame] = []
@@ -37,14 +37,17 @@ class EventBook:
         """Give contacts running numbers, and names where the caller has none."""
         numbers = self._n_contacts + np.arange(n)
         self._n_contacts += n
-        if names is None:
-            names = "C" + pd.Series(numbers).astype("str").str.zfill(9)
-        self._names.append(pd.Series(names.astype("str").to_numpy(), dtype="str"))
+        if names is not None:
+            self._names.append((numbers, names.astype("str").to_numpy(dtype=object)))
         return numbers
 
     def contact_ids(self) -> pd.Series:
         """Names of all contacts, by number."""
-        return pd.concat(self._names, ignore_index=True) if self._names else pd.Series(dtype="str")
+        ids = "C" + pd.Series(np.arange(self._n_contacts)).astype("str").str.zfill(9)
+        if self._names:
+            positions = np.concatenate([numbers for numbers, _ in self._names])
+            ids.iloc[positions] = np.concatenate([names for _, names in self._names])
+        return ids
 
     def note(self, number: Ints, occurred_at: Instants, outcome: Ints) -> None:
         """Write down rungs that contacts reach, now or later."""

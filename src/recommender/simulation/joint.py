@@ -6,10 +6,11 @@ that add up effects on the logit see little of it, trees see more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
@@ -82,9 +83,9 @@ class JointWorld:
     offsets: tuple[Floats, Floats, Floats]
     scale: float = 1.0
 
-    def probability(self, frame: pd.DataFrame) -> Floats:
+    def probability(self, context: Mapping[str, NDArray[Any]]) -> Floats:
         """True response probability of every contact action, shape (n, n_contact_actions)."""
-        features = _features(frame)
+        features = _features(context)
         n = len(features)
         hours = np.asarray(HOURS, dtype=np.float64)
         own = features[:, _FEATURES.index("active_hour_local")]
@@ -104,15 +105,15 @@ class JointWorld:
         return np.asarray(np.minimum(joint, 0.97).reshape(n, -1))
 
 
-def _features(frame: pd.DataFrame) -> Floats:
-    columns = {name: frame[name].to_numpy(dtype=np.float64) for name in _FEATURES if name in frame}
-    columns["log_balance"] = np.log(frame["balance_minor"].to_numpy(dtype=np.float64))
+def _features(context: Mapping[str, NDArray[Any]]) -> Floats:
+    columns = {name: np.asarray(context[name], dtype=np.float64) for name in _FEATURES if name in context}
+    columns["log_balance"] = np.log(np.asarray(context["balance_minor"], dtype=np.float64))
     columns["night_activity_share"] = np.log(columns["night_activity_share"])
     return np.stack([columns[name] for name in _FEATURES], axis=1)
 
 
-def draw_joint_world(rng: np.random.Generator, sample: pd.DataFrame) -> JointWorld:
-    """Draw thresholds at quantiles of ``sample``, a frame with the context columns."""
+def draw_joint_world(rng: np.random.Generator, sample: Mapping[str, NDArray[Any]]) -> JointWorld:
+    """Draw thresholds at quantiles of ``sample``, the context columns of some decisions."""
     features = _features(sample)
 
     def rules(targets: int, size: float) -> _Rules:

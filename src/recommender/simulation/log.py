@@ -356,12 +356,13 @@ def _write(
     reward_model = RewardModel(actions, settings.reward)
     paid = rng.random(len(action)) < reward_model.paying_of(world.probability_of(decisions, action), decisions, action)
     chosen = _action_columns(actions, action)
+    context = decisions.frame()
     columns: dict[str, object] = {
         "account_id": population.account_id.array.take(decisions.account),
         "debtor_id": population.debtor_id.array.take(population.debtor[decisions.account]),
         "sent_at": pd.DatetimeIndex(sent_at).tz_localize("UTC"),
         **chosen,
-        **{name: decisions.frame[name].array for name in CONTEXT},
+        **{name: context[name].array for name in CONTEXT},
     }
     if settings.propensities == "logged":
         columns["propensity"] = table[decisions.segment, action]

@@ -29,7 +29,7 @@ HOURS = tuple(range(8, 21))
 TONES = ("friendly", "neutral", "firm", "formal-legal")
 STAGES = ("preventive", "administrative", "extrajudicial", "judicial")
 PERIODS = 11
-"""Steps of the drift ramp; without drift all of them hold the same tables."""
+"""Steps of the drift ramp; a world without drift has one."""
 LEVEL_STEP = 0.05
 """The account's own level is a multiple of this many logits, so that posterior means are exact and cheap."""
 
@@ -53,6 +53,7 @@ class PersonaWorld:
     prior : ndarray of shape (n_personas,)
         Share of each persona; the axes are not independent.
     effect : ndarray of shape (n_cells, n_personas, n_contact_actions)
+        Read-only; worlds are shared between logs.
     intercept : float
         Sets the base response under the logger.
     """
@@ -61,6 +62,11 @@ class PersonaWorld:
     prior: Floats
     effect: Floats
     intercept: float = 0.0
+
+    @property
+    def n_periods(self) -> int:
+        """Steps of the drift ramp."""
+        return len(self.effect) // (len(STAGES) * 2)
 
     @property
     def n_personas(self) -> int:
@@ -119,12 +125,11 @@ def draw_persona_world(rng: np.random.Generator, *, drift: float = 0.0) -> Perso
     first = _draw_effect(rng)
     last = _draw_effect(rng, shuffled=True)
     ramp = np.linspace(0.0, 1.0, PERIODS) * drift
-    if drift == 0.0:
-        effect = np.broadcast_to(first, (PERIODS, *first.shape))
-    else:
-        effect = np.stack([first + 0.5 * share * (last - first) for share in ramp])
-    stages_weekend_first = np.ascontiguousarray(effect).reshape(PERIODS * len(STAGES) * 2, len(prior), -1)
-    return PersonaWorld(default_signals(), prior, stages_weekend_first)
+    effect = first if drift == 0.0 else np.stack([first + 0.5 * share * (last - first) for share in ramp])
+    by_cell = np.ascontiguousarray(effect).reshape(-1, len(prior), first.shape[-1])
+    by_cell.setflags(write=False)
+    prior.setflags(write=False)
+    return PersonaWorld(default_signals(), prior, by_cell)
 
 
 def _draw_effect(rng: np.random.Generator, *, shuffled: bool = False) -> Floats:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.simulation.personas import LEVEL_STEP, STAGES
-from recommender.simulation.signals import Categorical, Columns, Floats, Signal
+from recommender.simulation.signals import Categorical, Columns, Floats, Signal, default_signals
 
 __all__ = [
     "CATEGORICAL",
@@ -113,8 +115,8 @@ class Decisions:
         Position in :data:`recommender.simulation.personas.STAGES`.
     segment : ndarray of shape (n,)
         Cell of the business rules.
-    frame : DataFrame
-        The context columns.
+    columns : dict of str to ndarray of shape (n,)
+        The context columns as numbers: categories as codes, missing as NaN (-1 where a code is an integer).
     """
 
     account: Ints
@@ -125,7 +127,7 @@ class Decisions:
     self_cure: Floats
     stage: Ints
     segment: Ints
-    frame: pd.DataFrame
+    columns: dict[str, NDArray[Any]]
     timezone: NDArray[np.generic]
 
     def __len__(self) -> int:
@@ -135,8 +137,18 @@ class Decisions:
     def take(self, rows: Ints) -> Decisions:
         """Decisions at the given positions, in that order."""
         return Decisions(
-            **{field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "frame"},
-            frame=self.frame.take(rows).reset_index(drop=True),
+            **{field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "columns"},
+            columns={name: values[rows] for name, values in self.columns.items()},
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """The context as a team sees it: categories as text."""
+        texts = _levels()
+        return pd.DataFrame(
+            {
+                name: text_column(texts[name], values) if name in texts else values
+                for name, values in self.columns.items()
+            }
         )
 
 
@@ -246,23 +258,16 @@ def draw_decisions(
     )
     risk = np.digitize(hardship + 1.2 * (stage - 1), [1.8, 4.0])
     digital = (np.nan_to_num(traits["app_sessions_30d"], nan=0.0) > 2).astype(np.int64)
-    columns: dict[str, object] = {
+    known: dict[str, NDArray[Any]] = {
+        **traits,
         "days_past_due": days_past_due.astype(np.int64),
         "balance_minor": fixed["balance_minor"],
         "months_on_book": fixed["months_on_book"],
         "days_to_payday": days_to_payday,
-        "stage": text_column(STAGES, stage),
-        "product": text_column(PRODUCTS, fixed["product"]),
-        "weekday": text_column(WEEKDAYS, weekday),
-        "language": text_column(LANGUAGES, traits["language"]),
-        "country": text_column(tuple(TIMEZONES), traits["country"]),
-        "region": text_column(tuple(f"{c}-{i}" for c in TIMEZONES for i in range(8)), traits["region"]),
+        "stage": stage,
+        "product": fixed["product"],
+        "weekday": weekday,
     }
-    for name in CONTEXT:
-        if name not in columns:
-            columns[name] = traits[name]
-    for signal_name, categories in _categories().items():
-        columns[signal_name] = text_column(categories, traits[signal_name])
     return Decisions(
         account=account,
         day=day,
@@ -272,7 +277,7 @@ def draw_decisions(
         self_cure=_self_cure(days_past_due, log_balance, days_to_payday),
         stage=stage.astype(np.int64),
         segment=(stage * 3 + risk) * 2 + digital,
-        frame=pd.DataFrame({name: columns[name] for name in CONTEXT}),
+        columns={name: known[name] for name in CONTEXT},
         timezone=np.asarray(list(TIMEZONES.values()))[traits["country"].astype(np.int64)],
     )
 
@@ -304,10 +309,18 @@ def _self_cure(days_past_due: Ints, log_balance: Floats, days_to_payday: Ints) -
     return np.asarray(1.0 / (1.0 + np.exp(-logit)))
 
 
-def _categories() -> dict[str, tuple[str, ...]]:
-    from recommender.simulation.signals import default_signals
-
-    return {signal.name: signal.categories for signal in default_signals() if isinstance(signal, Categorical)}
+@lru_cache(maxsize=1)
+def _levels() -> dict[str, tuple[str, ...]]:
+    """Levels of the categorical context columns."""
+    reported = {signal.name: signal.categories for signal in default_signals() if isinstance(signal, Categorical)}
+    return reported | {
+        "stage": STAGES,
+        "product": PRODUCTS,
+        "weekday": WEEKDAYS,
+        "language": LANGUAGES,
+        "country": tuple(TIMEZONES),
+        "region": tuple(f"{country}-{place}" for country in TIMEZONES for place in range(8)),
+    }
 
 
 def text_column(levels: tuple[str, ...], codes: NDArray[np.generic]) -> pd.api.extensions.ExtensionArray:

@@ -66,6 +66,6 @@ def simulate_portfolio(
     today = int((date - FIRST_DATE) // np.timedelta64(1, "D"))
     population.accounts["first_day"] = today - rng.integers(0, 60, n_accounts)
     account, day = np.arange(n_accounts), np.full(n_accounts, today)
-    context = world.draw_decisions(population, account, day, n_days=10**9).frame
+    context = world.draw_decisions(population, account, day, n_days=10**9).frame()
     standing = draw_standing(len(population.persona), rng)
     return needing_contact(population, standing, account, context, date=date, currency=currency)

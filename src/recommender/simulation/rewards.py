@@ -78,4 +78,4 @@ class RewardModel:
 
 
 def _balance(decisions: Decisions) -> Floats:
-    return np.asarray(decisions.frame["balance_minor"].to_numpy(dtype=np.float64) / 100.0)
+    return np.asarray(decisions.columns["balance_minor"] / 100.0)

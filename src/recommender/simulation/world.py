@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.optimize import brentq
 
 from recommender.simulation.joint import JointWorld, draw_joint_world
 from recommender.simulation.loggers import logging_table
-from recommender.simulation.personas import PERIODS, PersonaWorld, draw_persona_world
+from recommender.simulation.personas import PersonaWorld, draw_persona_world
 from recommender.simulation.population import (
     Decisions,
     Population,
@@ -61,14 +62,15 @@ class World:
 
     def draw_decisions(self, population: Population, account: Ints, day: Ints, *, n_days: int) -> Decisions:
         """Fill context and hidden coordinates of decisions; drift runs from half of the log to its last fifth."""
+        last = self.personas.n_periods - 1
         ramp = (day / n_days - 0.5) / 0.3
-        period = np.clip(np.round(ramp * (PERIODS - 1)), 0, PERIODS - 1).astype(np.int64)
+        period = np.clip(np.round(ramp * last), 0, last).astype(np.int64)
         return draw_decisions(population, account, day, period=period)
 
     def probability(self, decisions: Decisions) -> Floats:
         """True response probability of every contact action, shape (n, n_contact_actions)."""
         if self.joint is not None:
-            return self.joint.probability(decisions.frame)
+            return self.joint.probability(decisions.columns)
         return self.personas.probability(decisions.cell, decisions.level, decisions.persona)
 
     def probability_of(self, decisions: Decisions, action: Ints) -> Floats:
@@ -86,6 +88,11 @@ class World:
 
 def draw_world(seed: int, *, kind: Literal["additive", "joint"] = "additive", drift: float = 0.0) -> World:
     """Draw a world and set its level so that the usual business rules earn ``BASE_RESPONSE``."""
+    return _draw_world(int(seed), kind, float(drift))
+
+
+@lru_cache(maxsize=4)
+def _draw_world(seed: int, kind: str, drift: float) -> World:
     rng = np.random.default_rng([seed, 3])
     world = World(draw_persona_world(rng, drift=drift))
     population = world.draw_population(rng, n_accounts=_CALIBRATION_ACCOUNTS, n_days=180)
@@ -94,8 +101,8 @@ def draw_world(seed: int, *, kind: Literal["additive", "joint"] = "additive", dr
     rules = logging_table("rules", confounding=1.0, no_contact=False)[sample.segment]
 
     if kind == "joint":
-        joint = draw_joint_world(rng, sample.frame)
-        earned = float((joint.probability(sample.frame) * rules).sum(axis=1).mean())
+        joint = draw_joint_world(rng, sample.columns)
+        earned = float((joint.probability(sample.columns) * rules).sum(axis=1).mean())
         return replace(world, joint=replace(joint, scale=BASE_RESPONSE / earned))
 
     few = np.arange(0, len(sample), 4)
