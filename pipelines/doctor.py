@@ -2,8 +2,169 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.ingest import Factors, Source, build_from_sources
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.history import LoggedFeedback
+from recommender.monitoring.doctor import diagnose, diagnose_refusal
+from recommender.monitoring.doctor_card import card_html
+from recommender.monitoring.findings import Diagnosis
+from recommender.store.log_files import feedback_from_file, read_frame, roles_path
+
+COLOUR = {"stop": "red", "care": "yellow", "fine": "green"}
+GRADE = {"stop": "STOP", "care": "CARE", "fine": "note"}
+Column = Annotated[str | None, typer.Option()]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
+    app.command("doctor")(run)
+
+
+def run(
+    log: Annotated[Path | None, typer.Argument(help="Log as Parquet or CSV; or give raw tables.")] = None,
+    accounts: Source = None,
+    decisions: Source = None,
+    contacts: Source = None,
+    outcomes: Source = None,
+    payments: Source = None,
+    factor: Annotated[
+        list[str] | None,
+        typer.Option("--factor", help="Factor column of a log, or factor=levels for raw tables; repeat for more."),
+    ] = None,
+    context: Annotated[list[str] | None, typer.Option("--context", help="Context column; repeat for more.")] = None,
+    reward: Annotated[str | None, typer.Option(help="Reward column of a log, or reward of raw tables.")] = None,
+    propensity: Column = None,
+    account: Column = None,
+    time: Column = None,
+    cluster: Column = None,
+    window_days: Annotated[float, typer.Option(help="Attribution window of raw tables.")] = 14.0,
+    as_of: Annotated[str | None, typer.Option(help="Now, for raw tables; default: the clock.")] = None,
+    naive_timezone: Annotated[str | None, typer.Option(help="IANA zone of instants without an offset.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a one-page card.")] = None,
+) -> None:
+    """Check a log: contract, leaks, overlap, delay, duplicates, clocks, thin cells; a verdict for each goal."""
+    console = Console(stderr=as_json)
+    sources = {"accounts": accounts, "decisions": decisions, "contacts": contacts, "outcomes": outcomes}
+    sources["payments"] = payments
+    if log is None:
+        diagnosis = _of_tables(sources, console, factor, reward, window_days, as_of, naive_timezone)
+    else:
+        columns = {"reward": reward, "propensity": propensity, "account": account, "time": time, "cluster": cluster}
+        diagnosis = _of_log(log, factor, context, columns)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(card_html(diagnosis), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(diagnosis.to_dict(), indent=1, ensure_ascii=False, default=str))
+    else:
+        show(diagnosis, console)
+        if html is not None:
+            console.print(f"card: {html}", highlight=False)
+
+
+def show(diagnosis: Diagnosis, console: Console) -> None:
+    """Print findings and verdict."""
+    table = Table("", "finding", "what was seen", "what to do", title=f"Check-up of {diagnosis.subject}")
+    for finding in diagnosis.findings:
+        colour = COLOUR[finding.grade]
+        table.add_row(f"[{colour}]{GRADE[finding.grade]}[/]", finding.code, finding.what, finding.mend)
+    console.print(table)
+    console.print(
+        f"learn: [bold]{diagnosis.learn}[/]   evaluate: [bold]{diagnosis.evaluate}[/]   "
+        f"good for: [bold]{diagnosis.verdict}[/]",
+        highlight=False,
+    )
+
+
+def _of_tables(
+    sources: dict[str, str | None],
+    console: Console,
+    factor: Factors,
+    reward: str | None,
+    window_days: float,
+    as_of: str | None,
+    naive_timezone: str | None,
+) -> Diagnosis:
+    if sources["contacts"] is None:
+        raise InvalidInput(
+            "There is nothing to examine.", column="log", mend="Give a log file, or raw tables with --contacts."
+        )
+    built, _ = build_from_sources(
+        sources,
+        console,
+        factor=factor,
+        reward=reward or "right_party_contact",
+        window_days=window_days,
+        as_of=as_of or datetime.now(UTC),
+        naive_timezone=naive_timezone,
+    )
+    return diagnose(built.feedback, report=built.report, subject="raw tables")
+
+
+def _of_log(
+    path: Path, factor: list[str] | None, context: list[str] | None, columns: dict[str, str | None]
+) -> Diagnosis:
+    frame = read_frame(path)
+    zones = frame["timezone"] if "timezone" in frame.columns else None
+    try:
+        if factor or not roles_path(path).is_file():
+            feedback = _by_columns(frame, factor or _guessed_factors(frame), context, columns)
+        else:
+            feedback = feedback_from_file(path)
+    except InvalidInput as error:
+        return diagnose_refusal(error, subject=path.name)
+    return diagnose(feedback, zones=zones, subject=path.name)
+
+
+def _by_columns(
+    frame: pd.DataFrame, factor: list[str], context: list[str] | None, columns: dict[str, str | None]
+) -> LoggedFeedback:
+    """Build the log from named columns; a column with the name of its role needs no naming."""
+    usual: dict[str, tuple[str, ...]] = {
+        "reward": ("reward",),
+        "propensity": ("propensity",),
+        "account": ("account_id",),
+        "cluster": ("debtor_id",),
+    }
+    usual["time"] = ("decided_at", "sent_at")
+    roles: dict[str, Any] = {
+        role: given or next((name for name in usual[role] if name in frame.columns), None)
+        for role, given in columns.items()
+    }
+    roles["reward"] = roles["reward"] or "reward"
+    time = roles["time"]
+    if time in frame.columns and pd.api.types.is_string_dtype(frame[time].dtype):
+        instants = pd.to_datetime(frame[time], utc=True, errors="coerce", format="ISO8601")
+        if instants.notna().all():
+            frame = frame.assign(**{time: instants})
+    taken = {*factor, *(name for name in roles.values() if name), "decision_id", "known_at", "policy_version"}
+    levels: dict[str, Any] = {
+        name: sorted(frame[name].dropna().unique().tolist()) if name in frame.columns else [] for name in factor
+    }
+    if missing := [name for name in factor if name not in frame.columns]:
+        raise InvalidInput.missing_columns(missing, frame.columns.tolist(), role="action factors")
+    actions = ActionSpace(levels, no_contact=bool(frame[factor].isna().all(axis=1).any()))
+    names = context or [str(name) for name in frame.columns if name not in taken]
+    return LoggedFeedback.from_frame(frame, actions=actions, context=names, **roles)
+
+
+def _guessed_factors(frame: pd.DataFrame) -> list[str]:
+    if held := [name for name in ("channel", "hour", "tone") if name in frame.columns]:
+        return held
+    raise InvalidInput(
+        "It is not known which columns are the action.",
+        column="factor",
+        mend="Name them: --factor channel --factor hour.",
+    )

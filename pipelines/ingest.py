@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,6 +43,9 @@ def run(
     outcomes: Source = None,
     payments: Source = None,
     factor: Factors = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="JSON with the action space, e.g. the <log>.roles.json of an earlier log.")
+    ] = None,
     reward: Annotated[str, typer.Option(help="A rung of the ladder, response, amount or amount_gross.")] = (
         "right_party_contact"
     ),
@@ -80,6 +84,7 @@ def run(
         },
         console,
         factor=factor,
+        actions_file=actions,
         encoding=encoding,
         no_contact=no_contact,
         quarantine=quarantine or out.with_name(out.name + ".quarantine"),
@@ -104,6 +109,7 @@ def build_from_sources(
     console: Console,
     *,
     factor: list[str] | None = None,
+    actions_file: Path | None = None,
     encoding: str | None = None,
     no_contact: bool | None = None,
     quarantine: Path | None = None,
@@ -117,12 +123,34 @@ def build_from_sources(
         for name in TABLES:
             source = sources.get(name)
             frames[name] = None if source is None else read_table(source, table=name, encoding=encoding)
-    actions = action_space(frames, factor, no_contact)
+    actions = action_space(frames, factor, no_contact) if actions_file is None else read_actions(actions_file)
+    decisions = frames["decisions"]
+    unordered = actions_file is None and not factor and decisions is not None and "eligible" in decisions.columns
+    if decisions is not None and unordered:
+        frames["decisions"] = decisions.drop(columns="eligible")
     with console.status("Checking, linking, looking back in time ..."):
         built = build_feedback(*(frames[name] for name in TABLES), actions=actions, **options)
+    if unordered:
+        built.report.notes.append(
+            "The eligible sets were not read: they are written in the order of an action space, which is not known here. "
+            "Give it with --actions or --factor."
+        )
     if quarantine is not None:
         write_quarantine(built.quarantine, built.report.to_dict(), quarantine)
     return built, quarantine
+
+
+def read_actions(path: Path) -> ActionSpace:
+    """Read an action space from ``ActionSpace.to_dict()`` as JSON, alone or under the key ``actions``."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return ActionSpace.from_dict(told.get("actions", told))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            f"{path} holds no action space ({type(error).__name__}).",
+            column="actions",
+            mend="Give the <log>.roles.json of an earlier log, or write ActionSpace.to_dict() as JSON.",
+        ) from error
 
 
 def action_space(
