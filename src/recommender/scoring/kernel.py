@@ -161,9 +161,9 @@ def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int
             none += more & no_contact[leaf]
             for end in range(end_start[leaf], end_start[leaf + 1]):
                 signed = more * end_sign[end]
-                cell = np.int64(end_cell[end])
+                first = np.int64(end_cell[end])
                 for vector in range(n_vectors):
-                    add_to_lanes(cells, cell + 8 * vector, lanes[leaf, vector], signed)
+                    add_to_lanes(cells, first + 8 * vector, lanes[leaf, vector], signed)
     for cell in range(8 * n_vectors):
         cells[cell] += every
     cells[n_cells] += every + none

@@ -57,7 +57,7 @@ def _and_lines(
         )
         lines = builder.gep(lines, [arguments[2]])
         coded = builder.gep(coded, [arguments[4]])
-        alive = cgutils.alloca_once_value(builder, ir.Constant(_VECTOR, [-1] * LANES))
+        alive = cast("Any", cgutils).alloca_once_value(builder, ir.Constant(_VECTOR, [-1] * LANES))
         with cgutils.for_range_slice(builder, arguments[6], arguments[7], _WORD(1)) as (position, _):
             at = builder.load(builder.gep(columns, [position]))
             row = builder.sext(builder.load(builder.gep(coded, [at])), _WORD)
