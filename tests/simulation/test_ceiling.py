@@ -18,8 +18,8 @@ def log():
 
 def test_ceiling_lies_between_logging_and_oracle_and_grows_with_history(log):
     """History adds information, the latent type would add more."""
-    without, with_history = log.bayes_ceiling(history=False).value, log.bayes_ceiling(history=True).value
-    assert log.logging_value() < without < with_history < log.oracle_value()
+    without, own, debtors = (log.bayes_ceiling(history=history).value for history in (False, True, "debtor"))
+    assert log.logging_value() < without < own < debtors < log.oracle_value()
 
 
 def test_posterior_mean_is_calibrated(log):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BayesCeiling", "bayes_ceiling", "persona_posterior"]
 
 Ints = NDArray[np.int64]
+History = bool | Literal["debtor"]
 
 _BLOCK = 30_000
 
@@ -49,15 +50,15 @@ class BayesCeiling:
     expected_reward: NDArray[np.float32] | None
 
 
-def bayes_ceiling(log: SimulatedLog, *, history: bool = True, rows: Any = None, matrix: bool = True) -> BayesCeiling:
+def bayes_ceiling(log: SimulatedLog, *, history: History = True, rows: Any = None, matrix: bool = True) -> BayesCeiling:
     """Value of the optimal policy that sees only the observable.
 
     Parameters
     ----------
     log : SimulatedLog
-    history : bool, default=True
+    history : bool or "debtor", default=True
         Whether the account's own strictly earlier contacts and outcomes (in this log, and in the log it continues) are
-        used besides the context row.
+        used besides the context row; ``"debtor"`` also uses those of the debtor's other accounts.
     rows : selection of rows, optional
         Slice, mask or positions; default all rows.
     matrix : bool, default=True
@@ -84,15 +85,15 @@ def bayes_ceiling(log: SimulatedLog, *, history: bool = True, rows: Any = None, 
     return BayesCeiling(value=total / len(positions), action=action, expected_reward=expected)
 
 
-def persona_posterior(log: SimulatedLog, *, history: bool = True) -> Floats:
+def persona_posterior(log: SimulatedLog, *, history: History = True) -> Floats:
     """Exact posterior over personas of every row, shape (n, n_personas).
 
     Parameters
     ----------
     log : SimulatedLog
         Of the additive world.
-    history : bool, default=True
-        Whether earlier outcomes of the same account count.
+    history : bool or "debtor", default=True
+        Whether earlier outcomes of the same account, or of the same debtor, count.
     """
     posterior = np.empty((len(log), log.world.personas.n_personas))
     for rows, block in _posteriors(log, history, np.ones(len(log), dtype=bool)):
@@ -101,7 +102,7 @@ def persona_posterior(log: SimulatedLog, *, history: bool = True) -> Floats:
 
 
 def _posterior_means(
-    log: SimulatedLog, history: bool, wanted: NDArray[np.bool_]
+    log: SimulatedLog, history: History, wanted: NDArray[np.bool_]
 ) -> Iterator[tuple[Ints, Decisions, Floats]]:
     """Rows, their decisions and their posterior mean rewards, block by block."""
     if log.world.joint is not None:  # nothing is hidden there
@@ -115,15 +116,15 @@ def _posterior_means(
         yield rows, part, log.reward_model.expected(log.reward_model.paying(response, part.self_cure), part)
 
 
-def _posteriors(log: SimulatedLog, history: bool, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ints, Floats]]:
-    """Wanted rows and their posteriors; a block holds whole accounts, rows in time order within each."""
+def _posteriors(log: SimulatedLog, history: History, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ints, Floats]]:
+    """Wanted rows and their posteriors; a block holds whole accounts (debtors), rows in time order within each."""
     by_debtor = log.world.personas.log_prior(log.population.traits)
-    from_earlier = _evidence_by_account(log.earlier) if history and log.earlier is not None else None
-    needed = np.isin(log.decisions.account, np.unique(log.decisions.account[wanted]))
-    order = np.argsort(log.decisions.account, kind="stable")  # rows are in time order already
+    owner = _owner(log, history)
+    from_earlier = _evidence_by_owner(log.earlier, history) if history and log.earlier is not None else None
+    needed = np.isin(owner, np.unique(owner[wanted]))
+    order = np.argsort(owner, kind="stable")  # rows are in time order already
     order = order[needed[order]]
-    account = log.decisions.account[order]
-    starts = np.flatnonzero(np.r_[True, account[1:] != account[:-1]])
+    starts = np.flatnonzero(np.r_[True, owner[order][1:] != owner[order][:-1]])
     cuts = [
         0,
         *starts[np.unique(np.searchsorted(starts, np.arange(_BLOCK, len(order), _BLOCK)).clip(max=len(starts) - 1))],
@@ -132,9 +133,9 @@ def _posteriors(log: SimulatedLog, history: bool, wanted: NDArray[np.bool_]) -> 
         rows = order[start:stop]
         log_posterior = by_debtor[log.population.debtor[log.decisions.account[rows]]]
         if history:
-            log_posterior += _evidence_before(log, rows)
+            log_posterior += _evidence_before(log, rows, owner[rows])
         if from_earlier is not None:
-            log_posterior += from_earlier[log.decisions.account[rows]]
+            log_posterior += from_earlier[owner[rows]]
         kept = wanted[rows]
         log_posterior = log_posterior[kept]
         log_posterior -= log_posterior.max(axis=1, keepdims=True)
@@ -152,30 +153,35 @@ def _log_evidence(log: SimulatedLog, rows: Ints) -> Floats:
     return np.asarray(np.log(np.where(log.paid[rows, None], paying, 1.0 - paying)))
 
 
-def _evidence_before(log: SimulatedLog, rows: Ints) -> Floats:
-    """Log-evidence of strictly earlier rows of the same account; rows of one instant do not see each other.
+def _owner(log: SimulatedLog, history: History) -> Ints:
+    """Whose outcomes a row may use: its account's, or its debtor's."""
+    return log.population.debtor[log.decisions.account] if history == "debtor" else log.decisions.account
 
-    ``rows`` holds whole accounts, one after the other, each in time order.
+
+def _evidence_before(log: SimulatedLog, rows: Ints, owner: Ints) -> Floats:
+    """Log-evidence of strictly earlier rows of the same owner; rows of one instant do not see each other.
+
+    ``rows`` holds whole owners, one after the other, each in time order.
     """
-    account = log.decisions.account[rows]
     instant = log.contacts["sent_at"].to_numpy()[rows]
-    first_of_account = np.r_[True, account[1:] != account[:-1]]
-    first_of_instant = first_of_account | np.r_[True, instant[1:] != instant[:-1]]
+    first_of_owner = np.r_[True, owner[1:] != owner[:-1]]
+    first_of_instant = first_of_owner | np.r_[True, instant[1:] != instant[:-1]]
     running = np.cumsum(_log_evidence(log, rows), axis=0)
     before = np.vstack([np.zeros((1, running.shape[1])), running[:-1]])
     positions = np.arange(len(rows))
-    anchor_account = np.maximum.accumulate(np.where(first_of_account, positions, 0))
+    anchor_owner = np.maximum.accumulate(np.where(first_of_owner, positions, 0))
     anchor_instant = np.maximum.accumulate(np.where(first_of_instant, positions, 0))
-    return np.asarray(before[anchor_instant] - before[anchor_account])
+    return np.asarray(before[anchor_instant] - before[anchor_owner])
 
 
-def _evidence_by_account(log: SimulatedLog) -> Floats:
-    """Log-evidence of all rows of each account of the population, earlier logs included."""
+def _evidence_by_owner(log: SimulatedLog, history: History) -> Floats:
+    """Log-evidence of all rows of each account (debtor) of the population, earlier logs included."""
+    owner = _owner(log, history)
     total = np.zeros((len(log.population.debtor), log.world.personas.n_personas))
     for start in range(0, len(log), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(log)))
-        np.add.at(total, log.decisions.account[rows], _log_evidence(log, rows))
-    return total if log.earlier is None else total + _evidence_by_account(log.earlier)
+        np.add.at(total, owner[rows], _log_evidence(log, rows))
+    return total if log.earlier is None else total + _evidence_by_owner(log.earlier, history)
 
 
 def _mean_response(log: SimulatedLog, decisions: Decisions, posterior: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""A simulated contact log that carries its own truth."""
+"""A simulated contact log that carries its own truth, and how it is written."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.simulation.ceiling import BayesCeiling, History, bayes_ceiling
 from recommender.simulation.loggers import Logger, logging_table
 from recommender.simulation.personas import CHANNELS, HOURS, TONES, contact_actions
 from recommender.simulation.population import (
@@ -21,17 +22,15 @@ from recommender.simulation.population import (
     Decisions,
     Population,
     local_to_utc,
-    spread_contacts,
 )
 from recommender.simulation.rewards import RewardModel
 from recommender.simulation.signals import Floats
-from recommender.simulation.world import World, draw_world
+from recommender.simulation.world import World
 
 if TYPE_CHECKING:
     from recommender.history import LoggedFeedback
-    from recommender.simulation.ceiling import BayesCeiling
 
-__all__ = ["SimulatedLog", "simulate"]
+__all__ = ["LogSettings", "SimulatedLog", "write_log"]
 
 Ints = NDArray[np.int64]
 Rows = Any  # anything that selects rows of an array
@@ -169,13 +168,11 @@ class SimulatedLog:
         mean /= len(positions)
         return int(mean.argmax()), float(mean.max())
 
-    def bayes_ceiling(self, history: bool = True, rows: Rows = None, *, matrix: bool = True) -> BayesCeiling:
+    def bayes_ceiling(self, history: History = True, rows: Rows = None, *, matrix: bool = True) -> BayesCeiling:
         """Return the best that is attainable from what is observable.
 
         See :func:`recommender.simulation.ceiling.bayes_ceiling`.
         """
-        from recommender.simulation.ceiling import bayes_ceiling
-
         return bayes_ceiling(self, history=history, rows=rows, matrix=matrix)
 
     def captured(self, value: float) -> float:
@@ -193,7 +190,7 @@ class SimulatedLog:
         population = self.world.draw_population(rng, n_accounts=n, n_days=self.settings.n_days, prefix=f"F{seed}-")
         day = np.full(n, self.settings.n_days) + rng.integers(0, 7, n)
         population.accounts["first_day"] = day - rng.integers(0, 60, n)
-        return _write(self.world, population, np.arange(n), day, rng, self.settings)
+        return write_log(self.world, population, np.arange(n), day, rng, self.settings)
 
     def next_decisions(self, n: int = 20_000, seed: int = 1) -> SimulatedLog:
         """Next decisions on ``n`` accounts of this log, so that what they did in the log can be used."""
@@ -201,7 +198,7 @@ class SimulatedLog:
         accounts = np.unique(self.decisions.account)
         account = rng.permutation(accounts)[: min(n, len(accounts))]
         day = np.full(len(account), int(self.decisions.day.max()) + 1) + rng.integers(0, 7, len(account))
-        log = _write(self.world, self.population, account, day, rng, self.settings)
+        log = write_log(self.world, self.population, account, day, rng, self.settings)
         return replace(log, earlier=self)
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -241,106 +238,7 @@ class LogSettings:
     n_days: int
 
 
-def simulate(
-    n_contacts: int = 200_000,
-    *,
-    n_accounts: int | None = None,
-    seed: int = 0,
-    logger: Logger = "rules",
-    propensities: Literal["logged", "hidden"] = "logged",
-    confounding: float = 1.0,
-    world: Literal["additive", "joint"] = "additive",
-    reward: Literal["response", "money"] = "response",
-    drift: float = 0.0,
-    no_contact: bool = False,
-) -> SimulatedLog:
-    """Simulate a log of contacts with debtors and keep the truth beside it.
-
-    Parameters
-    ----------
-    n_contacts : int, default=200_000
-        Rows of the log.
-    n_accounts : int, optional
-        Accounts; default one for every six contacts.
-    seed : int, default=0
-        Same seed and arguments, same bytes. The world (who likes what) depends on ``seed``, ``world`` and ``drift``
-        alone, so loggers can be compared on one world.
-    logger : {"rules", "uniform", "near_deterministic"}
-        Policy that chose the contacts. Every action keeps a probability above 0.
-    propensities : {"logged", "hidden"}
-        Whether the log says with which probability its action was chosen.
-    confounding : float, default=1.0
-        How strongly the rules pick actions by what else drives the response; 0 for the same mix for everybody.
-    world : {"additive", "joint"}
-        ``additive``: hidden types, effects add up on the logit. ``joint``: products of saturating probabilities, joint
-        thresholds, periodic hour effects, all from the context.
-    reward : {"response", "money"}
-        1.0 / 0.0, or the amount paid in currency units (heavy-tailed, 0 for most).
-    drift : float, default=0.0
-        How far habits have moved by the last fifth of the log; 0 for none (additive world only).
-    no_contact : bool, default=False
-        Whether leaving the account alone is an action; then debtors also pay without being contacted.
-
-    Returns
-    -------
-    SimulatedLog
-
-    Raises
-    ------
-    InvalidInput
-        When an argument is out of range or combines what does not go together.
-
-    Examples
-    --------
-    >>> log = simulate(2_000, seed=3)
-    >>> log.contacts.shape[0], len(log.actions)
-    (2000, 260)
-    >>> bool(log.oracle_value() > log.logging_value())
-    True
-    """
-    _check(n_contacts, n_accounts, seed, propensities, confounding, world, reward, drift)
-    n_accounts = max(1, n_contacts // 6) if n_accounts is None else min(n_accounts, n_contacts)
-    rng = np.random.default_rng([seed, 7])
-    drawn = draw_world(seed, kind=world, drift=drift)
-    n_days = max(180, int(np.ceil(2.5 * n_contacts / n_accounts)))
-    settings = LogSettings(seed, logger, propensities, confounding, reward, no_contact, n_days)
-    population = drawn.draw_population(rng, n_accounts=n_accounts, n_days=n_days)
-    account, day = spread_contacts(population, rng, n_contacts=n_contacts, n_days=n_days)
-    return _write(drawn, population, account, day, rng, settings)
-
-
-def _check(
-    n_contacts: int,
-    n_accounts: int | None,
-    seed: int,
-    propensities: str,
-    confounding: float,
-    world: str,
-    reward: str,
-    drift: float,
-) -> None:
-    for name, value, least in (("n_contacts", n_contacts, 1), ("n_accounts", n_accounts, 1), ("seed", seed, 0)):
-        if value is not None and value < least:
-            raise InvalidInput.in_column(
-                name, f"must be at least {least}", values=[value], mend="Pass a larger number."
-            )
-    for name, chosen, allowed in (
-        ("propensities", propensities, ("logged", "hidden")),
-        ("world", world, ("additive", "joint")),
-        ("reward", reward, ("response", "money")),
-    ):
-        if chosen not in allowed:
-            raise InvalidInput.in_column(name, "is unknown", values=[chosen], mend=f"Choose one of {list(allowed)}.")
-    for name, amount in (("confounding", confounding), ("drift", drift)):
-        if not 0.0 <= amount <= 3.0:
-            raise InvalidInput.in_column(name, "must lie in [0, 3]", values=[amount], mend="0 is none, 1 the usual.")
-    if drift and world == "joint":
-        raise InvalidInput.in_column(
-            "drift", "needs world='additive'", values=[drift], mend="Leave drift at 0 in the joint world."
-        )
-
-
-def _write(
+def write_log(
     world: World, population: Population, account: Ints, day: Ints, rng: np.random.Generator, settings: LogSettings
 ) -> SimulatedLog:
     """Choose actions, draw rewards, and put the rows in time order."""
