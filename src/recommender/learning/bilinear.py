@@ -32,6 +32,7 @@ Crossing = Literal["pairs", "factors", "none"]
 _SMOOTH_FROM = 6
 _MOST_PARAMETERS = 60_000
 _LOWEST, _HIGHEST = 0.05, 1e5
+_ROWS_PER_SLICE = 60
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def action_blocks(actions: ActionSpace, n_terms: int, *, crossing: Crossing = "p
     varying = [i for i, size in enumerate(actions.shape) if size > 1]
     names = actions.factor_names
     blocks += [ActionBlock(names[i], bases[i], crossing != "none") for i in varying]
-    if crossing != "factors":
-        for i, j in combinations(varying, 2):
-            cross = (bases[i][:, :, None] * bases[j][:, None, :]).reshape(n_actions, -1)
-            blocks.append(ActionBlock(f"{names[i]} x {names[j]}", cross, n_terms * cross.shape[1] <= _MOST_PARAMETERS))
+    for i, j in combinations(varying, 2):
+        cross = (bases[i][:, :, None] * bases[j][:, None, :]).reshape(n_actions, -1)
+        with_context = crossing == "pairs" and n_terms * cross.shape[1] <= _MOST_PARAMETERS
+        blocks.append(ActionBlock(f"{names[i]} x {names[j]}", cross, with_context))
     if len(varying) > 2 and n_actions <= 5_000:
         whole = np.eye(n_actions)[:, : actions.n_contact_actions]
         blocks.append(ActionBlock("action", whole, with_context=False))
@@ -184,6 +185,10 @@ class _Problem:
         self.family = family
         bounds = np.searchsorted(action[order], np.arange(self.n_actions + 1))
         self.slices = [(a, slice(bounds[a], bounds[a + 1])) for a in range(self.n_actions) if bounds[a] < bounds[a + 1]]
+        self.starts = np.array([rows.start for _, rows in self.slices])
+        self.tried = np.array([a for a, _ in self.slices])
+        self.sparse = len(order) < _ROWS_PER_SLICE * len(self.slices)
+        self.sorted_action = action[order]
         self.blocks = action_blocks(actions, self.n_terms, crossing=crossing)
         groups = design.groups
         self.terms = [np.arange(self.n_terms) if b.with_context else np.array([0]) for b in self.blocks]
@@ -233,18 +238,26 @@ class _Problem:
     def likelihood(self, W: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Negative log-likelihood and its gradient by (term, action)."""
         S = np.zeros((self.n_terms, self.n_actions))
+        if self.sparse:  # few rows an action: one pass over all rows beats one call an action
+            eta = np.einsum("ij,ij->i", self.U, W.T[self.sorted_action])
+            total, residual = self._loss(eta, self.y, self.w)
+            S[:, self.tried] = np.add.reduceat(residual[:, None] * self.U, self.starts, axis=0).T
+            return total, S
         total = 0.0
         for a, rows in self.slices:
-            U, y, w = self.U[rows], self.y[rows], self.w[rows]
-            eta = U @ W[:, a]
-            if self.family == "binomial":
-                total += float(w @ (np.logaddexp(0.0, eta) - y * eta))
-                residual = w * (expit(eta) - y)
-            else:
-                residual = w * (eta - y) / self.noise
-                total += 0.5 * float(residual @ (eta - y))
+            U = self.U[rows]
+            part, residual = self._loss(U @ W[:, a], self.y[rows], self.w[rows])
+            total += part
             S[:, a] = residual @ U
         return total, S
+
+    def _loss(
+        self, eta: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64]
+    ) -> tuple[float, NDArray[np.float64]]:
+        if self.family == "binomial":
+            return float(w @ (np.logaddexp(0.0, eta) - y * eta)), w * (expit(eta) - y)
+        residual = w * (eta - y) / self.noise
+        return 0.5 * float(residual @ (eta - y)), residual
 
     def curvature(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
         """Diagonal of the likelihood's Hessian by parameter."""
@@ -281,7 +294,7 @@ class _Problem:
         for step in range(rounds):
             penalty = precision[self.precision_index] * (prior_scale if step == rounds - 1 else 1.0)
             penalty[0] = precision[0]
-            theta = self._descend(theta, H, penalty, 25 if step < rounds - 1 else 60)
+            theta = self._descend(theta, H, penalty, last=step == rounds - 1)
             H = self.curvature(self.weights(theta))
             if step == rounds - 1:
                 break
@@ -306,7 +319,7 @@ class _Problem:
         return V
 
     def _descend(
-        self, theta: NDArray[np.float64], H: NDArray[np.float64], penalty: NDArray[np.float64], steps: int
+        self, theta: NDArray[np.float64], H: NDArray[np.float64], penalty: NDArray[np.float64], *, last: bool
     ) -> NDArray[np.float64]:
         scale = 1.0 / np.sqrt(H + penalty)
 
@@ -321,6 +334,6 @@ class _Problem:
             theta / scale,
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": steps, "maxcor": 10, "ftol": 1e-9, "gtol": 1e-3},
+            options={"maxiter": 80 if last else 15, "maxcor": 10, "ftol": 1e-9 if last else 1e-6, "gtol": 1e-3},
         )
         return np.asarray(found.x * scale, dtype=np.float64)

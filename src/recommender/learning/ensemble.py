@@ -265,6 +265,32 @@ class RewardEnsemble:
             total = np.zeros((len(X), len(self.share)))
         return self.calibration.apply(total + self.intercept, self.share)
 
+    def spread(self, X: Floats, *, n_jobs: int = 1) -> Floats:
+        """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members."""
+        U = {"linear": self.designs["linear"].transform(X)}
+        U["curved"] = self.designs["curved"].transform(X)
+        U["constant"] = U["linear"][:, :1]
+        variance = (U["linear"] ** 2) @ self.glms["linear"][1].variances
+        total = sum(self.weights.values()) or 1.0
+        mean, square = np.zeros_like(variance), np.zeros_like(variance)
+        for name, weight in self.weights.items():
+            if weight > 0.01 * total:
+                if name in self.trees:
+                    part = self.trees[name].raw_scores(X, n_jobs=n_jobs)
+                else:
+                    design, model = self.glms[name]
+                    part = model.scores(U[design])
+                part -= (part @ self.share)[:, None]  # members may differ in level, that is calibrated away
+                mean += weight / total * part
+                square += weight / total * part**2
+        return np.asarray(np.sqrt(variance + np.maximum(square - mean**2, 0.0)) * min(self.calibration.advantage, 1.0))
+
+    def draw(self, X: Floats, rng: np.random.Generator, *, n_jobs: int = 1) -> Floats:
+        """One draw of the linear predictor from the approximate posterior; one draw serves every row."""
+        variances = self.glms["linear"][1].variances
+        noise = rng.standard_normal(variances.shape) * np.sqrt(variances)
+        return self.scores(X, n_jobs=n_jobs) + self.designs["linear"].transform(X) @ noise
+
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
         """Return description, arrays and tree texts."""

@@ -16,6 +16,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
+from recommender.learning.evidence import EvidenceTable
 from recommender.learning.training_set import TrainingSet
 
 __all__ = ["RewardModel"]
@@ -66,6 +67,14 @@ class RewardModel:
             self._parts["event"] = self._ensemble(X, training, event, None, inverse, "binomial", n_jobs, random_state)
             if training.reward_kind == "amount" and event.any():
                 self._fit_amount(X, training, event, n_jobs, random_state)
+            design, linear = self._parts["event"].designs["linear"], self._parts["event"].glms["linear"][1]
+            self._evidence = EvidenceTable.fit(
+                design.transform(X),
+                linear.weights,
+                training.action,
+                self._parts["event"].share,
+                random_state=random_state,
+            )
         return self
 
     def _fit_amount(
@@ -132,6 +141,68 @@ class RewardModel:
                     expected[rows] *= np.exp(self._parts["amount"].scores(X[rows], n_jobs=self._n_jobs))
         return expected
 
+    def expected_reward_interval(
+        self, context: pd.DataFrame, actions_index: NDArray[np.int64], *, deviations: float = 1.96
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Interval of the expected reward of the given actions (of the mean, not of single outcomes).
+
+        Parameters
+        ----------
+        context : DataFrame of shape (n, >= n_columns)
+        actions_index : ndarray of int of shape (n, k)
+        deviations : float, default=1.96
+            Posterior standard deviations on each side.
+
+        Returns
+        -------
+        (lo, hi) : ndarrays of shape (n, k)
+        """
+        low, high = (np.empty(actions_index.shape) for _ in range(2))
+        X = self._encoder.transform(context)
+        with threadpool_limits(limits=1, user_api="blas"):
+            for start in range(0, len(X), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                ends = []
+                for sign in (-1.0, 1.0):
+                    event = self._parts["event"]
+                    shifted = event.scores(X[rows], n_jobs=self._n_jobs)
+                    shifted += sign * deviations * event.spread(X[rows], n_jobs=self._n_jobs)
+                    end = expit(shifted) * self._smear
+                    if "amount" in self._parts:
+                        amount = self._parts["amount"]
+                        end *= np.exp(
+                            amount.scores(X[rows], n_jobs=self._n_jobs)
+                            + sign * deviations * amount.spread(X[rows], n_jobs=self._n_jobs)
+                        )
+                    ends.append(np.take_along_axis(end, actions_index[rows], axis=1))
+                low[rows], high[rows] = ends
+        return low, high
+
+    def sample_expected_reward(self, context: pd.DataFrame, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the expected rewards once from their approximate posterior, for Thompson sampling.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_actions)
+        """
+        X = self._encoder.transform(context)
+        with threadpool_limits(limits=1, user_api="blas"):
+            drawn = expit(self._parts["event"].draw(X, rng, n_jobs=self._n_jobs)) * self._smear
+            if "amount" in self._parts:
+                drawn *= np.exp(self._parts["amount"].draw(X, rng, n_jobs=self._n_jobs))
+        return np.asarray(drawn, dtype=np.float64)
+
+    def evidence(self, context: pd.DataFrame) -> NDArray[np.float64]:
+        """How often the log tried each action on accounts like these.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_actions)
+            Counts in the segment of each account.
+        """
+        U = self._parts["event"].designs["linear"].transform(self._encoder.transform(context))
+        return self._evidence.tries(U)
+
     @property
     def report_(self) -> dict[str, Any]:
         """Members, weights and what decided between them, by part."""
@@ -159,6 +230,14 @@ class RewardModel:
             buffer = io.BytesIO()
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             files[f"{name}.npz"] = buffer.getvalue()
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            importance=self._evidence.importance,
+            centres=self._evidence.centres,
+            counts=self._evidence.counts,
+        )
+        files["evidence.npz"] = buffer.getvalue()
         files["reward_model.json"] = json.dumps(described, indent=1).encode()
         return files
 
@@ -187,4 +266,6 @@ class RewardModel:
                 arrays = {key: stored[key] for key in stored.files}
             texts = {member: [files[path].decode() for path in paths] for member, paths in part["tree_files"].items()}
             model._parts[name] = RewardEnsemble.from_parts(part, arrays, texts, model.actions_)
+        with np.load(io.BytesIO(files["evidence.npz"]), allow_pickle=False) as stored:
+            model._evidence = EvidenceTable(stored["importance"], stored["centres"], stored["counts"])
         return model

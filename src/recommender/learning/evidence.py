@@ -1,0 +1,63 @@
+"""How often an action was tried on accounts like this one."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+__all__ = ["EvidenceTable"]
+
+Floats = NDArray[np.float64]
+
+_TRIES_WANTED = 20
+_MOST_SEGMENTS = 40
+_ROWS_FOR_CENTRES = 20_000
+
+
+class EvidenceTable:
+    """Counts of logged tries by segment of alike accounts and action.
+
+    Accounts are alike when the columns that move the ranking of actions are alike: each design column counts by how
+    much its weights differ between actions.
+
+    Parameters
+    ----------
+    importance : ndarray of shape (n_terms,)
+    centres : ndarray of shape (n_segments, n_terms)
+    counts : ndarray of shape (n_segments, n_actions)
+    """
+
+    def __init__(self, importance: Floats, centres: Floats, counts: Floats) -> None:
+        self.importance = importance
+        self.centres = centres
+        self.counts = counts
+
+    @classmethod
+    def fit(cls, U: Floats, weights: Floats, action: NDArray[np.int64], share: Floats, *, random_state: int) -> Self:
+        """Group accounts so that an action is tried some twenty times a segment on average."""
+        n, n_actions = len(U), len(share)
+        importance = np.sqrt(((weights - (weights @ share)[:, None]) ** 2) @ share)
+        importance[0] = 0.0
+        n_segments = int(np.clip(n / (n_actions * _TRIES_WANTED), 1, _MOST_SEGMENTS))
+        scaled = U[np.random.default_rng(random_state).permutation(n)[:_ROWS_FOR_CENTRES]] * importance
+        n_segments = min(n_segments, len(np.unique(scaled.round(9), axis=0)))
+        if n_segments == 1:
+            centres = scaled.mean(axis=0, keepdims=True)
+        else:
+            centres = KMeans(n_segments, n_init=1, max_iter=30, random_state=random_state).fit(scaled)
+            centres = np.asarray(centres.cluster_centers_)
+        table = cls(importance, centres, np.zeros((len(centres), n_actions)))
+        np.add.at(table.counts, (table.segments(U), action), 1.0)
+        return table
+
+    def segments(self, U: Floats) -> NDArray[np.int64]:
+        """Segment of each row."""
+        cross = (U * self.importance) @ self.centres.T
+        return np.asarray((0.5 * (self.centres**2).sum(axis=1)[None] - cross).argmin(axis=1), dtype=np.int64)
+
+    def tries(self, U: Floats) -> Floats:
+        """Logged tries of every action in the row's segment, shape (n, n_actions)."""
+        return np.asarray(self.counts[self.segments(U)], dtype=np.float64)
