@@ -1,0 +1,301 @@
+"""The catalogue of approved templates, and what it has for a channel, stage, tone and purpose."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import resources
+from typing import Any, Literal
+
+import numpy as np
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recommender.errors import InvalidInput
+from recommender.guardrails.vocabulary import CHANNELS, TONES, Channel, Purpose, Tone
+from recommender.messages.sms import sms_length
+
+__all__ = ["STAGES", "VARIABLES", "Catalogue", "CatalogueError", "Template", "default_catalogue", "stage_of"]
+
+TradeStage = Literal["preventive", "administrative", "extrajudicial", "judicial"]
+Kind = Literal[
+    "due_reminder",
+    "overdue_notice",
+    "flexible_offer",
+    "incentive",
+    "thanks",
+    "pre_legal",
+    "fraud_alert",
+    "requested_information",
+]
+STAGES: tuple[TradeStage, ...] = ("preventive", "administrative", "extrajudicial", "judicial")
+#: Last day past due of each stage but the last.
+_STAGE_ENDS = (0, 30, 90)
+
+#: Variables that a template may declare, with a long but real value of each for measuring.
+VARIABLES: dict[str, object] = {
+    "agent_name": "Maria Fernanda",
+    "amount": "$ 12.345.678",
+    "contact_phone": "+57 601 234 5678",
+    "creditor": "Banco Ejemplo",
+    "days_past_due": 120,
+    "document_link": "https://pay.example/d/AbC123",
+    "due_date": "30/11/2026",
+    "first_name": "Maximiliano",
+    "identity_confirmed": True,
+    "instalments": 12,
+    "offer_percent": 15,
+    "offer_until": "30/11/2026",
+    "paid_on": "30/11/2026",
+    "payment_link": "https://pay.example/AbC123",
+    "whatsapp_link": "https://wa.example/AbC123",
+}
+#: Longest text a channel takes, in characters; SMS is measured in segments.
+LENGTH_LIMITS: dict[str, int] = {"whatsapp": 1_024, "ivr": 600, "call": 1_500, "visit": 1_500, "email": 5_000}
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - plain text
+
+
+class CatalogueError(InvalidInput):
+    """A catalogue or template that cannot be used."""
+
+
+class Template(BaseModel):
+    """One approved text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    stages: tuple[TradeStage, ...] = Field(min_length=1)
+    tone: Tone
+    kind: Kind
+    purposes: tuple[Purpose, ...] = ("collection",)
+    subject: str | None = None
+    #: Opted-in channel in which the conversation may go on.
+    handover: Channel | None = None
+    max_segments: int = Field(default=2, ge=1, le=10)
+    variables: tuple[str, ...]
+    body: str = Field(min_length=1)
+    language: str = ""
+    approved: bool = True
+
+    @model_validator(mode="after")
+    def _declares_its_variables(self) -> Template:
+        try:
+            used = meta.find_undeclared_variables(_ENVIRONMENT.parse(f"{self.subject or ''}\n{self.body}"))
+        except TemplateSyntaxError as error:
+            raise ValueError(f"template {self.id!r} does not parse: {error}") from error
+        if unknown := sorted({*self.variables} - {*VARIABLES}):
+            raise ValueError(f"template {self.id!r} declares variables nobody fills: {', '.join(unknown)}")
+        if used != {*self.variables}:
+            raise ValueError(
+                f"template {self.id!r} declares {sorted(self.variables)} but uses {sorted(used)}: both must agree"
+            )
+        if "email" in self.channels and not self.subject:
+            raise ValueError(f"template {self.id!r} goes out by email and has no subject")
+        return self
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text ready to send."""
+
+    template_id: str
+    subject: str | None
+    body: str
+    segments: int | None
+
+
+class Catalogue:
+    """Approved templates.
+
+    Parameters
+    ----------
+    templates : iterable of Template
+        The order is the order of preference.
+
+    Raises
+    ------
+    CatalogueError
+        When an id is used twice.
+    """
+
+    def __init__(self, templates: Iterable[Template]) -> None:
+        self.templates = tuple(templates)
+        self._by_id = {template.id: template for template in self.templates}
+        if len(self._by_id) < len(self.templates):
+            ids = [template.id for template in self.templates]
+            raise CatalogueError(
+                f"Template ids are used twice: {sorted({name for name in ids if ids.count(name) > 1})}.",
+                column="id",
+                mend="Give each template an id of its own.",
+            )
+
+    @classmethod
+    def from_toml(cls, texts: Mapping[str, str]) -> Catalogue:
+        """Read catalogue files.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            Name of the file -> its TOML text (``schema``, ``language``, ``[[templates]]``).
+        """
+        templates: list[Template] = []
+        for name, text in texts.items():
+            try:
+                raw = tomllib.loads(text)
+                if raw.keys() != {"schema", "language", "templates"} or raw["schema"] != 1:
+                    raise CatalogueError(
+                        f"{name} needs exactly schema = 1, language and [[templates]]; it has {sorted(raw)}.",
+                        mend="See docs/guardrails.md for the format of a catalogue.",
+                    )
+                templates += [Template(**{"language": raw["language"]} | item) for item in raw["templates"]]
+            except tomllib.TOMLDecodeError as error:
+                raise CatalogueError(f"{name} is no TOML: {error}.", mend="Mend the line named.") from error
+            except ValidationError as error:
+                faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+                raise CatalogueError(f"{name}: {faults}.", mend="The vocabulary is closed.") from error
+        return cls(templates)
+
+    def __len__(self) -> int:
+        """Count the templates."""
+        return len(self.templates)
+
+    def get(self, template_id: str) -> Template | None:
+        """Template of an id, or None."""
+        return self._by_id.get(template_id)
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Languages in the order they were read."""
+        return tuple(dict.fromkeys(template.language for template in self.templates))
+
+    def stage_of(self, days_past_due: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Position in ``STAGES`` by days past due."""
+        return np.searchsorted(_STAGE_ENDS, days_past_due, side="left").astype(np.int64)
+
+    def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
+        """Whether there is an approved template, shape (n_stages, n_channels, n_tones).
+
+        An unknown language (None) is served by the language that has most templates, a regional one ("es-CO") by its
+        own or the plain one.
+        """
+        return np.asarray(self._index(purpose, self._language(language)) >= 0)
+
+    def template_ids(
+        self,
+        *,
+        channel: Sequence[str],
+        tone: Sequence[str],
+        days_past_due: Sequence[int],
+        language: Sequence[str | None],
+        purpose: str = "collection",
+    ) -> list[str | None]:
+        """Template of each recommended contact; None where the catalogue has none."""
+        stages = self.stage_of(np.asarray(days_past_due, dtype=np.int64)).tolist()
+        found: list[str | None] = []
+        for name, manner, stage, tongue in zip(channel, tone, stages, language, strict=True):
+            position = -1
+            if name in CHANNELS and manner in TONES:
+                table = self._index(purpose, self._language(tongue))
+                position = int(table[stage, CHANNELS.index(name), TONES.index(manner)])  # type: ignore[arg-type]
+            found.append(self.templates[position].id if position >= 0 else None)
+        return found
+
+    def render(self, template_id: str, values: Mapping[str, object], *, channel: str | None = None) -> Message:
+        """Fill a template.
+
+        Raises
+        ------
+        CatalogueError
+            For an unknown or unapproved template, values that are missing or not declared, or a text that is too
+            long for its channel.
+        """
+        template = self.get(template_id)
+        if template is None or not template.approved:
+            raise CatalogueError(
+                f"There is no approved template {template_id!r}.",
+                column="template_id",
+                mend="Use one of the catalogue.",
+            )
+        if {*values} != {*template.variables}:
+            raise CatalogueError(
+                f"Template {template_id!r} needs exactly {sorted(template.variables)}; got {sorted(values)}.",
+                column="values",
+                mend="Give each declared variable and no other.",
+            )
+        body = _ENVIRONMENT.from_string(template.body.strip()).render(**values)
+        subject = None if template.subject is None else _ENVIRONMENT.from_string(template.subject).render(**values)
+        if subject is not None and "\n" in subject:
+            raise CatalogueError("A subject must be one line.", column="subject", mend="Clean the values.")
+        chosen = channel or template.channels[0]
+        segments = sms_length(body).segments if chosen == "sms" else None
+        if problem := too_long(template, body, chosen):
+            raise CatalogueError(problem, column="values", mend="Shorten the values or use a shorter template.")
+        return Message(template.id, subject, body, segments)
+
+    def _language(self, language: str | None) -> str:
+        if language in self.languages:
+            return str(language)
+        plain = str(language).split("-")[0].split("_")[0].lower() if language else ""
+        if plain in self.languages or plain:
+            return plain
+        counts = {name: sum(t.language == name for t in self.templates) for name in self.languages}
+        return max(counts, key=lambda name: counts[name], default="")
+
+    @lru_cache(maxsize=64)  # noqa: B019 - a catalogue lives as long as the process
+    def _index(self, purpose: str, language: str) -> NDArray[np.int64]:
+        """Position of the first template for each stage, channel and tone; -1 where there is none."""
+        table = np.full((len(STAGES), len(CHANNELS), len(TONES)), -1, dtype=np.int64)
+        for position, template in enumerate(self.templates):
+            if template.language != language or purpose not in template.purposes or not template.approved:
+                continue
+            for stage in template.stages:
+                for channel in template.channels:
+                    cell = (STAGES.index(stage), CHANNELS.index(channel), TONES.index(template.tone))
+                    if table[cell] < 0:
+                        table[cell] = position
+        return table
+
+
+def too_long(template: Template, body: str, channel: str) -> str:
+    """Say how a text breaks the limit of its channel; empty where it does not."""
+    if channel == "sms":
+        length = sms_length(body)
+        if length.segments > template.max_segments:
+            return (
+                f"Template {template.id!r} takes {length.segments} SMS segments ({length.units} units of"
+                f" {length.encoding}); at most {template.max_segments} are allowed."
+            )
+    elif len(body) > LENGTH_LIMITS.get(channel, len(body)):
+        return f"Template {template.id!r} has {len(body)} characters; {channel} takes {LENGTH_LIMITS[channel]}."
+    return ""
+
+
+def sample_text(template: Template) -> str:
+    """Body with the sample values of ``VARIABLES``."""
+    values = {name: VARIABLES[name] for name in template.variables}
+    return _ENVIRONMENT.from_string(template.body.strip()).render(**values)
+
+
+def stage_of(days_past_due: int) -> str:
+    """Stage of the trade: preventive up to the due date, administrative to 30 days, extrajudicial to 90, judicial."""
+    return STAGES[int(np.searchsorted(_STAGE_ENDS, days_past_due, side="left"))]
+
+
+@lru_cache(maxsize=1)
+def default_catalogue() -> Catalogue:
+    """Catalogue that ships with the package: Spanish, English, Portuguese."""
+    folder = resources.files("recommender.messages") / "templates"
+    return Catalogue.from_toml(
+        {f"{name}.toml": (folder / f"{name}.toml").read_text(encoding="utf-8") for name in ("es", "en", "pt")}
+    )
+
+
+def values_of(template: Template, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``given`` that the template declares."""
+    return {name: given[name] for name in template.variables if name in given}
