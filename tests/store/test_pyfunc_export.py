@@ -32,12 +32,14 @@ def strategy() -> ContactStrategy:
 
 
 def test_the_export_ranks_as_the_strategy_does(
-    strategy: ContactStrategy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    strategy: ContactStrategy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Loaded by MLflow with pickle forbidden, it gives the strategy's ranks and obeys the mask."""
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     saved = strategy.save(tmp_path / "saved")
     export = export_pyfunc(saved, tmp_path / "export")
+    assert capfd.readouterr() == ("", "")
+    assert not (export / "uv.lock").exists(), "MLflow copies the lock file of the current folder unless told not to"
     assert folder_digest(export / "artifacts" / "strategy") == folder_digest(saved)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice on type hints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from recommender.errors import InvalidInput
@@ -69,18 +70,29 @@ def refuse_contact_identifier(name: str, identifier: str) -> None:
 
 
 def _key_and_value_tell(key: str, value: Any) -> bool:
-    words = re.sub(r"[\W_]+", "_", _CAMEL.sub("_", key)).strip("_")
-    if _ALONE.fullmatch(words) or _value_tells(value):
+    kind = _kind_of_key(key)
+    if kind == "contact" or _value_tells(value):
         return True
-    if not _WITHIN.search(words):
+    if kind == "plain" or isinstance(value, bool):
         return False
     if isinstance(value, str):
-        return bool(value) and not _DESCRIBES.search(words)
+        return bool(value) and kind == "about contact"
     return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
 
 
+@lru_cache(maxsize=4096)
+def _kind_of_key(key: str) -> str:
+    """Kind of a key; cached, since every decision of a strategy has the same keys."""
+    words = re.sub(r"[\W_]+", "_", _CAMEL.sub("_", key)).strip("_")
+    if _ALONE.fullmatch(words):
+        return "contact"
+    if not _WITHIN.search(words):
+        return "plain"
+    return "describes contact" if _DESCRIBES.search(words) else "about contact"
+
+
 def _value_tells(value: Any) -> bool:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or ("@" not in value and "+" not in value):
         return False
     text = value.strip()
     return bool(_EMAIL_VALUE.fullmatch(text) or _PHONE_VALUE.fullmatch(text))
