@@ -193,11 +193,15 @@ class SimulatedLog:
         return write_log(self.world, population, np.arange(n), day, rng, self.settings)
 
     def next_decisions(self, n: int = 20_000, seed: int = 1) -> SimulatedLog:
-        """Next decisions on ``n`` accounts of this log, so that what they did in the log can be used."""
+        """Next decisions on at most ``n`` accounts of this log, so that what they did in the log can be used.
+
+        Only accounts that were contacted in the last 30 days of the log are still worked.
+        """
         rng = np.random.default_rng([self.settings.seed, 1_000_033, seed])
-        accounts = np.unique(self.decisions.account)
-        account = rng.permutation(accounts)[: min(n, len(accounts))]
-        day = np.full(len(account), int(self.decisions.day.max()) + 1) + rng.integers(0, 7, len(account))
+        last = int(self.decisions.day.max())
+        accounts = np.unique(self.decisions.account[self.decisions.day > last - 30])
+        account = rng.permutation(accounts)[:n]
+        day = np.full(len(account), last + 1) + rng.integers(0, 7, len(account))
         log = write_log(self.world, self.population, account, day, rng, self.settings)
         return replace(log, earlier=self)
 
