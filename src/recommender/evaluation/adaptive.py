@@ -15,6 +15,10 @@ from recommender.evaluation.intervals import cluster_sums
 __all__ = ["Shift", "select_by_error", "shift_towards"]
 
 
+# A difference within noise does not prove that there is no bias: half as much again is allowed for.
+_CAUTION = 1.5
+
+
 @dataclass(frozen=True)
 class Shift:
     """How far the point estimate is moved from the doubly robust one.
@@ -75,7 +79,7 @@ def shift_towards(unbiased: Floats, others: Mapping[str, Floats], cluster: NDArr
 
     Moving a share :math:`\lambda` of the way to another estimator has mean squared error
     :math:`s^2 + 2 \lambda c + \lambda^2 (b^2 + s_d^2)` with :math:`c` the covariance of estimate and difference. The
-    observed squared difference estimates :math:`b^2 + s_d^2`; where it is within noise, :math:`s_d^2` does.
+    observed squared difference estimates :math:`b^2 + s_d^2`; it is taken to be at least :math:`1.5 s_d^2`.
     No interval can adapt to unknown bias this way, so the interval stays with the unbiased estimator.
 
     Parameters
@@ -101,8 +105,7 @@ def shift_towards(unbiased: Floats, others: Mapping[str, Floats], cluster: NDArr
         if noise <= 0:
             continue
         together = (_variance(contribution, cluster) - own - noise) / 2
-        spread = max(gap**2, noise) if gap**2 <= 9 * noise else np.inf
-        share = float(np.clip(-together / spread, 0.0, 1.0)) if np.isfinite(spread) else 0.0
+        share = float(np.clip(-together / max(gap**2, _CAUTION * noise), 0.0, 1.0)) if gap**2 <= 9 * noise else 0.0
         error = own + 2 * share * together + share**2 * max(gap**2, noise)
         if error < least:
             best, least = Shift(float(np.clip(share * gap, -limit, limit)), name, share), error

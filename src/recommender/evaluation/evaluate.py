@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,14 @@ from recommender.evaluation import warnings as codes
 from recommender.evaluation.adaptive import shift_towards
 from recommender.evaluation.checks import LogVectors, checked_policy, checked_vectors
 from recommender.evaluation.diagnostics import confounding_to_overturn, pareto_k, propensity_calibration
-from recommender.evaluation.intervals import Interval, cluster_interval, finite_sample_lower_bound, time_blocks
-from recommender.evaluation.policy_view import PolicyView, view_policy
+from recommender.evaluation.intervals import (
+    Interval,
+    cluster_bootstrap,
+    cluster_interval,
+    finite_sample_lower_bound,
+    time_blocks,
+)
+from recommender.evaluation.policy_view import Pair, PolicyView, paired_with, view_policy
 from recommender.evaluation.report import PolicyReport
 from recommender.evaluation.slices import evaluate_slices
 from recommender.evaluation.table import BIASED, ESTIMATORS, all_contributions
@@ -24,6 +31,7 @@ from recommender.evaluation.verdict import judge, support_of
 __all__ = ["DEFAULT_ESTIMATOR", "evaluate"]
 
 DEFAULT_ESTIMATOR = "adaptive_dr"
+_SHIFT_TOWARDS = ("dm", "clipped_dr")
 
 
 def evaluate(
@@ -45,6 +53,7 @@ def evaluate(
     rng: np.random.Generator,
     action_predictability: float | None = None,
     propensity_all: NDArray[Any] | None = None,
+    n_bootstrap: int = 0,
 ) -> PolicyReport:
     """Estimate what the target policy would have earned, and say whether that is proven.
 
@@ -78,11 +87,13 @@ def evaluate(
         Rows of the table besides the default one; all that the input permits when omitted.
     confidence : float, default=0.95
     rng : numpy.random.Generator
-        Order of the clusters in the finite-sample bound.
+        Draws of the bootstrap.
     action_predictability : float, optional
         Cross-fitted share of logged actions explained by the context, in [0, 1].
     propensity_all : ndarray of shape (n, n_actions), optional
         Estimated logging policy; the marginalised estimators need it.
+    n_bootstrap : int, default=0
+        Resamples of a second, cluster-bootstrap interval of the difference among the diagnostics.
 
     Returns
     -------
@@ -114,18 +125,20 @@ def evaluate(
     block = None if time is None else time_blocks(np.asarray(time))
     target = view_policy(vectors, action_probabilities, expected_reward, confidence, block)
     support = support_of(vectors, target.weight, action_probabilities, propensity_all, eligible, action_predictability)
-    table = all_contributions(vectors, action_probabilities, propensity_all, factor_codes, target)
+    wanted = {*(ESTIMATORS if estimators is None else estimators), *_SHIFT_TOWARDS}
+    table = all_contributions(vectors, action_probabilities, propensity_all, factor_codes, target, wanted)
     kept = {name: psi for name, psi in table.contributions.items() if name in ESTIMATORS}
     shift = shift_towards(
         target.contribution,
-        {name: kept[name] for name in ("dm", "dros", "factored_dr") if name in kept},
+        {name: kept[name] for name in _SHIFT_TOWARDS if name in kept},
         vectors.cluster,
         limit=(target.interval.high - target.interval.low) / 2 if np.isfinite(target.interval.low) else 0.0,
     )
     value = float(np.clip(target.interval.value + shift.amount, target.interval.low, target.interval.high))
 
     baseline = _baseline(vectors, baseline_probabilities, expected_reward, confidence, block)
-    difference = _difference(target, baseline, vectors.reward, vectors.cluster, confidence, block)
+    pair = paired_with(target, baseline, vectors.reward)
+    difference = _difference(pair, vectors, confidence, block)
     difference = _moved(difference, value - target.interval.value)
     scale = float(np.max(np.abs(vectors.reward), initial=0.0))
     verdict, reasons = judge(difference, support, scale=scale, confidence=confidence)
@@ -163,8 +176,13 @@ def evaluate(
         "confounding_to_overturn": confounding_to_overturn(
             target.weight, vectors.propensity, sign * target.residual, margin
         ),
-        "finite_sample_lower_bound": _certain_gain(vectors, target, confidence, rng)
+        "finite_sample_lower_bound": _certain_gain(vectors, target, confidence)
         if baseline is None and vectors.propensity_logged.all()
+        else None,
+        "bootstrap": asdict(
+            cluster_bootstrap(pair.contribution, vectors.cluster, confidence, rng=rng, n_resamples=n_bootstrap)
+        )
+        if n_bootstrap
         else None,
         "baseline": "logging" if baseline_probabilities is None else "policy",
         "baseline_value": float(np.mean(vectors.reward if baseline is None else baseline.contribution)),
@@ -194,27 +212,27 @@ def _baseline(
     return view_policy(vectors, probabilities, expected_reward, confidence, block)
 
 
-def _difference(
-    target: PolicyView,
-    baseline: PolicyView | None,
-    reward: NDArray[Any],
-    cluster: NDArray[Any],
-    confidence: float,
-    block: NDArray[Any] | None,
-) -> Interval:
-    """Paired difference from the baseline; a target that is the logging policy differs by exactly nothing."""
-    if baseline is None:
-        same = bool(np.allclose(target.weight, 1.0, rtol=0, atol=1e-9))
-        paired = np.zeros(len(reward)) if same else target.contribution - reward
-        extra = 0.0 if same else target.extra_variance
-    else:
-        paired = target.contribution - baseline.contribution
-        same = bool(np.array_equal(target.weight, baseline.weight) and not paired.any())
-        extra = 0.0 if same else max(target.extra_variance, baseline.extra_variance)
-    return cluster_interval(paired, cluster, confidence, block=block, extra_variance=extra)
+def _difference(pair: Pair, vectors: LogVectors, confidence: float, block: NDArray[Any] | None) -> Interval:
+    """Paired difference from the baseline."""
+    return cluster_interval(
+        pair.contribution,
+        vectors.cluster,
+        confidence,
+        block=block,
+        extra_variance=pair.extra_variance,
+        pooled_noise=pair.pooled,
+    )
 
 
-def _certain_gain(vectors: LogVectors, target: PolicyView, confidence: float, rng: np.random.Generator) -> float:
+def _bootstrap(
+    pair: Pair, vectors: LogVectors, confidence: float, rng: np.random.Generator, n_bootstrap: int
+) -> dict[str, Any] | None:
+    if not n_bootstrap:
+        return None
+    return asdict(cluster_bootstrap(pair.contribution, vectors.cluster, confidence, rng=rng, n_resamples=n_bootstrap))
+
+
+def _certain_gain(vectors: LogVectors, target: PolicyView, confidence: float) -> float:
     """Lower bound of the gain over the logging policy at any sample size, rewards taken to stay in their range.
 
     With rewards in [low, high], ``(w - 1)(r - low)`` has the gain as its mean and never falls below ``low - high``.
@@ -223,7 +241,7 @@ def _certain_gain(vectors: LogVectors, target: PolicyView, confidence: float, rn
     gain = (target.weight - 1.0) * (vectors.reward - low)
     counts = np.bincount(vectors.cluster)
     least = -(high - low) * float(counts.max()) * len(counts) / len(vectors.reward)
-    return finite_sample_lower_bound(gain, vectors.cluster, confidence, lower=least, rng=rng)
+    return finite_sample_lower_bound(gain, vectors.cluster, confidence, lower=least)
 
 
 def _table_interval(

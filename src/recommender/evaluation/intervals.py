@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import logsumexp
 
 from recommender.errors import InvalidInput
 
@@ -51,6 +52,10 @@ class Interval:
 
 def cluster_sums(centred: NDArray[Any], cluster: NDArray[Any]) -> Floats:
     """Sum per cluster, in order of first code; ``cluster`` is any array of labels of shape (n,)."""
+    if np.issubdtype(cluster.dtype, np.integer) and cluster.min() >= 0 and cluster.max() < 2 * len(cluster):
+        sums = np.bincount(cluster, weights=centred)
+        present = np.bincount(cluster) > 0
+        return np.asarray(sums if present.all() else sums[present], dtype=np.float64)
     _, codes = np.unique(cluster, return_inverse=True)
     return np.asarray(np.bincount(codes.reshape(-1), weights=centred), dtype=np.float64)
 
@@ -62,7 +67,7 @@ def cluster_interval(
     *,
     block: NDArray[Any] | None = None,
     extra_variance: float = 0.0,
-    variance_floor: float = 0.0,
+    pooled_noise: tuple[float, float] = (0.0, 0.0),
     skewness: bool = True,
 ) -> Interval:
     """Asymptotic cluster-robust interval with effective degrees of freedom and a skewness correction.
@@ -81,8 +86,9 @@ def cluster_interval(
         Time block of each decision. Where blocks share a shock beyond chance, the variance is clustered both ways.
     extra_variance : float, default=0
         Added to the squared standard error, e.g. for estimated propensities.
-    variance_floor : float, default=0
-        Smallest squared standard error believed, e.g. what the reward model expects of the noise.
+    pooled_noise : (float, float), default=(0, 0)
+        Added to the sums of squares and cubes of the cluster sums: what other rows say of their noise, see
+        ``policy_view``. The variance then rests on more than these sums and gets twice their degrees of freedom.
     skewness : bool, default=True
         Whether to correct for skewness.
 
@@ -104,15 +110,19 @@ def cluster_interval(
     n_clusters = len(sums)
     if n_clusters < 2 or not np.isfinite(value):
         return Interval(value, -np.inf, np.inf, np.inf, 0.0, n_clusters, "cluster-robust")
-    variance = n_clusters / (n_clusters - 1) * float(np.sum(sums**2)) / n**2
+    shown = float(np.sum(sums**2))
+    second = max(shown + pooled_noise[0], 0.3 * shown)
+    third = float(np.sum(sums * sums * sums)) + pooled_noise[1]
+    variance = n_clusters / (n_clusters - 1) * second / n**2
     if block is not None:
         variance = _with_time_blocks(centred, cluster, block, variance)
-    total = max(variance, variance_floor) + extra_variance
+    total = variance + extra_variance
     if total <= np.finfo(np.float64).tiny:
         return Interval(value, value, value, 0.0, float(n_clusters - 1), n_clusters, "cluster-robust")
     spread = np.sqrt(total)
-    degrees, gamma = _shape(sums)
-    # The added or floored part of the variance is not estimated from the sums: it carries no skewness and no noise.
+    degrees = _effective_degrees(sums) * (2.0 if any(pooled_noise) else 1.0)
+    gamma = third / second**1.5 if second > 0 else 0.0
+    # The added part of the variance is not estimated from the sums: it carries no skewness and no noise.
     own_share = min(1.0, variance / total)
     degrees = min(float(n_clusters - 1), degrees / max(own_share, 1e-9) ** 2)
     quantile = float(stats.t.ppf(0.5 + confidence / 2, degrees))
@@ -125,17 +135,14 @@ def cluster_interval(
     )
 
 
-def _shape(sums: Floats) -> tuple[float, float]:
-    """Effective degrees of freedom, and skewness over the root of the number of clusters."""
+def _effective_degrees(sums: Floats) -> float:
+    """Degrees of freedom of a variance estimated from sums with this kurtosis."""
     n_clusters = len(sums)
     second = float(np.mean(sums**2))
     if second <= 0:
-        return float(n_clusters - 1), 0.0
-    standard = sums / np.sqrt(second)
-    kurtosis = float(np.mean(standard**4))
-    degrees = 2.0 * n_clusters / max(kurtosis - 1.0, 2.0)
-    gamma = float(np.mean(standard**3)) / np.sqrt(n_clusters)
-    return float(np.clip(degrees, 2.0, n_clusters - 1 if n_clusters > 3 else 2.0)), gamma
+        return float(n_clusters - 1)
+    kurtosis = float(np.mean((sums * sums / second) ** 2))
+    return float(np.clip(2.0 * n_clusters / max(kurtosis - 1.0, 2.0), 2.0, max(2.0, n_clusters - 1.0)))
 
 
 def _hall(quantile: float, gamma: float) -> float:
@@ -242,7 +249,6 @@ def finite_sample_lower_bound(
     confidence: float = 0.95,
     *,
     lower: float,
-    rng: np.random.Generator,
 ) -> float:
     """Lower confidence bound of a mean that holds at every sample size and every stopping time.
 
@@ -253,12 +259,10 @@ def finite_sample_lower_bound(
     ----------
     contribution : ndarray of shape (n,)
     cluster : ndarray of shape (n,)
-        Clusters are taken in random order.
     confidence : float, default=0.95
         One-sided.
     lower : float
         What no cluster's contribution (its sum, as a share of the mean cluster size) can fall below.
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -277,7 +281,7 @@ def finite_sample_lower_bound(
     """
     _checked(contribution, cluster, confidence)
     sums = cluster_sums(np.asarray(contribution, dtype=np.float64), cluster)
-    value = rng.permutation(sums) * (len(sums) / len(contribution)) - lower
+    value = sums * (len(sums) / len(contribution)) - lower
     if value.min() < -1e-9 * max(1.0, abs(lower)):
         raise InvalidInput.in_column(
             "lower",
@@ -294,9 +298,7 @@ def finite_sample_lower_bound(
 
     def rejected(m: float) -> bool:
         ratio = value / m - 1.0
-        capital = np.stack([np.cumsum(np.log1p(bet * ratio)) for bet in bets])
-        highest = capital.max(axis=0)
-        return bool(np.max(highest + np.log(np.exp(capital - highest).sum(axis=0))) >= needed)
+        return bool(logsumexp([float(np.sum(np.log1p(bet * ratio))) for bet in bets]) >= needed)
 
     low, high = 0.0, float(np.mean(value))
     for _ in range(20):

@@ -12,7 +12,7 @@ from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.estimators import Floats, importance_weights, policy_expectation, self_normalised
 from recommender.evaluation.intervals import Interval, cluster_interval
 
-__all__ = ["PolicyView", "view_policy"]
+__all__ = ["Pair", "PolicyView", "paired_with", "pooled_noise", "view_policy"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class PolicyView:
 
     Attributes
     ----------
-    weight, model_value, residual : ndarray of shape (n,)
-        Importance weight, expected reward under the policy, reward minus expected reward of the logged action.
+    weight, relative, model_value, residual : ndarray of shape (n,)
+        Importance weight, the same scaled to a mean of 1, expected reward under the policy, and reward minus the
+        expected reward of the logged action.
     contribution : ndarray of shape (n,)
         Linearised self-normalised doubly robust contribution.
     extra_variance : float
@@ -32,6 +33,7 @@ class PolicyView:
     """
 
     weight: Floats
+    relative: Floats
     model_value: Floats
     residual: Floats
     contribution: Floats
@@ -54,8 +56,88 @@ def view_policy(
     # Without any matched row nothing corrects the model: the value is unknown, not the model's.
     contribution = model_value + correction
     extra = _variance_of_estimated_propensities(log, weight, model_value)
-    interval = cluster_interval(contribution, log.cluster, confidence, block=block, extra_variance=extra)
-    return PolicyView(weight, model_value, residual, contribution, extra, interval)
+    total = float(weight.sum())
+    relative = weight * (len(weight) / total) if total > 0 else np.zeros_like(weight)
+    pooled = pooled_noise(relative, residual, log.reward - residual)
+    interval = cluster_interval(
+        contribution, log.cluster, confidence, block=block, extra_variance=extra, pooled_noise=pooled
+    )
+    return PolicyView(weight, relative, model_value, residual, contribution, extra, interval)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Paired contributions of two policies and what else their interval needs."""
+
+    contribution: Floats
+    extra_variance: float
+    pooled: tuple[float, float]
+
+
+def paired_with(
+    target: PolicyView, baseline: PolicyView | None, reward: Floats, rows: NDArray[np.int64] | None = None
+) -> Pair:
+    """Target minus baseline, row by row; a target that is the baseline differs by exactly nothing.
+
+    Parameters
+    ----------
+    target : PolicyView
+    baseline : PolicyView or None
+        None stands for the logging policy and its observed rewards.
+    reward : ndarray of shape (n,)
+    rows : ndarray of int, optional
+        Rows of a slice, within which weights are normalised anew.
+    """
+    take = slice(None) if rows is None else rows
+    observed = reward[take]
+    other = np.ones(len(observed)) if baseline is None else baseline.weight[take]
+    own = target.weight[take]
+    nothing = (0.0, 0.0)
+    if np.allclose(own, other, rtol=0, atol=1e-9) and (
+        baseline is None or np.allclose(target.model_value[take], baseline.model_value[take], rtol=1e-12, atol=0)
+    ):
+        return Pair(np.zeros(len(observed)), 0.0, nothing)
+    residual = target.residual[take]
+    relative = own * (len(own) / own.sum()) if own.sum() > 0 else np.zeros_like(own)
+    net = relative - (other * (len(other) / other.sum()) if other.sum() > 0 else np.zeros_like(other))
+    contribution = target.model_value[take] + self_normalised(own, residual)
+    extra = target.extra_variance
+    if baseline is None:
+        contribution = contribution - observed
+    else:
+        contribution = contribution - baseline.model_value[take] - self_normalised(other, residual)
+        extra = max(extra, baseline.extra_variance)
+    share = len(reward) / max(len(observed), 1)
+    return Pair(contribution, extra * share, pooled_noise(net, residual, observed - residual))
+
+
+def pooled_noise(relative: Floats, residual: Floats, predicted: Floats, n_bins: int = 10) -> tuple[float, float]:
+    """Half of what rows of similar prediction say about the noise of weighted residuals, beyond what they show.
+
+    With rare rewards most heavy rows show no reward, and then both the estimate and its standard error are too small.
+    The moments of residuals among *all* rows of about the same prediction do not depend on that luck, but miss noise
+    that goes with the weights; the mean of both is taken.
+
+    Parameters
+    ----------
+    relative, residual, predicted : ndarray of shape (n,)
+        Weight that a residual has in the mean (1 on average), residual and prediction of the logged action.
+
+    Returns
+    -------
+    (float, float)
+        To be added to the sums of squares and cubes of the contributions; may be negative.
+    """
+    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    cell = np.searchsorted(edges, predicted, side="right")
+    rows = np.maximum(np.bincount(cell), 1)
+    away = residual - float(np.mean(relative * residual))
+    second = np.bincount(cell, away**2) / rows
+    third = np.bincount(cell, away * away * away) / rows
+    return (
+        0.5 * float(np.sum(relative**2 * (second[cell] - away**2))),
+        0.5 * float(np.sum(relative * relative * relative * (third[cell] - away * away * away))),
+    )
 
 
 def _variance_of_estimated_propensities(log: LogVectors, weight: Floats, model_value: Floats) -> float:

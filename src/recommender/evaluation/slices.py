@@ -15,7 +15,7 @@ from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.diagnostics import effective_sample_size
 from recommender.evaluation.estimators import self_normalised
 from recommender.evaluation.intervals import cluster_interval
-from recommender.evaluation.policy_view import PolicyView
+from recommender.evaluation.policy_view import PolicyView, paired_with
 from recommender.evaluation.verdict import LEAST_EFFECTIVE_SAMPLE_SIZE
 
 __all__ = ["SLICE_COLUMNS", "evaluate_slices", "holm"]
@@ -86,8 +86,16 @@ def evaluate_slices(
     simultaneous = 1.0 - (1.0 - confidence) / max(1, len(judged))
     raw = np.ones(len(rows))
     for position, (row, members) in enumerate(zip(rows, masks, strict=True)):
-        value, paired, extra = _within(log, target, baseline, members)
-        interval = cluster_interval(paired, log.cluster[members], simultaneous, extra_variance=extra)
+        pair = paired_with(target, baseline, log.reward, members)
+        interval = cluster_interval(
+            pair.contribution,
+            log.cluster[members],
+            simultaneous,
+            extra_variance=pair.extra_variance,
+            pooled_noise=pair.pooled,
+        )
+        own = self_normalised(target.weight[members], target.residual[members])
+        value = float(np.mean(target.model_value[members] + own))
         row |= {"value": value, "difference": interval.value, "ci_low": interval.low, "ci_high": interval.high}
         if position in judged:
             raw[position] = _p_value(interval.value, interval.standard_error, interval.degrees_of_freedom)
@@ -99,27 +107,6 @@ def evaluate_slices(
         direction = "better" if row["difference"] > 0 else "worse"
         row["verdict"] = "refused" if position not in judged else direction if proven else "not proven"
     return pd.DataFrame(rows, columns=SLICE_COLUMNS)
-
-
-def _within(
-    log: LogVectors, target: PolicyView, baseline: PolicyView | None, members: NDArray[np.int64]
-) -> tuple[float, NDArray[np.float64], float]:
-    """Value, paired contributions and added variance of the rows of one slice."""
-    own = _contribution(target, members)
-    share = len(log.reward) / len(members)
-    if baseline is None:
-        same = bool(np.allclose(target.weight[members], 1.0, rtol=0, atol=1e-9))
-        paired = np.zeros(len(members)) if same else own - log.reward[members]
-        return float(np.mean(own)), paired, 0.0 if same else target.extra_variance * share
-    other = _contribution(baseline, members)
-    same = bool(np.array_equal(own, other))
-    extra = 0.0 if same else max(target.extra_variance, baseline.extra_variance) * share
-    return float(np.mean(own)), own - other, extra
-
-
-def _contribution(view: PolicyView, members: NDArray[np.int64]) -> NDArray[np.float64]:
-    correction = self_normalised(view.weight[members], view.residual[members])
-    return np.asarray(view.model_value[members] + correction, dtype=np.float64)
 
 
 def _p_value(value: float, standard_error: float, degrees: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +50,9 @@ def all_contributions(
     propensity_all: NDArray[Any] | None,
     factor_codes: NDArray[Any],
     target: PolicyView,
+    wanted: Collection[str] = ESTIMATORS,
 ) -> Contributions:
-    """Evaluate every estimator once (arguments as for ``evaluate``); empty-handed without a matched row."""
+    """Evaluate the wanted estimators once (arguments as for ``evaluate``); tuned ones need a matched row."""
     weight, value, residual, reward = target.weight, target.model_value, target.residual, log.reward
     size = effective_sample_size(weight)
     psi: dict[str, Floats] = {
@@ -63,12 +65,15 @@ def all_contributions(
     sizes = {"dm": float(len(reward)), **dict.fromkeys(("ips", "snips", "dr", "sndr"), size)}
     choices: dict[str, Any] = {}
     if size > 0:
-        for name, family, unbiased in _tuned_families(weight, value, residual, reward, psi):
+        for name, make in _TUNED.items():
+            if name not in wanted:
+                continue
+            family, unbiased = make(weight, value, residual, reward, psi)
             chosen, _ = select_by_error({key: made for key, (_, made) in family.items()}, unbiased, log.cluster)
             used, psi[name] = family[chosen]
             sizes[name] = effective_sample_size(used) if used.any() else float(len(reward))
             choices[name] = float(chosen)
-        if propensity_all is not None:
+        if propensity_all is not None and {"mips", "factored_dr"} & set(wanted):
             _add_marginalised(log, action_probabilities, propensity_all, factor_codes, target, psi, sizes, choices)
     return Contributions(psi, sizes, choices)
 
@@ -76,22 +81,65 @@ def all_contributions(
 Family = dict[float, tuple[Floats, Floats]]
 
 
-def _tuned_families(
+def _levels(weight: Floats) -> Floats:
+    """Thresholds to choose from: upper quantiles of the positive weights."""
+    points = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0]
+    return np.asarray(np.unique(np.quantile(weight[weight > 0], points)), dtype=np.float64)
+
+
+def _corrected(weights: dict[float, Floats], value: Floats, residual: Floats) -> Family:
+    return {key: (used, value + used * residual) for key, used in weights.items()}
+
+
+def _switched(
     weight: Floats, value: Floats, residual: Floats, reward: Floats, psi: dict[str, Floats]
-) -> list[tuple[str, Family, Floats]]:
-    """Name, parameter -> (weights, contributions), and the unbiased member of each family with a parameter."""
-    matched = weight[weight > 0]
-    levels = np.unique(np.quantile(matched, [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0]))
-    clipped = {float(t): np.minimum(weight, t) for t in levels}
-    switched = {float(t): np.where(weight <= t, weight, 0.0) for t in levels}
-    shrunk = {float(t**2): shrunk_weights(weight, float(t) ** 2) for t in (*levels, np.inf)}
-    return [
-        ("switch_dr", {t: (w, value + w * residual) for t, w in switched.items()}, psi["dr"]),
-        ("dros", {t: (w, value + w * residual) for t, w in shrunk.items()}, psi["dr"]),
-        ("clipped_ips", {t: (w, w * reward) for t, w in clipped.items()}, psi["ips"]),
-        ("clipped_snips", {t: (w, self_normalised(w, reward)) for t, w in clipped.items()}, psi["snips"]),
-        ("clipped_dr", {t: (w, value + w * residual) for t, w in clipped.items()}, psi["dr"]),
-    ]
+) -> tuple[Family, Floats]:
+    del reward
+    kept = {float(t): np.where(weight <= t, weight, 0.0) for t in _levels(weight)}
+    return _corrected(kept, value, residual), psi["dr"]
+
+
+def _shrunk(
+    weight: Floats, value: Floats, residual: Floats, reward: Floats, psi: dict[str, Floats]
+) -> tuple[Family, Floats]:
+    del reward
+    kept = {float(t) ** 2: shrunk_weights(weight, float(t) ** 2) for t in (*_levels(weight), np.inf)}
+    return _corrected(kept, value, residual), psi["dr"]
+
+
+def _clipped(weight: Floats) -> dict[float, Floats]:
+    return {float(t): np.minimum(weight, t) for t in _levels(weight)}
+
+
+def _clipped_plain(
+    weight: Floats, value: Floats, residual: Floats, reward: Floats, psi: dict[str, Floats]
+) -> tuple[Family, Floats]:
+    del value, residual
+    return {t: (used, used * reward) for t, used in _clipped(weight).items()}, psi["ips"]
+
+
+def _clipped_normalised(
+    weight: Floats, value: Floats, residual: Floats, reward: Floats, psi: dict[str, Floats]
+) -> tuple[Family, Floats]:
+    del value, residual
+    return {t: (used, self_normalised(used, reward)) for t, used in _clipped(weight).items()}, psi["snips"]
+
+
+def _clipped_robust(
+    weight: Floats, value: Floats, residual: Floats, reward: Floats, psi: dict[str, Floats]
+) -> tuple[Family, Floats]:
+    del reward
+    return _corrected(_clipped(weight), value, residual), psi["dr"]
+
+
+# Name -> its family: parameter -> (weights, contributions), and the unbiased member to measure bias against.
+_TUNED = {
+    "switch_dr": _switched,
+    "dros": _shrunk,
+    "clipped_ips": _clipped_plain,
+    "clipped_snips": _clipped_normalised,
+    "clipped_dr": _clipped_robust,
+}
 
 
 def _add_marginalised(
