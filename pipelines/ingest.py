@@ -16,7 +16,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.guardrails.vocabulary import CHANNELS
 from recommender.history import BuildReport, Built, build_feedback
-from recommender.store.log_files import write_log
+from recommender.store.log_files import roles_path, write_log
 from recommender.store.tables_io import read_table, write_quarantine
 
 FACTORS = ("channel", "hour", "tone")
@@ -132,8 +132,8 @@ def build_from_sources(
         built = build_feedback(*(frames[name] for name in TABLES), actions=actions, **options)
     if unordered:
         built.report.notes.append(
-            "The eligible sets were not read: they are written in the order of an action space, which is not known here. "
-            "Give it with --actions or --factor."
+            "The eligible sets were not read: they are written in the order of an action space, which is not known "
+            "here. Give it with --actions or --factor."
         )
     if quarantine is not None:
         write_quarantine(built.quarantine, built.report.to_dict(), quarantine)
@@ -182,6 +182,9 @@ def save(built: Built, out: Path) -> None:
         frame = pd.concat([frame, pd.DataFrame(built.eligible, columns=names)], axis=1)
         roles["eligible"] = names
     write_log(frame, out, actions=built.feedback.actions, roles=roles)
+    if built.eligible is not None:
+        told = json.loads(roles_path(out).read_text(encoding="utf-8")) | {"eligible": roles["eligible"]}
+        roles_path(out).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def show(report: BuildReport, console: Console) -> None:

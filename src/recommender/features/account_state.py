@@ -146,6 +146,9 @@ class AccountStates:
             past = np.where(row >= 0, self.episodes[row], np.nan)
             frame["past_delinquencies"] = past
             frame["recurrent"] = np.where(np.isnan(past), np.nan, (past > 0).astype(float))
+        if {"arrears_cause", "arrears_cause_volunteered"} <= set(self.varying):
+            told = frame["arrears_cause_volunteered"].isin([True, 1, "true", "True", "1", "yes"])
+            frame["arrears_cause"] = frame["arrears_cause"].where(told, None)
         if {"balance_minor", "income_minor"} <= set(self.varying):
             income = frame["income_minor"].to_numpy(dtype=np.float64)
             frame["balance_to_income"] = frame["balance_minor"].to_numpy(dtype=np.float64) / np.where(
