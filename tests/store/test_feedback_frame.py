@@ -54,7 +54,7 @@ def filled(log: DecisionLog, decide: Decide) -> DecisionLog:
     return log
 
 
-@pytest.mark.parametrize("reward", ["replied", "read", "complaint", "response", "amount"])
+@pytest.mark.parametrize("reward", ["replied", "read", "complaint", "response", "amount_gross"])
 def test_rewards_agree_with_a_row_by_row_reading(filled: DecisionLog, space: ActionSpace, reward: str) -> None:
     """A second, naive implementation over `get` gives the same rewards, maturity, sets and propensities."""
     as_of = NOON + timedelta(minutes=25) + 14 * DAY  # the last decisions are not mature
@@ -66,7 +66,7 @@ def test_rewards_agree_with_a_row_by_row_reading(filled: DecisionLog, space: Act
         decision = found.decision
         ends = decision.decided_at + 14 * DAY
         inside = [told for told in found.outcomes if told.occurred_at < ends and told.occurred_at <= as_of]
-        if reward == "amount":
+        if reward == "amount_gross":
             expected = float(sum(told.amount_minor or 0 for told in inside if told.outcome == "paid"))
         else:
             expected = float(any(told.outcome in REACHED_BY[reward] for told in inside))
@@ -78,7 +78,7 @@ def test_rewards_agree_with_a_row_by_row_reading(filled: DecisionLog, space: Act
     assert frame["reward"].isna().sum() == 14
 
     feedback = LoggedFeedback.from_frame(frame, **roles)
-    assert feedback.reward_kind == ("amount" if reward == "amount" else "binary")
+    assert feedback.reward_kind == ("amount" if reward == "amount_gross" else "binary")
     assert feedback.categorical == ("stage",)
     np.testing.assert_array_equal(feedback.action, np.arange(40) % 10)
     assert len(np.unique(feedback.cluster)) == 3
@@ -151,11 +151,16 @@ def test_money_needs_one_currency_and_amounts(log: DecisionLog, decide: Decide, 
     log.record([decide(number) for number in range(3)])
     log.record_outcomes([outcome(0, DAY, "paid", 100), outcome(0, 2 * DAY, "paid", 50), outcome(1, DAY, "paid")])
     with pytest.warns(LogWarning, match="1 payments have no amount"):
-        frame, _ = read_feedback_frame(log, space, "amount", 14, LATER)
+        frame, _ = read_feedback_frame(log, space, "amount_gross", 14, LATER)
     np.testing.assert_array_equal(frame["reward"], [150.0, np.nan, 0.0])
+    with pytest.warns(LogWarning):
+        net, _ = read_feedback_frame(log, space, "amount", 14, LATER, cost_minor=[7.0, 1.0, 2.0, *[0.0] * 7])
+    np.testing.assert_array_equal(net["reward"], [143.0, np.nan, -2.0])
+    with pytest.raises(InvalidInput, match="cost of each of the 10 actions"):
+        read_feedback_frame(log, space, "amount", 14, LATER)
     log.record_outcomes([outcome(2, DAY, "paid", 5, "USD")])
     with pytest.raises(InvalidInput, match="mixes currencies"):
-        read_feedback_frame(log, space, "amount", 14, LATER)
+        read_feedback_frame(log, space, "amount_gross", 14, LATER)
 
 
 def test_outcomes_before_their_decision_are_counted_not_used(

@@ -16,10 +16,11 @@ from recommender.errors import InvalidInput
 from recommender.store.record_fields import unpack_eligible, utc_instant
 from recommender.tables import REACHED_BY
 
-__all__ = ["AMOUNT", "DecisionSource", "LogWarning", "read_feedback_frame"]
+__all__ = ["AMOUNT", "AMOUNT_GROSS", "DecisionSource", "LogWarning", "read_feedback_frame"]
 
-#: Reward name for money: the sum of what was paid in the window, in minor units.
-AMOUNT = "amount"
+#: Money paid in the window, and the same minus the cost of the dispatched action; in minor units.
+AMOUNT_GROSS, AMOUNT = "amount_gross", "amount"
+_AMOUNTS = (AMOUNT_GROSS, AMOUNT)
 _EVIDENCE = ("decision_id", "policy_version", "fallback", "deterministic")
 
 
@@ -46,6 +47,7 @@ def read_feedback_frame(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    cost_minor: Sequence[float] | None = None,
     other_spaces: Literal["raise", "drop"] = "raise",
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Decisions with their rewards, and the roles of the columns.
@@ -63,12 +65,15 @@ def read_feedback_frame(
         Decisions made under another space are translated by their factor levels.
     reward : str
         A key of :data:`recommender.tables.REACHED_BY`, e.g. ``"right_party_contact"`` (1 when the window holds an
-        outcome that reaches it), or ``"amount"`` (money paid in the window, minor units).
+        outcome that reaches it), ``"amount_gross"`` (money paid in the window, minor units), or ``"amount"`` (the same
+        minus the cost of the dispatched action).
     window_days : float
     as_of : datetime
         With a time zone.
     since, until : datetime or None
         Limits on ``decided_at``: ``since <= decided_at < until``.
+    cost_minor : sequence of float of shape (n_actions,) or None
+        Cost of each action; needed for ``"amount"``, since the log holds no costs.
     other_spaces : {"raise", "drop"}
         What to do with decisions whose action does not exist in ``actions``; dropping warns with their number.
 
@@ -86,9 +91,15 @@ def read_feedback_frame(
         For an unknown reward, a window that is not positive, mixed currencies, a log without decisions in the
         interval, or actions that ``actions`` does not hold.
     """
-    if reward != AMOUNT and reward not in REACHED_BY:
+    if reward not in _AMOUNTS and reward not in REACHED_BY:
         raise InvalidInput(
-            f"There is no reward called {reward!r}.", column="reward", mend=f"Use one of {[*REACHED_BY, AMOUNT]}."
+            f"There is no reward called {reward!r}.", column="reward", mend=f"Use one of {[*REACHED_BY, *_AMOUNTS]}."
+        )
+    if reward == AMOUNT and (cost_minor is None or len(cost_minor) != len(actions)):
+        raise InvalidInput(
+            f"Reward 'amount' needs cost_minor: the cost of each of the {len(actions)} actions.",
+            column="cost_minor",
+            mend="Pass it in the order of ActionSpace.to_frame(), or use reward='amount_gross'.",
         )
     if not window_days > 0:
         raise InvalidInput.in_column(
@@ -115,6 +126,8 @@ def read_feedback_frame(
     known_at = decided_at + window
     happened = log.outcome_frame(since, end)
     rewards = _rewards(happened, ids["decision_id"], decided_at, window, pd.Timestamp(now), reward)
+    if reward == AMOUNT:
+        rewards -= np.asarray(cost_minor, dtype=np.float64)[chosen]
     rewards[(known_at > pd.Timestamp(now)).to_numpy()] = np.nan
     own = {column: ids[column] for column in ("propensity", "account_id", "debtor_id", *_EVIDENCE)}
     own |= {"reward": rewards, "decided_at": decided_at, "known_at": known_at}
@@ -131,7 +144,7 @@ def read_feedback_frame(
         "time": name["decided_at"],
         "known_at": name["known_at"],
         "eligible": eligible,
-        "reward_kind": "amount" if reward == AMOUNT else "binary",
+        "reward_kind": "amount" if reward in _AMOUNTS else "binary",
     }
     return frame, roles
 
@@ -247,7 +260,7 @@ def _rewards(
         )
     counts = ((age >= nothing) & (age < window) & (occurred_at <= now)).to_numpy(dtype=bool)
     reached = happened["outcome"].isin(_reaching(reward)).to_numpy() & counts
-    if reward != AMOUNT:
+    if reward not in _AMOUNTS:
         rewards[row[reached]] = 1.0
         return rewards
     paid = happened[reached]
@@ -269,7 +282,7 @@ def _rewards(
 
 
 def _reaching(reward: str) -> Sequence[str]:
-    return ("paid",) if reward == AMOUNT else REACHED_BY[reward]
+    return ("paid",) if reward in _AMOUNTS else REACHED_BY[reward]
 
 
 def _free_name(column: str, taken: set[str]) -> str:
