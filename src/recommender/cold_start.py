@@ -34,13 +34,11 @@ class SeedStrategy:
     """
 
     policy = "seed_rules"
-    reward_kind_ = "binary"
 
     def __init__(self, actions: ActionSpace, *, epsilon: float = 0.1, account: str = "account_id") -> None:
         self.actions_ = actions
         self.epsilon = epsilon
         self.names_: dict[str, str | None] = {"account": account}
-        self.action_counts_ = np.zeros(len(actions), dtype=np.int64)
         described = json.dumps(actions.to_dict(), sort_keys=True) + f"|{epsilon}"
         self.version_ = "seed-rules-" + hashlib.sha256(described.encode()).hexdigest()[:8]
 

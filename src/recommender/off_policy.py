@@ -17,7 +17,8 @@ from recommender.history.feedback import LoggedFeedback
 from recommender.learning.nuisance import PropensityEstimate, cross_fit_propensities, cross_fit_rewards
 from recommender.policy import best_constant, check_eligible, epsilon_greedy, mask_and_normalise, uniform
 from recommender.seed_rules import applies_to, seed_rule_scores
-from recommender.strategy import ContactStrategy, row_keys
+from recommender.strategy import ContactStrategy
+from recommender.trained_on import row_keys
 
 __all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +15,9 @@ from recommender.features.account_history import AccountHistory
 from recommender.local_time import next_occurrence
 from recommender.ranking import dispatch_numbers, rank_actions
 
-__all__ = ["Moment", "contact_instants", "recommendation_frame"]
+__all__ = ["Belief", "Moment", "contact_instants", "nothing_learnt", "recommendation_frame"]
 
-_FEW = 30  # logged tries under which an action counts as hardly ever tried
-_Z95 = 1.959963984540054
+_FEW = 5  # logged tries on accounts like this one, under which an action counts as hardly ever tried
 
 
 class Ranked(Protocol):
@@ -26,13 +26,34 @@ class Ranked(Protocol):
     policy: Any
     actions_: ActionSpace
     names_: dict[str, str | None]
-    action_counts_: NDArray[np.int64]
-    reward_kind_: Any
 
     @property
     def version_(self) -> str:
         """Policy version, part of the key that draws the dispatched action."""
         ...
+
+
+@dataclass(frozen=True)
+class Belief:
+    """How sure the reward model is of ranked actions; every array of shape (n_accounts, top_k).
+
+    Attributes
+    ----------
+    lo, hi : ndarray
+        Ends of the 95 % interval of the expected reward.
+    evidence : ndarray
+        Logged tries of the action on accounts like this one.
+    """
+
+    lo: NDArray[np.float64]
+    hi: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+
+
+def nothing_learnt(ranked: NDArray[np.int64]) -> Belief:
+    """Belief of a policy without a model: no interval, no evidence."""
+    unknown = np.full(ranked.shape, np.nan)
+    return Belief(unknown, unknown, np.zeros(ranked.shape))
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,7 @@ def recommendation_frame(
     moment: Moment,
     explore: bool,
     seed: int,
+    believe: Callable[[NDArray[np.int64]], Belief] | None = None,
 ) -> pd.DataFrame:
     """Rank the actions of a chunk of accounts; see :meth:`ContactStrategy.recommend` for the columns."""
     actions = strategy.actions_
@@ -105,21 +127,23 @@ def recommendation_frame(
     ids: Any = accounts[name].array if known else np.arange(first_row, first_row + len(accounts))
     draws_nothing = not explore or strategy.policy == "greedy"
     numbers = None if draws_nothing else dispatch_numbers(ids, moment.text, strategy.version_, seed)
+    if believe is None:
+        believe = nothing_learnt
     ranked = rank_actions(probabilities, rewards, eligible, top_k=top_k, numbers=numbers)
     row, position = np.nonzero(ranked >= 0)
     action = ranked[row, position]
     value = rewards[row, action]
-    evidence, lo, hi = _evidence_and_interval(strategy, rewards, row, action)
+    belief = believe(np.maximum(ranked, 0))
     frame = pd.DataFrame(
         {"row": row + first_row, "account": pd.Series(ids).take(row).array if known else None, "rank": position + 1}
     )
     frame = pd.concat([frame, actions.describe(action)], axis=1)
     frame["expected_reward"] = value
-    frame["lo"] = lo
-    frame["hi"] = hi
+    frame["lo"] = belief.lo[row, position]
+    frame["hi"] = belief.hi[row, position]
     frame["propensity"] = probabilities[row, action]
-    frame["evidence"] = evidence
-    frame["support"] = evidence >= _FEW
+    frame["evidence"] = belief.evidence[row, position]
+    frame["support"] = frame["evidence"] >= _FEW
     frame["contact_at"] = _contact_at(accounts, actions, moment, row, action)
     frame["deterministic"] = draws_nothing
     return frame
@@ -134,21 +158,3 @@ def _contact_at(
     code = actions.codes[action, actions.factor_names.index("hour")]
     when = np.where(code >= 0, instants[row, np.maximum(code, 0)], np.datetime64("NaT", "us"))
     return pd.Series(when.astype("datetime64[us]")).dt.tz_localize("UTC").array
-
-
-def _evidence_and_interval(
-    strategy: Ranked,
-    rewards: NDArray[np.float64],
-    row: NDArray[np.int64],
-    action: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Evidence count of each ranked action and a 95 % interval of its expected reward."""
-    evidence = strategy.action_counts_[action].astype(np.float64)
-    value = rewards[row, action]
-    if strategy.reward_kind_ == "binary":  # Wilson interval at the number of tries
-        n = evidence + 1.0
-        centre = (value + _Z95**2 / (2 * n)) / (1 + _Z95**2 / n)
-        half = _Z95 * np.sqrt(value * (1 - value) / n + _Z95**2 / (4 * n**2)) / (1 + _Z95**2 / n)
-        return evidence, np.minimum(centre - half, value), np.maximum(centre + half, value)
-    half = _Z95 * np.abs(value) / np.sqrt(evidence + 1.0)
-    return evidence, value - half, value + half

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -18,14 +17,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recommender.actions import ActionSpace
-from recommender.artefact import arrays_from_bytes, arrays_to_bytes, digest_of, read_artefact, write_artefact
+from recommender.artefact import digest_of, read_artefact, write_artefact
 from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
 from recommender.features.account_history import AccountHistory
 from recommender.history.feedback import LoggedFeedback
 from recommender.learning.reward import RewardModel
 from recommender.learning.training_set import TrainingSet
 from recommender.policy import check_eligible, epsilon_greedy, softmax, temperature_for_cost
-from recommender.recommendation import Moment, recommendation_frame
+from recommender.recommendation import Belief, Moment, recommendation_frame
+from recommender.strategy_files import learnt_in, parameters_in, strategy_to_files
+from recommender.trained_on import check_learnable, describe_log, row_keys
 
 __all__ = ["ContactStrategy"]
 
@@ -99,7 +100,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         """
         self._check_parameters()
         mature = log.take(log.mature)
-        _check_learnable(mature)
+        check_learnable(mature)
         self.actions_: ActionSpace = log.actions
         self.feature_names_in_ = np.array(log.context.columns, dtype=object)
         self.categorical_ = log.categorical
@@ -125,7 +126,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.reward_model_ = RewardModel().fit(training, n_jobs=self.n_jobs, random_state=self.random_state)
 
         self._settle_temperature(context, mature.eligible)
-        self.trained_on_ = _about(log, mature)
+        self.trained_on_ = describe_log(log, mature)
         self.training_rows_ = row_keys(log)
         self.__dict__.pop("version_", None)
         return self
@@ -306,6 +307,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                     moment=moment,
                     explore=explore,
                     seed=seed,
+                    believe=partial(self._belief, context),
                 )
             )
         if not parts:
@@ -330,14 +332,21 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             return self._thompson(context, eligible)
         return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
 
+    def _belief(self, context: pd.DataFrame, ranked: NDArray[np.int64]) -> Belief:
+        """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition."""
+        lo, hi = self.reward_model_.expected_reward_interval(context, ranked)
+        idle = self.actions_.no_contact_index
+        if idle is not None and self.action_counts_[idle] == 0:
+            lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
+        return Belief(lo, hi, np.take_along_axis(self.reward_model_.evidence(context), ranked, axis=1))
+
     def _thompson(self, context: pd.DataFrame, eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Share of posterior draws in which each action is best, over the floor."""
         wins = np.zeros(eligible.shape)
         rows = np.arange(len(eligible))
         rng = np.random.default_rng(self.random_state)
-        sample = self.reward_model_.sample_expected_reward  # type: ignore[attr-defined]
         for _ in range(_THOMPSON_DRAWS):
-            drawn = sample(context, rng)
+            drawn = self.reward_model_.sample_expected_reward(context, rng)
             wins[rows, np.where(eligible, drawn, -np.inf).argmax(axis=1)] += 1.0
         probabilities = (1.0 - self.epsilon) * wins / _THOMPSON_DRAWS
         return np.asarray(probabilities + self.epsilon * eligible / eligible.sum(axis=1, keepdims=True))
@@ -379,50 +388,14 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def to_files(self) -> dict[str, bytes]:
         """Everything learnt as plain files (JSON, LightGBM text, npz)."""
         check_is_fitted(self, "reward_model_")
-        described = {
-            "parameters": self.get_params(deep=False),
-            "actions": self.actions_.to_dict(),
-            "context": [str(name) for name in self.feature_names_in_],
-            "categorical": list(self.categorical_),
-            "names": self.names_,
-            "reward_kind": self.reward_kind_,
-            "temperature": self.temperature_,
-            "exploration_cost": self.exploration_cost_,
-            "trained_on": self.trained_on_,
-        }
-        files = {f"reward/{name}": content for name, content in self.reward_model_.to_files().items()}
-        files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
-        arrays = {"action_counts": self.action_counts_, "training_rows": self.training_rows_}
-        files["training.npz"] = arrays_to_bytes(arrays)
-        if self.history_ is not None:
-            files["history.npz"] = arrays_to_bytes(self.history_.to_arrays())
-        return files
+        return strategy_to_files(self)
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> Self:
         """Inverse of :meth:`to_files`."""
-        try:
-            described = json.loads(files["policy.json"])
-            strategy = cls(**described["parameters"])
-            strategy.actions_ = ActionSpace.from_dict(described["actions"])
-            strategy.feature_names_in_ = np.array(described["context"], dtype=object)
-            strategy.categorical_ = tuple(described["categorical"])
-            strategy.names_ = described["names"]
-            strategy.reward_kind_ = described["reward_kind"]
-            strategy.temperature_ = float(described["temperature"])
-            strategy.exploration_cost_ = float(described["exploration_cost"])
-            strategy.trained_on_ = described["trained_on"]
-            arrays = arrays_from_bytes(files["training.npz"])
-            strategy.action_counts_ = arrays["action_counts"]
-            strategy.training_rows_ = arrays["training_rows"]
-            strategy.history_ = None
-            if "history.npz" in files:
-                held = arrays_from_bytes(files["history.npz"])
-                strategy.history_ = AccountHistory.from_arrays(held, strategy.actions_)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ArtefactError(f"The saved strategy is incomplete: {error!r}. Train and save it again.") from error
-        reward_files = {name[7:]: content for name, content in files.items() if name.startswith("reward/")}
-        strategy.reward_model_ = RewardModel.from_files(reward_files)
+        strategy = cls(**parameters_in(files))
+        for name, value in learnt_in(files).items():
+            setattr(strategy, name, value)
         return strategy
 
     def save(self, path: str | PathLike[str]) -> Path:
@@ -455,62 +428,6 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return "reward_model_" in self.__dict__
 
 
-def row_keys(log: LoggedFeedback) -> NDArray[np.uint64]:
-    """Sorted 64-bit keys of the decisions, to notice later that a log was trained on."""
-    frame = log.context.astype(dict.fromkeys(log.categorical, "str"))
-    keys = pd.util.hash_pandas_object(frame, index=False).to_numpy().copy()
-    columns: list[NDArray[Any]] = [log.action, log.reward]
-    columns += [log.order] if log.order is not None else []
-    columns += (
-        [log.account_ids[log.account].astype(str)] if log.account_ids is not None and log.account is not None else []
-    )
-    for values in columns:
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(
-            np.asarray(values).astype(object, copy=False)
-            if np.asarray(values).dtype.kind == "U"
-            else np.asarray(values)
-        )
-    return np.sort(keys)
-
-
 def _chunks(n: int) -> Iterator[NDArray[np.int64]]:
     for start in range(0, n, _CHUNK):
         yield np.arange(start, min(start + _CHUNK, n))
-
-
-def _check_learnable(mature: LoggedFeedback) -> None:
-    taken = np.unique(mature.action)
-    if len(taken) < 2:
-        factor = mature.actions.factor_names[0]
-        raise InvalidInput.in_column(
-            factor,
-            "and the other factors hold one action only, so there is nothing to compare",
-            values=[mature.actions.label(int(taken[0]))],
-            rows=range(len(mature)),
-            mend="Add contacts made in another way (another channel, hour or tone).",
-        )
-    if np.ptp(mature.reward) == 0:
-        name = mature.names.get("reward") or "reward"
-        raise InvalidInput.in_column(
-            name,
-            "is constant, so no action can be told from another",
-            values=[mature.reward[0]],
-            rows=range(len(mature)),
-            mend="Check how outcomes were joined, or wait for some responses.",
-        )
-
-
-def _about(log: LoggedFeedback, mature: LoggedFeedback) -> dict[str, Any]:
-    """Describe the log a strategy was trained on, in JSON terms."""
-    about: dict[str, Any] = {
-        "digest": log.digest,
-        "n_decisions": len(log),
-        "n_mature": len(mature),
-        "n_clusters": len(np.unique(log.groups)),
-        "mean_reward": float(mature.reward.mean()),
-        "propensities": "none" if log.propensity is None else f"{float(np.mean(~np.isnan(log.propensity))):.4f}",
-    }
-    if log.time is not None:
-        series = pd.Series(log.time)
-        about["first"], about["last"] = str(series.min()), str(series.max())
-    return about

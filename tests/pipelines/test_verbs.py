@@ -1,0 +1,110 @@
+"""The verbs on files: the whole loop on a small portfolio, and errors that are one message."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.__main__ import build_app
+
+ROOT = Path(__file__).parents[2]
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def app():
+    return build_app()
+
+
+@pytest.fixture(scope="module")
+def simulated_files(app, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated")
+    result = runner.invoke(app, ["simulate", "--out", str(folder), "--contacts", "1500", "--accounts", "80"])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_simulate_train_evaluate_score(app, simulated_files, tmp_path):
+    """From a simulated log on disk to a legal plan on disk, in four commands."""
+    log, model, plan = simulated_files / "log.parquet", tmp_path / "model", tmp_path / "plan.csv"
+    assert (simulated_files / "log.parquet.roles.json").exists()
+    past = str(pd.read_parquet(log, columns=["sent_at"])["sent_at"].quantile(0.6))
+    trained = runner.invoke(app, ["train", str(log), "--out", str(model), "--until", past, "--jobs", "1"])
+    assert trained.exit_code == 0, trained.output
+    assert "next:" in trained.output
+    report = tmp_path / "report.json"
+    evaluated = runner.invoke(
+        app,
+        ["evaluate", str(log), "--strategy", str(model), "--since", past, "--json", str(report), "--html"]
+        + [str(tmp_path / "report.html"), "--baseline", "logging", "--baseline", "seed_rules"],
+    )
+    assert evaluated.exit_code == 0, evaluated.output
+    assert json.loads(report.read_text())["verdict"] in {"better", "worse", "not proven", "refused"}
+    assert "<html" in (tmp_path / "report.html").read_text()
+    scored = runner.invoke(
+        app,
+        ["score", str(simulated_files / "accounts.parquet"), "--strategy", str(model), "--out", str(plan)]
+        + ["--as-of", "2026-11-23T08:00:00-05:00", "--no-contacts-yet"],
+    )
+    assert scored.exit_code == 0, scored.output
+    frame = pd.read_csv(plan)
+    assert frame.groupby("row")["rank"].min().eq(1).all()
+    assert frame["row"].nunique() == 80
+    sent = pd.to_datetime(frame["contact_at"].dropna(), utc=True).dt.tz_convert("America/Bogota")
+    assert len(sent)
+    assert (sent.dt.hour.between(7, 18)).all()
+
+
+def test_score_without_a_model_uses_the_seed_rules(app, simulated_files, tmp_path):
+    """Nothing learnt yet is no reason not to plan; the output says what answered."""
+    plan = tmp_path / "plan.parquet"
+    result = runner.invoke(
+        app,
+        ["score", str(simulated_files / "accounts.parquet"), "--strategy", str(tmp_path / "none"), "--out", str(plan)]
+        + ["--as-of", "2026-11-23T08:00:00-05:00", "--no-contacts-yet"],
+    )
+    assert result.exit_code == 0, result.output
+    assert "seed rules" in result.output
+    assert pd.read_parquet(plan)["policy"].eq("seed_rules").all()
+
+
+def test_an_unknown_contact_history_denies_everything(app, simulated_files, tmp_path):
+    """Without --contacts nobody knows who was contacted today: every account is left alone."""
+    plan = tmp_path / "plan.parquet"
+    arguments = ["score", str(simulated_files / "accounts.parquet"), "--strategy", str(tmp_path / "none")]
+    result = runner.invoke(app, [*arguments, "--out", str(plan), "--as-of", "2026-11-23T08:00:00-05:00"])
+    assert result.exit_code == 0, result.output
+    assert pd.read_parquet(plan)["channel"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train", "no-such-file.parquet"], "no-such-file"),
+        (["score", "no-such-file.parquet", "--as-of", "2026-11-23T08:00:00-05:00"], "no-such-file"),
+        (["score", "pyproject.toml", "--as-of", "2026-11-23T08:00:00"], "offset"),
+        (["train", "pyproject.toml", "--factor", "channel"], "cannot be read"),
+    ],
+)
+def test_an_error_is_one_message_and_exit_code_2(arguments, told):
+    """No traceback: what is wrong and how to mend it, on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_verb_has_help_that_teaches(app):
+    """Each verb explains itself."""
+    listed = runner.invoke(app, ["--help"]).output
+    for verb in ("simulate", "train", "evaluate", "score", "demo", "check", "ingest", "doctor", "promote"):
+        assert verb in listed
+        told = runner.invoke(app, [verb, "--help"])
+        assert told.exit_code == 0
+        assert len(told.output) > 300

@@ -1,0 +1,59 @@
+"""House rules that a machine can keep: imports, names, what importing drags along, what the docs must mention."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "api").rglob("*.py"))
+SOURCES += sorted((ROOT / "pipelines").rglob("*.py"))
+
+
+def test_import_directions_hold():
+    """The contracts of pyproject.toml: one direction, heavy libraries in one room each."""
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_module_without_a_meaning_in_its_name():
+    """utils, helpers, common, core, base, constants and models name nothing."""
+    meaningless = {"utils", "util", "helpers", "helper", "common", "core", "base", "constants", "models", "misc"}
+    assert not [path for path in SOURCES if path.stem in meaningless]
+
+
+def test_no_pickle_anywhere():
+    """Nothing that executes code when loading is imported."""
+    forbidden = re.compile(r"^\s*(import|from) (pickle|cloudpickle|joblib|dill|shelve|marshal)\b", re.MULTILINE)
+    assert not [path for path in SOURCES if forbidden.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("heavy", ["mlflow", "shap", "fastapi", "matplotlib.pyplot", "dask", "sqlalchemy"])
+def test_importing_the_library_does_not_drag_heavy_libraries_along(heavy):
+    """A notebook or a worker pays only for what it uses."""
+    code = f"import sys, recommender; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_every_setting_and_route_is_documented():
+    """Settings fields and API routes appear in docs/."""
+    from api.main import create_app
+    from recommender.settings import Settings
+
+    told = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    missing = [name for name in Settings.model_fields if f"`{name}`" not in told]
+    paths = create_app(Settings(model_path=None)).openapi()["paths"]
+    missing += [path for path in paths if path not in told]
+    assert not missing
+
+
+def test_the_readme_commands_exist():
+    """The two commands of the README are targets of the Makefile."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bmake ([a-z]+)", readme))
+    assert {"demo", "test"} <= named
+    assert not [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
