@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from recommender.local_time import is_timezone
 
 __all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
 __all__ += ["read_currencies", "read_dates", "read_zones", "wrongly_encoded"]
@@ -146,8 +147,7 @@ def read_flags(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
 
 def read_zones(column: pd.Series) -> tuple[pd.Series, Mask]:
     """IANA zone names, and where a name is unknown."""
-    known = zoneinfo.available_timezones()
-    return _text_by_unique(column, lambda name: name in known)
+    return _text_by_unique(column, is_timezone)
 
 
 def read_currencies(column: pd.Series) -> tuple[pd.Series, Mask]:
