@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel, Crossing, Family
+from recommender.learning.drift import fit_stepped, recent_rows
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.stacking import (
@@ -46,6 +47,7 @@ class _Rows:
     weight: Floats | None
     family: Family
     random_state: int
+    recent: NDArray[np.bool_] | None = None
 
 
 @dataclass
@@ -57,6 +59,8 @@ class EnsembleReport:
     losses: list[float] = field(default_factory=list)
     chosen: str = "stack"
     gains: dict[str, tuple[float, float]] = field(default_factory=dict)
+    drift: dict[str, tuple[float, float]] = field(default_factory=dict)
+    recent_share: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description."""
@@ -88,6 +92,7 @@ class RewardEnsemble:
         self.calibration = Calibration(0.0, 1.0, 1.0)
         self.share: Floats = np.ones(1)
         self.family: Family = "binomial"
+        self.with_time = False
         self.report = EnsembleReport()
 
     # -- learn ---------------------------------------------------------------------------------------------------
@@ -106,6 +111,7 @@ class RewardEnsemble:
         n_jobs: int,
         random_state: int,
         weight: Floats | None = None,
+        order: Floats | None = None,
     ) -> Self:
         """Fit members by folds, weigh them, fit them again on every row."""
         n = len(action)
@@ -114,9 +120,14 @@ class RewardEnsemble:
         U = linear.transform(X)
         curved = linear.curved(U)
         self.designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
+        recent: NDArray[np.bool_] | None = None
+        drift: dict[str, tuple[float, float]] = {}
+        if family == "binomial":
+            recent, drift = recent_rows(linear, U, actions, action, target, order, random_state=random_state)
+        self.with_time = recent is not None
         rows = _Rows(
             encoder,
-            X,
+            X if recent is None else np.column_stack([X, recent]),
             self.designs,
             {"linear": U, "curved": curved.transform(X), "constant": U[:, :1]},
             actions,
@@ -125,6 +136,7 @@ class RewardEnsemble:
             weight,
             family,
             random_state,
+            recent,
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
         plans = [
@@ -156,6 +168,8 @@ class RewardEnsemble:
         self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
         self._weigh(rows, names, by_fold, folds, inverse_propensity, n_jobs)
+        self.report.drift = drift
+        self.report.recent_share = 1.0 if recent is None else float(recent.mean())
         return self
 
     @staticmethod
@@ -186,9 +200,10 @@ class RewardEnsemble:
     ) -> None:
         n, n_actions = len(rows.action), len(rows.actions)
         logged = np.empty((n, len(names)))
-        panel = np.sort(
-            np.random.default_rng(rows.random_state).permutation(n)[: max(1, min(n, _PANEL_CELLS // n_actions))]
-        )
+        # members speak of now, so only rows of now may judge them
+        judges = np.arange(n) if rows.recent is None else np.flatnonzero(rows.recent)
+        most = max(1, _PANEL_CELLS // n_actions)
+        panel = np.sort(np.random.default_rng(rows.random_state).permutation(judges)[:most])
         scores = [np.empty((len(panel), n_actions), dtype=np.float32) for _ in names]
         for fold, members in enumerate(by_fold):
             out = np.flatnonzero(folds == fold)
@@ -206,12 +221,14 @@ class RewardEnsemble:
                     for part in np.array_split(seen, 1 + len(seen) // _CHUNK):
                         scores[position][part] = member.scores(U[panel[part]])
         weight, family = rows.weight, rows.family
-        beta, intercept = stack_weights(logged, rows.target, family, weight)
+        beta, intercept = stack_weights(
+            logged[judges], rows.target[judges], family, None if weight is None else weight[judges]
+        )
         action, target = rows.action[panel], rows.target[panel]
         panel_weight = None if weight is None else weight[panel]
         eta = _mix(scores, beta) + np.float32(intercept)
         expected = expit(eta) if family == "binomial" else eta
-        self.report = EnsembleReport(names, [], _losses(logged, rows.target, family))
+        self.report = EnsembleReport(names, [], _losses(logged[judges], rows.target[judges], family))
         candidates = np.vstack(
             [beta[None], np.eye(len(names)), 0.5 * (np.eye(len(names)) + beta / max(beta.sum(), 1e-9))]
         )
@@ -259,11 +276,15 @@ class RewardEnsemble:
                 total = part if total is None else total + part
         for name, trees in self.trees.items():
             if self.weights[name] > 0:
-                part = self.weights[name] * trees.raw_scores(X, n_jobs=n_jobs)
+                part = self.weights[name] * trees.raw_scores(self._tree_columns(X), n_jobs=n_jobs)
                 total = part if total is None else total + part
         if total is None:
             total = np.zeros((len(X), len(self.share)))
         return self.calibration.apply(total + self.intercept, self.share)
+
+    def _tree_columns(self, X: Floats) -> Floats:
+        """Add the indicator of the recent part, which is where every prediction stands."""
+        return np.column_stack([X, np.ones(len(X))]) if self.with_time else X
 
     def spread(self, X: Floats, *, n_jobs: int = 1) -> Floats:
         """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members."""
@@ -276,7 +297,7 @@ class RewardEnsemble:
         for name, weight in self.weights.items():
             if weight > 0.01 * total:
                 if name in self.trees:
-                    part = self.trees[name].raw_scores(X, n_jobs=n_jobs)
+                    part = self.trees[name].raw_scores(self._tree_columns(X), n_jobs=n_jobs)
                 else:
                     design, model = self.glms[name]
                     part = model.scores(U[design])
@@ -296,6 +317,7 @@ class RewardEnsemble:
         """Return description, arrays and tree texts."""
         described = {
             "family": self.family,
+            "with_time": self.with_time,
             "designs": {name: design.to_dict() for name, design in self.designs.items()},
             "glms": {name: [design, model.noise] for name, (design, model) in self.glms.items()},
             "weights": self.weights,
@@ -321,6 +343,7 @@ class RewardEnsemble:
         """Rebuild from :meth:`to_parts`."""
         self = cls()
         self.family = described["family"]
+        self.with_time = described["with_time"]
         self.designs = {name: LinearDesign.from_dict(design) for name, design in described["designs"].items()}
         self.glms = {
             name: (design, BilinearModel(arrays[f"{name}.weights"], arrays[f"{name}.variances"], noise))
@@ -362,9 +385,10 @@ def _glm_job(
 ) -> Callable[[], BilinearModel]:
     def job() -> BilinearModel:
         part = slice(None) if keep is None else keep
-        return BilinearModel.fit(
+        return fit_stepped(
             rows.designs[plan.design],
             rows.U[plan.design][part],
+            None if rows.recent is None else rows.recent[part],
             rows.actions,
             rows.action[part],
             rows.target[part],

@@ -117,6 +117,7 @@ class RewardModel:
             inverse_propensity=inverse,
             n_jobs=n_jobs,
             random_state=random_state,
+            order=None if training.order is None else training.order[part],
         )
 
     def expected_reward(self, context: pd.DataFrame) -> NDArray[np.float64]:
