@@ -1,4 +1,4 @@
-"""``check``: may this contact be made, at this instant, over this channel?"""
+"""``check``: whether a contact may be made, at an instant, over a channel."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def show_all(
     for template in _read(catalogue).templates:
         segments = f" {sms_length(sample_text(template)).segments} segments" if "sms" in template.channels else ""
         typer.echo(
-            f"{template.id:45} {template.tone:12} {'/'.join(template.channels):16} {'/'.join(template.stages)}{segments}"
+            f"{template.id:45} {template.tone} {'/'.join(template.channels):12} {'/'.join(template.stages)}{segments}"
         )
 
 

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     packs.command("list")(show_all)
     packs.command("show")(show)
     packs.command("diff")(diff)
-    packs.command("test")(test)
+    packs.command("test")(run_tests)
     packs.command("docs")(docs)
     app.add_typer(packs, name="packs")
 
@@ -53,11 +53,11 @@ def diff(
     second: Annotated[str, typer.Argument(help="Pack id or path.")],
 ) -> None:
     """What differs between two packs, rule by rule."""
-    sides = [describe_pack(_read(pack)).splitlines() for pack in (first, second)]
-    typer.echo("\n".join(difflib.unified_diff(*sides, first, second, lineterm="", n=0)) or "no difference")
+    one, other = (describe_pack(_read(pack)).splitlines() for pack in (first, second))
+    typer.echo("\n".join(difflib.unified_diff(one, other, first, second, lineterm="", n=0)) or "no difference")
 
 
-def test(packs: Annotated[list[str] | None, typer.Argument(help="Ids or paths; default: all.")] = None) -> None:
+def run_tests(packs: Annotated[list[str] | None, typer.Argument(help="Ids or paths; default: all.")] = None) -> None:
     """Run the examples that the packs carry; exit 1 when one disagrees."""
     failed = 0
     for name in packs or pack_ids():

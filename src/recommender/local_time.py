@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import resources
+from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,6 +19,8 @@ from recommender.errors import InvalidInput, shorten
 
 __all__ = [
     "DAY_US",
+    "HOUR_US",
+    "TZDATA_VERSION",
     "LocalTime",
     "UnknownTimezoneWarning",
     "as_utc_us",
@@ -35,6 +38,8 @@ HOUR_US = 3_600 * SECOND_US
 DAY_US = 24 * HOUR_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_RANGE = (1900, 2200)
+#: Release of the tz database that every verdict rests on.
+TZDATA_VERSION = version("tzdata")
 
 
 class UnknownTimezoneWarning(UserWarning):
@@ -254,7 +259,8 @@ def utc_us(column: pd.Series | NDArray[np.datetime64], name: str) -> NDArray[np.
         raise InvalidInput.in_column(
             name, "has no instant", values=[None], rows=missing.tolist(), mend="Fill or drop these rows."
         )
-    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    instants = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
+    return np.asarray(instants.astype(np.int64))
 
 
 # -- offset tables -----------------------------------------------------------------------------------------------

@@ -123,7 +123,9 @@ def _law_permits(law: str, at: dt.datetime, zone: ZoneInfo, case: dict[str, Any]
         return not any(c["rung"] == 2 and 0 <= (today - c["date"]).days <= 6 for c in calls)
     if law == "US-MA":
         counted = [
-            c["date"] for c in same_debt if not c["inbound"] and c["channel"] in {"call", "sms", "whatsapp", "ivr", None}
+            c["date"]
+            for c in same_debt
+            if not c["inbound"] and c["channel"] in {"call", "sms", "whatsapp", "ivr", None}
         ]
         return channel not in {"call", "sms", "whatsapp", "ivr"} or not _over(counted, today, 7, 2)
     if law == "BR" or law.startswith("BR-"):

@@ -111,7 +111,9 @@ def test_06_a_zone_that_is_none_is_refused(zone):
     assert check("CO", NOON["CO"], timezone=zone)["rules"] == ["input"]
 
 
-@pytest.mark.parametrize("phone", ["abc", "+1", "3001234567", "+999999999999999", "+15555550100", "", "+57 300 1234567"])
+@pytest.mark.parametrize(
+    "phone", ["abc", "+1", "3001234567", "+999999999999999", "+15555550100", "", "+57 300 1234567"]
+)
 def test_06_an_invalid_phone_is_refused(phone):
     """A number that no numbering plan knows could be anywhere."""
     assert check("CO", NOON["CO"], phone=phone)["rules"] == ["input"]
@@ -169,7 +171,9 @@ def test_11_the_day_of_the_conversation_is_day_one():
     assert allowed("US", "2026-11-18T12:00:00-05:00", "email", contacts=talk)
 
 
-@pytest.mark.parametrize(("outcome", "us"), [("attempt", False), ("not_connected", True), (None, False), ("odd", False)])
+@pytest.mark.parametrize(
+    ("outcome", "us"), [("attempt", False), ("not_connected", True), (None, False), ("odd", False)]
+)
 def test_13_what_did_not_connect_is_left_out_in_the_us_only(outcome, us):
     """Seven such calls: the US leaves unconnected ones out, Colombia counts each; an unknown outcome counts."""
     calls = [contact(f"2026-11-{day:02d}T10:00:00-05:00", "call", outcome) for day in range(11, 18)]
@@ -301,7 +305,9 @@ def test_30_the_check_at_send_time_sees_the_later_clock():
 def test_31_the_place_of_work():
     """US calls do not go to work; two in thirty days elsewhere in Massachusetts."""
     assert not allowed("US", NOON["US"], "call", place="work")
-    past = [contact(f"2026-{month}-{day}T10:00:00-05:00", "sms", place="work") for month, day in (("10", 25), ("11", 2))]
+    past = [
+        contact(f"2026-{month}-{day}T10:00:00-05:00", "sms", place="work") for month, day in (("10", 25), ("11", 2))
+    ]
     verdict = check("US-MA", NOON["US-MA"], "sms", contacts=past, place="work")
     assert verdict["rules"] == ["us-ma-two-in-thirty-elsewhere"]
     assert allowed("US-MA", NOON["US-MA"], "sms", contacts=past)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import lru_cache
+from importlib.metadata import version
 
 import holidays as library
 import numpy as np
@@ -13,7 +14,7 @@ from recommender.guardrails.schema import Holidays
 
 __all__ = ["HOLIDAYS_VERSION", "holiday_days", "known_subdivision"]
 
-HOLIDAYS_VERSION: str = library.__version__
+HOLIDAYS_VERSION = version("holidays")
 _EPOCH = dt.date(1970, 1, 1)
 _ALIASES = {"UK": "GB"}
 

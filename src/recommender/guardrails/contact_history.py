@@ -100,7 +100,7 @@ class ContactHistory:
 
 
 def _lookup(column: pd.Series, codes: dict[str, int], default: int) -> NDArray[np.int64]:
-    return column.map(codes).fillna(default).to_numpy(dtype=np.int64)
+    return np.asarray(column.map(codes).fillna(default).to_numpy(dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class HistoryView:
         past = self.history
         kept = past.rung >= which.rung
         if which.channels is not None:
-            named = [CHANNELS.index(name) for name in which.channels]  # type: ignore[arg-type]
+            named = [CHANNELS.index(name) for name in which.channels]
             kept &= np.isin(past.channel, [*named, -1] if which.wildcard else named)
         if which.exclude:
             kept &= ~np.isin(past.excludable, [1 + EXCLUDABLE.index(name) for name in which.exclude])

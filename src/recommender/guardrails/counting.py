@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,9 @@ def cap_rules(pack: Pack) -> list[Rule]:
     """Caps and the gaps that some of them ask for."""
     rules = []
     for cap in pack.caps:
-        rules.append(Rule(cap.id, pack.id, cap.cite, lambda view, cap=cap: _over_cap(pack, cap, view)))
+        rules.append(Rule(cap.id, pack.id, cap.cite, partial(_over_cap, pack, cap)))
         if cap.min_gap_days:
-            rules.append(Rule(f"{cap.id}-gap", pack.id, cap.cite, lambda view, cap=cap: _too_close(pack, cap, view)))
+            rules.append(Rule(f"{cap.id}-gap", pack.id, cap.cite, partial(_too_close, pack, cap)))
     return rules
 
 
@@ -108,9 +109,7 @@ def _too_close(pack: Pack, cap: Cap, view: View) -> Answer:
 
 def cooldown_rules(pack: Pack) -> list[Rule]:
     """Silence after an event."""
-    return [
-        Rule(rule.id, pack.id, rule.cite, lambda view, rule=rule: _cooling(pack, rule, view)) for rule in pack.cooldowns
-    ]
+    return [Rule(rule.id, pack.id, rule.cite, partial(_cooling, pack, rule)) for rule in pack.cooldowns]
 
 
 def _cooling(pack: Pack, rule: Cooldown, view: View) -> Answer:
@@ -128,8 +127,7 @@ def _cooling(pack: Pack, rule: Cooldown, view: View) -> Answer:
 def exclusive_rules(pack: Pack) -> list[Rule]:
     """After a contact, no other channel in the same span."""
     return [
-        Rule(rule.id, pack.id, rule.cite, lambda view, rule=rule: _other_channel_used(pack, rule, view))
-        for rule in pack.exclusive_channel
+        Rule(rule.id, pack.id, rule.cite, partial(_other_channel_used, pack, rule)) for rule in pack.exclusive_channel
     ]
 
 
@@ -150,10 +148,7 @@ def _other_channel_used(pack: Pack, rule: ExclusiveChannel, view: View) -> Answe
 
 def escalation_rules(pack: Pack) -> list[Rule]:
     """Dear channels only after cheaper ones were tried in vain."""
-    return [
-        Rule(rule.id, pack.id, rule.cite, lambda view, rule=rule: _cheaper_untried(pack, rule, view))
-        for rule in pack.escalation
-    ]
+    return [Rule(rule.id, pack.id, rule.cite, partial(_cheaper_untried, pack, rule)) for rule in pack.escalation]
 
 
 def _cheaper_untried(pack: Pack, rule: Escalation, view: View) -> Answer:
@@ -162,5 +157,6 @@ def _cheaper_untried(pack: Pack, rule: Escalation, view: View) -> Answer:
     tried = view.history.count(cheap, *owner, view.days - rule.within_days, view.days - 1)
     # An account that has agreed to no cheaper channel cannot be made to try one.
     open_channels = bits(view.facts.consents & ~view.facts.opt_outs, len(CHANNELS)) & channel_mask(rule.after)
-    forbidden = (tried < rule.attempts) & open_channels.any(axis=1)[:, None]
+    untried: NDArray[np.bool_] = np.asarray(open_channels.any(axis=1))
+    forbidden = (tried < rule.attempts) & untried[:, None]
     return Answer("date", forbidden[:, :, None] & channel_mask(rule.channels))

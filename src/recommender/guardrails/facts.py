@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -71,10 +71,10 @@ class Facts:
 
     def take(self, rows: NDArray[np.int64]) -> Facts:
         """Facts of some rows, in the order given."""
-        picked = {
-            name: value[rows] if isinstance(value, np.ndarray) else value for name, value in self.__dict__.items()
+        picked: dict[str, Any] = {
+            name: values[rows] for name, values in self.__dict__.items() if isinstance(values, np.ndarray)
         }
-        return Facts(**picked)
+        return replace(self, **picked)
 
 
 @lru_cache(maxsize=1)
@@ -193,9 +193,9 @@ def _flag_bits(value: Any) -> tuple[int, int, bool, bool]:
     for item in _items(value):
         channel = item.removeprefix("opt_out:")
         if item in FLAGS:
-            flags |= 1 << FLAGS.index(item)  # type: ignore[arg-type]
+            flags |= 1 << FLAGS.index(item)
         elif item != channel and channel in CHANNELS:
-            opt_outs |= 1 << CHANNELS.index(channel)  # type: ignore[arg-type]
+            opt_outs |= 1 << CHANNELS.index(channel)
         else:
             malformed = True
     return flags, opt_outs, True, malformed

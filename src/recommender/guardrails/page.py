@@ -23,11 +23,11 @@ def describe_packs(ids: Sequence[str] | None = None) -> str:
         "| id | what | kind | extends | version | in force from | reviewed |",
         "|---|---|---|---|---|---|---|",
     ]
-    for pack in chosen:
-        lines.append(
-            f"| {pack.id} | {pack.title} | {pack.kind} | {pack.extends or ''} | {pack.pack_version}"
-            f" | {pack.valid_from} | {pack.reviewed_on} |"
-        )
+    lines += [
+        f"| {pack.id} | {pack.title} | {pack.kind} | {pack.extends or ''} | {pack.pack_version} "
+        f"| {pack.valid_from} | {pack.reviewed_on} |"
+        for pack in chosen
+    ]
     return "\n".join(lines) + "\n\n" + "\n".join(describe_pack(pack) for pack in chosen)
 
 
@@ -79,15 +79,15 @@ def _rows(pack: Pack) -> list[tuple[str, str, str]]:
         rows.append((f"{low}-workplace", f"at work no {', '.join(pack.workplace.forbid)}", pack.workplace.cite))
     rows += [(cap.id, _cap(pack, cap), cap.cite) for cap in pack.caps]
     rows += [
-        (f"{cap.id}-gap", f"dates at least {cap.min_gap_days} apart", cap.cite)
-        for cap in pack.caps
-        if cap.min_gap_days
+        (f"{cap.id}-gap", f"dates at least {cap.min_gap_days} apart", cap.cite) for cap in pack.caps if cap.min_gap_days
     ]
     rows += [
         (
             rule.id,
-            f"after a {rule.after} by {', '.join(rule.by)} no {', '.join(rule.blocks)} for {rule.days} days"
-            f" ({rule.first_day.replace('_', ' ')} is day one; started by {rule.initiated_by})",
+            (
+                f"after a {rule.after} by {', '.join(rule.by)} no {', '.join(rule.blocks)} for {rule.days} days, "
+                f"{rule.first_day.replace('_', ' ')} is day one; started by {rule.initiated_by}"
+            ),
             rule.cite,
         )
         for rule in pack.cooldowns
@@ -103,8 +103,10 @@ def _rows(pack: Pack) -> list[tuple[str, str, str]]:
     rows += [
         (
             rule.id,
-            f"{', '.join(rule.channels)} only after {rule.attempts} sent by {', '.join(rule.after)}"
-            f" within {rule.within_days} days",
+            (
+                f"{', '.join(rule.channels)} only after {rule.attempts} sent by {', '.join(rule.after)}"
+                f" within {rule.within_days} days"
+            ),
             rule.cite,
         )
         for rule in pack.escalation

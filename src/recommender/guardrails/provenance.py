@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import tzdata
-
 from recommender.guardrails.calendars import HOLIDAYS_VERSION
 from recommender.guardrails.evaluation import Law
 from recommender.guardrails.loading import RuleBook, pack_digest, pack_warnings, rule_books
 from recommender.guardrails.schema import Pack
+from recommender.local_time import TZDATA_VERSION
 
 __all__ = ["Provenance", "provenance_of", "rule_citations"]
 
@@ -69,7 +68,7 @@ def provenance_of(
             for pack in packs
         ),
         holidays=HOLIDAYS_VERSION,
-        tzdata=tzdata.IANA_VERSION,
+        tzdata=TZDATA_VERSION,
         readings=readings,
         warnings=tuple(warnings),
         sources=citations(packs),

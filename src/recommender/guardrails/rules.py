@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -84,7 +84,7 @@ class View:
         """Whether the debt is in one of the stages, by the local date; an unknown due date is overdue."""
         late = self.days_past_due()
         code = np.where(late < 0, 0, np.where(late == 0, 1, 2))
-        return np.isin(code, [STAGES.index(stage) for stage in stages])  # type: ignore[arg-type]
+        return np.asarray(np.isin(code, [STAGES.index(stage) for stage in stages]))
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def channel_mask(channels: tuple[str, ...] | str) -> NDArray[np.bool_]:
 
 def bits(values: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
     """Unpack bit sets: shape (rows, n)."""
-    return (values[:, None] >> np.arange(n)) & 1 == 1
+    return np.asarray((values[:, None] >> np.arange(n)) & 1 == 1)
 
 
 def asks_for_money(purpose: str) -> bool:
@@ -179,22 +179,23 @@ def unknown_fact_rules() -> list[Rule]:
         "unknown-contacts": lambda view: ~view.facts.contacts_known,
         "unknown-balance": lambda view: (view.facts.balance == UNKNOWN_BALANCE) & asks_for_money(view.purpose),
     }
-    return [
-        Rule(name, "FLOOR", "policy", lambda view, test=test: Answer("account", test(view)[:, None, None]))
-        for name, test in tests.items()
-    ]
+    return [Rule(name, "FLOOR", "policy", partial(_per_row, test)) for name, test in tests.items()]
+
+
+def _per_row(test: Callable[[View], NDArray[np.bool_]], view: View) -> Answer:
+    return Answer("account", test(view)[:, None, None])
 
 
 def _settled(view: View) -> NDArray[np.bool_]:
-    return (view.facts.balance == SETTLED) & asks_for_money(view.purpose)
+    return np.asarray((view.facts.balance == SETTLED) & asks_for_money(view.purpose))
 
 
 def _stop_test(flag: str, effect: str) -> Callable[[View], NDArray[np.bool_]]:
-    position = FLAGS.index(flag)  # type: ignore[arg-type]
+    position = FLAGS.index(flag)
 
     def test(view: View) -> NDArray[np.bool_]:
         applies = effect == "everything" or asks_for_money(view.purpose)
-        return ((view.facts.flags >> position) & 1 == 1) & applies
+        return np.asarray(((view.facts.flags >> position) & 1 == 1) & applies)
 
     return test
 
@@ -275,5 +276,5 @@ def no_window_rule(packs: tuple[Pack, ...]) -> Rule:
         f"{book.lower()}-no-window",
         book,
         "",
-        lambda view: Answer("account", np.broadcast_to(~named, (1, 1, len(CHANNELS)))),
+        lambda _view: Answer("account", np.broadcast_to(~named, (1, 1, len(CHANNELS)))),
     )

@@ -316,9 +316,8 @@ class Pack(_Strict):
         pairs: list[tuple[str, str]] = []
         for name in type(self).model_fields:
             part = getattr(self, name)
-            for rule in part if isinstance(part, tuple) else (part,):
-                if isinstance(rule, _Cited):
-                    pairs.append((name, rule.cite))
+            rules = part if isinstance(part, tuple) else (part,)
+            pairs += [(name, rule.cite) for rule in rules if isinstance(rule, _Cited)]
         return pairs
 
     @model_validator(mode="after")

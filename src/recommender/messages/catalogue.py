@@ -56,7 +56,7 @@ VARIABLES: dict[str, object] = {
 }
 #: Longest text a channel takes, in characters; SMS is measured in segments.
 LENGTH_LIMITS: dict[str, int] = {"whatsapp": 1_024, "ivr": 600, "call": 1_500, "visit": 1_500, "email": 5_000}
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - plain text
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
 class CatalogueError(InvalidInput):
@@ -202,7 +202,7 @@ class Catalogue:
             position = -1
             if name in CHANNELS and manner in TONES:
                 table = self._index(purpose, self._language(tongue))
-                position = int(table[stage, CHANNELS.index(name), TONES.index(manner)])  # type: ignore[arg-type]
+                position = int(table[stage, CHANNELS.index(name), TONES.index(manner)])
             found.append(self.templates[position].id if position >= 0 else None)
         return found
 

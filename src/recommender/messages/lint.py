@@ -15,6 +15,8 @@ from recommender.messages.catalogue import Catalogue, Template, sample_text, too
 __all__ = ["Finding", "content_rules", "lint_catalogue", "lint_text"]
 
 #: Patterns over lower-case text without accents; all languages at once, since a Spanish text may quote English.
+# fmt: off
+# ruff: noqa: E501 - a pattern is read best on one line
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "threat": (
         r"\bembarg\w+", r"\bc?arcel\b", r"\bpris(?:ion|ao)\b", r"\bpres[oa]s?\b(?! a )", r"\bpolicia\w*",
@@ -53,7 +55,8 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"\b(?:deuda|mora|divida|debt) de (?:su|sua|seu) (?:esposo|esposa|hijo|hija|marido|mulher|filho|filha|padre|madre)",
         r"\b(?:llamar|contactar|ligar|visitar)\w* (?:a |para |ao |a )?(?:su|tu|sus|seu|sua) (?:jef|familia|vecin|emplead|espos|patr|chef|vizinh|referenc)\w*",
     ),
-}  # fmt: skip
+}
+# fmt: on
 _COMPILED = {
     rule: re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) for rule, patterns in _PATTERNS.items()
 }

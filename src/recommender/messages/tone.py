@@ -105,7 +105,7 @@ def infer_tones(contacts: pd.DataFrame, catalogue: Catalogue | None = None, *, l
     if rest.any():
         codes, distinct = pd.factorize(texts[rest].astype(str))
         guess, sure = _classifier_of(chosen).predict(list(distinct))
-        tone[rest] = np.where(sure >= least, guess, None)[codes]
+        tone[rest] = np.where(sure >= least, guess, np.array(None, dtype=object))[codes]
         probability[rest] = sure[codes]
         source[rest] = np.where(sure >= least, "classifier", "unsure")[codes]
     return pd.DataFrame({"tone": tone, "tone_probability": probability, "tone_source": source})
