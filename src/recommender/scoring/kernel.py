@@ -159,10 +159,14 @@ def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int
             left &= left - _ONE
             more = value[leaf] - common
             none += more & no_contact[leaf]
-            for end in range(end_start[leaf], end_start[leaf + 1]):
-                signed = more * end_sign[end]
+            end, stop = end_start[leaf], end_start[leaf + 1]
+            bits = lanes[leaf, 0]
+            while end < stop:
                 first = np.int64(end_cell[end])
-                for vector in range(n_vectors):
+                signed = more * end_sign[end]
+                end += 1
+                add_to_lanes(cells, first, bits, signed)
+                for vector in range(1, n_vectors):
                     add_to_lanes(cells, first + 8 * vector, lanes[leaf, vector], signed)
     for cell in range(8 * n_vectors):
         cells[cell] += every
