@@ -114,7 +114,7 @@ def test_window_excludes_its_end():
     ],
 )
 def test_attribution_of_payments(attribution, want):
-    """Windows may overlap (account), reach over a debtor's accounts (debtor), or count a payment once (last_contact)."""
+    """Windows overlap (account), reach over a debtor's accounts (debtor), or count once (last_contact)."""
     assert rewards(build(reward="amount_gross", window_days=30, attribution=attribution)) == want
 
 
