@@ -28,7 +28,7 @@ __all__ = ["BayesCeiling", "bayes_ceiling", "persona_posterior"]
 Ints = NDArray[np.int64]
 History = bool | Literal["debtor"]
 
-_BLOCK = 30_000
+_BLOCK = 60_000
 
 
 @dataclass(frozen=True)

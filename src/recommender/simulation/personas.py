@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,8 +113,8 @@ def draw_persona_world(rng: np.random.Generator, *, drift: float = 0.0) -> Perso
     ----------
     rng : Generator
     drift : float, default=0.0
-        How far habits move towards another draw of the same world between the middle and the last fifth of the log;
-        1 replaces half of the effects' variation.
+        How far habits turn towards another draw of the same world between the middle and the last fifth of the log;
+        at 1 half of what distinguishes the types is new.
     """
     sizes = tuple(len(levels) for levels in AXES.values())
     tilt = rng.normal(0.0, 0.35, (sizes[0], sizes[1], 1, 1)) + rng.normal(0.0, 0.25, (1, sizes[1], sizes[2], 1))
@@ -122,18 +122,43 @@ def draw_persona_world(rng: np.random.Generator, *, drift: float = 0.0) -> Perso
     tilt += np.array([0.1, 0.0, 0.15, -0.2])[:, None, None, None]
     prior = np.exp(tilt) * np.array([0.6, 0.4])
     prior = (prior / prior.sum()).ravel()
-    first = _draw_effect(rng)
-    last = _draw_effect(rng, shuffled=True)
-    ramp = np.linspace(0.0, 1.0, PERIODS) * drift
-    effect = first if drift == 0.0 else np.stack([first + 0.5 * share * (last - first) for share in ramp])
-    by_cell = np.ascontiguousarray(effect).reshape(-1, len(prior), first.shape[-1])
+    first = _draw_habits(rng)
+    last = _draw_habits(rng, shuffled=True)
+    ramp = np.linspace(0.0, 1.0, PERIODS) if drift else np.zeros(1)
+    by_cell = np.concatenate([_effect(_turned(first, last, min(np.sqrt(0.5) * drift * share, 1.0))) for share in ramp])
     by_cell.setflags(write=False)
     prior.setflags(write=False)
     return PersonaWorld(default_signals(), prior, by_cell)
 
 
-def _draw_effect(rng: np.random.Generator, *, shuffled: bool = False) -> Floats:
-    """Effects on the logit, shape (stage, weekend, persona, action); ``shuffled`` swaps habits between types."""
+@dataclass(frozen=True)
+class _Habits:
+    """Parts of the logit; a table whose first axis is a latent axis can drift."""
+
+    affinity: Floats  # channel affinity x channel
+    available: Floats  # work pattern x weekend x hour
+    sensitivity: Floats  # tone sensitivity x tone
+    sensitivity_channel_tone: Floats
+    channel_tone: Floats
+    stage_tone: Floats
+    stage_channel: Floats
+
+
+def _turned(first: _Habits, last: _Habits, share: float) -> _Habits:
+    """Turn the habits of ``first`` towards ``last``; the types stay as different from each other as they were."""
+
+    def turn(one: Floats, other: Floats) -> Floats:
+        own, new = one - one.mean(axis=0), other - other.mean(axis=0)
+        return np.asarray(one.mean(axis=0) + np.sqrt(1.0 - share**2) * own + share * new)
+
+    if share == 0.0:
+        return first
+    names = ("affinity", "available", "sensitivity", "sensitivity_channel_tone")
+    return replace(first, **{name: turn(getattr(first, name), getattr(last, name)) for name in names})
+
+
+def _draw_habits(rng: np.random.Generator, *, shuffled: bool = False) -> _Habits:
+    """Draw the parts of the logit; ``shuffled`` swaps habits between types."""
     affinity = np.array(  # channel affinity x channel
         [
             [1.15, -0.30, -0.45, -0.70, 0.35],
@@ -147,11 +172,9 @@ def _draw_effect(rng: np.random.Generator, *, shuffled: bool = False) -> Floats:
     sensitivity = np.array(  # tone sensitivity x tone
         [[0.65, 0.20, -0.45, -0.90], [-0.40, -0.05, 0.65, 0.10], [-0.45, 0.20, -0.10, 0.70]]
     ) + rng.normal(0.0, 0.15, (3, 4))
-    willing = np.array([-0.55, 0.55])
     if shuffled:
         affinity, available = affinity[rng.permutation(4)], available[rng.permutation(4)]
         sensitivity = sensitivity[rng.permutation(3)]
-    hour_weight = np.array([1.0, 0.65, 0.75, 0.35, 0.9])  # a call must be answered now, a mail may wait
     channel_tone = np.array(
         [
             [0.00, 0.05, 0.10, -0.10],
@@ -166,20 +189,27 @@ def _draw_effect(rng: np.random.Generator, *, shuffled: bool = False) -> Floats:
     ) + rng.normal(0.0, 0.05, (4, 4))
     stage_channel = rng.normal(0.0, 0.12, (4, 5))
     sensitivity_channel_tone = rng.normal(0.0, 0.22, (3, 5, 4))
+    return _Habits(affinity, available, sensitivity, sensitivity_channel_tone, channel_tone, stage_tone, stage_channel)
+
+
+def _effect(habits: _Habits) -> Floats:
+    """Effects on the logit, shape (stage x weekend, persona, action)."""
+    willing = np.array([-0.55, 0.55])
+    hour_weight = np.array([1.0, 0.65, 0.75, 0.35, 0.9])  # a call must be answered now, a mail may wait
     # axes: stage g, weekend k, affinity f, work w, sensitivity s, willing v, channel c, hour h, tone t
     shape = (4, 2, 4, 4, 3, 2, 5, 13, 4)
     effect = np.zeros(shape)
-    effect += affinity[None, None, :, None, None, None, :, None, None]
-    effect += (available[:, :, None, :] * hour_weight[:, None]).transpose(1, 0, 2, 3)[
+    effect += habits.affinity[None, None, :, None, None, None, :, None, None]
+    effect += (habits.available[:, :, None, :] * hour_weight[:, None]).transpose(1, 0, 2, 3)[
         None, :, None, :, None, None, :, :, None
     ]
-    effect += sensitivity[None, None, None, None, :, None, None, None, :]
+    effect += habits.sensitivity[None, None, None, None, :, None, None, None, :]
     effect += willing[None, None, None, None, None, :, None, None, None]
-    effect += channel_tone[:, None, :]
-    effect += stage_tone[:, None, None, None, None, None, None, None, :]
-    effect += stage_channel[:, None, None, None, None, None, :, None, None]
-    effect += sensitivity_channel_tone[None, None, None, None, :, None, :, None, :]
-    return effect.reshape(4, 2, 96, 260)
+    effect += habits.channel_tone[:, None, :]
+    effect += habits.stage_tone[:, None, None, None, None, None, None, None, :]
+    effect += habits.stage_channel[:, None, None, None, None, None, :, None, None]
+    effect += habits.sensitivity_channel_tone[None, None, None, None, :, None, :, None, :]
+    return effect.reshape(8, 96, 260)
 
 
 def _draw_availability(rng: np.random.Generator) -> Floats:
