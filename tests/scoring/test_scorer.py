@@ -12,7 +12,7 @@ import pytest
 
 from recommender import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.scoring import ActionScorer, InexactScorer
+from recommender.scoring import ActionScorer, InexactScorer, kernel
 from tests.scoring.reference_boosters import QUIET, naive_top_k
 
 SPACE = ActionSpace({"channel": ["a", "b", "c"], "hour": [9, 10, 11, 12]})
@@ -100,6 +100,21 @@ def test_pickle_keeps_everything(scorer: ActionScorer, X: np.ndarray) -> None:
     """A scorer sent to a worker scores the same."""
     sent = pickle.loads(pickle.dumps(scorer))  # noqa: S301 - our own bytes
     np.testing.assert_array_equal(sent.raw_scores(X), scorer.raw_scores(X))
+
+
+def test_read_only_arrays_compile_nothing_new(scorer: ActionScorer, X: np.ndarray) -> None:
+    """Frames and workers hand out read-only buffers; they use the machine code that is there."""
+    expected = scorer.top_k(X, 3, np.ones(12, dtype=bool))[0]
+    compiled = len(kernel.score_rows.signatures)
+    locked, mask = X.copy(), np.ones((len(X), 12), dtype=bool)
+    locked.flags.writeable = mask.flags.writeable = False
+    buffers: list[pickle.PickleBuffer] = []
+    blob = pickle.dumps(scorer, protocol=5, buffer_callback=buffers.append)
+    received = [memoryview(bytes(buffer.raw())) for buffer in buffers]
+    sent = pickle.loads(blob, buffers=received)  # noqa: S301 - our own bytes
+    np.testing.assert_array_equal(sent.top_k(locked, 3, mask)[0], expected)
+    np.testing.assert_array_equal(sent.raw_scores(locked), scorer.raw_scores(X))
+    assert len(kernel.score_rows.signatures) == compiled
 
 
 def test_columns_by_name(booster: lgb.Booster, scorer: ActionScorer, X: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -271,13 +272,13 @@ class ActionScorer:
         self, rows: NDArray[Any], mask: NDArray[np.bool_], ids: NDArray[np.int64], scores: NDArray[np.float64]
     ) -> None:
         tables = self._compiled
-        if rows.dtype == np.float64 and rows.flags.c_contiguous:
+        if rows.dtype == np.float64 and rows.flags.c_contiguous and rows.flags.writeable:
             score_rows(rows, tables.coding, tables.words, tables.leaves, self._unit, mask, ids, scores)
             return
         for start in range(0, len(rows), _ROWS_PER_COPY):
             part = slice(start, start + _ROWS_PER_COPY)
             try:
-                X = np.ascontiguousarray(rows[part], dtype=np.float64)
+                X = np.array(rows[part], dtype=np.float64, order="C")
             except (TypeError, ValueError) as error:
                 raise InvalidInput(
                     f"X holds a value that is no number: {error}.", column="X", mend="Encode categories as numbers."
@@ -296,7 +297,7 @@ class ActionScorer:
         return rows
 
     def _checked_mask(self, mask: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
-        allowed = np.ascontiguousarray(mask)
+        allowed = _writeable(np.ascontiguousarray(mask))
         if allowed.ndim == 1:
             allowed = allowed[None, :]
         if allowed.dtype != np.bool_ or allowed.shape[1:] != (len(self.actions),) or len(allowed) not in {1, n}:
@@ -308,9 +309,26 @@ class ActionScorer:
             )
         return allowed
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what a worker received; its buffers may be read-only, for which the kernel would compile anew."""
+        compiled: CompiledEnsemble = state["_compiled"]
+        tables = {
+            name: type(part)(*(_writeable(item) if isinstance(item, np.ndarray) else item for item in part))
+            for name, part in (("coding", compiled.coding), ("words", compiled.words), ("leaves", compiled.leaves))
+        }
+        self.__dict__ |= state | {
+            "_compiled": replace(compiled, **tables),
+            "_all_allowed": _writeable(state["_all_allowed"]),
+        }
+
     def __repr__(self) -> str:
         """Show what is scored and how exactly."""
         return (
             f"ActionScorer({len(self.actions)} actions, {self.n_context_columns} context columns, "
             f"error_bound={self.error_bound:.2g})"
         )
+
+
+def _writeable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array or a copy of it: to numba a read-only array is another type, worth another compilation."""
+    return array if array.flags.writeable else array.copy()
