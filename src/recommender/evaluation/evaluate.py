@@ -137,7 +137,7 @@ def evaluate(
     value = float(np.clip(target.interval.value + shift.amount, target.interval.low, target.interval.high))
 
     baseline = _baseline(vectors, baseline_probabilities, expected_reward, confidence, block)
-    pair = paired_with(target, baseline, vectors.reward)
+    pair = paired_with(target, baseline, vectors)
     difference = _difference(pair, vectors, confidence, block)
     difference = _moved(difference, value - target.interval.value)
     scale = float(np.max(np.abs(vectors.reward), initial=0.0))

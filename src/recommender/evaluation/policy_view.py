@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.estimators import Floats, importance_weights, policy_expectation, self_normalised
-from recommender.evaluation.intervals import Interval, cluster_interval
+from recommender.evaluation.intervals import Interval, cluster_interval, cluster_sums
 
 __all__ = ["Pair", "PolicyView", "paired_with", "pooled_noise", "view_policy"]
 
@@ -58,7 +58,7 @@ def view_policy(
     extra = _variance_of_estimated_propensities(log, weight, model_value)
     total = float(weight.sum())
     relative = weight * (len(weight) / total) if total > 0 else np.zeros_like(weight)
-    pooled = pooled_noise(relative, residual, log.reward - residual)
+    pooled = pooled_noise(relative, residual, log.reward - residual, log.cluster)
     interval = cluster_interval(
         contribution, log.cluster, confidence, block=block, extra_variance=extra, pooled_noise=pooled
     )
@@ -75,7 +75,7 @@ class Pair:
 
 
 def paired_with(
-    target: PolicyView, baseline: PolicyView | None, reward: Floats, rows: NDArray[np.int64] | None = None
+    target: PolicyView, baseline: PolicyView | None, log: LogVectors, rows: NDArray[np.int64] | None = None
 ) -> Pair:
     """Target minus baseline, row by row; a target that is the baseline differs by exactly nothing.
 
@@ -84,12 +84,12 @@ def paired_with(
     target : PolicyView
     baseline : PolicyView or None
         None stands for the logging policy and its observed rewards.
-    reward : ndarray of shape (n,)
+    log : LogVectors
     rows : ndarray of int, optional
         Rows of a slice, within which weights are normalised anew.
     """
     take = slice(None) if rows is None else rows
-    observed = reward[take]
+    observed, cluster = log.reward[take], log.cluster[take]
     other = np.ones(len(observed)) if baseline is None else baseline.weight[take]
     own = target.weight[take]
     nothing = (0.0, 0.0)
@@ -107,21 +107,24 @@ def paired_with(
     else:
         contribution = contribution - baseline.model_value[take] - self_normalised(other, residual)
         extra = max(extra, baseline.extra_variance)
-    share = len(reward) / max(len(observed), 1)
-    return Pair(contribution, extra * share, pooled_noise(net, residual, observed - residual))
+    share = len(log.reward) / max(len(observed), 1)
+    return Pair(contribution, extra * share, pooled_noise(net, residual, observed - residual, cluster))
 
 
-def pooled_noise(relative: Floats, residual: Floats, predicted: Floats, n_bins: int = 10) -> tuple[float, float]:
+def pooled_noise(
+    relative: Floats, residual: Floats, predicted: Floats, cluster: NDArray[Any], n_bins: int = 10
+) -> tuple[float, float]:
     """Half of what rows of similar prediction say about the noise of weighted residuals, beyond what they show.
 
     With rare rewards most heavy rows show no reward, and then both the estimate and its standard error are too small.
     The moments of residuals among *all* rows of about the same prediction do not depend on that luck, but miss noise
-    that goes with the weights; the mean of both is taken.
+    that goes with the weights; the mean of both is taken. Dependence within clusters counts as it is observed.
 
     Parameters
     ----------
     relative, residual, predicted : ndarray of shape (n,)
         Weight that a residual has in the mean (1 on average), residual and prediction of the logged action.
+    cluster : ndarray of shape (n,)
 
     Returns
     -------
@@ -134,9 +137,14 @@ def pooled_noise(relative: Floats, residual: Floats, predicted: Floats, n_bins: 
     away = residual - float(np.mean(relative * residual))
     second = np.bincount(cell, away**2) / rows
     third = np.bincount(cell, away * away * away) / rows
+    shown = relative * away
+    own = float(np.sum(shown * shown))
+    # Ten copies of a row are no ten observations: inflate by what the clusters show.
+    together = max(1.0, float(np.sum(cluster_sums(shown, cluster) ** 2)) / own) if own > 0 else 1.0
+    missing_third = relative * relative * relative * (third[cell] - away * away * away)
     return (
-        0.5 * float(np.sum(relative**2 * (second[cell] - away**2))),
-        0.5 * float(np.sum(relative * relative * relative * (third[cell] - away * away * away))),
+        0.5 * together * float(np.sum(relative**2 * (second[cell] - away**2))),
+        0.5 * together**2 * float(np.sum(missing_third)),
     )
 
 

@@ -86,7 +86,7 @@ def evaluate_slices(
     simultaneous = 1.0 - (1.0 - confidence) / max(1, len(judged))
     raw = np.ones(len(rows))
     for position, (row, members) in enumerate(zip(rows, masks, strict=True)):
-        pair = paired_with(target, baseline, log.reward, members)
+        pair = paired_with(target, baseline, log, members)
         interval = cluster_interval(
             pair.contribution,
             log.cluster[members],

@@ -1,0 +1,98 @@
+"""Intervals: exact cases, skewness, blocks, finite samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from recommender.errors import InvalidInput
+from recommender.evaluation.intervals import (
+    cluster_bootstrap,
+    cluster_interval,
+    finite_sample_lower_bound,
+    paired_difference,
+    time_blocks,
+)
+
+
+def test_normal_rows_give_the_t_interval():
+    """Independent normal rows: the interval is Student's within a few percent."""
+    x = np.random.default_rng(0).normal(size=500)
+    interval = cluster_interval(x, np.arange(500), skewness=False)
+    half = stats.t.ppf(0.975, 499) * x.std(ddof=1) / np.sqrt(500)
+    assert interval.high - interval.value == pytest.approx(half, rel=0.02)
+    assert interval.value - interval.low == pytest.approx(half, rel=0.02)
+
+
+def test_a_skewed_sample_gets_a_skewed_interval():
+    """Few large positive values: more room above the estimate than below."""
+    x = np.zeros(400)
+    x[:8] = 1.0
+    interval = cluster_interval(x, np.arange(400))
+    assert interval.high - interval.value > 1.2 * (interval.value - interval.low)
+
+
+@pytest.mark.parametrize("make", [cluster_interval, lambda x, c: cluster_bootstrap(x, c, rng=np.random.default_rng(0))])
+def test_constant_and_single_cluster_contributions(make):
+    """No variation is a point; one cluster is unbounded."""
+    point = make(np.full(20, 3.0), np.arange(20))
+    assert (point.low, point.value, point.high) == (3.0, 3.0, 3.0)
+    unbounded = make(np.arange(20.0), np.zeros(20))
+    assert unbounded.low == -np.inf
+    assert unbounded.high == np.inf
+
+
+def test_shared_time_shocks_widen_the_interval_only_where_they_exist():
+    """Blocks with a common shock widen the interval; blocks without one leave it as it is."""
+    rng = np.random.default_rng(1)
+    block = np.repeat(np.arange(20), 100)
+    noise = rng.normal(size=2000)
+    plain = cluster_interval(noise, np.arange(2000))
+    assert cluster_interval(noise, np.arange(2000), block=block).high == pytest.approx(plain.high)
+    shocked = cluster_interval(noise + rng.normal(size=20)[block], np.arange(2000), block=block)
+    assert shocked.standard_error > 4 * plain.standard_error
+
+
+def test_time_blocks_are_ordered_and_equal_times_stay_together():
+    """Blocks follow time; rows of one instant share a block."""
+    time = np.repeat(np.arange(100), 7)
+    blocks = time_blocks(time, most=10)
+    assert (np.diff(blocks) >= 0).all()
+    assert len(np.unique(blocks)) == 10
+    assert all(len(set(blocks[time == t])) == 1 for t in range(100))
+
+
+def test_paired_difference_is_the_interval_of_the_difference():
+    """Pairing is done row by row."""
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=300), rng.normal(size=300)
+    direct = cluster_interval(a - b, np.arange(300))
+    assert paired_difference(a, b, np.arange(300)) == direct
+
+
+def test_finite_sample_bound_holds_and_tightens():
+    """At 500 simulated logs the bound exceeds the mean in at most 5 % (99 % limit), and grows with the sample."""
+    rng = np.random.default_rng(3)
+    misses, bounds = 0, {}
+    for _ in range(500):
+        x = rng.pareto(2.5, size=150)
+        misses += finite_sample_lower_bound(x, np.arange(150), lower=0.0) > 1 / 1.5
+    assert misses <= stats.binom.ppf(0.99, 500, 0.05)
+    for n in (100, 1000, 10_000):
+        x = rng.random(n)
+        bounds[n] = finite_sample_lower_bound(x, np.arange(n), lower=0.0)
+    assert 0 < bounds[100] < bounds[1000] < bounds[10_000] < 0.5
+
+
+def test_finite_sample_bound_refuses_a_wrong_floor():
+    """A contribution below the claimed floor is an error that says what to pass."""
+    with pytest.raises(InvalidInput, match="Pass at most -1"):
+        finite_sample_lower_bound(np.array([-1.0, 2.0]), np.arange(2), lower=0.0)
+
+
+def test_bootstrap_is_reproducible():
+    """The same generator state gives the same interval."""
+    x = np.random.default_rng(5).exponential(size=200)
+    one, two = (cluster_bootstrap(x, np.arange(200), rng=np.random.default_rng(6)) for _ in range(2))
+    assert one == two

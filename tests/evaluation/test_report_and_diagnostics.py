@@ -1,0 +1,148 @@
+"""The report as table, JSON, page and figure; diagnostics on known cases."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from recommender.evaluation import evaluate
+from recommender.evaluation.diagnostics import (
+    confounding_to_overturn,
+    effective_sample_size,
+    pareto_k,
+    propensity_calibration,
+)
+from recommender.evaluation.slices import holm
+from recommender.evaluation.warnings import WARNINGS
+from tests.evaluation import naive
+from tests.evaluation.world import World, arguments, crossfit_ridge
+
+
+@pytest.fixture(scope="module")
+def report():
+    rng = np.random.default_rng(0)
+    world = World()
+    log = world.log(2500, rng)
+    q = crossfit_ridge(log["x"], world.codes, log["action"], log["reward"], rng)
+    stage = np.where(log["x"][:, 1] > 0, "<early>", "late")
+    return evaluate(
+        **arguments(log, q, world.codes, rng, known=False, slices={"stage": stage}, propensity_all=log["mu"])
+    )
+
+
+def test_json_holds_everything_and_only_numbers_json_knows(report):
+    """The JSON text parses strictly and agrees with the table."""
+    content = json.loads(report.to_json(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert content["verdict"] == report.verdict
+    assert content["estimates"][0]["value"] == pytest.approx(report.default["value"])
+    assert {"effective_sample_size", "pareto_k", "unsupported_share"} <= set(content["diagnostics"])
+
+
+class _Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_stands_alone_and_can_be_read_aloud(report, tmp_path):
+    """One file: no outside resource, tables with captions and headers, pictures with a text, data escaped."""
+    path = tmp_path / "report.html"
+    page = report.to_html(path, title="Challenger <1>")
+    assert path.read_text(encoding="utf-8") == page
+    parsed = _Page()
+    parsed.feed(page)
+    names = [tag for tag, _ in parsed.tags]
+    assert names.count("table") == names.count("caption") == 3
+    assert all("scope" in attributes for tag, attributes in parsed.tags if tag == "th")
+    assert all(attributes.get("alt") for tag, attributes in parsed.tags if tag == "img")
+    assert "script" not in names
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<early>" not in page
+    assert report.verdict in "".join(parsed.text)
+    assert report.reasons[0] in "".join(parsed.text)
+
+
+def test_the_figure_shows_estimates_and_slices(report):
+    """Four panels: estimates with intervals, weights, calibration, slices."""
+    axes = report.plot().axes
+    assert len(axes) == 4
+    shown = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert shown == report.to_frame()["estimator"].tolist()[::-1]
+
+
+def test_every_code_that_is_raised_is_explained(report):
+    """Warning codes come from the documented list."""
+    raised = {code for codes in report.to_frame()["warnings"] for code in codes}
+    assert raised
+    assert raised <= set(WARNINGS)
+
+
+def test_the_frame_is_a_copy(report):
+    """Changing the returned frame does not change the report."""
+    frame = report.to_frame()
+    frame.loc[:, "value"] = 0.0
+    assert report.default["value"] != 0.0
+
+
+def test_effective_sample_size_agrees_with_the_naive_one():
+    """Kish's formula, by row and by cluster; 0 without a match; huge weights do not overflow."""
+    weight = np.random.default_rng(1).exponential(size=50)
+    assert effective_sample_size(weight) == pytest.approx(naive.effective_sample_size(weight.tolist()), rel=1e-12)
+    assert effective_sample_size(np.ones(10)) == 10
+    assert effective_sample_size(np.ones(10), np.arange(10) // 5) == 2
+    assert effective_sample_size(np.zeros(5)) == 0
+    assert effective_sample_size(np.array([1e300, 1e300])) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("shape", [0.3, 0.8])
+def test_pareto_k_finds_the_tail(shape):
+    """The tail index of generalised Pareto weights is recovered on average."""
+    found = [pareto_k((1 - np.random.default_rng(s).random(20_000)) ** -shape) for s in range(20)]
+    assert np.mean(found) == pytest.approx(shape, abs=0.12)
+
+
+def test_pareto_k_of_flat_or_few_weights():
+    """Equal weights have no tail; a handful says nothing."""
+    assert pareto_k(np.ones(500)) == -np.inf
+    assert np.isnan(pareto_k(np.ones(5)))
+
+
+def test_calibration_bins_share_the_weight():
+    """Bins are ordered by propensity and their shares sum to 1."""
+    rng = np.random.default_rng(2)
+    propensity = rng.uniform(0.01, 1, 1000)
+    bins = propensity_calibration(rng.exponential(size=1000), propensity)
+    assert [b["propensity"] for b in bins] == sorted(b["propensity"] for b in bins)
+    assert sum(b["weight_share"] for b in bins) == pytest.approx(1)
+
+
+def test_confounding_against_a_search_over_all_corners():
+    """The worst case over thresholds equals the worst case over all 2^8 choices of extreme weights."""
+    rng = np.random.default_rng(3)
+    propensity = rng.uniform(0.1, 0.9, 8)
+    target = rng.uniform(0.1, 1, 8)
+    residual = rng.normal(size=8)
+    weight = target / propensity
+    strength = 1.7
+    odds = 1 / propensity - 1
+    heavy, light = target * (1 + odds * strength), target * (1 + odds / strength)
+    worst = min(
+        np.sum(np.where(pick, heavy, light) * residual) / np.sum(np.where(pick, heavy, light))
+        for pick in ((np.arange(8) & 0) + ((number >> np.arange(8)) & 1) == 1 for number in range(256))
+    )
+    margin = np.sum(weight * residual) / np.sum(weight) - worst
+    assert confounding_to_overturn(weight, propensity, residual, margin) == pytest.approx(strength, rel=1e-6)
+
+
+def test_holm_steps_down():
+    """Adjusted p-values follow the step-down rule and stay monotone."""
+    assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
