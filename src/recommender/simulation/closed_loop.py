@@ -73,6 +73,8 @@ class DebtorWorld:
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from recommender.simulation import DebtorWorld
     >>> world = DebtorWorld(50, seed=1)
     >>> accounts = world.accounts()
     >>> decisions = accounts[["account_id"]].assign(

@@ -66,6 +66,7 @@ def simulate(
 
     Examples
     --------
+    >>> from recommender.simulation import simulate
     >>> log = simulate(2_000, seed=3)
     >>> log.contacts.shape[0], len(log.actions)
     (2000, 260)

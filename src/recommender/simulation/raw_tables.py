@@ -94,6 +94,7 @@ def simulate_tables(
 
     Examples
     --------
+    >>> from recommender.simulation import simulate_tables
     >>> tables = simulate_tables(300, days=30, seed=1)
     >>> {name: len(frame) > 0 for name, frame in tables.to_dict().items()}["outcomes"]
     True
