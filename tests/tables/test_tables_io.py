@@ -1,0 +1,138 @@
+"""Reading raw tables from files and databases, and the ingest and doctor verbs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+import typer
+from typer.testing import CliRunner
+
+from pipelines import doctor, ingest
+from recommender.errors import InvalidInput
+from recommender.simulation import plant_faults, simulate_tables
+from recommender.store.log_files import feedback_from_file
+from recommender.store.tables_io import read_table
+
+FRAME = pd.DataFrame({"account_id": ["a", "b"], "product": ["crédito", "tarjeta ñ"], "balance_minor": [1, None]})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_in_unicode_encodings_is_recognised(tmp_path, encoding, separator):
+    """UTF-8 and UTF-16, with or without a mark, and the usual separators, read alike."""
+    path = tmp_path / "accounts.csv"
+    path.write_bytes(FRAME.to_csv(index=False, sep=separator).encode(encoding))
+    read = read_table(path, table="accounts")
+    assert read["product"].tolist() == ["crédito", "tarjeta ñ"]
+    assert read.columns.tolist() == FRAME.columns.tolist()
+
+
+def test_latin_1_reads_right_when_told_and_marks_its_rows_when_not(tmp_path):
+    """A Latin-1 file needs to be told; otherwise only the rows that cannot be decoded are marked."""
+    path = tmp_path / "accounts.csv"
+    path.write_bytes("account_id,product\na,crédito\nb,card\n".encode("latin-1"))
+    assert read_table(path, table="accounts", encoding="latin-1")["product"].tolist() == ["crédito", "card"]
+    assert read_table(path, table="accounts")["product"].tolist() == ["cr\ufffddito", "card"]
+
+
+def test_parquet_and_sql_read_alike(tmp_path):
+    """A Parquet file and a database table give the same rows; the table is named after '#'."""
+    FRAME.to_parquet(tmp_path / "accounts.parquet")
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    engine = sa.create_engine(url)
+    FRAME.to_sql("cuentas", engine, index=False)
+    engine.dispose()
+    from_file = read_table(tmp_path / "accounts.parquet", table="accounts")
+    from_base = read_table(f"{url}#cuentas", table="accounts")
+    assert from_base["product"].tolist() == from_file["product"].tolist()
+    with pytest.raises(InvalidInput, match="no table 'accounts'") as error:
+        read_table(url, table="accounts")
+    assert "cuentas" in error.value.mend
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("gone.csv", None, "no file"),
+        ("empty.csv", b"", "empty"),
+        ("broken.parquet", b"PAR1 not really", "cannot be read"),
+        ("binary.csv", bytes(range(256)) * 4, "binary data"),
+    ],
+)
+def test_unusable_file_is_one_clear_error(tmp_path, name, content, match):
+    """A file that cannot be read names the table, the file and the mend."""
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidInput, match=match) as error:
+        read_table(path, table="accounts")
+    assert error.value.mend
+
+
+def test_password_of_a_database_is_not_repeated():
+    """An address that cannot be reached is refused without its password."""
+    with pytest.raises(InvalidInput) as error:
+        read_table("nosuchdb://user:hunter2@host/db", table="accounts")
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def app():
+    held = typer.Typer(pretty_exceptions_enable=False)
+    ingest.register(held)
+    doctor.register(held)
+    return held
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Faulty tables as CSV files, and the planted faults."""
+    folder = tmp_path_factory.mktemp("export")
+    simulated = simulate_tables(1500, days=60, seed=5)
+    faulty = plant_faults(simulated, share=0.03)
+    for name, frame in faulty.tables.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    (folder / "actions.json").write_text(json.dumps(simulated.actions.to_dict()), encoding="utf-8")
+    return folder, faulty.planted, simulated
+
+
+def test_ingest_writes_log_quarantine_and_counts(app, exported):
+    """The verb writes a log that reads back as feedback, the bad rows with reasons, and the counts."""
+    folder, planted, simulated = exported
+    tables = [part for name in ingest.TABLES for part in (f"--{name}", str(folder / f"{name}.csv"))]
+    out = folder / "log.parquet"
+    told = ["--actions", str(folder / "actions.json"), "--as-of", simulated.as_of.isoformat(), "--reward", "response"]
+    result = CliRunner().invoke(app, ["ingest", *tables, *told, "--out", str(out)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    log = feedback_from_file(out)
+    assert log.eligible is not None
+    assert log.actions == simulated.actions
+    bad = pd.concat([pd.read_csv(path) for path in (folder / "log.parquet.quarantine").glob("*.quarantine.csv")])
+    own = bad[bad["rule"] != "cascade"]
+    assert set(zip(own["table"], own["row"], strict=True)) == set(zip(planted["table"], planted["row"], strict=True))
+    report = json.loads((folder / "log.parquet.quarantine" / "report.json").read_text(encoding="utf-8"))
+    assert sum(line["quarantined"] for line in report["tables"]) == len(bad)
+    assert len(log) == report["decisions"]
+    card = folder / "card.html"
+    told = CliRunner().invoke(app, ["doctor", str(out), "--json", "--html", str(card)], catch_exceptions=False)
+    assert told.exit_code == 0
+    assert json.loads(told.stdout)["evaluate"] in ("yes", "with care")
+    assert card.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_eligible_sets_without_an_action_space_are_not_guessed(app, exported):
+    """Sets written in the order of an unknown space are not read, and the verb says so."""
+    folder, _, simulated = exported
+    tables = [part for name in ingest.TABLES for part in (f"--{name}", str(folder / f"{name}.csv"))]
+    out = folder / "plain.parquet"
+    told = ["--as-of", simulated.as_of.isoformat(), "--reward", "response", "--out", str(out)]
+    result = CliRunner().invoke(app, ["ingest", *tables, *told], catch_exceptions=False)
+    assert "eligible sets were not read" in " ".join(result.output.split())
+    log = feedback_from_file(out)
+    assert log.eligible is None
+    assert sorted(log.actions.factors["channel"]) == sorted(simulated.actions.factors["channel"])
+    assert np.isin(log.actions.factors["hour"], range(24)).all()
