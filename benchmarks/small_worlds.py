@@ -1,4 +1,4 @@
-"""Two small worlds with known truth, unlike the packaged simulator: a second opinion for the decision-quality benchmark.
+"""Two small worlds with known truth, unlike the packaged simulator: a second opinion for decision quality.
 
 ``additive``: hidden personas, effects additive on the logit, context columns are noisy signs of the persona; the
 ceiling is the exact posterior over personas. ``joint``: products of saturating probabilities, joint thresholds,
@@ -32,19 +32,24 @@ class World:
     test_logging: np.ndarray  # (m, n_actions)
 
     def value(self, probabilities: np.ndarray) -> float:
+        """True value of a policy."""
         return float((self.truth * probabilities).sum(axis=1).mean())
 
     def greedy(self, scores: np.ndarray) -> float:
+        """True value of taking the best-scored action."""
         return float(self.truth[np.arange(len(scores)), scores.argmax(axis=1)].mean())
 
     def captured(self, scores: np.ndarray) -> float:
+        """Share of the oracle's gain over the logging policy."""
         base = self.value(self.test_logging)
         return (self.greedy(scores) - base) / (self.truth.max(axis=1).mean() - base)
 
     def ceiling(self) -> float:
+        """Captured by the best use of what is observable."""
         return self.captured(self.observable)
 
     def share(self, scores: np.ndarray) -> float:
+        """Captured, as a share of the ceiling."""
         return self.captured(scores) / self.ceiling()
 
 
@@ -63,7 +68,9 @@ def _logger(rng, X_rules, space, overlap):
     return softmax(logits * {"good": 1.0, "weak": 4.0}[overlap], axis=1)
 
 
-def additive(n=20_000, seed=0, *, overlap="good", known=True, amount=False, drift=False, m=4_000, history=True, hours=12):
+def additive(
+    n=20_000, seed=0, *, overlap="good", known=True, amount=False, drift=False, m=4_000, history=True, hours=12
+):
     """Hidden personas (channel x hour x tone traits); 12 hours."""
     space = ActionSpace({"channel": CHANNELS, "hour": range(8, 8 + hours), "tone": TONES})
     world_rng = np.random.default_rng(10_000 + seed)
@@ -200,8 +207,18 @@ def joint(n=20_000, seed=0, *, overlap="good", known=True, m=4_000, hours=13):
         phase = (region % 5) * 0.9
         reach = base_channel[C][None] * (
             0.25
-            + 0.75 * (0.5 + 0.5 * np.cos((hour[None] / 12 * 2 * np.pi) - wake[C][None] - phase[:, None]
-                                          - (employment == 1)[:, None] * work_shift[0])) ** 2
+            + 0.75
+            * (
+                0.5
+                + 0.5
+                * np.cos(
+                    (hour[None] / 12 * 2 * np.pi)
+                    - wake[C][None]
+                    - phase[:, None]
+                    - (employment == 1)[:, None] * work_shift[0]
+                )
+            )
+            ** 2
         )
         first = X[:, pick[C, T, 0]] * sign[C, T, 0][None] > thresholds[C, T][None]
         second = X[:, pick[C, T, 1]] * sign[C, T, 1][None] > -0.2

@@ -31,6 +31,7 @@ __all__ = ["EnsembleReport", "RewardEnsemble"]
 _CHUNK = 8_192
 _PANEL_CELLS = 25_000_000
 _SHARE_PRECISIONS_FROM = 100_000
+_FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -152,19 +153,24 @@ class RewardEnsemble:
                 _GlmPlan("factors", "linear", "factors"),
                 _GlmPlan("firm factors", "linear", "factors", 3.0),
             ]
-        folds = group_folds(groups, 3 if n > 50_000 else 5, random_state)
+        folds = group_folds(groups, 3 if n > 10_000 else 5, random_state)
         n_folds = int(folds.max()) + 1
-        tree_plans = self._tree_plans(target, family)
+        tiny = n < _FEWEST_ROWS
+        tree_plans = {} if tiny else self._tree_plans(target, family)
         full = dict(zip(plans, _run([_glm_job(rows, plan, None, None) for plan in plans], n_jobs), strict=True))
         # precisions learnt on every row would leak into small folds; in large ones they are all but the same
         known = n > _SHARE_PRECISIONS_FROM
         jobs: list[Callable[[], Any]] = []
-        for fold in range(n_folds):
+        for fold in range(0 if tiny else n_folds):
             jobs += [_tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
             jobs += [_glm_job(rows, plan, folds != fold, full[plan].precision if known else None) for plan in plans]
         fitted = iter(_run(jobs, n_jobs))
         names = [*tree_plans, *(plan.name for plan in plans)]
-        by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
+        if tiny:  # nothing can be held out: the constant alone, in sample
+            names, folds = ["constant"], np.zeros(n, dtype=np.int64)
+            by_fold = [{"constant": full[plan] for plan in plans if plan.name == "constant"}]
+        else:
+            by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
         self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
         self._weigh(rows, names, by_fold, folds, inverse_propensity, n_jobs)
@@ -255,7 +261,8 @@ class RewardEnsemble:
             level.astype(np.float64), advantage.astype(np.float64), target, family, panel_weight
         )
         self.intercept = intercept
-        self.weights = {name: float(b) for name, b in zip(names, beta, strict=True)}
+        self.weights = dict.fromkeys([*self.trees, *self.glms], 0.0)
+        self.weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
         self.report.weights = [float(b) for b in beta]
 
     # -- predict -------------------------------------------------------------------------------------------------

@@ -1,0 +1,268 @@
+"""Decision quality side by side: what each learner's choices would earn, learnt from the same logs.
+
+    .venv/bin/python benchmarks/decision_quality.py --rows 50000 --seeds 3
+    .venv/bin/python benchmarks/decision_quality.py --tasks additive joint --learners ours trees-tuned
+
+captured = (V(policy) - V(logging)) / (V(oracle) - V(logging)), judged on fresh accounts with known truth; share =
+captured / that of the Bayes ceiling; calibration = mean prediction / mean truth - 1 on the recommended action; decile =
+mean relative error over ten deciles of the prediction on random actions. Vowpal Wabbit runs when
+``benchmarks/peers/vowpal_wabbit`` is synced (``uv sync`` there), in its own environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import small_worlds
+from sklearn.linear_model import LogisticRegression
+
+from recommender import seed_rules
+from recommender.learning.encoding import ContextEncoder
+from recommender.learning.linear_design import LinearDesign
+from recommender.learning.reward import RewardModel
+from recommender.learning.training_set import TrainingSet
+from recommender.learning.trees import factor_levels
+from recommender.simulation import simulate
+
+HERE = Path(__file__).parent
+VW = HERE / "peers" / "vowpal_wabbit"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A log, fresh accounts and their truth."""
+
+    training: TrainingSet
+    test: pd.DataFrame
+    truth: np.ndarray
+    logging: np.ndarray
+    ceiling: np.ndarray | None
+
+
+def _simulated(rows: int, seed: int, **settings: object) -> Task:
+    log = simulate(rows, seed=seed, **settings)  # type: ignore[arg-type]
+    fresh = log.fresh_accounts(5_000)
+    contacts = log.contacts
+    training = TrainingSet(
+        context=contacts[log.context],
+        categorical=tuple(log.categorical),
+        actions=log.actions,
+        action=log.action.astype(np.int64),
+        reward=contacts["reward"].to_numpy(float),
+        reward_kind="amount" if settings.get("reward") == "money" else "binary",
+        propensity=contacts["propensity"].to_numpy(float) if "propensity" in contacts else None,
+        groups=pd.factorize(contacts["debtor_id"])[0].astype(np.int64),
+        order=np.arange(len(contacts), dtype=float),
+    )
+    ceiling = None if settings.get("world") == "joint" else np.asarray(fresh.bayes_ceiling().expected_reward)
+    return Task(training, fresh.contacts[log.context], fresh.expected_reward(), fresh.logging_probabilities(), ceiling)
+
+
+def _small(world: small_worlds.World) -> Task:
+    return Task(world.training, world.test, world.truth, world.test_logging, world.observable)
+
+
+TASKS: dict[str, Callable[[int, int], Task]] = {
+    "additive": lambda n, s: _simulated(n, s),
+    "weak overlap, hidden": lambda n, s: _simulated(n, s, logger="near_deterministic", propensities="hidden"),
+    "5k": lambda n, s: _simulated(5_000, s),  # noqa: ARG005
+    "money": lambda n, s: _simulated(n, s, reward="money"),
+    "drift": lambda n, s: _simulated(n, s, drift=1.0),
+    "joint": lambda n, s: _simulated(n, s, world="joint"),
+    "small additive": lambda n, s: _small(small_worlds.additive(n, s)),
+    "small joint": lambda n, s: _small(small_worlds.joint(n, s)),
+    "digits": lambda n, s: _small(small_worlds.digits(s)),  # noqa: ARG005
+}
+
+
+# -- learners: a task in, expected reward or score of every action out ------------------------------------------------
+def ours(task: Task, seed: int, jobs: int) -> np.ndarray:
+    return RewardModel().fit(task.training, n_jobs=jobs, random_state=seed).expected_reward(task.test)
+
+
+def _trees(task: Task, seed: int, jobs: int, **settings: object) -> np.ndarray:
+    T = task.training
+    encoder = ContextEncoder.fit(T.context, T.categorical)
+    X, described = encoder.transform(T.context), factor_levels(T.actions)
+    levels = np.stack([values for _, values, _ in described], axis=1)
+    coded = encoder.categorical_positions + [X.shape[1] + i for i, (_, _, code) in enumerate(described) if code]
+    rounds = int(settings.pop("rounds", 100))  # type: ignore[call-overload]
+    parameters = {"objective": "binary" if T.reward_kind == "binary" else "regression", "verbosity": -1, "seed": seed}
+    parameters |= {"num_threads": jobs, **settings}
+    design = np.column_stack([X, levels[T.action]])
+    if rounds > 100:
+        held = np.random.default_rng(seed).permutation(T.groups.max() + 1)[T.groups] < 0.2 * (T.groups.max() + 1)
+        training = lgb.Dataset(design[~held], T.reward[~held], categorical_feature=coded)
+        valid = lgb.Dataset(design[held], T.reward[held], reference=training)
+        booster = lgb.train(parameters, training, rounds, [valid], callbacks=[lgb.early_stopping(50, verbose=False)])
+    else:
+        booster = lgb.train(parameters, lgb.Dataset(design, T.reward, categorical_feature=coded), rounds)
+    test = encoder.transform(task.test)
+    scores = np.empty((len(test), len(T.actions)))
+    for start in range(0, len(test), 500):
+        part = test[start : start + 500]
+        cross = np.hstack([np.repeat(part, len(levels), axis=0), np.tile(levels, (len(part), 1))])
+        scores[start : start + 500] = np.asarray(booster.predict(cross)).reshape(len(part), -1)
+    return scores
+
+
+def trees_default(task: Task, seed: int, jobs: int) -> np.ndarray:
+    return _trees(task, seed, jobs)
+
+
+def trees_tuned(task: Task, seed: int, jobs: int) -> np.ndarray:
+    return _trees(
+        task, seed, jobs, rounds=2_000, num_leaves=15, learning_rate=0.03, lambda_l2=20.0, feature_fraction=0.7
+    )
+
+
+def best_constant(task: Task, seed: int, jobs: int) -> np.ndarray:  # noqa: ARG001
+    T = task.training
+    count = np.bincount(T.action, minlength=len(T.actions))
+    total = np.bincount(T.action, weights=T.reward, minlength=len(T.actions))
+    return np.tile((total + 20 * T.reward.mean()) / (count + 20), (len(task.test), 1))
+
+
+def best_per_segment(task: Task, seed: int, jobs: int) -> np.ndarray:
+    """Factor by factor, in segments of the first low-cardinality column, shrunken to the constant."""
+    T = task.training
+    few = [c for c in T.context if 2 <= T.context[c].nunique() <= 8]
+    base = best_constant(task, seed, jobs)
+    if not few:
+        return base
+    segment, test = T.context[few[0]].astype(str).to_numpy(), task.test[few[0]].astype(str).to_numpy()
+    scores = np.ones_like(base)
+    for value in np.unique(segment):
+        rows = segment == value
+        for codes, size in zip(T.actions.codes.T, T.actions.shape, strict=True):
+            level = codes[T.action[rows]]
+            count = np.bincount(level, minlength=size)
+            rate = np.bincount(level, weights=T.reward[rows], minlength=size)
+            rate = (rate + 50 * T.reward.mean()) / (count + 50) / max(T.reward.mean(), 1e-12)
+            scores[test == value] *= rate[codes]
+    return scores * T.reward.mean()
+
+
+def rules_of_the_trade(task: Task, seed: int, jobs: int) -> np.ndarray | None:  # noqa: ARG001
+    if not seed_rules.applies_to(task.training.actions, list(task.test)):
+        return None
+    return seed_rules.seed_rule_scores(task.test, task.training.actions)
+
+
+def ipw_logistic(task: Task, seed: int, jobs: int) -> np.ndarray | None:  # noqa: ARG001
+    """Importance-weighted classifier of the action, on rewarded rows."""
+    T = task.training
+    if T.propensity is None:
+        return None
+    encoder = ContextEncoder.fit(T.context, T.categorical)
+    X = encoder.transform(T.context)
+    design = LinearDesign.fit(encoder, X, T.history_columns, T.actions)
+    rows = T.reward > 0
+    weight = np.minimum(T.reward / T.propensity, 20 * len(T.actions))[rows]
+    model = LogisticRegression(max_iter=300, C=0.1).fit(
+        design.transform(X)[rows], T.action[rows], weight / weight.mean()
+    )
+    scores = np.zeros((len(task.test), len(T.actions)))
+    scores[:, model.classes_] = model.predict_proba(design.transform(encoder.transform(task.test)))
+    return scores
+
+
+def _vowpal(task: Task, mode: str, rate: float) -> np.ndarray | None:
+    python = VW / ".venv" / "bin" / "python"
+    T = task.training
+    if not python.exists() or (mode != "logistic" and T.propensity is None):
+        return None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        T.context.assign(
+            __action=T.action,
+            __reward=T.reward / max(T.reward.max(), 1e-12),
+            __propensity=1.0 if T.propensity is None else T.propensity,
+        ).to_parquet(folder / "log.parquet")
+        task.test.head(1_500).to_parquet(folder / "test.parquet")
+        T.actions.to_frame().to_parquet(folder / "actions.parquet")
+        (folder / "settings.json").write_text(json.dumps({"mode": mode, "rate": rate}))
+        subprocess.run([str(python), str(VW / "learn.py"), str(folder)], check=True, env={"PATH": os.environ["PATH"]})
+        return np.load(folder / "scores.npy")
+
+
+LEARNERS: dict[str, Callable[[Task, int, int], np.ndarray | None]] = {
+    "ours": ours,
+    "trees-tuned": trees_tuned,
+    "trees-default": trees_default,
+    "vw-logistic": lambda task, seed, jobs: _vowpal(task, "logistic", 0.3),  # noqa: ARG005
+    "vw-cb-mtr": lambda task, seed, jobs: _vowpal(task, "mtr", 0.5),  # noqa: ARG005
+    "vw-cb-dr": lambda task, seed, jobs: _vowpal(task, "dr", 0.5),  # noqa: ARG005
+    "ipw-logistic": ipw_logistic,
+    "segment": best_per_segment,
+    "constant": best_constant,
+    "seed-rules": rules_of_the_trade,
+    "uniform": lambda task, seed, jobs: np.random.default_rng(seed).random(task.truth.shape),  # noqa: ARG005
+}
+_ABSOLUTE = {"ours", "trees-tuned", "trees-default", "constant", "segment"}
+
+
+def measure(task: Task, scores: np.ndarray, *, absolute: bool) -> dict[str, float]:
+    truth, logging = task.truth[: len(scores)], task.logging[: len(scores)]
+    rows = np.arange(len(scores))
+    base, oracle = (truth * logging).sum(axis=1).mean(), truth.max(axis=1).mean()
+
+    def captured(of: np.ndarray) -> float:
+        return float((truth[rows, of.argmax(axis=1)].mean() - base) / (oracle - base))
+
+    result = {"captured": captured(scores)}
+    result["share"] = result["captured"] / (1.0 if task.ceiling is None else captured(task.ceiling[: len(scores)]))
+    if absolute:
+        result["calibration"] = float(scores.max(axis=1).mean() / truth[rows, scores.argmax(axis=1)].mean() - 1)
+        random = np.random.default_rng(0).integers(0, truth.shape[1], len(scores))
+        predicted, true = scores[rows, random], truth[rows, random]
+        parts = np.array_split(np.argsort(predicted), 10)
+        result["decile"] = float(np.mean([abs(predicted[p].mean() / max(true[p].mean(), 1e-9) - 1) for p in parts]))
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--learners", nargs="+", choices=list(LEARNERS), default=list(LEARNERS))
+    parser.add_argument("--jobs", type=int, default=1)
+    arguments = parser.parse_args()
+    print("| task | learner | captured | share of ceiling | calibration | decile error | CPU s |")
+    print("|---|---|---|---|---|---|---|")
+    for name in arguments.tasks:
+        found: dict[str, list[dict[str, float]]] = {}
+        for seed in range(arguments.seeds):
+            task = TASKS[name](arguments.rows, seed)
+            for learner in arguments.learners:
+                start = time.process_time() + sum(os.times()[2:4])
+                scores = LEARNERS[learner](task, seed, arguments.jobs)
+                if scores is None:
+                    continue
+                seconds = time.process_time() + sum(os.times()[2:4]) - start
+                result = measure(task, scores, absolute=learner in _ABSOLUTE)
+                found.setdefault(learner, []).append(result | {"cpu": seconds})
+        for learner, results in found.items():
+            table = pd.DataFrame(results)
+            mean, spread = table.mean(), table.std().fillna(0.0)
+            cells = [
+                f"{mean[c]:.3f} ± {spread[c]:.3f}" if c in table else ""
+                for c in ("captured", "share", "calibration", "decile")
+            ]
+            print(f"| {name} | {learner} | " + " | ".join(cells) + f" | {mean['cpu']:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
