@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -120,10 +120,19 @@ class ContactFilter:
 
 @dataclass
 class HistoryView:
-    """A history seen from one zone, with sorted keys for counting."""
+    """A history seen from one zone, with sorted keys for counting.
+
+    Attributes
+    ----------
+    history : ContactHistory
+    zone : str
+    before_us : ndarray of shape (n,), optional
+        Row by row, the instant from which contacts are not yet known: a decision of the past must not see later ones.
+    """
 
     history: ContactHistory
     zone: str
+    before_us: NDArray[np.int64] | None = None
     _keys: dict[ContactFilter, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
     _instant_keys: dict[ContactFilter, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
 
@@ -163,7 +172,7 @@ class HistoryView:
             return np.where((account < 0)[:, None], of_debtor, of_debt)
         if which not in self._keys:
             self._keys[which] = self._sorted(which, self.day + _SHIFT, _SPAN)
-        return _count(self._keys[which], which, debtor, account, first + _SHIFT, last + _SHIFT, _SPAN)
+        return self._bounded(which, self._keys[which], debtor, account, first + _SHIFT, last + _SHIFT, _SPAN)
 
     def count_within(
         self,
@@ -175,14 +184,50 @@ class HistoryView:
     ) -> NDArray[np.int64]:
         """Contacts less than ``span_us`` of elapsed time away from each instant, before or after."""
         # Instants are ranked so that owner and time share one integer key.
-        ranks = np.unique(self.history.instant_us)
-        if which not in self._instant_keys:
-            self._instant_keys[which] = self._sorted(
-                which, np.searchsorted(ranks, self.history.instant_us), len(ranks) + 1
-            )
+        ranks = self._ranks
+        keys = self._keys_by_instant(which)
         first = np.searchsorted(ranks, instants - span_us, side="right")
         last = np.searchsorted(ranks, instants + span_us, side="left") - 1
-        return _count(self._instant_keys[which], which, debtor, account, first, last, len(ranks) + 1)
+        return self._bounded(which, keys, debtor, account, first, last, len(ranks) + 1)
+
+    @cached_property
+    def _ranks(self) -> NDArray[np.int64]:
+        return np.unique(self.history.instant_us)
+
+    def _keys_by_instant(self, which: ContactFilter) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if which not in self._instant_keys:
+            rank = np.searchsorted(self._ranks, self.history.instant_us)
+            self._instant_keys[which] = self._sorted(which, rank, len(self._ranks) + 1)
+        return self._instant_keys[which]
+
+    def _bounded(
+        self,
+        which: ContactFilter,
+        keys: tuple[NDArray[np.int64], NDArray[np.int64]],
+        debtor: NDArray[np.int64],
+        account: NDArray[np.int64],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+        span: int,
+    ) -> NDArray[np.int64]:
+        """Count keys in ``[first, last]`` of each row's owner, of contacts known by then."""
+
+        def within(part: int, owner: NDArray[np.int64]) -> NDArray[np.int64]:
+            base = owner[:, None] * span
+            if not len(keys[part]):
+                return np.zeros(np.broadcast_shapes(base.shape, first.shape), dtype=np.int64)
+            low = np.searchsorted(keys[part], base + np.clip(first, 0, span - 1))
+            high = np.searchsorted(keys[part], base + np.clip(last, -1, span - 1), side="right")
+            if self.before_us is not None:
+                # Sorted by date or by instant, an owner's contacts stand in the same order.
+                size = len(self._ranks) + 1
+                known = owner * size + np.searchsorted(self._ranks, self.before_us)
+                high = np.minimum(high, np.searchsorted(self._keys_by_instant(which)[part], known)[:, None])
+            return np.asarray(np.maximum(high - low, 0), dtype=np.int64)
+
+        if which.unit == "debtor":
+            return within(0, debtor)
+        return within(0, account) + within(1, debtor)
 
     def _sorted(
         self, which: ContactFilter, value: NDArray[np.int64], span: int
@@ -205,32 +250,3 @@ class HistoryView:
         if which.unit == "debtor":
             return by_debtor, by_debtor
         return np.sort((past.account * span + value)[kept & (past.account >= 0)]), by_debtor
-
-
-def _count(
-    keys: tuple[NDArray[np.int64], NDArray[np.int64]],
-    which: ContactFilter,
-    debtor: NDArray[np.int64],
-    account: NDArray[np.int64],
-    first: NDArray[np.int64],
-    last: NDArray[np.int64],
-    span: int,
-) -> NDArray[np.int64]:
-    owned, shared = keys
-
-    def within(sorted_keys: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
-        base = owner[:, None] * span
-        if not len(sorted_keys):
-            return np.zeros(np.broadcast_shapes(base.shape, first.shape), dtype=np.int64)
-        low, high = np.clip(first, 0, span - 1), np.clip(last, -1, span - 1)
-        counts = np.searchsorted(sorted_keys, base + high, side="right") - np.searchsorted(sorted_keys, base + low)
-        return np.asarray(np.maximum(counts, 0), dtype=np.int64)
-
-    if which.unit == "debtor":
-        return within(owned, debtor)
-    return within(owned, account) + within(shared, debtor)
-
-
-def channel_set(names: Iterable[str] | Literal["*"]) -> frozenset[str]:
-    """Channels that a pack's list names."""
-    return frozenset(CHANNELS if names == "*" else names)

@@ -45,7 +45,7 @@ class Eligibility:
 
     def counts(self) -> dict[str, int]:
         """Number of (account, action) pairs that each rule removes; a pair may count for several rules."""
-        return dict(sorted(self._removed.items()))
+        return {rule: count for rule, count in sorted(self._removed.items()) if count}
 
     def rules(self, row: int, action: int) -> tuple[str, ...]:
         """Ids of every rule that removes an action of an account; empty where it is eligible."""
@@ -78,7 +78,8 @@ def eligibility(
     Parameters
     ----------
     accounts : DataFrame
-        Columns of the raw table ``accounts``; a missing column is a fact unknown for all, which denies.
+        Columns of the raw table ``accounts``; a missing column is a fact unknown for all, which denies. A column
+        ``preferences`` may hold the wishes of debtors (see docs/guardrails.md).
     actions : ActionSpace
         Needs a factor ``channel``; ``hour`` and ``tone`` are used where they exist.
     as_of : datetime, or one instant an account
@@ -87,7 +88,8 @@ def eligibility(
         Pack ids that hold for all accounts; by default the column ``packs`` of ``accounts`` (lists, or text separated
         by ``;``) says so for each. An account without packs is under no known law and is denied.
     contacts : DataFrame or None
-        Past and planned contacts: ``account_id``, ``sent_at``, ``channel`` and, where known, ``debtor_id``,
+        Past and planned contacts (with one ``as_of`` an account, only those before it count):
+        ``account_id``, ``sent_at``, ``channel`` and, where known, ``debtor_id``,
         ``initiated_by``, ``outcome``, ``status``. None means that nobody knows, which denies.
     contact_at : ndarray of shape (n_accounts, n_hours) or (n_accounts, 1), optional
         UTC instants of contact instead of the next occurrence of each hour.

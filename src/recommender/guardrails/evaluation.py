@@ -146,6 +146,7 @@ def evaluate(
     *,
     missing: NDArray[np.bool_] | None = None,
     weights: NDArray[np.int64] | None = None,
+    before_us: NDArray[np.int64] | None = None,
     keep: bool = False,
 ) -> Verdict:
     """Judge accounts of one place (equal ``place_key``) at instants, over all ``CHANNELS``.
@@ -161,6 +162,8 @@ def evaluate(
         Hours that the debtor's day does not have.
     weights : ndarray of shape (C,), optional
         Actions a cell stands for, by channel; one each by default.
+    before_us : ndarray of shape (n,), optional
+        Instants from which contacts are not yet known.
     keep : bool, default=False
         Keep the failing cells of every rule.
 
@@ -192,7 +195,7 @@ def evaluate(
                     clock.day,
                     clock.clock_us,
                     instant_us,
-                    HistoryView(own, name),
+                    HistoryView(own, name, before_us),
                     country,
                     subdivision,
                     law.purpose,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from recommender.guardrails.evaluation import Law, Verdict, evaluate, rows_by_pl
 from recommender.guardrails.facts import Facts, facts_from_frame, owner_codes, texts
 from recommender.guardrails.loading import RuleBook, check_in_force, parse_pack, rule_books
 from recommender.guardrails.next_instant import NEVER, next_allowed
+from recommender.guardrails.preferences import preference_overlay
 from recommender.guardrails.provenance import Provenance, provenance_of
 from recommender.guardrails.schema import Pack
 from recommender.guardrails.trade import tones_allowed
@@ -58,6 +60,8 @@ class Portfolio:
     readings: tuple[str, ...]
     as_of_us: int
     unmatched: int
+    #: Row by row, when the decision was made; None where all are made at one instant and all contacts are known.
+    starts_us: NDArray[np.int64] | None
 
     @classmethod
     def read(
@@ -98,6 +102,7 @@ class Portfolio:
         return cls(
             actions, facts, history, instants, missing, laws, book_of, catalogue,
             np.where(codes < 0, len(names), codes), [*map(str, names), None], every, tuple(readings), latest, unmatched,
+            None if isinstance(as_of, datetime) else starts,
         )  # fmt: skip
 
     def parts(self) -> Iterator[tuple[NDArray[np.int64], Law]]:
@@ -120,6 +125,7 @@ class Portfolio:
             instants,
             missing=missing,
             weights=self.weights(),
+            before_us=None if self.starts_us is None else self.starts_us[rows],
             keep=keep,
         )
 
@@ -241,16 +247,37 @@ def _books(
     accounts: pd.DataFrame, packs: Sequence[str] | None, overlays: Sequence[Pack]
 ) -> tuple[list[tuple[RuleBook, ...]], NDArray[np.int64]]:
     """Distinct sets of books and the position of each account's."""
+    wishes = _wishes(accounts)
     if packs is not None:
-        return [rule_books(list(packs), overlays)], np.zeros(len(accounts), dtype=np.int64)
-    if "packs" not in accounts:
+        asked = pd.Series([";".join(packs)] * len(accounts), dtype=object)
+    elif "packs" in accounts:
+        asked = accounts["packs"].reset_index(drop=True).astype(object).map(_joined)
+    else:
         raise InvalidInput.missing_columns(["packs"], list(accounts), role="rule packs, as packs= was not given")
-    asked = accounts["packs"].map(
-        lambda value: value if isinstance(value, str) else ";".join(map(str, value)) if np.iterable(value) else ""
+    codes, keys = pd.factorize(pd.MultiIndex.from_arrays([asked, wishes]) if len(accounts) else pd.Index([]))
+    books = []
+    for names, wish in keys:
+        own = (preference_overlay(wish),) if wish else ()
+        books.append(rule_books([part.strip() for part in names.split(";") if part.strip()], (*overlays, *own)))
+    return books, codes.astype(np.int64)
+
+
+def _joined(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return ";".join(map(str, value)) if isinstance(value, Iterable) else ""
+
+
+def _wishes(accounts: pd.DataFrame) -> pd.Series:
+    """Preferences of each account as JSON text, empty where there are none."""
+    if "preferences" not in accounts:
+        return pd.Series([""] * len(accounts), dtype=object)
+    column = accounts["preferences"].reset_index(drop=True).astype(object)
+    return column.map(
+        lambda wish: (
+            wish if isinstance(wish, str) else json.dumps(wish, sort_keys=True) if isinstance(wish, dict) else ""
+        )
     )
-    codes, names = pd.factorize(asked)
-    sets = [[part.strip() for part in name.split(";") if part.strip()] for name in names]
-    return [rule_books(chosen, overlays) for chosen in sets], codes.astype(np.int64)
 
 
 def _history(
@@ -329,8 +356,8 @@ def _instants(
         )
         zones = zones.astype(object)
         fallback = pd.Series([next(iter(law.zones), "UTC") for law in laws], dtype=object)
-        valid = zones.map({name: is_timezone(name) for name in zones.dropna().unique()}, na_action="ignore")
-        zones = zones.where(valid.fillna(False).astype(bool), pd.Series(fallback.to_numpy()[law_of], dtype=object))
+        valid = zones.isin([name for name in zones.dropna().unique() if is_timezone(name)])
+        zones = zones.where(valid, pd.Series(fallback.to_numpy()[law_of], dtype=object))
         found = next_occurrence([int(hour) for hour in hours], as_of, zones)
     missing = np.isnat(found)
     safe = np.where(missing, starts[:, None].astype("datetime64[us]"), found)
