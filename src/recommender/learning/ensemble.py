@@ -168,7 +168,7 @@ class RewardEnsemble:
         names = [*tree_plans, *(plan.name for plan in plans)]
         if tiny:  # nothing can be held out: the constant alone, in sample
             names, folds = ["constant"], np.zeros(n, dtype=np.int64)
-            by_fold = [{"constant": full[plan] for plan in plans if plan.name == "constant"}]
+            by_fold = [dict.fromkeys(names, next(full[plan] for plan in plans if plan.name == "constant"))]
         else:
             by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
         self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
