@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,8 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.scoring.action_columns import action_grid
 from recommender.scoring.boxes import ActionGrid
-from recommender.scoring.compilation import CompiledEnsemble, compile_ensemble
+from recommender.scoring.coding import FeatureCoding
+from recommender.scoring.compilation import CompiledEnsemble, LeafTables, WordTables, compile_ensemble
 from recommender.scoring.kernel import ROWS_PER_PASS, score_rows
 from recommender.scoring.model_text import TreeEnsemble, parse_model, scaled
 from recommender.scoring.verification import BoosterLike, require_exact, walk_trees
@@ -24,6 +25,8 @@ from recommender.scoring.verification import BoosterLike, require_exact, walk_tr
 __all__ = ["ActionScorer"]
 
 _ROWS_PER_COPY = 32 * ROWS_PER_PASS  # converted at a time where X is not float64 in C order: memory stays flat
+
+_Tables = TypeVar("_Tables", FeatureCoding, WordTables, LeafTables)
 
 
 class ActionScorer:
@@ -312,14 +315,14 @@ class ActionScorer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over what a worker received; its buffers may be read-only, for which the kernel would compile anew."""
         compiled: CompiledEnsemble = state["_compiled"]
-        tables = {
-            name: type(part)(*(_writeable(item) if isinstance(item, np.ndarray) else item for item in part))
-            for name, part in (("coding", compiled.coding), ("words", compiled.words), ("leaves", compiled.leaves))
-        }
-        self.__dict__ |= state | {
-            "_compiled": replace(compiled, **tables),
-            "_all_allowed": _writeable(state["_all_allowed"]),
-        }
+        self.__dict__ |= state
+        self._all_allowed = _writeable(self._all_allowed)
+        self._compiled = replace(
+            compiled,
+            coding=_all_writeable(compiled.coding),
+            words=_all_writeable(compiled.words),
+            leaves=_all_writeable(compiled.leaves),
+        )
 
     def __repr__(self) -> str:
         """Show what is scored and how exactly."""
@@ -332,3 +335,10 @@ class ActionScorer:
 def _writeable(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array or a copy of it: to numba a read-only array is another type, worth another compilation."""
     return array if array.flags.writeable else array.copy()
+
+
+def _all_writeable(tables: _Tables) -> _Tables:
+    fields = (
+        _writeable(field) if isinstance(field, np.ndarray) else field for field in cast("tuple[Any, ...]", tables)
+    )
+    return tables._make(fields)
