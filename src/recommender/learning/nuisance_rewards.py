@@ -77,7 +77,6 @@ def cross_fit_rewards(
     usual = float(values[np.argmax(counts)])
     two_part = not binary and counts.max() > 0.3 * n and (rewards != usual).sum() >= 30
 
-    penalty: float | None = None
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(outside) == 0:
@@ -86,8 +85,7 @@ def cross_fit_rewards(
             outside = rng.choice(outside, _MOST_TRAINING_ROWS, replace=False)
         target = rewards if binary or not two_part else (rewards != usual).astype(np.float64)
         link: Link = "logit" if binary or two_part else "identity"
-        if penalty is None:
-            penalty = _choose_penalty(design, table, chosen, target, outside, link, rng)
+        penalty = _choose_penalty(design, table, chosen, target, outside, link, rng)
         first = _Bilinear.fit(design, table, chosen, target, outside, link, penalty)
         predicted[inside] = first.predict(design[inside], table)
         if two_part:
