@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.evaluate import VERDICT_COLOUR
+from pipelines.evaluate import VERDICT_COLOUR, wide_console
 from recommender.decisions import decide
 from recommender.history import LoggedFeedback
 from recommender.off_policy import OffPolicyEvaluator
@@ -38,7 +38,7 @@ def run(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Train, prove and score: real calls first, then a simulated portfolio beside its true values."""
-    console = Console()
+    console = wide_console()
     console.rule("1. Real calls: UCI Bank Marketing (10 actions, propensities not logged)")
     bank = bank_feedback(BANK_FILE)
     _, strategy, future = learn_from_the_past(console, bank, jobs, seed)

@@ -40,7 +40,7 @@ def run(
 
     A strategy trained on this very log is refitted by folds of debtors; on a later log it is used as it is.
     """
-    console = Console()
+    console = wide_console()
     feedback = read_log(log, console)
     if since is not None:
         _, feedback = feedback.split(since)
@@ -60,6 +60,12 @@ def run(
                 html_out.parent.mkdir(parents=True, exist_ok=True)
                 report.to_html(html_out)
         console.print(verdict_line(report, name), highlight=False)
+
+
+def wide_console() -> Console:
+    """A console whose tables keep their lines when the output goes to a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=130)
 
 
 def estimates_table(report: PolicyReport, title: str) -> Table:
