@@ -338,7 +338,6 @@ def _writeable(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _all_writeable(tables: _Tables) -> _Tables:
-    fields = (
-        _writeable(field) if isinstance(field, np.ndarray) else field for field in cast("tuple[Any, ...]", tables)
-    )
-    return tables._make(fields)
+    fields = cast("tuple[Any, ...]", tables)
+    kind = cast("Callable[..., _Tables]", type(tables))
+    return kind(*(_writeable(field) if isinstance(field, np.ndarray) else field for field in fields))
