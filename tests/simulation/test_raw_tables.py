@@ -95,6 +95,25 @@ def test_balances_follow_payments(tables):
     assert (began[decided.index] < decided).all()
 
 
+def test_every_state_holds_the_balance_of_its_moment():
+    """Each state holds the opening balance less what was paid by then, also after an opt-out on a day of payment."""
+    tables = simulate_tables(12_000, n_accounts=600, days=60, seed=5, logger="uniform")
+    assert (tables.outcomes["outcome"] == "opt_out").sum() > 15
+    states = tables.accounts.sort_values(["account_id", "valid_from"])
+    paid = tables.payments.sort_values("paid_at").assign(
+        paid=lambda rows: rows.groupby("account_id")["amount_minor"].cumsum()
+    )
+    known = pd.merge_asof(
+        states.sort_values("valid_from"),
+        paid[["account_id", "paid_at", "paid"]],
+        left_on="valid_from",
+        right_on="paid_at",
+        by="account_id",
+    )
+    opening = known.groupby("account_id")["balance_minor"].transform("first")
+    assert (opening - known["paid"].fillna(0) == known["balance_minor"]).all()
+
+
 def test_some_pay_late_in_small_parts_and_unprompted(tables):
     """Payments are heavy-tailed, and many happen without any response."""
     amounts = tables.payments["amount_minor"]

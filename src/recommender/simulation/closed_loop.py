@@ -115,6 +115,7 @@ class DebtorWorld:
         self._fatigue, self._fatigue_day = np.zeros(n_debtors), np.zeros(n_debtors)
         self._halo, self._halo_day = np.zeros(n_accounts), np.zeros(n_accounts)
         self._due: dict[int, list[tuple[Ints, Ints]]] = {}  # day -> (accounts, causes) about to pay
+        self._changed: list[Ints] = []  # accounts whose debtor opted out or complained today
         self._position = pd.Series(np.arange(n_accounts), index=pd.Index(self.population.account_id))
         opened: Instants = self._now() + self.population.accounts["first_day"].astype("timedelta64[D]")
         self._write_change(np.arange(n_accounts), opened)
@@ -246,6 +247,10 @@ class DebtorWorld:
         causes = [*(cause for _, cause in planned), np.full(len(cured), -1, dtype=np.int64)]
         self._pay(np.concatenate(payers), np.concatenate(causes))
         self.today += 1
+        if self._changed:  # consents and flags are on file from midnight on, with the balance after the day's payments
+            rows = np.unique(np.concatenate(self._changed))
+            self._write_change(rows, np.full(len(rows), self._now()))
+            self._changed = []
 
     # -- inside --------------------------------------------------------------------------------------------------
     def _read(self, decisions: pd.DataFrame) -> tuple[Ints, Ints, Instants, pd.Series | None]:
@@ -302,8 +307,7 @@ class DebtorWorld:
         changed = np.concatenate([debtor[closed], debtor[upset]])
         if len(changed):
             rows = np.flatnonzero(np.isin(self.population.debtor, changed))
-            rows = rows[self.population.accounts["first_day"][rows] <= self.today]
-            self._write_change(rows, np.full(len(rows), self._now() + np.timedelta64(1, "D")))
+            self._changed.append(rows[self.population.accounts["first_day"][rows] <= self.today])
 
     def _pay(self, account: Ints, cause: Ints) -> None:
         """Pay in the evening; an account pays at most once a day, and never more than it owes."""
