@@ -219,10 +219,13 @@ def build_feedback(
         "known_at": "known_at",
         "reward_kind": rewards.kind,
     }
-    feedback = LoggedFeedback.from_frame(frame, actions=actions, eligible=eligible, **roles)
     report = _report(raw, knowledge, names, left_out, len(frame), int((~np.isnan(rewards.reward)).sum()))
     _note_missing(report, given | {"payments": payments}, with_propensity)
-    return Built(feedback, frame, roles, raw.quarantine, report, eligible)
+    quarantine = raw.quarantine
+    # The log holds its context as float64: let go of what it was made from first.
+    del raw, knowledge, context, rows, sent, head, debtor
+    feedback = LoggedFeedback.from_frame(frame, actions=actions, eligible=eligible, **roles)
+    return Built(feedback, frame, roles, quarantine, report, eligible)
 
 
 def context_as_of(
