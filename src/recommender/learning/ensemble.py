@@ -150,10 +150,9 @@ class RewardEnsemble:
             plans += [
                 _GlmPlan("firm", "linear", prior_scale=4.0),
                 _GlmPlan("firmer", "curved", prior_scale=8.0),
-                _GlmPlan("factors", "linear", "factors"),
                 _GlmPlan("firm factors", "linear", "factors", 3.0),
             ]
-        folds = group_folds(groups, 3 if n > 10_000 else 5, random_state)
+        folds = group_folds(groups, 3 if n > 3_000 else 5, random_state)
         n_folds = int(folds.max()) + 1
         tiny = n < _FEWEST_ROWS
         tree_plans = {} if tiny else self._tree_plans(target, family)
