@@ -120,7 +120,7 @@ def _law_permits(law: str, at: dt.datetime, zone: ZoneInfo, case: dict[str, Any]
         dialled = [c["date"] for c in calls if not c["inbound"] and c["outcome"] != "not_connected"]
         if _over(dialled, today, 7, 7):
             return False
-        return not any(c["rung"] == 2 and 0 <= (today - c["date"]).days <= 6 for c in calls)
+        return not any(c["rung"] == 2 and c["sent"] <= at and 0 <= (today - c["date"]).days <= 6 for c in calls)
     if law == "US-MA":
         counted = [
             c["date"]
@@ -159,6 +159,7 @@ def _read(contacts: list[dict[str, Any]], at: dt.datetime, zone: ZoneInfo) -> li
         ahead = contact.get("status") == "planned" and sent > at
         read.append(
             {
+                "sent": sent,
                 "date": sent.astimezone(zone).date(),
                 "channel": contact.get("channel"),
                 "account": contact.get("account_id"),

@@ -104,8 +104,10 @@ def test_every_line_gets_one_line_in_order():
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["CO", "sms", "debtor"]),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*FINE, *FINE["account"], "sent_at"]), inner, max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from([*FINE, *FINE["account"], "sent_at"]), inner, max_size=5)
+        ),
         max_leaves=12,
     )
 )

@@ -244,7 +244,8 @@ def test_19_two_debts_of_one_debtor_share_counters_except_in_the_us():
 
 
 @pytest.mark.parametrize(("party", "fine"), [("debtor", True), ("codebtor", True), ("guarantor", True),
-                                             ("reference", False), (None, False), ("missing", False), ("aunt", False)])  # fmt: skip
+                                             ("reference", False), (None, False), ("missing", False),
+                                             ("aunt", False)])  # fmt: skip
 @pytest.mark.parametrize("pack", sorted(ZONE))
 def test_21_parties(pack, party, fine):
     """Co-debtors and guarantors under the debtor's conditions, references and strangers never."""
@@ -306,7 +307,8 @@ def test_31_the_place_of_work():
     """US calls do not go to work; two in thirty days elsewhere in Massachusetts."""
     assert not allowed("US", NOON["US"], "call", place="work")
     past = [
-        contact(f"2026-{month}-{day}T10:00:00-05:00", "sms", place="work") for month, day in (("10", 25), ("11", 2))
+        contact(f"2026-{month}-{day}T10:00:00-05:00", "sms", place="work")
+        for month, day in (("10", "25"), ("11", "02"))
     ]
     verdict = check("US-MA", NOON["US-MA"], "sms", contacts=past, place="work")
     assert verdict["rules"] == ["us-ma-two-in-thirty-elsewhere"]
@@ -338,3 +340,15 @@ def test_32_a_municipal_holiday_comes_as_an_overlay():
 def test_an_unknown_country_is_never_allowed(country):
     """Adversarial input is denied or refused, also where the packs are named."""
     assert not allowed("CO", NOON["CO"], country=country)
+
+
+def test_a_planned_call_may_have_become_a_conversation_once_it_is_due():
+    """Before the planned call another is fine; the next instant offered stays legal when it is asked about again."""
+    planned = [contact("2026-11-17T18:00:00-05:00", "call", None, status="planned")]
+    assert allowed("US", "2026-11-17T17:00:00-05:00", "call", contacts=planned)
+    assert not allowed("US", "2026-11-18T12:00:00-05:00", "call", contacts=planned)
+    early = check("US", "2026-11-17T07:00:00-05:00", "call", contacts=planned)["next_allowed_at"]
+    assert early == "2026-11-17T13:00:00.000001Z"
+    late = check("US", "2026-11-17T21:30:00-05:00", "call", contacts=planned)["next_allowed_at"]
+    assert late == "2026-11-24T13:00:00.000001Z"
+    assert allowed("US", late, "call", contacts=planned)

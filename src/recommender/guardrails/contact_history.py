@@ -38,6 +38,8 @@ class ContactHistory:
     by_debtor : ndarray of bool
         The debtor started it.
     elsewhere, planned : ndarray of bool
+    pending : ndarray of bool
+        Planned for an instant that lies ahead, with an outcome nobody can know yet.
     """
 
     debtor: NDArray[np.int64]
@@ -49,6 +51,7 @@ class ContactHistory:
     by_debtor: NDArray[np.bool_]
     elsewhere: NDArray[np.bool_]
     planned: NDArray[np.bool_]
+    pending: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Count the contacts."""
@@ -74,8 +77,9 @@ class ContactHistory:
         planned = (text("status") == "planned").to_numpy(dtype=bool)
         unknown = ~outcome.isin(list(OUTCOME_RUNG)).to_numpy(dtype=bool)
         rung = _lookup(outcome, OUTCOME_RUNG, HIGHEST_RUNG)
-        # A contact that still lies ahead has no outcome yet: it is an attempt and no conversation.
-        rung = np.where(unknown & planned & (instant_us > as_of_us), 0, rung)
+        # A contact that still lies ahead has no outcome yet: an attempt, and a conversation perhaps once it is due.
+        pending = unknown & planned & (instant_us > as_of_us)
+        rung = np.where(pending, 0, rung)
         order = np.argsort(debtor, kind="stable")
         columns: dict[str, NDArray[Any]] = {
             "debtor": debtor,
@@ -87,6 +91,7 @@ class ContactHistory:
             "by_debtor": (text("initiated_by") == "debtor").to_numpy(dtype=bool),
             "elsewhere": text("place").isin(["work", "elsewhere"]).to_numpy(dtype=bool),
             "planned": planned,
+            "pending": pending,
         }
         return cls(**{name: values[order] for name, values in columns.items()})
 
@@ -114,6 +119,8 @@ class ContactFilter:
     with_debtor_initiated: bool = False
     elsewhere_only: bool = False
     sent_only: bool = False
+    #: Whether a pending contact counts on every rung.
+    pending_counts: bool = False
     #: Whether a contact of unknown channel counts.
     wildcard: bool = True
 
@@ -152,6 +159,7 @@ class HistoryView:
         account: NDArray[np.int64],
         first: NDArray[np.int64],
         last: NDArray[np.int64],
+        until_us: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """Contacts of each row's owner with local date in ``[first, last]``.
 
@@ -160,6 +168,8 @@ class HistoryView:
         which : ContactFilter
         debtor, account : ndarray of shape (n,)
         first, last : ndarray of shape (n or 1, m)
+        until_us : ndarray of shape (n or 1, m), optional
+            Instants after which contacts do not count.
 
         Returns
         -------
@@ -167,12 +177,12 @@ class HistoryView:
         """
         if which.unit == "debt" and (account < 0).any():
             # Which debt it is nobody knows, so every contact with the debtor counts.
-            of_debtor = self.count(replace(which, unit="debtor"), debtor, account, first, last)
-            of_debt = self.count(which, debtor, np.maximum(account, 0), first, last)
+            of_debtor = self.count(replace(which, unit="debtor"), debtor, account, first, last, until_us)
+            of_debt = self.count(which, debtor, np.maximum(account, 0), first, last, until_us)
             return np.where((account < 0)[:, None], of_debtor, of_debt)
         if which not in self._keys:
             self._keys[which] = self._sorted(which, self.day + _SHIFT, _SPAN)
-        return self._bounded(which, self._keys[which], debtor, account, first + _SHIFT, last + _SHIFT, _SPAN)
+        return self._bounded(which, self._keys[which], debtor, account, first + _SHIFT, last + _SHIFT, _SPAN, until_us)
 
     def count_within(
         self,
@@ -209,6 +219,7 @@ class HistoryView:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
         span: int,
+        until_us: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """Count keys in ``[first, last]`` of each row's owner, of contacts known by then."""
 
@@ -218,11 +229,14 @@ class HistoryView:
                 return np.zeros(np.broadcast_shapes(base.shape, first.shape), dtype=np.int64)
             low = np.searchsorted(keys[part], base + np.clip(first, 0, span - 1))
             high = np.searchsorted(keys[part], base + np.clip(last, -1, span - 1), side="right")
+            # Sorted by date or by instant, an owner's contacts stand in the same order.
+            size = len(self._ranks) + 1
             if self.before_us is not None:
-                # Sorted by date or by instant, an owner's contacts stand in the same order.
-                size = len(self._ranks) + 1
                 known = owner * size + np.searchsorted(self._ranks, self.before_us)
                 high = np.minimum(high, np.searchsorted(self._keys_by_instant(which)[part], known)[:, None])
+            if until_us is not None:
+                known = owner[:, None] * size + np.searchsorted(self._ranks, until_us, side="right")
+                high = np.minimum(high, np.searchsorted(self._keys_by_instant(which)[part], known))
             return np.asarray(np.maximum(high - low, 0), dtype=np.int64)
 
         if which.unit == "debtor":
@@ -235,6 +249,8 @@ class HistoryView:
         """Sorted keys by debtor or account, and those of contacts that name no account (by debtor)."""
         past = self.history
         kept = past.rung >= which.rung
+        if which.pending_counts:
+            kept |= past.pending
         if which.channels is not None:
             named = [CHANNELS.index(name) for name in which.channels]
             kept &= np.isin(past.channel, [*named, -1] if which.wildcard else named)

@@ -118,10 +118,14 @@ def _cooling(pack: Pack, rule: Cooldown, view: View) -> Answer:
         channels=frozenset(rule.by),
         rung=RUNGS.index(rule.after),
         with_debtor_initiated=rule.initiated_by == "either",
+        pending_counts=True,
     )
     reach = rule.days - (1 if rule.first_day == "contact_date" else 0)
-    events = view.history.count(which, view.facts.debtor, view.facts.account, view.days - reach, view.days)
-    return Answer("date", (events > 0)[:, :, None] & channel_mask(rule.blocks))
+    # What has not happened by the instant asked about starts no silence; once a planned contact is due, it may have.
+    events = view.history.count(
+        which, view.facts.debtor, view.facts.account, view.day - reach, view.day, view.instant_us
+    )
+    return Answer("instant", (events > 0)[:, :, None] & channel_mask(rule.blocks))
 
 
 def exclusive_rules(pack: Pack) -> list[Rule]:

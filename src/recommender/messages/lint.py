@@ -19,7 +19,7 @@ __all__ = ["Finding", "content_rules", "lint_catalogue", "lint_text"]
 # ruff: noqa: E501 - a pattern is read best on one line
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "threat": (
-        r"\bembarg\w+", r"\bc?arcel\b", r"\bpris(?:ion|ao)\b", r"\bpres[oa]s?\b(?! a )", r"\bpolicia\w*",
+        r"\bembarg\w+", r"\bc?arcel\b", r"\bpris(?:ion|ao)\b", r"\bpresos?\b", r"\bpolicia\w*",
         r"\bdenunci\w+", r"\bconsecuencias? (?:grave|legal|seria)\w*", r"\batengase\b", r"\batenerse a\b",
         r"\bperder(?:a|as|ia)? (?:su|tu|a sua|sua) (?:casa|vivienda|empleo|trabajo|emprego|carro|salario)",
         r"\b(?:le|te) vamos a (?:quitar|embargar|denunciar|buscar)", r"\bse (?:va a )?arrepentira?\b",
