@@ -82,14 +82,29 @@ def unsupported_share(
         lacking = lacking + np.einsum("ij,ij->i", action_probabilities, out, dtype=np.float64, casting="unsafe")
     share = float(np.mean(lacking))
     if propensity_all is not None and not logged_everywhere:
-        threshold = min(0.01, 1.0 / n)
-        rows = ~np.asarray(propensity_logged)
-        thin = (propensity_all[rows] < threshold) | never
-        share = max(share, float(np.mean((action_probabilities[rows] * thin).sum(axis=1, dtype=np.float64))))
+        estimated = np.flatnonzero(~np.asarray(propensity_logged))
+        share = max(share, _thin_share(action_probabilities, propensity_all, never, estimated, min(0.01, 1.0 / n)))
     if logged_everywhere and n > 1:
         error = float(np.std(weight, ddof=1)) / np.sqrt(n)
         share = max(share, 1.0 - float(np.mean(weight)) - 2.33 * error)
     return float(np.clip(share, 0.0, 1.0))
+
+
+def _thin_share(
+    action_probabilities: NDArray[Any],
+    propensity_all: NDArray[Any],
+    never: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    threshold: float,
+    chunk: int = 20_000,
+) -> float:
+    """Mean target probability of the rows on actions that the estimated logging policy hardly takes."""
+    total = 0.0
+    for start in range(0, len(rows), chunk):
+        part = rows[start : start + chunk]
+        thin = (propensity_all[part] < threshold) | never
+        total += float(np.sum(action_probabilities[part], where=thin, dtype=np.float64))
+    return total / max(len(rows), 1)
 
 
 def pareto_k(weight: NDArray[Any]) -> float:
