@@ -10,6 +10,7 @@ import pytest
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError, InvalidInput
+from recommender.learning.objective import net_value
 from recommender.learning.reward import RewardModel
 from recommender.learning.training_set import TrainingSet
 
@@ -207,3 +208,28 @@ def test_a_broken_training_set_names_column_and_row() -> None:
         _training(10, propensity=np.zeros(10))
     with pytest.raises(InvalidInput, match="'groups'"):
         _training(10, groups=np.arange(9))
+
+
+def test_contact_costs_and_penalties_move_the_ranking() -> None:
+    """Net of a cost that only letters have, letters fall behind although they pay as often."""
+    rng = np.random.default_rng(8)
+    n = 1_200
+    space = ActionSpace({"channel": ["sms", "letter"]})
+    training = _training(n, actions=space, reward=np.zeros(n))
+    amount = np.exp(rng.normal(3, 0.3, n)) * (rng.random(n) < 0.25)
+    net = net_value(
+        amount,
+        contact_cost=np.where(training.action == 1, 4.0, 0.05),
+        harms={"opt_out": rng.random(n) < 0.02},
+        penalties={"opt_out": 30.0},
+    )
+    model = RewardModel().fit(_training(n, actions=space, reward=net, kind="amount"))
+    expected = model.expected_reward(training.context)
+    assert (expected[:, 0] > expected[:, 1]).mean() > 0.9
+    assert expected.mean() == pytest.approx(net.mean(), abs=1.0)
+
+
+def test_net_value_asks_for_every_penalty() -> None:
+    """A harm without a weight is refused by name."""
+    with pytest.raises(InvalidInput, match="'complaint' needs a penalty"):
+        net_value([1.0], harms={"complaint": [1]})

@@ -23,7 +23,9 @@ __all__ = ["RewardModel"]
 
 _FORMAT = 1
 _CHUNK = 8_192
-_PARTS = ("event", "amount")
+_DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
+_FEWEST_AMOUNTS = 50
+_TAIL = 0.005
 
 
 class RewardModel:
@@ -60,38 +62,68 @@ class RewardModel:
         self._n_jobs = n_jobs
         self._parts: dict[str, RewardEnsemble] = {}
         self._smear = 1.0
+        self._usual = np.zeros(len(self.actions_))
+        self._log_amount = False
         X = self._encoder.transform(training.context)
-        inverse = None if training.propensity is None else 1.0 / training.propensity
         with threadpool_limits(limits=1, user_api="blas"):
-            event = (training.reward != 0).astype(np.float64)
-            self._parts["event"] = self._ensemble(X, training, event, None, inverse, "binomial", n_jobs, random_state)
+            if training.reward_kind == "amount":
+                self._usual = _usual_reward(training)
+            event = training.reward != self._usual[training.action]
+            if training.reward_kind == "amount" and event.mean() > _DENSE:
+                self._usual[:] = 0.0  # no value is usual: every reward is an amount
+                event[:] = True
+            else:
+                inverse = None if training.propensity is None else 1.0 / training.propensity
+                self._parts["event"] = self._ensemble(
+                    X, training, event.astype(np.float64), None, inverse, "binomial", n_jobs, random_state
+                )
             if training.reward_kind == "amount" and event.any():
-                self._fit_amount(X, training, event, n_jobs, random_state)
-            design, linear = self._parts["event"].designs["linear"], self._parts["event"].glms["linear"][1]
+                self._fit_amount(X, training, np.flatnonzero(event), n_jobs, random_state)
+            first = next(iter(self._parts.values()))
             self._evidence = EvidenceTable.fit(
-                design.transform(X),
-                linear.weights,
+                first.designs["linear"].transform(X),
+                first.glms["linear"][1].weights,
                 training.action,
-                self._parts["event"].share,
+                first.share,
                 random_state=random_state,
             )
         return self
 
     def _fit_amount(
-        self, X: NDArray[np.float64], training: TrainingSet, event: NDArray[np.float64], n_jobs: int, random_state: int
+        self, X: NDArray[np.float64], training: TrainingSet, rows: NDArray[np.int64], n_jobs: int, random_state: int
     ) -> None:
-        rows = np.flatnonzero(event)
-        amount = training.reward[rows]
+        """What an event is worth: on the log where every amount is positive, else as it is with the tails cut."""
+        amount = training.reward[rows] - self._usual[training.action[rows]]
         self._smear = float(amount.mean())
-        if len(rows) < 50 or (amount <= 0).any():
+        if len(rows) < _FEWEST_AMOUNTS and self._parts:
             return
-        logged = np.log(amount)
-        model = self._ensemble(X[rows], training, logged, rows, None, "gaussian", n_jobs, random_state)
+        self._log_amount = bool((amount > 0).all())
+        if self._log_amount:
+            target, unit = np.log(amount), 1.0
+        else:
+            low, high = np.quantile(amount, [_TAIL, 1 - _TAIL])
+            target = np.clip(amount, low, high)
+            unit = float(target.std()) or 1.0
+        model = self._ensemble(X[rows], training, target / unit, rows, None, "gaussian", n_jobs, random_state)
         self._parts["amount"] = model
-        mean = model.scores(X[rows])[np.arange(len(rows)), training.action[rows]]
-        # Duan's smearing: the mean of the exponential residuals, the largest residuals cut
-        ratio = np.exp(np.clip(logged - mean, None, float(np.quantile(logged - mean, 0.995))))
-        self._smear = float(ratio.mean())
+        self._smear = unit
+        if self._log_amount:
+            mean = model.scores(X[rows])[np.arange(len(rows)), training.action[rows]]
+            # Duan's smearing: the mean of the exponential residuals, the largest residuals cut
+            residual = target - mean
+            self._smear = float(np.exp(np.clip(residual, None, float(np.quantile(residual, 1 - _TAIL)))).mean())
+
+    def _combine(self, event: NDArray[np.float64] | None, amount: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Expected reward from the linear predictors of the parts."""
+        expected: NDArray[np.float64] = np.full(
+            (amount if event is None else event).shape,  # type: ignore[union-attr]
+            self._smear,
+        )
+        if event is not None:
+            expected *= expit(event)
+        if amount is not None:
+            expected *= np.exp(amount) if self._log_amount else amount
+        return expected + self._usual
 
     def _ensemble(
         self,
@@ -137,9 +169,8 @@ class RewardModel:
         with threadpool_limits(limits=1, user_api="blas"):
             for start in range(0, len(X), _CHUNK):
                 rows = slice(start, start + _CHUNK)
-                expected[rows] = expit(self._parts["event"].scores(X[rows], n_jobs=self._n_jobs)) * self._smear
-                if "amount" in self._parts:
-                    expected[rows] *= np.exp(self._parts["amount"].scores(X[rows], n_jobs=self._n_jobs))
+                scores = {name: part.scores(X[rows], n_jobs=self._n_jobs) for name, part in self._parts.items()}
+                expected[rows] = self._combine(scores.get("event"), scores.get("amount"))
         return expected
 
     def expected_reward_interval(
@@ -163,20 +194,14 @@ class RewardModel:
         with threadpool_limits(limits=1, user_api="blas"):
             for start in range(0, len(X), _CHUNK):
                 rows = slice(start, start + _CHUNK)
-                ends = []
-                for sign in (-1.0, 1.0):
-                    event = self._parts["event"]
-                    shifted = event.scores(X[rows], n_jobs=self._n_jobs)
-                    shifted += sign * deviations * event.spread(X[rows], n_jobs=self._n_jobs)
-                    end = expit(shifted) * self._smear
-                    if "amount" in self._parts:
-                        amount = self._parts["amount"]
-                        end *= np.exp(
-                            amount.scores(X[rows], n_jobs=self._n_jobs)
-                            + sign * deviations * amount.spread(X[rows], n_jobs=self._n_jobs)
-                        )
-                    ends.append(np.take_along_axis(end, actions_index[rows], axis=1))
-                low[rows], high[rows] = ends
+                scores = {name: part.scores(X[rows], n_jobs=self._n_jobs) for name, part in self._parts.items()}
+                spread = {name: part.spread(X[rows], n_jobs=self._n_jobs) for name, part in self._parts.items()}
+                for end, sign in ((low, -1.0), (high, 1.0)):
+                    moved = {name: scores[name] + sign * deviations * spread[name] for name in scores}
+                    combined = self._combine(moved.get("event"), moved.get("amount"))
+                    end[rows] = np.take_along_axis(combined, actions_index[rows], axis=1)
+        # a negative amount grows with its probability: order the ends
+        low, high = np.minimum(low, high), np.maximum(low, high)
         return low, high
 
     def sample_expected_reward(self, context: pd.DataFrame, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -188,10 +213,8 @@ class RewardModel:
         """
         X = self._encoder.transform(context)
         with threadpool_limits(limits=1, user_api="blas"):
-            drawn = expit(self._parts["event"].draw(X, rng, n_jobs=self._n_jobs)) * self._smear
-            if "amount" in self._parts:
-                drawn *= np.exp(self._parts["amount"].draw(X, rng, n_jobs=self._n_jobs))
-        return np.asarray(drawn, dtype=np.float64)
+            drawn = {name: part.draw(X, rng, n_jobs=self._n_jobs) for name, part in self._parts.items()}
+        return self._combine(drawn.get("event"), drawn.get("amount"))
 
     def evidence(self, context: pd.DataFrame) -> NDArray[np.float64]:
         """How often the log tried each action on accounts like these.
@@ -201,8 +224,8 @@ class RewardModel:
         ndarray of float64 of shape (n, n_actions)
             Counts in the segment of each account.
         """
-        U = self._parts["event"].designs["linear"].transform(self._encoder.transform(context))
-        return self._evidence.tries(U)
+        first = next(iter(self._parts.values()))
+        return self._evidence.tries(first.designs["linear"].transform(self._encoder.transform(context)))
 
     @property
     def report_(self) -> dict[str, Any]:
@@ -217,6 +240,8 @@ class RewardModel:
             "actions": self.actions_.to_dict(),
             "columns": self._encoder.to_dict(),
             "smear": self._smear,
+            "log_amount": self._log_amount,
+            "usual": self._usual.tolist(),
             "n_jobs": self._n_jobs,
             "parts": {},
         }
@@ -257,6 +282,8 @@ class RewardModel:
         model._encoder = ContextEncoder.from_dict(described["columns"])
         model.columns_ = model._encoder.names
         model._smear = described["smear"]
+        model._log_amount = described["log_amount"]
+        model._usual = np.asarray(described["usual"], dtype=np.float64)
         model._n_jobs = described["n_jobs"]
         model._parts = {}
         for name, part in described["parts"].items():
@@ -270,3 +297,15 @@ class RewardModel:
         with np.load(io.BytesIO(files["evidence.npz"]), allow_pickle=False) as stored:
             model._evidence = EvidenceTable(stored["importance"], stored["centres"], stored["counts"])
         return model
+
+
+def _usual_reward(training: TrainingSet) -> NDArray[np.float64]:
+    """Commonest reward of each action: 0 for most amounts, minus the contact cost once costs are taken off."""
+    values, codes = np.unique(training.reward, return_inverse=True)
+    overall = float(values[np.bincount(codes).argmax()])
+    usual = np.full(len(training.actions), overall)
+    table = pd.DataFrame({"action": training.action, "code": codes}).value_counts().reset_index()
+    for action, code, count in zip(table["action"], table["code"], table["count"], strict=True):
+        if count >= 2 and usual[action] == overall and count > (training.action == action).sum() / 2:
+            usual[action] = values[code]
+    return usual
