@@ -14,10 +14,10 @@ settings.load_profile("quick")
 
 @pytest.fixture(scope="session")
 def simulated():
-    """A simulated log of 6,000 contacts with its truth."""
+    """A simulated log of 3,000 contacts with its truth."""
     from recommender.simulation import simulate
 
-    return simulate(6_000, seed=1, no_contact=True)
+    return simulate(3_000, seed=1, no_contact=True)
 
 
 @pytest.fixture(scope="session")

@@ -53,11 +53,15 @@ def test_a_strategy_trained_on_the_log_is_refitted_by_folds():
 
 
 def test_a_log_that_overlaps_the_training_log_is_refused():
-    """A part of the training log would flatter the strategy; the error says what to do."""
+    """A part of the training log would flatter the strategy: refused, with the mend, the interval still shown."""
     log, _ = world(1_000)
     strategy = ContactStrategy(random_state=0).fit(log)
-    with pytest.raises(InvalidInput, match="later log"):
-        evaluate_policy(log.take(np.arange(400)), strategy)
+    report = evaluate_policy(log.take(np.arange(400)), strategy)
+    assert report.verdict == "refused"
+    assert "later log" in report.reasons[0]
+    table = report.to_frame()
+    assert table["default"].sum() == 1
+    assert all("seen-in-training" in codes for codes in table["warnings"])
 
 
 def test_exactly_one_default_row_and_a_reason_also_when_refused():

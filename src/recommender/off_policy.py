@@ -46,8 +46,8 @@ def evaluate_policy(
     log : LoggedFeedback
         Immature decisions are left out and counted.
     target : ContactStrategy or array-like of shape (n_decisions, n_actions)
-        A strategy that was trained on this very log is refitted by folds of clusters; an array holds the target's
-        probabilities for the log's own rows.
+        A strategy that was trained on this very log is refitted by folds of clusters; one that was trained on a part
+        of it is refused. An array holds the target's probabilities for the log's own rows.
     baseline : {"logging", "uniform", "best_constant", "seed_rules"}, ContactStrategy or array-like, default="logging"
         What the target is compared with, paired on the same decisions.
     estimators : sequence of str or None
@@ -66,7 +66,7 @@ def evaluate_policy(
     Raises
     ------
     InvalidInput
-        When the target's rows do not sum to 1 or it was trained on a part of this log.
+        When the target's rows do not sum to 1 or give probability to ineligible actions.
     """
     return OffPolicyEvaluator(log, n_folds=n_folds, random_state=random_state).evaluate(
         target, baseline, estimators, confidence, slices=slices
@@ -123,8 +123,10 @@ class OffPolicyEvaluator:
             if policy == "logging":
                 return None
             return baseline_probabilities(policy, self.part, random_state=self.random_state)
+        if isinstance(policy, ContactStrategy):
+            return _strategy_probabilities(policy, self.log, self.rows, self.random_state)
         allowed = check_eligible(self.part.eligible, len(self.part), self.part.actions)
-        return _probabilities_of(policy, self.log, self.rows, allowed, self.random_state)
+        return _given_probabilities(policy, self.log, self.rows, allowed)
 
     def evaluate(
         self,
@@ -167,7 +169,9 @@ class OffPolicyEvaluator:
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
-        return replace(report, diagnostics={**report.diagnostics, **left_out})
+        report = replace(report, diagnostics={**report.diagnostics, **left_out})
+        flattered = [told for policy in (target, baseline) if (told := _seen_in_training(policy, self.log))]
+        return _refused(report, flattered) if flattered else report
 
 
 def baseline_probabilities(name: str, log: LoggedFeedback, *, random_state: int = 0) -> NDArray[np.float64]:
@@ -217,11 +221,9 @@ def _affordable(log: LoggedFeedback, rows: NDArray[np.int64], random_state: int)
     return rows[kept[code]]
 
 
-def _probabilities_of(
-    target: Any, log: LoggedFeedback, rows: NDArray[np.int64], allowed: NDArray[np.bool_], random_state: int
+def _given_probabilities(
+    target: Any, log: LoggedFeedback, rows: NDArray[np.int64], allowed: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    if isinstance(target, ContactStrategy):
-        return _strategy_probabilities(target, log, rows, random_state)
     given = np.asarray(target, dtype=np.float64)
     if given.shape != (len(log), log.n_actions):
         raise InvalidInput(
@@ -257,24 +259,9 @@ def _strategy_probabilities(
 ) -> NDArray[np.float64]:
     """Served probabilities, never from a model that has seen the decision it is judged on."""
     part = log.take(rows)
-    if strategy.trained_on_["digest"] != log.digest:
-        keys, seen = np.unique(row_keys(log)), strategy.training_rows_
-        overlap = float(np.isin(keys, seen).mean()) if len(seen) else 0.0
-        if overlap >= _OVERLAP_REFUSED:
-            raise InvalidInput(
-                f"{overlap:.0%} of these decisions were in the strategy's training log: the estimate would flatter it.",
-                column="target",
-                mend="Evaluate on a later log (log.split(at)), or on exactly the log it was trained on: it is then "
-                "refitted by folds.",
-            )
-        return strategy.log_probabilities(part)
     n_clusters = len(np.unique(log.groups))
-    if n_clusters < 2:
-        raise InvalidInput(
-            "The strategy was trained on this log and the log has a single cluster, so it cannot be refitted by folds.",
-            column="cluster",
-            mend="Evaluate on a later log, or name a finer cluster column.",
-        )
+    if strategy.trained_on_["digest"] != log.digest or n_clusters < 2:
+        return strategy.log_probabilities(part)
     fold = log.fold_codes(min(_REFIT_FOLDS, n_clusters), random_state)
     answer = np.empty((len(part), log.n_actions))
     for held_out in np.unique(fold):
@@ -282,6 +269,34 @@ def _strategy_probabilities(
         refitted = clone(strategy).fit(log.take(fold != held_out))
         answer[here] = refitted.log_probabilities(log.take(rows[here]))
     return answer
+
+
+def _seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
+    """Why an estimate would flatter a policy that was learnt from the very decisions it is judged on."""
+    if not isinstance(policy, ContactStrategy):
+        return None
+    if policy.trained_on_["digest"] == log.digest:
+        if len(np.unique(log.groups)) > 1:
+            return None  # refitted by folds
+        return (
+            "Refused: the strategy was trained on this log, which has a single cluster, so it cannot be refitted by "
+            "folds. Evaluate on a later log, or name a finer cluster column."
+        )
+    keys = np.unique(row_keys(log))
+    overlap = float(np.isin(keys, policy.training_rows_).mean())
+    if overlap < _OVERLAP_REFUSED:
+        return None
+    return (
+        f"Refused: {overlap:.0%} of these decisions were in the strategy's training log, so the estimate flatters it. "
+        "Evaluate on a later log (log.split(at)), or on exactly the log it was trained on: then it is refitted."
+    )
+
+
+def _refused(report: PolicyReport, reasons: list[str]) -> PolicyReport:
+    """The same report with the verdict withdrawn; the table keeps its intervals and says what is wrong with them."""
+    table = report.to_frame()
+    table["warnings"] = [(*codes, "seen-in-training") for codes in table["warnings"]]
+    return replace(report, table=table, verdict="refused", reasons=(*reasons, *report.reasons))
 
 
 def _propensities(
