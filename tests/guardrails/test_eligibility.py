@@ -11,7 +11,7 @@ import pytest
 
 from recommender import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.guardrails import check_case, eligibility
+from recommender.guardrails import FLAGS, PackError, check_case, eligibility
 from recommender.messages import default_catalogue
 
 SPACE = ActionSpace(
@@ -204,3 +204,20 @@ def test_what_cannot_be_judged_is_refused(change, says):
 def test_an_empty_portfolio_has_an_empty_mask():
     """No accounts, no rows."""
     assert judge(accounts(0, account_id=[], debtor_id=[])).mask.shape == (0, len(SPACE))
+
+
+def test_flags_may_stand_in_columns_of_their_own():
+    """A raised column stops; all eight together say what is known, one null among them does not."""
+    columns = {flag: [False, flag == "disputed", None if flag == "hardship" else False] for flag in FLAGS}
+    mask = judge(accounts(3, flags="drop", **columns)).mask[:, :-1]
+    assert mask.any(axis=1).tolist() == [True, False, False]
+    both = judge(accounts(2, deceased=[0, 1])).mask[:, :-1]
+    assert both.any(axis=1).tolist() == [True, False]
+
+
+def test_a_reading_that_no_pack_offers_is_refused():
+    """A misspelt switch must not be ignored."""
+    with pytest.raises(PackError, match="co-days"):
+        judge(accounts(), readings=["co-days"])
+    with pytest.raises(PackError, match="co-days"):
+        check_case({}, readings=["co-days"])

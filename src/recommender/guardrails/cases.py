@@ -16,7 +16,7 @@ from recommender.errors import InvalidInput
 from recommender.guardrails.contact_history import ContactHistory
 from recommender.guardrails.evaluation import Law, evaluate, rows_by_place, with_place
 from recommender.guardrails.facts import facts_from_frame
-from recommender.guardrails.loading import PackError, parse_pack, rule_books
+from recommender.guardrails.loading import PackError, check_readings, parse_pack, rule_books
 from recommender.guardrails.next_instant import NEVER, next_allowed
 from recommender.guardrails.phone_zones import phone_timezones
 from recommender.guardrails.preferences import preference_overlay
@@ -98,14 +98,15 @@ def check_cases(
 ) -> Iterator[dict[str, Any]]:
     """Judge many cases, in order, in blocks; each is judged on its own facts and history."""
     extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
+    chosen = check_readings(readings, extra)
     laws: dict[tuple[Any, ...], Law] = {}
     block: list[Any] = []
     for case in cases:
         block.append(case)
         if len(block) == _BLOCK:
-            yield from _check_block(block, extra, frozenset(readings), laws)
+            yield from _check_block(block, extra, chosen, laws)
             block = []
-    yield from _check_block(block, extra, frozenset(readings), laws)
+    yield from _check_block(block, extra, chosen, laws)
 
 
 def _check_block(

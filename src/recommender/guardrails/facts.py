@@ -90,6 +90,7 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
 
     A missing column is a fact unknown for every row. List columns (``consented_channels``, ``flags``,
     ``phone_timezones``) hold lists or text separated by ``;``; null is unknown, an empty list is known to be empty.
+    Flags may also stand in boolean columns of their own name; what any of the two raises is raised.
     """
     n = len(accounts)
 
@@ -105,6 +106,7 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
     country = _by_value(column("country"), _country)
     subdivision = _by_value(column("subdivision"), lambda value: "" if _is_null(value) else str(value))
     due = _by_value(column("due_date"), _due_day)
+    flag_bits, flags_known = _flag_columns(accounts)
     debtor, account = owner_codes(column("debtor_id"), column("account_id"))
     keyed: dict[tuple[str | None, tuple[str, ...], str, str], int] = {}
     place_key = np.empty(n, dtype=np.int64)
@@ -125,9 +127,9 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
             | due.array(lambda v: v[1], bool)
         ),
         consents=consents.array(int, np.int64),
-        flags=flags.array(lambda v: v[0], np.int64),
+        flags=flags.array(lambda v: v[0], np.int64) | flag_bits,
         opt_outs=flags.array(lambda v: v[1], np.int64),
-        flags_known=flags.array(lambda v: v[2], bool),
+        flags_known=flags.array(lambda v: v[2], bool) | flags_known,
         contacts_known=np.broadcast_to(np.asarray(contacts_known, dtype=bool), (n,)),
         country_known=country.array(lambda v: bool(v[0]), bool),
         party=party.array(lambda v: v[0], np.int64),
@@ -139,6 +141,20 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
         place_key=place_key,
         places=list(keyed),
     )
+
+
+def _flag_columns(accounts: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Flags that come as columns of their own: what they raise, and whether together they say all there is to know."""
+    raised = np.zeros(len(accounts), dtype=np.int64)
+    known = np.full(len(accounts), all(flag in accounts for flag in FLAGS))
+    for position, flag in enumerate(FLAGS):
+        if flag in accounts:
+            value = accounts[flag].reset_index(drop=True).astype(object)
+            off = value.isin([False, 0, "0", "false", "False"]).to_numpy(dtype=bool)
+            null = value.isna().to_numpy(dtype=bool)
+            raised |= np.where(~off & ~null, 1 << position, 0)
+            known &= ~null
+    return raised, known
 
 
 @dataclass(frozen=True)

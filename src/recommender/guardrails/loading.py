@@ -145,6 +145,27 @@ def pack_warnings(packs: Iterable[Pack], on: dt.date) -> list[str]:
     ]
 
 
+def check_readings(readings: Iterable[str], overlays: Iterable[Pack] = ()) -> frozenset[str]:
+    """Refuse the id of a looser reading that no pack offers.
+
+    Raises
+    ------
+    PackError
+    """
+    offered: set[str] = set()
+    for pack in (*(load_pack(name) for name in pack_ids()), *overlays):
+        offered |= {cap.id for cap in pack.caps if cap.alt is not None}
+        offered |= {rule.id for rule in pack.exclusive_channel if rule.alt is not None}
+        offered |= {window.id for window in pack.windows if window.alternative}
+    if unknown := sorted({*readings} - offered):
+        raise PackError(
+            f"No pack offers another reading of {', '.join(unknown)}.",
+            column="readings",
+            mend=f"Readings on offer are {', '.join(sorted(offered))}.",
+        )
+    return frozenset(readings)
+
+
 def rule_books(packs: Sequence[str], overlays: Sequence[Pack] = ()) -> tuple[RuleBook, ...]:
     """Books of the packs asked for, the floor first, overlays last; a pack asked for twice counts once."""
     chosen = [FLOOR, *dict.fromkeys(pack for pack in packs if pack != FLOOR)]

@@ -18,7 +18,7 @@ from recommender.errors import InvalidInput
 from recommender.guardrails.contact_history import ContactHistory
 from recommender.guardrails.evaluation import Law, Verdict, evaluate, rows_by_place, with_place
 from recommender.guardrails.facts import Facts, facts_from_frame, owner_codes, texts
-from recommender.guardrails.loading import RuleBook, check_in_force, parse_pack, rule_books
+from recommender.guardrails.loading import RuleBook, check_in_force, check_readings, parse_pack, rule_books
 from recommender.guardrails.next_instant import NEVER, next_allowed
 from recommender.guardrails.preferences import preference_overlay
 from recommender.guardrails.provenance import Provenance, provenance_of
@@ -91,7 +91,8 @@ class Portfolio:
         facts = facts_from_frame(accounts, contacts_known=contacts is not None)
         extra = [item if isinstance(item, Pack) else parse_pack(item) for item in overlays]
         books, book_of = _books(accounts, packs, extra)
-        laws = [Law.compile(chosen, purpose, frozenset(readings)) for chosen in books]
+        loose = check_readings(readings, extra)
+        laws = [Law.compile(chosen, purpose, loose) for chosen in books]
         every = list({pack.id: pack for chosen in books for book in chosen for pack in book.packs}.values())
         latest = int(starts.max()) if n else 0
         check_in_force(every, datetime.fromtimestamp(latest / 1e6, UTC).date())
