@@ -7,9 +7,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import problems
-from api.routes import health, recommendations
+from api import problems, request_log
+from api.envelope import Envelope
+from api.metrics import Metrics
+from api.rate_limit import RateLimit
+from api.recording import Recorder
+from api.routes import check, decisions, health, metrics, recommendations
 from api.serving import Serving
+from api.shadow import Shadow
 from recommender import __version__
 from recommender.settings import Settings
 
@@ -17,7 +22,7 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application; nothing is read before this is called.
+    """Build the application; nothing is read before this is called, and nothing opened before it starts.
 
     Parameters
     ----------
@@ -25,11 +30,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         None = from the environment.
     """
     chosen = settings or Settings()
+    request_log.configure(readable=chosen.environment == "development")
+    numbers = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.serving = Serving(chosen)
-        yield
+        app.state.recorder = Recorder(chosen.decision_log_url, numbers)
+        try:
+            app.state.serving = Serving(chosen)
+            yield
+            app.state.serving.close()
+        finally:
+            app.state.recorder.close()
 
     app = FastAPI(
         title="Contact recommender",
@@ -38,7 +50,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = chosen
+    app.state.metrics = numbers
+    app.state.rate_limit = RateLimit(chosen.rate_limit)
+    app.state.shadow = Shadow(numbers)
     problems.install(app)
-    app.include_router(health.router)
-    app.include_router(recommendations.router)
+    for routes in (health, metrics, recommendations, decisions, check):
+        app.include_router(routes.router)
+    app.add_middleware(Envelope, metrics=numbers, max_body_bytes=chosen.max_body_bytes)
     return app

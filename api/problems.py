@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -9,49 +10,64 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.request_log import request_id_of
 from api.schemas import Problem
 from recommender.errors import InvalidInput, RecommenderError
+from recommender.store.decisions import DecisionConflict
 
-__all__ = ["install"]
+__all__ = ["ServiceUnavailable", "install", "problem"]
+
+
+class ServiceUnavailable(RecommenderError):
+    """Something that this answer depends on is not there right now, e.g. the decision log."""
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error with the same body."""
+    """Answer every error with the same body; what nobody foresaw is answered by the envelope around the app."""
 
     @app.exception_handler(HTTPException)
-    def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        return _answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        return problem(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         told = "; ".join(
             f"{'.'.join(str(part) for part in one['loc'] if part != 'body')}: {one['msg']}"
             for one in error.errors()[:5]
         )
-        return _answer(422, told)
+        return problem(request, 422, told)
 
     @app.exception_handler(InvalidInput)
-    def _refused(_request: Request, error: InvalidInput) -> JSONResponse:
-        return _answer(422, str(error), column=error.column, rows=list(error.rows[:100]))
+    def _refused(request: Request, error: InvalidInput) -> JSONResponse:
+        return problem(request, 422, str(error), column=error.column, rows=error.rows[:100])
+
+    @app.exception_handler(DecisionConflict)
+    def _conflict(request: Request, error: DecisionConflict) -> JSONResponse:
+        return problem(request, 409, str(error))
 
     @app.exception_handler(RecommenderError)
-    def _failed(_request: Request, error: RecommenderError) -> JSONResponse:
-        return _answer(503, str(error))
-
-    @app.exception_handler(Exception)
-    def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        return _answer(500, "The service failed; the failure was logged. Retry, or report the request id.")
+    def _failed(request: Request, error: RecommenderError) -> JSONResponse:
+        return problem(request, 503, str(error), headers={"Retry-After": "5"})
 
 
-def _answer(
+def problem(
+    request: Request,
     status: int,
     detail: str,
     *,
     column: str | None = None,
-    rows: list[int] | None = None,
-    headers: dict[str, str] | None = None,
+    rows: Sequence[int] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, column=column, rows=rows or [])
+    """Build the body that every error has."""
+    body = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        column=column,
+        rows=list(rows),
+        request_id=request_id_of(request.scope),
+    )
     return JSONResponse(
-        body.model_dump(), status_code=status, media_type="application/problem+json", headers=headers or {}
+        body.model_dump(), status_code=status, media_type="application/problem+json", headers=dict(headers or {})
     )

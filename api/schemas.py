@@ -7,6 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from recommender.tables import OUTCOMES
+
+Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
+Purpose = Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
 Scalar = str | int | float | bool | None
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:\-]+$")]
 
@@ -86,6 +90,9 @@ class RecommendationRequest(Strict):
     top_k: int = Field(3, ge=1, le=50)
     explore: bool = True
     seed: int | None = Field(None, description="Default: the service's own seed.")
+    request_key: Identifier | None = Field(
+        None, description="Idempotency key: repeated, the request is answered from the decision log."
+    )
 
 
 class RankedAction(BaseModel):
@@ -126,8 +133,189 @@ class RecommendationAnswer(BaseModel):
     removed_by_rule: dict[str, int] = Field(
         description="Removed (account, action) pairs by rule id; a pair may fail several."
     )
+    recorded: bool = Field(description="Whether these decisions are in the decision log.")
     notes: list[str]
     recommendations: list[Recommendation]
+
+
+class Outcome(Strict):
+    """One thing that happened after a decision."""
+
+    decision_id: Identifier
+    occurred_at: Annotated[AwareDatetime, Field(strict=False)]
+    outcome: Literal[OUTCOMES] = Field(description="A rung of the outcome ladder.")  # type: ignore[valid-type]
+    amount_minor: int | None = Field(None, ge=0, description="Minor units; only with currency.")
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$", description="ISO 4217.")
+    outcome_id: Identifier | None = Field(
+        None, description="Key of the sender; default: the content, so that the same event told twice counts once."
+    )
+
+
+class OutcomeRequest(Strict):
+    """One or many outcomes; all of them are written down, or none."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "outcomes": [
+                        {
+                            "decision_id": "0123456789abcdef0123456789abcdef",
+                            "occurred_at": "2026-11-23T18:05:00-05:00",
+                            "outcome": "promise_to_pay",
+                        }
+                    ]
+                }
+            ]
+        },
+    )
+
+    outcomes: list[Outcome] = Field(min_length=1)
+
+
+class OutcomeAnswer(BaseModel):
+    """What became of the outcomes."""
+
+    stored: int = Field(description="New ones.")
+    repeated: int = Field(description="Known before, with the same content.")
+    orphans: list[str] = Field(
+        description="Decision ids that the log does not hold; their outcomes are kept and attach when they arrive."
+    )
+
+
+class LoggedOutcome(BaseModel):
+    """An outcome as it was told."""
+
+    outcome_id: str
+    occurred_at: datetime
+    outcome: str
+    amount_minor: int | None
+    currency: str | None
+
+
+class ShadowAnswer(BaseModel):
+    """What the challenger would have done."""
+
+    factors: dict[str, Scalar]
+    expected_reward: float | None
+    policy_version: str
+
+
+class ProvenanceAnswer(BaseModel):
+    """The versions that a decision was made with."""
+
+    policy_version: str
+    model_digest: str | None
+    rule_packs: dict[str, str]
+    holidays_version: str | None
+    tzdata_version: str | None
+    code_version: str | None
+
+
+class DecisionAnswer(BaseModel):
+    """A decision as it was written down, with its outcomes so far."""
+
+    decision_id: str
+    account_id: str
+    debtor_id: str | None
+    request_key: str | None
+    decided_at: datetime
+    contact_at: datetime | None
+    no_contact: bool
+    action: int
+    factors: dict[str, Scalar]
+    propensity: float
+    eligible: list[int] = Field(description="Indices of the actions that the guardrails allowed.")
+    n_actions: int
+    ranking: list[RankedAction]
+    context: dict[str, Scalar]
+    fallback: bool
+    deterministic: bool
+    seed: int | None
+    shadow: ShadowAnswer | None
+    provenance: ProvenanceAnswer
+    outcomes: list[LoggedOutcome]
+
+
+class CheckedContact(Strict):
+    """A contact of the history that a check counts; what is missing is unknown."""
+
+    sent_at: Annotated[AwareDatetime, Field(strict=False)]
+    channel: Channel | None = None
+    account_id: Identifier | int | None = None
+    initiated_by: Literal["creditor", "debtor"] | None = None
+    outcome: Literal["attempt", "delivered", "live_contact", "wrong_party", "not_connected"] | None = None
+    status: Literal["sent", "planned"] | None = None
+    place: str | None = None
+
+
+class CheckedAccount(Strict):
+    """What is known of the account; what is missing is unknown, and denies. A phone number is refused."""
+
+    account_id: Identifier | int | None = None
+    debtor_id: Identifier | int | None = None
+    country: str | None = None
+    subdivision: str | None = None
+    timezone: str | None = None
+    phone_timezones: list[str] | None = Field(None, description="IANA zones that the phone may be in.")
+    due_date: Annotated[date | None, Field(strict=False)] = None
+    balance_minor: int | float | None = None
+    consented_channels: list[str] | None = None
+    flags: list[str] | None = None
+    party: Literal["debtor", "codebtor", "guarantor", "reference"] | None = None
+    place: Literal["home", "work"] | None = None
+    preferences: dict[str, Any] | None = None
+
+
+class CheckRequest(Strict):
+    """One contact to judge before it is sent."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "1",
+                    "packs": ["CO"],
+                    "at": "2026-11-23T10:00:00-05:00",
+                    "channel": "sms",
+                    "purpose": "collection",
+                    "account": {
+                        "account_id": "A1",
+                        "country": "CO",
+                        "timezone": "America/Bogota",
+                        "due_date": "2026-11-01",
+                        "balance_minor": 1200000,
+                        "consented_channels": ["sms"],
+                        "flags": [],
+                        "party": "debtor",
+                    },
+                    "contacts": [],
+                }
+            ]
+        },
+    )
+
+    id: str | int | None = None
+    packs: list[str] = Field(min_length=1)
+    at: Annotated[AwareDatetime, Field(strict=False)]
+    channel: Channel
+    purpose: Purpose = "collection"
+    account: CheckedAccount = Field(default_factory=CheckedAccount)
+    contacts: list[CheckedContact] | None = Field(None, description="Null or absent = unknown, which denies.")
+
+
+class CheckAnswer(BaseModel):
+    """Whether the contact may be made."""
+
+    id: str | int | None
+    allowed: bool
+    rules: list[str] = Field(description="Every rule that fails.")
+    citations: dict[str, str] = Field(description="Law and article behind each of them, where there is one.")
+    next_allowed_at: str | None = Field(description="UTC; null when not within 60 days.")
 
 
 class Problem(BaseModel):
@@ -139,3 +327,4 @@ class Problem(BaseModel):
     detail: str
     column: str | None = None
     rows: list[int] = Field(default_factory=list)
+    request_id: str | None = None

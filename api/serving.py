@@ -6,10 +6,12 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from recommender.artefact import MANIFEST
+from api.following import RegistryFollower
+from recommender.artefact import MANIFEST, digest_of
 from recommender.cold_start import SeedStrategy
 from recommender.decisions import default_actions
 from recommender.errors import RecommenderError
@@ -28,15 +30,30 @@ class Served:
     strategy: ContactStrategy | SeedStrategy
     source: str
     note: str | None = None
+    digest: str | None = None
 
     @property
     def is_model(self) -> bool:
         """Whether something was learnt, or the seed rules answer."""
         return isinstance(self.strategy, ContactStrategy)
 
+    @classmethod
+    def load(cls, path: Path, source: str, note: str | None = None) -> Served:
+        """Read a saved strategy, so far that the first request finds everything computed.
+
+        Raises
+        ------
+        ArtefactError
+        """
+        strategy = ContactStrategy.load(path)
+        return cls(strategy, source, note, digest_of(strategy.to_files()))
+
 
 class Serving:
     """Keeps the current strategy; a reader always sees a whole one.
+
+    A saved strategy (``model_path``) is looked at again by requests, every few seconds. A registry is followed by a
+    thread, so that no request waits for it.
 
     Parameters
     ----------
@@ -48,17 +65,39 @@ class Serving:
         self._lock = threading.Lock()
         self._seen: float | None = None
         self._checked = float("-inf")
+        self._seeds = SeedStrategy(default_actions(settings.contact_hours))
         self._served = self._seed_rules("no model has been trained yet")
-        self.refresh()
+        self._follower: RegistryFollower[Served] | None = None
+        if settings.registry_uri is None:
+            self.refresh()
+        else:
+            self._follower = RegistryFollower(settings, settings.registry_uri, Served.load)
+            self._follower.start()
 
     def current(self) -> Served:
-        """The strategy to answer with; looks for a newer one every few seconds."""
+        """The strategy to answer with."""
+        if self._follower is not None:
+            note = self._follower.trouble or "the registry has no champion yet"
+            return self._follower.champion or self._seed_rules(note)
         if time.monotonic() - self._checked > self._settings.registry_poll_seconds and self._lock.acquire(False):
             try:
                 self.refresh()
             finally:
                 self._lock.release()
         return self._served
+
+    def challenger(self) -> Served | None:
+        """The strategy to ask beside it, in shadow mode."""
+        return None if self._follower is None else self._follower.challenger
+
+    def registry(self) -> dict[str, Any] | None:
+        """What is known of the registry, None when none is followed."""
+        return None if self._follower is None else self._follower.to_dict()
+
+    def close(self) -> None:
+        """Stop following."""
+        if self._follower is not None:
+            self._follower.stop()
 
     def refresh(self) -> None:
         """Load the saved strategy when it is new; keep the one in use when the new one cannot be loaded."""
@@ -71,16 +110,16 @@ class Serving:
         if stamp == self._seen:
             return
         try:
-            strategy = ContactStrategy.load(manifest.parent)
+            served = Served.load(manifest.parent, str(path))
         except RecommenderError as error:
             _log.error("model refused", path=str(path), reason=str(error))
             note = f"the saved model was refused: {error}"
             if not self._served.is_model:
                 self._served = self._seed_rules(note)
         else:
-            self._served = Served(strategy, str(path))
-            _log.info("model loaded", path=str(path), version=strategy.version_)
+            self._served = served
+            _log.info("model loaded", path=str(path), version=served.strategy.version_)
         self._seen = stamp
 
     def _seed_rules(self, note: str) -> Served:
-        return Served(SeedStrategy(default_actions(self._settings.contact_hours)), "seed rules", note)
+        return Served(self._seeds, "seed rules", note)

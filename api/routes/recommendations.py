@@ -2,172 +2,98 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from fastapi import APIRouter, HTTPException
 
-from api.deps import KeyDep, ServedDep, SettingsDep
-from api.schemas import Account, RankedAction, Recommendation, RecommendationAnswer, RecommendationRequest
+from api.answers import logged_recommendation
+from api.deciding import decide_parts, recommendations, records_of
+from api.deps import KeyDep, MetricsDep, RecorderDep, ServedDep, ServingDep, SettingsDep, ShadowDep
+from api.schemas import Recommendation, RecommendationAnswer, RecommendationRequest
 from recommender import __version__
-from recommender.decisions import Decided, decide
-from recommender.errors import InvalidInput
-from recommender.store.privacy import refuse_contact_data
+from recommender.settings import Settings
+from recommender.store.decisions import DecisionRecord
 
 router = APIRouter(prefix="/v1", tags=["recommendations"], dependencies=[KeyDep])
-_MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
-_FACTS = (
-    "account_id",
-    "debtor_id",
-    "country",
-    "subdivision",
-    "timezone",
-    "phone_timezones",
-    "due_date",
-    "balance_minor",
-    "consented_channels",
-    "flags",
-    "party",
-)
+_NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
 
 
 @router.post("/recommendations")
-def recommend(request: RecommendationRequest, served: ServedDep, settings: SettingsDep) -> RecommendationAnswer:
-    """Rank the next-best actions of each account.
+def recommend(
+    request: RecommendationRequest,
+    served: ServedDep,
+    serving: ServingDep,
+    settings: SettingsDep,
+    recorder: RecorderDep,
+    shadow: ShadowDep,
+    metrics: MetricsDep,
+) -> RecommendationAnswer:
+    """Rank the next-best actions of each account and write the decisions down.
 
     Rank 1 is the action to dispatch; its ``propensity`` is the probability with which it was drawn. Without a model
     the seed rules answer and say so. Unknown consent, flags, party or history deny: then the answer is NO_CONTACT.
+    Repeated (the same account, ``as_of`` and seed, or the same ``request_key``), it is answered from the log.
     """
     if len(request.accounts) > settings.max_accounts:
         raise HTTPException(413, f"At most {settings.max_accounts:,} accounts in one request; send several.")
-    as_of = request.as_of or datetime.now(UTC)
-    accounts = accounts_frame(request.accounts, settings.packs)
-    contacts = contacts_frame(request.accounts)
-    known = np.array([account.contacts is not None for account in request.accounts])
-    answers: list[Recommendation | None] = [None] * len(accounts)
+    answers: dict[int, Recommendation] = {}
+    with recorder.one_at_a_time(request.request_key):
+        before = {record.account_id: record for record in recorder.decided_before(request.request_key)}
+        _check_same_request(request, before, settings)
+        as_of = request.as_of or (next(iter(before.values())).decided_at if before else datetime.now(UTC))
+        for position, account in enumerate(request.accounts):
+            if account.account_id in before:
+                answers[position] = logged_recommendation(before[account.account_id])
+        repeated = len(answers)
+        rest = [position for position in range(len(request.accounts)) if position not in answers]
+        parts = decide_parts(request, rest, as_of, served, settings)
+        logged: dict[str, DecisionRecord] = {}
+        if recorder.keeps:
+            challenger = serving.challenger()
+            records = [record for part in parts for record in records_of(part, served, challenger, shadow)]
+            logged, known = recorder.write(records)
+            repeated += known
+    notes: dict[str, None] = {}
     removed: Counter[str] = Counter()
-    notes = dict.fromkeys([served.note] if served.note else [])
-    packs: dict[str, Any] = {}
-    for rows, history in ((np.flatnonzero(known), contacts), (np.flatnonzero(~known), None)):
-        if not rows.size:
-            continue
-        decided = decide(
-            accounts.iloc[rows].reset_index(drop=True),
-            strategy=served.strategy,
-            as_of=as_of,
-            packs=settings.packs,
-            contacts=history,
-            top_k=request.top_k,
-            explore=request.explore,
-            seed=settings.seed if request.seed is None else request.seed,
-        )
-        for row, answer in zip(rows.tolist(), _recommendations(accounts.iloc[rows], decided), strict=True):
-            answers[row] = answer
-        removed.update(decided.eligibility.counts())
-        notes |= dict.fromkeys(_notes(decided))
-        packs = decided.eligibility.provenance.to_dict()
-    packs.pop("sources", None)
+    law: dict[str, Any] = {}
+    for part in parts:
+        made = recommendations(part, logged)
+        answers |= zip(part.positions, made, strict=True)
+        for one in made:
+            channel = one.actions[0].factors.get("channel")
+            metrics.decision(one.policy, None if channel is None else str(channel))
+        removed.update(part.decided.eligibility.counts())
+        law = part.decided.eligibility.provenance.to_dict()
+        notes |= dict.fromkeys([served.note or "", *law["warnings"]])
+        if part.decided.missing_features:
+            notes[f"features taken as missing: {', '.join(part.decided.missing_features)}"] = None
+    metrics.removals(removed)
+    if repeated:
+        notes[f"{repeated:,} of these decisions had been made before: answered from the decision log"] = None
+    if not recorder.keeps:
+        notes[_NOT_KEPT] = None
+    versions = {record.provenance.policy_version for record in before.values()}
     return RecommendationAnswer(
         as_of=as_of,
-        policy_version=served.strategy.version_,
+        policy_version=versions.pop() if versions and not parts else served.strategy.version_,
         code_version=__version__,
-        packs=packs,
+        packs={name: value for name, value in law.items() if name != "sources"},
         removed_by_rule=dict(removed),
+        recorded=recorder.keeps,
         notes=[note for note in notes if note],
-        recommendations=[answer for answer in answers if answer is not None],
+        recommendations=[answers[position] for position in range(len(request.accounts))],
     )
 
 
-def _notes(decided: Decided) -> list[str]:
-    notes = list(decided.eligibility.provenance.warnings)
-    if decided.missing_features:
-        notes.append(f"features taken as missing: {', '.join(decided.missing_features)}")
-    return notes
-
-
-def accounts_frame(accounts: list[Account], packs: tuple[str, ...]) -> pd.DataFrame:
-    """One row an account: facts and features side by side; a feature may not overwrite a fact."""
-    rows = []
-    for position, account in enumerate(accounts):
-        refuse_contact_data(account.features, argument=f"accounts[{position}].features")
-        facts = {name: getattr(account, name) for name in _FACTS}
-        if clash := sorted(set(facts) & set(account.features) - {"balance_minor", "country"}):
-            raise InvalidInput(
-                f"accounts[{position}].features repeats the fact {clash[0]!r}.",
-                column=clash[0],
-                rows=[position],
-                mend="Give it once, beside features.",
+def _check_same_request(request: RecommendationRequest, before: dict[str, DecisionRecord], settings: Settings) -> None:
+    """Refuse a key that was used for another request."""
+    seed = settings.seed if request.seed is None else request.seed
+    asked = {account.account_id for account in request.accounts}
+    for record in before.values():
+        other_moment = request.as_of is not None and request.as_of != record.decided_at
+        if other_moment or record.seed != seed or record.account_id not in asked:
+            raise HTTPException(
+                409, "This request_key was used for other accounts, another as_of or seed; give each request its own."
             )
-        given = {name: value for name, value in account.features.items() if name not in facts or facts[name] is None}
-        rows.append(
-            {**facts, **given, "packs": account.packs or list(packs), "contacts_known": account.contacts is not None}
-        )
-    return pd.DataFrame(rows)
-
-
-def contacts_frame(accounts: list[Account]) -> pd.DataFrame:
-    """All contacts of the request in one frame."""
-    rows = [contact.model_dump() for account in accounts for contact in account.contacts or []]
-    columns = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "hour", "tone", "reward"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _recommendations(accounts: pd.DataFrame, decided: Decided) -> list[Recommendation]:
-    allowed = decided.eligibility
-    eligible = allowed.mask.sum(axis=1)
-    searched = 0
-    answers = []
-    for row, part in decided.ranked.groupby("row", sort=True):
-        position = int(row)
-        first = part.iloc[0]
-        idle = eligible[position] <= 1
-        searched += int(idle)
-        answers.append(
-            Recommendation(
-                account_id=str(accounts["account_id"].iloc[position]),
-                decision_id=first["decision_id"],
-                policy=first["policy"],
-                deterministic=bool(first["deterministic"]),
-                actions=[_action(one, decided.actions.factor_names) for one in part.to_dict(orient="records")],
-                eligible_actions=int(eligible[position]),
-                needs_human=bool(allowed.needs_human[position]),
-                next_allowed_at=_next_allowed(decided, position) if idle and searched <= _MOST_SEARCHED else None,
-            )
-        )
-    return answers
-
-
-def _next_allowed(decided: Decided, row: int) -> datetime | None:
-    """Earliest instant at which any channel becomes legal for an account that is left alone now."""
-    codes = decided.actions.codes[:, decided.actions.factor_names.index("channel")]
-    first_of_channel = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes[codes >= 0])]
-    found = [decided.eligibility.next_allowed_at(row, action) for action in first_of_channel]
-    return min((instant for instant in found if instant is not None), default=None)
-
-
-def _action(row: dict[str, Any], factors: tuple[str, ...]) -> RankedAction:
-    levels = {name: None if pd.isna(row[name]) else row[name] for name in factors}
-    return RankedAction(
-        rank=row["rank"],
-        no_contact=all(level is None for level in levels.values()),
-        factors=levels,
-        contact_at=_instant(row["contact_at"]),
-        expected_reward=_number(row["expected_reward"]),
-        lo=_number(row["lo"]),
-        hi=_number(row["hi"]),
-        propensity=row["propensity"],
-        evidence=row["evidence"],
-        support=bool(row["support"]),
-    )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _instant(value: Any) -> datetime | None:
-    return None if value is None or pd.isna(value) else pd.Timestamp(value).to_pydatetime()

@@ -19,7 +19,8 @@ class Settings(BaseSettings):
     Built once, in ``create_app`` or in a pipeline's ``main``, and passed on.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="forbid", frozen=True)
+    # What is wrong with a setting is told without repeating it: it may be a key or hold a password.
+    model_config = SettingsConfigDict(env_prefix="RECOMMENDER_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = Field(
         "development", description="In production the API refuses to start without keys."
@@ -28,16 +29,28 @@ class Settings(BaseSettings):
         Path("models/strategy"), description="Directory of a saved strategy; without one the seed rules answer."
     )
     registry_uri: str | None = Field(
-        None, description="MLflow tracking URI; when set, the alias champion is served and followed."
+        None, repr=False, description="MLflow tracking URI; when set, the alias champion is served and followed."
     )
     registry_model: str = Field("contact-strategy", description="Name of the registered model.")
     registry_poll_seconds: float = Field(15.0, gt=0, description="How often the registry is asked for a new champion.")
+    registry_cache: Path = Field(
+        Path("models/cache"), description="Folder for fetched strategies; what was served last outlives an outage."
+    )
+    shadow: bool = Field(
+        False, description="Log what the alias challenger would have done beside each decision; never dispatched."
+    )
     decision_log_url: str | None = Field(
-        None, description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept."
+        None,
+        repr=False,
+        description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
-    max_accounts: int = Field(5_000, ge=1, description="Most accounts in one request.")
+    max_accounts: int = Field(5_000, ge=1, description="Most accounts, or outcomes, in one request.")
+    max_body_bytes: int = Field(32 * 2**20, ge=1_024, description="Largest request body.")
+    rate_limit: str | None = Field(
+        None, description="Requests of one key (or client, without keys), e.g. '600/minute'; none by default."
+    )
     seed: int = Field(0, description="Part of the key that draws the dispatched action.")
     contact_hours: tuple[int, ...] = Field(tuple(range(7, 21)), description="Hours of the cold-start action space.")
 
