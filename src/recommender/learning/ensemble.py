@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -113,6 +113,7 @@ class RewardEnsemble:
         random_state: int,
         weight: Floats | None = None,
         order: Floats | None = None,
+        tree_settings: TreeSettings | None = None,
     ) -> Self:
         """Fit members by folds, weigh them, fit them again on every row."""
         n = len(action)
@@ -156,6 +157,8 @@ class RewardEnsemble:
         n_folds = int(folds.max()) + 1
         tiny = n < _FEWEST_ROWS
         tree_plans = {} if tiny else self._tree_plans(target, family)
+        if tree_settings is not None and "trees" in tree_plans:
+            tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
         full = dict(zip(plans, _run([_glm_job(rows, plan, None, None) for plan in plans], n_jobs), strict=True))
         # precisions learnt on every row would leak into small folds; in large ones they are all but the same
         known = n > _SHARE_PRECISIONS_FROM

@@ -18,6 +18,7 @@ from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
 from recommender.learning.training_set import TrainingSet
+from recommender.learning.trees import TreeSettings
 
 __all__ = ["RewardModel"]
 
@@ -41,7 +42,14 @@ class RewardModel:
     actions_: ActionSpace
     columns_: tuple[str, ...]
 
-    def fit(self, training: TrainingSet, *, n_jobs: int = 1, random_state: int = 0) -> Self:
+    def fit(
+        self,
+        training: TrainingSet,
+        *,
+        n_jobs: int = 1,
+        random_state: int = 0,
+        tree_settings: TreeSettings | None = None,
+    ) -> Self:
         """Learn from logged decisions.
 
         Parameters
@@ -50,12 +58,15 @@ class RewardModel:
         n_jobs : int
             Threads; the result does not depend on it.
         random_state : int
+        tree_settings : TreeSettings, optional
+            Settings of the boosted member of the event model, e.g. from tuning; the defaults adapt to the log.
 
         Returns
         -------
         RewardModel
             Itself.
         """
+        self._tree_settings = tree_settings
         self.actions_ = training.actions
         self._encoder = ContextEncoder.fit(training.context, training.categorical)
         self.columns_ = self._encoder.names
@@ -150,6 +161,7 @@ class RewardModel:
             n_jobs=n_jobs,
             random_state=random_state,
             order=None if training.order is None else training.order[part],
+            tree_settings=self._tree_settings if family == "binomial" else None,
         )
 
     def expected_reward(self, context: pd.DataFrame) -> NDArray[np.float64]:
