@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +19,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.guardrails.vocabulary import CHANNELS
 from recommender.history import BuildReport, Built, build_feedback
+from recommender.store.decisions import DecisionLog, read_feedback_frame
 from recommender.store.log_files import roles_path, write_log
 from recommender.store.tables_io import read_table, write_quarantine
 
@@ -68,12 +72,33 @@ def run(
     no_contact: Annotated[
         bool | None, typer.Option(help="Whether NO_CONTACT is an action; default: if decided.")
     ] = None,
+    from_log: Annotated[
+        str | None, typer.Option(help="Instead of tables: SQLAlchemy URL of the service's own decision log.")
+    ] = None,
+    drop_other_spaces: Annotated[
+        bool, typer.Option(help="With --from-log: leave out decisions whose action the action space lacks.")
+    ] = False,
 ) -> None:
     """Turn raw tables into a log: contracts, quarantine, context as of each decision, rewards in a window.
+
+    With --from-log, the decisions and outcomes that the scoring API wrote down; a reward is known once its window has
+    passed. The action space is that of the latest decision, or the one of --actions.
 
     Then: python -m pipelines doctor LOG, python -m pipelines train LOG
     """
     console = Console()
+    if from_log is not None:
+        ingest_decisions(
+            from_log,
+            out,
+            console,
+            actions_file=actions,
+            reward=reward,
+            window_days=window_days,
+            as_of=_instant(as_of),
+            drop_other_spaces=drop_other_spaces,
+        )
+        return
     built, folder = build_from_sources(
         {
             "accounts": accounts,
@@ -140,6 +165,64 @@ def build_from_sources(
     return built, quarantine
 
 
+def ingest_decisions(
+    url: str,
+    out: Path,
+    console: Console,
+    *,
+    actions_file: Path | None,
+    reward: str,
+    window_days: float,
+    as_of: datetime,
+    drop_other_spaces: bool,
+) -> None:
+    """Write the decision log of the service as a log to train on and to evaluate on."""
+    with DecisionLog(url) as log:
+        space = _latest_space(log, as_of) if actions_file is None else read_actions(actions_file)
+        with console.status("Joining decisions with their outcomes ..."):
+            frame, roles = read_feedback_frame(
+                log, space, reward, window_days, as_of, other_spaces="drop" if drop_other_spaces else "raise"
+            )
+        orphans = len(log.orphans())
+    save_log(frame, out, actions=space, roles=roles, eligible=roles["eligible"])
+    known = int(frame[roles["reward"]].notna().sum())
+    console.print(
+        f"{len(frame):,} decisions, {known:,} with a known reward ({reward} within {window_days:g} days), the others "
+        f"not mature by {as_of.isoformat()}",
+        highlight=False,
+    )
+    if orphans:
+        console.print(f"[yellow]{orphans:,} outcomes name a decision that the log does not hold[/]", highlight=False)
+    console.print(f"log: {out}", highlight=False)
+
+
+def _instant(as_of: str | None) -> datetime:
+    """Read an instant with its offset; None is now."""
+    try:
+        instant = datetime.now(UTC) if as_of is None else datetime.fromisoformat(as_of)
+    except ValueError:
+        instant = datetime.min  # noqa: DTZ901 - refused below, like any instant without an offset
+    if instant.tzinfo is None:
+        raise InvalidInput.in_column(
+            "as_of", "is no instant with a UTC offset", values=[as_of], mend="Write e.g. 2026-11-22T10:00:00-05:00."
+        )
+    return instant
+
+
+def _latest_space(log: DecisionLog, as_of: datetime) -> ActionSpace:
+    """Action space of the latest decision, looked for from the end."""
+    for days in (1, 30, None):
+        since = None if days is None else as_of - timedelta(days=days)
+        latest = None
+        for rows in log.rows(since, None):
+            latest = rows[-1]
+        if latest is not None:
+            return ActionSpace.from_dict(latest["action_space"])
+    raise InvalidInput(
+        "The decision log holds no decision.", column="from_log", mend="Check that the service writes to this log."
+    )
+
+
 def read_actions(path: Path) -> ActionSpace:
     """Read an action space from ``ActionSpace.to_dict()`` as JSON, alone or under the key ``actions``."""
     try:
@@ -175,15 +258,25 @@ def action_space(
 
 
 def save(built: Built, out: Path) -> None:
-    """Write the log and its roles; an eligible set becomes one boolean column an action."""
-    frame, roles = built.frame, dict(built.roles)
-    if built.eligible is not None:
-        names = [f"eligible_{action:04d}" for action in range(built.eligible.shape[1])]
-        frame = pd.concat([frame, pd.DataFrame(built.eligible, columns=names)], axis=1)
-        roles["eligible"] = names
-    write_log(frame, out, actions=built.feedback.actions, roles=roles)
-    if built.eligible is not None:
-        told = json.loads(roles_path(out).read_text(encoding="utf-8")) | {"eligible": roles["eligible"]}
+    """Write the log that was built."""
+    save_log(built.frame, out, actions=built.feedback.actions, roles=built.roles, eligible=built.eligible)
+
+
+def save_log(
+    frame: pd.DataFrame,
+    out: Path,
+    *,
+    actions: ActionSpace,
+    roles: Mapping[str, Any],
+    eligible: NDArray[np.bool_] | None,
+) -> None:
+    """Write a log and its roles; an eligible set becomes one boolean column an action."""
+    names = [] if eligible is None else [f"eligible_{action:04d}" for action in range(eligible.shape[1])]
+    if eligible is not None:
+        frame = pd.concat([frame, pd.DataFrame(eligible, columns=names)], axis=1)
+    write_log(frame, out, actions=actions, roles=roles)
+    if names:
+        told = json.loads(roles_path(out).read_text(encoding="utf-8")) | {"eligible": names}
         roles_path(out).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
