@@ -1,0 +1,74 @@
+"""Weights, choice by value and calibration from out-of-fold scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from recommender.learning.stacking import calibrate, choose_by_value, group_folds, stack_weights
+
+
+def test_groups_never_straddle_folds_and_folds_are_even() -> None:
+    """Rows of one account share a fold, however skewed the accounts are."""
+    groups = np.repeat(np.arange(60), np.arange(1, 61))
+    folds = group_folds(groups, 3, 0)
+    assert all(len(set(folds[groups == g])) == 1 for g in range(60))
+    assert np.bincount(folds).max() < 1.1 * np.bincount(folds).min()
+
+
+def test_weight_goes_to_the_member_that_predicts() -> None:
+    """A member of pure noise gets next to nothing; weights are never negative."""
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=20_000)
+    target = (rng.random(20_000) < expit(signal - 1)).astype(float)
+    weights, intercept = stack_weights(np.column_stack([signal, rng.normal(size=20_000)]), target, "binomial")
+    assert weights[0] == pytest.approx(1.0, abs=0.08)
+    assert 0 <= weights[1] < 0.08
+    assert intercept == pytest.approx(-1.0, abs=0.08)
+
+
+def test_few_rows_leave_weights_near_the_mean() -> None:
+    """Thirty rows cannot tell two members apart, so both keep about half."""
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(30, 2)) * 0.5
+    weights, _ = stack_weights(scores, (rng.random(30) < 0.1).astype(float), "binomial")
+    assert np.abs(weights - 0.5).max() < 0.35
+
+
+def test_value_overrules_log_loss_only_when_clear() -> None:
+    """The member with the better top actions wins with enough rows; noise never dethrones the stack."""
+    rng = np.random.default_rng(2)
+    n, n_actions = 20_000, 8
+    truth = np.full((n, n_actions), 0.1)
+    truth[np.arange(n), rng.integers(0, n_actions, n)] = 0.4
+    action = rng.integers(0, n_actions, n)
+    target = (rng.random(n) < truth[np.arange(n), action]).astype(float)
+    scores = [rng.normal(size=(n, n_actions)).astype(np.float32), truth.astype(np.float32)]
+    shared = np.full((n, n_actions), target.mean(), dtype=np.float32)
+    weight = np.full(n, float(n_actions))
+    best, gains, errors = choose_by_value(
+        scores, np.array([[1.0, 0.0], [0.0, 1.0]]), action, target, weight, shared, n_best=1
+    )
+    assert best == 1
+    assert gains[1] == pytest.approx(0.4 - truth.mean(), abs=4 * errors[1])
+    noise = [scores[0], rng.normal(size=(n, n_actions)).astype(np.float32)]
+    best, _, _ = choose_by_value(
+        noise, np.array([[1.0, 0.0], [0.0, 1.0]]), action, target, weight, shared, n_best=1, standard_errors=3.0
+    )
+    assert best == 0
+
+
+def test_calibration_mends_level_and_advantage_apart() -> None:
+    """An advantage that was exaggerated twofold is halved while the level stays."""
+    rng = np.random.default_rng(3)
+    level, advantage = rng.normal(-2, 0.5, 40_000), rng.normal(0, 0.8, 40_000)
+    target = (rng.random(40_000) < expit(level + 0.5 * advantage)).astype(float)
+    found = calibrate(level, advantage, target, "binomial")
+    assert found.level == pytest.approx(1.0, abs=0.1)
+    assert found.advantage == pytest.approx(0.5, abs=0.06)
+    share = np.full(4, 0.25)
+    eta = rng.normal(size=(5, 4))
+    np.testing.assert_allclose(
+        found.apply(eta, share)[:, 1] - found.apply(eta, share)[:, 0], found.advantage * (eta[:, 1] - eta[:, 0])
+    )
