@@ -228,7 +228,11 @@ def measure(task: Task, scores: np.ndarray, *, absolute: bool) -> dict[str, floa
         random = np.random.default_rng(0).integers(0, truth.shape[1], len(scores))
         predicted, true = scores[rows, random], truth[rows, random]
         parts = np.array_split(np.argsort(predicted), 10)
-        result["decile"] = float(np.mean([abs(predicted[p].mean() / max(true[p].mean(), 1e-9) - 1) for p in parts]))
+        result["decile"] = float(
+            np.mean(
+                [abs(predicted[p].mean() - true[p].mean()) / max(true[p].mean(), 0.05 * true.mean()) for p in parts]
+            )
+        )
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel, Crossing, Family
-from recommender.learning.drift import fit_stepped, recent_rows
+from recommender.learning.bilinear import BilinearModel, Family
+from recommender.learning.drift import recent_rows
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.linear_design import LinearDesign
+from recommender.learning.member_jobs import FitRows, RegressionPlan, regression_job, run_jobs, tree_job
 from recommender.learning.stacking import (
     Calibration,
     Floats,
@@ -34,23 +34,6 @@ _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What every member is fitted on."""
-
-    encoder: ContextEncoder
-    X: Floats
-    designs: Mapping[str, LinearDesign]
-    U: Mapping[str, Floats]
-    actions: ActionSpace
-    action: NDArray[np.int64]
-    target: Floats
-    weight: Floats | None
-    family: Family
-    random_state: int
-    recent: NDArray[np.bool_] | None = None
-
-
 @dataclass
 class EnsembleReport:
     """What was chosen, for logs and cards."""
@@ -66,14 +49,6 @@ class EnsembleReport:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description."""
         return dict(vars(self))
-
-
-@dataclass(frozen=True)
-class _GlmPlan:
-    name: str
-    design: str
-    crossing: Crossing = "pairs"
-    prior_scale: float = 1.0
 
 
 class RewardEnsemble:
@@ -127,7 +102,7 @@ class RewardEnsemble:
         if family == "binomial":
             recent, drift = recent_rows(linear, U, actions, action, target, order, random_state=random_state)
         self.with_time = recent is not None
-        rows = _Rows(
+        rows = FitRows(
             encoder,
             X if recent is None else np.column_stack([X, recent]),
             self.designs,
@@ -142,16 +117,16 @@ class RewardEnsemble:
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
         plans = [
-            _GlmPlan("linear", "linear"),
-            _GlmPlan("curved", "curved"),
-            _GlmPlan("constant", "constant"),
-            _GlmPlan("scorecard", "linear", "none"),
+            RegressionPlan("linear", "linear"),
+            RegressionPlan("curved", "curved"),
+            RegressionPlan("constant", "constant"),
+            RegressionPlan("scorecard", "linear", "none"),
         ]
         if n <= 30_000:
             plans += [
-                _GlmPlan("firm", "linear", prior_scale=4.0),
-                _GlmPlan("firmer", "curved", prior_scale=8.0),
-                _GlmPlan("firm factors", "linear", "factors", 3.0),
+                RegressionPlan("firm", "linear", prior_scale=4.0),
+                RegressionPlan("firmer", "curved", prior_scale=8.0),
+                RegressionPlan("firm factors", "linear", "factors", 3.0),
             ]
         folds = group_folds(groups, 3 if n > 3_000 else 5, random_state)
         n_folds = int(folds.max()) + 1
@@ -159,14 +134,18 @@ class RewardEnsemble:
         tree_plans = {} if tiny else self._tree_plans(target, family)
         if tree_settings is not None and "trees" in tree_plans:
             tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
-        full = dict(zip(plans, _run([_glm_job(rows, plan, None, None) for plan in plans], n_jobs), strict=True))
+        full = dict(
+            zip(plans, run_jobs([regression_job(rows, plan, None, None) for plan in plans], n_jobs), strict=True)
+        )
         # precisions learnt on every row would leak into small folds; in large ones they are all but the same
         known = n > _SHARE_PRECISIONS_FROM
         jobs: list[Callable[[], Any]] = []
         for fold in range(0 if tiny else n_folds):
-            jobs += [_tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
-            jobs += [_glm_job(rows, plan, folds != fold, full[plan].precision if known else None) for plan in plans]
-        fitted = iter(_run(jobs, n_jobs))
+            jobs += [tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
+            jobs += [
+                regression_job(rows, plan, folds != fold, full[plan].precision if known else None) for plan in plans
+            ]
+        fitted = iter(run_jobs(jobs, n_jobs))
         names = [*tree_plans, *(plan.name for plan in plans)]
         if tiny:  # nothing can be held out: the constant alone, in sample
             names, folds = ["constant"], np.zeros(n, dtype=np.int64)
@@ -199,7 +178,7 @@ class RewardEnsemble:
 
     def _weigh(
         self,
-        rows: _Rows,
+        rows: FitRows,
         names: list[str],
         by_fold: list[dict[str, Any]],
         folds: NDArray[np.int64],
@@ -379,51 +358,3 @@ def _losses(logged: Floats, target: Floats, family: Family) -> list[float]:
     if family == "binomial":
         return [float((np.logaddexp(0.0, eta) - target * eta).mean()) for eta in logged.T]
     return [float(((eta - target) ** 2).mean()) for eta in logged.T]
-
-
-def _run(jobs: Sequence[Callable[[], Any]], n_jobs: int) -> list[Any]:
-    """Run single-threaded jobs side by side; which thread runs what never shows in the result."""
-    if n_jobs <= 1:
-        return [job() for job in jobs]
-    with ThreadPoolExecutor(n_jobs) as pool:
-        return list(pool.map(lambda job: job(), jobs))
-
-
-def _glm_job(
-    rows: _Rows, plan: _GlmPlan, keep: NDArray[np.bool_] | None, precision: Floats | None
-) -> Callable[[], BilinearModel]:
-    def job() -> BilinearModel:
-        part = slice(None) if keep is None else keep
-        return fit_stepped(
-            rows.designs[plan.design],
-            rows.U[plan.design][part],
-            None if rows.recent is None else rows.recent[part],
-            rows.actions,
-            rows.action[part],
-            rows.target[part],
-            family=rows.family,
-            weight=None if rows.weight is None else rows.weight[part],
-            crossing=plan.crossing,
-            prior_scale=plan.prior_scale,
-            precision=precision,
-        )
-
-    return job
-
-
-def _tree_job(rows: _Rows, settings: TreeSettings, held_out: NDArray[np.bool_]) -> Callable[[], ActionTrees]:
-    def job() -> ActionTrees:
-        return ActionTrees.fit(
-            rows.X,
-            rows.encoder.categorical_positions,
-            rows.actions,
-            rows.action,
-            rows.target,
-            settings=settings,
-            weight=rows.weight,
-            held_out=held_out,
-            n_jobs=1,
-            random_state=rows.random_state,
-        )
-
-    return job

@@ -20,6 +20,7 @@ _CLIP = 4.0
 _MOST_LEVELS = 40
 _BENDS = (0.15, 0.35, 0.5, 0.65, 0.85)
 _MOST_TERMS = 400
+_MOST_CELLS = 1.2e8
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,11 @@ class LinearDesign:
         return U
 
     def curved(self, U: NDArray[np.float64]) -> LinearDesign:
-        """Add saturating functions of every number, so that effects may bend; each number's bends share precisions."""
+        """Add saturating functions of every number, so that effects may bend; each number's bends share precisions.
+
+        Columns are added while the design stays within memory: fewer where there are very many rows.
+        """
+        most = min(_MOST_TERMS, max(len(self.terms), int(_MOST_CELLS / max(len(U), 1))))
         terms = list(self.terms)
         group = int(self.groups.max())
         for j, term in enumerate(self.terms):
@@ -135,7 +140,7 @@ class LinearDesign:
                 continue
             u = U[:, j]
             points = np.unique(np.quantile(u, _BENDS))
-            if len(points) < 2 or len(terms) + len(points) > _MOST_TERMS:
+            if len(points) < 2 or len(terms) + len(points) > most:
                 continue
             group += 1
             terms += [LinearTerm("bend", -1, j, group, float(p), float(_bend(u, p).mean())) for p in points]
