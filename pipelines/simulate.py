@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
 
-from recommender.simulation import simulate, simulate_portfolio
+from recommender.simulation import simulate, simulate_portfolio, simulate_tables
 from recommender.store.log_files import write_frame, write_log
 
 
@@ -24,12 +25,15 @@ def run(
     contacts: Annotated[int, typer.Option(min=100, help="Past contacts in the log.")] = 50_000,
     accounts: Annotated[int, typer.Option(min=1, help="Accounts that need a recommendation now.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
-    logger: Annotated[str, typer.Option(help="Who chose the past contacts: rules, uniform, near_deterministic.")] = (
-        "rules"
-    ),
-    propensities: Annotated[str, typer.Option(help="logged or hidden.")] = "logged",
-    world: Annotated[str, typer.Option(help="additive or joint: how context and action act together.")] = "additive",
-    reward: Annotated[str, typer.Option(help="response (0/1) or money (amounts).")] = "response",
+    logger: Annotated[
+        Literal["rules", "uniform", "near_deterministic"], typer.Option(help="Who chose the past contacts.")
+    ] = ("rules"),
+    propensities: Annotated[Literal["logged", "hidden"], typer.Option()] = "logged",
+    world: Annotated[
+        Literal["additive", "joint"], typer.Option(help="How context and action act together.")
+    ] = "additive",
+    reward: Annotated[Literal["response", "money"], typer.Option(help="0/1, or amounts.")] = "response",
+    tables: Annotated[bool, typer.Option(help="Also write raw tables to ingest.")] = (False),
     truth: Annotated[bool, typer.Option(help="Also write the true expected reward of every action (large).")] = False,
 ) -> None:
     """Write a simulated contact log, accounts to score and, on request, the truth.
@@ -56,6 +60,14 @@ def run(
         write_log(log.contacts, out / "log.parquet", actions=log.actions, roles=roles),
         write_frame(portfolio, out / "accounts.parquet"),
     ]
+    if tables:
+        with console.status("Simulating raw tables ..."):
+            raw = simulate_tables(contacts, seed=seed, logger=logger, propensities=propensities, world=world)
+        for name, frame in raw.to_dict().items():
+            written.append(write_frame(frame, out / "tables" / f"{name}.parquet"))
+        place = out / "tables" / "actions.json"
+        place.write_text(json.dumps({"actions": raw.actions.to_dict()}, indent=1), encoding="utf-8")
+        console.print(f"raw tables as of {raw.as_of.isoformat()}", highlight=False)
     if truth:
         rewards = log.expected_reward().astype(np.float32)
         names = [log.actions.label(action, "|") for action in range(len(log.actions))]

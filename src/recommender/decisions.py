@@ -17,6 +17,7 @@ from recommender.cold_start import SeedStrategy
 from recommender.errors import InvalidInput
 from recommender.guardrails import Eligibility, eligibility
 from recommender.local_time import is_timezone
+from recommender.messages import Catalogue, default_catalogue
 from recommender.recommendation import Moment
 from recommender.seed_rules import STAGES, stage_of
 from recommender.strategy import ContactStrategy
@@ -31,7 +32,8 @@ class Decided:
     Attributes
     ----------
     ranked : DataFrame
-        As :meth:`ContactStrategy.recommend`, with ``decision_id`` and ``policy`` ("model" or "seed_rules").
+        As :meth:`ContactStrategy.recommend`, with ``decision_id``, ``template_id`` (approved message of a contact) and
+        ``policy`` ("model" or "seed_rules").
     eligibility : Eligibility
         Mask and the rules behind each removed action.
     action : ndarray of shape (n_accounts,), dtype int64
@@ -61,6 +63,7 @@ def decide(
     explore: bool = True,
     seed: int = 0,
     purpose: str = "collection",
+    catalogue: Catalogue | None = None,
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -82,6 +85,8 @@ def decide(
     explore : bool, default=True
     seed : int, default=0
     purpose : str, default="collection"
+    catalogue : Catalogue or None
+        Approved messages; None = the one that ships with the package. An action without a template is not eligible.
 
     Returns
     -------
@@ -95,6 +100,7 @@ def decide(
         )
     frame = with_situation(accounts.reset_index(drop=True), as_of)
     frame, missing = _with_context(frame, strategy)
+    messages = catalogue or default_catalogue()
     moment = Moment.of(as_of, None, {})
     actions = strategy.actions_
     allowed = eligibility(
@@ -104,6 +110,7 @@ def decide(
         packs=None if "packs" in frame.columns else packs,
         contacts=contacts,
         purpose=purpose,
+        catalogue=messages,
     )
     ranked = strategy.recommend(
         frame,
@@ -122,6 +129,7 @@ def decide(
         ranked["contact_at"] = _contact_at(ranked, allowed, actions)
     ids = decision_ids(frame, moment.text, strategy.version_, seed)
     ranked.insert(0, "decision_id", ids[ranked["row"].to_numpy()])
+    ranked["template_id"] = _template_ids(ranked, frame, messages, purpose)
     ranked["policy"] = "seed_rules" if isinstance(strategy, SeedStrategy) else "model"
     return Decided(ranked, allowed, action, actions, strategy.version_, missing)
 
@@ -133,6 +141,29 @@ def _contact_at(ranked: pd.DataFrame, allowed: Eligibility, actions: ActionSpace
     when = allowed.contact_at[ranked["row"].to_numpy(), np.maximum(hour, 0)]
     idle = np.datetime64("NaT", "us")
     return pd.Series(np.where(hour >= 0, when, idle).astype("datetime64[us]")).dt.tz_localize("UTC").array
+
+
+def _template_ids(ranked: pd.DataFrame, accounts: pd.DataFrame, messages: Catalogue, purpose: str) -> list[str | None]:
+    """Approved template of each ranked contact; None where the account is left alone or there is no tone."""
+    if "channel" not in ranked.columns or "tone" not in ranked.columns:
+        return [None] * len(ranked)
+    row = ranked["row"].to_numpy()
+    late = (
+        pd.to_numeric(accounts["days_past_due"], errors="coerce").fillna(1)
+        if "days_past_due" in accounts.columns
+        else pd.Series(1, index=accounts.index)
+    )
+    language = accounts["language"] if "language" in accounts.columns else pd.Series(None, index=accounts.index)
+    told: dict[str, Any] = {
+        "channel": ranked["channel"].astype(object).where(ranked["channel"].notna(), "").tolist(),
+        "tone": ranked["tone"].astype(object).where(ranked["tone"].notna(), "").tolist(),
+        "language": [name if isinstance(name, str) else None for name in language.take(row)],
+        "purpose": purpose,
+    }
+    days = np.floor(late.to_numpy(dtype=np.float64)[row]).astype(np.int64)
+    today = messages.template_ids(days_past_due=days.tolist(), **told)
+    tomorrow = messages.template_ids(days_past_due=(days + 1).tolist(), **told)  # the contact may fall on the next day
+    return [now or then for now, then in zip(today, tomorrow, strict=True)]
 
 
 def decision_ids(accounts: pd.DataFrame, moment: str, policy_version: str, seed: int) -> NDArray[np.object_]:
@@ -147,6 +178,8 @@ def decision_ids(accounts: pd.DataFrame, moment: str, policy_version: str, seed:
 def with_situation(accounts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """Add ``days_past_due`` (debtor-local) and ``stage`` where only the due date is given."""
     frame = accounts
+    if "consented_channels" not in frame.columns and "channels_consented" in frame.columns:  # name of the raw table
+        frame = frame.rename(columns={"channels_consented": "consented_channels"})
     if "days_past_due" not in frame.columns and "due_date" in frame.columns:
         due = pd.to_datetime(frame["due_date"], errors="coerce")
         zones = frame["timezone"] if "timezone" in frame.columns else pd.Series([None] * len(frame))

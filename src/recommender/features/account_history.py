@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features._replay import N_TOTALS, replay
-from recommender.history.columns import order_of
-from recommender.history.feedback import LoggedFeedback
+from recommender.time_line import TimeKind, order_of, time_kind
 
 __all__ = ["AccountHistory", "HistoryColumn"]
 
-TimeKind = Literal["instant", "number", "rank"]
 HistoryColumn = tuple[str, Any, Literal["trials", "successes"]]
 
 _MOST_LEVELS = 16  # a factor with more levels gets no column per level: they would be all but empty
@@ -36,6 +34,37 @@ _TOTALS = (
     "history.contacts_recent",
     "history.responses_recent",
 )
+
+
+class AccountLog(Protocol):
+    """What is needed of a log; :class:`~recommender.history.feedback.LoggedFeedback` is one."""
+
+    @property
+    def actions(self) -> ActionSpace: ...
+
+    @property
+    def action(self) -> NDArray[np.int64]: ...
+
+    @property
+    def reward(self) -> NDArray[np.float64]: ...
+
+    @property
+    def mature(self) -> NDArray[np.bool_]: ...
+
+    @property
+    def account(self) -> NDArray[np.int64] | None: ...
+
+    @property
+    def account_ids(self) -> NDArray[np.object_] | None: ...
+
+    @property
+    def time(self) -> NDArray[Any] | None: ...
+
+    @property
+    def order(self) -> NDArray[np.float64] | None: ...
+
+    @property
+    def known_order(self) -> NDArray[np.float64] | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +101,7 @@ class AccountHistory:
     last: float
 
     @classmethod
-    def from_log(cls, log: LoggedFeedback) -> Self:
+    def from_log(cls, log: AccountLog) -> Self:
         """Collect the events of a log that names account and time."""
         if log.account is None or log.order is None or log.account_ids is None or log.known_order is None:
             raise InvalidInput(
@@ -84,7 +113,7 @@ class AccountHistory:
         account = codes[log.account]
         order = np.lexsort((log.action, log.order, account))
         span = float(np.ptp(log.order)) or 1.0
-        kind = _time_kind(log.time)
+        kind = time_kind(np.asarray(log.time))
         return cls(
             actions=log.actions,
             account_ids=ids,
@@ -121,10 +150,10 @@ class AccountHistory:
         return _TOTALS + tuple(self.level_columns)
 
     # -- questions -----------------------------------------------------------------------------------------------
-    def of_log(self, log: LoggedFeedback) -> pd.DataFrame:
+    def of_log(self, log: AccountLog) -> pd.DataFrame:
         """Features of each decision of a log, point-in-time."""
         if log.account is None or log.order is None or log.account_ids is None:
-            return self.nothing_known(len(log))
+            return self.nothing_known(len(log.action))
         return self.at(log.account_ids[log.account], log.order)
 
     def at(
@@ -317,13 +346,6 @@ class AccountHistory:
             codes[:, slot] = np.where(level >= 0, offsets[slot] + level, -1)
         assert len(_TOTALS) == N_TOTALS  # noqa: S101 - the kernel and the names must agree
         return codes, int(offsets[-1])
-
-
-def _time_kind(time: NDArray[Any] | None) -> TimeKind:
-    series = pd.Series(time)
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        return "instant"
-    return "number" if pd.api.types.is_numeric_dtype(series.dtype) else "rank"
 
 
 def _normal_ids(ids: NDArray[np.object_]) -> tuple[pd.Index, NDArray[np.int64]]:

@@ -19,11 +19,11 @@ from recommender.history.columns import (
     codes_of,
     context_columns,
     eligible_array,
-    order_of,
     propensity_column,
     protected_names,
     reward_column,
 )
+from recommender.time_line import order_of
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
@@ -60,7 +60,7 @@ class LoggedFeedback:
     account_ids : ndarray of object or None
         Account id of each account code.
     time : ndarray of shape (n_decisions,) or None
-        As given: instants (UTC) or any sortable values.
+        Instants as UTC datetime64 without a zone, other sortable values as given.
     order : ndarray of shape (n_decisions,), dtype float64, or None
         ``time`` on a number line: days for instants, the number itself for numbers, else the rank.
     known_order : ndarray of shape (n_decisions,), dtype float64, or None
@@ -185,7 +185,7 @@ class LoggedFeedback:
             account=account_codes,
             account_ids=account_ids,
             cluster=cluster_codes,
-            time=frame[time].to_numpy() if time else None,
+            time=_stored_time(frame[time]) if time else None,
             order=order,
             known_order=known_order,
             eligible=None if eligible is None else eligible_array(eligible, chosen, actions),
@@ -335,3 +335,10 @@ class LoggedFeedback:
             f"LoggedFeedback({len(self):,} decisions, {mature:,} mature, mean reward {mean:.4g} ({self.reward_kind}), "
             f"{self.n_actions} actions, {self.context.shape[1]} context columns, propensities {known})"
         )
+
+
+def _stored_time(column: pd.Series) -> NDArray[Any]:
+    """Instants as plain UTC datetime64 (an array of Timestamps would be slow and large), anything else as it is."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return np.asarray(column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    return np.asarray(column.to_numpy())

@@ -72,7 +72,7 @@ def roles_path(path: Path | str) -> Path:
 def write_log(frame: pd.DataFrame, path: Path | str, *, actions: ActionSpace, roles: Mapping[str, Any]) -> Path:
     """Write a log and its roles (the keyword arguments of ``LoggedFeedback.from_frame``)."""
     place = write_frame(frame, path)
-    told = {"format": 1, "actions": actions.to_dict(), **{name: roles.get(name) for name in _ROLE_NAMES}}
+    told = {"format": 1, "actions": actions.to_dict(), **{name: roles.get(name) for name in (*_ROLE_NAMES, "eligible")}}
     roles_path(path).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return place
 
