@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from recommender.learning.stacking import calibrate, choose_by_value, group_folds, stack_weights
+from recommender.learning.stacking import Calibration, calibrate, choose_by_value, group_folds, stack_weights
 
 
 def test_groups_never_straddle_folds_and_folds_are_even() -> None:
@@ -72,3 +72,14 @@ def test_calibration_mends_level_and_advantage_apart() -> None:
     np.testing.assert_allclose(
         found.apply(eta, share)[:, 1] - found.apply(eta, share)[:, 0], found.advantage * (eta[:, 1] - eta[:, 0])
     )
+
+
+def test_newest_rows_move_the_calibration_only_when_clear() -> None:
+    """Rows that agree keep the usual correction to the bit; rows whose advantage halved get their own."""
+    rng = np.random.default_rng(4)
+    usual = Calibration(0.0, 1.0, 1.0)
+    level, advantage = rng.normal(-2, 0.5, 10_000), rng.normal(0, 0.8, 10_000)
+    same, moved = ((rng.random(10_000) < expit(level + s * advantage)).astype(float) for s in (1.0, 0.5))
+    assert calibrate(level, advantage, same, "binomial", usual=usual, least_gain=5.7) is usual
+    found = calibrate(level, advantage, moved, "binomial", usual=usual, least_gain=5.7)
+    assert found.advantage == pytest.approx(0.5, abs=0.12)

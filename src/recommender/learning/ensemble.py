@@ -32,6 +32,7 @@ _CHUNK = 8_192
 _PANEL_CELLS = 25_000_000
 _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
+_CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
 
 @dataclass
@@ -114,6 +115,7 @@ class RewardEnsemble:
             family,
             random_state,
             recent,
+            order,
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
         plans = [
@@ -241,6 +243,17 @@ class RewardEnsemble:
         self.calibration = calibrate(
             level.astype(np.float64), advantage.astype(np.float64), target, family, panel_weight
         )
+        if rows.order is not None and family == "binomial":  # did the newest fifth move away from it?
+            newest = rows.order[panel] > np.quantile(rows.order[panel], 0.8)
+            self.calibration = calibrate(
+                level[newest].astype(np.float64),
+                advantage[newest].astype(np.float64),
+                target[newest],
+                family,
+                None if panel_weight is None else panel_weight[newest],
+                usual=self.calibration,
+                least_gain=_CLEAR_MOVE,
+            )
         self.intercept = intercept
         self.weights = dict.fromkeys([*self.trees, *self.glms], 0.0)
         self.weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}

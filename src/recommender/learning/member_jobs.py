@@ -36,6 +36,7 @@ class FitRows:
     family: Family
     random_state: int
     recent: NDArray[np.bool_] | None = None
+    order: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -168,12 +168,25 @@ class Calibration:
 
 
 def calibrate(
-    level: Floats, advantage: Floats, target: Floats, family: Family, weight: Floats | None = None
+    level: Floats,
+    advantage: Floats,
+    target: Floats,
+    family: Family,
+    weight: Floats | None = None,
+    *,
+    usual: Calibration | None = None,
+    least_gain: float = 0.0,
 ) -> Calibration:
-    """Fit the correction on out-of-fold rows, shrunken towards none."""
+    """Fit the correction on out-of-fold rows, shrunken towards none (or towards the usual one).
+
+    Parameters
+    ----------
+    usual : Calibration, optional
+        Start from this one and leave it only for a gain of more than ``least_gain`` in log-likelihood.
+    """
     w = np.ones(len(target)) if weight is None else weight
     design = np.column_stack([np.ones(len(target)), level, advantage])
-    start = np.array([0.0, 1.0, 1.0])
+    start = np.array([0.0, 1.0, 1.0] if usual is None else [usual.intercept, usual.level, usual.advantage])
     noise = 1.0
     if family == "gaussian":
         noise = max(float(np.average((target - level - advantage) ** 2, weights=w)), 1e-12)
@@ -191,4 +204,6 @@ def calibrate(
         return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
 
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
+    if usual is not None and loss(start)[0] - float(found.fun) < least_gain:
+        return usual
     return Calibration(*(float(value) for value in found.x))
