@@ -20,7 +20,7 @@ from recommender.errors import InvalidInput
 from recommender.guardrails.vocabulary import CHANNELS
 from recommender.history import BuildReport, Built, build_feedback
 from recommender.store.decisions import DecisionLog, read_feedback_frame
-from recommender.store.log_files import roles_path, write_log
+from recommender.store.log_files import write_log
 from recommender.store.tables_io import read_table, write_quarantine
 
 FACTORS = ("channel", "hour", "tone")
@@ -271,13 +271,10 @@ def save_log(
     eligible: NDArray[np.bool_] | None,
 ) -> None:
     """Write a log and its roles; an eligible set becomes one boolean column an action."""
-    names = [] if eligible is None else [f"eligible_{action:04d}" for action in range(eligible.shape[1])]
+    names = None if eligible is None else [f"eligible_{action:04d}" for action in range(eligible.shape[1])]
     if eligible is not None:
         frame = pd.concat([frame, pd.DataFrame(eligible, columns=names)], axis=1)
-    write_log(frame, out, actions=actions, roles=roles)
-    if names:
-        told = json.loads(roles_path(out).read_text(encoding="utf-8")) | {"eligible": names}
-        roles_path(out).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_log(frame, out, actions=actions, roles={**roles, "eligible": names})
 
 
 def show(report: BuildReport, console: Console) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -12,8 +14,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.evaluate import estimates_table, verdict_line
+from pipelines.registry_options import (
+    DEFAULT_ARTIFACTS,
+    DEFAULT_MODEL,
+    DEFAULT_URI,
+    Artifacts,
+    Model,
+    RegistryUri,
+)
+from pipelines.train import read_log
 from recommender.errors import InvalidInput
+from recommender.evaluation.gate import GateRules, decide
+from recommender.history import LoggedFeedback
+from recommender.off_policy import OffPolicyEvaluator
 from recommender.store.registry import CHALLENGER, CHAMPION, Promotion, Registry
+from recommender.strategy import ContactStrategy
 
 REFUSED = 3
 """Exit code of a refused promotion: an answer, not a failure."""
@@ -21,13 +37,6 @@ REFUSED = 3
 Version = Annotated[str, typer.Argument(help="A version number, 'challenger' or 'latest'.")]
 By = Annotated[str, typer.Option("--by", help="Who asks for it; kept with the decision.")]
 Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Why; repeat for more.")]
-TrackingUri = Annotated[str, typer.Option(help="MLflow tracking and registry URI.")]
-Artifacts = Annotated[str, typer.Option(help="Folder or URI where new records keep their files.")]
-Model = Annotated[str, typer.Option(help="Name of the registered model.")]
-
-DEFAULT_URI = "sqlite:///models/mlflow.db"
-DEFAULT_ARTIFACTS = "models/artifacts"
-DEFAULT_MODEL = "contact-strategy"
 
 
 class GateOutcome(Protocol):
@@ -53,33 +62,115 @@ def promote(
     version: Version = CHALLENGER,
     *,
     by: By,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Evaluation report (JSON) to judge by and to keep; without one nothing is judged."),
+    log: Annotated[
+        Path | None, typer.Option(help="Log to judge on: decisions that neither strategy was trained on.")
     ] = None,
+    since: Annotated[str | None, typer.Option(help="With --log: judge on decisions from this instant on.")] = None,
+    slice_by: Annotated[
+        list[str] | None, typer.Option(help="With --log: context column whose slices must not lose; repeat for more.")
+    ] = None,
+    least_gain: Annotated[
+        float, typer.Option(help="With --log: the paired lower bound of the gain per decision must lie above it.")
+    ] = 0.0,
+    report: Annotated[
+        Path | None, typer.Option(help="Instead of --log: evaluation report (JSON) to judge by and to keep.")
+    ] = None,
+    without_gate: Annotated[
+        bool, typer.Option("--without-gate", help="Judge nothing, although somebody serves; needs --reason.")
+    ] = False,
     reason: Reasons = None,
-    tracking_uri: TrackingUri = DEFAULT_URI,
+    registry_uri: RegistryUri = DEFAULT_URI,
     artifacts: Artifacts = DEFAULT_ARTIFACTS,
     model: Model = DEFAULT_MODEL,
 ) -> None:
     """Make a registered version the champion; services pick it up without a restart.
 
-    With --report, the version is promoted only when the report's verdict is "better". A refusal is stored like an
-    acceptance, with its reasons and the report, and ends with exit code 3.
+    With --log it is evaluated against the champion on the same decisions (paired; against the logging policy while
+    there is no champion), and the promotion gate decides. With --report, the report's verdict must be "better". A
+    refusal is stored like an acceptance, with its reasons and the report, and ends with exit code 3. Where nobody
+    serves yet, a version may be promoted without being judged; later only with --without-gate and a reason.
 
     Then: python -m pipelines models, or python -m pipelines rollback --by NAME
     """
     console = Console()
-    registry = Registry(tracking_uri, artifacts, model)
-    gate = None if report is None else (lambda: read_verdict(report))
-    done = promote_version(
-        registry, version, by=by, at=datetime.now(UTC), gate=gate, report=report, reasons=reason or ()
-    )
+    registry = Registry(registry_uri, artifacts, model)
+    champion = registry.current(CHAMPION)
+    check_how_judged(log, report, champion=champion, without_gate=without_gate, reasons=reason or ())
+    with tempfile.TemporaryDirectory(prefix="promotion-") as scratch:
+        kept, gate = report, None
+        if report is not None:
+            gate = partial(read_verdict, report)
+        elif log is not None:
+            kept = Path(scratch) / "evaluation"
+            feedback = read_log(log, console)
+            if since is not None:
+                _, feedback = feedback.split(since)
+            rules = GateRules(least_gain=least_gain)
+            gate = partial(judge, registry, version, champion, feedback, kept, slice_by or (), rules, console)
+        told = [*(reason or ()), *(["promoted without the gate"] if without_gate else [])]
+        done = promote_version(registry, version, by=by, at=datetime.now(UTC), gate=gate, report=kept, reasons=told)
     console.print(_sentence(done, model), highlight=False)
     for why in done.reasons:
         console.print(f"  - {why}", highlight=False, markup=False)
     if done.decision == "refused":
         raise typer.Exit(REFUSED)
+
+
+def check_how_judged(
+    log: Path | None, report: Path | None, *, champion: int | None, without_gate: bool, reasons: Sequence[str]
+) -> None:
+    """Refuse to replace a champion by what nobody judged, unless somebody says so and why.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    ways = [log is not None, report is not None, without_gate]
+    if sum(ways) > 1:
+        raise InvalidInput(
+            "--log, --report and --without-gate exclude each other.", column="log", mend="Give one of them."
+        )
+    if without_gate and not any(reason.strip() for reason in reasons):
+        raise InvalidInput(
+            "--without-gate needs a reason.", column="reason", mend="Say why nothing is judged: --reason WHY."
+        )
+    if champion is not None and not any(ways):
+        raise InvalidInput(
+            f"Version {champion} is champion; what replaces it must be judged.",
+            column="log",
+            mend="Give --log LOG (evaluated against the champion), --report FILE, or --without-gate --reason WHY.",
+        )
+
+
+def judge(
+    registry: Registry,
+    version: str | int,
+    champion: int | None,
+    feedback: LoggedFeedback,
+    folder: Path,
+    slice_by: Sequence[str],
+    rules: GateRules,
+    console: Console,
+) -> GateOutcome:
+    """Evaluate a version against the champion on a log, ask the gate, and leave the report in a folder.
+
+    Without a champion the baseline is what was logged.
+    """
+    with tempfile.TemporaryDirectory(prefix="candidates-") as scratch:
+        target = ContactStrategy.load(registry.fetch(version, Path(scratch)))
+        baseline = "logging" if champion is None else ContactStrategy.load(registry.fetch(champion, Path(scratch)))
+    slices = {name: feedback.context[name].to_numpy() for name in slice_by}
+    against = "what was logged" if champion is None else f"version {champion}"
+    with console.status(f"Evaluating against {against} ..."):
+        report = OffPolicyEvaluator(feedback).evaluate(target, baseline=baseline, slices=slices or None)
+    outcome = decide(report, rules)
+    console.print(estimates_table(report, f"version {registry.resolve(version)} on {len(feedback):,} decisions"))
+    console.print(verdict_line(report, against), highlight=False)
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+    (folder / "gate.json").write_text(json.dumps(outcome.to_dict(), indent=1), encoding="utf-8")
+    report.to_html(folder / "report.html")
+    return outcome
 
 
 def promote_version(
@@ -122,29 +213,29 @@ def promote_version(
 def rollback(
     by: By,
     reason: Reasons = None,
-    tracking_uri: TrackingUri = DEFAULT_URI,
+    registry_uri: RegistryUri = DEFAULT_URI,
     artifacts: Artifacts = DEFAULT_ARTIFACTS,
     model: Model = DEFAULT_MODEL,
 ) -> None:
     """Give the champion's place back to the version that served before; repeated, to the one before that."""
-    registry = Registry(tracking_uri, artifacts, model)
+    registry = Registry(registry_uri, artifacts, model)
     done = registry.rollback(requested_by=by, at=datetime.now(UTC), reasons=reason or ())
     Console().print(_sentence(done, model), highlight=False)
 
 
 def models(
     history: Annotated[bool, typer.Option("--history", help="Also list every promotion and rollback.")] = False,
-    tracking_uri: TrackingUri = DEFAULT_URI,
+    registry_uri: RegistryUri = DEFAULT_URI,
     artifacts: Artifacts = DEFAULT_ARTIFACTS,
     model: Model = DEFAULT_MODEL,
 ) -> None:
     """List the registered versions, who is champion and who is challenger."""
     console = Console()
-    registry = Registry(tracking_uri, artifacts, model)
+    registry = Registry(registry_uri, artifacts, model)
     versions = registry.versions()
     if not versions:
         console.print(
-            f"No version of {model} is registered at {tracking_uri}: python -m pipelines train LOG --register"
+            f"No version of {model} is registered at {registry_uri}: python -m pipelines train LOG --register"
         )
         return
     table = Table("version", "alias", "registered (UTC)", "strategy", "data", "run", title=model)

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pipelines.registry_options import DEFAULT_ARTIFACTS, DEFAULT_MODEL, DEFAULT_URI, Artifacts, Model, RegistryUri
+from pipelines.training_record import metrics_of, model_card, parameters_of, rewards_by_level
 from recommender.actions import ActionSpace
 from recommender.history import LoggedFeedback
 from recommender.history.columns import protected_names
 from recommender.store.log_files import feedback_from_file, read_frame, read_roles
+from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
 
 LogFile = Annotated[Path, typer.Argument(help="Log as Parquet or CSV, with <file>.roles.json beside it.")]
@@ -73,10 +76,20 @@ def run(
     account: Column = None,
     time: Column = None,
     cluster: Column = None,
+    register_version: Annotated[
+        bool, typer.Option("--register", help="Keep the run in the registry and make the strategy the challenger.")
+    ] = False,
+    run_name: Annotated[str | None, typer.Option(help="Name of the run; default: the log's name.")] = None,
+    registry_uri: RegistryUri = DEFAULT_URI,
+    artifacts: Artifacts = DEFAULT_ARTIFACTS,
+    model: Model = DEFAULT_MODEL,
 ) -> None:
     """Learn a strategy from a log of past contacts and save it (plain files, no pickle).
 
-    Then: python -m pipelines evaluate LOG --strategy models/strategy
+    With --register the parameters, metrics, data digest and model card are kept too, and the strategy becomes the
+    challenger; what is served does not change.
+
+    Then: python -m pipelines evaluate LOG --strategy models/strategy, or promote --log LOG --by NAME
     """
     console = Console()
     feedback = read_log(
@@ -101,3 +114,22 @@ def run(
         f"modelled gain\nnext: python -m pipelines evaluate {log} --strategy {path}",
         highlight=False,
     )
+    if register_version:
+        name = run_name or log.name.partition(".")[0]
+        metrics = metrics_of(strategy, feedback)
+        kept = Registry(registry_uri, artifacts, model).log_training(
+            run_name=name,
+            params=parameters_of(strategy, feedback, log=str(log), until=until),
+            metrics=metrics,
+            model_card=model_card(strategy, metrics, run_name=name),
+            data_digest=feedback.digest,
+            tags={"policy_version": strategy.version_},
+            artifacts={"plots/rewards_by_level.png": rewards_by_level(feedback)},
+            strategy_dir=path,
+            register=True,
+        )
+        console.print(
+            f"registered as version {kept.version} of {model}: the challenger\n"
+            "next: python -m pipelines promote --log LATER_LOG --by NAME",
+            highlight=False,
+        )

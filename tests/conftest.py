@@ -38,3 +38,27 @@ def strategy(simulated_log):
 def saved_strategy(strategy, tmp_path_factory):
     """The strategy on disk."""
     return strategy.save(tmp_path_factory.mktemp("strategy") / "strategy")
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow_db(tmp_path_factory):
+    """An initialised MLflow database, made once: making it takes several seconds."""
+    from recommender.store.registry import Registry
+
+    place = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    assert Registry(f"sqlite:///{place}", place.parent / "artefacts").current() is None
+    return place
+
+
+@pytest.fixture
+def registry(empty_mlflow_db, tmp_path):
+    """An empty registry of its own for each test, in ``mlflow.db`` and ``artefacts`` of its ``tmp_path``."""
+    import sqlite3
+    from contextlib import closing
+
+    from recommender.store.registry import Registry
+
+    place = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(empty_mlflow_db)) as source, closing(sqlite3.connect(place)) as target:
+        source.backup(target)
+    return Registry(f"sqlite:///{place}", tmp_path / "artefacts")

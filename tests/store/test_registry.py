@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,22 +14,6 @@ from recommender.errors import ArtefactError, InvalidInput
 from recommender.store.registry import CHALLENGER, CHAMPION, Registry, RegistryError, Trial
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialised MLflow database, made once: making it takes several seconds."""
-    place = tmp_path_factory.mktemp("mlflow") / "empty.db"
-    assert Registry(f"sqlite:///{place}", place.parent / "artefacts").current() is None
-    return place
-
-
-@pytest.fixture
-def registry(empty_mlflow_db: Path, tmp_path: Path) -> Registry:
-    """An empty registry of its own for each test."""
-    with sqlite3.connect(empty_mlflow_db) as source, sqlite3.connect(tmp_path / "mlflow.db") as target:
-        source.backup(target)
-    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artefacts")
 
 
 @pytest.fixture
