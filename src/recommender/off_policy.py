@@ -20,7 +20,7 @@ from recommender.seed_rules import applies_to, seed_rule_scores
 from recommender.strategy import ContactStrategy
 from recommender.trained_on import row_keys
 
-__all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy"]
+__all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy", "seen_in_training"]
 
 _MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
 _REFIT_FOLDS = 3
@@ -136,8 +136,15 @@ class OffPolicyEvaluator:
         confidence: float = 0.95,
         *,
         slices: Mapping[str, Any] | None = None,
+        within: NDArray[np.bool_] | None = None,
     ) -> PolicyReport:
-        """Evaluate one policy against another; see :func:`evaluate_policy`."""
+        """Evaluate one policy against another; see :func:`evaluate_policy`.
+
+        ``within``, a mask over the decisions of the log, restricts the evaluation to a part, e.g. a time window.
+        """
+        inside = np.ones(len(self.rows), dtype=bool) if within is None else np.asarray(within, dtype=bool)[self.rows]
+        if not inside.any():
+            raise InvalidInput("No evaluated decision lies within the given part.", column="within", mend="Widen it.")
         probabilities = self.probabilities(target)
         if probabilities is None:
             raise InvalidInput(
@@ -148,29 +155,35 @@ class OffPolicyEvaluator:
         base = self.probabilities(baseline)
         part = self.part
         propensity, logged, estimate = self._propensities
+
+        def cut(values: NDArray[Any] | None) -> Any:
+            return values if values is None or inside.all() else values[inside]
+
         report = evaluate(
-            reward=part.reward,
-            action=part.action,
-            propensity=propensity,
-            propensity_logged=logged,
-            expected_reward=self._expected_reward,
-            action_probabilities=probabilities,
-            baseline_probabilities=base,
+            reward=cut(part.reward),
+            action=cut(part.action),
+            propensity=cut(propensity),
+            propensity_logged=cut(logged),
+            expected_reward=cut(self._expected_reward),
+            action_probabilities=cut(probabilities),
+            baseline_probabilities=cut(base),
             factor_codes=part.actions.codes,
-            cluster=part.groups,
-            time=part.order,
-            eligible=part.eligible,
-            slices=None if slices is None else {name: np.asarray(held)[self.rows] for name, held in slices.items()},
+            cluster=cut(part.groups),
+            time=cut(part.order),
+            eligible=cut(part.eligible),
+            slices=None
+            if slices is None
+            else {name: cut(np.asarray(held)[self.rows]) for name, held in slices.items()},
             estimators=estimators,
             confidence=confidence,
             rng=np.random.default_rng(self.random_state),
             action_predictability=None if estimate is None else estimate.predictability,
-            propensity_all=None if estimate is None else estimate.all,
+            propensity_all=None if estimate is None else cut(estimate.all),
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
         report = replace(report, diagnostics={**report.diagnostics, **left_out})
-        flattered = [told for policy in (target, baseline) if (told := _seen_in_training(policy, self.log))]
+        flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
         return _refused(report, flattered) if flattered else report
 
 
@@ -271,8 +284,11 @@ def _strategy_probabilities(
     return answer
 
 
-def _seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
-    """Why an estimate would flatter a policy that was learnt from the very decisions it is judged on."""
+def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
+    """Why an estimate would flatter a policy that was learnt from the decisions it is judged on; None if it would not.
+
+    A strategy that was trained on exactly this log is not reported where it can be refitted by folds.
+    """
     if not isinstance(policy, ContactStrategy):
         return None
     if policy.trained_on_["digest"] == log.digest:
