@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -295,9 +296,14 @@ class Recorder:
 
 
 def _same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
-    """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted."""
+    """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
+
+    A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
+    """
+    rounded = math.isclose(held.propensity, again.propensity, rel_tol=1e-9)
     as_held = replace(
         again,
+        propensity=held.propensity if rounded else again.propensity,
         request_key=held.request_key,
         request_position=held.request_position,
         ranking=held.ranking,

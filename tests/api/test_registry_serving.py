@@ -104,8 +104,7 @@ def test_a_promoted_version_is_served_without_restart_and_an_outage_changes_noth
         version, third = register(0.3)
         promote(registry, version)
         wait_for(client, lambda ready: ready["policy_version"] == third)
-        (tmp_path / "mlflow.db").rename(tmp_path / "away.db")
-        client.app.state.serving._follower._registry._client.tracking_client.store.engine.dispose()
+        (tmp_path / "mlflow.db").write_bytes(b"the disk is broken" * 1_000)
         ready = wait_for(client, lambda ready: not ready["registry"]["reachable"])
         assert (ready["status"], ready["policy_version"]) == ("ready", third)
         assert "does not answer" in ready["warnings"][0]

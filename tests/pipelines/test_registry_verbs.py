@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from pipelines.registry import REFUSED, register
 from recommender.errors import InvalidInput
+from recommender.store.log_files import write_log
 from recommender.store.registry import Registry
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_db: Path) -> Path:
     """A registry with two versions; the tests of this module follow one another in it."""
     folder = tmp_path_factory.mktemp("registry")
+    copy_database(empty_mlflow_db, folder / "mlflow.db")
     (folder / "saved").mkdir()
     (folder / "saved" / "strategy.json").write_text("{}")
     registry = Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts")
@@ -32,6 +38,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             register=True,
         )
     return folder
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A copy that holds what was committed."""
+    with closing(sqlite3.connect(source)) as held, closing(sqlite3.connect(target)) as copy:
+        held.backup(copy)
 
 
 def call(place: Path, *words: str) -> Result:
@@ -88,3 +100,84 @@ def test_a_file_that_is_no_report_promotes_nobody(place: Path) -> None:
 
 def _registry(place: Path) -> Registry:
     return Registry(f"sqlite:///{place / 'mlflow.db'}", place / "artifacts")
+
+
+def test_a_champion_is_not_replaced_by_what_nobody_judged(place: Path) -> None:
+    """Without a log or a report it takes an explicit word and a reason, which are kept."""
+    champion = _registry(place).current()
+    other = "2" if champion == 1 else "1"
+    for words, told in (
+        ([], "must be judged"),
+        (["--without-gate"], "needs a reason"),
+        (["--without-gate", "--reason", " "], "needs a reason"),
+        (["--without-gate", "--reason", "x", "--report", "r.json"], "exclude each other"),
+    ):
+        result = call(place, "promote", other, "--by", "ana", *words)
+        assert isinstance(result.exception, InvalidInput)
+        assert told in str(result.exception)
+    assert _registry(place).current() == champion
+    done = call(place, "promote", other, "--by", "ana", "--without-gate", "--reason", "the champion leaks memory")
+    assert done.exit_code == 0, done.output
+    event = _registry(place).history()[-1]
+    assert (event.version, event.requested_by) == (int(other), "ana")
+    assert event.reasons == ("the champion leaks memory", "promoted without the gate")
+
+
+def test_the_gate_judges_challenger_and_champion_on_one_log(
+    strategy: Any, saved_strategy: Path, simulated: Any, empty_mlflow_db: Path, tmp_path: Path
+) -> None:
+    """The same policy under another name is refused with its report, once it is proven better it serves."""
+    copy_database(empty_mlflow_db, tmp_path / "mlflow.db")
+    registry = _registry(tmp_path)
+    log = tmp_path / "later.parquet"
+    later = simulated.fresh_accounts(3_000)
+    roles = {
+        "context": later.context,
+        "categorical": later.categorical,
+        "reward": "reward",
+        "propensity": "propensity",
+        "account": "account_id",
+        "time": "sent_at",
+        "cluster": "debtor_id",
+    }
+    write_log(later.contacts, log, actions=later.actions, roles=roles)
+
+    def register(path: Path) -> None:
+        told: dict[str, Any] = {"run_name": "r", "params": {}, "metrics": {}, "model_card": "", "data_digest": "0"}
+        registry.log_training(**told, strategy_dir=path, register=True)
+
+    register(saved_strategy)
+    first = call(tmp_path, "promote", "--by", "ana", "--reason", "the first")
+    assert first.exit_code == 0, first.output
+    other = type(strategy).from_files(strategy.to_files()).set_params(epsilon=strategy.epsilon + 0.01)
+    other.__dict__.pop("version_", None)
+    register(other.save(tmp_path / "other"))
+    refused = call(tmp_path, "promote", "--by", "luis", "--log", str(log), "--slice-by", "stage")
+    assert refused.exit_code == REFUSED, (refused.output, refused.exception)
+    assert "version 1 goes on serving" in refused.output
+    event = registry.history()[-1]
+    assert (event.decision, event.requested_by, event.version) == ("refused", "luis", 2)
+    kept = Path(registry._client.download_artifacts(event.run_id, "report/evaluation", str(tmp_path)))
+    assert {path.name for path in kept.iterdir()} == {"report.json", "report.html", "gate.json"}
+    gate = json.loads((kept / "gate.json").read_text())
+    assert not gate["accepted"] and gate["reasons"] == list(event.reasons)
+    assert registry.current() == 1
+    lenient = call(tmp_path, "promote", "--by", "luis", "--log", str(log), "--least-gain", "-1")
+    assert lenient.exit_code == REFUSED, "a lower bar does not make a policy better"
+
+    # A log in which what the challenger prefers succeeds: now it is better, provably.
+    worse = type(strategy).from_files(strategy.to_files()).set_params(epsilon=0.9)
+    worse.__dict__.pop("version_", None)
+    register(worse.save(tmp_path / "worse"))
+    assert call(tmp_path, "promote", "--by", "ana", "--without-gate", "--reason", "to be beaten").exit_code == 0
+    feedback = later.feedback()
+    preferred = strategy.log_probabilities(feedback)[range(len(feedback)), feedback.action]
+    write_log(
+        later.contacts.assign(reward=(preferred > np.quantile(preferred, 0.8)).astype("int64")),
+        log,
+        actions=later.actions,
+        roles=roles,
+    )
+    accepted = call(tmp_path, "promote", "2", "--by", "luis", "--log", str(log))
+    assert accepted.exit_code == 0, accepted.output
+    assert registry.current() == 2
