@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 import typer
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recommender.cold_start import SeedStrategy
 from recommender.decisions import decide, default_actions
 from recommender.errors import InvalidInput
+from recommender.history import context_as_of
 from recommender.settings import Settings
 from recommender.store.log_files import read_frame, write_frame
 from recommender.strategy import ContactStrategy
@@ -35,7 +37,13 @@ def run(
     ),
     pack: Annotated[list[str] | None, typer.Option(help="Rule pack of accounts that name none; repeat to add.")] = None,
     contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
+    payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
     no_contacts_yet: Annotated[bool, typer.Option(help="State that no account was ever contacted.")] = False,
+    party: Annotated[
+        Literal["debtor", "codebtor", "guarantor"] | None,
+        typer.Option(help="State whom the accounts' contact points belong to, where the table does not say."),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1)] = 3,
     explore: Annotated[bool, typer.Option(help="Draw the dispatched action; --no-explore takes the argmax.")] = True,
     seed: Annotated[int, typer.Option()] = 0,
@@ -43,7 +51,9 @@ def run(
     """Write a plan: for each account the dispatched action and the runners-up, all of them legal at their hour."""
     console = Console()
     moment = read_instant(as_of)
-    frame = read_frame(accounts)
+    frame = current_states(read_frame(accounts), moment)
+    if party is not None and "party" not in frame.columns:
+        frame = frame.assign(party=party)
     if no_contacts_yet and contacts is not None:
         raise InvalidInput(
             "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
@@ -57,7 +67,11 @@ def run(
     else:
         model = SeedStrategy(default_actions(Settings().contact_hours))
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
+    if isinstance(model, ContactStrategy):
+        frame = with_context(frame, model, moment, history, outcomes, payments)
     parts = []
+    removed: Counter[str] = Counter()
+    notes: dict[str, None] = {}
     columns = (TextColumn("ranking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("rank", total=len(frame))
@@ -74,6 +88,10 @@ def run(
                 seed=seed,
             )
             parts.append(decided.ranked.assign(row=decided.ranked["row"] + start))
+            removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
+            notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
+            if decided.missing_features:
+                notes[f"features taken as missing: {', '.join(decided.missing_features)}"] = None
             progress.advance(task, len(part))
     plan = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     write_frame(plan, out)
@@ -83,6 +101,49 @@ def run(
         f"wrote {out}: {len(frame):,} accounts, {len(plan):,} ranked actions, {idle:,} accounts left alone today",
         highlight=False,
     )
+    if removed:
+        told = ", ".join(f"{rule} {count:,}" for rule, count in removed.most_common(8))
+        console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
+    for note in notes:
+        console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def with_context(
+    accounts: pd.DataFrame,
+    strategy: ContactStrategy,
+    as_of: datetime,
+    contacts: pd.DataFrame | None,
+    outcomes: Path | None,
+    payments: Path | None,
+) -> pd.DataFrame:
+    """Add the context that ``ingest`` derives from raw tables, as of now, where the model wants it.
+
+    The same function made the training log, so a feature means the same in both.
+    """
+    missing = [str(name) for name in strategy.feature_names_in_ if name not in accounts.columns]
+    if not missing or contacts is None or not {"contact_id", "account_id"} <= set(contacts.columns):
+        return accounts
+    context = context_as_of(
+        accounts if "valid_from" in accounts.columns else None,
+        contacts,
+        read_frame(outcomes) if outcomes else None,
+        read_frame(payments) if payments else None,
+        actions=strategy.actions_,
+        as_of=as_of,
+        account_ids=accounts["account_id"].tolist(),
+    )
+    found = [name for name in missing if name in context.columns]
+    return pd.concat([accounts.reset_index(drop=True), context[found].reset_index(drop=True)], axis=1)
+
+
+def current_states(accounts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+    """The state of each account that holds at ``as_of``, from a change history (``valid_from``); else as it is."""
+    if "valid_from" not in accounts.columns:
+        return accounts
+    since = pd.to_datetime(accounts["valid_from"], utc=True)
+    held = accounts.loc[since <= pd.Timestamp(as_of)]
+    latest = held.assign(_since=since.loc[held.index]).sort_values("_since", kind="stable")
+    return latest.drop_duplicates("account_id", keep="last").drop(columns="_since").reset_index(drop=True)
 
 
 def read_instant(text: str) -> datetime:

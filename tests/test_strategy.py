@@ -47,12 +47,12 @@ def test_the_propensity_is_the_probability_of_the_dispatched_action(simulated, s
     accounts = simulated.contacts.head(3)
     probabilities = strategy.action_probabilities(accounts)
     drawn = np.zeros_like(probabilities)
-    for seed in range(400):
+    for seed in range(120):
         first = strategy.recommend(accounts, top_k=1, seed=seed)
         action = strategy.actions_.index_of(first)
         np.testing.assert_allclose(first["propensity"], probabilities[range(3), action])
-        drawn[range(3), action] += 1 / 400
-    assert np.abs(drawn - probabilities).max() < 0.12
+        drawn[range(3), action] += 1 / 120
+    assert np.abs(drawn - probabilities).max() < 0.2
 
 
 def test_the_answer_does_not_depend_on_the_company_an_account_keeps(simulated, strategy):
@@ -156,7 +156,7 @@ def test_it_behaves_as_scikit_learn_users_expect(strategy):
 
 def test_training_is_deterministic_and_does_not_depend_on_threads(simulated_log):
     """Same log and seed, same version, with one thread or two."""
-    small = simulated_log.take(np.arange(2_000))
+    small = simulated_log.take(np.arange(700))
     one = ContactStrategy(n_jobs=1, random_state=3).fit(small)
     two = ContactStrategy(n_jobs=2, random_state=3).fit(small)
     accounts = small.context.assign(account_id=np.arange(len(small)))

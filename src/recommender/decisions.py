@@ -179,7 +179,10 @@ def with_situation(accounts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """Add ``days_past_due`` (debtor-local) and ``stage`` where only the due date is given."""
     frame = accounts
     if "consented_channels" not in frame.columns and "channels_consented" in frame.columns:  # name of the raw table
-        frame = frame.rename(columns={"channels_consented": "consented_channels"})
+        named = frame["channels_consented"].map(
+            lambda held: held.replace("|", ";") if isinstance(held, str) else held, na_action="ignore"
+        )
+        frame = frame.assign(consented_channels=named).drop(columns="channels_consented")
     if "days_past_due" not in frame.columns and "due_date" in frame.columns:
         due = pd.to_datetime(frame["due_date"], errors="coerce")
         zones = frame["timezone"] if "timezone" in frame.columns else pd.Series([None] * len(frame))
