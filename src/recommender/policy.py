@@ -6,6 +6,7 @@ probability of an action is the probability with which it is really dispatched.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ __all__ = [
     "check_eligible",
     "draw",
     "epsilon_greedy",
+    "exploration_cost",
     "mask_and_normalise",
     "softmax",
     "temperature_for_cost",
+    "thompson",
     "uniform",
 ]
 
@@ -147,6 +150,31 @@ def temperature_for_cost(
         value = float(np.mean(np.sum(expected_reward * softmax(expected_reward, eligible, middle, 0.0), axis=1)))
         low, high = (middle, high) if best - value <= cost * gain else (low, middle)
     return low
+
+
+def thompson(draws: Iterable[NDArray[np.float64]], eligible: NDArray[np.bool_], floor: float) -> NDArray[np.float64]:
+    """Share of posterior draws of the expected rewards in which each action is best, mixed with ``floor`` of uniform.
+
+    Parameters
+    ----------
+    draws : iterable of ndarray of shape (n, n_actions)
+    eligible : ndarray of bool of shape (n, n_actions)
+    floor : float in [0, 1)
+    """
+    wins = np.zeros(eligible.shape)
+    rows = np.arange(len(eligible))
+    for drawn in draws:
+        wins[rows, _best(drawn, eligible)] += 1.0
+    return (1.0 - floor) * mask_and_normalise(wins, eligible) + floor * uniform(eligible)
+
+
+def exploration_cost(
+    probabilities: NDArray[np.float64], expected_reward: NDArray[np.float64], eligible: NDArray[np.bool_]
+) -> float:
+    """Share of the best action's modelled gain over the average eligible action that a policy gives up."""
+    best = float(np.where(eligible, expected_reward, -np.inf).max(axis=1).mean())
+    gain = best - float((expected_reward * uniform(eligible)).sum(axis=1).mean())
+    return (best - float((probabilities * expected_reward).sum(axis=1).mean())) / gain if gain > 0 else 0.0
 
 
 def best_constant(

@@ -20,10 +20,18 @@ from recommender.actions import ActionSpace
 from recommender.artefact import digest_of, read_artefact, write_artefact
 from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
 from recommender.features.account_history import AccountHistory
+from recommender.history.context import accounts_context, log_context
 from recommender.history.feedback import LoggedFeedback
 from recommender.learning.reward import RewardModel
 from recommender.learning.training_set import TrainingSet
-from recommender.policy import check_eligible, epsilon_greedy, softmax, temperature_for_cost
+from recommender.policy import (
+    check_eligible,
+    epsilon_greedy,
+    exploration_cost,
+    softmax,
+    temperature_for_cost,
+    thompson,
+)
 from recommender.recommendation import Belief, Moment, recommendation_frame
 from recommender.strategy_files import learnt_in, parameters_in, strategy_to_files
 from recommender.trained_on import check_learnable, describe_log, row_keys
@@ -153,10 +161,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         allowed = check_eligible(None if eligible is None else eligible[rows], len(rows), self.actions_)
         self.temperature_ = self.temperature or temperature_for_cost(rewards, allowed)
         served = self._probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
-        best = np.where(allowed, rewards, -np.inf).max(axis=1).mean()
-        average = float((rewards * allowed).sum(axis=1).mean() / allowed.sum(axis=1).mean())
-        gain = float(best - average)
-        self.exploration_cost_ = float((best - (served * rewards).sum(axis=1).mean()) / gain) if gain > 0 else 0.0
+        self.exploration_cost_ = exploration_cost(served, rewards, allowed)
 
     # -- what it believes ----------------------------------------------------------------------------------------
     def expected_reward(
@@ -329,7 +334,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         if self.policy == "softmax":
             return softmax(rewards, eligible, self.temperature_, self.epsilon)
         if self.policy == "thompson":
-            return self._thompson(context, eligible)
+            rng = np.random.default_rng(self.random_state)
+            draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
+            return thompson(draws, eligible, self.epsilon)
         return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
 
     def _belief(self, context: pd.DataFrame, ranked: NDArray[np.int64]) -> Belief:
@@ -340,44 +347,13 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
         return Belief(lo, hi, np.take_along_axis(self.reward_model_.evidence(context), ranked, axis=1))
 
-    def _thompson(self, context: pd.DataFrame, eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Share of posterior draws in which each action is best, over the floor."""
-        wins = np.zeros(eligible.shape)
-        rows = np.arange(len(eligible))
-        rng = np.random.default_rng(self.random_state)
-        for _ in range(_THOMPSON_DRAWS):
-            drawn = self.reward_model_.sample_expected_reward(context, rng)
-            wins[rows, np.where(eligible, drawn, -np.inf).argmax(axis=1)] += 1.0
-        probabilities = (1.0 - self.epsilon) * wins / _THOMPSON_DRAWS
-        return np.asarray(probabilities + self.epsilon * eligible / eligible.sum(axis=1, keepdims=True))
-
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
-        """Context columns of accounts to score, with their history as of now."""
-        names = [str(name) for name in self.feature_names_in_]
-        if missing := [name for name in names if name not in accounts.columns]:
-            raise InvalidInput.missing_columns(missing, accounts.columns.tolist(), role="context")
-        context = accounts[names].reset_index(drop=True)
-        if self.history_ is None:
-            return context
-        account = self.names_.get("account")
-        if account is None or account not in accounts.columns:
-            return pd.concat([context, self.history_.nothing_known(len(context))], axis=1)
-        ids = accounts[account].reset_index(drop=True)
-        known = self.history_
-        if history is not None and len(history):
-            known = known.only(ids).extended(
-                history, account=account, time=str(self.names_["time"]), reward=self.names_.get("reward") or "reward"
-            )
-        moment = known.moment_of(as_of)
-        return pd.concat([context, known.at(ids, moment)], axis=1)
+        return accounts_context(
+            accounts, [str(name) for name in self.feature_names_in_], self.history_, self.names_, history, as_of
+        )
 
     def _context_of_log(self, log: LoggedFeedback, history: AccountHistory | None) -> pd.DataFrame:
-        """Context columns of logged decisions, each with its account's history at that moment."""
-        names = [str(name) for name in self.feature_names_in_]
-        if missing := [name for name in names if name not in log.context.columns]:
-            raise InvalidInput.missing_columns(missing, log.context.columns.tolist(), role="context")
-        context = log.context[names]
-        return context if history is None else pd.concat([context, history.of_log(log)], axis=1)
+        return log_context(log, [str(name) for name in self.feature_names_in_], history)
 
     # -- save and load -------------------------------------------------------------------------------------------
     @cached_property
