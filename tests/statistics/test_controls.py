@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,11 @@ from recommender.actions import ActionSpace
 from recommender.evaluation import evaluate
 from recommender.evaluation.gate import decide
 from recommender.learning.nuisance import cross_fit_propensities, cross_fit_rewards
+from recommender.off_policy import evaluate_policy
+from recommender.store.open_bandit import open_bandit_feedback
 from tests.evaluation.world import World, arguments, crossfit_ridge, draw, softmax
+
+OPEN_BANDIT = Path(__file__).parents[2] / "data" / "samples" / "open_bandit"
 
 
 def idle_hour_verdict(seed, n=3000):
@@ -147,3 +153,14 @@ def test_a_learnt_winner_among_noise_is_not_proven():
         )
         better += report.verdict == "better"
     assert better <= binom.ppf(0.99, 60, 0.025)
+
+
+def test_uniform_on_the_real_women_log_is_refused():
+    """Open Bandit, women: one row of propensity 1e-6 carries the weight; refused, with that reason."""
+    log = open_bandit_feedback(OPEN_BANDIT / "bts-women.csv.gz")
+    report = evaluate_policy(log, np.full((len(log), log.n_actions), 1 / log.n_actions), estimators=())
+    assert report.verdict == "refused"
+    assert any("effective sample size" in reason for reason in report.reasons)
+    assert report.diagnostics["effective_sample_size"] < 5
+    assert report.diagnostics["weight_mean"] > 2
+    assert {"low-effective-sample-size", "dominant-row"} <= set(report.default["warnings"])
