@@ -57,3 +57,13 @@ def test_the_readme_commands_exist():
     named = set(re.findall(r"\bmake ([a-z]+)", readme))
     assert {"demo", "test"} <= named
     assert not [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
+
+
+def test_every_public_name_resolves():
+    """Each name of the public interface can be imported from the top, and nothing else pretends to be there."""
+    import recommender
+
+    for name in recommender.__all__:
+        assert getattr(recommender, name) is not None
+    with pytest.raises(AttributeError, match="no attribute"):
+        recommender.astrology  # noqa: B018

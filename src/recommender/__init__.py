@@ -1,10 +1,22 @@
 """Next-best contact actions for collections, learnt from a log of past contacts."""
 
-from recommender.actions import NO_CONTACT, ActionSpace
-from recommender.evaluation import PolicyReport
-from recommender.history import LoggedFeedback
-from recommender.off_policy import OffPolicyEvaluator, evaluate_policy
-from recommender.strategy import ContactStrategy
+from typing import TYPE_CHECKING, Any
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recommender.actions import NO_CONTACT, ActionSpace
+    from recommender.evaluation import PolicyReport
+    from recommender.explanation import explain
+    from recommender.history import LoggedFeedback
+    from recommender.off_policy import OffPolicyEvaluator, evaluate_policy
+    from recommender.strategy import ContactStrategy
+
+if TYPE_CHECKING:
+    from recommender.explanation import explain
 
 __version__ = "0.1.0"
 
@@ -16,4 +28,29 @@ __all__ = [
     "OffPolicyEvaluator",
     "PolicyReport",
     "evaluate_policy",
+    "explain",
 ]
+
+# Names are imported when they are first asked for: a worker that reads a log does not pay for lightgbm and scipy.stats.
+_HOME = {
+    "NO_CONTACT": "recommender.actions",
+    "ActionSpace": "recommender.actions",
+    "ContactStrategy": "recommender.strategy",
+    "LoggedFeedback": "recommender.history",
+    "OffPolicyEvaluator": "recommender.off_policy",
+    "PolicyReport": "recommender.evaluation",
+    "evaluate_policy": "recommender.off_policy",
+    "explain": "recommender.explanation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'recommender' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
