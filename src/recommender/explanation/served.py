@@ -1,0 +1,144 @@
+"""The model as it is served: the one place where explanations look inside a trained strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from recommender.errors import InvalidInput
+from recommender.learning.ensemble import RewardEnsemble
+from recommender.policy import check_eligible
+from recommender.strategy import ContactStrategy
+
+__all__ = ["ServedModel"]
+
+Floats = NDArray[np.float64]
+
+
+class ServedModel:
+    """Margins and rewards of a strategy's model, with its parts in view.
+
+    A binary reward has one part, ``event`` (log-odds). An amount is a hurdle of ``event`` and ``amount`` (log of the
+    amount, or the amount in its own unit), or ``amount`` alone.
+
+    Parameters
+    ----------
+    strategy : ContactStrategy
+        A trained one.
+    """
+
+    # the strategy's own inner steps are called on purpose: an explanation of anything but the served model is none
+    # ruff: noqa: SLF001
+
+    def __init__(self, strategy: ContactStrategy) -> None:
+        check_is_fitted(strategy, "reward_model_")
+        self.strategy = strategy
+        self.actions = strategy.actions_
+        self.model = strategy.reward_model_
+        self.encoder = self.model._encoder
+        self.parts: Mapping[str, RewardEnsemble] = self.model._parts
+        self.usual: Floats = self.model._usual
+
+    @property
+    def idle_without_data(self) -> int | None:
+        """Index of NO_CONTACT where the log never shows it, so that its reward is 0 by definition."""
+        idle = self.actions.no_contact_index
+        return idle if idle is not None and self.strategy.action_counts_[idle] == 0 else None
+
+    def context(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
+        """Context columns with the accounts' history as of a moment."""
+        if not len(accounts):
+            raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
+        return self.strategy._context_of(accounts.reset_index(drop=True), history, as_of)
+
+    def log_context(self, log: Any) -> pd.DataFrame:
+        """Context columns of logged decisions, each as it was known then."""
+        from recommender.features.account_history import AccountHistory
+
+        known = self.strategy.history_
+        if known is not None and log.has_account_history:
+            own = AccountHistory.from_log(log)
+            known = own if log.digest == self.strategy.trained_on_["digest"] else known.merged(own)
+        return self.strategy._context_of_log(log, known).reset_index(drop=True)
+
+    def encode(self, context: pd.DataFrame) -> Floats:
+        """Encoded context, shape (n, n_columns)."""
+        return self.encoder.transform(context)
+
+    def margins(self, X: Floats) -> dict[str, Floats]:
+        """Calibrated linear predictor of every action by part, each of shape (n, n_actions)."""
+        with threadpool_limits(limits=1, user_api="blas"):
+            return {name: part.scores(X, n_jobs=1) for name, part in self.parts.items()}
+
+    def rewards(self, margins: Mapping[str, Floats]) -> Floats:
+        """Expected reward of every action, shape (n, n_actions)."""
+        rewards = self.model._combine(margins.get("event"), margins.get("amount"))
+        if (idle := self.idle_without_data) is not None:
+            rewards[:, idle] = 0.0
+        return rewards
+
+    def response(self, margins: Mapping[str, Floats]) -> Floats:
+        """Reward above the usual one, for margins of any shape."""
+        answer: Floats = np.full(np.shape(next(iter(margins.values()))), self.model._smear)
+        if "event" in margins:
+            answer = answer * expit(margins["event"])
+        if "amount" in margins:
+            answer = answer * (np.exp(margins["amount"]) if self.model._log_amount else margins["amount"])
+        return answer
+
+    def slopes(self, margins: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Derivative of :meth:`response` by each margin."""
+        whole = self.response(margins)
+        slopes = {}
+        if "event" in margins:
+            slopes["event"] = whole * expit(-margins["event"])
+        if "amount" in margins:
+            slopes["amount"] = (
+                whole if self.model._log_amount else self.response({**margins, "amount": np.ones_like(whole)})
+            )
+        return slopes
+
+    def interval(self, X_context: pd.DataFrame, action: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """95 % interval of the expected reward of given actions, each of shape (n, k)."""
+        belief = self.strategy._belief(X_context, action)
+        return belief.lo, belief.hi
+
+    def probabilities(self, rewards: Floats, eligible: Any | None, context: pd.DataFrame) -> Floats:
+        """Probability of every action under the served policy."""
+        allowed = check_eligible(eligible, len(rewards), self.actions)
+        return self.strategy._probabilities(rewards, allowed, context)
+
+    def training_means(self) -> dict[str, dict[str, Floats]]:
+        """Mean of every design column over the training rows, by part and design.
+
+        The segments of the evidence table carry it: the mean of their centres, weighted by their rows, is the mean of
+        the (weighted) columns they were made from. Bends are centred on their training mean already.
+        """
+        table = self.model._evidence
+        size = table.counts.sum(axis=1)
+        scaled = size @ table.centres / max(float(size.sum()), 1.0)
+        means: dict[str, dict[str, Floats]] = {}
+        first = next(iter(self.parts))
+        for name, part in self.parts.items():
+            linear = np.zeros(len(part.designs["linear"].terms))
+            if name == first:
+                np.divide(scaled, table.importance, out=linear, where=table.importance > 1e-9)
+            linear[0] = 1.0
+            curved = np.zeros(len(part.designs["curved"].terms))
+            curved[: len(linear)] = linear
+            means[name] = {"linear": linear, "curved": curved, "constant": np.ones(1)}
+        return means
+
+    def background_means(self, X: Floats) -> dict[str, dict[str, Floats]]:
+        """Mean of every design column over given rows, by part and design."""
+        return {
+            name: {key: design.transform(X).mean(axis=0) for key, design in part.designs.items()}
+            for name, part in self.parts.items()
+        }
