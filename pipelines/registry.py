@@ -168,7 +168,9 @@ def judge(
     console.print(verdict_line(report, against), highlight=False)
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
-    (folder / "gate.json").write_text(json.dumps(outcome.to_dict(), indent=1), encoding="utf-8")
+    told = outcome.to_dict()
+    told["checks"] = {name: bool(passed) for name, passed in told["checks"].items()}  # numpy's are no JSON
+    (folder / "gate.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     report.to_html(folder / "report.html")
     return outcome
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from pipelines.registry import REFUSED, register
 from recommender.errors import InvalidInput
+from recommender.simulation import simulate
 from recommender.store.log_files import write_log
 from recommender.store.registry import Registry
 
@@ -124,13 +125,13 @@ def test_a_champion_is_not_replaced_by_what_nobody_judged(place: Path) -> None:
 
 
 def test_the_gate_judges_challenger_and_champion_on_one_log(
-    strategy: Any, saved_strategy: Path, simulated: Any, empty_mlflow_db: Path, tmp_path: Path
+    strategy: Any, saved_strategy: Path, empty_mlflow_db: Path, tmp_path: Path
 ) -> None:
-    """The same policy under another name is refused with its report, once it is proven better it serves."""
+    """What is not proven better is refused with its report and changes nothing; once it is proven, it serves."""
     copy_database(empty_mlflow_db, tmp_path / "mlflow.db")
     registry = _registry(tmp_path)
     log = tmp_path / "later.parquet"
-    later = simulated.fresh_accounts(3_000)
+    later = simulate(500, seed=1, logger="uniform", no_contact=True).fresh_accounts(3_000)
     roles = {
         "context": later.context,
         "categorical": later.categorical,
@@ -149,7 +150,7 @@ def test_the_gate_judges_challenger_and_champion_on_one_log(
     register(saved_strategy)
     first = call(tmp_path, "promote", "--by", "ana", "--reason", "the first")
     assert first.exit_code == 0, first.output
-    other = type(strategy).from_files(strategy.to_files()).set_params(epsilon=strategy.epsilon + 0.01)
+    other = type(strategy).from_files(strategy.to_files()).set_params(epsilon=0.5)
     other.__dict__.pop("version_", None)
     register(other.save(tmp_path / "other"))
     refused = call(tmp_path, "promote", "--by", "luis", "--log", str(log), "--slice-by", "stage")
@@ -162,8 +163,6 @@ def test_the_gate_judges_challenger_and_champion_on_one_log(
     gate = json.loads((kept / "gate.json").read_text())
     assert not gate["accepted"] and gate["reasons"] == list(event.reasons)
     assert registry.current() == 1
-    lenient = call(tmp_path, "promote", "--by", "luis", "--log", str(log), "--least-gain", "-1")
-    assert lenient.exit_code == REFUSED, "a lower bar does not make a policy better"
 
     # A log in which what the challenger prefers succeeds: now it is better, provably.
     worse = type(strategy).from_files(strategy.to_files()).set_params(epsilon=0.9)
