@@ -1,7 +1,5 @@
 """Next-best contact actions for collections, learnt from a log of past contacts."""
 
-from typing import TYPE_CHECKING, Any
-
 from __future__ import annotations
 
 from importlib import import_module
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
     from recommender.history import LoggedFeedback
     from recommender.off_policy import OffPolicyEvaluator, evaluate_policy
     from recommender.strategy import ContactStrategy
-
-if TYPE_CHECKING:
-    from recommender.explanation import explain
 
 __version__ = "0.1.0"
 
