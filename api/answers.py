@@ -29,6 +29,7 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
     ranked, actions = decided.ranked, decided.actions
     columns = {name: ranked[name].tolist() for name in ("row", "rank", "propensity", "evidence", "support", *_NUMBERS)}
     columns["action"] = actions.index_of(ranked[list(actions.factors)]).tolist()
+    columns["template_id"] = [name if isinstance(name, str) else None for name in ranked["template_id"]]
     columns["contact_at"] = [None if when is pd.NaT else when.to_pydatetime() for when in ranked["contact_at"]]
     answer: list[list[dict[str, Any]]] = [[] for _ in range(len(decided.action))]
     for values in zip(*columns.values(), strict=True):
@@ -89,6 +90,7 @@ def ranked_actions(ranking: Ranking, actions: ActionSpace) -> list[RankedAction]
         RankedAction(
             no_contact=entry["action"] == idle,
             factors=levels[entry["action"]],
+            template_id=entry["template_id"],
             **{name: entry[name] for name in names},
         )
         for entry in ranking

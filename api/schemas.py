@@ -102,6 +102,7 @@ class RankedAction(BaseModel):
     no_contact: bool
     factors: dict[str, Scalar]
     contact_at: datetime | None
+    template_id: str | None = Field(description="Approved message of the contact.")
     expected_reward: float | None
     lo: float | None
     hi: float | None

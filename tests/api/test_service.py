@@ -62,6 +62,7 @@ def test_a_decision_is_written_down_when_it_is_made(client, url):
         assert held["factors"] == first["factors"]
         assert held["propensity"] == first["propensity"]
         assert held["contact_at"] == first["contact_at"]
+        assert (first["template_id"] is None) == first["no_contact"]
         assert held["ranking"] == told["actions"]
         assert len(held["eligible"]) == told["eligible_actions"]
         assert held["action"] in held["eligible"]
