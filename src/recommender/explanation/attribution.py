@@ -13,7 +13,9 @@ Lundberg et al. (2020), "From local explanations to global understanding with ex
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +28,11 @@ from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.trees import ActionTrees, factor_levels
 
-__all__ = ["NOT_ATTRIBUTED", "NO_CONTACT_FEATURE", "PartAttribution", "attribute", "feature_names"]
+__all__ = ["NOT_ATTRIBUTED", "NO_CONTACT_FEATURE", "PartAttribution", "attribute", "feature_names", "one_thread"]
 
 Floats = NDArray[np.float64]
+
+_FEW_ROWS = 64
 
 NO_CONTACT_FEATURE = "(no contact)"
 NOT_ATTRIBUTED = "(not attributed)"
@@ -65,7 +69,7 @@ def attribute(
     action: NDArray[np.int64],
     means: dict[str, Floats],
     *,
-    level_actions: int | None = 6,
+    level_actions: int | None = 4,
 ) -> PartAttribution:
     """Split the margins of given (account, action) pairs.
 
@@ -94,8 +98,10 @@ def attribute(
     error = np.zeros(n)
     baseline = calibration.intercept + calibration.level * ensemble.intercept
     per_action = np.zeros(len(actions))
-    with threadpool_limits(limits=1, user_api="blas"):
-        for name, design in ensemble.designs.items():
+    with one_thread(n):
+        designs = _Designs(ensemble, X)
+        # the longest first: shorter ones may be its beginning
+        for name, design in sorted(ensemble.designs.items(), key=lambda item: -len(item[1].terms)):
             members = [
                 ensemble.weights[key] * model.weights
                 for key, (of, model) in ensemble.glms.items()
@@ -106,7 +112,7 @@ def attribute(
             raw = np.sum(members, axis=0)
             W = calibration.advantage * raw + gap * (raw @ ensemble.share)[:, None]
             sources = _sources(design)
-            away = (design.transform(X) - means[name])[:, None, :] * W.T[action]
+            away = (designs.of(name) - means[name])[:, None, :] * W.T[action]
             per_action += means[name] @ W
             named = sources >= 0
             into = np.zeros((len(sources), n_columns))
@@ -136,6 +142,28 @@ def attribute(
             if ensemble.with_time:  # the same for every account but for interactions: it belongs to none of them
                 total[:, :, -1] += moved[:, :, n_columns]
     return PartAttribution(float(baseline), total, error)
+
+
+def one_thread(n_rows: int) -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread, as scoring does; for a few rows it stays there by itself, and asking costs more."""
+    return nullcontext() if n_rows <= _FEW_ROWS else threadpool_limits(limits=1, user_api="blas")
+
+
+class _Designs:
+    """Design matrices of one ensemble, each made once: the curved one begins with the linear one."""
+
+    def __init__(self, ensemble: RewardEnsemble, X: Floats) -> None:
+        self.designs = ensemble.designs
+        self.X = X
+        self.made: dict[str, Floats] = {}
+
+    def of(self, name: str) -> Floats:
+        terms = self.designs[name].terms
+        for made, U in self.made.items():
+            if self.designs[made].terms[: len(terms)] == terms:
+                return U[:, : len(terms)]
+        self.made[name] = self.designs[name].transform(self.X)
+        return self.made[name]
 
 
 def _sources(design: LinearDesign) -> NDArray[np.int64]:

@@ -87,13 +87,16 @@ class Contrast:
     @cached_property
     def by_group(self) -> pd.DataFrame:
         """Difference by concept: ``group``, ``contribution_<part>``, ``contribution_reward``; largest first."""
-        wide = self.by_feature.pivot_table(
-            index="group", columns="part", values="contribution", aggfunc="sum", sort=False, observed=True
-        )
-        wide.columns = [f"contribution_{name}" for name in wide.columns]
-        wide["contribution_reward"] = self.by_feature.groupby("group", sort=False)["contribution_reward"].sum()
-        order = wide["contribution_reward"].abs().sort_values(ascending=False, kind="stable").index
-        return wide.loc[order].reset_index()
+        groups = list(dict.fromkeys(self.explanation.feature_groups))
+        columns: dict[str, Any] = {"group": groups}
+        reward = np.zeros(len(groups))
+        for name in self.explanation.parts:
+            rows = self.by_feature[self.by_feature["part"] == name]
+            place = np.array([groups.index(group) for group in rows["group"]])
+            columns[f"contribution_{name}"] = np.bincount(place, rows["contribution"], minlength=len(groups))
+            reward += np.bincount(place, rows["contribution_reward"], minlength=len(groups))
+        order = np.argsort(-np.abs(reward), kind="stable")
+        return pd.DataFrame({**columns, "contribution_reward": reward}).iloc[order].reset_index(drop=True)
 
     @cached_property
     def interval(self) -> tuple[float, float]:

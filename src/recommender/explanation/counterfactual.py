@@ -70,18 +70,19 @@ def flips(contrast: Contrast, reference: pd.DataFrame | None, most_values: int) 
         tried[position, list(change.columns)] = pool[change.donor, list(change.columns)]
     rewards = served.rewards(served.margins(tried))
     won = np.flatnonzero(rewards[:, contrast.b] > rewards[:, contrast.a])
-    best: dict[tuple[str, str], tuple[float, int]] = {}
+    best: dict[tuple[str, str], tuple[float, float, int]] = {}
     ordered = {j: np.sort(pool[np.isfinite(pool[:, j]), j]) for j in range(pool.shape[1])}
     for position in won.tolist():
         change = changes[position]
         size = sum(_distance(own[j], tried[position, j], ordered[j], j in categorical) for j in change.columns)
         key = (change.kind, change.name)
-        if key not in best or size < best[key][0]:
-            best[key] = (size, position)
+        # of changes of one size, the clearest turn
+        candidate = (size, float(rewards[position, contrast.a] - rewards[position, contrast.b]), position)
+        best[key] = min(best.get(key, candidate), candidate)
     names = served.encoder.names
     before = explanation.context.iloc[contrast.place]
     found = []
-    for size, position in best.values():
+    for size, _, position in best.values():
         change = changes[position]
         after = context.iloc[change.donor]
         moved = [names[j] for j in change.columns if not _same(own[j], tried[position, j])]

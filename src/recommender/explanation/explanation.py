@@ -312,7 +312,11 @@ class Explanation:
 
         Accounts without an action of that rank are left out.
         """
-        import shap
+        import warnings
+
+        with warnings.catch_warnings():  # shap calls what matplotlib is about to retire
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            import shap
 
         name = next(iter(self.parts)) if part is None else part
         if name not in self.parts:

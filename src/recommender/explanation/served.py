@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from recommender.strategy import ContactStrategy
 __all__ = ["ServedModel"]
 
 Floats = NDArray[np.float64]
+
+_FEW_ROWS = 64  # so few that BLAS stays on one thread by itself, and asking it to costs more than the product
 
 
 class ServedModel:
@@ -74,7 +77,7 @@ class ServedModel:
 
     def margins(self, X: Floats) -> dict[str, Floats]:
         """Calibrated linear predictor of every action by part, each of shape (n, n_actions)."""
-        with threadpool_limits(limits=1, user_api="blas"):
+        with nullcontext() if len(X) <= _FEW_ROWS else threadpool_limits(limits=1, user_api="blas"):
             return {name: part.scores(X, n_jobs=1) for name, part in self.parts.items()}
 
     def rewards(self, margins: Mapping[str, Floats]) -> Floats:

@@ -1,0 +1,242 @@
+"""Contributions of the served model add up to what it serves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recommender import explain
+from recommender.errors import InvalidInput
+from recommender.explanation import ConceptGroups
+from recommender.explanation.attribution import NOT_ATTRIBUTED, attribute
+from recommender.simulation import simulate
+
+TOLERANCE = 1e-6
+
+
+def margin_sums(explanation, part):
+    attribution = explanation.parts[part]
+    return attribution.baseline + attribution.contributions.sum(axis=2)
+
+
+def test_margins_add_up_on_ten_thousand_pairs(strategy, simulated):
+    """Baseline and contributions give the served margin of 10,000 (account, action) pairs, and their reward."""
+    accounts = simulated.contacts.tail(40)
+    every = np.arange(len(strategy.actions_))
+    assert 40 * len(every) >= 10_000
+    explanation = explain(strategy, accounts, actions=every)
+    served = strategy.expected_reward(accounts)
+    margin = np.log(served / (1 - served))
+    assert np.abs(margin_sums(explanation, "event") - margin).max() < TOLERANCE
+    reward = explanation.baseline_reward + explanation.reward_contributions["event"].sum(axis=2)
+    assert np.abs(reward - served).max() < TOLERANCE
+
+
+def test_amounts_add_up_in_units_of_reward(hurdle, known_drivers):
+    """Both margins of a hurdle add up, and so does the reward although it is their product."""
+    accounts = known_drivers[0].head(200)
+    every = np.arange(6)
+    explanation = explain(hurdle, accounts, actions=every)
+    assert set(explanation.parts) == {"event", "amount"}
+    for part, margin in explanation.margins.items():
+        assert np.abs(margin_sums(explanation, part) - margin[:, :6]).max() < TOLERANCE
+    served = hurdle.expected_reward(accounts)[:, :6]
+    total = explanation.baseline_reward + sum(v.sum(axis=2) for v in explanation.reward_contributions.values())
+    assert np.abs(total - served).max() < TOLERANCE
+    frame = explanation.to_frame()
+    sums = frame.pivot_table(index="row", columns="rank", values="contribution_reward", aggfunc="sum").to_numpy()
+    assert np.abs(sums - served).max() < TOLERANCE
+
+
+def test_a_regression_member_is_split_as_its_formula_says(strategy, explanation):
+    """Against a term by term loop over one regression member alone."""
+    ensemble = strategy.reward_model_._parts["event"]
+    kept = dict(ensemble.weights)
+    name = next(name for name, weight in kept.items() if weight > 0 and name in ensemble.glms and name != "constant")
+    try:
+        ensemble.weights = {key: (1.0 if key == name else 0.0) for key in kept}
+        split = attribute(
+            ensemble, explanation.actions, explanation.X[:3], np.array([[5, 9]] * 3), explanation.means["event"]
+        )
+    finally:
+        ensemble.weights = kept
+    of, model = ensemble.glms[name]
+    design, mean = ensemble.designs[of], explanation.means["event"][of]
+    U, calibration = design.transform(explanation.X[:3]), ensemble.calibration
+    for row in range(3):
+        for k, action in enumerate((5, 9)):
+            expected = np.zeros(explanation.X.shape[1])
+            for j, term in enumerate(design.terms):
+                if term.kind == "one":
+                    continue
+                root = design.terms[term.other] if term.kind == "bend" else term
+                column = root.other if root.kind == "rate" else root.source
+                level = model.weights[j] @ ensemble.share
+                weight = calibration.level * level + calibration.advantage * (model.weights[j, action] - level)
+                expected[column] += (U[row, j] - mean[j]) * weight
+            assert split.contributions[row, k, : len(expected)] == pytest.approx(expected, abs=1e-9)
+    assert not split.error.any()
+
+
+def test_exact_levels_leave_nothing_unattributed(strategy, simulated):
+    """With every action standing for itself nothing is missed; with a few, what is missed is stated and small."""
+    accounts = simulated.contacts.tail(2)
+    exact = explain(strategy, accounts, top_k=1, level_actions=None)
+    rough = explain(strategy, accounts, top_k=1)
+    place = exact.features.index(NOT_ATTRIBUTED)
+    assert np.abs(exact.parts["event"].contributions[:, :, place]).max() < 1e-9
+    missed = rough.parts["event"].contributions[:, 0, place]
+    assert np.abs(missed) == pytest.approx(rough.parts["event"].error, abs=1e-12)
+    apart = np.abs(exact.parts["event"].contributions - rough.parts["event"].contributions).max()
+    assert apart < 0.1
+    assert margin_sums(exact, "event") == pytest.approx(margin_sums(rough, "event"), abs=TOLERANCE)
+
+
+def test_training_means_are_those_of_the_training_rows(strategy, simulated, simulated_log):
+    """The mean account recovered from the strategy is the mean of its design columns over the log."""
+    from recommender.explanation.served import ServedModel
+
+    served = ServedModel(strategy)
+    X = served.encode(served.log_context(simulated_log))
+    assert served.training_means()["event"]["linear"] == pytest.approx(
+        served.background_means(X)["event"]["linear"], abs=0.05
+    )
+
+
+def test_a_background_moves_the_baseline_and_not_the_sum(strategy, simulated):
+    """Contributions are held against whichever accounts are given."""
+    accounts = simulated.contacts.tail(5)
+    plain = explain(strategy, accounts, top_k=1)
+    other = explain(strategy, accounts, top_k=1, background=simulated.contacts.head(50))
+    assert plain.parts["event"].baseline != other.parts["event"].baseline
+    assert margin_sums(plain, "event") == pytest.approx(margin_sums(other, "event"), abs=TOLERANCE)
+
+
+def test_true_drivers_come_first_and_planted_noise_last(hurdle, known_drivers):
+    """What drives event and amount leads its part; columns without any influence end it."""
+    frame, _ = known_drivers
+    explanation = explain(hurdle, frame, top_k=1, sample=300)
+    table = explanation.global_frame().query("level == 'feature'")
+    event = table[table["part"] == "event"].set_index("feature")["mean_abs_contribution"]
+    amount = table[table["part"] == "amount"].set_index("feature")["mean_abs_contribution"]
+    noise = ["noise_a", "noise_b", "noise_c", "language"]
+    assert set(event.index[:2]) <= {"willing", "likes", "channel"}
+    assert event.index[0] in {"willing", "likes"}
+    assert amount.index[0] == "wealth"
+    assert event[noise].max() < 0.2 * event[["willing", "likes"]].min()
+    assert amount[noise].max() < 0.2 * amount["wealth"]
+    assert (table["standard_error"] < 0.1).all()
+    assert (table["n_accounts"] == 300).all()
+
+
+@pytest.mark.proof
+def test_on_the_simulation_habits_and_stage_lead_and_planted_columns_end():
+    """On a long simulated log, ten planted columns move less than every concept that the truth is made of."""
+    from recommender import ContactStrategy, LoggedFeedback
+
+    world = simulate(30_000, seed=3)
+    planted = [f"planted_{i}" for i in range(10)]
+    rng = np.random.default_rng(0)
+    contacts = world.contacts.assign(**{name: rng.normal(size=len(world.contacts)) for name in planted})
+    log = LoggedFeedback.from_frame(
+        contacts,
+        actions=world.actions,
+        context=[*world.context, *planted],
+        categorical=world.categorical,
+        reward="reward",
+        propensity="propensity",
+        account="account_id",
+        time="sent_at",
+        cluster="debtor_id",
+    )
+    strategy = ContactStrategy(n_jobs=2, random_state=0).fit(log)
+    explanation = explain(strategy, contacts, top_k=1, sample=1_000)
+    table = explanation.global_frame()
+    groups = table.query("level == 'group'").set_index("group")["mean_abs_contribution"]
+    single = table.query("level == 'feature'").set_index("feature")["mean_abs_contribution"]
+    assert single[planted].max() < 0.2 * groups[["stage", "channel_habit"]].min()
+    assert groups["other"] < groups[["stage", "channel_habit", "action"]].min()
+
+
+def test_the_frame_says_what_each_row_is(explanation):
+    """Long frame: actions, concepts and values, one baseline an action; concepts of known columns."""
+    frame = explanation.to_frame()
+    assert list(frame.columns) == [
+        "row", "account", "rank", "channel", "hour", "tone", "part", "group", "feature", "value", "contribution",
+        "contribution_reward",
+    ]  # fmt: skip
+    assert len(frame) == 40 * 3 * (len(explanation.features) + 1)
+    first = frame[(frame["row"] == 0) & (frame["rank"] == 1)].set_index("feature")
+    assert first.loc["stage", "group"] == "stage"
+    assert first.loc["balance_minor", "value"] == explanation.context["balance_minor"].iloc[0]
+    assert first.loc["hour", "group"] == "action"
+    assert first.loc["history.channel=sms.contacts", "group"] == "channel_habit"
+
+
+def test_the_explained_actions_are_the_recommended_ones(strategy, simulated, explanation):
+    """Ranks are those of recommend without exploration, under the same mask."""
+    accounts = simulated.contacts.tail(40)
+    ranked = strategy.recommend(accounts, top_k=3, explore=False)
+    index = strategy.actions_.index_of(ranked).reshape(40, 3)
+    assert (index == explanation.action).all()
+    mask = np.zeros((40, len(strategy.actions_)), dtype=bool)
+    mask[:, [3, 7]] = True
+    masked = explain(strategy, accounts, eligible=mask)
+    allowed = {3, 7, -1, strategy.actions_.no_contact_index}
+    assert set(np.unique(masked.action)) <= allowed
+
+
+def test_no_contact_that_was_never_logged_is_left_out_and_said(hurdle, known_drivers):
+    """Its reward is 0 by definition: no contribution is made up for it."""
+    explanation = explain(hurdle, known_drivers[0].head(4), actions=[0, 6])
+    assert (explanation.action[:, 1] == -1).all()
+    assert "NO_CONTACT" in explanation.notes[0]
+    assert explanation.to_frame()["channel"].notna().all()
+    contrast = explanation.contrast(0, 6, row=2)
+    assert contrast.by_group["contribution_reward"].sum() == pytest.approx(contrast.reward_difference)
+    assert contrast.by_factor["contribution_reward"].iloc[-1] == pytest.approx(contrast.reward_difference)
+
+
+def test_segments_and_samples(strategy, simulated, explanation):
+    """Global tables by segment; a sample keeps the positions of the given frame."""
+    by = explanation.context["stage"].to_numpy()
+    table = explanation.global_frame(by=by)
+    assert set(table["segment"]) == set(by)
+    sampled = explain(strategy, simulated.contacts.head(30), top_k=1, sample=5, random_state=1)
+    assert len(sampled) == 5
+    assert sampled.account.tolist() == simulated.contacts["account_id"].iloc[sampled.rows].tolist()
+    with pytest.raises(InvalidInput, match="40 explained accounts"):
+        explanation.global_frame(by=[1, 2])
+
+
+def test_shap_gets_the_same_numbers(explanation):
+    """The shap object holds values and base values that sum to the margin."""
+    taken = explanation.to_shap()
+    assert taken.values.sum(axis=1) + taken.base_values == pytest.approx(margin_sums(explanation, "event")[:, 0])
+    assert taken.feature_names == list(explanation.features)
+
+
+def test_a_team_brings_its_own_concepts(strategy, simulated):
+    """Concepts come from a TOML text; what matches nothing is other."""
+    groups = ConceptGroups.from_toml('[[group]]\nname = "money"\npatterns = ["balance"]\n')
+    explanation = explain(strategy, simulated.contacts.head(1), groups=groups)
+    assert set(explanation.feature_groups) == {"money", "other", "action"}
+    for text in ("[[group]]\nname = 'x'", "group = [", "[[group]]\nname = 'x'\npatterns = ['(']"):
+        with pytest.raises(InvalidInput):
+            ConceptGroups.from_toml(text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"actions": [999]}, "must lie in"),
+        ({"actions": "best"}, "recommended"),
+        ({"actions": [0.5]}, "whole numbers"),
+        ({"actions": pd.DataFrame({"channel": ["fax"], "hour": [9], "tone": ["firm"]})}, "fax"),
+        ({"language": "xx"}, "xx"),
+        ({"top_k": 0}, "top_k"),
+    ],
+)
+def test_errors_name_what_is_wrong(strategy, simulated, wrong, told):
+    """Unknown actions, languages and sizes are refused with their value."""
+    with pytest.raises(InvalidInput, match=told):
+        explain(strategy, simulated.contacts.head(1), **wrong)

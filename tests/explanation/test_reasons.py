@@ -1,0 +1,103 @@
+"""Reason sentences: both languages, regional numbers, nothing protected, nothing accusing, at most four."""
+
+import gettext
+import re
+from importlib import resources
+
+import pytest
+from babel.messages.pofile import read_po
+
+from recommender import explain
+from recommender.errors import InvalidInput
+from recommender.explanation.reasons import CONCEPTS
+from recommender.explanation.wording import Wording, available_languages
+
+LOCALE = resources.files("recommender.explanation") / "locale"
+PACKAGE = resources.files("recommender.explanation")
+ACCUSING = re.compile(
+    r"\b(refus|fail|default|bad|liar|guilt|fault|deny|delinquen|moros|culpa|incumpl|negó|malo)", re.IGNORECASE
+)
+PROTECTED = re.compile(r"\b(language|country|region|age|gender|idioma|país|región|edad|género|lang)\b", re.IGNORECASE)
+
+
+def test_sentences_are_few_plain_and_fair(explanation):
+    """For every account: one to four sentences with a full stop, no protected word, no accusation, no plain hyphen."""
+    for language in ("es", "en", "es-MX"):
+        for row in range(0, 40, 5):
+            sentences = explanation.reasons(row, language)
+            assert 1 <= len(sentences) <= 4
+            for sentence in sentences:
+                assert sentence.endswith(".")
+                assert not PROTECTED.search(sentence)
+                assert not ACCUSING.search(sentence)
+                assert not re.search(r"(^|\s)-\d", sentence)
+                assert "{" not in sentence
+                assert "nan" not in sentence.lower().split()
+
+
+def test_an_interval_over_zero_is_said_to_be_unclear(explanation):
+    """The headline says sign unclear exactly when the interval includes 0."""
+    for row in range(0, 40, 5):
+        contrast = explanation.contrast(int(explanation.action[row, 0]), int(explanation.action[row, -1]), row=row)
+        lo, hi = contrast.interval
+        assert lo <= contrast.reward_difference <= hi
+        assert ("sign unclear" in contrast.reasons("en")[0]) == (lo <= 0 <= hi)
+        assert ("signo incierto" in contrast.reasons("es")[0]) == (lo <= 0 <= hi)
+
+
+def test_a_clear_difference_is_said_plainly(hurdle, known_drivers):
+    """Where the interval leaves 0 out the better action is named, with the liked channel and money as written there."""
+    frame = known_drivers[0]
+    callers = frame[(frame["likes"] == "call") & (frame["willing"] > 0)].head(1)
+    explanation = explain(hurdle, callers)
+    call, sms = {"channel": "call", "tone": "firm"}, {"channel": "sms", "tone": "firm"}
+    told = explanation.contrast(call, sms, row=0).reasons("es", currency="EUR")
+    assert told[0].startswith("Se espera mejor resultado con «llamada, firme» que con «SMS, firme»: +")
+    assert "€" in told[0]
+    assert any("likes: llamada" in sentence for sentence in told) or "otros" not in " ".join(told).lower()
+    assert explanation.contrast(sms, call, row=0).reasons("en")[0].startswith("sms, firm is expected to do worse")
+    assert explanation.contrast(call, call, row=0).reasons("en") == ["Both actions are the same: call, firm."]
+
+
+@pytest.mark.parametrize(
+    ("language", "points", "money"),
+    [
+        ("es", "−1.234,6 p. p.", "1.240 €"),
+        ("es-MX", "−1,234.6 p. p.", "EUR1,240"),
+        ("en", "−1,234.6 pp", "€1,240"),
+    ],
+)
+def test_numbers_follow_the_region(language, points, money):
+    """Comma or point as the region has it, a true minus sign, no minus zero."""
+    words = Wording.of(language)
+    assert words.points(-12.3456) == points
+    assert words.amount(1240.2, "EUR", signed=False).replace("\xa0", " ") == money.replace("\xa0", " ")
+    assert words.signed(-0.001) == words.signed(0.0)
+
+
+def test_every_message_has_both_languages_and_is_compiled():
+    """Concepts and sentences of the source are in the Spanish catalogue, and the compiled one is up to date."""
+    assert available_languages() == ("en", "es")
+    folder = LOCALE / "es" / "LC_MESSAGES"
+    with (folder / "explanation.po").open("rb") as file:
+        written = {(m.context, m.id): m.string for m in read_po(file) if m.id}
+    with (folder / "explanation.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for (context, message), translation in written.items():
+        found = compiled.pgettext(context, message) if context else compiled.gettext(message)
+        assert found == translation
+    assert all(written.values())
+    messages = set(CONCEPTS.values())
+    for name in ("reasons.py", "charts.py", "wording.py"):
+        source = (PACKAGE / name).read_text(encoding="utf-8")
+        messages |= set(re.findall(r'\.text\(\s*"([^"]+)"', source))
+    missing = [message for message in messages if (None, message) not in written]
+    assert not missing
+    for (_, message), translation in written.items():
+        assert set(re.findall(r"{\w+}", message)) == set(re.findall(r"{\w+}", translation))
+
+
+def test_a_language_without_texts_is_refused():
+    """The error names the languages there are."""
+    with pytest.raises(InvalidInput, match="es-MX"):
+        Wording.of("fr")
