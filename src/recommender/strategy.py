@@ -60,6 +60,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     n_jobs : int, default=2
         Threads; results do not depend on it.
     random_state : int, default=0
+    max_rows : int or None, default=300_000
+        The reward model learns from at most so many decisions, whole clusters drawn at random from a longer log; every
+        decision still counts in the accounts' histories. None = all.
 
     Attributes
     ----------
@@ -90,12 +93,14 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         temperature: float | None = None,
         n_jobs: int = 2,
         random_state: int = 0,
+        max_rows: int | None = 300_000,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
         self.temperature = temperature
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.max_rows = max_rows
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(self, log: LoggedFeedback, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn signature
@@ -107,7 +112,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             When the log holds one action only, a constant reward, or a parameter is out of range.
         """
         self._check_parameters()
-        mature = log.take(log.mature)
+        mature = log.take(log.sample_rows(np.flatnonzero(log.mature), self.max_rows, self.random_state))
         check_learnable(mature)
         self.actions_: ActionSpace = log.actions
         self.feature_names_in_ = np.array(log.context.columns, dtype=object)
@@ -130,7 +135,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             eligible=mature.eligible,
             history_columns={} if self.history_ is None else dict(self.history_.level_columns),
         )
-        self.action_counts_ = np.bincount(mature.action, minlength=len(self.actions_)).astype(np.int64)
+        self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         self.reward_model_ = RewardModel().fit(training, n_jobs=self.n_jobs, random_state=self.random_state)
 
         self._settle_temperature(context, mature.eligible)
@@ -235,23 +240,20 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_decisions, n_actions)
         """
         check_is_fitted(self, "reward_model_")
-        if log.actions != self.actions_:
-            raise IncompatibleLog(
-                f"The log has {log.actions!r}, the strategy was trained on {self.actions_!r}.",
-                column="actions",
-                mend="Build both with the same ActionSpace.",
-            )
-        history = self.history_
-        if history is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
-            history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
-        context = self._context_of_log(log, history)
+        context = self._context_of_decisions(log)
         allowed = check_eligible(log.eligible, len(log), self.actions_)
         answer = np.empty((len(log), len(self.actions_)))
         for rows in _chunks(len(log)):
             part = context.iloc[rows].reset_index(drop=True)
             answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
         return answer
+
+    def log_expected_reward(self, log: LoggedFeedback) -> NDArray[np.float64]:
+        """Expected rewards for the decisions of a log, each with what was known of its account at that moment."""
+        check_is_fitted(self, "reward_model_")
+        context = self._context_of_decisions(log)
+        parts = [self._rewards(context.iloc[rows].reset_index(drop=True)) for rows in _chunks(len(log))]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.actions_)))
 
     def recommend(
         self,
@@ -351,6 +353,20 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return accounts_context(
             accounts, [str(name) for name in self.feature_names_in_], self.history_, self.names_, history, as_of
         )
+
+    def _context_of_decisions(self, log: LoggedFeedback) -> pd.DataFrame:
+        """Context of a log's decisions, the account's contacts in the training log and in this one included."""
+        if log.actions != self.actions_:
+            raise IncompatibleLog(
+                f"The log has {log.actions!r}, the strategy was trained on {self.actions_!r}.",
+                column="actions",
+                mend="Build both with the same ActionSpace.",
+            )
+        history = self.history_
+        if history is not None and log.has_account_history:
+            own = AccountHistory.from_log(log)
+            history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
+        return self._context_of_log(log, history)
 
     def _context_of_log(self, log: LoggedFeedback, history: AccountHistory | None) -> pd.DataFrame:
         return log_context(log, [str(name) for name in self.feature_names_in_], history)

@@ -87,7 +87,7 @@ def decide(
     failed: list[str] = []
 
     def check(name: str, passed: bool, sentence: str) -> None:
-        checks[name] = passed
+        checks[name] = bool(passed)
         if not passed:
             failed.append(sentence)
 

@@ -291,6 +291,17 @@ class LoggedFeedback:
             )
         return self.take(before), self.take(~before)
 
+    def sample_rows(self, rows: NDArray[np.int64], most: int | None, random_state: int = 0) -> NDArray[np.int64]:
+        """All of ``rows``, or whole clusters drawn at random where there are more than ``most``."""
+        if most is None or len(rows) <= most:
+            return rows
+        clusters, code = np.unique(self.groups[rows], return_inverse=True)
+        order = np.random.default_rng(random_state).permutation(len(clusters))
+        kept = np.zeros(len(clusters), dtype=bool)
+        kept[order] = np.cumsum(np.bincount(code)[order]) <= most
+        kept[order[0]] = True
+        return rows[kept[code]]
+
     def fold_codes(self, k: int = 5, random_state: int = 0) -> NDArray[np.int64]:
         """Fold 0..k-1 of each decision; a cluster is never spread over two folds."""
         clusters, codes = np.unique(self.groups, return_inverse=True)

@@ -25,6 +25,7 @@ from recommender.learning.stacking import (
     stack_weights,
 )
 from recommender.learning.trees import ActionTrees, TreeSettings
+from recommender.scoring.row_products import row_products
 
 __all__ = ["EnsembleReport", "RewardEnsemble"]
 
@@ -273,7 +274,7 @@ class RewardEnsemble:
                 start=np.zeros(1),
             )
             if design in U and W.ndim == 2:
-                part = U[design] @ W
+                part = row_products(U[design], W)
                 total = part if total is None else total + part
         for name, trees in self.trees.items():
             if self.weights[name] > 0:
@@ -292,7 +293,7 @@ class RewardEnsemble:
         U = {"linear": self.designs["linear"].transform(X)}
         U["curved"] = self.designs["curved"].transform(X)
         U["constant"] = U["linear"][:, :1]
-        variance = (U["linear"] ** 2) @ self.glms["linear"][1].variances
+        variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
         mean, square = np.zeros_like(variance), np.zeros_like(variance)
         for name, weight in self.weights.items():
@@ -301,8 +302,8 @@ class RewardEnsemble:
                     part = self.trees[name].raw_scores(self._tree_columns(X), n_jobs=n_jobs)
                 else:
                     design, model = self.glms[name]
-                    part = model.scores(U[design])
-                part -= (part @ self.share)[:, None]  # members may differ in level, that is calibrated away
+                    part = row_products(U[design], model.weights)
+                part -= row_products(part, self.share)[:, None]  # members may differ in level, that is calibrated away
                 mean += weight / total * part
                 square += weight / total * part**2
         return np.asarray(np.sqrt(variance + np.maximum(square - mean**2, 0.0)) * min(self.calibration.advantage, 1.0))
@@ -311,7 +312,7 @@ class RewardEnsemble:
         """One draw of the linear predictor from the approximate posterior; one draw serves every row."""
         variances = self.glms["linear"][1].variances
         noise = rng.standard_normal(variances.shape) * np.sqrt(variances)
-        return self.scores(X, n_jobs=n_jobs) + self.designs["linear"].transform(X) @ noise
+        return self.scores(X, n_jobs=n_jobs) + row_products(self.designs["linear"].transform(X), noise)
 
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:

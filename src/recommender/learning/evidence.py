@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
+from recommender.scoring.row_products import row_products
+
 __all__ = ["EvidenceTable"]
 
 Floats = NDArray[np.float64]
@@ -55,7 +57,7 @@ class EvidenceTable:
 
     def segments(self, U: Floats) -> NDArray[np.int64]:
         """Segment of each row."""
-        cross = (U * self.importance) @ self.centres.T
+        cross = row_products(U * self.importance, self.centres.T)
         return np.asarray((0.5 * (self.centres**2).sum(axis=1)[None] - cross).argmin(axis=1), dtype=np.int64)
 
     def tries(self, U: Floats) -> Floats:

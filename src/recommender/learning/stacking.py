@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from recommender.scoring.row_products import row_products
+
 __all__ = ["Calibration", "Floats", "calibrate", "choose_by_value", "group_folds", "stack_weights"]
 
 Floats = NDArray[np.float64]
@@ -163,7 +165,7 @@ class Calibration:
 
     def apply(self, eta: Floats, share: Floats) -> Floats:
         """Corrected scores, shape (n, n_actions)."""
-        level = (eta @ share)[:, None]
+        level = row_products(eta, share)[:, None]
         return np.asarray(self.intercept + self.level * level + self.advantage * (eta - level))
 
 
