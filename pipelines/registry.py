@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Protocol
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +26,7 @@ from pipelines.registry_options import (
 )
 from pipelines.train import read_log
 from recommender.errors import InvalidInput
+from recommender.evaluation import PolicyReport
 from recommender.evaluation.gate import GateRules, decide
 from recommender.history import LoggedFeedback
 from recommender.off_policy import OffPolicyEvaluator
@@ -162,17 +164,31 @@ def judge(
     slices = {name: feedback.context[name].to_numpy() for name in slice_by}
     against = "what was logged" if champion is None else f"version {champion}"
     with console.status(f"Evaluating against {against} ..."):
-        report = OffPolicyEvaluator(feedback).evaluate(target, baseline=baseline, slices=slices or None)
-    outcome = decide(report, rules)
+        evaluator = OffPolicyEvaluator(feedback)
+        report = evaluator.evaluate(target, baseline=baseline, slices=slices or None)
+        error = calibration_error(evaluator, target, report)
+    outcome = decide(report, rules, calibration_error=error)
     console.print(estimates_table(report, f"version {registry.resolve(version)} on {len(feedback):,} decisions"))
     console.print(verdict_line(report, against), highlight=False)
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
-    told = outcome.to_dict()
-    told["checks"] = {name: bool(passed) for name, passed in told["checks"].items()}  # numpy's are no JSON
-    (folder / "gate.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    (folder / "gate.json").write_text(json.dumps(outcome.to_dict(), indent=1), encoding="utf-8")
     report.to_html(folder / "report.html")
     return outcome
+
+
+def calibration_error(evaluator: OffPolicyEvaluator, strategy: ContactStrategy, report: PolicyReport) -> float | None:
+    """How far what the model promises for its own policy lies outside the interval of what it would have earned.
+
+    0 inside the interval, else the distance to its nearer end as a share of the estimate; None without an interval.
+    """
+    probabilities = evaluator.probabilities(strategy)
+    low, high, value = (float(report.default[name]) for name in ("ci_low", "ci_high", "value"))
+    if probabilities is None or not np.isfinite([low, high]).all() or value == 0:
+        return None
+    promised = float((probabilities * strategy.log_expected_reward(evaluator.part)).sum(axis=1).mean())
+    nearest = float(np.clip(promised, low, high))
+    return (promised - nearest) / abs(value)
 
 
 def promote_version(
