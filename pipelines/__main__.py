@@ -16,6 +16,7 @@ VERBS = (
     "doctor",
     "train",
     "evaluate",
+    "backtest",
     "score",
     "registry",
     "check",

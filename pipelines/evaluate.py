@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.train import LogFile, read_log
 from recommender.evaluation import PolicyReport
 from recommender.off_policy import OffPolicyEvaluator
@@ -33,6 +34,13 @@ def run(
     ] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999)] = 0.95,
     slice_by: Annotated[list[str] | None, typer.Option(help="Context column to report by; repeat for more.")] = None,
+    price_of_rules: Annotated[
+        bool,
+        typer.Option("--price-of-rules", help="Price each channel, hour block and other lever of the action space."),
+    ] = False,
+    pack: Annotated[
+        list[str] | None, typer.Option(help="Price this rule pack, too (needs the account's facts in the log); repeat.")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_out: Annotated[Path | None, typer.Option("--html", help="Write the report as one page.")] = None,
 ) -> None:
@@ -60,6 +68,13 @@ def run(
                 html_out.parent.mkdir(parents=True, exist_ok=True)
                 report.to_html(html_out)
         console.print(verdict_line(report, name), highlight=False)
+    if price_of_rules or pack:
+        rules = lever_masks(feedback.actions) if price_of_rules else {}
+        for name in pack or []:
+            rules[f"pack {name}"] = pack_mask(log, feedback, name, since)
+        with console.status("Pricing rules ..."):
+            prices = evaluator.price_of_rules(trained, rules, confidence)
+        console.print(prices_table(prices, confidence))
 
 
 def wide_console() -> Console:
@@ -81,6 +96,24 @@ def estimates_table(report: PolicyReport, title: str) -> Table:
             f"{row.ci_low:.4f} .. {row.ci_high:.4f}",
             f"{row.effective_sample_size:,.0f}",
             ", ".join(row.warnings),
+        )
+    return table
+
+
+def prices_table(prices: pd.DataFrame, confidence: float) -> Table:
+    """Show what each rule or lever costs, per decision."""
+    table = Table(title="Price of rules and levers: value per decision lost", title_justify="left")
+    for name in ("rule", "probability moved", "no action left", "value lost", f"{confidence:.0%} interval", "verdict"):
+        table.add_column(name, justify="left" if name in ("rule", "verdict") else "right")
+    for row in prices.itertuples():
+        known = not pd.isna(row.value_lost)
+        table.add_row(
+            row.rule,
+            f"{row.probability_moved:.1%}" if known else "-",
+            f"{row.rows_barred:,}",
+            f"{row.value_lost:+.4f}" if known else "-",
+            f"{row.ci_low:+.4f} .. {row.ci_high:+.4f}" if known else "-",
+            row.verdict,
         )
     return table
 

@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
 from recommender.errors import InvalidInput
 from recommender.evaluation import PolicyReport, evaluate
+from recommender.evaluation.prices import price_of_rules
 from recommender.history.feedback import LoggedFeedback
 from recommender.learning.nuisance import PropensityEstimate, cross_fit_propensities, cross_fit_rewards
 from recommender.policy import best_constant, check_eligible, epsilon_greedy, mask_and_normalise, uniform
@@ -91,7 +93,8 @@ class OffPolicyEvaluator:
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """Positions of the decisions that are evaluated."""
-        return _affordable(self.log, np.flatnonzero(self.log.mature), self.random_state)
+        most = max(1, _MOST_CELLS // self.log.n_actions)
+        return self.log.sample_rows(np.flatnonzero(self.log.mature), most, self.random_state)
 
     @cached_property
     def part(self) -> LoggedFeedback:
@@ -186,6 +189,66 @@ class OffPolicyEvaluator:
         flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
         return _refused(report, flattered) if flattered else report
 
+    def price_of_rules(
+        self, target: Any, rules: Mapping[str, NDArray[np.bool_]], confidence: float = 0.95
+    ) -> pd.DataFrame:
+        """Value per decision that a policy loses when a rule masks it and it is renormalised, paired.
+
+        Parameters
+        ----------
+        target : ContactStrategy, str or array-like
+            As for :meth:`evaluate`.
+        rules : mapping of str to ndarray of bool of shape (n_decisions, n_actions) or (n_actions,)
+            What each rule allows.
+        confidence : float, default=0.95
+
+        Returns
+        -------
+        DataFrame
+            As :func:`recommender.evaluation.prices.price_of_rules`, with ``rows_barred``: decisions to which the rule
+            leaves no action at all. They are not priced; where a log knows ``NO_CONTACT``, that is what remains.
+        """
+        part = self.part
+        policy = self.probabilities(target)
+        if policy is None:
+            raise InvalidInput(
+                "The price of a rule needs a policy, not the log itself.", column="target", mend="Give a strategy."
+            )
+        propensity, logged, estimate = self._propensities
+        eligible = check_eligible(part.eligible, len(part), part.actions)
+        priced = []
+        for name, given in rules.items():
+            rule = np.asarray(given, dtype=bool)
+            allowed = eligible & (rule if rule.ndim == 1 else rule[self.rows])
+            fallback = part.actions.no_contact_index
+            barred = ~allowed.any(axis=1) if fallback is None else np.zeros(len(part), dtype=bool)
+            at = np.flatnonzero(~barred)
+            if not len(at):
+                why = ("Refused: the rule leaves no action in any decision of this log, so nothing can be priced.",)
+                line = {"rule": name, "rows_touched": len(part), "verdict": "refused", "reasons": why}
+                priced.append(pd.DataFrame([line | {"rows_barred": len(part)}]))
+                continue
+            line = price_of_rules(
+                policy[at],
+                {name: allowed[at]},
+                fallback=fallback,
+                confidence=confidence,
+                reward=part.reward[at],
+                action=part.action[at],
+                propensity=propensity[at],
+                propensity_logged=logged[at],
+                expected_reward=self._expected_reward[at],
+                factor_codes=part.actions.codes,
+                cluster=part.groups[at],
+                time=None if part.order is None else part.order[at],
+                eligible=None if part.eligible is None else part.eligible[at],
+                rng=np.random.default_rng(self.random_state),
+                action_predictability=None if estimate is None else estimate.predictability,
+                propensity_all=None if estimate is None else estimate.all[at],
+            )
+            priced.append(line.assign(rows_barred=int(barred.sum())))
+        return pd.concat(priced, ignore_index=True) if priced else pd.DataFrame(columns=["rule", "value_lost"])
+
 
 def baseline_probabilities(name: str, log: LoggedFeedback, *, random_state: int = 0) -> NDArray[np.float64]:
     """Probabilities of a standard baseline for the decisions of a log.
@@ -218,20 +281,6 @@ def baseline_probabilities(name: str, log: LoggedFeedback, *, random_state: int 
             answer[here] = epsilon_greedy(np.broadcast_to(scores, (int(here.sum()), len(scores))), allowed[here], 0.0)
         return answer
     raise InvalidInput(f"Unknown baseline {name!r}.", column="baseline", mend=f"Use one of {_BASELINES}, or an array.")
-
-
-def _affordable(log: LoggedFeedback, rows: NDArray[np.int64], random_state: int) -> NDArray[np.int64]:
-    """Rows to evaluate: all, or whole clusters at random where all would not fit in memory."""
-    most = max(1, _MOST_CELLS // log.n_actions)
-    if len(rows) <= most:
-        return rows
-    clusters, code = np.unique(log.groups[rows], return_inverse=True)
-    place = np.random.default_rng(random_state).permutation(len(clusters))
-    size = np.bincount(code)
-    kept = np.empty(len(clusters), dtype=bool)
-    by_place = np.argsort(place)
-    kept[by_place] = np.cumsum(size[by_place]) <= most
-    return rows[kept[code]]
 
 
 def _given_probabilities(
