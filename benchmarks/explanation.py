@@ -117,7 +117,7 @@ def main() -> None:
     apart = np.abs(exact.parts["event"].contributions - part.contributions[:8])
     missed = np.abs(part.contributions[:, 0, rough.features.index(NOT_ATTRIBUTED)])
     print(f"largest |sum - served margin| {np.abs(sums - margins).max():.1e}")
-    print(f"two stand-ins for the level: not attributed {missed.mean():.4f} on average, a feature is off by at most")
+    print(f"four stand-ins for the level: not attributed {missed.mean():.4f} on average, a feature is off by at most")
     print(f"{apart.max():.4f} (mean {apart.mean():.5f}) on margins that move by {np.abs(margins).std():.3f}")
 
 

@@ -69,7 +69,7 @@ def attribute(
     action: NDArray[np.int64],
     means: dict[str, Floats],
     *,
-    level_actions: int | None = 2,
+    level_actions: int | None = 4,
 ) -> PartAttribution:
     """Split the margins of given (account, action) pairs.
 

@@ -36,7 +36,7 @@ def explain(
     history: pd.DataFrame | None = None,
     background: pd.DataFrame | None = None,
     groups: ConceptGroups | None = None,
-    level_actions: int | None = 2,
+    level_actions: int | None = 4,
     sample: int | None = None,
     random_state: int = 0,
 ) -> Explanation:
