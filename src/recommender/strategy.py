@@ -60,7 +60,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     n_jobs : int, default=2
         Threads; results do not depend on it.
     random_state : int, default=0
-    max_rows : int or None, default=300_000
+    max_rows : int or None, default=200_000
         The reward model learns from at most so many decisions, whole clusters drawn at random from a longer log; every
         decision still counts in the accounts' histories. None = all.
 
@@ -93,7 +93,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         temperature: float | None = None,
         n_jobs: int = 2,
         random_state: int = 0,
-        max_rows: int | None = 300_000,
+        max_rows: int | None = 200_000,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon

@@ -16,8 +16,7 @@ __all__ = ["check_learnable", "describe_log", "row_keys"]
 
 def row_keys(log: LoggedFeedback) -> NDArray[np.uint64]:
     """Sorted 64-bit keys of the decisions, to notice later that a log was trained on."""
-    frame = log.context.astype(dict.fromkeys(log.categorical, "str"))
-    keys = pd.util.hash_pandas_object(frame, index=False).to_numpy().copy()
+    keys = log.context_keys()
     columns: list[NDArray[Any]] = [log.action, log.reward]
     columns += [log.order] if log.order is not None else []
     columns += (

@@ -327,12 +327,20 @@ class LoggedFeedback:
             frame["propensity"] = self.propensity
         return frame
 
+    def context_keys(self) -> NDArray[np.uint64]:
+        """64-bit hash of each decision's context, one column at a time so that nothing is copied whole."""
+        keys = np.zeros(len(self), dtype=np.uint64)
+        for name in self.context.columns:
+            column = self.context[name]
+            values = column.astype("str").to_numpy(dtype=object) if name in self.categorical else column.to_numpy()
+            keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(values)
+        return keys
+
     @property
     def digest(self) -> str:
         """SHA-256 of the content; equal logs have equal digests on any machine."""
-        told = hashlib.sha256(repr(self.actions.to_dict()).encode())
-        rows = pd.util.hash_pandas_object(self.context.astype(dict.fromkeys(self.categorical, "str")), index=False)
-        told.update(rows.to_numpy().tobytes())
+        told = hashlib.sha256(repr((self.actions.to_dict(), list(self.context.columns))).encode())
+        told.update(self.context_keys().tobytes())
         for values in (self.action, self.reward, self.propensity, self.cluster, self.order, self.eligible):
             told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
         return told.hexdigest()

@@ -95,13 +95,17 @@ def read_roles(path: Path | str) -> dict[str, Any]:
 def feedback_from_file(path: Path | str, roles: Mapping[str, Any] | None = None) -> LoggedFeedback:
     """Read a log file as checked feedback, by the given roles or those beside it."""
     told = dict(read_roles(path) if roles is None else roles)
-    frame = read_frame(path)
     actions = ActionSpace.from_dict(told["actions"])
+    single = [
+        told[name] for name in ("reward", "propensity", "account", "time", "cluster", "known_at") if told.get(name)
+    ]
+    needed = list(dict.fromkeys([*actions.factors, *told["context"], *single]))
+    frame = read_frame(path, needed)
     time = told.get("time")
     if time in frame.columns and pd.api.types.is_string_dtype(frame[time].dtype):
         frame[time] = pd.to_datetime(frame[time], utc=True)
     eligible = None
     if isinstance(told.get("eligible"), list):  # one boolean column an action
-        eligible = frame[told["eligible"]].to_numpy(dtype=bool)
+        eligible = read_frame(path, told["eligible"]).to_numpy(dtype=bool)
     given = {name: told[name] for name in _ROLE_NAMES if told.get(name) is not None}
     return LoggedFeedback.from_frame(frame, actions=actions, eligible=eligible, **given)
