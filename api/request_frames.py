@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import pandas as pd
 
 from api.schemas import Account
 from recommender.errors import InvalidInput
-from recommender.guardrails import pack_ids
+from recommender.guardrails import packs_of_place
 from recommender.store.privacy import refuse_contact_data
 
 __all__ = ["accounts_frame", "contacts_frame", "packs_of"]
@@ -54,16 +53,7 @@ def packs_of(account: Account, default: tuple[str, ...]) -> list[str]:
 
     A country without a pack leaves the account under no known law, which denies.
     """
-    if account.packs or account.country is None:
-        return account.packs or list(default)
-    country = "UK" if account.country == "GB" else account.country
-    own = [pack for pack in (account.subdivision, country) if pack in _known_packs()]
-    return list(dict.fromkeys([*own, *(pack for pack in default if pack.partition("-")[0] == country)]))
-
-
-@lru_cache(maxsize=1)
-def _known_packs() -> frozenset[str]:
-    return frozenset(pack_ids())
+    return account.packs or packs_of_place(account.country, account.subdivision, default)
 
 
 def contacts_frame(accounts: Sequence[Account]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recommender.cold_start import SeedStrategy
 from recommender.decisions import decide, default_actions
 from recommender.errors import InvalidInput
+from recommender.guardrails import packs_of_place
 from recommender.history import context_as_of
 from recommender.settings import Settings
 from recommender.store.log_files import read_frame, write_frame
@@ -35,7 +36,12 @@ def run(
     strategy: Annotated[Path | None, typer.Option(help="Saved strategy; without one the seed rules answer.")] = Path(
         "models/strategy"
     ),
-    pack: Annotated[list[str] | None, typer.Option(help="Rule pack of accounts that name none; repeat to add.")] = None,
+    pack: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Rule pack for every account; without it each falls under its country's, CO if it names none."
+        ),
+    ] = None,
     contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
     outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
     payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
@@ -52,6 +58,10 @@ def run(
     console = Console()
     moment = read_instant(as_of)
     frame = current_states(read_frame(accounts), moment)
+    if pack is None and "packs" not in frame.columns and "country" in frame.columns:
+        frame = frame.assign(packs=packs_by_place(frame))
+    elif pack is not None:
+        frame = frame.drop(columns="packs", errors="ignore")
     if party is not None and "party" not in frame.columns:
         frame = frame.assign(party=party)
     if no_contacts_yet and contacts is not None:
@@ -106,6 +116,17 @@ def run(
         console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
     for note in notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def packs_by_place(accounts: pd.DataFrame) -> list[list[str]]:
+    """Rule packs of each account by its country and subdivision."""
+    subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
+    places = [
+        (country if isinstance(country, str) else None, part if isinstance(part, str) else None)
+        for country, part in zip(accounts["country"], subdivision, strict=True)
+    ]
+    packs = {place: packs_of_place(*place, ("CO",)) for place in set(places)}
+    return [packs[place] for place in places]
 
 
 def with_context(
