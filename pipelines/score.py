@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
+from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipelines.evaluate import wide_console
 from recommender.cold_start import SeedStrategy
-from recommender.decisions import decide, default_actions
+from recommender.decisions import debtor_rounds, decide, default_actions, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.guardrails import packs_of_place
 from recommender.history import context_as_of
@@ -55,7 +58,7 @@ def run(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Write a plan: for each account the dispatched action and the runners-up, all of them legal at their hour."""
-    console = Console()
+    console = wide_console()
     moment = read_instant(as_of)
     frame = current_states(read_frame(accounts), moment)
     if pack is None and "packs" not in frame.columns and "country" in frame.columns:
@@ -79,31 +82,45 @@ def run(
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     if isinstance(model, ContactStrategy):
         frame = with_context(frame, model, moment, history, outcomes, payments)
+    if not len(frame):
+        raise InvalidInput(f"{accounts} holds no account to plan for.", column="accounts", mend="Give at least one.")
+    if history is not None:
+        history, strangers = with_debtors(history, frame)
+        if strangers:
+            console.print(f"[yellow]note:[/] {strangers:,} contacts belong to no account given", highlight=False)
     parts = []
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
     columns = (TextColumn("ranking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("rank", total=len(frame))
-        for start in range(0, len(frame), _CHUNK):
-            part = frame.iloc[start : start + _CHUNK].reset_index(drop=True)
-            decided = decide(
-                part,
-                strategy=model,
-                as_of=moment,
-                packs=pack or ["CO"],
-                contacts=history,
-                top_k=top_k,
-                explore=explore,
-                seed=seed,
-            )
-            parts.append(decided.ranked.assign(row=decided.ranked["row"] + start))
-            removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
-            notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
-            if decided.missing_features:
-                notes[f"features taken as missing: {', '.join(decided.missing_features)}"] = None
-            progress.advance(task, len(part))
-    plan = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        for rows in chunks_by_debtor(frame):
+            chunk = frame.iloc[rows].reset_index(drop=True)
+            known = None if history is None else of_debtors(history, chunk)
+            turn = debtor_rounds(chunk)
+            for number in range(int(turn.max()) + 1):
+                place = np.flatnonzero(turn == number)
+                part = chunk.iloc[place].reset_index(drop=True)
+                decided = decide(
+                    part,
+                    strategy=model,
+                    as_of=moment,
+                    packs=pack or ["CO"],
+                    contacts=None if known is None else of_debtors(known, part),
+                    top_k=top_k,
+                    explore=explore,
+                    seed=seed,
+                )
+                if known is not None:  # what is planned for a debtor counts for the debtor's other accounts
+                    planned = planned_contacts(decided, part, moment)
+                    known = pd.concat([known, planned], ignore_index=True) if len(planned) else known
+                parts.append(decided.ranked.assign(row=rows[place][decided.ranked["row"].to_numpy()]))
+                removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
+                notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
+                if decided.missing_features:
+                    notes[f"features taken as missing: {', '.join(decided.missing_features)}"] = None
+                progress.advance(task, len(part))
+    plan = pd.concat(parts, ignore_index=True).sort_values(["row", "rank"], ignore_index=True)
     write_frame(plan, out)
     first = plan.loc[plan["rank"] == 1] if len(plan) else plan
     idle = int(first[next(iter(model.actions_.factors))].isna().sum()) if len(first) else 0
@@ -116,6 +133,48 @@ def run(
         console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
     for note in notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def chunks_by_debtor(accounts: pd.DataFrame) -> Iterator[NDArray[np.int64]]:
+    """Positions of accounts in chunks; the accounts of a debtor are never spread over two."""
+    if "debtor_id" not in accounts.columns:
+        order, codes = np.arange(len(accounts)), np.arange(len(accounts))
+    else:
+        named = accounts["debtor_id"].astype(object)
+        alone = pd.Series([f"\0{position}" for position in range(len(accounts))], index=named.index, dtype=object)
+        codes = pd.factorize(named.where(named.notna(), alone))[0]
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+    ends = np.flatnonzero(np.append(np.diff(codes) != 0, True)) + 1
+    start = 0
+    while start < len(order):
+        later = ends[ends <= start + _CHUNK]
+        end = int(later[-1]) if len(later) and later[-1] > start else int(ends[ends > start][0])
+        yield np.sort(order[start:end])
+        start = end
+
+
+def with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Name the debtor of each contact by its account; also count the contacts of accounts that are not given."""
+    account = contacts["account_id"].astype(str)
+    strange = ~account.isin(accounts["account_id"].astype(str))
+    if "debtor_id" not in accounts.columns:
+        return contacts, int(strange.sum())
+    owner = (
+        accounts.assign(_key=accounts["account_id"].astype(str)).drop_duplicates("_key").set_index("_key")["debtor_id"]
+    )
+    debtor = account.map(owner)
+    if "debtor_id" in contacts.columns:
+        debtor = debtor.fillna(contacts["debtor_id"])
+    return contacts.assign(debtor_id=debtor), int((strange & debtor.isna()).sum())
+
+
+def of_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    """Contacts of the given accounts and of their debtors' other accounts."""
+    mine = contacts["account_id"].astype(str).isin(accounts["account_id"].astype(str))
+    if "debtor_id" in contacts.columns and "debtor_id" in accounts.columns:
+        mine |= contacts["debtor_id"].isin(accounts["debtor_id"].dropna())
+    return contacts.loc[mine].reset_index(drop=True)
 
 
 def packs_by_place(accounts: pd.DataFrame) -> list[list[str]]:

@@ -54,7 +54,7 @@ def test_the_readme_commands_exist():
     """The two commands of the README are targets of the Makefile."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"\bmake ([a-z]+)", readme))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", readme, re.MULTILINE))
     assert {"demo", "test"} <= named
     assert not [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
 

@@ -22,7 +22,7 @@ from recommender.recommendation import Moment
 from recommender.seed_rules import STAGES, stage_of
 from recommender.strategy import ContactStrategy
 
-__all__ = ["Decided", "decide", "decision_ids", "with_situation"]
+__all__ = ["Decided", "debtor_rounds", "decide", "decision_ids", "planned_contacts", "with_situation"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,51 @@ def decide(
     ranked["template_id"] = _template_ids(ranked, frame, messages, purpose)
     ranked["policy"] = "seed_rules" if isinstance(strategy, SeedStrategy) else "model"
     return Decided(ranked, allowed, action, actions, strategy.version_, missing)
+
+
+def debtor_rounds(accounts: pd.DataFrame) -> NDArray[np.int64]:
+    """Round in which each account is decided, so that no debtor has two accounts in one round.
+
+    Caps count per debtor over all accounts: the second account of a debtor may only be decided once the contact
+    planned for the first is known. Accounts without a debtor are people of their own.
+
+    Returns
+    -------
+    ndarray of shape (n_accounts,), dtype int64
+    """
+    if "debtor_id" not in accounts.columns:
+        return np.zeros(len(accounts), dtype=np.int64)
+    debtor = accounts["debtor_id"].reset_index(drop=True)
+    place = debtor.groupby(debtor).cumcount()
+    return np.asarray(place.reindex(debtor.index).where(debtor.notna(), 0), dtype=np.int64)
+
+
+def planned_contacts(decided: Decided, accounts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+    """Contacts that the dispatched actions amount to, in the form of a contact history.
+
+    Parameters
+    ----------
+    decided : Decided
+    accounts : DataFrame
+        The accounts it decided about.
+    as_of : aware datetime
+        Instant of contact where the action space has no hours.
+    """
+    first = decided.ranked.loc[decided.ranked["rank"] == 1]
+    sent = first.loc[first["channel"].notna()]
+    owners = accounts.reset_index(drop=True).take(sent["row"].to_numpy())
+    when = sent["contact_at"].fillna(pd.Timestamp(as_of))
+    return pd.DataFrame(
+        {
+            "account_id": owners["account_id"].to_numpy(),
+            "debtor_id": owners["debtor_id"].to_numpy() if "debtor_id" in owners.columns else None,
+            "sent_at": pd.to_datetime(when, utc=True).array,
+            "channel": sent["channel"].to_numpy(),
+            "initiated_by": "creditor",
+            "outcome": None,
+            "status": "planned",
+        }
+    )
 
 
 def _contact_at(ranked: pd.DataFrame, allowed: Eligibility, actions: ActionSpace) -> Any:

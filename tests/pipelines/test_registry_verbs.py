@@ -171,8 +171,9 @@ def test_the_gate_judges_challenger_and_champion_on_one_log(
     assert call(tmp_path, "promote", "--by", "ana", "--without-gate", "--reason", "to be beaten").exit_code == 0
     feedback = later.feedback()
     preferred = strategy.log_probabilities(feedback)[range(len(feedback)), feedback.action]
+    lucky = np.random.default_rng(0).random(len(preferred)) < 0.2  # rewards about as high as the model promises
     write_log(
-        later.contacts.assign(reward=(preferred > np.quantile(preferred, 0.8)).astype("int64")),
+        later.contacts.assign(reward=((preferred > np.quantile(preferred, 0.8)) & lucky).astype("int64")),
         log,
         actions=later.actions,
         roles=roles,
