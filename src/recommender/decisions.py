@@ -22,7 +22,15 @@ from recommender.recommendation import Moment
 from recommender.seed_rules import STAGES, stage_of
 from recommender.strategy import ContactStrategy
 
-__all__ = ["Decided", "debtor_rounds", "decide", "decision_ids", "planned_contacts", "with_situation"]
+__all__ = [
+    "Decided",
+    "debtor_rounds",
+    "decide",
+    "decision_ids",
+    "default_actions",
+    "planned_contacts",
+    "with_situation",
+]
 
 
 @dataclass(frozen=True)
