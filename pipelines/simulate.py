@@ -60,6 +60,12 @@ def run(
         write_log(log.contacts, out / "log.parquet", actions=log.actions, roles=roles),
         write_frame(portfolio, out / "accounts.parquet"),
     ]
+    if truth:
+        rewards = log.expected_reward().astype(np.float32)
+        names = [log.actions.label(action, "|") for action in range(len(log.actions))]
+        written.append(write_frame(pd.DataFrame(rewards, columns=names), out / "truth.parquet"))
+    told = f"{len(log.contacts):,} contacts, mean reward {log.contacts['reward'].mean():.4g}"
+    del log, portfolio  # the tables are a world of their own: two at once would double the memory
     if tables:
         with console.status("Simulating raw tables ..."):
             raw = simulate_tables(contacts, seed=seed, logger=logger, propensities=propensities, world=world)
@@ -68,14 +74,9 @@ def run(
         place = out / "tables" / "actions.json"
         place.write_text(json.dumps({"actions": raw.actions.to_dict()}, indent=1), encoding="utf-8")
         console.print(f"raw tables as of {raw.as_of.isoformat()}", highlight=False)
-    if truth:
-        rewards = log.expected_reward().astype(np.float32)
-        names = [log.actions.label(action, "|") for action in range(len(log.actions))]
-        written.append(write_frame(pd.DataFrame(rewards, columns=names), out / "truth.parquet"))
     for path in written:
         console.print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False)
     console.print(
-        f"{len(log.contacts):,} contacts, mean reward {log.contacts['reward'].mean():.4g}; "
-        f"next: python -m pipelines train {out / 'log.parquet'}",
+        f"{told}; next: python -m pipelines train {out / 'log.parquet'}",
         highlight=False,
     )
