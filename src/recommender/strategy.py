@@ -23,7 +23,8 @@ from recommender.features.account_history import AccountHistory
 from recommender.history.context import accounts_context, log_context
 from recommender.history.feedback import LoggedFeedback
 from recommender.learning.reward import RewardModel
-from recommender.learning.training_set import TrainingSet
+from recommender.learning.training_log import mature_sample, training_set_of
+from recommender.learning.tree_search import tree_settings
 from recommender.policy import (
     check_eligible,
     epsilon_greedy,
@@ -63,6 +64,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     max_rows : int or None, default=200_000
         The reward model learns from at most so many decisions, whole clusters drawn at random from a longer log; every
         decision still counts in the accounts' histories. None = all.
+    tree_settings : dict of str to float or None, default=None
+        Settings of the boosted member found by tuning (see :func:`recommender.learning.tuning.tune`); None = the
+        defaults, which adapt to the log.
 
     Attributes
     ----------
@@ -94,6 +98,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         n_jobs: int = 2,
         random_state: int = 0,
         max_rows: int | None = 200_000,
+        tree_settings: dict[str, float] | None = None,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
@@ -101,6 +106,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.max_rows = max_rows
+        self.tree_settings = tree_settings
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(self, log: LoggedFeedback, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn signature
@@ -112,7 +118,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             When the log holds one action only, a constant reward, or a parameter is out of range.
         """
         self._check_parameters()
-        mature = log.take(log.sample_rows(np.flatnonzero(log.mature), self.max_rows, self.random_state))
+        mature = mature_sample(log, self.max_rows, self.random_state)
         check_learnable(mature)
         self.actions_: ActionSpace = log.actions
         self.feature_names_in_ = np.array(log.context.columns, dtype=object)
@@ -120,25 +126,13 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.names_ = dict(log.names)
         self.reward_kind_ = log.reward_kind
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
-        context = self._context_of_log(mature, self.history_)
-        propensity = mature.propensity
-        training = TrainingSet(
-            context=context,
-            categorical=mature.categorical,
-            actions=mature.actions,
-            action=mature.action,
-            reward=mature.reward,
-            reward_kind=mature.reward_kind,
-            propensity=None if propensity is None or np.isnan(propensity).any() else propensity,
-            groups=np.unique(mature.groups, return_inverse=True)[1].astype(np.int64),
-            order=mature.order,
-            eligible=mature.eligible,
-            history_columns={} if self.history_ is None else dict(self.history_.level_columns),
-        )
+        training = training_set_of(mature, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
-        self.reward_model_ = RewardModel().fit(training, n_jobs=self.n_jobs, random_state=self.random_state)
-
-        self._settle_temperature(context, mature.eligible)
+        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
+        self.reward_model_ = RewardModel().fit(
+            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees
+        )
+        self._settle_temperature(training.context, mature.eligible)
         self.trained_on_ = describe_log(log, mature)
         self.training_rows_ = row_keys(log)
         self.__dict__.pop("version_", None)
