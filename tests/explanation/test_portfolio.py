@@ -1,0 +1,125 @@
+"""The portfolio's explanation: sampled with its error, plain on disk, empty where there is too little."""
+
+import json
+
+import numpy as np
+import pytest
+
+from recommender.errors import ArtefactError, InvalidInput
+from recommender.explanation import GlobalExplanation, explain, explain_portfolio
+from recommender.explanation.portfolio import EVERYBODY, FEWEST_ACCOUNTS
+from recommender.store.explanations import read_global_explanation, write_global_explanation
+
+
+@pytest.fixture(scope="module")
+def portfolio(strategy, simulated):
+    """A hundred and twenty of the simulated accounts stand for all."""
+    return explain_portfolio(strategy, simulated.contacts, sample=120, random_state=3)
+
+
+def test_concepts_are_those_of_the_local_explanations(strategy, simulated, portfolio):
+    """Sizes are mean absolute signed sums of the sampled accounts' own contributions."""
+    local = explain(strategy, simulated.contacts, top_k=1, sample=120, random_state=3)
+    names, split = local.group_contributions()
+    table = portfolio.concepts[portfolio.concepts["dimension"] == EVERYBODY].set_index("group")
+    for position, name in enumerate(names):
+        assert table.loc[name, "mean_abs"] == pytest.approx(np.abs(split[:, 0, position]).mean(), rel=1e-9)
+        assert table.loc[name, "mean"] == pytest.approx(split[:, 0, position].mean(), abs=1e-12)
+    assert portfolio.about["n_sampled"] == 120
+    assert portfolio.about["n_accounts"] == len(simulated.contacts)
+    assert table["rank"].tolist() == list(range(1, len(names) + 1))
+    assert ((table["rank_lo"] <= table["rank"]) & (table["rank"] <= table["rank_hi"])).all()
+
+
+def test_the_interval_covers_the_whole_portfolio(strategy, simulated):
+    """Of the intervals of twelve samples, nearly all hold what explaining everybody gives, and that has none."""
+    accounts = simulated.contacts.head(160)
+    whole = explain_portfolio(strategy, accounts, sample=160, by=[]).concepts
+    assert (whole["hi"] - whole["lo"]).abs().max() < 1e-12
+    truth = whole.set_index("group")["mean_abs"]
+    held = []
+    for seed in range(12):
+        part = explain_portfolio(strategy, accounts, sample=40, by=[], random_state=seed).concepts.set_index("group")
+        held += ((part["lo"] <= truth[part.index]) & (truth[part.index] <= part["hi"])).tolist()
+    assert np.mean(held) > 0.85
+
+
+def test_it_survives_json_and_the_disk(portfolio, tmp_path):
+    """What is read is what was written, without NaN; damaged or foreign files are refused."""
+    path = write_global_explanation(portfolio, tmp_path / "site" / "global.json")
+    again = read_global_explanation(path)
+    assert again.to_dict() == portfolio.to_dict()
+    assert GlobalExplanation.from_dict(json.loads(json.dumps(portfolio.to_dict(), allow_nan=False))).dimensions
+    assert [entry.name for entry in path.parent.iterdir()] == ["global.json"]
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(ArtefactError, match="not JSON"):
+        read_global_explanation(path)
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(ArtefactError, match="no global explanation"):
+        read_global_explanation(path)
+    with pytest.raises(ArtefactError, match="no global explanation"):
+        read_global_explanation(tmp_path / "absent.json")
+    with pytest.raises(ArtefactError, match="format 99"):
+        GlobalExplanation.from_dict(portfolio.to_dict() | {"format": 99})
+    with pytest.raises(ArtefactError, match="points"):
+        GlobalExplanation.from_dict({key: value for key, value in portfolio.to_dict().items() if key != "points"})
+
+
+def test_small_segments_hold_no_figures(portfolio):
+    """A segment below the least count is listed with its count, and every figure is null."""
+    table = portfolio.concepts
+    few = table["n_accounts"] < FEWEST_ACCOUNTS
+    assert few.any()
+    assert (~few).any()
+    assert table.loc[few, ["mean_abs", "lo", "hi", "mean", "rank"]].isna().all(axis=None)
+    assert table.loc[~few, ["mean_abs", "lo", "hi", "mean", "rank"]].notna().all(axis=None)
+    for dimension in portfolio.dimensions:
+        own = table[table["dimension"] == dimension].drop_duplicates("segment")
+        assert own["n_accounts"].sum() == 120
+        assert tuple(own["segment"]) == portfolio.segments(dimension)
+
+
+def test_dependence_and_density_account_for_everybody(portfolio):
+    """Bins of a feature hold every sampled account once; intervals hold their means."""
+    assert len(portfolio.dependence)
+    for _, curve in portfolio.dependence.groupby("feature"):
+        assert curve["n_accounts"].sum() == 120
+        assert curve["share"].sum() == pytest.approx(1.0)
+        assert (curve["low"].dropna() <= curve["high"].dropna()).all()
+        wide = curve[curve["n_accounts"] > 1]
+        assert ((wide["lo"] <= wide["mean"]) & (wide["mean"] <= wide["hi"])).all()
+    assert (portfolio.density.groupby("feature")["share"].sum() <= 1 + 1e-9).all()
+    ranks = portfolio.points["value_rank"].dropna()
+    assert ranks.between(0, 1).all()
+    assert portfolio.points.groupby("feature").size().eq(120).all()
+
+
+def test_expected_rewards_by_pairs_of_factors(strategy, simulated):
+    """Cells are means over eligible actions of the accounts that may have them."""
+    accounts = simulated.contacts.head(40)
+    mask = np.ones((40, len(strategy.actions_)), dtype=bool)
+    mask[:35, strategy.actions_.codes[:, 0] == 0] = False
+    table = explain_portfolio(strategy, accounts, sample=40, eligible=mask, by=[]).expected
+    channel = strategy.actions_.factors["channel"][0]
+    first = table[(table["factor_a"] == "channel") & (table["level_a"] == channel)]
+    assert (first["n_accounts"] == 5).all()
+    assert first["mean"].isna().all()
+    other = table[(table["factor_a"] == "channel") & (table["factor_b"] == "tone")].iloc[-1]
+    wanted = (strategy.actions_.to_frame()[["channel", "tone"]] == [other["level_a"], other["level_b"]]).all(axis=1)
+    assert other["mean"] == pytest.approx(strategy.expected_reward(accounts)[:, wanted.to_numpy()].mean())
+
+
+def test_segments_of_ones_own(strategy, simulated):
+    """A mapping brings segments; unknown names, wrong lengths and too many kinds are refused."""
+    accounts = simulated.contacts.head(80)
+    halves = explain_portfolio(strategy, accounts, by={"half": ["a", "b"] * 40}, sample=80)
+    assert halves.segments("half") == ("a", "b")
+    for by, told in (
+        (["fur"], "fur"),
+        ({"half": [1]}, "1 entries for 80"),
+        ({"id": range(80)}, "at most"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            explain_portfolio(strategy, accounts, by=by, sample=80)
+    with pytest.raises(InvalidInput, match="sample"):
+        explain_portfolio(strategy, accounts, sample=1)
