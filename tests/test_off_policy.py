@@ -41,6 +41,18 @@ def test_the_oracle_is_better_and_its_reverse_is_worse(propensity):
         assert report.verdict == verdict or (verdict == "worse" and report.verdict == "not proven")
 
 
+def test_marginalised_estimators_are_there_with_and_without_logged_propensities():
+    """A log never holds the whole logging policy: it is estimated for the two rows that need it, and they say so."""
+    for propensity, code in ((True, "estimated-logging-policy"), (False, "estimated-propensity")):
+        log, _ = world(1_500, propensity=propensity)
+        report = evaluate_policy(log, np.full((len(log), 4), 0.25), estimators=["mips", "factored_dr"], n_folds=2)
+        table = report.to_frame().set_index("estimator")
+        assert {"mips", "factored_dr"} <= set(table.index)
+        assert code in table.loc["mips", "warnings"]
+        assert report.diagnostics["action_determined"] is False
+        assert report.diagnostics["action_predictability"] is None or not propensity
+
+
 def test_a_strategy_trained_on_the_log_is_refitted_by_folds():
     """No decision is judged by a model that was trained on it: shuffled rewards promise no gain."""
     log, _ = world(1_500)

@@ -27,6 +27,7 @@ __all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy", "s
 _MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
 _REFIT_FOLDS = 3
 _OVERLAP_REFUSED = 0.2
+_NEED_LOGGING_POLICY = frozenset({"mips", "factored_dr"})
 _BASELINES = ("logging", "uniform", "best_constant", "seed_rules")
 
 
@@ -117,6 +118,11 @@ class OffPolicyEvaluator:
         )
 
     @cached_property
+    def _logging_policy(self) -> NDArray[np.float32]:
+        """The whole logging policy, which no log holds: the marginalised estimators weight whole cells of actions."""
+        return _estimated_logging_policy(self.part, self.n_folds, self.random_state).all
+
+    @cached_property
     def _propensities(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
         return _propensities(self.part, self.n_folds, self.random_state)
 
@@ -158,6 +164,11 @@ class OffPolicyEvaluator:
         base = self.probabilities(baseline)
         part = self.part
         propensity, logged, estimate = self._propensities
+        if estimate is not None:
+            logging_policy: NDArray[np.float32] | None = estimate.all
+        else:
+            marginalised = estimators is None or not _NEED_LOGGING_POLICY.isdisjoint(estimators)
+            logging_policy = self._logging_policy if marginalised else None
 
         def cut(values: NDArray[Any] | None) -> Any:
             return values if values is None or inside.all() else values[inside]
@@ -181,7 +192,7 @@ class OffPolicyEvaluator:
             confidence=confidence,
             rng=np.random.default_rng(self.random_state),
             action_predictability=None if estimate is None else estimate.predictability,
-            propensity_all=None if estimate is None else cut(estimate.all),
+            propensity_all=cut(logging_policy),
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
@@ -371,7 +382,13 @@ def _propensities(
     known = np.zeros(len(log), dtype=bool) if log.propensity is None else ~np.isnan(log.propensity)
     if known.all() and log.propensity is not None:
         return log.propensity, known, None
-    estimate = cross_fit_propensities(
+    estimate = _estimated_logging_policy(log, n_folds, random_state)
+    propensity = estimate.logged if log.propensity is None else np.where(known, log.propensity, estimate.logged)
+    return propensity, known, estimate
+
+
+def _estimated_logging_policy(log: LoggedFeedback, n_folds: int, random_state: int) -> PropensityEstimate:
+    return cross_fit_propensities(
         log.context,
         log.categorical,
         log.actions,
@@ -381,5 +398,3 @@ def _propensities(
         n_folds=n_folds,
         random_state=random_state,
     )
-    propensity = estimate.logged if log.propensity is None else np.where(known, log.propensity, estimate.logged)
-    return propensity, known, estimate

@@ -77,6 +77,16 @@ def marginal(log, cells):
     return out
 
 
+def anchored_marginal(log, cells):
+    out = []
+    for i, a in enumerate(log["action"]):
+        own, known = log["mu"][i][a], log["propensity"][i]
+        top = sum(log["pi"][i][b] for b in range(len(cells)) if cells[b] == cells[a])
+        mates = sum(log["mu"][i][b] for b in range(len(cells)) if cells[b] == cells[a] and b != a)
+        out.append(top / (known + (1 - known) * mates / (1 - own)))
+    return out
+
+
 def mips(log, cells):
     return mean([w * r for w, r in zip(marginal(log, cells), log["reward"], strict=True)])
 

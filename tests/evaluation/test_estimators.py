@@ -16,6 +16,19 @@ from tests.evaluation.world import World, arguments, draw, softmax
 CODES = np.stack(np.unravel_index(np.arange(6), (3, 2)), axis=1)
 
 
+def test_the_weight_of_a_cell_is_anchored_on_the_logged_propensity():
+    """As a naive row-by-row formula; single actions ignore the estimate, a right estimate changes nothing."""
+    log = small_log(3)
+    wrong = log | {"mu": small_log(4)["mu"]}
+    for cells in cell_candidates(CODES).values():
+        args = (log["action"], cells, log["propensity"])
+        anchored = marginal_weights(log["pi"], wrong["mu"], *args)
+        np.testing.assert_allclose(anchored, naive.anchored_marginal(wrong, cells), rtol=1e-10)
+        np.testing.assert_allclose(marginal_weights(log["pi"], log["mu"], *args), naive.marginal(log, cells))
+        if len(np.unique(cells)) == len(CODES):
+            np.testing.assert_allclose(anchored, naive.weights(log), rtol=1e-12)
+
+
 def small_log(seed, n=40):
     rng = np.random.default_rng(seed)
     mu = softmax(rng.normal(size=(n, 6)) * 1.5)

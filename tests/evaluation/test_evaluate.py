@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recommender.errors import InvalidInput
 from recommender.evaluation import evaluate
 from recommender.evaluation.table import ESTIMATORS
-from tests.evaluation.world import World, arguments, crossfit_ridge, draw
+from tests.evaluation.world import World, arguments, crossfit_ridge, draw, softmax
 
 
 def ready(n=3000, seed=0, target="soft", known=True, world=None, **more):
@@ -205,6 +206,21 @@ def test_no_contact_is_an_action_like_any_other():
     table = report.to_frame().set_index("estimator")
     assert report.verdict == "better"
     assert table.loc["mips", "value"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_an_estimated_logging_policy_serves_the_marginalised_estimators_only():
+    """With logged propensities it changes nothing else, and the two rows that lean on it say so."""
+    given, log, _ = ready()
+    wrong = softmax(np.log(log["mu"]) + np.random.default_rng(0).normal(size=log["mu"].shape))
+    without, leaning = evaluate(**given), evaluate(**given, propensity_all=wrong)
+    first, second = without.to_frame().set_index("estimator"), leaning.to_frame().set_index("estimator")
+    marginalised = ["mips", "factored_dr"]
+    assert set(second.index) - set(first.index) == set(marginalised)
+    pd.testing.assert_frame_equal(second.drop(index=marginalised), first)
+    assert without.difference == leaning.difference
+    assert without.verdict == leaning.verdict
+    flagged = ["estimated-logging-policy" in codes for codes in second["warnings"]]
+    assert second.index[flagged].tolist() == marginalised
 
 
 def test_estimated_propensities_are_flagged():

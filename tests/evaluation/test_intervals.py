@@ -96,3 +96,26 @@ def test_bootstrap_is_reproducible():
     x = np.random.default_rng(5).exponential(size=200)
     one, two = (cluster_bootstrap(x, np.arange(200), rng=np.random.default_rng(6)) for _ in range(2))
     assert one == two
+
+
+@pytest.mark.parametrize("shift", [-0.4, -0.1, 0.0, 0.1, 0.4])
+@pytest.mark.parametrize("skewed", [True, False])
+def test_the_p_value_and_the_interval_tell_the_same(shift, skewed):
+    """Below 5 % exactly where the 95 % interval excludes 0; at the interval's own ends it is 5 %."""
+    rng = np.random.default_rng(0)
+    x = (rng.exponential(size=200) - 1.0 if skewed else rng.normal(size=200)) + shift
+    found = cluster_interval(x, np.arange(200))
+    assert (abs(found.skewness) > 0.05) == skewed
+    assert (found.p_value < 0.05) == (not found.low <= 0 <= found.high)
+    for end in (found.low, found.high):
+        assert cluster_interval(x - end, np.arange(200)).p_value == pytest.approx(0.05, abs=1e-9)
+
+
+def test_other_rows_widen_an_interval_and_never_narrow_it():
+    """What rows of similar prediction say is added to the variance only where it is more than the sums show."""
+    x = np.random.default_rng(1).normal(size=300)
+    plain = cluster_interval(x, np.arange(300))
+    shown = float(np.sum((x - x.mean()) ** 2))
+    less, more = (cluster_interval(x, np.arange(300), pooled_noise=(part * shown, 0.0)) for part in (-0.5, 0.5))
+    assert less.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
+    assert more.standard_error == pytest.approx(plain.standard_error * np.sqrt(1.5), rel=1e-12)

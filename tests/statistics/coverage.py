@@ -1,20 +1,27 @@
 """Coverage and error of the default estimator over many simulated logs; run as a module it writes the table.
 
-``python -m tests.statistics.coverage --logs 1000 --jobs 2 > docs/evaluation-coverage.md``
+``python -m tests.statistics.coverage --logs 1000 --jobs 2 --keep /tmp/coverage > table.md``
+
+With ``--keep`` each finished log is appended to a file of its setting, so that a run that was cut continues where it
+stopped; results of other versions of the code are left aside.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax as plain_softmax
 from scipy.stats import norm
 
+from recommender import evaluation
 from recommender.evaluation import evaluate
 from tests.evaluation.world import World, arguments, crossfit_ridge
 
@@ -99,11 +106,15 @@ def one_log(setting, seed, truth):
         log["propensity"] = np.maximum(more["propensity_all"][np.arange(setting.n), log["action"]], 1 / setting.n)
     report = evaluate(**arguments(log, q, world.codes, rng, known=setting.known, estimators=PEERS, **more))
     table = report.to_frame().set_index("estimator")
-    row = report.default
+    gain, row = float(truth[0] - truth[1]), report.default
     return {
+        "seed": int(seed),
+        "truth": float(truth[0]),
         "refused": report.verdict == "refused",
         "covered": bool(row["ci_low"] <= truth[0] <= row["ci_high"]),
-        "difference_covered": bool(report.difference.low <= truth[0] - truth[1] <= report.difference.high),
+        "difference_covered": bool(report.difference.low <= gain <= report.difference.high),
+        "difference_low": report.difference.low - gain,
+        "difference_high": report.difference.high - gain,
         "wrong_side": report.verdict == ("worse" if truth[0] > truth[1] else "better"),
         "size": float(row["effective_sample_size"]),
         "width": float(row["ci_high"] - row["ci_low"]),
@@ -124,12 +135,37 @@ def wilson(hits, n, confidence=0.99):
     return centre - half, centre + half
 
 
-def summary(setting, n_logs, pool=None, first=0):
+def version_of_the_code(setting):
+    """Digest of what a result depends on: the numerical modules, the world and the setting."""
+    names = ["adaptive", "diagnostics", "estimators", "evaluate", "intervals", "policy_view", "table", "verdict"]
+    files = [Path(evaluation.__file__).with_name(f"{name}.py") for name in names]
+    files.append(Path(__file__).parents[1] / "evaluation" / "world.py")
+    content = b"".join(file.read_bytes() for file in files) + repr(setting).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def results_of(setting, n_logs, pool=None, first=0, keep=None):
+    """One result a log, those of ``keep`` (a file of JSON lines) not computed again."""
+    known, version = {}, version_of_the_code(setting)
+    if keep is not None and keep.exists():
+        lines = [json.loads(line) for line in keep.read_text().splitlines()]
+        known = {line["seed"]: line for line in lines if line["version"] == version}
+    wanted = [seed for seed in range(first, first + n_logs) if seed not in known]
+    if wanted:
+        truth = true_value(setting)
+        parts = np.array_split(np.asarray(wanted), -(-len(wanted) // 25))
+        jobs = [(setting, part.tolist(), truth) for part in parts]
+        for batch in pool.map(_batch, jobs) if pool else map(_batch, jobs):
+            known |= {row["seed"]: row for row in batch}
+            if keep is not None:
+                with keep.open("a") as file:
+                    file.writelines(json.dumps(row | {"version": version}) + "\n" for row in batch)
+    return [known[seed] for seed in range(first, first + n_logs)]
+
+
+def summary(setting, n_logs, pool=None, first=0, keep=None):
     """Coverage, refusals and errors of one setting."""
-    truth = true_value(setting)
-    seeds = np.array_split(np.arange(first, first + n_logs), max(1, n_logs // 25))
-    jobs = [(setting, part.tolist(), truth) for part in seeds]
-    results = [row for part in (pool.map(_batch, jobs) if pool else map(_batch, jobs)) for row in part]
+    results = results_of(setting, n_logs, pool, first, keep)
     judged = [row for row in results if not row["refused"]]
     measured = judged or results
     rmse = {
@@ -140,7 +176,7 @@ def summary(setting, n_logs, pool=None, first=0):
     hits = sum(row["covered"] for row in judged)
     return {
         "setting": setting,
-        "truth": float(truth[0]),
+        "truth": results[0]["truth"],
         "judged": len(judged),
         "refused": len(results) - len(judged),
         "size": float(np.median([row["size"] for row in results])),
@@ -181,15 +217,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--logs", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--only", type=int, nargs="*")
+    parser.add_argument("--only", type=int, nargs="*", help="positions in SETTINGS, in the order to run them")
+    parser.add_argument("--keep", type=Path, help="folder of the finished logs, to go on from")
     chosen = parser.parse_args()
     sys.stdout.write(HEADER + "\n")
     ratios = []
+    if chosen.keep is not None:
+        chosen.keep.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(chosen.jobs) as pool:
-        for position, setting in enumerate(SETTINGS):
-            if chosen.only is not None and position not in chosen.only:
-                continue
-            result = summary(setting, chosen.logs, pool)
+        for position in range(len(SETTINGS)) if chosen.only is None else chosen.only:
+            keep = None if chosen.keep is None else chosen.keep / f"{position}.jsonl"
+            result = summary(SETTINGS[position], chosen.logs, pool, keep=keep)
             ratios.append(result["ratio"])
             sys.stdout.write(table_row(result) + "\n")
             sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,8 @@ def evaluate(
     action_predictability : float, optional
         Cross-fitted share of logged actions explained by the context, in [0, 1].
     propensity_all : ndarray of shape (n, n_actions), optional
-        Estimated logging policy; the marginalised estimators need it.
+        Estimated logging policy; the marginalised estimators need it. Where every propensity is logged they alone
+        use it, anchored on those, with a warning code.
     n_bootstrap : int, default=0
         Resamples of a second, cluster-bootstrap interval of the difference among the diagnostics.
 
@@ -176,8 +177,8 @@ def evaluate(
         "confounding_to_overturn": confounding_to_overturn(
             target.weight, vectors.propensity, sign * target.residual, margin
         ),
-        "finite_sample_lower_bound": _certain_gain(vectors, target, confidence)
-        if baseline is None and vectors.propensity_logged.all()
+        "finite_sample_lower_bound": _certain_gain(vectors, target, baseline, confidence)
+        if vectors.propensity_logged.all()
         else None,
         "bootstrap": asdict(
             cluster_bootstrap(pair.contribution, vectors.cluster, confidence, rng=rng, n_resamples=n_bootstrap)
@@ -224,24 +225,17 @@ def _difference(pair: Pair, vectors: LogVectors, confidence: float, block: NDArr
     )
 
 
-def _bootstrap(
-    pair: Pair, vectors: LogVectors, confidence: float, rng: np.random.Generator, n_bootstrap: int
-) -> dict[str, Any] | None:
-    if not n_bootstrap:
-        return None
-    return asdict(cluster_bootstrap(pair.contribution, vectors.cluster, confidence, rng=rng, n_resamples=n_bootstrap))
+def _certain_gain(vectors: LogVectors, target: PolicyView, baseline: PolicyView | None, confidence: float) -> float:
+    """Lower bound of the gain over the baseline at any sample size, rewards taken to stay in their range.
 
-
-def _certain_gain(vectors: LogVectors, target: PolicyView, confidence: float) -> float:
-    """Lower bound of the gain over the logging policy at any sample size, rewards taken to stay in their range.
-
-    With rewards in [low, high], ``(w - 1)(r - low)`` has the gain as its mean and never falls below ``low - high``.
+    With rewards in [low, high], weights w of the target and b of the baseline (1 for what was logged), each with mean
+    1, ``w (r - low) + b (high - r)`` is never negative and has the gain plus ``high - low`` as its mean. No bound of
+    the weights is needed.
     """
     low, high = float(vectors.reward.min()), float(vectors.reward.max())
-    gain = (target.weight - 1.0) * (vectors.reward - low)
-    counts = np.bincount(vectors.cluster)
-    least = -(high - low) * float(counts.max()) * len(counts) / len(vectors.reward)
-    return finite_sample_lower_bound(gain, vectors.cluster, confidence, lower=least)
+    other = 1.0 if baseline is None else baseline.weight
+    gain = target.weight * (vectors.reward - low) + other * (high - vectors.reward)
+    return finite_sample_lower_bound(gain, vectors.cluster, confidence, lower=0.0) - (high - low)
 
 
 def _table_interval(
@@ -262,16 +256,7 @@ def _table_interval(
 
 def _moved(interval: Interval, by: float) -> Interval:
     """Same interval around another point, which stays inside."""
-    value = float(np.clip(interval.value + by, interval.low, interval.high))
-    return Interval(
-        value,
-        interval.low,
-        interval.high,
-        interval.standard_error,
-        interval.degrees_of_freedom,
-        interval.n_clusters,
-        interval.method,
-    )
+    return replace(interval, value=float(np.clip(interval.value + by, interval.low, interval.high)))
 
 
 def _row(name: str, interval: Interval, size: float, warnings: tuple[str, ...], *, default: bool) -> dict[str, Any]:

@@ -24,6 +24,11 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+# Beyond this the expansion behind the correction no longer describes the distribution: its inverse turns steep on the
+# long side, and intervals of amounts became twice as wide as they need to be.
+_MOST_SKEWNESS = 0.3
+_LEAST_SKEWNESS = 1e-8
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -39,6 +44,8 @@ class Interval:
         Effective degrees of freedom of the standard error.
     n_clusters : int
     method : str
+    skewness : float
+        That the interval was corrected for.
     """
 
     value: float
@@ -48,6 +55,20 @@ class Interval:
     degrees_of_freedom: float
     n_clusters: int
     method: str
+    skewness: float = 0.0
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of a true value of 0; below ``1 - confidence`` exactly where the interval excludes 0."""
+        if not np.isfinite(self.standard_error):
+            return 1.0
+        if self.standard_error <= 0:
+            return 1.0 if self.value == 0 else 0.0
+        studentised = self.value / self.standard_error
+        gamma = self.skewness
+        if abs(gamma) >= _LEAST_SKEWNESS:
+            studentised = gamma / 6.0 + ((1.0 + gamma * studentised / 3.0) ** 3 - 1.0) / gamma
+        return float(2 * stats.t.sf(abs(studentised), self.degrees_of_freedom))
 
 
 def cluster_sums(centred: NDArray[Any], cluster: NDArray[Any]) -> Floats:
@@ -88,7 +109,8 @@ def cluster_interval(
         Added to the squared standard error, e.g. for estimated propensities.
     pooled_noise : (float, float), default=(0, 0)
         Added to the sums of squares and cubes of the cluster sums: what other rows say of their noise, see
-        ``policy_view``. The variance then rests on more than these sums and gets twice their degrees of freedom.
+        ``policy_view``. The variance then rests on more than these sums and gets twice their degrees of freedom; it
+        is never below what they show, so that it stays consistent whatever the other rows say.
     skewness : bool, default=True
         Whether to correct for skewness.
 
@@ -111,7 +133,7 @@ def cluster_interval(
     if n_clusters < 2 or not np.isfinite(value):
         return Interval(value, -np.inf, np.inf, np.inf, 0.0, n_clusters, "cluster-robust")
     shown = float(np.sum(sums**2))
-    second = max(shown + pooled_noise[0], 0.3 * shown)
+    second = shown + max(pooled_noise[0], 0.0)
     third = float(np.sum(sums * sums * sums)) + pooled_noise[1]
     variance = n_clusters / (n_clusters - 1) * second / n**2
     if block is not None:
@@ -126,13 +148,9 @@ def cluster_interval(
     own_share = min(1.0, variance / total)
     degrees = min(float(n_clusters - 1), degrees / max(own_share, 1e-9) ** 2)
     quantile = float(stats.t.ppf(0.5 + confidence / 2, degrees))
-    up, down = quantile, -quantile
-    if skewness:
-        gamma *= own_share**1.5
-        up, down = _hall(quantile, gamma), _hall(-quantile, gamma)
-    return Interval(
-        value, value - up * spread, value - down * spread, float(spread), degrees, n_clusters, "cluster-robust"
-    )
+    gamma = float(np.clip(gamma * own_share**1.5, -_MOST_SKEWNESS, _MOST_SKEWNESS)) if skewness else 0.0
+    low, high = value - _hall(quantile, gamma) * spread, value - _hall(-quantile, gamma) * spread
+    return Interval(value, low, high, float(spread), degrees, n_clusters, "cluster-robust", gamma)
 
 
 def _effective_degrees(sums: Floats) -> float:
@@ -147,12 +165,8 @@ def _effective_degrees(sums: Floats) -> float:
 
 def _hall(quantile: float, gamma: float) -> float:
     """Inverse of Hall's transformation of a studentised mean: quantile of (estimate - truth) / standard error."""
-    # Beyond one half the expansion no longer describes the distribution; the correction stops growing there.
-    gamma = float(np.clip(gamma, -0.5, 0.5))
-    if abs(gamma) < 1e-8:
+    if abs(gamma) < _LEAST_SKEWNESS:
         return quantile
-    # The inverse is steep on the long side. Taming it (a tangent, Cornish-Fisher) halves the width there, and then a
-    # quarter of the intervals of amounts and of rare responses end below the truth: the width is needed.
     return float(3.0 / gamma * (np.cbrt(1.0 + gamma * (quantile - gamma / 6.0)) - 1.0))
 
 

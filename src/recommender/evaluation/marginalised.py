@@ -44,7 +44,11 @@ def cell_candidates(factor_codes: Integers) -> dict[tuple[int, ...], NDArray[np.
 
 
 def marginal_weights(
-    action_probabilities: NDArray[Any], propensity_all: NDArray[Any], action: Integers, cells: Integers
+    action_probabilities: NDArray[Any],
+    propensity_all: NDArray[Any],
+    action: Integers,
+    cells: Integers,
+    propensity: NDArray[Any] | None = None,
 ) -> Floats:
     """Ratio of the target's to the logging policy's probability of the logged action's cell.
 
@@ -55,6 +59,9 @@ def marginal_weights(
     action : ndarray of int of shape (n,)
     cells : ndarray of int of shape (n_actions,)
         Cell of each action.
+    propensity : ndarray of shape (n,), optional
+        Of the logged action, where it is known better than ``propensity_all`` says: the cell then holds this
+        probability and, of what is left, the share that ``propensity_all`` gives to its other actions.
 
     Returns
     -------
@@ -68,6 +75,10 @@ def marginal_weights(
         members = np.flatnonzero(cells == cell)
         target[rows] = action_probabilities[np.ix_(rows, members)].sum(axis=1, dtype=np.float64)
         logging[rows] = propensity_all[np.ix_(rows, members)].sum(axis=1, dtype=np.float64)
+    if propensity is not None:
+        own = propensity_all[np.arange(len(action)), action].astype(np.float64)
+        others = np.divide(logging - own, 1.0 - own, out=np.zeros(len(action)), where=own < 1.0 - 1e-6)
+        logging = propensity + (1.0 - propensity) * np.clip(others, 0.0, 1.0)
     return np.asarray(target / np.maximum(logging, np.finfo(np.float64).tiny), dtype=np.float64)
 
 

@@ -14,6 +14,8 @@ from recommender.evaluation.intervals import Interval, cluster_interval, cluster
 
 __all__ = ["Pair", "PolicyView", "paired_with", "pooled_noise", "view_policy"]
 
+_POOLED = 0.25
+
 
 @dataclass(frozen=True)
 class PolicyView:
@@ -114,11 +116,12 @@ def paired_with(
 def pooled_noise(
     relative: Floats, residual: Floats, predicted: Floats, cluster: NDArray[Any], n_bins: int = 10
 ) -> tuple[float, float]:
-    """Half of what rows of similar prediction say about the noise of weighted residuals, beyond what they show.
+    """A quarter of what rows of similar prediction say about the noise of weighted residuals, beyond what they show.
 
     With rare rewards most heavy rows show no reward, and then both the estimate and its standard error are too small.
     The moments of residuals among *all* rows of about the same prediction do not depend on that luck, but miss noise
-    that goes with the weights; the mean of both is taken. Dependence within clusters counts as it is observed.
+    that goes with the weights: a part of them is taken, and an interval only lets them add to its variance.
+    Dependence within clusters counts as it is observed.
 
     Parameters
     ----------
@@ -143,8 +146,8 @@ def pooled_noise(
     together = max(1.0, float(np.sum(cluster_sums(shown, cluster) ** 2)) / own) if own > 0 else 1.0
     missing_third = relative * relative * relative * (third[cell] - away * away * away)
     return (
-        0.5 * together * float(np.sum(relative**2 * (second[cell] - away**2))),
-        0.5 * together**2 * float(np.sum(missing_third)),
+        _POOLED * together * float(np.sum(relative**2 * (second[cell] - away**2))),
+        _POOLED * together**2 * float(np.sum(missing_third)),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from recommender.errors import InvalidInput
 from recommender.evaluation.checks import LogVectors
@@ -98,7 +97,7 @@ def evaluate_slices(
         value = float(np.mean(target.model_value[members] + own))
         row |= {"value": value, "difference": interval.value, "ci_low": interval.low, "ci_high": interval.high}
         if position in judged:
-            raw[position] = _p_value(interval.value, interval.standard_error, interval.degrees_of_freedom)
+            raw[position] = interval.p_value
     adjusted = np.full(len(rows), np.nan)
     adjusted[judged] = holm(raw[judged])
     for position, row in enumerate(rows):
@@ -107,11 +106,3 @@ def evaluate_slices(
         direction = "better" if row["difference"] > 0 else "worse"
         row["verdict"] = "refused" if position not in judged else direction if proven else "not proven"
     return pd.DataFrame(rows, columns=SLICE_COLUMNS)
-
-
-def _p_value(value: float, standard_error: float, degrees: float) -> float:
-    if not np.isfinite(standard_error):
-        return 1.0
-    if standard_error <= 0:
-        return 1.0 if value == 0 else 0.0
-    return float(2 * stats.t.sf(abs(value) / standard_error, degrees))

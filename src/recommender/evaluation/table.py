@@ -153,12 +153,16 @@ def _add_marginalised(
     choices: dict[str, Any],
 ) -> None:
     """Add marginalised IPS and factored DR, each with the cells of least estimated error."""
+    # Where the logged action's propensity is known it is no estimate: the cell's is anchored on it.
+    known = log.propensity if log.propensity_logged.all() else None
     weights = {}
     for kept, cells in cell_candidates(np.asarray(factor_codes)).items():
         single = len(np.unique(cells)) == len(cells)
         # Single actions: the logged propensity is better than an estimate of it.
         weights[kept] = (
-            target.weight if single else marginal_weights(action_probabilities, propensity_all, log.action, cells)
+            target.weight
+            if single
+            else marginal_weights(action_probabilities, propensity_all, log.action, cells, known)
         )
     families = {
         "mips": ({kept: self_normalised(w, log.reward) for kept, w in weights.items()}, psi["snips"]),

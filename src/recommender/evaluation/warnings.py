@@ -28,6 +28,7 @@ WARNINGS = {
     "weight-mean": "The mean weight is far from 1: propensities or support are wrong.",
     "estimators-disagree": "Estimators differ by more than their intervals allow.",
     "biased": "Trades bias for variance; the interval is widened by the bias that can be seen.",
+    "estimated-logging-policy": "Propensities are logged, but those of a whole cell of actions had to be estimated.",
     "not-normalised": "Errors of estimated propensities do not cancel in this estimator.",
 }
 
@@ -60,6 +61,8 @@ def of_estimator(name: str, general_codes: tuple[str, ...]) -> tuple[str, ...]:
     extra: tuple[str, ...] = ("biased",) if name in BIASED else ()
     if name in ("ips", "dr", "clipped_ips") and "estimated-propensity" in general_codes:
         extra += ("not-normalised",)
+    if name in ("mips", "factored_dr") and "estimated-propensity" not in general_codes:
+        extra += ("estimated-logging-policy",)
     return general_codes + extra
 
 
