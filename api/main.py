@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import problems, request_log
+from api import pages, problems, request_log
 from api.envelope import Envelope
 from api.metrics import Metrics
 from api.rate_limit import RateLimit
@@ -38,9 +38,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.recorder = Recorder(chosen.decision_log_url, numbers)
         try:
             app.state.serving = Serving(chosen)
+            if chosen.shows_pages:
+                pages.open_portfolio(app)
             yield
             app.state.serving.close()
         finally:
+            if hasattr(app.state, "portfolio"):
+                pages.close(app)
             app.state.recorder.close()
 
     app = FastAPI(
@@ -57,4 +61,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (health, metrics, recommendations, decisions, check):
         app.include_router(routes.router)
     app.add_middleware(Envelope, metrics=numbers, max_body_bytes=chosen.max_body_bytes)
+    if chosen.shows_pages:
+        pages.install(app, chosen)
     return app

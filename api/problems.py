@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from api.request_log import request_id_of
 from api.schemas import Problem
@@ -26,11 +27,11 @@ def install(app: FastAPI) -> None:
     """Answer every error with the same body; what nobody foresaw is answered by the envelope around the app."""
 
     @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> JSONResponse:
+    def _http(request: Request, error: HTTPException) -> Response:
         return problem(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    def _invalid(request: Request, error: RequestValidationError) -> Response:
         told = "; ".join(
             f"{'.'.join(str(part) for part in one['loc'] if part != 'body')}: {one['msg']}"
             for one in error.errors()[:5]
@@ -38,15 +39,15 @@ def install(app: FastAPI) -> None:
         return problem(request, 422, told)
 
     @app.exception_handler(InvalidInput)
-    def _refused(request: Request, error: InvalidInput) -> JSONResponse:
+    def _refused(request: Request, error: InvalidInput) -> Response:
         return problem(request, 422, str(error), column=error.column, rows=error.rows[:100])
 
     @app.exception_handler(DecisionConflict)
-    def _conflict(request: Request, error: DecisionConflict) -> JSONResponse:
+    def _conflict(request: Request, error: DecisionConflict) -> Response:
         return problem(request, 409, str(error))
 
     @app.exception_handler(RecommenderError)
-    def _failed(request: Request, error: RecommenderError) -> JSONResponse:
+    def _failed(request: Request, error: RecommenderError) -> Response:
         return problem(request, 503, str(error), headers={"Retry-After": "5"})
 
 
@@ -58,8 +59,13 @@ def problem(
     column: str | None = None,
     rows: Sequence[int] = (),
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """Build the body that every error has."""
+) -> Response:
+    """Build the body that every error has; readers of the managers' pages get a page."""
+    error_page = getattr(request.app.state, "error_page", None)
+    shown: Response | None = None if error_page is None else error_page(request, status, detail)
+    if shown is not None:
+        shown.headers.update(headers or {})
+        return shown
     body = Problem(
         title=HTTPStatus(status).phrase,
         status=status,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings"]
 
 _SHORTEST_KEY = 16
+_SHORTEST_SECRET = 32
+_HASH = re.compile(r"scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/]+=*\$[A-Za-z0-9+/]+=*")
 
 
 class Settings(BaseSettings):
@@ -54,12 +57,80 @@ class Settings(BaseSettings):
     seed: int = Field(0, description="Part of the key that draws the dispatched action.")
     contact_hours: tuple[int, ...] = Field(tuple(range(7, 21)), description="Hours of the cold-start action space.")
 
+    pages: bool | None = Field(
+        None,
+        description="The managers' web pages; None: on in development, in production where managers are configured.",
+    )
+    managers: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Name -> password hash of who may read the pages; made by `python -m api.pages.passwords NAME`.",
+    )
+    session_secret: SecretStr | None = Field(
+        None,
+        repr=False,
+        description="Signs the managers' sessions, the same in every worker; without one they end with the process.",
+    )
+    session_hours: float = Field(8.0, gt=0, le=720, description="How long a manager stays logged in.")
+    login_rate_limit: str = Field("10/minute", description="Tries to log in, by address and by name.")
+    portfolio_path: Path | None = Field(
+        None, description="Folder that the pages read: accounts, contacts and stored reports (docs/managers-pages.md)."
+    )
+    holdout_experiment: str | None = Field(
+        None, description="Name of the randomised control group that results are held against; none by default."
+    )
+    holdout_share: float = Field(0.1, gt=0, lt=1, description="Share of debtors in the control group.")
+    spanish_locale: str = Field("es-ES", description="Formats of the Spanish pages, e.g. es-MX or es-419.")
+    english_locale: str = Field("en-GB", description="Formats of the English pages, e.g. en-US.")
+
     @field_validator("api_keys")
     @classmethod
     def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if any(len(key.get_secret_value()) < _SHORTEST_KEY for key in keys):
             raise ValueError(f"an API key needs at least {_SHORTEST_KEY} characters")
         return keys
+
+    @field_validator("managers")
+    @classmethod
+    def _hashed(cls, managers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, told in managers.items():
+            if not re.fullmatch(r"[\w.@-]{1,64}", name):
+                raise ValueError("a manager's name may hold letters, digits and . _ @ -, 64 at most")
+            if not _HASH.fullmatch(told.get_secret_value()):
+                raise ValueError("give password hashes, never passwords: run `python -m api.pages.passwords NAME`")
+        return managers
+
+    @field_validator("session_secret")
+    @classmethod
+    def _long_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < _SHORTEST_SECRET:
+            raise ValueError(f"a session secret needs at least {_SHORTEST_SECRET} characters")
+        return secret
+
+    @field_validator("spanish_locale", "english_locale")
+    @classmethod
+    def _regional(cls, told: str, info: ValidationInfo) -> str:
+        language = {"spanish_locale": "es", "english_locale": "en"}[str(info.field_name)]
+        if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", told):
+            raise ValueError(f"write a region of {language}, e.g. {language}-US")
+        return told
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether the managers' pages are there."""
+        return bool(self.managers) or self.environment == "development" if self.pages is None else self.pages
+
+    @model_validator(mode="after")
+    def _managers_in_production(self) -> Self:
+        if self.environment == "production" and self.shows_pages:
+            if not self.managers:
+                raise ValueError(
+                    "the pages have no managers in production: set RECOMMENDER_MANAGERS "
+                    "(python -m api.pages.passwords NAME), or RECOMMENDER_PAGES=false"
+                )
+            if self.session_secret is None:
+                raise ValueError("set RECOMMENDER_SESSION_SECRET: without it each worker would know other sessions")
+        return self
 
     @model_validator(mode="after")
     def _keys_in_production(self) -> Self:

@@ -1,0 +1,73 @@
+"""The managers' pages: server-rendered, in Spanish and English, closed without a login."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from api.pages import login
+from api.pages.errors import error_page, to_login
+from api.pages.portfolio import Portfolio
+from api.pages.rendering import LoginNeeded, PageDep, page_of
+from api.pages.security_headers import SecurityHeaders
+from api.pages.session import DEMO_MANAGER, Sessions
+from api.rate_limit import RateLimit
+from recommender.settings import Settings
+
+__all__ = ["close", "install", "open_portfolio"]
+
+_log = structlog.get_logger(__name__)
+
+ROUTERS = (login.router,)
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Add the pages to the application.
+
+    Parameters
+    ----------
+    app : FastAPI
+        ``app.state.serving`` is there by the time of the first request.
+    settings : Settings
+    """
+    app.state.sessions = Sessions(settings)
+    app.state.login_limit = RateLimit(settings.login_rate_limit)
+    app.state.error_page = error_page
+    app.add_exception_handler(LoginNeeded, to_login)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+
+    @app.get("/", include_in_schema=False)
+    def _anywhere(request: Request) -> RedirectResponse:
+        return RedirectResponse(page_of(request).url("home"), 303)
+
+    for router in ROUTERS:
+        app.include_router(router)
+
+    @app.get("/{language}/", include_in_schema=False, name="home")
+    def _home(page: PageDep) -> RedirectResponse:
+        menu = page.menu()
+        return RedirectResponse(menu[0]["path"] if menu else page.url("login"), 303)
+
+    app.add_middleware(SecurityHeaders, secure=settings.environment == "production")
+
+
+def open_portfolio(app: FastAPI) -> None:
+    """Give the pages what they read, once the application starts; say how to log in where nobody is configured."""
+    app.state.portfolio = Portfolio(app.state.settings, app.state.serving)
+    password = app.state.sessions.demo_password
+    if password is not None:
+        _log.warning(
+            "managers' pages: no managers are configured (RECOMMENDER_MANAGERS), so one was made up for this start",
+            log_in_as=DEMO_MANAGER,
+            password=password,
+        )
+
+
+def close(app: FastAPI) -> None:
+    """Give back what :func:`open_portfolio` opened."""
+    app.state.portfolio.close()

@@ -1,0 +1,33 @@
+"""Errors for readers of pages; callers of the API keep their JSON."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.pages.language import LANGUAGES
+from api.pages.rendering import page_of
+from api.request_log import request_id_of
+
+__all__ = ["error_page", "to_login"]
+
+_API = ("/v1", "/health", "/metrics", "/docs", "/redoc", "/openapi.json")
+
+
+def error_page(request: Request, status: int, detail: str) -> Response | None:
+    """Page that tells of an error, or None where the caller is not a reader."""
+    if request.url.path.startswith(_API) or "text/html" not in request.headers.get("accept", ""):
+        return None
+    return page_of(request).render(
+        "error.html", status, status=status, detail=detail, request_id=request_id_of(request.scope)
+    )
+
+
+def to_login(request: Request, _error: Exception) -> Response:
+    """Send a reader who is not logged in to the form, and back afterwards; others are told with a status."""
+    page = page_of(request)
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        home = request.url.path.strip("/") in LANGUAGES
+        onward = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(page.url("login", {} if home else {"next": onward}), 303)
+    return Response(page.text("Log in first."), 401, media_type="text/plain")

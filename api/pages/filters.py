@@ -1,0 +1,122 @@
+"""Filters of a page: in the URL, as a form that works without scripts, and as chips that take them away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from recommender.errors import InvalidInput
+
+__all__ = ["Chip", "Filter", "Filters", "read_filters"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One thing to filter by.
+
+    Attributes
+    ----------
+    name : str
+        In the URL; the column too, unless it is a date.
+    title : str
+    kind : {"choice", "since", "until"}
+    choices : sequence of (value, title)
+    chosen : str
+        Empty: everything.
+    """
+
+    name: str
+    title: str
+    kind: Literal["choice", "since", "until"] = "choice"
+    choices: Sequence[tuple[str, str]] = ()
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in use, and the address without it."""
+
+    text: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The filters of a page as they are set.
+
+    Attributes
+    ----------
+    filters : sequence of Filter
+    action : str
+        Address of the page.
+    """
+
+    filters: Sequence[Filter]
+    action: str
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What is set, for links that keep it."""
+        return {one.name: one.chosen for one in self.filters if one.chosen}
+
+    def chosen(self, name: str) -> str:
+        """Value of a filter; empty: everything."""
+        return next((one.chosen for one in self.filters if one.name == name), "")
+
+    def chips(self) -> list[Chip]:
+        """What is set, each with the way to take it away."""
+        chips = []
+        for one in self.filters:
+            if one.chosen:
+                rest = {name: value for name, value in self.query.items() if name != one.name}
+                shown = dict(one.choices).get(one.chosen, one.chosen)
+                chips.append(Chip(f"{one.title}: {shown}", self.action + (f"?{urlencode(rest)}" if rest else "")))
+        return chips
+
+    def rows(self, frame: pd.DataFrame, time: str = "decided_at") -> pd.Series:
+        """Which rows of a frame pass."""
+        keep = pd.Series(True, index=frame.index)
+        for one in self.filters:
+            if not one.chosen:
+                continue
+            if one.kind == "choice":
+                keep &= frame[one.name].astype("str") == one.chosen
+            elif one.kind == "since":
+                keep &= frame[time] >= pd.Timestamp(one.chosen, tz="UTC")
+            else:
+                keep &= frame[time] < pd.Timestamp(one.chosen, tz="UTC") + pd.Timedelta(days=1)
+        return keep
+
+
+def read_filters(filters: Sequence[Filter], query: Mapping[str, str], action: str) -> Filters:
+    """Set filters from a query.
+
+    Raises
+    ------
+    InvalidInput
+        When a value is none of the choices, or a date cannot be read.
+    """
+    read = []
+    for one in filters:
+        told = query.get(one.name, "").strip()
+        if told and one.kind == "choice" and told not in dict(one.choices):
+            raise InvalidInput.in_column(
+                one.name,
+                "is not to be found here",
+                values=[told],
+                mend=f"Use one of {[name for name, _ in one.choices]}.",
+            )
+        if told and one.kind != "choice":
+            try:
+                date.fromisoformat(told)
+            except ValueError as error:
+                raise InvalidInput.in_column(
+                    one.name, "is not a day", values=[told], mend="Write it as 2026-11-22."
+                ) from error
+        read.append(Filter(one.name, one.title, one.kind, one.choices, told))
+    return Filters(read, action)

@@ -1,0 +1,193 @@
+"""What a page is rendered with: language, formats, who reads, links; and the dependencies that routes ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import babel
+from babel.support import NullTranslations
+from fastapi import Depends
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import NoMatchFound
+
+from api.pages.language import LANGUAGES, environment, locale_of, translations
+from api.pages.navigation import MENU
+from api.pages.portfolio import Portfolio
+from api.pages.session import Session, Sessions
+from api.pages.shown import Formats
+from recommender import __version__
+from recommender.explanation.wording import Wording
+from recommender.settings import Settings
+
+__all__ = ["LoginNeeded", "Page", "PageDep", "PortfolioDep", "SessionsDep", "page_of"]
+
+
+class LoginNeeded(Exception):
+    """Nobody is logged in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page for one reader.
+
+    Attributes
+    ----------
+    language : str
+        From the URL.
+    settings : Settings
+    request : Request or None
+        None in the static report.
+    session : Session or None
+    """
+
+    language: str
+    settings: Settings
+    request: Request | None = None
+    session: Session | None = None
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @cached_property
+    def locale(self) -> babel.Locale:
+        """Region of the formats."""
+        return locale_of(self.language, self.settings)
+
+    @cached_property
+    def formats(self) -> Formats:
+        """Numbers, money and dates of the region."""
+        return Formats(self.locale, to=self.text("to"), points=self.text("pp"))
+
+    @cached_property
+    def wording(self) -> Wording:
+        """Names of columns and levels, and the sentences of explanations."""
+        return Wording.of(str(self.locale).replace("_", "-"))
+
+    @property
+    def _catalogue(self) -> NullTranslations:
+        return translations(self.language)
+
+    def text(self, message: str, **values: Any) -> str:
+        """Translate a message and fill its ``{places}``."""
+        told = self._catalogue.ugettext(message)
+        return told.format(**values) if values else told
+
+    def texts(self, one: str, many: str, count: int, **values: Any) -> str:
+        """Translate a message that counts; ``{count}`` is the formatted number."""
+        told = self._catalogue.ungettext(one, many, count)
+        return told.format(count=self.formats.count(count), **values)
+
+    def label(self, name: object) -> str:
+        """Name of a column, concept or level in the reader's language, with a capital."""
+        told = self.wording.label(str(name))
+        return told[:1].upper() + told[1:]
+
+    # -- links -----------------------------------------------------------------------------------------------------
+    def url(self, route: str, query: Mapping[str, Any] | None = None, /, **path: Any) -> str:
+        """Path of a page in this language; empty in the static report."""
+        if self.request is None:
+            return ""
+        told = str(self.request.app.url_path_for(route, language=self.language, **path))
+        return told + (f"?{urlencode(query, doseq=True)}" if query else "")
+
+    def static(self, name: str) -> str:
+        """Path of a file that comes with the pages."""
+        return "" if self.request is None else str(self.request.app.url_path_for("static", path=name))
+
+    def in_language(self, language: str) -> str:
+        """Path of this very page in another language."""
+        if self.request is None:
+            return ""
+        path, query = self.request.url.path, self.request.url.query
+        own = f"/{self.language}/"
+        target = f"/{language}/{path.removeprefix(own)}" if path.startswith(own) else f"/{language}/"
+        return target + (f"?{query}" if query and self.request.method == "GET" else "")
+
+    def menu(self) -> list[dict[str, Any]]:
+        """Entries of the menu whose pages are there."""
+        if self.request is None or self.session is None:
+            return []
+        entries = []
+        for entry in MENU:
+            try:
+                path = self.url(entry.route)
+            except NoMatchFound:
+                continue
+            here = self.request.url.path
+            current = here == path or here.startswith(f"{path}/")
+            entries.append({"title": self.text(entry.title), "path": path, "current": current})
+        return entries
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What the foot of every page states: data window, versions, when it was made."""
+        told = []
+        if self.request is not None and self.session is not None:
+            portfolio: Portfolio = self.request.app.state.portfolio
+            window = portfolio.window()
+            if window is not None:
+                first, last = (self.formats.day(end.date()).text for end in window)
+                told.append((self.text("Data"), f"{first} {self.formats.to} {last}"))
+            told += [
+                (self.text("Policy"), portfolio.policy_version),
+                (self.text("Model"), portfolio.model_told(self.text)),
+            ]
+        told += [
+            (self.text("Software"), __version__),
+            (self.text("Made"), f"{self.formats.instant(self.made_at)} UTC"),
+        ]
+        return told
+
+    # -- out -------------------------------------------------------------------------------------------------------
+    def markup(self, template: str, **values: Any) -> str:
+        """Render a template of ``api/pages/templates``."""
+        told = environment(self.language).get_template(template)
+        return told.render(page=self, f=self.formats, languages=LANGUAGES, Markup=Markup, **values)
+
+    def render(self, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
+        """Answer with a rendered template."""
+        return HTMLResponse(self.markup(template, **values), status_code)
+
+
+def page_of(request: Request, language: str | None = None) -> Page:
+    """Page of a request, whoever reads; without a language in the URL the browser's wish counts."""
+    chosen = language if language in LANGUAGES else _wished(request)
+    sessions: Sessions = request.app.state.sessions
+    return Page(chosen, request.app.state.settings, request, sessions.of(request))
+
+
+def _page(request: Request, language: str) -> Page:
+    if language not in LANGUAGES:
+        raise HTTPException(404, "There is no such page.")
+    page = page_of(request, language)
+    if page.session is None:
+        raise LoginNeeded
+    return page
+
+
+def _wished(request: Request) -> str:
+    first = request.url.path.split("/")[1]
+    if first in LANGUAGES:
+        return first
+    wished = [one.split(";")[0].strip()[:2].lower() for one in request.headers.get("accept-language", "").split(",")]
+    return next((one for one in wished if one in LANGUAGES), "es")
+
+
+def _portfolio(request: Request) -> Portfolio:
+    portfolio: Portfolio = request.app.state.portfolio
+    return portfolio
+
+
+def _sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+PageDep = Annotated[Page, Depends(_page)]
+PortfolioDep = Annotated[Portfolio, Depends(_portfolio)]
+SessionsDep = Annotated[Sessions, Depends(_sessions)]

@@ -1,0 +1,248 @@
+"""Numbers as they are shown: formatted once on the server, so that sentence, chart and table read the same."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, TypeAlias
+
+import babel
+from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
+
+__all__ = ["Direction", "Estimate", "Formats", "Kind", "Shown"]
+
+Kind: TypeAlias = Literal["rate", "points", "money", "number", "count", "per_thousand"]
+Direction: TypeAlias = Literal["above", "below", "unclear", "unknown"]
+
+MISSING = "–"
+_NBSP = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value and its text in the reader's format.
+
+    Attributes
+    ----------
+    value : object
+        For charts and exports; None where there is nothing to show.
+    text : str
+    """
+
+    value: float | str | date | None
+    text: str
+
+    def __str__(self) -> str:
+        """Text."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval, all formatted.
+
+    Attributes
+    ----------
+    value, low, high : Shown
+    interval : str
+        e.g. ``1.1 to 7.3``, without the unit.
+    direction : {"above", "below", "unclear", "unknown"}
+        Where the interval lies relative to zero.
+    """
+
+    value: Shown
+    low: Shown
+    high: Shown
+    interval: str
+    direction: Direction
+
+    def __str__(self) -> str:
+        """Text of the value."""
+        return self.value.text
+
+
+class Formats:
+    """Formats of one region.
+
+    Parameters
+    ----------
+    locale : Locale
+    to : str
+        Word between the ends of an interval: an interval of negative numbers cannot be written with a dash.
+    points : str
+        Unit of a difference of percentages, e.g. ``pp``.
+    """
+
+    def __init__(self, locale: babel.Locale, *, to: str = "to", points: str = "pp") -> None:
+        self.locale = locale
+        self.to = to
+        self._points = points
+
+    # -- numbers ---------------------------------------------------------------------------------------------------
+    def number(self, value: float | None, decimals: int = 1, *, signed: bool = False) -> Shown:
+        """Fixed count of decimals, true minus sign."""
+        if value is None or not math.isfinite(value):
+            return Shown(None, MISSING)
+        rounded = round(float(value), decimals) + 0.0
+        pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+        text = _minus(str(format_decimal(rounded, format=pattern, locale=self.locale)))
+        return Shown(float(value), f"+{text}" if signed and rounded > 0 else text)
+
+    def count(self, value: float | None) -> Shown:
+        """Whole number."""
+        return self.number(value, 0)
+
+    def percent(self, rate: float | None, decimals: int = 1) -> Shown:
+        """Rate in [0, 1] as a percentage."""
+        number = self.number(None if rate is None else 100.0 * rate, decimals)
+        return number if number.value is None else Shown(rate, self._percent(number.text))
+
+    def points(self, difference: float | None, decimals: int = 1) -> Shown:
+        """Difference of two rates in percentage points, with its sign."""
+        number = self.number(None if difference is None else 100.0 * difference, decimals, signed=True)
+        if number.value is None:
+            return number
+        return Shown(difference, f"{number.text}{_NBSP}{self._points}")
+
+    def money(
+        self,
+        minor: float | None,
+        currency: str,
+        *,
+        signed: bool = False,
+        compact: bool = False,
+        decimals: int | None = None,
+    ) -> Shown:
+        """Amount in minor units; no decimals from a hundred on, two at most below."""
+        if minor is None or not math.isfinite(minor):
+            return Shown(None, MISSING)
+        amount = minor / 10.0 ** get_currency_precision(currency)
+        if compact and abs(amount) >= 1e6:
+            return self._compact_money(minor, amount, currency, signed)
+        places = decimals if decimals is not None else (0 if abs(amount) >= 100 or amount == 0 else 2)
+        pattern = str(self.locale.currency_formats["standard"].pattern).split(";")[0]
+        if not places:
+            pattern = pattern.replace(".00", "")
+        rounded = round(amount, places) + 0.0
+        text = format_currency(rounded, currency, format=pattern, locale=self.locale, currency_digits=False)
+        return Shown(float(minor), ("+" if signed and rounded > 0 else "") + _minus(str(text)))
+
+    def _compact_money(self, minor: float, amount: float, currency: str, signed: bool) -> Shown:
+        number = _minus(format_compact_decimal(amount, fraction_digits=1, locale=self.locale))
+        pattern = str(self.locale.currency_formats["standard"].pattern).split(";")[0]
+        symbol = babel.numbers.get_currency_symbol(currency, locale=self.locale)
+        text = f"{symbol}{number}" if pattern.startswith("¤") else f"{number}{_NBSP}{symbol}"
+        return Shown(float(minor), ("+" if signed and amount > 0 else "") + text)
+
+    def value(
+        self, kind: Kind, value: float | None, *, currency: str | None = None, decimals: int | None = None
+    ) -> Shown:
+        """Value of a kind: a rate as percentage, an amount with its currency."""
+        match kind:
+            case "rate":
+                return self.percent(value, 1 if decimals is None else decimals)
+            case "points":
+                return self.points(value, 1 if decimals is None else decimals)
+            case "money":
+                return self.money(value, currency or "XXX", decimals=decimals)
+            case "per_thousand":
+                return self.number(None if value is None else 1_000.0 * value, 1 if decimals is None else decimals)
+            case "count":
+                return self.count(value)
+            case _:
+                return self.number(value, 2 if decimals is None else decimals)
+
+    def difference(
+        self, kind: Kind, value: float | None, *, currency: str | None = None, decimals: int | None = None
+    ) -> Shown:
+        """Difference of two values of a kind, with its sign; of rates in percentage points."""
+        match kind:
+            case "rate" | "points":
+                return self.points(value, 1 if decimals is None else decimals)
+            case "money":
+                return self.money(value, currency or "XXX", signed=True, decimals=decimals)
+            case "per_thousand":
+                scaled = None if value is None else 1_000.0 * value
+                return self.number(scaled, 1 if decimals is None else decimals, signed=True)
+            case "count":
+                return self.number(value, 0, signed=True)
+            case _:
+                return self.number(value, 2 if decimals is None else decimals, signed=True)
+
+    def estimate(
+        self,
+        kind: Kind,
+        value: float | None,
+        low: float | None,
+        high: float | None,
+        *,
+        currency: str | None = None,
+        difference: bool = True,
+    ) -> Estimate:
+        """Value and interval; a digit is shown only where half the interval's width supports it.
+
+        Parameters
+        ----------
+        kind : str
+        value, low, high : float or None
+        currency : str or None
+        difference : bool, default=True
+            Show signs, and rates as percentage points.
+        """
+        decimals = self._supported_decimals(kind, low, high)
+        put = self.difference if difference else self.value
+        ends = [put(kind, end, currency=currency, decimals=decimals) for end in (value, low, high)]
+        if low is None or high is None or ends[1].value is None or ends[2].value is None:
+            return Estimate(ends[0], ends[1], ends[2], MISSING, "unknown")
+        plain = [self._without_unit(kind, end, decimals, currency) for end in (low, high)]
+        direction: Direction = "above" if low > 0 else "below" if high < 0 else "unclear"
+        return Estimate(ends[0], ends[1], ends[2], f"{plain[0]} {self.to} {plain[1]}", direction)
+
+    def _without_unit(self, kind: Kind, value: float | None, decimals: int | None, currency: str | None) -> str:
+        if value is None:
+            return MISSING
+        scale = {"rate": 100.0, "points": 100.0, "per_thousand": 1_000.0}.get(kind, 1.0)
+        if kind == "money":
+            scale = 10.0 ** -get_currency_precision(currency or "XXX")
+        places = (0 if abs(value * scale) >= 100 else 2) if decimals is None and kind == "money" else decimals
+        return self.number(value * scale, 1 if places is None else places).text
+
+    @staticmethod
+    def _supported_decimals(kind: Kind, low: float | None, high: float | None) -> int | None:
+        if kind == "count":
+            return 0
+        if low is None or high is None or not math.isfinite(high - low) or kind == "money":
+            return None
+        scale = {"rate": 100.0, "points": 100.0, "per_thousand": 1_000.0}.get(kind, 1.0)
+        half = scale * (high - low) / 2.0
+        most = 4 if kind == "number" else 2
+        return 1 if half <= 0 else min(most, max(0 if half >= 10 else 1, math.ceil(-math.log10(half)) + 1))
+
+    def _percent(self, number: str) -> str:
+        pattern = str(self.locale.percent_formats[None].pattern)
+        return f"{number}{_NBSP}%" if _NBSP in pattern or " " in pattern else f"{number}%"
+
+    # -- dates -----------------------------------------------------------------------------------------------------
+    def day(self, when: date | None) -> Shown:
+        """Day, e.g. 5 Mar 2026."""
+        if when is None:
+            return Shown(None, MISSING)
+        return Shown(when.isoformat(), str(format_date(when, "medium", locale=self.locale)))
+
+    def short_day(self, when: date) -> Shown:
+        """Day and month, e.g. 5 Mar."""
+        return Shown(when.isoformat(), str(format_skeleton("MMMd", when, locale=self.locale)))
+
+    def instant(self, when: datetime | None, zone: str = "UTC") -> Shown:
+        """Day and time in a zone, e.g. 5 Mar 2026, 14:30."""
+        if when is None:
+            return Shown(None, MISSING)
+        local = when.astimezone(get_timezone(zone))
+        time = str(format_datetime(local, "HH:mm", tzinfo=local.tzinfo, locale=self.locale))
+        return Shown(when.isoformat(), f"{self.day(local.date()).text}, {time}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
