@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -238,6 +239,61 @@ class RewardModel:
         """
         first = next(iter(self._parts.values()))
         return self._evidence.tries(first.designs["linear"].transform(self._encoder.transform(context)))
+
+    # -- what explanations need ----------------------------------------------------------------------------------
+    @property
+    def encoder(self) -> ContextEncoder:
+        """How context becomes columns."""
+        return self._encoder
+
+    @property
+    def parts(self) -> Mapping[str, RewardEnsemble]:
+        """Members by part: ``event`` (log-odds), ``amount`` (its log or its own unit), or both of a hurdle."""
+        return self._parts
+
+    @property
+    def usual_reward(self) -> NDArray[np.float64]:
+        """Reward of each action where nothing happens, shape (n_actions,)."""
+        return self._usual
+
+    def reward_of(self, margins: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Expected reward of every action from the margins of the parts, each of shape (n, n_actions)."""
+        return self._combine(margins.get("event"), margins.get("amount"))
+
+    def above_usual(self, margins: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Expected reward beyond the usual one, for margins of any one shape."""
+        answer: NDArray[np.float64] = np.full(np.shape(next(iter(margins.values()))), self._smear)
+        if "event" in margins:
+            answer = answer * expit(margins["event"])
+        if "amount" in margins:
+            answer = answer * (np.exp(margins["amount"]) if self._log_amount else margins["amount"])
+        return answer
+
+    def slopes(self, margins: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        """Derivative of :meth:`above_usual` by the margin of each part."""
+        whole = self.above_usual(margins)
+        slopes = {}
+        if "event" in margins:
+            slopes["event"] = whole * expit(-margins["event"])
+        if "amount" in margins:
+            slopes["amount"] = (
+                whole if self._log_amount else self.above_usual({**margins, "amount": np.ones_like(whole)})
+            )
+        return slopes
+
+    def mean_linear_columns(self) -> NDArray[np.float64]:
+        """Mean of the linear design columns of the first part over the training rows, shape (n_terms,).
+
+        The segments of the evidence table carry it: the mean of their centres, weighted by their rows, is the mean of
+        the (weighted) columns they were made from.
+        """
+        table = self._evidence
+        size = table.counts.sum(axis=1)
+        scaled = size @ table.centres / max(float(size.sum()), 1.0)
+        mean = np.zeros(len(next(iter(self._parts.values())).designs["linear"].terms))
+        np.divide(scaled, table.importance, out=mean, where=table.importance > 1e-9)
+        mean[0] = 1.0
+        return mean
 
     @property
     def report_(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.scoring import ActionScorer
+from recommender.scoring.boxes import ActionGrid
+from recommender.scoring.tree_shapley import TreeShapley
 
 __all__ = ["ActionTrees", "TreeSettings", "factor_levels"]
 
@@ -103,6 +105,7 @@ class ActionTrees:
         self._described = factor_levels(actions)
         self._levels = np.stack([values for _, values, _ in self._described], axis=1)
         self._scorer: ActionScorer | None = None
+        self._shapley: TreeShapley | None = None
 
     @classmethod
     def fit(
@@ -180,6 +183,26 @@ class ActionTrees:
                 n_threads=n_jobs,
             )
         return np.asarray(self._scorer.raw_scores(X, n_threads=n_jobs), dtype=np.float64)
+
+    def shapley_values(
+        self, X: NDArray[np.float64], action: NDArray[np.int64], share: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """TreeSHAP values of given actions, of the mean over all actions, and the score that both start from.
+
+        See :meth:`recommender.scoring.tree_shapley.TreeShapley.values`; features are the columns of X, then the
+        factors.
+        """
+        if self._shapley is None:
+            n_columns = self.boosters[0].num_feature() - len(self._described)
+            idle = self.actions.no_contact_index
+            grid = ActionGrid(
+                tuple(range(n_columns, n_columns + len(self._described))),
+                tuple(_level_values(levels) for levels in self.actions.factors.values()),
+                None if idle is None else (np.nan,) * len(self._described),
+            )
+            self._shapley = TreeShapley(self.to_texts(), grid, self.actions.codes)
+        values, mean = self._shapley.values(X, action, share)
+        return values, mean, self._shapley.expected_value
 
     def to_texts(self) -> list[str]:
         """LightGBM's own text form of each booster."""

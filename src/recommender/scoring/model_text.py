@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ class Tree:
     categories : tuple of ndarray
         Categories that go left, for each node; empty where numeric.
     leaf_value : ndarray of shape (n_leaves,)
+    node_count, leaf_count : ndarray
+        Training rows that came by; empty where the text does not say.
     """
 
     feature: NDArray[np.int64]
@@ -45,6 +47,8 @@ class Tree:
     missing: NDArray[np.int64]
     categories: tuple[NDArray[np.int64], ...]
     leaf_value: NDArray[np.float64]
+    node_count: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    leaf_count: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,8 @@ def _tree(block: str, index: int) -> Tree:
         missing=(decision >> 2) & 3,
         categories=_categories(fields, threshold, categorical),
         leaf_value=leaf_value,
+        node_count=_integers(fields.get("internal_count", "")),
+        leaf_count=_integers(fields.get("leaf_count", "")),
     )
 
 
