@@ -47,7 +47,7 @@ class Law:
         compiled = []
         for book in books:
             rules: list[Rule] = []
-            exempt = _exempt(book.packs, purpose)
+            exempt = exempt_parts(book.packs, purpose)
             for pack in book.packs:
                 rules += _pack_rules(pack, exempt)
             if book.has_windows and "windows" not in exempt:
@@ -64,12 +64,12 @@ class Law:
         return tuple(dict.fromkeys(zone for book, _ in self.books for zone in book.zones))
 
 
-def _exempt(packs: tuple[Pack, ...], purpose: str) -> frozenset[str]:
+def exempt_parts(packs: tuple[Pack, ...], purpose: str) -> frozenset[str]:
     return frozenset(part for pack in packs for rule in pack.exempt if purpose in rule.purposes for part in rule.from_)
 
 
 def _pack_rules(pack: Pack, exempt: frozenset[str]) -> list[Rule]:
-    rules = [_not_in_force(pack)]
+    rules = [not_in_force_rule(pack)]
     if pack.id == "FLOOR":
         rules += unknown_fact_rules()
     rules += fact_rules(pack)
@@ -90,7 +90,7 @@ def _no_law() -> Rule:
     return Rule("no-law", "FLOOR", "", lambda _view: Answer("account", nowhere))
 
 
-def _not_in_force(pack: Pack) -> Rule:
+def not_in_force_rule(pack: Pack) -> Rule:
     first = np.datetime64(pack.valid_from, "D").astype(np.int64)
     last = np.iinfo(np.int64).max if pack.valid_to is None else np.datetime64(pack.valid_to, "D").astype(np.int64)
     return Rule(

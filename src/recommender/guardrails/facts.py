@@ -98,14 +98,14 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
         values = accounts[name] if name in accounts else pd.Series([None] * n, dtype=object)
         return values.reset_index(drop=True)
 
-    consents = _by_value(column("consented_channels"), _consent_bits)
-    flags = _by_value(column("flags"), _flag_bits)
-    zones = _by_value(column("timezone"), _zone)
-    phones = _by_value(column("phone_timezones"), _phone_zones)
-    party = _by_value(column("party"), _party)
-    country = _by_value(column("country"), _country)
-    subdivision = _by_value(column("subdivision"), lambda value: "" if _is_null(value) else str(value))
-    due = _by_value(column("due_date"), _due_day)
+    consents = _by_value(column("consented_channels"), consent_bits)
+    flags = _by_value(column("flags"), flags_of)
+    zones = _by_value(column("timezone"), zone_of)
+    phones = _by_value(column("phone_timezones"), phone_zones_of)
+    party = _by_value(column("party"), party_of)
+    country = _by_value(column("country"), country_of)
+    subdivision = _by_value(column("subdivision"), lambda value: "" if is_null(value) else str(value))
+    due = _by_value(column("due_date"), due_day_of)
     flag_bits, flags_known = _flag_columns(accounts)
     debtor, account = owner_codes(column("debtor_id"), column("account_id"))
     keyed: dict[tuple[str | None, tuple[str, ...], str, str], int] = {}
@@ -172,13 +172,13 @@ def _by_value(column: pd.Series, parse: Callable[[Any], Any]) -> _Values:
     """Parse each distinct value once; lists are compared by their text."""
     hashable = column
     if column.dtype == object:
-        hashable = column.map(_as_key)
+        hashable = column.map(as_key)
     codes, uniques = pd.factorize(hashable, use_na_sentinel=True)
     parsed = [parse(value) for value in uniques]
     return _Values(np.where(codes < 0, len(parsed), codes), [*parsed, parse(None)])
 
 
-def _as_key(value: Any) -> Any:
+def as_key(value: Any) -> Any:
     if isinstance(value, str) or value is None:
         return value
     if isinstance(value, Iterable) and not isinstance(value, dict):
@@ -186,7 +186,7 @@ def _as_key(value: Any) -> Any:
     return value
 
 
-def _is_null(value: Any) -> bool:
+def is_null(value: Any) -> bool:
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
 
 
@@ -194,15 +194,15 @@ def _items(value: Any) -> list[str]:
     return [item.strip() for item in str(value).split(";") if item.strip()]
 
 
-def _consent_bits(value: Any) -> int:
+def consent_bits(value: Any) -> int:
     """Bits of the consented channels; a channel that no rule knows cannot be used anyway."""
-    items = [] if _is_null(value) else _items(value)
+    items = [] if is_null(value) else _items(value)
     return sum(1 << CHANNELS.index(channel) for channel in CHANNELS if channel in items)
 
 
-def _flag_bits(value: Any) -> tuple[int, int, bool, bool]:
+def flags_of(value: Any) -> tuple[int, int, bool, bool]:
     """Bits of flags, bits of opted-out channels, known, malformed."""
-    if _is_null(value):
+    if is_null(value):
         return 0, 0, False, False
     flags = opt_outs = 0
     malformed = False
@@ -217,34 +217,34 @@ def _flag_bits(value: Any) -> tuple[int, int, bool, bool]:
     return flags, opt_outs, True, malformed
 
 
-def _zone(value: Any) -> tuple[str | None, bool]:
-    if _is_null(value):
+def zone_of(value: Any) -> tuple[str | None, bool]:
+    if is_null(value):
         return None, False
     return (str(value), False) if is_timezone(value) else (None, True)
 
 
-def _phone_zones(value: Any) -> tuple[tuple[str, ...], bool]:
-    if _is_null(value):
+def phone_zones_of(value: Any) -> tuple[tuple[str, ...], bool]:
+    if is_null(value):
         return (), False
     items = _items(value)
     return tuple(sorted({item for item in items if is_timezone(item)})), not all(is_timezone(item) for item in items)
 
 
-def _party(value: Any) -> tuple[int, bool]:
-    if _is_null(value):
+def party_of(value: Any) -> tuple[int, bool]:
+    if is_null(value):
         return -1, False
     return (PARTIES.index(value), False) if value in PARTIES else (-1, True)
 
 
-def _country(value: Any) -> tuple[str, bool]:
-    if _is_null(value):
+def country_of(value: Any) -> tuple[str, bool]:
+    if is_null(value):
         return "", False
     return (str(value), False) if value in known_countries() else ("", True)
 
 
-def _due_day(value: Any) -> tuple[int, bool]:
+def due_day_of(value: Any) -> tuple[int, bool]:
     """Day number of a due date; text, date or datetime."""
-    if _is_null(value):
+    if is_null(value):
         return NO_DUE_DAY, False
     try:
         if isinstance(value, str):
@@ -274,7 +274,7 @@ def owner_codes(debtors: pd.Series, accounts: pd.Series) -> tuple[NDArray[np.int
 
 
 def _text_or_none(value: Any) -> str | None:
-    return None if _is_null(value) else str(value)
+    return None if is_null(value) else str(value)
 
 
 def texts(values: Sequence[Any] | pd.Series) -> pd.Series:

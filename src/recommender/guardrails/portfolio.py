@@ -27,7 +27,7 @@ from recommender.guardrails.trade import tones_allowed
 from recommender.guardrails.vocabulary import CHANNELS, PURPOSES, TONES
 from recommender.local_time import as_utc_us, is_timezone, local_time, next_occurrence, utc_us
 
-__all__ = ["Catalogue", "Portfolio"]
+__all__ = ["Catalogue", "Portfolio", "action_cells", "tone_and_template"]
 
 _CHUNK_ROWS = 65_536
 
@@ -138,18 +138,8 @@ class Portfolio:
         return np.array([each if name in channel else 0 for name in CHANNELS], dtype=np.int64)
 
     def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Instant, channel and tone position of each contact action; -1 for a channel or tone nobody knows."""
-        space = self.actions
-        codes = space.codes[: space.n_contact_actions]
-        names = list(space.factors)
-
-        def positions(factor: str, known: Sequence[str]) -> NDArray[np.int64]:
-            table = np.array([known.index(str(v)) if v in known else -1 for v in space.factors[factor]])
-            return table[codes[:, names.index(factor)]]
-
-        hour = codes[:, names.index("hour")] if "hour" in names else np.zeros(len(codes), dtype=np.int64)
-        tone = positions("tone", TONES) if "tone" in names else np.full(len(codes), -1)
-        return hour, positions("channel", CHANNELS), tone
+        """Instant, channel and tone position of each contact action; see :func:`action_cells`."""
+        return action_cells(self.actions)
 
     def spread(self, rows: NDArray[np.int64], verdict: Verdict, law: Law) -> NDArray[np.bool_]:
         """From (rows, instants, channels) to (rows, actions), with tones and templates."""
@@ -172,28 +162,8 @@ class Portfolio:
 
     def tone_and_template(self, rows: NDArray[np.int64], law: Law) -> dict[str, Callable[..., NDArray[np.bool_]]]:
         """Tests of tone and template, each from action cells to (rows, actions)."""
-        tests: dict[str, Callable[..., NDArray[np.bool_]]] = {}
         late = self.days_past_due(rows, law)
-        if "tone" in self.actions.factors:
-            for name, allowed in tones_allowed(law, late).items():  # (rows, k, tones)
-                tests[name] = partial(_fits_tone, allowed)
-        if self.catalogue is not None:
-            catalogue = self.catalogue
-            stage = catalogue.stage_of(late)
-            tables = np.stack([catalogue.available(law.purpose, name) for name in self.language_names])
-            language = self.languages[rows][:, None]
-
-            def has_template(
-                hour: NDArray[np.int64], channel: NDArray[np.int64], tone: NDArray[np.int64]
-            ) -> NDArray[np.bool_]:
-                if "tone" not in self.actions.factors:
-                    toneless: NDArray[np.bool_] = np.logical_or.reduce(tables, axis=3)
-                    return np.asarray(toneless[language, stage[:, hour], channel])
-                there: NDArray[np.bool_] = tables[language, stage[:, hour], channel, tone]
-                return there & (tone >= 0)
-
-            tests["no-template"] = has_template
-        return tests
+        return tone_and_template(self.actions, law, late, self.catalogue, self.languages[rows], self.language_names)
 
     def days_past_due(self, rows: NDArray[np.int64], law: Law) -> NDArray[np.int64]:
         """Local days past due at each instant, shape (rows, k)."""
@@ -236,6 +206,54 @@ class Portfolio:
         """What the verdicts rest on."""
         on = datetime.fromtimestamp(self.as_of_us / 1e6, UTC).date()
         return provenance_of(self.all_packs, on, readings=self.readings, unmatched_contacts=self.unmatched)
+
+
+def action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Instant, channel and tone position of each contact action; -1 for a channel or tone nobody knows."""
+    codes = space.codes[: space.n_contact_actions]
+    names = list(space.factors)
+
+    def positions(factor: str, known: Sequence[str]) -> NDArray[np.int64]:
+        table = np.array([known.index(str(v)) if v in known else -1 for v in space.factors[factor]])
+        return table[codes[:, names.index(factor)]]
+
+    hour = codes[:, names.index("hour")] if "hour" in names else np.zeros(len(codes), dtype=np.int64)
+    tone = positions("tone", TONES) if "tone" in names else np.full(len(codes), -1)
+    return hour, positions("channel", CHANNELS), tone
+
+
+def tone_and_template(
+    space: ActionSpace,
+    law: Law,
+    late: NDArray[np.int64],
+    catalogue: Catalogue | None,
+    languages: NDArray[np.int64],
+    language_names: Sequence[str | None],
+) -> dict[str, Callable[..., NDArray[np.bool_]]]:
+    """Tests of tone and template of rows that are ``late`` (rows, instants) days past due.
+
+    Each goes from action cells (see :func:`action_cells`) to (rows, actions).
+    """
+    tests: dict[str, Callable[..., NDArray[np.bool_]]] = {}
+    if "tone" in space.factors:
+        for name, allowed in tones_allowed(law, late).items():  # (rows, k, tones)
+            tests[name] = partial(_fits_tone, allowed)
+    if catalogue is not None:
+        stage = catalogue.stage_of(late)
+        tables = np.stack([catalogue.available(law.purpose, name) for name in language_names])
+        language = languages[:, None]
+
+        def has_template(
+            hour: NDArray[np.int64], channel: NDArray[np.int64], tone: NDArray[np.int64]
+        ) -> NDArray[np.bool_]:
+            if "tone" not in space.factors:
+                toneless: NDArray[np.bool_] = np.logical_or.reduce(tables, axis=3)
+                return np.asarray(toneless[language, stage[:, hour], channel])
+            there: NDArray[np.bool_] = tables[language, stage[:, hour], channel, tone]
+            return there & (tone >= 0)
+
+        tests["no-template"] = has_template
+    return tests
 
 
 def _fits_tone(
