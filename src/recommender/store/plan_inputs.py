@@ -23,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.store.chunk_spill import ChunkSpill, read_spilled, sync_folder
-from recommender.store.plan_routing import currencies_of, routes_of, settle_contacts
+from recommender.store.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
 from recommender.store.plan_tables import StreamedTable
 
 __all__ = ["ChunkInputs", "PlanInputs"]
