@@ -37,7 +37,7 @@ def test_a_contrast_is_the_difference_of_two_explanations(strategy, simulated, e
     row = 3
     a, b = (int(action) for action in explanation.action[row, :2])
     accounts = simulated.contacts.tail(40).iloc[[row]]
-    both = explain(strategy, accounts, actions=[a, b], level_actions=None).parts["event"].contributions[0]
+    both = explain(strategy, accounts, actions=[a, b]).parts["event"].contributions[0]
     contrast = explanation.contrast(a, b, row=row)
     assert contrast.by_feature["contribution"].to_numpy() == pytest.approx(both[0] - both[1], abs=1e-9)
 

@@ -1,18 +1,21 @@
 """Contributions of context columns and action factors to the served margin, exactly additive.
 
 Members' contributions add with the weights of the stack; the calibration is linear, so it scales them. A regression
-member is split exactly, column by column, against the mean of its design columns; trees are split by LightGBM's
-path-dependent TreeSHAP. The calibration moves the level of an account (its score averaged over actions) by a slope of
-its own, so an exact split of a tree member needs the TreeSHAP values of *every* action; a few representative ones stand
-for them by default, and what they miss is a contribution of its own, ``(not attributed)``, so that the sum stays exact.
+member is split exactly, column by column, against the mean of its design columns; trees by path-dependent TreeSHAP, of
+the explained action and of the mean over all actions (the calibration moves that level by a slope of its own). Any
+other member is split by Aumann-Shapley along the line from the mean account, with numerical slopes. Whatever all that
+misses of the served margin is a contribution of its own, ``(not attributed)``, so that the sum stays exact and a member
+that is not understood is never explained wrongly.
 
 References
 ----------
-Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees".
+Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees"; Sundararajan,
+Taly and Yan (2017), "Axiomatic attribution for deep networks".
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -26,13 +29,15 @@ from recommender.explanation.factors import factor_effects
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.linear_design import LinearDesign
-from recommender.learning.trees import ActionTrees, factor_levels
+from recommender.learning.members import OtherMember, RegressionMember, members_of
 
 __all__ = ["NOT_ATTRIBUTED", "NO_CONTACT_FEATURE", "PartAttribution", "attribute", "feature_names", "one_thread"]
 
 Floats = NDArray[np.float64]
 
 _FEW_ROWS = 64
+_NODES = 12
+_STEP = 1e-4  # of a column's part of the way; the error of a central difference goes with its square
 
 NO_CONTACT_FEATURE = "(no contact)"
 NOT_ATTRIBUTED = "(not attributed)"
@@ -49,7 +54,8 @@ class PartAttribution:
     contributions : ndarray of shape (n, k, n_features)
         Columns as :func:`feature_names`; ``baseline + contributions.sum(axis=2)`` is the served margin.
     error : ndarray of shape (n,)
-        What the representative actions miss of the account's level, the size of ``(not attributed)``; 0 = exact.
+        Largest size, over the explained actions, of what no member's split accounts for; rounding where every member
+        is a regression or trees.
     """
 
     baseline: float
@@ -68,8 +74,9 @@ def attribute(
     X: Floats,
     action: NDArray[np.int64],
     means: dict[str, Floats],
+    margins: Floats,
     *,
-    level_actions: int | None = 4,
+    with_level: bool = True,
 ) -> PartAttribution:
     """Split the margins of given (account, action) pairs.
 
@@ -81,10 +88,12 @@ def attribute(
         Encoded context.
     action : ndarray of int of shape (n, k)
     means : dict of design name to ndarray of shape (n_terms,)
-        The account that regression members are held against.
-    level_actions : int or None
-        Actions that stand for all when the level of a tree member is split; None = every action, exactly; 0 = leave the
-        level of tree members out, for differences between actions, in which it cancels.
+        The account that regressions and other members are held against; trees bring their own mean.
+    margins : ndarray of shape (n, n_actions)
+        What is served; the sums are closed on it.
+    with_level : bool, default=True
+        False leaves the level of tree members out, for differences between actions, in which it cancels; sums are then
+        closed on the first action, so that the differences add up.
 
     Returns
     -------
@@ -92,56 +101,59 @@ def attribute(
     """
     n, k = action.shape
     n_columns = X.shape[1]
-    calibration = ensemble.calibration
+    calibration, share = ensemble.calibration, ensemble.share
     gap = calibration.level - calibration.advantage
     total = np.zeros((n, k, n_columns + len(actions.factors) + 2))
-    error = np.zeros(n)
     baseline = calibration.intercept + calibration.level * ensemble.intercept
-    per_action = np.zeros(len(actions))
+    of_mean_account = np.zeros(len(actions))
+    members = members_of(ensemble)
     with one_thread(n):
         designs = _Designs(ensemble, X)
         # the longest first: shorter ones may be its beginning
         for name, design in sorted(ensemble.designs.items(), key=lambda item: -len(item[1].terms)):
-            members = [
-                ensemble.weights[key] * model.weights
-                for key, (of, model) in ensemble.glms.items()
-                if of == name and ensemble.weights[key] != 0.0
-            ]
-            if not members:
+            straight = [m for m in members if isinstance(m, RegressionMember) and m.design == name]
+            if not straight:
                 continue
-            raw = np.sum(members, axis=0)
-            W = calibration.advantage * raw + gap * (raw @ ensemble.share)[:, None]
-            sources = _sources(design)
-            away = (designs.of(name) - means[name])[:, None, :] * W.T[action]
-            per_action += means[name] @ W
-            named = sources >= 0
-            into = np.zeros((len(sources), n_columns))
-            into[np.flatnonzero(named), sources[named]] = 1.0
-            total[:, :, :n_columns] += away @ into
-        level, effects, contact = factor_effects(per_action, actions)
-        baseline += level
-        total[:, :, n_columns:-2] += effects[action]
-        total[:, :, -2] += contact[action]
-        for name, trees in ensemble.trees.items():
-            weight = ensemble.weights[name]
-            if weight == 0.0:
+            raw = np.sum([member.weight * member.coefficients for member in straight], axis=0)
+            of_mean_account += means[name] @ raw
+            level = gap * (raw @ share)
+            away = designs.of(name) - means[name]
+            into = _into_columns(design, n_columns)
+            moved = (away[:, None, :] * (calibration.advantage * raw.T[action] + level)) @ into
+            total[:, :, :n_columns] += moved
+        for member in members:
+            if isinstance(member, RegressionMember):
+                continue
+            if isinstance(member, OtherMember):
+                into = _into_columns(ensemble.designs[member.design], n_columns)
+                start = means[member.design]
+                of_mean_account += member.weight * member.scores(start[None])[0]
+                split = _along_the_line(member.scores, start, designs.of(member.design), into, action, share)
+                total[:, :, :n_columns] += member.weight * calibration.advantage * split[:, :k]
+                total[:, :, :n_columns] += member.weight * gap * split[:, k:]
                 continue
             T = X
             if ensemble.with_time:  # every prediction stands in the recent part
                 T = np.column_stack([X, np.ones(n)])
-            parts, bias = _tree_contributions(trees, T, action)
-            moved = weight * calibration.advantage * parts
-            baseline += weight * calibration.level * bias
-            if abs(gap * weight) > 0.0 and level_actions != 0:
-                mean, missed = _level_contributions(trees, T, ensemble.share, level_actions, bias)
-                moved = moved + (weight * gap * mean)[:, None, :]
-                total[:, :, -1] += (weight * gap * missed)[:, None]
-                error += np.abs(weight * gap * missed)
+            with_mean = with_level and abs(gap) > 0.0
+            values, mean, bias = member.trees.shapley_values(T, action, share if with_mean else None)
+            moved = member.weight * (calibration.advantage * values + gap * mean[:, None, :])
+            baseline += member.weight * bias * (calibration.level if with_level else calibration.advantage)
             total[:, :, :n_columns] += moved[:, :, :n_columns]
             total[:, :, n_columns:-2] += moved[:, :, T.shape[1] :]
             if ensemble.with_time:  # the same for every account but for interactions: it belongs to none of them
                 total[:, :, -1] += moved[:, :, n_columns]
-    return PartAttribution(float(baseline), total, error)
+        usual, effects, contact = factor_effects(
+            calibration.advantage * of_mean_account + gap * (share @ of_mean_account), actions
+        )
+    baseline += usual
+    total[:, :, n_columns:-2] += effects[action]
+    total[:, :, -2] += contact[action]
+    rest = np.take_along_axis(margins, action, axis=1) - baseline - total.sum(axis=2)
+    if not with_level:
+        rest -= rest[:, :1]
+    total[:, :, -1] += rest
+    return PartAttribution(float(baseline), total, np.abs(rest).max(axis=1, initial=0.0))
 
 
 def one_thread(n_rows: int) -> AbstractContextManager[Any]:
@@ -179,28 +191,47 @@ def _sources(design: LinearDesign) -> NDArray[np.int64]:
     return sources
 
 
-def _tree_contributions(trees: ActionTrees, T: Floats, action: NDArray[np.int64]) -> tuple[Floats, float]:
-    """TreeSHAP values of (account, action) pairs, shape (n, k, n_columns + n_factors), and their expected value."""
+def _into_columns(design: LinearDesign, n_columns: int) -> Floats:
+    """Indicator of shape (n_terms, n_columns): which encoded column each term speaks of."""
+    sources = _sources(design)
+    named = sources >= 0
+    into = np.zeros((len(sources), n_columns))
+    into[np.flatnonzero(named), sources[named]] = 1.0
+    return into
+
+
+def _along_the_line(
+    scores: Callable[[Floats], Floats],
+    start: Floats,
+    U: Floats,
+    into: Floats,
+    action: NDArray[np.int64],
+    share: Floats,
+) -> Floats:
+    """What each context column adds to a member's score on the straight line from the mean account to each account.
+
+    Aumann-Shapley values: the slope by each column's own part of the way, by central differences, averaged over
+    Gauss-Legendre nodes. They sum to the difference of the scores but for the error of both, which the caller sees.
+
+    Returns
+    -------
+    ndarray of shape (n, k + 1, n_columns)
+        For each explained action, and last for the mean over actions weighted with ``share``.
+    """
     n, k = action.shape
-    levels = np.stack([values for _, values, _ in factor_levels(trees.actions)], axis=1)
-    design = np.column_stack([np.repeat(T, k, axis=0), levels[action.ravel()]])
-    split = np.mean([booster.predict(design, pred_contrib=True, num_threads=1) for booster in trees.boosters], axis=0)
-    return np.asarray(split[:, :-1].reshape(n, k, -1)), float(split[0, -1])
-
-
-def _level_contributions(
-    trees: ActionTrees, T: Floats, share: Floats, level_actions: int | None, bias: float
-) -> tuple[Floats, Floats]:
-    """TreeSHAP values averaged over actions as they were logged, and what the representatives miss of the average."""
-    tried = np.flatnonzero(share > 0)
-    if level_actions is None or len(tried) <= level_actions:
-        stand_in, weight = tried, share[tried]
-    else:  # evenly along the cumulated share: every level of the first factors has its turn
-        cumulated = np.cumsum(share)
-        points = (np.arange(level_actions) + 0.5) / level_actions * cumulated[-1]
-        stand_in = np.minimum(np.searchsorted(cumulated, points), len(share) - 1)
-        weight = np.full(len(stand_in), cumulated[-1] / len(stand_in))
-    parts, _ = _tree_contributions(trees, T, np.broadcast_to(stand_in, (len(T), len(stand_in))))
-    mean = np.einsum("nkf,k->nf", parts, weight)
-    level = trees.raw_scores(T, n_jobs=1) @ share
-    return mean, level - bias * share.sum() - mean.sum(axis=1)
+    answer = np.zeros((n, k + 1, into.shape[1]))
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    for row in range(n):
+        away = U[row] - start
+        steps = into.T * away
+        moving = np.flatnonzero(steps.any(axis=1))
+        if not moving.size:
+            continue
+        step = _STEP * steps[moving]
+        at = start + 0.5 * (nodes + 1.0)[:, None] * away
+        points = np.concatenate([at[:, None, :] + step, at[:, None, :] - step], axis=1)
+        found = scores(points.reshape(-1, len(start))).reshape(_NODES, 2, len(moving), -1)
+        slope = np.einsum("q,qca->ca", 0.5 * weights, found[:, 0] - found[:, 1]) / (2.0 * _STEP)
+        answer[row, :k, moving] = slope[:, action[row]]
+        answer[row, k, moving] = slope @ share
+    return answer

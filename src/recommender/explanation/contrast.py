@@ -184,7 +184,8 @@ def contrast_of(explanation: Explanation, place: int, a: int, b: int) -> Contras
             explanation.X[[place]],
             pair,
             explanation.means[name],
-            level_actions=0,
+            explanation.margins[name][[place]],
+            with_level=False,
         ).contributions[0]
         margin = split[0] - split[1]
         reward = margin * float(slopes[name])

@@ -36,7 +36,6 @@ def explain(
     history: pd.DataFrame | None = None,
     background: pd.DataFrame | None = None,
     groups: ConceptGroups | None = None,
-    level_actions: int | None = 4,
     sample: int | None = None,
     random_state: int = 0,
 ) -> Explanation:
@@ -63,9 +62,6 @@ def explain(
         Accounts whose mean regression members are held against; None = the training rows.
     groups : ConceptGroups or None
         Concepts that columns are gathered under; None = those of ``groups.toml``.
-    level_actions : int or None
-        See :func:`recommender.explanation.attribution.attribute`; None splits every member exactly, at the cost of
-        TreeSHAP for every action.
     sample : int or None
         Explain a random sample of that many accounts, for portfolio views; the frame's standard errors say what that
         costs.
@@ -131,7 +127,7 @@ def explain(
         context=context,
         X=X,
         action=chosen,
-        parts={name: _by_chunks(served, name, X, chosen, means[name], level_actions) for name in served.parts},
+        parts={name: _by_chunks(served, name, X, chosen, means[name], margins[name]) for name in served.parts},
         margins=margins,
         rewards=rewards,
         eligible=allowed,
@@ -147,7 +143,7 @@ def _by_chunks(
     X: NDArray[np.float64],
     action: NDArray[np.int64],
     means: dict[str, NDArray[np.float64]],
-    level_actions: int | None,
+    margins: NDArray[np.float64],
 ) -> PartAttribution:
     """Attributions with memory that does not grow with the number of accounts."""
     size = max(1, _CHUNK_PAIRS // action.shape[1])
@@ -158,7 +154,7 @@ def _by_chunks(
             X[start : start + size],
             np.maximum(action[start : start + size], 0),
             means,
-            level_actions=level_actions,
+            margins[start : start + size],
         )
         for start in range(0, len(X), size)
     ]

@@ -128,7 +128,6 @@ def explain_portfolio(
     as_of: Any | None = None,
     history: pd.DataFrame | None = None,
     groups: ConceptGroups | None = None,
-    level_actions: int | None = 4,
     n_features: int = 20,
     n_points: int = 300,
 ) -> GlobalExplanation:
@@ -148,7 +147,7 @@ def explain_portfolio(
     random_state : int
     top_k : int, default=1
         Actions of each account; contributions are averaged over them.
-    eligible, as_of, history, groups, level_actions
+    eligible, as_of, history, groups
         As for :func:`explain`.
     n_features : int, default=20
         Features with a dependence curve and beeswarm points: those that move most.
@@ -169,7 +168,6 @@ def explain_portfolio(
         as_of=as_of,
         history=history,
         groups=groups,
-        level_actions=level_actions,
         sample=sample,
         random_state=random_state,
         language="en",

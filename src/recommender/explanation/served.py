@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -45,9 +44,9 @@ class ServedModel:
         self.strategy = strategy
         self.actions = strategy.actions_
         self.model = strategy.reward_model_
-        self.encoder = self.model._encoder
-        self.parts: Mapping[str, RewardEnsemble] = self.model._parts
-        self.usual: Floats = self.model._usual
+        self.encoder = self.model.encoder
+        self.parts: Mapping[str, RewardEnsemble] = self.model.parts
+        self.usual: Floats = self.model.usual_reward
 
     @property
     def idle_without_data(self) -> int | None:
@@ -82,31 +81,18 @@ class ServedModel:
 
     def rewards(self, margins: Mapping[str, Floats]) -> Floats:
         """Expected reward of every action, shape (n, n_actions)."""
-        rewards = self.model._combine(margins.get("event"), margins.get("amount"))
+        rewards = self.model.reward_of(margins)
         if (idle := self.idle_without_data) is not None:
             rewards[:, idle] = 0.0
         return rewards
 
     def response(self, margins: Mapping[str, Floats]) -> Floats:
         """Reward above the usual one, for margins of any shape."""
-        answer: Floats = np.full(np.shape(next(iter(margins.values()))), self.model._smear)
-        if "event" in margins:
-            answer = answer * expit(margins["event"])
-        if "amount" in margins:
-            answer = answer * (np.exp(margins["amount"]) if self.model._log_amount else margins["amount"])
-        return answer
+        return self.model.above_usual(margins)
 
     def slopes(self, margins: Mapping[str, Floats]) -> dict[str, Floats]:
         """Derivative of :meth:`response` by each margin."""
-        whole = self.response(margins)
-        slopes = {}
-        if "event" in margins:
-            slopes["event"] = whole * expit(-margins["event"])
-        if "amount" in margins:
-            slopes["amount"] = (
-                whole if self.model._log_amount else self.response({**margins, "amount": np.ones_like(whole)})
-            )
-        return slopes
+        return self.model.slopes(margins)
 
     def interval(self, X_context: pd.DataFrame, action: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """95 % interval of the expected reward of given actions, each of shape (n, k)."""
@@ -121,22 +107,21 @@ class ServedModel:
     def training_means(self) -> dict[str, dict[str, Floats]]:
         """Mean of every design column over the training rows, by part and design.
 
-        The segments of the evidence table carry it: the mean of their centres, weighted by their rows, is the mean of
-        the (weighted) columns they were made from. Bends are centred on their training mean already.
+        Known for the first part; columns of others are standardised, so that their mean is 0 but for indicators of
+        categories. Bends are centred on their training mean.
         """
-        table = self.model._evidence
-        size = table.counts.sum(axis=1)
-        scaled = size @ table.centres / max(float(size.sum()), 1.0)
+        known = self.model.mean_linear_columns()
         means: dict[str, dict[str, Floats]] = {}
         first = next(iter(self.parts))
         for name, part in self.parts.items():
-            linear = np.zeros(len(part.designs["linear"].terms))
-            if name == first:
-                np.divide(scaled, table.importance, out=linear, where=table.importance > 1e-9)
-            linear[0] = 1.0
-            curved = np.zeros(len(part.designs["curved"].terms))
-            curved[: len(linear)] = linear
-            means[name] = {"linear": linear, "curved": curved, "constant": np.ones(1)}
+            linear = part.designs["linear"].terms
+            means[name] = {}
+            for key, design in part.designs.items():
+                mean = np.zeros(len(design.terms))
+                mean[0] = 1.0
+                if name == first and design.terms[: len(linear)] == linear:
+                    mean[: len(linear)] = known
+                means[name][key] = mean
         return means
 
     def background_means(self, X: Floats) -> dict[str, dict[str, Floats]]:
