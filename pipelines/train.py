@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from pipelines.registry_options import DEFAULT_ARTIFACTS, DEFAULT_MODEL, DEFAULT_URI, Artifacts, Model, RegistryUri
-from pipelines.training_record import metrics_of, model_card, parameters_of, rewards_by_level
+from pipelines.training_record import metrics_of, model_card, parameters_of, rewards_by_level, tuning_metrics
 from recommender.actions import ActionSpace
 from recommender.history import LoggedFeedback
 from recommender.history.columns import protected_names
 from recommender.store.log_files import feedback_from_file, read_frame, read_roles
 from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
+
+if TYPE_CHECKING:
+    from pipelines.tuning_run import TunedRun
 
 LogFile = Annotated[Path, typer.Argument(help="Log as Parquet or CSV, with <file>.roles.json beside it.")]
 Factors = Annotated[list[str] | None, typer.Option("--factor", help="Action factor column; repeat for more.")]
@@ -80,6 +83,12 @@ def run(
         bool, typer.Option("--register", help="Keep the run in the registry and make the strategy the challenger.")
     ] = False,
     run_name: Annotated[str | None, typer.Option(help="Name of the run; default: the log's name.")] = None,
+    tune: Annotated[bool, typer.Option("--tune", help="Search for better tree settings first.")] = False,
+    tune_minutes: Annotated[float, typer.Option(help="Time budget of the search.")] = 20.0,
+    tune_trials: Annotated[int, typer.Option(help="Trials in all, those of earlier sessions included.")] = 30,
+    tune_rows: Annotated[int, typer.Option(help="Decisions that a trial learns from and is judged on.")] = 30_000,
+    study: Annotated[Path | None, typer.Option(help="Journal of the search; default: OUT.study.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in the journal.")] = False,
     registry_uri: RegistryUri = DEFAULT_URI,
     artifacts: Artifacts = DEFAULT_ARTIFACTS,
     model: Model = DEFAULT_MODEL,
@@ -87,7 +96,7 @@ def run(
     """Learn a strategy from a log of past contacts and save it (plain files, no pickle).
 
     With --register the parameters, metrics, data digest and model card are kept too, and the strategy becomes the
-    challenger; what is served does not change.
+    challenger; what is served does not change. With --tune the trials of the search are kept as runs under it.
 
     Then: python -m pipelines evaluate LOG --strategy models/strategy, or promote --log LOG --by NAME
     """
@@ -106,30 +115,58 @@ def run(
     if until is not None:
         feedback, _ = feedback.split(until)
     console.print(str(feedback), highlight=False)
+    registry, name = Registry(registry_uri, artifacts, model), run_name or log.name.partition(".")[0]
+    tuned: TunedRun | None = None
+    if resume and not tune:
+        raise typer.BadParameter("--resume goes on with a search: add --tune")
+    if tune:
+        from pipelines.tuning_run import tune_log  # Optuna is loaded only by those who tune
+
+        tuned = tune_log(
+            feedback,
+            registry,
+            console,
+            study=study or out.with_name(out.name + ".study"),
+            resume=resume,
+            minutes=tune_minutes,
+            trials=tune_trials,
+            rows=tune_rows,
+            jobs=jobs,
+            seed=seed,
+            run_name=name,
+        )
     with console.status("Learning ..."):
-        strategy = ContactStrategy(policy=policy, epsilon=epsilon, n_jobs=jobs, random_state=seed).fit(feedback)  # type: ignore[arg-type]
+        strategy = ContactStrategy(
+            policy=policy,  # type: ignore[arg-type]
+            epsilon=epsilon,
+            n_jobs=jobs,
+            random_state=seed,
+            tree_settings=None if tuned is None else tuned.result.settings,
+        ).fit(feedback)
     path = strategy.save(out)
     console.print(
         f"saved {path} (version {strategy.version_}); exploring gives up {strategy.exploration_cost_:.1%} of the "
         f"modelled gain\nnext: python -m pipelines evaluate {log} --strategy {path}",
         highlight=False,
     )
-    if register_version:
-        name = run_name or log.name.partition(".")[0]
-        metrics = metrics_of(strategy, feedback)
-        kept = Registry(registry_uri, artifacts, model).log_training(
+    if register_version or tuned is not None:
+        metrics = metrics_of(strategy, feedback) | ({} if tuned is None else tuning_metrics(tuned.result))
+        kept = registry.log_training(
             run_name=name,
             params=parameters_of(strategy, feedback, log=str(log), until=until),
             metrics=metrics,
             model_card=model_card(strategy, metrics, run_name=name),
             data_digest=feedback.digest,
             tags={"policy_version": strategy.version_},
-            artifacts={"plots/rewards_by_level.png": rewards_by_level(feedback)},
+            artifacts={"plots/rewards_by_level.png": rewards_by_level(feedback)}
+            | ({} if tuned is None else {"tuning.txt": tuned.described}),
             strategy_dir=path,
-            register=True,
+            register=register_version,
+            run_id=None if tuned is None else tuned.run_id,
         )
-        console.print(
-            f"registered as version {kept.version} of {model}: the challenger\n"
-            "next: python -m pipelines promote --log LATER_LOG --by NAME",
-            highlight=False,
-        )
+        if kept.version is not None:
+            console.print(
+                f"registered as version {kept.version} of {model}: the challenger\n"
+                "next: python -m pipelines promote --log LATER_LOG --by NAME",
+                highlight=False,
+            )

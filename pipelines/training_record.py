@@ -14,7 +14,9 @@ from recommender.strategy import ContactStrategy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["metrics_of", "model_card", "parameters_of", "rewards_by_level"]
+    from recommender.learning.tuning import TuningResult
+
+__all__ = ["metrics_of", "model_card", "parameters_of", "rewards_by_level", "tuning_metrics"]
 
 _NORMAL_95 = 1.959963984540054
 _NOT_FOR = (
@@ -64,6 +66,18 @@ def metrics_of(strategy: ContactStrategy, feedback: LoggedFeedback) -> dict[str,
         pairs = zip(report.get("members", []), report.get("losses", []), strict=False)
         metrics |= {f"loss_out_of_fold.{part}.{member}": float(loss) for member, loss in pairs}
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def tuning_metrics(result: TuningResult) -> dict[str, float]:
+    """Numbers of a search: trials, best objective, and default, tuned and gain on the rows that no trial saw."""
+    numbers = {
+        "tuning.objective": result.objective,
+        "tuning.n_finished": float(result.n_finished),
+        "tuning.n_pruned": float(result.n_pruned),
+    }
+    for candidate, row in result.table.iterrows():
+        numbers |= {f"tuning.{str(candidate).replace(' ', '_')}.{name}": float(row[name]) for name in row.index}
+    return numbers
 
 
 def _interval_of_mean(reward: np.ndarray[Any, Any], groups: np.ndarray[Any, Any]) -> tuple[float, float]:

@@ -1,0 +1,116 @@
+"""Tuning as part of ``train``: the study on disk, its trials as nested runs, the time budget."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from recommender.errors import InvalidInput
+from recommender.features.account_history import AccountHistory
+from recommender.history import LoggedFeedback
+from recommender.learning.training_log import mature_sample, training_set_of
+from recommender.learning.tuning import TuningResult, tune
+from recommender.store.registry import Registry, Trial
+from recommender.trained_on import check_learnable
+
+__all__ = ["TunedRun", "tune_log"]
+
+
+@dataclass(frozen=True)
+class TunedRun:
+    """What tuning left behind.
+
+    Attributes
+    ----------
+    result : TuningResult
+    run_id : str
+        The run under which the trials hang, still open.
+    """
+
+    result: TuningResult
+    run_id: str
+
+    @property
+    def described(self) -> str:
+        """Result table in words that fit a terminal and a text file."""
+        table = self.result.table.map(lambda value: f"{value:.5f}").to_string()
+        settings = "defaults" if self.result.settings is None else json.dumps(self.result.settings)
+        return (
+            f"{self.result.n_finished} trials, {self.result.n_pruned} of them pruned; best objective "
+            f"{self.result.objective:+.5f} (defaults 0)\n"
+            "on the newest decisions, which no trial saw (value and loss per "
+            f"decision, 95 % intervals):\n{table}\nused: {settings} ({self.result.kept})"
+        )
+
+
+def tune_log(
+    feedback: LoggedFeedback,
+    registry: Registry,
+    console: Console,
+    *,
+    study: Path,
+    resume: bool,
+    minutes: float,
+    trials: int,
+    rows: int,
+    jobs: int,
+    seed: int,
+    run_name: str,
+) -> TunedRun:
+    """Run or resume a study; each trial becomes a run under that of the training.
+
+    Raises
+    ------
+    InvalidInput
+        When the study is there already and is not to be resumed.
+    """
+    if study.exists() and not resume:
+        raise InvalidInput(
+            f"The study {study} exists.", column="study", mend="Add --resume to go on with it, or name another --study."
+        )
+    study.parent.mkdir(parents=True, exist_ok=True)
+    run_id = _run_of(study, registry, run_name, resume=resume)
+    sample = mature_sample(feedback, rows, seed)
+    check_learnable(sample)
+    history = AccountHistory.from_log(feedback) if feedback.has_account_history else None
+    deadline = time.monotonic() + 60.0 * minutes
+
+    def told(trial: dict[str, Any]) -> None:
+        registry.log_trial(run_id, Trial(trial["number"], trial["params"], trial["value"], trial["state"]))
+        value = "pruned" if trial["value"] is None else f"objective {trial['value']:+.5f}"
+        console.print(f"trial {trial['number']}: {value}", highlight=False)
+
+    try:
+        result = tune(
+            training_set_of(sample, history),
+            n_trials=trials,
+            go_on=lambda: time.monotonic() < deadline,
+            journal=str(study),
+            report=told,
+            max_rows=None,
+            n_jobs=jobs,
+            random_state=seed,
+        )
+    except BaseException:
+        registry.fail(run_id)
+        raise
+    tuned = TunedRun(result, run_id)
+    console.print(tuned.described, highlight=False, soft_wrap=True)
+    return tuned
+
+
+def _run_of(study: Path, registry: Registry, run_name: str, *, resume: bool) -> str:
+    """Run of the study: that of the earlier session where it is in the same registry, else a new one."""
+    beside = study.with_name(study.name + ".run.json")
+    if resume and beside.exists():
+        held = json.loads(beside.read_text())
+        if held["registry"] == registry.tracking_uri:
+            return str(held["run_id"])
+    run_id = registry.begin(run_name, tags={"kind": "tuning study", "study": study.name})
+    beside.write_text(json.dumps({"registry": registry.tracking_uri, "run_id": run_id}))
+    return run_id
