@@ -14,8 +14,17 @@ from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel, Family
 from recommender.learning.drift import recent_rows
 from recommender.learning.encoding import ContextEncoder
+from recommender.learning.facets import FacetMean
 from recommender.learning.linear_design import LinearDesign
-from recommender.learning.member_jobs import FitRows, RegressionPlan, regression_job, run_jobs, tree_job
+from recommender.learning.member_jobs import (
+    FitRows,
+    RegressionPlan,
+    facet_job,
+    held_out_scores,
+    regression_job,
+    run_jobs,
+    tree_job,
+)
 from recommender.learning.stacking import (
     Calibration,
     Floats,
@@ -29,10 +38,11 @@ from recommender.scoring.row_products import row_products
 
 __all__ = ["EnsembleReport", "RewardEnsemble"]
 
-_CHUNK = 8_192
 _PANEL_CELLS = 25_000_000
 _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
+_CLASSES = 4
+_EVENTS_FOR_CLASSES = 300
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
 
@@ -65,6 +75,7 @@ class RewardEnsemble:
         self.designs: dict[str, LinearDesign] = {}
         self.glms: dict[str, tuple[str, BilinearModel]] = {}
         self.trees: dict[str, ActionTrees] = {}
+        self.facets: dict[str, FacetMean] = {}
         self.weights: dict[str, float] = {}
         self.intercept = 0.0
         self.calibration = Calibration(0.0, 1.0, 1.0)
@@ -155,12 +166,26 @@ class RewardEnsemble:
             by_fold = [dict.fromkeys(names, next(full[plan] for plan in plans if plan.name == "constant"))]
         else:
             by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
+            if self._knows_classes(target, family):
+                work = [
+                    facet_job(rows, _CLASSES, folds != fold, members["linear"], random_state + fold)
+                    for fold, members in enumerate(by_fold)
+                ]
+                for members, found in zip(by_fold, run_jobs(work, n_jobs), strict=True):
+                    members["classes"] = found
+                self.facets = {"classes": FacetMean([members["classes"] for members in by_fold])}
         self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
-        self._weigh(rows, names, by_fold, folds, inverse_propensity, n_jobs)
+        self._weigh(rows, by_fold, folds, inverse_propensity, n_jobs)
         self.report.drift = drift
         self.report.recent_share = 1.0 if recent is None else float(recent.mean())
         return self
+
+    @staticmethod
+    def _knows_classes(target: Floats, family: Family) -> bool:
+        """Whether there are events enough to learn memberships from."""
+        events = len(target) / 4 if family == "gaussian" else min(target.sum(), len(target) - target.sum())
+        return bool(events >= _EVENTS_FOR_CLASSES)
 
     @staticmethod
     def _tree_plans(target: Floats, family: Family) -> dict[str, TreeSettings]:
@@ -182,34 +207,18 @@ class RewardEnsemble:
     def _weigh(
         self,
         rows: FitRows,
-        names: list[str],
         by_fold: list[dict[str, Any]],
         folds: NDArray[np.int64],
         inverse_propensity: Floats | None,
         n_jobs: int,
     ) -> None:
         n, n_actions = len(rows.action), len(rows.actions)
-        logged = np.empty((n, len(names)))
+        names = list(by_fold[0])
         # members speak of now, so only rows of now may judge them
         judges = np.arange(n) if rows.recent is None else np.flatnonzero(rows.recent)
         most = max(1, _PANEL_CELLS // n_actions)
         panel = np.sort(np.random.default_rng(rows.random_state).permutation(judges)[:most])
-        scores = [np.empty((len(panel), n_actions), dtype=np.float32) for _ in names]
-        for fold, members in enumerate(by_fold):
-            out = np.flatnonzero(folds == fold)
-            seen = np.flatnonzero(folds[panel] == fold)
-            for position, name in enumerate(names):
-                member = members[name]
-                if isinstance(member, ActionTrees):
-                    logged[out, position] = member.logged_scores(rows.X[out], rows.action[out], n_jobs=n_jobs)
-                    for part in np.array_split(seen, 1 + len(seen) // _CHUNK):
-                        scores[position][part] = member.raw_scores(rows.X[panel[part]], n_jobs=n_jobs)
-                else:
-                    design = self.glms[name][0]
-                    U = rows.U[design]
-                    logged[out, position] = member.logged_scores(U[out], rows.action[out])
-                    for part in np.array_split(seen, 1 + len(seen) // _CHUNK):
-                        scores[position][part] = member.scores(U[panel[part]])
+        logged, scores = held_out_scores(rows, by_fold, folds, panel, self._designs_of_members(), n_jobs)
         weight, family = rows.weight, rows.family
         beta, intercept = stack_weights(
             logged[judges], rows.target[judges], family, None if weight is None else weight[judges]
@@ -256,9 +265,12 @@ class RewardEnsemble:
                 least_gain=_CLEAR_MOVE,
             )
         self.intercept = intercept
-        self.weights = dict.fromkeys([*self.trees, *self.glms], 0.0)
+        self.weights = dict.fromkeys([*self.trees, *self.glms, *self.facets], 0.0)
         self.weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
         self.report.weights = [float(b) for b in beta]
+
+    def _designs_of_members(self) -> dict[str, str]:
+        return {name: design for name, (design, _) in self.glms.items()} | dict.fromkeys(self.facets, "linear")
 
     # -- predict -------------------------------------------------------------------------------------------------
     def scores(self, X: Floats, *, n_jobs: int = 1) -> Floats:
@@ -276,15 +288,19 @@ class RewardEnsemble:
             if design in U and W.ndim == 2:
                 part = row_products(U[design], W)
                 total = part if total is None else total + part
+        for name, facets in self.facets.items():
+            if self.weights[name] > 0:
+                part = self.weights[name] * facets.scores(U["linear"])
+                total = part if total is None else total + part
         for name, trees in self.trees.items():
             if self.weights[name] > 0:
-                part = self.weights[name] * trees.raw_scores(self._tree_columns(X), n_jobs=n_jobs)
+                part = self.weights[name] * trees.raw_scores(self.tree_columns(X), n_jobs=n_jobs)
                 total = part if total is None else total + part
         if total is None:
             total = np.zeros((len(X), len(self.share)))
         return self.calibration.apply(total + self.intercept, self.share)
 
-    def _tree_columns(self, X: Floats) -> Floats:
+    def tree_columns(self, X: Floats) -> Floats:
         """Add the indicator of the recent part, which is where every prediction stands."""
         return np.column_stack([X, np.ones(len(X))]) if self.with_time else X
 
@@ -299,7 +315,9 @@ class RewardEnsemble:
         for name, weight in self.weights.items():
             if weight > 0.01 * total:
                 if name in self.trees:
-                    part = self.trees[name].raw_scores(self._tree_columns(X), n_jobs=n_jobs)
+                    part = self.trees[name].raw_scores(self.tree_columns(X), n_jobs=n_jobs)
+                elif name in self.facets:
+                    part = self.facets[name].scores(U["linear"])
                 else:
                     design, model = self.glms[name]
                     part = row_products(U[design], model.weights)
@@ -326,12 +344,15 @@ class RewardEnsemble:
             "intercept": self.intercept,
             "calibration": vars(self.calibration),
             "trees": list(self.trees),
+            "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
         }
         arrays = {"share": self.share}
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances
+        for name, facets in self.facets.items():
+            arrays |= {f"{name}.{key}": value for key, value in facets.to_arrays().items()}
         return described, arrays, {name: trees.to_texts() for name, trees in self.trees.items()}
 
     @classmethod
@@ -356,6 +377,12 @@ class RewardEnsemble:
         self.calibration = Calibration(**described["calibration"])
         self.share = arrays["share"]
         self.trees = {name: ActionTrees.from_texts(texts[name], actions) for name in described["trees"]}
+        self.facets = {
+            name: FacetMean.from_arrays(
+                {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{name}.")}, classes
+            )
+            for name, classes in described["facets"].items()
+        }
         self.report = EnsembleReport(**described["report"])
         return self
 

@@ -14,11 +14,15 @@ from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel, Crossing, Family
 from recommender.learning.drift import fit_stepped
 from recommender.learning.encoding import ContextEncoder
+from recommender.learning.facets import FacetModel
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.stacking import Floats
 from recommender.learning.trees import ActionTrees, TreeSettings
 
-__all__ = ["FitRows", "RegressionPlan", "regression_job", "run_jobs", "tree_job"]
+__all__ = ["FitRows", "RegressionPlan", "facet_job", "held_out_scores", "regression_job", "run_jobs", "tree_job"]
+
+
+_CHUNK = 8_192
 
 
 @dataclass(frozen=True)
@@ -109,3 +113,61 @@ def tree_job(rows: FitRows, settings: TreeSettings, held_out: NDArray[np.bool_])
         )
 
     return job
+
+
+def facet_job(
+    rows: FitRows, n_classes: int, keep: NDArray[np.bool_], start: BilinearModel, random_state: int
+) -> Callable[[], FacetModel]:
+    """Prepare the fit of latent classes on the kept rows, from a regression on the same rows."""
+
+    def job() -> FacetModel:
+        return FacetModel.fit(
+            rows.designs["linear"],
+            rows.U["linear"][keep],
+            rows.actions,
+            rows.action[keep],
+            rows.target[keep],
+            start=start,
+            n_classes=n_classes,
+            family=rows.family,
+            weight=None if rows.weight is None else rows.weight[keep],
+            random_state=random_state,
+        )
+
+    return job
+
+
+def held_out_scores(
+    rows: FitRows,
+    by_fold: Sequence[Mapping[str, Any]],
+    folds: NDArray[np.int64],
+    panel: NDArray[np.int64],
+    design_of: Mapping[str, str],
+    n_jobs: int,
+) -> tuple[Floats, list[NDArray[np.float32]]]:
+    """Scores of every row by the members that never saw it.
+
+    Returns
+    -------
+    (ndarray of shape (n, n_members), list of ndarray of shape (n_panel, n_actions))
+        Of the logged actions of all rows, and of every action of the panel's rows.
+    """
+    names = list(by_fold[0])
+    logged = np.empty((len(rows.action), len(names)))
+    scores = [np.empty((len(panel), len(rows.actions)), dtype=np.float32) for _ in names]
+    for fold, members in enumerate(by_fold):
+        out = np.flatnonzero(folds == fold)
+        seen = np.flatnonzero(folds[panel] == fold)
+        parts = np.array_split(seen, 1 + len(seen) // _CHUNK)
+        for position, name in enumerate(names):
+            member = members[name]
+            if isinstance(member, ActionTrees):
+                logged[out, position] = member.logged_scores(rows.X[out], rows.action[out], n_jobs=n_jobs)
+                for part in parts:
+                    scores[position][part] = member.raw_scores(rows.X[panel[part]], n_jobs=n_jobs)
+            else:
+                U = rows.U[design_of[name]]
+                logged[out, position] = member.logged_scores(U[out], rows.action[out])
+                for part in parts:
+                    scores[position][part] = member.scores(U[panel[part]])
+    return logged, scores

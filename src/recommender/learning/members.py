@@ -60,6 +60,9 @@ def members_of(ensemble: RewardEnsemble) -> list[RegressionMember | TreeMember |
             found.append(RegressionMember(name, weight, design, model.weights))
         else:  # a subclass may score in another way
             found.append(OtherMember(name, weight, design, model.scores))
+    for name, facets in ensemble.facets.items():
+        if (weight := ensemble.weights.get(name, 0.0)) != 0.0:
+            found.append(OtherMember(name, weight, "linear", facets.scores))
     for name, trees in ensemble.trees.items():
         if (weight := ensemble.weights.get(name, 0.0)) != 0.0:
             found.append(TreeMember(name, weight, trees))
