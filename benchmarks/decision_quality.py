@@ -6,7 +6,8 @@
 captured = (V(policy) - V(logging)) / (V(oracle) - V(logging)), judged on fresh accounts with known truth; share =
 captured / that of the Bayes ceiling; calibration = mean prediction / mean truth - 1 on the recommended action; decile =
 mean relative error over ten deciles of the prediction on random actions. Vowpal Wabbit runs when
-``benchmarks/peers/vowpal_wabbit`` is synced (``uv sync`` there), in its own environment.
+``benchmarks/peers/vowpal_wabbit`` is synced (``uv sync`` there), in its own environment; EconML's DRPolicyForest
+likewise (``benchmarks/peers/econml``), on the cells of the first and last factor: 240 arms are beyond it.
 """
 
 from __future__ import annotations
@@ -30,13 +31,17 @@ from sklearn.linear_model import LogisticRegression
 from recommender import seed_rules
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.linear_design import LinearDesign
+from recommender.learning.nuisance import cross_fit_propensities
 from recommender.learning.reward import RewardModel
+from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import factor_levels
 from recommender.simulation import simulate
 
 HERE = Path(__file__).parent
 VW = HERE / "peers" / "vowpal_wabbit"
+ECONML = HERE / "peers" / "econml"
+_MOST_CELLS = 24
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,66 @@ def ipw_logistic(task: Task, seed: int, jobs: int) -> np.ndarray | None:  # noqa
     return scores
 
 
+def dr_labels(task: Task, seed: int, jobs: int) -> np.ndarray:
+    """Trees, then trees on doubly robust labels.
+
+    The label of the logged action is q + (reward - q) / propensity, with q out of fold, of any other action q; least
+    squares of q + g on them is least squares of g on the residuals, weighted by inverse propensities.
+    """
+    T = task.training
+    encoder = ContextEncoder.fit(T.context, T.categorical)
+    X, X_test = encoder.transform(T.context), encoder.transform(task.test)
+    levels = np.stack([values for _, values, _ in factor_levels(T.actions)], axis=1)
+    propensity = T.propensity
+    if propensity is None:
+        propensity = cross_fit_propensities(T.context, T.categorical, T.actions, T.action, T.groups).logged
+    inverse = np.minimum(1.0 / propensity, np.quantile(1.0 / propensity, 0.95))
+    settings = {"verbosity": -1, "num_threads": jobs, "seed": seed, "num_leaves": 15, "learning_rate": 0.05}
+    kind = "binary" if T.reward_kind == "binary" else "regression"
+    design, fold = np.column_stack([X, levels[T.action]]), group_folds(T.groups, 2, seed)
+    first, residual = [], np.empty(len(T))
+    for k in (0, 1):
+        data = lgb.Dataset(design[fold != k], T.reward[fold != k])
+        first.append(lgb.train({**settings, "objective": kind, "lambda_l2": 20.0}, data, 200))
+        residual[fold == k] = T.reward[fold == k] - np.asarray(first[k].predict(design[fold == k]))
+    second = lgb.train(
+        {**settings, "objective": "regression", "lambda_l2": 20.0, "min_data_in_leaf": 50},
+        lgb.Dataset(design, residual, weight=inverse / inverse.mean()),
+        50,
+    )
+    scores = np.empty((len(X_test), len(levels)))
+    for start in range(0, len(X_test), 500):
+        part = X_test[start : start + 500]
+        cross = np.hstack([np.repeat(part, len(levels), axis=0), np.tile(levels, (len(part), 1))])
+        value = sum(np.asarray(model.predict(cross)) for model in first) / 2 + np.asarray(second.predict(cross))
+        scores[start : start + 500] = value.reshape(len(part), -1)
+    return scores
+
+
+def policy_forest(task: Task, seed: int, jobs: int) -> np.ndarray | None:
+    """EconML's DRPolicyForest chooses the cell; within it, the action that did best for everybody."""
+    python = ECONML / ".venv" / "bin" / "python"
+    if not python.exists():
+        return None
+    T = task.training
+    codes = T.actions.codes[:, [0, -1]] if len(T.actions.shape) > 1 else T.actions.codes
+    cells, cell = np.unique(codes, axis=0, return_inverse=True)
+    if len(cells) > _MOST_CELLS:
+        cells, cell = np.unique(codes[:, :1], axis=0, return_inverse=True)
+    cell = cell.reshape(-1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        T.context.assign(__action=cell[T.action], __reward=T.reward).to_parquet(folder / "log.parquet")
+        task.test.to_parquet(folder / "test.parquet")
+        (folder / "settings.json").write_text(json.dumps({"n_actions": len(cells), "seed": seed}))
+        subprocess.run(
+            [str(python), str(ECONML / "learn.py"), str(folder)], check=True, env={"PATH": os.environ["PATH"]}
+        )
+        chosen = np.load(folder / "scores.npy")
+    constant = best_constant(task, seed, jobs)
+    return chosen[:, cell] + 1e-9 * constant / max(float(np.abs(constant).max()), 1e-12)
+
+
 def _vowpal(task: Task, mode: str, rate: float) -> np.ndarray | None:
     python = VW / ".venv" / "bin" / "python"
     T = task.training
@@ -204,6 +269,8 @@ LEARNERS: dict[str, Callable[[Task, int, int], np.ndarray | None]] = {
     "vw-logistic": lambda task, seed, jobs: _vowpal(task, "logistic", 0.3),  # noqa: ARG005
     "vw-cb-mtr": lambda task, seed, jobs: _vowpal(task, "mtr", 0.5),  # noqa: ARG005
     "vw-cb-dr": lambda task, seed, jobs: _vowpal(task, "dr", 0.5),  # noqa: ARG005
+    "econml-dr-forest": policy_forest,
+    "dr-labels": dr_labels,
     "ipw-logistic": ipw_logistic,
     "segment": best_per_segment,
     "constant": best_constant,
