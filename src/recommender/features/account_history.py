@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features._replay import N_TOTALS, replay
+from recommender.features.incremental import HistoryLayout, HistoryState
 from recommender.time_line import TimeKind, order_of, time_kind
 
 __all__ = ["AccountHistory", "HistoryColumn"]
@@ -197,6 +198,38 @@ class AccountHistory:
         if moment is None:  # undo the nudge that let "now" see the last instant
             answer[:, 2:4] = np.maximum(answer[:, 2:4], 0.0)
         return pd.DataFrame(answer, columns=list(self.columns), copy=False)
+
+    @cached_property
+    def layout(self) -> HistoryLayout:
+        """What a state of one account needs to know of this history."""
+        level_codes, _ = self._level_codes
+        slots = tuple(tuple(code for code in codes if code >= 0) for codes in level_codes.tolist())
+        return HistoryLayout(self.columns, slots, self.half_life)
+
+    def state_of(self, account: Any) -> HistoryState:
+        """Everything known of one account, as a state that later events may be told to."""
+        state = HistoryState(self.layout)
+        position = self._position(account)
+        if position >= 0:
+            events = slice(int(self.start[position]), int(self.start[position + 1]))
+            actions = self.action[events].tolist()
+            state.waiting_contacts = list(zip(self.time[events].tolist(), actions, strict=True))
+            rewarded = zip(self.known[events].tolist(), self.reward[events].tolist(), actions, strict=True)
+            state.waiting_responses = sorted(
+                (known, action) for known, reward, action in rewarded if reward > 0.0 and known < np.inf
+            )
+        return state
+
+    def _position(self, account: Any) -> int:
+        """Place of an account, -1 where it is not known."""
+        ids = self.account_ids
+        try:
+            if ids.dtype != np.int64:
+                return int(ids.get_loc(str(account)))
+            number = float(account)
+            return int(ids.get_loc(int(number))) if number.is_integer() else -1
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return -1
 
     def nothing_known(self, n: int) -> pd.DataFrame:
         """Features of ``n`` accounts without any history."""

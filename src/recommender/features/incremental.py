@@ -1,0 +1,201 @@
+"""One account's history features without its whole history: a state that events update and moments ask.
+
+A state gives what :class:`~recommender.features.account_history.AccountHistory` gives from every event ever logged:
+an event counts from the first moment strictly after it, its reward from the first moment strictly after it became
+known. What has not been counted yet waits in the state; what has is a handful of numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+
+__all__ = ["HistoryLayout", "HistoryState"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class HistoryLayout:
+    """What the features of one model's account history are.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the features, in order.
+    level_slots : tuple of tuple of int
+        Level columns of each action.
+    half_life : float
+        Of the recency-weighted counts, in units of time (days for instants).
+    """
+
+    columns: tuple[str, ...]
+    level_slots: tuple[tuple[int, ...], ...]
+    half_life: float
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels that are counted on their own."""
+        return (len(self.columns) - 6) // 2
+
+
+@dataclass
+class HistoryState:
+    """History of one account, as far as its features need it.
+
+    Events may come in any order as long as none is older than the last moment asked about.
+
+    Examples
+    --------
+    >>> state = HistoryState(layout)  # doctest: +SKIP
+    >>> state.contact(20_410.5, action=17)  # doctest: +SKIP
+    >>> state.response(20_411.0, action=17)  # doctest: +SKIP
+    >>> state.features(20_412.0)  # doctest: +SKIP
+    """
+
+    layout: HistoryLayout
+    asked: float = -math.inf
+    waiting_contacts: list[tuple[float, int]] = field(default_factory=list)
+    waiting_responses: list[tuple[float, int]] = field(default_factory=list)
+    contacts: float = 0.0
+    responses: float = 0.0
+    last_contact: float = math.nan
+    last_response: float = math.nan
+    recent_contacts: float = 0.0
+    recent_responses: float = 0.0
+    counts: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start the counters."""
+        if not self.counts:
+            self.counts = [0.0] * (2 * self.layout.n_levels)
+
+    def contact(self, time: float, action: int) -> None:
+        """Tell that the account was contacted.
+
+        Parameters
+        ----------
+        time : float
+            On the line of the history's ``time``: days since 1970 for instants.
+        action : int
+            Index in the action space.
+        """
+        self._check(time, action)
+        insort(self.waiting_contacts, (float(time), int(action)))
+
+    def response(self, known: float, action: int) -> None:
+        """Tell that a contact by ``action`` earned a reward, and when that became known."""
+        self._check(known, action)
+        insort(self.waiting_responses, (float(known), int(action)))
+
+    def features(self, moment: float) -> NDArray[np.float32]:
+        """Features as of a moment, shape (n_columns,), in the order of ``layout.columns``.
+
+        Raises
+        ------
+        InvalidInput
+            For a moment before the last one asked about.
+        """
+        if not moment >= self.asked:
+            raise InvalidInput(
+                f"The state was asked about {self.asked}; it cannot go back to {moment}.",
+                column="moment",
+                mend="Ask in time order, or rebuild the state from its events.",
+            )
+        self.asked = float(moment)
+        self._count(moment)
+        rate = math.log(2.0) / self.layout.half_life
+        row = np.empty(len(self.layout.columns), dtype=np.float32)
+        row[0], row[1] = self.contacts, self.responses
+        row[2], row[3] = moment - self.last_contact, moment - self.last_response
+        row[4] = self.recent_contacts * math.exp(-rate * (moment - self.last_contact)) if self.contacts else 0.0
+        row[5] = self.recent_responses * math.exp(-rate * (moment - self.last_response)) if self.responses else 0.0
+        row[6:] = self.counts
+        return row
+
+    def _count(self, moment: float) -> None:
+        """Count what happened, and what became known, strictly before a moment."""
+        rate = math.log(2.0) / self.layout.half_life
+        slots, counts = self.layout.level_slots, self.counts
+        done = 0
+        for at, action in self.waiting_contacts:
+            if not at < moment:
+                break
+            faded = self.recent_contacts * math.exp(-rate * (at - self.last_contact)) if self.contacts else 0.0
+            self.recent_contacts = faded + 1.0
+            self.contacts += 1.0
+            self.last_contact = at
+            for slot in slots[action]:
+                counts[2 * slot] += 1.0
+            done += 1
+        del self.waiting_contacts[:done]
+        done = 0
+        for at, action in self.waiting_responses:
+            if not at < moment:
+                break
+            faded = self.recent_responses * math.exp(-rate * (at - self.last_response)) if self.responses else 0.0
+            self.recent_responses = faded + 1.0
+            self.responses += 1.0
+            self.last_response = at
+            for slot in slots[action]:
+                counts[2 * slot + 1] += 1.0
+            done += 1
+        del self.waiting_responses[:done]
+
+    def _check(self, time: float, action: int) -> None:
+        if time != time or time < self.asked:
+            raise InvalidInput(
+                f"An event of {time} comes after the state was asked about {self.asked}.",
+                column="time",
+                mend="Tell events before asking about a later moment, or rebuild the state from its events.",
+            )
+        if not 0 <= action < len(self.layout.level_slots):
+            raise InvalidInput.in_column(
+                "action",
+                "is no index of the action space",
+                values=[action],
+                mend=f"Use 0 to {len(self.layout.level_slots) - 1}.",
+            )
+
+    # -- keep ------------------------------------------------------------------------------------------------------
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; null stands for "never". :meth:`from_dict` is its inverse."""
+        held: dict[str, Any] = {name: _plain(value) for name, value in vars(self).items() if name != "layout"}
+        return {"format": _FORMAT, "columns": list(self.layout.columns), **held}
+
+    @classmethod
+    def from_dict(cls, held: Mapping[str, Any], layout: HistoryLayout) -> Self:
+        """Rebuild a state.
+
+        Raises
+        ------
+        InvalidInput
+            When it was kept for other features or in another format.
+        """
+        if held.get("format") != _FORMAT or tuple(held.get("columns", ())) != layout.columns:
+            raise InvalidInput(
+                "The state was kept for another history: its features are not those of this model.",
+                column="columns",
+                mend="Rebuild the state from the account's events.",
+            )
+        values = {name: value for name, value in held.items() if name not in {"format", "columns"}}
+        values["asked"] = -math.inf if values["asked"] is None else values["asked"]
+        for name in ("last_contact", "last_response"):
+            values[name] = math.nan if values[name] is None else values[name]
+        for name in ("waiting_contacts", "waiting_responses"):
+            values[name] = [(float(at), int(action)) for at, action in values[name]]
+        return cls(layout, **values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
