@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.scoring.machine_code import compiled
 
 __all__ = ["combine_tables"]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    return cast("_Function", njit(cache=True, nogil=True)(function))
 
 
 def combine_tables(
@@ -103,7 +96,7 @@ def _require(name: str, table: NDArray[np.float64], shape: tuple[int, ...]) -> N
         )
 
 
-@_compiled
+@compiled
 def _combine(
     base: NDArray[np.float64],
     joined: NDArray[np.float64],

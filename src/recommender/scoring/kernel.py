@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from recommender.scoring.coding import FeatureCoding
 from recommender.scoring.compilation import LeafTables, WordTables
+from recommender.scoring.machine_code import compiled
 from recommender.scoring.vector import add_to_lanes, and_lines, lowest_bit
 
 __all__ = ["ROWS_PER_PASS", "score_rows"]
@@ -19,15 +16,8 @@ ROWS_PER_PASS = 256  # what is kept between the stages for so many rows stays in
 
 _ONE = np.uint64(1)
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def _compiled(function: _Function) -> _Function:
-    """Compile at the first call, keep the machine code on disk, and run without the interpreter lock."""
-    return cast("_Function", njit(cache=True, nogil=True)(function))
-
-
-@_compiled
+@compiled
 def score_rows(
     X: NDArray[np.float64],
     coding: FeatureCoding,
@@ -77,7 +67,7 @@ def score_rows(
                 _select(cells, leaves.cell_of_action, mask, at, unit, best, ids[at], scores[at])
 
 
-@_compiled
+@compiled
 def _code(X: NDArray[np.float64], start: int, stop: int, coding: FeatureCoding, rows: NDArray[np.int32]) -> None:
     """Turn raw values into rows of the coding."""
     tiny = np.float64(np.float32(1e-35))
@@ -115,7 +105,7 @@ def _code(X: NDArray[np.float64], start: int, stop: int, coding: FeatureCoding, 
             rows[at - start, n_numeric + column] = row
 
 
-@_compiled
+@compiled
 def _survive(n: int, tables: WordTables, rows: NDArray[np.int32], alive: NDArray[np.uint64]) -> None:
     """Leaves that the context leaves alive: blocks outside, accounts inside, eight trees in one register."""
     n_rows = tables.line_of_row.shape[1]
@@ -137,7 +127,7 @@ def _survive(n: int, tables: WordTables, rows: NDArray[np.int32], alive: NDArray
             )
 
 
-@_compiled
+@compiled
 def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int64]) -> None:
     """Sum the surviving leaves into one score a cell."""
     value, no_contact, lanes = leaves.value, leaves.no_contact, leaves.lanes
@@ -180,7 +170,7 @@ def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int
                 cells[cell] += cells[cell - inner]
 
 
-@_compiled
+@compiled
 def _select(
     cells: NDArray[np.int64],
     cell_of_action: NDArray[np.int64],

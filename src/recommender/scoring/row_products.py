@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from recommender.scoring.machine_code import compiled
+
 __all__ = ["row_products"]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    return cast("_Function", njit(cache=True, nogil=True)(function))
 
 
 def row_products(rows: NDArray[Any], matrix: NDArray[Any]) -> NDArray[np.float64]:
@@ -39,7 +33,7 @@ def row_products(rows: NDArray[Any], matrix: NDArray[Any]) -> NDArray[np.float64
     return np.asarray(_products(left, np.ascontiguousarray(matrix, dtype=np.float64)))
 
 
-@_compiled
+@compiled
 def _products(rows: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     n, n_terms = rows.shape
     n_columns = matrix.shape[1]
