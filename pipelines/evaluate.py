@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.train import LogFile, read_log
 from recommender.evaluation import PolicyReport
 from recommender.off_policy import OffPolicyEvaluator
+from recommender.store.artefact_folder import folder_digest
 from recommender.strategy import ContactStrategy
 
 VERDICT_COLOUR = {"better": "green", "worse": "red", "not proven": "yellow", "refused": "magenta"}
@@ -55,6 +57,13 @@ def run(
     trained = ContactStrategy.load(strategy)
     slices = {name: feedback.context[name].to_numpy() for name in slice_by or []}
     evaluator = OffPolicyEvaluator(feedback)
+    prices = None
+    if price_of_rules or pack:
+        rules = lever_masks(feedback.actions) if price_of_rules else {}
+        for name in pack or []:
+            rules[f"pack {name}"] = pack_mask(log, feedback, name, since)
+        with console.status("Pricing rules ..."):
+            prices = evaluator.price_of_rules(trained, rules, confidence)
     for position, name in enumerate(baseline or ["logging"]):
         other = ContactStrategy.load(name) if Path(name).is_dir() else name
         with console.status(f"Evaluating against {name} ..."):
@@ -63,18 +72,25 @@ def run(
             console.print(estimates_table(report, f"{strategy} on {log} ({len(feedback):,} decisions)"))
             if json_out is not None:
                 json_out.parent.mkdir(parents=True, exist_ok=True)
-                json_out.write_text(report.to_json(), encoding="utf-8")
+                told = report.to_dict() | {"subject": subject(log, strategy, name)}
+                json_out.write_text(json.dumps(told, indent=2, ensure_ascii=False), encoding="utf-8")
             if html_out is not None:
                 html_out.parent.mkdir(parents=True, exist_ok=True)
-                report.to_html(html_out)
+                report.to_html(html_out, title=f"Evaluation of {strategy.name} on {log.name}", prices=prices)
         console.print(verdict_line(report, name), highlight=False)
-    if price_of_rules or pack:
-        rules = lever_masks(feedback.actions) if price_of_rules else {}
-        for name in pack or []:
-            rules[f"pack {name}"] = pack_mask(log, feedback, name, since)
-        with console.status("Pricing rules ..."):
-            prices = evaluator.price_of_rules(trained, rules, confidence)
+    if prices is not None:
         console.print(prices_table(prices, confidence))
+
+
+def subject(log: Path, strategy: Path, baseline: str) -> dict[str, str]:
+    """What a report is about; the digests are those of the registry, so that ``promote --report`` can tell."""
+    told = {
+        "log": log.name,
+        "strategy": str(strategy),
+        "strategy_digest": folder_digest(strategy),
+        "baseline": baseline,
+    }
+    return told | ({"baseline_digest": folder_digest(Path(baseline))} if Path(baseline).is_dir() else {})
 
 
 def wide_console() -> Console:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Protocol
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.evaluate import estimates_table, verdict_line
+from pipelines.promotion_evidence import Asked, judge_on_log, judge_report
 from pipelines.registry_options import (
     DEFAULT_ARTIFACTS,
     DEFAULT_MODEL,
@@ -26,12 +24,8 @@ from pipelines.registry_options import (
 )
 from pipelines.train import read_log
 from recommender.errors import InvalidInput
-from recommender.evaluation import PolicyReport
-from recommender.evaluation.gate import GateRules, decide
-from recommender.history import LoggedFeedback
-from recommender.off_policy import OffPolicyEvaluator
+from recommender.evaluation.gate import GateRules
 from recommender.store.registry import CHALLENGER, CHAMPION, Promotion, Registry
-from recommender.strategy import ContactStrategy
 
 REFUSED = 3
 """Exit code of a refused promotion: an answer, not a failure."""
@@ -72,10 +66,14 @@ def promote(
         list[str] | None, typer.Option(help="With --log: context column whose slices must not lose; repeat for more.")
     ] = None,
     least_gain: Annotated[
-        float, typer.Option(help="With --log: the paired lower bound of the gain per decision must lie above it.")
+        float, typer.Option(help="The paired lower bound of the gain per decision must lie above it.")
     ] = 0.0,
+    claimed_gain: Annotated[
+        float | None, typer.Option(help="Gain per decision that is claimed; more than the log supports is refused.")
+    ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Instead of --log: evaluation report (JSON) to judge by and to keep.")
+        Path | None,
+        typer.Option(help="Instead of --log: JSON report of 'evaluate' against the champion, to judge by and to keep."),
     ] = None,
     without_gate: Annotated[
         bool, typer.Option("--without-gate", help="Judge nothing, although somebody serves; needs --reason.")
@@ -88,9 +86,10 @@ def promote(
     """Make a registered version the champion; services pick it up without a restart.
 
     With --log it is evaluated against the champion on the same decisions (paired; against the logging policy while
-    there is no champion), and the promotion gate decides. With --report, the report's verdict must be "better". A
-    refusal is stored like an acceptance, with its reasons and the report, and ends with exit code 3. Where nobody
-    serves yet, a version may be promoted without being judged; later only with --without-gate and a reason.
+    there is no champion), and the promotion gate decides. With --report the same gate judges a report made before: of
+    this version, against the champion. A refusal is stored like an acceptance, with its reasons and the report, and
+    ends with exit code 3. Where nobody serves yet, a version may be promoted without being judged; later only with
+    --without-gate and a reason.
 
     Then: python -m pipelines models, or python -m pipelines rollback --by NAME
     """
@@ -99,16 +98,17 @@ def promote(
     champion = registry.current(CHAMPION)
     check_how_judged(log, report, champion=champion, without_gate=without_gate, reasons=reason or ())
     with tempfile.TemporaryDirectory(prefix="promotion-") as scratch:
-        kept, gate = report, None
+        asked = Asked(registry, version, champion, GateRules(least_gain=least_gain), claimed_gain)
+        kept: Path | None = report
+        gate: Callable[[], GateOutcome] | None = None
         if report is not None:
-            gate = partial(read_verdict, report)
+            gate = partial(judge_report, asked, report)
         elif log is not None:
             kept = Path(scratch) / "evaluation"
             feedback = read_log(log, console)
             if since is not None:
                 _, feedback = feedback.split(since)
-            rules = GateRules(least_gain=least_gain)
-            gate = partial(judge, registry, version, champion, feedback, kept, slice_by or (), rules, console)
+            gate = partial(judge_on_log, asked, feedback, kept, slice_by or (), console)
         told = [*(reason or ()), *(["promoted without the gate"] if without_gate else [])]
         done = promote_version(registry, version, by=by, at=datetime.now(UTC), gate=gate, report=kept, reasons=told)
     console.print(_sentence(done, model), highlight=False)
@@ -144,53 +144,6 @@ def check_how_judged(
         )
 
 
-def judge(
-    registry: Registry,
-    version: str | int,
-    champion: int | None,
-    feedback: LoggedFeedback,
-    folder: Path,
-    slice_by: Sequence[str],
-    rules: GateRules,
-    console: Console,
-) -> GateOutcome:
-    """Evaluate a version against the champion on a log, ask the gate, and leave the report in a folder.
-
-    Without a champion the baseline is what was logged.
-    """
-    with tempfile.TemporaryDirectory(prefix="candidates-") as scratch:
-        target = ContactStrategy.load(registry.fetch(version, Path(scratch)))
-        baseline = "logging" if champion is None else ContactStrategy.load(registry.fetch(champion, Path(scratch)))
-    slices = {name: feedback.context[name].to_numpy() for name in slice_by}
-    against = "what was logged" if champion is None else f"version {champion}"
-    with console.status(f"Evaluating against {against} ..."):
-        evaluator = OffPolicyEvaluator(feedback)
-        report = evaluator.evaluate(target, baseline=baseline, slices=slices or None)
-        error = calibration_error(evaluator, target, report)
-    outcome = decide(report, rules, calibration_error=error)
-    console.print(estimates_table(report, f"version {registry.resolve(version)} on {len(feedback):,} decisions"))
-    console.print(verdict_line(report, against), highlight=False)
-    folder.mkdir(parents=True)
-    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
-    (folder / "gate.json").write_text(json.dumps(outcome.to_dict(), indent=1), encoding="utf-8")
-    report.to_html(folder / "report.html")
-    return outcome
-
-
-def calibration_error(evaluator: OffPolicyEvaluator, strategy: ContactStrategy, report: PolicyReport) -> float | None:
-    """How far what the model promises for its own policy lies outside the interval of what it would have earned.
-
-    0 inside the interval, else the distance to its nearer end as a share of the estimate; None without an interval.
-    """
-    probabilities = evaluator.probabilities(strategy)
-    low, high, value = (float(report.default[name]) for name in ("ci_low", "ci_high", "value"))
-    if probabilities is None or not np.isfinite([low, high]).all() or value == 0:
-        return None
-    promised = float((probabilities * strategy.log_expected_reward(evaluator.part)).sum(axis=1).mean())
-    nearest = float(np.clip(promised, low, high))
-    return (promised - nearest) / abs(value)
-
-
 def promote_version(
     registry: Registry,
     version: str | int,
@@ -217,7 +170,14 @@ def promote_version(
         The requester's; the gate's follow them.
     """
     registry.resolve(version)  # a version that is not there is an error, before anything is judged
+    champion = registry.current(CHAMPION)
     outcome = None if gate is None else gate()
+    if registry.current(CHAMPION) != champion:
+        raise InvalidInput(
+            f"Version {registry.current(CHAMPION)} became champion while version {champion} was compared with.",
+            column="version",
+            mend="Ask again: what replaces a champion must be better than that one.",
+        )
     return registry.promote(
         version,
         requested_by=by,
@@ -272,33 +232,6 @@ def models(
         console.print(table)
     elif registry.current(CHAMPION) is None:
         console.print("Nobody is champion yet: python -m pipelines promote challenger --by NAME")
-
-
-class _Verdict:
-    """A report's verdict as a gate's answer."""
-
-    def __init__(self, verdict: str, reasons: Sequence[str]) -> None:
-        self.accepted = verdict == "better"
-        self.reasons = (f"verdict of the report: {verdict}", *reasons)
-
-
-def read_verdict(report: Path) -> GateOutcome:
-    """Judge by the verdict that an evaluation report holds.
-
-    Raises
-    ------
-    InvalidInput
-        When there is no such file or it is no evaluation report.
-    """
-    try:
-        told = json.loads(report.read_text(encoding="utf-8"))
-        return _Verdict(str(told["verdict"]), [str(reason) for reason in told.get("reasons", [])])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(
-            f"{report} is not an evaluation report with a verdict ({error!r}).",
-            column="report",
-            mend="Write one with: python -m pipelines evaluate LOG --strategy DIR --json report.json",
-        ) from error
 
 
 def _sentence(done: Promotion, model: str) -> str:

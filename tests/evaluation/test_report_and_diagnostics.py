@@ -15,6 +15,7 @@ from recommender.evaluation.diagnostics import (
     pareto_k,
     propensity_calibration,
 )
+from recommender.evaluation.gate import decide
 from recommender.evaluation.slices import holm
 from recommender.evaluation.warnings import WARNINGS
 from tests.evaluation import naive
@@ -39,6 +40,17 @@ def test_json_holds_everything_and_only_numbers_json_knows(report):
     assert content["verdict"] == report.verdict
     assert content["estimates"][0]["value"] == pytest.approx(report.default["value"])
     assert {"effective_sample_size", "pareto_k", "unsupported_share"} <= set(content["diagnostics"])
+
+
+def test_a_report_comes_back_from_its_json(report):
+    """What a gate reads from a file is what was evaluated; content that is no report is an error."""
+    content = json.loads(report.to_json())
+    again = type(report).from_dict(content)
+    assert again.to_dict() == content
+    assert decide(again) == decide(report)
+    for harm in ({"verdict": "fine"}, {"estimates": []}, {"difference": {"value": 1.0}}):
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            type(report).from_dict(content | harm)
 
 
 class _Page(HTMLParser):

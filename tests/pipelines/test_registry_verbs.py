@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pipelines.registry import REFUSED, register
+from pipelines.registry import REFUSED, promote_version, register
 from recommender.errors import InvalidInput
+from recommender.evaluation import evaluate
+from recommender.evaluation.gate import GateDecision
 from recommender.simulation import simulate
+from recommender.store.artefact_folder import folder_digest
 from recommender.store.log_files import write_log
 from recommender.store.registry import Registry
 
@@ -68,13 +72,13 @@ def test_the_verbs_lead_from_versions_to_a_champion_and_back(place: Path) -> Non
     assert "version 1 of contact-strategy is champion" in plain.output
 
     report = place / "report.json"
-    report.write_text(json.dumps({"verdict": "not proven", "reasons": ["lower bound below 0"]}))
+    write_report(report, place, gain=0.0)
     refused = call(place, "promote", "challenger", "--by", "luis", "--report", str(report))
     assert refused.exit_code == REFUSED
-    assert "lower bound below 0" in refused.output
+    assert "paired lower bound of the gain" in refused.output
     assert "version 1 goes on serving" in refused.output
 
-    report.write_text(json.dumps({"verdict": "better", "reasons": []}))
+    write_report(report, place, gain=0.2)
     accepted = call(place, "promote", "--by", "luis", "--report", str(report))
     assert accepted.exit_code == 0
     assert "version 2 of contact-strategy is champion (before: version 1)" in accepted.output
@@ -87,11 +91,74 @@ def test_the_verbs_lead_from_versions_to_a_champion_and_back(place: Path) -> Non
         assert word in told
 
 
+def write_report(path: Path, place: Path, gain: float, **subject: str) -> None:
+    """A report as ``evaluate --json`` writes it, of a uniform log in which one of two actions is better by a gain."""
+    rng = np.random.default_rng(0)
+    action = rng.integers(0, 2, 4000)
+    found = evaluate(
+        reward=(rng.random(4000) < 0.3 + gain * action).astype(float),
+        action=action,
+        propensity=np.full(4000, 0.5),
+        propensity_logged=np.ones(4000, dtype=bool),
+        expected_reward=np.full((4000, 2), 0.3),
+        action_probabilities=np.tile([0.1, 0.9], (4000, 1)),
+        baseline_probabilities=np.tile([0.9, 0.1], (4000, 1)),
+        factor_codes=np.arange(2)[:, None],
+        cluster=np.arange(4000),
+        rng=rng,
+    )
+    saved = folder_digest(place / "saved")
+    about = {"strategy_digest": saved, "baseline": "saved", "baseline_digest": saved} | subject
+    path.write_text(json.dumps(found.to_dict() | {"subject": about}))
+
+
+@pytest.mark.parametrize(
+    ("words", "subject", "told"),
+    [
+        ([], {"strategy_digest": "0" * 64}, "judges another strategy"),
+        ([], {"baseline": "logging", "baseline_digest": ""}, "compares with logging"),
+        (["--claimed-gain", "0.9"], {}, "claimed gain of +0.9 exceeds"),
+        (["--least-gain", "0.5"], {}, "must lie above +0.5"),
+    ],
+    ids=["stranger", "other baseline", "overclaimed", "too little"],
+)
+def test_a_good_report_of_something_else_promotes_nobody(
+    place: Path, words: list[str], subject: dict[str, str], told: str
+) -> None:
+    """The whole gate judges a report: whose it is, against whom, and what is claimed; the refusal is kept."""
+    champion = _registry(place).current()
+    assert champion is not None
+    other = "2" if champion == 1 else "1"
+    write_report(place / "report.json", place, gain=0.2, **subject)
+    result = call(place, "promote", other, "--by", "eva", "--report", str(place / "report.json"), *words)
+    assert result.exit_code == REFUSED, (result.output, result.exception)
+    event = _registry(place).history()[-1]
+    assert (event.decision, event.requested_by) == ("refused", "eva")
+    assert any(told in reason for reason in event.reasons)
+    assert _registry(place).current() == champion
+
+
+def test_a_champion_that_changes_meanwhile_stops_a_promotion(place: Path) -> None:
+    """What was judged against the one that no longer serves is not promoted."""
+    registry = _registry(place)
+    champion = registry.current()
+    other = 2 if champion == 1 else 1
+
+    def gate() -> GateDecision:
+        registry.promote(other, requested_by="eva", decided_at=datetime.now(UTC))
+        return GateDecision(accepted=True, reasons=(), checks={})
+
+    with pytest.raises(InvalidInput, match="became champion while"):
+        promote_version(registry, other, by="ana", at=datetime.now(UTC), gate=gate)
+    assert registry.history()[-1].requested_by == "eva"
+    registry.rollback(requested_by="eva", at=datetime.now(UTC))
+
+
 def test_a_file_that_is_no_report_promotes_nobody(place: Path) -> None:
     """The error names the file and how to write one; nothing is stored."""
     before = len(_registry(place).history())
     wrong = place / "wrong.json"
-    for text in ("[1, 2]", "no json", "{}"):
+    for text in ("[1, 2]", "no json", "{}", json.dumps({"verdict": "better", "reasons": []})):
         wrong.write_text(text)
         result = call(place, "promote", "2", "--by", "ana", "--report", str(wrong))
         assert isinstance(result.exception, InvalidInput)

@@ -25,6 +25,9 @@ class GateRules:
         Floors of single slices, before ``slice_floor``.
     most_calibration_error : float
         Largest tolerated ``|predicted / observed - 1|`` of the reward model on recommended actions.
+    most_overpromise : float
+        How much more than the interval supports, as a share, the challenger's own model may promise of its gain: who
+        chooses by a model's scores chooses its lucky errors, too.
     least_confounding : float
         Smallest strength of unobserved confounding (odds factor) the verdict must survive where propensities were
         estimated.
@@ -34,6 +37,7 @@ class GateRules:
     slice_floor: float = 0.0
     slice_floors: Mapping[tuple[str, str], float] | None = None
     most_calibration_error: float = 0.2
+    most_overpromise: float = 0.5
     least_confounding: float = 1.05
 
 
@@ -64,6 +68,7 @@ def decide(
     rules: GateRules | None = None,
     *,
     calibration_error: float | None = None,
+    promised_gain: float | None = None,
     claimed_gain: float | None = None,
 ) -> GateDecision:
     """Decide whether a challenger may take the champion's place.
@@ -75,8 +80,11 @@ def decide(
     rules : GateRules, optional
     calibration_error : float, optional
         ``predicted / observed - 1`` on recommended actions.
+    promised_gain : float, optional
+        Gain per decision that the challenger's own model promises; refused where it exceeds what the interval
+        supports by more than ``most_overpromise``.
     claimed_gain : float, optional
-        Gain per decision that is claimed for the challenger; more than the interval supports is refused.
+        Gain per decision that somebody claims for the challenger; more than the interval supports is refused.
 
     Returns
     -------
@@ -120,6 +128,13 @@ def decide(
             strength >= rules.least_confounding,
             f"Propensities were estimated, and an unobserved confounder of odds factor {strength:.3f} would overturn "
             f"the verdict; at least {rules.least_confounding:.2f} must be survived.",
+        )
+    if promised_gain is not None:
+        check(
+            "promise",
+            promised_gain <= high + rules.most_overpromise * abs(high),
+            f"The challenger's model promises a gain of {promised_gain:+.6g} per decision; the log supports at most "
+            f"{high:+.6g}, and {rules.most_overpromise:.0%} more is tolerated.",
         )
     if claimed_gain is not None:
         check(

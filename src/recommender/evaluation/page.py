@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
+import pandas as pd
 
 from recommender.evaluation.charts import overview
 from recommender.evaluation.warnings import WARNINGS
@@ -19,29 +20,120 @@ if TYPE_CHECKING:
 __all__ = ["render_page"]
 
 _COLOURS = {"better": "#1d6b3a", "worse": "#9b1c1c", "not proven": "#6b5200", "refused": "#7a1fa2"}
+_MEANS = {
+    "better": "On these decisions the policy would have earned more than {baseline}, by more than chance explains.",
+    "worse": "On these decisions the policy would have earned less than {baseline}, by more than chance explains.",
+    "not proven": "These decisions do not tell the policy from {baseline}: it may be better, equal or worse.",
+    "refused": "These decisions cannot answer the question. The numbers show how little is known; do not use them.",
+}
+_MEASURES = {
+    "effective_sample_size": "Decisions that the log is worth for this question: it seldom did what the policy would. "
+    "Under 50 the verdict is refused, under 200 it is rough.",
+    "effective_clusters": "The same for independent debtors.",
+    "unsupported_share": "Part of the policy's choices that the log can never show. More than 5 % is refused.",
+    "action_predictability": "How far the context told the logged action, where propensities are estimated; at 95 % "
+    "nothing can be compared.",
+    "action_determined": "Whether the logged action was all but a function of the context.",
+    "n_decisions": "Decisions evaluated.",
+    "n_clusters": "Independent debtors among them.",
+    "n_immature": "Decisions left out because their outcome is not known yet.",
+    "n_sampled_out": "Decisions left out to bound memory.",
+    "weight_mean": "1 where propensities are right and the policy is supported.",
+    "weight_max_share": "Part of the answer that hangs on one single decision.",
+    "pareto_k": "Tail of the weights; above 0.7 their mean converges too slowly to trust.",
+    "share_of_propensities_logged": "The rest was estimated.",
+    "shift_towards": "Estimator that the point was moved towards, inside the interval.",
+    "shift_share": "How far.",
+    "confounding_to_overturn": "What nobody recorded would have to multiply the odds of an action by this much to take "
+    "the verdict away; 1 means anything would.",
+    "finite_sample_lower_bound": "Gain over the baseline that holds at any sample size (one-sided), rewards taken to "
+    "stay in the range seen.",
+    "baseline_value": "Value of the baseline per decision.",
+}
+_SHARES = {
+    "unsupported_share",
+    "action_predictability",
+    "weight_max_share",
+    "share_of_propensities_logged",
+    "shift_share",
+}
+_PER = 1000
 
 
-def render_page(report: PolicyReport, *, title: str) -> str:
-    """Write the page of a report as HTML text."""
+def render_page(report: PolicyReport, *, title: str, prices: pd.DataFrame | None = None) -> str:
+    """Write the page of a report as HTML text; ``prices`` as :func:`recommender.evaluation.prices.price_of_rules`."""
     buffer = io.BytesIO()
     overview(report).savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    raised = sorted({code for codes in report.table["warnings"] for code in codes})
+    rows = report.table.to_dict(orient="records")
+    common = [code for code in rows[0]["warnings"] if all(code in row["warnings"] for row in rows)]
+    own = sorted({code for row in rows for code in row["warnings"]} - set(common))
     page = resources.files(__package__).joinpath("report_page.html").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(page)
+    baseline = "what was logged" if report.diagnostics["baseline"] == "logging" else "the baseline policy"
     return template.render(
         title=title,
         report=report,
         colour=_COLOURS[report.verdict],
+        means=_MEANS[report.verdict].format(baseline=baseline),
+        baseline=baseline,
+        figures=_figures(report),
         number=_number,
         percent=lambda share: f"{share:.0%}",
-        estimates=report.table.to_dict(orient="records"),
+        estimates=[row | {"warnings": [code for code in row["warnings"] if code not in common]} for row in rows],
         slices=report.slices.to_dict(orient="records"),
-        meanings=[(code, WARNINGS.get(code, "")) for code in raised],
-        diagnostics=[(name.replace("_", " "), _number(value)) for name, value in report.diagnostics.items()],
+        prices=[] if prices is None else prices.to_dict(orient="records"),
+        common=[(code, WARNINGS.get(code, "")) for code in common],
+        meanings=[(code, WARNINGS.get(code, "")) for code in own],
+        diagnostics=_measures(report.diagnostics),
+        choices=[(name, _number(value)) for name, value in (report.diagnostics.get("clipping") or {}).items()],
         image=base64.b64encode(buffer.getvalue()).decode("ascii"),
         picture="Estimates with intervals, distribution of weights, weights by propensity, and difference by slice; "
         "the numbers are in the tables of this page.",
     )
+
+
+def _figures(report: PolicyReport) -> list[dict[str, str]]:
+    """The numbers a manager asks for, per thousand decisions."""
+    row, gap = report.default, report.difference
+    instead = float(report.diagnostics["baseline_value"])
+    share = f" ({gap.value / abs(instead):+.1%})" if np.isfinite([gap.value, instead]).all() and instead else ""
+    return [
+        {"name": "Policy", "value": _thousand(row["value"]), "note": _range(row["ci_low"], row["ci_high"])},
+        {"name": "Baseline", "value": _thousand(instead), "note": "same decisions"},
+        {
+            "name": "Difference",
+            "value": _thousand(gap.value, sign=True) + share,
+            "note": _range(gap.low, gap.high, sign=True),
+        },
+    ]
+
+
+def _thousand(value: float, *, sign: bool = False) -> str:
+    if not np.isfinite(value):
+        return "unknown" if np.isnan(value) else "unbounded"
+    scaled = float(value) * _PER
+    digits = int(np.clip(2 - np.floor(np.log10(abs(scaled))), 0, 4)) if scaled else 0
+    return f"{scaled:{'+' if sign else ''},.{digits}f}"
+
+
+def _range(low: float, high: float, *, sign: bool = False) -> str:
+    return f"between {_thousand(low, sign=sign)} and {_thousand(high, sign=sign)}"
+
+
+def _measures(diagnostics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, value and meaning of each measure that was taken."""
+    told = []
+    for name, value in diagnostics.items():
+        if name in ("clipping", "baseline") or value is None or value == "":
+            continue
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key.replace('_', ' ')} {_number(held)}" for key, held in value.items())
+        elif name in _SHARES and isinstance(value, float) and np.isfinite(value):
+            shown = f"{value:.1%}"
+        else:
+            shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else _number(value)
+        told.append((name.replace("_", " "), shown, _MEASURES.get(name, "")))
+    return told
 
 
 def _number(value: Any) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from recommender.evaluation.intervals import Interval
+from recommender.evaluation.slices import SLICE_COLUMNS
 from recommender.evaluation.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -82,21 +84,65 @@ class PolicyReport:
                 "diagnostics": self.diagnostics,
                 "slices": self.slices.to_dict(orient="records"),
                 "propensity_calibration": self.calibration,
+                "weight_quantiles": self.weight_quantiles,
             }
         )
         return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> PolicyReport:
+        """A report from the content of :meth:`to_dict`; numbers that were not finite are NaN.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When it is not such content.
+        """
+        if content["verdict"] not in get_args(Verdict):
+            raise ValueError(f"unknown verdict {content['verdict']!r}")
+        table = pd.DataFrame(content["estimates"])
+        table["warnings"] = [tuple(codes) for codes in table["warnings"]]
+        numbers = ["value", "ci_low", "ci_high", "effective_sample_size"]
+        table[numbers] = table[numbers].astype(float)
+        if table["default"].sum() != 1:
+            raise ValueError("one estimator must be the default one")
+        gap: dict[str, Any] = {
+            name: math.nan if value is None else value for name, value in content["difference"].items()
+        }
+        slices = pd.DataFrame(content["slices"], columns=SLICE_COLUMNS)
+        measured = [name for name in SLICE_COLUMNS if name not in ("slice", "level", "verdict")]
+        slices[measured] = slices[measured].astype(float)
+        return cls(
+            table=table,
+            verdict=content["verdict"],
+            reasons=tuple(str(reason) for reason in content["reasons"]),
+            difference=Interval(**gap),
+            diagnostics=dict(content["diagnostics"]),
+            slices=slices,
+            calibration=list(content["propensity_calibration"]),
+            weight_quantiles=[(share, weight) for share, weight in content["weight_quantiles"]],
+            confidence=float(content["confidence"]),
+        )
 
     def to_json(self) -> str:
         """The whole report as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
-    def to_html(self, path: str | Path | None = None, *, title: str = "Policy evaluation") -> str:
+    def to_html(
+        self,
+        path: str | Path | None = None,
+        *,
+        title: str = "Policy evaluation",
+        prices: pd.DataFrame | None = None,
+    ) -> str:
         """One self-contained page; written to ``path`` when given.
 
         Parameters
         ----------
         path : str or Path, optional
         title : str, default="Policy evaluation"
+        prices : DataFrame, optional
+            What rules and levers cost the policy, as ``evaluation.prices.price_of_rules`` tells it.
 
         Returns
         -------
@@ -105,7 +151,7 @@ class PolicyReport:
         """
         from recommender.evaluation.page import render_page
 
-        page = render_page(self, title=title)
+        page = render_page(self, title=title, prices=prices)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page

@@ -29,6 +29,7 @@ WARNINGS = {
     "estimators-disagree": "Estimators differ by more than their intervals allow.",
     "biased": "Trades bias for variance; the interval is widened by the bias that can be seen.",
     "estimated-logging-policy": "Propensities are logged, but those of a whole cell of actions had to be estimated.",
+    "seen-in-training": "The policy was learnt from decisions it is judged on: the estimate flatters it.",
     "not-normalised": "Errors of estimated propensities do not cancel in this estimator.",
 }
 
