@@ -23,6 +23,7 @@ VERBS = (
     "packs",
     "messages",
     "demo",
+    "demo_site",
 )
 
 app = typer.Typer(

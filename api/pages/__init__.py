@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from api.pages import login
+from api.pages import drivers, login, model_card, policy_value, results, rule_costs
 from api.pages.errors import error_page, to_login
 from api.pages.portfolio import Portfolio
 from api.pages.rendering import LoginNeeded, PageDep, page_of
@@ -23,7 +23,14 @@ __all__ = ["close", "install", "open_portfolio"]
 
 _log = structlog.get_logger(__name__)
 
-ROUTERS = (login.router,)
+ROUTERS = (
+    login.router,
+    results.router,
+    policy_value.router,
+    drivers.router,
+    rule_costs.router,
+    model_card.router,
+)
 
 
 def install(app: FastAPI, settings: Settings) -> None:

@@ -179,9 +179,21 @@ class Portfolio:
                 return frame
             size = log.count()
             if held is None or held[1] != size:
-                held = (0.0, size, read(log))
+                held = (0.0, size, self._with_accounts(read(log)))
             self._kept[name] = (time.monotonic(), size, held[2])
             return self._kept[name][2]
+
+    def _with_accounts(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Fill from the accounts what the log does not hold about them."""
+        accounts = self.accounts()
+        if accounts is None or "account_id" not in frame or "account_id" not in accounts:
+            return frame
+        known = accounts.drop_duplicates("account_id").set_index("account_id")
+        for name in ("product", "country", "currency"):
+            if name in known and name in frame:
+                told = frame["account_id"].map(known[name])
+                frame[name] = frame[name].where(frame[name].notna(), told)
+        return frame
 
     @staticmethod
     def _read_decisions(log: DecisionLog) -> pd.DataFrame:

@@ -88,6 +88,16 @@ class Page:
         told = self.wording.label(str(name))
         return told[:1].upper() + told[1:]
 
+    def country(self, code: str) -> str:
+        """Name of a country in the reader's language."""
+        return str(self.locale.territories.get(code, code))
+
+    def weekday(self, name: str) -> str:
+        """Name of a weekday that is given in English."""
+        days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+        told = str(self.locale.days["stand-alone"]["wide"][days.index(name)])
+        return told[:1].upper() + told[1:]
+
     # -- links -----------------------------------------------------------------------------------------------------
     def url(self, route: str, query: Mapping[str, Any] | None = None, /, **path: Any) -> str:
         """Path of a page in this language; empty in the static report."""

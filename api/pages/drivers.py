@@ -1,0 +1,418 @@
+"""What drives results: which facts move what the model expects, the best hours, the best tone of each channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from fastapi import APIRouter
+
+from api.pages.charts import Bar, hbars, nice_ticks, scatter
+from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.drawing import Drawing
+from api.pages.filters import Filter, Filters, read_filters
+from api.pages.portfolio import Portfolio
+from api.pages.portfolio_pages import add_page
+from api.pages.rendering import Page
+from api.pages.shown import Kind
+from recommender.explanation import GlobalExplanation
+
+__all__ = ["build", "concept_names", "router"]
+
+router = APIRouter()
+
+_SWARM_FEATURES = 8
+_TABLE_FEATURES = 15
+_FEWEST_IN_CELL = 30
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def concept_names(page: Page) -> dict[str, str]:
+    """Concepts that columns are gathered under."""
+    t = page.text
+    return {
+        "payment_history": t("Payment history"),
+        "situation": t("Situation of the debt"),
+        "capacity": t("Capacity to pay"),
+        "contact_fatigue": t("Contact fatigue"),
+        "channel_habit": t("Channel habit"),
+        "hour_habit": t("Hour habit"),
+        "tone_habit": t("Tone habit"),
+        "stage": t("Stage"),
+        "action": t("The action itself"),
+        "other": t("Other"),
+        "not_attributed": t("Not attributed"),
+        "(not attributed)": t("Not attributed"),
+    }
+
+
+def _dimensions(page: Page) -> dict[str, str]:
+    t = page.text
+    return {
+        "stage": t("Stage"),
+        "product": t("Product"),
+        "country": t("Country"),
+        "channel": t("Channel"),
+        "tone": t("Tone"),
+    }
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
+    """Build the page."""
+    question = page.text("Which facts move the expected result most?")
+    document = portfolio.document("drivers")
+    if document is None:
+        told = page.text("The explanation of the portfolio has not been computed yet.")
+        return Content("drivers", question, told)
+    found: GlobalExplanation = portfolio.kept(
+        "drivers", document["made_at"], lambda: GlobalExplanation.from_dict(document["explanation"])
+    )
+    filters = _filters(page, found, query)
+    dimension, segment = next(((one.name, one.chosen) for one in filters.filters[:-1] if one.chosen), ("all", "all"))
+    kind: Kind = "points" if found.about["reward_kind"] == "binary" else "number"
+    part = found.concepts.loc[(found.concepts["dimension"] == dimension) & (found.concepts["segment"] == segment)]
+    part = part.loc[part["group"] != "(not attributed)"].dropna(subset=["mean_abs"])
+    notices = []
+    if document["policy_version"] != portfolio.policy_version:
+        notices.append(
+            page.text(
+                "Computed for version {there}; version {here} serves now.",
+                there=document["policy_version"],
+                here=portfolio.policy_version,
+            )
+        )
+    if part.empty:
+        told = page.text("Too few sampled accounts in this group to say anything.")
+        return Content("drivers", question, told, filters=filters, notices=notices)
+    sections = [_concepts(page, part, found, kind)]
+    sections += _swarm(page, found, kind) if dimension == "all" else []
+    sections += _dependence(page, found, filters.chosen("feature"), kind)
+    if dimension == "all":
+        sections += [_segments(page, found, kind), *_hours(page, document, found), *_pairs(page, found)]
+    return Content("drivers", question, _answer(page, part, kind), "unclear", sections, (), filters, notices)
+
+
+def _filters(page: Page, found: GlobalExplanation, query: dict[str, str]) -> Filters:
+    names = _dimensions(page)
+    offered = []
+    for dimension in found.dimensions:
+        if dimension in names:
+            segments = sorted(found.segments(dimension))
+            told = [(one, page.country(one) if dimension == "country" else page.label(one)) for one in segments]
+            offered.append(Filter(dimension, names[dimension], choices=told))
+    features = [name for name in dict.fromkeys(found.dependence["feature"]) if not _protected(found, name)]
+    offered.append(
+        Filter("feature", page.text("Fact in detail"), choices=[(name, page.label(name)) for name in features])
+    )
+    chosen = [one.name for one in offered[:-1] if query.get(one.name)]
+    kept = {name: value for name, value in query.items() if name not in chosen[:-1]}  # one segment at a time
+    return read_filters(offered, kept, page.url("drivers"))
+
+
+def _protected(found: GlobalExplanation, feature: str) -> bool:
+    marked = found.features.loc[found.features["feature"] == feature, "protected"]
+    return bool(len(marked) and marked.iloc[0])
+
+
+def _answer(page: Page, part: pd.DataFrame, kind: Kind) -> str:
+    names = concept_names(page)
+    first = part.iloc[0]
+    size = page.formats.estimate(kind, first["mean_abs"], first["lo"], first["hi"], difference=False)
+    others = [names.get(group, page.label(group)).lower() for group in part["group"].iloc[1:3]]
+    return page.text(
+        "{first} moves the expected result most, {size} on average (95% CI {interval}); then {others}.",
+        first=names.get(first["group"], page.label(first["group"])),
+        size=size.value.text.lstrip("+"),
+        interval=size.interval,
+        others=page.text("{a} and {b}", a=others[0], b=others[1]) if len(others) > 1 else "–",
+    )
+
+
+def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Kind) -> Section:
+    names = concept_names(page)
+    bars, cells = [], []
+    for row in part.itertuples(index=False):
+        size = page.formats.estimate(kind, row.mean_abs, row.lo, row.hi, difference=False)
+        text = size.value.text.lstrip("+")
+        name = names.get(str(row.group), page.label(row.group))
+        bars.append(Bar(name, row.mean_abs, text, row.lo, row.hi))
+        ranks = (
+            page.text("{a} to {b}", a=int(row.rank_lo), b=int(row.rank_hi))
+            if row.rank_lo != row.rank_hi
+            else f"{row.rank:.0f}"
+        )
+        cells.append([Cell(name, row.group), Cell(text, row.mean_abs), Cell(size.interval), Cell(ranks)])
+    columns = [
+        Column("group", page.text("Group of facts"), number=False),
+        Column("mean_absolute_effect", page.text("Mean size of the effect")),
+        Column("ci_95", page.text("95% CI")),
+        Column("rank", page.text("Rank, 95% of resamples")),
+    ]
+    n = page.formats.count(int(part["n_accounts"].iloc[0]))
+    return Section(
+        "groups",
+        page.text("By group of facts"),
+        page.text("Mean size of what each group adds to or takes from the expected result, over {n} accounts.", n=n),
+        lambda width: hbars(bars, width),
+        page.text("Mean size of the effect by group of facts, largest first, with 95% intervals."),
+        Table("groups", page.text("Size of the effect by group of facts"), columns, cells),
+        page.text(
+            "What the model uses, not what would happen if a fact were changed: “associated with”, not “caused by”. "
+            "Measured on a random sample of {n} of {all} accounts.",
+            n=page.formats.count(found.about["n_sampled"]),
+            all=page.formats.count(found.about["n_accounts"]),
+        ),
+    )
+
+
+def _swarm(page: Page, found: GlobalExplanation, kind: Kind) -> list[Section]:
+    """Every sampled account at what a fact does for it."""
+    ordered = found.features.loc[(found.features["dimension"] == "all") & ~found.features["protected"].astype(bool)]
+    there = set(found.points["feature"])
+    names = [str(name) for name in ordered["feature"] if name in there][:_SWARM_FEATURES]
+    if not names:
+        return []
+    rows = []
+    for name in names:
+        own = found.points.loc[found.points["feature"] == name]
+        points = [
+            (
+                float(row.contribution),
+                None if pd.isna(row.value_rank) else float(row.value_rank),
+                f"{page.label(row.value)}: {page.formats.difference(kind, row.contribution)}",
+            )
+            for row in own.itertuples(index=False)
+        ]
+        rows.append((page.label(name), points))
+    cells = [
+        [
+            Cell(page.label(row.feature), row.feature),
+            Cell(concept_names(page).get(str(row.group), page.label(row.group)), row.group),
+            Cell(page.formats.value(kind, row.mean_abs).text.lstrip("+"), row.mean_abs),
+            Cell(page.formats.estimate(kind, row.mean_abs, row.lo, row.hi, difference=False).interval),
+        ]
+        for row in ordered.head(_TABLE_FEATURES).itertuples(index=False)
+    ]
+    columns = [
+        Column("fact", page.text("Fact"), number=False),
+        Column("group", page.text("Group of facts"), number=False),
+        Column("mean_absolute_effect", page.text("Mean size of the effect")),
+        Column("ci_95", page.text("95% CI")),
+    ]
+
+    def draw(width: int) -> Drawing:
+        places = [place for _, points in rows for place, _, _ in points]
+        ticks = [
+            (place, page.formats.difference(kind, place).text) for place in nice_ticks(min(places), max(places), 5)
+        ]
+        return scatter(rows, width, ticks=ticks)
+
+    return [
+        Section(
+            "facts",
+            page.text("By single fact"),
+            "",
+            draw,
+            page.text("Effect of the most important facts on the expected result, one point an account."),
+            Table("facts", page.text("Size of the effect by fact"), columns, cells),
+            page.text(
+                "One point is an account; left of the line the fact lowers the expected result, right of it raises it. "
+                "Dark: a high value of the fact, light: a low one, grey: a category or not known."
+            ),
+            open=False,
+        )
+    ]
+
+
+def _dependence(page: Page, found: GlobalExplanation, chosen: str, kind: Kind) -> list[Section]:
+    """How the effect of one fact moves with its value."""
+    names = [name for name in dict.fromkeys(found.dependence["feature"]) if not _protected(found, str(name))]
+    if not names:
+        return []
+    name = chosen or str(names[0])
+    own = found.dependence.loc[found.dependence["feature"] == name]
+    cells, bars = [], []
+    for row in own.itertuples(index=False):
+        value = _bin_name(page, row)
+        effect = page.formats.estimate(kind, row.mean, row.lo, row.hi)
+        cells.append(
+            [
+                Cell(value),
+                page.formats.percent(row.share),
+                Cell(effect.value.text, row.mean, effect.direction),
+                Cell(effect.interval),
+            ]
+        )
+        bars.append(Bar(value, row.mean, effect.value.text, row.lo, row.hi, _TONE[effect.direction]))
+    columns = [
+        Column("value", page.text("Value"), number=False),
+        Column("share", page.text("Accounts")),
+        Column("effect", page.text("Mean effect")),
+        Column("ci_95", page.text("95% CI")),
+    ]
+    title = page.text("In detail: {fact}", fact=page.label(name))
+    return [
+        Section(
+            "detail",
+            title,
+            "",
+            lambda width: hbars(bars, width, zero_centred=True),
+            page.text("Mean effect of {fact} on the expected result, by value.", fact=page.label(name)),
+            Table("detail", title, columns, cells),
+            page.text("Bars to the right raise the expected result, to the left lower it; whiskers are 95% intervals."),
+            open=False,
+        )
+    ]
+
+
+_TONE = {"above": "for", "below": "against", "unclear": "unclear", "unknown": "unclear"}
+
+
+def _bin_name(page: Page, row: Any) -> str:
+    if isinstance(row.level, str):
+        return page.label(row.level)
+    if pd.isna(row.low) or pd.isna(row.high):
+        return page.text("not known")
+    low, high = (page.formats.number(end, 0 if abs(row.high) >= 10 else 2).text for end in (row.low, row.high))
+    return low if low == high else page.text("{a} to {b}", a=low, b=high)
+
+
+def _segments(page: Page, found: GlobalExplanation, kind: Kind) -> Section:
+    """Concepts across stages and channels, as a table."""
+    names, dimensions = concept_names(page), _dimensions(page)
+    whole = found.concepts.loc[(found.concepts["dimension"] == "all") & (found.concepts["group"] != "(not attributed)")]
+    groups = list(whole.dropna(subset=["mean_abs"])["group"].head(6))
+    cells = []
+    for dimension in found.dimensions:
+        if dimension not in ("stage", "channel"):
+            continue
+        for segment in found.segments(dimension):
+            own = found.concepts.loc[
+                (found.concepts["dimension"] == dimension) & (found.concepts["segment"] == segment)
+            ]
+            size = own.set_index("group")["mean_abs"]
+            row: list[Any] = [
+                Cell(f"{dimensions[dimension]}: {page.label(segment)}", f"{dimension}={segment}"),
+                page.formats.count(int(own["n_accounts"].iloc[0])),
+            ]
+            values = [size.get(group) for group in groups]
+            most = max((value for value in values if value is not None and not pd.isna(value)), default=None)
+            for value in values:
+                known = value is not None and not pd.isna(value)
+                text = page.formats.value(kind, float(value)).text.lstrip("+") if known and value is not None else "–"
+                row.append(Cell(text, value if known else "", "above" if known and value == most else ""))
+            cells.append(row)
+    columns = [
+        Column("group", page.text("Accounts"), number=False),
+        Column("n", page.text("Sampled")),
+        *(Column(str(group), names.get(str(group), page.label(group))) for group in groups),
+    ]
+    return Section(
+        "segments",
+        page.text("By stage and channel"),
+        page.text("The largest in each row is in blue; a dash means too few accounts."),
+        table=Table("segments", page.text("Mean size of the effect"), columns, cells),
+    )
+
+
+def _hours(page: Page, document: dict[str, Any], found: GlobalExplanation) -> list[Section]:
+    """Weekday by hour."""
+    held = pd.DataFrame(document.get("hours") or [])
+    if held.empty:
+        return []
+    hours = sorted(held["hour"].unique().tolist())
+    binary = found.about["reward_kind"] == "binary"
+    low, high = float(held["mean"].min()), float(held["mean"].max())
+    best = held.loc[held["mean"].idxmax()]
+    rows, cells = [], []
+    for weekday in _WEEKDAYS:
+        own = held.loc[held["weekday"] == weekday].set_index("hour")
+        if own.empty:
+            continue
+        row: list[dict[str, Any]] = []
+        for hour in hours:
+            value = float(own.loc[hour, "mean"])
+            level = round(8 * (value - low) / ((high - low) or 1.0))
+            shown = page.formats.percent(value) if binary else page.formats.number(value, 2)
+            row.append({"text": shown.text.replace("%", "").strip(), "level": level, "best": value == high})
+        rows.append({"name": page.weekday(weekday), "cells": row})
+        cells.append(
+            [
+                Cell(page.weekday(weekday), weekday),
+                *(Cell(one["text"], own.loc[hour, "mean"]) for one, hour in zip(row, hours, strict=True)),
+            ]
+        )
+    columns = [Column("weekday", page.text("Weekday"), number=False), *(Column(str(hour), f"{hour}") for hour in hours)]
+    best_value = page.formats.percent(float(best["mean"])) if binary else page.formats.number(float(best["mean"]), 2)
+    finding = page.text(
+        "Highest on {weekday} at {hour}:00 ({value} expected), lowest {low}.",
+        weekday=page.weekday(str(best["weekday"])),
+        hour=int(best["hour"]),
+        value=best_value,
+        low=page.formats.percent(low) if binary else page.formats.number(low, 2),
+    )
+    return [
+        Section(
+            "hours",
+            page.text("Best hours"),
+            finding,
+            table=Table("hours", page.text("Expected result by weekday and hour"), columns, cells, stacked=False),
+            reading=page.text(
+                "Expected result{unit} of the best channel and tone at that local hour, mean over {n} accounts. The "
+                "darker the better; the best cell is framed. Hours that the law forbids are shown, but never used.",
+                unit=" (%)" if binary else "",
+                n=page.formats.count(int(held["n_accounts"].iloc[0])),
+            ),
+            template="heat.html",
+            extra={"heads": hours, "rows": rows, "corner": page.text("Local hour")},
+        )
+    ]
+
+
+def _pairs(page: Page, found: GlobalExplanation) -> list[Section]:
+    """Channel by tone."""
+    own = found.expected.loc[
+        found.expected.apply(lambda row: {row["factor_a"], row["factor_b"]} == {"channel", "tone"}, axis=1)
+    ]
+    if own.empty:
+        return []
+    flip = own["factor_a"].iloc[0] == "tone"
+    channel, tone = ("level_b", "level_a") if flip else ("level_a", "level_b")
+    binary = found.about["reward_kind"] == "binary"
+    tones = list(dict.fromkeys(own[tone]))
+    low, high = float(own["mean"].min()), float(own["mean"].max())
+    rows, cells = [], []
+    for name in dict.fromkeys(own[channel]):
+        line = own.loc[own[channel] == name].set_index(tone)
+        row: list[dict[str, Any]] = []
+        told = [Cell(page.label(name), name)]
+        for level in tones:
+            value = float(line.loc[level, "mean"])
+            if pd.isna(value):
+                row.append({"text": "–", "level": None, "best": False})
+                told.append(Cell("–", ""))
+                continue
+            shown = page.formats.percent(value) if binary else page.formats.number(value, 2)
+            step = round(8 * (value - low) / ((high - low) or 1.0))
+            row.append({"text": shown.text, "level": step, "best": value == high})
+            told.append(Cell(shown.text, value))
+        rows.append({"name": page.label(name), "cells": row})
+        cells.append(told)
+    columns = [
+        Column("channel", page.text("Channel"), number=False),
+        *(Column(str(one), page.label(one)) for one in tones),
+    ]
+    return [
+        Section(
+            "tones",
+            page.text("Channel and tone"),
+            "",
+            table=Table("tones", page.text("Expected result by channel and tone"), columns, cells, stacked=False),
+            reading=page.text("Mean over the sampled accounts and the hours that are open to each of them."),
+            template="heat.html",
+            extra={"heads": [page.label(one) for one in tones], "rows": rows, "corner": page.text("Channel")},
+        )
+    ]
+
+
+add_page(router, "drivers", "drivers", build)

@@ -1,0 +1,301 @@
+"""Policy value: what the policy and others would have earned on past contacts, and what the gate said."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.pages.charts import Dot, dots, nice_ticks
+from api.pages.content import Cell, Column, Content, Section, Table, Tile
+from api.pages.drawing import Drawing
+from api.pages.portfolio import Portfolio
+from api.pages.portfolio_pages import add_page
+from api.pages.rendering import Page
+from api.pages.shown import Direction, Estimate, Kind
+from recommender.store.registry import Promotion
+
+__all__ = ["build", "kind_of", "promotions_table", "router", "window_told"]
+
+router = APIRouter()
+
+
+def kind_of(document: dict[str, Any]) -> Kind:
+    """How values of a report are shown: responses as rates, amounts as numbers."""
+    return "rate" if document.get("reward_kind") == "binary" else "number"
+
+
+def window_told(page: Page, document: dict[str, Any]) -> str:
+    """Which decisions a report rests on."""
+    log = document.get("log", {})
+    n = page.formats.count(log.get("n_decisions"))
+    if "first" not in log:
+        return page.text("{n} logged decisions", n=n)
+    first, last = (page.formats.day(datetime.fromisoformat(log[end]).date()) for end in ("first", "last"))
+    return page.text("{n} logged decisions, {first} to {last}", n=n, first=first, last=last)
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  # noqa: ARG001 - nothing to filter by
+    """Build the page."""
+    question = page.text("What would the policy have earned on past contacts?")
+    document = portfolio.document("evaluation")
+    promotions = _promotions(page, portfolio)
+    if document is None:
+        told = page.text("No evaluation has been stored yet.")
+        return Content("policy_value", question, told, sections=promotions)
+    kind = kind_of(document)
+    own = next(one["report"] for one in document["policies"] if one["role"] == "served")
+    change = _estimate(page, kind, own["difference"])
+    notices = []
+    if document["policy_version"] != portfolio.policy_version:
+        notices.append(
+            page.text(
+                "This evaluation is of version {there}; version {here} serves now.",
+                there=document["policy_version"],
+                here=portfolio.policy_version,
+            )
+        )
+    sections = [_policies(page, document, kind), *_slices(page, own, kind), _gate(page, document), *promotions]
+    return Content(
+        "policy_value",
+        question,
+        _answer(page, own["verdict"], change, document),
+        change.direction if own["verdict"] in ("better", "worse") else "unclear",
+        sections,
+        _tiles(page, document, own, kind),
+        notices=notices,
+    )
+
+
+def _estimate(page: Page, kind: Kind, interval: dict[str, Any]) -> Estimate:
+    return page.formats.estimate(kind, interval["value"], interval["low"], interval["high"])
+
+
+def _answer(page: Page, verdict: str, change: Estimate, document: dict[str, Any]) -> str:
+    t = page.text
+    messages = {
+        "better": t("Proven better than what was done: {change} per decision (95% CI {interval}), on {log}."),
+        "worse": t("Proven worse than what was done: {change} per decision (95% CI {interval}), on {log}."),
+        "not proven": t("Not proven either way: {change} per decision (95% CI {interval}), on {log}."),
+        "refused": t("The log cannot say: it hardly shows what the policy would do ({log})."),
+    }
+    return messages[verdict].format(change=change.value.text, interval=change.interval, log=window_told(page, document))
+
+
+def _default(report: dict[str, Any]) -> dict[str, Any]:
+    return next(row for row in report["estimates"] if row["default"])
+
+
+def _names(page: Page) -> dict[str, str]:
+    t = page.text
+    return {
+        "strategy": t("Learnt policy"),
+        "seed_rules": t("Written rules of the trade"),
+        "best_constant": t("Best single action for everybody"),
+    }
+
+
+def _verdicts(page: Page) -> dict[str, tuple[str, str]]:
+    t = page.text
+    return {
+        "better": (t("better"), "above"),
+        "worse": (t("worse"), "below"),
+        "not proven": (t("not proven"), "unclear"),
+        "refused": (t("cannot be said"), "unclear"),
+    }
+
+
+def _tiles(page: Page, document: dict[str, Any], own: dict[str, Any], kind: Kind) -> list[Tile]:
+    value, support = _default(own), own["diagnostics"]
+    logged = page.formats.value(kind, document["logging_value"])
+    return [
+        Tile(
+            page.text("Value per decision"),
+            page.formats.value(kind, value["value"]).text,
+            page.text("what was done: {value}", value=logged),
+        ),
+        Tile(
+            page.text("Matched decisions"),
+            page.formats.count(value["effective_sample_size"]).text,
+            page.text("as many independent ones (effective sample)"),
+        ),
+        Tile(
+            page.text("Not supported"),
+            page.formats.percent(support.get("unsupported_share")).text,
+            page.text("of what the policy would do, the log never shows"),
+        ),
+    ]
+
+
+def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
+    names, verdicts = _names(page), _verdicts(page)
+    cells, marks = [], []
+    for one in document["policies"]:
+        report = one["report"]
+        row = _default(report)
+        value = page.formats.estimate(kind, row["value"], row["ci_low"], row["ci_high"], difference=False)
+        change = _estimate(page, kind, report["difference"])
+        word, tone = verdicts[report["verdict"]]
+        name = names.get(one["name"], one["name"])
+        cells.append(
+            [
+                Cell(name, one["name"]),
+                value.value,
+                Cell(value.interval),
+                Cell(change.value.text, change.value.value, change.direction),
+                Cell(change.interval),
+                page.formats.count(row["effective_sample_size"]),
+                Cell(word, report["verdict"], tone, badge=True),
+            ]
+        )
+        if change.low.value is not None and change.high.value is not None:
+            ends = [float(report["difference"][end]) for end in ("value", "low", "high")]
+            direction: Direction = change.direction if report["verdict"] != "refused" else "unclear"
+            marks.append(Dot(name, ends[0], ends[1], ends[2], change.value.text, direction, one["role"] == "served"))
+    columns = [
+        Column("policy", page.text("Policy"), number=False),
+        Column("value", page.text("Value")),
+        Column("value_ci_95", page.text("95% CI")),
+        Column("difference", page.text("Against what was done")),
+        Column("difference_ci_95", page.text("95% CI")),
+        Column("effective_sample_size", page.text("Effective sample")),
+        Column("verdict", page.text("Verdict"), number=False),
+    ]
+
+    def draw(width: int) -> Drawing:
+        ends = [end for mark in marks for end in (mark.low, mark.high)] + [0.0]
+        ticks = [(place, page.formats.difference(kind, place).text) for place in nice_ticks(min(ends), max(ends), 5)]
+        return dots(marks, width, zero=page.text("what was done"), ticks=ticks)
+
+    return Section(
+        "policies",
+        page.text("Policies on the same past contacts"),
+        page.text("Estimated from {log}; a new policy is judged without being tried.", log=window_told(page, document)),
+        draw if marks else None,
+        page.text("Difference in value per decision from what was done, by policy, with its 95% interval."),
+        Table("policies", page.text("Value per decision"), columns, cells),
+        page.text(
+            "Right of the line: would have earned more than what was done. Estimates are doubly robust and count each "
+            "debtor once; “cannot be said” means that the log hardly shows what that policy would do."
+        ),
+    )
+
+
+def _slices(page: Page, own: dict[str, Any], kind: Kind) -> list[Section]:
+    if not own["slices"]:
+        return []
+    verdicts = _verdicts(page)
+    cells = []
+    for row in own["slices"]:
+        change = page.formats.estimate(kind, row["difference"], row["ci_low"], row["ci_high"])
+        word, tone = verdicts[row["verdict"]]
+        level = page.country(str(row["level"])) if row["slice"] == "country" else page.label(row["level"])
+        cells.append(
+            [
+                Cell(f"{page.label(row['slice'])}: {level}", f"{row['slice']}={row['level']}"),
+                page.formats.count(row["rows"]),
+                Cell(change.value.text, change.value.value, change.direction),
+                Cell(change.interval),
+                Cell(word, row["verdict"], tone, badge=True),
+            ]
+        )
+    columns = [
+        Column("group", page.text("Group"), number=False),
+        Column("decisions", page.text("Decisions")),
+        Column("difference", page.text("Against what was done")),
+        Column("ci_95", page.text("95% CI, all groups together")),
+        Column("verdict", page.text("Verdict"), number=False),
+    ]
+    return [
+        Section(
+            "groups",
+            page.text("By group"),
+            page.text("Does anybody lose by it?"),
+            table=Table("groups", page.text("Difference by group"), columns, cells),
+            reading=page.text("Intervals hold for all groups together, so they are wider than that of the whole."),
+        )
+    ]
+
+
+def _check_names(page: Page) -> dict[str, str]:
+    t = page.text
+    return {
+        "support": t("The log shows what the policy would do"),
+        "gain": t("The gain is proven"),
+        "slices": t("No group is proven to lose"),
+        "weights": t("Logged propensities are calibrated"),
+        "calibration": t("The model keeps its promises"),
+        "confounding": t("The verdict survives an unseen cause"),
+        "claim": t("The claimed gain is supported"),
+        "promise": t("The promised gain is supported"),
+    }
+
+
+def _gate(page: Page, document: dict[str, Any]) -> Section:
+    gate, names = document["gate"], _check_names(page)
+    cells = [
+        [
+            Cell(names.get(name, page.label(name)), name),
+            Cell(
+                page.text("passed") if passed else page.text("failed"), passed, "good" if passed else "no", badge=True
+            ),
+        ]
+        for name, passed in gate["checks"].items()
+    ]
+    columns = [Column("check", page.text("Check"), number=False), Column("result", page.text("Result"), number=False)]
+    told = (
+        page.text("The gate accepts this policy.") if gate["accepted"] else page.text("The gate refuses this policy.")
+    )
+    return Section(
+        "gate",
+        page.text("The promotion gate"),
+        told,
+        table=Table("gate", page.text("What was checked"), columns, cells, stacked=False),
+        reading=page.text("Every check must pass before a policy may serve."),
+    )
+
+
+def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
+    """Who asked for what and when, what the gate said, newest first."""
+    kinds = {"promotion": page.text("promotion"), "rollback": page.text("rollback")}
+    cells = []
+    for one in reversed(promotions):
+        accepted = one.decision == "accepted"
+        cells.append(
+            [
+                Cell(f"{page.formats.instant(one.decided_at)} UTC", one.decided_at.isoformat()),
+                Cell(
+                    page.text("{kind} of version {n}", kind=kinds[one.kind], n=one.version), f"{one.kind} {one.version}"
+                ),
+                one.requested_by,
+                Cell(
+                    page.text("accepted") if accepted else page.text("refused"),
+                    one.decision,
+                    "good" if accepted else "no",
+                    badge=True,
+                ),
+                Cell(" ".join(one.reasons)),
+            ]
+        )
+    columns = [
+        Column("decided_at", page.text("When"), number=False),
+        Column("what", page.text("What"), number=False),
+        Column("requested_by", page.text("Asked for by"), number=False),
+        Column("decision", page.text("Decision"), number=False),
+        Column("reasons", page.text("Reasons as written down"), number=False),
+    ]
+    return Table("promotions", page.text("Requests to change who serves"), columns, cells)
+
+
+def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
+    held = portfolio.promotions()
+    if held is None:
+        told = page.text("No registry is followed, or it did not answer.")
+        return [Section("promotions", page.text("Who decided"), empty=told)]
+    if not held:
+        return [Section("promotions", page.text("Who decided"), empty=page.text("Nobody has asked for a change yet."))]
+    return [Section("promotions", page.text("Who decided"), table=promotions_table(page, held))]
+
+
+add_page(router, "policy_value", "policy-value", build)

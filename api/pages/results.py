@@ -1,0 +1,395 @@
+"""Results: is the policy collecting more than the control group, and by how much."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter
+
+from api.pages.charts import Dot, Point, Series, dots, nice_ticks, trend
+from api.pages.content import Cell, Column, Content, Section, Table, Tile
+from api.pages.drawing import Drawing
+from api.pages.filters import Filter, Filters, read_filters
+from api.pages.portfolio import Portfolio
+from api.pages.portfolio_pages import add_page
+from api.pages.rendering import Page
+from api.pages.shown import Direction, Estimate, Kind, Shown
+from recommender.evaluation.experiment import assign
+from recommender.monitoring.kpi import (
+    FEWEST_ACCOUNTS,
+    FEWEST_EVENTS,
+    account_units,
+    compare_arms,
+    split_p_value,
+    weekly_trend,
+)
+
+__all__ = ["build", "decision_filters", "router"]
+
+router = APIRouter()
+
+_WINDOW_DAYS = 14
+_BROKEN_SPLIT = 0.001
+_TRENDED = ("contactability", "right_party_contact", "promise", "payment", "recovery", "opt_out")
+_IN_TILES = ("recovery", "payment", "right_party_contact", "cost_per_unit")
+
+
+def decision_filters(page: Page, decisions: pd.DataFrame | None, query: dict[str, str], action: str) -> Filters:
+    """Period, stage, product and country, with the choices that the log holds."""
+
+    def choices(name: str) -> list[tuple[str, str]]:
+        if decisions is None or name not in decisions:
+            return []
+        held = sorted(str(value) for value in decisions[name].dropna().unique())
+        return [(value, page.country(value) if name == "country" else page.label(value)) for value in held]
+
+    offered = [
+        Filter("since", page.text("From"), "since"),
+        Filter("until", page.text("To"), "until"),
+        Filter("stage", page.text("Stage"), choices=choices("stage")),
+        Filter("product", page.text("Product"), choices=choices("product")),
+        Filter("country", page.text("Country"), choices=choices("country")),
+    ]
+    shown = [one for one in offered if one.kind != "choice" or one.choices]
+    read = read_filters(shown, query, action)
+    named = [
+        Filter(one.name, one.title, one.kind, one.choices or _day_choice(page, one.chosen), one.chosen)
+        for one in read.filters
+    ]
+    return Filters(named, action)
+
+
+def _day_choice(page: Page, chosen: str) -> list[tuple[str, str]]:
+    return [(chosen, page.formats.day(pd.Timestamp(chosen).date()).text)] if chosen else []
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
+    """Build the page."""
+    question = page.text("Is the policy collecting more than the control group?")
+    decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
+    filters = decision_filters(page, decisions, query, page.url("results"))
+    if decisions is None or outcomes is None or decisions.empty:
+        return Content("results", question, page.text("No decisions have been logged yet."), filters=filters)
+    settings = portfolio.settings
+    if settings.holdout_experiment is None:
+        told = page.text("There is no control group, so nothing says what the policy adds.")
+        notice = page.text("Name one with RECOMMENDER_HOLDOUT_EXPERIMENT and leave its debtors to the old way.")
+        return Content("results", question, told, filters=filters, notices=[notice])
+    key = json.dumps([len(decisions), len(outcomes), filters.query])
+    compared = portfolio.kept("results", key, lambda: _compute(portfolio, decisions, outcomes, filters))
+    if compared is None:
+        return Content("results", question, page.text("No decision passes these filters."), filters=filters)
+    return _content(page, question, filters, compared)
+
+
+def _compute(
+    portfolio: Portfolio, decisions: pd.DataFrame, outcomes: pd.DataFrame, filters: Filters
+) -> dict[str, Any] | None:
+    settings = portfolio.settings
+    part = decisions.loc[filters.rows(decisions)].reset_index(drop=True)
+    if part.empty:
+        return None
+    told = outcomes.loc[outcomes["decision_id"].isin(part["decision_id"])]
+    shares = {"policy": 1.0 - settings.holdout_share, "holdout": settings.holdout_share}
+    debtors = part["debtor_id"].unique()
+    arm_of = dict(zip(debtors, assign(debtors, str(settings.holdout_experiment), shares), strict=True))
+    arm = part["debtor_id"].map(arm_of).to_numpy(dtype=object)
+    costs = portfolio.document("costs")
+    units = account_units(part, told, arm, costs)
+    return {
+        "table": compare_arms(units),
+        "trend": weekly_trend(part, told, arm, costs, window_days=_WINDOW_DAYS),
+        "split": split_p_value(units, settings.holdout_share),
+        "n_debtors": units["debtor_id"].nunique(),
+        "n_accounts": {arm: int((units["arm"] == arm).sum()) for arm in ("policy", "holdout")},
+        "policy_accounts": units.loc[units["arm"] == "policy", "currency"].value_counts().to_dict(),
+        "share": settings.holdout_share,
+    }
+
+
+# -- what is shown ---------------------------------------------------------------------------------------------------
+def kpi_names(page: Page) -> dict[str, tuple[str, str]]:
+    """Name and definition of each figure."""
+    t = page.text
+    return {
+        "contactability": (t("Contactability"), t("accounts of whom a contact connected")),
+        "right_party_contact": (t("Right-party contact"), t("accounts whose debtor answered")),
+        "promise": (t("Promise to pay"), t("accounts with a promise")),
+        "promise_kept": (t("Promise kept"), t("of the accounts with a promise")),
+        "payment": (t("Payment"), t("accounts that paid anything")),
+        "recovery": (t("Recovered per account"), t("amount paid over accounts")),
+        "recovery_rate": (t("Recovery rate"), t("amount paid over balance at the first decision")),
+        "cost_per_unit": (t("Cost per 100 recovered"), t("contact cost over amount paid")),
+        "contacts": (t("Contacts per account"), t("contacts made over accounts")),
+        "opt_out": (t("Opt-outs per 1,000"), t("accounts that closed a channel")),
+        "complaint": (t("Complaints per 1,000"), t("accounts that complained")),
+    }
+
+
+def _kind(row: Any) -> tuple[Kind, float]:
+    """How a figure is formatted, and what it is multiplied by before."""
+    kinds: dict[str, tuple[Kind, float]] = {"price": ("number", 100.0), "number": ("number", 1.0)}
+    return kinds.get(row.kind, (row.kind, 1.0))
+
+
+def _title(page: Page, row: Any) -> str:
+    name = kpi_names(page)[row.kpi][0]
+    return f"{name} ({row.currency})" if row.currency else name
+
+
+def _value(page: Page, row: Any, arm: str) -> Shown:
+    kind, scale = _kind(row)
+    value = getattr(row, arm)
+    return page.formats.value(kind, None if pd.isna(value) else scale * value, currency=row.currency)
+
+
+def _difference(page: Page, row: Any) -> Estimate | None:
+    if row.state != "ok":
+        return None
+    kind, scale = _kind(row)
+    return page.formats.estimate(kind, scale * row.difference, scale * row.low, scale * row.high, currency=row.currency)
+
+
+def _good(row: Any, direction: str) -> str:
+    """Colour of a direction: blue in favour, orange against; neither where more is not better or worse."""
+    if direction not in ("above", "below") or row.higher_is_better is None or pd.isna(row.higher_is_better):
+        return "unclear"
+    return "above" if (direction == "above") == bool(row.higher_is_better) else "below"
+
+
+def _state(page: Page, row: Any) -> str:
+    if row.state == "few accounts":
+        fewest = min(row.n_policy, row.n_holdout)
+        return page.text(
+            "Only {n} accounts in one group; {needed} are needed.",
+            n=page.formats.count(fewest),
+            needed=page.formats.count(FEWEST_ACCOUNTS),
+        )
+    if row.state == "few events":
+        return page.text("Fewer than {n} such accounts: not compared.", n=FEWEST_EVENTS)
+    return page.text("Not known: nothing to divide by, or no costs were given.")
+
+
+def _content(page: Page, question: str, filters: Filters, held: dict[str, Any]) -> Content:
+    rows = list(held["table"].itertuples(index=False))
+    answer, tone = _answer(page, rows, held)
+    notices = []
+    if held["split"] < _BROKEN_SPLIT:
+        notices.append(
+            page.text(
+                "The split of debtors is not the planned one: the assignment or the log is broken. Do not read on."
+            )
+        )
+    return Content(
+        "results",
+        question,
+        answer,
+        tone,
+        [_compared(page, rows, held), *_trends(page, held["trend"])],
+        _tiles(page, rows),
+        filters,
+        notices,
+    )
+
+
+def _answer(page: Page, rows: list[Any], held: dict[str, Any]) -> tuple[str, str]:
+    """What the policy collected beyond the control, in money where it can be said."""
+    money = [row for row in rows if row.kpi == "recovery"]
+    told, tones = [], []
+    for row in money:
+        change = _difference(page, row)
+        if change is None:
+            continue
+        n = held["policy_accounts"].get(row.currency, 0)
+        total = page.formats.estimate(
+            "money", n * row.difference, n * row.low, n * row.high, currency=row.currency, difference=False
+        )
+        tones.append(change.direction)
+        sentence = {
+            "above": page.text("the policy collected {more} more per account than the control group"),
+            "below": page.text("the policy collected {less} less per account than the control group"),
+            "unclear": page.text("no difference in recovery per account is proven ({more})"),
+        }[change.direction]
+        less = page.formats.money(abs(row.difference), row.currency).text
+        interval = page.text("95% CI {interval}", interval=change.interval)
+        more = change.value.text if change.direction == "unclear" else less
+        whole = page.text("in all {total}", total=total.value.text) if change.direction == "above" else ""
+        bits = "; ".join(bit for bit in (interval, whole) if bit)
+        told.append(f"{sentence.format(more=more, less=less)} ({bits})")
+    if not told:
+        fewest = min(held["n_accounts"].values())
+        return (
+            page.text(
+                "Only {n} accounts in one of the groups; at least {needed} are needed. The difference is not shown.",
+                n=page.formats.count(fewest),
+                needed=page.formats.count(FEWEST_ACCOUNTS),
+            )
+            if fewest < FEWEST_ACCOUNTS
+            else page.text("Recovery cannot be compared here."),
+            "unclear",
+        )
+    text = "; ".join(told)
+    tone = "above" if set(tones) == {"above"} else "below" if set(tones) == {"below"} else "unclear"
+    return text[:1].upper() + text[1:] + ".", tone
+
+
+def _tiles(page: Page, rows: list[Any]) -> list[Tile]:
+    tiles = []
+    for row in rows:
+        if row.kpi not in _IN_TILES:
+            continue
+        change = _difference(page, row)
+        if change is None:
+            tiles.append(Tile(_title(page, row), _value(page, row, "policy").text, page.text("not compared")))
+            continue
+        said = page.text("{change} against control", change=change.value.text)
+        tiles.append(Tile(_title(page, row), _value(page, row, "policy").text, said, _good(row, change.direction)))
+    return tiles
+
+
+def _compared(page: Page, rows: list[Any], held: dict[str, Any]) -> Section:
+    names = kpi_names(page)
+    cells, marks = [], []
+    for row in rows:
+        change = _difference(page, row)
+        name = Cell(_title(page, row), note=names[row.kpi][1])
+        values = [_value(page, row, "policy"), _value(page, row, "holdout")]
+        counts = [page.formats.count(row.n_policy), page.formats.count(row.n_holdout)]
+        if change is None:
+            cells.append([name, *values, Cell("–", ""), Cell(_state(page, row), "", "unclear"), *counts])
+            continue
+        tone = _good(row, change.direction)
+        cells.append([name, *values, Cell(change.value.text, change.value.value, tone), Cell(change.interval), *counts])
+        if not pd.isna(row.holdout) and row.holdout:
+            scale = abs(row.holdout)
+            direction: Direction = "above" if tone == "above" else "below" if tone == "below" else "unclear"
+            ends = [row.difference / scale, row.low / scale, row.high / scale]
+            placed = [float(np.clip(end, -9.9, 9.9)) for end in ends]
+            marks.append(Dot(_title(page, row), placed[0], placed[1], placed[2], change.value.text, direction))
+    columns = [
+        Column("kpi", page.text("Figure"), number=False),
+        Column("policy", page.text("Policy")),
+        Column("control", page.text("Control")),
+        Column("difference", page.text("Difference")),
+        Column("interval_95", page.text("95% CI")),
+        Column("accounts_policy", page.text("Accounts, policy")),
+        Column("accounts_control", page.text("Accounts, control")),
+    ]
+    shown = [
+        mark for mark in marks if max(abs(mark.low), abs(mark.high)) <= 3.0
+    ]  # one rare event would stretch the axis for all
+
+    def draw(width: int) -> Drawing:
+        ends = [end for mark in shown for end in (mark.low, mark.high)] or [-1.0, 1.0]
+        ticks = [
+            (place, page.formats.percent(place, 0).text) for place in nice_ticks(min(*ends, 0.0), max(*ends, 0.0), 5)
+        ]
+        return dots(shown, width, zero=page.text("control"), ticks=ticks)
+
+    n = held["n_accounts"]
+    return Section(
+        "figures",
+        page.text("Policy against control"),
+        page.text(
+            "{policy} accounts under the policy, {control} in the control group ({share} of debtors, drawn at random).",
+            policy=page.formats.count(n["policy"]),
+            control=page.formats.count(n["holdout"]),
+            share=page.formats.percent(held["share"], 0),
+        ),
+        draw if shown else None,
+        page.text("Difference of each figure from the control group, relative to it, with its 95% interval."),
+        Table("figures", page.text("Every figure with its interval"), columns, cells),
+        page.text(
+            "Left and right of the line: less and more than the control group, relative to its level. Blue is in "
+            "favour, orange against; grey: the interval includes no difference. Intervals count each debtor once."
+        ),
+    )
+
+
+def _trends(page: Page, frame: pd.DataFrame) -> list[Section]:
+    """One small picture of weeks a figure."""
+    sections = []
+    weeks = sorted(frame["week"].unique())
+    if len(weeks) < 2:
+        return []
+    for kpi in _TRENDED:
+        part = frame.loc[frame["kpi"] == kpi]
+        for currency in part["currency"].dropna().unique().tolist() or [None]:
+            own = part if currency is None else part.loc[part["currency"] == currency]
+            sections.append(_trend(page, own.sort_values("week"), currency))
+    return sections
+
+
+def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
+    rows = list(part.itertuples(index=False))
+    title = _title(page, rows[0])
+    kind, scale = _kind(rows[0])
+
+    def number(value: float) -> float | None:
+        return None if pd.isna(value) else scale * float(value)
+
+    cells = []
+    for row in rows:
+        change = _difference(page, row)
+        week = page.formats.day(pd.Timestamp(row.week).date())
+        note = "" if row.complete else page.text("still open")
+        told = Cell(change.value.text, change.value.value, _good(row, change.direction)) if change else Cell("–", "")
+        cells.append(
+            [Cell(week.text, week.value, note=note), _value(page, row, "policy"), _value(page, row, "holdout"), told,
+             Cell(change.interval if change else "–")]
+        )  # fmt: skip
+
+    def points(arm: str) -> list[Point]:
+        held = []
+        for row in rows:
+            at, value = float(pd.Timestamp(row.week).toordinal()), number(getattr(row, arm))
+            shown = page.formats.value(kind, value, currency=currency).text
+            held.append(
+                Point(at, value, hollow=not row.complete, title=f"{page.formats.day(row.week.date())}: {shown}")
+            )
+        return held
+
+    def draw(width: int) -> Drawing:
+        lines = [
+            Series(page.text("Control"), points("holdout"), "unclear"),
+            Series(page.text("Policy"), points("policy"), "for"),
+        ]
+        top = max((point.y or 0.0 for one in lines for point in one.points), default=1.0)
+        ticks = [
+            (place, page.formats.money(place, currency, compact=True) if kind == "money" and currency
+             else page.formats.value(kind, place, decimals=None if kind == "number" else (1 if top < 0.05 else 0)))
+            for place in nice_ticks(0.0, top * 1.08 or 1.0, 4)
+        ]  # fmt: skip
+        labels = [
+            (float(pd.Timestamp(row.week).toordinal()), page.formats.short_day(row.week.date()).text) for row in rows
+        ]
+        return trend(lines, width, labels=labels, ticks=ticks)
+
+    key = f"week-{rows[0].kpi}" + (f"-{currency}" if currency else "")
+    columns = [
+        Column("week", page.text("Week from"), number=False),
+        Column("policy", page.text("Policy")),
+        Column("control", page.text("Control")),
+        Column("difference", page.text("Difference")),
+        Column("interval_95", page.text("95% CI")),
+    ]
+    return Section(
+        key,
+        page.text("{figure} by week", figure=title),
+        "",
+        draw,
+        page.text("{figure} by week of the decision, policy and control group.", figure=title),
+        Table(key, page.text("{figure} by week", figure=title), columns, cells),
+        page.text(
+            "By week of the decision; what happened within {days} days of it counts. Open circles: not all days have "
+            "passed yet.",
+            days=_WINDOW_DAYS,
+        ),
+        open=False,
+    )
+
+
+add_page(router, "results", "results", build)

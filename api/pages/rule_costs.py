@@ -1,0 +1,128 @@
+"""Rule costs: what the policy would lose without a channel, an hour or a tone, and under a rule pack."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.pages.charts import Dot, dots, nice_ticks
+from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.drawing import Drawing
+from api.pages.policy_value import kind_of, window_told
+from api.pages.portfolio import Portfolio
+from api.pages.portfolio_pages import add_page
+from api.pages.rendering import Page
+
+__all__ = ["build", "router"]
+
+router = APIRouter()
+
+_LEVER = re.compile(r"without (?P<factor>\S+) (?P<level>.+)")
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  # noqa: ARG001 - nothing to filter by
+    """Build the page."""
+    question = page.text("What does each rule or missing lever cost?")
+    document = portfolio.document("rule_costs")
+    if document is None or not document["rules"]:
+        return Content("rule_costs", question, page.text("No price of rules has been computed yet."))
+    kind = kind_of(document)
+    words = {
+        "costs": (page.text("costs"), "below"),
+        "gains": (page.text("gains"), "above"),
+        "free": (page.text("free"), "unclear"),
+        "not proven": (page.text("not proven"), "unclear"),
+        "refused": (page.text("cannot be said"), "unclear"),
+    }
+    cells, marks = [], []
+    known = [row for row in document["rules"] if row.get("value_lost") is not None]
+    for row in sorted(known, key=lambda row: -row["value_lost"]):
+        name = rule_name(page, row["rule"])
+        lost = page.formats.estimate(kind, -row["value_lost"], -row["ci_high"], -row["ci_low"])
+        word, tone = words[row["verdict"]]
+        cells.append(
+            [
+                Cell(name, row["rule"]),
+                page.formats.percent(row["probability_moved"]),
+                Cell(lost.value.text, lost.value.value, tone),
+                Cell(lost.interval),
+                Cell(word, row["verdict"], tone, badge=True),
+            ]
+        )
+        marks.append(
+            Dot(
+                name,
+                -row["value_lost"],
+                -row["ci_high"],
+                -row["ci_low"],
+                lost.value.text,
+                "below" if row["verdict"] == "costs" else "above" if row["verdict"] == "gains" else "unclear",
+            )
+        )
+    columns = [
+        Column("rule", page.text("Rule or lever"), number=False),
+        Column("probability_moved", page.text("Decisions moved")),
+        Column("change", page.text("Change per decision")),
+        Column("ci_95", page.text("95% CI")),
+        Column("verdict", page.text("Verdict"), number=False),
+    ]
+
+    def draw(width: int) -> Drawing:
+        ends = [end for mark in marks for end in (mark.low, mark.high)]
+        places = nice_ticks(min(*ends, 0.0), max(*ends, 0.0), 5)
+        ticks = [(place, page.formats.difference(kind, place).text) for place in places]
+        return dots(marks, width, zero=page.text("no cost"), ticks=ticks)
+
+    section = Section(
+        "rules",
+        page.text("Change in value per decision"),
+        page.text("Estimated from {log}.", log=window_told(page, document)),
+        draw,
+        page.text("Change in value per decision under each rule, with its 95% interval."),
+        Table("rules", page.text("Price of rules and levers"), columns, cells),
+        page.text(
+            "Left of the line: the policy earns less when the rule holds, after it has moved to its next best actions. "
+            "Grey: the interval includes no cost, or the log cannot say."
+        ),
+    )
+    return Content("rule_costs", question, _answer(page, document), "unclear", [section])
+
+
+def _answer(page: Page, document: dict[str, Any]) -> str:
+    kind = kind_of(document)
+    proven = [row for row in document["rules"] if row["verdict"] == "costs"]
+    if not proven:
+        return page.text("No rule or lever is proven to cost anything on {log}.", log=window_told(page, document))
+    dearest = max(proven, key=lambda row: row["value_lost"])
+    lost = page.formats.estimate(kind, -dearest["value_lost"], -dearest["ci_high"], -dearest["ci_low"])
+    return page.text(
+        "The dearest is “{rule}”: {lost} per decision (95% CI {interval}). {n} of {all} are proven to cost something.",
+        rule=rule_name(page, dearest["rule"]),
+        lost=lost.value.text,
+        interval=lost.interval,
+        n=len(proven),
+        all=len(document["rules"]),
+    )
+
+
+def rule_name(page: Page, name: str) -> str:
+    """Rule in the reader's words."""
+    if name.startswith("pack "):
+        return page.text("Rule pack {pack}", pack=name.removeprefix("pack "))
+    found = _LEVER.fullmatch(name)
+    if found is None:
+        return name
+    factor, level = found["factor"], found["level"]
+    if factor == "hour":
+        ends = level.split(" to ")
+        return page.text("Without the hours {a} to {b}", a=f"{ends[0]}:00", b=f"{int(ends[-1]) + 1}:00")
+    if factor == "channel":
+        return page.text("Without the channel {level}", level=page.label(level))
+    if factor == "tone":
+        return page.text("Without the tone {level}", level=page.label(level))
+    return page.text("Without {factor} {level}", factor=page.label(factor), level=page.label(level))
+
+
+add_page(router, "rule_costs", "rule-costs", build)

@@ -1,0 +1,203 @@
+"""Reports that the managers' pages read, as JSON: off-policy evaluation, price of rules, what drives results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.rule_masks import lever_masks, pack_mask
+from recommender.evaluation.gate import decide as ask_gate
+from recommender.evaluation.report import PolicyReport
+from recommender.explanation import explain_portfolio
+from recommender.off_policy import OffPolicyEvaluator
+from recommender.seed_rules import applies_to
+from recommender.strategy import ContactStrategy
+
+__all__ = ["drivers_document", "evaluation_document", "rule_costs_document"]
+
+_FORMAT = 1
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CALIBRATION_GROUPS = 10
+
+
+def evaluation_document(
+    evaluator: OffPolicyEvaluator, strategy: ContactStrategy, *, slice_by: Sequence[str] = (), confidence: float = 0.95
+) -> dict[str, Any]:
+    """What the strategy, the seed rules and the best single action would have earned on a log, and the gate's answer.
+
+    Returns
+    -------
+    dict
+        ``format``, ``made_at``, ``policy_version``, ``confidence``, ``log`` (window, sizes), ``reward_kind``,
+        ``policies``: list of ``name``, ``role`` and ``report`` (:meth:`PolicyReport.to_dict`), the strategy first;
+        ``gate`` and ``calibration`` (see :func:`calibration_curve`).
+    """
+    log = evaluator.log
+    slices = {name: log.context[name].to_numpy() for name in slice_by}
+    own = evaluator.evaluate(strategy, confidence=confidence, slices=slices or None)
+    gate = ask_gate(own, calibration_error=_promised_error(evaluator, strategy, own))
+    policies = [{"name": "strategy", "role": "served", "report": own.to_dict()}]
+    others = ["best_constant"]
+    if applies_to(log.actions, list(log.context.columns)):
+        others.insert(0, "seed_rules")
+    for name in others:
+        report = evaluator.evaluate(name, confidence=confidence)
+        policies.append({"name": name, "role": "baseline", "report": report.to_dict()})
+    mature = log.reward[log.mature]
+    return {
+        "format": _FORMAT,
+        "made_at": datetime.now(UTC).isoformat(),
+        "policy_version": strategy.version_,
+        "confidence": confidence,
+        "reward_kind": log.reward_kind,
+        "log": {**_window(log.time), "n_decisions": len(log), "n_mature": len(mature), "n_debtors": _n(log.groups)},
+        "logging_value": float(mature.mean()),
+        "policies": policies,
+        "gate": gate.to_dict(),
+        "calibration": calibration_curve(evaluator, strategy),
+    }
+
+
+def calibration_curve(evaluator: OffPolicyEvaluator, strategy: ContactStrategy) -> list[dict[str, float]]:
+    """Predicted and observed reward of the logged actions, by tenth of the prediction, with 95 % intervals."""
+    part = evaluator.part
+    predicted = strategy.log_expected_reward(part)[np.arange(len(part)), part.action]
+    edges = np.quantile(predicted, np.linspace(0.0, 1.0, _CALIBRATION_GROUPS + 1)[1:-1])
+    group = np.searchsorted(np.unique(edges), predicted)
+    answer = []
+    for number in np.unique(group):
+        here = group == number
+        n, mean = int(here.sum()), float(part.reward[here].mean())
+        half = 1.96 * float(part.reward[here].std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+        answer.append(
+            {
+                "predicted": float(predicted[here].mean()),
+                "observed": mean,
+                "low": max(0.0, mean - half),
+                "high": mean + half,
+                "n": n,
+            }
+        )
+    return answer
+
+
+def rule_costs_document(
+    evaluator: OffPolicyEvaluator, strategy: ContactStrategy, packs: Sequence[tuple[Path, str]] = ()
+) -> dict[str, Any]:
+    """What the policy loses without each level of each factor, and under each rule pack.
+
+    Parameters
+    ----------
+    evaluator : OffPolicyEvaluator
+    strategy : ContactStrategy
+    packs : sequence of (log file, pack id)
+        Packs to price; the file of the evaluator's log holds the facts of the accounts.
+    """
+    masks = dict(lever_masks(evaluator.log.actions))
+    masks |= {f"pack {pack}": pack_mask(path, evaluator.log, pack) for path, pack in packs}
+    table = evaluator.price_of_rules(strategy, masks)
+    rows = [{name: _plain(value) for name, value in row.items()} for row in table.to_dict(orient="records")]
+    log = evaluator.log
+    return {
+        "format": _FORMAT,
+        "made_at": datetime.now(UTC).isoformat(),
+        "policy_version": strategy.version_,
+        "reward_kind": log.reward_kind,
+        "log": {**_window(log.time), "n_decisions": len(log)},
+        "rules": rows,
+    }
+
+
+def drivers_document(
+    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, seed: int = 0, sample: int = 1_000
+) -> dict[str, Any]:
+    """What drives results over the portfolio, the best hours and the best tone of each channel.
+
+    Returns
+    -------
+    dict
+        ``explanation``: :meth:`GlobalExplanation.to_dict`; ``hours``: mean expected reward by ``weekday`` and ``hour``
+        with ``best_share``, the share of accounts whose best hour it is.
+    """
+    by = [name for name in ("stage", "product", "country", *strategy.actions_.factor_names) if name != "hour"]
+    found = explain_portfolio(
+        strategy,
+        accounts,
+        by=[name for name in by if name in accounts.columns or name in strategy.actions_.factors],
+        sample=sample,
+        random_state=seed,
+        as_of=as_of,
+        groups=None,
+    )
+    return {
+        "format": _FORMAT,
+        "made_at": datetime.now(UTC).isoformat(),
+        "policy_version": strategy.version_,
+        "explanation": found.to_dict(),
+        "hours": _hours(strategy, accounts, as_of=as_of, seed=seed, sample=min(sample, 400)),
+    }
+
+
+def _hours(
+    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, seed: int, sample: int
+) -> list[dict[str, Any]]:
+    """Mean expected reward of the best channel and tone at each hour of each weekday, over a sample of accounts."""
+    actions = strategy.actions_
+    if "hour" not in actions.factors or "weekday" not in accounts.columns:
+        return []
+    rows = np.sort(np.random.default_rng(seed).permutation(len(accounts))[:sample])
+    frame = accounts.iloc[rows].reset_index(drop=True)
+    hour = actions.codes[: actions.n_contact_actions, actions.factor_names.index("hour")]
+    levels = list(actions.factors["hour"])
+    answer = []
+    for weekday in _WEEKDAYS:
+        rewards = strategy.expected_reward(frame.assign(weekday=weekday), as_of=as_of)[:, : actions.n_contact_actions]
+        best = np.column_stack([rewards[:, hour == code].max(axis=1) for code in range(len(levels))])
+        first = best.argmax(axis=1)
+        for code, level in enumerate(levels):
+            answer.append(
+                {
+                    "weekday": weekday,
+                    "hour": int(level),
+                    "mean": float(best[:, code].mean()),
+                    "standard_error": float(best[:, code].std(ddof=1) / math.sqrt(len(best))),
+                    "best_share": float((first == code).mean()),
+                    "n_accounts": len(best),
+                }
+            )
+    return answer
+
+
+def _promised_error(evaluator: OffPolicyEvaluator, strategy: ContactStrategy, report: PolicyReport) -> float | None:
+    """How far what the model promises for its own policy lies outside the estimate's interval, relative to it."""
+    probabilities = evaluator.probabilities(strategy)
+    low, high, value = (float(report.default[name]) for name in ("ci_low", "ci_high", "value"))
+    if probabilities is None or not np.isfinite([low, high]).all() or value == 0:
+        return None
+    promised = float((probabilities * strategy.log_expected_reward(evaluator.part)).sum(axis=1).mean())
+    return (promised - min(max(promised, low), high)) / abs(value)
+
+
+def _window(time: Any) -> dict[str, str]:
+    if time is None:
+        return {}
+    moments = pd.to_datetime(pd.Series(time), utc=True)
+    return {"first": moments.min().isoformat(), "last": moments.max().isoformat()}
+
+
+def _n(groups: Any) -> int:
+    return len(np.unique(groups))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
