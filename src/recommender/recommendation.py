@@ -15,9 +15,9 @@ from recommender.features.account_history import AccountHistory
 from recommender.local_time import next_occurrence
 from recommender.ranking import dispatch_numbers, rank_actions
 
-__all__ = ["Belief", "Moment", "contact_instants", "nothing_learnt", "recommendation_frame"]
+__all__ = ["FEW", "Belief", "Moment", "contact_instants", "nothing_learnt", "recommendation_frame"]
 
-_FEW = 5  # logged tries on accounts like this one, under which an action counts as hardly ever tried
+FEW = 5  # logged tries on accounts like this one, under which an action counts as hardly ever tried
 
 
 class Ranked(Protocol):
@@ -143,7 +143,7 @@ def recommendation_frame(
     frame["hi"] = belief.hi[row, position]
     frame["propensity"] = probabilities[row, action]
     frame["evidence"] = belief.evidence[row, position]
-    frame["support"] = frame["evidence"] >= _FEW
+    frame["support"] = frame["evidence"] >= FEW
     frame["contact_at"] = _contact_at(accounts, actions, moment, row, action)
     frame["deterministic"] = draws_nothing
     return frame

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 
-__all__ = ["STAGES", "applies_to", "seed_rule_scores", "stage_of"]
+__all__ = ["STAGES", "applies_to", "scores_by_stage", "seed_rule_scores", "stage_of"]
 
 STAGES = ("preventive", "administrative", "extrajudicial", "judicial")
 _LAST_DAY = (0, 30, 90)
@@ -65,8 +65,12 @@ def seed_rule_scores(accounts: pd.DataFrame, actions: ActionSpace, *, as_of: Any
         A score that orders by channel, then tone, then hour. ``NO_CONTACT`` and actions the advice does not name
         score least.
     """
-    per_stage = np.stack([_scores_of_stage(stage, actions) for stage in STAGES])
-    return per_stage[_stages(accounts, as_of)]
+    return scores_by_stage(actions)[_stages(accounts, as_of)]
+
+
+def scores_by_stage(actions: ActionSpace) -> NDArray[np.float64]:
+    """The same for each of ``STAGES``, shape (n_stages, n_actions)."""
+    return np.stack([_scores_of_stage(stage, actions) for stage in STAGES])
 
 
 def _stages(accounts: pd.DataFrame, as_of: Any | None) -> NDArray[np.int64]:

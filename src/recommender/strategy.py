@@ -22,6 +22,7 @@ from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
 from recommender.features.account_history import AccountHistory
 from recommender.history.context import accounts_context, log_context
 from recommender.history.feedback import LoggedFeedback
+from recommender.learning.compiled import Scored
 from recommender.learning.reward import RewardModel
 from recommender.learning.training_log import mature_sample, training_set_of
 from recommender.learning.tree_search import tree_settings
@@ -41,7 +42,7 @@ __all__ = ["ContactStrategy"]
 
 PolicyKind = Literal["softmax", "epsilon", "thompson", "greedy"]
 _POLICIES = ("softmax", "epsilon", "thompson", "greedy")
-_CHUNK = 20_000
+_CHUNK = 8_192
 _TEMPERATURE_SAMPLE = 5_000
 _THOMPSON_DRAWS = 64
 
@@ -295,7 +296,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         for rows in _chunks(len(frame)):
             part = frame.iloc[rows].reset_index(drop=True)
             context = self._context_of(part, history, as_of)
-            rewards = self._rewards(context)
+            scored = self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context))
+            rewards = self.served_rewards(scored)
             parts.append(
                 recommendation_frame(
                     self,
@@ -308,7 +310,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                     moment=moment,
                     explore=explore,
                     seed=seed,
-                    believe=partial(self._belief, context),
+                    believe=partial(self.belief, scored),
                 )
             )
         if not parts:
@@ -317,8 +319,15 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
     # -- the pieces ----------------------------------------------------------------------------------------------
     def _rewards(self, context: pd.DataFrame) -> NDArray[np.float64]:
-        """Expected rewards; leaving an account alone earns 0 where the log never shows it (no response to nothing)."""
-        rewards = self.reward_model_.expected_reward(context)
+        """Expected rewards of context rows."""
+        return self._without_logged_idleness(self.reward_model_.expected_reward(context))
+
+    def served_rewards(self, scored: Scored) -> NDArray[np.float64]:
+        """Expected rewards of scored accounts."""
+        return self._without_logged_idleness(scored.expected_reward)
+
+    def _without_logged_idleness(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Leaving an account alone earns 0 where the log never shows it: no response to nothing."""
         idle = self.actions_.no_contact_index
         if idle is not None and self.action_counts_[idle] == 0:
             rewards[:, idle] = 0.0
@@ -327,21 +336,29 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _probabilities(
         self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
     ) -> NDArray[np.float64]:
-        if self.policy == "softmax":
-            return softmax(rewards, eligible, self.temperature_, self.epsilon)
         if self.policy == "thompson":
             rng = np.random.default_rng(self.random_state)
             draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
             return thompson(draws, eligible, self.epsilon)
+        return self.served_probabilities(rewards, eligible)
+
+    def served_probabilities(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Probabilities from expected rewards and the mask alone: every policy but Thompson sampling."""
+        if self.policy == "softmax":
+            return softmax(rewards, eligible, self.temperature_, self.epsilon)
         return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
 
     def _belief(self, context: pd.DataFrame, ranked: NDArray[np.int64]) -> Belief:
+        """As :meth:`belief`, of context rows that are scored for it."""
+        return self.belief(self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context)), ranked)
+
+    def belief(self, scored: Scored, ranked: NDArray[np.int64]) -> Belief:
         """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition."""
-        lo, hi = self.reward_model_.expected_reward_interval(context, ranked)
+        lo, hi = scored.interval(ranked)
         idle = self.actions_.no_contact_index
         if idle is not None and self.action_counts_[idle] == 0:
             lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
-        return Belief(lo, hi, np.take_along_axis(self.reward_model_.evidence(context), ranked, axis=1))
+        return Belief(lo, hi, scored.evidence(ranked))
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(

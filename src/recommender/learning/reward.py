@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
+from recommender.learning.compiled import CompiledReward
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
@@ -67,6 +69,7 @@ class RewardModel:
         RewardModel
             Itself.
         """
+        self.__dict__.pop("compiled", None)
         self._tree_settings = tree_settings
         self.actions_ = training.actions
         self._encoder = ContextEncoder.fit(training.context, training.categorical)
@@ -179,12 +182,15 @@ class RewardModel:
         """
         expected = np.empty((len(context), len(self.actions_)))
         X = self._encoder.transform(context)
-        with threadpool_limits(limits=1, user_api="blas"):
-            for start in range(0, len(X), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                scores = {name: part.scores(X[rows], n_jobs=self._n_jobs) for name, part in self._parts.items()}
-                expected[rows] = self._combine(scores.get("event"), scores.get("amount"))
+        for start in range(0, len(X), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            expected[rows] = self.compiled.score(X[rows]).expected_reward
         return expected
+
+    @cached_property
+    def compiled(self) -> CompiledReward:
+        """The model as it is served: one fused pass for all members."""
+        return CompiledReward(self, self._n_jobs)
 
     def expected_reward_interval(
         self, context: pd.DataFrame, actions_index: NDArray[np.int64], *, deviations: float = 1.96
@@ -204,17 +210,10 @@ class RewardModel:
         """
         low, high = (np.empty(actions_index.shape) for _ in range(2))
         X = self._encoder.transform(context)
-        with threadpool_limits(limits=1, user_api="blas"):
-            for start in range(0, len(X), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                scores = {name: part.scores(X[rows], n_jobs=self._n_jobs) for name, part in self._parts.items()}
-                spread = {name: part.spread(X[rows], n_jobs=self._n_jobs) for name, part in self._parts.items()}
-                for end, sign in ((low, -1.0), (high, 1.0)):
-                    moved = {name: scores[name] + sign * deviations * spread[name] for name in scores}
-                    combined = self._combine(moved.get("event"), moved.get("amount"))
-                    end[rows] = np.take_along_axis(combined, actions_index[rows], axis=1)
-        # a negative amount grows with its probability: order the ends
-        low, high = np.minimum(low, high), np.maximum(low, high)
+        for start in range(0, len(X), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            found = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
+            low[rows], high[rows] = found
         return low, high
 
     def sample_expected_reward(self, context: pd.DataFrame, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -239,6 +238,11 @@ class RewardModel:
         """
         first = next(iter(self._parts.values()))
         return self._evidence.tries(first.designs["linear"].transform(self._encoder.transform(context)))
+
+    @property
+    def evidence_table(self) -> EvidenceTable:
+        """Logged tries by segment of alike accounts."""
+        return self._evidence
 
     # -- what explanations need ----------------------------------------------------------------------------------
     @property

@@ -1,0 +1,220 @@
+"""The reward model as it is served: one fused pass over context, then the trees' kernel, then the calibration.
+
+The stack may hold ten regressions; for scoring they are one matrix. Whatever a member is that is neither a plain
+regression nor trees still counts, through its own ``scores``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.learning.bilinear import BilinearModel
+from recommender.learning.facets import FacetMean
+from recommender.scoring.blend import (
+    ClassTable,
+    TermTable,
+    class_scores,
+    design_columns,
+    fuse_designs,
+    products_of_ranked,
+    row_sums,
+)
+from recommender.scoring.row_products import row_products
+
+if TYPE_CHECKING:
+    from recommender.learning.ensemble import RewardEnsemble
+    from recommender.learning.reward import RewardModel
+
+__all__ = ["CompiledReward", "Scored"]
+
+Floats = NDArray[np.float64]
+
+_MOST_CELLS = 60_000_000  # of weights by member, action and term, for intervals
+_TOLD = 0.01  # share of the weight from which a member's disagreement counts
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Accounts that were scored.
+
+    Attributes
+    ----------
+    expected_reward : ndarray of shape (n, n_actions)
+    """
+
+    expected_reward: Floats
+    _compiled: CompiledReward
+    _parts: dict[str, _ScoredPart]
+
+    def interval(self, ranked: NDArray[np.int64], *, deviations: float = 1.96) -> tuple[Floats, Floats]:
+        """Interval of the expected reward of the given actions; see ``RewardModel.expected_reward_interval``."""
+        ends = []
+        for sign in (-1.0, 1.0):
+            margins = {
+                name: np.take_along_axis(part.margin, ranked, axis=1) + sign * deviations * part.spread(ranked)
+                for name, part in self._parts.items()
+            }
+            ends.append(self._compiled.model.above_usual(margins) + self._compiled.model.usual_reward[ranked])
+        # a negative amount grows with its probability: order the ends
+        return np.minimum(*ends), np.maximum(*ends)
+
+    def evidence(self, ranked: NDArray[np.int64]) -> Floats:
+        """Logged tries of the given actions on accounts like these."""
+        first = next(iter(self._parts.values()))
+        return np.take_along_axis(self._compiled.model.evidence_table.tries(first.linear), ranked, axis=1)
+
+
+class CompiledReward:
+    """A reward model, compiled.
+
+    Parameters
+    ----------
+    model : RewardModel
+    n_jobs : int
+    """
+
+    def __init__(self, model: RewardModel, n_jobs: int = 1) -> None:
+        self.model = model
+        self._parts = {name: _CompiledPart(part, n_jobs) for name, part in model.parts.items()}
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether every member goes through the kernels."""
+        return all(part.is_fused for part in self._parts.values())
+
+    def score(self, X: Floats) -> Scored:
+        """Score encoded context of shape (n, n_columns)."""
+        parts = {name: part.score(X) for name, part in self._parts.items()}
+        expected = self.model.reward_of({name: part.margin for name, part in parts.items()})
+        return Scored(expected, self, parts)
+
+
+@dataclass(frozen=True)
+class _ScoredPart:
+    part: _CompiledPart
+    X: Floats
+    columns: Floats
+    trees: dict[str, Floats]
+    others: dict[str, Floats]
+    margin: Floats
+
+    @property
+    def linear(self) -> Floats:
+        """Columns of the linear design."""
+        return self.part.columns_of("linear", self.X, self.columns)
+
+    def spread(self, ranked: NDArray[np.int64]) -> Floats:
+        """Standard deviation of the margin of the given actions; see ``RewardEnsemble.spread``."""
+        part = self.part
+        if not part.is_small:  # too large to be kept by action: every action is asked
+            return np.take_along_axis(part.ensemble.spread(self.X), ranked, axis=1)
+        share = part.ensemble.share
+        variance = products_of_ranked(self.linear**2, part.variances, ranked)[0]
+        total = sum(part.ensemble.weights.values()) or 1.0
+        mean, square = np.zeros(ranked.shape), np.zeros(ranked.shape)
+        found = []
+        if part.told:
+            scores = products_of_ranked(self.columns, part.by_action, ranked)
+            levels = row_products(self.columns, part.levels)
+            found = [(name, scores[at] - levels[:, [at]]) for at, name in enumerate(part.told)]
+        for name, raw in {**self.trees, **self.others}.items():
+            if part.ensemble.weights[name] > _TOLD * total:
+                level = row_products(raw, share)[:, None]
+                found.append((name, np.take_along_axis(raw, ranked, axis=1) - level))
+        for name, scores in found:
+            weight = part.ensemble.weights[name]
+            mean += weight / total * scores
+            square += weight / total * scores**2
+        spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
+        return np.asarray(spread * min(part.ensemble.calibration.advantage, 1.0))
+
+
+class _CompiledPart:
+    """One stack: terms and weights of its regressions in one table, the rest by name."""
+
+    def __init__(self, ensemble: RewardEnsemble, n_jobs: int) -> None:
+        self.ensemble = ensemble
+        self._n_jobs = n_jobs
+        weights = ensemble.weights
+        total = sum(weights.values()) or 1.0
+        plain = {
+            name: (design, model.weights)
+            for name, (design, model) in ensemble.glms.items()
+            if type(model) is BilinearModel and weights[name] > 0
+        }
+        designs = list(dict.fromkeys(["linear", *(design for design, _ in plain.values())]))
+        fused = fuse_designs({name: ensemble.designs[name].terms for name in designs})
+        self.is_fused = fused is not None and all(name in plain for name in ensemble.glms if weights[name] > 0)
+        self._table: TermTable | None = None
+        self._positions: dict[str, NDArray[np.int64]] = {}
+        if fused is None:  # a kind of term that has no kernel: its design is asked
+            plain = {}
+            n_terms = 1
+        else:
+            self._table, self._positions = fused
+            n_terms = len(self._table.kind)
+        n_actions = len(ensemble.share)
+        self._weights = np.zeros((n_terms, n_actions))
+        for name, (design, matrix) in plain.items():
+            np.add.at(self._weights, self._positions[design], weights[name] * matrix)
+        self._is_straight = any(weights[name] > 0 for name in plain)
+        self._others = [name for name in ensemble.glms if weights[name] > 0 and name not in plain]
+        self._classes = {name: _joined(facets) for name, facets in ensemble.facets.items() if weights[name] > 0}
+        self.told = [name for name in plain if weights[name] > _TOLD * total]
+        self.is_small = len(self.told) * n_terms * n_actions <= _MOST_CELLS
+        spread_out = []
+        for name in self.told if self.is_small else ():
+            design, matrix = plain[name]
+            full = np.zeros((n_terms, n_actions))
+            np.add.at(full, self._positions[design], matrix)
+            spread_out.append(full)
+        self.by_action = np.ascontiguousarray(np.stack([one.T for one in spread_out])) if spread_out else np.empty(0)
+        self.levels = np.stack([one @ ensemble.share for one in spread_out], axis=1) if spread_out else np.empty(0)
+        self.variances = np.ascontiguousarray(ensemble.glms["linear"][1].variances.T[None])
+
+    def columns_of(self, design: str, X: Floats, columns: Floats) -> Floats:
+        """Columns of one design."""
+        if self._table is not None and design in self._positions:
+            at = self._positions[design]
+            return columns[:, : len(at)] if at[-1] == len(at) - 1 else columns[:, at]
+        return self.ensemble.designs[design].transform(X)
+
+    def score(self, X: Floats) -> _ScoredPart:
+        ensemble = self.ensemble
+        columns = np.empty((len(X), 1)) if self._table is None else design_columns(X, self._table)
+        margin = row_sums(columns, self._weights) if self._is_straight else np.zeros((len(X), len(ensemble.share)))
+        others: dict[str, Floats] = {}
+        for name in self._others:
+            design, model = ensemble.glms[name]
+            others[name] = np.asarray(model.scores(self.columns_of(design, X, columns)))
+            margin += ensemble.weights[name] * others[name]
+        for name, table in self._classes.items():
+            others[name] = class_scores(self.columns_of("linear", X, columns), table)
+            margin += ensemble.weights[name] * others[name]
+        trees: dict[str, Floats] = {}
+        for name, boosted in ensemble.trees.items():
+            if ensemble.weights[name] > 0:
+                trees[name] = boosted.raw_scores(ensemble.tree_columns(X), n_jobs=self._n_jobs)
+                margin += ensemble.weights[name] * trees[name]
+        margin = ensemble.calibration.apply(margin + ensemble.intercept, ensemble.share)
+        return _ScoredPart(self, X, columns, trees, others, margin)
+
+
+def _joined(facets: FacetMean) -> ClassTable:
+    """The mean of several models as one: their facets side by side, each with its part of the effects."""
+    models = facets.models
+    n_classes = models[0].n_classes
+    if any(model.n_classes != n_classes for model in models):
+        raise ValueError(f"facet models of one mean have {sorted({m.n_classes for m in models})} classes a facet")
+    share = 1.0 / len(models)
+    constant = sum((model.effects[0] for model in models), start=np.zeros(models[0].effects.shape[1])) * share
+    return ClassTable(
+        np.ascontiguousarray(np.hstack([model.gates for model in models])),
+        np.asarray(sum((model.main for model in models), start=np.zeros(len(models[0].main))) * share),
+        np.vstack([constant[None], *(model.effects[1:] * share for model in models)]),
+        n_classes,
+    )
