@@ -21,7 +21,7 @@ Build: TypeAlias = Callable[[Page, Portfolio, dict[str, str]], Content]
 _PICTURE_WIDTH = 760
 
 
-def add_page(router: APIRouter, name: str, slug: str, build: Build) -> None:
+def add_page(router: APIRouter, name: str, slug: str, build: Build, template: str = "content.html") -> None:
     """Add a page and its exports.
 
     Parameters
@@ -33,10 +33,12 @@ def add_page(router: APIRouter, name: str, slug: str, build: Build) -> None:
         In the URL: ``/es/<slug>``, ``/es/<slug>/tables/<key>.csv``, ``/es/<slug>/pictures/<key>.png``.
     build : callable
         ``(page, portfolio, query) -> Content``.
+    template : str
+        Of the page, given ``content``.
     """
 
     def show(request: Request, page: PageDep, portfolio: PortfolioDep) -> Response:
-        return page.render("content.html", content=build(page, portfolio, dict(request.query_params)))
+        return page.render(template, content=build(page, portfolio, dict(request.query_params)))
 
     def table(request: Request, page: PageDep, portfolio: PortfolioDep, key: str) -> Response:
         found = build(page, portfolio, dict(request.query_params)).table(key)

@@ -28,6 +28,7 @@ __all__ = [
     "decide",
     "decision_ids",
     "default_actions",
+    "model_history",
     "planned_contacts",
     "with_situation",
 ]
@@ -124,7 +125,7 @@ def decide(
         frame,
         top_k=top_k,
         eligible=allowed.mask,
-        history=_model_history(contacts, strategy),
+        history=model_history(contacts, strategy),
         as_of=as_of,
         explore=explore,
         seed=seed,
@@ -259,7 +260,7 @@ def _with_context(
     return (frame.assign(**dict.fromkeys(missing, np.nan)) if missing else frame), missing
 
 
-def _model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | SeedStrategy) -> pd.DataFrame | None:
+def model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | SeedStrategy) -> pd.DataFrame | None:
     """Contacts later than the training log that carry every action factor, under the log's own column names."""
     if contacts is None or not len(contacts) or isinstance(strategy, SeedStrategy) or strategy.history_ is None:
         return None

@@ -22,7 +22,7 @@ _TERRITORIES = {"es": "es_ES", "en": "en_GB"}
 def available_languages() -> tuple[str, ...]:
     """Languages with a catalogue; English is the language of the source."""
     folder = resources.files("recommender.explanation") / "locale"
-    return ("en", *sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+    return tuple(sorted({"en", *(entry.name for entry in folder.iterdir() if entry.is_dir())}))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.guardrails.portfolio import Catalogue, Portfolio
 from recommender.guardrails.provenance import Provenance
+from recommender.guardrails.rule_details import RuleDetail, rule_detail
 from recommender.guardrails.schema import Pack
 from recommender.guardrails.trade import human_needed
 
@@ -54,6 +55,15 @@ class Eligibility:
     def citations(self, row: int, action: int) -> tuple[str, ...]:
         """Law and article behind each rule that removes the action."""
         return tuple(self.provenance.citation(rule) for rule in self.rules(row, action))
+
+    def removed(self, row: int) -> dict[str, NDArray[np.bool_]]:
+        """Rule -> which actions of an account it removes, shape (n_actions,); an action may fall to several rules."""
+        idle = [] if self._case.actions.no_contact_index is None else [False]
+        return {rule: np.append(gone, idle).astype(np.bool_) for rule, gone in self._case.removed(row).items()}
+
+    def detail(self, rule: str) -> RuleDetail:
+        """Kind, pack, citation and limit behind a rule id."""
+        return rule_detail(rule, self._case.all_packs, self.provenance.citation(rule))
 
     def next_allowed_at(self, row: int, action: int) -> datetime | None:
         """Earliest instant in the 60 days from the action's own at which its channel is allowed, or None."""

@@ -184,6 +184,17 @@ class Portfolio:
         tests = self.tone_and_template(rows, law)
         return (*failing, *(name for name, test in tests.items() if not test(hour, channel, tone)[0, 0]))
 
+    def removed(self, row: int) -> dict[str, NDArray[np.bool_]]:
+        """Which contact actions of a row each rule removes, each of shape (n_contact_actions,)."""
+        hour, channel, tone = self.cells()
+        rows, law = np.array([row]), self.laws[self.law_of[row]]
+        verdict = self.judge(rows, law, keep=True)
+        found = {name: cells[0, hour, np.maximum(channel, 0)] for name, cells in verdict.failing.items()}
+        for name, test in self.tone_and_template(rows, law).items():
+            found[name] = ~test(hour, channel, tone)[0]
+        found["input"] = (channel < 0) | found.get("input", np.zeros(len(channel), dtype=bool))
+        return {name: actions for name, actions in found.items() if actions.any()}
+
     def next_allowed_at(self, row: int, action: int) -> datetime | None:
         """Earliest instant at which the channel of an action is allowed."""
         hour, channel, _ = (int(part[action]) for part in self.cells())

@@ -204,6 +204,24 @@ class DecisionLog:
             ).mappings()
             return LoggedDecision(decision_of(found), tuple(outcome_of(row) for row in told))
 
+    def latest_of_accounts(self) -> list[Row]:
+        """Newest decision of every account, as plain values.
+
+        Keys are ``decision_id``, ``account_id``, ``decided_at``, ``action``, ``propensity``, ``ranking``,
+        ``action_factors``, ``fallback`` and ``deterministic``.
+        """
+        newest = sa.func.row_number().over(
+            partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
+        )
+        shown = (
+            "decision_id", "account_id", "decided_at", "action", "propensity", "ranking", "action_factors", "fallback",
+            "deterministic",
+        )  # fmt: skip
+        ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("place")).subquery()
+        query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.place == 1)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def by_request_key(self, request_key: str) -> list[DecisionRecord]:
         """Decisions of one request, in its order: the answer to a repeated request."""
         query = joined().where(decisions.c.request_key == request_key).order_by(decisions.c.request_position)

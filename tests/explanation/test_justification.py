@@ -1,0 +1,53 @@
+"""What is said to the debtor: no protected fact, no figure, no blame, and always how to object."""
+
+import re
+
+import pytest
+
+from recommender import explain
+from recommender.explanation import debtor_justification
+from recommender.explanation.justification import _SAYABLE
+from recommender.explanation.wording import Wording
+
+_NEVER = re.compile(
+    r"\d+[.,]?\d*\s?(%|pp|p\. p\.)|score|income|salary|ingreso|salario|employ|emplead|\bage\b|\bedad\b|gender|sexo|region|"
+    r"default|moros|impag|delinquen|fail|incumpl|refus|negat|blame|culpa|unwilling|risk|riesgo|better than|mejor que",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("language", ["es", "en", "es-MX"])
+def test_nothing_unsafe_is_ever_said(strategy, simulated, explanation, language):
+    """Over forty accounts and three actions each: short, without figures or blame, the right to object last."""
+    for place in range(len(explanation)):
+        for rank in range(2):
+            action = int(explanation.action[place, rank])
+            contrast = explanation.contrast(action, row=int(explanation.rows[place]))
+            told = debtor_justification(contrast, language)
+            assert 2 <= len(told) <= 4
+            assert not _NEVER.search(" ".join(told)), told
+            assert ("oponerse" if language.startswith("es") else "object") in told[-1]
+
+
+def test_a_concept_that_is_mostly_protected_is_not_mentioned(strategy, simulated):
+    """Where protected columns carry a concept, nothing is said of it."""
+    from recommender.explanation import ConceptGroups
+
+    every = ConceptGroups({"stage": (".*",)}, (".*",))
+    explanation = explain(strategy, simulated.contacts.head(1), groups=every, language="en")
+    contrast = explanation.contrast(int(explanation.action[0, 0]), row=0)
+    assert not set(debtor_justification(contrast)) & set(_SAYABLE.values())
+
+
+def test_every_sentence_is_translated():
+    """Spanish has all of them."""
+    words = Wording.of("es")
+    for text in _SAYABLE.values():
+        assert words.text(text) != text
+
+
+def test_leaving_alone_is_said(strategy, explanation):
+    """No contact has a sentence of its own."""
+    idle = strategy.actions_.no_contact_index
+    contrast = explanation.contrast(idle, int(explanation.action[0, 0]), row=int(explanation.rows[0]))
+    assert debtor_justification(contrast, "en")[0] == "We are not contacting you at the moment."
