@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from api.pages import drivers, login, model_card, policy_value, results, rule_costs
+from api.pages import approvals, drivers, login, model_card, policy_value, results, rule_costs
 from api.pages.errors import error_page, to_login
 from api.pages.portfolio import Portfolio
 from api.pages.rendering import LoginNeeded, PageDep, page_of
@@ -29,6 +29,7 @@ ROUTERS = (
     policy_value.router,
     drivers.router,
     rule_costs.router,
+    approvals.router,
     model_card.router,
 )
 

@@ -151,7 +151,8 @@ def hbars(rows: Sequence[Bar], width: int, *, zero_centred: bool = False) -> Dra
     left = 0.0 if narrow else 0.30 * width
     right = width - (0.0 if narrow else 0.16 * width)
     made = Drawing(width, 6 + height * len(rows))
-    most = max((max(abs(row.value), abs(row.high or 0.0), abs(row.low or 0.0)) for row in rows), default=1.0) or 1.0
+    ends = [abs(end) for row in rows for end in (row.value, row.high or 0.0, row.low or 0.0) if math.isfinite(end)]
+    most = max(ends, default=1.0) or 1.0
     start = (left + right) / 2 if zero_centred else left
     scale = (right - left) / most / (2 if zero_centred else 1)
     for number, row in enumerate(rows):
@@ -166,7 +167,7 @@ def hbars(rows: Sequence[Bar], width: int, *, zero_centred: bool = False) -> Dra
             made.text(0, middle + 4, row.name)
             made.text(width, middle + 4, row.text, anchor="end", strong=True)
         made.rect(min(start, end), middle - thick / 2, abs(end - start), thick, row.tone)
-        if row.low is not None and row.high is not None:
+        if row.low is not None and row.high is not None and math.isfinite(row.high - row.low):
             made.line(start + row.low * scale, middle, start + row.high * scale, middle, "ink", width=1.4)
             for place in (row.low, row.high):
                 made.line(start + place * scale, middle - 3.5, start + place * scale, middle + 3.5, "ink", width=1.4)

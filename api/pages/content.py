@@ -150,6 +150,8 @@ class Section:
         Whether the table is open at first.
     empty : str
         Said in place of picture and table.
+    half : bool
+        Two such sections stand side by side where there is room.
     template : str
         Another template for the inside of the section, given ``section`` and ``extra``.
     extra : mapping
@@ -164,6 +166,7 @@ class Section:
     reading: str = ""
     open: bool = True
     empty: str = ""
+    half: bool = False
     template: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -196,6 +199,16 @@ class Content:
     tiles: Sequence[Tile] = ()
     filters: Filters | None = None
     notices: Sequence[str] = ()
+
+    def rows(self) -> list[list[Section]]:
+        """Sections, those of half width two by two."""
+        rows: list[list[Section]] = []
+        for one in self.sections:
+            if one.half and rows and len(rows[-1]) == 1 and rows[-1][0].half:
+                rows[-1].append(one)
+            else:
+                rows.append([one])
+        return rows
 
     def table(self, key: str) -> Table | None:
         """Table of a name."""

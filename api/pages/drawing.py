@@ -160,9 +160,9 @@ def _svg(shape: _Shape) -> str:
             )
         case _:
             weight = " strong" if shape.strong else ""
-            size = f' font-size="{_n(shape.size)}"' if shape.size != 12.5 else ""
+            small = " small-text" if shape.size < 12 else ""
             return (
-                f'<text x="{at[0]}" y="{at[1]}" class="f-{shape.colour}{weight}" text-anchor="{shape.anchor}"{size}>'
+                f'<text x="{at[0]}" y="{at[1]}" class="f-{shape.colour}{weight}{small}" text-anchor="{shape.anchor}">'
                 f"{escape(shape.text)}</text>"
             )
 

@@ -273,7 +273,8 @@ def _bin_name(page: Page, row: Any) -> str:
         return page.label(row.level)
     if pd.isna(row.low) or pd.isna(row.high):
         return page.text("not known")
-    low, high = (page.formats.number(end, 0 if abs(row.high) >= 10 else 2).text for end in (row.low, row.high))
+    places = 0 if abs(row.high) >= 10 or (float(row.low).is_integer() and float(row.high).is_integer()) else 2
+    low, high = (page.formats.number(end, places).text for end in (row.low, row.high))
     return low if low == high else page.text("{a} to {b}", a=low, b=high)
 
 
@@ -287,6 +288,8 @@ def _segments(page: Page, found: GlobalExplanation, kind: Kind) -> Section:
         if dimension not in ("stage", "channel"):
             continue
         for segment in found.segments(dimension):
+            if segment == "unknown":
+                continue  # accounts that are best left alone
             own = found.concepts.loc[
                 (found.concepts["dimension"] == dimension) & (found.concepts["segment"] == segment)
             ]

@@ -20,7 +20,7 @@ from recommender.errors import RecommenderError
 from recommender.settings import Settings
 from recommender.store.decisions import DecisionLog, LoggedDecision
 from recommender.store.log_files import read_frame
-from recommender.store.registry import Promotion, Registry
+from recommender.store.registry import CHALLENGER, Promotion, Registry
 from recommender.store.schema import decisions, outcomes, provenances
 
 __all__ = ["Portfolio"]
@@ -247,4 +247,20 @@ class Portfolio:
                 return None
 
         found: list[Promotion] | None = self.kept("promotions", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return found
+
+    def challenger(self) -> int | None:
+        """Version that is registered to serve next; None without one or without a registry."""
+        uri = self.settings.registry_uri
+        if uri is None:
+            return None
+
+        def ask() -> int | None:
+            try:
+                return Registry(uri, self.settings.registry_cache, self.settings.registry_model).current(CHALLENGER)
+            except RecommenderError as error:
+                _log.error("registry did not answer", error=type(error).__name__)
+                return None
+
+        found: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
         return found

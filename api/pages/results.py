@@ -135,22 +135,26 @@ def _kind(row: Any) -> tuple[Kind, float]:
     return kinds.get(row.kind, (row.kind, 1.0))
 
 
+def _money(row: Any) -> str | None:
+    return row.currency if isinstance(row.currency, str) else None
+
+
 def _title(page: Page, row: Any) -> str:
     name = kpi_names(page)[row.kpi][0]
-    return f"{name} ({row.currency})" if row.currency else name
+    return f"{name} ({row.currency})" if isinstance(row.currency, str) else name
 
 
 def _value(page: Page, row: Any, arm: str) -> Shown:
     kind, scale = _kind(row)
     value = getattr(row, arm)
-    return page.formats.value(kind, None if pd.isna(value) else scale * value, currency=row.currency)
+    return page.formats.value(kind, None if pd.isna(value) else scale * value, currency=_money(row))
 
 
 def _difference(page: Page, row: Any) -> Estimate | None:
     if row.state != "ok":
         return None
     kind, scale = _kind(row)
-    return page.formats.estimate(kind, scale * row.difference, scale * row.low, scale * row.high, currency=row.currency)
+    return page.formats.estimate(kind, scale * row.difference, scale * row.low, scale * row.high, currency=_money(row))
 
 
 def _good(row: Any, direction: str) -> str:
@@ -205,7 +209,7 @@ def _answer(page: Page, rows: list[Any], held: dict[str, Any]) -> tuple[str, str
             continue
         n = held["policy_accounts"].get(row.currency, 0)
         total = page.formats.estimate(
-            "money", n * row.difference, n * row.low, n * row.high, currency=row.currency, difference=False
+            "money", n * row.difference, n * row.low, n * row.high, currency=_money(row), difference=False
         )
         tones.append(change.direction)
         sentence = {
@@ -389,6 +393,7 @@ def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
             days=_WINDOW_DAYS,
         ),
         open=False,
+        half=True,
     )
 
 

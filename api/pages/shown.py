@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, TypeAlias
 
 import babel
 from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
-from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
+from babel.numbers import (
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    get_currency_precision,
+    get_currency_symbol,
+)
 
 __all__ = ["Direction", "Estimate", "Formats", "Kind", "Shown"]
 
@@ -127,13 +134,17 @@ class Formats:
             pattern = pattern.replace(".00", "")
         rounded = round(amount, places) + 0.0
         text = format_currency(rounded, currency, format=pattern, locale=self.locale, currency_digits=False)
+        symbol = get_currency_symbol(currency, locale=self.locale)
+        if symbol[-1:].isalpha():  # CLDR sets letters apart from digits
+            text = re.sub(rf"{re.escape(symbol)}(?=\d)", f"{symbol}{_NBSP}", text)
         return Shown(float(minor), ("+" if signed and rounded > 0 else "") + _minus(str(text)))
 
     def _compact_money(self, minor: float, amount: float, currency: str, signed: bool) -> Shown:
         number = _minus(format_compact_decimal(amount, fraction_digits=1, locale=self.locale))
         pattern = str(self.locale.currency_formats["standard"].pattern).split(";")[0]
-        symbol = babel.numbers.get_currency_symbol(currency, locale=self.locale)
-        text = f"{symbol}{number}" if pattern.startswith("¤") else f"{number}{_NBSP}{symbol}"
+        symbol = get_currency_symbol(currency, locale=self.locale)
+        gap = _NBSP if symbol[-1:].isalpha() else ""
+        text = f"{symbol}{gap}{number}" if pattern.startswith("¤") else f"{number}{_NBSP}{symbol}"
         return Shown(float(minor), ("+" if signed and amount > 0 else "") + text)
 
     def value(

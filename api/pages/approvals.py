@@ -1,0 +1,174 @@
+"""Approvals: what waits for a human, who answered, and who let which policy serve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from fastapi import APIRouter, Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import NoMatchFound
+
+from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.policy_value import promotions_table
+from api.pages.portfolio import Portfolio
+from api.pages.portfolio_pages import add_page
+from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
+from api.pages.results import decision_filters
+from api.pages.reviews import Reviews
+
+__all__ = ["build", "router"]
+
+router = APIRouter()
+
+_SHOWN = 50
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
+    """Build the page."""
+    question = page.text("What waits for a human?")
+    decisions = portfolio.decisions()
+    filters = decision_filters(page, decisions, query, page.url("approvals"))
+    reviews = Reviews(portfolio.settings.portfolio_path)
+    answered = reviews.latest()
+    open_rows = pd.DataFrame()
+    if decisions is not None and len(decisions):
+        part = decisions.loc[filters.rows(decisions) & decisions["needs_human"]]
+        newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
+        open_rows = newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
+    waiting = _waiting_promotion(portfolio)
+    told = page.texts(
+        "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.",
+        len(open_rows),
+    )  # fmt: skip
+    if waiting is not None:
+        told += " " + page.text("Version {n} asks to serve and was not judged yet.", n=waiting)
+    sections = [_queue(page, portfolio, open_rows, reviews), *_answers(page, answered), *_promotions(page, portfolio)]
+    return Content("approvals", question, told, "unclear", sections, (), filters)
+
+
+def _waiting_promotion(portfolio: Portfolio) -> int | None:
+    """A challenger that no request was made for."""
+    version = portfolio.challenger()
+    asked = {one.version for one in portfolio.promotions() or []}
+    return version if version is not None and version not in asked else None
+
+
+def _queue(page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Reviews) -> Section:
+    heading = page.text("Accounts that need a human")
+    if rows.empty:
+        return Section("queue", heading, empty=page.text("Nothing waits. Accounts appear here when the rules ask."))
+    accounts = portfolio.accounts()
+    flags = (
+        {}
+        if accounts is None or "flags" not in accounts
+        else dict(zip(accounts["account_id"], accounts["flags"], strict=True))
+    )
+    cells, forms = [], []
+    for row in rows.head(_SHOWN).itertuples(index=False):
+        why = [page.label(one) for one in str(flags.get(row.account_id) or "").split(";") if one]
+        cells.append(
+            [
+                Cell(row.account_id, link=_account_link(page, row.account_id)),
+                Cell(f"{page.formats.instant(row.decided_at)} UTC", row.decided_at.isoformat()),
+                Cell("–" if not isinstance(row.stage, str) else page.label(row.stage), row.stage),
+                Cell(", ".join(why) or page.text("late stage"), "; ".join(why)),
+                Cell(_done(page, row)),
+            ]
+        )
+        forms.append(row.decision_id)
+    columns = [
+        Column("account", page.text("Account"), number=False),
+        Column("decided_at", page.text("Decided"), number=False),
+        Column("stage", page.text("Stage"), number=False),
+        Column("why", page.text("Why"), number=False),
+        Column("action", page.text("What the policy did"), number=False),
+    ]
+    return Section(
+        "queue",
+        heading,
+        page.text("Newest first, {n} of {all} shown.", n=len(cells), all=page.formats.count(len(rows))),
+        table=Table("queue", heading, columns, cells),
+        reading=page.text(
+            "“Agree” keeps the decision as it is; “Stop” asks that nobody contacts the account until the case is "
+            "settled. Both are written down with your name; flags themselves are changed in your own system."
+        ),
+        template="queue.html",
+        extra={"decision_ids": forms, "can_answer": reviews.keeps},
+    )
+
+
+def _account_link(page: Page, account_id: str) -> str:
+    try:
+        return page.url("account", account_id=account_id)
+    except NoMatchFound:
+        return ""
+
+
+def _done(page: Page, row: Any) -> str:
+    if not isinstance(getattr(row, "channel", None), str):
+        return page.text("left alone")
+    hour = "" if pd.isna(row.hour) else f", {int(row.hour)}:00"
+    return f"{page.label(row.channel)}{hour}"
+
+
+def _answers(page: Page, answered: dict[str, Any]) -> list[Section]:
+    if not answered:
+        return []
+    words = {"agreed": page.text("agreed"), "stop": page.text("stop")}
+    cells = [
+        [
+            Cell(one.decision_id),
+            Cell(words.get(one.answer, one.answer), one.answer, "good" if one.answer == "agreed" else "no", badge=True),
+            one.by,
+            Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
+            one.note,
+        ]
+        for one in sorted(answered.values(), key=lambda one: one.at, reverse=True)[:_SHOWN]
+    ]
+    columns = [
+        Column("decision", page.text("Decision"), number=False),
+        Column("answer", page.text("Answer"), number=False),
+        Column("by", page.text("By"), number=False),
+        Column("at", page.text("When"), number=False),
+        Column("note", page.text("Note"), number=False),
+    ]
+    return [
+        Section(
+            "answers", page.text("Answered"), table=Table("answers", page.text("Who answered what"), columns, cells)
+        )
+    ]
+
+
+def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
+    held = portfolio.promotions()
+    if not held:
+        return []
+    return [Section("promotions", page.text("Who let which policy serve"), table=promotions_table(page, held))]
+
+
+add_page(router, "approvals", "approvals", build)
+
+
+@router.post("/{language}/approvals", include_in_schema=False)
+def answer(
+    request: Request,
+    page: PageDep,
+    portfolio: PortfolioDep,
+    sessions: SessionsDep,
+    decision_id: Annotated[str, Form(max_length=128)],
+    answer: Annotated[Literal["agreed", "stop"], Form()],
+    token: Annotated[str, Form()] = "",
+    note: Annotated[str, Form()] = "",
+) -> Response:
+    """Write down who answered."""
+    if page.session is None or not sessions.is_own_form(page.session, token):
+        raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
+    if portfolio.decision(decision_id) is None:
+        raise HTTPException(404, "The decision log holds no decision of this id.")
+    reviews = Reviews(portfolio.settings.portfolio_path)
+    reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=datetime.now(UTC))
+    return RedirectResponse(page.url("approvals", dict(request.query_params)), 303)

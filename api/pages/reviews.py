@@ -1,0 +1,76 @@
+"""Who has looked at what needed a human: one line an answer, appended, never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+__all__ = ["Review", "Reviews"]
+
+_LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True)
+class Review:
+    """An answer to a decision that needed a human.
+
+    Attributes
+    ----------
+    decision_id : str
+    answer : {"agreed", "stop"}
+        The decision stands, or nobody is to contact the account until somebody has dealt with it.
+    note : str
+    by : str
+    at : str
+        ISO instant, UTC.
+    """
+
+    decision_id: str
+    answer: str
+    note: str
+    by: str
+    at: str
+
+
+class Reviews:
+    """Answers kept in a file beside the portfolio.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: nothing can be kept.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._place = None if folder is None else folder / "reviews.jsonl"
+        self._lock = threading.Lock()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers can be written down."""
+        return self._place is not None
+
+    def add(self, decision_id: str, answer: str, note: str, *, by: str, at: datetime) -> None:
+        """Write an answer down; it is on disk when this returns."""
+        if self._place is None:
+            return
+        line = json.dumps(asdict(Review(decision_id, answer, note[:_LONGEST_NOTE], by, at.isoformat())))
+        with self._lock:
+            handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+            try:
+                os.write(handle, f"{line}\n".encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+    def latest(self) -> dict[str, Review]:
+        """The last answer to each decision."""
+        if self._place is None or not self._place.is_file():
+            return {}
+        told = self._place.read_text(encoding="utf-8").splitlines()
+        answers = [Review(**json.loads(line)) for line in told if line.strip()]
+        return {one.decision_id: one for one in answers}
