@@ -39,7 +39,7 @@ def test_gradient_is_that_of_the_loss(family: str) -> None:
     design, U, _, action = _log(200)
     target = (np.random.default_rng(1).random(200) < 0.3).astype(float)
     weight = np.random.default_rng(2).random(200)
-    problem = _Problem(design, U, SPACE, action, target, family, weight, 3)  # type: ignore[arg-type]
+    problem = _Problem(design, U, SPACE, action, target, family, weight, 3, None)  # type: ignore[arg-type]
     point = 0.3 * np.random.default_rng(3).normal(size=problem.sizes[-1])
     gradient = problem.likelihood(point)[1]
     for place in range(0, len(point), 3):

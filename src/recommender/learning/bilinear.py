@@ -12,6 +12,7 @@ MacKay (1992), "Bayesian interpolation"; Tipping (2001), "Sparse Bayesian learni
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -147,6 +148,7 @@ class BilinearModel:
         rounds: int = 8,
         prior_scale: float = 1.0,
         precision: NDArray[np.float64] | None = None,
+        directions: Sequence[NDArray[np.float64]] = (),
     ) -> BilinearModel:
         """Learn weights and precisions.
 
@@ -158,8 +160,11 @@ class BilinearModel:
             Multiplies every learnt precision (> 1 shrinks more).
         precision : ndarray, optional
             Precisions of an earlier fit of the same shape; then they are kept.
+        directions : sequence of ndarray of shape (<= n_terms, n_actions)
+            Weights known beforehand up to a factor, e.g. those of the logging policy; a coefficient is learnt for
+            each. Terms beyond their rows have none.
         """
-        problem = _Problem(design, U, actions, action, target, family, weight, crossing)
+        problem = _Problem(design, U, actions, action, target, family, weight, crossing, directions)
         return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
@@ -176,6 +181,7 @@ class _Problem:
         family: Family,
         weight: NDArray[np.float64] | None,
         crossing: Crossing,
+        directions: Sequence[NDArray[np.float64]] = (),
     ) -> None:
         self.n_terms, self.n_actions = U.shape[1], len(actions)
         order = np.argsort(action, kind="stable")
@@ -197,6 +203,10 @@ class _Problem:
             where = np.zeros((self.n_terms, self.n_actions))
             for term, code in members:
                 where[term, actions.codes[:, factor] == code] = 1.0
+            self.matched.append(where)
+        for direction in directions:
+            where = np.zeros((self.n_terms, self.n_actions))
+            where[: len(direction)] = direction
             self.matched.append(where)
         # one precision a (group, block); the constant of every action together is left free
         n_groups = int(groups.max()) + 1
@@ -232,7 +242,7 @@ class _Problem:
         for block in self.blocks:
             basis = block.basis**2 if squared else block.basis
             parts.append(((S if block.with_context else S[:1]) @ basis).ravel())
-        parts.append(np.array([float((S * where).sum()) for where in self.matched]))
+        parts.append(np.array([float((S * (where**2 if squared else where)).sum()) for where in self.matched]))
         return np.concatenate(parts)
 
     def likelihood(self, W: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -315,7 +325,7 @@ class _Problem:
             V[terms] += spread[start : start + size].reshape(len(terms), -1) @ (block.basis**2).T
             start += size
         for where, value in zip(self.matched, spread[start:], strict=True):
-            V += value * where
+            V += value * where**2
         return V
 
     def _descend(

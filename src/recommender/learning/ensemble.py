@@ -16,6 +16,7 @@ from recommender.learning.drift import recent_rows
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.facets import FacetMean
 from recommender.learning.linear_design import LinearDesign
+from recommender.learning.logger_directions import logger_directions
 from recommender.learning.member_jobs import (
     FitRows,
     RegressionPlan,
@@ -128,6 +129,7 @@ class RewardEnsemble:
             random_state,
             recent,
             order,
+            logger_directions(U, actions, action, random_state=random_state),
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
         plans = [

@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel, Family, action_blocks
+from recommender.learning.bilinear import ActionBlock, BilinearModel, Family, action_blocks
 from recommender.learning.linear_design import LinearDesign
 from recommender.scoring.row_products import row_products
 
@@ -85,6 +85,7 @@ class FacetModel:
         *,
         start: BilinearModel,
         n_classes: int = 3,
+        often: Floats | None = None,
         family: Family = "binomial",
         weight: Floats | None = None,
         random_state: int = 0,
@@ -97,8 +98,10 @@ class FacetModel:
             A regression on the same columns: memberships start from what it believes about each factor.
         n_classes : int
             Classes a facet; there is a facet for each factor that varies.
+        often : ndarray of shape (1, n_actions), optional
+            How often the logging policy chose each action (log); what it knew may show in the constants.
         """
-        problem = _Problem(design, U, actions, action, target, family, weight, n_classes)
+        problem = _Problem(design, U, actions, action, target, family, weight, n_classes, often)
         return problem.solve(_first_gates(U, start, actions, action, n_classes, random_state))
 
 
@@ -191,6 +194,7 @@ class _Problem:
         family: Family,
         weight: Floats | None,
         n_classes: int,
+        often: Floats | None,
     ) -> None:
         order = np.argsort(action, kind="stable")
         self.U = np.ascontiguousarray(U[order])
@@ -204,6 +208,8 @@ class _Problem:
         facets = max(1, min(_MOST_FACETS, sum(size > 1 for size in actions.shape)))
         self.n_gates = facets * n_classes
         self.blocks = [block for block in action_blocks(actions, self.n_gates) if block.name != "all"]
+        if often is not None:
+            self.blocks.append(ActionBlock("often", often.T, with_context=False))
         self.basis = np.hstack([block.basis for block in self.blocks])
         # the constant crosses every block, classes cross those that may meet the context
         crossed = np.concatenate([np.full(block.basis.shape[1], block.with_context) for block in self.blocks])

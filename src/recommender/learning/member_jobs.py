@@ -41,6 +41,7 @@ class FitRows:
     random_state: int
     recent: NDArray[np.bool_] | None = None
     order: Floats | None = None
+    directions: tuple[Floats, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def regression_job(
             crossing=plan.crossing,
             prior_scale=plan.prior_scale,
             precision=precision,
+            directions=() if plan.crossing == "none" or plan.design == "constant" else rows.directions,
         )
 
     return job
@@ -129,6 +131,7 @@ def facet_job(
             rows.target[keep],
             start=start,
             n_classes=n_classes,
+            often=rows.directions[0] if rows.directions else None,
             family=rows.family,
             weight=None if rows.weight is None else rows.weight[keep],
             random_state=random_state,
