@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.ingest import Factors, Source, build_from_sources
+from pipelines.ingest import Factors, Source, prepare_from_sources
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
@@ -101,7 +101,7 @@ def _of_tables(
         raise InvalidInput(
             "There is nothing to examine.", column="log", mend="Give a log file, or raw tables with --contacts."
         )
-    built, _ = build_from_sources(
+    log, _ = prepare_from_sources(
         sources,
         console,
         factor=factor,
@@ -110,7 +110,7 @@ def _of_tables(
         as_of=as_of or datetime.now(UTC),
         naive_timezone=naive_timezone,
     )
-    return diagnose(built.feedback, report=built.report, subject="raw tables")
+    return diagnose(log.feedback(), report=log.report, subject="raw tables")
 
 
 def _of_log(

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.guardrails.vocabulary import CHANNELS
-from recommender.history import BuildReport, Built, build_feedback
+from recommender.history import BuildReport
+from recommender.history.build import as_instant
+from recommender.history.eligible_sets import EligibleSets
+from recommender.history.linking import RawTable
+from recommender.history.prepared_log import PreparedLog, prepare_log
+from recommender.history.rewards import Attribution
 from recommender.store.decisions import DecisionLog, read_feedback_frame
-from recommender.store.log_files import write_log
+from recommender.store.log_files import write_log_parts
 from recommender.store.tables_io import read_table, write_quarantine
 
 FACTORS = ("channel", "hour", "tone")
@@ -99,7 +103,7 @@ def run(
             drop_other_spaces=drop_other_spaces,
         )
         return
-    built, folder = build_from_sources(
+    log, folder = prepare_from_sources(
         {
             "accounts": accounts,
             "decisions": decisions,
@@ -115,7 +119,7 @@ def run(
         quarantine=quarantine or out.with_name(out.name + ".quarantine"),
         reward=reward,
         window_days=window_days,
-        attribution=attribution,
+        attribution=attribution,  # type: ignore[arg-type]
         as_of=as_of or datetime.now(UTC),
         naive_timezone=naive_timezone,
         default_timezone=default_timezone,
@@ -123,13 +127,14 @@ def run(
         snapshot="trust" if trust_snapshot else "leave_out",
         keep=keep or (),
     )
-    save(built, out)
-    show(built.report, console)
-    console.print(f"{built.feedback!r}", highlight=False, markup=False)
-    console.print(f"log: {out}   quarantine: {folder} ({len(built.quarantine):,} rows)", highlight=False)
+    with console.status("Working out the context of each decision, writing ..."):
+        write_log_parts(log.parts(), out, actions=log.actions, roles=log.roles)
+    show(log.report, console)
+    console.print(f"{log!r}", highlight=False, markup=False)
+    console.print(f"log: {out}   quarantine: {folder} ({len(log.quarantine):,} rows)", highlight=False)
 
 
-def build_from_sources(
+def prepare_from_sources(
     sources: dict[str, str | None],
     console: Console,
     *,
@@ -138,31 +143,71 @@ def build_from_sources(
     encoding: str | None = None,
     no_contact: bool | None = None,
     quarantine: Path | None = None,
-    **options: Any,
-) -> tuple[Built, Path | None]:
-    """Read the tables, build the log and write the quarantine."""
+    as_of: Any = None,
+    reward: str = "right_party_contact",
+    window_days: float = 14.0,
+    attribution: Attribution = "account",
+    naive_timezone: str | None = None,
+    default_timezone: str = "UTC",
+    currency: str | None = None,
+    snapshot: Literal["leave_out", "trust"] = "leave_out",
+    keep: Sequence[str] = (),
+) -> tuple[PreparedLog, Path | None]:
+    """Read the tables one after the other, prepare the log and write the quarantine."""
     if sources.get("contacts") is None:
         raise InvalidInput("The contacts table is missing.", column="contacts", mend="Give --contacts FILE_OR_URL.")
-    frames: dict[str, pd.DataFrame | None] = {}
-    with console.status("Reading tables ..."):
-        for name in TABLES:
-            source = sources.get(name)
-            frames[name] = None if source is None else read_table(source, table=name, encoding=encoding)
-    actions = action_space(frames, factor, no_contact) if actions_file is None else read_actions(actions_file)
-    decisions = frames["decisions"]
-    unordered = actions_file is None and not factor and decisions is not None and "eligible" in decisions.columns
-    if decisions is not None and unordered:
-        frames["decisions"] = decisions.drop(columns="eligible")
-    with console.status("Checking, linking, looking back in time ..."):
-        built = build_feedback(*(frames[name] for name in TABLES), actions=actions, **options)
-    if unordered:
-        built.report.notes.append(
+    actions = (
+        space_of_sources(sources, factor, no_contact, encoding) if actions_file is None else read_actions(actions_file)
+    )
+    # Eligible sets are written in the order of an action space: without one they cannot be read.
+    unordered = actions_file is None and not factor
+    had_sets: list[str] = []
+
+    def read(name: str, source: str) -> pd.DataFrame:
+        frame = read_table(source, table=name, encoding=encoding)
+        if name == "decisions" and unordered and "eligible" in frame.columns:
+            had_sets.append(name)
+            frame = frame.drop(columns="eligible")
+        return frame
+
+    given: dict[str, RawTable | None] = {
+        name: None if source is None else partial(read, name, source)
+        for name, source in ((name, sources.get(name)) for name in TABLES)
+    }
+    with console.status("Reading tables, checking, linking ..."):
+        log = prepare_log(
+            given,
+            actions=actions,
+            as_of=as_instant(as_of or datetime.now(UTC)),
+            reward=reward,
+            window_days=window_days,
+            attribution=attribution,
+            naive_timezone=naive_timezone,
+            default_timezone=default_timezone,
+            currency=currency,
+            rates=None,
+            snapshot=snapshot,
+            static=(),
+            keep=keep,
+        )
+    if had_sets:
+        log.report.notes.append(
             "The eligible sets were not read: they are written in the order of an action space, which is not known "
             "here. Give it with --actions or --factor."
         )
     if quarantine is not None:
-        write_quarantine(built.quarantine, built.report.to_dict(), quarantine)
-    return built, quarantine
+        write_quarantine(log.quarantine, log.report.to_dict(), quarantine)
+    return log, quarantine
+
+
+def space_of_sources(
+    sources: Mapping[str, str | None], factor: list[str] | None, no_contact: bool | None, encoding: str | None
+) -> ActionSpace:
+    """Action space from the factor columns of the decisions (or contacts)."""
+    name = "contacts" if sources.get("decisions") is None else "decisions"
+    wanted = [text.partition("=")[0] for text in factor] if factor else list(FACTORS)
+    frame = read_table(str(sources[name]), table=name, encoding=encoding, columns=wanted)
+    return action_space({name: frame}, factor, no_contact)
 
 
 def ingest_decisions(
@@ -184,7 +229,8 @@ def ingest_decisions(
                 log, space, reward, window_days, as_of, other_spaces="drop" if drop_other_spaces else "raise"
             )
         orphans = len(log.orphans())
-    save_log(frame, out, actions=space, roles=roles, eligible=roles["eligible"])
+    sets = EligibleSets.of_array(roles["eligible"])
+    write_log_parts([(frame, sets)], out, actions=space, roles=roles)
     known = int(frame[roles["reward"]].notna().sum())
     console.print(
         f"{len(frame):,} decisions, {known:,} with a known reward ({reward} within {window_days:g} days), the others "
@@ -241,7 +287,7 @@ def action_space(
 ) -> ActionSpace:
     """Levels as given, else those that at least one row in a thousand of the decisions (or contacts) has."""
     decisions = frames.get("decisions")
-    source = frames["contacts"] if decisions is None else decisions
+    source = frames.get("contacts") if decisions is None else decisions
     if source is None:
         raise InvalidInput("There are no decisions.", column="contacts", mend="Give --contacts or --decisions.")
     if factor:
@@ -255,26 +301,6 @@ def action_space(
     held = [name for name in levels if name in source.columns]
     alone = bool(decisions is not None and held and _left_alone(source[held]).any())
     return ActionSpace(levels, no_contact=alone if no_contact is None else no_contact)
-
-
-def save(built: Built, out: Path) -> None:
-    """Write the log that was built."""
-    save_log(built.frame, out, actions=built.feedback.actions, roles=built.roles, eligible=built.eligible)
-
-
-def save_log(
-    frame: pd.DataFrame,
-    out: Path,
-    *,
-    actions: ActionSpace,
-    roles: Mapping[str, Any],
-    eligible: NDArray[np.bool_] | None,
-) -> None:
-    """Write a log and its roles; an eligible set becomes one boolean column an action."""
-    names = None if eligible is None else [f"eligible_{action:04d}" for action in range(eligible.shape[1])]
-    if eligible is not None:
-        frame = pd.concat([frame, pd.DataFrame(eligible, columns=names)], axis=1)
-    write_log(frame, out, actions=actions, roles={**roles, "eligible": names})
 
 
 def show(report: BuildReport, console: Console) -> None:

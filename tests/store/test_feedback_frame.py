@@ -73,7 +73,8 @@ def test_rewards_agree_with_a_row_by_row_reading(filled: DecisionLog, space: Act
         held = frame.loc[row, "reward"]
         assert np.isnan(held) if ends > as_of else held == expected
         assert frame.loc[row, "propensity"] == decision.propensity
-        assert frame.loc[row, "known_at"] == ends
+        earning = [told.occurred_at for told in inside if told.outcome in REACHED_BY.get(reward, ())]
+        assert frame.loc[row, "known_at"] == (min(earning) if earning and ends <= as_of else ends)
         np.testing.assert_array_equal(roles["eligible"][row], decision.eligible)
     assert frame["reward"].isna().sum() == 14
 

@@ -122,11 +122,9 @@ class AccountStates:
             The table's columns, and ``days_past_due``, ``days_to_due``, ``stage``, ``past_delinquencies`` and
             ``recurrent`` where a due date is known. ``_timezone`` holds the zone used.
         """
-        code = self.account_ids.get_indexer(pd.Index(account_id)).astype(np.int64)
         moment = _micros(instant)
-        row = last_at_or_before(self.start, self.valid_from, code, moment)
-        frame = pd.DataFrame(index=range(len(code)))
-        first = np.where(code >= 0, self.start[np.maximum(code, 0)], -1)
+        first, row = self.rows_of(account_id, instant)
+        frame = pd.DataFrame(index=range(len(row)))
         for names, at in ((self.static, first), (self.varying, row)):
             if names:
                 frame = pd.concat([frame, _take(self.frame[list(names)], at)], axis=1)
@@ -147,14 +145,38 @@ class AccountStates:
             frame["past_delinquencies"] = past
             frame["recurrent"] = np.where(np.isnan(past), np.nan, (past > 0).astype(float))
         if {"arrears_cause", "arrears_cause_volunteered"} <= set(self.varying):
-            told = frame["arrears_cause_volunteered"].isin([True, 1, "true", "True", "1", "yes"])
-            frame["arrears_cause"] = frame["arrears_cause"].where(told, None)
+            frame["arrears_cause"] = _volunteered(frame["arrears_cause"], frame["arrears_cause_volunteered"])
         if {"balance_minor", "income_minor"} <= set(self.varying):
             income = frame["income_minor"].to_numpy(dtype=np.float64)
             frame["balance_to_income"] = frame["balance_minor"].to_numpy(dtype=np.float64) / np.where(
                 income > 0, income, np.nan
             )
         return frame
+
+    def rows_of(
+        self, account_id: pd.Series | pd.Index, instant: pd.Series
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows of the table with the account's static columns and with its state in force, -1 where there is none."""
+        code = self.account_ids.get_indexer(pd.Index(account_id)).astype(np.int64)
+        row = last_at_or_before(self.start, self.valid_from, code, _micros(instant))
+        return np.where(code >= 0, self.start[np.maximum(code, 0)], -1), np.asarray(row)
+
+    def column(self, name: str, first: NDArray[np.int64], row: NDArray[np.int64]) -> pd.Series:
+        """One given column at the rows of :meth:`rows_of`, as :meth:`at` has it."""
+        at = first if name in self.static else row
+        values = _take(self.frame[[name]], at)[name]
+        if name == "arrears_cause" and "arrears_cause_volunteered" in self.varying:
+            values = _volunteered(values, _take(self.frame[["arrears_cause_volunteered"]], at).iloc[:, 0])
+        return values
+
+    def dtypes_at(self, first: NDArray[np.int64], row: NDArray[np.int64]) -> dict[str, Any]:
+        """Column -> its dtype in :meth:`at` of these rows; where some are missing, one that has a null."""
+        dtypes: dict[str, Any] = {}
+        for names, at in ((self.static, first), (self.varying, row)):
+            if names and len(self.frame):
+                sample = np.array([0, -1 if (at < 0).any() else 0])
+                dtypes |= _take(self.frame[list(names)].iloc[:1], sample).dtypes.to_dict()
+        return dtypes
 
     def context_names(self, state: pd.DataFrame) -> list[str]:
         """Columns of :meth:`at` that may be context; why others are not goes into ``left_out``."""
@@ -197,6 +219,11 @@ class AccountStates:
         total = np.cumsum(replaced)
         before = np.concatenate([[0.0], total])[self.start[:-1]]
         return np.asarray(total - np.repeat(before, np.diff(self.start)))
+
+
+def _volunteered(cause: pd.Series, told: pd.Series) -> pd.Series:
+    """The cause of arrears where the debtor told it of their own accord."""
+    return cause.where(told.isin([True, 1, "true", "True", "1", "yes"]), None)
 
 
 def _take(columns: pd.DataFrame, at: NDArray[np.int64]) -> pd.DataFrame:

@@ -114,7 +114,7 @@ class Knowledge:
         parts.append(self.events.features(account_id, instant))
         if self.debtor_of is not None:
             debtor = account_id.map(self.debtor_of)
-            debtor = debtor.fillna(account_id.astype("str")) if debtor.isna().any() else debtor
+            debtor = _or_account(debtor, account_id)
             parts.append(debtor.rename("_debtor_id").to_frame())
             if self.debtor_events is not None:
                 asked = [name for name in _OF_DEBTOR if name in self.debtor_events.column_names]
@@ -124,7 +124,14 @@ class Knowledge:
 
 
 def _of_debtor(events: pd.DataFrame, debtor_of: pd.Series) -> pd.DataFrame:
-    debtor = events["account_id"].map(debtor_of)
-    if debtor.isna().any():
-        debtor = debtor.fillna(events["account_id"].astype("str"))
-    return events.assign(account_id=debtor)
+    debtor = _or_account(events["account_id"].map(debtor_of), events["account_id"])
+    return events[[name for name in events.columns if name != "account_id"]].assign(account_id=debtor)
+
+
+def _or_account(debtor: pd.Series, account_id: pd.Series) -> pd.Series:
+    """An account whose debtor is not known stands for itself."""
+    if not debtor.isna().any():
+        return debtor
+    if pd.api.types.is_integer_dtype(account_id.dtype) and pd.api.types.is_numeric_dtype(debtor.dtype):
+        return debtor.fillna(account_id).astype("int64")
+    return debtor.fillna(account_id.astype("str"))

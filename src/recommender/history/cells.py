@@ -46,6 +46,13 @@ class Instants:
     naive: Mask
     all_naive: bool = False
 
+    def told(self, column: pd.Series) -> pd.Series:
+        """Instants as far as the cells of ``column`` tell them, naive ones as if on UTC."""
+        if not self.naive.any():
+            return self.values
+        text = _as_text(column.reset_index(drop=True)).where(pd.Series(self.naive))
+        return self.values.where(~pd.Series(self.naive), _utc(pd.to_datetime(text, format="ISO8601", utc=True)))
+
 
 def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Instants:
     """Read instants; an offset is expected in every cell or in none.

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.history.eligible_sets import EligibleSets
 
 __all__ = [
     "check_names",
+    "checked_sets",
     "codes_of",
     "context_columns",
-    "eligible_array",
     "propensity_column",
     "protected_names",
     "reward_column",
@@ -79,11 +80,14 @@ def check_names(
 def context_columns(
     frame: pd.DataFrame, context: list[str], categorical: list[str]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Copy the context columns; numbers are checked to be finite or missing, text joins the categorical ones."""
-    held = frame[context].copy()
+    """Take the context columns; numbers are checked to be finite or missing, text joins the categorical ones.
+
+    Numbers become float64, but float32 stays what it is: every value of it is a float64, in half the memory.
+    """
+    held: dict[str, Any] = {}
     categories = list(categorical)
     for name in context:
-        column = held[name]
+        column = held[name] = frame[name]
         if name in categorical:
             continue
         if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
@@ -96,7 +100,8 @@ def context_columns(
         if pd.api.types.is_bool_dtype(column.dtype):
             held[name] = column.astype("float64")
         elif pd.api.types.is_numeric_dtype(column.dtype):
-            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            single = column.dtype == np.float32
+            numbers = column.to_numpy() if single else column.to_numpy(dtype=np.float64, na_value=np.nan)
             infinite = np.flatnonzero(np.isinf(numbers))
             if infinite.size:
                 raise InvalidInput.in_column(
@@ -106,10 +111,11 @@ def context_columns(
                     rows=infinite.tolist(),
                     mend="Replace infinities by NaN (missing) or by the largest meaningful value.",
                 )
-            held[name] = numbers
+            held[name] = column if single or column.dtype == np.float64 else numbers
         else:
             categories.append(name)
-    return held, tuple(name for name in context if name in categories)
+    # Copy on write: the columns are shared with the frame until someone writes to one of them.
+    return pd.DataFrame(held, index=frame.index, copy=False), tuple(name for name in context if name in categories)
 
 
 def reward_column(
@@ -187,22 +193,25 @@ def codes_of(column: pd.Series, name: str) -> tuple[NDArray[np.int64], NDArray[n
     return codes.astype(np.int64), np.asarray(ids, dtype=object)
 
 
-def eligible_array(eligible: Any, action: NDArray[np.int64], actions: ActionSpace) -> NDArray[np.bool_]:
-    """Eligible set as bool (n_decisions, n_actions); the logged action must be in it."""
-    allowed = np.asarray(eligible)
-    if allowed.shape != (len(action), len(actions)):
+def checked_sets(eligible: Any, action: NDArray[np.int64], actions: ActionSpace) -> EligibleSets:
+    """Eligible set of each decision, from booleans (n_decisions, n_actions); the logged action must be in it."""
+    shape = (len(eligible), eligible.n_actions) if isinstance(eligible, EligibleSets) else np.shape(eligible)
+    if shape != (len(action), len(actions)):
         raise InvalidInput(
-            f"eligible must have shape {(len(action), len(actions))} (decisions x actions); got {allowed.shape}.",
+            f"eligible must have shape {(len(action), len(actions))} (decisions x actions); got {shape}.",
             column="eligible",
             mend="Order its columns as actions.to_frame().",
         )
-    if allowed.dtype != bool:
-        if not np.isin(allowed, (0, 1)).all():
+    if isinstance(eligible, EligibleSets):
+        allowed = eligible
+    else:
+        given = np.asarray(eligible)
+        if given.dtype != bool and not np.isin(given, (0, 1)).all():
             raise InvalidInput(
-                f"eligible must be boolean; got dtype {allowed.dtype}.", column="eligible", mend="Convert it to bool."
+                f"eligible must be boolean; got dtype {given.dtype}.", column="eligible", mend="Convert it to bool."
             )
-        allowed = allowed.astype(bool)
-    outside = np.flatnonzero(~allowed[np.arange(len(action)), action])
+        allowed = EligibleSets.of_array(given.astype(bool, copy=False))
+    outside = np.flatnonzero(~allowed.allows(action))
     if outside.size:
         raise InvalidInput.in_column(
             "eligible",

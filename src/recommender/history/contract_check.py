@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.history import cells
+from recommender.history.id_codes import IdCodes
 from recommender.history.quarantine import Faults
 from recommender.tables import Column, Contract
 
-__all__ = ["CheckedTable", "check_table"]
+__all__ = ["CheckedTable", "check_table", "keep_rows"]
 
 _CONTACT_DATA = re.compile(
     r"(^|_)(phone|telephone|telefono|teléfono|celular|msisdn|mobile_number|e_?mail_address)($|_)", re.IGNORECASE
@@ -36,6 +37,14 @@ class CheckedTable:
         The rows in quarantine; later checks across tables add to it.
     raw_ids : dict of str to Series
         Ids as read of every row, quarantined ones included: what other tables may refer to.
+    ids : dict of str to IdCodes
+        Id column -> the ids its codes stand for, once the tables agreed on ids.
+    text_dtypes : dict of str to dtype
+        Dtype of text columns that are held as categories.
+    told_at : Series or None
+        Instant of every row as far as it can be told, quarantined rows included (payments only); NaT where it cannot.
+    naive : ndarray of bool or None
+        Where ``told_at`` lacked its offset and was read as UTC.
     notes : list of str
         What a reader should know that is no fault of a row.
     """
@@ -46,6 +55,10 @@ class CheckedTable:
     raw_ids: dict[str, pd.Series]
     notes: list[str] = field(default_factory=list)
     n_given: int = 0
+    ids: dict[str, IdCodes] = field(default_factory=dict)
+    text_dtypes: dict[str, Any] = field(default_factory=dict)
+    told_at: pd.Series | None = None
+    naive: NDArray[np.bool_] | None = None
 
     def drop(self, where: NDArray[np.bool_], column: str, rule: str, reason: str, mend: str) -> None:
         """Put clean rows into quarantine after all."""
@@ -56,9 +69,21 @@ class CheckedTable:
         mask[at] = True
         shown = pd.Series(index=range(len(mask)), dtype=object)
         if column in self.frame:
-            shown.iloc[at] = self.frame[column].to_numpy(dtype=object)[where]
+            values = self.frame[column].loc[where]
+            values = self.ids[column].original(values) if column in self.ids else values
+            shown.iloc[at] = values.to_numpy(dtype=object)
         self.faults.add(mask, column, rule, reason, mend, shown)
-        self.frame = self.frame.loc[~where].reset_index(drop=True)
+        self.frame = keep_rows(self.frame, ~where)
+
+
+def keep_rows(frame: pd.DataFrame, kept: NDArray[np.bool_]) -> pd.DataFrame:
+    """Rows to keep, one column after the other, so that the table is never held twice."""
+    if kept.all():
+        return frame
+    columns = {}
+    for name in frame.columns.tolist():
+        columns[name] = frame[name].loc[kept].reset_index(drop=True)
+    return pd.DataFrame(columns, index=range(int(kept.sum())), copy=False)
 
 
 def check_table(
@@ -69,6 +94,7 @@ def check_table(
     levels: Mapping[str, Sequence[Any]] | None = None,
     channels: Sequence[Any] = (),
     naive_timezone: str | None = None,
+    consume: bool = False,
 ) -> CheckedTable:
     """Read and check every contracted column; further columns pass through, checked only for their encoding.
 
@@ -84,6 +110,8 @@ def check_table(
         Channels that the columns of channel lists are spread over.
     naive_timezone : str or None
         IANA zone of instants without an offset.
+    consume : bool, default=False
+        Take each column out of ``frame`` once it is read: the caller has no further use for it.
 
     Raises
     ------
@@ -104,14 +132,19 @@ def check_table(
             str(repeated[0]), f"appears more than once in table {contract.table!r}", mend="Rename or drop the repeats."
         )
     given = frame.reset_index(drop=True)
+    if consume:
+        for name in frame.columns.tolist():
+            del frame[name]
     levels = dict(levels or {})
     key = contract.key[0]
-    faults = Faults(contract.table, given[key], np.arange(len(given), dtype=np.int64))
-    checked = CheckedTable(contract, given, faults, {}, n_given=len(given))
+    n_given = len(given)
+    faults = Faults(contract.table, given[key], np.arange(n_given, dtype=np.int64))
+    checked = CheckedTable(contract, given.iloc[:0], faults, {}, n_given=n_given)
     _check_encodings(given, faults)
     clean: dict[str, Any] = {}
     known = {column.name: column for column in contract.columns}
-    for name in given.columns:
+    for name in given.columns.tolist():
+        cells_of = given.pop(name)
         column = known.get(str(name))
         if column is None and name in levels:
             column = Column(str(name), "level")
@@ -119,15 +152,16 @@ def check_table(
             if _CONTACT_DATA.search(str(name)):
                 checked.notes.append(f"{contract.table}.{name} looks like contact data of a person and was not read.")
             else:
-                clean[str(name)] = given[name]
+                clean[str(name)] = cells_of
             continue
         allowed = levels.get(column.name, column.levels)
-        clean |= _read(given[name], column, checked, as_of, allowed, channels, naive_timezone)
-    read = pd.DataFrame(clean, index=given.index)
-    read["_row"] = faults.rows
-    read["_position"] = faults.rows
+        clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone)
+    read = pd.DataFrame(clean, index=range(n_given), copy=False)
+    clean.clear()
+    read["_row"] = faults.rows.astype(np.int32)
+    read["_position"] = read["_row"]
     _check_key(read, contract, faults)
-    checked.frame = read.loc[~faults.bad].reset_index(drop=True)
+    checked.frame = keep_rows(read, ~faults.bad)
     return checked
 
 
@@ -163,8 +197,8 @@ def _read(
     match column.kind:
         case "id":
             ids, missing = cells.read_ids(given)
-            checked.raw_ids[name] = ids
-            read = {name: ids.mask(missing) if missing.any() else ids}
+            checked.raw_ids[name] = ids.mask(missing) if missing.any() else ids
+            read = {name: checked.raw_ids[name]}
         case "instant":
             instants = cells.read_instants(given, naive_timezone)
             fault(instants.naive, "naive_timestamp", "has no time zone although others in the column do",
@@ -181,6 +215,8 @@ def _read(
                       "Correct the instant, or move as_of if the table is newer.")  # fmt: skip
             missing = np.asarray(instants.values.isna().to_numpy(dtype=bool))
             read = {name: instants.values}
+            if checked.contract.table == "payments":
+                checked.told_at, checked.naive = instants.told(given).mask(future), instants.naive
         case "date":
             dates, wrong = cells.read_dates(given)
             fault(wrong, "unreadable_date", "is not a date", "Write dates as YYYY-MM-DD.")
@@ -266,7 +302,7 @@ def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
     if contract.whole_row_key and not own_id:
         key = [name for name in contract.names if name in read.columns]
     good = np.flatnonzero(~faults.bad)
-    shared = good[read.iloc[good][key].duplicated(keep=False).to_numpy()]
+    shared = good[_repeated(_groups(read, key)[good])]
     if not shared.size:
         return
     rows = read.iloc[shared].copy()
@@ -279,9 +315,25 @@ def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
     faults.add(mask, "+".join(key), "duplicate_row", "repeats an earlier row",
                "Export each row once.", faults.keys)  # fmt: skip
     left = shared[~repeat]
-    differing = left[read.iloc[left][key].duplicated(keep=False).to_numpy()]
+    differing = left[_repeated(_groups(read.iloc[left], key))]
     mask = np.zeros(len(read), dtype=bool)
     mask[differing] = True
     faults.add(mask, "+".join(key), "duplicate_id",
                "shares its key with a row that differs, and nobody can tell which is right",
                "Give each row its own id, or keep only the right one.", faults.keys)  # fmt: skip
+
+
+def _groups(frame: pd.DataFrame, key: Sequence[str]) -> NDArray[np.int64]:
+    """Number of each row's key; nulls are equal."""
+    group = np.zeros(len(frame), dtype=np.int64)
+    for name in key:
+        codes, uniques = pd.factorize(frame[name])
+        group = group * (len(uniques) + 1) + codes + 1
+        if len(key) > 1:
+            group = pd.factorize(group)[0].astype(np.int64)
+    return group
+
+
+def _repeated(group: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where another row is of the same group."""
+    return np.asarray(np.bincount(group)[group] > 1) if len(group) else np.zeros(0, dtype=bool)

@@ -13,6 +13,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features.event_log import local_hours
 from recommender.features.point_in_time import Knowledge
+from recommender.history.eligible_sets import EligibleSets
 from recommender.history.linking import RawTables
 
 __all__ = ["decision_rows", "eligible_sets", "link_contacts"]
@@ -33,6 +34,9 @@ def decision_rows(
         frame = frame.drop(columns="action", errors="ignore")
         for name in actions.factors:
             frame[name] = _nullable(frame[name])
+        # What is asked of the table from here on: the rows themselves are sorted below.
+        checked = raw.tables["decisions"]
+        checked.frame = checked.frame[[name for name in ("_position", "eligible") if name in checked.frame]]
     return frame.sort_values(["decided_at", "decision_id"], kind="stable", ignore_index=True)
 
 
@@ -45,9 +49,9 @@ def link_contacts(raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, action
     ids = pd.Index(rows["decision_id"])
     if raw.frame("decisions") is None:
         return np.asarray(ids.get_indexer(pd.Index(sent["contact_id"])), dtype=np.int64)
-    if "decision_id" in sent and sent["decision_id"].notna().any():
+    if "decision_id" in sent and (sent["decision_id"] >= 0).any():
         found = ids.get_indexer(pd.Index(sent["decision_id"]))
-        loose = int(sent["decision_id"].isna().sum())
+        loose = int((sent["decision_id"] < 0).sum())
         if loose:
             raw.notes.append(f"{loose:,} contacts have no decision_id: they count as history, not as decisions.")
         return np.asarray(found, dtype=np.int64)
@@ -70,7 +74,7 @@ def link_contacts(raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, action
     return linked
 
 
-def eligible_sets(raw: RawTables, rows: pd.DataFrame, actions: ActionSpace) -> NDArray[np.bool_] | None:
+def eligible_sets(raw: RawTables, rows: pd.DataFrame, actions: ActionSpace) -> EligibleSets | None:
     """Eligible set of each decision, where the decisions table holds one.
 
     A cell is a text of ``0`` and ``1``, one an action, or a list of action indices (JSON). Rows whose set cannot be
@@ -78,13 +82,18 @@ def eligible_sets(raw: RawTables, rows: pd.DataFrame, actions: ActionSpace) -> N
     """
     if "eligible" not in rows or rows["eligible"].isna().all():
         return None
-    texts = rows["eligible"].map(lambda cell: cell if isinstance(cell, str) else json.dumps(_plain(cell)))
-    positions, uniques = pd.factorize(texts)
-    sets = [_eligible_set(str(text), len(actions)) for text in uniques]
-    wrong = np.array([found is None for found in sets], dtype=bool)[positions]
+    told = rows["eligible"]
+    if not isinstance(told.dtype, pd.CategoricalDtype):
+        told = told.map(lambda cell: cell if isinstance(cell, str) else json.dumps(_plain(cell))).astype("category")
+    sets = [_eligible_set(str(text), len(actions)) for text in told.cat.categories]
+    sets.append(np.ones(len(actions), dtype=bool))  # an empty cell, code -1, allows everything
+    unread = np.array([found is None for found in sets], dtype=bool)
     table = np.array([np.ones(len(actions), dtype=bool) if found is None else found for found in sets])
-    allowed = table[positions]
-    excluded = ~allowed[np.arange(len(rows)), actions.index_of(rows)] & ~wrong
+    code = told.cat.codes.to_numpy().astype(np.int32)
+    code[code < 0] = len(sets) - 1
+    wrong = unread[code]
+    allowed = EligibleSets.of_sets(table, code)
+    excluded = ~allowed.allows(actions.index_of(rows)) & ~wrong
     checked = raw.tables["decisions"]
     for mask, rule, reason, mend in (
         (wrong, "unreadable_set", f"is not a set of the {len(actions)} actions", "Write 0 and 1, one an action."),
@@ -93,7 +102,7 @@ def eligible_sets(raw: RawTables, rows: pd.DataFrame, actions: ActionSpace) -> N
         bad = np.zeros(len(checked.frame), dtype=bool)
         bad[np.isin(checked.frame["_position"].to_numpy(), rows["_position"].to_numpy()[mask])] = True
         checked.drop(bad, "eligible", rule, reason, mend)
-    return np.asarray(allowed)
+    return allowed
 
 
 def _eligible_set(text: str, n_actions: int) -> NDArray[np.bool_] | None:

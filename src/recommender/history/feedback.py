@@ -16,13 +16,14 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history.columns import (
     check_names,
+    checked_sets,
     codes_of,
     context_columns,
-    eligible_array,
     propensity_column,
     protected_names,
     reward_column,
 )
+from recommender.history.eligible_sets import EligibleSets
 from recommender.time_line import order_of
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
@@ -65,8 +66,8 @@ class LoggedFeedback:
         ``time`` on a number line: days for instants, the number itself for numbers, else the rank.
     known_order : ndarray of shape (n_decisions,), dtype float64, or None
         When each reward became known, on the same line; what an account's history may show from then on.
-    eligible : ndarray of bool of shape (n_decisions, n_actions) or None
-        Actions that were allowed at the decision.
+    eligible_sets : EligibleSets or None
+        Actions that were allowed at each decision, in bits; :attr:`eligible` gives them as booleans.
     """
 
     actions: ActionSpace
@@ -82,7 +83,7 @@ class LoggedFeedback:
     time: NDArray[Any] | None = None
     order: NDArray[np.float64] | None = None
     known_order: NDArray[np.float64] | None = None
-    eligible: NDArray[np.bool_] | None = None
+    eligible_sets: EligibleSets | None = None
     names: dict[str, str | None] = field(default_factory=dict)
 
     # -- birth ---------------------------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ class LoggedFeedback:
             With both, the account's own earlier contacts become features. ``time`` is any sortable column.
         cluster : str or None
             Column of independent units (debtors); defaults to ``account``, then to the row.
-        eligible : array-like of bool of shape (n_decisions, n_actions) or None
+        eligible : array-like of bool of shape (n_decisions, n_actions), EligibleSets, or None
         reward_kind : {"binary", "amount"} or None
             None = binary when every mature reward is 0 or 1, else amount.
         known_at : str or None
@@ -188,7 +189,7 @@ class LoggedFeedback:
             time=_stored_time(frame[time]) if time else None,
             order=order,
             known_order=known_order,
-            eligible=None if eligible is None else eligible_array(eligible, chosen, actions),
+            eligible_sets=None if eligible is None else checked_sets(eligible, chosen, actions),
             names=roles,
         )
 
@@ -232,6 +233,11 @@ class LoggedFeedback:
         return ~np.isnan(self.reward)
 
     @property
+    def eligible(self) -> NDArray[np.bool_] | None:
+        """Allowed actions as booleans of shape (n_decisions, n_actions), made afresh: take the rows you need first."""
+        return None if self.eligible_sets is None else self.eligible_sets.array()
+
+    @property
     def groups(self) -> NDArray[np.int64]:
         """Cluster code of each decision; every row its own where no cluster is known."""
         return np.arange(len(self), dtype=np.int64) if self.cluster is None else self.cluster
@@ -259,7 +265,7 @@ class LoggedFeedback:
             time=pick(self.time),
             order=pick(self.order),
             known_order=pick(self.known_order),
-            eligible=pick(self.eligible),
+            eligible_sets=None if self.eligible_sets is None else self.eligible_sets.take(at),
         )
 
     def split(self, at: Any) -> tuple[Self, Self]:
@@ -332,7 +338,11 @@ class LoggedFeedback:
         keys = np.zeros(len(self), dtype=np.uint64)
         for name in self.context.columns:
             column = self.context[name]
-            values = column.astype("str").to_numpy(dtype=object) if name in self.categorical else column.to_numpy()
+            values = (
+                column.astype("str").to_numpy(dtype=object)
+                if name in self.categorical
+                else column.to_numpy(dtype=np.float64)
+            )
             keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(values)
         return keys
 
@@ -341,8 +351,13 @@ class LoggedFeedback:
         """SHA-256 of the content; equal logs have equal digests on any machine."""
         told = hashlib.sha256(repr((self.actions.to_dict(), list(self.context.columns))).encode())
         told.update(self.context_keys().tobytes())
-        for values in (self.action, self.reward, self.propensity, self.cluster, self.order, self.eligible):
+        for values in (self.action, self.reward, self.propensity, self.cluster, self.order):
             told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+        if self.eligible_sets is None:
+            told.update(b"-")
+        else:
+            for block in self.eligible_sets.blocks():
+                told.update(block.tobytes())
         return told.hexdigest()
 
     def __repr__(self) -> str:

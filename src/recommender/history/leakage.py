@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -62,12 +62,14 @@ def discrimination(values: pd.Series, success: NDArray[np.bool_]) -> float:
     return max(best, _area(score, success))
 
 
-def leakage_suspects(context: pd.DataFrame, reward: NDArray[np.float64], names: Sequence[str]) -> dict[str, str]:
+def leakage_suspects(
+    context: pd.DataFrame | Mapping[str, pd.Series], reward: NDArray[np.float64], names: Sequence[str]
+) -> dict[str, str]:
     """Columns that look as if they knew the reward, and why.
 
     Parameters
     ----------
-    context : DataFrame of shape (n_decisions, n_features)
+    context : DataFrame of shape (n_decisions, n_features), or mapping of names to columns
     reward : ndarray of shape (n_decisions,)
         NaN where not mature.
     names : sequence of str

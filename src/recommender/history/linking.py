@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.actions import NO_CONTACT, ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import CheckedTable, check_table
+from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.quarantine import join_quarantines
 from recommender.tables import CONTRACTS
 
-__all__ = ["RawTables", "check_tables"]
+__all__ = ["RawTable", "RawTables", "check_tables"]
+
+RawTable: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
+"""A raw table, or a function that reads it when its turn has come."""
 
 _CLEAR_MAJORITY = 0.75
+_ASKED_FOR: dict[str, tuple[str, ...]] = {
+    "contacts": (
+        "contact_id", "account_id", "decision_id", "sent_at", "channel", "initiated_by", "status", "cost_minor",
+    ),
+    "outcomes": ("contact_id", "occurred_at", "outcome"),
+    "payments": ("account_id", "paid_at", "amount_minor", "currency"),
+}  # fmt: skip
+"""What is used of tables whose further columns are no context: they tell what came of a contact."""
+_FEW_KINDS = ("status", "initiated_by", "outcome", "policy_version", "channel")
 
 
 @dataclass
@@ -27,18 +43,37 @@ class RawTables:
     Attributes
     ----------
     tables : dict of str to CheckedTable
-        Those that were given.
+        Those that were given. Id columns hold codes (-1 where missing), an account without a debtor its own.
+    ids : dict of str to IdCodes
+        Id column -> what its codes stand for; accounts and debtors share theirs.
+    raw_codes : dict of (table, column) to ndarray
+        Codes of every row as it was given, quarantined ones included; kept for payments only.
+    whole : frozenset of str
+        Id columns that hold whole numbers in every table.
     currency : str or None
     notes : list of str
     """
 
     tables: dict[str, CheckedTable]
+    ids: dict[str, IdCodes] = field(default_factory=dict)
+    raw_codes: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
     currency: str | None = None
     notes: list[str] = field(default_factory=list)
 
     def frame(self, table: str) -> pd.DataFrame | None:
         """Clean rows of a table, None where it was not given."""
         return self.tables[table].frame if table in self.tables else None
+
+    def let_go(self, table: str) -> None:
+        """Drop the rows of a table that is not needed any more; what was set aside stays."""
+        if table in self.tables:
+            self.tables[table].frame = self.tables[table].frame[[]].iloc[:0]
+
+    def reader(self, column: str) -> Callable[[Any], pd.Series]:
+        """Function that gives the ids behind codes, as they were given."""
+        ids = self.ids.get(column, self.ids["account_id"])
+        return partial(ids.original, whole=(column if column in self.ids else "account_id") in self.whole)
 
     @property
     def quarantine(self) -> pd.DataFrame:
@@ -48,14 +83,14 @@ class RawTables:
     def counts(self) -> pd.DataFrame:
         """Rows given, used and in quarantine, a line a table."""
         rows = [
-            (name, checked.n_given, len(checked.frame), int(checked.faults.bad.sum()))
+            (name, checked.n_given, checked.n_given - int(checked.faults.bad.sum()), int(checked.faults.bad.sum()))
             for name, checked in self.tables.items()
         ]
         return pd.DataFrame(rows, columns=["table", "given", "clean", "quarantined"])
 
 
 def check_tables(
-    given: Mapping[str, pd.DataFrame | None],
+    given: Mapping[str, RawTable | None],
     *,
     actions: ActionSpace,
     as_of: pd.Timestamp,
@@ -67,7 +102,8 @@ def check_tables(
 
     Parameters
     ----------
-    given : mapping of table name to DataFrame or None
+    given : mapping of table name to DataFrame, to a function that reads one, or to None
+        A table that is read here is let go of column by column, so that one table at a time is held twice.
     actions : ActionSpace
         Its levels are the known channels and tones.
     as_of : Timestamp
@@ -84,29 +120,46 @@ def check_tables(
     """
     channels = actions.factors.get("channel", ())
     levels = dict(actions.factors)
-    tables = {}
-    for name, frame in given.items():
-        if frame is None:
+    tables: dict[str, CheckedTable] = {}
+    for name, source in given.items():
+        if source is None:
             continue
-        prepared = (
-            _name_no_contact(frame, actions) if name == "decisions" and isinstance(frame, pd.DataFrame) else frame
-        )
+        frame = source() if callable(source) else source
+        if name == "decisions" and isinstance(frame, pd.DataFrame):
+            frame = _name_no_contact(frame, actions)
         tables[name] = check_table(
-            prepared,
+            frame,
             CONTRACTS[name],
             as_of=as_of,
             levels=levels if name in ("decisions", "contacts") else None,
             channels=channels,
             naive_timezone=naive_timezone,
+            consume=callable(source),
         )
+        _slim(tables[name], levels, decided=given.get("decisions") is not None)
     raw = RawTables(tables, notes=[note for checked in tables.values() for note in checked.notes])
-    _agree_on_ids(tables)
+    _agree_on_ids(raw)
     _check_money(raw, currency, rates or {})
     _check_contacts(raw, as_of)
     _check_decisions(raw, actions)
     _check_references(raw)
     _check_outcomes(raw)
+    raw.raw_codes = {place: codes for place, codes in raw.raw_codes.items() if place[0] == "payments"}
     return raw
+
+
+def _slim(checked: CheckedTable, factors: Mapping[str, Sequence[Any]], *, decided: bool) -> None:
+    """Let go of what nobody asks for, and hold text of few kinds as categories."""
+    table = checked.contract.table
+    if table in _ASKED_FOR:
+        asked = (*_ASKED_FOR[table], "_row", "_position", *(() if decided else factors))
+        checked.frame = checked.frame[[name for name in checked.frame if name in asked]]
+    repeating = _FEW_KINDS if decided else _FEW_KINDS[:-1]  # without decisions the contacts' factors are the action
+    for name in (*repeating, *(factors if table == "decisions" else ())):
+        if name in checked.frame and pd.api.types.is_string_dtype(checked.frame[name].dtype):
+            checked.text_dtypes[name] = checked.frame[name].dtype
+            checked.frame[name] = checked.frame[name].astype("category")
+    pa.default_memory_pool().release_unused()
 
 
 def _name_no_contact(frame: pd.DataFrame, actions: ActionSpace) -> pd.DataFrame:
@@ -124,17 +177,38 @@ def _name_no_contact(frame: pd.DataFrame, actions: ActionSpace) -> pd.DataFrame:
     return frame
 
 
-def _agree_on_ids(tables: Mapping[str, CheckedTable]) -> None:
-    """Give ids that refer to each other one type: integers only where every table has integers."""
-    for name in ("account_id", "contact_id", "decision_id", "debtor_id"):
-        holders = [checked for checked in tables.values() if name in checked.frame]
-        kinds = {pd.api.types.is_integer_dtype(checked.frame[name].dtype) for checked in holders}
-        for checked in holders:
-            if kinds == {True}:
-                continue
-            checked.frame[name] = checked.frame[name].astype("str").where(checked.frame[name].notna())
-            if name in checked.raw_ids:
-                checked.raw_ids[name] = checked.raw_ids[name].astype("str")
+def _agree_on_ids(raw: RawTables) -> None:
+    """Give ids that refer to each other one type and one code: integers only where every table has integers."""
+    whole: set[str] = set()
+    for kind in (("account_id", "debtor_id"), ("contact_id",), ("decision_id",)):
+        holders = [(name, checked) for checked in raw.tables.values() for name in kind if name in checked.raw_ids]
+        if not holders:
+            continue
+        columns = [checked.raw_ids.pop(name) for name, checked in holders]
+        for name in kind:
+            dtypes = [column.dtype for (held, _), column in zip(holders, columns, strict=True) if held == name]
+            if dtypes and all(pd.api.types.is_integer_dtype(dtype) for dtype in dtypes):
+                whole.add(name)
+        if not all(name in whole for name, _ in holders):
+            columns = [column.astype("str").where(column.notna()) for column in columns]
+        ids, codes = code_ids(columns)
+        del columns
+        pa.default_memory_pool().release_unused()
+        for (name, checked), code in zip(holders, codes, strict=True):
+            table = checked.contract.table
+            raw.ids[name] = checked.ids[name] = ids
+            raw.raw_codes[table, name] = code
+            checked.frame[name] = code[checked.frame["_position"].to_numpy()]
+            if name == checked.contract.key[0] and pd.api.types.is_string_dtype(checked.faults.keys.dtype):
+                # The ids are held once: the quarantine names its rows from there.
+                checked.faults.keys = pd.Series(pd.Categorical.from_codes(code.astype(np.int32), categories=ids.ids))
+    if "accounts" in raw.tables and "debtor_id" in raw.tables["accounts"].frame:
+        accounts = raw.tables["accounts"].frame
+        alone = accounts["debtor_id"] < 0
+        if alone.any():
+            accounts["debtor_id"] = accounts["debtor_id"].mask(alone, accounts["account_id"])
+            whole -= set() if "account_id" in whole else {"debtor_id"}
+    raw.whole = frozenset(whole)
 
 
 def _check_money(raw: RawTables, currency: str | None, rates: Mapping[str, float]) -> None:
@@ -238,29 +312,28 @@ def _check_references(raw: RawTables) -> None:
         if table not in raw.tables or target not in raw.tables or column not in raw.tables[table].frame:
             continue
         checked = raw.tables[table]
-        ids = checked.frame[column]
-        nowhere = (ids.notna() & ~ids.isin(raw.tables[target].raw_ids[column])).to_numpy(dtype=bool)
+        exists = np.zeros(len(raw.ids[column].ids) + 1, dtype=bool)  # the last place is that of -1: a missing id
+        exists[raw.raw_codes[target, column]] = True
+        exists[-1] = True
         checked.drop(
-            nowhere,
+            ~exists[checked.frame[column].to_numpy()],
             column,
             f"unknown_{column.removesuffix('_id')}",
             f"is not in table {target!r}",
             f"Export {target} in full, or correct the id.",
         )
     if "accounts" in raw.tables:
-        quarantine = raw.tables["accounts"].faults
-        foreign = quarantine.frame()
-        gone = set(foreign.loc[foreign["rule"] == "other_currency", "key"])
-        gone -= set(raw.tables["accounts"].frame["account_id"].astype(str))
-        if gone:
-            for table in ("decisions", "contacts", "payments"):
-                if table in raw.tables:
-                    checked = raw.tables[table]
-                    theirs = checked.frame["account_id"].astype(str).isin(gone).to_numpy(dtype=bool)
-                    checked.drop(
-                        theirs, "account_id", "cascade",
-                        "belongs to an account in another currency", "Train one strategy a currency.",
-                    )  # fmt: skip
+        accounts = raw.tables["accounts"]
+        foreign = accounts.faults.frame()
+        rows = foreign.loc[foreign["rule"] == "other_currency", "row"].to_numpy(dtype=np.int64)
+        gone = np.setdiff1d(raw.raw_codes["accounts", "account_id"][rows], accounts.frame["account_id"].to_numpy())
+        for table in ("decisions", "contacts", "payments") if gone.size else ():
+            if table in raw.tables:
+                checked = raw.tables[table]
+                checked.drop(
+                    np.isin(checked.frame["account_id"].to_numpy(), gone), "account_id", "cascade",
+                    "belongs to an account in another currency", "Train one strategy a currency.",
+                )  # fmt: skip
 
 
 def _check_outcomes(raw: RawTables) -> None:
@@ -274,27 +347,28 @@ def _check_outcomes(raw: RawTables) -> None:
             mend="Pass the contacts table too.",
         )
     checked, contacts = raw.tables["outcomes"], raw.tables["contacts"]
-    ids = checked.frame["contact_id"]
+    exists = np.zeros(len(raw.ids["contact_id"].ids) + 1, dtype=bool)
+    exists[raw.raw_codes["contacts", "contact_id"]] = True
+    exists[-1] = False
     checked.drop(
-        (~ids.isin(contacts.raw_ids["contact_id"])).to_numpy(dtype=bool),
+        ~exists[checked.frame["contact_id"].to_numpy()],
         "contact_id",
         "unknown_contact",
         "is not in table 'contacts'",
         "Export contacts in full, or correct the id.",
     )
-    row = _position(contacts.frame["contact_id"], checked.frame["contact_id"])
+    row = np.full(len(exists), -1, dtype=np.int64)
+    row[contacts.frame["contact_id"].to_numpy()] = np.arange(len(contacts.frame))
     checked.drop(
-        row < 0, "contact_id", "cascade", "belongs to a contact that is in quarantine", "Mend the contact first."
-    )
-    row = _position(contacts.frame["contact_id"], checked.frame["contact_id"])
-    if len(row):
-        early = checked.frame["occurred_at"].to_numpy() < contacts.frame["sent_at"].to_numpy()[row]
-        checked.drop(
-            early, "occurred_at", "before_its_contact", "lies before the contact was sent",
-            "Check the clocks and time zones of the two systems.",
-        )  # fmt: skip
+        row[checked.frame["contact_id"].to_numpy()] < 0,
+        "contact_id", "cascade", "belongs to a contact that is in quarantine", "Mend the contact first.",
+    )  # fmt: skip
+    sent_at = _micros(contacts.frame["sent_at"])[row[checked.frame["contact_id"].to_numpy()]]
+    checked.drop(
+        _micros(checked.frame["occurred_at"]) < sent_at, "occurred_at", "before_its_contact",
+        "lies before the contact was sent", "Check the clocks and time zones of the two systems.",
+    )  # fmt: skip
 
 
-def _position(ids: pd.Series, wanted: pd.Series) -> NDArray[np.int64]:
-    """Position of each wanted id in ``ids``, -1 where it is not there."""
-    return np.asarray(pd.Index(ids).get_indexer(pd.Index(wanted)), dtype=np.int64)
+def _micros(instants: pd.Series) -> NDArray[np.int64]:
+    return np.asarray(instants.dt.as_unit("us").astype("int64").to_numpy())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.features._windows import last_at_or_before, order_by_account, sums_ahead
+from recommender.history.lost_payments import LostPayments
 from recommender.local_time import DAY_US, as_utc_us
 from recommender.tables import REACHED_BY
 
@@ -41,11 +42,14 @@ class Rewards:
     known_us : ndarray of int64 of shape (n_decisions,)
         When the reward was known: at the first outcome that earns it, else when the window closes.
     kind : {"binary", "amount"}
+    n_unknown : int
+        Decisions whose window had closed, but whose reward is NaN since a payment that may count is in quarantine.
     """
 
     reward: NDArray[np.float64]
     known_us: NDArray[np.int64]
     kind: Literal["binary", "amount"]
+    n_unknown: int = 0
 
 
 def reward_decisions(
@@ -61,6 +65,7 @@ def reward_decisions(
     as_of: pd.Timestamp,
     attribution: Attribution = "account",
     left_alone: NDArray[np.bool_],
+    lost: LostPayments | None = None,
 ) -> Rewards:
     """Reward of each decision from what happened in ``[decided_at, decided_at + window)``.
 
@@ -82,6 +87,8 @@ def reward_decisions(
         Whom a payment counts for, see :data:`ATTRIBUTIONS`. Outcomes always count for their own contact's decision.
     left_alone : ndarray of bool of shape (n_decisions,)
         Where the decision was ``NO_CONTACT``.
+    lost : LostPayments or None
+        Payments in quarantine: where one may fall in the window, money is unknown, and so is "not paid".
     """
     if reward not in REACHED_BY and reward not in AMOUNTS:
         raise InvalidInput(
@@ -126,7 +133,14 @@ def reward_decisions(
         known = np.where(first < _NEVER, first, closes)
         kind = "binary"
     mature = closes <= as_utc_us(as_of.to_pydatetime())
-    return Rewards(np.where(mature, value, np.nan), np.where(mature, known, closes), kind)
+    n_unknown = 0
+    if lost is not None and len(lost) and (needs_money or reward == "paid"):
+        group = group_of if attribution == "debtor" else None
+        unknown = lost.may_fall_in(decisions["account_id"], decided, window, group) & mature
+        unknown &= needs_money | (value == 0)
+        n_unknown = int(unknown.sum())
+        value, known = np.where(unknown, np.nan, value), np.where(unknown, closes, known)
+    return Rewards(np.where(mature, value, np.nan), np.where(mature, known, closes), kind, n_unknown)
 
 
 def _first_outcome(

@@ -56,7 +56,9 @@ def read_feedback_frame(
 
     The window opens at the decision, not at the contact, so that every action, ``NO_CONTACT`` included, is given the
     same time to show an effect. A row is mature when its whole window has passed: an early success counted before its
-    peers had time to fail would flatter young rows. Only what had happened by ``as_of`` is used.
+    peers had time to fail would flatter young rows. Only what had happened by ``as_of`` is used. As in
+    :mod:`recommender.history.rewards` a success is known at its first outcome that earns it, everything else (a failure,
+    an amount that may still grow) when the window closes.
 
     Parameters
     ----------
@@ -123,12 +125,14 @@ def read_feedback_frame(
     name = {column: _free_name(column, taken) for column in wanted}
     window = pd.Timedelta(days=window_days)
     decided_at = pd.to_datetime(ids["decided_at"], utc=True)
-    known_at = decided_at + window
+    closes = decided_at + window
     happened = log.outcome_frame(since, end)
-    rewards = _rewards(happened, ids["decision_id"], decided_at, window, pd.Timestamp(now), reward)
+    rewards, succeeded_at = _rewards(happened, ids["decision_id"], decided_at, window, pd.Timestamp(now), reward)
     if reward == AMOUNT:
         rewards -= np.asarray(cost_minor, dtype=np.float64)[chosen]
-    rewards[(known_at > pd.Timestamp(now)).to_numpy()] = np.nan
+    mature = closes <= pd.Timestamp(now)
+    rewards[~mature.to_numpy()] = np.nan
+    known_at = succeeded_at.where(mature & succeeded_at.notna(), closes)
     own = {column: ids[column] for column in ("propensity", "account_id", "debtor_id", *_EVIDENCE)}
     own |= {"reward": rewards, "decided_at": decided_at, "known_at": known_at}
     factors = actions.describe(chosen)
@@ -241,11 +245,12 @@ def _rewards(
     window: pd.Timedelta,
     now: pd.Timestamp,
     reward: str,
-) -> NDArray[np.float64]:
-    """Reward of each decision from the outcomes of its window."""
+) -> tuple[NDArray[np.float64], pd.Series]:
+    """Reward of each decision from the outcomes of its window, and the instant of its first success (NaT: none)."""
     rewards = np.zeros(len(decision_id))
+    succeeded_at = pd.Series(pd.NaT, index=decided_at.index, dtype=decided_at.dtype)
     if not len(happened):
-        return rewards
+        return rewards, succeeded_at
     row_of = pd.Series(np.arange(len(decision_id)), index=decision_id)
     happened = happened[happened["decision_id"].isin(row_of.index)]
     row = row_of.loc[happened["decision_id"]].to_numpy()
@@ -262,7 +267,9 @@ def _rewards(
     reached = happened["outcome"].isin(_reaching(reward)).to_numpy() & counts
     if reward not in _AMOUNTS:
         rewards[row[reached]] = 1.0
-        return rewards
+        first = occurred_at[reached].groupby(row[reached]).min()
+        succeeded_at.iloc[first.index.to_numpy()] = first.array
+        return rewards, succeeded_at
     paid = happened[reached]
     currencies = paid["currency"].dropna().unique().tolist()
     if len(currencies) > 1:
@@ -278,7 +285,7 @@ def _rewards(
             f"{untold:,} payments have no amount; their decisions count as not known yet.", LogWarning, stacklevel=3
         )
     np.add.at(rewards, row[reached], amounts)
-    return rewards
+    return rewards, succeeded_at
 
 
 def _reaching(reward: str) -> Sequence[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
@@ -18,9 +20,13 @@ __all__ = ["read_table", "write_quarantine"]
 _SEPARATORS = (",", ";", "\t", "|")
 _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv", ".tsv.gz")
 _SNIFFED_BYTES = 1 << 16
+_LONG_AND_FEW = ("eligible",)
+"""Columns of long texts that repeat: read as categories."""
 
 
-def read_table(source: str | Path, *, table: str, encoding: str | None = None) -> pd.DataFrame:
+def read_table(
+    source: str | Path, *, table: str, encoding: str | None = None, columns: Collection[str] | None = None
+) -> pd.DataFrame:
     """Read one raw table.
 
     Parameters
@@ -34,6 +40,9 @@ def read_table(source: str | Path, *, table: str, encoding: str | None = None) -
         Of a CSV file; None = UTF-8, UTF-16 by its byte order mark. Cells in another encoding are kept as they can be
         told, so that the contract check puts their rows, not the file, into quarantine.
 
+    columns : collection of str or None
+        Read these only, as far as they exist; None = all.
+
     Returns
     -------
     DataFrame
@@ -46,16 +55,18 @@ def read_table(source: str | Path, *, table: str, encoding: str | None = None) -
     """
     text = str(source)
     if "://" in text:
-        return _read_sql(text, table)
+        frame = _read_sql(text, table)
+        return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
     place = Path(text)
     if not place.exists():
         raise InvalidInput(f"Table {table!r}: there is no file {place}.", column=table, mend="Check the path.")
     if place.is_file() and place.stat().st_size == 0:
         raise InvalidInput(f"Table {table!r}: {place} is empty.", column=table, mend="Export it again, with a header.")
     try:
-        frame = (
-            _read_csv(place, table, encoding) if place.name.lower().endswith(_CSV_ENDINGS) else pd.read_parquet(place)
-        )
+        if place.name.lower().endswith(_CSV_ENDINGS):
+            frame = _read_csv(place, table, encoding, columns)
+        else:
+            frame = _read_parquet(place, columns)
     except InvalidInput:
         raise
     except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
@@ -89,7 +100,17 @@ def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: P
     return [*written, counts]
 
 
-def _read_csv(place: Path, table: str, encoding: str | None) -> pd.DataFrame:
+def _read_parquet(place: Path, columns: Collection[str] | None) -> pd.DataFrame:
+    """Read a Parquet file or folder, each column by itself, so that a reader can let go of one after the other."""
+    data = pq.ParquetDataset(place, read_dictionary=list(_LONG_AND_FEW))
+    wanted = None if columns is None else [name for name in data.schema.names if name in columns]
+    if not place.is_dir():
+        kept: dict[str, Any] = {"split_blocks": True, "self_destruct": True}
+        return pd.read_parquet(place, columns=wanted, to_pandas_kwargs=kept, read_dictionary=list(_LONG_AND_FEW))
+    return pd.read_parquet(place, columns=wanted)
+
+
+def _read_csv(place: Path, table: str, encoding: str | None, columns: Collection[str] | None) -> pd.DataFrame:
     raw = _head(place)
     told = encoding or _encoding_of(raw)
     try:
@@ -112,7 +133,8 @@ def _read_csv(place: Path, table: str, encoding: str | None) -> pd.DataFrame:
         sep=separator,
         encoding=told,
         encoding_errors="replace",
-        dtype="str",
+        dtype=defaultdict(lambda: "str", dict.fromkeys(_LONG_AND_FEW, "category")),
+        usecols=None if columns is None else lambda name: name in columns,
         keep_default_na=False,
         na_values=[""],
     )

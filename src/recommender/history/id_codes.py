@@ -1,0 +1,82 @@
+"""Ids of several tables as whole numbers: text ids of millions of rows are compared and held as their rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+__all__ = ["IdCodes", "code_ids"]
+
+
+@dataclass(frozen=True, eq=False)
+class IdCodes:
+    """Distinct ids, sorted; an id's code is its position.
+
+    Attributes
+    ----------
+    ids : Index
+        Integers, or text.
+    """
+
+    ids: pd.Index
+
+    def original(self, codes: Any, *, whole: bool = False) -> pd.Series:
+        """Ids of the given codes; null where a code is -1 or null; ``whole`` reads them as integers."""
+        at = codes.to_numpy(dtype=np.int64, na_value=-1) if isinstance(codes, pd.Series) else np.asarray(codes)
+        at = at.astype(np.int64, copy=False)
+        missing = at < 0
+        if not len(self.ids):
+            return pd.Series([None] * len(at), dtype="str")
+        taken = pd.Series(self.ids.take(np.maximum(at, 0))).reset_index(drop=True)
+        taken = taken.astype("int64") if whole and not missing.any() else taken
+        return taken.mask(missing) if missing.any() else taken
+
+    def find(self, values: pd.Series) -> NDArray[np.int64]:
+        """Code of each id, -1 where it is unknown."""
+        if not pd.api.types.is_integer_dtype(self.ids.dtype):
+            values = values.astype("str").where(values.notna())
+        return np.asarray(self.ids.get_indexer(pd.Index(values)), dtype=np.int64)
+
+
+def code_ids(columns: Sequence[pd.Series]) -> tuple[IdCodes, list[NDArray[np.int64]]]:
+    """Code the ids of several columns together.
+
+    Parameters
+    ----------
+    columns : sequence of Series
+        All of integers (nullable or not), or all of text.
+
+    Returns
+    -------
+    IdCodes
+    list of ndarray of int64
+        Codes of each column, -1 where an id is missing.
+    """
+    whole = all(pd.api.types.is_integer_dtype(column.dtype) for column in columns)
+    kind = pa.int64() if whole else pa.large_string()
+    chunks = [chunk for column in columns for chunk in _chunks(column, kind)]
+    # Arrow hashes the bytes themselves: no Python object is made of an id.
+    coded = pa.chunked_array(chunks, type=kind).dictionary_encode().unify_dictionaries()
+    dictionary = coded.chunk(0).dictionary if coded.num_chunks else pa.array([], type=kind)
+    order = pc.array_sort_indices(dictionary).to_numpy(zero_copy_only=False)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    rank = np.append(rank, -1)  # what a missing id, -1, becomes
+    ends = np.cumsum([len(column) for column in columns])
+    indices = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
+    flat = rank[np.concatenate(indices)] if indices else np.zeros(0, dtype=np.int64)
+    ids = pd.Index(pa.chunked_array([dictionary.take(pa.array(order))]).to_pandas())
+    return IdCodes(ids), [np.ascontiguousarray(part) for part in np.split(flat, ends[:-1])]
+
+
+def _chunks(column: pd.Series, kind: pa.DataType) -> list[pa.Array]:
+    held = pa.array(column, from_pandas=True)
+    held = held.cast(kind) if held.type != kind else held
+    return list(held.chunks) if isinstance(held, pa.ChunkedArray) else [held]

@@ -1,0 +1,318 @@
+"""A log about to be: decisions with their rewards, and the context that is worked out a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.features.point_in_time import Knowledge
+from recommender.history.build_report import BuildReport, most_frequent_reasons, report_of
+from recommender.history.columns import context_columns, propensity_column, protected_names, reward_column
+from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts
+from recommender.history.eligible_sets import EligibleSets
+from recommender.history.feedback import LoggedFeedback
+from recommender.history.leakage import leakage_suspects
+from recommender.history.linking import RawTable, RawTables, check_tables
+from recommender.history.lost_payments import LostPayments
+from recommender.history.rewards import Attribution, Rewards, reward_decisions
+
+__all__ = ["PreparedLog", "prepare_log", "sent_contacts"]
+
+CHUNK_ROWS = 250_000
+_OWN = ("decision_id", "account_id", "decided_at", "propensity", "policy_version", "_row", "_position", "eligible")
+
+
+@dataclass(eq=False)
+class PreparedLog:
+    """Decisions in order, their rewards, and everything needed to work out their context.
+
+    The context of five million decisions does not fit where the tables do; :meth:`parts` gives the log in pieces.
+
+    Attributes
+    ----------
+    actions : ActionSpace
+    roles : dict
+        Keyword arguments of ``LoggedFeedback.from_frame`` for :meth:`frame`.
+    eligible : EligibleSets or None
+    quarantine : DataFrame
+    report : BuildReport
+    """
+
+    actions: ActionSpace
+    head: pd.DataFrame
+    ids: Mapping[str, Any]
+    knowledge: Knowledge
+    rewards: Rewards
+    own: tuple[str, ...]
+    dtypes: dict[str, Any]
+    roles: dict[str, Any]
+    eligible: EligibleSets | None
+    quarantine: pd.DataFrame
+    report: BuildReport
+    text_dtypes: Mapping[str, Any]
+    chunk_rows: int = CHUNK_ROWS
+    _whole: pd.DataFrame | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        """Count the decisions."""
+        return len(self.head)
+
+    def parts(self, chunk_rows: int | None = None) -> Iterator[tuple[pd.DataFrame, EligibleSets | None]]:
+        """The log in pieces: rows and their eligible sets.
+
+        Raises
+        ------
+        InvalidInput
+            As ``LoggedFeedback.from_frame`` would: for a reward or propensity column, or an infinite number.
+        """
+        reward_column(pd.Series(self.rewards.reward), "reward", self.rewards.kind)
+        if self.roles["propensity"] is not None:
+            propensity_column(self.head["propensity"], "propensity")
+        size = chunk_rows or self.chunk_rows
+        for start in range(0, len(self), size):
+            frame = self.frame(start, start + size)
+            context_columns(frame, self.roles["context"], self.roles["categorical"])
+            yield frame, None if self.eligible is None else self.eligible.take(slice(start, start + size))
+
+    def frame(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+        """Rows ``start <= row < stop`` with ids, instants, factors, propensity, reward and context."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        head = self.head.iloc[start:stop].reset_index(drop=True)
+        if self._whole is not None and (start, stop) == (0, len(self)):
+            context = self._whole
+        else:
+            context = _context(self.knowledge, head, self.own)
+        columns: dict[str, Any] = {
+            "decision_id": self.ids["decision_id"](head["decision_id"]),
+            "account_id": self.ids["account_id"](head["account_id"]),
+        }
+        columns["debtor_id"] = (
+            self.ids["debtor_id"](context["_debtor_id"]) if "_debtor_id" in context else columns["account_id"]
+        )
+        columns["decided_at"] = head["decided_at"]
+        for name in (*self.actions.factors, "propensity", "policy_version"):
+            if name in head:
+                columns[name] = head[name].astype(self.text_dtypes[name]) if name in self.text_dtypes else head[name]
+        if self.roles["propensity"] is None:
+            columns.pop("propensity", None)
+        columns["reward"] = self.rewards.reward[start:stop]
+        columns["known_at"] = pd.to_datetime(self.rewards.known_us[start:stop], unit="us", utc=True)
+        for name in self.roles["context"]:
+            wanted = self.dtypes[name]
+            columns[name] = context[name] if context[name].dtype == wanted else context[name].astype(wanted)
+        return pd.DataFrame(columns, index=range(stop - start), copy=False)
+
+    def feedback(self, frame: pd.DataFrame | None = None) -> LoggedFeedback:
+        """The whole log in memory, checked; ``frame`` is :meth:`frame` if it was made already."""
+        held = self.frame() if frame is None else frame
+        return LoggedFeedback.from_frame(held, actions=self.actions, eligible=self.eligible, **self.roles)
+
+    def __repr__(self) -> str:
+        """Say what is in the log, in one line, as ``LoggedFeedback`` does."""
+        mature = int((~np.isnan(self.rewards.reward)).sum())
+        mean = float(np.nanmean(self.rewards.reward)) if mature else float("nan")
+        known = "not logged"
+        if self.roles["propensity"] is not None:
+            known = f"{int(self.head['propensity'].notna().sum()):,} logged"
+        return (
+            f"LoggedFeedback({len(self):,} decisions, {mature:,} mature, mean reward {mean:.4g} "
+            f"({self.rewards.kind}), {len(self.actions)} actions, {len(self.roles['context'])} context columns, "
+            f"propensities {known})"
+        )
+
+
+def prepare_log(
+    given: Mapping[str, RawTable | None],
+    *,
+    actions: ActionSpace,
+    as_of: pd.Timestamp,
+    reward: str,
+    window_days: float,
+    attribution: Attribution,
+    naive_timezone: str | None,
+    default_timezone: str,
+    currency: str | None,
+    rates: Mapping[str, float] | None,
+    snapshot: Literal["leave_out", "trust"],
+    static: Sequence[str],
+    keep: Sequence[str],
+    chunk_rows: int = CHUNK_ROWS,
+) -> PreparedLog:
+    """Check and link raw tables, reward the decisions, and settle which columns are context.
+
+    Parameters are those of :func:`recommender.history.build_feedback`; a table may be a function that reads it, and is
+    then let go of as it is used.
+    """
+    raw = check_tables(
+        given, actions=actions, as_of=as_of, naive_timezone=naive_timezone, currency=currency, rates=rates
+    )
+    sent = sent_contacts(raw)
+    knowledge = Knowledge.from_tables(
+        raw.frame("accounts"),
+        sent,
+        raw.frame("outcomes"),
+        raw.frame("payments"),
+        channels=actions.factors.get("channel", ()),
+        snapshot=snapshot,
+        static=static,
+        default_zone=default_timezone,
+    )
+    raw.let_go("accounts")
+    with_decisions = "decisions" in raw.tables
+    rows = decision_rows(raw, sent, actions, knowledge, default_timezone)
+    if not len(rows):
+        raise InvalidInput(
+            "No decision is left after the contract checks.",
+            column="decisions" if with_decisions else "contacts",
+            mend="See the quarantine for the reasons: " + most_frequent_reasons(raw),
+        )
+    eligible = eligible_sets(raw, rows, actions)
+    rows = rows.drop(columns=["eligible"], errors="ignore")
+    if eligible is not None:  # decisions whose set excludes their action are in quarantine now
+        kept = rows["_position"].isin(raw.tables["decisions"].frame["_position"]).to_numpy(dtype=bool)
+        if not kept.all():
+            rows, eligible = rows.loc[kept].reset_index(drop=True), eligible.take(kept)
+    raw.let_go("decisions")
+    rows = rows.drop(columns=["_row", "_position"])
+    no_contact = actions.no_contact_index
+    rewards = reward_decisions(
+        rows,
+        sent,
+        raw.frame("outcomes"),
+        raw.frame("payments"),
+        contact_decision=link_contacts(raw, rows, sent, actions),
+        group_of=knowledge.debtor_of,
+        reward=reward,
+        window_days=window_days,
+        as_of=as_of,
+        attribution=attribution,
+        lost=LostPayments.of(raw),
+        left_alone=actions.index_of(rows) == (-1 if no_contact is None else no_contact),
+    )
+    del sent
+    for table in ("contacts", "outcomes", "payments"):
+        raw.let_go(table)
+    own = tuple(str(name) for name in rows.columns if name not in (*_OWN, *actions.factors))
+    dtypes, whole = _settle_dtypes(knowledge, rows, own, chunk_rows)
+    left_out = dict(knowledge.states.left_out) if knowledge.states is not None else {}
+    names = _context_names(knowledge, rows, own, dtypes, rewards.reward, set(keep), left_out)
+    with_propensity = "propensity" in rows and bool(rows["propensity"].notna().any())
+    roles: dict[str, Any] = {
+        "context": names,
+        "categorical": [name for name in names if not pd.api.types.is_numeric_dtype(dtypes[name])],
+        "reward": "reward",
+        "propensity": "propensity" if with_propensity else None,
+        "account": "account_id",
+        "time": "decided_at",
+        "cluster": "debtor_id",
+        "known_at": "known_at",
+        "reward_kind": rewards.kind,
+    }
+    report = report_of(
+        raw, knowledge, given, names, left_out, n_decisions=len(rows),
+        n_mature=int((~np.isnan(rewards.reward)).sum()), n_unknown_payments=rewards.n_unknown,
+        with_propensity=with_propensity,
+    )  # fmt: skip
+    ids = {name: raw.reader(name) for name in ("decision_id", "account_id", "debtor_id")}
+    if not with_decisions:
+        ids["decision_id"] = raw.reader("contact_id")
+    texts = raw.tables["decisions"].text_dtypes if with_decisions else {}
+    return PreparedLog(
+        actions, rows, ids, knowledge, rewards, own, dtypes, roles, eligible, raw.quarantine, report, texts,
+        chunk_rows, whole,
+    )  # fmt: skip
+
+
+def sent_contacts(raw: RawTables) -> pd.DataFrame:
+    """Contacts that were sent."""
+    contacts = raw.tables["contacts"].frame
+    if "status" not in contacts:
+        return contacts
+    happened = (contacts["status"] != "planned").fillna(value=True).to_numpy(dtype=bool)
+    return contacts if happened.all() else contacts.loc[happened].reset_index(drop=True)
+
+
+def _context(knowledge: Knowledge, rows: pd.DataFrame, own: Sequence[str]) -> pd.DataFrame:
+    """What was known at the decisions: their accounts' state and history, and what the decisions table adds."""
+    context = knowledge.at(rows["account_id"], rows["decided_at"]).drop(columns="_timezone", errors="ignore")
+    added = [name for name in own if name not in context]
+    return pd.concat([context, rows[added]], axis=1) if added else context
+
+
+def _settle_dtypes(
+    knowledge: Knowledge, rows: pd.DataFrame, own: Sequence[str], chunk_rows: int
+) -> tuple[dict[str, Any], pd.DataFrame | None]:
+    """Dtype of every context column over all rows, None where it holds no value; the context if one piece was all.
+
+    Columns of the tables are known from the tables; the others take the dtype of the first piece where they hold a
+    value. Nearly always that is the first piece of all.
+    """
+    known: dict[str, Any] = {name: rows[name].dtype if rows[name].notna().any() else None for name in own}
+    states = knowledge.states
+    if states is not None:
+        first, row = states.rows_of(rows["account_id"], rows["decided_at"])
+        for name, dtype in states.dtypes_at(first, row).items():
+            known.setdefault(name, dtype)
+    dtypes: dict[str, Any] = {}
+    whole = None
+    for start in range(0, len(rows), chunk_rows):
+        context = _context(knowledge, rows.iloc[start : start + chunk_rows].reset_index(drop=True), own)
+        for name in context.columns:
+            if dtypes.get(name) is None:
+                held = context[name].notna().any()
+                dtypes[name] = (known.get(name, context[name].dtype)) if held else None
+        if len(rows) <= chunk_rows:
+            whole = context
+        if all(dtype is not None for dtype in dtypes.values()):
+            break
+    dtypes.pop("_debtor_id", None)
+    return dtypes, whole
+
+
+class _GivenColumns(dict[str, pd.Series]):
+    """Columns of the accounts and decisions tables over all rows, one at a time."""
+
+    def __init__(self, knowledge: Knowledge, rows: pd.DataFrame, own: Sequence[str]) -> None:
+        super().__init__()
+        self._states, self._rows, self._own = knowledge.states, rows, own
+        self._places = None if self._states is None else self._states.rows_of(rows["account_id"], rows["decided_at"])
+
+    def __missing__(self, name: str) -> pd.Series:
+        if self._states is not None and self._places is not None and name in self._states.frame:
+            return self._states.column(name, *self._places)
+        return self._rows[name]
+
+
+def _context_names(
+    knowledge: Knowledge,
+    rows: pd.DataFrame,
+    own: Sequence[str],
+    dtypes: Mapping[str, Any],
+    reward: NDArray[np.float64],
+    keep: set[str],
+    left_out: dict[str, str],
+) -> list[str]:
+    """Columns that may be context; the others go to ``left_out`` with the reason."""
+    computed = knowledge.computed
+    given = [name for name in dtypes if name not in computed]
+    suspects = leakage_suspects(_GivenColumns(knowledge, rows, own), reward, given)
+    suspects = {name: f"leak: it {why}" for name, why in suspects.items()}
+    suspects |= dict.fromkeys(protected_names(list(dtypes)), "protected attribute")
+    names = []
+    for name, dtype in dtypes.items():
+        if name in suspects and name not in keep:
+            left_out[name] = suspects[name] + "; name it in keep=[...] if it was known before the decision"
+        elif dtype is None:
+            left_out[name] = "no value in any row"
+        elif pd.api.types.is_datetime64_any_dtype(dtype):
+            left_out[name] = "an instant is no context: give a number, such as days before the decision"
+        else:
+            names.append(str(name))
+    return names
