@@ -46,8 +46,9 @@ lint: setup ## ruff, mypy, import rules
 bench: setup ## side-by-side benchmarks, quick sizes
 	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script --quick || exit 1; done
 
-serve: setup ## the scoring API on http://127.0.0.1:8000 (docs at /docs)
-	.venv/bin/uvicorn --factory api.main:create_app --host 127.0.0.1 --port 8000
+serve: setup ## the managers' pages and the scoring API on http://127.0.0.1:8000; a demo portfolio where nothing is set
+	@env | grep -q '^RECOMMENDER_' || $(RUN) -m pipelines demo-site
+	$(RUN) -m api.serve
 
 format: setup ## format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -40,6 +40,7 @@ def concept_names(page: Page) -> dict[str, str]:
         "tone_habit": t("Tone habit"),
         "stage": t("Stage"),
         "action": t("The action itself"),
+        "calendar": t("Calendar"),
         "other": t("Other"),
         "not_attributed": t("Not attributed"),
         "(not attributed)": t("Not attributed"),
