@@ -328,3 +328,26 @@ def test_bootstrap_agrees_with_the_asymptotic_interval():
     boot = report.diagnostics["bootstrap"]
     width = report.difference.high - report.difference.low
     assert boot["high"] - boot["low"] == pytest.approx(width, rel=0.35)
+
+
+def test_repeated_rows_are_no_new_evidence():
+    """Every row five times in its cluster: same interval and warnings; one debtor who is most of the log is refused."""
+    given, _, _ = ready(n=600)
+    once = evaluate(**given)
+    i = np.repeat(np.arange(600), 5)
+    per_row = (
+        "reward",
+        "action",
+        "propensity",
+        "propensity_logged",
+        "expected_reward",
+        "action_probabilities",
+        "cluster",
+    )
+    five = evaluate(**given | {name: np.asarray(given[name])[i] for name in per_row})
+    assert (five.difference.low, five.difference.high) == pytest.approx((once.difference.low, once.difference.high))
+    assert ("weight-mean" in five.default["warnings"]) == ("weight-mean" in once.default["warnings"])
+    assert five.verdict == once.verdict
+    few = evaluate(**given | {"cluster": np.maximum(np.arange(600) - 540, 0)})
+    assert few.verdict == "refused"
+    assert "independent clusters" in few.reasons[0]

@@ -119,3 +119,14 @@ def test_other_rows_widen_an_interval_and_never_narrow_it():
     less, more = (cluster_interval(x, np.arange(300), pooled_noise=(part * shown, 0.0)) for part in (-0.5, 0.5))
     assert less.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
     assert more.standard_error == pytest.approx(plain.standard_error * np.sqrt(1.5), rel=1e-12)
+
+
+def test_a_trend_is_no_shock():
+    """A steady rise within the log widens nothing; what is left around it does."""
+    rng = np.random.default_rng(5)
+    noise, block = rng.normal(size=3000), np.repeat(np.arange(30), 100)
+    plain = cluster_interval(noise, np.arange(3000)).standard_error
+    rising = cluster_interval(noise + 0.1 * block, np.arange(3000), block=block)
+    assert rising.standard_error == pytest.approx(cluster_interval(noise + 0.1 * block, np.arange(3000)).standard_error)
+    shaken = cluster_interval(noise + 0.1 * block + 0.5 * rng.normal(size=30)[block], np.arange(3000), block=block)
+    assert shaken.standard_error > 2 * plain

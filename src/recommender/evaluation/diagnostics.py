@@ -14,6 +14,7 @@ __all__ = [
     "action_is_function_of_context",
     "confounding_to_overturn",
     "effective_sample_size",
+    "error_of_mean",
     "pareto_k",
     "propensity_calibration",
     "unsupported_share",
@@ -39,6 +40,16 @@ def effective_sample_size(weight: NDArray[Any], cluster: NDArray[Any] | None = N
     return float(relative.sum() ** 2 / np.sum(relative**2))
 
 
+def error_of_mean(values: NDArray[Any], cluster: NDArray[Any] | None = None) -> float:
+    """Standard error of a mean over dependent rows; infinite with fewer than two clusters."""
+    n = len(values)
+    centred = np.asarray(values, dtype=np.float64) - np.mean(values)
+    sums = centred if cluster is None else cluster_sums(centred, cluster)
+    if len(sums) < 2:
+        return float("inf")
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * np.sum(sums**2))) / n
+
+
 def unsupported_share(
     weight: NDArray[Any],
     action: Integers,
@@ -47,6 +58,7 @@ def unsupported_share(
     propensity_logged: NDArray[np.bool_],
     propensity_all: NDArray[Any] | None = None,
     eligible: NDArray[np.bool_] | None = None,
+    cluster: NDArray[Any] | None = None,
 ) -> float:
     r"""Share of the target's probability that the logging policy never gives.
 
@@ -65,6 +77,8 @@ def unsupported_share(
     propensity_all : ndarray of shape (n, n_actions), optional
         Estimated logging policy.
     eligible : ndarray of bool of shape (n, n_actions), optional
+    cluster : ndarray of shape (n,), optional
+        Within which rows depend on each other; every row is its own when omitted.
 
     References
     ----------
@@ -85,8 +99,7 @@ def unsupported_share(
         estimated = np.flatnonzero(~np.asarray(propensity_logged))
         share = max(share, _thin_share(action_probabilities, propensity_all, never, estimated, min(0.01, 1.0 / n)))
     if logged_everywhere and n > 1:
-        error = float(np.std(weight, ddof=1)) / np.sqrt(n)
-        share = max(share, 1.0 - float(np.mean(weight)) - 2.33 * error)
+        share = max(share, 1.0 - float(np.mean(weight)) - 2.33 * error_of_mean(weight, cluster))
     return float(np.clip(share, 0.0, 1.0))
 
 

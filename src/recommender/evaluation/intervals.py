@@ -171,19 +171,26 @@ def _hall(quantile: float, gamma: float) -> float:
 
 
 def _with_time_blocks(centred: Floats, cluster: NDArray[Any], block: NDArray[Any], one_way: float) -> float:
-    """Two-way clustered variance where the blocks vary by more than chance, else the one-way variance."""
-    by_block = cluster_sums(centred, block)
-    n_blocks = len(by_block)
-    if n_blocks < 4:
+    """Two-way clustered variance where the blocks vary by more than chance and a trend explain, else the one-way one.
+
+    The value over the time of the log is what is estimated: a steady rise or fall within it is no noise.
+    """
+    _, second = np.unique(block, return_inverse=True)
+    second = second.reshape(-1)
+    rows = np.bincount(second)
+    n, n_blocks = len(centred), len(rows)
+    if n_blocks < 5:
         return one_way
-    n = len(centred)
-    blocks = n_blocks / (n_blocks - 1) * float(np.sum(by_block**2)) / n**2
+    step = np.arange(n_blocks) - float(np.mean(second))
+    slope = float(np.sum(step * np.bincount(second, centred))) / float(np.sum(rows * step**2))
+    centred = centred - slope * step[second]
+    free = n_blocks - 2
+    blocks = n_blocks / free * float(np.sum(np.bincount(second, centred) ** 2)) / n**2
     independent = float(np.sum(centred**2)) / n**2
-    if independent <= 0 or blocks / independent <= stats.chi2.ppf(0.99, n_blocks - 1) / (n_blocks - 1):
+    if independent <= 0 or blocks / independent <= stats.chi2.ppf(0.99, free) / free:
         return one_way
     _, first = np.unique(cluster, return_inverse=True)
-    _, second = np.unique(block, return_inverse=True)
-    both = cluster_sums(centred, first.reshape(-1).astype(np.int64) * n_blocks + second.reshape(-1))
+    both = cluster_sums(centred, first.reshape(-1).astype(np.int64) * n_blocks + second)
     return max(one_way, one_way + blocks - float(np.sum(both**2)) / n**2)
 
 

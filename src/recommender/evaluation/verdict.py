@@ -16,11 +16,20 @@ from recommender.evaluation.diagnostics import (
 )
 from recommender.evaluation.intervals import Interval
 
-__all__ = ["LEAST_EFFECTIVE_SAMPLE_SIZE", "MOST_UNSUPPORTED", "Support", "Verdict", "judge", "support_of"]
+__all__ = [
+    "LEAST_EFFECTIVE_CLUSTERS",
+    "LEAST_EFFECTIVE_SAMPLE_SIZE",
+    "MOST_UNSUPPORTED",
+    "Support",
+    "Verdict",
+    "judge",
+    "support_of",
+]
 
 Verdict = Literal["better", "worse", "not proven", "refused"]
 
 LEAST_EFFECTIVE_SAMPLE_SIZE = 50.0
+LEAST_EFFECTIVE_CLUSTERS = 15.0
 MOST_UNSUPPORTED = 0.05
 
 
@@ -53,6 +62,12 @@ class Support:
                 f"Refused: the effective sample size of matched rows is {self.effective_sample_size:.1f}, below "
                 f"{LEAST_EFFECTIVE_SAMPLE_SIZE:.0f}; the log hardly ever shows what the target policy would do. "
                 "Collect more decisions, log with exploration, or evaluate a policy closer to the one in use."
+            )
+        elif self.effective_clusters < LEAST_EFFECTIVE_CLUSTERS <= self.n_clusters:
+            reasons.append(
+                f"Refused: matched rows are worth only {self.effective_clusters:.1f} independent clusters, below "
+                f"{LEAST_EFFECTIVE_CLUSTERS:.0f}; a few accounts or repeated rows decide the estimate. Collect "
+                "decisions on more accounts."
             )
         if self.unsupported_share > MOST_UNSUPPORTED:
             reasons.append(
@@ -94,6 +109,7 @@ def support_of(
             propensity_logged=log.propensity_logged,
             propensity_all=propensity_all,
             eligible=eligible,
+            cluster=log.cluster,
         ),
         action_predictability=action_predictability,
         action_determined=not logged and action_is_function_of_context(action_predictability, log.action),

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from recommender.evaluation.checks import LogVectors
-from recommender.evaluation.diagnostics import pareto_k
+from recommender.evaluation.diagnostics import error_of_mean, pareto_k
 from recommender.evaluation.policy_view import PolicyView
 from recommender.evaluation.table import BIASED
-from recommender.evaluation.verdict import Support
+from recommender.evaluation.verdict import LEAST_EFFECTIVE_CLUSTERS, Support
 
 __all__ = ["WARNINGS", "disagreement", "general", "of_estimator"]
 
 WARNINGS = {
-    "low-effective-sample-size": "Matched rows are worth fewer than 50: the verdict is refused.",
+    "low-effective-sample-size": "Matched rows are worth fewer than 50, or fewer than 15 independent clusters.",
     "small-effective-sample-size": "Matched rows are worth fewer than 200: the interval is wide and approximate.",
     "no-support": "The log never shows more than 5 % of what the target would do.",
     "estimated-propensity": "Some propensities were estimated; the interval is widened.",
@@ -38,12 +38,13 @@ def general(log: LogVectors, target: PolicyView, support: Support) -> tuple[str,
     """Codes that concern the log and the target, whatever the estimator."""
     weight = target.weight
     total = float(weight.sum())
-    error = float(np.std(weight)) / np.sqrt(len(weight))
+    error = error_of_mean(weight, log.cluster)
     away = abs(float(np.mean(weight)) - 1.0)
     clusters = target.interval.n_clusters
     tail = pareto_k(weight)
     raised = {
-        "low-effective-sample-size": support.effective_sample_size < 50,
+        "low-effective-sample-size": support.effective_sample_size < 50
+        or support.effective_clusters < LEAST_EFFECTIVE_CLUSTERS,
         "small-effective-sample-size": 50 <= support.effective_sample_size < 200,
         "no-support": support.unsupported_share > 0.05,
         "estimated-propensity": not bool(log.propensity_logged.all()),
