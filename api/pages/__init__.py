@@ -10,7 +10,19 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from api.pages import approvals, drivers, login, model_card, policy_value, results, rule_costs
+from api.pages import (
+    account,
+    accounts,
+    approvals,
+    drivers,
+    login,
+    model_card,
+    policy_value,
+    results,
+    rule_costs,
+    trace,
+    what_if,
+)
 from api.pages.errors import error_page, to_login
 from api.pages.portfolio import Portfolio
 from api.pages.rendering import LoginNeeded, PageDep, page_of
@@ -28,6 +40,10 @@ ROUTERS = (
     results.router,
     policy_value.router,
     drivers.router,
+    accounts.router,
+    account.router,
+    what_if.router,
+    trace.router,
     rule_costs.router,
     approvals.router,
     model_card.router,

@@ -26,21 +26,38 @@ _LIFTED_BY_TIME = ("contact_limit", "hours")
 class Recorded(Protocol):
     """A row of the decision log, as :class:`recommender.store.decisions.DecisionRecord` has it."""
 
-    decision_id: str
-    account_id: str
-    decided_at: datetime
-    action: int
-    propensity: float
-    eligible: NDArray[np.bool_]
-    ranking: Sequence[Mapping[str, Any]]
-    context: Mapping[str, Any]
-    fallback: bool
-    deterministic: bool
+    @property
+    def decision_id(self) -> str: ...  # noqa: D102
 
     @property
-    def provenance(self) -> Any:
-        """Versions, and the action space."""
-        ...
+    def account_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def decided_at(self) -> datetime: ...  # noqa: D102
+
+    @property
+    def action(self) -> int: ...  # noqa: D102
+
+    @property
+    def propensity(self) -> float: ...  # noqa: D102
+
+    @property
+    def eligible(self) -> NDArray[np.bool_]: ...  # noqa: D102
+
+    @property
+    def ranking(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+
+    @property
+    def context(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    @property
+    def fallback(self) -> bool: ...  # noqa: D102
+
+    @property
+    def deterministic(self) -> bool: ...  # noqa: D102
+
+    @property
+    def provenance(self) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,236 @@
+"""One account as its pages read it: facts and contacts as of a moment, rules, ranking and explanation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
+
+from api.pages.portfolio import Portfolio
+from recommender import explain
+from recommender.actions import ActionSpace
+from recommender.decisions import Decided, decide, model_history
+from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
+from recommender.guardrails import Eligibility, eligibility
+from recommender.messages import default_catalogue
+from recommender.store.decisions import LoggedDecision
+from recommender.strategy import ContactStrategy
+
+__all__ = ["AccountCase", "decision_case"]
+
+_SHOWN_ACTIONS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class AccountCase:
+    """An account at the moment of its newest decision, or now where there is none.
+
+    Attributes
+    ----------
+    portfolio : Portfolio
+    account_id : str
+    facts : DataFrame of one row
+        As in the portfolio, with the logged context of the decision over them.
+    contacts : DataFrame or None
+        Of its debtor before the moment; None = the portfolio has no contacts at all.
+    as_of : datetime
+    logged : LoggedDecision or None
+        Its newest decision.
+    """
+
+    portfolio: Portfolio
+    account_id: str
+    facts: pd.DataFrame
+    contacts: pd.DataFrame | None
+    as_of: datetime
+    logged: LoggedDecision | None
+
+    @classmethod
+    def of(cls, portfolio: Portfolio, account_id: str, decision: LoggedDecision | None = None) -> AccountCase:
+        """Read an account.
+
+        Raises
+        ------
+        HTTPException
+            404 where neither portfolio nor log knows it.
+        """
+        logged = decision
+        if logged is None:
+            ids = portfolio.decision_ids_of(account_id)
+            logged = portfolio.decision(ids[0]) if ids else None
+        accounts = portfolio.accounts()
+        own = None if accounts is None else accounts.loc[accounts["account_id"].astype("str") == account_id]
+        if own is None or own.empty:
+            if logged is None:
+                raise HTTPException(404, "There is no such account.")
+            own = pd.DataFrame([{"account_id": account_id, "debtor_id": logged.decision.debtor_id}])
+        facts = own.iloc[[0]].reset_index(drop=True)
+        as_of = datetime.now(UTC)
+        if logged is not None:
+            as_of = logged.decision.decided_at
+            told = {name: [value] for name, value in logged.decision.context.items()}
+            facts = facts.assign(**told)
+        return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged)
+
+    # -- what is served --------------------------------------------------------------------------------------------
+    @property
+    def strategy(self) -> Any:
+        """The strategy in use."""
+        return self.portfolio.served.strategy
+
+    @property
+    def is_model(self) -> bool:
+        """Whether there is something learnt to explain."""
+        return isinstance(self.strategy, ContactStrategy)
+
+    @property
+    def actions(self) -> ActionSpace:
+        """Action space of the strategy in use."""
+        space: ActionSpace = self.strategy.actions_
+        return space
+
+    @property
+    def same_policy(self) -> bool:
+        """Whether the logged decision was made by the strategy in use, so that its actions mean the same."""
+        return self.logged is not None and self.logged.decision.provenance.policy_version == self.strategy.version_
+
+    @property
+    def currency(self) -> str | None:
+        """Currency of the account's debt."""
+        return self.text("currency")
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """Rule packs of the service, for accounts that name none."""
+        return self.portfolio.settings.packs
+
+    def text(self, name: str) -> str | None:
+        """Value of a fact as text, or None where it is not known."""
+        if name not in self.facts.columns:
+            return None
+        value = self.facts[name].iloc[0]
+        return None if value is None or (not isinstance(value, str) and pd.isna(value)) else str(value)
+
+    def number(self, name: str) -> float | None:
+        """Value of a fact as a number, or None."""
+        text = self.text(name)
+        try:
+            return None if text is None else float(text)
+        except ValueError:
+            return None
+
+    @property
+    def zone(self) -> str:
+        """Time zone of the debtor."""
+        return self.text("timezone") or "UTC"
+
+    # -- judged again ----------------------------------------------------------------------------------------------
+    @cached_property
+    def decided(self) -> Decided:
+        """What the strategy in use decides at the moment of the case."""
+        return decide(
+            self.facts,
+            strategy=self.strategy,
+            as_of=self.as_of,
+            packs=self.packs,
+            contacts=self.contacts,
+            top_k=_SHOWN_ACTIONS,
+            seed=self.portfolio.settings.seed,
+        )
+
+    def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
+        """Rules judged for other facts or another action space."""
+        return eligibility(
+            facts,
+            actions,
+            as_of=self.as_of,
+            packs=None if "packs" in facts.columns else self.packs,
+            contacts=self.contacts,
+            catalogue=default_catalogue(),
+        )
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """Eligible actions: those of the logged decision where it speaks of the same actions."""
+        if self.logged is not None and self.logged.decision.provenance.actions == self.actions:
+            return np.asarray(self.logged.decision.eligible, dtype=bool)
+        mask: NDArray[np.bool_] = self.decided.eligibility.mask[0]
+        return mask
+
+    @property
+    def chosen(self) -> int:
+        """The dispatched action."""
+        if self.logged is not None and self.logged.decision.provenance.actions == self.actions:
+            return int(self.logged.decision.action)
+        return int(self.decided.action[0])
+
+    @cached_property
+    def history(self) -> pd.DataFrame | None:
+        """Contacts later than the training log, as the model reads them."""
+        return model_history(self.contacts, self.strategy)
+
+    @cached_property
+    def model_facts(self) -> pd.DataFrame:
+        """Facts with every column that the model needs; what is not known is missing."""
+        lacking = [str(name) for name in self.strategy.feature_names_in_ if name not in self.facts.columns]
+        facts = self.facts.assign(**dict.fromkeys(lacking, np.nan)) if lacking else self.facts
+        account = self.strategy.names_.get("account")
+        return facts if account is None or account in facts.columns else facts.assign(**{account: self.account_id})
+
+    def explained(self, language: str) -> Explanation:
+        """Explanation of the best eligible actions and the dispatched one."""
+        return explain(
+            self.strategy,
+            self.model_facts,
+            top_k=_SHOWN_ACTIONS,
+            language=language,
+            eligible=self.mask[None],
+            as_of=self.as_of,
+            history=self.history,
+        )
+
+    def trace(self) -> DecisionTrace:
+        """Steps of the logged decision, else of one made now."""
+        if self.logged is None:
+            return trace_decision(self.decided, self.facts, 0, as_of=self.as_of)
+        record = self.logged.decision
+        again = None
+        if "country" in self.facts.columns and len(self.facts.columns) > len(record.context) + 2:
+            again = self.eligibility_of(self.facts, record.provenance.actions)
+        return trace_record(record, again, account=self.facts.iloc[0].to_dict())
+
+
+def decision_case(portfolio: Portfolio, query: dict[str, str]) -> AccountCase:
+    """Case of a decision id (``id``) or an account (``account``).
+
+    Raises
+    ------
+    HTTPException
+        404 where there is none.
+    """
+    if decision_id := query.get("id", "").strip():
+        logged = portfolio.decision(decision_id)
+        if logged is None:
+            raise HTTPException(404, "There is no such decision.")
+        return AccountCase.of(portfolio, logged.decision.account_id, logged)
+    return AccountCase.of(portfolio, query.get("account", "").strip())
+
+
+def _contacts(portfolio: Portfolio, facts: pd.DataFrame, as_of: datetime) -> pd.DataFrame | None:
+    """Contacts of the debtor before a moment; caps count over all accounts of a debtor."""
+    contacts = portfolio.contacts()
+    if contacts is None:
+        return None
+    owner = "debtor_id" if {"debtor_id"} <= {*contacts.columns} & {*facts.columns} else "account_id"
+    places: dict[str, Any] = portfolio.kept(
+        f"contacts by {owner}", (id(contacts), len(contacts)), lambda: contacts.groupby(owner, sort=False).indices
+    )
+    own = contacts.take(places.get(facts[owner].iloc[0], np.zeros(0, dtype=np.int64)))
+    sent = pd.to_datetime(own["sent_at"], utc=True)
+    return own.loc[sent < pd.Timestamp(as_of)].reset_index(drop=True)

@@ -1,0 +1,220 @@
+"""The contrast of two actions of one account: by concept, by factor, and what would turn it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from api.pages.account_case import AccountCase
+from api.pages.account_values import ActionNames, Values, concept
+from api.pages.charts import Bar, hbars
+from api.pages.content import Cell, Column, Section, Table
+from api.pages.drawing import Drawing
+from api.pages.rendering import Page
+from recommender.explanation import Contrast
+from recommender.explanation.labels import feature_label
+
+__all__ = ["contrast_section", "counterfactual_section", "factor_section"]
+
+_MOST_CONCEPTS = 6
+_OFFERED = 16
+_REFERENCES = 250
+_TURNS = 5
+
+
+def contrast_section(
+    page: Page, contrast: Contrast, values: Values, names: ActionNames, query: Mapping[str, str]
+) -> Section:
+    """Picker of A and B, bars by concept that sum to the shown difference."""
+    total = contrast.reward_difference
+    decimals = values.decimals(total)
+    parts = [
+        (concept(page, str(group)), float(value))
+        for group, value in zip(contrast.by_group["group"], contrast.by_group["contribution_reward"], strict=True)
+    ]
+    split = values.split(parts, total, _MOST_CONCEPTS)
+    first, second = names.of(contrast.a), names.of(contrast.b)
+    low, high = contrast.interval
+    told = page.formats.estimate("points" if values.is_rate else "number", total, low, high)
+    bars = [
+        Bar(name, exact, values.difference(shown, decimals).text, tone="for" if exact > 0 else "against")
+        for name, exact, shown in split
+    ]
+    whole = values.difference(values.rounded(total, decimals), decimals)
+    bars.append(Bar(page.text("Difference"), total, whole.text, tone="accent"))
+    rows: list[list[Any]] = [
+        [name, Cell(values.difference(shown, decimals).text, exact, "above" if exact > 0 else "below")]
+        for name, exact, shown in split
+    ]
+    rows.append([page.text("Difference"), Cell(whole.text, total)])
+    if contrast.a == contrast.b:
+        finding = page.text("Both are the same action: there is nothing to compare.")
+    else:
+        finding = page.text(
+            "{a} instead of {b}: {difference} (95% CI {interval}).",
+            a=first,
+            b=second,
+            difference=whole.text,
+            interval=told.interval,
+        )
+    return Section(
+        "contrast",
+        page.text("This action instead of that one"),
+        finding,
+        draw=partial(_draw, bars),
+        label=finding,
+        table=Table(
+            "contrast",
+            page.text("What each group of facts adds to the difference, in {unit}", unit=values.unit),
+            [
+                Column("concept", page.text("Business facts"), number=False),
+                Column("contribution", page.text("Speaks for {action}", action=first)),
+            ],
+            rows,
+            stacked=False,
+        ),
+        reading=page.text(
+            "Blue speaks for the first action, orange against it. The bars add up to the "
+            "difference; each says what is associated with it."
+        ),
+        extra={"choices": _choices(contrast, names), "a": contrast.a, "b": contrast.b, "id": query.get("id", "")},
+    )
+
+
+def _draw(bars: list[Bar], width: int) -> Drawing:
+    return hbars(bars, width, zero_centred=True)
+
+
+def _choices(contrast: Contrast, names: ActionNames) -> list[tuple[int, str]]:
+    """Allowed actions to choose from: the best ones, and the best of each channel; always the pair at hand."""
+    explanation, place = contrast.explanation, contrast.place
+    order = [int(i) for i in (-explanation.rewards[place]).argsort(kind="stable") if explanation.eligible[place, i]]
+    codes = explanation.actions.codes[:, 0]
+    first_of: dict[int, int] = {}
+    for action in order:
+        first_of.setdefault(int(codes[action]), action)
+    wanted = {*order[:_OFFERED], *first_of.values(), contrast.a, contrast.b}
+    return [
+        (action, names.of(action)) for action in dict.fromkeys([*order, contrast.a, contrast.b]) if action in wanted
+    ]
+
+
+def factor_section(page: Page, contrast: Contrast, values: Values) -> Section | None:
+    """Which part of the difference each factor of the action makes."""
+    table = contrast.by_factor
+    table = table[table["contribution_reward"] != 0.0]
+    if table.empty:
+        return None
+    decimals = values.decimals(contrast.reward_difference)
+    rows = []
+    for factor, a, b, value in table[["factor", "level_a", "level_b", "contribution_reward"]].itertuples(index=False):
+        levels = [_level(page, str(factor), level) for level in (a, b)]
+        told = values.difference(values.rounded(value, decimals), decimals)
+        rows.append([page.label(factor), *levels, Cell(told.text, float(value), "above" if value > 0 else "below")])
+    return Section(
+        "factors",
+        page.text("Channel, hour or tone?"),
+        page.text("How much of the difference each choice makes."),
+        table=Table(
+            "factors",
+            page.text("Difference by choice, in {unit}", unit=values.unit),
+            [
+                Column("factor", page.text("Choice"), number=False),
+                Column("first", page.text("First action"), number=False),
+                Column("second", page.text("Second action"), number=False),
+                Column("contribution", page.text("Adds to the difference")),
+            ],
+            rows,
+        ),
+    )
+
+
+def _level(page: Page, factor: str, level: Any) -> str:
+    if level is None or (not isinstance(level, str) and pd.isna(level)):
+        return "–"
+    return f"{int(level):02d}:00" if factor == "hour" and str(level).isdigit() else page.label(level)
+
+
+def counterfactual_section(
+    page: Page, case: AccountCase, contrast: Contrast, values: Values, names: ActionNames
+) -> Section | None:
+    """The smallest changes, to values of other accounts, after which the second action wins."""
+    if contrast.a == contrast.b:
+        return None
+    first, second = (contrast.a, contrast.b) if contrast.reward_difference >= 0 else (contrast.b, contrast.a)
+    turned = contrast.explanation.contrast(first, second, row=contrast.row)
+    heading = page.text("What would make {action} win?", action=names.of(second))
+    found = turned.what_would_make_b_win(_reference(case), most_values=12).head(_TURNS)
+    if found.empty:
+        return Section(
+            "turns", heading,
+            empty=page.text(
+                "No value that other accounts hold, of one fact or one group of facts, would turn the "
+                "order."),
+        )  # fmt: skip
+    rows: list[list[Any]] = []
+    for group, change, size, a, b in found[["group", "change", "size", "reward_a", "reward_b"]].itertuples(index=False):
+        shown = [
+            f"{_capital(feature_label(page.wording, name))}: {_value(page, name, old)} → {_value(page, name, new)}"
+            for name, (old, new) in list(change.items())[:3]
+        ]
+        if len(change) > 3:
+            shown.append(page.text("and {count} more", count=len(change) - 3))
+        decimals = values.decimals(b - a)
+        rows.append(
+            [
+                Cell(shown[0], note="; ".join(shown[1:])),
+                concept(page, str(group)),
+                page.formats.number(float(size), 2),
+                values.difference(float(b - a), decimals),
+            ]
+        )
+    finding = page.text("Smallest change: {change}.", change=rows[0][0].shown)
+    return Section(
+        "turns",
+        heading,
+        finding,
+        table=Table(
+            "turns",
+            page.text("Smallest changes that turn the order"),
+            [
+                Column("change", page.text("If this were different"), number=False),
+                Column("concept", page.text("Business facts"), number=False),
+                Column("size", page.text("Size of the change")),
+                Column("lead", page.text("Then its lead")),
+            ],
+            rows,
+        ),
+        reading=page.text(
+            "Tried are values that other accounts really have. The size counts ranks: 0.10 means "
+            "that a tenth of the accounts lie between the two values. It says what the model would "
+            "do, not what would happen."
+        ),
+    )
+
+
+def _reference(case: AccountCase) -> pd.DataFrame | None:
+    accounts = case.portfolio.accounts()
+    if accounts is None:
+        return None
+    needed = [str(name) for name in case.strategy.feature_names_in_]
+    held = accounts.reindex(columns=[*dict.fromkeys([*accounts.columns, *needed])])
+    return held.sample(min(_REFERENCES, len(held)), random_state=0)
+
+
+def _value(page: Page, name: str, value: Any) -> str:
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return page.text("unknown")
+    if isinstance(value, bool):
+        return page.text("yes") if value else page.text("no")
+    if isinstance(value, str):
+        return page.wording.label(value)
+    number = float(value) / (100.0 if name.endswith("_minor") else 1.0)
+    return page.wording.number(number, 2 if abs(number) < 1 else 0 if abs(number) >= 100 else 1)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,268 @@
+"""Accounts: the one you want to look at, found by id, filters and order; page by page on the server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.pages.content import Cell, Column, Table
+from api.pages.filters import Chip, Filter, Filters, read_filters
+from api.pages.portfolio import Portfolio
+from api.pages.rendering import Page, PageDep, PortfolioDep
+from api.pages.shown import Kind
+from recommender.errors import InvalidInput
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+_PER_PAGE = 25
+_FACTS = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
+_SORTS = ("expected_reward", "margin", "balance_minor", "days_past_due", "account_id", "decided_at")
+
+
+@router.get("/{language}/accounts", name="accounts", include_in_schema=False)
+def accounts(request: Request, page: PageDep, portfolio: PortfolioDep) -> Response:
+    """One page of the accounts that pass the filters."""
+    view = _View(page, portfolio, dict(request.query_params))
+    return page.render("accounts.html", view=view)
+
+
+@router.get("/{language}/accounts.csv", name="accounts_csv", include_in_schema=False)
+def accounts_csv(request: Request, page: PageDep, portfolio: PortfolioDep) -> Response:
+    """Every account that passes the filters."""
+    view = _View(page, portfolio, dict(request.query_params))
+    headers = {"Content-Disposition": 'attachment; filename="accounts.csv"'}
+    text = "\ufeff" + view.table(view.passing).to_csv()
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def overview(portfolio: Portfolio) -> pd.DataFrame | None:
+    """Every account with its newest decision; None where there are neither accounts nor a log."""
+    held, log = portfolio.accounts(), portfolio.log
+    if held is None and log is None:
+        return None
+    key = (id(held), None if log is None else log.count())
+    frame: pd.DataFrame = portfolio.kept("accounts overview", key, lambda: _overview(held, log))
+    return frame
+
+
+def _overview(held: pd.DataFrame | None, log: Any | None) -> pd.DataFrame:
+    columns = ["account_id", "decision_id", "decided_at", "ranking", "action_factors", "fallback"]
+    rows = [] if log is None else log.latest_of_accounts()
+    newest = pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)
+    newest["account_id"] = newest["account_id"].astype("str")
+    rankings = newest.pop("ranking").tolist()
+    told = [_told(ranking) for ranking in rankings]
+    for name in ("expected_reward", "lo", "hi", "margin"):
+        newest[name] = np.array([one[name] for one in told], dtype=np.float64)
+    newest["needs_human"] = [one["needs_human"] for one in told]
+    factors = newest.pop("action_factors").tolist()
+    for name in ("channel", "hour", "tone"):
+        newest[name] = pd.Series([one.get(name) for one in factors], dtype=object, index=newest.index)
+    newest["decided_at"] = pd.to_datetime(newest["decided_at"], utc=True)
+    if held is None:
+        return newest.reindex(columns=[*newest.columns, *_FACTS])
+    known = held.drop_duplicates("account_id")
+    facts = known.reindex(columns=["account_id", *_FACTS]).assign(account_id=known["account_id"].astype("str"))
+    return facts.merge(newest, on="account_id", how="outer")
+
+
+def _told(ranking: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Expected result of the dispatched action and its lead over the best other one that was ranked."""
+    nothing = {"expected_reward": math.nan, "lo": math.nan, "hi": math.nan, "margin": math.nan, "needs_human": False}
+    if not ranking:
+        return nothing
+    first = ranking[0]
+    values = {name: math.nan if first.get(name) is None else first[name] for name in ("expected_reward", "lo", "hi")}
+    rest = [one["expected_reward"] for one in ranking[1:] if one.get("expected_reward") is not None]
+    margin = values["expected_reward"] - max(rest) if rest else math.nan
+    return {**nothing, **values, "margin": margin, "needs_human": bool(first.get("needs_human"))}
+
+
+class _View:
+    """What the template shows."""
+
+    def __init__(self, page: Page, portfolio: Portfolio, query: dict[str, str]) -> None:
+        self.page = page
+        self.frame = overview(portfolio)
+        self.search = query.get("q", "").strip()
+        self.sort = query.get("sort", "expected_reward")
+        if self.sort not in _SORTS:
+            raise InvalidInput.in_column(
+                "sort", "is no order of this table", values=[self.sort], mend=f"Use one of {list(_SORTS)}."
+            )
+        self.ascending = query.get("order", "desc") == "asc"
+        self.kind: Kind = (
+            "rate" if getattr(portfolio.served.strategy, "reward_kind_", "binary") == "binary" else "number"
+        )
+        self.filters = self._filters(query)
+        self.passing = self._passing()
+        self.n_pages = max(1, math.ceil(len(self.passing) / _PER_PAGE))
+        wanted = query.get("page", "1")
+        self.number = min(max(int(wanted) if wanted.isdigit() else 1, 1), self.n_pages)
+
+    # -- which ones ------------------------------------------------------------------------------------------------
+    def _filters(self, query: dict[str, str]) -> Filters:
+        page = self.page
+
+        def choices(name: str) -> list[tuple[str, str]]:
+            if self.frame is None or name not in self.frame:
+                return []
+            found = sorted(str(value) for value in self.frame[name].dropna().unique())
+            return [(value, value if name == "country" else page.label(value)) for value in found]
+
+        offered = [
+            Filter("stage", page.text("Stage"), choices=choices("stage")),
+            Filter("product", page.text("Product"), choices=choices("product")),
+            Filter("country", page.text("Country"), choices=choices("country")),
+            Filter("channel", page.text("Recommended channel"), choices=choices("channel")),
+        ]
+        return read_filters([one for one in offered if one.choices], query, page.url("accounts"))
+
+    def _passing(self) -> pd.DataFrame:
+        if self.frame is None:
+            return pd.DataFrame(columns=["account_id"])
+        keep = self.filters.rows(self.frame)
+        if self.search:
+            keep &= self.frame["account_id"].str.contains(self.search, case=False, regex=False)
+        found = self.frame.loc[keep]
+        return found.sort_values([self.sort, "account_id"], ascending=[self.ascending, True], na_position="last")
+
+    # -- links -----------------------------------------------------------------------------------------------------
+    @property
+    def query(self) -> dict[str, str]:
+        """What is set, without the page number."""
+        held = dict(self.filters.query)
+        if self.search:
+            held["q"] = self.search
+        if self.sort != "expected_reward" or self.ascending:
+            held |= {"sort": self.sort, "order": "asc" if self.ascending else "desc"}
+        return held
+
+    def chips(self) -> list[Chip]:
+        """Filters and search in use, each with the way to take it away."""
+        told = {
+            one.name: f"{one.title}: {dict(one.choices).get(one.chosen, one.chosen)}" for one in self.filters.filters
+        }
+        if self.search:
+            told["q"] = f"{self.page.text('Account id')}: {self.search}"
+        held = self.query
+        return [
+            Chip(text, self.page.url("accounts", {key: value for key, value in held.items() if key != name}))
+            for name, text in told.items()
+            if name in held
+        ]
+
+    def to_page(self, number: int) -> str:
+        """Address of a page of the table."""
+        return self.page.url("accounts", self.query | ({"page": str(number)} if number > 1 else {}))
+
+    def csv(self) -> str:
+        """Address of the table as CSV."""
+        return self.page.url("accounts_csv", self.query)
+
+    def numbers(self) -> list[int | None]:
+        """Page numbers around this one, None for a gap."""
+        near = sorted({1, self.n_pages, *range(max(1, self.number - 2), min(self.n_pages, self.number + 2) + 1)})
+        shown: list[int | None] = []
+        for number in near:
+            if shown and shown[-1] is not None and number - shown[-1] > 1:
+                shown.append(None)
+            shown.append(number)
+        return shown
+
+    def heads(self) -> list[dict[str, Any]]:
+        """Columns of the table: title, whether a number, and the link that sorts by it."""
+        names: list[tuple[str, str, bool]] = [
+            ("account_id", self.page.text("Account"), False),
+            ("", self.page.text("Recommended"), False),
+            ("expected_reward", self.page.text("Expected result"), True),
+            ("margin", self.page.text("Lead over the next"), True),
+            ("", self.page.text("Stage"), False),
+            ("days_past_due", self.page.text("Days past due"), True),
+            ("balance_minor", self.page.text("Balance"), True),
+            ("decided_at", self.page.text("Decided"), False),
+        ]
+        heads = []
+        for sort, title, number in names:
+            here = sort == self.sort and bool(sort)
+            order = "asc" if (here and not self.ascending) or (not here and sort == "account_id") else "desc"
+            kept = {key: value for key, value in self.query.items() if key not in ("sort", "order")}
+            link = self.page.url("accounts", kept | {"sort": sort, "order": order}) if sort else ""
+            direction = "" if not here else "ascending" if self.ascending else "descending"
+            heads.append({"title": title, "number": number, "link": link, "direction": direction})
+        return heads
+
+    # -- rows ------------------------------------------------------------------------------------------------------
+    def shown(self) -> pd.DataFrame:
+        """Rows of this page."""
+        start = (self.number - 1) * _PER_PAGE
+        return self.passing.iloc[start : start + _PER_PAGE]
+
+    def rows(self) -> list[list[Cell]]:
+        """Cells of this page."""
+        return [self._cells(row) for row in self.shown().to_dict("records")]
+
+    def _cells(self, row: dict[str, Any]) -> list[Cell]:
+        page, formats = self.page, self.page.formats
+        money = None if pd.isna(row.get("balance_minor")) else float(row["balance_minor"])
+        currency = row.get("currency")
+        value = formats.estimate(
+            self.kind, *(_number(row.get(name)) for name in ("expected_reward", "lo", "hi")), difference=False
+        )
+        margin = formats.difference(self.kind, _number(row.get("margin")), decimals=2 if self.kind == "rate" else None)
+        decided = row.get("decided_at")
+        when = None if decided is None or pd.isna(decided) else decided.to_pydatetime()
+        days = _number(row.get("days_past_due"))
+        interval = page.text("95% CI {interval}", interval=value.interval) if value.low.value is not None else ""
+        return [
+            Cell(str(row["account_id"]), link=page.url("account", {"id": row["account_id"]})),
+            Cell(self._action(row), note=page.text("needs a person") if row.get("needs_human") is True else ""),
+            Cell(value.value.text, value.value.value, note=interval),
+            Cell(margin.text, margin.value),
+            Cell(page.label(row["stage"]) if isinstance(row.get("stage"), str) else "–", row.get("stage")),
+            Cell(formats.count(days).text, days),
+            Cell(
+                formats.money(money, currency).text if isinstance(currency, str) else formats.count(money).text, money
+            ),
+            Cell(formats.day(when.date() if when else None).text, when.isoformat() if when else None),
+        ]
+
+    def _action(self, row: dict[str, Any]) -> str:
+        if row.get("decided_at") is None or pd.isna(row.get("decided_at")):
+            return "–"
+        channel = row.get("channel")
+        if not isinstance(channel, str):
+            return self.page.text("Leave alone")
+        hour, tone = row.get("hour"), row.get("tone")
+        parts = [self.page.label(channel)]
+        parts += [f"{int(hour):02d}:00"] if hour is not None and not pd.isna(hour) else []
+        parts += [self.page.wording.label(tone)] if isinstance(tone, str) else []
+        return ", ".join(parts)
+
+    def table(self, frame: pd.DataFrame) -> Table:
+        """Rows as an export, unrounded."""
+        names = [
+            "account_id", "channel", "hour", "tone", "expected_reward", "lo", "hi", "margin", "stage", "days_past_due",
+            "product", "country", "balance_minor", "currency", "decided_at", "decision_id",
+        ]  # fmt: skip
+        rows = [
+            ["" if _is_missing(value) else value for value in row] for row in frame.reindex(columns=names).to_numpy()
+        ]
+        return Table("accounts", "", [Column(name, name) for name in names], rows)
+
+
+def _number(value: Any) -> float | None:
+    return None if _is_missing(value) else float(value)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (not isinstance(value, str) and bool(pd.isna(value)))
