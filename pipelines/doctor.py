@@ -12,14 +12,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.ingest import Factors, Source, prepare_from_sources
+from pipelines.ingest import Source, prepare_from_sources
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
+from recommender.history.cells import read_instants
 from recommender.monitoring.doctor import diagnose, diagnose_refusal
 from recommender.monitoring.doctor_card import card_html
-from recommender.monitoring.findings import Diagnosis
-from recommender.store.log_files import feedback_from_file, read_frame, roles_path
+from recommender.monitoring.findings import Diagnosis, Finding
+from recommender.monitoring.written_clocks import check_written_clock
+from recommender.store.log_files import feedback_from_file, read_frame, read_roles, roles_path
 
 COLOUR = {"stop": "red", "care": "yellow", "fine": "green"}
 GRADE = {"stop": "STOP", "care": "CARE", "fine": "note"}
@@ -51,6 +53,9 @@ def run(
     window_days: Annotated[float, typer.Option(help="Attribution window of raw tables.")] = 14.0,
     as_of: Annotated[str | None, typer.Option(help="Now, for raw tables; default: the clock.")] = None,
     naive_timezone: Annotated[str | None, typer.Option(help="IANA zone of instants without an offset.")] = None,
+    default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
+    encoding: Annotated[str | None, typer.Option(help="Of the CSV files of raw tables.")] = None,
+    actions: Annotated[Path | None, typer.Option(help="JSON with the action space of raw tables.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a one-page card.")] = None,
 ) -> None:
@@ -59,10 +64,22 @@ def run(
     sources = {"accounts": accounts, "decisions": decisions, "contacts": contacts, "outcomes": outcomes}
     sources["payments"] = payments
     if log is None:
-        diagnosis = _of_tables(sources, console, factor, reward, window_days, as_of, naive_timezone)
+        log_of, _ = prepare_from_sources(
+            _with_contacts(sources),
+            console,
+            factor=factor,
+            actions_file=actions,
+            encoding=encoding,
+            reward=reward or "right_party_contact",
+            window_days=window_days,
+            as_of=as_of or datetime.now(UTC),
+            naive_timezone=naive_timezone,
+            default_timezone=default_timezone,
+        )
+        diagnosis = diagnose(log_of.feedback(), report=log_of.report, subject="raw tables")
     else:
         columns = {"reward": reward, "propensity": propensity, "account": account, "time": time, "cluster": cluster}
-        diagnosis = _of_log(log, factor, context, columns)
+        diagnosis = _of_log(log, factor, context, columns, naive_timezone)
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(card_html(diagnosis), encoding="utf-8")
@@ -88,44 +105,53 @@ def show(diagnosis: Diagnosis, console: Console) -> None:
     )
 
 
-def _of_tables(
-    sources: dict[str, str | None],
-    console: Console,
-    factor: Factors,
-    reward: str | None,
-    window_days: float,
-    as_of: str | None,
-    naive_timezone: str | None,
-) -> Diagnosis:
+def _with_contacts(sources: dict[str, str | None]) -> dict[str, str | None]:
     if sources["contacts"] is None:
         raise InvalidInput(
             "There is nothing to examine.", column="log", mend="Give a log file, or raw tables with --contacts."
         )
-    log, _ = prepare_from_sources(
-        sources,
-        console,
-        factor=factor,
-        reward=reward or "right_party_contact",
-        window_days=window_days,
-        as_of=as_of or datetime.now(UTC),
-        naive_timezone=naive_timezone,
-    )
-    return diagnose(log.feedback(), report=log.report, subject="raw tables")
+    return sources
 
 
 def _of_log(
-    path: Path, factor: list[str] | None, context: list[str] | None, columns: dict[str, str | None]
+    path: Path,
+    factor: list[str] | None,
+    context: list[str] | None,
+    columns: dict[str, str | None],
+    naive_timezone: str | None,
 ) -> Diagnosis:
     frame = read_frame(path)
     zones = frame["timezone"] if "timezone" in frame.columns else None
+    found: list[Finding] = []
     try:
-        if factor or not roles_path(path).is_file():
+        by_name = bool(factor) or not roles_path(path).is_file()
+        time = _time_column(frame, columns) if by_name else read_roles(path).get("time")
+        if time in frame.columns:
+            found += check_written_clock(frame[time], time, zones=zones, naive_timezone=naive_timezone)
+            frame = _on_one_clock(frame, time, naive_timezone)
+        if by_name:
             feedback = _by_columns(frame, factor or _guessed_factors(frame), context, columns)
         else:
             feedback = feedback_from_file(path)
     except InvalidInput as error:
-        return diagnose_refusal(error, subject=path.name)
-    return diagnose(feedback, zones=zones, subject=path.name)
+        return diagnose_refusal(error, subject=path.name, more=found)
+    return diagnose(feedback, zones=zones, subject=path.name, more=found)
+
+
+def _time_column(frame: pd.DataFrame, columns: dict[str, str | None]) -> str | None:
+    return columns["time"] or next((name for name in ("decided_at", "sent_at") if name in frame.columns), None)
+
+
+def _on_one_clock(frame: pd.DataFrame, time: str, naive_timezone: str | None) -> pd.DataFrame:
+    """Text instants read, naive ones on the stated zone; a column that is no instant stays as it is."""
+    if not pd.api.types.is_string_dtype(frame[time].dtype):
+        return frame
+    values = read_instants(frame[time], naive_timezone).values
+    return (
+        frame.assign(**{time: values.to_numpy(dtype=object)}).astype({time: values.dtype})
+        if values.notna().all()
+        else frame
+    )
 
 
 def _by_columns(
@@ -144,11 +170,6 @@ def _by_columns(
         for role, given in columns.items()
     }
     roles["reward"] = roles["reward"] or "reward"
-    time = roles["time"]
-    if time in frame.columns and pd.api.types.is_string_dtype(frame[time].dtype):
-        instants = pd.to_datetime(frame[time], utc=True, errors="coerce", format="ISO8601")
-        if instants.notna().all():
-            frame = frame.assign(**{time: instants})
     taken = {*factor, *(name for name in roles.values() if name), "decision_id", "known_at", "policy_version"}
     levels: dict[str, Any] = {
         name: sorted(frame[name].dropna().unique().tolist()) if name in frame.columns else [] for name in factor

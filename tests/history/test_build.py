@@ -307,3 +307,54 @@ def test_ids_may_be_numbers_in_one_table_and_text_in_another():
             )
     assert rewards(build(tables, reward="amount_gross")) == {"x1": 100.0, "x2": 300.0, "x3": 0.0}
     assert np.issubdtype(build(tables).feedback.account.dtype, np.integer)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "unknown"),
+    [
+        ({"amount_minor": -5}, {"x1"}),  # its day is known: only the window that holds it
+        ({"currency": "USD"}, {"x1"}),
+        ({"paid_at": None}, {"x1", "x2"}),  # it may lie in any window of the account
+        ({"paid_at": "soon"}, {"x1", "x2"}),
+        ({"paid_at": at(400)}, {"x1", "x2"}),  # a day to come is no day: it happened some other time
+        ({"paid_at": at(5).replace("T", " ").removesuffix("+00:00")}, {"x1"}),  # naive: half a day to either side
+        ({"account_id": None}, set()),  # nobody's: counted in the quarantine only
+    ],
+)
+def test_payment_in_quarantine_leaves_unknown_not_unpaid(spoil, unknown):
+    """Where a quarantined payment may fall in the window, "not paid" and amounts are NaN, counted and reported."""
+    tables = small()
+    extra = {"account_id": "a1", "paid_at": at(3), "amount_minor": 70, "currency": "COP"} | spoil
+    tables[4] = pd.concat([tables[4].iloc[[2]], pd.DataFrame([extra])], ignore_index=True)
+    clean = small()
+    clean[4] = clean[4].iloc[[2]]
+    for reward in ("paid", "amount_gross"):
+        built = build(tables, reward=reward)
+        found = rewards(built)
+        assert {name for name, value in found.items() if np.isnan(value)} == unknown, reward
+        straight = rewards(build(clean, reward=reward))
+        assert all(found[name] == straight[name] for name in set(found) - unknown)
+        assert built.report.n_unknown_payments == len(unknown)
+        assert any("unknown" in note for note in built.report.notes) == bool(unknown)
+    assert not np.isnan(list(rewards(build(tables)).values())).any()  # a response does not hang on payments
+
+
+def test_what_was_paid_for_certain_stays_paid_and_a_repeat_is_no_loss():
+    """A clean payment in the window makes 'paid' true whatever else was lost; an exact repeat loses nothing."""
+    tables = small()
+    lost = tables[4].iloc[[0]].assign(amount_minor=-1)
+    tables[4] = pd.concat([tables[4], lost], ignore_index=True)
+    assert rewards(build(tables, reward="paid")) == {"x1": 1.0, "x2": 1.0, "x3": 0.0}
+    assert np.isnan(rewards(build(tables, reward="amount_gross"))["x1"])
+    tables = small()
+    tables[4] = pd.concat([tables[4], tables[4].iloc[[0]]], ignore_index=True)
+    assert rewards(build(tables, reward="amount_gross")) == {"x1": 100.0, "x2": 300.0, "x3": 0.0}
+
+
+def test_lost_payment_reaches_the_debtors_other_accounts_where_payments_do():
+    """With attribution to the debtor, a lost payment of one account makes the other's reward unknown too."""
+    tables = small()
+    tables[4] = pd.DataFrame([{"account_id": "a2", "paid_at": at(1), "amount_minor": -5, "currency": "COP"}])
+    assert [np.isnan(rewards(build(tables, reward="paid"))[name]) for name in ("x1", "x3")] == [False, True]
+    by_debtor = rewards(build(tables, reward="paid", attribution="debtor"))
+    assert [np.isnan(by_debtor[name]) for name in ("x1", "x3")] == [True, True]

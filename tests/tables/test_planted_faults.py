@@ -129,11 +129,12 @@ def test_column_without_any_offset_is_read_as_utc_and_said():
     assert check(frame, naive_timezone="America/Bogota").frame["sent_at"].dt.hour.tolist() == [15, 16]
 
 
-def test_local_times_that_daylight_saving_skips_or_repeats_are_unreadable():
+def test_local_times_that_daylight_saving_skips_or_repeats_are_no_instant():
     """In Madrid 02:30 does not exist on 29 March 2026 and happens twice on 26 October 2025."""
     frame = contacts(sent_at=["2026-03-29 02:30", "2025-10-26 02:30"])
     checked = check(frame, naive_timezone="Europe/Madrid")
-    assert checked.faults.frame()["rule"].tolist() == ["unreadable_instant"] * 2
+    assert checked.faults.frame()["rule"].tolist() == ["unreadable_clock_change"] * 2
+    assert checked.faults.frame()["reason"].str.contains("Europe/Madrid").all()
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from pipelines import doctor, ingest
 from recommender.errors import InvalidInput
+from recommender.history.contract_check import check_table
 from recommender.simulation import plant_faults, simulate_tables
 from recommender.store.log_files import feedback_from_file
 from recommender.store.tables_io import read_table
+from recommender.tables import CONTRACTS
 
 FRAME = pd.DataFrame({"account_id": ["a", "b"], "product": ["crédito", "tarjeta ñ"], "balance_minor": [1, None]})
 
@@ -31,12 +33,55 @@ def test_csv_in_unicode_encodings_is_recognised(tmp_path, encoding, separator):
     assert read.columns.tolist() == FRAME.columns.tolist()
 
 
-def test_latin_1_reads_right_when_told_and_marks_its_rows_when_not(tmp_path):
-    """A Latin-1 file needs to be told; otherwise only the rows that cannot be decoded are marked."""
+SPANISH = "account_id,product\n" + "".join(f"a{i},{'crédito “ágil” €' if i % 3 else 'card'}\n" for i in range(60))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_file_in_another_encoding_is_refused_with_the_mend_or_read_when_told(tmp_path, encoding):
+    """Nothing is guessed: unless its encoding is stated the file is refused, naming it and showing the text."""
     path = tmp_path / "accounts.csv"
-    path.write_bytes("account_id,product\na,crédito\nb,card\n".encode("latin-1"))
-    assert read_table(path, table="accounts", encoding="latin-1")["product"].tolist() == ["crédito", "card"]
-    assert read_table(path, table="accounts")["product"].tolist() == ["cr\ufffddito", "card"]
+    text = SPANISH if encoding == "cp1252" else SPANISH.replace(" “ágil” €", "")
+    path.write_bytes(text.encode(encoding))
+    read = read_table(path, table="accounts", encoding=encoding)
+    assert read["product"].tolist() == [line.split(",")[1] for line in text.splitlines()[1:]]
+    with pytest.raises(InvalidInput, match=r"40 of 60 rows cannot be decoded.*crédito") as error:
+        read_table(path, table="accounts")
+    assert "--encoding cp1252" in error.value.mend
+
+
+def test_header_in_another_encoding_is_refused(tmp_path):
+    """A column name that cannot be decoded would be lost for every row."""
+    path = tmp_path / "accounts.csv"
+    path.write_bytes("account_id,señal\na,1\n".encode("latin-1"))
+    with pytest.raises(InvalidInput, match="header line") as error:
+        read_table(path, table="accounts")
+    assert "--encoding" in error.value.mend
+
+
+def test_few_rows_in_another_encoding_are_marked_and_the_rest_is_used(tmp_path):
+    """Two exports pasted together: rows that cannot be decoded carry U+FFFD, which the contract check sets aside."""
+    path = tmp_path / "accounts.csv"
+    path.write_bytes(SPANISH.encode("utf-8") + "z1,crédito\nz2,débito\n".encode("cp1252"))
+    read = read_table(path, table="accounts")
+    assert read["product"].str.contains("\ufffd").tolist() == [False] * 60 + [True] * 2
+    checked = check_table(read, CONTRACTS["accounts"], as_of=pd.Timestamp("2026-06-01", tz="UTC"))
+    assert checked.faults.frame()[["key", "rule"]].to_numpy().tolist() == [
+        ["z1", "wrong_encoding"],
+        ["z2", "wrong_encoding"],
+    ]
+
+
+def test_wrongly_stated_encoding_is_caught(tmp_path):
+    """UTF-8 read as Latin-1 looks like text ("crÃ©dito"): set aside row by row; what cannot be decoded is refused."""
+    path = tmp_path / "accounts.csv"
+    path.write_bytes(SPANISH.encode("utf-8"))
+    read = read_table(path, table="accounts", encoding="latin-1")
+    checked = check_table(read, CONTRACTS["accounts"], as_of=pd.Timestamp("2026-06-01", tz="UTC"))
+    assert (checked.faults.frame()["rule"] == "wrong_encoding").sum() == 40
+    assert len(checked.frame) == 20
+    with pytest.raises(InvalidInput, match="is not cp1252") as error:
+        read_table(path, table="accounts", encoding="cp1252")
+    assert "--encoding utf-8" in error.value.mend
 
 
 def test_parquet_and_sql_read_alike(tmp_path):

@@ -39,12 +39,15 @@ class Instants:
         Cells that are no instant; cells without an offset in a column where others have one.
     all_naive : bool
         No cell has an offset; the column was read in the given zone, UTC by default.
+    clock_change : ndarray of bool or None
+        Local times that daylight saving skips or repeats in the given zone: no single instant.
     """
 
     values: pd.Series
     unreadable: Mask
     naive: Mask
     all_naive: bool = False
+    clock_change: Mask | None = None
 
     def told(self, column: pd.Series) -> pd.Series:
         """Instants as far as the cells of ``column`` tell them, naive ones as if on UTC."""
@@ -67,7 +70,8 @@ def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Insta
         return Instants(_utc(column), nothing, nothing)
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         values = _localise(column, naive_timezone)
-        return Instants(values, _mask(values.isna() & column.notna()), nothing, all_naive=True)
+        changes = _mask(values.isna() & column.notna())
+        return Instants(values, nothing, nothing, all_naive=True, clock_change=changes)
     missing = _mask(column.isna())
     if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
         return Instants(pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]"), ~missing, nothing)
@@ -79,16 +83,18 @@ def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Insta
     aware = _utc(pd.to_datetime(text.where(pd.Series(has_offset)), format="ISO8601", utc=True, errors="coerce"))
     bare = ~has_offset & ~missing
     naive, all_naive = nothing, bool(not has_offset.any() and bare.any())
+    changes = nothing
     values = aware
     if bare.any():
         local = pd.to_datetime(text.where(pd.Series(bare)), format="ISO8601", errors="coerce")
         if all_naive or naive_timezone is not None:
             values = aware.where(pd.Series(has_offset), _localise(local, naive_timezone))
+            changes = _mask(local.notna() & values.isna() & bare)
         else:
             naive = bare & _mask(local.notna())
     plausible = _mask(values >= _EARLIEST)
-    unreadable = ~missing & ~naive & ~plausible
-    return Instants(values.where(~pd.Series(unreadable)), unreadable, naive, all_naive)
+    unreadable = ~missing & ~naive & ~changes & ~plausible
+    return Instants(values.where(~pd.Series(unreadable)), unreadable, naive, all_naive, changes)
 
 
 def read_dates(column: pd.Series) -> tuple[pd.Series, Mask]:

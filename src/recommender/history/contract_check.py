@@ -203,6 +203,10 @@ def _read(
             instants = cells.read_instants(given, naive_timezone)
             fault(instants.naive, "naive_timestamp", "has no time zone although others in the column do",
                   "Write instants with an offset (2026-05-01T14:30:00Z), or state naive_timezone.")  # fmt: skip
+            if instants.clock_change is not None:
+                fault(instants.clock_change, "unreadable_clock_change",
+                      f"is skipped or repeated by daylight saving on the clock of {naive_timezone}",
+                      "Write instants with an offset: this local time is no single instant.")  # fmt: skip
             fault(instants.unreadable, "unreadable_instant", "is not an instant",
                   "Write instants as ISO 8601 with an offset, e.g. 2026-05-01T14:30:00Z.")  # fmt: skip
             if instants.all_naive:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ def diagnose(
     zones: pd.Series | None = None,
     subject: str = "log",
     random_state: int = 0,
+    more: Iterable[Finding] = (),
 ) -> Diagnosis:
     """Examine a log for learning and for off-policy evaluation.
 
@@ -40,13 +41,16 @@ def diagnose(
         What to call the log.
     random_state : int, default=0
         Of the sample on which the determinism of the action is judged.
+    more : iterable of Finding
+        What was found before the log was built, e.g. by
+        :func:`recommender.monitoring.written_clocks.check_written_clock`.
 
     Returns
     -------
     Diagnosis
         A verdict for each goal, and findings, worst first, each with its mend.
     """
-    findings: list[Finding] = []
+    findings: list[Finding] = list(more)
     if report is not None:
         findings += _check_tables(report)
     findings += log_checks.check_rewards(log)
@@ -73,7 +77,7 @@ def diagnose(
     return Diagnosis.of(subject, findings, figures)
 
 
-def diagnose_refusal(error: InvalidInput, *, subject: str = "log") -> Diagnosis:
+def diagnose_refusal(error: InvalidInput, *, subject: str = "log", more: Iterable[Finding] = ()) -> Diagnosis:
     """Diagnosis of a log that breaks its contract so that it cannot be built at all."""
     finding = Finding(
         "contract_broken",
@@ -83,7 +87,7 @@ def diagnose_refusal(error: InvalidInput, *, subject: str = "log") -> Diagnosis:
         "stop",
         {"column": error.column, "rows": list(error.rows[:20]), "n_rows": len(error.rows)},
     )
-    return Diagnosis.of(subject, [finding], {})
+    return Diagnosis.of(subject, [finding, *more], {})
 
 
 def _check_tables(report: BuildReport) -> Iterator[Finding]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 
@@ -20,6 +23,7 @@ __all__ = ["read_table", "write_quarantine"]
 _SEPARATORS = (",", ";", "\t", "|")
 _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv", ".tsv.gz")
 _SNIFFED_BYTES = 1 << 16
+_MOST_UNDECODED = 0.05
 _LONG_AND_FEW = ("eligible",)
 """Columns of long texts that repeat: read as categories."""
 
@@ -37,8 +41,9 @@ def read_table(
     table : str
         Name of the raw table, for messages and as the default database table.
     encoding : str or None
-        Of a CSV file; None = UTF-8, UTF-16 by its byte order mark. Cells in another encoding are kept as they can be
-        told, so that the contract check puts their rows, not the file, into quarantine.
+        Of a CSV file; None = UTF-8, UTF-16 by its byte order mark. Few rows in another encoding (up to one in
+        twenty, or beside others that read well) are kept as far as they can be told, so that the contract check puts
+        them into quarantine; a file in another encoding is refused, with the encoding that it is likely in.
 
     columns : collection of str or None
         Read these only, as far as they exist; None = all.
@@ -113,6 +118,8 @@ def _read_parquet(place: Path, columns: Collection[str] | None) -> pd.DataFrame:
 def _read_csv(place: Path, table: str, encoding: str | None, columns: Collection[str] | None) -> pd.DataFrame:
     raw = _head(place)
     told = encoding or _encoding_of(raw)
+    if told.lower().replace("_", "-") in ("utf-8", "utf8") and raw.startswith(codecs.BOM_UTF8):
+        told = "utf-8-sig"
     try:
         codecs.lookup(told)
     except LookupError as error:
@@ -127,16 +134,59 @@ def _read_csv(place: Path, table: str, encoding: str | None, columns: Collection
             mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
         )
     separator = max(_SEPARATORS, key=header.count)
+    if "\ufffd" in header:
+        raise _wrong_encoding(place, table, told, raw, "its header line")
     # An undecodable byte becomes U+FFFD: the row is found by the contract check, the rest of the file is used.
-    return pd.read_csv(
+    frame = pd.read_csv(
         place,
         sep=separator,
         encoding=told,
         encoding_errors="replace",
-        dtype=defaultdict(lambda: "str", dict.fromkeys(_LONG_AND_FEW, "category")),
+        dtype="str",
         usecols=None if columns is None else lambda name: name in columns,
         keep_default_na=False,
         na_values=[""],
+    )
+    for name in _LONG_AND_FEW:
+        if name in frame.columns:  # not by dtype="category", which reads digits as numbers
+            frame[name] = frame[name].astype("category")
+    lost, foreign = _undecoded(frame)
+    # A few such rows are faults of their own, whole files are another encoding: then no accent at all could be read.
+    if lost.sum() > _MOST_UNDECODED * len(frame) and not (foreign & ~lost).any():
+        raise _wrong_encoding(place, table, told, raw, f"{int(lost.sum()):,} of {len(frame):,} rows")
+    return frame
+
+
+def _undecoded(frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows with a byte that could not be decoded, and rows with any sign beyond ASCII."""
+    lost, foreign = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    for name in frame.columns:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            continue
+        text = pa.array(frame[name], type=pa.large_string(), from_pandas=True)
+        ascii_only = pc.fill_null(pc.string_is_ascii(text), fill_value=True).to_numpy(zero_copy_only=False)
+        if not ascii_only.all():
+            foreign |= ~ascii_only
+            marks = pc.fill_null(pc.match_substring(text, "\ufffd"), fill_value=False)
+            lost |= marks.to_numpy(zero_copy_only=False)
+    return lost, foreign
+
+
+def _wrong_encoding(place: Path, table: str, told: str, raw: bytes, what: str) -> InvalidInput:
+    """Error that shows how the text reads in the encoding that it is likely in."""
+    lines = [line for line in raw.splitlines() if not line.isascii()]
+    likely, shown = "cp1252", ""
+    for name in ("utf-8", "cp1252", "latin-1") if lines else ():
+        try:
+            likely, shown = name, lines[0].decode(name)
+            break
+        except UnicodeDecodeError:
+            continue
+    sample = f" In {likely} one reads {shown[:60]!r}." if shown else ""
+    return InvalidInput(
+        f"Table {table!r}: {place} is not {told}: {what} cannot be decoded.{sample}",
+        column="encoding",
+        mend=f"State its encoding, e.g. --encoding {likely}, or export it as UTF-8.",
     )
 
 
