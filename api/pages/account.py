@@ -204,19 +204,13 @@ def _ranked_section(
     probabilities = explanation.served.probabilities(explanation.rewards, case.mask[None], explanation.context)[0]
     tries = explanation.served.model.evidence(explanation.context)[0]
     rows, marks = [], []
-    for rank, action in enumerate(shown, 1):
+    for action in shown:
         told = values.estimate(explanation.rewards[0, action], *intervals[action])
         is_chosen = action == case.chosen
         note = page.text("dispatched") if is_chosen else ""
         rows.append(
             [
                 Cell(names.of(action), note=note),
-                Cell(
-                    page.formats.count(rank).text
-                    if int(explanation.action[0, rank - 1] if rank <= len(explanation.action[0]) else -1) == action
-                    else "–",
-                    rank,
-                ),
                 Cell(told.value.text, told.value.value),
                 Cell(told.low.text, told.low.value),
                 Cell(told.high.text, told.high.value),
@@ -241,7 +235,6 @@ def _ranked_section(
         page.text("Best allowed actions"),
         [
             Column("action", page.text("Action"), number=False),
-            Column("rank", page.text("Rank")),
             Column("expected", page.text("Expected result")),
             Column("low", page.text("95% CI from")),
             Column("high", page.text("95% CI to")),

@@ -148,7 +148,7 @@ def dumbbell(rows: Sequence[Pair], ticks: Sequence[tuple[float, str]], width: in
         made.text(0, label, row.name, strong=row.marked)
         made.text(width, label, row.text, anchor="end", strong=True)
         if row.low is not None and row.high is not None and row.after is not None:
-            made.rect(x(row.low), y - 3, x(row.high) - x(row.low), 6, "wash")
+            made.rect(x(row.low), y - 4, x(row.high) - x(row.low), 8, "heat-2")
         if row.before is not None and row.after is not None:
             made.line(x(row.before), y, x(row.after), y, "for" if row.after >= row.before else "against", width=2)
         if row.before is not None:

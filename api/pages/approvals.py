@@ -13,18 +13,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
 from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.log_filters import decision_filters
 from api.pages.policy_value import promotions_table
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
-from api.pages.results import decision_filters
 from api.pages.reviews import Reviews
 
 __all__ = ["build", "router"]
 
 router = APIRouter()
 
-_SHOWN = 50
+_SHOWN = 25
+_HUMAN_FLAGS = ("hardship", "disputed", "in_lawsuit", "represented", "insolvent", "deceased")
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
@@ -36,7 +37,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     answered = reviews.latest()
     open_rows = pd.DataFrame()
     if decisions is not None and len(decisions):
-        part = decisions.loc[filters.rows(decisions) & decisions["needs_human"]]
+        flagged = decisions["account_id"].isin([name for name, why in _flags(portfolio).items() if why])
+        part = decisions.loc[filters.rows(decisions) & (decisions["needs_human"] | flagged)]
         newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
         open_rows = newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
     waiting = _waiting_promotion(portfolio)
@@ -61,15 +63,10 @@ def _queue(page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Review
     heading = page.text("Accounts that need a human")
     if rows.empty:
         return Section("queue", heading, empty=page.text("Nothing waits. Accounts appear here when the rules ask."))
-    accounts = portfolio.accounts()
-    flags = (
-        {}
-        if accounts is None or "flags" not in accounts
-        else dict(zip(accounts["account_id"], accounts["flags"], strict=True))
-    )
+    flags = _flags(portfolio)
     cells, forms = [], []
     for row in rows.head(_SHOWN).itertuples(index=False):
-        why = [page.label(one) for one in str(flags.get(row.account_id) or "").split(";") if one]
+        why = [page.label(one) for one in flags.get(row.account_id, ())]
         cells.append(
             [
                 Cell(row.account_id, link=_account_link(page, row.account_id)),
@@ -99,6 +96,19 @@ def _queue(page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Review
         template="queue.html",
         extra={"decision_ids": forms, "can_answer": reviews.keeps},
     )
+
+
+def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
+    """Flags of accounts that somebody has to look at, e.g. a dispute."""
+    accounts = portfolio.accounts()
+    if accounts is None or "flags" not in accounts:
+        return {}
+    pairs = zip(accounts["account_id"], accounts["flags"], strict=True)
+    return {
+        str(name): [one for one in told.split(";") if one in _HUMAN_FLAGS]
+        for name, told in pairs
+        if isinstance(told, str) and told
+    }
 
 
 def _account_link(page: Page, account_id: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.pages.drawing import Anchor, Drawing
-from api.pages.shown import Direction, Shown
+from api.pages.shown import Direction
 
 __all__ = ["Bar", "Dot", "Point", "Series", "dots", "hbars", "nice_ticks", "scatter", "trend"]
 
@@ -177,12 +177,13 @@ def hbars(rows: Sequence[Bar], width: int, *, zero_centred: bool = False) -> Dra
 
 
 def trend(
-    series: Sequence[Series], width: int, *, labels: Sequence[tuple[float, str]], ticks: Sequence[tuple[float, Shown]]
+    series: Sequence[Series], width: int, *, labels: Sequence[tuple[float, str]], ticks: Sequence[tuple[float, str]]
 ) -> Drawing:
     """Lines over time with whiskers; hollow points are not final."""
     narrow = width < _NARROW
     height = 190.0 if narrow else 230.0
-    left, right, top, bottom = 52.0, width - (8.0 if narrow else 120.0), 14.0, height - 26.0
+    left = 14.0 + 6.8 * max((len(text) for _, text in ticks), default=5)
+    right, top, bottom = width - (8.0 if narrow else 96.0), 14.0, height - 26.0
     made = Drawing(width, height + (18.0 * len(series) if narrow else 0.0))
     xs = [place for place, _ in labels] or [0.0]
     ys = [place for place, _ in ticks]
@@ -199,7 +200,7 @@ def trend(
 
     for place, told in ticks:
         made.line(left, y(place), right, y(place), "line")
-        made.text(left - 6, y(place) + 4, told.text, "soft", anchor="end", size=11.5)
+        made.text(left - 6, y(place) + 4, told, "soft", anchor="end", size=11.5)
     step = max(1, math.ceil(len(labels) / (4 if narrow else 8)))
     for number, (place, text) in enumerate(labels):
         if number % step == 0:

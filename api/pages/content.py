@@ -49,6 +49,8 @@ class Cell:
     note : str
         Second, smaller line.
     badge : bool
+    language : str
+        Where it is not that of the page.
     """
 
     shown: str
@@ -57,6 +59,7 @@ class Cell:
     link: str = ""
     note: str = ""
     badge: bool = False
+    language: str = ""
 
     @classmethod
     def of(cls, told: Any) -> Cell:

@@ -11,6 +11,7 @@ from api.pages.charts import Bar, hbars, nice_ticks, scatter
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, Filters, read_filters
+from api.pages.heat_maps import best_hours, channel_by_tone
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
@@ -23,8 +24,6 @@ router = APIRouter()
 
 _SWARM_FEATURES = 8
 _TABLE_FEATURES = 15
-_FEWEST_IN_CELL = 30
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def concept_names(page: Page) -> dict[str, str]:
@@ -89,7 +88,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     sections += _swarm(page, found, kind) if dimension == "all" else []
     sections += _dependence(page, found, filters.chosen("feature"), kind)
     if dimension == "all":
-        sections += [_segments(page, found, kind), *_hours(page, document, found), *_pairs(page, found)]
+        sections += [_segments(page, found, kind), *best_hours(page, document, found), *channel_by_tone(page, found)]
     return Content("drivers", question, _answer(page, part, kind), "unclear", sections, (), filters, notices)
 
 
@@ -203,9 +202,7 @@ def _swarm(page: Page, found: GlobalExplanation, kind: Kind) -> list[Section]:
 
     def draw(width: int) -> Drawing:
         places = [place for _, points in rows for place, _, _ in points]
-        ticks = [
-            (place, page.formats.difference(kind, place).text) for place in nice_ticks(min(places), max(places), 5)
-        ]
+        ticks = page.formats.ticks(kind, nice_ticks(min(places), max(places), 5), difference=True)
         return scatter(rows, width, ticks=ticks)
 
     return [
@@ -218,7 +215,7 @@ def _swarm(page: Page, found: GlobalExplanation, kind: Kind) -> list[Section]:
             Table("facts", page.text("Size of the effect by fact"), columns, cells),
             page.text(
                 "One point is an account; left of the line the fact lowers the expected result, right of it raises it. "
-                "Dark: a high value of the fact, light: a low one, grey: a category or not known."
+                "The stronger the colour, the higher the value of the fact; grey: a category or not known."
             ),
             open=False,
         )
@@ -274,8 +271,9 @@ def _bin_name(page: Page, row: Any) -> str:
         return page.label(row.level)
     if pd.isna(row.low) or pd.isna(row.high):
         return page.text("not known")
+    scale = 0.01 if str(row.feature).endswith("_minor") else 1.0
     places = 0 if abs(row.high) >= 10 or (float(row.low).is_integer() and float(row.high).is_integer()) else 2
-    low, high = (page.formats.number(end, places).text for end in (row.low, row.high))
+    low, high = (page.formats.number(scale * end, places).text for end in (row.low, row.high))
     return low if low == high else page.text("{a} to {b}", a=low, b=high)
 
 
@@ -317,106 +315,6 @@ def _segments(page: Page, found: GlobalExplanation, kind: Kind) -> Section:
         page.text("The largest in each row is in blue; a dash means too few accounts."),
         table=Table("segments", page.text("Mean size of the effect"), columns, cells),
     )
-
-
-def _hours(page: Page, document: dict[str, Any], found: GlobalExplanation) -> list[Section]:
-    """Weekday by hour."""
-    held = pd.DataFrame(document.get("hours") or [])
-    if held.empty:
-        return []
-    hours = sorted(held["hour"].unique().tolist())
-    binary = found.about["reward_kind"] == "binary"
-    low, high = float(held["mean"].min()), float(held["mean"].max())
-    best = held.loc[held["mean"].idxmax()]
-    rows, cells = [], []
-    for weekday in _WEEKDAYS:
-        own = held.loc[held["weekday"] == weekday].set_index("hour")
-        if own.empty:
-            continue
-        row: list[dict[str, Any]] = []
-        for hour in hours:
-            value = float(own.loc[hour, "mean"])
-            level = round(8 * (value - low) / ((high - low) or 1.0))
-            shown = page.formats.percent(value) if binary else page.formats.number(value, 2)
-            row.append({"text": shown.text.replace("%", "").strip(), "level": level, "best": value == high})
-        rows.append({"name": page.weekday(weekday), "cells": row})
-        cells.append(
-            [
-                Cell(page.weekday(weekday), weekday),
-                *(Cell(one["text"], own.loc[hour, "mean"]) for one, hour in zip(row, hours, strict=True)),
-            ]
-        )
-    columns = [Column("weekday", page.text("Weekday"), number=False), *(Column(str(hour), f"{hour}") for hour in hours)]
-    best_value = page.formats.percent(float(best["mean"])) if binary else page.formats.number(float(best["mean"]), 2)
-    finding = page.text(
-        "Highest on {weekday} at {hour}:00 ({value} expected), lowest {low}.",
-        weekday=page.weekday(str(best["weekday"])),
-        hour=int(best["hour"]),
-        value=best_value,
-        low=page.formats.percent(low) if binary else page.formats.number(low, 2),
-    )
-    return [
-        Section(
-            "hours",
-            page.text("Best hours"),
-            finding,
-            table=Table("hours", page.text("Expected result by weekday and hour"), columns, cells, stacked=False),
-            reading=page.text(
-                "Expected result{unit} of the best channel and tone at that local hour, mean over {n} accounts. The "
-                "darker the better; the best cell is framed. Hours that the law forbids are shown, but never used.",
-                unit=" (%)" if binary else "",
-                n=page.formats.count(int(held["n_accounts"].iloc[0])),
-            ),
-            template="heat.html",
-            extra={"heads": hours, "rows": rows, "corner": page.text("Local hour")},
-        )
-    ]
-
-
-def _pairs(page: Page, found: GlobalExplanation) -> list[Section]:
-    """Channel by tone."""
-    own = found.expected.loc[
-        found.expected.apply(lambda row: {row["factor_a"], row["factor_b"]} == {"channel", "tone"}, axis=1)
-    ]
-    if own.empty:
-        return []
-    flip = own["factor_a"].iloc[0] == "tone"
-    channel, tone = ("level_b", "level_a") if flip else ("level_a", "level_b")
-    binary = found.about["reward_kind"] == "binary"
-    tones = list(dict.fromkeys(own[tone]))
-    low, high = float(own["mean"].min()), float(own["mean"].max())
-    rows, cells = [], []
-    for name in dict.fromkeys(own[channel]):
-        line = own.loc[own[channel] == name].set_index(tone)
-        row: list[dict[str, Any]] = []
-        told = [Cell(page.label(name), name)]
-        for level in tones:
-            value = float(line.loc[level, "mean"])
-            if pd.isna(value):
-                row.append({"text": "–", "level": None, "best": False})
-                told.append(Cell("–", ""))
-                continue
-            shown = page.formats.percent(value) if binary else page.formats.number(value, 2)
-            step = round(8 * (value - low) / ((high - low) or 1.0))
-            row.append({"text": shown.text, "level": step, "best": value == high})
-            told.append(Cell(shown.text, value))
-        rows.append({"name": page.label(name), "cells": row})
-        cells.append(told)
-    columns = [
-        Column("channel", page.text("Channel"), number=False),
-        *(Column(str(one), page.label(one)) for one in tones),
-    ]
-    return [
-        Section(
-            "tones",
-            page.text("Channel and tone"),
-            "",
-            table=Table("tones", page.text("Expected result by channel and tone"), columns, cells, stacked=False),
-            reading=page.text("Mean over the sampled accounts and the hours that are open to each of them."),
-            template="heat.html",
-            extra={"heads": [page.label(one) for one in tones], "rows": rows, "corner": page.text("Channel")},
-        )
-    ]
 
 
 add_page(router, "drivers", "drivers", build)

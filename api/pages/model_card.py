@@ -168,7 +168,7 @@ def _calibration(page: Page, document: dict[str, Any]) -> Section:
         ]
         told = [Point(number + 1.0, group["predicted"], hollow=True) for number, group in enumerate(groups)]
         lines = [Series(page.text("Predicted"), told, "unclear"), Series(page.text("Observed"), seen, "for")]
-        ticks = [(place, page.formats.value(kind, place, decimals=1)) for place in nice_ticks(0.0, most, 4)]
+        ticks = page.formats.ticks(kind, nice_ticks(0.0, most, 4))
         labels = [(number + 1.0, f"{number + 1}") for number in range(len(groups))]
         return trend(lines, width, labels=labels, ticks=ticks)
 

@@ -165,7 +165,7 @@ def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
 
     def draw(width: int) -> Drawing:
         ends = [end for mark in marks for end in (mark.low, mark.high)] + [0.0]
-        ticks = [(place, page.formats.difference(kind, place).text) for place in nice_ticks(min(ends), max(ends), 5)]
+        ticks = page.formats.ticks(kind, nice_ticks(min(ends), max(ends), 5), difference=True)
         return dots(marks, width, zero=page.text("what was done"), ticks=ticks)
 
     return Section(
@@ -275,7 +275,7 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
                     "good" if accepted else "no",
                     badge=True,
                 ),
-                Cell(" ".join(one.reasons)),
+                Cell("; ".join(one.reasons), language="en"),
             ]
         )
     columns = [

@@ -85,8 +85,28 @@ class Page:
 
     def label(self, name: object) -> str:
         """Name of a column, concept or level in the reader's language, with a capital."""
-        told = self.wording.label(str(name))
+        told = self._history_label(str(name)) or self.wording.label(str(name))
         return told[:1].upper() + told[1:]
+
+    def _history_label(self, name: str) -> str | None:
+        """Name of what is counted in an account's own history, e.g. ``history.channel=call.contacts``."""
+        stem, _, what = name.removeprefix("history.").rpartition(".")
+        if not name.startswith("history."):
+            return None
+        named = {
+            "contacts": self.text("Earlier contacts"),
+            "responses": self.text("Earlier answers"),
+            "contacts_recent": self.text("Recent contacts"),
+            "responses_recent": self.text("Recent answers"),
+            "days_since_contact": self.text("Days since the last contact"),
+            "days_since_response": self.text("Days since the last answer"),
+        }
+        if what not in named:
+            return None
+        factor, _, level = stem.partition("=")
+        if not level:
+            return named[what]
+        return f"{named[what]}: {f'{level}:00' if factor == 'hour' else self.wording.label(level)}"
 
     def country(self, code: str) -> str:
         """Name of a country in the reader's language."""

@@ -12,7 +12,8 @@ from fastapi import APIRouter
 from api.pages.charts import Dot, Point, Series, dots, nice_ticks, trend
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
-from api.pages.filters import Filter, Filters, read_filters
+from api.pages.filters import Filters
+from api.pages.log_filters import decision_filters
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
@@ -27,43 +28,14 @@ from recommender.monitoring.kpi import (
     weekly_trend,
 )
 
-__all__ = ["build", "decision_filters", "router"]
+__all__ = ["build", "router"]
 
 router = APIRouter()
 
 _WINDOW_DAYS = 14
 _BROKEN_SPLIT = 0.001
 _TRENDED = ("contactability", "right_party_contact", "promise", "payment", "recovery", "opt_out")
-_IN_TILES = ("recovery", "payment", "right_party_contact", "cost_per_unit")
-
-
-def decision_filters(page: Page, decisions: pd.DataFrame | None, query: dict[str, str], action: str) -> Filters:
-    """Period, stage, product and country, with the choices that the log holds."""
-
-    def choices(name: str) -> list[tuple[str, str]]:
-        if decisions is None or name not in decisions:
-            return []
-        held = sorted(str(value) for value in decisions[name].dropna().unique())
-        return [(value, page.country(value) if name == "country" else page.label(value)) for value in held]
-
-    offered = [
-        Filter("since", page.text("From"), "since"),
-        Filter("until", page.text("To"), "until"),
-        Filter("stage", page.text("Stage"), choices=choices("stage")),
-        Filter("product", page.text("Product"), choices=choices("product")),
-        Filter("country", page.text("Country"), choices=choices("country")),
-    ]
-    shown = [one for one in offered if one.kind != "choice" or one.choices]
-    read = read_filters(shown, query, action)
-    named = [
-        Filter(one.name, one.title, one.kind, one.choices or _day_choice(page, one.chosen), one.chosen)
-        for one in read.filters
-    ]
-    return Filters(named, action)
-
-
-def _day_choice(page: Page, chosen: str) -> list[tuple[str, str]]:
-    return [(chosen, page.formats.day(pd.Timestamp(chosen).date()).text)] if chosen else []
+_IN_TILES = ("recovery", "payment", "right_party_contact")
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
@@ -200,44 +172,51 @@ def _content(page: Page, question: str, filters: Filters, held: dict[str, Any]) 
 
 
 def _answer(page: Page, rows: list[Any], held: dict[str, Any]) -> tuple[str, str]:
-    """What the policy collected beyond the control, in money where it can be said."""
-    money = [row for row in rows if row.kpi == "recovery"]
+    """How many more paid, and what that was in money where it can be said."""
     told, tones = [], []
-    for row in money:
-        change = _difference(page, row)
+    for row in rows:
+        change = _difference(page, row) if row.kpi in ("payment", "recovery") else None
         if change is None:
             continue
-        n = held["policy_accounts"].get(row.currency, 0)
-        total = page.formats.estimate(
-            "money", n * row.difference, n * row.low, n * row.high, currency=_money(row), difference=False
-        )
         tones.append(change.direction)
-        sentence = {
-            "above": page.text("the policy collected {more} more per account than the control group"),
-            "below": page.text("the policy collected {less} less per account than the control group"),
-            "unclear": page.text("no difference in recovery per account is proven ({more})"),
-        }[change.direction]
-        less = page.formats.money(abs(row.difference), row.currency).text
         interval = page.text("95% CI {interval}", interval=change.interval)
-        more = change.value.text if change.direction == "unclear" else less
-        whole = page.text("in all {total}", total=total.value.text) if change.direction == "above" else ""
-        bits = "; ".join(bit for bit in (interval, whole) if bit)
-        told.append(f"{sentence.format(more=more, less=less)} ({bits})")
-    if not told:
-        fewest = min(held["n_accounts"].values())
-        return (
-            page.text(
-                "Only {n} accounts in one of the groups; at least {needed} are needed. The difference is not shown.",
-                n=page.formats.count(fewest),
-                needed=page.formats.count(FEWEST_ACCOUNTS),
-            )
-            if fewest < FEWEST_ACCOUNTS
-            else page.text("Recovery cannot be compared here."),
-            "unclear",
-        )
-    text = "; ".join(told)
-    tone = "above" if set(tones) == {"above"} else "below" if set(tones) == {"below"} else "unclear"
-    return text[:1].upper() + text[1:] + ".", tone
+        size = change.value.text.lstrip("+\N{MINUS SIGN}")
+        told.append(_sentence(page, row, change, size, interval, held))
+    if told:
+        seen = set(tones) - {"unclear"}
+        return " ".join(told), "above" if seen == {"above"} else "below" if seen == {"below"} else "unclear"
+    fewest = min(held["n_accounts"].values())
+    if fewest >= FEWEST_ACCOUNTS:
+        return page.text("Recovery cannot be compared here."), "unclear"
+    return (
+        page.text(
+            "Only {n} accounts in one of the groups; at least {needed} are needed. The difference is not shown.",
+            n=page.formats.count(fewest),
+            needed=page.formats.count(FEWEST_ACCOUNTS),
+        ),
+        "unclear",
+    )
+
+
+def _sentence(page: Page, row: Any, change: Estimate, size: str, interval: str, held: dict[str, Any]) -> str:
+    t = page.text
+    if row.kpi == "payment":
+        messages = {
+            "above": t("{size} more of the accounts paid under the policy than in the control group ({interval})."),
+            "below": t("{size} fewer of the accounts paid under the policy than in the control group ({interval})."),
+            "unclear": t("It is not proven that more or fewer accounts pay ({change}; {interval})."),
+        }
+        return messages[change.direction].format(size=size, interval=interval, change=change.value.text)
+    n = held["policy_accounts"].get(row.currency, 0)
+    whole = page.formats.money(n * abs(row.difference), row.currency, compact=True).text
+    messages = {
+        "above": t("In {currency} it collected {size} more per account ({interval}), {whole} in all."),
+        "below": t("In {currency} it collected {size} less per account ({interval}), {whole} in all."),
+        "unclear": t("In {currency} no difference in the amount is proven ({change} per account; {interval})."),
+    }
+    return messages[change.direction].format(
+        currency=row.currency, size=size, interval=interval, whole=whole, change=change.value.text
+    )
 
 
 def _tiles(page: Page, rows: list[Any]) -> list[Tile]:
@@ -362,11 +341,7 @@ def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
             Series(page.text("Policy"), points("policy"), "for"),
         ]
         top = max((point.y or 0.0 for one in lines for point in one.points), default=1.0)
-        ticks = [
-            (place, page.formats.money(place, currency, compact=True) if kind == "money" and currency
-             else page.formats.value(kind, place, decimals=None if kind == "number" else (1 if top < 0.05 else 0)))
-            for place in nice_ticks(0.0, top * 1.08 or 1.0, 4)
-        ]  # fmt: skip
+        ticks = page.formats.ticks(kind, nice_ticks(0.0, top * 1.08, 4) if top else [0.0], currency=currency)
         labels = [
             (float(pd.Timestamp(row.week).toordinal()), page.formats.short_day(row.week.date()).text) for row in rows
         ]

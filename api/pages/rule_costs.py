@@ -72,7 +72,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     def draw(width: int) -> Drawing:
         ends = [end for mark in marks for end in (mark.low, mark.high)]
         places = nice_ticks(min(*ends, 0.0), max(*ends, 0.0), 5)
-        ticks = [(place, page.formats.difference(kind, place).text) for place in places]
+        ticks = page.formats.ticks(kind, places, difference=True)
         return dots(marks, width, zero=page.text("no cost"), ticks=ticks)
 
     section = Section(
@@ -119,9 +119,9 @@ def rule_name(page: Page, name: str) -> str:
         ends = level.split(" to ")
         return page.text("Without the hours {a} to {b}", a=f"{ends[0]}:00", b=f"{int(ends[-1]) + 1}:00")
     if factor == "channel":
-        return page.text("Without the channel {level}", level=page.label(level))
+        return page.text("Without the channel {level}", level=page.wording.label(level))
     if factor == "tone":
-        return page.text("Without the tone {level}", level=page.label(level))
+        return page.text("Without the tone {level}", level=page.wording.label(level))
     return page.text("Without {factor} {level}", factor=page.label(factor), level=page.label(level))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import babel
@@ -181,6 +183,18 @@ class Formats:
                 return self.number(value, 0, signed=True)
             case _:
                 return self.number(value, 2 if decimals is None else decimals, signed=True)
+
+    def ticks(
+        self, kind: Kind, places: Sequence[float], *, currency: str | None = None, difference: bool = False
+    ) -> list[tuple[float, str]]:
+        """Text of the places on an axis, all with as many decimals as their step needs."""
+        step = min((b - a for a, b in pairwise(places)), default=1.0)
+        if kind == "money" and currency is not None:
+            return [(place, self.money(place, currency, compact=True, decimals=0).text) for place in places]
+        scale = {"rate": 100.0, "points": 100.0, "per_thousand": 1_000.0}.get(kind, 1.0)
+        decimals = max(0, math.ceil(-math.log10(step * scale) - 1e-9)) if step > 0 else 0
+        put = self.difference if difference else self.value
+        return [(place, put(kind, place, currency=currency, decimals=decimals).text) for place in places]
 
     def estimate(
         self,
