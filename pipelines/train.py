@@ -120,13 +120,14 @@ def run(
     if resume and not tune:
         raise typer.BadParameter("--resume goes on with a search: add --tune")
     if tune:
-        from pipelines.tuning_run import tune_log  # Optuna is loaded only by those who tune
+        from pipelines.tuning_run import close, tune_log  # Optuna is loaded only by those who tune
 
+        journal = study or out.with_name(out.name + ".study")
         tuned = tune_log(
             feedback,
             registry,
             console,
-            study=study or out.with_name(out.name + ".study"),
+            study=journal,
             resume=resume,
             minutes=tune_minutes,
             trials=tune_trials,
@@ -164,6 +165,8 @@ def run(
             register=register_version,
             run_id=None if tuned is None else tuned.run_id,
         )
+        if tuned is not None:
+            close(journal)
         if kept.version is not None:
             console.print(
                 f"registered as version {kept.version} of {model}: the challenger\n"

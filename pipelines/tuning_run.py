@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from recommender.errors import InvalidInput
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.features.account_history import AccountHistory
 from recommender.history import LoggedFeedback
 from recommender.learning.training_log import mature_sample, training_set_of
@@ -18,7 +19,7 @@ from recommender.learning.tuning import TuningResult, tune
 from recommender.store.registry import Registry, Trial
 from recommender.trained_on import check_learnable
 
-__all__ = ["TunedRun", "tune_log"]
+__all__ = ["TunedRun", "close", "tune_log"]
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,16 @@ def tune_log(
             f"The study {study} exists.", column="study", mend="Add --resume to go on with it, or name another --study."
         )
     study.parent.mkdir(parents=True, exist_ok=True)
-    run_id = _run_of(study, registry, run_name, resume=resume)
+    logging.getLogger("optuna").setLevel(logging.WARNING)  # trials are told below, once
     sample = mature_sample(feedback, rows, seed)
     check_learnable(sample)
+    run_id, begun = _run_of(study, registry, run_name, resume=resume)
     history = AccountHistory.from_log(feedback) if feedback.has_account_history else None
     deadline = time.monotonic() + 60.0 * minutes
 
     def told(trial: dict[str, Any]) -> None:
         registry.log_trial(run_id, Trial(trial["number"], trial["params"], trial["value"], trial["state"]))
-        value = "pruned" if trial["value"] is None else f"objective {trial['value']:+.5f}"
+        value = "pruned" if trial["state"] == "PRUNED" else f"objective {trial['value']:+.5f}"
         console.print(f"trial {trial['number']}: {value}", highlight=False)
 
     try:
@@ -96,21 +98,34 @@ def tune_log(
             n_jobs=jobs,
             random_state=seed,
         )
-    except BaseException:
-        registry.fail(run_id)
+    except RecommenderError:
+        if begun:
+            registry.fail(run_id)
+            _beside(study).unlink()
         raise
     tuned = TunedRun(result, run_id)
     console.print(tuned.described, highlight=False, soft_wrap=True)
     return tuned
 
 
-def _run_of(study: Path, registry: Registry, run_name: str, *, resume: bool) -> str:
-    """Run of the study: that of the earlier session where it is in the same registry, else a new one."""
-    beside = study.with_name(study.name + ".run.json")
-    if resume and beside.exists():
-        held = json.loads(beside.read_text())
-        if held["registry"] == registry.tracking_uri:
-            return str(held["run_id"])
-    run_id = registry.begin(run_name, tags={"kind": "tuning study", "study": study.name})
-    beside.write_text(json.dumps({"registry": registry.tracking_uri, "run_id": run_id}))
-    return run_id
+def _run_of(study: Path, registry: Registry, run_name: str, *, resume: bool) -> tuple[str, bool]:
+    """Run of the study and whether it was begun now; an open one in this registry is gone on with."""
+    held = json.loads(_beside(study).read_text()) if resume and _beside(study).exists() else {}
+    if held.get("registry") == registry.tracking_uri and not held["closed"]:
+        return str(held["run_id"]), False
+    tags = {"kind": "tuning study", "study": study.name}
+    if "run_id" in held:
+        tags["continues"] = held["run_id"]  # what a closed run says of its training stays as it was
+    run_id = registry.begin(run_name, tags=tags)
+    _beside(study).write_text(json.dumps({"registry": registry.tracking_uri, "run_id": run_id, "closed": False}))
+    return run_id, True
+
+
+def close(study: Path) -> None:
+    """Note that the run of the study holds a finished training."""
+    held = json.loads(_beside(study).read_text())
+    _beside(study).write_text(json.dumps({**held, "closed": True}))
+
+
+def _beside(study: Path) -> Path:
+    return study.with_name(study.name + ".run.json")
