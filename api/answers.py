@@ -11,12 +11,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from api.schemas import RankedAction, Recommendation, Scalar
+from api.schemas import RankedAction, Scalar
 from recommender.actions import ActionSpace
 from recommender.decisions import Decided
+from recommender.live import LiveDecided
 from recommender.store.decisions import DecisionRecord
 
-__all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings", "recommendation"]
+__all__ = ["Ranking", "factors_of", "live_rankings", "logged_recommendation", "ranked_actions", "rankings"]
+__all__ += ["recommendation"]
 
 Ranking = Sequence[Mapping[str, Any]]
 
@@ -35,7 +37,7 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
     for values in zip(*columns.values(), strict=True):
         entry = dict(zip(columns, values, strict=True))
         for name in _NUMBERS:
-            entry[name] = None if math.isnan(entry[name]) else entry[name]
+            entry[name] = _number(entry[name])
         answer[entry.pop("row")].append(entry)
     searched = 0
     for row, (entries, alone) in enumerate(zip(answer, decided.eligibility.mask.sum(axis=1) <= 1, strict=True)):
@@ -43,6 +45,45 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
         entries[0]["needs_human"] = bool(decided.eligibility.needs_human[row])
         entries[0]["next_allowed_at"] = _next_allowed(decided, row) if alone and searched <= _MOST_SEARCHED else None
     return answer
+
+
+def live_rankings(decided: LiveDecided) -> list[list[dict[str, Any]]]:
+    """The same of decisions that were made without frames."""
+    numbers = (decided.propensity, decided.evidence, decided.supported())
+    money = (decided.expected_reward, decided.lo, decided.hi)
+    tables = [table.tolist() for table in (decided.ranked, *numbers, *money)]
+    answer = []
+    searched = 0
+    eligible = decided.eligibility
+    for row, (few, *values) in enumerate(zip(eligible.mask.sum(axis=1) <= 1, *tables, strict=True)):
+        entries: list[dict[str, Any]] = []
+        for place, (action, propensity, evidence, support, reward, lo, hi) in enumerate(zip(*values, strict=True)):
+            if action < 0:
+                break
+            entries.append(
+                {
+                    "rank": place + 1,
+                    "propensity": propensity,
+                    "evidence": evidence,
+                    "support": support,
+                    "expected_reward": _number(reward),
+                    "lo": _number(lo),
+                    "hi": _number(hi),
+                    "action": action,
+                    "template_id": decided.template_ids[row][place],
+                    "contact_at": decided.contact_at(row, action),
+                }
+            )
+        searched += int(few)
+        entries[0]["needs_human"] = eligible.needs_human[row]
+        look = few and searched <= _MOST_SEARCHED
+        entries[0]["next_allowed_at"] = eligible.next_allowed_at(row) if look else None
+        answer.append(entries)
+    return answer
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def recommendation(
@@ -54,21 +95,21 @@ def recommendation(
     policy: Literal["model", "seed_rules"],
     deterministic: bool,
     eligible_actions: int,
-) -> Recommendation:
-    """What to do with one account."""
-    return Recommendation(
-        account_id=account_id,
-        decision_id=decision_id,
-        policy=policy,
-        deterministic=deterministic,
-        actions=ranked_actions(ranking, actions),
-        eligible_actions=eligible_actions,
-        needs_human=ranking[0]["needs_human"],
-        next_allowed_at=ranking[0]["next_allowed_at"],
-    )
+) -> dict[str, Any]:
+    """What to do with one account: the fields of :class:`api.schemas.Recommendation`."""
+    return {
+        "account_id": account_id,
+        "decision_id": decision_id,
+        "policy": policy,
+        "deterministic": deterministic,
+        "actions": _actions(ranking, actions),
+        "eligible_actions": eligible_actions,
+        "needs_human": ranking[0]["needs_human"],
+        "next_allowed_at": _instant(ranking[0]["next_allowed_at"]),
+    }
 
 
-def logged_recommendation(record: DecisionRecord) -> Recommendation:
+def logged_recommendation(record: DecisionRecord) -> dict[str, Any]:
     """The answer that was given when the decision was made."""
     return recommendation(
         record.ranking,
@@ -83,18 +124,34 @@ def logged_recommendation(record: DecisionRecord) -> Recommendation:
 
 def ranked_actions(ranking: Ranking, actions: ActionSpace) -> list[RankedAction]:
     """Ranked actions by their factors."""
+    return [RankedAction(**entry) for entry in _actions(ranking, actions)]
+
+
+def _actions(ranking: Ranking, actions: ActionSpace) -> list[dict[str, Any]]:
+    """Fields of each :class:`api.schemas.RankedAction`, in their order."""
     levels = _levels_of(actions)
-    idle = actions.no_contact_index
-    names = ("rank", "contact_at", "propensity", "evidence", "support", *_NUMBERS)
+    idle = len(levels) - 1 if actions.no_contact else None
     return [
-        RankedAction(
-            no_contact=entry["action"] == idle,
-            factors=levels[entry["action"]],
-            template_id=entry["template_id"],
-            **{name: entry[name] for name in names},
-        )
+        {
+            "rank": entry["rank"],
+            "no_contact": entry["action"] == idle,
+            "factors": levels[entry["action"]],
+            "contact_at": _instant(entry["contact_at"]),
+            "template_id": entry["template_id"],
+            "expected_reward": entry["expected_reward"],
+            "lo": entry["lo"],
+            "hi": entry["hi"],
+            "propensity": entry["propensity"],
+            "evidence": entry["evidence"],
+            "support": entry["support"],
+        }
         for entry in ranking
     ]
+
+
+def _instant(value: datetime | str | None) -> datetime | None:
+    """An instant of a ranking, which the log keeps as text."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def factors_of(actions: ActionSpace, action: int) -> dict[str, Scalar]:
@@ -102,8 +159,21 @@ def factors_of(actions: ActionSpace, action: int) -> dict[str, Scalar]:
     return _levels_of(actions)[action]
 
 
-@lru_cache(maxsize=16)
+_LEVELS: dict[int, tuple[ActionSpace, list[dict[str, Scalar]]]] = {}
+
+
 def _levels_of(actions: ActionSpace) -> list[dict[str, Scalar]]:
+    """By identity: hashing a space takes longer than answering."""
+    held = _LEVELS.get(id(actions))
+    if held is None or held[0] is not actions:
+        if len(_LEVELS) > 64:
+            _LEVELS.clear()
+        held = _LEVELS[id(actions)] = (actions, _equal_levels(actions))
+    return held[1]
+
+
+@lru_cache(maxsize=16)
+def _equal_levels(actions: ActionSpace) -> list[dict[str, Scalar]]:
     factors = [
         (name, [level.item() if isinstance(level, np.generic) else level for level in levels])
         for name, levels in actions.factors.items()

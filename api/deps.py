@@ -16,6 +16,7 @@ from api.shadow import Shadow
 from recommender.settings import Settings
 
 __all__ = [
+    "KEY_HEADER",
     "KeyDep",
     "KeyInProductionDep",
     "MetricsDep",
@@ -26,7 +27,8 @@ __all__ = [
     "ShadowDep",
 ]
 
-_KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="Needed when the service has keys.")
+KEY_HEADER = "X-API-Key"
+_KEY_HEADER = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="Needed when the service has keys.")
 GivenKey = Annotated[str | None, Depends(_KEY_HEADER)]
 
 

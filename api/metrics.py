@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -42,6 +43,13 @@ class Metrics:
             ["result"],
             registry=self._registry,
         )
+        self._tables = Counter(
+            "recommender_general_path",
+            "Groups of accounts that only the general path could decide, by what it was needed for.",
+            ["reason"],
+            registry=self._registry,
+        )
+        self._children: dict[tuple[str, ...], Any] = {}
         self._log_failures = Counter(
             "recommender_decision_log_failures", "Writes that the decision log refused.", registry=self._registry
         )
@@ -53,12 +61,24 @@ class Metrics:
 
     def decision(self, policy: str, channel: str | None) -> None:
         """Count a decision."""
-        self._decisions.labels(policy, "none" if channel is None else channel).inc()
+        self._child(self._decisions, policy, "none" if channel is None else channel).inc()
 
     def removals(self, by_rule: Mapping[str, int]) -> None:
         """Count what the guardrails removed."""
         for rule, count in by_rule.items():
-            self._removals.labels(rule).inc(count)
+            self._child(self._removals, rule).inc(count)
+
+    def left_to_tables(self, reason: str) -> None:
+        """Count accounts that were decided by the general path."""
+        self._tables.labels(reason).inc()
+
+    def _child(self, counter: Counter, *labels: str) -> Any:
+        """A labelled counter, looked up once."""
+        key = (str(id(counter)), *labels)
+        held = self._children.get(key)
+        if held is None:
+            held = self._children[key] = counter.labels(*labels)
+        return held
 
     def outcomes(self, new: int) -> None:
         """Count outcomes that were not known before."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-import pandas as pd
 import structlog
 
+from api.deciding import Part
 from api.metrics import Metrics
 from api.problems import ServiceUnavailable
 from api.serving import Served
 from recommender import __version__
-from recommender.decisions import Decided, with_situation
 from recommender.errors import RecommenderError
 from recommender.guardrails.loading import rule_books
 from recommender.history.columns import protected_names
@@ -32,142 +31,96 @@ from recommender.store.decisions import (
     ShadowChoice,
 )
 
-__all__ = ["Asked", "Recorder", "decision_records"]
+__all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
 
 _log = structlog.get_logger(__name__)
 _LOCKS = 64
+_EXACT = 2**53
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What of a request belongs in the records of its decisions.
-
-    Attributes
-    ----------
-    as_of : datetime
-    seed : int
-    request_key : str or None
-    positions : sequence of int
-        Place of each row in the request.
-    features : sequence of set of str
-        Names of the features that each account brought.
-    """
-
-    as_of: datetime
-    seed: int
-    request_key: str | None
-    positions: Sequence[int]
-    features: Sequence[frozenset[str]]
-
-
-def decision_records(
-    accounts: pd.DataFrame,
-    decided: Decided,
-    rankings: Sequence[Sequence[Mapping[str, Any]]],
-    served: Served,
-    asked: Asked,
-    shadows: Sequence[ShadowChoice | None],
-) -> list[DecisionRecord]:
-    """One record an account; the propensity is that of what is dispatched: 1 where no chance took part.
-
-    Parameters
-    ----------
-    accounts : DataFrame
-        As they were given to :func:`~recommender.decisions.decide`.
-    decided : Decided
-    rankings : sequence of sequences of mappings
-        Ranked actions as answered, by account.
-    served : Served
-    asked : Asked
-    shadows : sequence of ShadowChoice or None
-    """
-    first = decided.ranked.loc[decided.ranked["rank"] == 1]
-    contexts = _contexts(accounts, served, asked)
+def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice | None]) -> list[DecisionRecord]:
+    """One record an account; the propensity is that of what is dispatched: 1 where no chance took part."""
+    contexts = _contexts(part, served)
     provenances: dict[tuple[str, ...], Provenance] = {}
     records = []
-    for row, (account_id, debtor_id, packs, decision_id, probability, fixed, policy) in enumerate(
-        zip(
-            accounts["account_id"],
-            accounts["debtor_id"],
-            accounts["packs"],
-            first["decision_id"],
-            first["propensity"],
-            first["deterministic"],
-            first["policy"],
-            strict=True,
-        )
-    ):
-        key = tuple(packs)
+    for at, row in enumerate(part.rows):
+        key = tuple(row["packs"])
         if key not in provenances:
-            provenances[key] = _provenance(decided, served, key)
+            provenances[key] = _provenance(part, served, key)
+        first = part.ranked[at][0]
         records.append(
             DecisionRecord(
-                decision_id=decision_id,
-                account_id=account_id,
-                debtor_id=debtor_id if isinstance(debtor_id, str) else None,
-                decided_at=asked.as_of,
-                action=int(decided.action[row]),
-                propensity=1.0 if fixed else min(1.0, float(probability)),
-                eligible=decided.eligibility.mask[row],
-                context=contexts[row],
+                decision_id=part.decision_ids[at],
+                account_id=row["account_id"],
+                debtor_id=row["debtor_id"],
+                decided_at=part.asked.as_of,
+                action=int(part.action[at]),
+                propensity=1.0 if part.deterministic else min(1.0, float(first["propensity"])),
+                eligible=part.mask[at],
+                context=contexts[at],
                 provenance=provenances[key],
-                ranking=rankings[row],
-                request_key=asked.request_key,
-                request_position=0 if asked.request_key is None else asked.positions[row],
-                contact_at=rankings[row][0]["contact_at"],
-                fallback=policy == "seed_rules",
-                deterministic=bool(fixed),
-                seed=asked.seed,
-                shadow=shadows[row],
+                ranking=part.ranked[at],
+                request_key=part.asked.request_key,
+                request_position=0 if part.asked.request_key is None else part.positions[at],
+                contact_at=first["contact_at"],
+                fallback=part.policy == "seed_rules",
+                deterministic=part.deterministic,
+                seed=part.asked.seed,
+                shadow=shadows[at],
             )
         )
     return records
 
 
-def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Provenance:
+def _provenance(part: Part, served: Served, packs: tuple[str, ...]) -> Provenance:
     """Versions behind the decision of an account under these packs (and those that they bring along)."""
-    law = decided.eligibility.provenance
     own = {pack.id for book in rule_books(packs) for pack in book.packs}
     return Provenance(
-        policy_version=decided.policy_version,
-        actions=decided.actions,
+        policy_version=part.policy_version,
+        actions=part.actions,
         model_digest=served.digest,
-        rule_packs={pack["id"]: pack["digest"] for pack in law.packs if pack["id"] in own},
-        holidays_version=law.holidays,
-        tzdata_version=law.tzdata,
+        rule_packs={pack["id"]: pack["digest"] for pack in part.law.packs if pack["id"] in own},
+        holidays_version=part.law.holidays,
+        tzdata_version=part.law.tzdata,
         code_version=__version__,
     )
 
 
-def _contexts(accounts: pd.DataFrame, served: Served, asked: Asked) -> list[dict[str, Any]]:
+def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
     """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
-    frame = with_situation(accounts.reset_index(drop=True), asked.as_of)
     if served.is_model:
         names = [str(name) for name in served.strategy.feature_names_in_]  # type: ignore[union-attr]
-        rows = frame.reindex(columns=names).astype(object).to_dict(orient="records")
-        return [{str(name): _scalar(value) for name, value in row.items()} for row in rows]
-    brought = dict.fromkeys(name for names in asked.features for name in sorted(names))
+        return [{name: _scalar(row.get(name)) for name in names} for row in part.rows]
+    brought = dict.fromkeys(name for names in part.features for name in sorted(names))
     protected = set(protected_names(list(brought)))
-    kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name in frame.columns and name not in protected]
-    rows = frame[kept].astype(object).to_dict(orient="records")
+    kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]
     return [
-        {
-            str(name): _scalar(value)
-            for name, value in row.items()
-            if name in _SITUATION or name in asked.features[position]
-        }
-        for position, row in enumerate(rows)
+        {name: _scalar(row.get(name)) for name in kept if name in row and (name in _SITUATION or name in features)}
+        for row, features in zip(part.rows, part.features, strict=True)
     ]
 
 
 def _scalar(value: Any) -> Any:
-    """What a context may hold; lists as text and dates as ISO, as they are written in tables."""
+    """What a context may hold; lists as text and dates as ISO, as they are written in tables.
+
+    A whole number is one whether it came as 5 or as 5.0: what stands beside it in a request must not tell.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
     if isinstance(value, list | tuple):
         return ";".join(map(str, value))
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     return value
+
+
+class Differs(Exception):
+    """Decisions that were made before, from other facts or with other contacts planned; nothing was written."""
+
+    def __init__(self, logged: dict[str, DecisionRecord]) -> None:
+        super().__init__(f"{len(logged)} decisions differ from those in the log")
+        self.logged = logged
 
 
 class Recorder:
@@ -235,14 +188,16 @@ class Recorder:
         Raises
         ------
         DecisionConflict
-            When a decision was logged before from other facts.
+            When a request holds two decisions of one id.
+        Differs
+            When decisions were logged before that are not the same; the caller decides whether the facts are.
         ServiceUnavailable
             When the log cannot be written: then nothing was decided.
         """
         batch: dict[str, DecisionRecord] = {}
         for record in records:
             held = batch.setdefault(record.decision_id, record)
-            if held is not record and not _same_decision(held, record):
+            if held is not record and not same_decision(held, record):
                 raise DecisionConflict("decision", [record.decision_id])
         log = self._needed()
         with self._reached("written"):
@@ -250,10 +205,16 @@ class Recorder:
                 return batch, log.record(batch.values()).repeated
             except DecisionConflict as conflict:
                 known = {key: log.get(key) for key in conflict.keys}
-                for key, logged in known.items():
-                    if logged is None or not _same_decision(logged.decision, batch[key]):
-                        raise
-                    batch[key] = logged.decision
+                if not all(known.values()):
+                    raise
+                other = {
+                    key: logged.decision
+                    for key, logged in known.items()
+                    if logged is not None and not same_decision(logged.decision, batch[key])
+                }
+                if other:
+                    raise Differs(other) from conflict
+                batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
                 rest = log.record(record for key, record in batch.items() if key not in known)
                 return batch, rest.repeated + len(known)
 
@@ -284,7 +245,7 @@ class Recorder:
         """Turn whatever the database says into one sentence without its text, which may hold values or secrets."""
         try:
             yield
-        except RecommenderError:
+        except (RecommenderError, Differs):
             raise
         except Exception as error:
             self._metrics.log_failure()
@@ -295,11 +256,13 @@ class Recorder:
             ) from error
 
 
-def _same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
+def same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
     """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
 
     A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
     """
+    if held.action != again.action:
+        return False
     rounded = math.isclose(held.propensity, again.propensity, rel_tol=1e-9)
     as_held = replace(
         again,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from recommender.artefact import MANIFEST, digest_of
 from recommender.cold_start import SeedStrategy
 from recommender.decisions import default_actions
 from recommender.errors import RecommenderError
+from recommender.live import LiveDecider, NotCovered
 from recommender.settings import Settings
 from recommender.strategy import ContactStrategy
 
@@ -31,6 +32,8 @@ class Served:
     source: str
     note: str | None = None
     digest: str | None = None
+    live: LiveDecider | None = None
+    why_not_live: str = "strategy"
 
     @property
     def is_model(self) -> bool:
@@ -46,7 +49,19 @@ class Served:
         ArtefactError
         """
         strategy = ContactStrategy.load(path)
-        return cls(strategy, source, note, digest_of(strategy.to_files()))
+        return cls.of(strategy, source, note, digest_of(strategy.to_files()))
+
+    @classmethod
+    def of(
+        cls, strategy: ContactStrategy | SeedStrategy, source: str, note: str | None = None, digest: str | None = None
+    ) -> Served:
+        """Make a strategy ready: what can be compiled is, and has run once."""
+        try:
+            live = LiveDecider(strategy)
+            live.warm_up()
+        except NotCovered as reason:
+            return cls(strategy, source, note, digest, None, reason.reason)
+        return cls(strategy, source, note, digest, live)
 
 
 class Serving:
@@ -65,7 +80,7 @@ class Serving:
         self._lock = threading.Lock()
         self._seen: float | None = None
         self._checked = float("-inf")
-        self._seeds = SeedStrategy(default_actions(settings.contact_hours))
+        self._seeds = Served.of(SeedStrategy(default_actions(settings.contact_hours)), "seed rules")
         self._served = self._seed_rules("no model has been trained yet")
         self._follower: RegistryFollower[Served] | None = None
         if settings.registry_uri is None:
@@ -85,6 +100,11 @@ class Serving:
             finally:
                 self._lock.release()
         return self._served
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next look at what is served may load a model, which takes seconds."""
+        return self._follower is None and time.monotonic() - self._checked > self._settings.registry_poll_seconds
 
     def challenger(self) -> Served | None:
         """The strategy to ask beside it, in shadow mode."""
@@ -122,4 +142,4 @@ class Serving:
         self._seen = stamp
 
     def _seed_rules(self, note: str) -> Served:
-        return Served(self._seeds, "seed rules", note)
+        return replace(self._seeds, note=note)

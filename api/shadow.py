@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from api.deciding import Part
 from api.metrics import Metrics
 from api.serving import Served
 from recommender.actions import ActionSpace
-from recommender.decisions import Decided
 from recommender.store.decisions import ShadowChoice
 
 __all__ = ["Shadow"]
@@ -35,14 +34,14 @@ class Shadow:
         self._compared: dict[str, list[int]] = {}
         self._failed = 0
 
-    def choices(self, challenger: Served, decided: Decided, ask: Callable[..., Decided]) -> list[ShadowChoice | None]:
+    def choices(self, challenger: Served, decided: Part) -> list[ShadowChoice | None]:
         """Choice of the challenger for each decided account; None where it has none in the champion's terms.
 
         A challenger that fails costs its choices, never the answer.
         """
         n = len(decided.action)
         try:
-            theirs = ask(strategy=challenger.strategy, top_k=1)
+            theirs = decided.ask(strategy=challenger.strategy, top_k=1)
             action = _in_terms_of(decided.actions, theirs.actions, theirs.action)
             first = theirs.ranked.loc[theirs.ranked["rank"] == 1, "expected_reward"].tolist()
         except Exception as error:  # noqa: BLE001 - an apprentice's mistake must not reach the customer

@@ -152,7 +152,7 @@ def same(found, want):
     assert action.tolist() == want.actions.index_of(ranked[list(want.actions.factors)]).tolist()
     for name in ("expected_reward", "lo", "hi", "propensity", "evidence"):
         np.testing.assert_array_equal(getattr(found, name)[row, rank], ranked[name].to_numpy(dtype=float), err_msg=name)
-    assert found.few_tries()[row, rank].tolist() == ranked["support"].tolist()
+    assert found.supported()[row, rank].tolist() == ranked["support"].tolist()
     assert [found.template_ids[i][k] for i, k in zip(row, rank, strict=True)] == [
         one if isinstance(one, str) else None for one in ranked["template_id"]
     ]

@@ -80,7 +80,7 @@ class LiveDecided:
         """The dispatched action of each account."""
         return np.asarray(self.ranked[:, 0])
 
-    def few_tries(self) -> NDArray[np.bool_]:
+    def supported(self) -> NDArray[np.bool_]:
         """Whether the log supports each ranked action."""
         return np.asarray(self.evidence >= FEW)
 
@@ -149,6 +149,12 @@ class LiveDecider:
             for column in columns[: len(self._names)]
         ]
         self._encode = [_number if codes is None else _category(codes) for _, codes in self._encoding]
+
+    def warm_up(self) -> None:
+        """Decide once about nobody, so that the first request finds everything compiled."""
+        nobody = {"account_id": "nobody", "due_date": None, "packs": ["FLOOR"]}
+        at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+        self.decide([nobody], as_of=at, packs=(), contacts=[])
 
     # -- decide ------------------------------------------------------------------------------------------------------
     def decide(

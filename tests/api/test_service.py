@@ -88,7 +88,8 @@ def test_the_seed_rules_log_is_training_data(client, url):
     by_account = frame.set_index("account_id")["propensity"]
     assert {one["account_id"]: one["actions"][0]["propensity"] for one in told} == by_account.to_dict()
     assert "product" in roles["context"]
-    assert roles["eligible"].sum(axis=1).tolist() == [one["eligible_actions"] for one in told]
+    eligible = dict(zip(frame["account_id"], roles["eligible"].sum(axis=1).tolist(), strict=True))
+    assert eligible == {one["account_id"]: one["eligible_actions"] for one in told}
 
 
 def test_a_repeated_decision_is_answered_from_the_log(client, url):
@@ -109,6 +110,59 @@ def test_other_facts_under_a_made_decision_are_a_conflict(client, url):
     assert ask(client, account(), account(balance_minor=7), status=409)
     with DecisionLog(url) as log:
         assert log.count() == (1, 0)
+
+
+def days_of(answer):
+    """Local day of each contact that is made."""
+    firsts = [one["actions"][0] for one in answer["recommendations"]]
+    when = [pd.Timestamp(one["contact_at"]).tz_convert("America/Bogota") for one in firsts if not one["no_contact"]]
+    return [one.date().isoformat() for one in when]
+
+
+def test_accounts_of_one_debtor_see_each_others_planned_contact(client):
+    """Colombian law allows one contact a day: no two accounts of a debtor are contacted on one, in any order."""
+    for as_of, order in ((AS_OF, "ABC"), ("2026-11-24T08:00:00-05:00", "CAB")):
+        mine = days_of(ask(client, *[account(name) for name in order], as_of=as_of))
+        assert mine and len(set(mine)) == len(mine)
+        strangers = [account(f"{name}2", debtor_id=f"D{name}") for name in order]
+        assert len(days_of(ask(client, *strangers, as_of=as_of))) == 3
+
+
+def test_a_logged_decision_stands_and_is_planned_for_the_debtors_other_accounts(client, url):
+    """Asked again alone, in another order or with more accounts, nothing that was made is made anew."""
+    together = ask(client, account("A"), account("B"))
+    first = {one["account_id"]: one for one in together["recommendations"]}
+    assert first["B"]["eligible_actions"] < first["A"]["eligible_actions"]
+    assert ask(client, account("B"))["recommendations"] == [first["B"]]
+    swapped = ask(client, account("C"), account("B"), account("A"))
+    assert swapped["recommendations"][1:] == [first["B"], first["A"]]
+    days = days_of(swapped)
+    assert len(set(days)) == len(days)
+    again = ask(client, account("B"), account("A"), account("C"))["recommendations"]
+    assert again == [first["B"], first["A"], swapped["recommendations"][0]]
+    assert ask(client, account("B", consented_channels=["sms"]), status=409)
+    assert ask(client, account("D"), account("A", flags=["disputed"]), status=409)
+    with DecisionLog(url) as log:
+        assert log.count() == (3, 0)
+
+
+def test_under_one_request_key_a_later_account_sees_what_was_planned(client):
+    """More accounts under the key of an earlier request: the contacts of that request count."""
+    once = ask(client, account("A"), request_key="k")
+    more = ask(client, account("B"), account("A"), request_key="k")
+    assert more["recommendations"][1] == once["recommendations"][0]
+    days = days_of(more)
+    assert days and len(set(days)) == len(days)
+
+
+def test_the_contacts_of_one_account_count_for_the_debtors_others(client):
+    """Yesterday's call about one account is known when the other is decided, in whichever round that is."""
+    called = {"account_id": "A", "sent_at": "2026-11-23T12:30:00Z", "channel": "call", "outcome": "live_contact"}
+    answer = ask(client, account("A", contacts=[called]), account("B"), account("C", debtor_id="D2"))
+    alone = ask(client, account("A9", contacts=[called | {"account_id": "A9"}]))
+    assert answer["recommendations"][1]["eligible_actions"] <= alone["recommendations"][0]["eligible_actions"]
+    assert answer["recommendations"][2]["eligible_actions"] > alone["recommendations"][0]["eligible_actions"]
+    assert not [note for note in answer["notes"] if "belong to no account" in note]
 
 
 def test_a_request_key_makes_retries_safe_without_an_instant(client, url):

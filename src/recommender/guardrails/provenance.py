@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from recommender.guardrails.calendars import HOLIDAYS_VERSION
@@ -44,6 +45,11 @@ class Provenance:
     def citation(self, rule: str) -> str:
         """Law and article of a rule id; empty for rules of the engine."""
         return self.sources.get(rule, "")
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """What an answer says of it: everything but the citations; not to be changed."""
+        return {name: value for name, value in self.to_dict().items() if name != "sources"}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
