@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -100,6 +102,7 @@ def plan_chunk(
     -------
     PlannedChunk
     """
+    model = _drawing_by_account(model)
     frame = inputs.accounts
     if order.packs is None and "packs" not in frame.columns and "country" in frame.columns:
         frame = frame.assign(packs=_packs_by_place(frame))
@@ -157,7 +160,17 @@ def plan_chunk(
         "notes": list(notes),
     }
     schema = plan_schema(ranked, model.actions_)
-    return PlannedChunk(pa.Table.from_pandas(ranked, schema=schema, preserve_index=False), summary)
+    return PlannedChunk(_arrow(ranked, schema), summary)
+
+
+def _drawing_by_account(model: ContactStrategy | SeedStrategy) -> ContactStrategy | SeedStrategy:
+    """A model of a log without account ids draws by the row, which would be the row of the chunk: give it the ids."""
+    if model.names_.get("account") is not None:
+        return model
+    known = copy(model)
+    known.names_ = {**model.names_, "account": "account_id"}
+    known.__dict__["version_"] = model.version_
+    return known
 
 
 def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
@@ -171,7 +184,15 @@ def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
         typed["account"] = typed["account"].astype("str")
     for name in ("expected_reward", "lo", "hi", "propensity", "evidence"):
         typed[name] = typed[name].astype(np.float64)
-    return pa.Schema.from_pandas(typed, preserve_index=False)
+    return _arrow(typed).schema
+
+
+def _arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
+    with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
+        warnings.simplefilter("ignore", DeprecationWarning)
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    # what pandas notes about its types must not hang on the values of a chunk
+    return table if schema is None else table.replace_schema_metadata(schema.metadata)
 
 
 def _level_kind(levels: Sequence[Any]) -> str:
@@ -194,16 +215,25 @@ def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
 
 
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Name the debtor of each contact by its account, where the accounts say so."""
+    """Name the debtor of each contact by its account, where the accounts say so; else the contact's own holds.
+
+    A contact that names a debtor although its account has none counts for both, whichever of the two a chunk holds.
+    """
     if "debtor_id" not in accounts.columns or not len(contacts):
         return contacts
     owner = (
         accounts.assign(_key=accounts["account_id"].astype(str)).drop_duplicates("_key").set_index("_key")["debtor_id"]
     )
-    debtor = contacts["account_id"].astype(str).map(owner)
-    if "debtor_id" in contacts.columns:
-        debtor = debtor.fillna(contacts["debtor_id"])
-    return contacts.assign(debtor_id=debtor)
+    account = contacts["account_id"].astype(str)
+    debtor = account.map(owner)
+    if "debtor_id" not in contacts.columns:
+        return contacts.assign(debtor_id=debtor)
+    named = contacts.assign(debtor_id=debtor.fillna(contacts["debtor_id"]))
+    twice = (account.isin(owner.index) & debtor.isna() & named["debtor_id"].isin(owner.dropna())).to_numpy()
+    if not twice.any():
+        return named
+    for_the_debtor = named.loc[twice].assign(account_id=[f"{name}\0" for name in account[twice]])
+    return pd.concat([named, for_the_debtor], ignore_index=True)
 
 
 def _of_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

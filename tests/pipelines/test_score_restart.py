@@ -1,0 +1,83 @@
+"""``score`` as a process: killed in the middle, asked again, and what it says meanwhile."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from pipelines.score_progress import progress_on
+from tests.store.plan_portfolio import portfolio, write
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """Score 120 accounts, some fifteen chunks."""
+    folder = tmp_path_factory.mktemp("score")
+    accounts, contacts = write(folder, *portfolio(120, seed=1))
+    options = ["--strategy", str(folder / "none"), "--as-of", "2026-11-23T08:00:00-05:00", "--chunk-rows", "8"]
+    return [sys.executable, "-m", "pipelines", "score", str(accounts), "--contacts", str(contacts), *options]
+
+
+def test_a_killed_run_is_resumed_without_loss_or_duplicates(command, tmp_path):
+    """SIGKILL in the middle, the same command again: the very bytes of a run that nobody killed."""
+    calm, killed = tmp_path / "calm.parquet", tmp_path / "killed.parquet"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen(
+        [*command, "--out", str(killed)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    parts = tmp_path / "killed.parquet.parts" / "parts"
+    until = time.monotonic() + 120
+    while len(list(parts.glob("*.parquet"))) < 4:
+        assert started.poll() is None and time.monotonic() < until
+        time.sleep(0.005)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL
+    started.stderr.close()
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+    assert 4 <= len(finished) < 15
+    assert not killed.exists()
+    for out in (killed, calm):
+        done = subprocess.run(
+            [*command, "--out", str(out)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("resuming" in done.stdout) == (out == killed)
+    assert killed.read_bytes() == calm.read_bytes()
+    plan = pd.read_parquet(calm)
+    assert plan["row"].nunique() == plan["decision_id"].nunique() == 120
+    assert not (tmp_path / "killed.parquet.parts").exists()
+
+
+def test_without_a_terminal_a_line_comes_now_and_then():
+    """Accounts, rate and time left, at most every thirty seconds; silence in a short run."""
+    told = io.StringIO()
+    now = [0.0]
+    with progress_on(Console(file=told, width=100), clock=lambda: now[0], every=30.0) as tell:
+        tell(0, 0, 1_000)
+        for finished in range(100, 1_001, 100):
+            now[0] += 10.0
+            tell(finished, 0, 1_000)
+    lines = told.getvalue().splitlines()
+    assert lines[0] == "planned 300 of 1,000 accounts, 10 a second, 0:01:10 left"
+    assert len(lines) == 3
+
+
+def test_on_a_terminal_a_bar_shows_the_rate():
+    """The bar tells the rate of this run, what was resumed not counted."""
+    told = io.StringIO()
+    now = [0.0]
+    with progress_on(Console(file=told, force_terminal=True, width=100), clock=lambda: now[0]) as tell:
+        tell(500, 500, 1_000)
+        now[0] = 10.0
+        tell(700, 500, 1_000)
+    assert "20/s" in told.getvalue()
+    assert "700/1000" in told.getvalue()
