@@ -32,6 +32,8 @@ from recommender.learning.stacking import (
     calibrate,
     choose_by_value,
     group_folds,
+    member_losses,
+    mix_scores,
     stack_weights,
 )
 from recommender.learning.trees import ActionTrees, TreeSettings
@@ -227,9 +229,9 @@ class RewardEnsemble:
         )
         action, target = rows.action[panel], rows.target[panel]
         panel_weight = None if weight is None else weight[panel]
-        eta = _mix(scores, beta) + np.float32(intercept)
+        eta = mix_scores(scores, beta) + np.float32(intercept)
         expected = expit(eta) if family == "binomial" else eta
-        self.report = EnsembleReport(names, [], _losses(logged[judges], rows.target[judges], family))
+        self.report = EnsembleReport(names, [], member_losses(logged[judges], rows.target[judges], family))
         candidates = np.vstack(
             [beta[None], np.eye(len(names)), 0.5 * (np.eye(len(names)) + beta / max(beta.sum(), 1e-9))]
         )
@@ -248,7 +250,7 @@ class RewardEnsemble:
             self.report.gains = {label: (float(g), float(e)) for label, g, e in zip(labels, gains, errors, strict=True)}
             if best > 0:
                 beta = candidates[best]
-                eta = _mix(scores, beta)
+                eta = mix_scores(scores, beta)
                 intercept = 0.0
         level = eta @ self.share.astype(np.float32)
         advantage = eta[np.arange(len(panel)), action] - level
@@ -387,17 +389,3 @@ class RewardEnsemble:
         }
         self.report = EnsembleReport(**described["report"])
         return self
-
-
-def _mix(scores: list[NDArray[np.float32]], weights: Floats) -> NDArray[np.float32]:
-    total = np.zeros_like(scores[0])
-    for weight, part in zip(weights, scores, strict=True):
-        if weight > 0:
-            total += np.float32(weight) * part
-    return total
-
-
-def _losses(logged: Floats, target: Floats, family: Family) -> list[float]:
-    if family == "binomial":
-        return [float((np.logaddexp(0.0, eta) - target * eta).mean()) for eta in logged.T]
-    return [float(((eta - target) ** 2).mean()) for eta in logged.T]

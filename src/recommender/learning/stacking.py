@@ -12,7 +12,16 @@ from scipy.special import expit
 
 from recommender.scoring.row_products import row_products
 
-__all__ = ["Calibration", "Floats", "calibrate", "choose_by_value", "group_folds", "stack_weights"]
+__all__ = [
+    "Calibration",
+    "Floats",
+    "calibrate",
+    "choose_by_value",
+    "group_folds",
+    "member_losses",
+    "mix_scores",
+    "stack_weights",
+]
 
 Floats = NDArray[np.float64]
 Family = Literal["binomial", "gaussian"]
@@ -209,3 +218,19 @@ def calibrate(
     if usual is not None and loss(start)[0] - float(found.fun) < least_gain:
         return usual
     return Calibration(*(float(value) for value in found.x))
+
+
+def mix_scores(scores: list[NDArray[np.float32]], weights: Floats) -> NDArray[np.float32]:
+    """Weighted sum of the members' scores; members without weight are not touched."""
+    total = np.zeros_like(scores[0])
+    for weight, part in zip(weights, scores, strict=True):
+        if weight > 0:
+            total += np.float32(weight) * part
+    return total
+
+
+def member_losses(logged: Floats, target: Floats, family: Family) -> list[float]:
+    """Log-loss (or squared error) of each member alone, shape (n_members,)."""
+    if family == "binomial":
+        return [float((np.logaddexp(0.0, eta) - target * eta).mean()) for eta in logged.T]
+    return [float(((eta - target) ** 2).mean()) for eta in logged.T]
