@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from api.pages.account_case import AccountCase
-from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section
+from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
 from api.pages.charts import Dot, dots
@@ -71,7 +71,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
     values = Values(page, case, explanation)
     first, second = _pair(query, case, explanation)
     contrast = explanation.contrast(first, second, row=0)
-    headline, *reasons = contrast.reasons(currency=case.currency)
+    reasons = contrast.reasons(currency=case.currency)[1:]
     told["badges"] = _badges(page, case, explanation, contrast.a)
     told["reasons"] = reasons
     told["told_debtor"] = debtor_justification(explanation.contrast(case.chosen, row=0))
@@ -87,7 +87,12 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         "below" if contrast.sign_is_clear else "unclear"
     )  # fmt: skip
     return AccountContent(
-        "account", question, headline, tone=tone, sections=[one for one in sections if one is not None], **told
+        "account",
+        question,
+        headline(page, contrast, values, names),
+        tone=tone,
+        sections=[one for one in sections if one is not None],
+        **told,
     )
 
 

@@ -17,12 +17,32 @@ from api.pages.rendering import Page
 from recommender.explanation import Contrast
 from recommender.explanation.labels import feature_label
 
-__all__ = ["contrast_section", "counterfactual_section", "factor_section"]
+__all__ = ["contrast_section", "counterfactual_section", "factor_section", "headline"]
 
 _MOST_CONCEPTS = 6
 _OFFERED = 16
 _REFERENCES = 250
 _TURNS = 5
+
+
+def headline(page: Page, contrast: Contrast, values: Values, names: ActionNames) -> str:
+    """The verdict in a sentence, from the same figures as the picture."""
+    difference, interval = _figures(page, contrast, values)
+    told = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
+    if contrast.a == contrast.b:
+        return page.text("Both are the same action: there is nothing to compare.")
+    if not contrast.sign_is_clear:
+        return page.text("Practical tie between {a} and {b}: {difference} (95% CI {interval}), sign unclear.", **told)
+    if contrast.reward_difference > 0:
+        return page.text("{a} is expected to do better than {b}: {difference} (95% CI {interval}).", **told)
+    return page.text("{a} is expected to do worse than {b}: {difference} (95% CI {interval}).", **told)
+
+
+def _figures(page: Page, contrast: Contrast, values: Values) -> tuple[str, str]:
+    total = contrast.reward_difference
+    decimals = values.decimals(total)
+    told = page.formats.estimate("points" if values.is_rate else "number", total, *contrast.interval)
+    return values.difference(values.rounded(total, decimals), decimals).text, told.interval
 
 
 def contrast_section(
@@ -37,8 +57,7 @@ def contrast_section(
     ]
     split = values.split(parts, total, _MOST_CONCEPTS)
     first, second = names.of(contrast.a), names.of(contrast.b)
-    low, high = contrast.interval
-    told = page.formats.estimate("points" if values.is_rate else "number", total, low, high)
+    difference, interval = _figures(page, contrast, values)
     bars = [
         Bar(name, exact, values.difference(shown, decimals).text, tone="for" if exact > 0 else "against")
         for name, exact, shown in split
@@ -57,8 +76,8 @@ def contrast_section(
             "{a} instead of {b}: {difference} (95% CI {interval}).",
             a=first,
             b=second,
-            difference=whole.text,
-            interval=told.interval,
+            difference=difference,
+            interval=interval,
         )
     return Section(
         "contrast",

@@ -111,7 +111,8 @@ class Table:
 
 def _harmless(value: Any) -> Any:
     """Text that begins like a formula gets an apostrophe, so that opening the file runs nothing."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value not in ("-", "–") else value
+    like_a_formula = isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) and value not in ("-", "–")
+    return f"'{value}" if like_a_formula else value
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,8 @@ def _facts(
     missing: list[str] = []
     for name, categories in changeable_columns(case.strategy).items():
         held = case.model_facts[name].iloc[0]
-        was = "" if held is None or (not isinstance(held, str) and pd.isna(held)) else _plain(held)
+        unit = _unit(name)
+        was = "" if held is None or (not isinstance(held, str) and pd.isna(held)) else _plain(held, unit)
         asked = query.get(f"{_FACT}{name}")
         value = was if asked is None or not explore else asked.strip().replace("\N{MINUS SIGN}", "-")
         title = feature_label(page.wording, name)
@@ -193,7 +194,7 @@ def _facts(
             missing.append(title)
             problem = page.text("Missing")
         elif value != was:
-            changes[name] = value
+            changes[name] = value if unit == 1.0 else _in_units(value, unit)
         choices = [(one, page.label(one)) for one in categories]
         if categories and was not in categories:
             choices.insert(0, (was, page.label(was) if was else page.text("unknown")))
@@ -203,8 +204,24 @@ def _facts(
     return list(facts.items()), changes, missing
 
 
-def _plain(value: Any) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+def _unit(name: str) -> float:
+    """Minor units are shown as whole money."""
+    return 100.0 if name.endswith("_minor") else 1.0
+
+
+def _plain(value: Any, unit: float) -> str:
+    if isinstance(value, str | bool):
+        return str(value)
+    number = float(value) / unit
+    return f"{number:.4g}" if abs(number) < 1_000 else f"{number:.12g}"
+
+
+def _in_units(text: str, unit: float) -> str:
+    """Money as typed in minor units; what is no number stays as it is, to be refused by name."""
+    try:
+        return str(round(float(text) * unit))
+    except (ValueError, OverflowError):
+        return text
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------------
@@ -226,13 +243,15 @@ def _answer(page: Page, case: AccountCase, found: WhatIf) -> str:
 def _warnings(page: Page, found: WhatIf) -> list[str]:
     warnings = []
     for one in found.out_of_range:
-        name = feature_label(page.wording, one.column)
+        name, unit = feature_label(page.wording, one.column), _unit(one.column)
         if one.low is None or one.high is None:
             warnings.append(
                 page.text("{name}: no account of the portfolio has this value; the model is guessing.", name=name)
             )
             continue
-        low, high, value = (page.wording.number(number, 2) for number in (one.low, one.high, float(one.value)))
+        low, high, value = (
+            page.wording.number(number, 2) for number in (one.low / unit, one.high / unit, float(one.value) / unit)
+        )
         warnings.append(
             page.text(
                 "{name}: {value} lies outside of what nearly all accounts have ({low} to {high}); the "

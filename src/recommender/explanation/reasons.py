@@ -35,6 +35,7 @@ CONCEPTS: dict[str, str] = {
 _MOST_SENTENCES = 4
 _LEAST_SHARE = 0.05  # of all movement: what weighs less is not a reason
 _FACTS = 2
+_SMALL = 0.02  # differences of probabilities under two points need a second decimal
 
 
 def contrast_sentences(contrast: Contrast, language: str, currency: str | None = None) -> list[str]:
@@ -44,8 +45,10 @@ def contrast_sentences(contrast: Contrast, language: str, currency: str | None =
     is_share = explanation.served.strategy.reward_kind_ == "binary"
     first, second = (action_text(words, explanation.actions, action) for action in (contrast.a, contrast.b))
 
+    decimals = 2 if abs(contrast.reward_difference) < _SMALL else 1
+
     def shown(value: float) -> str:
-        return words.points(value) if is_share else words.amount(value, currency)
+        return words.points(value, decimals) if is_share else words.amount(value, currency)
 
     if contrast.a == contrast.b:
         return [words.text("Both actions are the same: {a}.", a=first)]

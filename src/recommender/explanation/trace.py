@@ -27,37 +27,37 @@ class Recorded(Protocol):
     """A row of the decision log, as :class:`recommender.store.decisions.DecisionRecord` has it."""
 
     @property
-    def decision_id(self) -> str: ...  # noqa: D102
+    def decision_id(self) -> str: ...
 
     @property
-    def account_id(self) -> str: ...  # noqa: D102
+    def account_id(self) -> str: ...
 
     @property
-    def decided_at(self) -> datetime: ...  # noqa: D102
+    def decided_at(self) -> datetime: ...
 
     @property
-    def action(self) -> int: ...  # noqa: D102
+    def action(self) -> int: ...
 
     @property
-    def propensity(self) -> float: ...  # noqa: D102
+    def propensity(self) -> float: ...
 
     @property
-    def eligible(self) -> NDArray[np.bool_]: ...  # noqa: D102
+    def eligible(self) -> NDArray[np.bool_]: ...
 
     @property
-    def ranking(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+    def ranking(self) -> Sequence[Mapping[str, Any]]: ...
 
     @property
-    def context(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def context(self) -> Mapping[str, Any]: ...
 
     @property
-    def fallback(self) -> bool: ...  # noqa: D102
+    def fallback(self) -> bool: ...
 
     @property
-    def deterministic(self) -> bool: ...  # noqa: D102
+    def deterministic(self) -> bool: ...
 
     @property
-    def provenance(self) -> Any: ...  # noqa: D102
+    def provenance(self) -> Any: ...
 
 
 @dataclass(frozen=True)

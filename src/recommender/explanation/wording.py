@@ -81,9 +81,9 @@ class Wording:
         text = _minus(str(format_decimal(rounded + 0.0, format=fixed, locale=self.locale)))
         return f"{plus}{text}" if rounded > 0 else text
 
-    def points(self, value: float) -> str:
+    def points(self, value: float, decimals: int = 1) -> str:
         """Signed percentage points of a difference of probabilities."""
-        return self.text("{value} pp", value=self.signed(100.0 * value))
+        return self.text("{value} pp", value=self.signed(100.0 * value, decimals))
 
     def amount(self, value: float, currency: str | None, *, signed: bool = True) -> str:
         """Money in the given currency, or a plain number where none is known."""
