@@ -47,3 +47,12 @@ def test_whole_ids_that_were_coded_as_text_come_back_as_integers():
     back = ids.original(codes[0][:2], whole=True)
     assert back.tolist() == [7, 12]
     assert back.dtype == np.int64
+
+
+def test_ids_are_found_whatever_type_asks():
+    """A whole number written as text or as 3.0 finds the id 3; 3.5 and words find nothing."""
+    numbers, _ = code_ids([pd.Series([5, 3])])
+    assert numbers.find(pd.Series(["3", "x", "3.5", None], dtype=object)).tolist() == [0, -1, -1, -1]
+    assert numbers.find(pd.Series([3.0, 3.5, np.nan])).tolist() == [0, -1, -1]
+    texts, _ = code_ids([pd.Series(["12", "7"], dtype="str")])
+    assert texts.find(pd.Series([7, 8])).tolist() == [1, -1]

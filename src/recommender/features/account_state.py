@@ -27,7 +27,7 @@ DERIVED: tuple[str, ...] = (
 )
 """Columns worked out from the state in force."""
 
-_KEYS = ("account_id", "valid_from", "_row", "_position")
+_KEYS = ("account_id", "valid_from", "_position")
 _NOT_CONTEXT = ("debtor_id", "timezone", "currency", "due_date", "arrears_cause_volunteered")
 
 

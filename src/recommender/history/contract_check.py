@@ -32,7 +32,7 @@ class CheckedTable:
     Attributes
     ----------
     frame : DataFrame
-        The rows that keep the contract, cleaned, in their order; ``_row`` is the row number in the table as given.
+        The rows that keep the contract, cleaned, in their order; ``_position`` is the row number in the table as given.
     faults : Faults
         The rows in quarantine; later checks across tables add to it.
     raw_ids : dict of str to Series
@@ -138,7 +138,7 @@ def check_table(
     levels = dict(levels or {})
     key = contract.key[0]
     n_given = len(given)
-    faults = Faults(contract.table, given[key], np.arange(n_given, dtype=np.int64))
+    faults = Faults(contract.table, given[key], np.arange(n_given, dtype=np.int32))
     checked = CheckedTable(contract, given.iloc[:0], faults, {}, n_given=n_given)
     _check_encodings(given, faults)
     clean: dict[str, Any] = {}
@@ -158,8 +158,7 @@ def check_table(
         clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone)
     read = pd.DataFrame(clean, index=range(n_given), copy=False)
     clean.clear()
-    read["_row"] = faults.rows.astype(np.int32)
-    read["_position"] = read["_row"]
+    read["_position"] = faults.rows
     _check_key(read, contract, faults)
     checked.frame = keep_rows(read, ~faults.bad)
     return checked
@@ -299,7 +298,7 @@ def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> No
 
 def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
     """Exact repeats keep one row; rows that share a key and differ all go, since nobody can tell which is right."""
-    content = [name for name in read.columns if name not in ("_row", "_position")]
+    content = [name for name in read.columns if name != "_position"]
     id_column = f"{contract.table.removesuffix('s')}_id"
     own_id = id_column in read.columns and contract.whole_row_key
     key = [id_column] if own_id else [name for name in contract.key if name in read.columns]

@@ -150,7 +150,7 @@ def _contacts_as_decisions(
         else:
             raise InvalidInput.missing_columns([name], sent.columns.tolist(), role="table 'contacts', factor")
     # What a contact brought back (a call's duration, an agent's note) is no context: only contracted columns stay.
-    frame = frame[["decision_id", "account_id", "decided_at", *actions.factors, "_row", "_position"]]
+    frame = frame[["decision_id", "account_id", "decided_at", *actions.factors, "_position"]]
     wrong = np.zeros(len(frame), dtype=bool)
     for name, levels in actions.factors.items():
         bad = frame[name].isna().to_numpy(dtype=bool) | ~frame[name].isin(list(levels)).to_numpy(dtype=bool)

@@ -40,9 +40,14 @@ class IdCodes:
 
     def find(self, values: pd.Series) -> NDArray[np.int64]:
         """Code of each id, -1 where it is unknown."""
-        if not pd.api.types.is_integer_dtype(self.ids.dtype):
+        if pd.api.types.is_integer_dtype(self.ids.dtype):
+            numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+            values = numbers.where(numbers == numbers.round()).astype("Int64")
+        else:
             values = values.astype("str").where(values.notna())
-        return np.asarray(self.ids.get_indexer(pd.Index(values)), dtype=np.int64)
+        # Arrow again: pandas would make an object of every id to look one up.
+        found = pc.index_in(pa.array(values, from_pandas=True), value_set=pa.array(self.ids), skip_nulls=True)
+        return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
 
 
 def code_ids(columns: Sequence[pd.Series]) -> tuple[IdCodes, list[NDArray[np.int64]]]:

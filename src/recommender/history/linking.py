@@ -152,7 +152,7 @@ def _slim(checked: CheckedTable, factors: Mapping[str, Sequence[Any]], *, decide
     """Let go of what nobody asks for, and hold text of few kinds as categories."""
     table = checked.contract.table
     if table in _ASKED_FOR:
-        asked = (*_ASKED_FOR[table], "_row", "_position", *(() if decided else factors))
+        asked = (*_ASKED_FOR[table], "_position", *(() if decided else factors))
         checked.frame = checked.frame[[name for name in checked.frame if name in asked]]
     repeating = _FEW_KINDS if decided else _FEW_KINDS[:-1]  # without decisions the contacts' factors are the action
     for name in (*repeating, *(factors if table == "decisions" else ())):
@@ -201,7 +201,7 @@ def _agree_on_ids(raw: RawTables) -> None:
             checked.frame[name] = code[checked.frame["_position"].to_numpy()]
             if name == checked.contract.key[0] and pd.api.types.is_string_dtype(checked.faults.keys.dtype):
                 # The ids are held once: the quarantine names its rows from there.
-                checked.faults.keys = pd.Series(pd.Categorical.from_codes(code.astype(np.int32), categories=ids.ids))
+                checked.faults.keys, checked.faults.ids = pd.Series(code.astype(np.int32)), ids
     if "accounts" in raw.tables and "debtor_id" in raw.tables["accounts"].frame:
         accounts = raw.tables["accounts"].frame
         alone = accounts["debtor_id"] < 0

@@ -26,7 +26,7 @@ from recommender.history.rewards import Attribution, Rewards, reward_decisions
 __all__ = ["PreparedLog", "prepare_log", "sent_contacts"]
 
 CHUNK_ROWS = 250_000
-_OWN = ("decision_id", "account_id", "decided_at", "propensity", "policy_version", "_row", "_position", "eligible")
+_OWN = ("decision_id", "account_id", "decided_at", "propensity", "policy_version", "_position", "eligible")
 
 
 @dataclass(eq=False)
@@ -180,7 +180,7 @@ def prepare_log(
         if not kept.all():
             rows, eligible = rows.loc[kept].reset_index(drop=True), eligible.take(kept)
     raw.let_go("decisions")
-    rows = rows.drop(columns=["_row", "_position"])
+    rows = rows.drop(columns="_position")
     no_contact = actions.no_contact_index
     rewards = reward_decisions(
         rows,

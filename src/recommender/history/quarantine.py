@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.history.id_codes import IdCodes
+
 __all__ = ["QUARANTINE_COLUMNS", "Faults", "join_quarantines"]
 
 QUARANTINE_COLUMNS: tuple[str, ...] = ("table", "row", "key", "column", "value", "rule", "reason", "mend")
@@ -31,12 +33,15 @@ class Faults:
         Row number of each row in the table as it was given (0 = the first data row).
     bad : ndarray of bool
         Rows in quarantine so far.
+    ids : IdCodes or None
+        What ``keys`` stand for, once they are codes.
     """
 
     table: str
     keys: pd.Series
-    rows: NDArray[np.int64]
+    rows: NDArray[Any]
     bad: NDArray[np.bool_] = field(init=False)
+    ids: IdCodes | None = None
     _pieces: list[pd.DataFrame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,13 +61,14 @@ class Faults:
         if not at.size:
             return
         self.bad[at] = True
+        keys = self.keys.iloc[at] if self.ids is None else self.ids.original(self.keys.iloc[at])
         shown: Sequence[Any] = [None] * at.size if values is None else pd.Series(values).iloc[at].tolist()
         self._pieces.append(
             pd.DataFrame(
                 {
                     "table": self.table,
                     "row": self.rows[at],
-                    "key": [str(key) for key in self.keys.iloc[at]],
+                    "key": [str(key) for key in keys],
                     "column": column,
                     "value": [_shown(value) for value in shown],
                     "rule": rule,
