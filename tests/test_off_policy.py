@@ -64,6 +64,17 @@ def test_a_strategy_trained_on_the_log_is_refitted_by_folds():
     assert report.verdict != "better"
 
 
+def test_a_strategy_is_refitted_once_for_several_questions(monkeypatch):
+    """An evaluator that knows a strategy's probabilities does not ask for them again."""
+    log, _ = world(600)
+    strategy = ContactStrategy(random_state=0).fit(log)
+    evaluator = OffPolicyEvaluator(log, n_folds=2)
+    first = evaluator.probabilities(strategy)
+    monkeypatch.setattr(ContactStrategy, "fit", lambda *_: pytest.fail("fitted again"))
+    assert evaluator.probabilities(strategy) is first
+    assert evaluator.evaluate(strategy, "uniform", estimators=()).verdict in ("better", "worse", "not proven")
+
+
 def test_a_log_that_overlaps_the_training_log_is_refused():
     """A part of the training log would flatter the strategy: refused, with the mend, the interval still shown."""
     log, _ = world(1_000)

@@ -26,6 +26,7 @@ __all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy", "s
 
 _MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
 _REFIT_FOLDS = 3
+_KEPT_STRATEGIES = 2
 _OVERLAP_REFUSED = 0.2
 _NEED_LOGGING_POLICY = frozenset({"mips", "factored_dr"})
 _BASELINES = ("logging", "uniform", "best_constant", "seed_rules")
@@ -90,6 +91,7 @@ class OffPolicyEvaluator:
         self.log = log
         self.n_folds = n_folds
         self.random_state = random_state
+        self._asked: list[tuple[ContactStrategy, NDArray[np.float64]]] = []
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -118,13 +120,30 @@ class OffPolicyEvaluator:
         )
 
     @cached_property
-    def _logging_policy(self) -> NDArray[np.float32]:
+    def _estimate(self) -> PropensityEstimate:
         """The whole logging policy, which no log holds: the marginalised estimators weight whole cells of actions."""
-        return _estimated_logging_policy(self.part, self.n_folds, self.random_state).all
+        part = self.part
+        return cross_fit_propensities(
+            part.context,
+            part.categorical,
+            part.actions,
+            part.action,
+            part.groups,
+            eligible=part.eligible,
+            n_folds=self.n_folds,
+            random_state=self.random_state,
+        )
 
     @cached_property
     def _propensities(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
-        return _propensities(self.part, self.n_folds, self.random_state)
+        """Logged propensities where there are any, cross-fitted ones elsewhere."""
+        logged = self.part.propensity
+        if logged is None:
+            return self._estimate.logged, np.zeros(len(self.part), dtype=bool), self._estimate
+        known = ~np.isnan(logged)
+        if known.all():
+            return logged, known, None
+        return np.where(known, logged, self._estimate.logged), known, self._estimate
 
     def probabilities(self, policy: Any) -> NDArray[np.float64] | None:
         """Probabilities of a policy for the evaluated decisions; None for "logging"."""
@@ -133,9 +152,19 @@ class OffPolicyEvaluator:
                 return None
             return baseline_probabilities(policy, self.part, random_state=self.random_state)
         if isinstance(policy, ContactStrategy):
-            return _strategy_probabilities(policy, self.log, self.rows, self.random_state)
+            return self._of_strategy(policy)
         allowed = check_eligible(self.part.eligible, len(self.part), self.part.actions)
         return _given_probabilities(policy, self.log, self.rows, allowed)
+
+    def _of_strategy(self, strategy: ContactStrategy) -> NDArray[np.float64]:
+        """Probabilities of a strategy, which may take a refit by folds: the last two are kept."""
+        for known, probabilities in self._asked:
+            if known is strategy:
+                return probabilities
+        probabilities = _strategy_probabilities(strategy, self.log, self.rows, self.random_state)
+        probabilities.flags.writeable = False
+        self._asked = [*self._asked, (strategy, probabilities)][-_KEPT_STRATEGIES:]
+        return probabilities
 
     def evaluate(
         self,
@@ -164,11 +193,8 @@ class OffPolicyEvaluator:
         base = self.probabilities(baseline)
         part = self.part
         propensity, logged, estimate = self._propensities
-        if estimate is not None:
-            logging_policy: NDArray[np.float32] | None = estimate.all
-        else:
-            marginalised = estimators is None or not _NEED_LOGGING_POLICY.isdisjoint(estimators)
-            logging_policy = self._logging_policy if marginalised else None
+        marginalised = estimators is None or not _NEED_LOGGING_POLICY.isdisjoint(estimators)
+        whole = self._estimate if estimate is None and marginalised else estimate
 
         def cut(values: NDArray[Any] | None) -> Any:
             return values if values is None or inside.all() else values[inside]
@@ -185,14 +211,12 @@ class OffPolicyEvaluator:
             cluster=cut(part.groups),
             time=cut(part.order),
             eligible=cut(part.eligible),
-            slices=None
-            if slices is None
-            else {name: cut(np.asarray(held)[self.rows]) for name, held in slices.items()},
+            slices={name: cut(np.asarray(held)[self.rows]) for name, held in (slices or {}).items()},
             estimators=estimators,
             confidence=confidence,
             rng=np.random.default_rng(self.random_state),
             action_predictability=None if estimate is None else estimate.predictability,
-            propensity_all=cut(logging_policy),
+            propensity_all=None if whole is None else cut(whole.all),
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
@@ -373,28 +397,3 @@ def _refused(report: PolicyReport, reasons: list[str]) -> PolicyReport:
     table = report.to_frame()
     table["warnings"] = [(*codes, "seen-in-training") for codes in table["warnings"]]
     return replace(report, table=table, verdict="refused", reasons=(*reasons, *report.reasons))
-
-
-def _propensities(
-    log: LoggedFeedback, n_folds: int, random_state: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
-    """Logged propensities where there are any, cross-fitted ones elsewhere."""
-    known = np.zeros(len(log), dtype=bool) if log.propensity is None else ~np.isnan(log.propensity)
-    if known.all() and log.propensity is not None:
-        return log.propensity, known, None
-    estimate = _estimated_logging_policy(log, n_folds, random_state)
-    propensity = estimate.logged if log.propensity is None else np.where(known, log.propensity, estimate.logged)
-    return propensity, known, estimate
-
-
-def _estimated_logging_policy(log: LoggedFeedback, n_folds: int, random_state: int) -> PropensityEstimate:
-    return cross_fit_propensities(
-        log.context,
-        log.categorical,
-        log.actions,
-        log.action,
-        log.groups,
-        eligible=log.eligible,
-        n_folds=n_folds,
-        random_state=random_state,
-    )
