@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -72,7 +73,7 @@ class ActionSpace:
     @property
     def n_contact_actions(self) -> int:
         """Number of actions without ``NO_CONTACT``."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def __len__(self) -> int:
         """Count the actions, ``NO_CONTACT`` included."""

@@ -27,7 +27,7 @@ from recommender.local_time import as_utc_us, is_timezone
 from recommender.messages import Catalogue, default_catalogue
 from recommender.policy import epsilon_greedy
 from recommender.ranking import dispatch_numbers, rank_actions
-from recommender.recommendation import FEW, Belief, Moment, nothing_learnt
+from recommender.recommendation import FEW, Belief, nothing_learnt
 from recommender.seed_rules import STAGES, scores_by_stage, stage_of
 from recommender.strategy import ContactStrategy
 
@@ -191,7 +191,7 @@ class LiveDecider:
         rows = self._with_situation(accounts, as_of)
         laws = [tuple(row["packs"]) if row.get("packs") is not None else tuple(packs) for row in rows]
         allowed = self._guardrails.judge(rows, laws, contacts, as_of)
-        moment = Moment.of(as_of, None, {})
+        moment = _moment(as_of)
         strategy = self.strategy
         draws_nothing = not explore or strategy.policy == "greedy"
         name = strategy.names_.get("account")
@@ -217,7 +217,7 @@ class LiveDecider:
             def believe(ranked: NDArray[np.int64]) -> Belief:
                 return strategy.belief(scored, ranked)
 
-        numbers = None if draws_nothing else dispatch_numbers(ids, moment.text, strategy.version_, seed)
+        numbers = None if draws_nothing else dispatch_numbers(ids, moment, strategy.version_, seed)
         ranked = rank_actions(probabilities, rewards, allowed.mask, top_k=top_k, numbers=numbers)
         taken = np.maximum(ranked, 0)
         each = np.arange(len(rows))
@@ -229,13 +229,13 @@ class LiveDecider:
         is_seed = isinstance(strategy, SeedStrategy)
         return LiveDecided(
             ranked=ranked,
-            expected_reward=np.full(taken.shape, np.nan) if is_seed else np.take_along_axis(rewards, taken, axis=1),
+            expected_reward=np.full(taken.shape, np.nan) if is_seed else rewards[each[:, None], taken],
             lo=belief.lo,
             hi=belief.hi,
-            propensity=np.take_along_axis(probabilities, taken, axis=1),
+            propensity=probabilities[each[:, None], taken],
             evidence=belief.evidence,
             template_ids=[self._templates(row, actions) for row, actions in zip(rows, ranked.tolist(), strict=True)],
-            decision_ids=[_decision_id(row["account_id"], moment.text, strategy.version_, seed) for row in rows],
+            decision_ids=[_decision_id(row["account_id"], moment, strategy.version_, seed) for row in rows],
             deterministic=draws_nothing,
             policy="seed_rules" if is_seed else "model",
             eligibility=allowed,
@@ -400,6 +400,11 @@ def _category(codes: Mapping[str, float]) -> Any:
         return codes.get(str(int(value)) if float(value).is_integer() else str(value), 0.0)
 
     return encode
+
+
+def _moment(as_of: datetime) -> str:
+    """As ``Moment.of(as_of).text``, of an aware datetime."""
+    return as_of.astimezone(UTC).isoformat()
 
 
 def _decision_id(account: str, moment: str, policy_version: str, seed: int) -> str:

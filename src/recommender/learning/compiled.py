@@ -17,6 +17,7 @@ from recommender.learning.facets import FacetMean
 from recommender.scoring.blend import (
     ClassTable,
     TermTable,
+    add_disagreement,
     class_scores,
     design_columns,
     fuse_designs,
@@ -52,20 +53,25 @@ class Scored:
 
     def interval(self, ranked: NDArray[np.int64], *, deviations: float = 1.96) -> tuple[Floats, Floats]:
         """Interval of the expected reward of the given actions; see ``RewardModel.expected_reward_interval``."""
-        ends = []
-        for sign in (-1.0, 1.0):
-            margins = {
-                name: np.take_along_axis(part.margin, ranked, axis=1) + sign * deviations * part.spread(ranked)
-                for name, part in self._parts.items()
-            }
-            ends.append(self._compiled.model.above_usual(margins) + self._compiled.model.usual_reward[ranked])
+        middle = {name: _taken(part.margin, ranked) for name, part in self._parts.items()}
+        reach = {name: deviations * part.spread(ranked) for name, part in self._parts.items()}
+        model = self._compiled.model
+        ends = [
+            model.above_usual({name: middle[name] + sign * reach[name] for name in middle}) + model.usual_reward[ranked]
+            for sign in (-1.0, 1.0)
+        ]
         # a negative amount grows with its probability: order the ends
         return np.minimum(*ends), np.maximum(*ends)
 
     def evidence(self, ranked: NDArray[np.int64]) -> Floats:
         """Logged tries of the given actions on accounts like these."""
         first = next(iter(self._parts.values()))
-        return np.take_along_axis(self._compiled.model.evidence_table.tries(first.linear), ranked, axis=1)
+        return _taken(self._compiled.model.evidence_table.tries(first.linear), ranked)
+
+
+def _taken(table: Floats, ranked: NDArray[np.int64]) -> Floats:
+    """Entries of the ranked actions."""
+    return np.asarray(table[np.arange(len(ranked))[:, None], ranked])
 
 
 class CompiledReward:
@@ -113,22 +119,18 @@ class _ScoredPart:
         if not part.is_small:  # too large to be kept by action: every action is asked
             return np.take_along_axis(part.ensemble.spread(self.X), ranked, axis=1)
         share = part.ensemble.share
-        variance = products_of_ranked(self.linear**2, part.variances, ranked)[0]
         total = sum(part.ensemble.weights.values()) or 1.0
+        variance = products_of_ranked(self.linear**2, part.variances, ranked)[0]
         mean, square = np.zeros(ranked.shape), np.zeros(ranked.shape)
-        found = []
         if part.told:
-            scores = products_of_ranked(self.columns, part.by_action, ranked)
-            levels = row_products(self.columns, part.levels)
-            found = [(name, scores[at] - levels[:, [at]]) for at, name in enumerate(part.told)]
+            shares = np.array([part.ensemble.weights[name] / total for name in part.told])
+            add_disagreement(self.columns, part.by_action, part.levels, shares, ranked, mean, square)
         for name, raw in {**self.trees, **self.others}.items():
-            if part.ensemble.weights[name] > _TOLD * total:
-                level = row_products(raw, share)[:, None]
-                found.append((name, np.take_along_axis(raw, ranked, axis=1) - level))
-        for name, scores in found:
-            weight = part.ensemble.weights[name]
-            mean += weight / total * scores
-            square += weight / total * scores**2
+            weight = part.ensemble.weights[name] / total
+            if weight > _TOLD:
+                scores = _taken(raw, ranked) - row_products(raw, share)[:, None]
+                mean += weight * scores
+                square += weight * scores**2
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
         return np.asarray(spread * min(part.ensemble.calibration.advantage, 1.0))
 
@@ -173,7 +175,7 @@ class _CompiledPart:
             np.add.at(full, self._positions[design], matrix)
             spread_out.append(full)
         self.by_action = np.ascontiguousarray(np.stack([one.T for one in spread_out])) if spread_out else np.empty(0)
-        self.levels = np.stack([one @ ensemble.share for one in spread_out], axis=1) if spread_out else np.empty(0)
+        self.levels = np.stack([one @ ensemble.share for one in spread_out]) if spread_out else np.empty(0)
         self.variances = np.ascontiguousarray(ensemble.glms["linear"][1].variances.T[None])
 
     def columns_of(self, design: str, X: Floats, columns: Floats) -> Floats:

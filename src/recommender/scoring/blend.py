@@ -155,6 +155,31 @@ def products_of_ranked(U: Floats, by_action: Floats, ranked: NDArray[np.int64]) 
     return np.asarray(_ranked(U, by_action, np.ascontiguousarray(ranked)))
 
 
+def add_disagreement(
+    U: Floats,
+    by_action: Floats,
+    levels: Floats,
+    shares: Floats,
+    ranked: NDArray[np.int64],
+    mean: Floats,
+    square: Floats,
+) -> None:
+    """Add up members' scores of some actions, each less its own level, and their squares, weighted by share.
+
+    Parameters
+    ----------
+    U : ndarray of shape (n, n_terms)
+    by_action : ndarray of shape (n_members, n_actions, n_terms)
+    levels : ndarray of shape (n_members, n_terms)
+        Weights of each member's mean over actions.
+    shares : ndarray of shape (n_members,)
+    ranked : ndarray of shape (n, k)
+    mean, square : ndarray of shape (n, k)
+        Added to, in place.
+    """
+    _disagreement(U, by_action, levels, shares, np.ascontiguousarray(ranked), mean, square)
+
+
 @compiled
 def _design(
     X: NDArray[np.float64],
@@ -275,3 +300,30 @@ def _class_scores(
                 for action in range(n_actions):
                     out[i, action] += membership * effects[1 + one, action]
     return out
+
+
+@compiled
+def _disagreement(
+    U: NDArray[np.float64],
+    by_action: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    ranked: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    square: NDArray[np.float64],
+) -> None:
+    n, k = ranked.shape
+    n_members, _, n_terms = by_action.shape
+    for i in range(n):
+        for member in range(n_members):
+            level = 0.0
+            for term in range(n_terms):
+                level += U[i, term] * levels[member, term]
+            for place in range(k):
+                score = 0.0
+                action = ranked[i, place]
+                for term in range(n_terms):
+                    score += U[i, term] * by_action[member, action, term]
+                score -= level
+                mean[i, place] += shares[member] * score
+                square[i, place] += shares[member] * score * score
