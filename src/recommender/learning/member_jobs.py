@@ -91,7 +91,8 @@ def regression_job(
             crossing=plan.crossing,
             prior_scale=plan.prior_scale,
             precision=precision,
-            directions=() if plan.crossing == "none" or plan.design == "constant" else rows.directions,
+            # where every account is ranked alike, only how often an action was chosen can tell
+            directions=rows.directions[: 1 if plan.crossing == "none" or plan.design == "constant" else None],
         )
 
     return job
