@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from api.pages.account_case import AccountCase
+from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
@@ -96,8 +97,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
     )
 
 
-def _pair(query: dict[str, str], case: AccountCase, explanation: Explanation) -> tuple[int, int | None]:
-    """Actions to compare: the dispatched one and the best other one, unless others are asked for."""
+def _pair(query: dict[str, str], case: AccountCase, explanation: Explanation) -> tuple[int, int]:
+    """Actions to compare: the dispatched one and the best of another channel, unless others are asked for."""
 
     def asked(name: str) -> int | None:
         text = query.get(name, "").strip()
@@ -110,12 +111,15 @@ def _pair(query: dict[str, str], case: AccountCase, explanation: Explanation) ->
     first = asked("a")
     first = case.chosen if first is None else first
     second = asked("b")
-    if (
-        second is None
-        and not (case.mask & (explanation.rewards[0] > -1e300))[[i for i in range(len(case.mask)) if i != first]].any()
-    ):
-        second = first
-    return first, second
+    return first, _best_other(case, explanation, first) if second is None else second
+
+
+def _best_other(case: AccountCase, explanation: Explanation, action: int) -> int:
+    """Best allowed action of another channel, since hours of one channel hardly differ; else the second best."""
+    codes = explanation.actions.codes[:, 0]
+    others = [int(one) for one in case.mask.nonzero()[0] if one != action]
+    apart = [one for one in others if codes[one] != codes[action] and codes[one] >= 0]
+    return max(apart or others or [action], key=lambda one: float(explanation.rewards[0, one]))
 
 
 def _trace_query(case: AccountCase) -> dict[str, str]:
@@ -182,7 +186,8 @@ def _badges(page: Page, case: AccountCase, explanation: Explanation, action: int
 def _stopped(page: Page, case: AccountCase) -> str:
     """Which rule stopped everything, and when that lifts."""
     trace = case.trace()
-    strongest = next(iter(sorted(trace.rules, key=lambda one: (one.lifts_at is not None, -one.removed))), None)
+    passing = ("hours", "contact_limit")
+    strongest = min(trace.rules, key=lambda one: (one.kind in passing, -one.removed), default=None)
     lifts = [one.lifts_at for one in trace.rules if one.lifts_at is not None]
     if strongest is None:
         return page.text("No contact is allowed; the rules behind it cannot be judged again.")
@@ -271,7 +276,7 @@ def _ranked_section(
 
 
 def _draw_dots(marks: Sequence[Dot], ticks: Sequence[tuple[float, str]], width: int) -> Any:
-    return dots(marks, width, ticks=ticks)
+    return dots(marks, min(width, BESIDE), ticks=ticks)
 
 
 add_page(router, "account", "account", build, template="account.html")

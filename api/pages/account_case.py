@@ -42,6 +42,8 @@ class AccountCase:
     as_of : datetime
     logged : LoggedDecision or None
         Its newest decision.
+    known : bool
+        Whether the portfolio has its facts; else there is only what was logged.
     """
 
     portfolio: Portfolio
@@ -50,6 +52,7 @@ class AccountCase:
     contacts: pd.DataFrame | None
     as_of: datetime
     logged: LoggedDecision | None
+    known: bool
 
     @classmethod
     def of(cls, portfolio: Portfolio, account_id: str, decision: LoggedDecision | None = None) -> AccountCase:
@@ -66,6 +69,7 @@ class AccountCase:
             logged = portfolio.decision(ids[0]) if ids else None
         accounts = portfolio.accounts()
         own = None if accounts is None else accounts.loc[accounts["account_id"].astype("str") == account_id]
+        known = own is not None and not own.empty
         if own is None or own.empty:
             if logged is None:
                 raise HTTPException(404, "There is no such account.")
@@ -76,7 +80,7 @@ class AccountCase:
             as_of = logged.decision.decided_at
             told = {name: [value] for name, value in logged.decision.context.items()}
             facts = facts.assign(**told)
-        return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged)
+        return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
 
     # -- what is served --------------------------------------------------------------------------------------------
     @property
@@ -200,9 +204,7 @@ class AccountCase:
         if self.logged is None:
             return trace_decision(self.decided, self.facts, 0, as_of=self.as_of)
         record = self.logged.decision
-        again = None
-        if "country" in self.facts.columns and len(self.facts.columns) > len(record.context) + 2:
-            again = self.eligibility_of(self.facts, record.provenance.actions)
+        again = self.eligibility_of(self.facts, record.provenance.actions) if self.known else None
         return trace_record(record, again, account=self.facts.iloc[0].to_dict())
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from api.pages.drawing import Drawing
 
-__all__ = ["Contact", "Pair", "Step", "dumbbell", "funnel", "timeline", "waterfall"]
+__all__ = ["BESIDE", "Contact", "Pair", "Step", "dumbbell", "funnel", "timeline", "waterfall"]
 
 _NARROW = 500
+BESIDE = 620
+"""Width of a picture with a column beside it: its letters stay as large as the text around them."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from api.pages.account_case import AccountCase
-from api.pages.account_charts import Pair, dumbbell
+from api.pages.account_charts import BESIDE, Pair, dumbbell
 from api.pages.account_values import ActionNames, Values, concept
 from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.drawing import Drawing
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep
@@ -311,7 +312,7 @@ def _section(page: Page, case: AccountCase, found: WhatIf) -> Section:
         "before-after",
         page.text("Before and after"),
         finding,
-        draw=partial(dumbbell, pairs, values.ticks([end for end in ends if not pd.isna(end)])),
+        draw=partial(_draw, pairs, values.ticks([end for end in ends if not pd.isna(end)])),
         label=finding,
         table=Table(
             "before-after",
@@ -329,6 +330,10 @@ def _section(page: Page, case: AccountCase, found: WhatIf) -> Section:
         ),
         reading=page.text("Hollow: before. Full: after, with its 95% CI. Rules are applied again to what was changed."),
     )
+
+
+def _draw(pairs: Sequence[Pair], ticks: Sequence[tuple[float, str]], width: int) -> Drawing:
+    return dumbbell(pairs, ticks, min(width, BESIDE))
 
 
 @router.get("/{language}/what-if/apply", name="what_if_apply", include_in_schema=False)

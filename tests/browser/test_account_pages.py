@@ -88,7 +88,7 @@ def test_the_contrast_picker_compares_and_swaps(open_page, contacted, language, 
     """Another second action changes the bars; swapping turns the difference; rounded bars add up; keyboard suffices."""
     page = open_page(f"/{language}/account?id={contacted}")
     chosen = page.locator("#pick-b").input_value()
-    values = [value for value in page.locator("#pick-b option").evaluate_all("all => all.map(one => one.value)")]
+    values = page.locator("#pick-b option").evaluate_all("all => all.map(one => one.value)")
     other = next(value for value in values if value not in (chosen, page.locator("#pick-a").input_value()))
     page.select_option("#pick-b", other)
     page.get_by_role("button", name=compare).press("Enter")
