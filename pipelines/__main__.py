@@ -24,6 +24,7 @@ VERBS = (
     "messages",
     "demo",
     "demo_site",
+    "report",
 )
 
 app = typer.Typer(

@@ -62,3 +62,13 @@ def registry(empty_mlflow_db, tmp_path):
     with closing(sqlite3.connect(empty_mlflow_db)) as source, closing(sqlite3.connect(place)) as target:
         source.backup(target)
     return Registry(f"sqlite:///{place}", tmp_path / "artefacts")
+
+
+@pytest.fixture(scope="session")
+def demo_site(tmp_path_factory):
+    """A small demo portfolio with everything that the managers' pages show: two countries, a control group, a log."""
+    from pipelines.demo_site import run
+
+    out = tmp_path_factory.mktemp("demo") / "site"
+    run(out=out, contacts=2_500, accounts=520, weeks=2, seed=7, again=False)
+    return out

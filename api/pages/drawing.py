@@ -12,10 +12,10 @@ __all__ = ["PRINT_COLOURS", "Anchor", "Drawing"]
 Anchor: TypeAlias = Literal["start", "middle", "end"]
 
 PRINT_COLOURS = {
-    "for": "#1f6fb2", "against": "#b8520a", "unclear": "#66717d", "ink": "#16202c", "soft": "#55616f",
+    "for": "#1a639f", "against": "#a3480a", "unclear": "#66717d", "ink": "#16202c", "soft": "#55616f",
     "line": "#dde2e8", "axis": "#b9c2cc", "paper": "#ffffff", "wash": "#e9f0f7", "accent": "#1f4e79",
     "heat-0": "#f3f6fa", "heat-1": "#e3ecf5", "heat-2": "#cfdfee", "heat-3": "#b4cee6", "heat-4": "#93b9db",
-    "heat-5": "#6f9fcd", "heat-6": "#4b84bb", "heat-7": "#2f69a3", "heat-8": "#1d4f85",
+    "heat-5": "#6f9fcd", "heat-6": "#3f77ad", "heat-7": "#2f69a3", "heat-8": "#1d4f85",
 }  # fmt: skip
 """Token -> colour on paper: the light values of ``static/pages.css``."""
 

@@ -278,7 +278,7 @@ def weekly_trend(
     """
     frame = decisions.reset_index(drop=True)
     day = frame["decided_at"].dt.tz_convert("UTC").dt.normalize().dt.tz_localize(None)
-    week = day - pd.to_timedelta(day.dt.weekday, unit="D")
+    week = day - pd.to_timedelta(day.dt.day_of_week, unit="D")
     decided = frame.set_index("decision_id")["decided_at"]
     at = outcomes["decision_id"].map(decided)
     inside = (outcomes["occurred_at"] - at) < pd.Timedelta(days=window_days)

@@ -1,0 +1,76 @@
+"""``python -m api.pages.static_report``: the portfolio pages as one self-contained file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from api.pages import approvals, drivers, model_card, policy_value, results, rule_costs
+from api.pages.language import LANGUAGES
+from api.pages.portfolio import Portfolio
+from api.pages.rendering import Page
+from api.serving import Serving
+from recommender import __version__
+from recommender.errors import RecommenderError
+from recommender.settings import Settings
+
+__all__ = ["main", "report"]
+
+_PAGES = (results, policy_value, drivers, rule_costs, approvals, model_card)
+_STYLE = Path(__file__).parent / "static" / "pages.css"
+
+
+def report(portfolio: Portfolio, settings: Settings, language: str) -> str:
+    """The pages one after the other, with their style inside and nothing to fetch.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    settings : Settings
+    language : str
+    """
+    page = Page(language, settings)
+    contents = [module.build(page, portfolio, {}) for module in _PAGES]
+    window = portfolio.window()
+    facts = [
+        (page.text("Policy"), portfolio.policy_version),
+        (page.text("Model"), portfolio.model_told(page.text)),
+        (page.text("Software"), __version__),
+        (page.text("Made"), f"{page.formats.instant(page.made_at)} UTC"),
+    ]
+    if window is not None:
+        first, last = (page.formats.day(end.date()).text for end in window)
+        facts.insert(0, (page.text("Data"), f"{first} {page.formats.to} {last}"))
+    return page.markup("report.html", contents=contents, style=_STYLE.read_text(encoding="utf-8"), facts=facts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report."""
+    parser = argparse.ArgumentParser(prog="python -m api.pages.static_report", description=report.__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--language", choices=list(LANGUAGES), default="es")
+    parser.add_argument("--site", type=Path)
+    given = parser.parse_args(arguments)
+    try:
+        if given.site is not None:
+            told = json.loads((given.site / "site.json").read_text(encoding="utf-8"))["environment"]
+            os.environ.update(told)
+        settings = Settings()
+        serving = Serving(settings)
+        portfolio = Portfolio(settings, serving)
+        try:
+            given.out.write_text(report(portfolio, settings, given.language), encoding="utf-8")
+        finally:
+            portfolio.close()
+            serving.close()
+    except (RecommenderError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,120 @@
+"""One demo portfolio, one server and one Chromium for all tests of the pages."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from api.pages.passwords import hash_password
+from tests.browser.reading import MANAGER, PASSWORD, log_in
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def server(demo_site, tmp_path_factory):
+    """Address of a running application on the demo portfolio."""
+    port = free_port()
+    told = json.loads((demo_site / "site.json").read_text())["environment"]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("RECOMMENDER_")},
+        **told,
+        "RECOMMENDER_MANAGERS": json.dumps({MANAGER: hash_password(PASSWORD)}),
+        "RECOMMENDER_LOGIN_RATE_LIMIT": "1000/minute",
+        "OMP_NUM_THREADS": "1",
+    }
+    log = (tmp_path_factory.mktemp("server") / "server.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api.serve", "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{address}/en/login", timeout=1):  # noqa: S310 - our own address
+                    break
+            except OSError:
+                if process.poll() is not None:
+                    pytest.fail(f"the server did not start: {Path(log.name).read_text()[-2000:]}")
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser; one that is missing is a failure, not a skip."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.exists():
+        pytest.fail("The browser tests need Chromium: apt-get install -y --no-install-recommends chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=_FLAGS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def session_state(chromium, server):
+    """Cookies of a manager who is logged in."""
+    context = chromium.new_context()
+    page = context.new_page()
+    log_in(page, server)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def open_page(chromium, server, session_state):
+    """Open a page as the logged-in manager: ``open_page("/es/results", width=390, theme="dark")``."""
+    contexts = []
+
+    def opened(path, *, width=1440, theme="light", scripts=True, logged_in=True):
+        context = chromium.new_context(
+            base_url=server,
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            java_script_enabled=scripts,
+            storage_state=session_state if logged_in else None,
+        )
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.requests_made, page.complaints = [], []
+        page.on("request", lambda request: page.requests_made.append(request.url))
+        page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.answer = page.goto(path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
