@@ -87,6 +87,7 @@ TASKS: dict[str, Callable[[int, int], Task]] = {
     "joint": lambda n, s: _simulated(n, s, world="joint"),
     "small additive": lambda n, s: _small(small_worlds.additive(n, s)),
     "small joint": lambda n, s: _small(small_worlds.joint(n, s)),
+    "waves": lambda n, s: _small(small_worlds.waves(n, s)),
     "digits": lambda n, s: _small(small_worlds.digits(s)),  # noqa: ARG005
 }
 

@@ -1,8 +1,9 @@
-"""Two small worlds with known truth, unlike the packaged simulator: a second opinion for decision quality.
+"""Small worlds with known truth, unlike the packaged simulator: a second opinion for decision quality.
 
 ``additive``: hidden personas, effects additive on the logit, context columns are noisy signs of the persona; the
 ceiling is the exact posterior over personas. ``joint``: products of saturating probabilities, joint thresholds,
-periodic hour effects and missing values; everything that matters is observable.
+periodic hour effects and missing values; everything that matters is observable. ``waves``: smooth random surfaces of
+the context and two hidden classes.
 """
 
 from __future__ import annotations
@@ -251,6 +252,71 @@ def joint(n=20_000, seed=0, *, overlap="good", known=True, m=4_000, hours=13):
         order=np.arange(n, dtype=float),
     )
     return World(training, logging, test, truth, truth, test_logging)
+
+
+def waves(n=20_000, seed=0, *, overlap="good", known=True, m=4_000, level=-3.0):
+    """Sums of random waves of the context for each level of each factor, and two hidden classes; 126 actions.
+
+    ``level`` sets the base rate: -3 gives one reward in eight contacts, -5.5 one in fifty.
+    """
+    w = np.random.default_rng(70_000 + seed)
+    sizes = (7, 6, 3)
+    space = ActionSpace({"medium": list("abcdefg"), "slot": [f"slot{i}" for i in range(6)], "style": list("xyz")})
+    columns, n_waves = 10, 30
+    frequency, phase = w.normal(size=(columns, n_waves)) * 0.5, w.uniform(0, 2 * np.pi, n_waves)
+    effects = [w.normal(size=(n_waves, size)) * 0.22 for size in sizes]
+    constants = [w.normal(size=size) * 0.35 for size in sizes]
+    pair = w.normal(size=(7, 3)) * 0.3
+    towards = w.normal(size=(columns, 2)) * 0.5
+    by_class = w.normal(size=(2, 2, 7)) * 0.5
+    mixing = np.linalg.cholesky(0.6 * np.eye(columns) + 0.4 * np.ones((columns, columns)))
+    sharpness = {"good": 0.5, "weak": 2.0}[overlap]
+    rules = [w.normal(size=(columns, size)) * sharpness for size in sizes]
+
+    def draw(count, rng):
+        Z = rng.normal(size=(count, columns)) @ mixing.T
+        waves_of = np.sqrt(2) * np.cos(Z @ frequency + phase)
+        belongs = expit(2 * (Z @ towards))
+        hidden = rng.random((count, 2)) < belongs
+        cell = pair[space.codes[:, 0], space.codes[:, 2]] + np.zeros((count, 1))
+        logits = np.zeros((count, len(space)))
+        for j in range(3):
+            cell += (waves_of @ effects[j] + constants[j])[:, space.codes[:, j]]
+            logits += (Z @ rules[j])[:, space.codes[:, j]]
+        own = sum(np.where(hidden[:, [k]], by_class[k, 1], by_class[k, 0]) for k in range(2))
+        truth = expit(level + cell + own[:, space.codes[:, 0]])
+        observable = np.zeros_like(truth)
+        for one in (0, 1):
+            for two in (0, 1):
+                share = np.where(one, belongs[:, 0], 1 - belongs[:, 0]) * np.where(
+                    two, belongs[:, 1], 1 - belongs[:, 1]
+                )
+                shift = (by_class[0, one] + by_class[1, two])[space.codes[:, 0]]
+                observable += share[:, None] * expit(level + cell + shift)
+        frame = pd.DataFrame({f"f{j}": Z[:, j] for j in range(columns)})
+        frame["f1"] = np.exp(frame["f1"])
+        frame["cut"] = pd.cut(Z[:, 2], [-np.inf, -1, -0.3, 0.3, 1, np.inf], labels=list("vwxyz")).astype(str)
+        for j in range(6):
+            frame[f"noise{j}"] = rng.normal(size=count)
+        return frame, truth, observable, softmax(logits, axis=1)
+
+    rng = np.random.default_rng(seed)
+    frame, p, _, logging = draw(n, rng)
+    action = (rng.random(n)[:, None] > logging.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    reward = (rng.random(n) < p[np.arange(n), action]).astype(float)
+    test, truth, observable, test_logging = draw(m, np.random.default_rng(seed + 77))
+    training = TrainingSet(
+        context=frame,
+        categorical=(),
+        actions=space,
+        action=action.astype(np.int64),
+        reward=reward,
+        reward_kind="binary",
+        propensity=logging[np.arange(n), action] if known else None,
+        groups=np.arange(n),
+        order=np.arange(n, dtype=float),
+    )
+    return World(training, logging, test, truth, observable, test_logging)
 
 
 def digits(seed=0, *, biased=True):
