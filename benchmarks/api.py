@@ -136,18 +136,16 @@ def main() -> None:
         features = features_of(strategy)
         rng = random.Random(1)  # noqa: S311 - made-up accounts
         port = free_port()
-        command = [
-            sys.executable,
-            str(SERVER),
-            str(port),
-            str(strategy),
-            *([str(options.profile)] if options.profile else []),
-        ]
+        profile = [str(options.profile)] if options.profile else []
+        # -P: this folder's api.py must not be taken for the application
+        command = [sys.executable, "-P", str(SERVER), str(port), str(strategy), *profile]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
         try:
             client = Client(port)
             for _ in range(3_000):
+                if server.poll() is not None:
+                    raise SystemExit(f"the server did not start; run {' '.join(command)}")
                 try:
                     client.call("GET", "/healthz")
                     break
