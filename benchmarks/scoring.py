@@ -1,6 +1,6 @@
 """Ranking all actions of an account: ActionScorer against Booster.predict and lleaves, side by side in one run.
 
-    python benchmarks/scoring.py [--quick] [--peers]
+    python benchmarks/scoring.py [--quick] [--peers] [--strategy DIRECTORY]
 
 CPU time of one thread, medians, sides interleaved. Quote the ratios: absolute times drift with the machine.
 ``--peers`` needs ``uv sync`` in benchmarks/peers/lleaves and a few minutes of CPU for lleaves to compile the model.
@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scoring_workload import FACTOR_COLUMNS, Workload, action_node_share, action_values, draw_context, train
 
-from recommender import ActionSpace
+from recommender import ActionSpace, ContactStrategy
 from recommender.scoring import ActionScorer
 
 LLEAVES = Path(__file__).parent / "peers" / "lleaves"
@@ -170,11 +170,52 @@ def lleaves_ratio(work: Workload, repeats: int) -> dict[str, float]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def blend(path: Path, repeats: int) -> None:
+    """A whole reward model through the fused pass, against its trees alone and against its members one by one."""
+    strategy = ContactStrategy.load(path)
+    model = strategy.reward_model_
+    rng = np.random.default_rng(14)
+    X = np.abs(rng.normal(size=(4_000, len(model.columns_)))) * 5
+    coded = model.encoder.categorical_positions
+    X[:, coded] = rng.integers(0, 5, (len(X), len(coded)))
+    parts = list(model.parts.values())
+    carry = sorted({name for part in parts for name, weight in part.weights.items() if weight > 0})
+    one = X[:1]
+
+    def trees(rows: NDArray[np.float64]) -> None:
+        for part in parts:
+            for boosted in part.trees.values():
+                boosted.raw_scores(part.tree_columns(rows))
+
+    seconds = cpu_seconds(
+        {
+            "trees alone": lambda: trees(X),
+            "blend, one fused pass": lambda: model.compiled.score(X),
+            "blend, member by member": lambda: [part.scores(X) for part in parts],
+            "trees alone, one account": lambda: [trees(one) for _ in range(100)],
+            "blend, one fused pass, one account": lambda: [model.compiled.score(one) for _ in range(100)],
+            "blend, member by member, one account": lambda: [part.scores(one) for _ in range(100) for part in parts],
+        },
+        repeats,
+    )
+    by_members = model.reward_of({name: part.scores(X) for name, part in model.parts.items()})
+    worst = float(np.abs(model.compiled.score(X).expected_reward - by_members).max())
+    print(f"blend of a strategy ({len(model.actions_)} actions; weight on {', '.join(carry)}); differs by {worst:.1g}")
+    for name, value in seconds.items():
+        each = value / (100 if name.endswith("one account") else len(X))
+        alone = ("trees alone, one account", 100) if name.endswith("one account") else ("trees alone", len(X))
+        base = seconds[alone[0]] / alone[1]
+        print(f"  {name:38s} {each * 1e6:10.1f} CPU us an account   {each / base:6.1f} x the trees alone")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small models and few accounts")
     parser.add_argument("--peers", action="store_true", help="also run lleaves")
+    parser.add_argument("--strategy", type=Path, help="also a saved strategy's whole reward model")
     options = parser.parse_args()
+    if options.strategy:
+        blend(options.strategy, 5)
     n_rows, n_trees, repeats = (30_000, 60, 3) if options.quick else (200_000, 300, 5)
     accounts, peer_accounts = (5_000, 40) if options.quick else (20_000, 100)
     plain = train("plain", n_rows=n_rows, n_trees=n_trees, action_weight=0.42)
