@@ -22,7 +22,9 @@ _LONGEST = 256
 
 @router.get("/{language}/login", name="login")
 def ask(request: Request, language: str, sessions: SessionsDep, next: str = "") -> Response:  # noqa: A002
-    """Show the form."""
+    """Show the form; who is logged in already goes on."""
+    if sessions.of(request) is not None and language in LANGUAGES:
+        return RedirectResponse(_inside(next) or f"/{language}/", 303)
     return _form(request, language, sessions, next)
 
 
