@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +17,7 @@ from recommender.decisions import default_actions
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
 from recommender.store.plan_chunk import PlanOrder
-from recommender.store.plan_run import CHUNK_ROWS, PlanFiles, make_plan
+from recommender.store.plan_run import CHUNK_ROWS, PlanFiles, Planner, make_plan, plan_here
 from recommender.strategy import ContactStrategy
 
 
@@ -51,6 +53,10 @@ def run(
     chunk_rows: Annotated[
         int, typer.Option(min=1, help="Accounts in memory at a time; the plan does not depend on it.")
     ] = CHUNK_ROWS,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Compute on a cluster: local, or the scheduler, e.g. tcp://10.0.0.5:8786. The same plan."),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw a half-finished plan away and begin anew.")] = False,
 ) -> None:
     """Write a plan: for each account the dispatched action and the runners-up, all of them legal at their hour.
@@ -83,8 +89,10 @@ def run(
         seed=seed,
     )
     files = PlanFiles(accounts, contacts, outcomes, payments)
-    with progress_on(console) as on_progress:
-        plan = make_plan(files, out, model, order, chunk_rows=chunk_rows, restart=restart, on_progress=on_progress)
+    with computed_on(dask) as planner, progress_on(console) as on_progress:
+        plan = make_plan(
+            files, out, model, order, chunk_rows=chunk_rows, restart=restart, planner=planner, on_progress=on_progress
+        )
     if plan.resumed:
         console.print(f"resumed: {plan.resumed:,} accounts had been planned before", highlight=False)
     console.print(
@@ -98,6 +106,18 @@ def run(
         console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+@contextmanager
+def computed_on(dask: str | None) -> Iterator[Planner]:
+    """Who computes the chunks: this process, or workers."""
+    if dask is None:
+        yield plan_here
+        return
+    from recommender.distributed import cluster, planner_on  # an extra
+
+    with cluster(dask) as client:
+        yield planner_on(client)
 
 
 def read_instant(text: str) -> datetime:

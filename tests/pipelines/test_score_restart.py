@@ -35,7 +35,7 @@ def test_a_killed_run_is_resumed_without_loss_or_duplicates(command, tmp_path):
         [*command, "--out", str(killed)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     parts = tmp_path / "killed.parquet.parts" / "parts"
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while len(list(parts.glob("*.parquet"))) < 4:
         assert started.poll() is None and time.monotonic() < until
         time.sleep(0.005)

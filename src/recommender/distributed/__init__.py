@@ -1,0 +1,6 @@
+"""More than one machine: the functions of one machine, mapped over partitions by Dask."""
+
+from recommender.distributed.cluster import cluster
+from recommender.distributed.planning import planner_on
+
+__all__ = ["cluster", "planner_on"]

@@ -1,0 +1,80 @@
+"""Plans on a cluster of two processes: the bytes of one process, also when a worker is killed on the way."""
+
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+from recommender.cold_start import SeedStrategy
+from recommender.decisions import default_actions
+from recommender.distributed import cluster, planner_on
+from recommender.errors import RecommenderError
+from recommender.store.plan_chunk import PlanOrder
+from recommender.store.plan_run import PlanFiles, make_plan
+from tests.store.plan_portfolio import AS_OF, portfolio, write
+
+ORDER = PlanOrder(AS_OF, packs=("CO",))
+MODEL = SeedStrategy(default_actions((9, 12, 16)))
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two worker processes."""
+    with cluster("local", n_workers=2) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A portfolio whose debtors stand anywhere in the file."""
+    return PlanFiles(*write(tmp_path_factory.mktemp("portfolio"), *portfolio(80)))
+
+
+def test_a_worker_killed_on_the_way_changes_nothing(client, files, tmp_path):
+    """SIGKILL one of two workers after the first chunk: the plan is, to the byte, the one of a single process."""
+    make_plan(files, tmp_path / "here.parquet", MODEL, ORDER, chunk_rows=1_000)
+    killed = []
+
+    def kill_one(finished, before, total):
+        if finished and not killed:
+            killed.append(client.run(os.getpid).popitem()[1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    make_plan(
+        files, tmp_path / "there.parquet", MODEL, ORDER, chunk_rows=8, planner=planner_on(client), on_progress=kill_one
+    )
+    assert killed
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+
+
+def test_limits_per_debtor_hold_over_the_cluster(client, tmp_path):
+    """Accounts of a debtor are planned by one worker: nobody is contacted twice a day."""
+    accounts, contacts = portfolio(60, seed=5)
+    files = PlanFiles(*write(tmp_path, accounts, contacts))
+    make_plan(files, tmp_path / "plan.parquet", MODEL, ORDER, chunk_rows=6, planner=planner_on(client))
+    plan = pd.read_parquet(tmp_path / "plan.parquet")
+    sent = plan[(plan["rank"] == 1) & plan["channel"].notna()]
+    debtor = accounts["debtor_id"].take(sent["row"]).fillna(accounts["account_id"].take(sent["row"]))
+    day = sent["contact_at"].dt.tz_convert("America/Bogota").dt.date
+    assert not pd.DataFrame({"debtor": debtor.to_numpy(), "day": day.to_numpy()}).duplicated().any()
+    assert len(sent) > 10
+
+
+def test_a_learnt_strategy_travels_as_plain_files(client, strategy, tmp_path):
+    """Scores of a worker equal those here to the bit: the same files, the same kernel."""
+    from recommender.simulation import simulate_portfolio
+
+    accounts = simulate_portfolio(40, seed=0, as_of=AS_OF)
+    accounts.to_parquet(tmp_path / "accounts.parquet")
+    files = PlanFiles(tmp_path / "accounts.parquet")
+    order = PlanOrder(AS_OF, packs=("CO",), no_contacts_yet=True)
+    make_plan(files, tmp_path / "here.parquet", strategy, order)
+    make_plan(files, tmp_path / "there.parquet", strategy, order, chunk_rows=15, planner=planner_on(client))
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+
+
+def test_no_scheduler_is_one_clear_message():
+    """Nobody listens there: the error says how to start somebody."""
+    with pytest.raises(RecommenderError, match="dask scheduler"), cluster("nonsense://nowhere"):
+        pass
