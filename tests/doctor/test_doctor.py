@@ -221,3 +221,36 @@ def test_diagnosis_is_json():
     """Everything the doctor says can be written as JSON."""
     told = json.loads(json.dumps(examined(frame()).to_dict()))
     assert told["verdict"] == "learn and evaluate"
+
+
+def decided_by_product(seed=1):
+    """A log whose action follows from the product."""
+    held = frame(seed)
+    return held.assign(channel=np.where(held["product"] == "loan", "call", "sms"), hour=9)
+
+
+def test_action_determined_by_context_is_graded_for_each_goal():
+    """Nothing can be evaluated; learning needs care, since what the other action would do is guesswork."""
+    diagnosis = examined(decided_by_product(), propensity=None)
+    assert (diagnosis.learn, diagnosis.evaluate, diagnosis.verdict) == ("with care", "no", "learn")
+
+
+def test_a_few_logged_propensities_do_not_hide_that_the_context_decides():
+    """Judged by the propensities only where most rows have one."""
+    held = decided_by_product()
+    held["propensity"] = np.where(np.arange(N) < N // 20, 1.0, np.nan)
+    assert "action_determined_by_context" in codes(examined(held))
+
+
+def test_rows_with_a_single_allowed_action_do_not_count_as_determined():
+    """Where the law left one action, the policy had nothing to choose; it is judged where it had."""
+    held = frame(2)
+    forced = np.arange(N) % 20 > 0
+    held.loc[forced, ["channel", "hour"]] = ["call", 9]
+    allowed = np.ones((N, len(SPACE)), dtype=bool)
+    allowed[forced] = False
+    allowed[forced, 0] = True
+    held["forced"] = forced.astype(float)
+    told = {"propensity": None, "context": ("balance", "product", "forced")}
+    assert "action_determined_by_context" in codes(examined(held, **told))
+    assert "action_determined_by_context" not in codes(examined(held, **told, eligible=allowed))

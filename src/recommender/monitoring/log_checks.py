@@ -166,7 +166,7 @@ def check_thin_cells(log: LoggedFeedback) -> Iterator[Finding]:
     """Actions and levels with little evidence."""
     mature = log.mature
     counts = np.bincount(log.action[mature], minlength=log.n_actions)
-    possible = np.ones(log.n_actions, dtype=bool) if log.eligible is None else log.eligible.any(axis=0)
+    possible = np.ones(log.n_actions, dtype=bool) if log.eligible_sets is None else log.eligible_sets.ever()
     thin = int(((counts < FEWEST_IN_ACTION) & possible).sum())
     never = int(((counts == 0) & possible).sum())
     figures = {"actions": log.n_actions, "thin": thin, "never": never}

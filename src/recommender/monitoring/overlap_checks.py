@@ -17,6 +17,8 @@ __all__ = ["check_determinism", "check_propensities", "share_determined"]
 ENOUGH_MATCHED = 50.0
 _SAMPLE = 20_000
 _ALL_BUT_CERTAIN = 0.98
+_MOSTLY_UNLOGGED = 0.5
+_FEWEST_FREE = 40
 
 
 def check_propensities(log: LoggedFeedback) -> Iterator[Finding]:
@@ -54,7 +56,7 @@ def check_propensities(log: LoggedFeedback) -> Iterator[Finding]:
             {"share": certain},
         )
         return
-    possible = np.full(len(log), log.n_actions) if log.eligible is None else log.eligible.sum(axis=1)
+    possible = np.full(len(log), log.n_actions) if log.eligible_sets is None else log.eligible_sets.sizes()
     weight = 1.0 / (possible[known] * propensity)
     matched = float(weight.sum() ** 2 / np.square(weight).sum())
     mean = float(weight.mean())
@@ -100,8 +102,12 @@ def check_propensities(log: LoggedFeedback) -> Iterator[Finding]:
 
 
 def check_determinism(log: LoggedFeedback, random_state: int = 0) -> Iterator[Finding]:
-    """Whether the logged action is all but a function of the context."""
-    if log.propensity is not None and not np.isnan(log.propensity).all():
+    """Whether the logged action is all but a function of the context.
+
+    Where most propensities were logged these tell. A policy that always does the same in the same context can be
+    learnt from with care (what the other actions would have done is guesswork), but nothing can be compared with it.
+    """
+    if log.propensity is not None and np.isnan(log.propensity).mean() < _MOSTLY_UNLOGGED:
         return
     if not len(log.context.columns) or len(np.unique(log.action)) < 2:
         if len(np.unique(log.action)) < 2:
@@ -113,6 +119,12 @@ def check_determinism(log: LoggedFeedback, random_state: int = 0) -> Iterator[Fi
                 "stop",
             )
         return
+    if log.eligible_sets is not None:
+        # A single allowed action is the law's choice, not the policy's: such rows say nothing about how it chose.
+        free = log.eligible_sets.sizes() > 1
+        if free.sum() < _FEWEST_FREE:
+            return
+        log = log if free.all() else log.take(free)
     share, by_factor = share_determined(log, random_state)
     figures = {"share": share, "by_factor": by_factor}
     settled = [name for name, value in by_factor.items() if value > 0.9]
