@@ -27,7 +27,7 @@ from recommender.features._windows import (
 from recommender.local_time import DAY_US, is_timezone, local_time
 from recommender.tables import OUTCOMES, RESPONSES
 
-__all__ = ["DAYPARTS", "EventLog", "local_hours"]
+__all__ = ["DAYPARTS", "PROMISE_GRACE_DAYS", "WINDOWS", "EventLog", "local_hours", "outcome_cells"]
 
 DAYPARTS: tuple[str, ...] = ("night", "morning", "afternoon", "evening")
 """Six-hour parts of the debtor's local day, from midnight."""
@@ -36,7 +36,7 @@ PROMISE_GRACE_DAYS = 14
 """Days after which a promise that was not recorded as kept counts as broken."""
 
 _EVER = np.iinfo(np.int64).max
-_WINDOWS = {"7d": 7 * DAY_US, "30d": 30 * DAY_US, "90d": 90 * DAY_US, "ever": _EVER}
+WINDOWS = {"7d": 7 * DAY_US, "30d": 30 * DAY_US, "90d": 90 * DAY_US, "ever": _EVER}
 _UNDELIVERED = ("not_connected", "bounced", "wrong_party")
 _Spec = tuple[str, int, str, int]  # column, kind, window, cell
 
@@ -97,7 +97,7 @@ class _Stream:
             self.cells,
             self.amount,
             self.n_cells,
-            np.array([_WINDOWS[label] for label in labels], dtype=np.int64),
+            np.array([WINDOWS[label] for label in labels], dtype=np.int64),
             np.array([kind for _, kind, _, _ in columns], dtype=np.int64),
             np.array([labels.index(window) for _, _, window, _ in columns], dtype=np.int64),
             np.array([cell for *_, cell in columns], dtype=np.int64),
@@ -165,6 +165,16 @@ class EventLog:
             payer = codes[len(contacts) :].astype(np.int64)
             streams.append(_payment_stream(payments, payer, n))
         return cls(pd.Index(account_ids), tuple(channels), tuple(streams))
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether outcomes were given."""
+        return any(name == "responses_7d" for stream in self.streams for name, *_ in stream.columns)
+
+    @property
+    def has_payments(self) -> bool:
+        """Whether payments were given."""
+        return any(name == "payments_90d" for stream in self.streams for name, *_ in stream.columns)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -255,6 +265,12 @@ def _contact_stream(
     return _Stream.of(account, sent, cells.astype(np.int16), columns, n_accounts=n_accounts)
 
 
+def outcome_cells(channels: Sequence[Any]) -> dict[str, int]:
+    """Counters of an outcome beside the response itself, its channel and its part of the day."""
+    names = ("promise", "kept", "undelivered", "opt_out", "complaint", "due")
+    return {name: at for at, name in enumerate(names, start=1 + len(channels) + len(DAYPARTS))}
+
+
 def _outcome_stream(
     outcomes: pd.DataFrame,
     contact: NDArray[np.int64],
@@ -264,19 +280,8 @@ def _outcome_stream(
     channels: Sequence[Any],
     n_accounts: int,
 ) -> _Stream:
-    k, n_parts = len(channels), len(DAYPARTS)
-    names = [
-        "response",
-        *map(str, channels),
-        *DAYPARTS,
-        "promise",
-        "kept",
-        "undelivered",
-        "opt_out",
-        "complaint",
-        "due",
-    ]
-    cell = {name: at for at, name in enumerate(names[1 + k + n_parts :], start=1 + k + n_parts)}
+    k = len(channels)
+    cell = outcome_cells(channels)
     outcome = _codes(outcomes["outcome"], OUTCOMES)
     occurred = _micros(outcomes["occurred_at"])
     known = contact >= 0
