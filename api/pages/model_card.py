@@ -154,7 +154,7 @@ def _calibration(page: Page, document: dict[str, Any]) -> Section:
             ]
         )
     columns = [
-        Column("predicted", page.text("Predicted")),
+        Column("predicted", page.text("Predicted"), number=False),
         Column("observed", page.text("Observed")),
         Column("ci_95", page.text("95% CI")),
         Column("decisions", page.text("Decisions")),
