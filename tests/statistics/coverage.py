@@ -184,6 +184,7 @@ def summary(setting, n_logs, pool=None, first=0, keep=None):
         "coverage": hits / max(1, len(judged)),
         "wilson": wilson(hits, len(judged)) if judged else (0.0, 1.0),
         "difference": float(np.mean([row["difference_covered"] for row in measured])),
+        "below": float(np.mean([row["difference_low"] > 0 for row in measured])),
         "all": float(np.mean([row["covered"] for row in results])),
         "wrong_side": float(np.mean([row["wrong_side"] for row in results])),
         "width": float(np.mean([row["width"] for row in measured])),
@@ -201,14 +202,19 @@ def table_row(result):
     return (
         f"| {setting.name} | {setting.n:,} | {setting.target} | {result['size']:,.0f} | {result['judged']} | "
         f"{result['refused']} | {result['coverage']:.3f} ({low:.3f} to {high:.3f}) | {result['all']:.3f} | "
-        f"{result['difference']:.3f} | {rmse['adaptive_dr'] / result['truth']:.3f} | {result['ratio']:.2f} | "
+        f"{result['difference']:.3f} | {result['below']:.3f} | "
+        f"{rmse['adaptive_dr'] / result['truth']:.3f} | {result['ratio']:.2f} | "
         f"{peers} |"
     )
 
 
 HEADER = (
     "| propensities | decisions | target | median ESS | judged | refused | coverage (99 % Wilson) | refused too | "
-    "coverage of the difference | RMSE / value | RMSE to best | " + " | ".join(PEERS) + " |\n" + "|---" * 18 + "|"
+    "coverage of the difference | difference below it | RMSE / value | RMSE to best | "
+    + " | ".join(PEERS)
+    + " |\n"
+    + "|---" * 19
+    + "|"
 )
 
 

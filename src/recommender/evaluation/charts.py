@@ -57,6 +57,7 @@ def draw_weights(report: PolicyReport, axes: Axes) -> None:
     axes.plot(share, weight, color=_ACCENT)
     axes.axhline(1.0, color=_INK, linestyle="--", linewidth=1)
     axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_ylim(bottom=0.0)
     axes.set_xlabel("share of rows")
     axes.set_ylabel("weight at most")
     axes.set_title(f"Weights; effective sample size {report.diagnostics['effective_sample_size']:,.0f}")
@@ -64,10 +65,15 @@ def draw_weights(report: PolicyReport, axes: Axes) -> None:
 
 def draw_calibration(report: PolicyReport, axes: Axes) -> None:
     """Mean weight by tenth of the propensity."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     bins = report.calibration
     axes.plot([b["propensity"] for b in bins], [b["weight"] for b in bins], "o-", color=_ACCENT)
     axes.axhline(1.0, color=_INK, linestyle="--", linewidth=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("propensity (mean of tenth)")
     axes.set_ylabel("mean weight")
     axes.set_title("Weights by propensity")
