@@ -53,7 +53,7 @@ def test_a_page_is_accessible_fits_and_asks_nobody_else(open_page, server, conta
 
 
 @pytest.mark.parametrize(
-    ("language", "search", "csv_link", "following"),
+    ("language", "search", "csv", "following"),
     [("es", "Buscar", "Tabla en CSV", "Siguiente"), ("en", "Search", "Table as CSV", "Next")],
 )
 def test_accounts_are_searched_paged_sorted_and_taken_along(open_page, contacted, language, search, csv, following):

@@ -11,7 +11,8 @@ from recommender.explanation.wording import Wording
 
 _NEVER = re.compile(
     r"\d+[.,]?\d*\s?(%|pp|p\. p\.)|score|income|salary|ingreso|salario|employ|emplead|\bage\b|\bedad\b|gender|sexo|"
-    r"region|default|moros|impag|delinquen|fail|incumpl|refus|negat|blame|culpa|unwilling|risk|riesgo|better than|mejor que",
+    r"region|default|moros|impag|delinquen|fail|incumpl|refus|negat|blame|culpa|unwilling|risk|riesgo|"
+    r"better than|mejor que",
     re.IGNORECASE,
 )
 
