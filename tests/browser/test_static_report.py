@@ -1,0 +1,37 @@
+"""The report as one file: it opens without a network, prints, and says what is missing."""
+
+import re
+
+import pytest
+
+from pipelines.report import run, write_pdf
+from recommender.errors import InvalidInput
+from tests.browser.reading import serious_findings
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_report_opens_offline_and_holds_every_page(demo_site, chromium, tmp_path):
+    """One file, nothing fetched, a part for each page with its answer, no serious finding; and a PDF of it."""
+    place, pdf = tmp_path / "report.html", tmp_path / "report.pdf"
+    run(out=place, language="es", pdf=pdf, site=demo_site)
+    context = chromium.new_context(offline=True, viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(place.as_uri())
+    assert page.locator("section.part").count() == 6
+    assert page.locator(".answer").count() == 6
+    assert page.locator("html").get_attribute("lang").startswith("es")
+    assert asked == [place.as_uri()]
+    assert not re.search(r"(src|href)=\"https?:", place.read_text(encoding="utf-8"))
+    assert serious_findings(page) == []
+    assert pdf.read_bytes().startswith(b"%PDF")
+    context.close()
+
+
+def test_without_a_browser_the_way_out_is_named(tmp_path, monkeypatch):
+    """No Chromium: an error that says what to install and what to do instead."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InvalidInput, match="apt-get install"):
+        write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
