@@ -12,7 +12,7 @@ from recommender.distributed import cluster, planner_on
 from recommender.errors import RecommenderError
 from recommender.store.plan_chunk import PlanOrder
 from recommender.store.plan_run import PlanFiles, make_plan
-from tests.store.plan_portfolio import AS_OF, portfolio, write
+from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
 
 ORDER = PlanOrder(AS_OF, packs=("CO",))
 MODEL = SeedStrategy(default_actions((9, 12, 16)))
@@ -61,17 +61,16 @@ def test_limits_per_debtor_hold_over_the_cluster(client, tmp_path):
     assert len(sent) > 10
 
 
-def test_a_learnt_strategy_travels_as_plain_files(client, strategy, tmp_path):
-    """Scores of a worker equal those here to the bit: the same files, the same kernel."""
-    from recommender.simulation import simulate_portfolio
-
-    accounts = simulate_portfolio(40, seed=0, as_of=AS_OF)
+def test_a_learnt_strategy_travels_as_plain_files(client, files, tmp_path):
+    """Features and scores of a worker equal those here to the bit: the same files, the same functions."""
+    accounts = pd.read_parquet(files.accounts).assign(valid_from=pd.Timestamp("2026-01-01", tz="UTC"))
     accounts.to_parquet(tmp_path / "accounts.parquet")
-    files = PlanFiles(tmp_path / "accounts.parquet")
-    order = PlanOrder(AS_OF, packs=("CO",), no_contacts_yet=True)
-    make_plan(files, tmp_path / "here.parquet", strategy, order)
-    make_plan(files, tmp_path / "there.parquet", strategy, order, chunk_rows=15, planner=planner_on(client))
+    files = PlanFiles(tmp_path / "accounts.parquet", files.contacts)
+    strategy = small_strategy(MODEL.actions_)
+    make_plan(files, tmp_path / "here.parquet", strategy, ORDER)
+    make_plan(files, tmp_path / "there.parquet", strategy, ORDER, chunk_rows=20, planner=planner_on(client))
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+    assert pd.read_parquet(tmp_path / "there.parquet")["expected_reward"].nunique() > 20
 
 
 def test_no_scheduler_is_one_clear_message():

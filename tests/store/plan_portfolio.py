@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.decisions import debtor_rounds, decide, planned_contacts
 
 AS_OF = datetime(2026, 11, 23, 13, tzinfo=UTC)
@@ -70,3 +71,25 @@ def plan_in_one_piece(accounts: pd.DataFrame, contacts: pd.DataFrame, model, *, 
         known = pd.concat([known, planned_contacts(decided, part, AS_OF)], ignore_index=True)
         parts.append(decided.ranked.assign(row=place[decided.ranked["row"].to_numpy()]))
     return pd.concat(parts, ignore_index=True).sort_values(["row", "rank"], ignore_index=True)
+
+
+def small_strategy(actions: ActionSpace) -> ContactStrategy:
+    """A strategy over columns that only raw tables give, and one that has holes."""
+    rng = np.random.default_rng(3)
+    n = 700
+    action = rng.integers(0, actions.n_contact_actions, n)
+    context = {
+        "kept": rng.integers(0, 3, n),
+        "contacts_7d": rng.integers(0, 4, n),
+        "debtor_contacts_7d": rng.integers(0, 6, n),
+        "payments_90d": rng.integers(0, 3, n),
+        "responses_30d": rng.integers(0, 2, n),
+    }
+    log = pd.concat([pd.DataFrame(context), actions.describe(action)], axis=1)
+    log["kept"] = log["kept"].astype(float).where(rng.random(n) > 0.1)
+    log["reward"] = (rng.random(n) < 0.2 + 0.1 * (action < 6) + 0.1 * (log["contacts_7d"] == 0)).astype(float)
+    log["propensity"] = 1 / actions.n_contact_actions
+    feedback = LoggedFeedback.from_frame(
+        log, actions=actions, context=list(context), categorical=["kept"], propensity="propensity"
+    )
+    return ContactStrategy(n_jobs=1).fit(feedback)

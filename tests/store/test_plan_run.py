@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+from recommender import ActionSpace
 from recommender.cold_start import SeedStrategy
 from recommender.errors import InvalidInput
 from recommender.store.plan_chunk import PlanOrder
 from recommender.store.plan_folder import OtherInputs, PlanBusy, PlanFolder
 from recommender.store.plan_inputs import PlanInputs
 from recommender.store.plan_run import PlanFiles, make_plan, plan_here
-from tests.store.plan_portfolio import AS_OF, plan_in_one_piece, portfolio, write
+from tests.store.plan_portfolio import AS_OF, plan_in_one_piece, portfolio, small_strategy, write
 
 ORDER = PlanOrder(AS_OF, packs=("CO",))
 SEED = SeedStrategy(
@@ -56,24 +56,7 @@ def dies_after(n_chunks, planned):
 @pytest.fixture(scope="module")
 def small_model():
     """A strategy over columns that only raw tables give, and one that has holes."""
-    rng = np.random.default_rng(3)
-    n = 700
-    action = rng.integers(0, 18, n)
-    context = {
-        "kept": rng.integers(0, 3, n),
-        "contacts_7d": rng.integers(0, 4, n),
-        "debtor_contacts_7d": rng.integers(0, 6, n),
-        "payments_90d": rng.integers(0, 3, n),
-        "responses_30d": rng.integers(0, 2, n),
-    }
-    log = pd.concat([pd.DataFrame(context), SEED.actions_.describe(action)], axis=1)
-    log["kept"] = log["kept"].astype(float).where(rng.random(n) > 0.1)
-    log["reward"] = (rng.random(n) < 0.2 + 0.1 * (action < 6) + 0.1 * (log["contacts_7d"] == 0)).astype(float)
-    log["propensity"] = 1 / 18
-    feedback = LoggedFeedback.from_frame(
-        log, actions=SEED.actions_, context=list(context), categorical=["kept"], propensity="propensity"
-    )
-    return ContactStrategy(n_jobs=1).fit(feedback)
+    return small_strategy(SEED.actions_)
 
 
 @pytest.fixture(scope="module")
