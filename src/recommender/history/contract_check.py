@@ -305,7 +305,7 @@ def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
     if contract.whole_row_key and not own_id:
         key = [name for name in contract.names if name in read.columns]
     good = np.flatnonzero(~faults.bad)
-    shared = good[_repeated(_groups(read, key)[good])]
+    shared = _sharing(read, key, good)
     if not shared.size:
         return
     rows = read.iloc[shared].copy()
@@ -318,7 +318,7 @@ def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
     faults.add(mask, "+".join(key), "duplicate_row", "repeats an earlier row",
                "Export each row once.", faults.keys)  # fmt: skip
     left = shared[~repeat]
-    differing = left[_repeated(_groups(read.iloc[left], key))]
+    differing = _sharing(read, key, left)
     mask = np.zeros(len(read), dtype=bool)
     mask[differing] = True
     faults.add(mask, "+".join(key), "duplicate_id",
@@ -326,17 +326,32 @@ def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
                "Give each row its own id, or keep only the right one.", faults.keys)  # fmt: skip
 
 
-def _groups(frame: pd.DataFrame, key: Sequence[str]) -> NDArray[np.int64]:
-    """Number of each row's key; nulls are equal."""
-    group = np.zeros(len(frame), dtype=np.int64)
+def _sharing(frame: pd.DataFrame, key: Sequence[str], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows among the given ones whose key another of them has; nulls are equal.
+
+    Keys are mixed to 64 bits first, which takes two numbers a row; only rows that agree in these are compared.
+    """
+    mixed = np.zeros(len(frame), dtype=np.uint64)
     for name in key:
-        codes, uniques = pd.factorize(frame[name])
-        group = group * (len(uniques) + 1) + codes + 1
-        if len(key) > 1:
-            group = pd.factorize(group)[0].astype(np.int64)
-    return group
+        mixed = (mixed ^ _whole(frame[name])) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    mixed = mixed[among]
+    ordered = np.sort(mixed)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not twice.size:
+        return np.zeros(0, dtype=np.int64)
+    maybe = among[np.isin(mixed, twice)]
+    same = frame[list(key)].iloc[maybe].duplicated(keep=False).to_numpy(dtype=bool)
+    return np.asarray(maybe[same], dtype=np.int64)
 
 
-def _repeated(group: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Where another row is of the same group."""
-    return np.asarray(np.bincount(group)[group] > 1) if len(group) else np.zeros(0, dtype=bool)
+def _whole(column: pd.Series) -> NDArray[np.uint64]:
+    """A whole number for each cell, equal where cells are."""
+    values: NDArray[np.int64]
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        values = np.asarray(column.dt.as_unit("us").astype("int64").to_numpy())
+    elif isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        values = np.asarray(column.to_numpy(), dtype=np.int64)
+    else:
+        values = np.asarray(pd.factorize(column)[0], dtype=np.int64)
+    return values.view(np.uint64)
