@@ -62,7 +62,7 @@ def test_rows_of_one_moment_share_a_side() -> None:
 
 
 def test_the_value_of_a_policy_is_that_of_the_truth_on_average() -> None:
-    """Over a dozen confounded logs the doubly robust value of a fixed policy is its true value, unlike the plain mean."""
+    """Over a dozen confounded logs the doubly robust value of a policy is its true value, unlike the plain mean."""
     values, plain, wanted = [], [], []
     for seed in range(12):
         training, truth = make(800, seed=seed)
