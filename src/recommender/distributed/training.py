@@ -7,6 +7,7 @@ given up at a deadline; then all workers are restarted, the data are sent again,
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -77,6 +78,11 @@ def boost_on_cluster(
         parameters.pop(taken)
 
     def fit() -> str:
+        with client.as_current(), warnings.catch_warnings():  # LightGBM and wait() ask for the client of their thread
+            warnings.filterwarnings("ignore", "Parameter n_jobs will be ignored", UserWarning)
+            return grown()
+
+    def grown() -> str:
         n_parts = max(len(client.nthreads()), 1)
         size = -(-len(target) // n_parts)
 
@@ -102,7 +108,7 @@ def boost_on_cluster(
         )
         return str(learner.booster_.model_to_string())
 
-    text = with_deadline(fit, restart=client.restart, seconds=deadline, attempts=attempts)
+    text = with_deadline(fit, restart=lambda: client.restart(timeout=600), seconds=deadline, attempts=attempts)
     return ActionTrees.from_texts([text], actions)
 
 
