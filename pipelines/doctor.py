@@ -126,7 +126,7 @@ def _of_log(
     try:
         by_name = bool(factor) or not roles_path(path).is_file()
         time = _time_column(frame, columns) if by_name else read_roles(path).get("time")
-        if time in frame.columns:
+        if isinstance(time, str) and time in frame.columns:
             found += check_written_clock(frame[time], time, zones=zones, naive_timezone=naive_timezone)
             frame = _on_one_clock(frame, time, naive_timezone)
         if by_name:

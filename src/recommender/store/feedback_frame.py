@@ -57,8 +57,8 @@ def read_feedback_frame(
     The window opens at the decision, not at the contact, so that every action, ``NO_CONTACT`` included, is given the
     same time to show an effect. A row is mature when its whole window has passed: an early success counted before its
     peers had time to fail would flatter young rows. Only what had happened by ``as_of`` is used. As in
-    :mod:`recommender.history.rewards` a success is known at its first outcome that earns it, everything else (a failure,
-    an amount that may still grow) when the window closes.
+    :mod:`recommender.history.rewards` a success is known at its first outcome that earns it, everything else (a
+    failure, an amount that may still grow) when the window closes.
 
     Parameters
     ----------
