@@ -25,7 +25,7 @@ from recommender.learning.trees import TreeSettings
 
 __all__ = ["RewardModel"]
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 8_192
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50
