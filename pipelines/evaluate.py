@@ -6,18 +6,22 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.train import LogFile, read_log
 from recommender.evaluation import PolicyReport
+from recommender.evaluation.prices import refusals
 from recommender.off_policy import OffPolicyEvaluator
 from recommender.store.artefact_folder import folder_digest
 from recommender.strategy import ContactStrategy
 
+_MOSTLY = 0.5
 VERDICT_COLOUR = {"better": "green", "worse": "red", "not proven": "yellow", "refused": "magenta"}
 
 
@@ -62,6 +66,8 @@ def run(
         rules = lever_masks(feedback.actions) if price_of_rules else {}
         for name in pack or []:
             rules[f"pack {name}"] = pack_mask(log, feedback, name, since)
+            if hint := silence_hint(name, rules[f"pack {name}"], feedback.actions.no_contact_index):
+                console.print(hint, style="yellow", highlight=False)
         with console.status("Pricing rules ..."):
             prices = evaluator.price_of_rules(trained, rules, confidence)
     for position, name in enumerate(baseline or ["logging"]):
@@ -78,8 +84,30 @@ def run(
                 html_out.parent.mkdir(parents=True, exist_ok=True)
                 report.to_html(html_out, title=f"Evaluation of {strategy.name} on {log.name}", prices=prices)
         console.print(verdict_line(report, name), highlight=False)
+    console.print(exploration_line(trained), highlight=False)
     if prices is not None:
         console.print(prices_table(prices, confidence))
+        for why, names in refusals(prices).items():
+            console.print(f"{', '.join(names) if len(names) < len(prices) else 'all of them'}: {why}", highlight=False)
+
+
+def exploration_line(strategy: ContactStrategy) -> str:
+    """What the strategy's own draws of the second best cost it, as its model sees it."""
+    return f"exploring gives up {strategy.exploration_cost_:.1%} of the modelled gain; the estimates above include it"
+
+
+def silence_hint(pack: str, allowed: NDArray[np.bool_], no_contact: int | None) -> str | None:
+    """What to know where a pack forbids every contact in most decisions: usually facts are missing from the file."""
+    contact = np.ones(allowed.shape[1], dtype=bool)
+    if no_contact is not None:
+        contact[no_contact] = False
+    silent = float(np.mean(~allowed[:, contact].any(axis=1)))
+    if silent <= _MOSTLY:
+        return None
+    return (
+        f"pack {pack} allows no contact at all in {silent:.0%} of the decisions: a fact that the log's file does not "
+        "hold (consent, time zone, permitted channels ...) denies. Its price is that of silence; add the facts first."
+    )
 
 
 def subject(log: Path, strategy: Path, baseline: str) -> dict[str, str]:

@@ -87,14 +87,16 @@ def test_the_page_stands_alone_and_can_be_read_aloud(report, tmp_path):
 def test_the_page_leads_with_what_a_manager_asks(report):
     """Verdict in words, the figures per thousand decisions, what rules cost; a code of all rows is told once."""
     lost = {"rule": "without call", "probability_moved": 0.25, "value_lost": 0.0123, "ci_low": 0.001, "ci_high": 0.02}
-    prices = pd.DataFrame([lost | {"verdict": "costs"}, {"rule": "pack X", "verdict": "refused"}])
+    why = ("Refused: nothing of the kind was tried.",)
+    prices = pd.DataFrame([lost | {"verdict": "costs"}, {"rule": "pack X", "verdict": "refused", "reasons": why}])
     page = report.to_html(prices=prices)
     parsed = _Page()
     parsed.feed(page)
     text = " ".join(parsed.text)
     assert "than chance explains" in text or "do not tell the policy" in text
     assert f"{1000 * report.diagnostics['baseline_value']:.0f}" in text
-    assert "without call" in text and "0.0123" in text and "pack X" in text
+    assert "without call" in text and "12.3" in text and "0.0123" not in text
+    assert "pack X: Refused: nothing of the kind was tried." in text
     assert text.count("estimated-propensity") == 1
     assert "None" not in text and "nan" not in text.lower().split()
 

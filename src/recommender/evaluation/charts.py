@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_calibration", "draw_estimates", "draw_slices", "draw_weights", "overview"]
 
+_PER = 1000  # decisions, as in the tables of the page
 _INK, _ACCENT, _QUIET = "#1b2a41", "#0b6e99", "#8a94a3"
 
 
@@ -41,12 +42,12 @@ def draw_estimates(report: PolicyReport, axes: Axes) -> None:
     for position, row in table.iterrows():
         colour = _ACCENT if row["default"] else _QUIET
         if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-            axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=2)
+            axes.plot([_PER * row["ci_low"], _PER * row["ci_high"]], [position, position], color=colour, linewidth=2)
         if np.isfinite(row["value"]):
-            axes.plot([row["value"]], [position], "o", color=colour)
-    axes.axvline(report.diagnostics["baseline_value"], color=_INK, linestyle="--", linewidth=1, label="baseline")
+            axes.plot([_PER * row["value"]], [position], "o", color=colour)
+    axes.axvline(_PER * report.diagnostics["baseline_value"], color=_INK, linestyle="--", linewidth=1, label="baseline")
     axes.set_yticks(range(len(table)), table["estimator"])
-    axes.set_xlabel("value per decision")
+    axes.set_xlabel(f"value per {_PER:,} decisions")
     axes.set_title(f"Estimates with {report.confidence:.0%} intervals")
     axes.legend(frameon=False, fontsize=8)
 
@@ -85,11 +86,11 @@ def draw_slices(report: PolicyReport, axes: Axes, most: int = 20) -> None:
     for position, row in table.iterrows():
         colour = _QUIET if row["verdict"] in ("refused", "not proven") else _ACCENT
         if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-            axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=2)
+            axes.plot([_PER * row["ci_low"], _PER * row["ci_high"]], [position, position], color=colour, linewidth=2)
         if np.isfinite(row["difference"]):
-            axes.plot([row["difference"]], [position], "o", color=colour)
+            axes.plot([_PER * row["difference"]], [position], "o", color=colour)
     axes.axvline(0.0, color=_INK, linestyle="--", linewidth=1)
     labels = [f"{name}: {level}" for name, level in zip(table["slice"], table["level"], strict=True)]
     axes.set_yticks(range(len(table)), labels, fontsize=8)
-    axes.set_xlabel("difference from the baseline")
+    axes.set_xlabel(f"difference from the baseline per {_PER:,} decisions")
     axes.set_title("By slice (intervals hold together)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.evaluation.charts import overview
+from recommender.evaluation.prices import refusals
 from recommender.evaluation.warnings import WARNINGS
 
 if TYPE_CHECKING:
@@ -46,9 +48,9 @@ _MEASURES = {
     "shift_share": "How far.",
     "confounding_to_overturn": "What nobody recorded would have to multiply the odds of an action by this much to take "
     "the verdict away; 1 means anything would.",
-    "finite_sample_lower_bound": "Gain over the baseline that holds at any sample size (one-sided), rewards taken to "
-    "stay in the range seen.",
-    "baseline_value": "Value of the baseline per decision.",
+    "finite_sample_lower_bound": "Gain over the baseline per 1,000 decisions that holds at any sample size "
+    "(one-sided), rewards taken to stay in the range seen.",
+    "baseline_value": "Value of the baseline per 1,000 decisions.",
 }
 _SHARES = {
     "unsupported_share",
@@ -57,6 +59,8 @@ _SHARES = {
     "share_of_propensities_logged",
     "shift_share",
 }
+_REWARDS = {"baseline_value", "finite_sample_lower_bound"}
+_SIZES = {"effective_sample_size", "effective_clusters"}
 _PER = 1000
 
 
@@ -78,14 +82,21 @@ def render_page(report: PolicyReport, *, title: str, prices: pd.DataFrame | None
         baseline=baseline,
         figures=_figures(report),
         number=_number,
+        size=_size,
+        per_table={
+            "estimates": _reward_format(report.table, "value"),
+            "slices": _reward_format(report.slices, "difference"),
+            "prices": str if prices is None else _reward_format(prices, "value_lost"),
+        },
         percent=lambda share: f"{share:.0%}",
         estimates=[row | {"warnings": [code for code in row["warnings"] if code not in common]} for row in rows],
         slices=report.slices.to_dict(orient="records"),
         prices=[] if prices is None else prices.to_dict(orient="records"),
+        refused=[] if prices is None else _refused(prices),
         common=[(code, WARNINGS.get(code, "")) for code in common],
         meanings=[(code, WARNINGS.get(code, "")) for code in own],
         diagnostics=_measures(report.diagnostics),
-        choices=[(name, _number(value)) for name, value in (report.diagnostics.get("clipping") or {}).items()],
+        choices=[(name, _choice(value)) for name, value in (report.diagnostics.get("clipping") or {}).items()],
         image=base64.b64encode(buffer.getvalue()).decode("ascii"),
         picture="Estimates with intervals, distribution of weights, weights by propensity, and difference by slice; "
         "the numbers are in the tables of this page.",
@@ -116,6 +127,38 @@ def _thousand(value: float, *, sign: bool = False) -> str:
     return f"{scaled:{'+' if sign else ''},.{digits}f}"
 
 
+def _reward_format(table: pd.DataFrame, column: str) -> Callable[[float], str]:
+    """Rewards of one table per thousand decisions, all with as many decimals as its usual value needs."""
+    shown = np.abs(table[column].to_numpy(dtype=float)) * _PER if column in table else np.empty(0)
+    shown = shown[np.isfinite(shown) & (shown > 0)]
+    digits = int(np.clip(2 - np.floor(np.log10(np.median(shown))), 0, 4)) if len(shown) else 1
+
+    def told(value: float) -> str:
+        return f"{_PER * value:,.{digits}f}" if np.isfinite(value) else _number(float(value))
+
+    return told
+
+
+def _size(value: float) -> str:
+    """An effective sample size: whole numbers, but for those that are next to nothing."""
+    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _refused(prices: pd.DataFrame) -> list[tuple[str, str]]:
+    """Rules whose price is refused, and why."""
+    return [
+        ("All of them" if len(names) == len(prices) > 1 else ", ".join(names), why)
+        for why, names in refusals(prices).items()
+    ]
+
+
+def _choice(value: Any) -> str:
+    """A threshold, or the factors whose cells of actions are told apart."""
+    if not isinstance(value, list | tuple):
+        return _number(value)
+    return f"cells by factor {', '.join(str(position + 1) for position in value)}" if value else "one single cell"
+
+
 def _range(low: float, high: float, *, sign: bool = False) -> str:
     return f"between {_thousand(low, sign=sign)} and {_thousand(high, sign=sign)}"
 
@@ -128,11 +171,15 @@ def _measures(diagnostics: dict[str, Any]) -> list[tuple[str, str, str]]:
             continue
         if isinstance(value, dict):
             shown = ", ".join(f"{key.replace('_', ' ')} {_number(held)}" for key, held in value.items())
+        elif name in _REWARDS:
+            shown = _thousand(value)
+        elif name in _SIZES:
+            shown = _size(value)
         elif name in _SHARES and isinstance(value, float) and np.isfinite(value):
             shown = f"{value:.1%}"
         else:
             shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else _number(value)
-        told.append((name.replace("_", " "), shown, _MEASURES.get(name, "")))
+        told.append((name.removeprefix("n_").replace("_", " "), shown, _MEASURES.get(name, "")))
     return told
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput, NoEligibleAction
 from recommender.evaluation.evaluate import evaluate
 
-__all__ = ["mask_policy", "price_of_rules"]
+__all__ = ["mask_policy", "price_of_rules", "refusals"]
 
 
 def mask_policy(
@@ -115,3 +115,13 @@ def price_of_rules(
         )
     columns = ["rule", "rows_touched", "probability_moved", "value_lost", "ci_low", "ci_high", "verdict", "reasons"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def refusals(prices: pd.DataFrame) -> dict[str, list[str]]:
+    """Why prices were refused: each reason once, with the rules it refuses."""
+    told: dict[str, list[str]] = {}
+    for row in prices.to_dict(orient="records"):
+        reasons = row.get("reasons")
+        for reason in reasons if row.get("verdict") == "refused" and isinstance(reasons, tuple) else ():
+            told.setdefault(reason, []).append(row["rule"])
+    return told
