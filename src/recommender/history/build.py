@@ -63,6 +63,7 @@ def build_feedback(
     snapshot: Literal["leave_out", "trust"] = "leave_out",
     static: Sequence[str] = (),
     keep: Sequence[str] = (),
+    penalties: Mapping[str, float] | None = None,
 ) -> Built:
     """Build a log from raw tables.
 
@@ -76,7 +77,7 @@ def build_feedback(
         Now, for this log: later rows are set aside, windows that have not closed leave the reward unknown.
     reward : str
         A rung of the outcome ladder (this one or a higher one was reached), ``"response"``, ``"amount"`` (money net of
-        contact cost, minor units) or ``"amount_gross"``.
+        contact cost, minor units), ``"amount_gross"`` or ``"net_value"`` (``amount`` minus ``penalties``).
     window_days : float, default=14
         Attribution window ``[decided_at, decided_at + window)``.
     attribution : {"account", "debtor", "last_contact"}
@@ -93,6 +94,9 @@ def build_feedback(
         Further account columns that never change.
     keep : sequence of str
         Context columns to keep although they look like leaks or protected attributes.
+    penalties : mapping of str to float, optional
+        What one negative outcome of the decision's contacts in the window weighs in ``reward="net_value"``, in minor
+        units, e.g. ``{"opt_out": 500, "complaint": 2000}``.
 
     Returns
     -------
@@ -118,6 +122,7 @@ def build_feedback(
         snapshot=snapshot,
         static=static,
         keep=keep,
+        penalties=penalties,
     )
     frame = log.frame()
     return Built(log.feedback(frame), frame, log.roles, log.quarantine, log.report)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from recommender.features.families import family_of
 from recommender.features.point_in_time import Knowledge
 from recommender.history.linking import RawTables
+from recommender.history.rewards import Rewards
 
 __all__ = ["BuildReport", "most_frequent_reasons", "report_of"]
 
@@ -36,6 +38,10 @@ class BuildReport:
         Rows of the log, and those whose reward is known.
     n_unknown_payments : int
         Rewards that are unknown because a payment that could count lies in quarantine.
+    n_unknown_outcomes : int
+        Rewards that are unknown because an outcome that could count lies in quarantine; some may be in both.
+    n_orphan_outcomes : int
+        Quarantined outcomes that name no contact of the contacts table, so that nobody can tell whose they are.
     """
 
     counts: pd.DataFrame
@@ -48,6 +54,8 @@ class BuildReport:
     n_decisions: int = 0
     n_mature: int = 0
     n_unknown_payments: int = 0
+    n_unknown_outcomes: int = 0
+    n_orphan_outcomes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready report."""
@@ -62,6 +70,8 @@ class BuildReport:
             "decisions": self.n_decisions,
             "mature": self.n_mature,
             "unknown_for_quarantined_payments": self.n_unknown_payments,
+            "unknown_for_quarantined_outcomes": self.n_unknown_outcomes,
+            "orphan_outcomes": self.n_orphan_outcomes,
         }
 
 
@@ -72,9 +82,7 @@ def report_of(
     names: Sequence[str],
     left_out: dict[str, str],
     *,
-    n_decisions: int,
-    n_mature: int,
-    n_unknown_payments: int,
+    rewards: Rewards,
     with_propensity: bool,
 ) -> BuildReport:
     """Counts, reasons, families and notes of a log that was built."""
@@ -86,15 +94,30 @@ def report_of(
     single = knowledge.states is not None and knowledge.states.single_snapshot
     report = BuildReport(
         raw.counts(), reasons, left_out, families, raw.notes, raw.currency, single,
-        n_decisions, n_mature, n_unknown_payments,
+        len(rewards.reward), int((~np.isnan(rewards.reward)).sum()), rewards.n_unknown_payments,
+        rewards.n_unknown_outcomes, 0 if raw.lost is None else raw.lost.n_orphans,
     )  # fmt: skip
     _note_missing(report, given, with_propensity)
-    if n_unknown_payments:
-        report.notes.append(
-            f"{n_unknown_payments:,} rewards are unknown: a payment of the account that may fall in the window lies in "
-            "quarantine. Mend the payments to use these decisions."
-        )
+    _note_lost(report)
     return report
+
+
+def _note_lost(report: BuildReport) -> None:
+    if report.n_unknown_payments:
+        report.notes.append(
+            f"{report.n_unknown_payments:,} rewards are unknown: a payment of the account that may fall in the window "
+            "lies in quarantine. Mend the payments to use these decisions."
+        )
+    if report.n_unknown_outcomes:
+        report.notes.append(
+            f"{report.n_unknown_outcomes:,} rewards are unknown: an outcome of the decision's contact that may count "
+            "in the window lies in quarantine. Mend the outcomes (or their contacts) to use these decisions."
+        )
+    if report.n_orphan_outcomes:
+        report.notes.append(
+            f"{report.n_orphan_outcomes:,} outcomes in quarantine name no contact of the contacts table: whose they "
+            "are cannot be told, so their decisions count as they stand. Export contacts in full, or correct the ids."
+        )
 
 
 def _note_missing(report: BuildReport, given: Mapping[str, Any], with_propensity: bool) -> None:

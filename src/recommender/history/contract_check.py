@@ -42,9 +42,12 @@ class CheckedTable:
     text_dtypes : dict of str to dtype
         Dtype of text columns that are held as categories.
     told_at : Series or None
-        Instant of every row as far as it can be told, quarantined rows included (payments only); NaT where it cannot.
+        Instant of every row as far as it can be told, quarantined rows included (payments and outcomes only); NaT where
+        it cannot. Let go of once the tables are checked, like the next two.
     naive : ndarray of bool or None
         Where ``told_at`` lacked its offset and was read as UTC.
+    told_outcome : Series or None
+        Outcome of every row, quarantined rows included; missing where the word is unknown.
     notes : list of str
         What a reader should know that is no fault of a row.
     """
@@ -59,6 +62,7 @@ class CheckedTable:
     text_dtypes: dict[str, Any] = field(default_factory=dict)
     told_at: pd.Series | None = None
     naive: NDArray[np.bool_] | None = None
+    told_outcome: pd.Series | None = None
 
     def drop(self, where: NDArray[np.bool_], column: str, rule: str, reason: str, mend: str) -> None:
         """Put clean rows into quarantine after all."""
@@ -218,7 +222,7 @@ def _read(
                       "Correct the instant, or move as_of if the table is newer.")  # fmt: skip
             missing = np.asarray(instants.values.isna().to_numpy(dtype=bool))
             read = {name: instants.values}
-            if checked.contract.table == "payments":
+            if checked.contract.table in ("payments", "outcomes"):
                 checked.told_at, checked.naive = instants.told(given).mask(future), instants.naive
         case "date":
             dates, wrong = cells.read_dates(given)
@@ -226,6 +230,8 @@ def _read(
             read = {name: dates}
         case "level":
             read, missing = _read_level(given, name, levels, faults)
+            if name == "outcome":
+                checked.told_outcome = read[name].astype("category")
         case "number" | "probability":
             numbers, wrong = cells.read_numbers(given)
             fault(wrong, "not_a_number", "is not a finite number", "Write plain numbers, without signs or separators.")

@@ -16,7 +16,7 @@ from recommender.features.point_in_time import Knowledge
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.linking import RawTables
 
-__all__ = ["decision_rows", "eligible_sets", "link_contacts"]
+__all__ = ["decision_rows", "eligible_sets", "link_contacts", "link_lost_contacts"]
 
 _HOUR_FACTORS = ("hour", "hour_local")
 _INBOUND = ("debtor", "customer", "inbound")
@@ -49,7 +49,7 @@ def link_contacts(raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, action
     ids = pd.Index(rows["decision_id"])
     if raw.frame("decisions") is None:
         return np.asarray(ids.get_indexer(pd.Index(sent["contact_id"])), dtype=np.int64)
-    if "decision_id" in sent and (sent["decision_id"] >= 0).any():
+    if _names_decisions(sent):
         found = ids.get_indexer(pd.Index(sent["decision_id"]))
         loose = int((sent["decision_id"] < 0).sum())
         if loose:
@@ -72,6 +72,27 @@ def link_contacts(raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, action
     linked = np.full(len(sent), -1, dtype=np.int64)
     linked[joined["_contact"].to_numpy()] = joined["_decision"].fillna(-1).to_numpy(dtype=np.int64)
     return linked
+
+
+def link_lost_contacts(
+    raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, left_alone: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Contacts in quarantine that have an outcome, and the row of each decision that one may have carried out.
+
+    By ``decision_id``; where no contact has one, its instant and channel are in doubt too: any decision of the account
+    to contact it may be meant.
+    """
+    nothing = pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in ("contact_id", "decision")})
+    if raw.lost is None or not len(raw.lost.contacts) or raw.frame("decisions") is None:
+        return nothing
+    by = "decision_id" if _names_decisions(sent) else "account_id"
+    near = rows[by].isin(raw.lost.contacts[by]).to_numpy(dtype=bool) & ~(left_alone & (by == "account_id"))
+    own = pd.DataFrame({by: rows[by].to_numpy()[near], "decision": np.flatnonzero(near)})
+    return raw.lost.contacts.merge(own, on=by)[["contact_id", "decision"]].drop_duplicates(ignore_index=True)
+
+
+def _names_decisions(sent: pd.DataFrame) -> bool:
+    return "decision_id" in sent and bool((sent["decision_id"] >= 0).any())
 
 
 def eligible_sets(raw: RawTables, rows: pd.DataFrame, actions: ActionSpace) -> EligibleSets | None:

@@ -208,8 +208,8 @@ class LoggedFeedback:
     ) -> LoggedFeedback:
         """Build a log from raw tables.
 
-        :func:`recommender.history.build_feedback` takes the same arguments (``reward``, ``window_days``, ...) and also
-        returns the quarantine and the report: use it to see what was set aside.
+        :func:`recommender.history.build_feedback` takes the same arguments (``reward``, ``window_days``, ``penalties``
+        ...) and also returns the quarantine and the report: use it to see what was set aside.
         """
         from recommender.history.build import build_feedback  # build makes LoggedFeedback: import it late
 

@@ -16,6 +16,7 @@ from recommender.actions import NO_CONTACT, ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import CheckedTable, check_table
 from recommender.history.id_codes import IdCodes, code_ids
+from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
 from recommender.tables import CONTRACTS
 
@@ -47,7 +48,9 @@ class RawTables:
     ids : dict of str to IdCodes
         Id column -> what its codes stand for; accounts and debtors share theirs.
     raw_codes : dict of (table, column) to ndarray
-        Codes of every row as it was given, quarantined ones included; kept for payments only.
+        Codes of every row as it was given, quarantined ones included; only while the tables are checked.
+    lost : LostRows or None
+        Payments and outcomes in quarantine, once the tables are checked.
     whole : frozenset of str
         Id columns that hold whole numbers in every table.
     currency : str or None
@@ -57,6 +60,7 @@ class RawTables:
     tables: dict[str, CheckedTable]
     ids: dict[str, IdCodes] = field(default_factory=dict)
     raw_codes: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
+    lost: LostRows | None = None
     whole: frozenset[str] = frozenset()
     currency: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -144,7 +148,10 @@ def check_tables(
     _check_decisions(raw, actions)
     _check_references(raw)
     _check_outcomes(raw)
-    raw.raw_codes = {place: codes for place, codes in raw.raw_codes.items() if place[0] == "payments"}
+    raw.lost = LostRows.of(raw.tables, raw.raw_codes)
+    raw.raw_codes = {}
+    for checked in raw.tables.values():
+        checked.told_at = checked.naive = checked.told_outcome = None
     return raw
 
 

@@ -15,13 +15,12 @@ from recommender.errors import InvalidInput
 from recommender.features.point_in_time import Knowledge
 from recommender.history.build_report import BuildReport, most_frequent_reasons, report_of
 from recommender.history.columns import context_columns, propensity_column, protected_names, reward_column
-from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts
+from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts, link_lost_contacts
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.feedback import LoggedFeedback
 from recommender.history.leakage import leakage_suspects
 from recommender.history.linking import RawTable, RawTables, check_tables
-from recommender.history.lost_payments import LostPayments
-from recommender.history.rewards import Attribution, Rewards, reward_decisions
+from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
 
 __all__ = ["PreparedLog", "prepare_log", "sent_contacts"]
 
@@ -143,6 +142,7 @@ def prepare_log(
     snapshot: Literal["leave_out", "trust"],
     static: Sequence[str],
     keep: Sequence[str],
+    penalties: Mapping[str, float] | None = None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> PreparedLog:
     """Check and link raw tables, reward the decisions, and settle which columns are context.
@@ -150,6 +150,7 @@ def prepare_log(
     Parameters are those of :func:`recommender.history.build_feedback`; a table may be a function that reads it, and is
     then let go of as it is used.
     """
+    check_reward(reward, penalties, attribution, window_days, [name for name in given if given[name] is not None])
     raw = check_tables(
         given, actions=actions, as_of=as_of, naive_timezone=naive_timezone, currency=currency, rates=rates
     )
@@ -182,6 +183,7 @@ def prepare_log(
     raw.let_go("decisions")
     rows = rows.drop(columns="_position")
     no_contact = actions.no_contact_index
+    left_alone = actions.index_of(rows) == (-1 if no_contact is None else no_contact)
     rewards = reward_decisions(
         rows,
         sent,
@@ -193,8 +195,10 @@ def prepare_log(
         window_days=window_days,
         as_of=as_of,
         attribution=attribution,
-        lost=LostPayments.of(raw),
-        left_alone=actions.index_of(rows) == (-1 if no_contact is None else no_contact),
+        left_alone=left_alone,
+        penalties=penalties,
+        lost=raw.lost,
+        lost_contacts=link_lost_contacts(raw, rows, sent, left_alone),
     )
     del sent
     for table in ("contacts", "outcomes", "payments"):
@@ -215,11 +219,7 @@ def prepare_log(
         "known_at": "known_at",
         "reward_kind": rewards.kind,
     }
-    report = report_of(
-        raw, knowledge, given, names, left_out, n_decisions=len(rows),
-        n_mature=int((~np.isnan(rewards.reward)).sum()), n_unknown_payments=rewards.n_unknown,
-        with_propensity=with_propensity,
-    )  # fmt: skip
+    report = report_of(raw, knowledge, given, names, left_out, rewards=rewards, with_propensity=with_propensity)
     ids = {name: raw.reader(name) for name in ("decision_id", "account_id", "debtor_id")}
     if not with_decisions:
         ids["decision_id"] = raw.reader("contact_id")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -11,11 +13,11 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.features._windows import last_at_or_before, order_by_account, sums_ahead
-from recommender.history.lost_payments import LostPayments
+from recommender.history.lost_rows import LostRows
 from recommender.local_time import DAY_US, as_utc_us
 from recommender.tables import REACHED_BY
 
-__all__ = ["AMOUNTS", "ATTRIBUTIONS", "Attribution", "Rewards", "reward_decisions"]
+__all__ = ["AMOUNTS", "ATTRIBUTIONS", "PENALISED", "Attribution", "Rewards", "check_reward", "reward_decisions"]
 
 Attribution = Literal["account", "debtor", "last_contact"]
 ATTRIBUTIONS: dict[str, str] = {
@@ -26,7 +28,11 @@ ATTRIBUTIONS: dict[str, str] = {
 AMOUNTS: dict[str, str] = {
     "amount": "money paid in the window minus the cost of the decision's contacts, in minor units",
     "amount_gross": "money paid in the window, in minor units",
+    "net_value": "amount minus a penalty for each negative outcome of the decision's contacts in the window",
 }
+PENALISED = ("opt_out", "complaint")
+"""Negative outcomes, which ``net_value`` weighs."""
+_NET_OF_COST = ("amount", "net_value")
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -42,14 +48,16 @@ class Rewards:
     known_us : ndarray of int64 of shape (n_decisions,)
         When the reward was known: at the first outcome that earns it, else when the window closes.
     kind : {"binary", "amount"}
-    n_unknown : int
-        Decisions whose window had closed, but whose reward is NaN since a payment that may count is in quarantine.
+    n_unknown_payments, n_unknown_outcomes : int
+        Decisions whose window had closed, but whose reward is NaN since a payment (an outcome) that may count is in
+        quarantine; some may be both.
     """
 
     reward: NDArray[np.float64]
     known_us: NDArray[np.int64]
     kind: Literal["binary", "amount"]
-    n_unknown: int = 0
+    n_unknown_payments: int = 0
+    n_unknown_outcomes: int = 0
 
 
 def reward_decisions(
@@ -65,9 +73,11 @@ def reward_decisions(
     as_of: pd.Timestamp,
     attribution: Attribution = "account",
     left_alone: NDArray[np.bool_],
-    lost: LostPayments | None = None,
+    penalties: Mapping[str, float] | None = None,
+    lost: LostRows | None = None,
+    lost_contacts: pd.DataFrame | None = None,
 ) -> Rewards:
-    """Reward of each decision from what happened in ``[decided_at, decided_at + window)``.
+    """Reward of each decision from what happened in ``[decided_at, decided_at + window)``; see :func:`check_reward`.
 
     Parameters
     ----------
@@ -87,8 +97,74 @@ def reward_decisions(
         Whom a payment counts for, see :data:`ATTRIBUTIONS`. Outcomes always count for their own contact's decision.
     left_alone : ndarray of bool of shape (n_decisions,)
         Where the decision was ``NO_CONTACT``.
-    lost : LostPayments or None
-        Payments in quarantine: where one may fall in the window, money is unknown, and so is "not paid".
+    penalties : mapping of str to float, optional
+        Minor units that one negative outcome takes off ``net_value``.
+    lost : LostRows or None
+        Payments and outcomes in quarantine: where one may count in the window, amounts are unknown, and so is "no
+        response".
+    lost_contacts : DataFrame, optional
+        ``contact_id`` of contacts in quarantine and the row of a ``decision`` that each may have carried out.
+    """
+    window = round(window_days * DAY_US)
+    decided = _micros(decisions["decided_at"])
+    closes = decided + window
+    mature = closes <= as_utc_us(as_of.to_pydatetime())
+    needs_money = reward in AMOUNTS
+    paid, first = np.zeros(len(decisions)), np.full(len(decisions), _NEVER)
+    if payments is not None and (needs_money or reward == "paid"):
+        paid, first = _payments(decisions, decided, payments, window, attribution, group_of, left_alone)
+    # Outcomes that count: those that reach the rung, or those that are penalised.
+    weights = {name: weight for name, weight in (penalties or {}).items() if weight} if needs_money else {}
+    counted = tuple(weights) if needs_money else REACHED_BY[reward]
+    linked = _Linked.of(outcomes, contacts, contact_decision, decided, window, counted)
+    if needs_money:
+        value, known = paid, closes
+        if reward in _NET_OF_COST and "cost_minor" in contacts:
+            value = value - _costs(contacts, contact_decision, len(decisions))
+        if weights:
+            harm = linked.outcome.map(weights).to_numpy(dtype=np.float64)
+            value = value - np.bincount(linked.decision, weights=harm, minlength=len(decisions))
+    else:
+        np.minimum.at(first, linked.decision, linked.occurred)
+        value = (first < _NEVER).astype(np.float64)
+        known = np.where(first < _NEVER, first, closes)
+    no_payment = no_outcome = np.zeros(len(decisions), dtype=bool)
+    if lost is not None:
+        open_to_doubt = mature & (needs_money | (value == 0))  # what a clean row proves no lost one can undo
+        if needs_money or reward == "paid":
+            group = group_of if attribution == "debtor" else None
+            no_payment = lost.may_have_paid(decisions["account_id"], decided, window, group) & open_to_doubt
+        if counted:
+            asked = contacts["contact_id"].isin(lost.outcomes["contact_id"]).to_numpy(dtype=bool)
+            decision_of = pd.DataFrame(
+                {"contact_id": contacts["contact_id"].to_numpy()[asked], "decision": contact_decision[asked]}
+            )
+            if lost_contacts is not None:
+                decision_of = pd.concat([decision_of, lost_contacts], ignore_index=True)
+            no_outcome = lost.may_have_happened(decision_of, decided, window, counted) & open_to_doubt
+    settled = mature & ~no_payment & ~no_outcome
+    return Rewards(
+        np.where(settled, value, np.nan),
+        np.where(settled, known, closes),
+        "amount" if needs_money else "binary",
+        int(no_payment.sum()),
+        int(no_outcome.sum()),
+    )
+
+
+def check_reward(
+    reward: str,
+    penalties: Mapping[str, float] | None,
+    attribution: str,
+    window_days: float,
+    tables: Collection[str],
+) -> None:
+    """Raise where a reward cannot be worked out from the tables that were given, or its options contradict each other.
+
+    Raises
+    ------
+    InvalidInput
+        Names the option and the mend.
     """
     if reward not in REACHED_BY and reward not in AMOUNTS:
         raise InvalidInput(
@@ -104,63 +180,79 @@ def reward_decisions(
         raise InvalidInput.in_column(
             "window_days", "must be positive", values=[window_days], mend="Give the days in which a response counts."
         )
-    window = round(window_days * DAY_US)
-    decided = _micros(decisions["decided_at"])
-    closes = decided + window
-    needs_money = reward in AMOUNTS
-    if needs_money and payments is None:
+    if reward in AMOUNTS and "payments" not in tables:
         raise InvalidInput(
             f"Reward {reward!r} needs the payments table.", column="payments", mend="Pass it, or reward a response."
         )
-    if outcomes is None and not needs_money and not (reward == "paid" and payments is not None):
+    if "outcomes" not in tables and reward not in AMOUNTS and not (reward == "paid" and "payments" in tables):
         raise InvalidInput(
             f"Reward {reward!r} needs the outcomes table.", column="outcomes", mend="Pass it, or reward='amount'."
         )
-    paid, first_paid = np.zeros(len(decisions)), np.full(len(decisions), _NEVER)
-    if payments is not None and (needs_money or reward == "paid"):
-        paid, first_paid = _payments(decisions, decided, payments, window, attribution, group_of, left_alone)
-    if needs_money:
-        value = paid
-        if reward == "amount" and "cost_minor" in contacts:
-            value = paid - _costs(contacts, contact_decision, len(decisions))
-        known = closes
-        kind: Literal["binary", "amount"] = "amount"
-    else:
-        first = first_paid
-        if outcomes is not None:
-            first = np.minimum(first, _first_outcome(outcomes, contacts, contact_decision, decided, window, reward))
-        value = (first < _NEVER).astype(np.float64)
-        known = np.where(first < _NEVER, first, closes)
-        kind = "binary"
-    mature = closes <= as_utc_us(as_of.to_pydatetime())
-    n_unknown = 0
-    if lost is not None and len(lost) and (needs_money or reward == "paid"):
-        group = group_of if attribution == "debtor" else None
-        unknown = lost.may_fall_in(decisions["account_id"], decided, window, group) & mature
-        unknown &= needs_money | (value == 0)
-        n_unknown = int(unknown.sum())
-        value, known = np.where(unknown, np.nan, value), np.where(unknown, closes, known)
-    return Rewards(np.where(mature, value, np.nan), np.where(mature, known, closes), kind, n_unknown)
+    _check_penalties(reward, penalties, tables)
 
 
-def _first_outcome(
-    outcomes: pd.DataFrame,
-    contacts: pd.DataFrame,
-    contact_decision: NDArray[np.int64],
-    decided: NDArray[np.int64],
-    window: int,
-    reward: str,
-) -> NDArray[np.int64]:
-    """Instant of the first outcome of each decision's contacts, in its window, that reaches the rung."""
-    first = np.full(len(decided), _NEVER, dtype=np.int64)
-    reached = outcomes.loc[outcomes["outcome"].isin(REACHED_BY[reward]).to_numpy(dtype=bool)]
-    contact = pd.Index(contacts["contact_id"]).get_indexer(pd.Index(reached["contact_id"]))
-    decision = np.where(contact >= 0, contact_decision[contact] if len(contact_decision) else -1, -1)
-    occurred = _micros(reached["occurred_at"])
-    after = occurred - decided[np.maximum(decision, 0)] if len(decided) else occurred
-    counts = (decision >= 0) & (after >= 0) & (after < window)
-    np.minimum.at(first, decision[counts], occurred[counts])
-    return first
+def _check_penalties(reward: str, penalties: Mapping[str, float] | None, tables: Collection[str]) -> None:
+    told = "penalties={'opt_out': 500, 'complaint': 2000} (--penalty opt_out=500 --penalty complaint=2000)"
+    if reward != "net_value":
+        if penalties:
+            raise InvalidInput.in_column(
+                "penalties", f"play no part in reward {reward!r}", values=penalties,
+                mend="Use reward='net_value' (--reward net_value), or leave the penalties out.",
+            )  # fmt: skip
+        return
+    if not penalties:
+        raise InvalidInput(
+            "Reward 'net_value' needs penalties: what a negative outcome weighs, in minor units.",
+            column="penalties",
+            mend=f"Pass {told}, or use reward='amount'.",
+        )
+    if unknown := [name for name in penalties if name not in PENALISED]:
+        raise InvalidInput.in_column(
+            "penalties", "name something that is no negative outcome", values=unknown,
+            mend=f"Use {' or '.join(PENALISED)}, e.g. {told}.",
+        )  # fmt: skip
+    for name, weight in penalties.items():
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise InvalidInput.in_column(
+                "penalties", f"must be minor units of 0 or more; that of {name!r} is not", values=[weight],
+                mend=f"Give what one weighs as a positive number, e.g. {told}.",
+            )  # fmt: skip
+    if "outcomes" not in tables and any(penalties.values()):
+        raise InvalidInput(
+            "Reward 'net_value' needs the outcomes table: they hold what is penalised.",
+            column="outcomes",
+            mend="Pass it, or use reward='amount'.",
+        )
+
+
+@dataclass(frozen=True)
+class _Linked:
+    """Clean outcomes of some kinds, each in the window of the decision that its contact carried out."""
+
+    decision: NDArray[np.int64]
+    occurred: NDArray[np.int64]
+    outcome: pd.Series
+
+    @classmethod
+    def of(
+        cls,
+        outcomes: pd.DataFrame | None,
+        contacts: pd.DataFrame,
+        contact_decision: NDArray[np.int64],
+        decided: NDArray[np.int64],
+        window: int,
+        kinds: Sequence[str],
+    ) -> _Linked:
+        nothing = np.zeros(0, dtype=np.int64)
+        if outcomes is None or not kinds or not len(contact_decision) or not len(decided):
+            return cls(nothing, nothing, pd.Series(dtype="str"))
+        held = outcomes.loc[outcomes["outcome"].isin(kinds).to_numpy(dtype=bool)]
+        contact = pd.Index(contacts["contact_id"]).get_indexer(pd.Index(held["contact_id"]))
+        decision = np.where(contact >= 0, contact_decision[contact], -1)
+        occurred = _micros(held["occurred_at"])
+        after = occurred - decided[np.maximum(decision, 0)]
+        counts = (decision >= 0) & (after >= 0) & (after < window)
+        return cls(decision[counts], occurred[counts], held["outcome"].loc[counts].astype("str"))
 
 
 def _payments(
