@@ -15,7 +15,7 @@ def evaluated(tmp_path_factory):
     """A strategy of the earlier half of a simulated log, evaluated and priced on the later half."""
     folder = tmp_path_factory.mktemp("evaluated")
     app, log = build_app(), folder / "log.parquet"
-    made = runner.invoke(app, ["simulate", "--out", str(folder), "--contacts", "1200", "--accounts", "60"])
+    made = runner.invoke(app, ["simulate", "--out", str(folder), "--contacts", "600", "--accounts", "20"])
     assert made.exit_code == 0, made.output
     middle = str(pd.read_parquet(log, columns=["sent_at"])["sent_at"].quantile(0.5))
     trained = runner.invoke(app, ["train", str(log), "--out", str(folder / "model"), "--until", middle, "--jobs", "1"])
