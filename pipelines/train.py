@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,8 @@ from recommender.strategy import ContactStrategy
 
 if TYPE_CHECKING:
     from pipelines.tuning_run import TunedRun
+    from recommender.learning.trees import ActionTrees
+    from recommender.learning.whole_log import BoostTrees
 
 LogFile = Annotated[Path, typer.Argument(help="Log as Parquet or CSV, with <file>.roles.json beside it.")]
 Factors = Annotated[list[str] | None, typer.Option("--factor", help="Action factor column; repeat for more.")]
@@ -64,6 +68,29 @@ def read_log(
     return feedback_from_file(path, roles)
 
 
+@contextmanager
+def boosted_on(dask: str | None, minutes: float, console: Console) -> Iterator[BoostTrees | None]:
+    """Who grows the boosted members: this process (None), or workers, who tell what they did."""
+    if dask is None:
+        yield None
+        return
+    from recommender.distributed import cluster  # an extra
+    from recommender.distributed.training import boost_on_cluster
+
+    grown: list[ActionTrees] = []
+    with cluster(dask) as client:
+
+        def boost(*rows: Any, rounds: int, **settings: Any) -> ActionTrees:
+            n, workers = len(rows[0]), len(client.nthreads())
+            console.print(f"boosting {rounds:,} rounds on {n:,} rows and {workers} workers", highlight=False)
+            grown.append(boost_on_cluster(client, *rows, rounds=rounds, deadline=60 * minutes, **settings))
+            return grown[-1]
+
+        yield boost
+    if not grown:
+        console.print("[yellow]nothing boosted on the cluster:[/] trees carry no weight in the blend", highlight=False)
+
+
 def run(
     log: LogFile,
     out: Annotated[Path, typer.Option(help="Directory of the saved strategy.")] = Path("models/strategy"),
@@ -89,6 +116,13 @@ def run(
     tune_rows: Annotated[int, typer.Option(help="Decisions that a trial learns from and is judged on.")] = 30_000,
     study: Annotated[Path | None, typer.Option(help="Journal of the search; default: OUT.study.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in the journal.")] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Boost on every row on a cluster: local, or the scheduler, e.g. tcp://10.0.0.5:8786."),
+    ] = None,
+    dask_minutes: Annotated[
+        float, typer.Option(min=0.1, help="After so long the workers are restarted and boosting begins anew.")
+    ] = 60.0,
     registry_uri: RegistryUri = DEFAULT_URI,
     artifacts: Artifacts = DEFAULT_ARTIFACTS,
     model: Model = DEFAULT_MODEL,
@@ -97,10 +131,13 @@ def run(
 
     With --register the parameters, metrics, data digest and model card are kept too, and the strategy becomes the
     challenger; what is served does not change. With --tune the trials of the search are kept as runs under it.
+    With --dask the boosted members see every decision of a long log, not the sample that the others learn from.
 
     Then: python -m pipelines evaluate LOG --strategy models/strategy, or promote --log LOG --by NAME
     """
     console = Console()
+    if dask is not None:
+        import recommender.distributed  # noqa: F401 - says at once, not after a search, that the extra is missing
     feedback = read_log(
         log,
         console,
@@ -136,14 +173,14 @@ def run(
             seed=seed,
             run_name=name,
         )
-    with console.status("Learning ..."):
+    with boosted_on(dask, dask_minutes, console) as boost, console.status("Learning ..."):
         strategy = ContactStrategy(
             policy=policy,  # type: ignore[arg-type]
             epsilon=epsilon,
             n_jobs=jobs,
             random_state=seed,
             tree_settings=None if tuned is None else tuned.result.settings,
-        ).fit(feedback)
+        ).fit(feedback, boost=boost)
     path = strategy.save(out)
     console.print(
         f"saved {path} (version {strategy.version_}); exploring gives up {strategy.exploration_cost_:.1%} of the "

@@ -26,6 +26,7 @@ from recommender.learning.compiled import Scored
 from recommender.learning.reward import RewardModel
 from recommender.learning.training_log import mature_sample, training_set_of
 from recommender.learning.tree_search import tree_settings
+from recommender.learning.whole_log import BoostTrees, WholeLog
 from recommender.policy import (
     check_eligible,
     epsilon_greedy,
@@ -110,8 +111,22 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.tree_settings = tree_settings
 
     # -- learn ---------------------------------------------------------------------------------------------------
-    def fit(self, log: LoggedFeedback, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn signature
+    def fit(
+        self,
+        log: LoggedFeedback,
+        y: None = None,  # noqa: ARG002 - scikit-learn signature
+        *,
+        boost: BoostTrees | None = None,
+    ) -> Self:
         """Learn from a log; immature rows count as contacts, not as failures.
+
+        Parameters
+        ----------
+        log : LoggedFeedback
+        y : None
+            Ignored.
+        boost : BoostTrees, optional
+            Grows the boosted members on every decision, beyond ``max_rows`` too, e.g. on a cluster.
 
         Raises
         ------
@@ -130,11 +145,15 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         training = training_set_of(mature, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
+        whole = None
+        if boost is not None:
+            every = mature_sample(log, None, self.random_state)
+            whole = WholeLog(training_set_of(every, self.history_), boost)
         self.reward_model_ = RewardModel().fit(
-            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees
+            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
         )
         self._settle_temperature(training.context, mature.eligible)
-        self.trained_on_ = describe_log(log, mature)
+        self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
         self.training_rows_ = row_keys(log)
         self.__dict__.pop("version_", None)
         return self

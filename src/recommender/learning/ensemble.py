@@ -37,6 +37,7 @@ from recommender.learning.stacking import (
     stack_weights,
 )
 from recommender.learning.trees import ActionTrees, TreeSettings
+from recommender.learning.whole_log import WholeRows
 from recommender.scoring.row_products import row_products
 
 __all__ = ["EnsembleReport", "RewardEnsemble"]
@@ -105,6 +106,7 @@ class RewardEnsemble:
         weight: Floats | None = None,
         order: Floats | None = None,
         tree_settings: TreeSettings | None = None,
+        whole: WholeRows | None = None,
     ) -> Self:
         """Fit members by folds, weigh them, fit them again on every row."""
         n = len(action)
@@ -181,6 +183,9 @@ class RewardEnsemble:
         self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
         self._weigh(rows, by_fold, folds, inverse_propensity, n_jobs)
+        for name, settings in tree_plans.items():
+            if whole is not None and self.weights[name] > 0:  # these rows are a sample: the trees served see them all
+                self.trees[name] = whole.grow(rows, settings, self.trees[name])
         self.report.drift = drift
         self.report.recent_share = 1.0 if recent is None else float(recent.mean())
         return self

@@ -16,12 +16,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
+from recommender.learning.amount_scale import TAIL, AmountScale
 from recommender.learning.compiled import CompiledReward
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import TreeSettings
+from recommender.learning.whole_log import WholeLog, WholeRows
 
 __all__ = ["RewardModel"]
 
@@ -29,7 +31,6 @@ _FORMAT = 2
 _CHUNK = 8_192
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50
-_TAIL = 0.005
 
 
 class RewardModel:
@@ -52,6 +53,7 @@ class RewardModel:
         n_jobs: int = 1,
         random_state: int = 0,
         tree_settings: TreeSettings | None = None,
+        whole: WholeLog | None = None,
     ) -> Self:
         """Learn from logged decisions.
 
@@ -63,6 +65,8 @@ class RewardModel:
         random_state : int
         tree_settings : TreeSettings, optional
             Settings of the boosted member of the event model, e.g. from tuning; the defaults adapt to the log.
+        whole : WholeLog, optional
+            The log that ``training`` is a sample of: boosted members that carry weight are grown on it in the end.
 
         Returns
         -------
@@ -90,10 +94,18 @@ class RewardModel:
             else:
                 inverse = None if training.propensity is None else 1.0 / training.propensity
                 self._parts["event"] = self._ensemble(
-                    X, training, event.astype(np.float64), None, inverse, "binomial", n_jobs, random_state
+                    X,
+                    training,
+                    event.astype(np.float64),
+                    None,
+                    inverse,
+                    "binomial",
+                    n_jobs,
+                    random_state,
+                    None if whole is None else whole.events(self._encoder, self._usual),
                 )
             if training.reward_kind == "amount" and event.any():
-                self._fit_amount(X, training, np.flatnonzero(event), n_jobs, random_state)
+                self._fit_amount(X, training, np.flatnonzero(event), n_jobs, random_state, whole)
             first = next(iter(self._parts.values()))
             self._evidence = EvidenceTable.fit(
                 first.designs["linear"].transform(X),
@@ -105,28 +117,31 @@ class RewardModel:
         return self
 
     def _fit_amount(
-        self, X: NDArray[np.float64], training: TrainingSet, rows: NDArray[np.int64], n_jobs: int, random_state: int
+        self,
+        X: NDArray[np.float64],
+        training: TrainingSet,
+        rows: NDArray[np.int64],
+        n_jobs: int,
+        random_state: int,
+        whole: WholeLog | None,
     ) -> None:
-        """What an event is worth: on the log where every amount is positive, else as it is with the tails cut."""
+        """What an event is worth."""
         amount = training.reward[rows] - self._usual[training.action[rows]]
         self._smear = float(amount.mean())
         if len(rows) < _FEWEST_AMOUNTS and self._parts:
             return
-        self._log_amount = bool((amount > 0).all())
-        if self._log_amount:
-            target, unit = np.log(amount), 1.0
-        else:
-            low, high = np.quantile(amount, [_TAIL, 1 - _TAIL])
-            target = np.clip(amount, low, high)
-            unit = float(target.std()) or 1.0
-        model = self._ensemble(X[rows], training, target / unit, rows, None, "gaussian", n_jobs, random_state)
+        scale = AmountScale.of(amount)
+        target, self._log_amount = scale.target(amount), scale.log
+        every = not self._parts
+        longer = None if whole is None else whole.amounts(self._encoder, self._usual, scale.target, every=every)
+        model = self._ensemble(X[rows], training, target, rows, None, "gaussian", n_jobs, random_state, longer)
         self._parts["amount"] = model
-        self._smear = unit
+        self._smear = scale.unit
         if self._log_amount:
             mean = model.scores(X[rows])[np.arange(len(rows)), training.action[rows]]
             # Duan's smearing: the mean of the exponential residuals, the largest residuals cut
             residual = target - mean
-            self._smear = float(np.exp(np.clip(residual, None, float(np.quantile(residual, 1 - _TAIL)))).mean())
+            self._smear = float(np.exp(np.clip(residual, None, float(np.quantile(residual, 1 - TAIL)))).mean())
 
     def _combine(self, event: NDArray[np.float64] | None, amount: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """Expected reward from the linear predictors of the parts."""
@@ -150,6 +165,7 @@ class RewardModel:
         family: Any,
         n_jobs: int,
         random_state: int,
+        whole: WholeRows | None,
     ) -> RewardEnsemble:
         part = slice(None) if rows is None else rows
         return RewardEnsemble().fit(
@@ -166,6 +182,7 @@ class RewardModel:
             random_state=random_state,
             order=None if training.order is None else training.order[part],
             tree_settings=self._tree_settings if family == "binomial" else None,
+            whole=whole,
         )
 
     def expected_reward(self, context: pd.DataFrame) -> NDArray[np.float64]:
