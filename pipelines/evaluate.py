@@ -73,7 +73,13 @@ def run(
     for position, name in enumerate(baseline or ["logging"]):
         other = ContactStrategy.load(name) if Path(name).is_dir() else name
         with console.status(f"Evaluating against {name} ..."):
-            report = evaluator.evaluate(trained, baseline=other, confidence=confidence, slices=slices or None)
+            report = evaluator.evaluate(
+                trained,
+                baseline=other,
+                estimators=None if position == 0 else (),  # the verdict needs the default estimator alone
+                confidence=confidence,
+                slices=slices if position == 0 else None,
+            )
         if position == 0:
             console.print(estimates_table(report, f"{strategy} on {log} ({len(feedback):,} decisions)"))
             if json_out is not None:

@@ -257,12 +257,13 @@ class OffPolicyEvaluator:
             allowed = eligible & (rule if rule.ndim == 1 else rule[self.rows])
             fallback = part.actions.no_contact_index
             barred = ~allowed.any(axis=1) if fallback is None else np.zeros(len(part), dtype=bool)
-            at = np.flatnonzero(~barred)
-            if not len(at):
+            if barred.all():
                 why = ("Refused: the rule leaves no action in any decision of this log, so nothing can be priced.",)
                 line = {"rule": name, "rows_touched": len(part), "verdict": "refused", "reasons": why}
                 priced.append(pd.DataFrame([line | {"rows_barred": len(part)}]))
                 continue
+            # Mostly no row is barred: then nothing is copied.
+            at = np.flatnonzero(~barred) if barred.any() else slice(None)
             line = price_of_rules(
                 policy[at],
                 {name: allowed[at]},

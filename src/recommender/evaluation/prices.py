@@ -37,7 +37,7 @@ def mask_policy(
         raise InvalidInput.in_column(
             "allowed", "must have the shape of the policy", values=[np.shape(allowed)], mend="Pass one cell an action."
         )
-    kept = np.where(allowed, action_probabilities, 0.0).astype(np.float64)
+    kept = np.where(allowed, action_probabilities, 0.0).astype(np.float64, copy=False)
     total = kept.sum(axis=1)
     empty = np.flatnonzero(total <= 0)
     if empty.size:
@@ -55,7 +55,8 @@ def mask_policy(
                 )
             kept[empty] = np.asarray(allowed)[empty] / count[:, None]
         total = kept.sum(axis=1)
-    return np.asarray(kept / total[:, None], dtype=np.float64)
+    kept /= total[:, None]
+    return kept
 
 
 def price_of_rules(
@@ -90,7 +91,9 @@ def price_of_rules(
     rows = []
     for name, allowed in rules.items():
         masked = mask_policy(action_probabilities, allowed, fallback=fallback)
-        moved = 0.5 * np.abs(masked - action_probabilities).sum(axis=1)
+        apart = masked - action_probabilities
+        moved = 0.5 * np.abs(apart, out=apart).sum(axis=1)
+        del apart
         report = evaluate(
             action_probabilities=action_probabilities,
             baseline_probabilities=masked,
