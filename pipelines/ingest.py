@@ -54,9 +54,13 @@ def run(
     actions: Annotated[
         Path | None, typer.Option(help="JSON with the action space, e.g. the <log>.roles.json of an earlier log.")
     ] = None,
-    reward: Annotated[str, typer.Option(help="A rung of the ladder, response, amount or amount_gross.")] = (
+    reward: Annotated[str, typer.Option(help="A rung of the ladder, response, amount, amount_gross or net_value.")] = (
         "right_party_contact"
     ),
+    penalty: Annotated[
+        list[str] | None,
+        typer.Option(help="With --reward net_value: minor units a negative outcome weighs, e.g. opt_out=500; repeat."),
+    ] = None,
     window_days: Annotated[float, typer.Option(min=0.0, help="Attribution window.")] = 14.0,
     attribution: Annotated[str, typer.Option(help="account, debtor or last_contact.")] = "account",
     as_of: Annotated[
@@ -91,7 +95,14 @@ def run(
     Then: python -m pipelines doctor LOG, python -m pipelines train LOG
     """
     console = Console()
+    penalties = read_penalties(penalty)
     if from_log is not None:
+        if penalties:
+            raise InvalidInput(
+                "--penalty weighs in logs from raw tables only.",
+                column="penalty",
+                mend="Leave it out, or give --contacts, --outcomes and --payments instead of --from-log.",
+            )
         ingest_decisions(
             from_log,
             out,
@@ -118,6 +129,7 @@ def run(
         no_contact=no_contact,
         quarantine=quarantine or out.with_name(out.name + ".quarantine"),
         reward=reward,
+        penalties=penalties,
         window_days=window_days,
         attribution=attribution,  # type: ignore[arg-type]
         as_of=as_of or datetime.now(UTC),
@@ -152,6 +164,7 @@ def prepare_from_sources(
     currency: str | None = None,
     snapshot: Literal["leave_out", "trust"] = "leave_out",
     keep: Sequence[str] = (),
+    penalties: Mapping[str, float] | None = None,
 ) -> tuple[PreparedLog, Path | None]:
     """Read the tables one after the other, prepare the log and write the quarantine."""
     if sources.get("contacts") is None:
@@ -189,6 +202,7 @@ def prepare_from_sources(
             snapshot=snapshot,
             static=(),
             keep=keep,
+            penalties=penalties,
         )
     if had_sets:
         log.report.notes.append(
@@ -335,6 +349,27 @@ def _parse_factor(text: str) -> tuple[str, list[Any]]:
         return name, list(range(int(first), int(last) + 1))
     listed = [level.strip() for level in levels.split(",")]
     return name, [int(level) for level in listed] if all(level.isdigit() for level in listed) else listed
+
+
+def read_penalties(given: Sequence[str] | None) -> dict[str, float] | None:
+    """Minor units by outcome, from ``opt_out=500`` and the like; None where none was given."""
+    penalties: dict[str, float] = {}
+    for text in given or ():
+        name, _, number = (part.strip() for part in text.partition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            raise InvalidInput(
+                f"--penalty {text!r} names no outcome with its minor units.",
+                column="penalty",
+                mend="Write --penalty opt_out=500 --penalty complaint=2000.",
+            ) from None
+        if name in penalties:
+            raise InvalidInput(
+                f"--penalty {name} is given twice.", column="penalty", mend="Give one number for each outcome."
+            )
+        penalties[name] = weight
+    return penalties or None
 
 
 def _frequent(column: pd.Series) -> list[Any]:

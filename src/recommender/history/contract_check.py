@@ -304,13 +304,20 @@ def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> No
 
 def _check_key(read: pd.DataFrame, contract: Contract, faults: Faults) -> None:
     """Exact repeats keep one row; rows that share a key and differ all go, since nobody can tell which is right."""
-    content = [name for name in read.columns if name != "_position"]
-    id_column = f"{contract.table.removesuffix('s')}_id"
-    own_id = id_column in read.columns and contract.whole_row_key
-    key = [id_column] if own_id else [name for name in contract.key if name in read.columns]
-    if contract.whole_row_key and not own_id:
-        key = [name for name in contract.names if name in read.columns]
     good = np.flatnonzero(~faults.bad)
+    if not contract.whole_row_key:
+        _check_shared(read, [name for name in contract.key if name in read.columns], good, faults)
+        return
+    id_column = f"{contract.table.removesuffix('s')}_id"
+    if id_column in read.columns:  # rows without their own id are told apart by what they say
+        missing = cells.read_ids(read[id_column])[1][good]
+        _check_shared(read, [id_column], good[~missing], faults)
+        good = good[missing]
+    _check_shared(read, [name for name in contract.names if name in read.columns], good, faults)
+
+
+def _check_shared(read: pd.DataFrame, key: list[str], good: NDArray[np.int64], faults: Faults) -> None:
+    content = [name for name in read.columns if name != "_position"]
     shared = _sharing(read, key, good)
     if not shared.size:
         return

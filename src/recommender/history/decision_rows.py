@@ -79,16 +79,18 @@ def link_lost_contacts(
 ) -> pd.DataFrame:
     """Contacts in quarantine that have an outcome, and the row of each decision that one may have carried out.
 
-    By ``decision_id``; where no contact has one, its instant and channel are in doubt too: any decision of the account
-    to contact it may be meant.
+    By ``decision_id``; where no contact has one, or it names none of the table, any decision of the account to contact
+    it may be meant: of such a contact, the instant and the channel are in doubt too.
     """
-    nothing = pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in ("contact_id", "decision")})
-    if raw.lost is None or not len(raw.lost.contacts) or raw.frame("decisions") is None:
-        return nothing
-    by = "decision_id" if _names_decisions(sent) else "account_id"
-    near = rows[by].isin(raw.lost.contacts[by]).to_numpy(dtype=bool) & ~(left_alone & (by == "account_id"))
-    own = pd.DataFrame({by: rows[by].to_numpy()[near], "decision": np.flatnonzero(near)})
-    return raw.lost.contacts.merge(own, on=by)[["contact_id", "decision"]].drop_duplicates(ignore_index=True)
+    pairs = [pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in ("contact_id", "decision")})]
+    if raw.lost is not None and len(raw.lost.contacts) and raw.frame("decisions") is not None:
+        contacts = raw.lost.contacts
+        loose = contacts["astray"] | (not _names_decisions(sent))
+        for by, lost in (("decision_id", contacts.loc[~loose]), ("account_id", contacts.loc[loose])):
+            near = rows[by].isin(lost[by]).to_numpy(dtype=bool) & ~(left_alone & (by == "account_id"))
+            own = pd.DataFrame({by: rows[by].to_numpy()[near], "decision": np.flatnonzero(near)})
+            pairs.append(lost.merge(own, on=by)[["contact_id", "decision"]])
+    return pd.concat(pairs, ignore_index=True).drop_duplicates(ignore_index=True)
 
 
 def _names_decisions(sent: pd.DataFrame) -> bool:

@@ -197,7 +197,11 @@ def _agree_on_ids(raw: RawTables) -> None:
             if dtypes and all(pd.api.types.is_integer_dtype(dtype) for dtype in dtypes):
                 whole.add(name)
         if not all(name in whole for name, _ in holders):
-            columns = [column.astype("str").where(column.notna()) for column in columns]
+            # Text stays as it is: a copy of the ids of every table was the peak of long logs.
+            columns = [
+                column if isinstance(column.dtype, pd.StringDtype) else column.astype("str").where(column.notna())
+                for column in columns
+            ]
         ids, codes = code_ids(columns)
         del columns
         pa.default_memory_pool().release_unused()

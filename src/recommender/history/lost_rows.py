@@ -32,7 +32,8 @@ class LostRows:
     outcomes : DataFrame
         ``contact_id``, the span, and ``outcome``: missing where the word cannot be told.
     contacts : DataFrame
-        Contacts of such outcomes that are in quarantine themselves: ``contact_id``, ``account_id``, ``decision_id``.
+        Contacts of such outcomes that are in quarantine themselves: ``contact_id``, ``account_id``, ``decision_id``,
+        and ``astray``: the decision they name is not in the decisions table.
     n_orphans : int
         Quarantined outcomes that name no contact of the contacts table: whose they are nobody can tell.
     """
@@ -48,8 +49,7 @@ class LostRows:
         payments = _lost(tables, raw_codes, "payments", "account_id")
         outcomes = _lost(tables, raw_codes, "outcomes", "contact_id")
         known = np.zeros(len(outcomes), dtype=bool)
-        contacts = pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in ("contact_id", "account_id")})
-        contacts["decision_id"] = contacts["contact_id"]
+        contacts = pd.DataFrame(columns=["contact_id", "account_id", "decision_id"], dtype=np.int64)
         if len(outcomes) and "contacts" in tables:
             known = np.isin(outcomes["contact_id"], raw_codes["contacts", "contact_id"])
             # A repeat is left in: it says the same as its first copy.
@@ -58,6 +58,8 @@ class LostRows:
             contacts = pd.DataFrame({name: -1 if codes is None else codes[bad] for name, codes in held.items()})
             clean = contacts["contact_id"].isin(tables["contacts"].frame["contact_id"])
             contacts = contacts.loc[~clean & contacts["contact_id"].isin(outcomes["contact_id"])]
+        decided = raw_codes.get(("decisions", "decision_id"), np.zeros(0, dtype=np.int64))
+        contacts["astray"] = (contacts["decision_id"] >= 0) & ~np.isin(contacts["decision_id"], decided)
         known &= outcomes["contact_id"].to_numpy() >= 0
         return cls(
             payments.loc[payments["account_id"] >= 0].reset_index(drop=True),
