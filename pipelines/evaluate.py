@@ -61,6 +61,12 @@ def run(
     trained = ContactStrategy.load(strategy)
     slices = {name: feedback.context[name].to_numpy() for name in slice_by or []}
     evaluator = OffPolicyEvaluator(feedback)
+    if trained.trained_on_["digest"] == feedback.digest:
+        console.print(
+            "trained on this very log: refitted by folds of debtors, once, which takes about two trainings; a later "
+            "log (or train --until and evaluate --since) needs none",
+            highlight=False,
+        )
     prices = None
     if price_of_rules or pack:
         rules = lever_masks(feedback.actions) if price_of_rules else {}
