@@ -76,13 +76,14 @@ def random_tables(seed, faults=0.3):
         name, account = f"x{i}", f"a{i % 12}"
         row = {"decision_id": name, "account_id": account, "decided_at": cell(decided), "propensity": 0.5}
         tables["decisions"].append(row | {"channel": None if alone else "sms", "hour": None if alone else 9})
-        truth[name] = {"account": account, "decided": decided, "cost": 0, "clean": [], "lost": []}
+        truth[name] = {"account": account, "decided": decided, "cost": 0, "costly": False, "clean": [], "lost": []}
         for k in range(0 if alone else rng.choice([1, 1, 2])):
             sent, contact, broken = decided + timedelta(hours=1 + k), f"c{i}_{k}", rng.random() < faults / 3
             told = {"contact_id": contact, "account_id": account, "decision_id": name, "sent_at": cell(sent)}
             cost = rng.choice([3, 7])
             tables["contacts"].append(told | {"channel": "fax" if broken else "sms", "cost_minor": cost})
-            truth[name]["cost"] += 0 if broken else cost
+            truth[name]["cost"] += cost
+            truth[name]["costly"] |= broken
             for _ in range(rng.choice([0, 1, 1, 2])):
                 number += 1
                 at, word = sent + timedelta(hours=rng.randrange(24 * 20)), rng.choice(WORDS)
@@ -179,7 +180,7 @@ def test_net_value_row_by_row(seed, faults):
             if word in PENALTIES and in_window(decision, at):
                 value -= PENALTIES[word]
                 harmed += 1
-        known = decision["decided"] + WINDOW <= AS_OF and not doubtful(decision, PENALTIES)
+        known = decision["decided"] + WINDOW <= AS_OF and not doubtful(decision, PENALTIES) and not decision["costly"]
         want[name] = value if known else math.nan
     same(rewards(log), want)
     assert harmed > 3
@@ -189,6 +190,9 @@ def test_net_value_row_by_row(seed, faults):
     assert len(alone) > 3
     assert all(want[name] == gross[name] for name in alone)
     assert (log.report.n_unknown_outcomes > 0) == (faults > 0)
+    costly = sum(one["costly"] and one["decided"] + WINDOW <= AS_OF for one in truth.values())
+    assert log.report.n_unknown_costs == log.report.to_dict()["unknown_for_quarantined_contacts"] == costly
+    assert any("what it cost" in note for note in log.report.notes) == (costly > 0)
     if not faults:
         counts = {
             name: [sum(word == name and in_window(one, at) for word, at in one["clean"]) for one in truth.values()]

@@ -66,6 +66,27 @@ def test_the_rest_is_used_as_without_faults(simulated, faulty):
     pd.testing.assert_frame_equal(rest[columns], straight.loc[rest.index, columns])
 
 
+@pytest.mark.parametrize("reward", ["response", "delivered", "paid", "net_value"])
+def test_no_fault_turns_a_reward_into_another(simulated, faulty, reward):
+    """A reward that is known in spite of the faults is that of the clean tables; the others are counted as unknown."""
+
+    def log(tables):
+        penalties = {"opt_out": 500, "complaint": 2000} if reward == "net_value" else None
+        told = {"actions": simulated.actions, "as_of": simulated.as_of, "reward": reward, "penalties": penalties}
+        return build_feedback(*tables.values(), **told)
+
+    spoilt = log(faulty.tables)
+    found = spoilt.frame.set_index("decision_id")["reward"]
+    want = log(simulated.to_dict()).frame.set_index("decision_id")["reward"].loc[found.index]
+    lost = want.notna() & found.isna()
+    report = spoilt.report
+    counted = (report.n_unknown_outcomes, report.n_unknown_payments, report.n_unknown_costs)
+    assert (report.n_unknown_costs > 0) == (reward == "net_value")
+    assert max(counted) <= lost.sum() <= sum(counted)
+    assert lost.sum() < 0.2 * want.notna().sum()
+    pd.testing.assert_series_equal(found[~lost], want[~lost])
+
+
 def contacts(**columns):
     held = {"contact_id": ["c1", "c2"], "account_id": ["a", "b"], "sent_at": ["2026-05-01T10:00:00Z"] * 2}
     return pd.DataFrame(held | {"channel": ["call", "sms"], "tone": ["firm", "firm"]} | columns)

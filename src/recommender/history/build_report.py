@@ -40,6 +40,8 @@ class BuildReport:
         Rewards that are unknown because a payment that could count lies in quarantine.
     n_unknown_outcomes : int
         Rewards that are unknown because an outcome that could count lies in quarantine; some may be in both.
+    n_unknown_costs : int
+        Rewards net of cost that are unknown because a contact of the decision lies in quarantine.
     n_orphan_outcomes : int
         Quarantined outcomes that name no contact of the contacts table, so that nobody can tell whose they are.
     """
@@ -55,6 +57,7 @@ class BuildReport:
     n_mature: int = 0
     n_unknown_payments: int = 0
     n_unknown_outcomes: int = 0
+    n_unknown_costs: int = 0
     n_orphan_outcomes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class BuildReport:
             "mature": self.n_mature,
             "unknown_for_quarantined_payments": self.n_unknown_payments,
             "unknown_for_quarantined_outcomes": self.n_unknown_outcomes,
+            "unknown_for_quarantined_contacts": self.n_unknown_costs,
             "orphan_outcomes": self.n_orphan_outcomes,
         }
 
@@ -95,7 +99,7 @@ def report_of(
     report = BuildReport(
         raw.counts(), reasons, left_out, families, raw.notes, raw.currency, single,
         len(rewards.reward), int((~np.isnan(rewards.reward)).sum()), rewards.n_unknown_payments,
-        rewards.n_unknown_outcomes, 0 if raw.lost is None else raw.lost.n_orphans,
+        rewards.n_unknown_outcomes, rewards.n_unknown_costs, 0 if raw.lost is None else raw.lost.n_orphans,
     )  # fmt: skip
     _note_missing(report, given, with_propensity)
     _note_lost(report)
@@ -112,6 +116,11 @@ def _note_lost(report: BuildReport) -> None:
         report.notes.append(
             f"{report.n_unknown_outcomes:,} rewards are unknown: an outcome of the decision's contact that may count "
             "in the window lies in quarantine. Mend the outcomes (or their contacts) to use these decisions."
+        )
+    if report.n_unknown_costs:
+        report.notes.append(
+            f"{report.n_unknown_costs:,} rewards are unknown: a contact that may have carried out the decision lies in "
+            "quarantine, and so does what it cost. Mend the contacts, or use reward='amount_gross'."
         )
     if report.n_orphan_outcomes:
         report.notes.append(

@@ -42,8 +42,8 @@ class CheckedTable:
     text_dtypes : dict of str to dtype
         Dtype of text columns that are held as categories.
     told_at : Series or None
-        Instant of every row as far as it can be told, quarantined rows included (payments and outcomes only); NaT where
-        it cannot. Let go of once the tables are checked, like the next two.
+        Instant of every row as far as it can be told, quarantined rows included (contacts, outcomes, payments); NaT
+        where it cannot. Let go of once the tables are checked, like the next two.
     naive : ndarray of bool or None
         Where ``told_at`` lacked its offset and was read as UTC.
     told_outcome : Series or None
@@ -222,7 +222,7 @@ def _read(
                       "Correct the instant, or move as_of if the table is newer.")  # fmt: skip
             missing = np.asarray(instants.values.isna().to_numpy(dtype=bool))
             read = {name: instants.values}
-            if checked.contract.table in ("payments", "outcomes"):
+            if checked.contract.table in ("contacts", "outcomes", "payments"):
                 checked.told_at, checked.naive = instants.told(given).mask(future), instants.naive
         case "date":
             dates, wrong = cells.read_dates(given)

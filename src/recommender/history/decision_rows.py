@@ -77,10 +77,10 @@ def link_contacts(raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, action
 def link_lost_contacts(
     raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, left_alone: NDArray[np.bool_]
 ) -> pd.DataFrame:
-    """Contacts in quarantine that have an outcome, and the row of each decision that one may have carried out.
+    """Contacts in quarantine, and the row of each decision that one may have carried out.
 
-    By ``decision_id``; where no contact has one, or it names none of the table, any decision of the account to contact
-    it may be meant: of such a contact, the instant and the channel are in doubt too.
+    By ``decision_id``; where no contact has one, or it names none of the table, any decision to contact the account in
+    the 48 hours before may be meant, for the channel is in doubt as well (and before any time, if the instant is).
     """
     pairs = [pd.DataFrame({name: np.zeros(0, dtype=np.int64) for name in ("contact_id", "decision")})]
     if raw.lost is not None and len(raw.lost.contacts) and raw.frame("decisions") is not None:
@@ -89,7 +89,12 @@ def link_lost_contacts(
         for by, lost in (("decision_id", contacts.loc[~loose]), ("account_id", contacts.loc[loose])):
             near = rows[by].isin(lost[by]).to_numpy(dtype=bool) & ~(left_alone & (by == "account_id"))
             own = pd.DataFrame({by: rows[by].to_numpy()[near], "decision": np.flatnonzero(near)})
-            pairs.append(lost.merge(own, on=by)[["contact_id", "decision"]])
+            found = lost.merge(own, on=by)
+            if by == "account_id":
+                decided = rows["decided_at"].iloc[found["decision"]].dt.as_unit("us").astype("int64").to_numpy()
+                late = decided + _LONGEST_DELAY // pd.Timedelta(microseconds=1) < found["earliest"].to_numpy()
+                found = found.loc[~late & (found["latest"].to_numpy() >= decided)]
+            pairs.append(found[["contact_id", "decision"]])
     return pd.concat(pairs, ignore_index=True).drop_duplicates(ignore_index=True)
 
 

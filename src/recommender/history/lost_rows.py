@@ -1,4 +1,4 @@
-"""Payments and outcomes in quarantine: where one may have counted, nothing is taken for certain."""
+"""Payments, outcomes and contacts in quarantine: where one may have counted, nothing is taken for certain."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class LostRows:
     outcomes : DataFrame
         ``contact_id``, the span, and ``outcome``: missing where the word cannot be told.
     contacts : DataFrame
-        Contacts of such outcomes that are in quarantine themselves: ``contact_id``, ``account_id``, ``decision_id``,
-        and ``astray``: the decision they name is not in the decisions table.
+        ``contact_id``, ``account_id``, ``decision_id``, the span, and ``astray``: the decision that the contact names
+        is not in the decisions table.
     n_orphans : int
         Quarantined outcomes that name no contact of the contacts table: whose they are nobody can tell.
     """
@@ -49,22 +49,16 @@ class LostRows:
         payments = _lost(tables, raw_codes, "payments", "account_id")
         outcomes = _lost(tables, raw_codes, "outcomes", "contact_id")
         known = np.zeros(len(outcomes), dtype=bool)
-        contacts = pd.DataFrame(columns=["contact_id", "account_id", "decision_id"], dtype=np.int64)
         if len(outcomes) and "contacts" in tables:
             known = np.isin(outcomes["contact_id"], raw_codes["contacts", "contact_id"])
-            # A repeat is left in: it says the same as its first copy.
-            bad = np.flatnonzero(tables["contacts"].faults.bad)
-            held = {name: raw_codes.get(("contacts", name)) for name in contacts}
-            contacts = pd.DataFrame({name: -1 if codes is None else codes[bad] for name, codes in held.items()})
-            clean = contacts["contact_id"].isin(tables["contacts"].frame["contact_id"])
-            contacts = contacts.loc[~clean & contacts["contact_id"].isin(outcomes["contact_id"])]
+        contacts = _lost(tables, raw_codes, "contacts", "contact_id", "account_id", "decision_id")
         decided = raw_codes.get(("decisions", "decision_id"), np.zeros(0, dtype=np.int64))
         contacts["astray"] = (contacts["decision_id"] >= 0) & ~np.isin(contacts["decision_id"], decided)
         known &= outcomes["contact_id"].to_numpy() >= 0
         return cls(
             payments.loc[payments["account_id"] >= 0].reset_index(drop=True),
             outcomes.loc[known].reset_index(drop=True),
-            contacts.drop_duplicates(ignore_index=True),
+            contacts,
             int((~known).sum()),
         )
 
@@ -98,12 +92,13 @@ def _lost(
     tables: Mapping[str, CheckedTable],
     raw_codes: Mapping[tuple[str, str], NDArray[np.int64]],
     table: str,
-    whose: str,
+    *ids: str,
 ) -> pd.DataFrame:
     """Quarantined rows of a table: whose they are, and as far as they can be told, their instant and outcome."""
     checked = tables.get(table)
     if checked is None or checked.told_at is None or checked.naive is None:
-        return pd.DataFrame({whose: np.zeros(0, dtype=np.int64), "earliest": 0, "latest": 0, "outcome": None})
+        nothing = pd.DataFrame(columns=[*ids, "earliest", "latest"], dtype=np.int64)
+        return nothing.assign(outcome=None)
     faults = checked.faults.frame()
     faults = faults.loc[faults["rule"] != "duplicate_row"]
     rows = faults["row"].to_numpy(dtype=np.int64)
@@ -111,8 +106,9 @@ def _lost(
     known = told.notna().to_numpy(dtype=bool) & ~faults["rule"].isin(_NO_INSTANT).to_numpy(dtype=bool)
     instant = told.dt.as_unit("us").astype("int64").to_numpy()
     slack = np.where(checked.naive[rows], _WIDEST_OFFSET_US, 0)
-    columns: dict[str, Any] = {
-        whose: raw_codes[table, whose][rows],
+    held = {name: raw_codes.get((table, name)) for name in ids}
+    columns: dict[str, Any] = {name: -1 if codes is None else codes[rows] for name, codes in held.items()}
+    columns |= {
         "earliest": np.where(known, instant - slack, -_EVER),
         "latest": np.where(known, instant + slack, _EVER),
         "outcome": None if checked.told_outcome is None else checked.told_outcome.iloc[rows].to_numpy(dtype=object),

@@ -48,9 +48,9 @@ class Rewards:
     known_us : ndarray of int64 of shape (n_decisions,)
         When the reward was known: at the first outcome that earns it, else when the window closes.
     kind : {"binary", "amount"}
-    n_unknown_payments, n_unknown_outcomes : int
-        Decisions whose window had closed, but whose reward is NaN since a payment (an outcome) that may count is in
-        quarantine; some may be both.
+    n_unknown_payments, n_unknown_outcomes, n_unknown_costs : int
+        Decisions whose window had closed, but whose reward is NaN since a payment (an outcome, a contact with its cost)
+        that may count is in quarantine; some may be several.
     """
 
     reward: NDArray[np.float64]
@@ -58,6 +58,7 @@ class Rewards:
     kind: Literal["binary", "amount"]
     n_unknown_payments: int = 0
     n_unknown_outcomes: int = 0
+    n_unknown_costs: int = 0
 
 
 def reward_decisions(
@@ -128,7 +129,7 @@ def reward_decisions(
         np.minimum.at(first, linked.decision, linked.occurred)
         value = (first < _NEVER).astype(np.float64)
         known = np.where(first < _NEVER, first, closes)
-    no_payment = no_outcome = np.zeros(len(decisions), dtype=bool)
+    no_payment = no_outcome = no_cost = np.zeros(len(decisions), dtype=bool)
     if lost is not None:
         open_to_doubt = mature & (needs_money | (value == 0))  # what a clean row proves no lost one can undo
         if needs_money or reward == "paid":
@@ -142,13 +143,16 @@ def reward_decisions(
             if lost_contacts is not None:
                 decision_of = pd.concat([decision_of, lost_contacts], ignore_index=True)
             no_outcome = lost.may_have_happened(decision_of, decided, window, counted) & open_to_doubt
-    settled = mature & ~no_payment & ~no_outcome
+    if lost_contacts is not None and reward in _NET_OF_COST and "cost_minor" in contacts:
+        no_cost = mature & np.isin(np.arange(len(decisions)), lost_contacts["decision"])
+    settled = mature & ~no_payment & ~no_outcome & ~no_cost
     return Rewards(
         np.where(settled, value, np.nan),
         np.where(settled, known, closes),
         "amount" if needs_money else "binary",
         int(no_payment.sum()),
         int(no_outcome.sum()),
+        int(no_cost.sum()),
     )
 
 
