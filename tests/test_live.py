@@ -4,6 +4,7 @@ import datetime as dt
 import random
 import string
 import warnings
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -177,6 +178,20 @@ def test_the_seed_rules_decide_alike_with_and_without_frames():
     """The same before anything is learnt."""
     compared, left = differences(SeedStrategy(default_actions(range(7, 21))), 11, 20)
     assert compared > left
+
+
+def test_a_log_without_account_ids_still_draws_by_account(strategy, simulated_log):
+    """No account role was learnt: the dispatched action hangs on the account id, not on its place in the request."""
+    nameless = copy(strategy)
+    nameless.names_ = {**strategy.names_, "account": None}
+    nameless.__dict__["version_"] = strategy.version_
+    accounts = simulated_log.context.head(40).assign(account_id=[f"A{i}" for i in range(40)])
+    asked = {"top_k": 1, "as_of": dt.datetime(2026, 11, 20, 15, tzinfo=dt.UTC), "seed": 3}
+    forward = nameless.recommend(accounts, **asked).set_index("account")
+    backward = nameless.recommend(accounts[::-1].reset_index(drop=True), **asked).set_index("account")
+    factors = list(strategy.actions_.factors)
+    pd.testing.assert_frame_equal(forward[factors], backward.loc[forward.index, factors])
+    assert len(forward[factors].drop_duplicates()) > 1
 
 
 @pytest.mark.proof

@@ -171,9 +171,9 @@ class LiveDecider:
         moment = _moment(as_of)
         strategy = self.strategy
         draws_nothing = not explore or strategy.policy == "greedy"
-        name = strategy.names_.get("account")
-        ids: Any = range(len(rows)) if name is None else [row.get(name) for row in rows]
-        if name is not None and not all(isinstance(one, str) for one in ids):
+        name = strategy.names_.get("account") or "account_id"  # as recommendation_frame draws
+        ids: Any = [row.get(name) for row in rows]
+        if not all(isinstance(one, str) for one in ids):
             if any(name in row for row in rows):
                 raise NotCovered("account_id")
             ids = range(len(rows))
@@ -186,7 +186,7 @@ class LiveDecider:
         else:
             present = set().union(*(row.keys() for row in rows))
             missing = tuple(column for column in self._context.names if column not in present)
-            X = self._context.matrix(rows, contacts, as_of, name)
+            X = self._context.matrix(rows, contacts, as_of, strategy.names_.get("account"))
             scored = strategy.reward_model_.compiled.score(X)
             rewards = strategy.served_rewards(scored)
             probabilities = strategy.served_probabilities(rewards, allowed.mask)

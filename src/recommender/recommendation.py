@@ -122,8 +122,9 @@ def recommendation_frame(
 ) -> pd.DataFrame:
     """Rank the actions of a chunk of accounts; see :meth:`ContactStrategy.recommend` for the columns."""
     actions = strategy.actions_
-    name = strategy.names_.get("account")
-    known = name is not None and name in accounts.columns
+    # A log without account ids names no column; API, batch and replay still have to draw alike for the same account.
+    name = strategy.names_.get("account") or "account_id"
+    known = name in accounts.columns
     ids: Any = accounts[name].array if known else np.arange(first_row, first_row + len(accounts))
     draws_nothing = not explore or strategy.policy == "greedy"
     numbers = None if draws_nothing else dispatch_numbers(ids, moment.text, strategy.version_, seed)

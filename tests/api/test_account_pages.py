@@ -205,9 +205,14 @@ def test_an_account_without_a_legal_contact_says_what_stops_it(browser):
     assert "no contact while" in browser.get("/en/decision?account=STOPPED").text
 
 
-def test_the_trace_counts_down_and_names_rules(browser, listed, contacted):
+def test_the_trace_counts_down_and_names_rules(browser, listed):
     """Steps lead from all actions to one; rules carry law or house policy; JSON says the same."""
-    account = next(row for row in listed if row["account_id"] == contacted)
+
+    def stopped_something(row):
+        return browser.get(f"/en/decision.json?account={row['account_id']}").json()["rules"]
+
+    account = next(row for row in listed if row["channel"] and row["decision_id"] and stopped_something(row))
+    contacted = account["account_id"]
     for query in (f"account={contacted}", f"id={account['decision_id']}"):
         page = tables(browser.get(f"/en/decision?{query}"))
         left = [int(row[1].replace(",", "")) for row in page["steps"][1:]]
@@ -215,10 +220,10 @@ def test_the_trace_counts_down_and_names_rules(browser, listed, contacted):
         assert left[-1] == 1
         told = browser.get(f"/en/decision.json?{query}").json()
         assert [step["left"] for step in told["steps"]] == left
-        assert {rule["rule"] for rule in told["rules"]} == {row[0].split(" ")[0] for row in page["rules"][1:]}
         assert told["account_id"] == contacted
-        assert told["replay"] in ("same", "differs")
-        assert told["rules"]
+        assert told["replay"] in ("same", "differs", "live"), (told, query)
+        assert told["rules"], (told, query)
+        assert {rule["rule"] for rule in told["rules"]} == {row[0].split(" ")[0] for row in page["rules"][1:]}
     assert browser.get("/en/decision?id=nothing").status_code == 404
 
 

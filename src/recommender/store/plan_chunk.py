@@ -6,7 +6,6 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,7 +101,6 @@ def plan_chunk(
     -------
     PlannedChunk
     """
-    model = _drawing_by_account(model)
     frame = inputs.accounts
     if order.packs is None and "packs" not in frame.columns and "country" in frame.columns:
         frame = frame.assign(packs=_packs_by_place(frame))
@@ -161,16 +159,6 @@ def plan_chunk(
     }
     schema = plan_schema(ranked, model.actions_)
     return PlannedChunk(_arrow(ranked, schema), summary)
-
-
-def _drawing_by_account(model: ContactStrategy | SeedStrategy) -> ContactStrategy | SeedStrategy:
-    """A model of a log without account ids draws by the row, which would be the row of the chunk: give it the ids."""
-    if model.names_.get("account") is not None:
-        return model
-    known = copy(model)
-    known.names_ = {**model.names_, "account": "account_id"}
-    known.__dict__["version_"] = model.version_
-    return known
 
 
 def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
