@@ -91,6 +91,8 @@ def run(
             if json_out is not None:
                 json_out.parent.mkdir(parents=True, exist_ok=True)
                 told = report.to_dict() | {"subject": subject(log, strategy, name)}
+                if prices is not None:
+                    told["prices"] = json.loads(prices.to_json(orient="records"))  # NaN becomes null
                 json_out.write_text(json.dumps(told, indent=2, ensure_ascii=False), encoding="utf-8")
             if html_out is not None:
                 html_out.parent.mkdir(parents=True, exist_ok=True)

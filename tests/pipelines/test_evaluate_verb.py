@@ -1,5 +1,7 @@
 """The verb evaluate on files: what it prints, prices and writes."""
 
+import json
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -34,13 +36,17 @@ def test_evaluate_tells_the_cost_of_exploring(evaluated):
     assert f"exploring gives up {share:.1%} of the modelled gain" in told
 
 
-def test_every_lever_and_pack_is_priced_on_screen_and_page(evaluated):
-    """Each channel, block of hours, tone and the pack has a line in the table and on the page."""
+def test_every_lever_and_pack_is_priced_on_screen_and_in_files(evaluated):
+    """Each channel, block of hours, tone and the pack has a line in the table, on the page and in the JSON."""
     folder, told = evaluated
     page = (folder / "r.html").read_text(encoding="utf-8")
+    report = json.loads((folder / "r.json").read_text(encoding="utf-8"))
+    priced = {line["rule"]: line for line in report["prices"]}
+    assert all(line["ci_low"] <= line["value_lost"] <= line["ci_high"] for line in priced.values())
     for rule in ("without channel sms", "without hour 8 to 11", "pack CO"):
         assert rule in told
         assert rule in page
+        assert rule in priced
     assert "pack CO allows no contact at all in" in told
     assert "all of them: Refused: the effective sample size" in told
     assert "against logging" in told
