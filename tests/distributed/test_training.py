@@ -1,6 +1,9 @@
 """Boosting on a cluster: the values of one machine within a tolerance, and an end to every fit."""
 
+import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -65,3 +68,37 @@ def test_values_agree_with_one_machine():
     assert loss(here) < 0.98 * float(np.mean(np.logaddexp(0.0, np.log(0.25)) - target[fresh] * np.log(0.25)))
     apart = there.raw_scores(X[fresh][:500]) - here.raw_scores(X[fresh][:500])
     assert np.sqrt(np.mean(apart**2)) < 0.15
+
+
+@pytest.mark.proof
+def test_a_worker_killed_while_it_boosts_costs_an_attempt():
+    """SIGKILL one of two in the midst of training: restarted, sent again, and every round grown."""
+    rng = np.random.default_rng(0)
+    n, rounds = 6_000, 3_000
+    space = ActionSpace({"channel": ["call", "sms", "email"]})
+    X, action = rng.normal(size=(n, 4)), rng.integers(0, 3, n)
+    target = (rng.random(n) < 1 / (1 + np.exp(1.5 - X[:, 0]))).astype(float)
+    killed, over = [], threading.Event()
+    with cluster("local", n_workers=2) as client:
+        first = set(client.run(os.getpid).values())
+
+        def kill_one():
+            while not (killed or over.is_set()):
+                tasks = [str(key) for keys in client.processing().values() for key in keys]
+                if sum("_train_part" in task for task in tasks) == 2:
+                    time.sleep(0.7)  # both are connected by then, and far from the last round
+                    killed.append(min(first))
+                    os.kill(killed[0], signal.SIGKILL)
+                time.sleep(0.05)
+
+        killer = threading.Thread(target=kill_one, daemon=True)
+        killer.start()
+        trees = boost_on_cluster(
+            client, X, [], space, action, target, settings=TreeSettings(), rounds=rounds, deadline=180
+        )
+        over.set()
+        killer.join()
+        assert killed
+        assert not first & set(client.run(os.getpid).values())  # nobody of the first attempt is left
+    assert trees.rounds == rounds
+    assert trees.logged_scores(X, action)[X[:, 0] > 1].mean() > trees.logged_scores(X, action)[X[:, 0] < -1].mean()

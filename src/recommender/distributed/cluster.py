@@ -10,6 +10,7 @@ from typing import Any
 from recommender.errors import RecommenderError
 
 try:
+    import dask
     import distributed
 except ModuleNotFoundError as missing:  # the extra is not installed
     raise RecommenderError(
@@ -39,6 +40,8 @@ def cluster(address: str, *, n_workers: int | None = None) -> Iterator[Any]:
     """
     if address == "local":
         with (
+            # a killed worker comes back by its nanny, which a local cluster closes if that takes longer than this
+            dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
             _dask.LocalCluster(
                 n_workers=n_workers or os.cpu_count() or 1,
                 threads_per_worker=1,

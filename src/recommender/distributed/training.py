@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import dask.array
@@ -25,6 +26,7 @@ __all__ = ["boost_on_cluster", "with_deadline"]
 
 _dask: Any = distributed  # typed by halves
 _arrays: Any = dask.array
+_BACK_WITHIN = 60  # seconds
 
 Answer = TypeVar("Answer")
 
@@ -108,8 +110,22 @@ def boost_on_cluster(
         )
         return str(learner.booster_.model_to_string())
 
-    text = with_deadline(fit, restart=lambda: client.restart(timeout=600), seconds=deadline, attempts=attempts)
+    n_workers = len(client.nthreads())
+    text = with_deadline(fit, restart=lambda: _restarted(client, n_workers), seconds=deadline, attempts=attempts)
     return ActionTrees.from_texts([text], actions)
+
+
+def _restarted(client: Any, n_workers: int) -> None:
+    """Restart all workers; one that never comes back is done without.
+
+    A killed worker is being started again by its nanny. A restart in the midst of that can lose it, and a fit that
+    does not wait for it leaves it out.
+    """
+    with suppress(TimeoutError):
+        client.wait_for_workers(n_workers, timeout=_BACK_WITHIN)
+    client.restart(timeout=600)
+    with suppress(TimeoutError):
+        client.wait_for_workers(n_workers, timeout=_BACK_WITHIN)
 
 
 def with_deadline(work: Callable[[], Answer], *, restart: Callable[[], Any], seconds: float, attempts: int) -> Answer:
