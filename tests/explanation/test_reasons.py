@@ -55,7 +55,7 @@ def test_a_clear_difference_is_said_plainly(hurdle, known_drivers):
     assert told[0].startswith("Se espera mejor resultado con «llamada, firme» que con «SMS, firme»: +")
     assert "€" in told[0]
     assert any("likes: llamada" in sentence for sentence in told) or "otros" not in " ".join(told).lower()
-    assert explanation.contrast(sms, call, row=0).reasons("en")[0].startswith("sms, firm is expected to do worse")
+    assert explanation.contrast(sms, call, row=0).reasons("en")[0].startswith("SMS, firm is expected to do worse")
     assert explanation.contrast(call, call, row=0).reasons("en") == ["Both actions are the same: call, firm."]
 
 

@@ -46,7 +46,7 @@ def cluster(address: str, *, n_workers: int | None = None) -> Iterator[Any]:
                 n_workers=n_workers or os.cpu_count() or 1,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address=":0",  # any free port: two clusters may run on one machine
             ) as here,
             _dask.Client(here, set_as_default=False) as client,
         ):
