@@ -236,6 +236,7 @@ def test_the_gate_judges_challenger_and_champion_on_one_log(
     worse.__dict__.pop("version_", None)
     register(worse.save(tmp_path / "worse"))
     assert call(tmp_path, "promote", "--by", "ana", "--without-gate", "--reason", "to be beaten").exit_code == 0
+    later = simulate(500, seed=1, logger="uniform", no_contact=True).fresh_accounts(7_000)
     feedback = later.feedback()
     preferred = strategy.log_probabilities(feedback)[range(len(feedback)), feedback.action]
     lucky = np.random.default_rng(0).random(len(preferred)) < 0.2  # rewards about as high as the model promises
