@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from recommender.actions import ActionSpace
-from recommender.learning.nuisance_context import assign_folds, design_matrix
+from recommender.learning.nuisance_context import assign_folds, design_matrix, one_thread
 
 __all__ = ["PropensityEstimate", "cross_fit_propensities"]
 
@@ -61,6 +61,7 @@ class PropensityEstimate:
     n_floored: int
 
 
+@one_thread
 def cross_fit_propensities(
     context: pd.DataFrame,
     categorical: Sequence[str],

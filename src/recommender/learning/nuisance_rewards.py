@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.nuisance_context import assign_folds, design_matrix
+from recommender.learning.nuisance_context import assign_folds, design_matrix, one_thread
 
 __all__ = ["cross_fit_rewards"]
 
@@ -24,6 +24,7 @@ _INTERACTION_PENALTIES = (3.0, 30.0, 300.0, 1e6)
 Link = Literal["logit", "identity"]
 
 
+@one_thread
 def cross_fit_rewards(
     context: pd.DataFrame,
     categorical: Sequence[str],
