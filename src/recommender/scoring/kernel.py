@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from recommender.scoring.coding import FeatureCoding
 from recommender.scoring.compilation import LeafTables, WordTables
 from recommender.scoring.machine_code import compiled
+from recommender.scoring.packing import unit_of, unpack_coding, unpack_leaves, unpack_words
 from recommender.scoring.vector import add_to_lanes, and_lines, lowest_bit
 
 __all__ = ["ROWS_PER_PASS", "score_rows"]
@@ -20,10 +21,7 @@ _ONE = np.uint64(1)
 @compiled
 def score_rows(
     X: NDArray[np.float64],
-    coding: FeatureCoding,
-    tables: WordTables,
-    leaves: LeafTables,
-    unit: float,
+    packed: NDArray[np.int64],
     mask: NDArray[np.bool_],
     ids: NDArray[np.int64],
     scores: NDArray[np.float64],
@@ -33,10 +31,8 @@ def score_rows(
     Parameters
     ----------
     X : ndarray of shape (n, n_context_columns)
-    coding, tables, leaves
-        From :func:`~recommender.scoring.compilation.compile_ensemble`.
-    unit : float
-        Value of one fixed-point unit.
+    packed : ndarray
+        The tables, from :func:`~recommender.scoring.packing.pack`.
     mask : ndarray of shape (n, n_actions), (1, n_actions) or (0, n_actions), dtype bool
         Allowed actions; one row holds for all, no row allows all.
     ids : ndarray of shape (n, k)
@@ -44,6 +40,8 @@ def score_rows(
     scores : ndarray of shape (n, k) or (n, n_actions)
         Their scores (out).
     """
+    unit = unit_of(packed)
+    coding, tables, leaves = unpack_coding(packed), unpack_words(packed), unpack_leaves(packed)
     n = X.shape[0]
     n_columns = coding.numeric_source.shape[0] + coding.category_source.shape[0]
     n_cells = leaves.initial.shape[0] - 1

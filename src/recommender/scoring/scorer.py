@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,17 +15,17 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.scoring.action_columns import action_grid
 from recommender.scoring.boxes import ActionGrid
-from recommender.scoring.coding import FeatureCoding
-from recommender.scoring.compilation import CompiledEnsemble, LeafTables, WordTables, compile_ensemble
+from recommender.scoring.compilation import compile_ensemble
 from recommender.scoring.kernel import ROWS_PER_PASS, score_rows
 from recommender.scoring.model_text import TreeEnsemble, parse_model, scaled
+from recommender.scoring.packing import pack
 from recommender.scoring.verification import BoosterLike, require_exact, walk_trees
 
 __all__ = ["ActionScorer"]
 
 _ROWS_PER_COPY = 32 * ROWS_PER_PASS  # converted at a time where X is not float64 in C order: memory stays flat
 
-_Tables = TypeVar("_Tables", FeatureCoding, WordTables, LeafTables)
+_FLOAT64 = np.dtype(np.float64)
 
 
 class ActionScorer:
@@ -55,12 +54,12 @@ class ActionScorer:
         self.n_threads = n_threads
         self.verified_error = math.nan
         self.n_context_columns = ensemble.n_columns - len(grid.columns)
-        self._compiled: CompiledEnsemble = compile_ensemble(ensemble, grid)
-        self.scale = self._compiled.scale
-        self.error_bound = self._compiled.error_bound
-        self._unit = math.ldexp(1.0, -self._compiled.exponent)
+        compiled = compile_ensemble(ensemble, grid)
+        self.scale = compiled.scale
+        self.error_bound = compiled.error_bound
+        self._tables = pack(compiled, math.ldexp(1.0, -compiled.exponent))
+        self._n_actions = len(actions)
         self._all_allowed = np.zeros((0, len(actions)), dtype=np.bool_)
-        self._no_ids = np.zeros((0, 0), dtype=np.int64)
 
     # -- build ---------------------------------------------------------------------------------------------------
     @classmethod
@@ -209,7 +208,7 @@ class ActionScorer:
         ndarray of shape (n, n_actions)
         """
         rows = self._checked(X)
-        scores = np.empty((len(rows), len(self.actions)))
+        scores = np.empty((len(rows), self._n_actions))
         ids = np.empty((len(rows), 0), dtype=np.int64)
         self._run(rows, self._all_allowed, ids, scores, n_threads)
         return scores
@@ -252,10 +251,11 @@ class ActionScorer:
         n_threads: int | None,
     ) -> None:
         n = len(rows)
-        threads = max(1, min(n_threads or self.n_threads, -(-n // ROWS_PER_PASS)))
-        if threads == 1:
+        threads = n_threads or self.n_threads
+        if threads <= 1 or n <= ROWS_PER_PASS:
             self._run_part(rows, mask, ids, scores)
             return
+        threads = min(threads, -(-n // ROWS_PER_PASS))
         edges = np.linspace(0, n, threads + 1).astype(np.int64).tolist()
         with ThreadPoolExecutor(threads) as pool:
             parts = [
@@ -274,9 +274,9 @@ class ActionScorer:
     def _run_part(
         self, rows: NDArray[Any], mask: NDArray[np.bool_], ids: NDArray[np.int64], scores: NDArray[np.float64]
     ) -> None:
-        tables = self._compiled
-        if rows.dtype == np.float64 and rows.flags.c_contiguous and rows.flags.writeable:
-            score_rows(rows, tables.coding, tables.words, tables.leaves, self._unit, mask, ids, scores)
+        flags = rows.flags
+        if rows.dtype == _FLOAT64 and flags.carray:
+            score_rows(rows, self._tables, mask, ids, scores)
             return
         for start in range(0, len(rows), _ROWS_PER_COPY):
             part = slice(start, start + _ROWS_PER_COPY)
@@ -287,7 +287,7 @@ class ActionScorer:
                     f"X holds a value that is no number: {error}.", column="X", mend="Encode categories as numbers."
                 ) from error
             part_mask = mask[part] if len(mask) > 1 else mask
-            score_rows(X, tables.coding, tables.words, tables.leaves, self._unit, part_mask, ids[part], scores[part])
+            score_rows(X, self._tables, part_mask, ids[part], scores[part])
 
     def _checked(self, X: ArrayLike) -> NDArray[Any]:
         rows = np.asarray(X)
@@ -300,12 +300,12 @@ class ActionScorer:
         return rows
 
     def _checked_mask(self, mask: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
-        allowed = _writeable(np.ascontiguousarray(mask))
+        allowed = _own(np.asarray(mask))
         if allowed.ndim == 1:
             allowed = allowed[None, :]
-        if allowed.dtype != np.bool_ or allowed.shape[1:] != (len(self.actions),) or len(allowed) not in {1, n}:
+        if allowed.dtype != np.bool_ or allowed.shape[1:] != (self._n_actions,) or len(allowed) not in {1, n}:
             raise InvalidInput(
-                f"mask must be boolean of shape ({n}, {len(self.actions)}) or ({len(self.actions)},); "
+                f"mask must be boolean of shape ({n}, {self._n_actions}) or ({self._n_actions},); "
                 f"got {allowed.dtype} of shape {np.shape(mask)}.",
                 column="mask",
                 mend="True means allowed.",
@@ -314,30 +314,18 @@ class ActionScorer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over what a worker received; its buffers may be read-only, for which the kernel would compile anew."""
-        compiled: CompiledEnsemble = state["_compiled"]
         self.__dict__ |= state
-        self._all_allowed = _writeable(self._all_allowed)
-        self._compiled = replace(
-            compiled,
-            coding=_all_writeable(compiled.coding),
-            words=_all_writeable(compiled.words),
-            leaves=_all_writeable(compiled.leaves),
-        )
+        self._all_allowed = _own(self._all_allowed)
+        self._tables = _own(self._tables)
 
     def __repr__(self) -> str:
         """Show what is scored and how exactly."""
         return (
-            f"ActionScorer({len(self.actions)} actions, {self.n_context_columns} context columns, "
+            f"ActionScorer({self._n_actions} actions, {self.n_context_columns} context columns, "
             f"error_bound={self.error_bound:.2g})"
         )
 
 
-def _writeable(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array or a copy of it: to numba a read-only array is another type, worth another compilation."""
-    return array if array.flags.writeable else array.copy()
-
-
-def _all_writeable(tables: _Tables) -> _Tables:
-    fields = cast("tuple[Any, ...]", tables)
-    kind = cast("Callable[..., _Tables]", type(tables))
-    return kind(*(_writeable(field) if isinstance(field, np.ndarray) else field for field in fields))
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array or a copy: read-only or unaligned is another type to numba, worth another compilation."""
+    return array if array.flags.carray else array.copy()
