@@ -8,6 +8,7 @@ import sys
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 import pytest
 
 from recommender import ActionSpace
@@ -160,7 +161,10 @@ def test_models_that_are_no_sums_are_refused(params: dict, target: object, messa
         ({"channel": 3, "hour": 9}, {}, "does not have"),
         ({"channel": 3, "hour": "nope"}, {}, "does not have"),
         ({"channel": 3, "hour": 3}, {}, "share a column"),
+        ({"channel": 3, "hour": 3.5}, {}, "does not have"),
+        ({"channel": 3, "hour": True}, {}, "does not have"),
         (COLUMNS, {"factor_values": {"channel": [1, 2]}}, "one number a level"),
+        (COLUMNS, {"factor_values": {"channel": ["x", "y", "z"]}}, "no number"),
         (COLUMNS, {"factor_values": {"tone": [1, 2]}}, "names no factor"),
         (COLUMNS, {"no_contact_values": {"tone": 1.0}}, "names no factor"),
     ],
@@ -181,10 +185,56 @@ def test_wrong_inputs_are_named(scorer: ActionScorer, X: np.ndarray) -> None:
         scorer.top_k(X, 3, np.ones((len(X), 12)))
     with pytest.raises(InvalidInput, match="mask must be boolean"):
         scorer.top_k(X, 3, np.ones((5, 12), dtype=bool))
-    with pytest.raises(InvalidInput, match="k must be"):
-        scorer.top_k(X, 0)
+    for k in (0, 2.0, None):
+        with pytest.raises(InvalidInput, match="k must be"):
+            scorer.top_k(X, k)
+    for wrong in (X.astype(complex), X.astype("M8[s]")):
+        with pytest.raises(InvalidInput, match="no numbers"):
+            scorer.raw_scores(wrong)
     with pytest.raises(InvalidInput, match="not a LightGBM model"):
         ActionScorer.from_model_string("hello", SPACE, COLUMNS)
+
+
+def test_what_is_no_booster_is_refused(booster: lgb.Booster) -> None:
+    """A fitted scikit-learn model, a text and a weight that is no number have their own message."""
+    model = lgb.LGBMRegressor(n_estimators=2, verbosity=-1)
+    with pytest.raises(InvalidInput, match="booster_"):
+        ActionScorer.from_booster(model, SPACE, COLUMNS)
+    with pytest.raises(InvalidInput, match="from_model_string"):
+        ActionScorer.from_booster(booster.model_to_string(), SPACE, COLUMNS)
+    with pytest.raises(InvalidInput, match="weight nan"):
+        ActionScorer.from_boosters([(booster, float("nan"))], SPACE, COLUMNS)
+
+
+@pytest.mark.parametrize("hours", [[9, 10, 11, 12], [12, 9, 10, 11]])
+def test_categories_of_a_frame_in_another_order_are_refused(hours: list[int]) -> None:
+    """A booster trained on a frame reads positions of its categories; other positions are never read in silence."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=900),
+            "channel": pd.Categorical(rng.choice(["a", "b", "c"], 900), categories=["b", "a", "c"]),
+            "hour": pd.Categorical(rng.choice(hours, 900), categories=hours),
+        }
+    )
+    target = (frame["channel"] == "a") * 3.0 + frame["hour"].astype(int) % 5
+    parameters = {**QUIET, "objective": "regression", "min_data_per_group": 1}
+    booster = lgb.train(parameters, lgb.Dataset(frame, target), 5)
+    columns = {"channel": "channel", "hour": "hour"}
+    with pytest.raises(InvalidInput, match=r"'channel': \[1\.0, 0\.0, 2\.0"):
+        ActionScorer.from_booster(
+            booster, SPACE, columns, factor_values={"hour": [hours.index(h) for h in range(9, 13)]}
+        )
+    with pytest.raises(InvalidInput, match=r"'hour': \[[0-9]"):
+        ActionScorer.from_booster(booster, SPACE, columns, factor_values={"channel": [1, 0, 2]})
+    values = {"channel": [1, 0, 2], "hour": [hours.index(h) for h in range(9, 13)]}
+    scores = ActionScorer.from_booster(booster, SPACE, columns, factor_values=values).raw_scores([[0.5]])[0]
+    rows = SPACE.to_frame().assign(x=0.5)[["x", "channel", "hour"]]
+    rows["channel"] = pd.Categorical(rows["channel"], categories=["b", "a", "c"])
+    rows["hour"] = pd.Categorical(rows["hour"].astype(int), categories=hours)
+    np.testing.assert_allclose(scores, booster.predict(rows), rtol=0, atol=1e-12)
+    same = ActionSpace({"channel": ["b", "a", "c"], "hour": [str(hour) for hour in hours]})
+    assert ActionScorer.from_booster(booster, same, columns).n_context_columns == 1  # positions agree: nothing to tell
 
 
 def test_import_compiles_nothing() -> None:

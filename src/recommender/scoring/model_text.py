@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +64,15 @@ class TreeEnsemble:
     column_names : tuple of str
     trees : tuple of Tree
         Leaf values already hold the weight of the member. A random forest is a sum too: its raw score is not averaged.
+    pandas_categories : tuple of tuple
+        Categories of the frame that the booster was trained on, for each of its category columns: the booster reads
+        their positions.
     """
 
     n_columns: int
     column_names: tuple[str, ...]
     trees: tuple[Tree, ...]
+    pandas_categories: tuple[tuple[Any, ...], ...] = ()
 
 
 def parse_model(text: str) -> TreeEnsemble:
@@ -85,7 +91,8 @@ def parse_model(text: str) -> TreeEnsemble:
     InvalidInput
         When the text is no LightGBM model, has several outputs per row (multiclass) or linear leaves.
     """
-    header, *blocks = text.split("\nend of trees", 1)[0].split("\nTree=")
+    body, _, rest = text.partition("\nend of trees")
+    header, *blocks = body.split("\nTree=")
     fields = _fields(header)
     if "max_feature_idx" not in fields:
         raise InvalidInput(
@@ -103,7 +110,7 @@ def parse_model(text: str) -> TreeEnsemble:
     trees = tuple(_tree(block, index) for index, block in enumerate(blocks))
     n_columns = int(fields["max_feature_idx"]) + 1
     names = tuple(fields.get("feature_names", "").split(" "))
-    return TreeEnsemble(n_columns, names if len(names) == n_columns else (), trees)
+    return TreeEnsemble(n_columns, names if len(names) == n_columns else (), trees, _pandas_categories(rest))
 
 
 def scaled(tree: Tree, weight: float) -> Tree:
@@ -144,6 +151,12 @@ def goes_left(tree: Tree, node: int, values: NDArray[np.float64]) -> NDArray[np.
 
 def _fields(block: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
+
+def _pandas_categories(rest: str) -> tuple[tuple[Any, ...], ...]:
+    _, told, after = rest.rpartition("\npandas_categorical:")
+    lists = json.loads(after.splitlines()[0]) if told else None
+    return tuple(tuple(categories) for categories in lists or ())
 
 
 def _tree(block: str, index: int) -> Tree:

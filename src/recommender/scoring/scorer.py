@@ -26,6 +26,7 @@ __all__ = ["ActionScorer"]
 _ROWS_PER_COPY = 32 * ROWS_PER_PASS  # converted at a time where X is not float64 in C order: memory stays flat
 
 _FLOAT64 = np.dtype(np.float64)
+_CONVERTED = frozenset("biufOUS")  # kinds of numpy that may hold numbers; instants and complex numbers are none
 
 
 class ActionScorer:
@@ -120,6 +121,15 @@ class ActionScorer:
         actions, factor_columns, factor_values, no_contact_values, n_threads
             As for :meth:`from_booster`.
         """
+        for booster, weight in boosters:
+            if not hasattr(booster, "model_to_string"):
+                raise InvalidInput(
+                    f"{type(booster).__name__} is no lightgbm.Booster.",
+                    column="boosters",
+                    mend="Pass the booster_ of a fitted scikit-learn model, or use from_model_string for a text.",
+                )
+            if not math.isfinite(weight):
+                raise InvalidInput(f"A booster has the weight {weight!r}.", column="boosters", mend="Pass numbers.")
         members = [(parse_model(booster.model_to_string()), float(weight)) for booster, weight in boosters]
 
         def predict(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -187,6 +197,7 @@ class ActionScorer:
             tuple(
                 tree if weight == 1.0 else scaled(tree, weight) for member, weight in members for tree in member.trees
             ),
+            members[0][0].pandas_categories,
         )
         grid = action_grid(actions, ensemble, factor_columns, factor_values or {}, no_contact_values or {})
         scorer = cls(actions=actions, ensemble=ensemble, grid=grid, n_threads=n_threads)
@@ -233,8 +244,10 @@ class ActionScorer:
         scores : ndarray of shape (n, k)
             Raw scores; NaN where the id is -1.
         """
-        if k < 1:
-            raise InvalidInput(f"k must be at least 1; got {k!r}.", column="k", mend="Ask for one action or more.")
+        if not _whole(k) or k < 1:
+            raise InvalidInput(
+                f"k must be a whole number of at least 1; got {k!r}.", column="k", mend="Ask for one action or more."
+            )
         rows = self._checked(X)
         allowed = self._all_allowed if mask is None else self._checked_mask(mask, len(rows))
         ids = np.empty((len(rows), k), dtype=np.int64)
@@ -278,6 +291,10 @@ class ActionScorer:
         if rows.dtype == _FLOAT64 and flags.carray:
             score_rows(rows, self._tables, mask, ids, scores)
             return
+        if rows.dtype.kind not in _CONVERTED:
+            raise InvalidInput(
+                f"X holds {rows.dtype}, which are no numbers.", column="X", mend="Encode dates and the like as numbers."
+            )
         for start in range(0, len(rows), _ROWS_PER_COPY):
             part = slice(start, start + _ROWS_PER_COPY)
             try:
@@ -324,6 +341,10 @@ class ActionScorer:
             f"ActionScorer({self._n_actions} actions, {self.n_context_columns} context columns, "
             f"error_bound={self.error_bound:.2g})"
         )
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int | np.integer)
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:
