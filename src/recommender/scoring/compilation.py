@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.scoring.boxes import ActionGrid, Leaf, reach_leaves
 from recommender.scoring.coding import CodedColumns, FeatureCoding, code_columns, left_rows
-from recommender.scoring.layout import CellLayout, choose_layout
+from recommender.scoring.layout import LANES, CellLayout, choose_layout
 from recommender.scoring.model_text import Tree, TreeEnsemble
 
 __all__ = ["CompiledEnsemble", "LeafTables", "WordTables", "compile_ensemble"]
 
 WORDS_PER_BLOCK = 8  # one cache line, one AVX-512 register
 _LEAVES_PER_WORD = 64
+_CELL_BITS = 24  # of a cell's number where two share a word; the kernel knows it too
 _EVERY_LEAF = (1 << _LEAVES_PER_WORD) - 1
 
 
@@ -42,13 +44,11 @@ class WordTables(NamedTuple):
 class LeafTables(NamedTuple):
     """What surviving leaves add to the scores, in fixed point."""
 
-    value: NDArray[np.int64]  # (n_words * 64,)
-    end_start: NDArray[np.int64]  # (n_words * 64 + 1,) into the ends
-    end_cell: NDArray[np.int32]
-    end_sign: NDArray[np.int64]
+    step: NDArray[np.int64]  # (n_words * 64, 2): all that most leaves need, side by side; see `_step`
+    further: NDArray[np.int64]  # (n_words * 64,): first row of `pair` times 2**32, and how many
+    pair: NDArray[np.int64]  # (n_pairs, 2): leaf, and where its box begins and ends once more
     lanes: NDArray[np.uint8]  # (n_words * 64, n_vectors): a bit a lane
-    no_contact: NDArray[np.int64]  # (n_words * 64,): -1 where NO_CONTACT reaches the leaf, else 0
-    initial: NDArray[np.int64]  # (n_cells + 1,): what holds for every account
+    initial: NDArray[np.int64]  # (n_cells + spare vectors + NO_CONTACT,): what holds for every account
     run_shape: NDArray[np.int64]  # levels of each run factor
     cell_of_action: NDArray[np.int64]  # (n_actions,)
     n_whole: int  # leading words that hold a whole tree: exactly one leaf survives for each action
@@ -105,7 +105,13 @@ def compile_ensemble(ensemble: TreeEnsemble, grid: ActionGrid) -> CompiledEnsemb
     reached = [reach_leaves(tree, grid) for tree in ensemble.trees]
     boxes = [leaf.levels for leaves in reached for leaf in leaves]
     layout = choose_layout(grid.shape, boxes, len(ensemble.trees))
-    initial = np.zeros(layout.n_cells + 1, dtype=np.int64)
+    if layout.n_cells + LANES * layout.n_vectors >= 1 << _CELL_BITS:
+        raise InvalidInput(
+            f"There are {grid.n_cells:,} actions; at most some {(1 << _CELL_BITS) // LANES:,} can be scored.",
+            column="actions",
+            mend="Use fewer levels.",
+        )
+    initial = np.zeros(layout.n_cells + LANES * layout.n_vectors + 1, dtype=np.int64)
     whole: list[_Word] = []
     pieces: list[_Word] = []
     for tree, leaves in zip(ensemble.trees, reached, strict=True):
@@ -231,36 +237,46 @@ def _leaf_tables(
 ) -> LeafTables:
     n_words = -(-len(words) // WORDS_PER_BLOCK) * WORDS_PER_BLOCK
     n_leaves = n_words * _LEAVES_PER_WORD
-    value = np.zeros(n_leaves, dtype=np.int64)
-    count = np.zeros(n_leaves, dtype=np.int64)
+    step = np.zeros((n_leaves, 2), dtype=np.int64)
+    further = np.zeros(n_leaves, dtype=np.int64)
     lanes = np.zeros((n_leaves, layout.n_vectors), dtype=np.uint8)
-    reaches_no_contact = np.zeros(n_leaves, dtype=np.int64)
-    ends: list[tuple[int, int]] = []
-    known: dict[tuple[int, ...], tuple[list[tuple[int, int]], NDArray[np.uint8]]] = {}
+    pairs: list[tuple[int, int]] = []
+    known: dict[tuple[int, ...], tuple[list[int], NDArray[np.uint8]]] = {}
     for index, word in enumerate(words):
         for bit, leaf in enumerate(word.leaves):
             slot = index * _LEAVES_PER_WORD + bit
             if leaf.levels not in known:
-                box = layout.ends(leaf.levels)
-                known[leaf.levels] = box, layout.lanes(leaf.levels)
-            box, inside = known[leaf.levels]
-            value[slot] = _fixed(word.tree.leaf_value[leaf.number], exponent)
-            count[slot] = len(box)
-            lanes[slot] = inside
-            reaches_no_contact[slot] = -int(leaf.no_contact)
-            ends.extend(box)
-    flat = np.array(ends, dtype=np.int64).reshape(-1, 2)
+                known[leaf.levels] = _pairs(layout.ends(leaf.levels), layout.n_cells), layout.lanes(leaf.levels)
+            ends, lanes[slot] = known[leaf.levels]
+            step[slot] = _fixed(word.tree.leaf_value[leaf.number], exponent), _step(ends, lanes[slot], leaf.no_contact)
+            further[slot] = len(pairs) << 32 | len(ends) - 1
+            pairs += [(slot, end) for end in ends[1:]]
     cell_of_action = layout.cell_of_action()
     return LeafTables(
-        value=value,
-        end_start=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(count)]),
-        end_cell=flat[:, 0].astype(np.int32),
-        end_sign=np.ascontiguousarray(flat[:, 1]),
+        step=step,
+        further=further,
+        pair=np.array(pairs, dtype=np.int64).reshape(-1, 2),
         lanes=lanes,
-        no_contact=reaches_no_contact,
         initial=initial,
         run_shape=np.array(layout.run_shape, dtype=np.int64),
-        cell_of_action=np.append(cell_of_action, layout.n_cells) if no_contact else cell_of_action,
+        cell_of_action=np.append(cell_of_action, len(initial) - 1) if no_contact else cell_of_action,
         n_whole=n_whole,
         n_words=n_words,
     )
+
+
+def _pairs(ends: list[tuple[int, int]], spare: int) -> list[int]:
+    """Beginnings of a box joined with its ends, two in a number; the spare cells stand in where there is none.
+
+    Nearly every box has one beginning and one end at most. Adding at both always, the kernel need not guess how many
+    there are.
+    """
+    begins, closes = ([cell for cell, sign in ends if sign == wanted] for wanted in (1, -1))
+    joined = list(zip_longest(begins, closes, fillvalue=spare)) or [(spare, spare)]
+    return [close << _CELL_BITS | begin for begin, close in joined]
+
+
+def _step(ends: list[int], lanes: NDArray[np.uint8], no_contact: bool) -> int:
+    """Where a leaf adds: first beginning and end, lanes of the first vector, whether there are more, NO_CONTACT."""
+    word = ends[0] | int(lanes[0]) << 2 * _CELL_BITS | int(len(ends) > 1) << 2 * _CELL_BITS + LANES
+    return word - (1 << 63) if no_contact else word  # the sign, so that a shift makes a mask of it

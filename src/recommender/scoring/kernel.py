@@ -9,13 +9,14 @@ from recommender.scoring.coding import FeatureCoding
 from recommender.scoring.compilation import LeafTables, WordTables
 from recommender.scoring.machine_code import compiled
 from recommender.scoring.packing import unit_of, unpack_coding, unpack_leaves, unpack_words
-from recommender.scoring.vector import add_to_lanes, and_lines, lowest_bit
+from recommender.scoring.vector import add_line, add_to_lanes, and_lines, count_bits, lowest_bit
 
 __all__ = ["ROWS_PER_PASS", "score_rows"]
 
 ROWS_PER_PASS = 256  # what is kept between the stages for so many rows stays in the L2 cache
 
 _ONE = np.uint64(1)
+_CELL = np.int64((1 << 24) - 1)  # a cell's number, of the two in a word
 
 
 @compiled
@@ -44,25 +45,36 @@ def score_rows(
     coding, tables, leaves = unpack_coding(packed), unpack_words(packed), unpack_leaves(packed)
     n = X.shape[0]
     n_columns = coding.numeric_source.shape[0] + coding.category_source.shape[0]
-    n_cells = leaves.initial.shape[0] - 1
     k = ids.shape[1]
     n_actions = mask.shape[1]
     size = min(n, ROWS_PER_PASS)
     rows = np.empty((size, n_columns), np.int32)
-    alive = np.empty((size, leaves.n_words), np.uint64)
-    cells = np.empty(n_cells + 1, np.int64)
+    alive = _aligned(size * leaves.n_words).view(np.uint64).reshape((size, leaves.n_words))
+    base = np.empty(leaves.n_words, np.int64)
+    listed = np.empty(64 * leaves.n_words + 8, np.int32)
+    further = np.empty(64 * leaves.n_words + 1, np.int32)
+    pairs = np.empty(leaves.pair.shape[0] + 4, np.int32)
+    cells = _aligned(leaves.initial.shape[0])
     best = np.empty(k, np.int64)
     for start in range(0, n, ROWS_PER_PASS):
         stop = min(start + ROWS_PER_PASS, n)
         _code(X, start, stop, coding, rows)
         _survive(stop - start, tables, rows, alive)
         for at in range(start, stop):
-            _add_up(alive[at - start], leaves, cells)
+            _add_up(alive[at - start], leaves, base, listed, further, pairs, cells)
             if k == 0:
                 for action in range(n_actions):
                     scores[at, action] = cells[leaves.cell_of_action[action]] * unit
             else:
                 _select(cells, leaves.cell_of_action, mask, at, unit, best, ids[at], scores[at])
+
+
+@compiled
+def _aligned(n: int) -> NDArray[np.int64]:
+    """Room for n words from the beginning of a cache line on: a vector across two lines costs several times as much."""
+    room = np.empty(n + 8, np.int64)
+    first = -(room.ctypes.data >> 3) & 7
+    return room[first : first + n]
 
 
 @compiled
@@ -126,46 +138,108 @@ def _survive(n: int, tables: WordTables, rows: NDArray[np.int32], alive: NDArray
 
 
 @compiled
-def _add_up(alive: NDArray[np.uint64], leaves: LeafTables, cells: NDArray[np.int64]) -> None:
-    """Sum the surviving leaves into one score a cell."""
-    value, no_contact, lanes = leaves.value, leaves.no_contact, leaves.lanes
-    end_start, end_cell, end_sign = leaves.end_start, leaves.end_cell, leaves.end_sign
-    n_cells = cells.shape[0] - 1
-    n_vectors = lanes.shape[1]
-    cells[:] = leaves.initial
+def _list_leaves(
+    alive: NDArray[np.uint64], leaves: LeafTables, base: NDArray[np.int64], listed: NDArray[np.int32]
+) -> tuple[int, int]:
+    """List the survivors but the lowest of each whole tree; return the sum of those, and how many are listed.
+
+    How many leaves survive is as good as random, and a wrong guess of the processor costs more than writing eight
+    places every time, of which the next word overwrites those in excess.
+    """
     every = np.int64(0)
-    none = np.int64(0)
+    n_listed = np.int64(0)
     for word in range(leaves.n_words):
         left = alive[word]
         common = np.int64(0)
         if word < leaves.n_whole:
-            common = value[64 * word + lowest_bit(left)]
-            every += common
+            common = leaves.step[64 * word + lowest_bit(left), 0]
             left &= left - _ONE
-        while left != 0:
-            leaf = 64 * word + lowest_bit(left)
+        every += common
+        base[word] = common
+        n = count_bits(left)
+        for at in range(8):
+            listed[n_listed + at] = 64 * word + lowest_bit(left)
             left &= left - _ONE
-            more = value[leaf] - common
-            none += more & no_contact[leaf]
-            end, stop = end_start[leaf], end_start[leaf + 1]
-            bits = lanes[leaf, 0]
-            while end < stop:
-                first = np.int64(end_cell[end])
-                signed = more * end_sign[end]
-                end += 1
-                add_to_lanes(cells, first, bits, signed)
-                for vector in range(1, n_vectors):
-                    add_to_lanes(cells, first + 8 * vector, lanes[leaf, vector], signed)
+        at = n_listed + 8
+        n_listed += n
+        while at < n_listed:
+            listed[at] = 64 * word + lowest_bit(left)
+            left &= left - _ONE
+            at += 1
+    return every, n_listed
+
+
+@compiled
+def _list_pairs(n_further: int, leaves: LeafTables, further: NDArray[np.int32], pairs: NDArray[np.int32]) -> int:
+    """List further beginnings and ends of boxes, four at a time, in the same way; return how many there are."""
+    n_pairs = 0
+    for which in range(n_further):
+        told = leaves.further[further[which]]
+        first, n = told >> 32, told & 0xFFFFFFFF
+        for at in range(4):
+            pairs[n_pairs + at] = first + at
+        for at in range(4, n):
+            pairs[n_pairs + at] = first + at
+        n_pairs += n
+    return n_pairs
+
+
+@compiled
+def _add_up(
+    alive: NDArray[np.uint64],
+    leaves: LeafTables,
+    base: NDArray[np.int64],
+    listed: NDArray[np.int32],
+    further: NDArray[np.int32],
+    pairs: NDArray[np.int32],
+    cells: NDArray[np.int64],
+) -> None:
+    """Sum the surviving leaves into one score a cell."""
+    step, pair, lanes = leaves.step, leaves.pair, leaves.lanes
+    n_vectors = lanes.shape[1]
+    n_cells = cells.shape[0] - 8 * n_vectors - 1
+    every, n_listed = _list_leaves(alive, leaves, base, listed)
+    cells[:] = leaves.initial
+    none = np.int64(0)
+    n_further = 0
+    for at in range(n_listed):
+        leaf = np.int64(listed[at])
+        more = step[leaf, 0] - base[leaf >> 6]
+        where = step[leaf, 1]
+        none += more & (where >> 63)
+        bits = np.uint8((where >> 48) & 255)
+        add_to_lanes(cells, where & _CELL, bits, more)
+        add_to_lanes(cells, (where >> 24) & _CELL, bits, -more)
+        further[n_further] = leaf
+        n_further += (where >> 56) & 1
+    n_pairs = _list_pairs(n_further, leaves, further, pairs)
+    for at in range(n_pairs):
+        leaf, where = pair[pairs[at], 0], pair[pairs[at], 1]
+        more = step[leaf, 0] - base[leaf >> 6]
+        add_to_lanes(cells, where & _CELL, lanes[leaf, 0], more)
+        add_to_lanes(cells, where >> 24, lanes[leaf, 0], -more)
+    for vector in range(1, n_vectors):
+        for at in range(n_listed):
+            leaf = np.int64(listed[at])
+            more = step[leaf, 0] - base[leaf >> 6]
+            where = step[leaf, 1]
+            add_to_lanes(cells, (where & _CELL) + 8 * vector, lanes[leaf, vector], more)
+            add_to_lanes(cells, ((where >> 24) & _CELL) + 8 * vector, lanes[leaf, vector], -more)
+        for at in range(n_pairs):
+            leaf, where = pair[pairs[at], 0], pair[pairs[at], 1]
+            more = step[leaf, 0] - base[leaf >> 6]
+            add_to_lanes(cells, (where & _CELL) + 8 * vector, lanes[leaf, vector], more)
+            add_to_lanes(cells, (where >> 24) + 8 * vector, lanes[leaf, vector], -more)
     for cell in range(8 * n_vectors):
         cells[cell] += every
-    cells[n_cells] += every + none
+    cells[-1] += every + none
     inner = n_cells
     for factor in range(leaves.run_shape.shape[0]):
         span = inner
         inner = span // leaves.run_shape[factor]
         for outer in range(0, n_cells, span):
-            for cell in range(outer + inner, outer + span):
-                cells[cell] += cells[cell - inner]
+            for cell in range(outer + inner, outer + span, 8):
+                add_line(cells, cell, cell - inner)
 
 
 @compiled

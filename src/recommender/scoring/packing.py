@@ -1,4 +1,4 @@
-"""All tables of a scorer in one array, so that a call hands over one argument instead of twenty-eight.
+"""All tables of a scorer in one array, so that a call hands over one argument instead of twenty-six.
 
 Each array argument of a compiled function is checked and wrapped anew at every call, a quarter of a microsecond apiece
 inside tuples: for one account that would cost more than its scores.
@@ -15,7 +15,7 @@ from recommender.scoring.coding import FeatureCoding
 from recommender.scoring.compilation import CompiledEnsemble, LeafTables, WordTables
 from recommender.scoring.machine_code import compiled
 
-__all__ = ["pack", "unit_of", "unpack_coding", "unpack_leaves", "unpack_words"]
+__all__ = ["on_cache_lines", "pack", "unit_of", "unpack_coding", "unpack_leaves", "unpack_words"]
 
 _WORDS_PER_LINE = 8  # each table begins on a cache line of its own
 
@@ -44,12 +44,27 @@ def pack(ensemble: CompiledEnsemble, unit: float) -> NDArray[np.int64]:
     for table in tables:
         head += [start, table.shape[0] if table.ndim else 1, table.shape[1] if table.ndim > 1 else 1]
         start += _lines(-(-table.nbytes // 8))
-    packed = np.zeros(start, dtype=np.int64)
+    packed = on_cache_lines(np.zeros(start, dtype=np.int64))
     packed[: len(head)] = head
     for first, table in zip(head[::_HEAD], tables, strict=True):
         flat = np.ascontiguousarray(table).ravel()
         packed[first:].view(flat.dtype)[: flat.size] = flat
     return packed
+
+
+def on_cache_lines(packed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the words, copied where they do not begin a cache line or may not be written.
+
+    A vector across two lines is read at twice the cost; to numba an array that is read-only is another type, worth
+    another compilation.
+    """
+    line = 8 * _WORDS_PER_LINE
+    if packed.flags.carray and packed.ctypes.data % line == 0:
+        return packed
+    room = np.empty(len(packed) + _WORDS_PER_LINE, dtype=np.int64)
+    first = -(room.ctypes.data // 8) % _WORDS_PER_LINE
+    room[first : first + len(packed)] = packed
+    return room[first : first + len(packed)]
 
 
 def _lines(n_words: int) -> int:
@@ -87,6 +102,12 @@ def _int32(packed: NDArray[np.int64], place: int) -> Any:
 def _int32_rows(packed: NDArray[np.int64], place: int) -> Any:
     n, width = _shape(packed, place)
     return packed[packed[_HEAD * place] :].view(np.int32)[: n * width].reshape((n, width))
+
+
+@compiled
+def _int64_rows(packed: NDArray[np.int64], place: int) -> Any:
+    n, width = _shape(packed, place)
+    return packed[packed[_HEAD * place] :][: n * width].reshape((n, width))
 
 
 @compiled
@@ -135,15 +156,13 @@ def unpack_leaves(packed: NDArray[np.int64]) -> Any:
     """Return what leaves add as views."""
     at = _LEAVES
     return LeafTables(
-        _int64(packed, at),
+        _int64_rows(packed, at),
         _int64(packed, at + 1),
-        _int32(packed, at + 2),
-        _int64(packed, at + 3),
-        _uint8_rows(packed, at + 4),
+        _int64_rows(packed, at + 2),
+        _uint8_rows(packed, at + 3),
+        _int64(packed, at + 4),
         _int64(packed, at + 5),
         _int64(packed, at + 6),
-        _int64(packed, at + 7),
-        _int64(packed, at + 8),
-        _int64(packed, at + 9)[0],
-        _int64(packed, at + 10)[0],
+        _int64(packed, at + 7)[0],
+        _int64(packed, at + 8)[0],
     )

@@ -18,7 +18,7 @@ from recommender.scoring.boxes import ActionGrid
 from recommender.scoring.compilation import compile_ensemble
 from recommender.scoring.kernel import ROWS_PER_PASS, score_rows
 from recommender.scoring.model_text import TreeEnsemble, parse_model, scaled
-from recommender.scoring.packing import pack
+from recommender.scoring.packing import on_cache_lines, pack
 from recommender.scoring.verification import BoosterLike, require_exact, walk_trees
 
 __all__ = ["ActionScorer"]
@@ -333,7 +333,7 @@ class ActionScorer:
         """Take over what a worker received; its buffers may be read-only, for which the kernel would compile anew."""
         self.__dict__ |= state
         self._all_allowed = _own(self._all_allowed)
-        self._tables = _own(self._tables)
+        self._tables = on_cache_lines(self._tables)
 
     def __repr__(self) -> str:
         """Show what is scored and how exactly."""

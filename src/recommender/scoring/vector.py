@@ -1,4 +1,4 @@
-"""Three operations that numba has no function for, as vector instructions of the machine at hand."""
+"""Five operations that numba has no function for, as vector instructions of the machine at hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from recommender.scoring.layout import LANES
 
-__all__ = ["add_to_lanes", "and_lines", "lowest_bit"]
+__all__ = ["add_line", "add_to_lanes", "and_lines", "count_bits", "lowest_bit"]
 
 _WORD = ir.IntType(64)
 _VECTOR = ir.VectorType(_WORD, LANES)
@@ -28,6 +28,15 @@ def _lowest_bit(typing_context: Any, word: Any) -> Any:  # noqa: ARG001
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), generate
+
+
+def _count_bits(typing_context: Any, word: Any) -> Any:  # noqa: ARG001
+    """Number of set bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), generate
 
@@ -74,6 +83,19 @@ def _and_lines(
     return types.void(*arguments), generate
 
 
+def _add_line(typing_context: Any, cells: Any, target: Any, source: Any) -> Any:  # noqa: ARG001
+    """``cells[target:][:8] += cells[source:][:8]``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = _data(context, builder, signature.args[0], arguments[0])
+        into, added = (builder.bitcast(builder.gep(data, [arguments[at]]), _VECTOR.as_pointer()) for at in (1, 2))
+        total = builder.add(builder.load(into, align=8), builder.load(added, align=8))
+        builder.store(total, into, align=8)
+        return context.get_dummy_value()
+
+    return types.void(cells, types.int64, types.int64), generate
+
+
 def _add_to_lanes(
     typing_context: Any,  # noqa: ARG001
     cells: Any,
@@ -99,5 +121,7 @@ def _add_to_lanes(
 
 
 lowest_bit = cast("Callable[[Any], int]", intrinsic(_lowest_bit))
+count_bits = cast("Callable[[Any], int]", intrinsic(_count_bits))
 and_lines = cast("Callable[..., None]", intrinsic(_and_lines))
+add_line = cast("Callable[..., None]", intrinsic(_add_line))
 add_to_lanes = cast("Callable[..., None]", intrinsic(_add_to_lanes))
