@@ -140,7 +140,7 @@ def _survive(n: int, tables: WordTables, rows: NDArray[np.int32], alive: NDArray
 @compiled
 def _list_leaves(
     alive: NDArray[np.uint64], leaves: LeafTables, base: NDArray[np.int64], listed: NDArray[np.int32]
-) -> tuple[int, int]:
+) -> tuple[np.int64, np.int64]:
     """List the survivors but the lowest of each whole tree; return the sum of those, and how many are listed.
 
     How many leaves survive is as good as random, and a wrong guess of the processor costs more than writing eight
@@ -156,12 +156,12 @@ def _list_leaves(
             left &= left - _ONE
         every += common
         base[word] = common
-        n = count_bits(left)
+        n = np.int64(count_bits(left))
         for at in range(8):
             listed[n_listed + at] = 64 * word + lowest_bit(left)
             left &= left - _ONE
         at = n_listed + 8
-        n_listed += n
+        n_listed += np.int64(n)
         while at < n_listed:
             listed[at] = 64 * word + lowest_bit(left)
             left &= left - _ONE
