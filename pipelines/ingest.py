@@ -377,8 +377,8 @@ def _frequent(column: pd.Series) -> list[Any]:
     text = column.dropna().astype(str).str.strip().str.replace(r"\.0$", "", regex=True)
     counts = text[~text.isin(["", "NO_CONTACT"])].value_counts()
     held = sorted(str(level) for level in counts.index[counts >= max(1.0, counts.sum() / 1000)])
-    if column.name == "channel" and (known := [level for level in held if level in CHANNELS]):
-        return known  # others are slips, and go to quarantine, unless --factor names them
+    if column.name == "channel" and (known := sorted({level.lower() for level in held} & set(CHANNELS))):
+        return list(known)  # others are slips, and go to quarantine, unless --factor names them
     return sorted(int(level) for level in held) if held and all(level.isdigit() for level in held) else held
 
 

@@ -5,6 +5,8 @@ The contracts are data; ``recommender.history`` checks frames against them and p
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +17,10 @@ __all__ = [
     "REACHED_BY",
     "RESPONSES",
     "STATIC_COLUMNS",
+    "UNREADABLE_ROW",
     "Column",
     "Contract",
+    "contracted_names",
 ]
 
 Kind = Literal[
@@ -85,6 +89,10 @@ STATIC_COLUMNS: tuple[str, ...] = (
     "currency",
 )
 """Account columns that do not change over time, so that one snapshot is enough to know them."""
+
+
+UNREADABLE_ROW = "_unreadable_row"
+"""Column in which a reader of files says what is wrong with a row whose cells it could not tell apart."""
 
 
 @dataclass(frozen=True)
@@ -222,3 +230,15 @@ CONTRACTS: dict[str, Contract] = {
     contract.table: contract for contract in (_ACCOUNTS, _DECISIONS, _CONTACTS, _OUTCOMES, _PAYMENTS)
 }
 """Table name -> its contract."""
+
+
+def contracted_names(columns: Iterable[object], names: Iterable[str]) -> dict[str, str]:
+    """Columns that are written in another way than the contract does (``ACCOUNT_ID``, ``Paid At``) -> its name.
+
+    Only where one column alone can be meant, and none has the name itself.
+    """
+    held = [str(column) for column in columns]
+    wanted = dict.fromkeys(name for name in names if name not in held)
+    spelt = {column: column.strip().casefold().replace(" ", "_").replace("-", "_") for column in held}
+    meant = Counter(spelt.values())
+    return {column: name for column, name in spelt.items() if name in wanted and meant[name] == 1}

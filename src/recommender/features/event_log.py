@@ -63,10 +63,11 @@ class _Stream:
         n_accounts: int,
         amount: NDArray[np.int64] | None = None,
     ) -> _Stream:
-        known = account >= 0
-        if not known.all():
-            account, instant, cells = account[known], instant[known], cells[known]
-            amount = None if amount is None else amount[known]
+        # An event that no column counts (an attempt, a delivery) need not be kept: they are most of the outcomes.
+        counted = (account >= 0) & (cells >= 0).any(axis=1)
+        if not counted.all():
+            account, instant, cells = account[counted], instant[counted], cells[counted]
+            amount = None if amount is None else amount[counted]
         order, start = order_by_account(account, instant, n_accounts)
         n_cells = max((cell for *_, cell in columns), default=0) + 1
         value = np.zeros(0, dtype=np.int64) if amount is None else amount

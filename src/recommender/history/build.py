@@ -196,7 +196,10 @@ def context_as_of(
 
 def as_instant(as_of: Any) -> pd.Timestamp:
     """``as_of`` as a UTC Timestamp; a naive one is refused."""
-    moment = pd.Timestamp(as_of)
+    try:
+        moment = pd.Timestamp(as_of)
+    except (ValueError, TypeError):
+        moment = pd.NaT  # refused below, like an instant without an offset
     if moment is pd.NaT or moment.tzinfo is None:
         raise InvalidInput.in_column(
             "as_of", "needs an instant with an offset", values=[as_of], mend="Write e.g. 2026-11-22T00:00:00Z."

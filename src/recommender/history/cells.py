@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,18 @@ from numpy.typing import NDArray
 from recommender.local_time import is_timezone
 
 __all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
-__all__ += ["read_currencies", "read_dates", "read_zones", "wrongly_encoded"]
+__all__ += ["ambiguous_numbers", "implausible_dates", "read_currencies", "read_dates", "read_zones", "wrongly_encoded"]
 
 Mask = NDArray[np.bool_]
 _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
 _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
-_TRUE = frozenset({"true", "t", "yes", "y", "1", "si", "sí", "sim", "s"})
-_FALSE = frozenset({"false", "f", "no", "n", "0", "nao", "não"})
+_TRUE = frozenset({"true", "t", "yes", "y", "1", "si", "sí", "sim", "s", "verdadero", "verdadeiro"})
+_FALSE = frozenset({"false", "f", "no", "n", "0", "nao", "não", "falso"})
+_WHOLE_AS_FLOAT = r"^-?[0-9]+\.0+$"
+_WHOLE = r"^-?[0-9]+$"
+_THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
+_FARTHEST_DUE = pd.Timedelta(days=60 * 366)
 _MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
 
 
@@ -80,7 +85,8 @@ def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Insta
     has_offset = _mask(text.str.contains(_OFFSET, regex=True).fillna(value=False)) & ~_mask(
         text.str.match(_DATE_ONLY).fillna(value=False)
     )
-    aware = _utc(pd.to_datetime(text.where(pd.Series(has_offset)), format="ISO8601", utc=True, errors="coerce"))
+    written = text.where(pd.Series(has_offset)).str.replace(r"\s*(?:UTC|GMT)\s*$", "Z", regex=True)
+    aware = _utc(pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce"))
     bare = ~has_offset & ~missing
     naive, all_naive = nothing, bool(not has_offset.any() and bare.any())
     changes = nothing
@@ -95,6 +101,12 @@ def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Insta
     plausible = _mask(values >= _EARLIEST)
     unreadable = ~missing & ~naive & ~changes & ~plausible
     return Instants(values.where(~pd.Series(unreadable)), unreadable, naive, all_naive, changes)
+
+
+def implausible_dates(dates: pd.Series, as_of: pd.Timestamp) -> Mask:
+    """Where a date stands for "none" (1900-01-01, 9999-12-31): before 1971, or sixty years after ``as_of``."""
+    latest = (as_of.tz_convert(None) + _FARTHEST_DUE).as_unit("s")
+    return _mask(dates < _EARLIEST.tz_convert(None).as_unit("s")) | _mask(dates > latest)
 
 
 def read_dates(column: pd.Series) -> tuple[pd.Series, Mask]:
@@ -113,7 +125,11 @@ def read_dates(column: pd.Series) -> tuple[pd.Series, Mask]:
 
 
 def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
-    """Ids as integers where every one is whole, else as text; and where one is missing or blank."""
+    """Ids as integers where every one is whole, else as text; and where one is missing or blank.
+
+    Blanks around an id are no part of it (columns of fixed width), and neither is the ``.0`` of whole numbers that a
+    program wrote as fractions since some were missing.
+    """
     column = column.reset_index(drop=True)
     missing = _mask(column.isna())
     if pd.api.types.is_integer_dtype(column.dtype) and not missing.any():
@@ -123,7 +139,13 @@ def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
         if np.all(missing | (np.isfinite(numbers) & (np.round(numbers) == numbers) & (np.abs(numbers) < 2**53))):
             return pd.Series(np.where(missing, 0, numbers).astype(np.int64)).astype("Int64").mask(missing), missing
     text = _as_text(column)
-    return text, missing | _mask((text.str.strip() == "").fillna(value=False))
+    stripped = text.str.strip()
+    if not _mask(stripped == text)[~missing].all():
+        text = stripped
+    del stripped
+    if _all_match(text.iloc[:1000], f"{_WHOLE}|{_WHOLE_AS_FLOAT}") and _all_match(text, f"{_WHOLE}|{_WHOLE_AS_FLOAT}"):
+        text = text.str.replace(r"\.0+$", "", regex=True)
+    return text, missing | _mask((text == "").fillna(value=False))
 
 
 def read_numbers(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
@@ -139,16 +161,31 @@ def read_numbers(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
     return np.where(wrong, np.nan, numbers), wrong
 
 
+def ambiguous_numbers(column: pd.Series) -> Mask:
+    """Where text may be a fraction or a thousand: ``12.500`` in an amount that is whole in its minor unit."""
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return np.zeros(len(column), dtype=bool)
+    return _mask(column.reset_index(drop=True).astype("str").str.match(_THOUSANDS).fillna(value=False))
+
+
 def read_levels(column: pd.Series, levels: Sequence[Any]) -> tuple[NDArray[np.int64], Mask, Mask]:
     """Level code of each cell (-1 where none), where it is missing, and where it is unknown.
 
-    A number written as text ("9", as a CSV gives it) matches the level 9.
+    A number written as text ("9", as a CSV gives it) matches the level 9. Blanks around a level (columns of fixed
+    width) and its capital letters do not matter, unless two levels differ in nothing else.
     """
     positions, uniques = pd.factorize(column.reset_index(drop=True))
-    lookup = {_written(level): code for code, level in enumerate(levels)}
-    code_of = np.array([lookup.get(_written(value), -1) for value in uniques] + [-1], dtype=np.int64)
+    exact = {_written(level): code for code, level in enumerate(levels)}
+    spelt = {level.strip().casefold(): code for level, code in exact.items()}
+    clear = len(spelt) == len(exact)
+
+    def code_of(value: Any) -> int:
+        written = _written(value)
+        return exact.get(written, spelt.get(written.strip().casefold(), -1) if clear else -1)
+
+    code_of_unique = np.array([code_of(value) for value in uniques] + [-1], dtype=np.int64)
     blank = np.array([isinstance(value, str) and not value.strip() for value in uniques] + [True], dtype=bool)
-    codes = code_of[positions]
+    codes = code_of_unique[positions]
     missing = blank[positions]
     return codes, missing, (codes < 0) & ~missing
 
@@ -160,16 +197,18 @@ def read_flags(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
 
 def read_zones(column: pd.Series) -> tuple[pd.Series, Mask]:
     """IANA zone names, and where a name is unknown."""
-    return _text_by_unique(column, is_timezone)
+    return _text_by_unique(column, str.strip, is_timezone)
 
 
 def read_currencies(column: pd.Series) -> tuple[pd.Series, Mask]:
-    """ISO 4217 codes, and where a cell is not three capital letters."""
-    return _text_by_unique(column, lambda code: len(code) == 3 and code.isascii() and code.isalpha() and code.isupper())
+    """ISO 4217 codes in capital letters, and where a cell is not three letters."""
+    return _text_by_unique(
+        column, lambda code: code.strip().upper(), lambda code: len(code) == 3 and code.isascii() and code.isalpha()
+    )
 
 
 def read_channels(column: pd.Series, channels: Sequence[Any]) -> tuple[Mapping[str, NDArray[np.float64]], Mask]:
-    """Flag per channel from a list cell (list, JSON list, or text separated by ``|``, ``;`` or ``,``)."""
+    """Flag per channel from a list cell: a list, JSON, or text separated by ``|``, ``;`` or ``,``, also in braces."""
     column = column.reset_index(drop=True)
     keys = column.map(
         lambda cell: cell if isinstance(cell, str) else None if _is_null(cell) else json.dumps(list(cell))
@@ -230,9 +269,12 @@ def _listed(text: str) -> tuple[str, ...] | None:
         except ValueError:
             return None
         return tuple(_written(name) for name in named)
+    if stripped.startswith("{") and stripped.endswith("}"):  # how a database writes an array
+        stripped = stripped[1:-1]
     for separator in ("|", ";", ","):
         stripped = stripped.replace(separator, " ")
-    return tuple(stripped.split())
+    named = tuple(name.strip("\"'") for name in stripped.split())
+    return named if all(re.fullmatch(r"[\w.-]+", name) for name in named) else None
 
 
 def _by_unique(column: pd.Series, read: Callable[[Any], float | None]) -> tuple[NDArray[np.float64], Mask]:
@@ -252,12 +294,16 @@ def _flag(value: Any) -> float | None:
     return np.nan if not written else None
 
 
-def _text_by_unique(column: pd.Series, is_right: Callable[[str], bool]) -> tuple[pd.Series, Mask]:
+def _text_by_unique(
+    column: pd.Series, spell: Callable[[str], str], is_right: Callable[[str], bool]
+) -> tuple[pd.Series, Mask]:
+    """Text as it should be spelt, null where blank, and where it is not right."""
     text = _as_text(column.reset_index(drop=True))
-    text = text.mask(_mask((text.str.strip() == "").fillna(value=False)))
     positions, uniques = pd.factorize(text)
-    wrong = np.array([not is_right(str(value)) for value in uniques] + [False], dtype=bool)
-    return text, wrong[positions]
+    spelt = [spell(str(value)) for value in uniques]
+    wrong = np.array([bool(word) and not is_right(word) for word in spelt] + [False], dtype=bool)
+    read = pd.Series([word or None for word in spelt] + [None], dtype="str").take(positions).reset_index(drop=True)
+    return read, wrong[positions]
 
 
 def _written(value: Any) -> str:
@@ -266,6 +312,12 @@ def _written(value: Any) -> str:
     if isinstance(plain, bool):
         return str(plain).lower()
     return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
+
+
+def _all_match(text: pd.Series, pattern: str) -> bool:
+    """Whether every cell that is not missing matches, and one does at least."""
+    words = pa.array(text, type=pa.large_string(), from_pandas=True)
+    return bool(pc.all(pc.match_substring_regex(words, pattern)).as_py())
 
 
 def _is_null(cell: Any) -> bool:

@@ -16,10 +16,12 @@ from recommender.errors import InvalidInput
 from recommender.history import cells
 from recommender.history.id_codes import IdCodes
 from recommender.history.quarantine import Faults
-from recommender.tables import Column, Contract
+from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
 
+_FEW_ROWS = 10
+_MOST_IN_ANOTHER_UNIT = 0.05
 _CONTACT_DATA = re.compile(
     r"(^|_)(phone|telephone|telefono|teléfono|celular|msisdn|mobile_number|e_?mail_address)($|_)", re.IGNORECASE
 )
@@ -144,6 +146,16 @@ def check_table(
     n_given = len(given)
     faults = Faults(contract.table, given[key], np.arange(n_given, dtype=np.int32))
     checked = CheckedTable(contract, given.iloc[:0], faults, {}, n_given=n_given)
+    if UNREADABLE_ROW in given:
+        told = given.pop(UNREADABLE_ROW)
+        faults.add(
+            told.notna().to_numpy(dtype=bool),
+            "row",
+            "unreadable_row",
+            "does not have one cell for each column of the header",
+            "Write cells that hold the separator, a line break or a quote between quotes; write empty cells too.",
+            told,
+        )
     _check_encodings(given, faults)
     clean: dict[str, Any] = {}
     known = {column.name: column for column in contract.columns}
@@ -212,7 +224,7 @@ def _read(
                       "Write instants with an offset: this local time is no single instant.")  # fmt: skip
             fault(instants.unreadable, "unreadable_instant", "is not an instant",
                   "Write instants as ISO 8601 with an offset, e.g. 2026-05-01T14:30:00Z.")  # fmt: skip
-            if instants.all_naive:
+            if instants.all_naive and instants.values.notna().any():
                 checked.notes.append(
                     f"{faults.table}.{name} has no time zone in any row; read as {naive_timezone or 'UTC'}."
                 )
@@ -227,6 +239,9 @@ def _read(
         case "date":
             dates, wrong = cells.read_dates(given)
             fault(wrong, "unreadable_date", "is not a date", "Write dates as YYYY-MM-DD.")
+            fault(cells.implausible_dates(dates, as_of), "unlikely_date",
+                  "lies before 1971 or more than sixty years ahead, as dates do that stand for 'none'",
+                  "Leave the cell empty where there is no date.")  # fmt: skip
             read = {name: dates}
         case "level":
             read, missing = _read_level(given, name, levels, faults)
@@ -235,6 +250,11 @@ def _read(
         case "number" | "probability":
             numbers, wrong = cells.read_numbers(given)
             fault(wrong, "not_a_number", "is not a finite number", "Write plain numbers, without signs or separators.")
+            if column.name.endswith("_minor"):
+                fault(cells.ambiguous_numbers(given), "ambiguous_number",
+                      "may be a fraction or hold a separator of thousands, and minor units are whole",
+                      "Write plain numbers without separators, e.g. 12500.")  # fmt: skip
+            _check_unit(numbers, column, checked)
             _check_range(numbers, column, fault)
             missing = np.isnan(numbers)
             read = {name: numbers}
@@ -287,6 +307,19 @@ def _read_level(
         )
     typed = pd.Series(list(levels)).convert_dtypes() if missing.any() or unknown.any() else pd.Series(list(levels))
     return {name: typed.reindex(codes).reset_index(drop=True)}, missing
+
+
+def _check_unit(numbers: NDArray[np.float64], column: Column, checked: CheckedTable) -> None:
+    """Refuse probabilities in another unit: to set aside those above one would keep wrong ones, chosen by size."""
+    above = numbers > 1
+    if column.kind == "probability" and above.sum() > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
+        raise InvalidInput.in_column(
+            column.name,
+            f"of table {checked.contract.table!r} exceeds 1 in {int(above.sum()):,} of {len(numbers):,} rows: it is no "
+            "probability, perhaps a percentage",
+            values=numbers[above][:3],
+            mend="Divide it by 100 if it is one, or leave the column out: propensities are then estimated.",
+        )
 
 
 def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> None:

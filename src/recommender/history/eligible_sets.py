@@ -39,8 +39,9 @@ class EligibleSets:
 
     @classmethod
     def of_sets(cls, sets: NDArray[np.bool_], code: NDArray[Any]) -> EligibleSets:
-        """From the distinct sets, of shape (n_sets, n_actions), and the number of each decision's set."""
-        return cls(np.packbits(sets, axis=1), code.astype(np.int32), sets.shape[1])
+        """From sets of shape (n_sets, n_actions), where one may stand twice, and the number of each decision's set."""
+        packed, number = _distinct(np.packbits(sets, axis=1))
+        return cls(packed, number[code].astype(np.int32), sets.shape[1])
 
     @classmethod
     def of_array(cls, allowed: NDArray[np.bool_]) -> EligibleSets:
@@ -57,10 +58,7 @@ class EligibleSets:
             for first in range(0, len(block), _CHUNK)
         ]
         rows = np.concatenate(held) if held else np.zeros((0, width), dtype=np.uint8)
-        keys = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])
-        found = keys.dictionary_encode()
-        packed = np.frombuffer(b"".join(found.dictionary.to_pylist()), dtype=np.uint8).reshape(-1, width)
-        return cls(packed, found.indices.to_numpy(zero_copy_only=False).astype(np.int32), n_actions)
+        return cls(*_distinct(rows), n_actions)
 
     @classmethod
     def of_texts(cls, parts: Iterable[tuple[Sequence[str | None], NDArray[Any]]], n_actions: int) -> EligibleSets:
@@ -136,3 +134,12 @@ class EligibleSets:
     def ever(self) -> NDArray[np.bool_]:
         """Which actions were allowed in some decision, of shape (n_actions,)."""
         return np.asarray(self.sets()[np.unique(self.code)].any(axis=0))
+
+
+def _distinct(rows: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Distinct rows in the order in which they come, and the number of each row."""
+    width = rows.shape[1]
+    keys = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])
+    found = keys.dictionary_encode()
+    packed = np.frombuffer(b"".join(found.dictionary.to_pylist()), dtype=np.uint8).reshape(-1, width)
+    return packed, found.indices.to_numpy(zero_copy_only=False).astype(np.int32)

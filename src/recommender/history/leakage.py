@@ -23,13 +23,27 @@ _BEFORE = re.compile(
     r"\d+d|anterior|previo|ultimo|último|promedio)($|_)",
     re.IGNORECASE,
 )
+_FORWARD = re.compile(
+    r"(^|_)(next|following|future|after|within|later|siguientes?|proxim[oa]s?|próxim[oa]s?|futur[oa]|despu[eé]s)($|_)",
+    re.IGNORECASE,
+)
+_PAYING = re.compile(
+    r"(^|_)(pay|pays|paid|payments?|promises?|default\w*|pagos?|pag[oó]|promesas?)($|_)", re.IGNORECASE
+)
+_SCHEDULED = re.compile(r"(^|_)(due|install?ments?|scheduled?|vence|vencimiento|cuotas?)($|_)", re.IGNORECASE)
 TOO_GOOD = 0.98
 _FEWEST = 30
 
 
 def named_after_the_fact(column: str) -> bool:
-    """Whether a column is named like something that is only known after the contact, e.g. ``call_duration``."""
-    return bool(_AFTER_THE_FACT.search(column)) and not _BEFORE.search(column)
+    """Whether a column is named like something that is only known after the contact.
+
+    ``call_duration`` is, ``paid_last_30d`` is not; ``paid_next_30d`` is, ``next_payment_due_minor`` is not.
+    """
+    afterwards, paying = bool(_AFTER_THE_FACT.search(column)), bool(_PAYING.search(column))
+    if _FORWARD.search(column) and (afterwards or paying):
+        return not _SCHEDULED.search(column)
+    return afterwards and not _BEFORE.search(column)
 
 
 def discrimination(values: pd.Series, success: NDArray[np.bool_]) -> float:

@@ -18,14 +18,14 @@ from recommender.history.contract_check import CheckedTable, check_table
 from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
-from recommender.tables import CONTRACTS
+from recommender.history.usable_tables import check_currency, id_hint, refuse_unusable
+from recommender.tables import CONTRACTS, contracted_names
 
 __all__ = ["RawTable", "RawTables", "check_tables"]
 
 RawTable: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
 """A raw table, or a function that reads it when its turn has come."""
 
-_CLEAR_MAJORITY = 0.75
 _ASKED_FOR: dict[str, tuple[str, ...]] = {
     "contacts": (
         "contact_id", "account_id", "decision_id", "sent_at", "channel", "initiated_by", "status", "cost_minor",
@@ -34,6 +34,7 @@ _ASKED_FOR: dict[str, tuple[str, ...]] = {
     "payments": ("account_id", "paid_at", "amount_minor", "currency"),
 }  # fmt: skip
 """What is used of tables whose further columns are no context: they tell what came of a contact."""
+_NOT_IN_CONTRACT = ("eligible",)
 _FEW_KINDS = ("status", "initiated_by", "outcome", "policy_version", "channel")
 
 
@@ -129,6 +130,10 @@ def check_tables(
         if source is None:
             continue
         frame = source() if callable(source) else source
+        renamed: dict[str, str] = {}
+        if isinstance(frame, pd.DataFrame):
+            renamed = contracted_names(frame.columns, (*CONTRACTS[name].names, *_NOT_IN_CONTRACT, *levels))
+            frame = frame.rename(columns=renamed) if renamed else frame
         if name == "decisions" and isinstance(frame, pd.DataFrame):
             frame = _name_no_contact(frame, actions)
         tables[name] = check_table(
@@ -140,7 +145,9 @@ def check_tables(
             naive_timezone=naive_timezone,
             consume=callable(source),
         )
+        tables[name].notes += [f"{name}.{old} was read as {new}." for old, new in renamed.items()]
         _slim(tables[name], levels, decided=given.get("decisions") is not None)
+    refuse_unusable(tables.values())
     raw = RawTables(tables, notes=[note for checked in tables.values() for note in checked.notes])
     _agree_on_ids(raw)
     _check_money(raw, currency, rates or {})
@@ -148,6 +155,7 @@ def check_tables(
     _check_decisions(raw, actions)
     _check_references(raw)
     _check_outcomes(raw)
+    refuse_unusable(tables.values())
     raw.lost = LostRows.of(raw.tables, raw.raw_codes)
     raw.raw_codes = {}
     for checked in raw.tables.values():
@@ -175,7 +183,8 @@ def _name_no_contact(frame: pd.DataFrame, actions: ActionSpace) -> pd.DataFrame:
     said = np.zeros(len(frame), dtype=bool)
     for name in ("action", *factors):
         if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name].dtype):
-            said |= (frame[name] == NO_CONTACT).fillna(value=False).to_numpy(dtype=bool)
+            words = [word for word in frame[name].unique() if str(word).strip().upper() == NO_CONTACT]
+            said |= frame[name].isin(words).to_numpy(dtype=bool)
     if not said.any():
         return frame
     frame = frame.copy(deep=False)
@@ -224,30 +233,19 @@ def _agree_on_ids(raw: RawTables) -> None:
 
 def _check_money(raw: RawTables, currency: str | None, rates: Mapping[str, float]) -> None:
     """One currency: convert by rates, set a few others aside, refuse a real mix."""
-    counted = [
-        raw.tables[name].frame["currency"].value_counts()
+    counted: dict[str, pd.Series] = {
+        name: raw.tables[name].frame["currency"].value_counts()
         for name in ("payments", "accounts")
         if name in raw.tables and "currency" in raw.tables[name].frame
-    ]
+    }
     if not counted:
         raw.currency = currency
         if currency is None:
             raw.notes.append("No currency column: all amounts are taken to be in one currency.")
         return
-    counts = pd.concat(counted, axis=1).fillna(0).sum(axis=1).sort_values(ascending=False, kind="stable")
-    if not len(counts):
-        raw.currency = currency
+    raw.currency = main = check_currency(counted, currency, rates)
+    if main is None:
         return
-    main = currency or str(counts.index[0])
-    others = {code: int(count) for code, count in counts.items() if code != main and code not in rates}
-    if currency is None and counts[main] < _CLEAR_MAJORITY * (counts[main] + sum(others.values())):
-        raise InvalidInput.in_column(
-            "currency",
-            "mixes currencies, and amounts of different currencies cannot be added",
-            values=[f"{code}: {count:,} rows" for code, count in [(main, int(counts[main])), *others.items()]],
-            mend="Pass currency=... to keep one, rates={...} to convert, or train one strategy a currency.",
-        )
-    raw.currency = main
     for name, amounts in (("payments", "amount_minor"), ("accounts", "balance_minor")):
         if name not in raw.tables or "currency" not in raw.tables[name].frame:
             continue
@@ -326,13 +324,7 @@ def _check_references(raw: RawTables) -> None:
         exists = np.zeros(len(raw.ids[column].ids) + 1, dtype=bool)  # the last place is that of -1: a missing id
         exists[raw.raw_codes[target, column]] = True
         exists[-1] = True
-        checked.drop(
-            ~exists[checked.frame[column].to_numpy()],
-            column,
-            f"unknown_{column.removesuffix('_id')}",
-            f"is not in table {target!r}",
-            f"Export {target} in full, or correct the id.",
-        )
+        _drop_unknown(checked, column, target, exists, raw.ids[column])
     if "accounts" in raw.tables:
         accounts = raw.tables["accounts"]
         foreign = accounts.faults.frame()
@@ -345,6 +337,20 @@ def _check_references(raw: RawTables) -> None:
                     np.isin(checked.frame["account_id"].to_numpy(), gone), "account_id", "cascade",
                     "belongs to an account in another currency", "Train one strategy a currency.",
                 )  # fmt: skip
+
+
+def _drop_unknown(checked: CheckedTable, column: str, target: str, exists: NDArray[np.bool_], ids: IdCodes) -> None:
+    """Set aside rows whose id is not in the table that it points to; ``exists`` has a place more, for a missing id."""
+    codes = checked.frame[column].to_numpy()
+    unknown = ~exists[codes]
+    hint = id_hint(codes[unknown], exists[:-1], ids, target) if unknown.any() else ""
+    checked.drop(
+        unknown,
+        column,
+        f"unknown_{column.removesuffix('_id')}",
+        f"is not in table {target!r}",
+        f"Export {target} in full, or correct the id.{hint}",
+    )
 
 
 def _check_outcomes(raw: RawTables) -> None:
@@ -361,13 +367,7 @@ def _check_outcomes(raw: RawTables) -> None:
     exists = np.zeros(len(raw.ids["contact_id"].ids) + 1, dtype=bool)
     exists[raw.raw_codes["contacts", "contact_id"]] = True
     exists[-1] = False
-    checked.drop(
-        ~exists[checked.frame["contact_id"].to_numpy()],
-        "contact_id",
-        "unknown_contact",
-        "is not in table 'contacts'",
-        "Export contacts in full, or correct the id.",
-    )
+    _drop_unknown(checked, "contact_id", "contacts", exists, raw.ids["contact_id"])
     row = np.full(len(exists), -1, dtype=np.int64)
     row[contacts.frame["contact_id"].to_numpy()] = np.arange(len(contacts.frame))
     checked.drop(

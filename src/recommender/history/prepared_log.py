@@ -168,6 +168,11 @@ def prepare_log(
     raw.let_go("accounts")
     with_decisions = "decisions" in raw.tables
     rows = decision_rows(raw, sent, actions, knowledge, default_timezone)
+    source = raw.tables["decisions" if with_decisions else "contacts"]
+    if not source.n_given:
+        raise InvalidInput(
+            f"Table {source.contract.table!r} holds no row.", column=source.contract.table, mend="Export it again."
+        )
     if not len(rows):
         raise InvalidInput(
             "No decision is left after the contract checks.",
@@ -206,6 +211,7 @@ def prepare_log(
     own = tuple(str(name) for name in rows.columns if name not in (*_OWN, *actions.factors))
     dtypes, whole = _settle_dtypes(knowledge, rows, own, chunk_rows)
     left_out = dict(knowledge.states.left_out) if knowledge.states is not None else {}
+    _note_early(raw, knowledge, rows)
     names = _context_names(knowledge, rows, own, dtypes, rewards.reward, set(keep), left_out)
     with_propensity = "propensity" in rows and bool(rows["propensity"].notna().any())
     roles: dict[str, Any] = {
@@ -274,6 +280,18 @@ def _settle_dtypes(
             break
     dtypes.pop("_debtor_id", None)
     return dtypes, whole
+
+
+def _note_early(raw: RawTables, knowledge: Knowledge, rows: pd.DataFrame) -> None:
+    """Say how many decisions were made before anything was known of their account."""
+    if knowledge.states is None or not knowledge.states.varying:
+        return
+    first, row = knowledge.states.rows_of(rows["account_id"], rows["decided_at"])
+    if early := int(((row < 0) & (first >= 0)).sum()):
+        raw.notes.append(
+            f"{early:,} decisions lie before the first valid_from of their account: what varies over time is unknown "
+            "there. Export the change history from its beginning."
+        )
 
 
 class _GivenColumns(dict[str, pd.Series]):

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.store.csv_tables import CSV_ENDINGS, LONG_AND_FEW, read_csv_table
+from recommender.tables import CONTRACTS, contracted_names
 
 __all__ = ["read_table", "write_quarantine"]
 
-_SEPARATORS = (",", ";", "\t", "|")
-_CSV_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv", ".tsv.gz")
-_SNIFFED_BYTES = 1 << 16
-_MOST_UNDECODED = 0.05
-_LONG_AND_FEW = ("eligible",)
-"""Columns of long texts that repeat: read as categories."""
+_EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def read_table(
@@ -60,18 +52,24 @@ def read_table(
     """
     text = str(source)
     if "://" in text:
-        frame = _read_sql(text, table)
-        return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
+        return _named(_read_sql(text, table), table, columns)
     place = Path(text)
     if not place.exists():
         raise InvalidInput(f"Table {table!r}: there is no file {place}.", column=table, mend="Check the path.")
     if place.is_file() and place.stat().st_size == 0:
         raise InvalidInput(f"Table {table!r}: {place} is empty.", column=table, mend="Export it again, with a header.")
+    mark = b"" if place.is_dir() else _mark(place)
+    if mark.startswith(_EXCEL_MARKS):
+        raise InvalidInput(
+            f"Table {table!r}: {place} is a spreadsheet or another archive.",
+            column=table,
+            mend="Save it as CSV (UTF-8), with instants as ISO 8601 and numbers without separators.",
+        )
     try:
-        if place.name.lower().endswith(_CSV_ENDINGS):
-            frame = _read_csv(place, table, encoding, columns)
+        if place.name.lower().endswith(CSV_ENDINGS) and mark != b"PAR1":
+            frame = read_csv_table(place, table, encoding)
         else:
-            frame = _read_parquet(place, columns)
+            frame = _without_index(_read_parquet(place, table, columns))
     except InvalidInput:
         raise
     except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
@@ -80,7 +78,7 @@ def read_table(
             column=table,
             mend="Give a Parquet file, or a CSV file with a header line.",
         ) from error
-    return frame
+    return _named(frame, table, columns)
 
 
 def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: Path | str) -> list[Path]:
@@ -105,114 +103,27 @@ def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: P
     return [*written, counts]
 
 
-def _read_parquet(place: Path, columns: Collection[str] | None) -> pd.DataFrame:
+def _read_parquet(place: Path, table: str, columns: Collection[str] | None) -> pd.DataFrame:
     """Read a Parquet file or folder, each column by itself, so that a reader can let go of one after the other."""
-    data = pq.ParquetDataset(place, read_dictionary=list(_LONG_AND_FEW))
-    wanted = None if columns is None else [name for name in data.schema.names if name in columns]
+    if place.is_dir() and not any(place.rglob("*.parquet")):
+        raise InvalidInput(
+            f"Table {table!r}: the folder {place} holds no Parquet file.",
+            column=table,
+            mend="Check the path, or name the file itself.",
+        )
+    data = pq.ParquetDataset(place, read_dictionary=list(LONG_AND_FEW))
+    held = data.schema.names
+    renamed = contracted_names(held, columns or ())
+    wanted = None if columns is None else [name for name in held if renamed.get(name, name) in columns]
     if not place.is_dir():
         kept: dict[str, Any] = {"split_blocks": True, "self_destruct": True}
-        return pd.read_parquet(place, columns=wanted, to_pandas_kwargs=kept, read_dictionary=list(_LONG_AND_FEW))
+        return pd.read_parquet(place, columns=wanted, to_pandas_kwargs=kept, read_dictionary=list(LONG_AND_FEW))
     return pd.read_parquet(place, columns=wanted)
 
 
-def _read_csv(place: Path, table: str, encoding: str | None, columns: Collection[str] | None) -> pd.DataFrame:
-    raw = _head(place)
-    told = encoding or _encoding_of(raw)
-    if told.lower().replace("_", "-") in ("utf-8", "utf8") and raw.startswith(codecs.BOM_UTF8):
-        told = "utf-8-sig"
-    try:
-        codecs.lookup(told)
-    except LookupError as error:
-        raise InvalidInput(
-            f"Table {table!r}: there is no encoding {told!r}.", column="encoding", mend="Use e.g. utf-8 or latin-1."
-        ) from error
-    header = raw.decode(told, errors="replace").splitlines()[0] if raw else ""
-    if "\x00" in header:
-        raise InvalidInput(
-            f"Table {table!r}: {place} holds binary data or is in another encoding than {told}.",
-            column=table,
-            mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
-        )
-    separator = max(_SEPARATORS, key=header.count)
-    if "\ufffd" in header:
-        raise _wrong_encoding(place, table, told, raw, "its header line")
-    # An undecodable byte becomes U+FFFD: the row is found by the contract check, the rest of the file is used.
-    frame = pd.read_csv(
-        place,
-        sep=separator,
-        encoding=told,
-        encoding_errors="replace",
-        dtype="str",
-        usecols=None if columns is None else lambda name: name in columns,
-        keep_default_na=False,
-        na_values=[""],
-    )
-    for name in _LONG_AND_FEW:
-        if name in frame.columns:  # not by dtype="category", which reads digits as numbers
-            frame[name] = frame[name].astype("category")
-    lost, foreign = _undecoded(frame)
-    # A few such rows are faults of their own, whole files are another encoding: then no accent at all could be read.
-    if lost.sum() > _MOST_UNDECODED * len(frame) and not (foreign & ~lost).any():
-        raise _wrong_encoding(place, table, told, raw, f"{int(lost.sum()):,} of {len(frame):,} rows")
-    return frame
-
-
-def _undecoded(frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Rows with a byte that could not be decoded, and rows with any sign beyond ASCII."""
-    lost, foreign = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
-    for name in frame.columns:
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            continue
-        text = pa.array(frame[name], type=pa.large_string(), from_pandas=True)
-        ascii_only = pc.fill_null(pc.string_is_ascii(text), fill_value=True).to_numpy(zero_copy_only=False)
-        if not ascii_only.all():
-            foreign |= ~ascii_only
-            marks = pc.fill_null(pc.match_substring(text, "\ufffd"), fill_value=False)
-            lost |= marks.to_numpy(zero_copy_only=False)
-    return lost, foreign
-
-
-def _wrong_encoding(place: Path, table: str, told: str, raw: bytes, what: str) -> InvalidInput:
-    """Error that shows how the text reads in the encoding that it is likely in."""
-    lines = [line for line in raw.splitlines() if not line.isascii()]
-    likely, shown = "cp1252", ""
-    for name in ("utf-8", "cp1252", "latin-1") if lines else ():
-        try:
-            likely, shown = name, lines[0].decode(name)
-            break
-        except UnicodeDecodeError:
-            continue
-    sample = f" In {likely} one reads {shown[:60]!r}." if shown else ""
-    return InvalidInput(
-        f"Table {table!r}: {place} is not {told}: {what} cannot be decoded.{sample}",
-        column="encoding",
-        mend=f"State its encoding, e.g. --encoding {likely}, or export it as UTF-8.",
-    )
-
-
-def _head(place: Path) -> bytes:
-    if place.name.lower().endswith(".gz"):
-        import gzip
-
-        with gzip.open(place) as stream:
-            return bytes(stream.read(_SNIFFED_BYTES))
-    with place.open("rb") as stream:
-        return stream.read(_SNIFFED_BYTES)
-
-
-def _encoding_of(head: bytes) -> str:
-    """UTF-8 unless a byte order mark, or zero bytes at every other place, say UTF-16."""
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    line = head[:200]
-    if len(line) >= 4:
-        if not any(line[0::2]) or line[0::2].count(0) > 0.4 * len(line[0::2]):
-            return "utf-16-be"
-        if line[1::2].count(0) > 0.4 * len(line[1::2]):
-            return "utf-16-le"
-    return "utf-8"
+def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an index that was written under a name as columns again."""
+    return frame if set(frame.index.names) == {None} else frame.reset_index()
 
 
 def _read_sql(source: str, table: str) -> pd.DataFrame:
@@ -252,6 +163,20 @@ def _read_sql(source: str, table: str) -> pd.DataFrame:
     finally:
         engine.dispose()
     return frame
+
+
+def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> pd.DataFrame:
+    """The frame with the contract's names where another spelling is meant, and only the columns that were asked for."""
+    contract = CONTRACTS.get(table)
+    names = [*(contract.names if contract else ()), *(columns or ()), "eligible"]
+    if renamed := contracted_names(frame.columns, names):
+        frame = frame.rename(columns=renamed)
+    return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
+
+
+def _mark(place: Path) -> bytes:
+    with place.open("rb") as stream:
+        return stream.read(4)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,398 @@
+"""Raw tables from CSV files: any Unicode encoding, any usual separator, and no row lost or shifted without a word.
+
+Exports are written by hand, by spreadsheets and by scripts that die half-way. Rows whose cells do not match the header
+are kept as rows of their own, marked with what is wrong, so that the contract check sets them aside by their number.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.tables import UNREADABLE_ROW
+
+__all__ = ["CSV_ENDINGS", "LONG_AND_FEW", "read_csv_table"]
+
+CSV_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv", ".tsv.gz")
+LONG_AND_FEW = ("eligible",)
+"""Columns of long texts that repeat: read as categories."""
+
+_SEPARATORS = (",", ";", "\t", "|")
+_SNIFFED_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 24
+_MOST_UNDECODED = 0.05
+_MOST_UNREADABLE = 100_000
+_NULLS = ("", "NULL", "null", "\\N", "NaN", "nan", "None", "#N/A", "<NA>", "NaT")
+"""How programs write an empty cell. ``NA`` is Namibia."""
+_UNNAMED = "\x00unnamed_"
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+
+
+def read_csv_table(place: Path, table: str, encoding: str | None = None) -> pd.DataFrame:
+    """Read a CSV file, cells as text.
+
+    Parameters
+    ----------
+    place : Path
+        Also ``.gz``.
+    table : str
+        For messages.
+    encoding : str or None
+        None = UTF-8, or UTF-16 and UTF-32 by their marks.
+
+    Returns
+    -------
+    DataFrame
+        Empty cells are null; columns without a name (the row numbers that some programs write) are not read.
+        :data:`recommender.tables.UNREADABLE_ROW` is a column where some row is unreadable.
+
+    Raises
+    ------
+    InvalidInput
+        Names the file, what is wrong with it and the mend.
+    """
+    raw = _head(place)
+    layout = _layout_of(raw, place, table, encoding)
+    frame = _rows(place, table, layout)
+    lost, foreign = _undecoded(frame)
+    # A few such rows are faults of their own, whole files are another encoding: then no accent at all could be read.
+    if lost.sum() > _MOST_UNDECODED * len(frame) and not (foreign & ~lost).any():
+        raise _wrong_encoding(place, table, layout.encoding, raw, f"{int(lost.sum()):,} of {len(frame):,} rows")
+    return frame
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a file is written: encoding, separator, names of the columns, characters up to the first row."""
+
+    encoding: str
+    separator: str
+    names: tuple[str, ...]
+    start: int
+
+    def cells(self, line: str) -> list[str]:
+        """Cells of one line; empty ones beyond the header are no cells."""
+        found = next(csv.reader([line], delimiter=self.separator), [])
+        while len(found) > len(self.names) and not found[-1]:
+            found.pop()
+        return found
+
+
+def _layout_of(raw: bytes, place: Path, table: str, encoding: str | None) -> _Layout:
+    told = encoding or _encoding_of(raw)
+    try:
+        codecs.lookup(told)
+    except LookupError as error:
+        raise InvalidInput(
+            f"Table {table!r}: there is no encoding {told!r}.", column="encoding", mend="Use e.g. utf-8 or latin-1."
+        ) from error
+    text = codecs.getincrementaldecoder(told)("replace").decode(raw)
+    lines = _lines(text)
+    start, header = next(((end, line) for end, line in lines if line.strip("\ufeff \t")), (0, ""))
+    if separator_line := _SEPARATOR_LINE.fullmatch(header.lstrip("\ufeff")):  # written by and for spreadsheets
+        start, header = next(((end, line) for end, line in lines if line.strip()), (start, ""))
+    header = header.lstrip("\ufeff")
+    if not header.strip():
+        raise InvalidInput(
+            f"Table {table!r}: {place} is empty: it has no header line.",
+            column=table,
+            mend="Export it again, with a header.",
+        )
+    if "\x00" in header:
+        raise InvalidInput(
+            f"Table {table!r}: {place} holds binary data or is in another encoding than {told}.",
+            column=table,
+            mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
+        )
+    if "\ufffd" in header:
+        raise _wrong_encoding(place, table, told, raw, "its header line")
+    separator = separator_line[1] if separator_line else max(_SEPARATORS, key=header.count)
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator))]
+    if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
+        raise InvalidInput.in_column(
+            twice[0],
+            f"appears more than once in the header of table {table!r} ({place})",
+            mend="Rename or drop the repeats: nobody can tell which one is meant.",
+        )
+    named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
+    return _Layout(told, separator, named, start)
+
+
+def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
+    """The rows below the header, unreadable ones at their place."""
+    names = layout.names
+    wanted = [name for name in names if not name.startswith(_UNNAMED)]
+    # Some exports end every line with a separator; read as a column of its own, it shifts nothing.
+    padding = tuple(f"{UNREADABLE_ROW}{extra}" for extra in range(_trailing_cells(place, layout)))
+    odd = _OddRows(layout, width=len(names) + len(padding))
+    kinds = {name: pa.large_string() for name in (*names, *padding)}
+    kinds |= {name: pa.dictionary(pa.int32(), pa.string()) for name in LONG_AND_FEW if name in names}
+    with _AsUtf8(place, layout) as stream:
+        first = stream.peek()
+        if not first:
+            return pd.DataFrame({name: pd.Series(dtype="str") for name in wanted})
+        try:
+            read = pv.read_csv(
+                stream,
+                pv.ReadOptions(use_threads=False, column_names=[*names, *padding], block_size=_BLOCK_BYTES),
+                pv.ParseOptions(
+                    delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=odd.keep,
+                    ignore_empty_lines=True,
+                ),
+                pv.ConvertOptions(
+                    column_types=kinds, strings_can_be_null=True, null_values=_NULLS, quoted_strings_can_be_null=True
+                ),
+            )  # fmt: skip
+        except pa.ArrowInvalid as error:
+            raise InvalidInput(
+                f"Table {table!r}: {place} cannot be read as rows of {len(names)} cells separated by "
+                f"{layout.separator!r} ({str(error).splitlines()[0][:200]}).",
+                column=table,
+                mend="Give every row a cell for each column of the header; write cells that hold the separator, a "
+                "line break or a quote between quotes, and close every quote.",
+            ) from error
+    odd.look_for_swallowed(read)
+    odd.look_beyond(read.select(list(padding)), list(names), read)
+    if not odd.found:
+        return read.select(wanted).to_pandas(split_blocks=True, self_destruct=True)
+    return odd.put_back(read.select(list(names)).to_pandas())[[*wanted, UNREADABLE_ROW]]
+
+
+@dataclass
+class _OddRows:
+    """Rows whose cells do not match the header.
+
+    Attributes
+    ----------
+    width : int
+        Cells that the reader expects.
+    skipped : list of int
+        Numbers, among all rows of the file, of those that the reader could not place.
+    found : dict of int to list of (cells or None, what is wrong or None)
+        What stands in the file at a row number: several lines where a quote was left open.
+    """
+
+    layout: _Layout
+    width: int
+    skipped: list[int] = field(default_factory=list)
+    found: dict[int, list[tuple[list[str] | None, str | None]]] = field(default_factory=dict)
+
+    def keep(self, row: Any) -> str:
+        """Remember a row that the reader cannot place (its callback)."""
+        if len(self.found) >= _MOST_UNREADABLE:
+            return "error"
+        self.skipped.append(row.number - 1)
+        self.found[row.number - 1] = self._apart(row.text)
+        return "skip"
+
+    def look_for_swallowed(self, read: pa.Table) -> None:
+        """Find rows that hold whole other rows in a cell, since a quote was left open; they have the right count."""
+        places = self._places(read.num_rows)
+        texts = [name for name in read.column_names if not pa.types.is_dictionary(read.schema.field(name).type)]
+        suspects: set[int] = set()
+        for name in texts if len(self.layout.names) > 2 else ():
+            broken = pc.fill_null(pc.match_substring(read[name], "\n"), fill_value=False)
+            suspects |= set(np.flatnonzero(broken.to_numpy()).tolist())
+        for at in sorted(suspects):
+            written = self.layout.separator.join(read[name][at].as_py() or "" for name in read.column_names)
+            lines = [line for line in _NEWLINE.split(written) if line]
+            if all(line.count(self.layout.separator) == self.width - 1 for line in lines):
+                self.found[int(places[at])] = self._apart('"' + "\n".join([*lines[:-1], '"' + lines[-1]]))
+
+    def look_beyond(self, padding: pa.Table, names: list[str], read: pa.Table) -> None:
+        """Rows that hold something where the others only end with a separator."""
+        places = self._places(padding.num_rows)
+        for name in padding.column_names:
+            for at in np.flatnonzero(pc.is_valid(padding[name]).to_numpy()).tolist():
+                first = read[names[0]][at].as_py()
+                self.found.setdefault(int(places[at]), [(None, self._said(len(names) + 1, first))])
+
+    def put_back(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """All rows of the file in their order, those that are unreadable without cells."""
+        frame = frame.assign(**{UNREADABLE_ROW: pd.Series(None, index=frame.index, dtype="str")})
+        places = self._places(len(frame))
+        good = ~np.isin(places, list(self.found))
+        order: list[tuple[int, int]] = []
+        cells: list[list[str | None]] = []
+        for place, rows in self.found.items():
+            for line, (read, wrong) in enumerate(rows):
+                order.append((place, line))
+                told = [None] * len(self.layout.names) if read is None else [None if c in _NULLS else c for c in read]
+                cells.append([*told, wrong])
+        odd = pd.DataFrame(cells, columns=frame.columns, dtype="str")
+        whole = pd.concat([frame.loc[good], odd], ignore_index=True)
+        keys = np.array([*((place, 0) for place in places[good].tolist()), *order], dtype=np.int64)
+        whole = whole.iloc[np.lexsort((keys[:, 1], keys[:, 0]))].reset_index(drop=True)
+        for name in LONG_AND_FEW:
+            if name in whole:
+                whole[name] = whole[name].astype("category")
+        return whole
+
+    def _places(self, n_read: int) -> NDArray[np.int64]:
+        """Number of each row that was read among all rows of the file."""
+        every = np.ones(n_read + len(self.skipped), dtype=bool)
+        every[self.skipped] = False
+        return np.flatnonzero(every)
+
+    def _apart(self, text: str) -> list[tuple[list[str] | None, str | None]]:
+        """The lines of a row, read one by one: an open quote takes in rows that are right by themselves."""
+        rows: list[tuple[list[str] | None, str | None]] = []
+        for line in _NEWLINE.split(text):
+            if not line.strip():
+                continue
+            cells = self.layout.cells(line)
+            if line.count('"') % 2:
+                first = line.split(self.layout.separator)[0].replace('"', "")
+                rows.append((None, f"a quote that is not closed, or not opened; the first cell is {first[:40]!r}"))
+            elif len(cells) == len(self.layout.names):
+                rows.append((cells, None))
+            else:
+                rows.append((None, self._said(len(cells), cells[0] if cells else None)))
+        return rows
+
+    def _said(self, count: int, first: str | None) -> str:
+        """Cell count and first cell; not the line, which may hold data of a person that are not to be copied."""
+        return f"{count} cells for {len(self.layout.names)} columns; the first is {(first or '')[:40]!r}"
+
+
+class _AsUtf8(io.RawIOBase):
+    """The rows of a file as UTF-8; a byte that cannot be decoded becomes U+FFFD, so that its row can be found."""
+
+    def __init__(self, place: Path, layout: _Layout) -> None:
+        super().__init__()
+        self._stream: IO[bytes] = _opened(place)
+        self._decoder = codecs.getincrementaldecoder(layout.encoding)("replace")
+        self._skip = layout.start
+        self._ahead = b""
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def peek(self) -> bytes:
+        """What comes first, without taking it: nothing where the file has no row."""
+        self._ahead = self._ahead or self._next(_SNIFFED_BYTES)
+        while self._ahead and not self._ahead.strip():
+            more = self._next(_SNIFFED_BYTES)
+            if not more:
+                return b""
+            self._ahead += more
+        return self._ahead
+
+    def read(self, size: int = -1) -> bytes:
+        """Some bytes, about as many as asked for; none at the end."""
+        ahead, self._ahead = self._ahead, b""
+        return ahead or self._next(size)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        super().close()
+
+    def _next(self, size: int) -> bytes:
+        while True:
+            taken = self._stream.read(size)
+            text = self._decoder.decode(taken, final=not taken)
+            skipped = min(self._skip, len(text))
+            self._skip -= skipped
+            text = text[skipped:]
+            if text or not taken:
+                return text.encode("utf-8", "replace")
+
+
+def _trailing_cells(place: Path, layout: _Layout) -> int:
+    """Empty cells that most of the first rows have beyond the header."""
+    with _AsUtf8(place, layout) as stream:
+        lines = [line for line in _NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
+    rows = list(csv.reader(lines, delimiter=layout.separator))
+    if not rows:
+        return 0
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    names = len(layout.names)
+    empty = [not any(row[names:]) for row in rows if len(row) == width]
+    return width - names if width > names and 2 * sum(empty) > len(empty) else 0
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines of a text, each with where the next one begins."""
+    start = 0
+    for found in _NEWLINE.finditer(text):
+        yield found.end(), text[start : found.start()]
+        start = found.end()
+    yield len(text), text[start:]
+
+
+def _undecoded(frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows with a byte that could not be decoded, and rows with any sign beyond ASCII."""
+    lost, foreign = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    for name in frame.columns:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            continue
+        text = pa.array(frame[name], type=pa.large_string(), from_pandas=True)
+        ascii_only = pc.fill_null(pc.string_is_ascii(text), fill_value=True).to_numpy(zero_copy_only=False)
+        if not ascii_only.all():
+            foreign |= ~ascii_only
+            marks = pc.fill_null(pc.match_substring(text, "\ufffd"), fill_value=False)
+            lost |= marks.to_numpy(zero_copy_only=False)
+    return lost, foreign
+
+
+def _wrong_encoding(place: Path, table: str, told: str, raw: bytes, what: str) -> InvalidInput:
+    """Error that shows how the text reads in the encoding that it is likely in."""
+    lines = [line for line in raw.splitlines() if not line.isascii()]
+    likely, shown = "cp1252", ""
+    for name in ("utf-8", "cp1252", "latin-1") if lines else ():
+        try:
+            likely, shown = name, lines[0].decode(name)
+            break
+        except UnicodeDecodeError:
+            continue
+    sample = f" In {likely} one reads {shown[:60]!r}." if shown else ""
+    return InvalidInput(
+        f"Table {table!r}: {place} is not {told}: {what} cannot be decoded.{sample}",
+        column="encoding",
+        mend=f"State its encoding, e.g. --encoding {likely}, or export it as UTF-8.",
+    )
+
+
+def _opened(place: Path) -> IO[bytes]:
+    return gzip.open(place) if place.name.lower().endswith(".gz") else place.open("rb")  # type: ignore[return-value]
+
+
+def _head(place: Path) -> bytes:
+    with _opened(place) as stream:
+        return bytes(stream.read(_SNIFFED_BYTES))
+
+
+def _encoding_of(head: bytes) -> str:
+    """UTF-8 unless a byte order mark, or zero bytes at every other place, say UTF-16 or UTF-32."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # before UTF-16: its mark begins like that of 32
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    line = head[:200]
+    if len(line) >= 4:
+        if not any(line[0::2]) or line[0::2].count(0) > 0.4 * len(line[0::2]):
+            return "utf-16-be"
+        if line[1::2].count(0) > 0.4 * len(line[1::2]):
+            return "utf-16-le"
+    return "utf-8"
