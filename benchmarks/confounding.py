@@ -29,8 +29,10 @@ from scipy.special import expit, softmax
 
 from recommender import ActionSpace, LoggedFeedback, evaluate_policy
 from recommender.learning.bilinear import BilinearModel
+from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
+from recommender.learning.latent_profiles import LatentProfiles
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.nuisance import cross_fit_propensities
 from recommender.learning.reward import RewardModel
@@ -157,10 +159,13 @@ def weighted(task: Task, seed: int, jobs: int) -> np.ndarray:
     """The same members and stack, every row weighted by its inverse propensity."""
     T = task.training
     encoder = ContextEncoder.fit(T.context, T.categorical)
+    X = encoder.transform(T.context)
+    pairs = count_pairs(encoder, X, T.history_columns, T.actions)
     model = RewardEnsemble().fit(
         encoder,
-        encoder.transform(T.context),
-        {},
+        X,
+        pairs,
+        LatentProfiles.fit(encoder, X, T.groups, pairs, random_state=seed),
         T.actions,
         T.action,
         T.reward,
@@ -193,7 +198,7 @@ def doubly_robust(task: Task, seed: int, jobs: int) -> np.ndarray:
         )
     encoder = ContextEncoder.fit(T.context, T.categorical)
     X, unit = encoder.transform(T.context), float(residual.std())
-    design = LinearDesign.fit(encoder, X, {}, T.actions)
+    design = LinearDesign.fit(encoder, X, (), T.actions)
     second = BilinearModel.fit(
         design,
         design.transform(X),

@@ -29,6 +29,7 @@ import small_worlds
 from sklearn.linear_model import LogisticRegression
 
 from recommender import seed_rules
+from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.nuisance import cross_fit_propensities
@@ -173,7 +174,7 @@ def ipw_logistic(task: Task, seed: int, jobs: int) -> np.ndarray | None:  # noqa
         return None
     encoder = ContextEncoder.fit(T.context, T.categorical)
     X = encoder.transform(T.context)
-    design = LinearDesign.fit(encoder, X, T.history_columns, T.actions)
+    design = LinearDesign.fit(encoder, X, count_pairs(encoder, X, T.history_columns, T.actions), T.actions)
     rows = T.reward > 0
     weight = np.minimum(T.reward / T.propensity, 20 * len(T.actions))[rows]
     model = LogisticRegression(max_iter=300, C=0.1).fit(

@@ -25,7 +25,7 @@ def _problem(
     context = pd.DataFrame({"x": rng.normal(size=n), "z": rng.choice(["a", "b", "c"], size=n)})
     encoder = ContextEncoder.fit(context, ())
     X = encoder.transform(context)
-    design = LinearDesign.fit(encoder, X, {}, SPACE)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
     U = design.transform(X)
     action = rng.integers(0, len(SPACE), n)
     target = (rng.random(n) < 0.3).astype(float) if family == "binomial" else rng.normal(size=n)
@@ -95,7 +95,7 @@ def test_recovers_an_interaction_and_switches_noise_off() -> None:
     context = pd.DataFrame({"x": rng.normal(size=n), "noise": rng.normal(size=n)})
     encoder = ContextEncoder.fit(context, ())
     X = encoder.transform(context)
-    design = LinearDesign.fit(encoder, X, {}, SPACE)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
     U = design.transform(X)
     action = rng.integers(0, len(SPACE), n)
     channel = SPACE.codes[:, 0]

@@ -23,7 +23,7 @@ def test_a_turned_habit_is_found_and_a_steady_one_left_alone(moved: bool) -> Non
     context = pd.DataFrame({"x": rng.normal(size=n)})
     encoder = ContextEncoder.fit(context, ())
     X = encoder.transform(context)
-    design = LinearDesign.fit(encoder, X, {}, SPACE)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
     U = design.transform(X)
     action = rng.integers(0, 3, n)
     order = np.arange(n, dtype=float)
@@ -40,7 +40,7 @@ def test_without_time_there_is_no_step() -> None:
     """A log without time is taken as one period."""
     encoder = ContextEncoder.fit(pd.DataFrame({"x": np.arange(50.0)}), ())
     X = np.arange(50.0)[:, None]
-    design = LinearDesign.fit(encoder, X, {}, SPACE)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
     recent, gains = recent_rows(
         design, design.transform(X), SPACE, np.zeros(50, dtype=np.int64), np.zeros(50), None, random_state=0
     )

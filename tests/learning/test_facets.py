@@ -23,7 +23,7 @@ def _log(n: int, seed: int = 0, space: ActionSpace = SPACE) -> tuple[LinearDesig
     signs = rng.normal(size=(n, 4)) + np.where(kind, 1.0, -1.0)[:, None]
     encoder = ContextEncoder.fit(pd.DataFrame(signs, columns=list("abcd")), ())
     X = encoder.transform(pd.DataFrame(signs, columns=list("abcd")))
-    design = LinearDesign.fit(encoder, X, {}, space)
+    design = LinearDesign.fit(encoder, X, (), space)
     return design, design.transform(X), kind, rng.integers(0, len(space), n)
 
 

@@ -20,7 +20,7 @@ def _log(n: int, sharpness: float) -> tuple[LinearDesign, np.ndarray, np.ndarray
     frame = pd.DataFrame(rng.normal(size=(n, 3)), columns=list("abc"))
     encoder = ContextEncoder.fit(frame, ())
     X = encoder.transform(frame)
-    design = LinearDesign.fit(encoder, X, {}, SPACE)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
     wish = sharpness * (rng.normal(size=(3, len(SPACE))) * 0.3 + 1.2 * (SPACE.codes[:, 0] == 0) * [[1], [0], [0]])
     logits = frame.to_numpy() @ wish + sharpness * rng.normal(size=len(SPACE))
     logging = softmax(logits, axis=1)

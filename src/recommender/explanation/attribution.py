@@ -1,8 +1,9 @@
 """Contributions of context columns and action factors to the served margin, exactly additive.
 
 Members' contributions add with the weights of the stack; the calibration is linear, so it scales them. A regression
-member is split exactly, column by column, against the mean of its design columns; trees by path-dependent TreeSHAP, of
-the explained action and of the mean over all actions (the calibration moves that level by a slope of its own). Any
+member is split exactly, column by column, against the mean of its design columns (a membership of a latent profile
+among the signs it is read from, see :mod:`~recommender.explanation.profile_signs`); trees by path-dependent TreeSHAP,
+of the explained action and of the mean over all actions (the calibration moves that level by a slope of its own). Any
 other member is split by Aumann-Shapley along the line from the mean account, with numerical slopes. Whatever all that
 misses of the served margin is a contribution of its own, ``(not attributed)``, so that the sum stays exact and a member
 that is not understood is never explained wrongly.
@@ -26,6 +27,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.actions import ActionSpace
 from recommender.explanation.factors import factor_effects
+from recommender.explanation.profile_signs import membership_moves
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.linear_design import LinearDesign
@@ -107,6 +109,9 @@ def attribute(
     baseline = calibration.intercept + calibration.level * ensemble.intercept
     of_mean_account = np.zeros(len(actions))
     members = members_of(ensemble)
+    profiles = ensemble.designs["linear"].profiles
+    signs = None if profiles is None or not profiles.profiles else membership_moves(profiles, X)
+    means = {name: _with_usual(ensemble.designs[name], mean, n_columns) for name, mean in means.items()}
     with one_thread(n):
         designs = _Designs(ensemble, X)
         # the longest first: shorter ones may be its beginning
@@ -119,8 +124,11 @@ def attribute(
             level = gap * (raw @ share)
             away = designs.of(name) - means[name]
             into = _into_columns(design, n_columns)
-            moved = (away[:, None, :] * (calibration.advantage * raw.T[action] + level)) @ into
-            total[:, :, :n_columns] += moved
+            slope = calibration.advantage * raw.T[action] + level
+            total[:, :, :n_columns] += (away[:, None, :] * slope) @ into
+            if signs is not None:
+                terms, places, scales = _memberships_of(design, n_columns)
+                total[:, :, :n_columns] += (slope[:, :, terms] / scales) @ signs[:, places]
         for member in members:
             if isinstance(member, RegressionMember):
                 continue
@@ -128,7 +136,12 @@ def attribute(
                 into = _into_columns(ensemble.designs[member.design], n_columns)
                 start = means[member.design]
                 of_mean_account += member.weight * member.scores(start[None])[0]
-                split = _along_the_line(member.scores, start, designs.of(member.design), into, action, share)
+                U = designs.of(member.design)
+                steps = into.T * (U - start)[:, None, :]
+                if signs is not None:
+                    terms, places, scales = _memberships_of(ensemble.designs[member.design], n_columns)
+                    steps[:, :, terms] = (signs[:, places] / scales[:, None]).transpose(0, 2, 1)
+                split = _along_the_line(member.scores, start, U, steps, action, share)
                 total[:, :, :n_columns] += member.weight * calibration.advantage * split[:, :k]
                 total[:, :, :n_columns] += member.weight * gap * split[:, k:]
                 continue
@@ -186,13 +199,30 @@ def _sources(design: LinearDesign) -> NDArray[np.int64]:
             sources[j] = sources[term.other]
         elif term.kind == "rate":
             sources[j] = term.other
-        elif term.kind != "one":
+        elif term.kind not in {"one", "profile"}:
             sources[j] = term.source
     return sources
 
 
+def _memberships_of(design: LinearDesign, n_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Terms that are memberships of latent profiles, which membership each is, and the scale of the term."""
+    terms = np.array([j for j, term in enumerate(design.terms) if term.kind == "profile"], dtype=np.int64)
+    places = np.array([design.terms[j].source - n_columns for j in terms], dtype=np.int64)
+    return terms, places, np.array([design.terms[j].scale for j in terms])
+
+
+def _with_usual(design: LinearDesign, mean: Floats, n_columns: int) -> Floats:
+    """Mean account whose memberships are those of usual signs, from which their split starts."""
+    terms, places, scales = _memberships_of(design, n_columns)
+    if not terms.size or design.profiles is None:
+        return mean
+    mean = mean.copy()
+    mean[terms] = (design.profiles.usual()[places] - np.array([design.terms[j].centre for j in terms])) / scales
+    return mean
+
+
 def _into_columns(design: LinearDesign, n_columns: int) -> Floats:
-    """Indicator of shape (n_terms, n_columns): which encoded column each term speaks of."""
+    """Indicator of shape (n_terms, n_columns): which encoded column each term speaks of; memberships of none alone."""
     sources = _sources(design)
     named = sources >= 0
     into = np.zeros((len(sources), n_columns))
@@ -204,7 +234,7 @@ def _along_the_line(
     scores: Callable[[Floats], Floats],
     start: Floats,
     U: Floats,
-    into: Floats,
+    steps: Floats,
     action: NDArray[np.int64],
     share: Floats,
 ) -> Floats:
@@ -213,21 +243,25 @@ def _along_the_line(
     Aumann-Shapley values: the slope by each column's own part of the way, by central differences, averaged over
     Gauss-Legendre nodes. They sum to the difference of the scores but for the error of both, which the caller sees.
 
+    Parameters
+    ----------
+    steps : ndarray of shape (n, n_columns, n_terms)
+        Each column's own part of the way; they sum to ``U - start``.
+
     Returns
     -------
     ndarray of shape (n, k + 1, n_columns)
         For each explained action, and last for the mean over actions weighted with ``share``.
     """
     n, k = action.shape
-    answer = np.zeros((n, k + 1, into.shape[1]))
+    answer = np.zeros((n, k + 1, steps.shape[1]))
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     for row in range(n):
         away = U[row] - start
-        steps = into.T * away
-        moving = np.flatnonzero(steps.any(axis=1))
+        moving = np.flatnonzero(steps[row].any(axis=1))
         if not moving.size:
             continue
-        step = _STEP * steps[moving]
+        step = _STEP * steps[row, moving]
         at = start + 0.5 * (nodes + 1.0)[:, None] * away
         points = np.concatenate([at[:, None, :] + step, at[:, None, :] - step], axis=1)
         found = scores(points.reshape(-1, len(start))).reshape(_NODES, 2, len(moving), -1)

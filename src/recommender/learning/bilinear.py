@@ -197,7 +197,11 @@ class _Problem:
         self.sorted_action = action[order]
         self.blocks = action_blocks(actions, self.n_terms, crossing=crossing)
         groups = design.groups
-        self.terms = [np.arange(self.n_terms) if b.with_context else np.array([0]) for b in self.blocks]
+        every = np.arange(self.n_terms)
+        crossed = np.flatnonzero([term.crossed for term in design.terms])
+        self.terms = [
+            np.array([0]) if not b.with_context else every if b.name == "all" else crossed for b in self.blocks
+        ]
         self.matched = []
         for factor, members in design.matched if crossing != "none" else ():
             where = np.zeros((self.n_terms, self.n_actions))
@@ -227,10 +231,10 @@ class _Problem:
         for block, terms in zip(self.blocks, self.terms, strict=True):
             size = len(terms) * block.basis.shape[1]
             part = theta[start : start + size].reshape(len(terms), -1) @ block.basis.T
-            if block.with_context:
+            if len(terms) == self.n_terms:
                 W += part
             else:
-                W[0] += part[0]
+                W[terms] += part
             start += size
         for where, value in zip(self.matched, theta[start:], strict=True):
             W += value * where
@@ -239,9 +243,9 @@ class _Problem:
     def collect(self, S: NDArray[np.float64], *, squared: bool = False) -> NDArray[np.float64]:
         """Adjoint of :meth:`weights` (of its square for curvatures)."""
         parts = []
-        for block in self.blocks:
+        for block, terms in zip(self.blocks, self.terms, strict=True):
             basis = block.basis**2 if squared else block.basis
-            parts.append(((S if block.with_context else S[:1]) @ basis).ravel())
+            parts.append(((S if len(terms) == self.n_terms else S[terms]) @ basis).ravel())
         parts.append(np.array([float((S * (where**2 if squared else where)).sum()) for where in self.matched]))
         return np.concatenate(parts)
 

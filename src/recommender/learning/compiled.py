@@ -187,7 +187,7 @@ class _CompiledPart:
 
     def score(self, X: Floats) -> _ScoredPart:
         ensemble = self.ensemble
-        columns = np.empty((len(X), 1)) if self._table is None else design_columns(X, self._table)
+        columns = np.empty((len(X), 1)) if self._table is None else design_columns(ensemble.widened(X), self._table)
         margin = row_sums(columns, self._weights) if self._is_straight else np.zeros((len(X), len(ensemble.share)))
         others: dict[str, Floats] = {}
         for name in self._others:

@@ -12,9 +12,11 @@ from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel, Family
+from recommender.learning.count_pairs import CountPair
 from recommender.learning.drift import recent_rows
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.facets import FacetMean
+from recommender.learning.latent_profiles import LatentProfiles
 from recommender.learning.linear_design import LinearDesign
 from recommender.learning.logger_directions import logger_directions
 from recommender.learning.member_jobs import (
@@ -47,6 +49,7 @@ _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
 _CLASSES = 4
 _EVENTS_FOR_CLASSES = 300
+_WORTH_ITS_TIME = 0.04  # share of the stack's weight
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
 
@@ -93,7 +96,8 @@ class RewardEnsemble:
         self,
         encoder: ContextEncoder,
         X: Floats,
-        history_columns: Mapping[str, tuple[str | None, object, str]],
+        pairs: Sequence[CountPair],
+        profiles: LatentProfiles,
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: Floats,
@@ -111,10 +115,13 @@ class RewardEnsemble:
         """Fit members by folds, weigh them, fit them again on every row."""
         n = len(action)
         self.family = family
-        linear = LinearDesign.fit(encoder, X, history_columns, actions)
+        linear = LinearDesign.fit(encoder, X, pairs, actions, profiles)
         U = linear.transform(X)
         curved = linear.curved(U)
         self.designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
+        columns = {"linear": U, "curved": curved.transform(X), "constant": U[:, :1]}
+        if profiles.profiles:
+            self.designs["profiles"], columns["profiles"] = linear.by_profile(), U
         recent: NDArray[np.bool_] | None = None
         drift: dict[str, tuple[float, float]] = {}
         if family == "binomial":
@@ -124,7 +131,7 @@ class RewardEnsemble:
             encoder,
             X if recent is None else np.column_stack([X, recent]),
             self.designs,
-            {"linear": U, "curved": curved.transform(X), "constant": U[:, :1]},
+            columns,
             actions,
             action,
             target,
@@ -142,6 +149,8 @@ class RewardEnsemble:
             RegressionPlan("constant", "constant"),
             RegressionPlan("scorecard", "linear", "none"),
         ]
+        if profiles.profiles:
+            plans.append(RegressionPlan("profiles", "profiles"))
         if n <= 30_000:
             plans += [
                 RegressionPlan("firm", "linear", prior_scale=4.0),
@@ -166,6 +175,7 @@ class RewardEnsemble:
                 regression_job(rows, plan, folds != fold, full[plan].precision if known else None) for plan in plans
             ]
         fitted = iter(run_jobs(jobs, n_jobs))
+        self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
         names = [*tree_plans, *(plan.name for plan in plans)]
         if tiny:  # nothing can be held out: the constant alone, in sample
             names, folds = ["constant"], np.zeros(n, dtype=np.int64)
@@ -173,14 +183,7 @@ class RewardEnsemble:
         else:
             by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
             if self._knows_classes(target, family):
-                work = [
-                    facet_job(rows, _CLASSES, folds != fold, members["linear"], random_state + fold)
-                    for fold, members in enumerate(by_fold)
-                ]
-                for members, found in zip(by_fold, run_jobs(work, n_jobs), strict=True):
-                    members["classes"] = found
-                self.facets = {"classes": FacetMean([members["classes"] for members in by_fold])}
-        self.glms = {plan.name: (plan.design, full[plan]) for plan in plans}
+                self._add_classes(rows, by_fold, folds, n_jobs)
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
         self._weigh(rows, by_fold, folds, inverse_propensity, n_jobs)
         for name, settings in tree_plans.items():
@@ -189,6 +192,25 @@ class RewardEnsemble:
         self.report.drift = drift
         self.report.recent_share = 1.0 if recent is None else float(recent.mean())
         return self
+
+    def _add_classes(self, rows: FitRows, by_fold: list[dict[str, Any]], folds: NDArray[np.int64], n_jobs: int) -> None:
+        """Latent classes learnt from rewards are dear: the first fold tells whether the others are worth fitting."""
+        work = [
+            facet_job(rows, _CLASSES, folds != fold, members["linear"], rows.random_state + fold)
+            for fold, members in enumerate(by_fold)
+        ]
+        first = by_fold[0] | {"classes": work[0]()}
+        out = np.flatnonzero(folds == 0)
+        designs = self._designs_of_members() | {"classes": "linear"}
+        logged, _ = held_out_scores(rows, [first], np.where(folds == 0, 0, 1), out[:0], designs, n_jobs)
+        weights, _ = stack_weights(
+            logged[out], rows.target[out], rows.family, None if rows.weight is None else rows.weight[out]
+        )
+        if weights[-1] < _WORTH_ITS_TIME * weights.sum():
+            return
+        for members, found in zip(by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
+            members["classes"] = found
+        self.facets = {"classes": FacetMean([members["classes"] for members in by_fold])}
 
     @staticmethod
     def _knows_classes(target: Floats, family: Family) -> bool:
@@ -285,10 +307,7 @@ class RewardEnsemble:
     def scores(self, X: Floats, *, n_jobs: int = 1) -> Floats:
         """Calibrated linear predictor of every action, shape (n, n_actions)."""
         total: Floats | None = None
-        U = {"linear": self.designs["linear"].transform(X)}
-        if any(self.weights[name] > 0 and design == "curved" for name, (design, _) in self.glms.items()):
-            U["curved"] = self.designs["curved"].transform(X)
-        U["constant"] = U["linear"][:, :1]
+        U = self._columns(X, {design for name, (design, _) in self.glms.items() if self.weights[name] > 0})
         for design in self.designs:
             W = sum(
                 (self.weights[name] * model.weights for name, (of, model) in self.glms.items() if of == design),
@@ -309,15 +328,27 @@ class RewardEnsemble:
             total = np.zeros((len(X), len(self.share)))
         return self.calibration.apply(total + self.intercept, self.share)
 
+    def _columns(self, X: Floats, wanted: set[str]) -> dict[str, Floats]:
+        U = {"linear": self.designs["linear"].transform(X)}
+        U["constant"] = U["linear"][:, :1]
+        if "profiles" in wanted:
+            U["profiles"] = U["linear"]
+        if "curved" in wanted:
+            U["curved"] = self.designs["curved"].transform(X)
+        return U
+
+    def widened(self, X: Floats) -> Floats:
+        """Encoded context followed by memberships of latent profiles, where the designs have some."""
+        profiles = self.designs["linear"].profiles
+        return X if profiles is None else profiles.widen(X)
+
     def tree_columns(self, X: Floats) -> Floats:
         """Add the indicator of the recent part, which is where every prediction stands."""
         return np.column_stack([X, np.ones(len(X))]) if self.with_time else X
 
     def spread(self, X: Floats, *, n_jobs: int = 1) -> Floats:
         """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members."""
-        U = {"linear": self.designs["linear"].transform(X)}
-        U["curved"] = self.designs["curved"].transform(X)
-        U["constant"] = U["linear"][:, :1]
+        U = self._columns(X, set(self.designs))
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
         mean, square = np.zeros_like(variance), np.zeros_like(variance)
@@ -371,12 +402,13 @@ class RewardEnsemble:
         arrays: Mapping[str, NDArray[Any]],
         texts: Mapping[str, Sequence[str]],
         actions: ActionSpace,
+        profiles: LatentProfiles,
     ) -> RewardEnsemble:
-        """Rebuild from :meth:`to_parts`."""
+        """Rebuild from :meth:`to_parts`; profiles are kept once for all parts."""
         self = cls()
         self.family = described["family"]
         self.with_time = described["with_time"]
-        self.designs = {name: LinearDesign.from_dict(design) for name, design in described["designs"].items()}
+        self.designs = {name: LinearDesign.from_dict(design, profiles) for name, design in described["designs"].items()}
         self.glms = {
             name: (design, BilinearModel(arrays[f"{name}.weights"], arrays[f"{name}.variances"], noise))
             for name, (design, noise) in described["glms"].items()

@@ -1,10 +1,10 @@
-"""Encoded context as the columns of a linear model: one term a number, frequent categories, shrunken history rates."""
+"""Encoded context as the columns of a linear model: numbers, frequent categories, shrunken rates, latent profiles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,21 @@ from scipy.optimize import minimize_scalar
 from scipy.special import betaln
 
 from recommender.actions import ActionSpace
+from recommender.learning.count_pairs import CountPair
 from recommender.learning.encoding import ContextEncoder
 
-__all__ = ["LinearDesign", "LinearTerm"]
+if TYPE_CHECKING:
+    from recommender.learning.latent_profiles import LatentProfiles
+
+__all__ = ["LinearDesign", "LinearTerm", "beta_prior"]
 
 _CLIP = 4.0
 _MOST_LEVELS = 40
 _BENDS = (0.15, 0.35, 0.5, 0.65, 0.85)
 _MOST_TERMS = 400
 _MOST_CELLS = 1.2e8
+_MEMBERSHIP = 0.5  # a membership runs from 0 to 1, which is about two standard deviations of a number
+_OF_COLUMNS = frozenset({"number", "log", "missing", "level", "rate"})
 
 
 @dataclass(frozen=True)
@@ -29,25 +35,29 @@ class LinearTerm:
 
     Attributes
     ----------
-    kind : {"one", "number", "log", "missing", "level", "rate", "bend"}
+    kind : {"one", "number", "log", "missing", "level", "rate", "bend", "profile"}
         Constant, standardised number, standardised signed log, indicator of missing, indicator of a category code,
-        shrunken log-odds of an account's own success rate, saturating function of an earlier term.
+        shrunken log-odds of an account's own success rate, saturating function of an earlier term, membership of a
+        latent class.
     source : int
-        Encoded column (for ``rate`` the trials).
+        Encoded column (for ``rate`` the trials); for ``profile`` the membership's place after all encoded columns.
     other : int
         For ``rate`` the successes; for ``level`` the category code; for ``bend`` the term that is bent.
     group : int
         Terms of one group share their precisions.
     centre, scale : float
         For ``rate`` the prior rate and its strength in trials; for ``bend`` where it bends and its mean.
+    crossed : bool
+        Whether actions may differ in its effect.
     """
 
-    kind: Literal["one", "number", "log", "missing", "level", "rate", "bend"]
+    kind: Literal["one", "number", "log", "missing", "level", "rate", "bend", "profile"]
     source: int = -1
     other: int = -1
     group: int = 0
     centre: float = 0.0
     scale: float = 1.0
+    crossed: bool = True
 
 
 class LinearDesign:
@@ -58,13 +68,19 @@ class LinearDesign:
     terms : tuple of LinearTerm
     matched : tuple of (factor position, tuple of (term, level code))
         Rate terms that speak of one level of one factor, by factor.
+    profiles : LatentProfiles or None
+        Where memberships come from.
     """
 
     def __init__(
-        self, terms: tuple[LinearTerm, ...], matched: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
+        self,
+        terms: tuple[LinearTerm, ...],
+        matched: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = (),
+        profiles: LatentProfiles | None = None,
     ) -> None:
         self.terms = terms
         self.matched = matched
+        self.profiles = profiles
 
     @property
     def groups(self) -> NDArray[np.int64]:
@@ -76,18 +92,26 @@ class LinearDesign:
         cls,
         encoder: ContextEncoder,
         X: NDArray[np.float64],
-        history_columns: Mapping[str, tuple[str | None, object, str]],
+        pairs: Sequence[CountPair],
         actions: ActionSpace,
+        profiles: LatentProfiles | None = None,
     ) -> LinearDesign:
-        """Choose terms, scales and history priors from the training rows."""
+        """Choose terms, scales and priors of rates from the training rows.
+
+        Parameters
+        ----------
+        pairs : sequence of CountPair
+            Columns of trials and successes, whose rate stands for the successes.
+        profiles : LatentProfiles, optional
+            Their memberships become terms, one group of precisions a profile.
+        """
         terms = [LinearTerm("one")]
         group = 0
         matched: dict[int, list[tuple[int, int]]] = {}
         used: set[int] = set()
-        names = list(encoder.names)
-        for key, trials, successes in _history_pairs(names, history_columns):
+        for key, trials, successes in pairs:
             used.add(successes)
-            prior, strength = _beta_prior(X[:, trials], X[:, successes])
+            prior, strength = beta_prior(X[:, trials], X[:, successes])
             group += 1
             factor, level = key
             if factor in actions.factors and level in actions.factors[factor]:
@@ -116,16 +140,38 @@ class LinearDesign:
             if missing.mean() > 0.002:
                 group += 1
                 terms.append(LinearTerm("missing", position, -1, group, float(missing.mean())))
-        return cls(tuple(terms), tuple((k, tuple(v)) for k, v in sorted(matched.items())))
+        if profiles is not None and profiles.profiles:
+            mean = profiles.memberships(X).mean(axis=0)
+            place = 0
+            for size in profiles.n_classes:
+                group += 1
+                for _ in range(size):
+                    at = X.shape[1] + place
+                    terms.append(LinearTerm("profile", at, -1, group, float(mean[place]), _MEMBERSHIP))
+                    place += 1
+        return cls(tuple(terms), tuple((k, tuple(v)) for k, v in sorted(matched.items())), profiles)
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Build the design, shape (n, n_terms); missing values stand at the mean, marked by their indicator."""
         U = np.empty((len(X), len(self.terms)), dtype=np.float64)
+        if self.profiles is not None and any(term.kind == "profile" for term in self.terms):
+            X = self.profiles.widen(X)
         for j, term in enumerate(self.terms):
             U[:, j] = (
                 _bend(U[:, term.other], term.centre) - term.scale if term.kind == "bend" else self._column(term, X)
             )
         return U
+
+    def by_profile(self) -> LinearDesign:
+        """Same terms, but actions differ by profile only: what its signs say of an action goes through the profile."""
+        signs = frozenset().union(*self.profiles.signs) if self.profiles is not None else frozenset()
+        terms = []
+        for term in self.terms:
+            spoken_for = term.kind in _OF_COLUMNS and (
+                term.source in signs or (term.kind == "rate" and term.other in signs)
+            )
+            terms.append(replace(term, crossed=not spoken_for))
+        return LinearDesign(tuple(terms), self.matched, self.profiles)
 
     def curved(self, U: NDArray[np.float64]) -> LinearDesign:
         """Add saturating functions of every number, so that effects may bend; each number's bends share precisions.
@@ -144,7 +190,7 @@ class LinearDesign:
                 continue
             group += 1
             terms += [LinearTerm("bend", -1, j, group, float(p), float(_bend(u, p).mean())) for p in points]
-        return LinearDesign(tuple(terms), self.matched)
+        return LinearDesign(tuple(terms), self.matched, self.profiles)
 
     @staticmethod
     def _column(term: LinearTerm, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,6 +199,8 @@ class LinearDesign:
         values = X[:, term.source]
         if term.kind == "missing":
             return np.asarray(np.isnan(values) - term.centre, dtype=np.float64)
+        if term.kind == "profile":
+            return np.asarray((values - term.centre) / term.scale, dtype=np.float64)
         if term.kind == "level":
             return np.asarray(values == term.other, dtype=np.float64)
         if term.kind == "rate":
@@ -169,16 +217,17 @@ class LinearDesign:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description; :meth:`from_dict` is its inverse."""
         return {
-            "terms": [[t.kind, t.source, t.other, t.group, t.centre, t.scale] for t in self.terms],
+            "terms": [[t.kind, t.source, t.other, t.group, t.centre, t.scale, t.crossed] for t in self.terms],
             "matched": [[factor, [list(pair) for pair in pairs]] for factor, pairs in self.matched],
         }
 
     @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> LinearDesign:
-        """Rebuild a design from :meth:`to_dict`."""
+    def from_dict(cls, described: dict[str, Any], profiles: LatentProfiles | None = None) -> LinearDesign:
+        """Rebuild a design from :meth:`to_dict` and its profiles, which designs share."""
         return cls(
             tuple(LinearTerm(*term) for term in described["terms"]),
             tuple((factor, tuple((j, code) for j, code in pairs)) for factor, pairs in described["matched"]),
+            profiles,
         )
 
 
@@ -201,18 +250,7 @@ def _skew(values: NDArray[np.float64]) -> float:
     return float(abs(((values - values.mean()) ** 3).mean()) / spread**3) if spread > 0 else 0.0
 
 
-def _history_pairs(
-    names: list[str], history_columns: Mapping[str, tuple[str | None, object, str]]
-) -> list[tuple[tuple[str, object], int, int]]:
-    """(factor, level), column of trials, column of successes."""
-    found: dict[tuple[str, object], dict[str, int]] = {}
-    for name, (factor, level, what) in history_columns.items():
-        if name in names:
-            found.setdefault((factor or "", level), {})[what] = names.index(name)
-    return [(key, pair["trials"], pair["successes"]) for key, pair in found.items() if len(pair) == 2]
-
-
-def _beta_prior(trials: NDArray[np.float64], successes: NDArray[np.float64]) -> tuple[float, float]:
+def beta_prior(trials: NDArray[np.float64], successes: NDArray[np.float64]) -> tuple[float, float]:
     """Prior rate and strength of a beta-binomial, by maximum likelihood in the strength."""
     t = np.nan_to_num(trials, nan=0.0)
     s = np.minimum(np.nan_to_num(successes, nan=0.0), t)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -18,16 +18,19 @@ from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
 from recommender.learning.amount_scale import TAIL, AmountScale
 from recommender.learning.compiled import CompiledReward
+from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
+from recommender.learning.latent_profiles import LatentProfiles
+from recommender.learning.member_jobs import run_jobs
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import TreeSettings
 from recommender.learning.whole_log import WholeLog, WholeRows
 
 __all__ = ["RewardModel"]
 
-_FORMAT = 2
+_FORMAT = 3
 _CHUNK = 8_192
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50
@@ -84,7 +87,16 @@ class RewardModel:
         self._usual = np.zeros(len(self.actions_))
         self._log_amount = False
         X = self._encoder.transform(training.context)
+        self._pairs = count_pairs(self._encoder, X, training.history_columns, training.actions)
         with threadpool_limits(limits=1, user_api="blas"):
+            self._profiles = LatentProfiles.fit(
+                self._encoder,
+                X,
+                training.groups,
+                self._pairs,
+                random_state=random_state,
+                run=partial(run_jobs, n_jobs=n_jobs),
+            )
             if training.reward_kind == "amount":
                 self._usual = _usual_reward(training)
             event = training.reward != self._usual[training.action]
@@ -171,7 +183,8 @@ class RewardModel:
         return RewardEnsemble().fit(
             self._encoder,
             X,
-            training.history_columns,
+            self._pairs,
+            self._profiles,
             training.actions,
             training.action[part],
             target,
@@ -328,6 +341,7 @@ class RewardModel:
             "format": _FORMAT,
             "actions": self.actions_.to_dict(),
             "columns": self._encoder.to_dict(),
+            "profiles": self._profiles.to_dict(),
             "smear": self._smear,
             "log_amount": self._log_amount,
             "usual": self._usual.tolist(),
@@ -370,6 +384,7 @@ class RewardModel:
         model.actions_ = ActionSpace.from_dict(described["actions"])
         model._encoder = ContextEncoder.from_dict(described["columns"])
         model.columns_ = model._encoder.names
+        model._profiles = LatentProfiles.from_dict(described["profiles"])
         model._smear = described["smear"]
         model._log_amount = described["log_amount"]
         model._usual = np.asarray(described["usual"], dtype=np.float64)
@@ -382,7 +397,7 @@ class RewardModel:
             with np.load(io.BytesIO(files[f"{name}.npz"]), allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             texts = {member: [files[path].decode() for path in paths] for member, paths in part["tree_files"].items()}
-            model._parts[name] = RewardEnsemble.from_parts(part, arrays, texts, model.actions_)
+            model._parts[name] = RewardEnsemble.from_parts(part, arrays, texts, model.actions_, model._profiles)
         with np.load(io.BytesIO(files["evidence.npz"]), allow_pickle=False) as stored:
             model._evidence = EvidenceTable(stored["importance"], stored["centres"], stored["counts"])
         return model

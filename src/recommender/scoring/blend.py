@@ -1,8 +1,8 @@
 """The straight-line part of a blend: design columns of raw context and their products with the weights, compiled.
 
-A stack of regressions over columns of context (numbers, logs, levels, shrunken rates, bends) is one table of terms and
-one matrix of weights by action, whatever the number of members. Rows are worked off one by one in a fixed order of
-sums, so an account has the same bits alone and in a batch.
+A stack of regressions over columns of context (numbers, logs, levels, shrunken rates, bends, memberships) is one table
+of terms and one matrix of weights by action, whatever the number of members. Rows are worked off one by one in a fixed
+order of sums, so an account has the same bits alone and in a batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_KINDS = {"one": 0, "number": 1, "log": 2, "missing": 3, "level": 4, "rate": 5, "bend": 6}
+_KINDS = {"one": 0, "number": 1, "log": 2, "missing": 3, "level": 4, "rate": 5, "bend": 6, "profile": 1}
 _CLIP = 4.0
 
 
@@ -118,7 +118,7 @@ def fuse_designs(designs: Mapping[str, Sequence[Term]]) -> tuple[TermTable, dict
 
 
 def design_columns(X: Floats, table: TermTable) -> Floats:
-    """Columns of the terms, shape (n, n_terms), from encoded context of shape (n, n_columns)."""
+    """Columns of the terms, shape (n, n_terms), from encoded context, memberships behind it where there are any."""
     return np.asarray(_design(np.ascontiguousarray(X, dtype=np.float64), *table))
 
 
