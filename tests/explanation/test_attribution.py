@@ -8,6 +8,8 @@ from recommender import explain
 from recommender.errors import InvalidInput
 from recommender.explanation import ConceptGroups
 from recommender.explanation.attribution import NOT_ATTRIBUTED, attribute
+from recommender.explanation.profile_signs import membership_moves
+from recommender.scoring.memberships import codes_of
 from recommender.simulation import simulate
 
 TOLERANCE = 1e-6
@@ -65,11 +67,13 @@ def test_a_regression_member_is_split_as_its_formula_says(strategy, explanation)
     finally:
         ensemble.weights = kept
     of, model = ensemble.glms[name]
-    design, mean = ensemble.designs[of], explanation.means["event"][of]
+    design, n_columns = ensemble.designs[of], explanation.X.shape[1]
+    mean = mean_account(design, explanation.means["event"][of], design.profiles.usual(), n_columns)
+    moves = membership_moves(design.profiles, explanation.X[:3])  # itself held against a fine sum below
     U, calibration = design.transform(explanation.X[:3]), ensemble.calibration
     for row in range(3):
         for k, action in enumerate((5, 9)):
-            expected = np.zeros(explanation.X.shape[1])
+            expected = np.zeros(n_columns)
             for j, term in enumerate(design.terms):
                 if term.kind == "one":
                     continue
@@ -77,7 +81,10 @@ def test_a_regression_member_is_split_as_its_formula_says(strategy, explanation)
                 column = root.other if root.kind == "rate" else root.source
                 level = model.weights[j] @ ensemble.share
                 weight = calibration.level * level + calibration.advantage * (model.weights[j, action] - level)
-                expected[column] += (U[row, j] - mean[j]) * weight
+                if term.kind == "profile":
+                    expected += moves[row, term.source - n_columns] / term.scale * weight
+                else:
+                    expected[column] += (U[row, j] - mean[j]) * weight
             assert split.contributions[row, k, : len(expected)] == pytest.approx(expected, abs=1e-9)
     assert split.error.max() < 1e-9
 
@@ -91,6 +98,46 @@ def test_nothing_is_left_over_of_trees_and_regressions(strategy, simulated):
     ensemble = explanation.served.parts["event"]
     if not ensemble.with_time:
         assert np.abs(part.contributions[:, :, explanation.features.index(NOT_ATTRIBUTED)]).max() < 1e-9
+
+
+def naive_moves(profiles, x, steps=4_000):
+    """Usual memberships, and what each column adds on the line to those of ``x``, by a fine sum in log-likelihoods."""
+    usual, moves = [], []
+    codes = codes_of(x[None], profiles.table)[0]
+    for profile in profiles.profiles:
+        share = np.exp(profile.log_share)
+        means = np.stack([(np.exp(t) @ share) @ t for t in profile.log_tables])
+        away = np.stack([t[codes[j]] for j, t in zip(profile.columns, profile.log_tables, strict=True)]) - means
+        start = profile.log_share + means.sum(axis=0)
+        at = start + (np.arange(steps) + 0.5)[:, None] / steps * away.sum(axis=0)
+        p = np.exp(at) / np.exp(at).sum(axis=1, keepdims=True)
+        by_column = np.zeros((len(share), len(x)))
+        for j, one in zip(profile.columns, away, strict=True):
+            column = profiles.columns[j].other if profiles.columns[j].kind == "rate" else profiles.columns[j].source
+            by_column[:, column] += (p * (one - (p @ one)[:, None])).mean(axis=0)
+        usual.append(np.exp(start) / np.exp(start).sum())
+        moves.append(by_column)
+    return np.concatenate(usual), np.concatenate(moves)
+
+
+def mean_account(design, mean, usual, n_columns):
+    """The mean account with the usual memberships."""
+    start = mean.copy()
+    for j, term in enumerate(design.terms):
+        if term.kind == "profile":
+            start[j] = (usual[term.source - n_columns] - term.centre) / term.scale
+    return start
+
+
+def test_memberships_move_by_their_signs(explanation):
+    """The split of memberships adds up and is that of a fine sum along the line."""
+    profiles = explanation.served.parts["event"].designs["linear"].profiles
+    assert profiles.profiles
+    found = membership_moves(profiles, explanation.X[:20])
+    for x, split in zip(explanation.X[:20], found, strict=True):
+        usual, moves = naive_moves(profiles, x)
+        assert split == pytest.approx(moves, abs=1e-5)
+        assert split.sum(axis=1) == pytest.approx(profiles.memberships(x[None])[0] - usual, abs=1e-12)
 
 
 class Waves:
@@ -164,7 +211,9 @@ def test_an_unknown_member_is_never_explained_wrongly(strategy, explanation, wit
         own = (split.contributions - before.contributions)[0, 0, :n_columns]
         # Monte Carlo along the same line is the second opinion
         design = ensemble.designs["linear"]
-        member, start = ensemble.glms["unknown"][1], explanation.means["event"]["linear"]
+        usual, moves = naive_moves(design.profiles, X[0])
+        member = ensemble.glms["unknown"][1]
+        start = mean_account(design, explanation.means["event"]["linear"], usual, n_columns)
         away = design.transform(X[:1])[0] - start
         at = start + (np.arange(4_000) + 0.5)[:, None] / 4_000 * away
         slopes = (np.cos(at @ member.coefficients)).mean(axis=0)
@@ -172,11 +221,13 @@ def test_an_unknown_member_is_never_explained_wrongly(strategy, explanation, wit
         gap = calibration.level - calibration.advantage
         wanted = np.zeros(n_columns)
         for j, term in enumerate(design.terms):
-            if term.kind != "one":
-                column = term.other if term.kind == "rate" else term.source
-                by_action = away[j] * member.coefficients[j] * slopes
-                wanted[column] += 0.4 * (calibration.advantage * by_action[5] + gap * (by_action @ ensemble.share))
-        assert own == pytest.approx(wanted, abs=1e-6)
+            by_action = member.coefficients[j] * slopes
+            pulls = 0.4 * (calibration.advantage * by_action[5] + gap * (by_action @ ensemble.share))
+            if term.kind == "profile":
+                wanted += pulls * moves[term.source - n_columns] / term.scale
+            elif term.kind != "one":
+                wanted[term.other if term.kind == "rate" else term.source] += pulls * away[j]
+        assert own == pytest.approx(wanted, abs=1e-5)
     else:
         assert split.error.max() > 1e-3
     contrast = attribute(

@@ -12,7 +12,7 @@ __all__ = ["membership_moves"]
 
 Floats = NDArray[np.float64]
 
-_NODES = 12
+_NODES = 32
 
 
 def membership_moves(profiles: LatentProfiles, X: Floats) -> Floats:

@@ -202,7 +202,7 @@ class RewardEnsemble:
         first = by_fold[0] | {"classes": work[0]()}
         out = np.flatnonzero(folds == 0)
         designs = self._designs_of_members() | {"classes": "linear"}
-        logged, _ = held_out_scores(rows, [first], np.where(folds == 0, 0, 1), out[:0], designs, n_jobs)
+        logged, _ = held_out_scores(rows, [first], np.where(folds == 0, 0, 1), out[:1], designs, n_jobs)
         weights, _ = stack_weights(
             logged[out], rows.target[out], rows.family, None if rows.weight is None else rows.weight[out]
         )
