@@ -152,6 +152,17 @@ def test_from_tables_is_the_feedback_of_build():
                                    SPACE.index_of({"channel": ["sms"], "hour": [18]})[0], len(SPACE) - 1]  # fmt: skip
 
 
+def test_from_tables_says_what_lies_in_quarantine(caplog):
+    """A log alone does not show the rows that broke a contract; they are counted in a warning."""
+    tables = small()
+    LoggedFeedback.from_tables(*tables, actions=SPACE, as_of=AS_OF, reward="promise_to_pay", window_days=7)
+    assert not caplog.records
+    tables[4] = pd.DataFrame([{"account_id": "a2", "paid_at": at(1), "amount_minor": -5, "currency": "COP"}])
+    LoggedFeedback.from_tables(*tables, actions=SPACE, as_of=AS_OF)
+    assert "payments 1" in caplog.text
+    assert "build_feedback" in caplog.text
+
+
 def test_contacts_are_the_decisions_where_there_is_no_decisions_table():
     """Without decisions every sent contact is one, at its hour on the debtor's clock, and the report says so."""
     tables = small()

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 
 from recommender.errors import InvalidInput
 from recommender.store import migration
-from recommender.store.database import open_engine, write
+from recommender.store.database import DatabaseUnavailable, open_engine, write
 from recommender.store.decisions import DecisionLog, SchemaMismatch
 from recommender.store.schema import SCHEMA_REVISION, metadata
 
@@ -88,6 +88,17 @@ def test_several_processes_may_create_the_log_at_once(empty_url: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_log_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    """Looking for a log leaves no empty file; a server that is down is named without its password."""
+    path = tmp_path / "none.db"
+    with pytest.raises(SchemaMismatch, match="no decision log"):
+        DecisionLog(f"sqlite:///{path}")
+    assert not path.exists()
+    with pytest.raises(DatabaseUnavailable, match="cannot be read") as error:
+        DecisionLog("postgresql+psycopg://ana:hunter2@127.0.0.1:1/decisions")
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d", "no url"])

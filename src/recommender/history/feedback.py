@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ from recommender.time_line import order_of
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
 RewardKind = Literal["binary", "amount"]
+
+_logger = logging.getLogger(__name__)
 
 
 class ProtectedAttributeWarning(UserWarning):
@@ -204,18 +207,47 @@ class LoggedFeedback:
         *,
         actions: ActionSpace,
         as_of: Any,
+        reward: str = "right_party_contact",
+        window_days: float = 14,
         **options: Any,
     ) -> LoggedFeedback:
         """Build a log from raw tables.
 
-        :func:`recommender.history.build_feedback` takes the same arguments (``reward``, ``window_days``, ``penalties``
-        ...) and also returns the quarantine and the report: use it to see what was set aside.
+        :func:`recommender.history.build_feedback` takes the same arguments and also
+        returns the quarantine and the report: use it to see what was set aside, which is counted in a logged warning.
+
+        Parameters
+        ----------
+        accounts, decisions, contacts, outcomes, payments : DataFrame or None
+            See :data:`recommender.tables.CONTRACTS` and ``data/README.md``.
+        actions : ActionSpace
+        as_of : instant with an offset
+            Now, for this log.
+        reward : str, default="right_party_contact"
+            A rung of the outcome ladder, ``"response"``, ``"amount"``, ``"amount_gross"`` or ``"net_value"``.
+        window_days : float, default=14
+            Attribution window ``[decided_at, decided_at + window)``.
+        **options
+            Further arguments of :func:`recommender.history.build_feedback`.
+
+        Raises
+        ------
+        InvalidInput
+            A table that cannot be used: names the column, the value, the rows and the mend.
         """
         from recommender.history.build import build_feedback  # build makes LoggedFeedback: import it late
 
-        return build_feedback(
-            accounts, decisions, contacts, outcomes, payments, actions=actions, as_of=as_of, **options
-        ).feedback
+        built = build_feedback(
+            accounts, decisions, contacts, outcomes, payments,
+            actions=actions, as_of=as_of, reward=reward, window_days=window_days, **options,
+        )  # fmt: skip
+        if len(built.quarantine):
+            counts = built.report.counts
+            broken = ", ".join(f"{row.table} {row.quarantined:,}" for row in counts.itertuples() if row.quarantined)
+            _logger.warning(
+                "Rows in quarantine: %s. build_feedback(...).quarantine names row, reason and mend.", broken
+            )
+        return built.feedback
 
     # -- views ---------------------------------------------------------------------------------------------------
     def __len__(self) -> int:

@@ -10,11 +10,17 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from recommender.errors import InvalidInput
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.store.schema import SchemaMismatch
 
-__all__ = ["open_engine", "write"]
+__all__ = ["DatabaseUnavailable", "open_engine", "refuse_missing_file", "write"]
 
 T = TypeVar("T")
+
+
+class DatabaseUnavailable(RecommenderError):
+    """A database that does not answer; without its password."""
+
 
 _BUSY_SECONDS = 30.0
 _ATTEMPTS = 5
@@ -64,6 +70,17 @@ def open_engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def refuse_missing_file(url: str) -> None:
+    """Raise where a SQLite file does not exist: to connect would make an empty one."""
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        return  # open_engine says so
+    name = parsed.database or ":memory:"
+    if parsed.get_backend_name() == "sqlite" and not name.startswith((":", "file:")) and not Path(name).exists():
+        raise SchemaMismatch(f"There is no decision log at {url}. Create it once with DecisionLog.create(url).")
 
 
 def write(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:

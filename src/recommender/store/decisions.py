@@ -9,11 +9,12 @@ from typing import Any, Self, TypeVar
 
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.store import migration
-from recommender.store.database import open_engine, write
+from recommender.store.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.feedback_frame import read_feedback_frame
 from recommender.store.record_fields import unpack_eligible, utc_instant
 from recommender.store.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
@@ -99,9 +100,16 @@ class DecisionLog:
     """
 
     def __init__(self, url: str) -> None:
+        refuse_missing_file(url)
         self.engine = open_engine(url)
         try:
             migration.check_revision(self.engine)
+        except DBAPIError as error:
+            self.engine.dispose()
+            raise DatabaseUnavailable(
+                f"The decision log at {self.engine.url.render_as_string(hide_password=True)} cannot be read "
+                f"({type(error.orig).__name__}). Check that its server is up, the address and the rights of the user."
+            ) from error
         except BaseException:
             self.engine.dispose()
             raise
