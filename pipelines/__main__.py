@@ -45,12 +45,18 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run a verb; an error of ours is one clear message and exit code 2, not a traceback."""
+    """Run a verb; an error of ours, or of a file, is one clear message and exit code 2, not a traceback."""
     build_app()
     try:
         app()
     except RecommenderError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        told = f"{error.filename} cannot be read or written ({error.strerror}). Check the path and the rights to it."
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(told)}", highlight=False)
         sys.exit(2)
 
 

@@ -347,6 +347,10 @@ def _parse_factor(text: str) -> tuple[str, list[Any]]:
     first, dots, last = levels.partition("..")
     if dots and first.isdigit() and last.isdigit():
         return name, list(range(int(first), int(last) + 1))
+    if dots:
+        raise InvalidInput(
+            f"--factor {text!r} names no range of whole numbers.", column="factor", mend="Write e.g. hour=8..20."
+        )
     listed = [level.strip() for level in levels.split(",")]
     return name, [int(level) for level in listed] if all(level.isdigit() for level in listed) else listed
 

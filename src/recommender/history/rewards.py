@@ -34,6 +34,7 @@ PENALISED = ("opt_out", "complaint")
 """Negative outcomes, which ``net_value`` weighs."""
 _NET_OF_COST = ("amount", "net_value")
 _NEVER = np.iinfo(np.int64).max
+LONGEST_WINDOW_DAYS = 3650
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,12 @@ def check_reward(
             column="attribution",
             mend=f"Use one of {list(ATTRIBUTIONS)}.",
         )
-    if not window_days > 0:
+    if not 0 < window_days <= LONGEST_WINDOW_DAYS:
         raise InvalidInput.in_column(
-            "window_days", "must be positive", values=[window_days], mend="Give the days in which a response counts."
+            "window_days",
+            f"must be positive and at most {LONGEST_WINDOW_DAYS:,}",
+            values=[window_days],
+            mend="Give the days in which a response counts.",
         )
     if reward in AMOUNTS and "payments" not in tables:
         raise InvalidInput(
