@@ -96,12 +96,14 @@ def factored_dr(log, cells):
 
 
 def cluster_standard_error(values, clusters):
+    """CR2: each cluster's sum of deviations, over the square root of what its share leaves of it."""
     centre = mean(values)
-    totals = {}
+    totals, rows = {}, {}
     for value, cluster in zip(values, clusters, strict=True):
         totals[cluster] = totals.get(cluster, 0.0) + value - centre
-    count = len(totals)
-    return math.sqrt(count / (count - 1) * math.fsum(t * t for t in totals.values())) / len(values)
+        rows[cluster] = rows.get(cluster, 0) + 1
+    n = len(values)
+    return math.sqrt(math.fsum(total**2 / (1 - rows[label] / n) for label, total in totals.items())) / n
 
 
 def effective_sample_size(weight):

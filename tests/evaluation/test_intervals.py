@@ -14,6 +14,7 @@ from recommender.evaluation.intervals import (
     paired_difference,
     time_blocks,
 )
+from recommender.evaluation.skewness import ends, quantile_at
 
 
 def test_normal_rows_give_the_t_interval():
@@ -115,7 +116,7 @@ def test_other_rows_widen_an_interval_and_never_narrow_it():
     """What rows of similar prediction say is added to the variance only where it is more than the sums show."""
     x = np.random.default_rng(1).normal(size=300)
     plain = cluster_interval(x, np.arange(300))
-    shown = float(np.sum((x - x.mean()) ** 2))
+    shown = float(np.sum((x - x.mean()) ** 2)) * 300 / 299
     less, more = (cluster_interval(x, np.arange(300), pooled_noise=(part * shown, 0.0)) for part in (-0.5, 0.5))
     assert less.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
     assert more.standard_error == pytest.approx(plain.standard_error * np.sqrt(1.5), rel=1e-12)
@@ -130,3 +131,40 @@ def test_a_trend_is_no_shock():
     assert rising.standard_error == pytest.approx(cluster_interval(noise + 0.1 * block, np.arange(3000)).standard_error)
     shaken = cluster_interval(noise + 0.1 * block + 0.5 * rng.normal(size=30)[block], np.arange(3000), block=block)
     assert shaken.standard_error > 2 * plain
+
+
+@pytest.mark.parametrize("events", [4, 6, 9, 16, 30, 100])
+def test_the_ends_are_those_of_rare_events(events):
+    """With the skewness of a Poisson count both ends are its exact 95 % limits, within 0.12 standard errors."""
+    low, high = stats.chi2.ppf(0.025, 2 * events) / 2, stats.chi2.ppf(0.975, 2 * (events + 1)) / 2
+    below, above = ends(stats.norm.ppf(0.975), 1 / np.sqrt(events))
+    assert below == pytest.approx((events - low) / np.sqrt(events), abs=0.12)
+    assert above == pytest.approx((high - events) / np.sqrt(events), abs=0.12)
+    assert ends(1.96, -1 / np.sqrt(events)) == ends(1.96, 1 / np.sqrt(events))[::-1]
+
+
+@pytest.mark.parametrize("skewness", [-1.0, -0.3, 0.0, 0.05, 0.5, 1.0])
+def test_ends_and_quantiles_invert_each_other(skewness):
+    """The quantile at either end is the one that the end was made from."""
+    for quantile in (0.8, 1.96, 3.5):
+        below, above = ends(quantile, skewness)
+        assert quantile_at(below, skewness) == pytest.approx(quantile, rel=1e-12)
+        assert quantile_at(-above, skewness) == pytest.approx(quantile, rel=1e-12)
+
+
+def test_large_clusters_count_for_what_they_pull():
+    """A cluster's sum is scaled up for its share, and degrees of freedom are those of the effective clusters."""
+    rng = np.random.default_rng(4)
+    size = np.array([60, 60, 40, 40, *[10] * 20])
+    cluster = np.repeat(np.arange(len(size)), size)
+    covered = before = 0
+    for _ in range(400):
+        x = rng.normal(size=len(size))[cluster] + rng.normal(size=len(cluster))
+        interval = cluster_interval(x, cluster)
+        sums = np.bincount(cluster, x - x.mean())
+        half = stats.t.ppf(0.975, len(size) - 1) * np.sqrt(len(size) / (len(size) - 1) * np.sum(sums**2)) / len(x)
+        covered += interval.low <= 0 <= interval.high
+        before += abs(x.mean()) <= half
+    assert interval.degrees_of_freedom <= size.sum() ** 2 / np.sum(size**2) - 1 + 1e-9
+    assert covered >= stats.binom.ppf(0.005, 400, 0.93)
+    assert before < covered

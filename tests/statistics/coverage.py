@@ -137,7 +137,8 @@ def wilson(hits, n, confidence=0.99):
 
 def version_of_the_code(setting):
     """Digest of what a result depends on: the numerical modules, the world and the setting."""
-    names = ["adaptive", "diagnostics", "estimators", "evaluate", "intervals", "policy_view", "table", "verdict"]
+    names = ["adaptive", "diagnostics", "estimators", "evaluate", "intervals", "policy_view"]
+    names += ["skewness", "table", "verdict"]
     files = [Path(evaluation.__file__).with_name(f"{name}.py") for name in names]
     files.append(Path(__file__).parents[1] / "evaluation" / "world.py")
     content = b"".join(file.read_bytes() for file in files) + repr(setting).encode()

@@ -220,6 +220,7 @@ def _difference(pair: Pair, vectors: LogVectors, confidence: float, block: NDArr
         vectors.cluster,
         confidence,
         block=block,
+        weight=pair.weight,
         extra_variance=pair.extra_variance,
         pooled_noise=pair.pooled,
     )

@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from recommender.errors import InvalidInput
+from recommender.evaluation.skewness import ends, quantile_at
 
 __all__ = [
     "Interval",
@@ -24,10 +25,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Beyond this the expansion behind the correction no longer describes the distribution: its inverse turns steep on the
-# long side, and intervals of amounts became twice as wide as they need to be.
-_MOST_SKEWNESS = 0.3
-_LEAST_SKEWNESS = 1e-8
+_MOST_SKEWNESS = 1.0  # a single event: no expansion describes the distribution any more
+_MOST_EXPLAINED = 0.75
+_MOST_LEVERAGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,8 @@ class Interval:
             return 1.0
         if self.standard_error <= 0:
             return 1.0 if self.value == 0 else 0.0
-        studentised = self.value / self.standard_error
-        gamma = self.skewness
-        if abs(gamma) >= _LEAST_SKEWNESS:
-            studentised = gamma / 6.0 + ((1.0 + gamma * studentised / 3.0) ** 3 - 1.0) / gamma
-        return float(2 * stats.t.sf(abs(studentised), self.degrees_of_freedom))
+        quantile = quantile_at(self.value / self.standard_error, self.skewness)
+        return float(2 * stats.t.sf(quantile, self.degrees_of_freedom))
 
 
 def cluster_sums(centred: NDArray[Any], cluster: NDArray[Any]) -> Floats:
@@ -87,6 +84,7 @@ def cluster_interval(
     confidence: float = 0.95,
     *,
     block: NDArray[Any] | None = None,
+    weight: NDArray[Any] | None = None,
     extra_variance: float = 0.0,
     pooled_noise: tuple[float, float] = (0.0, 0.0),
     skewness: bool = True,
@@ -94,8 +92,8 @@ def cluster_interval(
     """Asymptotic cluster-robust interval with effective degrees of freedom and a skewness correction.
 
     The standard error is the cluster-robust sandwich of a mean. Its degrees of freedom follow from the kurtosis of
-    the cluster sums (Satterthwaite), so that a few heavy weights widen the interval; Hall's cubic transformation of
-    the studentised mean shifts it where the sums are skewed, as they are with rare rewards.
+    the cluster sums (Satterthwaite), so that a few heavy weights widen the interval; where the sums are skewed, as they
+    are with rare rewards, its ends are moved (see :mod:`recommender.evaluation.skewness`).
 
     Parameters
     ----------
@@ -105,6 +103,10 @@ def cluster_interval(
     confidence : float, default=0.95
     block : ndarray of shape (n,), optional
         Time block of each decision. Where blocks share a shock beyond chance, the variance is clustered both ways.
+    weight : ndarray of shape (n,), optional
+        Share of each decision in the estimate that the contributions are centred by; equal when omitted. A cluster
+        pulls that estimate towards itself by its share, and its sum is scaled up for it (CR2); there are no more
+        degrees of freedom than the effective number of clusters less one.
     extra_variance : float, default=0
         Added to the squared standard error, e.g. for estimated propensities.
     pooled_noise : (float, float), default=(0, 0)
@@ -122,7 +124,9 @@ def cluster_interval(
     References
     ----------
     Cameron and Miller, "A practitioner's guide to cluster-robust inference", JHR 2015.
-    Hall, "On the removal of skewness by transformation", JRSS B 1992.
+    Bell and McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey
+    Methodology 2002.
+    Carter, Schnepel and Steigerwald, "Asymptotic behavior of a t-test robust to cluster heterogeneity", REStat 2017.
     """
     _checked(contribution, cluster, confidence)
     n = len(contribution)
@@ -132,42 +136,60 @@ def cluster_interval(
     n_clusters = len(sums)
     if n_clusters < 2 or not np.isfinite(value):
         return Interval(value, -np.inf, np.inf, np.inf, 0.0, n_clusters, "cluster-robust")
+    share = cluster_sums(np.ones(n) if weight is None else weight, cluster)
+    share = share / share.sum() if share.sum() > 0 else np.full(n_clusters, 1.0 / n_clusters)
+    effective_clusters = 1.0 / float(np.sum(share**2))
+    sums = sums / np.sqrt(1.0 - np.minimum(share, _MOST_LEVERAGE))
     shown = float(np.sum(sums**2))
     second = shown + max(pooled_noise[0], 0.0)
-    third = float(np.sum(sums * sums * sums)) + pooled_noise[1]
-    variance = n_clusters / (n_clusters - 1) * second / n**2
+    trust = _trust_in_skewness(sums) if skewness else 0.0
+    third = trust * float(np.sum(sums * sums * sums)) + pooled_noise[1]
+    variance = second / n**2
     if block is not None:
         variance = _with_time_blocks(centred, cluster, block, variance)
     total = variance + extra_variance
     if total <= np.finfo(np.float64).tiny:
         return Interval(value, value, value, 0.0, float(n_clusters - 1), n_clusters, "cluster-robust")
     spread = np.sqrt(total)
-    degrees = _effective_degrees(sums) * (2.0 if any(pooled_noise) else 1.0)
+    degrees = _effective_degrees(sums, trust) * (2.0 if any(pooled_noise) else 1.0)
     gamma = third / second**1.5 if second > 0 else 0.0
     # The added part of the variance is not estimated from the sums: it carries no skewness and no noise.
     own_share = min(1.0, variance / total)
-    degrees = min(float(n_clusters - 1), degrees / max(own_share, 1e-9) ** 2)
+    degrees = max(1.0, min(effective_clusters - 1.0, degrees / max(own_share, 1e-9) ** 2))
     quantile = float(stats.t.ppf(0.5 + confidence / 2, degrees))
     gamma = float(np.clip(gamma * own_share**1.5, -_MOST_SKEWNESS, _MOST_SKEWNESS)) if skewness else 0.0
-    low, high = value - _hall(quantile, gamma) * spread, value - _hall(-quantile, gamma) * spread
+    below, above = ends(quantile, gamma)
+    low, high = value - below * spread, value + above * spread
     return Interval(value, low, high, float(spread), degrees, n_clusters, "cluster-robust", gamma)
 
 
-def _effective_degrees(sums: Floats) -> float:
-    """Degrees of freedom of a variance estimated from sums with this kurtosis."""
+def _trust_in_skewness(sums: Floats) -> float:
+    """Share of the observed third moment to believe: a few large clusters show one where there is none.
+
+    The third moment's own error is the square root of the summed sixth powers where signs are by chance; an estimate
+    no larger than that says nothing, and the larger ones are shrunk as by James and Stein.
+    """
+    cubes = sums * sums * sums
+    noise = float(np.sum(cubes**2))
+    return max(0.0, 1.0 - noise / float(np.sum(cubes)) ** 2) if noise > 0 and np.sum(cubes) != 0 else 0.0
+
+
+def _effective_degrees(sums: Floats, trust: float) -> float:
+    """Degrees of freedom of a variance estimated from sums with this kurtosis.
+
+    Where the ends are moved for skewness, noise of the variance that goes with the estimate is answered for already:
+    its share is the squared correlation of mean and variance, skewness squared over kurtosis less 1. It is counted up
+    to three quarters, for these moments are estimates, too. (With rare events it would be all of it: they have one
+    parameter, and the normal quantile is right.)
+    """
     n_clusters = len(sums)
     second = float(np.mean(sums**2))
     if second <= 0:
         return float(n_clusters - 1)
-    kurtosis = float(np.mean((sums * sums / second) ** 2))
-    return float(np.clip(2.0 * n_clusters / max(kurtosis - 1.0, 2.0), 2.0, max(2.0, n_clusters - 1.0)))
-
-
-def _hall(quantile: float, gamma: float) -> float:
-    """Inverse of Hall's transformation of a studentised mean: quantile of (estimate - truth) / standard error."""
-    if abs(gamma) < _LEAST_SKEWNESS:
-        return quantile
-    return float(3.0 / gamma * (np.cbrt(1.0 + gamma * (quantile - gamma / 6.0)) - 1.0))
+    scaled = sums / np.sqrt(second)
+    noise = float(np.mean((scaled * scaled) ** 2)) - 1.0
+    noise -= trust * min(float(np.mean(scaled * scaled * scaled)) ** 2, _MOST_EXPLAINED * noise)
+    return float(np.clip(2.0 * n_clusters / max(noise, 2.0), 2.0, max(2.0, n_clusters - 1.0)))
 
 
 def _with_time_blocks(centred: Floats, cluster: NDArray[Any], block: NDArray[Any], one_way: float) -> float:

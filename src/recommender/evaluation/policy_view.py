@@ -62,7 +62,13 @@ def view_policy(
     relative = weight * (len(weight) / total) if total > 0 else np.zeros_like(weight)
     pooled = pooled_noise(relative, residual, log.reward - residual, log.cluster)
     interval = cluster_interval(
-        contribution, log.cluster, confidence, block=block, extra_variance=extra, pooled_noise=pooled
+        contribution,
+        log.cluster,
+        confidence,
+        block=block,
+        weight=relative,
+        extra_variance=extra,
+        pooled_noise=pooled,
     )
     return PolicyView(weight, relative, model_value, residual, contribution, extra, interval)
 
@@ -72,6 +78,7 @@ class Pair:
     """Paired contributions of two policies and what else their interval needs."""
 
     contribution: Floats
+    weight: Floats
     extra_variance: float
     pooled: tuple[float, float]
 
@@ -98,10 +105,11 @@ def paired_with(
     if np.allclose(own, other, rtol=0, atol=1e-9) and (
         baseline is None or np.allclose(target.model_value[take], baseline.model_value[take], rtol=1e-12, atol=0)
     ):
-        return Pair(np.zeros(len(observed)), 0.0, nothing)
+        return Pair(np.zeros(len(observed)), np.ones(len(observed)), 0.0, nothing)
     residual = target.residual[take]
     relative = own * (len(own) / own.sum()) if own.sum() > 0 else np.zeros_like(own)
-    net = relative - (other * (len(other) / other.sum()) if other.sum() > 0 else np.zeros_like(other))
+    against = other * (len(other) / other.sum()) if other.sum() > 0 else np.zeros_like(other)
+    net = relative - against
     contribution = target.model_value[take] + self_normalised(own, residual)
     extra = target.extra_variance
     if baseline is None:
@@ -110,7 +118,12 @@ def paired_with(
         contribution = contribution - baseline.model_value[take] - self_normalised(other, residual)
         extra = max(extra, baseline.extra_variance)
     share = len(log.reward) / max(len(observed), 1)
-    return Pair(contribution, extra * share, pooled_noise(net, residual, observed - residual, cluster))
+    return Pair(
+        contribution,
+        np.maximum(relative, against),
+        extra * share,
+        pooled_noise(net, residual, observed - residual, cluster),
+    )
 
 
 def pooled_noise(

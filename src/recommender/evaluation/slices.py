@@ -90,6 +90,7 @@ def evaluate_slices(
             pair.contribution,
             log.cluster[members],
             simultaneous,
+            weight=pair.weight,
             extra_variance=pair.extra_variance,
             pooled_noise=pair.pooled,
         )
