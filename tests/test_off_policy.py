@@ -117,6 +117,40 @@ def test_an_action_that_is_a_function_of_the_context_is_refused():
     assert "context" in " ".join(report.reasons)
 
 
+@pytest.mark.parametrize("kind", ["thresholds", "linear"])
+def test_a_rule_over_several_factors_is_told_as_a_function_of_the_context(kind):
+    """The reason names it also where the models learn the rule only in part; five per cent of chance are none."""
+    rng = np.random.default_rng(1)
+    n, shape = 1_500, (3, 4)
+    x = rng.normal(size=(n, 4))
+    if kind == "linear":
+        levels = [(x @ rng.normal(size=(4, k))).argmax(axis=1) for k in shape]
+    else:
+        levels = [np.digitize(x[:, j], [-0.6, 0.0, 0.6][: k - 1]) for j, k in enumerate(shape)]
+    chance = rng.random(n) < 0.05
+    for explored in (False, True):
+        drawn = [
+            np.where(chance & explored, rng.integers(0, k, n), level) for k, level in zip(shape, levels, strict=True)
+        ]
+        frame = pd.DataFrame(x, columns=list("abcd")).assign(channel=drawn[0], hour=drawn[1])
+        frame["reward"] = (rng.random(n) < 0.2).astype(float)
+        space = ActionSpace({"channel": range(3), "hour": range(4)})
+        log = LoggedFeedback.from_frame(frame, actions=space, context=list("abcd"))
+        report = evaluate_policy(log, "uniform", estimators=(), n_folds=3)
+        assert report.verdict == "refused"
+        assert any("function of the context" in reason for reason in report.reasons) != explored
+
+
+def test_folds_and_slices_of_the_wrong_size_are_errors():
+    """One fold would judge models on what they saw; a slice of another length belongs to another log."""
+    log, truth = world(200)
+    target = np.full(truth.shape, 0.25)
+    with pytest.raises(InvalidInput, match="n_folds"):
+        evaluate_policy(log, target, n_folds=1)
+    with pytest.raises(InvalidInput, match="slices\\['stage'\\]"):
+        evaluate_policy(log, target, slices={"stage": ["early", "late"]})
+
+
 @pytest.mark.parametrize("harm", ["shape", "sum", "negative", "nan", "ineligible"])
 def test_a_target_that_is_no_policy_is_refused(harm):
     """Wrong shapes, rows that do not sum to 1 and mass on ineligible actions are errors that name rows."""

@@ -88,6 +88,13 @@ class OffPolicyEvaluator:
     """
 
     def __init__(self, log: LoggedFeedback, *, n_folds: int = 5, random_state: int = 0) -> None:
+        if n_folds < 2:
+            raise InvalidInput.in_column(
+                "n_folds",
+                "must be at least 2: nuisance models must not see the rows they predict",
+                values=[n_folds],
+                mend="Pass e.g. 5.",
+            )
         self.log = log
         self.n_folds = n_folds
         self.random_state = random_state
@@ -211,7 +218,7 @@ class OffPolicyEvaluator:
             cluster=cut(part.groups),
             time=cut(part.order),
             eligible=cut(part.eligible),
-            slices={name: cut(np.asarray(held)[self.rows]) for name, held in (slices or {}).items()},
+            slices={name: cut(self._of_every_decision(name, held)) for name, held in (slices or {}).items()},
             estimators=estimators,
             confidence=confidence,
             rng=np.random.default_rng(self.random_state),
@@ -223,6 +230,18 @@ class OffPolicyEvaluator:
         report = replace(report, diagnostics={**report.diagnostics, **left_out})
         flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
         return _refused(report, flattered) if flattered else report
+
+    def _of_every_decision(self, name: str, values: Any) -> NDArray[Any]:
+        """Values of a slicing column for the evaluated decisions."""
+        held = np.asarray(values)
+        if held.shape != (len(self.log),):
+            raise InvalidInput.in_column(
+                f"slices[{name!r}]",
+                f"must have one entry for each of the log's {len(self.log):,} decisions",
+                values=[held.shape],
+                mend="Pass a column of the log's own rows, immature ones included.",
+            )
+        return held[self.rows]
 
     def price_of_rules(
         self, target: Any, rules: Mapping[str, NDArray[np.bool_]], confidence: float = 0.95

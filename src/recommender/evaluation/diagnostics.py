@@ -169,8 +169,22 @@ def propensity_calibration(weight: NDArray[Any], propensity: NDArray[Any], n_bin
     ]
 
 
-def action_is_function_of_context(predictability: float | None, action: Integers, *, limit: float = 0.95) -> bool:
+def action_is_function_of_context(
+    predictability: float | None,
+    action: Integers,
+    *,
+    propensity: NDArray[Any] | None = None,
+    n_factors: int = 1,
+    limit: float = 0.95,
+    least: float = 0.7,
+    fewest: float = 1.75,
+) -> bool:
     """Whether the logged action is all but determined by the context, so that nothing can be compared.
+
+    Two witnesses: the context predicts the action up to ``limit``; or it predicts it well and hardly any alternative
+    was ever tried. The mean of 1 / propensity is the number of actions that a context was given, whatever their
+    shares: 1 where the context decides, and more only by what the models of the factors cannot learn. A policy that
+    explores in every twentieth decision has all its actions there.
 
     Parameters
     ----------
@@ -178,9 +192,21 @@ def action_is_function_of_context(predictability: float | None, action: Integers
         Cross-fitted share of actions that the context predicts, above what the commonest action gives, in [0, 1].
     action : ndarray of int of shape (n,)
         A log of one single action is such a log too.
-    limit : float, default=0.95
+    propensity : ndarray of shape (n_estimated,), optional
+        Estimated propensities of logged actions.
+    n_factors : int, default=1
+        Factors that vary; the number of actions tried is judged per factor, because each adds its own error.
+    limit, least : float
+        Predictability that suffices, and the least that is needed where few actions were tried.
+    fewest : float, default=1.75
+        Actions per factor that count as hardly any alternative.
     """
-    return len(action) > 0 and (bool(np.all(action == action[0])) or (predictability or 0.0) >= limit)
+    if len(action) > 0 and bool(np.all(action == action[0])):
+        return True
+    known = predictability or 0.0
+    if known >= limit or propensity is None or not len(propensity) or known < least:
+        return len(action) > 0 and known >= limit
+    return float(np.mean(1.0 / propensity)) ** (1.0 / max(n_factors, 1)) <= fewest
 
 
 def confounding_to_overturn(

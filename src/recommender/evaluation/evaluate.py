@@ -125,7 +125,10 @@ def evaluate(
 
     block = None if time is None else time_blocks(np.asarray(time))
     target = view_policy(vectors, action_probabilities, expected_reward, confidence, block)
-    support = support_of(vectors, target.weight, action_probabilities, propensity_all, eligible, action_predictability)
+    varied = int(np.sum(np.ptp(factor_codes, axis=0) > 0))
+    support = support_of(
+        vectors, target.weight, action_probabilities, propensity_all, eligible, action_predictability, varied
+    )
     wanted = {*(ESTIMATORS if estimators is None else estimators), *_SHIFT_TOWARDS}
     table = all_contributions(vectors, action_probabilities, propensity_all, factor_codes, target, wanted)
     kept = {name: psi for name, psi in table.contributions.items() if name in ESTIMATORS}

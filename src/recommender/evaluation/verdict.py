@@ -96,6 +96,7 @@ def support_of(
     propensity_all: NDArray[Any] | None,
     eligible: NDArray[Any] | None,
     action_predictability: float | None,
+    n_factors: int = 1,
 ) -> Support:
     """Measure support (arguments as for ``evaluate``)."""
     logged = bool(log.propensity_logged.all())
@@ -112,7 +113,13 @@ def support_of(
             cluster=log.cluster,
         ),
         action_predictability=action_predictability,
-        action_determined=not logged and action_is_function_of_context(action_predictability, log.action),
+        action_determined=not logged
+        and action_is_function_of_context(
+            action_predictability,
+            log.action,
+            propensity=log.propensity[~log.propensity_logged],
+            n_factors=n_factors,
+        ),
         n_clusters=len(np.unique(log.cluster)),
     )
 
