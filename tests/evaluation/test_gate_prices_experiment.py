@@ -112,6 +112,32 @@ def test_dependence_and_uneven_arms_need_more():
     assert sample_size(120.0, 5.0, standard_deviation=80.0).control > 1000
 
 
+def test_the_size_gives_its_power_with_debtors_of_uneven_size():
+    """Debtors with geometric numbers of correlated decisions, analysed as planned: found about as often as promised."""
+    mean, correlation = 4.0, 0.2
+    size = sample_size(
+        50.0,
+        4.0,
+        standard_deviation=20.0,
+        decisions_per_debtor=mean,
+        variation_of_decisions=np.sqrt(1 - 1 / mean),
+        within_debtor_correlation=correlation,
+    )
+    debtors = size.control_debtors + size.treated_debtors
+    found = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        debtor = np.repeat(np.arange(debtors), rng.geometric(1 / mean, debtors))
+        treated = (rng.permutation(debtors) < size.treated_debtors)[debtor]
+        shared = np.sqrt(correlation) * rng.normal(size=debtors)[debtor]
+        reward = 50 + 4 * treated + 20 * (shared + np.sqrt(1 - correlation) * rng.normal(size=len(debtor)))
+        found += analyse(reward, treated, debtor, treated_share=0.5).verdict == "better"
+    assert found / 300 == pytest.approx(0.8, abs=0.07)
+    for name in ("power", "confidence", "decisions_per_debtor", "within_debtor_correlation"):
+        with pytest.raises(InvalidInput, match=name):
+            sample_size(0.05, 0.01, **{name: -1.0})
+
+
 def test_assignment_is_stable_balanced_and_independent_between_experiments():
     """The same id always gets the same arm, whatever the batch; shares hold; another experiment draws anew."""
     ids = [f"d{i}" for i in range(20_000)]
@@ -156,6 +182,14 @@ def test_a_known_covariate_narrows_the_interval():
     adjusted = analyse(reward, treated, debtor, treated_share=0.5, covariate=level)
     assert adjusted.effect.standard_error < 0.6 * plain.effect.standard_error
     assert adjusted.verdict == "better"
+
+
+def test_an_outcome_that_is_not_known_is_an_error():
+    """NaN rewards are neither failures nor dropped in silence."""
+    reward = np.array([1.0, np.nan, 0.0, 1.0])
+    with pytest.raises(InvalidInput, match="not known yet") as caught:
+        analyse(reward, np.array([True, True, False, False]), np.arange(4), treated_share=0.5)
+    assert caught.value.rows == (1,)
 
 
 def test_a_broken_assignment_is_refused():

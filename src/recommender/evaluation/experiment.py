@@ -45,6 +45,7 @@ def sample_size(
     standard_deviation: float | None = None,
     treated_share: float = 0.5,
     decisions_per_debtor: float = 1.0,
+    variation_of_decisions: float = 0.0,
     within_debtor_correlation: float = 0.0,
     confidence: float = 0.95,
     power: float = 0.8,
@@ -52,7 +53,8 @@ def sample_size(
     r"""Decisions and debtors needed to detect an effect.
 
     :math:`N = (z_{1-\alpha/2} + z_{power})^2 (\sigma_0^2 / (1 - s) + \sigma_1^2 / s) / \delta^2` times the design
-    effect :math:`1 + (m - 1) \rho`, with :math:`s` the treated share.
+    effect :math:`1 + ((1 + c^2) m - 1) \rho`, with :math:`s` the treated share, :math:`m` decisions per debtor on
+    average and :math:`c` their coefficient of variation: debtors with many decisions repeat themselves most.
 
     Parameters
     ----------
@@ -64,11 +66,18 @@ def sample_size(
         Of an amount, in both arms.
     treated_share : float, default=0.5
         A holdout of one tenth is 0.9.
-    decisions_per_debtor, within_debtor_correlation : float
+    decisions_per_debtor : float, default=1
+        Mean over debtors.
+    variation_of_decisions : float, default=0
+        Standard deviation of a debtor's number of decisions over its mean.
+    within_debtor_correlation : float, default=0
+        Of the rewards of two decisions on one debtor.
     confidence, power : float
 
     References
     ----------
+    Eldridge, Ashby and Kerry, "Sample size for cluster randomized trials: effect of coefficient of variation of cluster
+    size and analysis method", International Journal of Epidemiology 2006.
     Donner and Klar, "Design and Analysis of Cluster Randomization Trials in Health Research", 2000.
     """
     if minimum_effect == 0:
@@ -77,6 +86,18 @@ def sample_size(
         raise InvalidInput.in_column(
             "treated_share", "must lie strictly between 0 and 1", values=[treated_share], mend="Pass e.g. 0.5."
         )
+    bounds = {
+        "confidence": (confidence, 0.0, 1.0),
+        "power": (power, 0.0, 1.0),
+        "decisions_per_debtor": (decisions_per_debtor, 1.0 - 1e-9, np.inf),
+        "variation_of_decisions": (variation_of_decisions, -1e-9, np.inf),
+        "within_debtor_correlation": (within_debtor_correlation, -1e-9, 1.0 + 1e-9),
+    }
+    for name, (given, least, most) in bounds.items():
+        if not least < given < most:
+            raise InvalidInput.in_column(
+                name, f"must lie between {max(least, 0.0):.0f} and {most:.0f}", values=[given], mend="Change it."
+            )
     if standard_deviation is None:
         other = baseline + minimum_effect
         if not (0 < baseline < 1 and 0 < other < 1):
@@ -90,7 +111,8 @@ def sample_size(
     else:
         control_variance = treated_variance = standard_deviation**2
     quantiles = stats.norm.ppf(0.5 + confidence / 2) + stats.norm.ppf(power)
-    effect = 1.0 + (decisions_per_debtor - 1.0) * within_debtor_correlation
+    largest = (1.0 + variation_of_decisions**2) * decisions_per_debtor
+    effect = 1.0 + (largest - 1.0) * within_debtor_correlation
     spread = control_variance / (1 - treated_share) + treated_variance / treated_share
     total = quantiles**2 * spread / minimum_effect**2 * effect
     control, treated = (int(np.ceil(total * share)) for share in (1 - treated_share, treated_share))
@@ -188,6 +210,15 @@ def analyse(
     pre-experiment data", WSDM 2013.
     """
     reward, treated = np.asarray(reward, dtype=np.float64), np.asarray(treated, dtype=bool)
+    unknown = np.flatnonzero(~np.isfinite(reward))
+    if unknown.size:
+        raise InvalidInput.in_column(
+            "reward",
+            "must be a finite number",
+            values=reward[unknown].tolist(),
+            rows=unknown.tolist(),
+            mend="Leave decisions whose outcome is not known yet out of both arms.",
+        )
     _, unit = np.unique(debtor, return_inverse=True)
     unit = unit.reshape(-1)
     arm_of_unit = np.bincount(unit, treated) / np.bincount(unit)
