@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import expit
 
+from recommender.actions import ActionSpace
 from recommender.evaluation import evaluate
+from recommender.learning.nuisance import cross_fit_propensities
 from tests.evaluation.world import softmax
 from tests.statistics.coverage import fitted_logger, wilson
 
@@ -148,6 +151,23 @@ def drifting(world, rng, n, trend, shock):
     return Drawn(cell, action, reward, np.arange(n), rates, day)
 
 
+def by_the_wrong_model(world, log, rng):
+    """Cross-fitted propensities, linear in traits where the logger decides by the best of several scores."""
+    scaled = world.features / np.maximum(world.features.std(axis=0), 1)
+    fitted = fitted_logger(scaled[log.cell], world.codes, log.action, rng)
+    n = len(log.cell)
+    return np.maximum(fitted[np.arange(n), log.action], 1 / n)
+
+
+def by_the_package(world, log, rng):
+    """Propensities as ``evaluate_policy`` estimates them."""
+    del rng
+    names = [f"trait{j}" for j in range(6)]
+    traits = pd.DataFrame(world.features[log.cell][:, 1:], columns=names)
+    space = ActionSpace({f"factor{j}": range(int(size)) for j, size in enumerate(world.codes.max(axis=0) + 1)})
+    return cross_fit_propensities(traits, [], space, log.action, log.cluster, n_folds=3).logged
+
+
 @dataclass(frozen=True)
 class Setting:
     """One row of the table: a world, how it is drawn, and how sharp the target is."""
@@ -157,7 +177,12 @@ class Setting:
     drawn: dict[str, Any]
     world: dict[str, Any] = field(default_factory=dict)
     temperature: float = 0.25
-    known: bool = True
+    estimated_by: Callable[[Cells, Drawn, np.random.Generator], np.ndarray] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the log holds its propensities."""
+        return self.estimated_by is None
 
 
 _SMALL = {"shape": (4, 3)}
@@ -179,7 +204,9 @@ SETTINGS = (
     Setting("amounts, log-normal, sigma 1.5", amounts, {"n": 15_000, "spread": 1.5}, _SMALL | {"rate": 0.04}),
     Setting("trend and daily shocks", drifting, {"n": 10_000, "trend": 1.5, "shock": 0.4}, _SMALL | {"rate": 0.03}),
     Setting("propensities estimated by the wrong model", independent, {"n": 8_000}, _SMALL | {"rate": 0.05},
-            known=False),
+            estimated_by=by_the_wrong_model),
+    Setting("propensities estimated by the package", independent, {"n": 4_000}, _SMALL | {"rate": 0.08},
+            estimated_by=by_the_package),
 )  # fmt: skip
 
 
@@ -191,10 +218,8 @@ def one_log(setting, seed):
     log = setting.draw(world, rng, **setting.drawn)
     n = len(log.cell)
     propensity = world.mu[log.cell, log.action]
-    if not setting.known:
-        scaled = world.features / np.maximum(world.features.std(axis=0), 1)
-        fitted = fitted_logger(scaled[log.cell], world.codes, log.action, rng)
-        propensity = np.maximum(fitted[np.arange(n), log.action], 1 / n)
+    if setting.estimated_by is not None:
+        propensity = setting.estimated_by(world, log, rng)
     report = evaluate(
         reward=log.reward,
         action=log.action,
