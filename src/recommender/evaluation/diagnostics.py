@@ -206,7 +206,8 @@ def action_is_function_of_context(
     known = predictability or 0.0
     if known >= limit or propensity is None or not len(propensity) or known < least:
         return len(action) > 0 and known >= limit
-    return float(np.mean(1.0 / propensity)) ** (1.0 / max(n_factors, 1)) <= fewest
+    tried = float(np.mean(1.0 / propensity))
+    return bool(tried ** (1.0 / max(n_factors, 1)) <= fewest)
 
 
 def confounding_to_overturn(
