@@ -1,8 +1,13 @@
-"""Has the world moved? Chosen by forward validation, never assumed."""
+"""Has the world moved? Chosen by forward validation, never assumed.
+
+A model may take steps in time: what is learnt of a term holds always, and each step adds what changed from then on,
+with precisions of its own. Old rows still teach whatever did not change. Either few terms step often (the constant and
+the latent profiles, through which most effects run), or every term steps once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,95 +16,134 @@ from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel
 from recommender.learning.linear_design import LinearDesign
 
-__all__ = ["fit_stepped", "recent_rows"]
+__all__ = ["DriftSteps", "fit_stepped", "recent_steps"]
 
 Floats = NDArray[np.float64]
 
 _SHARES = (0.15, 0.3, 0.5)
+_OFTEN = (0.5, 0.65, 0.75, 0.85)
+_JUDGES = 0.75  # with several steps the rows after this place are the recent ones
 _VALIDATION = 0.1
-_ROWS = 60_000
+_ROWS_OFTEN, _ROWS_ONCE = 200_000, 60_000  # few terms that step often tell only on many rows, and cost little
 _FEWEST_EVENTS = 60
 _CLEARLY = 2.0
 
 
-def stepped_design(design: LinearDesign) -> LinearDesign:
-    """Every term twice: always, and what changed in the recent part; the second set has precisions of its own."""
-    groups = int(design.groups.max()) + 1
-    return LinearDesign(
-        (*design.terms, *(replace(term, group=term.group + groups) for term in design.terms)), design.matched
-    )
+@dataclass(frozen=True)
+class DriftSteps:
+    """Steps in time.
+
+    Attributes
+    ----------
+    starts : tuple of float
+        Where each begins, as a share of the rows in order of time.
+    every_term : bool
+        Whether all terms step, or the constant and the latent profiles alone.
+    """
+
+    starts: tuple[float, ...]
+    every_term: bool
+
+    def passed(self, place: Floats) -> NDArray[np.bool_]:
+        """Steps taken at each place in time, shape (n, n_steps)."""
+        return np.asarray(place[:, None] >= np.asarray(self.starts))
+
+    def recent(self, place: Floats) -> NDArray[np.bool_]:
+        """Rows that show the world as it is now, shape (n,)."""
+        return np.asarray(place >= min(self.starts[-1], max(self.starts[0], _JUDGES)))
+
+    def terms(self, design: LinearDesign) -> NDArray[np.int64]:
+        """Terms of a design that step."""
+        return np.flatnonzero([self.every_term or term.kind in {"one", "profile"} for term in design.terms])
 
 
 def fit_stepped(
     design: LinearDesign,
     U: Floats,
-    recent: NDArray[np.bool_] | None,
+    steps: DriftSteps | None,
+    passed: NDArray[np.bool_] | None,
     actions: ActionSpace,
     action: NDArray[np.int64],
     target: Floats,
     **settings: object,
 ) -> BilinearModel:
-    """Fit with a step at the start of the recent part and return the model as of now.
+    """Fit with steps and return the model as of now; without them it is the plain fit.
 
-    Old rows still teach whatever did not change; the shrunken step carries what did. Without a recent part it is the
-    plain fit.
+    Parameters
+    ----------
+    passed : ndarray of bool of shape (n, n_steps), optional
+        Steps taken by each row.
     """
-    if recent is None:
+    if steps is None or passed is None:
         return BilinearModel.fit(design, U, actions, action, target, **settings)  # type: ignore[arg-type]
-    both = np.hstack([U, U * recent[:, None]])
-    model = BilinearModel.fit(stepped_design(design), both, actions, action, target, **settings)  # type: ignore[arg-type]
-    n_terms = U.shape[1]
-    return BilinearModel(
-        model.weights[:n_terms] + model.weights[n_terms:],
-        model.variances[:n_terms] + model.variances[n_terms:],
-        model.noise,
-        model.precision,
-    )
+    stepping, n_groups, n_terms = steps.terms(design), int(design.groups.max()) + 1, U.shape[1]
+    terms, columns = list(design.terms), [U]
+    for k, taken in enumerate(passed.T, start=1):
+        terms += [replace(design.terms[j], group=design.terms[j].group + k * n_groups) for j in stepping]
+        columns.append(U[:, stepping] * taken[:, None])
+    longer = LinearDesign(tuple(terms), design.matched)
+    model = BilinearModel.fit(longer, np.hstack(columns), actions, action, target, **settings)  # type: ignore[arg-type]
+    weights, variances = model.weights[:n_terms].copy(), model.variances[:n_terms].copy()
+    for k in range(len(steps.starts)):
+        part = slice(n_terms + k * len(stepping), n_terms + (k + 1) * len(stepping))
+        weights[stepping] += model.weights[part]
+        variances[stepping] += model.variances[part]
+    return BilinearModel(weights, variances, model.noise, model.precision)
 
 
-def recent_rows(
+def recent_steps(
     design: LinearDesign,
     U: Floats,
     actions: ActionSpace,
     action: NDArray[np.int64],
     target: Floats,
-    order: Floats | None,
+    place: Floats | None,
     *,
     random_state: int,
-) -> tuple[NDArray[np.bool_] | None, dict[str, tuple[float, float]]]:
-    """Rows of the recent part, or None where a step in time does not clearly predict the newest rows better.
+) -> tuple[DriftSteps | None, dict[str, tuple[float, float]]]:
+    """Steps in time, or None where none predict the newest rows clearly better.
 
-    Trains on the oldest nine tenths with a step before their last 15, 30 or 50 %, judges the newest tenth by
-    log-loss, paired with the model without a step.
+    Trains on the oldest nine tenths with each kind of step, judges the newest tenth by log-loss, paired with the model
+    without steps.
+
+    Parameters
+    ----------
+    place : ndarray of shape (n,), optional
+        Of each row in time, from 0 to 1.
 
     Returns
     -------
-    (ndarray of bool or None, mapping of candidate to gain in log-loss and its standard error)
+    (DriftSteps or None, mapping of candidate to gain in log-loss and its standard error)
     """
-    if order is None or len(np.unique(order)) < 10:
+    if place is None or len(np.unique(place)) < 10:
         return None, {}
-    n = len(order)
-    place = np.argsort(np.argsort(order, kind="stable"), kind="stable") / n
     old = np.flatnonzero(place < 1 - _VALIDATION)
     new = np.flatnonzero(place >= 1 - _VALIDATION)
     if min(target[new].sum(), (1 - target[new]).sum()) < _FEWEST_EVENTS:
         return None, {}
-    rng = np.random.default_rng(random_state)
-    old = np.sort(rng.permutation(old)[:_ROWS])
+    old = np.random.default_rng(random_state).permutation(old)
 
-    def losses(recent: NDArray[np.bool_] | None) -> Floats:
-        model = fit_stepped(design, U[old], recent, actions, action[old], target[old], crossing="factors", rounds=4)
+    def losses(steps: DriftSteps | None, most: int) -> Floats:
+        rows = np.sort(old[:most])
+        passed = None if steps is None else steps.passed(place[rows] / (1 - _VALIDATION))
+        model = fit_stepped(
+            design, U[rows], steps, passed, actions, action[rows], target[rows], crossing="factors", rounds=4
+        )
         eta = model.logged_scores(U[new], action[new])
         return np.asarray(np.logaddexp(0.0, eta) - target[new] * eta)
 
-    plain = losses(None)
+    candidates = {"often": DriftSteps(_OFTEN, every_term=False)}
+    candidates |= {f"last {share:.0%}": DriftSteps((1 - share,), every_term=True) for share in _SHARES}
+    plain = {most: losses(None, most) for most in {min(_ROWS_OFTEN, len(old)), min(_ROWS_ONCE, len(old))}}
     gains: dict[str, tuple[float, float]] = {}
-    best: tuple[float, float] | None = None
-    for share in _SHARES:
-        start = (1 - _VALIDATION) * (1 - share)
-        difference = plain - losses(place[old] >= start)
+    best: tuple[float, DriftSteps] | None = None
+    for name, steps in candidates.items():
+        most = min(_ROWS_ONCE if steps.every_term else _ROWS_OFTEN, len(old))
+        difference = plain[most] - losses(steps, most)
         gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
-        gains[f"last {share:.0%}"] = (gain, error)
+        gains[name] = (gain, error)
         if gain > _CLEARLY * error and (best is None or gain > best[0]):
-            best = (gain, start)
-    return (None, gains) if best is None else (np.asarray(place >= best[1]), gains)
+            # the steps of the past were set within it; a single one stays at its moment
+            now = replace(steps, starts=((1 - _VALIDATION) * steps.starts[0],)) if steps.every_term else steps
+            best = gain, now
+    return (None if best is None else best[1]), gains

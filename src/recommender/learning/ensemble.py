@@ -13,7 +13,7 @@ from scipy.special import expit
 from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel, Family
 from recommender.learning.count_pairs import CountPair
-from recommender.learning.drift import recent_rows
+from recommender.learning.drift import DriftSteps, recent_steps
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.facets import FacetMean
 from recommender.learning.latent_profiles import LatentProfiles
@@ -122,10 +122,12 @@ class RewardEnsemble:
         columns = {"linear": U, "curved": curved.transform(X), "constant": U[:, :1]}
         if profiles.profiles:
             self.designs["profiles"], columns["profiles"] = linear.by_profile(), U
-        recent: NDArray[np.bool_] | None = None
+        place = None if order is None else np.argsort(np.argsort(order, kind="stable"), kind="stable") / n
+        steps: DriftSteps | None = None
         drift: dict[str, tuple[float, float]] = {}
         if family == "binomial":
-            recent, drift = recent_rows(linear, U, actions, action, target, order, random_state=random_state)
+            steps, drift = recent_steps(linear, U, actions, action, target, place, random_state=random_state)
+        recent = None if steps is None or place is None else steps.recent(place)
         self.with_time = recent is not None
         rows = FitRows(
             encoder,
@@ -141,6 +143,8 @@ class RewardEnsemble:
             recent,
             order,
             logger_directions(U, actions, action, random_state=random_state),
+            steps,
+            None if steps is None or place is None else steps.passed(place),
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
         plans = [
@@ -182,7 +186,7 @@ class RewardEnsemble:
             by_fold = [dict.fromkeys(names, next(full[plan] for plan in plans if plan.name == "constant"))]
         else:
             by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
-            if self._knows_classes(target, family):
+            if steps is None and self._knows_classes(target, family):  # classes know of no time
                 self._add_classes(rows, by_fold, folds, n_jobs)
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
         self._weigh(rows, by_fold, folds, inverse_propensity, n_jobs)

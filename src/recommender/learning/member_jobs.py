@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.learning.bilinear import BilinearModel, Crossing, Family
-from recommender.learning.drift import fit_stepped
+from recommender.learning.drift import DriftSteps, fit_stepped
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.facets import FacetModel
 from recommender.learning.linear_design import LinearDesign
@@ -42,6 +42,8 @@ class FitRows:
     recent: NDArray[np.bool_] | None = None
     order: Floats | None = None
     directions: tuple[Floats, ...] = ()
+    steps: DriftSteps | None = None
+    passed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def regression_job(
         return fit_stepped(
             rows.designs[plan.design],
             rows.U[plan.design][part],
-            None if rows.recent is None else rows.recent[part],
+            rows.steps,
+            None if rows.passed is None else rows.passed[part],
             rows.actions,
             rows.action[part],
             rows.target[part],
