@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.learning.bilinear import BilinearModel
+from recommender.learning.ensemble import WIDER, RewardEnsemble
 from recommender.learning.facets import FacetMean
 from recommender.scoring.blend import (
     ClassTable,
@@ -27,7 +28,6 @@ from recommender.scoring.blend import (
 from recommender.scoring.row_products import row_products
 
 if TYPE_CHECKING:
-    from recommender.learning.ensemble import RewardEnsemble
     from recommender.learning.reward import RewardModel
 
 __all__ = ["CompiledReward", "Scored"]
@@ -132,7 +132,7 @@ class _ScoredPart:
                 mean += weight * scores
                 square += weight * scores**2
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
-        return np.asarray(spread * min(part.ensemble.calibration.advantage, 1.0))
+        return np.asarray(WIDER * min(part.ensemble.calibration.advantage, 1.0) * spread)
 
 
 class _CompiledPart:

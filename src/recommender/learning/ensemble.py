@@ -42,8 +42,9 @@ from recommender.learning.trees import ActionTrees, TreeSettings
 from recommender.learning.whole_log import WholeRows
 from recommender.scoring.row_products import row_products
 
-__all__ = ["EnsembleReport", "RewardEnsemble"]
+__all__ = ["WIDER", "EnsembleReport", "RewardEnsemble"]
 
+WIDER = 1.5  # measured: what intervals of worlds that no member can express lack
 _PANEL_CELLS = 25_000_000
 _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
@@ -351,7 +352,10 @@ class RewardEnsemble:
         return np.column_stack([X, np.ones(len(X))]) if self.with_time else X
 
     def spread(self, X: Floats, *, n_jobs: int = 1) -> Floats:
-        """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members."""
+        """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members.
+
+        Made wider by :data:`WIDER`, for what no member can express; see docs/decision-quality.md for what that covers.
+        """
         U = self._columns(X, set(self.designs))
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
@@ -368,7 +372,8 @@ class RewardEnsemble:
                 part -= row_products(part, self.share)[:, None]  # members may differ in level, that is calibrated away
                 mean += weight / total * part
                 square += weight / total * part**2
-        return np.asarray(np.sqrt(variance + np.maximum(square - mean**2, 0.0)) * min(self.calibration.advantage, 1.0))
+        spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
+        return np.asarray(WIDER * min(self.calibration.advantage, 1.0) * spread)
 
     def draw(self, X: Floats, rng: np.random.Generator, *, n_jobs: int = 1) -> Floats:
         """One draw of the linear predictor from the approximate posterior; one draw serves every row."""
