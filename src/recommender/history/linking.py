@@ -18,8 +18,7 @@ from recommender.history.contract_check import CheckedTable, check_table
 from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
-from recommender.history.usable_tables import check_currency, id_hint, refuse_unusable
-from recommender.local_time import is_timezone
+from recommender.history.usable_tables import check_currency, check_zone, id_hint, refuse_unusable
 from recommender.tables import CONTRACTS, contracted_names
 
 __all__ = ["RawTable", "RawTables", "check_tables"]
@@ -124,10 +123,7 @@ def check_tables(
     InvalidInput
         A table that cannot be used, or currencies of which none has a clear majority.
     """
-    if naive_timezone is not None and not is_timezone(naive_timezone):
-        raise InvalidInput.in_column(
-            "naive_timezone", "is no IANA time zone", values=[naive_timezone], mend="Write e.g. America/Bogota."
-        )
+    check_zone(naive_timezone)
     channels = actions.factors.get("channel", ())
     levels = dict(actions.factors)
     tables: dict[str, CheckedTable] = {}

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput, shorten
 from recommender.history.contract_check import CheckedTable
 from recommender.history.id_codes import IdCodes
+from recommender.local_time import is_timezone
 
-__all__ = ["check_currency", "id_hint", "refuse_unusable"]
+__all__ = ["check_currency", "check_zone", "id_hint", "refuse_unusable"]
 
 _FEW_ROWS = 10
 _CLEAR_MAJORITY = 0.75
@@ -52,6 +53,14 @@ def refuse_unusable(tables: Iterable[CheckedTable]) -> None:
             column=str(column),
             rows=rows["row"].tolist()[:5],
             mend=str(rows["mend"].iloc[0]),
+        )
+
+
+def check_zone(naive_timezone: str | None) -> None:
+    """Raise where the zone of instants without an offset is none, before they are read in it."""
+    if naive_timezone is not None and not is_timezone(naive_timezone):
+        raise InvalidInput.in_column(
+            "naive_timezone", "is no IANA time zone", values=[naive_timezone], mend="Write e.g. America/Bogota."
         )
 
 
