@@ -33,8 +33,8 @@ _MEASURES = {
     "Under 50 the verdict is refused, under 200 it is rough.",
     "effective_clusters": "The same for independent debtors.",
     "unsupported_share": "Part of the policy's choices that the log can never show. More than 5 % is refused.",
-    "action_predictability": "How far the context told the logged action, where propensities are estimated; at 95 % "
-    "nothing can be compared.",
+    "action_predictability": "How far the context told the logged action, where propensities are estimated; at 95 %, "
+    "or from 70 % where hardly any alternative was tried, nothing can be compared.",
     "action_determined": "Whether the logged action was all but a function of the context.",
     "n_decisions": "Decisions evaluated.",
     "n_clusters": "Independent debtors among them.",
