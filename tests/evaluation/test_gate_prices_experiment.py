@@ -47,6 +47,19 @@ def test_refused_unproven_and_overclaimed_challengers_are_not():
     assert not decide(few).checks["support"]
 
 
+@pytest.mark.parametrize("wrong", [0.5, 1.6])
+def test_propensities_that_were_logged_wrong_do_not_pass(wrong):
+    """Half or more than the true ones: the mean weight gives them away, and the gate refuses."""
+    given, log, _ = strong_log()
+    assert decide(evaluate(**given)).accepted
+    report = evaluate(**given | {"propensity": np.minimum(log["propensity"] * wrong, 1.0)})
+    decision = decide(report)
+    assert "weight-mean" in report.default["warnings"]
+    assert not decision.accepted
+    assert not decision.checks["weights"]
+    assert "propensities are not calibrated" in " ".join(decision.reasons)
+
+
 def test_a_slice_that_is_proven_to_lose_breaks_the_gate():
     """Good on the whole, bad for one stage: the gate names the stage; a floor that tolerates it lets it pass."""
     given, log, _ = strong_log(n=20_000)

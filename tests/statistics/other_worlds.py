@@ -265,7 +265,6 @@ def summary(setting, n_logs, first=0):
         "gain_coverage": gain_hits / len(judged),
         "below": float(np.mean(held["gain_low"] > 0)),
         "above": float(np.mean(held["gain_high"] < 0)),
-        "width": float(np.median(held["gain_high"] - held["gain_low"]) / np.std(held["unshrunk"])),
         "bias": float(np.mean(held["error"]) / np.std(held["unshrunk"])),
         "unshrunk_bias": float(np.mean(held["unshrunk"]) / np.std(held["unshrunk"])),
         "ratio": float(np.sqrt(np.mean(held["error"] ** 2) / np.mean(held["unshrunk"] ** 2))),
@@ -280,7 +279,7 @@ def main():
     chosen = parser.parse_args()
     sys.stdout.write(
         "| world | decisions (debtors) | median ESS | judged | refused | coverage (99 % Wilson) | of the gain | "
-        "below | above | width / sd | bias / sd | of `sndr` | RMSE to `sndr` |\n" + "|---" * 13 + "|\n"
+        "below | above | bias / sd | of `sndr` | RMSE to `sndr` |\n" + "|---" * 12 + "|\n"
     )
     for position in range(len(SETTINGS)) if chosen.only is None else chosen.only:
         told = summary(SETTINGS[position], chosen.logs)
@@ -288,7 +287,7 @@ def main():
         sys.stdout.write(
             f"| {told['setting'].name} | {told['setting'].drawn['n']:,} | {told['size']:,.0f} | {told['judged']} | "
             f"{told['refused']} | {told['coverage']:.3f} ({low:.3f} to {high:.3f}) | {told['gain_coverage']:.3f} | "
-            f"{told['below']:.3f} | {told['above']:.3f} | {told['width']:.1f} | {told['bias']:+.2f} | "
+            f"{told['below']:.3f} | {told['above']:.3f} | {told['bias']:+.2f} | "
             f"{told['unshrunk_bias']:+.2f} | {told['ratio']:.2f} |\n"
         )
         sys.stdout.flush()
