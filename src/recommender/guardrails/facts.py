@@ -265,8 +265,8 @@ def _balance(column: pd.Series) -> NDArray[np.int64]:
 
 def owner_codes(debtors: pd.Series, accounts: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Codes of debtor and account of each row; an account without a debtor is a debtor of its own."""
-    account_codes, names = pd.factorize(accounts.map(_text_or_none, na_action=None), use_na_sentinel=True)
-    debtor_codes, known = pd.factorize(debtors.map(_text_or_none, na_action=None), use_na_sentinel=True)
+    account_codes, names = pd.factorize(texts(accounts), use_na_sentinel=True)
+    debtor_codes, known = pd.factorize(texts(debtors), use_na_sentinel=True)
     own = len(known) + account_codes
     nameless = len(known) + len(names) + np.arange(len(accounts))
     debtor = np.where(debtor_codes >= 0, debtor_codes, np.where(account_codes >= 0, own, nameless))
@@ -279,4 +279,6 @@ def _text_or_none(value: Any) -> str | None:
 
 def texts(values: Sequence[Any] | pd.Series) -> pd.Series:
     """Identifiers as text, null where there is none, so that 7 and "7" are one account."""
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.StringDtype):
+        return values.reset_index(drop=True)  # text already: value by value it would be most of the work
     return pd.Series(list(values), dtype=object).map(_text_or_none, na_action=None)

@@ -196,15 +196,18 @@ class Catalogue:
         purpose: str = "collection",
     ) -> list[str | None]:
         """Template of each recommended contact; None where the catalogue has none."""
-        stages = self.stage_of(np.asarray(days_past_due, dtype=np.int64)).tolist()
-        found: list[str | None] = []
-        for name, manner, stage, tongue in zip(channel, tone, stages, language, strict=True):
-            position = -1
-            if name in CHANNELS and manner in TONES:
-                table = self._index(purpose, self._language(tongue))
-                position = int(table[stage, CHANNELS.index(name), TONES.index(manner)])
-            found.append(self.templates[position].id if position >= 0 else None)
-        return found
+        if not len(channel) == len(tone) == len(days_past_due) == len(language):
+            raise ValueError("channel, tone, days_past_due and language must be of one length.")
+        stage = self.stage_of(np.asarray(days_past_due, dtype=np.int64))
+        at_channel = np.array([_CHANNEL_AT.get(name, -1) for name in channel], dtype=np.int64)
+        at_tone = np.array([_TONE_AT.get(name, -1) for name in tone], dtype=np.int64)
+        tongues = {tongue: which for which, tongue in enumerate(dict.fromkeys(language))}
+        if not tongues:
+            return []
+        tables = np.stack([self._index(purpose, self._language(tongue)) for tongue in tongues])
+        position = tables[np.array([tongues[tongue] for tongue in language]), stage, at_channel, at_tone]
+        position[(at_channel < 0) | (at_tone < 0)] = -1
+        return [self.templates[which].id if which >= 0 else None for which in position.tolist()]
 
     def render(self, template_id: str, values: Mapping[str, object], *, channel: str | None = None) -> Message:
         """Fill a template.
@@ -260,6 +263,10 @@ class Catalogue:
                     if table[cell] < 0:
                         table[cell] = position
         return table
+
+
+_CHANNEL_AT: dict[str, int] = {name: position for position, name in enumerate(CHANNELS)}
+_TONE_AT: dict[str, int] = {name: position for position, name in enumerate(TONES)}
 
 
 def too_long(template: Template, body: str, channel: str) -> str:

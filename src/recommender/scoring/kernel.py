@@ -156,16 +156,14 @@ def _list_leaves(
             left &= left - _ONE
         every += common
         base[word] = common
-        n = np.int64(count_bits(left))
+        n = count_bits(left)
         for at in range(8):
             listed[n_listed + at] = 64 * word + lowest_bit(left)
             left &= left - _ONE
-        at = n_listed + 8
-        n_listed += np.int64(n)
-        while at < n_listed:
-            listed[at] = 64 * word + lowest_bit(left)
+        for at in range(8, n):
+            listed[n_listed + at] = 64 * word + lowest_bit(left)
             left &= left - _ONE
-            at += 1
+        n_listed += np.int64(n)
     return every, n_listed
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.cold_start import SeedStrategy
@@ -226,10 +228,18 @@ def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFram
 
 def _of_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     """Contacts of the given accounts and of their debtors' other accounts."""
-    mine = contacts["account_id"].astype(str).isin(accounts["account_id"].astype(str))
+    mine = _among(contacts["account_id"].astype(str), accounts["account_id"].astype(str))
     if "debtor_id" in contacts.columns and "debtor_id" in accounts.columns:
-        mine |= contacts["debtor_id"].isin(accounts["debtor_id"].dropna())
+        mine |= _among(contacts["debtor_id"], accounts["debtor_id"].dropna())
     return contacts.loc[mine].reset_index(drop=True)
+
+
+def _among(values: pd.Series, wanted: pd.Series) -> NDArray[np.bool_]:
+    """``values.isin(wanted)``; of texts without making a Python object of each."""
+    if not all(isinstance(column.dtype, pd.StringDtype) for column in (values, wanted)):
+        return np.asarray(values.isin(wanted), dtype=bool)
+    found = pc.is_in(pa.array(values.array), value_set=pa.array(wanted.array).cast(pa.array(values.array).type))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _with_context(
