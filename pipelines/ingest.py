@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from recommender.history import BuildReport
 from recommender.history.build import as_instant
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.linking import RawTable
-from recommender.history.prepared_log import PreparedLog, prepare_log
+from recommender.history.prepared_log import ContextOf, PreparedLog, prepare_log
 from recommender.history.rewards import Attribution
 from recommender.store.decisions import DecisionLog, read_feedback_frame
 from recommender.store.log_files import write_log_parts
@@ -83,6 +84,10 @@ def run(
     from_log: Annotated[
         str | None, typer.Option(help="Instead of tables: SQLAlchemy URL of the service's own decision log.")
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Work the context out on a cluster: local, or the scheduler, e.g. tcp://10.0.0.5:8786."),
+    ] = None,
     drop_other_spaces: Annotated[
         bool, typer.Option(help="With --from-log: leave out decisions whose action the action space lacks.")
     ] = False,
@@ -102,6 +107,12 @@ def run(
                 "--penalty weighs in logs from raw tables only.",
                 column="penalty",
                 mend="Leave it out, or give --contacts, --outcomes and --payments instead of --from-log.",
+            )
+        if dask is not None:
+            raise InvalidInput(
+                "--dask works out context from raw tables; the decision log holds its own.",
+                column="dask",
+                mend="Leave it out with --from-log.",
             )
         ingest_decisions(
             from_log,
@@ -139,11 +150,23 @@ def run(
         snapshot="trust" if trust_snapshot else "leave_out",
         keep=keep or (),
     )
-    with console.status("Working out the context of each decision, writing ..."):
-        write_log_parts(log.parts(), out, actions=log.actions, roles=log.roles)
+    with console.status("Working out the context of each decision, writing ..."), contexts(dask, log) as context_of:
+        write_log_parts(log.parts(context_of=context_of), out, actions=log.actions, roles=log.roles)
     show(log.report, console)
     console.print(f"{log!r}", highlight=False, markup=False)
     console.print(f"log: {out}   quarantine: {folder} ({len(log.quarantine):,} rows)", highlight=False)
+
+
+@contextmanager
+def contexts(dask: str | None, log: PreparedLog) -> Iterator[ContextOf | None]:
+    """Who works out the context: this process (None), or workers."""
+    if dask is None:
+        yield None
+        return
+    from recommender.distributed import cluster, contexts_on  # an extra
+
+    with cluster(dask) as client:
+        yield contexts_on(client, log)
 
 
 def prepare_from_sources(

@@ -1,6 +1,7 @@
 """More than one machine: the functions of one machine, mapped over partitions by Dask."""
 
 from recommender.distributed.cluster import cluster
+from recommender.distributed.contexts import contexts_on
 from recommender.distributed.planning import planner_on
 
-__all__ = ["cluster", "planner_on"]
+__all__ = ["cluster", "contexts_on", "planner_on"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -112,6 +112,25 @@ class AccountStates:
         if "due_date" in varying:
             states.episodes = states._earlier_episodes()
         return states
+
+    def of_accounts(self, account_id: pd.Series | pd.Index) -> AccountStates:
+        """States of some accounts only, read as they are in the whole table."""
+        code = self.account_ids.get_indexer(pd.Index(account_id).unique())
+        code = np.sort(code[code >= 0]).astype(np.int64)
+        if not len(code) and len(self.account_ids):
+            code = np.zeros(1, dtype=np.int64)  # a table without a row has no row to look at where there is no state
+        size = self.start[code + 1] - self.start[code]
+        start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(size)])
+        row = np.arange(start[-1]) + np.repeat(self.start[code] - start[:-1], size)
+        return replace(
+            self,
+            frame=self.frame.take(row).reset_index(drop=True),
+            account_ids=self.account_ids[code],
+            start=start,
+            valid_from=self.valid_from[row],
+            episodes=None if self.episodes is None else self.episodes[row],
+            left_out=dict(self.left_out),
+        )
 
     def at(self, account_id: pd.Series | pd.Index, instant: pd.Series) -> pd.DataFrame:
         """State in force at each moment (``valid_from <= moment``), null where the account had none yet.

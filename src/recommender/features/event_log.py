@@ -7,7 +7,7 @@ the moment count, so a decision never sees itself, nor anything of its own insta
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,14 @@ class _Stream:
         value = np.zeros(0, dtype=np.int64) if amount is None else amount
         instants, held, amounts = sorted_events(order, instant, cells, value)
         return cls(start, instants, held, amounts, n_cells, tuple(columns))
+
+    def of_accounts(self, account: NDArray[np.int64]) -> _Stream:
+        """Events of some accounts, numbered anew in the given order."""
+        size = self.start[account + 1] - self.start[account]
+        start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(size)])
+        at = np.arange(start[-1]) + np.repeat(self.start[account] - start[:-1], size)
+        amount = self.amount[at] if len(self.amount) == len(self.instant) else self.amount
+        return replace(self, start=start, instant=self.instant[at], cells=self.cells[at], amount=amount)
 
     def asked_for(self, only: frozenset[str] | None) -> list[_Spec]:
         return [spec for spec in self.columns if only is None or spec[0] in only]
@@ -166,6 +174,14 @@ class EventLog:
             payer = codes[len(contacts) :].astype(np.int64)
             streams.append(_payment_stream(payments, payer, n))
         return cls(pd.Index(account_ids), tuple(channels), tuple(streams))
+
+    def of_accounts(self, account_id: pd.Series | pd.Index) -> EventLog:
+        """Events of some accounts only: their features are the same, for no account sees another's events."""
+        code = self.account_ids.get_indexer(pd.Index(account_id).unique())
+        code = np.sort(code[code >= 0]).astype(np.int64)
+        return EventLog(
+            self.account_ids[code], self.channels, tuple(stream.of_accounts(code) for stream in self.streams)
+        )
 
     @property
     def has_outcomes(self) -> bool:

@@ -90,6 +90,32 @@ class Knowledge:
         """Columns that are computed here from dated events and states, so they cannot know what came later."""
         return {*self.events.column_names, *(f"debtor_{name}" for name in _OF_DEBTOR), *DERIVED}
 
+    def debtors(self, account_id: pd.Series) -> pd.Series:
+        """Debtor of each account; an account whose debtor is not known stands for itself."""
+        account_id = account_id.reset_index(drop=True)
+        if self.debtor_of is None:
+            return account_id
+        return _or_account(account_id.map(self.debtor_of), account_id)
+
+    def of_accounts(self, account_id: pd.Series) -> Knowledge:
+        """What is known about some accounts, theirs and their debtors' events included.
+
+        The context of these accounts as of any moment is the same from the part as from the whole, so that parts may
+        be asked on different machines.
+
+        Parameters
+        ----------
+        account_id : Series
+        """
+        wanted = pd.Series(pd.Index(account_id).unique())
+        debtor_of = self.debtor_of
+        return Knowledge(
+            self.events.of_accounts(wanted),
+            None if self.debtor_events is None else self.debtor_events.of_accounts(self.debtors(wanted)),
+            None if self.states is None else self.states.of_accounts(wanted),
+            None if debtor_of is None else debtor_of[debtor_of.index.isin(wanted)],
+        )
+
     def at(self, account_id: pd.Series, instant: pd.Series) -> pd.DataFrame:
         """Context of each account as of each moment.
 
@@ -113,8 +139,7 @@ class Knowledge:
             parts.append(state[[*(name for name in names if name not in self.states.left_out), "_timezone"]])
         parts.append(self.events.features(account_id, instant))
         if self.debtor_of is not None:
-            debtor = account_id.map(self.debtor_of)
-            debtor = _or_account(debtor, account_id)
+            debtor = self.debtors(account_id)
             parts.append(debtor.rename("_debtor_id").to_frame())
             if self.debtor_events is not None:
                 asked = [name for name in _OF_DEBTOR if name in self.debtor_events.column_names]

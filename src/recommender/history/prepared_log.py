@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,9 +22,11 @@ from recommender.history.leakage import leakage_suspects
 from recommender.history.linking import RawTable, RawTables, check_tables
 from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
 
-__all__ = ["PreparedLog", "prepare_log", "sent_contacts"]
+__all__ = ["ContextOf", "PreparedLog", "context_of_rows", "prepare_log", "sent_contacts"]
 
 CHUNK_ROWS = 250_000
+ContextOf = Callable[[pd.DataFrame], pd.DataFrame]
+"""Works out the context of some rows of ``PreparedLog.head``, here or elsewhere."""
 _OWN = ("decision_id", "account_id", "decided_at", "propensity", "policy_version", "_position", "eligible")
 
 
@@ -63,8 +65,16 @@ class PreparedLog:
         """Count the decisions."""
         return len(self.head)
 
-    def parts(self, chunk_rows: int | None = None) -> Iterator[tuple[pd.DataFrame, EligibleSets | None]]:
+    def parts(
+        self, chunk_rows: int | None = None, context_of: ContextOf | None = None
+    ) -> Iterator[tuple[pd.DataFrame, EligibleSets | None]]:
         """The log in pieces: rows and their eligible sets.
+
+        Parameters
+        ----------
+        chunk_rows : int, optional
+        context_of : callable, optional
+            Who works out the context, e.g. :func:`recommender.distributed.contexts_on` a cluster; None = this process.
 
         Raises
         ------
@@ -76,18 +86,20 @@ class PreparedLog:
             propensity_column(self.head["propensity"], "propensity")
         size = chunk_rows or self.chunk_rows
         for start in range(0, len(self), size):
-            frame = self.frame(start, start + size)
+            frame = self.frame(start, start + size, context_of)
             context_columns(frame, self.roles["context"], self.roles["categorical"])
             yield frame, None if self.eligible is None else self.eligible.take(slice(start, start + size))
 
-    def frame(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+    def frame(self, start: int = 0, stop: int | None = None, context_of: ContextOf | None = None) -> pd.DataFrame:
         """Rows ``start <= row < stop`` with ids, instants, factors, propensity, reward and context."""
         stop = len(self) if stop is None else min(stop, len(self))
         head = self.head.iloc[start:stop].reset_index(drop=True)
-        if self._whole is not None and (start, stop) == (0, len(self)):
+        if context_of is not None:
+            context = context_of(head)
+        elif self._whole is not None and (start, stop) == (0, len(self)):
             context = self._whole
         else:
-            context = _context(self.knowledge, head, self.own)
+            context = context_of_rows(self.knowledge, head, self.own)
         columns: dict[str, Any] = {
             "decision_id": self.ids["decision_id"](head["decision_id"]),
             "account_id": self.ids["account_id"](head["account_id"]),
@@ -245,7 +257,7 @@ def sent_contacts(raw: RawTables) -> pd.DataFrame:
     return contacts if happened.all() else contacts.loc[happened].reset_index(drop=True)
 
 
-def _context(knowledge: Knowledge, rows: pd.DataFrame, own: Sequence[str]) -> pd.DataFrame:
+def context_of_rows(knowledge: Knowledge, rows: pd.DataFrame, own: Sequence[str]) -> pd.DataFrame:
     """What was known at the decisions: their accounts' state and history, and what the decisions table adds."""
     context = knowledge.at(rows["account_id"], rows["decided_at"]).drop(columns="_timezone", errors="ignore")
     added = [name for name in own if name not in context]
@@ -269,7 +281,7 @@ def _settle_dtypes(
     dtypes: dict[str, Any] = {}
     whole = None
     for start in range(0, len(rows), chunk_rows):
-        context = _context(knowledge, rows.iloc[start : start + chunk_rows].reset_index(drop=True), own)
+        context = context_of_rows(knowledge, rows.iloc[start : start + chunk_rows].reset_index(drop=True), own)
         for name in context.columns:
             if dtypes.get(name) is None:
                 held = context[name].notna().any()
