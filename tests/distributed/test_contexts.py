@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.__main__ import app
+from pipelines.__main__ import build_app
 from recommender.distributed import cluster, contexts_on
 from recommender.history.prepared_log import prepare_log
 from recommender.simulation import simulate_tables
@@ -55,6 +55,7 @@ def test_ingest_on_a_cluster_writes_the_same_file(simulated, tmp_path):
     for name in NAMES:
         getattr(simulated, name).to_parquet(tmp_path / f"{name}.parquet")
         told += [f"--{name}", str(tmp_path / f"{name}.parquet")]
+    app = build_app()
     for out, more in (("here", []), ("there", ["--dask", "local"])):
         done = CliRunner().invoke(app, ["ingest", *told, "--out", str(tmp_path / f"{out}.parquet"), *more])
         assert done.exit_code == 0, done.output
