@@ -107,12 +107,14 @@ def test_the_recent_part_begins_when_it_does_in_the_sample():
     """Where the world has moved, the trees are told which rows are recent; the boundary is a moment, not a share."""
     rng = np.random.default_rng(3)
     n = 8_000
-    frame = pd.DataFrame({"arm": rng.integers(0, 3, n), "x": rng.normal(size=n), "day": np.sort(rng.random(n))})
+    frame = pd.DataFrame({"arm": rng.integers(0, 3, n), "day": np.sort(rng.random(n))})
+    frame["x"], frame["z"] = rng.normal(size=n), rng.normal(size=n)
     best = np.where(frame["day"] < 0.7, 0, 2)
-    frame["reward"] = (rng.random(n) < 0.1 + 0.5 * (frame["arm"] == best)).astype(float)
+    alike = frame["x"] * frame["z"] > 0  # which of all members only trees can say
+    frame["reward"] = (rng.random(n) < 0.1 + 0.5 * ((frame["arm"] == best) & alike)).astype(float)
     frame["sent_at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(frame["day"] * 100, unit="D")
     log = LoggedFeedback.from_frame(
-        frame, actions=ActionSpace({"arm": range(3)}), context=["x"], reward="reward", time="sent_at"
+        frame, actions=ActionSpace({"arm": range(3)}), context=["x", "z"], reward="reward", time="sent_at"
     )
     boost = Booster()
     strategy = ContactStrategy(n_jobs=1, max_rows=4_000).fit(log, boost=boost)
@@ -122,7 +124,8 @@ def test_the_recent_part_begins_when_it_does_in_the_sample():
     assert given["X"].shape == (n, len(strategy.reward_model_.encoder.names) + 1)
     assert set(np.unique(recent)) == {0.0, 1.0}
     assert np.array_equal(recent, np.sort(recent))  # the log is in order of time
-    assert strategy.expected_reward(frame.tail(100)).argmax(axis=1).tolist() == [2] * 100
+    newest = frame[alike].tail(100)
+    assert (strategy.expected_reward(newest).argmax(axis=1) == 2).mean() > 0.9
 
 
 def test_without_weight_nothing_is_boosted_again():
