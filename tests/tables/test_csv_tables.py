@@ -7,7 +7,7 @@ import io
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import InvalidInput
@@ -81,6 +81,7 @@ def test_a_cell_may_hold_lines_separators_and_quotes(tmp_path):
     assert UNREADABLE_ROW not in told
 
 
+@example(rows=[("", "", "\n")], separator=",")  # a line break that swallows no row
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(

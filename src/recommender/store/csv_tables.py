@@ -213,7 +213,7 @@ class _OddRows:
         for at in sorted(suspects):
             written = self.layout.separator.join(read[name][at].as_py() or "" for name in read.column_names)
             lines = [line for line in _NEWLINE.split(written) if line]
-            if all(line.count(self.layout.separator) == self.width - 1 for line in lines):
+            if len(lines) > 1 and all(line.count(self.layout.separator) == self.width - 1 for line in lines):
                 self.found[int(places[at])] = self._apart('"' + "\n".join([*lines[:-1], '"' + lines[-1]]))
 
     def look_beyond(self, padding: pa.Table, names: list[str], read: pa.Table) -> None:
