@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,9 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.factor_levels import FACTORS, action_space, read_actions
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.guardrails.vocabulary import CHANNELS
 from recommender.history import BuildReport
 from recommender.history.build import as_instant
 from recommender.history.eligible_sets import EligibleSets
@@ -28,7 +27,6 @@ from recommender.store.decisions import DecisionLog, read_feedback_frame
 from recommender.store.log_files import write_log_parts
 from recommender.store.tables_io import read_table, write_quarantine
 
-FACTORS = ("channel", "hour", "tone")
 TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
 Source = Annotated[str | None, typer.Option(help="Parquet or CSV file, or SQLAlchemy URL#table.")]
 Factors = Annotated[
@@ -306,40 +304,6 @@ def _latest_space(log: DecisionLog, as_of: datetime) -> ActionSpace:
     )
 
 
-def read_actions(path: Path) -> ActionSpace:
-    """Read an action space from ``ActionSpace.to_dict()`` as JSON, alone or under the key ``actions``."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return ActionSpace.from_dict(told.get("actions", told))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(
-            f"{path} holds no action space ({type(error).__name__}).",
-            column="actions",
-            mend="Give the <log>.roles.json of an earlier log, or write ActionSpace.to_dict() as JSON.",
-        ) from error
-
-
-def action_space(
-    frames: dict[str, pd.DataFrame | None], factor: list[str] | None, no_contact: bool | None
-) -> ActionSpace:
-    """Levels as given, else those that at least one row in a thousand of the decisions (or contacts) has."""
-    decisions = frames.get("decisions")
-    source = frames.get("contacts") if decisions is None else decisions
-    if source is None:
-        raise InvalidInput("There are no decisions.", column="contacts", mend="Give --contacts or --decisions.")
-    if factor:
-        levels = dict(map(_parse_factor, factor))
-    else:
-        names = [name for name in FACTORS if name in source.columns]
-        levels = {name: _frequent(source[name]) for name in names}
-        if decisions is None and "hour" not in levels:
-            levels = {"channel": levels.get("channel", []), "hour": list(range(7, 22)), "tone": levels.get("tone", [])}
-            levels = {name: held for name, held in levels.items() if held}
-    held = [name for name in levels if name in source.columns]
-    alone = bool(decisions is not None and held and _left_alone(source[held]).any())
-    return ActionSpace(levels, no_contact=alone if no_contact is None else no_contact)
-
-
 def show(report: BuildReport, console: Console) -> None:
     """Print counts, reasons, families and notes."""
     counts = Table("table", "rows", "clean", "quarantined", title="Raw tables")
@@ -361,23 +325,6 @@ def show(report: BuildReport, console: Console) -> None:
         console.print(f"[dim]note:[/] {note}", highlight=False)
 
 
-def _parse_factor(text: str) -> tuple[str, list[Any]]:
-    name, equals, levels = text.partition("=")
-    if not equals or not levels:
-        raise InvalidInput(
-            f"--factor {text!r} gives no levels.", column="factor", mend="Write channel=call,sms or hour=8..20."
-        )
-    first, dots, last = levels.partition("..")
-    if dots and first.isdigit() and last.isdigit():
-        return name, list(range(int(first), int(last) + 1))
-    if dots:
-        raise InvalidInput(
-            f"--factor {text!r} names no range of whole numbers.", column="factor", mend="Write e.g. hour=8..20."
-        )
-    listed = [level.strip() for level in levels.split(",")]
-    return name, [int(level) for level in listed] if all(level.isdigit() for level in listed) else listed
-
-
 def read_penalties(given: Sequence[str] | None) -> dict[str, float] | None:
     """Minor units by outcome, from ``opt_out=500`` and the like; None where none was given."""
     penalties: dict[str, float] = {}
@@ -397,17 +344,3 @@ def read_penalties(given: Sequence[str] | None) -> dict[str, float] | None:
             )
         penalties[name] = weight
     return penalties or None
-
-
-def _frequent(column: pd.Series) -> list[Any]:
-    """Levels by name, without the rare ones that are likely slips."""
-    text = column.dropna().astype(str).str.strip().str.replace(r"\.0$", "", regex=True)
-    counts = text[~text.isin(["", "NO_CONTACT"])].value_counts()
-    held = sorted(str(level) for level in counts.index[counts >= max(1.0, counts.sum() / 1000)])
-    if column.name == "channel" and (known := sorted({level.lower() for level in held} & set(CHANNELS))):
-        return list(known)  # others are slips, and go to quarantine, unless --factor names them
-    return sorted(int(level) for level in held) if held and all(level.isdigit() for level in held) else held
-
-
-def _left_alone(factors: pd.DataFrame) -> pd.Series:
-    return (factors.isna() | (factors == "NO_CONTACT") | (factors == "")).all(axis=1)

@@ -58,9 +58,9 @@ def test_traits_are_found_with_their_signs() -> None:
     assert signs == {frozenset("abcd"), frozenset({"calls", "calls_answered", "e", "f", "g"})}
     _, one, two = _frame(6_000)
     found = np.split(profiles.memberships(X), np.cumsum(profiles.n_classes)[:-1], axis=1)
-    for signs_of, trait in zip(profiles.signs, ((one, two) if 0 in profiles.signs[0] else (two, one)), strict=True):
-        del signs_of
-        best = found.pop(0).argmax(axis=1)
+    for signs_of, member in zip(profiles.signs, found, strict=True):
+        trait = one if list(encoder.names).index("a") in signs_of else two
+        best = member.argmax(axis=1)
         purity = sum(np.bincount(trait[best == k]).max() for k in np.unique(best)) / len(trait)
         assert purity > 0.85
 

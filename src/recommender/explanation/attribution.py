@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from recommender.explanation.factors import factor_effects
 from recommender.explanation.profile_signs import membership_moves
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.linear_design import LinearDesign, LinearTerm
 from recommender.learning.members import OtherMember, RegressionMember, members_of
 
 __all__ = ["NOT_ATTRIBUTED", "NO_CONTACT_FEATURE", "PartAttribution", "attribute", "feature_names", "one_thread"]
@@ -136,12 +136,10 @@ def attribute(
                 into = _into_columns(ensemble.designs[member.design], n_columns)
                 start = means[member.design]
                 of_mean_account += member.weight * member.scores(start[None])[0]
+                terms, places, scales = _memberships_of(ensemble.designs[member.design], n_columns)
+                moves = None if signs is None else signs[:, places] / scales[:, None]
                 U = designs.of(member.design)
-                steps = into.T * (U - start)[:, None, :]
-                if signs is not None:
-                    terms, places, scales = _memberships_of(ensemble.designs[member.design], n_columns)
-                    steps[:, :, terms] = (signs[:, places] / scales[:, None]).transpose(0, 2, 1)
-                split = _along_the_line(member.scores, start, U, steps, action, share)
+                split = _along_the_line(member.scores, start, U, into, (terms, moves), action, share)
                 total[:, :, :n_columns] += member.weight * calibration.advantage * split[:, :k]
                 total[:, :, :n_columns] += member.weight * gap * split[:, k:]
                 continue
@@ -183,12 +181,17 @@ class _Designs:
         self.made: dict[str, Floats] = {}
 
     def of(self, name: str) -> Floats:
-        terms = self.designs[name].terms
+        columns = _columns_of(self.designs[name])
         for made, U in self.made.items():
-            if self.designs[made].terms[: len(terms)] == terms:
-                return U[:, : len(terms)]
+            if _columns_of(self.designs[made])[: len(columns)] == columns:
+                return U[:, : len(columns)]
         self.made[name] = self.designs[name].transform(self.X)
         return self.made[name]
+
+
+def _columns_of(design: LinearDesign) -> list[LinearTerm]:
+    """Terms without what a regression may do with them."""
+    return [replace(term, crossed=True) for term in design.terms]
 
 
 def _sources(design: LinearDesign) -> NDArray[np.int64]:
@@ -234,7 +237,8 @@ def _along_the_line(
     scores: Callable[[Floats], Floats],
     start: Floats,
     U: Floats,
-    steps: Floats,
+    into: Floats,
+    memberships: tuple[NDArray[np.int64], Floats | None],
     action: NDArray[np.int64],
     share: Floats,
 ) -> Floats:
@@ -245,8 +249,10 @@ def _along_the_line(
 
     Parameters
     ----------
-    steps : ndarray of shape (n, n_columns, n_terms)
-        Each column's own part of the way; they sum to ``U - start``.
+    into : ndarray of shape (n_terms, n_columns)
+        The column that each term speaks of.
+    memberships : (ndarray of shape (n_memberships,), ndarray of shape (n, n_memberships, n_columns) or None)
+        Terms that several columns speak for, and how far each of these moves them.
 
     Returns
     -------
@@ -254,14 +260,18 @@ def _along_the_line(
         For each explained action, and last for the mean over actions weighted with ``share``.
     """
     n, k = action.shape
-    answer = np.zeros((n, k + 1, steps.shape[1]))
+    answer = np.zeros((n, k + 1, into.shape[1]))
+    terms, moves = memberships
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     for row in range(n):
         away = U[row] - start
-        moving = np.flatnonzero(steps[row].any(axis=1))
+        steps = into.T * away
+        if moves is not None:
+            steps[:, terms] = moves[row].T
+        moving = np.flatnonzero(steps.any(axis=1))
         if not moving.size:
             continue
-        step = _STEP * steps[row, moving]
+        step = _STEP * steps[moving]
         at = start + 0.5 * (nodes + 1.0)[:, None] * away
         points = np.concatenate([at[:, None, :] + step, at[:, None, :] - step], axis=1)
         found = scores(points.reshape(-1, len(start))).reshape(_NODES, 2, len(moving), -1)

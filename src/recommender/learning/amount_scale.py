@@ -1,13 +1,16 @@
-"""The scale on which amounts are learnt: on the log where every one is positive, else as they are with tails cut."""
+"""What counts as an amount, and the scale on which it is learnt: on the log where every one is positive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["TAIL", "AmountScale"]
+from recommender.learning.training_set import TrainingSet
+
+__all__ = ["TAIL", "AmountScale", "usual_reward"]
 
 TAIL = 0.005
 
@@ -43,3 +46,15 @@ class AmountScale:
         """Targets of amounts, same shape."""
         cut = np.clip(amount, self.low, self.high)
         return np.asarray((np.log(cut) if self.log else cut) / self.unit)
+
+
+def usual_reward(training: TrainingSet) -> NDArray[np.float64]:
+    """Commonest reward of each action: 0 for most amounts, minus the contact cost once costs are taken off."""
+    values, codes = np.unique(training.reward, return_inverse=True)
+    overall = float(values[np.bincount(codes).argmax()])
+    usual = np.full(len(training.actions), overall)
+    table = pd.DataFrame({"action": training.action, "code": codes}).value_counts().reset_index()
+    for action, code, count in zip(table["action"], table["code"], table["count"], strict=True):
+        if count >= 2 and usual[action] == overall and count > (training.action == action).sum() / 2:
+            usual[action] = values[code]
+    return usual

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.learning.count_pairs import CountPair
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.linear_design import beta_prior
+from recommender.learning.linear_design import beta_prior, shrunken_rate
 
 __all__ = ["CodedColumn", "coded_columns"]
 
@@ -67,9 +67,7 @@ def coded_columns(encoder: ContextEncoder, X: Floats, pairs: Sequence[CountPair]
     columns, counted = [], {column for _, trials, successes in pairs for column in (trials, successes)}
     for _, trials, successes in pairs:
         prior, strength = beta_prior(X[:, trials], X[:, successes])
-        tried = np.nan_to_num(X[:, trials], nan=0.0)
-        rate = (np.minimum(np.nan_to_num(X[:, successes], nan=0.0), tried) + prior * strength) / (tried + strength)
-        if cuts := _cuts(rate):
+        if cuts := _cuts(shrunken_rate(X[:, trials], X[:, successes], prior, strength)):
             columns.append(CodedColumn("rate", trials, successes, prior, strength, cuts))
     for position, column in enumerate(encoder.columns):
         if position in counted:

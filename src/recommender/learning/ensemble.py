@@ -21,13 +21,13 @@ from recommender.learning.linear_design import LinearDesign
 from recommender.learning.logger_directions import logger_directions
 from recommender.learning.member_jobs import (
     FitRows,
-    RegressionPlan,
     facet_job,
     held_out_scores,
     regression_job,
     run_jobs,
     tree_job,
 )
+from recommender.learning.member_plans import knows_classes, regression_plans, tree_plans_of
 from recommender.learning.stacking import (
     Calibration,
     Floats,
@@ -49,7 +49,6 @@ _PANEL_CELLS = 25_000_000
 _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
 _CLASSES = 4
-_EVENTS_FOR_CLASSES = 300
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
@@ -148,24 +147,11 @@ class RewardEnsemble:
             None if steps is None or place is None else steps.passed(place),
         )
         self.share = np.bincount(action, minlength=len(actions)) / n
-        plans = [
-            RegressionPlan("linear", "linear"),
-            RegressionPlan("curved", "curved"),
-            RegressionPlan("constant", "constant"),
-            RegressionPlan("scorecard", "linear", "none"),
-        ]
-        if profiles.profiles:
-            plans.append(RegressionPlan("profiles", "profiles"))
-        if n <= 30_000:
-            plans += [
-                RegressionPlan("firm", "linear", prior_scale=4.0),
-                RegressionPlan("firmer", "curved", prior_scale=8.0),
-                RegressionPlan("firm factors", "linear", "factors", 3.0),
-            ]
+        plans = regression_plans(n, with_profiles=bool(profiles.profiles))
         folds = group_folds(groups, 3 if n > 3_000 else 5, random_state)
         n_folds = int(folds.max()) + 1
         tiny = n < _FEWEST_ROWS
-        tree_plans = {} if tiny else self._tree_plans(target, family)
+        tree_plans = {} if tiny else tree_plans_of(target, family)
         if tree_settings is not None and "trees" in tree_plans:
             tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
         full = dict(
@@ -187,7 +173,7 @@ class RewardEnsemble:
             by_fold = [dict.fromkeys(names, next(full[plan] for plan in plans if plan.name == "constant"))]
         else:
             by_fold = [{name: next(fitted) for name in names} for _ in range(n_folds)]
-            if steps is None and self._knows_classes(target, family):  # classes know of no time
+            if steps is None and knows_classes(target, family):  # classes know of no time
                 self._add_classes(rows, by_fold, folds, n_jobs)
         self.trees = {name: ActionTrees.mean_of([members[name] for members in by_fold]) for name in tree_plans}
         self._weigh(rows, by_fold, folds, inverse_propensity, n_jobs)
@@ -216,29 +202,6 @@ class RewardEnsemble:
         for members, found in zip(by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
             members["classes"] = found
         self.facets = {"classes": FacetMean([members["classes"] for members in by_fold])}
-
-    @staticmethod
-    def _knows_classes(target: Floats, family: Family) -> bool:
-        """Whether there are events enough to learn memberships from."""
-        events = len(target) / 4 if family == "gaussian" else min(target.sum(), len(target) - target.sum())
-        return bool(events >= _EVENTS_FOR_CLASSES)
-
-    @staticmethod
-    def _tree_plans(target: Floats, family: Family) -> dict[str, TreeSettings]:
-        n = len(target)
-        if family == "gaussian":
-            return {"trees": TreeSettings(objective="regression", l2=5.0, feature_fraction=1.0, max_rounds=2_000)}
-        positives = min(float(target.sum()), float(n - target.sum()))
-        rare = positives < 0.15 * n
-        return {
-            "trees": TreeSettings(
-                n_leaves=15,
-                l2=20.0 if rare else 2.0,
-                min_leaf=int(np.clip(n / 2_000, 5, 50)),
-                feature_fraction=1.0,
-                max_rounds=2_000,
-            )
-        }
 
     def _weigh(
         self,

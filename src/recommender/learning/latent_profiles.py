@@ -30,6 +30,7 @@ from recommender.learning.coded_columns import CodedColumn, coded_columns
 from recommender.learning.count_pairs import CountPair
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.latent_classes import choose_classes, one_hot
+from recommender.learning.member_jobs import run_jobs
 from recommender.scoring.memberships import ProfileTable, codes_of, memberships
 
 __all__ = ["LatentProfiles", "Profile"]
@@ -86,7 +87,7 @@ class LatentProfiles:
         pairs: Sequence[CountPair] = (),
         *,
         random_state: int = 0,
-        run: Callable[[Sequence[Callable[[], Any]]], list[Any]] = lambda jobs: [job() for job in jobs],
+        n_jobs: int = 1,
     ) -> Self:
         """Find traits and their classes.
 
@@ -98,8 +99,8 @@ class LatentProfiles:
             An account counts once, however many decisions it has.
         pairs : sequence of CountPair
             Counts that enter as a rate.
-        run : callable
-            Runs independent jobs, e.g. on threads.
+        n_jobs : int
+            Threads; the result does not depend on it.
         """
         rng = np.random.default_rng(random_state)
         shuffled = rng.permutation(len(X))
@@ -121,7 +122,7 @@ class LatentProfiles:
             for position, members in enumerate(signs)
         ]
         profiles = []
-        for members, found in zip(signs, run(jobs), strict=True):
+        for members, found in zip(signs, run_jobs(jobs, n_jobs), strict=True):
             if len(found.share) > 1:
                 ends = np.cumsum([widths[j] for j in members])[:-1]
                 tables = np.split(np.log(found.probabilities), ends)

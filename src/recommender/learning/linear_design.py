@@ -18,7 +18,7 @@ from recommender.learning.encoding import ContextEncoder
 if TYPE_CHECKING:
     from recommender.learning.latent_profiles import LatentProfiles
 
-__all__ = ["LinearDesign", "LinearTerm", "beta_prior"]
+__all__ = ["LinearDesign", "LinearTerm", "beta_prior", "shrunken_rate"]
 
 _CLIP = 4.0
 _MOST_LEVELS = 40
@@ -204,10 +204,7 @@ class LinearDesign:
         if term.kind == "level":
             return np.asarray(values == term.other, dtype=np.float64)
         if term.kind == "rate":
-            trials = np.nan_to_num(values, nan=0.0)
-            successes = np.minimum(np.nan_to_num(X[:, term.other], nan=0.0), trials)
-            rate = (successes + term.centre * term.scale) / (trials + term.scale)
-            rate = np.clip(rate, 1e-6, 1 - 1e-6)
+            rate = np.clip(shrunken_rate(values, X[:, term.other], term.centre, term.scale), 1e-6, 1 - 1e-6)
             return np.asarray(np.log(rate / (1 - rate)) - np.log(term.centre / (1 - term.centre)), dtype=np.float64)
         if term.kind == "log":
             values = np.sign(values) * np.log1p(np.abs(values))
@@ -248,6 +245,15 @@ def _number_term(present: NDArray[np.float64], position: int, group: int) -> Lin
 def _skew(values: NDArray[np.float64]) -> float:
     spread = float(values.std())
     return float(abs(((values - values.mean()) ** 3).mean()) / spread**3) if spread > 0 else 0.0
+
+
+def shrunken_rate(
+    trials: NDArray[np.float64], successes: NDArray[np.float64], prior: float, strength: float
+) -> NDArray[np.float64]:
+    """Successes a trial, shrunken to a prior rate worth ``strength`` trials; missing counts are none."""
+    tried = np.nan_to_num(trials, nan=0.0)
+    good = np.minimum(np.nan_to_num(successes, nan=0.0), tried)
+    return np.asarray((good + prior * strength) / (tried + strength), dtype=np.float64)
 
 
 def beta_prior(trials: NDArray[np.float64], successes: NDArray[np.float64]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -16,14 +16,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
-from recommender.learning.amount_scale import TAIL, AmountScale
+from recommender.learning.amount_scale import TAIL, AmountScale, usual_reward
 from recommender.learning.compiled import CompiledReward
 from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
 from recommender.learning.latent_profiles import LatentProfiles
-from recommender.learning.member_jobs import run_jobs
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import TreeSettings
 from recommender.learning.whole_log import WholeLog, WholeRows
@@ -90,15 +89,10 @@ class RewardModel:
         self._pairs = count_pairs(self._encoder, X, training.history_columns, training.actions)
         with threadpool_limits(limits=1, user_api="blas"):
             self._profiles = LatentProfiles.fit(
-                self._encoder,
-                X,
-                training.groups,
-                self._pairs,
-                random_state=random_state,
-                run=partial(run_jobs, n_jobs=n_jobs),
+                self._encoder, X, training.groups, self._pairs, random_state=random_state, n_jobs=n_jobs
             )
             if training.reward_kind == "amount":
-                self._usual = _usual_reward(training)
+                self._usual = usual_reward(training)
             event = training.reward != self._usual[training.action]
             if training.reward_kind == "amount" and event.mean() > _DENSE:
                 self._usual[:] = 0.0  # no value is usual: every reward is an amount
@@ -401,15 +395,3 @@ class RewardModel:
         with np.load(io.BytesIO(files["evidence.npz"]), allow_pickle=False) as stored:
             model._evidence = EvidenceTable(stored["importance"], stored["centres"], stored["counts"])
         return model
-
-
-def _usual_reward(training: TrainingSet) -> NDArray[np.float64]:
-    """Commonest reward of each action: 0 for most amounts, minus the contact cost once costs are taken off."""
-    values, codes = np.unique(training.reward, return_inverse=True)
-    overall = float(values[np.bincount(codes).argmax()])
-    usual = np.full(len(training.actions), overall)
-    table = pd.DataFrame({"action": training.action, "code": codes}).value_counts().reset_index()
-    for action, code, count in zip(table["action"], table["code"], table["count"], strict=True):
-        if count >= 2 and usual[action] == overall and count > (training.action == action).sum() / 2:
-            usual[action] = values[code]
-    return usual

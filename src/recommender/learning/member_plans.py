@@ -1,0 +1,58 @@
+"""Which members a log gets: the same list for every task, adapted to its length and its number of events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender.learning.bilinear import Family
+from recommender.learning.member_jobs import RegressionPlan
+from recommender.learning.stacking import Floats
+from recommender.learning.trees import TreeSettings
+
+__all__ = ["knows_classes", "regression_plans", "tree_plans_of"]
+
+_EVENTS_FOR_CLASSES = 300
+_FIRM_UP_TO = 30_000  # rows up to which regressions of several strengths are weighed
+
+
+def regression_plans(n_rows: int, *, with_profiles: bool) -> list[RegressionPlan]:
+    """Regressions of the stack."""
+    plans = [
+        RegressionPlan("linear", "linear"),
+        RegressionPlan("curved", "curved"),
+        RegressionPlan("constant", "constant"),
+        RegressionPlan("scorecard", "linear", "none"),
+    ]
+    if with_profiles:
+        plans.append(RegressionPlan("profiles", "profiles"))
+    if n_rows <= _FIRM_UP_TO:
+        plans += [
+            RegressionPlan("firm", "linear", prior_scale=4.0),
+            RegressionPlan("firmer", "curved", prior_scale=8.0),
+            RegressionPlan("firm factors", "linear", "factors", 3.0),
+        ]
+    return plans
+
+
+def knows_classes(target: Floats, family: Family) -> bool:
+    """Whether there are events enough to learn memberships of classes from rewards."""
+    events = len(target) / 4 if family == "gaussian" else min(target.sum(), len(target) - target.sum())
+    return bool(events >= _EVENTS_FOR_CLASSES)
+
+
+def tree_plans_of(target: Floats, family: Family) -> dict[str, TreeSettings]:
+    """Boosted members by name; settings follow from the number of rows and how rare events are."""
+    n = len(target)
+    if family == "gaussian":
+        return {"trees": TreeSettings(objective="regression", l2=5.0, feature_fraction=1.0, max_rounds=2_000)}
+    positives = min(float(target.sum()), float(n - target.sum()))
+    rare = positives < 0.15 * n
+    return {
+        "trees": TreeSettings(
+            n_leaves=15,
+            l2=20.0 if rare else 2.0,
+            min_leaf=int(np.clip(n / 2_000, 5, 50)),
+            feature_fraction=1.0,
+            max_rounds=2_000,
+        )
+    }
