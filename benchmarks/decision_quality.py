@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -26,6 +27,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import small_worlds
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from recommender import seed_rules
@@ -96,6 +98,16 @@ TASKS: dict[str, Callable[[int, int], Task]] = {
 # -- learners: a task in, expected reward or score of every action out ------------------------------------------------
 def ours(task: Task, seed: int, jobs: int) -> np.ndarray:
     return RewardModel().fit(task.training, n_jobs=jobs, random_state=seed).expected_reward(task.test)
+
+
+def our_members(task: Task, seed: int, jobs: int) -> dict[str, np.ndarray]:
+    """Our stack, and each member of the event model alone (an uncalibrated probability)."""
+    model = RewardModel().fit(task.training, n_jobs=jobs, random_state=seed)
+    part, X = model.parts["event"], model.encoder.transform(task.test)
+    alone = {name: member.scores(part.designs[design].transform(X)) for name, (design, member) in part.glms.items()}
+    alone |= {name: member.scores(part.designs["linear"].transform(X)) for name, member in part.facets.items()}
+    alone |= {name: trees.raw_scores(part.tree_columns(X)) for name, trees in part.trees.items()}
+    return {"ours": model.expected_reward(task.test)} | {f"ours: {name}": expit(eta) for name, eta in alone.items()}
 
 
 def _trees(task: Task, seed: int, jobs: int, **settings: object) -> np.ndarray:
@@ -312,6 +324,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--learners", nargs="+", choices=list(LEARNERS), default=list(LEARNERS))
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--members", action="store_true", help="also each member of our stack alone")
     arguments = parser.parse_args()
     print("| task | learner | captured | share of ceiling | calibration | decile error | CPU s |")
     print("|---|---|---|---|---|---|---|")
@@ -321,12 +334,16 @@ def main() -> None:
             task = TASKS[name](arguments.rows, seed)
             for learner in arguments.learners:
                 start = time.process_time() + sum(os.times()[2:4])
-                scores = LEARNERS[learner](task, seed, arguments.jobs)
-                if scores is None:
+                if learner == "ours" and arguments.members:
+                    by_name = our_members(task, seed, arguments.jobs)
+                elif (scores := LEARNERS[learner](task, seed, arguments.jobs)) is None:
                     continue
+                else:
+                    by_name = {learner: scores}
                 seconds = time.process_time() + sum(os.times()[2:4]) - start
-                result = measure(task, scores, absolute=learner in _ABSOLUTE)
-                found.setdefault(learner, []).append(result | {"cpu": seconds})
+                for row, scored in by_name.items():
+                    absolute = learner in _ABSOLUTE and (row == learner or task.training.reward_kind == "binary")
+                    found.setdefault(row, []).append(measure(task, scored, absolute=absolute) | {"cpu": seconds})
         for learner, results in found.items():
             table = pd.DataFrame(results)
             mean, spread = table.mean(), table.std().fillna(0.0)
@@ -335,6 +352,8 @@ def main() -> None:
                 for c in ("captured", "share", "calibration", "decile")
             ]
             print(f"| {name} | {learner} | " + " | ".join(cells) + f" | {mean['cpu']:.0f} |", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\npeak memory of the whole run, peers in their own processes left out: {peak:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.store.pyfunc_export import export_pyfunc
+from tests.store.small_strategy import saved_strategy
 
 PEER = Path(__file__).parents[2] / "benchmarks" / "peers" / "spark"
 BORROWED = [str(place) for place in PEER.glob(".venv/lib/python3*/site-packages") if (place / "pyspark").is_dir()]
@@ -30,23 +30,7 @@ pytestmark = [
 def test_a_spark_udf_ranks_as_one_frame_does(tmp_path):
     """Five partitions on two cores give each account what one call gives; nothing hangs on the order of rows."""
     rng = np.random.default_rng(3)
-    n = 500
-    space = ActionSpace({"channel": ["call", "sms"], "hour": [9, 18]}, no_contact=True)
-    action = rng.integers(0, 4, n)
-    log = pd.DataFrame(
-        {
-            "account_id": [f"A{number}" for number in rng.integers(0, 150, n)],
-            "sent_at": pd.Timestamp("2026-01-01T12:00Z") + pd.to_timedelta(np.arange(n), unit="h"),
-            "stage": rng.choice(["early", "late"], n),
-            "overdue": rng.normal(size=n),
-            "propensity": 0.25,
-        }
-    )
-    log = pd.concat([log, space.describe(action)], axis=1)
-    log["reward"] = (rng.random(n) < 0.2 + 0.4 * (action == 1)).astype(float)
-    roles = {"propensity": "propensity", "account": "account_id", "time": "sent_at"}
-    feedback = LoggedFeedback.from_frame(log, actions=space, context=["stage", "overdue"], **roles)
-    saved = ContactStrategy(n_jobs=1).fit(feedback).save(tmp_path / "saved")
+    saved = saved_strategy(tmp_path / "saved")
     accounts = pd.DataFrame(
         {
             "account_id": [f"A{number}" for number in range(200)],

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.store.pyfunc_export import export_pyfunc
+from tests.store.small_strategy import saved_strategy
 
 PARAMS = {"as_of": "2026-11-23T13:00:00+00:00", "top_k": 2}
 
@@ -15,25 +15,8 @@ PARAMS = {"as_of": "2026-11-23T13:00:00+00:00", "top_k": 2}
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A small strategy that knows accounts by id, exported."""
-    rng = np.random.default_rng(3)
-    n = 600
-    space = ActionSpace({"channel": ["call", "sms"], "hour": [9, 18]}, no_contact=True)
-    action = rng.integers(0, 4, n)
-    log = pd.DataFrame(
-        {
-            "account_id": [f"A{number}" for number in rng.integers(0, 200, n)],
-            "sent_at": pd.Timestamp("2026-01-01T12:00Z") + pd.to_timedelta(np.arange(n), unit="h"),
-            "stage": rng.choice(["early", "late"], n),
-            "overdue": rng.normal(size=n),
-            "propensity": 0.25,
-        }
-    )
-    log = pd.concat([log, space.describe(action)], axis=1)
-    log["reward"] = (rng.random(n) < 0.2 + 0.4 * (action == 1)).astype(float)
-    roles = {"propensity": "propensity", "account": "account_id", "time": "sent_at"}
-    feedback = LoggedFeedback.from_frame(log, actions=space, context=["stage", "overdue"], **roles)
     folder = tmp_path_factory.mktemp("export")
-    saved = ContactStrategy(n_jobs=1).fit(feedback).save(folder / "saved")
+    saved = saved_strategy(folder / "saved")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice on type hints
         import mlflow.pyfunc

@@ -1,0 +1,30 @@
+"""A small strategy that knows accounts by id, as files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+
+
+def saved_strategy(place: Path) -> Path:
+    """Learn from 600 decisions on two channels and two hours, with and without a contact; save."""
+    rng = np.random.default_rng(3)
+    n = 600
+    space = ActionSpace({"channel": ["call", "sms"], "hour": [9, 18]}, no_contact=True)
+    action = rng.integers(0, 4, n)
+    log = pd.DataFrame(
+        {
+            "account_id": [f"A{number}" for number in rng.integers(0, 200, n)],
+            "sent_at": pd.Timestamp("2026-01-01T12:00Z") + pd.to_timedelta(np.arange(n), unit="h"),
+            "stage": rng.choice(["early", "late"], n),
+            "overdue": rng.normal(size=n),
+            "propensity": 0.25,
+        }
+    )
+    log = pd.concat([log, space.describe(action)], axis=1)
+    log["reward"] = (rng.random(n) < 0.2 + 0.4 * (action == 1)).astype(float)
+    roles = {"propensity": "propensity", "account": "account_id", "time": "sent_at"}
+    feedback = LoggedFeedback.from_frame(log, actions=space, context=["stage", "overdue"], **roles)
+    return Path(ContactStrategy(n_jobs=1).fit(feedback).save(place))
