@@ -30,7 +30,8 @@ def main(export: str, accounts_path: str, out: str) -> None:
         params={"as_of": "2026-11-23T13:00:00+00:00", "top_k": 1},
     )
     plan = accounts.withColumn("next", rank(struct(*accounts.columns)))
-    table = plan.select("account_id", "next.*").toArrow()
+    # MLflow casts text columns with numpy, which makes words of nulls
+    table = plan.select("account_id", "next.*").replace(["nan", "None"], None).toArrow()
     pq.write_table(table, out)
     sys.stdout.write(
         f"Spark {spark.version}: {table.num_rows} accounts ranked in {accounts.rdd.getNumPartitions()} partitions\n"
