@@ -127,6 +127,7 @@ def compare(
         *([f"{truth['in use']:.4f}"] if world is not None else []),
     )
     reasons = {}
+    missed = []
     for name, policy in policies.items():
         with console.status(f"Evaluating {name} ..."):
             report = evaluator.evaluate(policy)
@@ -142,11 +143,20 @@ def compare(
         ]
         if world is not None:
             probabilities = evaluator.probabilities(policy)
-            cells.append(f"{world.value(probabilities, rows):.4f}")  # type: ignore[arg-type]
+            value = world.value(probabilities, rows)  # type: ignore[arg-type]
+            cells.append(f"{value:.4f}")
+            if not row["ci_low"] <= value <= row["ci_high"]:
+                missed.append(name)
         table.add_row(*cells)
     console.print(table)
     for name, told in reasons.items():
         console.print(f"  {name}: {' '.join(told)}", highlight=False)
+    if missed:
+        console.print(
+            f"  The interval of {' and '.join(missed)} does not hold the true value here. One in twenty may not: "
+            "docs/evaluation-coverage.md counts them over thousands of logs.",
+            highlight=False,
+        )
 
 
 def show_ranking(console: Console, ranked: pd.DataFrame, strategy: ContactStrategy) -> None:

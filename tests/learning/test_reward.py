@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,23 @@ def test_intervals_are_wider_with_less_data() -> None:
     context, asked = _training(100, seed=2).context, np.tile([[0, 7]], (100, 1))
     width = [float(np.subtract(*m.expected_reward_interval(context, asked)[::-1]).mean()) for m in (wide, narrow)]
     assert width[0] > width[1]
+
+
+def test_intervals_are_wider_where_the_weight_lies_beyond_straight_lines(
+    fitted: tuple[TrainingSet, RewardModel],
+) -> None:
+    """A stack of straight lines trusts their posterior; the more bends and trees it needed, the less it does."""
+    part = copy.copy(fitted[1].parts["event"])
+    factor = {}
+    for name, weights in {
+        "lines": {"linear": 0.7, "firm": 0.4},
+        "half": {"linear": 0.5, "curved": 0.25, "trees": 0.25},
+        "bent": {"curved": 0.2, "trees": 0.8},
+    }.items():
+        part.weights = dict.fromkeys(part.weights, 0.0) | weights
+        factor[name] = part.caution
+    assert factor["lines"] < factor["half"] < factor["bent"]
+    assert factor["half"] == pytest.approx((factor["lines"] + factor["bent"]) / 2)
 
 
 @pytest.mark.parametrize(

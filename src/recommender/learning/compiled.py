@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.learning.bilinear import BilinearModel
-from recommender.learning.ensemble import WIDER, RewardEnsemble
+from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.facets import FacetMean
 from recommender.scoring.blend import (
     ClassTable,
@@ -132,7 +132,7 @@ class _ScoredPart:
                 mean += weight * scores
                 square += weight * scores**2
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
-        return np.asarray(WIDER * min(part.ensemble.calibration.advantage, 1.0) * spread)
+        return np.asarray(part.caution * min(part.ensemble.calibration.advantage, 1.0) * spread)
 
 
 class _CompiledPart:
@@ -176,6 +176,7 @@ class _CompiledPart:
             spread_out.append(full)
         self.by_action = np.ascontiguousarray(np.stack([one.T for one in spread_out])) if spread_out else np.empty(0)
         self.levels = np.stack([one @ ensemble.share for one in spread_out]) if spread_out else np.empty(0)
+        self.caution = ensemble.caution
         self.variances = np.ascontiguousarray(ensemble.glms["linear"][1].variances.T[None])
 
     def columns_of(self, design: str, X: Floats, columns: Floats) -> Floats:

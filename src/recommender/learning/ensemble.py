@@ -42,14 +42,14 @@ from recommender.learning.trees import ActionTrees, TreeSettings
 from recommender.learning.whole_log import WholeRows
 from recommender.scoring.row_products import row_products
 
-__all__ = ["WIDER", "EnsembleReport", "RewardEnsemble"]
+__all__ = ["EnsembleReport", "RewardEnsemble"]
 
-WIDER = 1.5  # measured: what intervals of worlds that no member can express lack
 _PANEL_CELLS = 25_000_000
 _SHARE_PRECISIONS_FROM = 100_000
 _FEWEST_ROWS = 20
 _CLASSES = 4
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight
+_WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
 
@@ -317,7 +317,7 @@ class RewardEnsemble:
     def spread(self, X: Floats, *, n_jobs: int = 1) -> Floats:
         """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members.
 
-        Made wider by :data:`WIDER`, for what no member can express; see docs/decision-quality.md for what that covers.
+        Made wider by :attr:`caution`; docs/decision-quality.md tells what that covers.
         """
         U = self._columns(X, set(self.designs))
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
@@ -336,7 +336,17 @@ class RewardEnsemble:
                 mean += weight / total * part
                 square += weight / total * part**2
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
-        return np.asarray(WIDER * min(self.calibration.advantage, 1.0) * spread)
+        return np.asarray(self.caution * min(self.calibration.advantage, 1.0) * spread)
+
+    @property
+    def caution(self) -> float:
+        """Factor of every spread: the more weight lies beyond straight lines, the less their posterior tells.
+
+        Where bends, trees and classes are needed, there is also what none of them can express.
+        """
+        lines = [name for name, (design, _) in self.glms.items() if design != "curved"]
+        bent = 1.0 - sum(self.weights[name] for name in lines) / (sum(self.weights.values()) or 1.0)
+        return _WIDER_STRAIGHT + (_WIDER_BENT - _WIDER_STRAIGHT) * bent
 
     def draw(self, X: Floats, rng: np.random.Generator, *, n_jobs: int = 1) -> Floats:
         """One draw of the linear predictor from the approximate posterior; one draw serves every row."""
