@@ -21,7 +21,7 @@ __all__ = ["DriftSteps", "fit_stepped", "recent_steps"]
 Floats = NDArray[np.float64]
 
 _SHARES = (0.15, 0.3, 0.5)
-_OFTEN = (0.5, 0.65, 0.75, 0.85)
+_OFTEN = tuple(tenth / 10 for tenth in range(1, 10))
 _JUDGES = 0.75  # with several steps the rows after this place are the recent ones
 _VALIDATION = 0.1
 _ROWS_OFTEN, _ROWS_ONCE = 200_000, 60_000  # few terms that step often tell only on many rows, and cost little
