@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recommender import ActionSpace
-from recommender.scoring import ActionScorer
+from recommender.scoring import ActionScorer, compilation
+from recommender.scoring.layout import CellLayout
 from recommender.scoring.model_text import parse_model
 from recommender.scoring.verification import adversarial_rows
 from tests.scoring.reference_boosters import QUIET, cross_product, naive_scores, naive_top_k
@@ -115,6 +116,25 @@ def test_generated_boosters_on_adversarial_rows(
     _assert_exact(booster, scorer, context)
     reloaded = ActionScorer.from_model_string(text, SPACE, COLUMNS)
     np.testing.assert_array_equal(reloaded.raw_scores(context), scorer.raw_scores(context))
+
+
+@pytest.mark.parametrize("lane_factors", [(), (0,), (1,), (0, 1)])
+@pytest.mark.parametrize("n_leaves", [20, 150])
+def test_leaves_added_one_by_one_or_by_box(
+    n_leaves: int, lane_factors: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways give the same bits, within the bound, for boxes of one and several vectors and runs."""
+    rng = np.random.default_rng(11)
+    booster = _train(rng, num_leaves=n_leaves, action_share=5.0, max_cat_to_onehot=1)
+    context = adversarial_rows(parse_model(booster.model_to_string()), rng)[:150, :4]
+    monkeypatch.setattr(compilation, "choose_layout", lambda shape, *_: CellLayout(shape, lane_factors))
+    found = []
+    for worth in (0.0, 1e9):
+        monkeypatch.setattr(compilation, "_WORTH_GATHERING", worth)
+        scorer = ActionScorer.from_booster(booster, SPACE, COLUMNS)
+        _assert_exact(booster, scorer, context)
+        found.append(scorer.raw_scores(context))
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.scoring.coding import FeatureCoding
-from recommender.scoring.compilation import LeafTables, WordTables
+from recommender.scoring.compilation import COPIES, LeafTables, WordTables
 from recommender.scoring.machine_code import compiled
 from recommender.scoring.packing import unit_of, unpack_coding, unpack_leaves, unpack_words
 from recommender.scoring.vector import add_line, add_to_lanes, and_lines, count_bits, lowest_bit
@@ -54,6 +54,7 @@ def score_rows(
     listed = np.empty(64 * leaves.n_words + 8, np.int32)
     further = np.empty(64 * leaves.n_words + 1, np.int32)
     pairs = np.empty(leaves.pair.shape[0] + 4, np.int32)
+    gathered = np.empty(leaves.n_boxes, np.int64)
     cells = _aligned(leaves.initial.shape[0])
     best = np.empty(k, np.int64)
     for start in range(0, n, ROWS_PER_PASS):
@@ -61,7 +62,7 @@ def score_rows(
         _code(X, start, stop, coding, rows)
         _survive(stop - start, tables, rows, alive)
         for at in range(start, stop):
-            _add_up(alive[at - start], leaves, base, listed, further, pairs, cells)
+            _add_up(alive[at - start], leaves, base, listed, further, pairs, gathered, cells)
             if k == 0:
                 for action in range(n_actions):
                     scores[at, action] = cells[leaves.cell_of_action[action]] * unit
@@ -183,21 +184,17 @@ def _list_pairs(n_further: int, leaves: LeafTables, further: NDArray[np.int32], 
 
 
 @compiled
-def _add_up(
-    alive: NDArray[np.uint64],
+def _add_leaves(
     leaves: LeafTables,
+    n_listed: np.int64,
     base: NDArray[np.int64],
     listed: NDArray[np.int32],
     further: NDArray[np.int32],
     pairs: NDArray[np.int32],
     cells: NDArray[np.int64],
-) -> None:
-    """Sum the surviving leaves into one score a cell."""
+) -> np.int64:
+    """Add every listed leaf to the cells of its box; return what they add to ``NO_CONTACT``."""
     step, pair, lanes = leaves.step, leaves.pair, leaves.lanes
-    n_vectors = lanes.shape[1]
-    n_cells = cells.shape[0] - 8 * n_vectors - 1
-    every, n_listed = _list_leaves(alive, leaves, base, listed)
-    cells[:] = leaves.initial
     none = np.int64(0)
     n_further = 0
     for at in range(n_listed):
@@ -216,7 +213,7 @@ def _add_up(
         more = step[leaf, 0] - base[leaf >> 6]
         add_to_lanes(cells, where & _CELL, lanes[leaf, 0], more)
         add_to_lanes(cells, where >> 24, lanes[leaf, 0], -more)
-    for vector in range(1, n_vectors):
+    for vector in range(1, lanes.shape[1]):
         for at in range(n_listed):
             leaf = np.int64(listed[at])
             more = step[leaf, 0] - base[leaf >> 6]
@@ -228,7 +225,61 @@ def _add_up(
             more = step[leaf, 0] - base[leaf >> 6]
             add_to_lanes(cells, (where & _CELL) + 8 * vector, lanes[leaf, vector], more)
             add_to_lanes(cells, (where >> 24) + 8 * vector, lanes[leaf, vector], -more)
-    for cell in range(8 * n_vectors):
+    return none
+
+
+@compiled
+def _add_boxes(
+    leaves: LeafTables,
+    n_listed: np.int64,
+    base: NDArray[np.int64],
+    listed: NDArray[np.int32],
+    gathered: NDArray[np.int64],
+    cells: NDArray[np.int64],
+) -> np.int64:
+    """Sum the listed leaves by box, then add each box to its cells; return what they add to ``NO_CONTACT``."""
+    step, pair, lanes = leaves.step, leaves.pair, leaves.lanes
+    none = np.int64(0)
+    gathered[:] = 0
+    for at in range(n_listed):
+        leaf = np.int64(listed[at])
+        more = step[leaf, 0] - base[leaf >> 6]
+        where = step[leaf, 1]
+        none += more & (where >> 63)
+        gathered[where & _CELL] += more
+    for at in range(pair.shape[0]):
+        box, where = pair[at, 0], pair[at, 1]
+        more = gathered[box]
+        for vector in range(lanes.shape[1]):
+            add_to_lanes(cells, (where & _CELL) + 8 * vector, lanes[box, vector], more)
+            add_to_lanes(cells, (where >> 24) + 8 * vector, lanes[box, vector], -more)
+    return none
+
+
+@compiled
+def _add_up(
+    alive: NDArray[np.uint64],
+    leaves: LeafTables,
+    base: NDArray[np.int64],
+    listed: NDArray[np.int32],
+    further: NDArray[np.int32],
+    pairs: NDArray[np.int32],
+    gathered: NDArray[np.int64],
+    cells: NDArray[np.int64],
+) -> None:
+    """Sum the surviving leaves into one score a cell."""
+    row = 8 * leaves.lanes.shape[1]
+    n_cells = cells.shape[0] - (2 * COPIES - 1) * row - 1
+    every, n_listed = _list_leaves(alive, leaves, base, listed)
+    cells[:] = leaves.initial
+    if gathered.shape[0] > 0:
+        none = _add_boxes(leaves, n_listed, base, listed, gathered, cells)
+    else:
+        none = _add_leaves(leaves, n_listed, base, listed, further, pairs, cells)
+    for copy in range(n_cells + COPIES * row, cells.shape[0] - 1, row):
+        for cell in range(0, row, 8):
+            add_line(cells, cell, copy + cell)
+    for cell in range(row):
         cells[cell] += every
     cells[-1] += every + none
     inner = n_cells

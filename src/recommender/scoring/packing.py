@@ -165,4 +165,5 @@ def unpack_leaves(packed: NDArray[np.int64]) -> Any:
         _int64(packed, at + 6),
         _int64(packed, at + 7)[0],
         _int64(packed, at + 8)[0],
+        _int64(packed, at + 9)[0],
     )
