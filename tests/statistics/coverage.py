@@ -225,6 +225,7 @@ def main():
     parser.add_argument("--logs", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", type=int, nargs="*", help="positions in SETTINGS, in the order to run them")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first log")
     parser.add_argument("--keep", type=Path, help="folder of the finished logs, to go on from")
     chosen = parser.parse_args()
     sys.stdout.write(HEADER + "\n")
@@ -234,7 +235,7 @@ def main():
     with ProcessPoolExecutor(chosen.jobs) as pool:
         for position in range(len(SETTINGS)) if chosen.only is None else chosen.only:
             keep = None if chosen.keep is None else chosen.keep / f"{position}.jsonl"
-            result = summary(SETTINGS[position], chosen.logs, pool, keep=keep)
+            result = summary(SETTINGS[position], chosen.logs, pool, chosen.first, keep)
             ratios.append(result["ratio"])
             sys.stdout.write(table_row(result) + "\n")
             sys.stdout.flush()
