@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import pages, problems, request_log
-from api.envelope import Envelope
-from api.metrics import Metrics
-from api.rate_limit import RateLimit
-from api.recording import Recorder
-from api.routes import check, decisions, health, metrics, recommendations
-from api.serving import Serving
-from api.shadow import Shadow
+from api import pages
+from api.service import problems, request_log
+from api.service.envelope import Envelope
+from api.service.metrics import Metrics
+from api.service.rate_limit import RateLimit
+from api.service.recording import Recorder
+from api.service.routes import check, decisions, health, metrics, recommendations
+from api.service.serving import Serving
+from api.service.shadow import Shadow
 from recommender import __version__
 from recommender.settings import Settings
 

@@ -15,9 +15,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from api.main import create_app
-from api.request_frames import account_rows
-from api.routes.recommendations import DirectRoute
-from api.schemas import RecommendationAnswer, RecommendationRequest
+from api.service.request_frames import account_rows
+from api.service.routes.recommendations import DirectRoute
+from api.service.schemas import RecommendationAnswer, RecommendationRequest
 from recommender.learning.trees import factor_levels
 from recommender.settings import Settings
 

@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from recommender import ContactStrategy
-from recommender.cold_start import SeedStrategy
-from recommender.decisions import debtor_rounds, decide, default_actions, planned_contacts
+from recommender.deciding.decide import debtor_rounds, decide, default_actions, planned_contacts
 from recommender.simulation import simulate, simulate_portfolio
+from recommender.strategy.cold_start import SeedStrategy
 
 ROOT = Path(__file__).resolve().parents[1]
 AS_OF = dt.datetime(2026, 11, 23, 13, tzinfo=dt.UTC)

@@ -38,8 +38,8 @@ from recommender.learning.nuisance import cross_fit_propensities
 from recommender.learning.reward import RewardModel
 from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
-from recommender.policy import softmax as soft_policy
-from recommender.policy import temperature_for_cost
+from recommender.strategy.policy import softmax as soft_policy
+from recommender.strategy.policy import temperature_for_cost
 
 CHANNELS = ["call", "sms", "whatsapp", "email", "letter"]
 DAYPARTS = ["morning", "noon", "afternoon", "evening"]

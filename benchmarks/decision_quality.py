@@ -30,7 +30,6 @@ import small_worlds
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from recommender import seed_rules
 from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.linear_design import LinearDesign
@@ -40,6 +39,7 @@ from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import factor_levels
 from recommender.simulation import simulate
+from recommender.strategy import seed_rules
 
 HERE = Path(__file__).parent
 VW = HERE / "peers" / "vowpal_wabbit"

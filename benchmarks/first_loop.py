@@ -13,9 +13,9 @@ import time
 import numpy as np
 
 from recommender import ContactStrategy, OffPolicyEvaluator
-from recommender.policy import best_constant, epsilon_greedy
-from recommender.seed_rules import seed_rule_scores
 from recommender.simulation import simulate
+from recommender.strategy.policy import best_constant, epsilon_greedy
+from recommender.strategy.seed_rules import seed_rule_scores
 
 
 def one_log(contacts: int, seed: int, jobs: int) -> dict[str, float]:

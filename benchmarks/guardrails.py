@@ -21,8 +21,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from recommender import ActionSpace
-from recommender.guardrails import eligibility
-from tests.guardrails.naive_law import permits
+from recommender.rules import eligibility
+from tests.rules.naive_law import permits
 
 CHANNELS = ["call", "sms", "whatsapp", "email", "visit"]
 TONES = ["friendly", "neutral", "firm", "formal-legal"]

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from recommender.history import LoggedFeedback
-from recommender.off_policy import OffPolicyEvaluator
-from recommender.store.open_bandit import open_bandit_feedback
+from recommender.proof.off_policy import OffPolicyEvaluator
+from recommender.store.files.open_bandit import open_bandit_feedback
 
 PUBLISHED = {"dm": 0.157, "dros": 0.160, "switch_dr": 0.258, "dr": 0.292, "sndr": 0.302, "ips": 0.311, "snips": 0.312}
 CAMPAIGNS = ("all", "men", "women")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scoring_workload import FACTOR_COLUMNS, Workload, action_node_share, action_values, draw_context, train
 
 from recommender import ActionSpace, ContactStrategy
-from recommender.scoring import ActionScorer
+from recommender.allactions import ActionScorer
 
 LLEAVES = Path(__file__).parent / "peers" / "lleaves"
 TOP = 3

@@ -25,7 +25,7 @@ from scipy.special import softmax
 from recommender.actions import ActionSpace
 from recommender.evaluation.gate import decide
 from recommender.history import LoggedFeedback, ProtectedAttributeWarning
-from recommender.off_policy import OffPolicyEvaluator
+from recommender.proof.off_policy import OffPolicyEvaluator
 
 ARMS = ("none", "womens", "mens")
 SPACE = ActionSpace({"segment": list(ARMS)})

@@ -19,7 +19,7 @@ from decision_quality import TASKS, measure
 
 from recommender.learning.reward import RewardModel
 from recommender.learning.tree_search import tree_settings
-from recommender.learning.tuning import tune
+from recommender.proof.tuning import tune
 
 
 def cpu_seconds() -> float:

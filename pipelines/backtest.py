@@ -11,9 +11,9 @@ from rich.table import Table
 
 from pipelines.evaluate import VERDICT_COLOUR, wide_console
 from pipelines.train import LogFile, read_log
-from recommender.backtest import backtest
-from recommender.evaluation.backtest_report import BacktestReport
-from recommender.store.log_files import write_frame
+from recommender.evaluation import BacktestReport
+from recommender.proof import backtest
+from recommender.store.files import write_frame
 from recommender.strategy import ContactStrategy
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from recommender.errors import RecommenderError
-from recommender.guardrails import check_case, check_lines, rule_citations
+from recommender.rules import check_case, check_lines, rule_citations
 
 DENIED = 3
 

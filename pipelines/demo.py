@@ -13,14 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.evaluate import VERDICT_COLOUR, wide_console
-from recommender.decisions import decide
+from recommender.deciding import decide
 from recommender.history import LoggedFeedback
-from recommender.off_policy import OffPolicyEvaluator
-from recommender.seed_rules import applies_to
+from recommender.proof import OffPolicyEvaluator
 from recommender.simulation import SimulatedLog, simulate, simulate_portfolio
-from recommender.store.bank_marketing import bank_feedback
-from recommender.store.log_files import write_frame
-from recommender.strategy import ContactStrategy
+from recommender.store.files import bank_feedback, write_frame
+from recommender.strategy import ContactStrategy, applies_to
 
 BANK_FILE = Path("data/samples/bank_marketing/bank-additional-full.csv.gz")
 _PAST_SHARE = 0.6

@@ -18,12 +18,12 @@ from rich.console import Console
 from pipelines.demo_weeks import COUNTRIES, HOLDOUT_EXPERIMENT, HOLDOUT_SHARE, live_through, local_money
 from pipelines.pages_reports import drivers_document, evaluation_document, rule_costs_document
 from pipelines.training_record import metrics_of, model_card, parameters_of
-from recommender.evaluation.gate import decide as ask_gate
+from recommender.evaluation import decide as ask_gate
 from recommender.history import LoggedFeedback
-from recommender.off_policy import OffPolicyEvaluator
+from recommender.proof import OffPolicyEvaluator
 from recommender.simulation import simulate
-from recommender.store.decisions import DecisionLog
-from recommender.store.log_files import write_frame
+from recommender.store.decision_log import DecisionLog
+from recommender.store.files import write_frame
 from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
 

@@ -10,12 +10,11 @@ from typing import Any
 import pandas as pd
 
 from recommender import __version__
-from recommender.cold_start import SeedStrategy
-from recommender.decisions import Decided, decide
-from recommender.evaluation.experiment import assign
+from recommender.deciding import Decided, decide
+from recommender.evaluation import assign
 from recommender.simulation import DebtorWorld
-from recommender.store.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
-from recommender.strategy import ContactStrategy
+from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
+from recommender.strategy import ContactStrategy, SeedStrategy
 from recommender.tables import RESPONSES
 
 __all__ = ["COUNTRIES", "HOLDOUT_EXPERIMENT", "HOLDOUT_SHARE", "Lived", "live_through", "local_money"]

@@ -15,13 +15,9 @@ from rich.table import Table
 from pipelines.ingest import Source, prepare_from_sources
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.history import LoggedFeedback
-from recommender.history.cells import read_instants
-from recommender.monitoring.doctor import diagnose, diagnose_refusal
-from recommender.monitoring.doctor_card import card_html
-from recommender.monitoring.findings import Diagnosis, Finding
-from recommender.monitoring.written_clocks import check_written_clock
-from recommender.store.log_files import feedback_from_file, read_frame, read_roles, roles_path
+from recommender.history import LoggedFeedback, read_instants
+from recommender.monitoring import Diagnosis, Finding, card_html, check_written_clock, diagnose, diagnose_refusal
+from recommender.store.files import feedback_from_file, read_frame, read_roles, roles_path
 
 COLOUR = {"stop": "red", "care": "yellow", "fine": "green"}
 GRADE = {"stop": "STOP", "care": "CARE", "fine": "note"}

@@ -15,10 +15,9 @@ from rich.table import Table
 
 from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.train import LogFile, read_log
-from recommender.evaluation import PolicyReport
-from recommender.evaluation.prices import refusals
-from recommender.off_policy import OffPolicyEvaluator
-from recommender.store.artefact_folder import folder_digest
+from recommender.evaluation import PolicyReport, refusals
+from recommender.proof import OffPolicyEvaluator
+from recommender.store.files import folder_digest
 from recommender.strategy import ContactStrategy
 
 _MOSTLY = 0.5

@@ -10,7 +10,7 @@ import pandas as pd
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.guardrails.vocabulary import CHANNELS
+from recommender.rules import CHANNELS
 
 __all__ = ["FACTORS", "action_space", "read_actions"]
 

@@ -17,15 +17,18 @@ from rich.table import Table
 from pipelines.factor_levels import FACTORS, action_space, read_actions
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.history import BuildReport
-from recommender.history.build import as_instant
-from recommender.history.eligible_sets import EligibleSets
-from recommender.history.linking import RawTable
-from recommender.history.prepared_log import ContextOf, PreparedLog, prepare_log
-from recommender.history.rewards import Attribution
-from recommender.store.decisions import DecisionLog, read_feedback_frame
-from recommender.store.log_files import write_log_parts
-from recommender.store.tables_io import read_table, write_quarantine
+from recommender.history import (
+    Attribution,
+    BuildReport,
+    ContextOf,
+    EligibleSets,
+    PreparedLog,
+    RawTable,
+    as_instant,
+    prepare_log,
+)
+from recommender.store.decision_log import DecisionLog, read_feedback_frame
+from recommender.store.files import read_table, write_log_parts, write_quarantine
 
 TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
 Source = Annotated[str | None, typer.Option(help="Parquet or CSV file, or SQLAlchemy URL#table.")]

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from recommender.errors import RecommenderError
-from recommender.messages import Catalogue, default_catalogue, lint_catalogue
-from recommender.messages.catalogue import sample_text
-from recommender.messages.sms import sms_length
+from recommender.messages import Catalogue, default_catalogue, lint_catalogue, sample_text, sms_length
 
 
 def register(app: typer.Typer) -> None:

@@ -10,10 +10,19 @@ from typing import Annotated
 import typer
 
 from recommender.errors import RecommenderError
-from recommender.guardrails import Pack, load_pack, pack_ids, pack_warnings, parse_pack
-from recommender.guardrails.examples import run_examples
-from recommender.guardrails.loading import check_in_force, pack_digest
-from recommender.guardrails.page import GENERATED_FROM_HERE, describe_pack, describe_packs
+from recommender.rules import (
+    GENERATED_FROM_HERE,
+    Pack,
+    check_in_force,
+    describe_pack,
+    describe_packs,
+    load_pack,
+    pack_digest,
+    pack_ids,
+    pack_warnings,
+    parse_pack,
+    run_examples,
+)
 
 PAGE = Path("docs/guardrails.md")
 

@@ -24,7 +24,7 @@ from pipelines.registry_options import (
 )
 from pipelines.train import read_log
 from recommender.errors import InvalidInput
-from recommender.evaluation.gate import GateRules
+from recommender.evaluation import GateRules
 from recommender.store.registry import CHALLENGER, CHAMPION, Promotion, Registry
 
 REFUSED = 3

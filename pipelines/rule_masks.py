@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.guardrails import eligibility
 from recommender.history import LoggedFeedback
-from recommender.store.log_files import read_frame
+from recommender.rules import eligibility
+from recommender.store.files import read_frame
 
 _MOST_LEVELS = 8
 _BLOCKS = 4

@@ -12,13 +12,11 @@ import typer
 
 from pipelines.evaluate import wide_console
 from pipelines.score_progress import progress_on
-from recommender.cold_start import SeedStrategy
-from recommender.decisions import default_actions
+from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
+from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
 from recommender.settings import Settings
-from recommender.store.plan_chunk import PlanOrder
-from recommender.store.plan_run import CHUNK_ROWS, PlanFiles, Planner, make_plan, plan_here
-from recommender.strategy import ContactStrategy
+from recommender.strategy import ContactStrategy, SeedStrategy
 
 
 def register(app: typer.Typer) -> None:

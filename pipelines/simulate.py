@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from recommender.simulation import simulate, simulate_portfolio, simulate_tables
-from recommender.store.log_files import write_frame, write_log
+from recommender.store.files import write_frame, write_log
 
 
 def register(app: typer.Typer) -> None:

@@ -13,16 +13,14 @@ from rich.console import Console
 from pipelines.registry_options import DEFAULT_ARTIFACTS, DEFAULT_MODEL, DEFAULT_URI, Artifacts, Model, RegistryUri
 from pipelines.training_record import metrics_of, model_card, parameters_of, rewards_by_level, tuning_metrics
 from recommender.actions import ActionSpace
-from recommender.history import LoggedFeedback
-from recommender.history.columns import protected_names
-from recommender.store.log_files import feedback_from_file, read_frame, read_roles
+from recommender.history import LoggedFeedback, protected_names
+from recommender.store.files import feedback_from_file, read_frame, read_roles
 from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
 
 if TYPE_CHECKING:
     from pipelines.tuning_run import TunedRun
-    from recommender.learning.trees import ActionTrees
-    from recommender.learning.whole_log import BoostTrees
+    from recommender.learning import ActionTrees, BoostTrees
 
 LogFile = Annotated[Path, typer.Argument(help="Log as Parquet or CSV, with <file>.roles.json beside it.")]
 Factors = Annotated[list[str] | None, typer.Option("--factor", help="Action factor column; repeat for more.")]
@@ -74,8 +72,10 @@ def boosted_on(dask: str | None, minutes: float, console: Console) -> Iterator[B
     if dask is None:
         yield None
         return
-    from recommender.distributed import cluster  # an extra
-    from recommender.distributed.training import boost_on_cluster
+    from recommender.distributed import (
+        boost_on_cluster,
+        cluster,  # an extra
+    )
 
     grown: list[ActionTrees] = []
     with cluster(dask) as client:

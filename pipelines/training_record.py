@@ -14,7 +14,7 @@ from recommender.strategy import ContactStrategy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from recommender.learning.tuning import TuningResult
+    from recommender.proof import TuningResult
 
 __all__ = ["metrics_of", "model_card", "parameters_of", "rewards_by_level", "tuning_metrics"]
 

@@ -12,12 +12,12 @@ from typing import Any
 from rich.console import Console
 
 from recommender.errors import InvalidInput, RecommenderError
-from recommender.features.account_history import AccountHistory
+from recommender.features import AccountHistory
 from recommender.history import LoggedFeedback
-from recommender.learning.training_log import mature_sample, training_set_of
-from recommender.learning.tuning import TuningResult, tune
+from recommender.learning import mature_sample, training_set_of
+from recommender.proof import TuningResult, tune
 from recommender.store.registry import Registry, Trial
-from recommender.trained_on import check_learnable
+from recommender.strategy import check_learnable
 
 __all__ = ["TunedRun", "close", "tune_log"]
 

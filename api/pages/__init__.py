@@ -28,7 +28,7 @@ from api.pages.portfolio import Portfolio
 from api.pages.rendering import LoginNeeded, PageDep, page_of
 from api.pages.security_headers import SecurityHeaders
 from api.pages.session import DEMO_MANAGER, Sessions
-from api.rate_limit import RateLimit
+from api.service.rate_limit import RateLimit
 from recommender.settings import Settings
 
 __all__ = ["close", "install", "open_portfolio"]

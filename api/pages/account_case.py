@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 from api.pages.portfolio import Portfolio
 from recommender import explain
 from recommender.actions import ActionSpace
-from recommender.decisions import Decided, decide, model_history
+from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.guardrails import Eligibility, eligibility
 from recommender.messages import default_catalogue
-from recommender.store.decisions import LoggedDecision
+from recommender.rules import Eligibility, eligibility
+from recommender.store.decision_log import LoggedDecision
 from recommender.strategy import ContactStrategy
 
 __all__ = ["AccountCase", "decision_case"]

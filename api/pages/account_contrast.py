@@ -14,8 +14,7 @@ from api.pages.charts import Bar, hbars
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.rendering import Page
-from recommender.explanation import Contrast
-from recommender.explanation.labels import feature_label
+from recommender.explanation import Contrast, feature_label
 
 __all__ = ["contrast_section", "counterfactual_section", "factor_section", "headline"]
 

@@ -15,9 +15,7 @@ from api.pages.content import Cell, Column, Section, Table
 from api.pages.rendering import Page
 from api.pages.shown import Estimate, Shown
 from recommender.actions import ActionSpace
-from recommender.explanation import Explanation
-from recommender.explanation.labels import concept_label
-from recommender.explanation.reasons import action_text
+from recommender.explanation import Explanation, action_text, concept_label
 
 __all__ = ["ActionNames", "Values", "concept", "waterfall_section"]
 

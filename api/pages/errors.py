@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.pages.language import LANGUAGES
 from api.pages.rendering import page_of
-from api.request_log import request_id_of
+from api.service.request_log import request_id_of
 
 __all__ = ["error_page", "to_login"]
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.pages.language import LANGUAGES
 from api.pages.rendering import PageDep, SessionsDep, page_of
-from api.rate_limit import RateLimit
+from api.service.rate_limit import RateLimit
 
 __all__ = ["router"]
 

@@ -15,13 +15,12 @@ import pandas as pd
 import sqlalchemy as sa
 import structlog
 
-from api.serving import Served, Serving
+from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
-from recommender.store.decisions import DecisionLog, LoggedDecision
-from recommender.store.log_files import read_frame
+from recommender.store.decision_log import DecisionLog, LoggedDecision, decisions, outcomes, provenances
+from recommender.store.files import read_frame
 from recommender.store.registry import CHALLENGER, Promotion, Registry
-from recommender.store.schema import decisions, outcomes, provenances
 
 __all__ = ["Portfolio"]
 

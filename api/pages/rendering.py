@@ -24,7 +24,7 @@ from api.pages.portfolio import Portfolio
 from api.pages.session import Session, Sessions
 from api.pages.shown import Formats
 from recommender import __version__
-from recommender.explanation.wording import Wording
+from recommender.explanation import Wording
 from recommender.settings import Settings
 
 __all__ = ["LoginNeeded", "Page", "PageDep", "PortfolioDep", "SessionsDep", "page_of"]

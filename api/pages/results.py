@@ -18,8 +18,8 @@ from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
 from api.pages.shown import Direction, Estimate, Kind, Shown
-from recommender.evaluation.experiment import assign
-from recommender.monitoring.kpi import (
+from recommender.evaluation import assign
+from recommender.monitoring import (
     FEWEST_ACCOUNTS,
     FEWEST_EVENTS,
     account_units,

@@ -12,7 +12,7 @@ from api.pages import approvals, drivers, model_card, policy_value, results, rul
 from api.pages.language import LANGUAGES
 from api.pages.portfolio import Portfolio
 from api.pages.rendering import Page
-from api.serving import Serving
+from api.service.serving import Serving
 from recommender import __version__
 from recommender.errors import RecommenderError
 from recommender.settings import Settings

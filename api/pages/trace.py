@@ -18,8 +18,7 @@ from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep, PortfolioDep
-from recommender.explanation import DecisionTrace
-from recommender.explanation.trace import TracedAction, TracedRule
+from recommender.explanation import DecisionTrace, TracedAction, TracedRule
 
 __all__ = ["router"]
 

@@ -21,9 +21,7 @@ from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep
 from recommender.errors import InvalidInput
-from recommender.explanation import ConceptGroups, WhatIf, what_if
-from recommender.explanation.labels import feature_label
-from recommender.explanation.what_if import changeable_columns
+from recommender.explanation import ConceptGroups, WhatIf, changeable_columns, feature_label, what_if
 
 __all__ = ["router"]
 

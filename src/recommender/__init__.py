@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from recommender.evaluation import PolicyReport
     from recommender.explanation import explain
     from recommender.history import LoggedFeedback
-    from recommender.off_policy import OffPolicyEvaluator, evaluate_policy
+    from recommender.proof import OffPolicyEvaluator, evaluate_policy
     from recommender.strategy import ContactStrategy
 
 __version__ = "0.1.0"
@@ -32,9 +32,9 @@ _HOME = {
     "ActionSpace": "recommender.actions",
     "ContactStrategy": "recommender.strategy",
     "LoggedFeedback": "recommender.history",
-    "OffPolicyEvaluator": "recommender.off_policy",
+    "OffPolicyEvaluator": "recommender.proof.off_policy",
     "PolicyReport": "recommender.evaluation",
-    "evaluate_policy": "recommender.off_policy",
+    "evaluate_policy": "recommender.proof.off_policy",
     "explain": "recommender.explanation",
 }
 

@@ -19,8 +19,8 @@ from api.pages.language import translations
 from api.pages.passwords import hash_password
 from pipelines.demo_weeks import live_through
 from recommender.settings import Settings
-from recommender.store.decisions import DecisionLog
-from recommender.store.log_files import write_frame
+from recommender.store.decision_log.decisions import DecisionLog
+from recommender.store.files.log_files import write_frame
 
 PASSWORD = "correct horse battery"
 

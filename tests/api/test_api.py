@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from recommender.decisions import decide
+from recommender.deciding.decide import decide
 from recommender.settings import Settings
 
 AS_OF = "2026-11-23T08:00:00-05:00"

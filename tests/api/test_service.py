@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from recommender.decisions import default_actions
+from recommender.deciding.decide import default_actions
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
-from recommender.store.decisions import DecisionLog, read_feedback_frame
+from recommender.store.decision_log.decisions import DecisionLog, read_feedback_frame
 
 AS_OF = "2026-11-23T08:00:00-05:00"
 KEY = "a-key-that-is-long-enough"

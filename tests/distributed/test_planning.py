@@ -6,12 +6,12 @@ import signal
 import pandas as pd
 import pytest
 
-from recommender.cold_start import SeedStrategy
-from recommender.decisions import default_actions
+from recommender.deciding.decide import default_actions
 from recommender.distributed import cluster, planner_on
 from recommender.errors import RecommenderError
-from recommender.store.plan_chunk import PlanOrder
-from recommender.store.plan_run import PlanFiles, make_plan
+from recommender.planning.plan_chunk import PlanOrder
+from recommender.planning.plan_run import PlanFiles, make_plan
+from recommender.strategy.cold_start import SeedStrategy
 from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
 
 ORDER = PlanOrder(AS_OF, packs=("CO",))

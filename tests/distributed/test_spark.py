@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.store.pyfunc_export import export_pyfunc
+from recommender.store.registry.pyfunc_export import export_pyfunc
 from tests.store.small_strategy import saved_strategy
 
 PEER = Path(__file__).parents[2] / "benchmarks" / "peers" / "spark"

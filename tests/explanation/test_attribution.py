@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from recommender import explain
+from recommender.allactions.memberships import codes_of
 from recommender.errors import InvalidInput
 from recommender.explanation import ConceptGroups
 from recommender.explanation.attribution import NOT_ATTRIBUTED, attribute
 from recommender.explanation.profile_signs import membership_moves
-from recommender.scoring.memberships import codes_of
 from recommender.simulation import simulate
 
 TOLERANCE = 1e-6

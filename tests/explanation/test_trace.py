@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.decisions import decide
+from recommender.deciding.decide import decide
 from recommender.explanation import trace_decision, trace_record
 from recommender.simulation import DebtorWorld
 

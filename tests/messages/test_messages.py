@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.errors import InvalidInput
-from recommender.guardrails import CHANNELS, TONES
 from recommender.messages import (
     STAGES,
     Catalogue,
@@ -23,6 +22,7 @@ from recommender.messages import (
     stage_of,
 )
 from recommender.messages.catalogue import VARIABLES
+from recommender.rules import CHANNELS, TONES
 
 HEAD = 'schema = 1\nlanguage = "en"\n[[templates]]\nid = "a"\nchannels = ["sms"]\nstages = ["preventive"]\n'
 BODY = 'tone = "friendly"\nkind = "due_reminder"\n'

@@ -10,8 +10,8 @@ from pipelines.rule_masks import lever_masks, pack_mask
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
-from recommender.off_policy import OffPolicyEvaluator
-from recommender.store.log_files import feedback_from_file, read_roles
+from recommender.proof.off_policy import OffPolicyEvaluator
+from recommender.store.files.log_files import feedback_from_file, read_roles
 
 runner = CliRunner()
 

@@ -19,8 +19,8 @@ from recommender.errors import InvalidInput
 from recommender.evaluation import evaluate
 from recommender.evaluation.gate import GateDecision
 from recommender.simulation import simulate
-from recommender.store.artefact_folder import folder_digest
-from recommender.store.log_files import write_log
+from recommender.store.files.artefact_folder import folder_digest
+from recommender.store.files.log_files import write_log
 from recommender.store.registry import Registry
 
 

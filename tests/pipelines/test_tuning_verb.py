@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from pipelines.train import register
 from recommender import ContactStrategy
-from recommender.learning import tuning
 from recommender.learning.reward import RewardModel
+from recommender.proof import tuning
 
 N = 400
 

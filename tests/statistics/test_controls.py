@@ -13,8 +13,8 @@ from recommender.actions import ActionSpace
 from recommender.evaluation import evaluate
 from recommender.evaluation.gate import decide
 from recommender.learning.nuisance import cross_fit_propensities, cross_fit_rewards
-from recommender.off_policy import evaluate_policy
-from recommender.store.open_bandit import open_bandit_feedback
+from recommender.proof.off_policy import evaluate_policy
+from recommender.store.files.open_bandit import open_bandit_feedback
 from tests.evaluation.world import World, arguments, crossfit_ridge, draw, softmax
 
 OPEN_BANDIT = Path(__file__).parents[2] / "data" / "samples" / "open_bandit"

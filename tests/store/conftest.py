@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from recommender.actions import ActionSpace
-from recommender.store.decisions import DecisionLog, DecisionRecord, Provenance
+from recommender.store.decision_log.decisions import DecisionLog, DecisionRecord, Provenance
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

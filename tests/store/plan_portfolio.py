@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.decisions import debtor_rounds, decide, planned_contacts
+from recommender.deciding.decide import debtor_rounds, decide, planned_contacts
 
 AS_OF = datetime(2026, 11, 23, 13, tzinfo=UTC)
 

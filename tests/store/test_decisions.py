@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput, RecommenderError
-from recommender.store.decisions import (
+from recommender.store.decision_log.decisions import (
     DecisionConflict,
     DecisionLog,
     DecisionRecord,
     OutcomeRecord,
     ShadowChoice,
 )
-from recommender.store.schema import decisions
+from recommender.store.decision_log.schema import decisions
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 Decide = Callable[..., DecisionRecord]

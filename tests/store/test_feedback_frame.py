@@ -13,8 +13,14 @@ import pytest
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history.feedback import LoggedFeedback
-from recommender.store.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance, read_feedback_frame
-from recommender.store.feedback_frame import LogWarning
+from recommender.store.decision_log.decisions import (
+    DecisionLog,
+    DecisionRecord,
+    OutcomeRecord,
+    Provenance,
+    read_feedback_frame,
+)
+from recommender.store.decision_log.feedback_frame import LogWarning
 from recommender.tables import REACHED_BY
 
 Decide = Callable[..., DecisionRecord]

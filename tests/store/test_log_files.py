@@ -11,7 +11,7 @@ import pytest
 from recommender.actions import ActionSpace
 from recommender.history import LoggedFeedback
 from recommender.history.eligible_sets import EligibleSets
-from recommender.store.log_files import feedback_from_file, read_roles, roles_path, write_log, write_log_parts
+from recommender.store.files.log_files import feedback_from_file, read_roles, roles_path, write_log, write_log_parts
 
 SPACE = ActionSpace({"channel": ["call", "sms"], "hour": [9, 18]}, no_contact=True)
 N = 200

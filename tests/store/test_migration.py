@@ -11,10 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from recommender.errors import InvalidInput
-from recommender.store import migration
-from recommender.store.database import DatabaseUnavailable, open_engine, write
-from recommender.store.decisions import DecisionLog, SchemaMismatch
-from recommender.store.schema import SCHEMA_REVISION, metadata
+from recommender.store.decision_log import migration
+from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, write
+from recommender.store.decision_log.decisions import DecisionLog, SchemaMismatch
+from recommender.store.decision_log.schema import SCHEMA_REVISION, metadata
 
 
 def test_the_migrations_build_exactly_the_tables_that_the_code_uses(empty_url: str) -> None:
@@ -130,7 +130,7 @@ def test_a_lost_or_busy_database_is_tried_again_and_other_errors_are_not(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transient failure costs a pause; a real one is raised at once."""
-    monkeypatch.setattr("recommender.store.database._PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("recommender.store.decision_log.database._PAUSE_SECONDS", 0.0)
     engine = open_engine(empty_url)
     calls: list[int] = []
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender import ActionSpace
-from recommender.cold_start import SeedStrategy
 from recommender.errors import InvalidInput
-from recommender.store.plan_chunk import PlanOrder
-from recommender.store.plan_folder import OtherInputs, PlanBusy, PlanFolder
-from recommender.store.plan_inputs import PlanInputs
-from recommender.store.plan_run import PlanFiles, make_plan, plan_here
+from recommender.planning.plan_chunk import PlanOrder
+from recommender.planning.plan_folder import OtherInputs, PlanBusy, PlanFolder
+from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.plan_run import PlanFiles, make_plan, plan_here
+from recommender.strategy.cold_start import SeedStrategy
 from tests.store.plan_portfolio import AS_OF, plan_in_one_piece, portfolio, small_strategy, write
 
 ORDER = PlanOrder(AS_OF, packs=("CO",))

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.store.artefact_folder import folder_digest
-from recommender.store.pyfunc_export import export_pyfunc
+from recommender.store.files.artefact_folder import folder_digest
+from recommender.store.registry.pyfunc_export import export_pyfunc
 
 AS_OF = "2026-03-02T12:00:00+00:00"
 

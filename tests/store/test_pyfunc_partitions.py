@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.store.pyfunc_export import export_pyfunc
+from recommender.store.registry.pyfunc_export import export_pyfunc
 from tests.store.small_strategy import saved_strategy
 
 PARAMS = {"as_of": "2026-11-23T13:00:00+00:00", "top_k": 2}

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import InvalidInput
-from recommender.store.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
-from recommender.store.privacy import refuse_contact_data
-from recommender.store.record_fields import unpack_eligible
+from recommender.store.decision_log.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
+from recommender.store.decision_log.privacy import refuse_contact_data
+from recommender.store.decision_log.record_fields import unpack_eligible
 
 Decide = Callable[..., DecisionRecord]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import check_table
-from recommender.store.tables_io import read_table
+from recommender.store.files.tables_io import read_table
 from recommender.tables import CONTRACTS, UNREADABLE_ROW
 
 AS_OF = pd.Timestamp("2026-06-01", tz="UTC")

@@ -9,7 +9,7 @@ import pytest
 
 from recommender.errors import InvalidInput
 from recommender.monitoring.doctor import diagnose
-from recommender.store.open_bandit import open_bandit_feedback
+from recommender.store.files.open_bandit import open_bandit_feedback
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples" / "open_bandit"
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from pipelines import ingest
 from recommender.actions import ActionSpace
-from recommender.store.log_files import feedback_from_file
+from recommender.store.files.log_files import feedback_from_file
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 SHARE = 0.03

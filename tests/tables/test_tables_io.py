@@ -15,8 +15,8 @@ from pipelines import doctor, ingest
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import check_table
 from recommender.simulation import plant_faults, simulate_tables
-from recommender.store.log_files import feedback_from_file
-from recommender.store.tables_io import read_table
+from recommender.store.files.log_files import feedback_from_file
+from recommender.store.files.tables_io import read_table
 from recommender.tables import CONTRACTS
 
 FRAME = pd.DataFrame({"account_id": ["a", "b"], "product": ["crédito", "tarjeta ñ"], "balance_minor": [1, None]})

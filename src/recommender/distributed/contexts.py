@@ -13,8 +13,8 @@ from distributed.scheduler import KilledWorker
 from numpy.typing import NDArray
 
 from recommender.errors import RecommenderError
-from recommender.features.point_in_time import Knowledge
-from recommender.history.prepared_log import ContextOf, PreparedLog, context_of_rows
+from recommender.features import Knowledge
+from recommender.history import ContextOf, PreparedLog, context_of_rows
 
 __all__ = ["contexts_on"]
 

@@ -16,12 +16,9 @@ import dask
 import distributed
 from distributed.scheduler import KilledWorker
 
-from recommender.cold_start import SeedStrategy
 from recommender.errors import RecommenderError
-from recommender.store.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
-from recommender.store.plan_inputs import ChunkInputs, PlanInputs
-from recommender.store.plan_run import Planner
-from recommender.strategy import ContactStrategy
+from recommender.planning import ChunkInputs, PlanInputs, PlannedChunk, Planner, PlanOrder, plan_chunk
+from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["planner_on"]
 
@@ -70,7 +67,7 @@ def _plan(sent: SentModel, inputs: ChunkInputs, order: PlanOrder, currencies: di
 
 
 def planner_on(client: Any) -> Planner:
-    """Planner for :func:`recommender.store.plan_run.make_plan` that computes chunks on a cluster.
+    """Planner for :func:`recommender.planning.plan_run.make_plan` that computes chunks on a cluster.
 
     A worker that dies loses nothing: its chunks are computed again by another, up to three times.
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import RecommenderError
-from recommender.learning.trees import ActionTrees, TreeSettings, factor_levels
+from recommender.learning import ActionTrees, TreeSettings, factor_levels
 
 __all__ = ["boost_on_cluster", "with_deadline"]
 

@@ -28,10 +28,15 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender.actions import ActionSpace
 from recommender.explanation.factors import factor_effects
 from recommender.explanation.profile_signs import membership_moves
-from recommender.learning.encoding import ContextEncoder
-from recommender.learning.ensemble import RewardEnsemble
-from recommender.learning.linear_design import LinearDesign, LinearTerm
-from recommender.learning.members import OtherMember, RegressionMember, members_of
+from recommender.learning import (
+    ContextEncoder,
+    LinearDesign,
+    LinearTerm,
+    OtherMember,
+    RegressionMember,
+    RewardEnsemble,
+    members_of,
+)
 
 __all__ = ["NOT_ATTRIBUTED", "NO_CONTACT_FEATURE", "PartAttribution", "attribute", "feature_names", "one_thread"]
 

@@ -15,9 +15,7 @@ from recommender.explanation.concepts import ConceptGroups
 from recommender.explanation.explanation import Explanation
 from recommender.explanation.served import ServedModel
 from recommender.explanation.wording import Wording
-from recommender.policy import check_eligible
-from recommender.ranking import rank_actions
-from recommender.strategy import ContactStrategy
+from recommender.strategy import ContactStrategy, check_eligible, rank_actions
 
 __all__ = ["explain"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.learning.latent_profiles import LatentProfiles
-from recommender.scoring.memberships import codes_of
+from recommender.allactions import codes_of
+from recommender.learning import LatentProfiles
 
 __all__ = ["membership_moves"]
 

@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.errors import InvalidInput
-from recommender.learning.ensemble import RewardEnsemble
-from recommender.policy import check_eligible
-from recommender.strategy import ContactStrategy
+from recommender.learning import RewardEnsemble
+from recommender.strategy import ContactStrategy, check_eligible
 
 __all__ = ["ServedModel"]
 
@@ -62,7 +61,7 @@ class ServedModel:
 
     def log_context(self, log: Any) -> pd.DataFrame:
         """Context columns of logged decisions, each as it was known then."""
-        from recommender.features.account_history import AccountHistory
+        from recommender.features import AccountHistory
 
         known = self.strategy.history_
         if known is not None and log.has_account_history:

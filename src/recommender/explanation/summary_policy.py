@@ -13,9 +13,8 @@ from sklearn.tree import DecisionTreeClassifier
 from recommender.errors import IncompatibleLog, InvalidInput
 from recommender.explanation.concepts import ConceptGroups
 from recommender.explanation.served import ServedModel
-from recommender.history.feedback import LoggedFeedback
-from recommender.policy import check_eligible
-from recommender.strategy import ContactStrategy
+from recommender.history import LoggedFeedback
+from recommender.strategy import ContactStrategy, check_eligible
 
 __all__ = ["SummaryPolicy", "distil"]
 

@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.decisions import Decided
+from recommender.deciding import Decided
 from recommender.explanation.trace_parts import DecisionTrace, Replay, TracedAction, TracedRule, TraceStep
-from recommender.guardrails import Eligibility
+from recommender.rules import Eligibility
 
 __all__ = ["DecisionTrace", "TraceStep", "TracedAction", "TracedRule", "trace_decision", "trace_record"]
 
@@ -23,7 +23,7 @@ _LIFTED_BY_TIME = ("contact_limit", "hours")
 
 
 class Recorded(Protocol):
-    """A row of the decision log, as :class:`recommender.store.decisions.DecisionRecord` has it."""
+    """A row of the decision log, as :class:`recommender.store.decision_log.decisions.DecisionRecord` has it."""
 
     @property
     def decision_id(self) -> str: ...

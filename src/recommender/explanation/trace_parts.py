@@ -31,7 +31,7 @@ class TracedRule:
     Attributes
     ----------
     rule, kind, pack, pack_version, citation : str
-        See :class:`recommender.guardrails.rule_details.RuleDetail`.
+        See :class:`recommender.rules.rule_details.RuleDetail`.
     limit : mapping
         What the rule allows.
     value : mapping

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.explanation.concepts import ConceptGroups
 from recommender.explanation.served import ServedModel
-from recommender.policy import check_eligible
-from recommender.seed_rules import STAGES, stage_of
-from recommender.strategy import ContactStrategy
+from recommender.strategy import STAGES, ContactStrategy, check_eligible, stage_of
 
 __all__ = ["OutOfRange", "WhatIf", "changeable_columns", "what_if"]
 

@@ -20,7 +20,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features._replay import N_TOTALS, replay
 from recommender.features.incremental import HistoryLayout, HistoryState
-from recommender.time_line import TimeKind, order_of, time_kind
+from recommender.features.time_line import TimeKind, order_of, time_kind
 
 __all__ = ["AccountHistory", "HistoryColumn"]
 

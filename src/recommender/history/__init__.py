@@ -1,13 +1,63 @@
 """What happened: contacts, outcomes and payments become rewards and a checked log."""
 
-from recommender.history.build import BuildReport, Built, build_feedback, context_as_of
-from recommender.history.feedback import LoggedFeedback, ProtectedAttributeWarning
+from recommender.history.build import (
+    BuildReport,
+    Built,
+    as_instant,
+    build_feedback,
+    context_as_of,
+)
+from recommender.history.cells import (
+    read_instants,
+)
+from recommender.history.columns import (
+    protected_names,
+)
+from recommender.history.context import (
+    accounts_context,
+    log_context,
+)
+from recommender.history.eligible_sets import (
+    EligibleSets,
+)
+from recommender.history.feedback import (
+    LoggedFeedback,
+    ProtectedAttributeWarning,
+)
+from recommender.history.leakage import (
+    leakage_suspects,
+)
+from recommender.history.linking import (
+    RawTable,
+)
+from recommender.history.prepared_log import (
+    ContextOf,
+    PreparedLog,
+    context_of_rows,
+    prepare_log,
+)
+from recommender.history.rewards import (
+    Attribution,
+)
 
 __all__ = [
+    "Attribution",
     "BuildReport",
     "Built",
+    "ContextOf",
+    "EligibleSets",
     "LoggedFeedback",
+    "PreparedLog",
     "ProtectedAttributeWarning",
+    "RawTable",
+    "accounts_context",
+    "as_instant",
     "build_feedback",
     "context_as_of",
+    "context_of_rows",
+    "leakage_suspects",
+    "log_context",
+    "prepare_log",
+    "protected_names",
+    "read_instants",
 ]

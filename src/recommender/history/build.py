@@ -10,7 +10,7 @@ import pandas as pd
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.features.point_in_time import Knowledge
+from recommender.features import Knowledge
 from recommender.history.build_report import BuildReport
 from recommender.history.feedback import LoggedFeedback
 from recommender.history.linking import check_tables

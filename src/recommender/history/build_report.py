@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.features.families import family_of
-from recommender.features.point_in_time import Knowledge
+from recommender.features import Knowledge, family_of
 from recommender.history.linking import RawTables
 from recommender.history.rewards import Rewards
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from recommender.errors import InvalidInput
-from recommender.features.account_history import AccountHistory
+from recommender.features import AccountHistory
 from recommender.history.feedback import LoggedFeedback
 
 __all__ = ["accounts_context", "log_context"]

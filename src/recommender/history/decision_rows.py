@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.features.event_log import local_hours
-from recommender.features.point_in_time import Knowledge
+from recommender.features import Knowledge, local_hours
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.linking import RawTables
 

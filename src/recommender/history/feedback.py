@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.features import order_of
 from recommender.history.columns import (
     check_names,
     checked_sets,
@@ -25,7 +26,6 @@ from recommender.history.columns import (
     reward_column,
 )
 from recommender.history.eligible_sets import EligibleSets
-from recommender.time_line import order_of
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.features.point_in_time import Knowledge
+from recommender.features import Knowledge
 from recommender.history.build_report import BuildReport, most_frequent_reasons, report_of
 from recommender.history.columns import context_columns, propensity_column, protected_names, reward_column
 from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts, link_lost_contacts

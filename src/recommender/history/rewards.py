@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
-from recommender.features._windows import last_at_or_before, order_by_account, sums_ahead
+from recommender.features import last_at_or_before, order_by_account, sums_ahead
 from recommender.history.lost_rows import LostRows
 from recommender.local_time import DAY_US, as_utc_us
 from recommender.tables import REACHED_BY

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.learning.bilinear import BilinearModel
-from recommender.learning.ensemble import RewardEnsemble
-from recommender.learning.facets import FacetMean
-from recommender.scoring.blend import (
+from recommender.allactions import (
     ClassTable,
     TermTable,
     add_disagreement,
@@ -23,9 +20,12 @@ from recommender.scoring.blend import (
     design_columns,
     fuse_designs,
     products_of_ranked,
+    row_products,
     row_sums,
 )
-from recommender.scoring.row_products import row_products
+from recommender.learning.bilinear import BilinearModel
+from recommender.learning.ensemble import RewardEnsemble
+from recommender.learning.facets import FacetMean
 
 if TYPE_CHECKING:
     from recommender.learning.reward import RewardModel

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
+from recommender.allactions import row_products
 from recommender.learning.bilinear import BilinearModel, Family
 from recommender.learning.count_pairs import CountPair
 from recommender.learning.drift import DriftSteps, recent_steps
@@ -40,7 +41,6 @@ from recommender.learning.stacking import (
 )
 from recommender.learning.trees import ActionTrees, TreeSettings
 from recommender.learning.whole_log import WholeRows
-from recommender.scoring.row_products import row_products
 
 __all__ = ["EnsembleReport", "RewardEnsemble"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from recommender.scoring.row_products import row_products
+from recommender.allactions import row_products
 
 __all__ = ["EvidenceTable"]
 

@@ -23,9 +23,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
+from recommender.allactions import row_products
 from recommender.learning.bilinear import ActionBlock, BilinearModel, Family, action_blocks
 from recommender.learning.linear_design import LinearDesign
-from recommender.scoring.row_products import row_products
 
 __all__ = ["FacetMean", "FacetModel"]
 

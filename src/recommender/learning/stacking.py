@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from recommender.scoring.row_products import row_products
+from recommender.allactions import row_products
 
 __all__ = [
     "Calibration",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender.features.account_history import AccountHistory
-from recommender.history.context import log_context
-from recommender.history.feedback import LoggedFeedback
+from recommender.features import AccountHistory
+from recommender.history import LoggedFeedback, log_context
 from recommender.learning.training_set import TrainingSet
 
 __all__ = ["mature_sample", "training_set_of"]

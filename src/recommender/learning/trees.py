@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.scoring import ActionScorer
-from recommender.scoring.boxes import ActionGrid
-from recommender.scoring.tree_shapley import TreeShapley
+from recommender.allactions import ActionGrid, ActionScorer, TreeShapley
 
 __all__ = ["ActionTrees", "TreeSettings", "factor_levels"]
 
@@ -189,7 +187,7 @@ class ActionTrees:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """TreeSHAP values of given actions, of the mean over all actions, and the score that both start from.
 
-        See :meth:`recommender.scoring.tree_shapley.TreeShapley.values`; features are the columns of X, then the
+        See :meth:`recommender.allactions.tree_shapley.TreeShapley.values`; features are the columns of X, then the
         factors.
         """
         if self._shapley is None:

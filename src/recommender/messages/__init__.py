@@ -7,11 +7,22 @@ from recommender.messages.catalogue import (
     Message,
     Template,
     default_catalogue,
+    sample_text,
     stage_of,
 )
-from recommender.messages.lint import Finding, lint_catalogue, lint_text
-from recommender.messages.sms import SmsLength, sms_length
-from recommender.messages.tone import ToneClassifier, infer_tones
+from recommender.messages.lint import (
+    Finding,
+    lint_catalogue,
+    lint_text,
+)
+from recommender.messages.sms import (
+    SmsLength,
+    sms_length,
+)
+from recommender.messages.tone import (
+    ToneClassifier,
+    infer_tones,
+)
 
 __all__ = [
     "STAGES",
@@ -26,6 +37,7 @@ __all__ = [
     "infer_tones",
     "lint_catalogue",
     "lint_text",
+    "sample_text",
     "sms_length",
     "stage_of",
 ]

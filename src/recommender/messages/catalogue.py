@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recommender.errors import InvalidInput
-from recommender.guardrails.vocabulary import CHANNELS, TONES, Channel, Purpose, Tone
 from recommender.messages.sms import sms_length
+from recommender.rules import CHANNELS, TONES, Channel, Purpose, Tone
 
 __all__ = ["STAGES", "VARIABLES", "Catalogue", "CatalogueError", "Template", "default_catalogue", "stage_of"]
 

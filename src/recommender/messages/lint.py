@@ -9,8 +9,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from recommender.guardrails.loading import load_pack, pack_ids
 from recommender.messages.catalogue import Catalogue, Template, sample_text, too_long
+from recommender.rules import load_pack, pack_ids
 
 __all__ = ["Finding", "content_rules", "lint_catalogue", "lint_text"]
 

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_union
 
 from recommender.errors import InvalidInput
-from recommender.guardrails.vocabulary import TONES
 from recommender.messages.catalogue import Catalogue, default_catalogue
+from recommender.rules import TONES
 
 __all__ = ["ToneClassifier", "infer_tones"]
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
-from recommender.history.build import BuildReport
-from recommender.history.feedback import LoggedFeedback
+from recommender.history import BuildReport, LoggedFeedback
 from recommender.monitoring import log_checks, overlap_checks
 from recommender.monitoring.findings import Diagnosis, Finding, Grade
 from recommender.monitoring.time_checks import check_clocks

@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import shorten
-from recommender.history.columns import protected_names
-from recommender.history.feedback import LoggedFeedback
-from recommender.history.leakage import leakage_suspects
+from recommender.history import LoggedFeedback, leakage_suspects, protected_names
 from recommender.monitoring.findings import Finding
 
 __all__ = ["check_clusters", "check_context", "check_delay", "check_duplicates", "check_leaks", "check_rewards"]

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from recommender.history.feedback import LoggedFeedback
+from recommender.history import LoggedFeedback
 from recommender.monitoring.findings import Finding
 
 __all__ = ["check_determinism", "check_propensities", "share_determined"]

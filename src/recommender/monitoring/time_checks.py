@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.history.feedback import LoggedFeedback
+from recommender.history import LoggedFeedback
 from recommender.local_time import DAY_US, is_timezone, local_time
 from recommender.monitoring.findings import Finding
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.history.cells import read_instants
+from recommender.history import read_instants
 from recommender.local_time import is_timezone
 from recommender.monitoring.findings import Finding
 

@@ -1,0 +1,1 @@
+"""The scoring service: requests in, recorded decisions out."""

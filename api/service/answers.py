@@ -1,0 +1,191 @@
+"""From rankings, fresh or logged, to what is answered; both go the same way, so that a repetition reads the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from api.service.schemas import RankedAction, Scalar
+from recommender.actions import ActionSpace
+from recommender.deciding import Decided, LiveDecided
+from recommender.store.decision_log import DecisionRecord
+
+__all__ = ["Ranking", "factors_of", "live_rankings", "logged_recommendation", "ranked_actions", "rankings"]
+__all__ += ["recommendation"]
+
+Ranking = Sequence[Mapping[str, Any]]
+
+_MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
+_NUMBERS = ("expected_reward", "lo", "hi")
+
+
+def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
+    """Ranked actions of each account in plain values; the first also says what holds for the account."""
+    ranked, actions = decided.ranked, decided.actions
+    columns = {name: ranked[name].tolist() for name in ("row", "rank", "propensity", "evidence", "support", *_NUMBERS)}
+    columns["action"] = actions.index_of(ranked[list(actions.factors)]).tolist()
+    columns["template_id"] = [name if isinstance(name, str) else None for name in ranked["template_id"]]
+    columns["contact_at"] = [None if when is pd.NaT else when.to_pydatetime() for when in ranked["contact_at"]]
+    answer: list[list[dict[str, Any]]] = [[] for _ in range(len(decided.action))]
+    for values in zip(*columns.values(), strict=True):
+        entry = dict(zip(columns, values, strict=True))
+        for name in _NUMBERS:
+            entry[name] = _number(entry[name])
+        answer[entry.pop("row")].append(entry)
+    searched = 0
+    for row, (entries, alone) in enumerate(zip(answer, decided.eligibility.mask.sum(axis=1) <= 1, strict=True)):
+        searched += int(alone)
+        entries[0]["needs_human"] = bool(decided.eligibility.needs_human[row])
+        entries[0]["next_allowed_at"] = _next_allowed(decided, row) if alone and searched <= _MOST_SEARCHED else None
+    return answer
+
+
+def live_rankings(decided: LiveDecided) -> list[list[dict[str, Any]]]:
+    """The same of decisions that were made without frames."""
+    numbers = (decided.propensity, decided.evidence, decided.supported())
+    money = (decided.expected_reward, decided.lo, decided.hi)
+    tables = [table.tolist() for table in (decided.ranked, *numbers, *money)]
+    answer = []
+    searched = 0
+    eligible = decided.eligibility
+    for row, (few, *values) in enumerate(zip(eligible.mask.sum(axis=1) <= 1, *tables, strict=True)):
+        entries: list[dict[str, Any]] = []
+        for place, (action, propensity, evidence, support, reward, lo, hi) in enumerate(zip(*values, strict=True)):
+            if action < 0:
+                break
+            entries.append(
+                {
+                    "rank": place + 1,
+                    "propensity": propensity,
+                    "evidence": evidence,
+                    "support": support,
+                    "expected_reward": _number(reward),
+                    "lo": _number(lo),
+                    "hi": _number(hi),
+                    "action": action,
+                    "template_id": decided.template_ids[row][place],
+                    "contact_at": decided.contact_at(row, action),
+                }
+            )
+        searched += int(few)
+        entries[0]["needs_human"] = eligible.needs_human[row]
+        look = few and searched <= _MOST_SEARCHED
+        entries[0]["next_allowed_at"] = eligible.next_allowed_at(row) if look else None
+        answer.append(entries)
+    return answer
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def recommendation(
+    ranking: Ranking,
+    *,
+    actions: ActionSpace,
+    account_id: str,
+    decision_id: str,
+    policy: Literal["model", "seed_rules"],
+    deterministic: bool,
+    eligible_actions: int,
+) -> dict[str, Any]:
+    """What to do with one account: the fields of :class:`api.service.schemas.Recommendation`."""
+    return {
+        "account_id": account_id,
+        "decision_id": decision_id,
+        "policy": policy,
+        "deterministic": deterministic,
+        "actions": _actions(ranking, actions),
+        "eligible_actions": eligible_actions,
+        "needs_human": ranking[0]["needs_human"],
+        "next_allowed_at": _instant(ranking[0]["next_allowed_at"]),
+    }
+
+
+def logged_recommendation(record: DecisionRecord) -> dict[str, Any]:
+    """The answer that was given when the decision was made."""
+    return recommendation(
+        record.ranking,
+        actions=record.provenance.actions,
+        account_id=record.account_id,
+        decision_id=record.decision_id,
+        policy="seed_rules" if record.fallback else "model",
+        deterministic=record.deterministic,
+        eligible_actions=int(record.eligible.sum()),
+    )
+
+
+def ranked_actions(ranking: Ranking, actions: ActionSpace) -> list[RankedAction]:
+    """Ranked actions by their factors."""
+    return [RankedAction(**entry) for entry in _actions(ranking, actions)]
+
+
+def _actions(ranking: Ranking, actions: ActionSpace) -> list[dict[str, Any]]:
+    """Fields of each :class:`api.service.schemas.RankedAction`, in their order."""
+    levels = _levels_of(actions)
+    idle = len(levels) - 1 if actions.no_contact else None
+    return [
+        {
+            "rank": entry["rank"],
+            "no_contact": entry["action"] == idle,
+            "factors": levels[entry["action"]],
+            "contact_at": _instant(entry["contact_at"]),
+            "template_id": entry["template_id"],
+            "expected_reward": entry["expected_reward"],
+            "lo": entry["lo"],
+            "hi": entry["hi"],
+            "propensity": entry["propensity"],
+            "evidence": entry["evidence"],
+            "support": entry["support"],
+        }
+        for entry in ranking
+    ]
+
+
+def _instant(value: datetime | str | None) -> datetime | None:
+    """An instant of a ranking, which the log keeps as text."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def factors_of(actions: ActionSpace, action: int) -> dict[str, Scalar]:
+    """Factor levels of an action; null where the account is left alone."""
+    return _levels_of(actions)[action]
+
+
+_LEVELS: dict[int, tuple[ActionSpace, list[dict[str, Scalar]]]] = {}
+
+
+def _levels_of(actions: ActionSpace) -> list[dict[str, Scalar]]:
+    """By identity: hashing a space takes longer than answering."""
+    held = _LEVELS.get(id(actions))
+    if held is None or held[0] is not actions:
+        if len(_LEVELS) > 64:
+            _LEVELS.clear()
+        held = _LEVELS[id(actions)] = (actions, _equal_levels(actions))
+    return held[1]
+
+
+@lru_cache(maxsize=16)
+def _equal_levels(actions: ActionSpace) -> list[dict[str, Scalar]]:
+    factors = [
+        (name, [level.item() if isinstance(level, np.generic) else level for level in levels])
+        for name, levels in actions.factors.items()
+    ]
+    return [
+        {name: None if code < 0 else levels[code] for (name, levels), code in zip(factors, codes, strict=True)}
+        for codes in actions.codes.tolist()
+    ]
+
+
+def _next_allowed(decided: Decided, row: int) -> datetime | None:
+    """Earliest instant at which any channel becomes legal for an account that is left alone now."""
+    codes = decided.actions.codes[:, decided.actions.factor_names.index("channel")]
+    first_of_channel = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes[codes >= 0])]
+    found = [decided.eligibility.next_allowed_at(row, action) for action in first_of_channel]
+    return min((instant for instant in found if instant is not None), default=None)

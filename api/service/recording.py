@@ -1,0 +1,275 @@
+"""A decision is written down when it is made: records of what was decided, and the log that keeps them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+import structlog
+
+from api.service.deciding import Part
+from api.service.metrics import Metrics
+from api.service.problems import ServiceUnavailable
+from api.service.serving import Served
+from recommender import __version__
+from recommender.errors import RecommenderError
+from recommender.history import protected_names
+from recommender.rules import rule_books
+from recommender.store.decision_log import (
+    DecisionConflict,
+    DecisionLog,
+    DecisionRecord,
+    LoggedDecision,
+    OutcomeReceipt,
+    OutcomeRecord,
+    Provenance,
+    ShadowChoice,
+)
+
+__all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
+
+_log = structlog.get_logger(__name__)
+_LOCKS = 64
+_EXACT = 2**53
+_SITUATION = ("days_past_due", "stage", "balance_minor", "country")
+
+
+def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice | None]) -> list[DecisionRecord]:
+    """One record an account; the propensity is that of what is dispatched: 1 where no chance took part."""
+    contexts = _contexts(part, served)
+    provenances: dict[tuple[str, ...], Provenance] = {}
+    records = []
+    for at, row in enumerate(part.rows):
+        key = tuple(row["packs"])
+        if key not in provenances:
+            provenances[key] = _provenance(part, served, key)
+        first = part.ranked[at][0]
+        records.append(
+            DecisionRecord(
+                decision_id=part.decision_ids[at],
+                account_id=row["account_id"],
+                debtor_id=row["debtor_id"],
+                decided_at=part.asked.as_of,
+                action=int(part.action[at]),
+                propensity=1.0 if part.deterministic else min(1.0, float(first["propensity"])),
+                eligible=part.mask[at],
+                context=contexts[at],
+                provenance=provenances[key],
+                ranking=part.ranked[at],
+                request_key=part.asked.request_key,
+                request_position=0 if part.asked.request_key is None else part.positions[at],
+                contact_at=first["contact_at"],
+                fallback=part.policy == "seed_rules",
+                deterministic=part.deterministic,
+                seed=part.asked.seed,
+                shadow=shadows[at],
+            )
+        )
+    return records
+
+
+def _provenance(part: Part, served: Served, packs: tuple[str, ...]) -> Provenance:
+    """Versions behind the decision of an account under these packs (and those that they bring along)."""
+    own = {pack.id for book in rule_books(packs) for pack in book.packs}
+    return Provenance(
+        policy_version=part.policy_version,
+        actions=part.actions,
+        model_digest=served.digest,
+        rule_packs={pack["id"]: pack["digest"] for pack in part.law.packs if pack["id"] in own},
+        holidays_version=part.law.holidays,
+        tzdata_version=part.law.tzdata,
+        code_version=__version__,
+    )
+
+
+def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
+    """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
+    if served.is_model:
+        names = [str(name) for name in served.strategy.feature_names_in_]  # type: ignore[union-attr]
+        return [{name: _scalar(row.get(name)) for name in names} for row in part.rows]
+    brought = dict.fromkeys(name for names in part.features for name in sorted(names))
+    protected = set(protected_names(list(brought)))
+    kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]
+    return [
+        {name: _scalar(row.get(name)) for name in kept if name in row and (name in _SITUATION or name in features)}
+        for row, features in zip(part.rows, part.features, strict=True)
+    ]
+
+
+def _scalar(value: Any) -> Any:
+    """What a context may hold; lists as text and dates as ISO, as they are written in tables.
+
+    A whole number is one whether it came as 5 or as 5.0: what stands beside it in a request must not tell.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if isinstance(value, list | tuple):
+        return ";".join(map(str, value))
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+class Differs(Exception):
+    """Decisions that were made before, from other facts or with other contacts planned; nothing was written."""
+
+    def __init__(self, logged: dict[str, DecisionRecord]) -> None:
+        super().__init__(f"{len(logged)} decisions differ from those in the log")
+        self.logged = logged
+
+
+class Recorder:
+    """The decision log as the routes use it; without one, decisions are answered and not kept.
+
+    Parameters
+    ----------
+    url : str or None
+    metrics : Metrics
+
+    Raises
+    ------
+    RecommenderError
+        When the log cannot be opened or brought up to date.
+    """
+
+    def __init__(self, url: str | None, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._log: DecisionLog | None = None
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        if url is not None:
+            with self._reached("opened"):
+                self._log = DecisionLog.create(url)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether decisions are written down."""
+        return self._log is not None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._log is not None:
+            self._log.close()
+
+    def check(self) -> str | None:
+        """Why decisions cannot be written down right now, or None."""
+        try:
+            if self._log is not None:
+                self.get("")
+        except RecommenderError as error:
+            return str(error)
+        return None
+
+    def one_at_a_time(self, request_key: str | None) -> AbstractContextManager[Any]:
+        """Hold back a repetition of a request that is still being answered."""
+        return nullcontext() if request_key is None or not self.keeps else self._locks[hash(request_key) % _LOCKS]
+
+    def decided_before(self, request_key: str | None) -> list[DecisionRecord]:
+        """Decisions of an earlier request with this key."""
+        if request_key is None or self._log is None:
+            return []
+        with self._reached("read"):
+            return self._log.by_request_key(request_key)
+
+    def write(self, records: Sequence[DecisionRecord]) -> tuple[dict[str, DecisionRecord], int]:
+        """Write decisions down.
+
+        Returns
+        -------
+        by_id : dict of str to DecisionRecord
+            As the log holds them: a decision that was made before is the one of then.
+        repeated : int
+            How many had been made before.
+
+        Raises
+        ------
+        DecisionConflict
+            When a request holds two decisions of one id.
+        Differs
+            When decisions were logged before that are not the same; the caller decides whether the facts are.
+        ServiceUnavailable
+            When the log cannot be written: then nothing was decided.
+        """
+        batch: dict[str, DecisionRecord] = {}
+        for record in records:
+            held = batch.setdefault(record.decision_id, record)
+            if held is not record and not same_decision(held, record):
+                raise DecisionConflict("decision", [record.decision_id])
+        log = self._needed()
+        with self._reached("written"):
+            try:
+                return batch, log.record(batch.values()).repeated
+            except DecisionConflict as conflict:
+                known = {key: log.get(key) for key in conflict.keys}
+                if not all(known.values()):
+                    raise
+                other = {
+                    key: logged.decision
+                    for key, logged in known.items()
+                    if logged is not None and not same_decision(logged.decision, batch[key])
+                }
+                if other:
+                    raise Differs(other) from conflict
+                batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
+                rest = log.record(record for key, record in batch.items() if key not in known)
+                return batch, rest.repeated + len(known)
+
+    def write_outcomes(self, records: Sequence[OutcomeRecord]) -> OutcomeReceipt:
+        """Write outcomes down; those of unknown decisions are kept and reported."""
+        log = self._needed()
+        with self._reached("written"):
+            receipt = log.record_outcomes(records)
+        self._metrics.outcomes(receipt.stored)
+        return receipt
+
+    def get(self, decision_id: str) -> LoggedDecision | None:
+        """A decision with its outcomes."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.get(decision_id)
+
+    def _needed(self) -> DecisionLog:
+        if self._log is None:
+            raise ServiceUnavailable(
+                "This service keeps no decision log. Set RECOMMENDER_DECISION_LOG_URL, e.g. to "
+                "sqlite:///models/decisions.db."
+            )
+        return self._log
+
+    @contextmanager
+    def _reached(self, what: str) -> Iterator[None]:
+        """Turn whatever the database says into one sentence without its text, which may hold values or secrets."""
+        try:
+            yield
+        except (RecommenderError, Differs):
+            raise
+        except Exception as error:
+            self._metrics.log_failure()
+            _log.error("decision log failed", doing=what, error=type(error).__name__)
+            raise ServiceUnavailable(
+                f"The decision log cannot be {what} ({type(error).__name__}). A decision that is not written down is "
+                "not made: nothing was decided. Retry."
+            ) from error
+
+
+def same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
+    """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
+
+    A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
+    """
+    if held.action != again.action:
+        return False
+    rounded = math.isclose(held.propensity, again.propensity, rel_tol=1e-9)
+    as_held = replace(
+        again,
+        propensity=held.propensity if rounded else again.propensity,
+        request_key=held.request_key,
+        request_position=held.request_position,
+        ranking=held.ranking,
+        shadow=held.shadow,
+    )
+    return as_held == held

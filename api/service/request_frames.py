@@ -1,0 +1,85 @@
+"""The accounts and contacts of a request as plain rows, and as the frames that the general path takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from api.service.schemas import Account
+from recommender.errors import InvalidInput
+from recommender.rules import packs_of_place
+from recommender.store.decision_log import refuse_contact_data
+
+__all__ = ["account_rows", "contact_rows", "contacts_frame", "packs_of"]
+
+_FACTS = (
+    "account_id",
+    "debtor_id",
+    "country",
+    "subdivision",
+    "timezone",
+    "phone_timezones",
+    "due_date",
+    "balance_minor",
+    "consented_channels",
+    "flags",
+    "party",
+)
+_REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
+_CONTACT_COLUMNS = (
+    "account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "hour", "tone", "reward", "debtor_id",
+)  # fmt: skip
+
+
+def account_rows(accounts: Sequence[Account], packs: tuple[str, ...], positions: Sequence[int]) -> list[dict[str, Any]]:
+    """One row an account: facts and features side by side; a feature may not overwrite a fact."""
+    rows = []
+    for position, account in zip(positions, accounts, strict=True):
+        refuse_contact_data(account.features, argument=f"accounts[{position}].features")
+        held = account.__dict__
+        row = {name: held[name] for name in _FACTS}
+        if clash := sorted(_REPEATABLE & account.features.keys()):
+            raise InvalidInput(
+                f"accounts[{position}].features repeats the fact {clash[0]!r}.",
+                column=clash[0],
+                rows=[position],
+                mend="Give it once, beside features.",
+            )
+        for name, value in account.features.items():
+            if name not in row or row[name] is None:
+                row[name] = value
+        row["packs"] = packs_of(account, packs)
+        row["contacts_known"] = account.contacts is not None
+        rows.append(row)
+    return rows
+
+
+def packs_of(account: Account, default: tuple[str, ...]) -> list[str]:
+    """Packs that the account names, else those of its country, else the service's own.
+
+    A country without a pack leaves the account under no known law, which denies.
+    """
+    return account.packs or list(_packs_of_place(account.country, account.subdivision, default))
+
+
+@lru_cache(maxsize=4_096)
+def _packs_of_place(country: str | None, subdivision: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(packs_of_place(country, subdivision, default))
+
+
+def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:
+    """All contacts of some accounts, each under the debtor of its account where that is among them."""
+    debtor_of = {account.account_id: account.debtor_id for account in reversed(accounts)}
+    return [
+        {**contact.__dict__, "debtor_id": debtor_of.get(contact.account_id)}
+        for account in accounts
+        for contact in account.contacts or ()
+    ]
+
+
+def contacts_frame(contacts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Contacts as a frame."""
+    return pd.DataFrame(list(contacts), columns=list(_CONTACT_COLUMNS))

@@ -1,0 +1,68 @@
+"""``GET /v1/decisions/{decision_id}`` and ``POST /v1/outcomes``: what was decided, and what came of it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException
+
+from api.service.answers import factors_of, ranked_actions
+from api.service.deps import KeyDep, RecorderDep, SettingsDep
+from api.service.schemas import (
+    DecisionAnswer,
+    LoggedOutcome,
+    OutcomeAnswer,
+    OutcomeRequest,
+    ProvenanceAnswer,
+    ShadowAnswer,
+)
+from recommender.store.decision_log import LoggedDecision, OutcomeRecord
+
+router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
+
+
+@router.post("/outcomes")
+def tell_outcomes(request: OutcomeRequest, recorder: RecorderDep, settings: SettingsDep) -> OutcomeAnswer:
+    """Write down what happened after decisions; repeating it changes nothing."""
+    if len(request.outcomes) > settings.max_accounts:
+        raise HTTPException(413, f"At most {settings.max_accounts:,} outcomes in one request; send several.")
+    receipt = recorder.write_outcomes([OutcomeRecord(**outcome.model_dump()) for outcome in request.outcomes])
+    return OutcomeAnswer(stored=receipt.stored, repeated=receipt.repeated, orphans=list(receipt.orphans))
+
+
+@router.get("/decisions/{decision_id}")
+def get_decision(decision_id: str, recorder: RecorderDep) -> DecisionAnswer:
+    """Give a decision as it was written down, with its outcomes so far."""
+    held = recorder.get(decision_id)
+    if held is None:
+        raise HTTPException(404, "The decision log holds no decision of this id.")
+    return _answer(held)
+
+
+def _answer(held: LoggedDecision) -> DecisionAnswer:
+    record, provenance = held.decision, held.decision.provenance
+    actions, shadow = provenance.actions, held.decision.shadow
+    same = (
+        "decision_id", "account_id", "debtor_id", "request_key", "decided_at", "contact_at", "action", "propensity",
+        "fallback", "deterministic", "seed",
+    )  # fmt: skip
+    versions = ("policy_version", "model_digest", "holidays_version", "tzdata_version", "code_version")
+    told = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency")
+    return DecisionAnswer(
+        **{name: getattr(record, name) for name in same},
+        no_contact=record.action == actions.no_contact_index,
+        factors=factors_of(actions, record.action),
+        eligible=record.eligible.nonzero()[0].tolist(),
+        n_actions=len(actions),
+        ranking=ranked_actions(record.ranking, actions),
+        context=dict(record.context),
+        shadow=None
+        if shadow is None
+        else ShadowAnswer(
+            factors=factors_of(actions, shadow.action),
+            expected_reward=shadow.expected_reward,
+            policy_version=shadow.policy_version,
+        ),
+        provenance=ProvenanceAnswer(
+            rule_packs=dict(provenance.rule_packs), **{name: getattr(provenance, name) for name in versions}
+        ),
+        outcomes=[LoggedOutcome(**{name: getattr(one, name) for name in told}) for one in held.outcomes],
+    )

@@ -1,0 +1,59 @@
+"""Is the process alive, and what would it answer with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.service.deps import RecorderDep, ServedDep, ServingDep, SettingsDep, ShadowDep
+from recommender.errors import RecommenderError
+from recommender.rules import pack_warnings, rule_books
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+def healthz() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def readyz(
+    response: Response,
+    served: ServedDep,
+    serving: ServingDep,
+    shadow: ShadowDep,
+    recorder: RecorderDep,
+    settings: SettingsDep,
+) -> dict[str, Any]:
+    """Say what answers (a model, or the seed rules and why), and what is not as it should be.
+
+    503 when decisions cannot be written down: then none can be made. A registry that does not answer is a warning:
+    the model in use goes on.
+    """
+    registry, challenger = serving.registry(), serving.challenger()
+    trouble = recorder.check()
+    warnings = [served.note, None if registry is None else registry["trouble"], *_pack_warnings(settings.packs)]
+    if trouble is not None:
+        response.status_code = 503
+    return {
+        "status": "ready" if trouble is None else "not ready",
+        "policy": "model" if served.is_model else "seed_rules",
+        "policy_version": served.strategy.version_,
+        "source": served.source,
+        "decision_log": "none" if not recorder.keeps else "ready" if trouble is None else trouble,
+        "registry": registry,
+        "shadow": None if challenger is None else shadow.to_dict(challenger),
+        "warnings": list(dict.fromkeys(warning for warning in warnings if warning)),
+    }
+
+
+def _pack_warnings(packs: tuple[str, ...]) -> list[str]:
+    try:
+        books = rule_books(packs)
+    except RecommenderError as error:
+        return [str(error)]
+    return pack_warnings({pack.id: pack for book in books for pack in book.packs}.values(), datetime.now(UTC).date())

@@ -1,0 +1,69 @@
+"""``POST /v1/recommendations``: ranked, legal next-best actions for one or many accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
+
+from api.service.answering import Counsel
+from api.service.deps import KEY_HEADER, KeyDep, require_key
+from api.service.schemas import RecommendationAnswer, RecommendationRequest
+from recommender.deciding import NotCovered
+
+_FEW = 8  # accounts that are decided faster than a thread is found
+
+
+class DirectRoute(APIRoute):
+    """A route whose good requests go straight from bytes to bytes.
+
+    What is wrong with a request is told by the general handler, so errors read as everywhere; its dependencies and
+    models are also what the OpenAPI description is made from.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Build the handler."""
+        general = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            told = request.headers.get("content-type", "")
+            if not told.startswith("application/json"):
+                return await general(request)
+            require_key(request, request.headers.get(KEY_HEADER))
+            try:
+                asked = RecommendationRequest.model_validate_json(await request.body())
+            except ValidationError:
+                return await general(request)
+            counsel = Counsel.of(request)
+            if len(asked.accounts) <= _FEW and counsel.waits_for_nothing:
+                try:
+                    return _response(counsel.answer(asked, tables=False))
+                except NotCovered:  # a table takes long: not on the thread that serves everybody
+                    pass
+            return _response(await run_in_threadpool(counsel.answer, asked))
+
+        return handle
+
+
+def _response(answer: dict[str, Any]) -> Response:
+    return Response(to_json(answer), media_type="application/json")
+
+
+router = APIRouter(prefix="/v1", tags=["recommendations"], dependencies=[KeyDep], route_class=DirectRoute)
+
+
+@router.post("/recommendations", response_model=RecommendationAnswer)
+def recommend(asked: RecommendationRequest, request: Request) -> Response:
+    """Rank the next-best actions of each account and write the decisions down.
+
+    Rank 1 is the action to dispatch; its ``propensity`` is the probability with which it was drawn. Without a model
+    the seed rules answer and say so. Unknown consent, flags, party or history deny: then the answer is NO_CONTACT.
+    Repeated (the same account, ``as_of`` and seed, or the same ``request_key``), it is answered from the log.
+    Accounts of one debtor are decided one after the other: what is planned for one counts for the next.
+    """
+    return _response(Counsel.of(request).answer(asked))

@@ -1,0 +1,143 @@
+"""Which strategy is being served: loaded at the start, swapped whole when a new champion is promoted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from api.service.following import RegistryFollower
+from recommender.artefact import MANIFEST, digest_of
+from recommender.deciding import LiveDecider, NotCovered, default_actions
+from recommender.errors import RecommenderError
+from recommender.settings import Settings
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["Served", "Serving"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A strategy in use and what there is to say about it."""
+
+    strategy: ContactStrategy | SeedStrategy
+    source: str
+    note: str | None = None
+    digest: str | None = None
+    live: LiveDecider | None = None
+    why_not_live: str = "strategy"
+
+    @property
+    def is_model(self) -> bool:
+        """Whether something was learnt, or the seed rules answer."""
+        return isinstance(self.strategy, ContactStrategy)
+
+    @classmethod
+    def load(cls, path: Path, source: str, note: str | None = None) -> Served:
+        """Read a saved strategy, so far that the first request finds everything computed.
+
+        Raises
+        ------
+        ArtefactError
+        """
+        strategy = ContactStrategy.load(path)
+        return cls.of(strategy, source, note, digest_of(strategy.to_files()))
+
+    @classmethod
+    def of(
+        cls, strategy: ContactStrategy | SeedStrategy, source: str, note: str | None = None, digest: str | None = None
+    ) -> Served:
+        """Make a strategy ready: what can be compiled is, and has run once."""
+        try:
+            live = LiveDecider(strategy)
+            live.warm_up()
+        except NotCovered as reason:
+            return cls(strategy, source, note, digest, None, reason.reason)
+        return cls(strategy, source, note, digest, live)
+
+
+class Serving:
+    """Keeps the current strategy; a reader always sees a whole one.
+
+    A saved strategy (``model_path``) is looked at again by requests, every few seconds. A registry is followed by a
+    thread, so that no request waits for it.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._seen: float | None = None
+        self._checked = float("-inf")
+        self._seeds = Served.of(SeedStrategy(default_actions(settings.contact_hours)), "seed rules")
+        self._served = self._seed_rules("no model has been trained yet")
+        self._follower: RegistryFollower[Served] | None = None
+        if settings.registry_uri is None:
+            self.refresh()
+        else:
+            self._follower = RegistryFollower(settings, settings.registry_uri, Served.load)
+            self._follower.start()
+
+    def current(self) -> Served:
+        """The strategy to answer with."""
+        if self._follower is not None:
+            note = self._follower.trouble or "the registry has no champion yet"
+            return self._follower.champion or self._seed_rules(note)
+        if time.monotonic() - self._checked > self._settings.registry_poll_seconds and self._lock.acquire(False):
+            try:
+                self.refresh()
+            finally:
+                self._lock.release()
+        return self._served
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next look at what is served may load a model, which takes seconds."""
+        return self._follower is None and time.monotonic() - self._checked > self._settings.registry_poll_seconds
+
+    def challenger(self) -> Served | None:
+        """The strategy to ask beside it, in shadow mode."""
+        return None if self._follower is None else self._follower.challenger
+
+    def registry(self) -> dict[str, Any] | None:
+        """What is known of the registry, None when none is followed."""
+        return None if self._follower is None else self._follower.to_dict()
+
+    def close(self) -> None:
+        """Stop following."""
+        if self._follower is not None:
+            self._follower.stop()
+
+    def refresh(self) -> None:
+        """Load the saved strategy when it is new; keep the one in use when the new one cannot be loaded."""
+        self._checked = time.monotonic()
+        path = self._settings.model_path
+        manifest = None if path is None else Path(path) / MANIFEST
+        if manifest is None or not manifest.is_file():
+            return
+        stamp = manifest.stat().st_mtime
+        if stamp == self._seen:
+            return
+        try:
+            served = Served.load(manifest.parent, str(path))
+        except RecommenderError as error:
+            _log.error("model refused", path=str(path), reason=str(error))
+            note = f"the saved model was refused: {error}"
+            if not self._served.is_model:
+                self._served = self._seed_rules(note)
+        else:
+            self._served = served
+            _log.info("model loaded", path=str(path), version=served.strategy.version_)
+        self._seen = stamp
+
+    def _seed_rules(self, note: str) -> Served:
+        return replace(self._seeds, note=note)

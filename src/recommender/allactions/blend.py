@@ -1,0 +1,329 @@
+"""The straight-line part of a blend: design columns of raw context and their products with the weights, compiled.
+
+A stack of regressions over columns of context (numbers, logs, levels, shrunken rates, bends, memberships) is one table
+of terms and one matrix of weights by action, whatever the number of members. Rows are worked off one by one in a fixed
+order of sums, so an account has the same bits alone and in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.allactions.machine_code import compiled
+
+__all__ = [
+    "ClassTable",
+    "TermTable",
+    "class_scores",
+    "design_columns",
+    "fuse_designs",
+    "products_of_ranked",
+    "row_sums",
+]
+
+Floats = NDArray[np.float64]
+
+_KINDS = {"one": 0, "number": 1, "log": 2, "missing": 3, "level": 4, "rate": 5, "bend": 6, "profile": 1}
+_CLIP = 4.0
+
+
+class Term(Protocol):
+    """What is needed of a term; :class:`~recommender.learning.linear_design.LinearTerm` is one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def source(self) -> int: ...
+    @property
+    def other(self) -> int: ...
+    @property
+    def centre(self) -> float: ...
+    @property
+    def scale(self) -> float: ...
+
+
+class TermTable(NamedTuple):
+    """Terms as arrays; a bend names its term by position."""
+
+    kind: NDArray[np.int64]
+    source: NDArray[np.int64]
+    other: NDArray[np.int64]
+    centre: Floats
+    scale: Floats
+
+
+class ClassTable(NamedTuple):
+    """Soft classes of accounts with effects of their own, of several models joined.
+
+    Attributes
+    ----------
+    gates : ndarray of shape (n_terms, n_facets * n_classes)
+        Logits of the memberships, facet after facet.
+    main : ndarray of shape (n_terms,)
+    effects : ndarray of shape (1 + n_facets * n_classes, n_actions)
+        Of the constant and of every class.
+    n_classes : int
+        Classes a facet.
+    """
+
+    gates: Floats
+    main: Floats
+    effects: Floats
+    n_classes: int
+
+
+def fuse_designs(designs: Mapping[str, Sequence[Term]]) -> tuple[TermTable, dict[str, NDArray[np.int64]]] | None:
+    """One table for several designs; terms that designs share are computed once.
+
+    Parameters
+    ----------
+    designs : mapping of str to sequence of terms
+
+    Returns
+    -------
+    table : TermTable
+    positions : dict of str to ndarray
+        Place of each design's terms in the table.
+    None
+        When a term is of a kind that this module does not know.
+    """
+    places: dict[tuple[Any, ...], int] = {}
+    rows: list[tuple[int, int, int, float, float]] = []
+    positions: dict[str, NDArray[np.int64]] = {}
+    own: list[int]
+    for name, terms in designs.items():
+        own = []
+        for term in terms:
+            if term.kind not in _KINDS:
+                return None
+            other = own[term.other] if term.kind == "bend" else term.other
+            described = (_KINDS[term.kind], term.source, other, float(term.centre), float(term.scale))
+            if described not in places:
+                places[described] = len(rows)
+                rows.append(described)
+            own.append(places[described])
+        positions[name] = np.array(own, dtype=np.int64)
+    table = TermTable(
+        kind=np.array([row[0] for row in rows], dtype=np.int64),
+        source=np.array([row[1] for row in rows], dtype=np.int64),
+        other=np.array([row[2] for row in rows], dtype=np.int64),
+        centre=np.array([row[3] for row in rows]),
+        scale=np.array([row[4] for row in rows]),
+    )
+    return table, positions
+
+
+def design_columns(X: Floats, table: TermTable) -> Floats:
+    """Columns of the terms, shape (n, n_terms), from encoded context, memberships behind it where there are any."""
+    return np.asarray(_design(np.ascontiguousarray(X, dtype=np.float64), *table))
+
+
+def row_sums(U: Floats, weights: Floats) -> Floats:
+    """``U @ weights``, each row summed term by term; four rows share each pass over the weights.
+
+    Parameters
+    ----------
+    U : ndarray of shape (n, n_terms)
+    weights : ndarray of shape (n_terms, n_actions), C order
+    """
+    return np.asarray(_row_sums(U, weights))
+
+
+def class_scores(U: Floats, table: ClassTable) -> Floats:
+    """Scores of every action from soft memberships (less their even share), shape (n, n_actions)."""
+    return np.asarray(_class_scores(np.ascontiguousarray(U), *table))
+
+
+def products_of_ranked(U: Floats, by_action: Floats, ranked: NDArray[np.int64]) -> Floats:
+    """Scores of some actions only, under several matrices of weights.
+
+    Parameters
+    ----------
+    U : ndarray of shape (n, n_terms)
+    by_action : ndarray of shape (n_members, n_actions, n_terms), C order
+    ranked : ndarray of shape (n, k)
+        Actions.
+
+    Returns
+    -------
+    ndarray of shape (n_members, n, k)
+    """
+    return np.asarray(_ranked(U, by_action, np.ascontiguousarray(ranked)))
+
+
+def add_disagreement(
+    U: Floats,
+    by_action: Floats,
+    levels: Floats,
+    shares: Floats,
+    ranked: NDArray[np.int64],
+    mean: Floats,
+    square: Floats,
+) -> None:
+    """Add up members' scores of some actions, each less its own level, and their squares, weighted by share.
+
+    Parameters
+    ----------
+    U : ndarray of shape (n, n_terms)
+    by_action : ndarray of shape (n_members, n_actions, n_terms)
+    levels : ndarray of shape (n_members, n_terms)
+        Weights of each member's mean over actions.
+    shares : ndarray of shape (n_members,)
+    ranked : ndarray of shape (n, k)
+    mean, square : ndarray of shape (n, k)
+        Added to, in place.
+    """
+    _disagreement(U, by_action, levels, shares, np.ascontiguousarray(ranked), mean, square)
+
+
+@compiled
+def _design(
+    X: NDArray[np.float64],
+    kind: NDArray[np.int64],
+    source: NDArray[np.int64],
+    other: NDArray[np.int64],
+    centre: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    n, n_terms = X.shape[0], kind.shape[0]
+    U = np.empty((n, n_terms))
+    for i in range(n):
+        for j in range(n_terms):
+            what = kind[j]
+            if what == 0:
+                U[i, j] = 1.0
+                continue
+            if what == 6:
+                U[i, j] = np.tanh(2.0 * (U[i, other[j]] - centre[j])) - scale[j]
+                continue
+            x = X[i, source[j]]
+            if what == 3:
+                U[i, j] = (1.0 if x != x else 0.0) - centre[j]
+            elif what == 4:
+                U[i, j] = 1.0 if x == other[j] else 0.0
+            elif what == 5:
+                trials = 0.0 if x != x else x
+                successes = X[i, other[j]]
+                successes = min(0.0 if successes != successes else successes, trials)
+                rate = (successes + centre[j] * scale[j]) / (trials + scale[j])
+                rate = min(max(rate, 1e-6), 1.0 - 1e-6)
+                U[i, j] = np.log(rate / (1.0 - rate)) - np.log(centre[j] / (1.0 - centre[j]))
+            else:
+                if what == 2:
+                    x = np.sign(x) * np.log1p(np.abs(x))
+                scaled = (x - centre[j]) / scale[j]
+                U[i, j] = 0.0 if scaled != scaled else min(max(scaled, -_CLIP), _CLIP)
+    return U
+
+
+@compiled
+def _row_sums(U: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    n, n_terms = U.shape
+    n_actions = weights.shape[1]
+    out = np.zeros((n, n_actions))
+    i = 0
+    while i + 4 <= n:  # a zero term adds nothing, so rows may share a pass without changing each other's bits
+        for k in range(n_terms):
+            a, b, c, d = U[i, k], U[i + 1, k], U[i + 2, k], U[i + 3, k]
+            if a == 0.0 and b == 0.0 and c == 0.0 and d == 0.0:
+                continue
+            for j in range(n_actions):
+                w = weights[k, j]
+                out[i, j] += a * w
+                out[i + 1, j] += b * w
+                out[i + 2, j] += c * w
+                out[i + 3, j] += d * w
+        i += 4
+    while i < n:
+        for k in range(n_terms):
+            factor = U[i, k]
+            if factor != 0.0:
+                for j in range(n_actions):
+                    out[i, j] += factor * weights[k, j]
+        i += 1
+    return out
+
+
+@compiled
+def _ranked(U: NDArray[np.float64], by_action: NDArray[np.float64], ranked: NDArray[np.int64]) -> NDArray[np.float64]:
+    n, k = ranked.shape
+    n_members, _, n_terms = by_action.shape
+    out = np.empty((n_members, n, k))
+    for member in range(n_members):
+        for i in range(n):
+            for place in range(k):
+                total = 0.0
+                action = ranked[i, place]
+                for term in range(n_terms):
+                    total += U[i, term] * by_action[member, action, term]
+                out[member, i, place] = total
+    return out
+
+
+@compiled
+def _class_scores(
+    U: NDArray[np.float64],
+    gates: NDArray[np.float64],
+    main: NDArray[np.float64],
+    effects: NDArray[np.float64],
+    n_classes: int,
+) -> NDArray[np.float64]:
+    n, n_terms = U.shape
+    n_gates, n_actions = gates.shape[1], effects.shape[1]
+    out = np.empty((n, n_actions))
+    logit = np.empty(n_gates)
+    for i in range(n):
+        logit[:] = 0.0
+        level = 0.0
+        for term in range(n_terms):
+            factor = U[i, term]
+            if factor != 0.0:
+                level += factor * main[term]
+                for gate in range(n_gates):
+                    logit[gate] += factor * gates[term, gate]
+        for action in range(n_actions):
+            out[i, action] = level + effects[0, action]
+        for facet in range(0, n_gates, n_classes):
+            top = logit[facet]
+            for one in range(facet + 1, facet + n_classes):
+                top = max(top, logit[one])
+            total = 0.0
+            for one in range(facet, facet + n_classes):
+                logit[one] = np.exp(logit[one] - top)
+                total += logit[one]
+            for one in range(facet, facet + n_classes):
+                membership = logit[one] / total - 1.0 / n_classes
+                for action in range(n_actions):
+                    out[i, action] += membership * effects[1 + one, action]
+    return out
+
+
+@compiled
+def _disagreement(
+    U: NDArray[np.float64],
+    by_action: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    ranked: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    square: NDArray[np.float64],
+) -> None:
+    n, k = ranked.shape
+    n_members, _, n_terms = by_action.shape
+    for i in range(n):
+        for member in range(n_members):
+            level = 0.0
+            for term in range(n_terms):
+                level += U[i, term] * levels[member, term]
+            for place in range(k):
+                score = 0.0
+                action = ranked[i, place]
+                for term in range(n_terms):
+                    score += U[i, term] * by_action[member, action, term]
+                score -= level
+                mean[i, place] += shares[member] * score
+                square[i, place] += shares[member] * score * score

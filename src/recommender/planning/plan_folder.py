@@ -1,0 +1,214 @@
+"""The working folder of a plan: a manifest and a file for each finished chunk, so that a kill loses only the last.
+
+Every file appears whole under its name or not at all: written beside, forced to disk, renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recommender.errors import RecommenderError
+from recommender.planning.chunk_spill import sync_folder
+from recommender.planning.plan_chunk import PlannedChunk
+
+__all__ = ["OtherInputs", "PlanBusy", "PlanFolder", "file_digest", "written_whole"]
+
+_SUMMARY = b"plan-chunk"
+_RUN = b"plan-run"
+FORMAT = 1
+
+
+class OtherInputs(RecommenderError, ValueError):
+    """A half-finished plan was made from other inputs.
+
+    Attributes
+    ----------
+    differing : tuple of str
+        What differs, as paths into the manifest.
+    """
+
+    def __init__(self, folder: Path, differing: Mapping[str, tuple[Any, Any]]) -> None:
+        self.differing = tuple(differing)
+        told = "; ".join(f"{name} was {was!r}, is {now!r}" for name, (was, now) in differing.items())
+        super().__init__(
+            f"{folder} holds a half-finished plan from other inputs: {told}. Give the same inputs to resume it, "
+            "another --out to keep it, or --restart to throw it away."
+        )
+
+
+class PlanBusy(RecommenderError):
+    """Another process is making this very plan."""
+
+
+class PlanFolder:
+    """Finished chunks of one plan.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.inputs = folder / "inputs"
+        self._parts = folder / "parts"
+        self._manifest = folder / "manifest.json"
+        self._run = b""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder; the lock ends with the process, however it ends.
+
+        Raises
+        ------
+        PlanBusy
+            When another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise PlanBusy(f"Another process is working in {self.folder}. Wait for it, or stop it.") from error
+            yield
+
+    def begin(self, inputs: Mapping[str, Any]) -> bool:
+        """Resume the plan made from these inputs, or start one.
+
+        Parameters
+        ----------
+        inputs : mapping
+            JSON-ready; everything the plan depends on.
+
+        Returns
+        -------
+        bool
+            Whether there is something to resume.
+
+        Raises
+        ------
+        OtherInputs
+            When finished chunks of other inputs lie here.
+        """
+        told = {"format": FORMAT, "inputs": json.loads(json.dumps(inputs))}
+        self._run = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest().encode()
+        if self._manifest.is_file():
+            held = json.loads(self._manifest.read_text(encoding="utf-8"))
+            if held == told:
+                return True
+            if any(self._parts.glob("*.parquet")):
+                raise OtherInputs(self.folder, dict(_differences(held, told)))
+        self.clear()
+        self._parts.mkdir(parents=True)
+        with written_whole(self._manifest) as place:
+            place.write_text(json.dumps(told, indent=1, sort_keys=True), encoding="utf-8")
+        return False
+
+    def clear(self) -> None:
+        """Throw everything away but the lock."""
+        for place in self.folder.iterdir():
+            if place.name == "lock":
+                continue
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder)
+
+    @contextlib.contextmanager
+    def gone_if_nothing_is_done(self) -> Iterator[None]:
+        """Leave no folder behind an input that cannot be used."""
+        try:
+            yield
+        except RecommenderError:
+            if not any(self._parts.glob("*.parquet")):
+                self.remove()
+            raise
+
+    @contextlib.contextmanager
+    def preparing(self) -> Iterator[Path]:
+        """Folder to prepare the inputs in; they count as prepared once this ends well."""
+        waiting = self.folder / "inputs.part"
+        if waiting.exists():
+            shutil.rmtree(waiting)
+        yield waiting
+        waiting.rename(self.inputs)
+        sync_folder(self.folder)
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+    def part(self, chunk: int) -> Path:
+        """Where the plan of a chunk is kept."""
+        return self._parts / f"{chunk:08d}.parquet"
+
+    def is_planned(self, chunk: int) -> bool:
+        """Whether a chunk is finished."""
+        return self.part(chunk).is_file()
+
+    def keep(self, chunk: int, planned: PlannedChunk) -> None:
+        """Keep the plan of a chunk."""
+        noted = dict(planned.ranked.schema.metadata or {}) | {_SUMMARY: planned.described(), _RUN: self._run}
+        with written_whole(self.part(chunk)) as place:
+            pq.write_table(planned.ranked.replace_schema_metadata(noted), place, compression="zstd")
+
+    def summary(self, chunk: int) -> dict[str, Any]:
+        """What was told about a finished chunk."""
+        noted = pq.read_schema(self.part(chunk)).metadata
+        if noted.get(_RUN) != self._run:
+            raise RecommenderError(f"{self.part(chunk)} belongs to another plan. Score again with --restart.")
+        told: dict[str, Any] = json.loads(noted[_SUMMARY])
+        return told
+
+    def ranked(self, chunk: int) -> pa.Table:
+        """The plan of a finished chunk."""
+        table = pq.read_table(self.part(chunk), use_threads=False)
+        noted = {name: value for name, value in (table.schema.metadata or {}).items() if name not in (_SUMMARY, _RUN)}
+        return table.replace_schema_metadata(noted)
+
+
+@contextlib.contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A place to write to that becomes ``target``, on disk, once the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    waiting = target.with_name(f".{target.name}.part")
+    try:
+        yield waiting
+        with waiting.open("rb+") as file:
+            os.fsync(file.fileno())
+        waiting.replace(target)
+    except BaseException:
+        waiting.unlink(missing_ok=True)
+        raise
+    handle = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _differences(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Leaves that differ, with the way to them."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for name in sorted(was.keys() | now.keys()):
+            yield from _differences(was.get(name), now.get(name), f"{path}.{name}" if path else name)
+    elif was != now:
+        yield path.removeprefix("inputs."), (was, now)

@@ -1,0 +1,243 @@
+"""Accounts and their history, cut into chunks on disk such that the accounts of a debtor are never apart.
+
+Caps count per debtor, so a chunk must hold all accounts of its debtors and all their contacts. Which row goes where is
+settled by DuckDB on hashed keys (joins and sorts that spill to disk); the rows themselves are streamed once. Nothing
+here grows with the portfolio except files.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
+from recommender.planning.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
+from recommender.planning.plan_tables import StreamedTable
+
+__all__ = ["ChunkInputs", "PlanInputs"]
+
+_MEMORY = "384MB"
+_ROW = "__row"
+
+
+@dataclass(frozen=True)
+class ChunkInputs:
+    """What one chunk is planned from.
+
+    Attributes
+    ----------
+    chunk : int
+    row : ndarray of shape (n_accounts,), dtype int64
+        Number of each account in the portfolio, ascending.
+    accounts : DataFrame of shape (n_accounts, ...)
+        The state of each account that is in force.
+    states : DataFrame or None
+        Every state of these accounts, where the table is a change history.
+    contacts, outcomes, payments : DataFrame or None
+        Those of these accounts and their debtors; None where the table was not given.
+    """
+
+    chunk: int
+    row: NDArray[np.int64]
+    accounts: pd.DataFrame
+    states: pd.DataFrame | None
+    contacts: pd.DataFrame | None
+    outcomes: pd.DataFrame | None
+    payments: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """Chunks on disk.
+
+    Attributes
+    ----------
+    folder : Path
+    sizes : list of int
+        Accounts of each chunk; some may be 0.
+    in_order : bool
+        Chunks hold consecutive rows, so their plans need no sorting.
+    notes : list of str
+        What was left out on the way.
+    currencies : dict of str to int
+        Amounts in each currency.
+    tables : dict of str to StreamedTable
+    """
+
+    folder: Path
+    sizes: list[int]
+    in_order: bool
+    notes: list[str]
+    currencies: dict[str, int]
+    tables: dict[str, StreamedTable]
+
+    @property
+    def n_accounts(self) -> int:
+        """Accounts to plan for."""
+        return sum(self.sizes)
+
+    @property
+    def chunks(self) -> list[int]:
+        """Chunks that hold an account."""
+        return [chunk for chunk, size in enumerate(self.sizes) if size]
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the accounts."""
+        return self.tables["accounts"].columns
+
+    def read(self, chunk: int) -> ChunkInputs:
+        """Read one chunk."""
+        held = self._table("accounts", chunk)
+        row = held.column(_ROW).to_numpy()
+        states = self.tables["accounts"].frame(held.drop_columns([_ROW]))
+        if "account_id" not in states.columns:
+            states.insert(0, "account_id", [f"row-{number}" for number in row])
+        now = np.flatnonzero(row >= 0)
+        now = now[np.argsort(row[now], kind="stable")]
+        others: dict[str, pd.DataFrame | None] = dict.fromkeys(("contacts", "outcomes", "payments"))
+        for name in others.keys() & self.tables.keys():
+            others[name] = self.tables[name].frame(self._table(name, chunk))
+        return ChunkInputs(
+            chunk=chunk,
+            row=row[now],
+            accounts=states.iloc[now].reset_index(drop=True),
+            states=states if "valid_from" in states.columns else None,
+            **others,
+        )
+
+    def _table(self, name: str, chunk: int) -> pa.Table:
+        schema = self.tables[name].schema
+        if name == "accounts":
+            schema = schema.append(pa.field(_ROW, pa.int64()))
+        return read_spilled(self.folder / name, chunk, schema)
+
+    # -- make and keep -------------------------------------------------------------------------------------------
+    @classmethod
+    def prepare(
+        cls,
+        folder: Path,
+        *,
+        accounts: Path,
+        contacts: Path | None,
+        outcomes: Path | None,
+        payments: Path | None,
+        as_of: datetime,
+        chunk_rows: int,
+    ) -> PlanInputs:
+        """Cut the tables into chunks.
+
+        Parameters
+        ----------
+        folder : Path
+            New; holds the chunks when this returns.
+        accounts, contacts, outcomes, payments : Path or None
+            Parquet or CSV.
+        as_of : aware datetime
+            Picks the state of each account from a change history (``valid_from``).
+        chunk_rows : int
+            Accounts a chunk, about: the accounts of a debtor stay together.
+
+        Raises
+        ------
+        InvalidInput
+            A table that cannot be used, no account at all, or accounts without an id.
+        """
+        folder.mkdir(parents=True)
+        given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
+        tables = {
+            name: StreamedTable.open(name, path, folder / "csv") for name, path in given.items() if path is not None
+        }
+        (folder / "sort").mkdir()
+        limits: dict[str, Any] = {"memory_limit": _MEMORY, "threads": "1", "temp_directory": str(folder / "sort")}
+        with closing(duckdb.connect(config=limits)) as book:
+            sizes, in_order, notes = settle_accounts(book, tables["accounts"], folder, as_of, chunk_rows, str(accounts))
+            _spill(tables["accounts"], folder, book, "SELECT pos, chunk, row FROM placed ORDER BY pos")
+            if "contacts" in tables:
+                notes += settle_contacts(book, tables, folder)
+                _spill(tables["contacts"], folder, book, "SELECT pos, chunk FROM routed ORDER BY pos, chunk")
+            for name in ("outcomes", "payments"):
+                if name in tables:
+                    _spill(tables[name], folder, book, routes_of(tables[name], folder))
+            currencies = currencies_of(book, tables)
+        inputs = cls(folder, sizes, in_order, notes, currencies, tables)
+        for aside in ("sort", "csv"):
+            shutil.rmtree(folder / aside, ignore_errors=True)
+        (folder / "inputs.json").write_text(json.dumps(inputs.to_dict()), encoding="utf-8")
+        sync_folder(folder)
+        return inputs
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+        return {
+            "sizes": self.sizes,
+            "in_order": self.in_order,
+            "notes": self.notes,
+            "currencies": self.currencies,
+            "tables": {name: table.to_dict() for name, table in self.tables.items()},
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> PlanInputs:
+        """Find the chunks that :meth:`prepare` left."""
+        told = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
+        tables = {name: StreamedTable.from_dict(table) for name, table in told.pop("tables").items()}
+        return cls(folder, tables=tables, **told)
+
+
+def _spill(table: StreamedTable, folder: Path, book: duckdb.DuckDBPyConnection, routes: str) -> None:
+    """Stream the table into its chunks; the query gives position, chunk and for accounts the row, by position."""
+    spill = ChunkSpill(folder / table.name)
+    position = 0
+    with closing(book.cursor()) as reading:
+        waiting = _Routes(reading.sql(routes).to_arrow_reader(65_536))
+        for batch in table.watched_batches():
+            end = position + len(batch)
+            pos, chunk, row = waiting.until(end)
+            local = pos - position
+            whole = len(local) == len(batch) and bool((np.diff(local) == 1).all())
+            part = batch if whole else batch.take(pa.array(local))
+            if table.name == "accounts":
+                part = part.append_column(_ROW, pa.array(row))
+            spill.add(part, chunk)
+            position = end
+    spill.close()
+
+
+class _Routes:
+    """A stream of (position, chunk, row), asked for ranges of positions in turn."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = iter(batches)
+        self._held: list[NDArray[np.int64]] | None = None
+
+    def until(self, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Everything before a position that was not yet asked for."""
+        while self._held is None or not len(self._held[0]) or self._held[0][-1] < end:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            columns = [np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64) for column in batch.columns]
+            self._held = (
+                columns
+                if self._held is None
+                else [np.concatenate(pair) for pair in zip(self._held, columns, strict=True)]
+            )
+        if self._held is None:
+            nothing = np.zeros(0, dtype=np.int64)
+            return nothing, nothing, nothing
+        cut = int(np.searchsorted(self._held[0], end))
+        taken, self._held = [part[:cut] for part in self._held], [part[cut:] for part in self._held]
+        return taken[0], taken[1], taken[-1]

@@ -1,0 +1,169 @@
+"""Make a plan for a whole portfolio: prepare, plan chunk by chunk, write; resume where a killed run stood."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
+from recommender.planning.plan_folder import PlanFolder, file_digest
+from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.plan_writing import write_plan
+from recommender.rules import load_pack, pack_digest, pack_ids
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["PlanFiles", "PlanSummary", "Planner", "make_plan", "plan_here"]
+
+#: Accounts a chunk. Larger ones spread fixed costs thinner and take more memory; results are the same.
+CHUNK_ROWS = 20_000
+
+Model = ContactStrategy | SeedStrategy
+Planner = Callable[[PlanInputs, list[int], Model, PlanOrder], Iterable[tuple[int, PlannedChunk]]]
+"""Plans the given chunks, in any order; gives each as it is finished."""
+
+
+@dataclass(frozen=True)
+class PlanFiles:
+    """Tables on disk: Parquet or CSV."""
+
+    accounts: Path
+    contacts: Path | None = None
+    outcomes: Path | None = None
+    payments: Path | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Size and digest of each file; where it lies does not matter."""
+        return {
+            name: None if path is None else {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+            for name, path in vars(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What a finished plan holds.
+
+    Attributes
+    ----------
+    n_accounts, n_actions : int
+        Accounts planned for, ranked actions written.
+    idle : int
+        Accounts left alone.
+    removed : dict of str to int
+        (account, action) pairs that each rule removed.
+    notes : list of str
+    resumed : int
+        Accounts that an earlier run had finished.
+    """
+
+    n_accounts: int
+    n_actions: int
+    idle: int
+    removed: dict[str, int]
+    notes: list[str]
+    resumed: int
+
+
+def plan_here(
+    inputs: PlanInputs, chunks: list[int], model: Model, order: PlanOrder
+) -> Iterator[tuple[int, PlannedChunk]]:
+    """Plan chunk after chunk in this process."""
+    for chunk in chunks:
+        yield chunk, plan_chunk(inputs.read(chunk), model, order, inputs.currencies)
+
+
+def make_plan(
+    files: PlanFiles,
+    out: Path,
+    model: Model,
+    order: PlanOrder,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    restart: bool = False,
+    planner: Planner = plan_here,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> PlanSummary:
+    """Plan for every account, in memory that does not grow with their number.
+
+    Work in progress lies in ``<out>.parts``; after a kill the same call goes on where it stood. The plan does not
+    depend on ``chunk_rows``, on interruptions or on who computes the chunks.
+
+    Parameters
+    ----------
+    files : PlanFiles
+    out : Path
+        The plan: Parquet, CSV or gzipped CSV by its ending.
+    model : ContactStrategy or SeedStrategy
+    order : PlanOrder
+    chunk_rows : int
+        Accounts a chunk, about. A resumed run keeps the chunks it began with.
+    restart : bool
+        Throw a half-finished plan away.
+    planner : callable
+        Computes chunks, here or elsewhere.
+    on_progress : callable, optional
+        Called with (accounts finished, of them by an earlier run, all accounts) at the start and after each chunk.
+
+    Returns
+    -------
+    PlanSummary
+
+    Raises
+    ------
+    OtherInputs
+        When a half-finished plan was made from other inputs; says which.
+    PlanBusy
+        When another process makes this plan.
+    InvalidInput
+        When a table cannot be used.
+    """
+    folder = PlanFolder(out.with_name(out.name + ".parts"))
+    with folder.locked(), folder.gone_if_nothing_is_done():
+        if restart:
+            folder.clear()
+        resumed = folder.begin(_everything_it_depends_on(files, model, order))
+        if not (resumed and folder.inputs.is_dir()):
+            with folder.preparing() as place:
+                PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, **vars(files))
+        inputs = PlanInputs.load(folder.inputs)
+        done = {chunk for chunk in inputs.chunks if folder.is_planned(chunk)}
+        before = finished = sum(inputs.sizes[chunk] for chunk in done)
+        tell = on_progress or (lambda *_: None)
+        tell(finished, before, inputs.n_accounts)
+        for chunk, planned in planner(inputs, [c for c in inputs.chunks if c not in done], model, order):
+            folder.keep(chunk, planned)
+            finished += inputs.sizes[chunk]
+            tell(finished, before, inputs.n_accounts)
+        summaries = [folder.summary(chunk) for chunk in inputs.chunks]
+        n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
+        removed: Counter[str] = Counter()
+        for summary in summaries:
+            removed.update(summary["removed"])
+        notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
+        folder.remove()
+    return PlanSummary(
+        n_accounts=inputs.n_accounts,
+        n_actions=n_actions,
+        idle=sum(summary["idle"] for summary in summaries),
+        removed=dict(removed),
+        notes=list(notes),
+        resumed=before,
+    )
+
+
+def _everything_it_depends_on(files: PlanFiles, model: Model, order: PlanOrder) -> Mapping[str, Any]:
+    try:
+        code = version("recommender")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        code = "unknown"
+    return {
+        "files": files.described(),
+        "strategy": model.version_,
+        "order": order.to_dict(),
+        "code": code,
+        "rule_packs": {name: pack_digest(load_pack(name)) for name in pack_ids()},
+    }

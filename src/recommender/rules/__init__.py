@@ -1,0 +1,99 @@
+"""What we may do: rule packs, and the mask of eligible actions that they leave."""
+
+from recommender.rules.cases import (
+    check_case,
+    check_cases,
+    check_lines,
+)
+from recommender.rules.eligibility import (
+    Eligibility,
+    eligibility,
+)
+from recommender.rules.examples import (
+    run_examples,
+)
+from recommender.rules.loading import (
+    PackError,
+    check_in_force,
+    load_pack,
+    pack_digest,
+    pack_ids,
+    pack_warnings,
+    parse_pack,
+    rule_books,
+)
+from recommender.rules.page import (
+    GENERATED_FROM_HERE,
+    describe_pack,
+    describe_packs,
+)
+from recommender.rules.phone_zones import (
+    phone_timezones,
+)
+from recommender.rules.places import (
+    packs_of_place,
+)
+from recommender.rules.provenance import (
+    Provenance,
+    rule_citations,
+)
+from recommender.rules.row_eligibility import (
+    RowEligibility,
+    RowGuardrails,
+)
+from recommender.rules.row_facts import (
+    NotCovered,
+)
+from recommender.rules.row_law import (
+    local_days,
+)
+from recommender.rules.schema import (
+    Pack,
+)
+from recommender.rules.vocabulary import (
+    CHANNELS,
+    FLAGS,
+    PARTIES,
+    PURPOSES,
+    TONES,
+    Channel,
+    Purpose,
+    Tone,
+)
+
+__all__ = [
+    "CHANNELS",
+    "FLAGS",
+    "GENERATED_FROM_HERE",
+    "PARTIES",
+    "PURPOSES",
+    "TONES",
+    "Channel",
+    "Eligibility",
+    "NotCovered",
+    "Pack",
+    "PackError",
+    "Provenance",
+    "Purpose",
+    "RowEligibility",
+    "RowGuardrails",
+    "Tone",
+    "check_case",
+    "check_cases",
+    "check_in_force",
+    "check_lines",
+    "describe_pack",
+    "describe_packs",
+    "eligibility",
+    "load_pack",
+    "local_days",
+    "pack_digest",
+    "pack_ids",
+    "pack_warnings",
+    "packs_of_place",
+    "parse_pack",
+    "phone_timezones",
+    "rule_books",
+    "rule_citations",
+    "run_examples",
+]

@@ -1,0 +1,317 @@
+"""Checks one by one or in bulk: a case in, a verdict out, both JSON objects."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.errors import InvalidInput
+from recommender.local_time import as_utc_us
+from recommender.rules.contact_history import ContactHistory
+from recommender.rules.evaluation import Law, evaluate, rows_by_place, with_place
+from recommender.rules.facts import facts_from_frame
+from recommender.rules.loading import PackError, check_readings, parse_pack, rule_books
+from recommender.rules.next_instant import NEVER, next_allowed
+from recommender.rules.phone_zones import phone_timezones
+from recommender.rules.preferences import preference_overlay
+from recommender.rules.schema import Pack
+from recommender.rules.vocabulary import CHANNELS, PURPOSES
+
+__all__ = ["check_case", "check_cases", "check_lines"]
+
+_BLOCK = 4_096
+_ACCOUNT_TEXTS = ("timezone", "phone", "due_date", "country", "subdivision", "party", "place")
+_EARLIEST, _LATEST = datetime(1901, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A case that could be read."""
+
+    packs: tuple[str, ...]
+    at_us: int
+    channel: int
+    purpose: str
+    account: dict[str, Any]
+    contacts: list[dict[str, Any]] | None
+    wishes: str | None
+
+
+class _Malformed(Exception):
+    """The case breaks the format; the text says where."""
+
+
+def check_case(
+    case: Mapping[str, Any], *, overlays: Sequence[Pack | Mapping[str, Any] | str] = (), readings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Judge one contact.
+
+    Parameters
+    ----------
+    case : mapping
+        ``id``, ``packs``, ``at``, ``channel``, ``purpose``, ``account``, ``contacts`` as one line of
+        ``python -m pipelines check --cases``. In place of ``phone`` an account may carry ``phone_timezones``; beyond
+        the format it may carry ``place`` (``"home"`` or ``"work"``) and ``preferences``.
+    overlays, readings
+        As for :func:`~recommender.rules.eligibility`.
+
+    Returns
+    -------
+    dict
+        ``id``, ``allowed``, ``rules`` (failing rule ids), ``next_allowed_at`` (UTC text or None). A case that breaks
+        the format is denied with the rule ``input``; nothing is raised.
+    """
+    return next(check_cases([case], overlays=overlays, readings=readings))
+
+
+def check_lines(
+    lines: Iterable[bytes | str],
+    *,
+    overlays: Sequence[Pack | Mapping[str, Any] | str] = (),
+    readings: Sequence[str] = (),
+) -> Iterator[str]:
+    """Judge JSON lines: one verdict line for each input line, in order, whatever the line holds."""
+
+    def read(line: bytes | str) -> Any:
+        try:
+            text = line.decode("utf-8") if isinstance(line, bytes) else line
+            return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return None
+
+    for verdict in check_cases((read(line) for line in lines), overlays=overlays, readings=readings):
+        yield json.dumps(verdict)
+
+
+def check_cases(
+    cases: Iterable[Any],
+    *,
+    overlays: Sequence[Pack | Mapping[str, Any] | str] = (),
+    readings: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
+    """Judge many cases, in order, in blocks; each is judged on its own facts and history."""
+    extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
+    chosen = check_readings(readings, extra)
+    laws: dict[tuple[Any, ...], Law] = {}
+    block: list[Any] = []
+    for case in cases:
+        block.append(case)
+        if len(block) == _BLOCK:
+            yield from _check_block(block, extra, chosen, laws)
+            block = []
+    yield from _check_block(block, extra, chosen, laws)
+
+
+def _check_block(
+    block: list[Any], overlays: tuple[Pack, ...], readings: frozenset[str], laws: dict[tuple[Any, ...], Law]
+) -> list[dict[str, Any]]:
+    verdicts: list[dict[str, Any]] = []
+    read: list[tuple[int, _Case]] = []
+    by_law: dict[tuple[Any, ...], list[int]] = {}
+    for position, raw in enumerate(block):
+        verdicts.append(
+            {
+                "id": raw.get("id") if isinstance(raw, Mapping) else None,
+                "allowed": False,
+                "rules": ["input"],
+                "next_allowed_at": None,
+            }
+        )
+        try:
+            case = _read_case(raw)
+            key = (case.packs, case.purpose, case.wishes)
+            if key not in laws:
+                wishes = () if case.wishes is None else (preference_overlay(case.wishes),)
+                laws[key] = Law.compile(rule_books(case.packs, (*overlays, *wishes)), case.purpose, readings)
+        except (_Malformed, PackError):
+            continue
+        by_law.setdefault(key, []).append(len(read))
+        read.append((position, case))
+    for key, chosen in by_law.items():
+        picked = [read[index] for index in chosen]
+        for (position, _), verdict in zip(picked, _judge(laws[key], [case for _, case in picked]), strict=True):
+            verdicts[position].update(verdict)
+    return verdicts
+
+
+def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
+    """Verdicts of cases under one law, vectorised over the cases."""
+    n = len(cases)
+    at = np.array([case.at_us for case in cases], dtype=np.int64)
+    frame = pd.DataFrame([case.account for case in cases], dtype=object)
+    facts = facts_from_frame(frame, contacts_known=np.array([case.contacts is not None for case in cases]))
+    rows = np.arange(n)
+    # Each case brings its own history: nothing is shared between cases.
+    facts = replace(facts, debtor=rows, account=np.where(facts.account >= 0, rows, -1))
+    history = _history(cases)
+    verdicts: list[dict[str, Any]] = [{} for _ in range(n)]
+    for part in rows_by_place(facts):
+        own = with_place(facts, part)
+        channel = np.array([cases[row].channel for row in part.tolist()], dtype=np.int64)
+        verdict = evaluate(law, own, history, at[part][:, None], keep=True)
+        allowed = verdict.allowed[np.arange(len(part)), 0, channel]
+        failing = [
+            [name for name, cells in verdict.failing.items() if cells[local, 0, channel[local]]]
+            for local in range(len(part))
+        ]
+        instants = np.where(allowed, at[part], NEVER)
+        # What time alone does not lift is not waited for.
+        hopeful = np.array([not set(rules) & verdict.lasting for rules in failing]) & ~allowed
+        if hopeful.any():
+            waiting = np.flatnonzero(hopeful)
+            instants[waiting] = next_allowed(law, own.take(waiting), history, at[part][waiting], channel[waiting])
+        for local, row in enumerate(part.tolist()):
+            instant = int(instants[local])
+            verdicts[row] = {
+                "allowed": bool(allowed[local]),
+                "rules": failing[local],
+                "next_allowed_at": None if instant == NEVER else _utc_text(instant),
+            }
+    return verdicts
+
+
+def _history(cases: list[_Case]) -> ContactHistory:
+    contacts = [(row, contact) for row, case in enumerate(cases) for contact in case.contacts or ()]
+    owner = np.array([row for row, _ in contacts], dtype=np.int64)
+    accounts = []
+    for row, contact in contacts:
+        named, own = contact.get("account_id"), cases[row].account.get("account_id")
+        # Another account of the same debtor: a code that no row has.
+        accounts.append(-1 if named is None else row if str(named) == str(own) else len(cases))
+    return ContactHistory.build(
+        debtor=owner,
+        account=np.array(accounts, dtype=np.int64),
+        instant_us=np.array([contact["at_us"] for _, contact in contacts], dtype=np.int64),
+        frame=pd.DataFrame([contact for _, contact in contacts], dtype=object, index=range(len(contacts))),
+        as_of_us=np.array([cases[row].at_us for row, _ in contacts], dtype=np.int64),
+    )
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+def _read_case(raw: Any) -> _Case:
+    if not isinstance(raw, Mapping):
+        raise _Malformed("not an object")
+    packs, channel, purpose = raw.get("packs"), raw.get("channel"), raw.get("purpose")
+    if not isinstance(packs, list) or not packs or not all(isinstance(pack, str) for pack in packs):
+        raise _Malformed("packs")
+    if channel not in CHANNELS:
+        raise _Malformed("channel")
+    purpose = "collection" if purpose is None else purpose
+    if purpose not in PURPOSES:
+        raise _Malformed("purpose")
+    account = raw.get("account")
+    if account is not None and not isinstance(account, Mapping):
+        raise _Malformed("account")
+    facts, wishes = _read_account({} if account is None else account)
+    contacts = raw.get("contacts")
+    if contacts is not None and not isinstance(contacts, list):
+        raise _Malformed("contacts")
+    return _Case(
+        packs=tuple(packs),
+        at_us=_instant(raw.get("at")),
+        channel=CHANNELS.index(channel),
+        purpose=purpose,
+        account=facts,
+        contacts=None if contacts is None else [_read_contact(contact) for contact in contacts],
+        wishes=wishes,
+    )
+
+
+def _read_account(raw: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    for name in _ACCOUNT_TEXTS:
+        if raw.get(name) is not None and not isinstance(raw[name], str):
+            raise _Malformed(name)
+    for name in ("consented_channels", "flags", "phone_timezones"):
+        value = raw.get(name)
+        if value is not None and not (isinstance(value, list) and all(_is_word(item) for item in value)):
+            raise _Malformed(name)
+    for name in ("account_id", "debtor_id"):
+        if isinstance(raw.get(name), bool | float | list | dict):
+            raise _Malformed(name)
+    balance = raw.get("balance_minor")
+    if balance is not None and (
+        isinstance(balance, bool) or not isinstance(balance, int | float) or not math.isfinite(_as_float(balance))
+    ):
+        raise _Malformed("balance_minor")
+    names = (
+        "account_id", "debtor_id", "country", "subdivision", "timezone", "due_date", "consented_channels", "flags",
+        "party", "place",
+    )  # fmt: skip
+    facts = {name: raw.get(name) for name in names}
+    facts["balance_minor"] = None if balance is None else _as_float(balance)
+    zones = raw.get("phone_timezones")
+    if raw.get("phone") is not None:
+        try:
+            zones = [*(zones or ()), *phone_timezones(raw["phone"])]
+        except InvalidInput as error:
+            raise _Malformed("phone") from error
+    facts["phone_timezones"] = zones
+    wishes = raw.get("preferences")
+    if wishes is not None and not isinstance(wishes, Mapping):
+        raise _Malformed("preferences")
+    return facts, None if wishes is None else json.dumps(wishes, sort_keys=True)
+
+
+def _read_contact(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise _Malformed("contacts")
+    contact = {name: raw.get(name) for name in ("channel", "account_id", "initiated_by", "outcome", "status", "place")}
+    for name, value in contact.items():
+        if value is not None and not isinstance(value, str) and not (name == "account_id" and type(value) is int):
+            raise _Malformed(f"contacts.{name}")
+    if contact["channel"] not in (None, *CHANNELS):
+        raise _Malformed("contacts.channel")
+    if contact["initiated_by"] not in (None, "creditor", "debtor"):
+        raise _Malformed("contacts.initiated_by")
+    if contact["status"] not in (None, "sent", "planned"):
+        raise _Malformed("contacts.status")
+    return contact | {"at_us": _instant(raw.get("sent_at"))}
+
+
+def _is_word(item: Any) -> bool:
+    """Text without the separator of list columns."""
+    return isinstance(item, str) and ";" not in item
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _instant(text: Any) -> int:
+    """Microseconds UTC of ISO text with an offset."""
+    if not isinstance(text, str):
+        raise _Malformed("instant")
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None or not _EARLIEST <= instant <= _LATEST:
+            raise _Malformed("instant")
+        return as_utc_us(instant)
+    except (ValueError, OverflowError) as error:
+        raise _Malformed("instant") from error
+
+
+def _utc_text(instant_us: int) -> str:
+    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant_us)
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that says one key twice: nobody knows which one is meant."""
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("a key is given twice")
+    return named
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

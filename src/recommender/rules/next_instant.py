@@ -1,0 +1,108 @@
+"""The earliest instant at which a contact becomes legal."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.local_time import DAY_US, HOUR_US, local_time, local_to_utc, years_of, zone_changes
+from recommender.rules.contact_history import ContactHistory
+from recommender.rules.evaluation import Law, candidate_zones, distinct_zones, evaluate
+from recommender.rules.facts import Facts
+from recommender.rules.rules import clock_us
+
+__all__ = ["HORIZON_DAYS", "NEVER", "next_allowed"]
+
+HORIZON_DAYS = 60
+#: What stands for "not within the horizon".
+NEVER = np.iinfo(np.int64).max
+_CELLS = 400_000
+
+
+def next_allowed(
+    law: Law, facts: Facts, history: ContactHistory, at_us: NDArray[np.int64], channel: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Earliest instant in ``[at, at + 60 days]`` at which each account may be contacted over its channel.
+
+    A verdict changes only where a clock of a zone the debtor may be in passes an edge of a window or midnight, where
+    an offset changes, and where an elapsed-time cap lets go; so these instants are all there is to try.
+
+    Parameters
+    ----------
+    law : Law
+    facts : Facts of n accounts that share their place
+    history : ContactHistory
+    at_us : ndarray of shape (n,)
+        Microseconds UTC.
+    channel : ndarray of shape (n,)
+        Positions in ``CHANNELS``.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Microseconds UTC; ``NEVER`` where there is none.
+    """
+    found = np.full(len(facts), NEVER)
+    # Most accounts are let in within days, so the far end is looked at only for those that are not.
+    for near, far in ((0, 3), (3, 9), (9, 30), (30, HORIZON_DAYS + 1)):
+        waiting = np.flatnonzero(found == NEVER)
+        if not len(waiting):
+            break
+        width = max(1, _CELLS // (400 * (far - near)))
+        for start in range(0, len(waiting), width):
+            rows = waiting[start : start + width]
+            own = facts.take(rows)
+            tried = _turning_points(law, own, history, at_us[rows], near, far)
+            verdict = evaluate(law, own, history, tried)
+            allowed = np.take_along_axis(verdict.allowed, channel[rows][:, None, None], axis=2)[:, :, 0]
+            found[rows] = np.where(allowed, tried, NEVER).min(axis=1)
+    return found
+
+
+def _turning_points(
+    law: Law, facts: Facts, history: ContactHistory, at_us: NDArray[np.int64], near: int, far: int
+) -> NDArray[np.int64]:
+    """Instants to try ``near`` to ``far`` days ahead, shape (n, k); those outside are replaced by ``at`` itself."""
+    zone, phone_zones, _, _ = facts.places[int(facts.place_key[0])]
+    zones = tuple(
+        dict.fromkeys(
+            name for book, _ in law.books for name in candidate_zones(zone, phone_zones, book.zones or law.zones)
+        )
+    )
+    clocks = np.array(sorted(_edges(law)), dtype=np.int64)
+    at = at_us[:, None]
+    begin, end = at + near * DAY_US, np.minimum(at + far * DAY_US, at + HORIZON_DAYS * DAY_US)
+    points = [at]
+    for name in distinct_zones(zones, np.concatenate([begin, end]), np.empty(0, dtype=np.int64)):
+        today = local_time(begin, name).day
+        dates = today + np.arange(-1, far - near + 2)
+        local = (dates[:, :, None] * DAY_US + clocks).reshape(len(at), -1)
+        points += [local_to_utc(local, name, fold=fold) for fold in (0, 1)]
+        changes = zone_changes(name, *years_of(np.concatenate([begin, end])))[0]
+        points.append(np.broadcast_to(changes, (len(at), len(changes))))
+    for span_us in _elapsed_spans(law):
+        own = history.of_debtors(facts.debtor).instant_us
+        points.append(np.broadcast_to(np.concatenate([own - span_us, own + span_us]), (len(at), 2 * len(own))))
+    tried = np.concatenate(points, axis=1)
+    tried = np.where((tried >= begin) & (tried <= end), tried, at)
+    # Most points fall together; what lies outside for every row need not be tried.
+    return np.asarray(tried[:, (tried != at).any(axis=0) | (np.arange(tried.shape[1]) == 0)], dtype=np.int64)
+
+
+def _edges(law: Law) -> set[int]:
+    """Clock times at which some window opens, and midnight."""
+    edges = {0}
+    for book, _ in law.books:
+        for pack in book.packs:
+            edges |= {clock_us(window.from_) + (window.closed == "none") for window in pack.windows}
+    return edges
+
+
+def _elapsed_spans(law: Law) -> set[int]:
+    return {
+        (cap.per.hours or 0) * HOUR_US
+        for book, _ in law.books
+        for pack in book.packs
+        for cap in pack.caps
+        if cap.per.kind == "rolling_hours"
+    }

@@ -1,0 +1,37 @@
+"""Which packs hold where: an account falls under the law of its own country and subdivision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from recommender.rules.loading import pack_ids
+
+__all__ = ["packs_of_place"]
+
+
+def packs_of_place(country: str | None, subdivision: str | None, default: Sequence[str]) -> list[str]:
+    """Rule packs of an account by its place.
+
+    Parameters
+    ----------
+    country, subdivision : str or None
+        ISO 3166-1 and 3166-2 codes, e.g. ``"US"`` and ``"US-MA"``.
+    default : sequence of str
+        Packs of accounts that name no country; those of the same country are added to the account's own.
+
+    Returns
+    -------
+    list of str
+        Empty for a country without a pack: under no known law everything is denied.
+    """
+    if country is None:
+        return list(default)
+    country = "UK" if country == "GB" else country  # the pack is named as people say it
+    own = [pack for pack in (subdivision, country) if pack in _known()]
+    return list(dict.fromkeys([*own, *(pack for pack in default if pack.partition("-")[0] == country)]))
+
+
+@lru_cache(maxsize=1)
+def _known() -> frozenset[str]:
+    return frozenset(pack_ids())

@@ -1,0 +1,98 @@
+"""What a verdict rests on: packs, their digests, and the versions of calendars and zones."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from recommender.local_time import TZDATA_VERSION
+from recommender.rules.calendars import HOLIDAYS_VERSION
+from recommender.rules.evaluation import Law
+from recommender.rules.loading import RuleBook, pack_digest, pack_warnings, rule_books
+from recommender.rules.schema import Pack
+
+__all__ = ["Provenance", "provenance_of", "rule_citations"]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Enough to decide again the same way.
+
+    Attributes
+    ----------
+    packs : tuple of dict
+        ``id``, ``version``, ``digest``, ``legal_status`` of each.
+    holidays, tzdata : str
+        Versions.
+    readings : tuple of str
+        Rules taken in their looser reading.
+    warnings : tuple of str
+        Packs past their review age, contacts that belong to no account.
+    sources : dict
+        Citation by ``pack/source``.
+    """
+
+    packs: tuple[dict[str, str], ...]
+    holidays: str
+    tzdata: str
+    readings: tuple[str, ...]
+    warnings: tuple[str, ...]
+    sources: dict[str, str]
+
+    def citation(self, rule: str) -> str:
+        """Law and article of a rule id; empty for rules of the engine."""
+        return self.sources.get(rule, "")
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """What an answer says of it: everything but the citations; not to be changed."""
+        return {name: value for name, value in self.to_dict().items() if name != "sources"}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def provenance_of(
+    packs: Sequence[Pack], on: dt.date, *, readings: tuple[str, ...] = (), unmatched_contacts: int = 0
+) -> Provenance:
+    """Describe packs as used on a date."""
+    warnings = pack_warnings(packs, on)
+    if unmatched_contacts:
+        warnings.append(f"{unmatched_contacts:,} contacts belong to no account of the table and were not counted.")
+    return Provenance(
+        packs=tuple(
+            {
+                "id": pack.id,
+                "version": pack.pack_version,
+                "digest": pack_digest(pack),
+                "legal_status": pack.legal_status,
+            }
+            for pack in packs
+        ),
+        holidays=HOLIDAYS_VERSION,
+        tzdata=TZDATA_VERSION,
+        readings=readings,
+        warnings=tuple(warnings),
+        sources=citations(packs),
+    )
+
+
+def rule_citations(packs: Sequence[str]) -> dict[str, str]:
+    """Law and article behind each rule id of the packs named and of those that they bring along."""
+    return citations(list({pack.id: pack for book in rule_books(packs) for pack in book.packs}.values()))
+
+
+def citations(packs: Sequence[Pack]) -> dict[str, str]:
+    """Law and article behind each rule id of some packs."""
+    found: dict[str, str] = {}
+    for pack in packs:
+        named = {source.id: f"{source.law}, {source.article}" for source in pack.sources}
+        for _, rules in Law.compile([RuleBook(pack.id, (pack,), ())], "collection").books:
+            for rule in rules:
+                if rule.pack == pack.id and rule.cite in named:
+                    found[rule.id] = named[rule.cite].removesuffix(", -")
+    return found

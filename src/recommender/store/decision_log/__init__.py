@@ -1,0 +1,41 @@
+"""Decisions and outcomes in a database; SQLite or PostgreSQL."""
+
+from recommender.store.decision_log.decisions import (
+    DecisionConflict,
+    DecisionLog,
+    DecisionRecord,
+    LoggedDecision,
+    OutcomeReceipt,
+    OutcomeRecord,
+    Provenance,
+    ShadowChoice,
+    read_feedback_frame,
+)
+from recommender.store.decision_log.privacy import (
+    refuse_contact_data,
+)
+from recommender.store.decision_log.record_fields import (
+    utc_instant,
+)
+from recommender.store.decision_log.schema import (
+    decisions,
+    outcomes,
+    provenances,
+)
+
+__all__ = [
+    "DecisionConflict",
+    "DecisionLog",
+    "DecisionRecord",
+    "LoggedDecision",
+    "OutcomeReceipt",
+    "OutcomeRecord",
+    "Provenance",
+    "ShadowChoice",
+    "decisions",
+    "outcomes",
+    "provenances",
+    "read_feedback_frame",
+    "refuse_contact_data",
+    "utc_instant",
+]

@@ -1,0 +1,123 @@
+"""Engines and transactions: SQLite made safe for many threads and processes, PostgreSQL as it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.store.decision_log.schema import SchemaMismatch
+
+__all__ = ["DatabaseUnavailable", "open_engine", "refuse_missing_file", "write"]
+
+T = TypeVar("T")
+
+
+class DatabaseUnavailable(RecommenderError):
+    """A database that does not answer; without its password."""
+
+
+_BUSY_SECONDS = 30.0
+_ATTEMPTS = 5
+_PAUSE_SECONDS = 0.05
+_RETRIABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Engine for a SQLAlchemy URL; opens no connection yet.
+
+    SQLite runs in write-ahead mode with ``synchronous=FULL`` (a decision that was answered survives a power cut),
+    waits up to 30 s for another writer and overwrites what is deleted.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///path/to/decisions.db`` or ``postgresql+psycopg://user@host/database``.
+
+    Raises
+    ------
+    InvalidInput
+        For a URL that is none, or a SQLite database in memory (a log that forgets).
+    """
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            "The decision log's URL cannot be read.",
+            column="url",
+            mend="Use e.g. sqlite:///models/decisions.db or postgresql+psycopg://user@host/database.",
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise InvalidInput.in_column(
+            "url", "names a database that is not supported", values=[backend], mend="Use SQLite or PostgreSQL."
+        )
+    if backend == "postgresql":
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    if parsed.database in (None, "", ":memory:"):
+        raise InvalidInput(
+            "A decision log in memory forgets every decision at exit.",
+            column="url",
+            mend="Name a file, e.g. sqlite:///models/decisions.db.",
+        )
+    Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def refuse_missing_file(url: str) -> None:
+    """Raise where a SQLite file does not exist: to connect would make an empty one."""
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        return  # open_engine says so
+    name = parsed.database or ":memory:"
+    if parsed.get_backend_name() == "sqlite" and not name.startswith((":", "file:")) and not Path(name).exists():
+        raise SchemaMismatch(f"There is no decision log at {url}. Create it once with DecisionLog.create(url).")
+
+
+def write(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    """Run ``work`` in one transaction; repeat it when the database was busy, deadlocked or went away.
+
+    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
+                return work(connection)
+        except DBAPIError as error:
+            if attempt == _ATTEMPTS or not _may_retry(error):
+                raise
+            time.sleep(_PAUSE_SECONDS * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def _may_retry(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    if getattr(error.orig, "sqlstate", None) in _RETRIABLE_SQLSTATES:
+        return True
+    text = str(error.orig)
+    return "database is locked" in text or "database is busy" in text
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling starts too late (and DDL outside of one): SQLAlchemy begins, see below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A writer takes the write lock at once: upgrading a read lock later fails without waiting.
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")

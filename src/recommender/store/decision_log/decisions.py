@@ -1,0 +1,397 @@
+"""The decision log: every decision when it is made, every outcome when it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.store.decision_log import migration
+from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
+from recommender.store.decision_log.feedback_frame import read_feedback_frame
+from recommender.store.decision_log.record_fields import unpack_eligible, utc_instant
+from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
+from recommender.store.decision_log.rows import (
+    DecisionConflict,
+    by_ids,
+    decision_of,
+    insert_checked,
+    insert_new,
+    joined,
+    outcome_of,
+)
+from recommender.store.decision_log.schema import Row, SchemaMismatch, decisions, outcomes, provenances, removals
+
+__all__ = [
+    "DecisionConflict",
+    "DecisionLog",
+    "DecisionRecord",
+    "LoggedDecision",
+    "OutcomeReceipt",
+    "OutcomeRecord",
+    "Provenance",
+    "Receipt",
+    "Removal",
+    "SchemaMismatch",
+    "ShadowChoice",
+    "read_feedback_frame",
+]
+
+_CHUNK_ROWS = 20_000
+_Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """How many records were new, and how many had been logged before with the same content."""
+
+    stored: int
+    repeated: int
+
+
+@dataclass(frozen=True)
+class OutcomeReceipt(Receipt):
+    """Adds the ids of decisions that the log does not hold; their outcomes are kept and attach when they arrive."""
+
+    orphans: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a purge or an erasure took away."""
+
+    kind: str
+    removed_at: datetime
+    requested_by: str
+    decisions: int
+    outcomes: int
+
+
+@dataclass(frozen=True)
+class LoggedDecision:
+    """A decision with its outcomes so far, in the order they happened."""
+
+    decision: DecisionRecord
+    outcomes: tuple[OutcomeRecord, ...]
+
+
+class DecisionLog:
+    """Decisions and outcomes in SQLite or PostgreSQL.
+
+    One instance serves many threads; several processes may write to the same database. Nothing that is logged is
+    ever changed: a record repeated with the same content is a no-op, with other content an error.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///path/to/decisions.db`` or ``postgresql+psycopg://user@host/database``.
+
+    Raises
+    ------
+    SchemaMismatch
+        When there is no log at ``url`` yet (see :meth:`create`) or it has another schema (see :meth:`upgrade`).
+    """
+
+    def __init__(self, url: str) -> None:
+        refuse_missing_file(url)
+        self.engine = open_engine(url)
+        try:
+            migration.check_revision(self.engine)
+        except DBAPIError as error:
+            self.engine.dispose()
+            raise DatabaseUnavailable(
+                f"The decision log at {self.engine.url.render_as_string(hide_password=True)} cannot be read "
+                f"({type(error.orig).__name__}). Check that its server is up, the address and the rights of the user."
+            ) from error
+        except BaseException:
+            self.engine.dispose()
+            raise
+        self._known_provenances: set[str] = set()
+
+    # -- birth and end ---------------------------------------------------------------------------------------------
+    @classmethod
+    def create(cls, url: str) -> Self:
+        """Create the log where there is none, bring an older one up to date, and open it."""
+        cls.upgrade(url)
+        return cls(url)
+
+    @staticmethod
+    def upgrade(url: str) -> None:
+        """Migrate the database at ``url`` to this version's schema; a no-op when it is there."""
+        engine = open_engine(url)
+        try:
+            migration.upgrade(engine)
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Close on exit."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    # -- write -----------------------------------------------------------------------------------------------------
+    def record(self, records: Iterable[DecisionRecord]) -> Receipt:
+        """Log decisions in one transaction: all of them or none.
+
+        Raises
+        ------
+        DecisionConflict
+            When a ``decision_id`` is logged with other content.
+        """
+        batch = _without_repeats(records, "decision", lambda record: record.decision_id)
+        if not batch:
+            return Receipt(0, 0)
+        shared = {record.provenance.digest: record.provenance for record in batch.values()}
+        rows = [record.to_row() for record in batch.values()]
+
+        def insert(connection: sa.Connection) -> int:
+            if unknown := [shared[digest].to_row() for digest in shared.keys() - self._known_provenances]:
+                insert_new(connection, provenances, unknown)
+            return insert_checked(connection, decisions, "decision", rows)
+
+        stored = write(self.engine, insert)
+        self._known_provenances |= shared.keys()
+        return Receipt(stored, len(rows) - stored)
+
+    def record_outcomes(self, records: Iterable[OutcomeRecord]) -> OutcomeReceipt:
+        """Log outcomes in one transaction: all of them or none.
+
+        An outcome whose decision is not in the log is stored all the same and reported; it belongs to the decision
+        as soon as that is logged.
+
+        Raises
+        ------
+        DecisionConflict
+            When an ``outcome_id`` is logged with other content.
+        """
+        batch = _without_repeats(records, "outcome", lambda record: str(record.outcome_id))
+        if not batch:
+            return OutcomeReceipt(0, 0)
+        rows = [record.to_row() for record in batch.values()]
+        about = list(dict.fromkeys(record.decision_id for record in batch.values()))
+
+        def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...]]:
+            stored = insert_checked(connection, outcomes, "outcome", rows)
+            known = {row.decision_id for row in by_ids(connection, decisions.c.decision_id, about)}
+            return stored, tuple(decision_id for decision_id in about if decision_id not in known)
+
+        stored, orphans = write(self.engine, insert)
+        return OutcomeReceipt(stored, len(rows) - stored, orphans)
+
+    # -- read ------------------------------------------------------------------------------------------------------
+    def get(self, decision_id: str) -> LoggedDecision | None:
+        """One decision with its outcomes, or None.
+
+        Raises
+        ------
+        RecommenderError
+            When the stored row is not what was logged: it was altered outside of this software.
+        """
+        with self.engine.connect() as connection:
+            found = connection.execute(joined().where(decisions.c.decision_id == decision_id)).mappings().first()
+            if found is None:
+                return None
+            told = connection.execute(
+                sa.select(outcomes)
+                .where(outcomes.c.decision_id == decision_id)
+                .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
+            ).mappings()
+            return LoggedDecision(decision_of(found), tuple(outcome_of(row) for row in told))
+
+    def latest_of_accounts(self) -> list[Row]:
+        """Newest decision of every account, as plain values.
+
+        Keys are ``decision_id``, ``account_id``, ``decided_at``, ``action``, ``propensity``, ``ranking``,
+        ``action_factors``, ``fallback`` and ``deterministic``.
+        """
+        newest = sa.func.row_number().over(
+            partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
+        )
+        shown = (
+            "decision_id", "account_id", "decided_at", "action", "propensity", "ranking", "action_factors", "fallback",
+            "deterministic",
+        )  # fmt: skip
+        ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("place")).subquery()
+        query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.place == 1)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def by_request_key(self, request_key: str) -> list[DecisionRecord]:
+        """Decisions of one request, in its order: the answer to a repeated request."""
+        query = joined().where(decisions.c.request_key == request_key).order_by(decisions.c.request_position)
+        with self.engine.connect() as connection:
+            return [decision_of(row) for row in connection.execute(query).mappings()]
+
+    def read(
+        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = _CHUNK_ROWS
+    ) -> Iterator[pd.DataFrame]:
+        """Decisions of ``since <= decided_at < until`` in time order, in frames of at most ``chunk_rows`` rows.
+
+        Columns are those of the ``decisions`` and ``provenances`` tables; ``context``, ``ranking`` and
+        ``action_factors`` hold plain objects, ``eligible`` boolean arrays. No transaction stays open between frames.
+        """
+        for rows in self.rows(since, until, chunk_rows=chunk_rows):
+            frame = pd.DataFrame(rows)
+            frame["eligible"] = [
+                unpack_eligible(row["eligible"], len(ActionSpace.from_dict(row["action_space"]))) for row in rows
+            ]
+            yield frame
+
+    def rows(
+        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = _CHUNK_ROWS
+    ) -> Iterator[list[Row]]:
+        """Like :meth:`read`, as lists of plain rows with packed eligible bits."""
+        key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
+        query = joined().order_by(decisions.c.decided_at, decisions.c.decision_id).limit(chunk_rows)
+        if since is not None:
+            query = query.where(decisions.c.decided_at >= utc_instant("since", since))
+        if until is not None:
+            query = query.where(decisions.c.decided_at < utc_instant("until", until))
+        page = query
+        while True:
+            with self.engine.connect() as connection:
+                rows = [dict(row) for row in connection.execute(page).mappings()]
+            if rows:
+                yield rows
+            if len(rows) < chunk_rows:
+                return
+            page = query.where(
+                key
+                > sa.tuple_(
+                    sa.bindparam("last_decided_at", rows[-1]["decided_at"], decisions.c.decided_at.type),
+                    sa.bindparam("last_id", rows[-1]["decision_id"], decisions.c.decision_id.type),
+                )
+            )
+
+    def outcome_frame(self, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
+        """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
+        query = (
+            sa.select(
+                outcomes.c.decision_id,
+                outcomes.c.occurred_at,
+                outcomes.c.outcome,
+                outcomes.c.amount_minor,
+                outcomes.c.currency,
+            )
+            .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
+            .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
+        )
+        if since is not None:
+            query = query.where(decisions.c.decided_at >= utc_instant("since", since))
+        if until is not None:
+            query = query.where(decisions.c.decided_at < utc_instant("until", until))
+        with self.engine.connect() as connection:
+            result = connection.execute(query)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+    def orphans(self) -> list[OutcomeRecord]:
+        """Outcomes whose decision is not in the log."""
+        known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
+        query = sa.select(outcomes).where(~known).order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
+        with self.engine.connect() as connection:
+            return [outcome_of(row) for row in connection.execute(query).mappings()]
+
+    def count(self) -> tuple[int, int]:
+        """Number of decisions and of outcomes."""
+        with self.engine.connect() as connection:
+            n_decisions, n_outcomes = (
+                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for table in (decisions, outcomes)
+            )
+            return int(n_decisions), int(n_outcomes)
+
+    # -- remove ----------------------------------------------------------------------------------------------------
+    def erase(
+        self, *, requested_by: str, at: datetime, account_id: str | None = None, debtor_id: str | None = None
+    ) -> Removal:
+        """Erase everything about one account or one debtor (a data subject's request).
+
+        What remains is a row in ``removals``: when, on whose request, how many rows; not about whom.
+
+        Parameters
+        ----------
+        requested_by : str
+            Who handles the request (an operator, not the data subject).
+        at : datetime
+        account_id, debtor_id : str
+            Exactly one of them.
+        """
+        if (account_id is None) == (debtor_id is None):
+            raise InvalidInput(
+                "erase needs exactly one of account_id and debtor_id.",
+                column="account_id",
+                mend="Name one account, or one debtor with all accounts.",
+            )
+        whose = decisions.c.account_id == account_id if debtor_id is None else decisions.c.debtor_id == debtor_id
+        return self._remove("erase", whose, None, requested_by, at)
+
+    def purge(self, before: datetime, *, requested_by: str, at: datetime) -> Removal:
+        """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old (retention)."""
+        moment = utc_instant("before", before)
+        known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
+        old_orphans = sa.and_(outcomes.c.occurred_at < moment, ~known)
+        return self._remove("purge", decisions.c.decided_at < moment, old_orphans, requested_by, at)
+
+    def removals(self) -> list[Removal]:
+        """Purges and erasures so far, oldest first."""
+        query = sa.select(removals).order_by(removals.c.removal_id)
+        with self.engine.connect() as connection:
+            return [
+                Removal(row.kind, row.removed_at, row.requested_by, row.decisions, row.outcomes)
+                for row in connection.execute(query)
+            ]
+
+    def _remove(
+        self,
+        kind: str,
+        which: sa.ColumnElement[bool],
+        other_outcomes: sa.ColumnElement[bool] | None,
+        requested_by: str,
+        at: datetime,
+    ) -> Removal:
+        if not requested_by.strip():
+            raise InvalidInput("requested_by is empty.", column="requested_by", mend="Name who asks for the removal.")
+        moment = utc_instant("at", at)
+
+        def remove(connection: sa.Connection) -> Removal:
+            theirs = outcomes.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
+            of_whom = theirs if other_outcomes is None else sa.or_(theirs, other_outcomes)
+            n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
+            n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
+            removal = Removal(kind, moment, requested_by, n_decisions, n_outcomes)
+            connection.execute(sa.insert(removals).values(**vars(removal)))
+            return removal
+
+        removal = write(self.engine, remove)
+        if self.engine.dialect.name == "sqlite":
+            # Until a checkpoint the write-ahead file still holds the old pages.
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return removal
+
+
+def _without_repeats(records: Iterable[_Keyed], kind: str, key_of: Any) -> dict[str, _Keyed]:
+    """Records by key; the same content twice counts once, other content under the same key is a conflict."""
+    batch: dict[str, _Keyed] = {}
+    conflicts = []
+    for record in records:
+        key = key_of(record)
+        if batch.setdefault(key, record).content_digest != record.content_digest:
+            conflicts.append(key)
+    if conflicts:
+        raise DecisionConflict(kind, conflicts)
+    return batch

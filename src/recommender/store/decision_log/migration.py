@@ -1,0 +1,82 @@
+"""Bring a decision log to the schema of this code, or say how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from recommender.store.decision_log.database import write
+from recommender.store.decision_log.schema import SCHEMA_REVISION, SchemaMismatch
+
+__all__ = ["check_revision", "current_revision", "upgrade"]
+
+_LOCK = 7_306_341_902_114  # any constant; PostgreSQL's advisory lock that serialises migrations of this log
+
+
+def upgrade(engine: sa.Engine, revision: str = "head") -> None:
+    """Migrate to ``revision``, creating the tables in an empty database; safe when several processes do it at once.
+
+    Raises
+    ------
+    SchemaMismatch
+        When the database was written by a newer version of this code.
+    """
+
+    def migrate(connection: sa.Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _refuse_newer(connection)
+        command.upgrade(_config(connection), revision)
+
+    write(engine, migrate)
+
+
+def current_revision(engine: sa.Engine) -> str | None:
+    """Revision the database is at; None for one without our tables."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def check_revision(engine: sa.Engine) -> None:
+    """Raise unless the database is at this code's revision.
+
+    Raises
+    ------
+    SchemaMismatch
+        Says whether to create or upgrade the database, or the code.
+    """
+    with engine.connect() as connection:
+        _refuse_newer(connection)
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found == SCHEMA_REVISION:
+        return
+    shown = engine.url.render_as_string(hide_password=True)
+    if found is None:
+        raise SchemaMismatch(f"There is no decision log at {shown}. Create it once with DecisionLog.create(url).")
+    raise SchemaMismatch(
+        f"The decision log at {shown} has schema revision {found}; this version needs {SCHEMA_REVISION}. "
+        "Back it up, then run DecisionLog.upgrade(url)."
+    )
+
+
+def _refuse_newer(connection: sa.Connection) -> None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
+    if found is not None and found not in known:
+        shown = connection.engine.url.render_as_string(hide_password=True)
+        raise SchemaMismatch(
+            f"The decision log at {shown} has schema revision {found}, which this version does not know "
+            f"(its newest is {SCHEMA_REVISION}). Update this software, or restore a backup made before."
+        )
+
+
+def _config(connection: sa.Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,155 @@
+"""Checks of the fields of a logged record: each returns the plain form that is stored, or says what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.store.decision_log.privacy import refuse_contact_data, refuse_contact_identifier
+
+__all__ = [
+    "LARGEST_INTEGER",
+    "check_action",
+    "check_eligible",
+    "check_id",
+    "check_ranking",
+    "number_or_none",
+    "plain_mapping",
+    "sha256_of",
+    "unpack_eligible",
+    "utc_instant",
+]
+
+LARGEST_INTEGER = 2**63 - 1  # what a BIGINT holds
+_ID_LENGTH = 128
+
+
+def utc_instant(name: str, instant: datetime) -> datetime:
+    """Instant in UTC, to the microsecond; one without a time zone is refused."""
+    if not isinstance(instant, datetime):
+        raise InvalidInput.in_column(name, "must be an instant", values=[instant], mend="Pass a datetime with a zone.")
+    if instant.tzinfo is None or instant.utcoffset() is None:
+        raise InvalidInput.in_column(
+            name,
+            "has no time zone",
+            values=[instant.isoformat()],
+            mend="Attach one, e.g. datetime(..., tzinfo=timezone.utc).",
+        )
+    utc = instant.astimezone(UTC)
+    # A pandas Timestamp is a datetime too: keep the plain one.
+    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, tzinfo=UTC)
+
+
+def unpack_eligible(packed: bytes, n_actions: int) -> NDArray[np.bool_]:
+    """Inverse of the packed bits: bool of shape (n_actions,)."""
+    return np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=n_actions).astype(bool)
+
+
+def check_id(name: str, value: object) -> str:
+    """Opaque id as text, free of contact data."""
+    if not isinstance(value, str) or not value.strip() or len(value) > _ID_LENGTH or "\x00" in value:
+        raise InvalidInput.in_column(
+            name,
+            f"must be text of 1 to {_ID_LENGTH} characters",
+            values=[value if not isinstance(value, str) else value[:40]],
+            mend="Pass the opaque id as text.",
+        )
+    refuse_contact_identifier(name, value)
+    return value
+
+
+def check_action(name: str, action: Any, n_actions: int) -> int:
+    """Action as a plain index of the space."""
+    if isinstance(action, bool) or not isinstance(action, int | np.integer) or not 0 <= action < n_actions:
+        raise InvalidInput.in_column(
+            name,
+            f"must be an index of the action space (0 to {n_actions - 1})",
+            values=[action],
+            mend="Log the index that ActionSpace.index_of gives.",
+        )
+    return int(action)
+
+
+def check_eligible(eligible: Any, n_actions: int, action: int) -> NDArray[np.bool_]:
+    """Mask of one decision, which must hold its action."""
+    allowed = np.array(eligible)
+    if allowed.shape != (n_actions,) or allowed.dtype != bool:
+        raise InvalidInput(
+            f"eligible must be a boolean array of shape ({n_actions},); got {allowed.dtype} of shape {allowed.shape}.",
+            column="eligible",
+            mend="Pass the decision's row of the mask that the policy was given.",
+        )
+    if not allowed[action]:
+        raise InvalidInput.in_column(
+            "eligible",
+            "excludes the action that was dispatched",
+            values=[action],
+            mend="Log the mask that the policy was given; a forbidden action must never be dispatched.",
+        )
+    allowed.setflags(write=False)
+    return allowed
+
+
+def check_ranking(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: int) -> None:
+    """Raise unless every entry names an action and the first is the dispatched one."""
+    for place, ranked in enumerate(ranking):
+        if "action" not in ranked:
+            raise InvalidInput.in_column(
+                "ranking", "has an entry without its action index", rows=[place], mend="Add 'action' to each entry."
+            )
+        check_action("ranking", ranked["action"], n_actions)
+    if ranking and ranking[0]["action"] != action:
+        raise InvalidInput.in_column(
+            "ranking",
+            "does not start with the dispatched action",
+            values=[ranking[0]["action"]],
+            mend=f"Rank 1 is what was dispatched: action {action}.",
+        )
+
+
+def plain_mapping(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
+    """Plain JSON scalars under text keys, free of personal contact data."""
+    plain = {str(key): _plain_scalar(value, str(key), argument) for key, value in values.items()}
+    refuse_contact_data(plain, argument=argument)
+    return plain
+
+
+def _plain_scalar(value: Any, key: str, argument: str) -> str | int | float | bool | None:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str | bool):
+        return value
+    if isinstance(value, datetime):
+        return utc_instant(key, value).isoformat()
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, int) and abs(value) <= LARGEST_INTEGER:
+        return value
+    raise InvalidInput.in_column(
+        key,
+        f"of {argument} is not text, a finite number, a boolean, an instant or missing",
+        values=[value if isinstance(value, int | float) else type(value).__name__],
+        mend="Log the feature columns the model was given, one scalar each.",
+    )
+
+
+def number_or_none(value: float | None) -> float | None:
+    """Plain float; NaN as None."""
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def sha256_of(content: Any) -> str:
+    """SHA-256 of the canonical JSON."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,308 @@
+"""What the decision log keeps: decisions, their provenance, their outcomes; each checked once, on birth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.store.decision_log.record_fields import (
+    LARGEST_INTEGER,
+    check_action,
+    check_eligible,
+    check_id,
+    check_ranking,
+    number_or_none,
+    plain_mapping,
+    sha256_of,
+    utc_instant,
+)
+from recommender.tables import OUTCOMES
+
+__all__ = ["DecisionRecord", "OutcomeRecord", "Provenance", "ShadowChoice"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """The versions a decision was made with; shared by many decisions and stored once.
+
+    Attributes
+    ----------
+    policy_version : str
+        Registered version, or the name of the fallback policy.
+    actions : ActionSpace
+        What the action indices and eligible bits of the decision mean.
+    model_digest : str or None
+        SHA-256 of the strategy's files; None where no model took part.
+    rule_packs : mapping of str to str
+        Rule pack id -> SHA-256 of its text.
+    holidays_version, tzdata_version, code_version : str or None
+    """
+
+    policy_version: str
+    actions: ActionSpace
+    model_digest: str | None = None
+    rule_packs: Mapping[str, str] = field(default_factory=dict)
+    holidays_version: str | None = None
+    tzdata_version: str | None = None
+    code_version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check and freeze."""
+        check_id("policy_version", self.policy_version)
+        packs = {str(pack): str(digest) for pack, digest in sorted(self.rule_packs.items())}
+        object.__setattr__(self, "rule_packs", packs)
+
+    @cached_property
+    def action_space_digest(self) -> str:
+        """SHA-256 of the action space."""
+        return sha256_of(self.actions.to_dict())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything above."""
+        return sha256_of(self.to_row(with_digest=False))
+
+    def to_row(self, *, with_digest: bool = True) -> dict[str, Any]:
+        """Columns of the ``provenances`` table."""
+        row: dict[str, Any] = {
+            "policy_version": self.policy_version,
+            "model_digest": self.model_digest,
+            "action_space": self.actions.to_dict(),
+            "action_space_digest": self.action_space_digest,
+            "rule_packs": dict(self.rule_packs),
+            "holidays_version": self.holidays_version,
+            "tzdata_version": self.tzdata_version,
+            "code_version": self.code_version,
+        }
+        return {"provenance_digest": self.digest, **row} if with_digest else row
+
+    def __hash__(self) -> int:
+        """Hash of the digest."""
+        return hash(self.digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShadowChoice:
+    """What the challenger would have done, logged beside what was done."""
+
+    action: int
+    expected_reward: float | None
+    policy_version: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecisionRecord:
+    """One decision, with everything needed to replay it and to learn from it.
+
+    Attributes
+    ----------
+    decision_id, account_id : str
+        Opaque ids.
+    debtor_id : str or None
+        The independent unit of evaluation; the account where none is given.
+    decided_at : datetime
+        With a time zone; kept in UTC. The ``as_of`` of a replay.
+    action : int
+        Dispatched action, an index into ``provenance.actions``.
+    propensity : float in (0, 1]
+        Probability of that action under the served policy, after mask, exploration, capacity and fallback.
+    eligible : ndarray of bool of shape (n_actions,)
+        What the guardrails allowed; contains ``action``.
+    context : mapping of str to text, number, boolean or None
+        Feature columns the decision was made from. No personal contact data. NaN is kept as None.
+    provenance : Provenance
+    ranking : sequence of mappings
+        Ranked actions as answered, best first: each has an ``action`` index; the first one was dispatched.
+    request_key : str or None
+        Idempotency key of the request, and the decision's place in it.
+    contact_at : datetime or None
+        When the contact is due (UTC).
+    fallback, deterministic : bool
+        Whether the seed rules answered for a missing model; whether no chance took part.
+    seed : int or None
+    shadow : ShadowChoice or None
+    """
+
+    decision_id: str
+    account_id: str
+    decided_at: datetime
+    action: int
+    propensity: float
+    eligible: NDArray[np.bool_]
+    context: Mapping[str, Any]
+    provenance: Provenance
+    debtor_id: str | None = None
+    ranking: Sequence[Mapping[str, Any]] = ()
+    request_key: str | None = None
+    request_position: int = 0
+    contact_at: datetime | None = None
+    fallback: bool = False
+    deterministic: bool = False
+    seed: int | None = None
+    shadow: ShadowChoice | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field and bring it to the form that is stored."""
+        put = object.__setattr__.__get__(self)
+        for name in ("decision_id", "account_id"):
+            check_id(name, getattr(self, name))
+        put("debtor_id", self.account_id if self.debtor_id is None else check_id("debtor_id", self.debtor_id))
+        if self.request_key is not None:
+            check_id("request_key", self.request_key)
+        put("decided_at", utc_instant("decided_at", self.decided_at))
+        put("contact_at", None if self.contact_at is None else utc_instant("contact_at", self.contact_at))
+        n_actions = len(self.provenance.actions)
+        put("action", check_action("action", self.action, n_actions))
+        put("eligible", check_eligible(self.eligible, n_actions, self.action))
+        put("propensity", float(self.propensity))
+        if not 0.0 < self.propensity <= 1.0:
+            raise InvalidInput.in_column(
+                "propensity",
+                "must lie in (0, 1]: it is the probability of the dispatched action",
+                values=[self.propensity],
+                mend="Log the probability after mask, exploration and fallback; 1.0 for a deterministic choice.",
+            )
+        if self.seed is not None and abs(int(self.seed)) > LARGEST_INTEGER:
+            raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
+        put("context", plain_mapping(self.context, "context"))
+        put("ranking", tuple(plain_mapping(ranked, "ranking") for ranked in self.ranking))
+        check_ranking(self.ranking, self.action, n_actions)
+        if self.shadow is not None:
+            check_action("shadow.action", self.shadow.action, n_actions)
+
+    @cached_property
+    def content_digest(self) -> str:
+        """SHA-256 of the content: equal records have equal digests on any machine."""
+        row = self._content()
+        row["eligible"] = row["eligible"].hex()
+        for name in ("decided_at", "contact_at"):
+            row[name] = None if row[name] is None else row[name].isoformat()
+        return sha256_of(row)
+
+    def to_row(self) -> dict[str, Any]:
+        """Columns of the ``decisions`` table."""
+        return {**self._content(), "content_digest": self.content_digest}
+
+    def _content(self) -> dict[str, Any]:
+        shadow = self.shadow
+        factors = self.provenance.actions.factors
+        codes = self.provenance.actions.codes[self.action].tolist()
+        return {
+            "decision_id": self.decision_id,
+            "request_key": self.request_key,
+            "request_position": int(self.request_position),
+            "account_id": self.account_id,
+            "debtor_id": self.debtor_id,
+            "decided_at": self.decided_at,
+            "contact_at": self.contact_at,
+            "action": self.action,
+            "action_factors": {
+                name: None if code < 0 else levels[code]
+                for (name, levels), code in zip(factors.items(), codes, strict=True)
+            },
+            "propensity": self.propensity,
+            "eligible": np.packbits(self.eligible).tobytes(),
+            "ranking": [dict(ranked) for ranked in self.ranking],
+            "context": dict(self.context),
+            "fallback": bool(self.fallback),
+            "deterministic": bool(self.deterministic),
+            "seed": None if self.seed is None else int(self.seed),
+            "shadow_action": None if shadow is None else int(shadow.action),
+            "shadow_expected_reward": None if shadow is None else number_or_none(shadow.expected_reward),
+            "shadow_policy_version": None if shadow is None else shadow.policy_version,
+            "provenance_digest": self.provenance.digest,
+        }
+
+    def __eq__(self, other: object) -> bool:
+        """Records are equal when their content is."""
+        if not isinstance(other, DecisionRecord):
+            return NotImplemented
+        return self.content_digest == other.content_digest
+
+    def __hash__(self) -> int:
+        """Hash of the content."""
+        return hash(self.content_digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeRecord:
+    """One thing that happened after a decision.
+
+    Attributes
+    ----------
+    decision_id : str
+    occurred_at : datetime
+        With a time zone; kept in UTC.
+    outcome : str
+        A rung of :data:`~recommender.tables.OUTCOMES`.
+    amount_minor : int or None
+        In minor units (cents); only with ``currency``.
+    currency : str or None
+        ISO 4217.
+    outcome_id : str or None
+        Idempotency key. Default: digest of the fields above, so that the same event told twice counts once.
+    """
+
+    decision_id: str
+    occurred_at: datetime
+    outcome: str
+    amount_minor: int | None = None
+    currency: str | None = None
+    outcome_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field; fill in the key."""
+        put = object.__setattr__.__get__(self)
+        check_id("decision_id", self.decision_id)
+        put("occurred_at", utc_instant("occurred_at", self.occurred_at))
+        if self.outcome not in OUTCOMES:
+            raise InvalidInput.in_column(
+                "outcome", "is not on the outcome ladder", values=[self.outcome], mend=f"Use one of {list(OUTCOMES)}."
+            )
+        if (self.amount_minor is None) != (self.currency is None):
+            raise InvalidInput.in_column(
+                "amount_minor",
+                "and currency go together",
+                values=[self.amount_minor, self.currency],
+                mend="Give both, e.g. amount_minor=150_000, currency='COP', or neither.",
+            )
+        if self.amount_minor is not None:
+            amount: Any = self.amount_minor
+            whole = isinstance(amount, int | np.integer) and not isinstance(amount, bool)
+            if not whole or not 0 <= self.amount_minor <= LARGEST_INTEGER:
+                raise InvalidInput.in_column(
+                    "amount_minor",
+                    "must be a whole number of minor units, 0 or more",
+                    values=[self.amount_minor],
+                    mend="Convert to cents first; a reversed payment is not an outcome.",
+                )
+            put("amount_minor", int(self.amount_minor))
+        if self.currency is not None and not (
+            len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()
+        ):
+            raise InvalidInput.in_column(
+                "currency", "must be an ISO 4217 code", values=[self.currency], mend="Write e.g. 'COP' or 'USD'."
+            )
+        if self.outcome_id is None:
+            put("outcome_id", self.content_digest)
+        check_id("outcome_id", self.outcome_id)
+
+    @cached_property
+    def content_digest(self) -> str:
+        """SHA-256 of the content without the key."""
+        return sha256_of(
+            [self.decision_id, self.occurred_at.isoformat(), self.outcome, self.amount_minor, self.currency]
+        )
+
+    def to_row(self) -> dict[str, Any]:
+        """Columns of the ``outcomes`` table."""
+        names = ("outcome_id", "decision_id", "occurred_at", "outcome", "amount_minor", "currency", "content_digest")
+        return {name: getattr(self, name) for name in names}

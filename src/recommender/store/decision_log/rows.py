@@ -1,0 +1,112 @@
+"""Records to table rows and back, and inserts that never change what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from recommender.actions import ActionSpace
+from recommender.errors import RecommenderError
+from recommender.store.decision_log.record_fields import unpack_eligible
+from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
+from recommender.store.decision_log.schema import Row, decisions, provenances
+
+__all__ = ["DecisionConflict", "by_ids", "decision_of", "insert_checked", "insert_new", "joined", "outcome_of"]
+
+_IDS_A_QUERY = 500
+
+
+class DecisionConflict(RecommenderError, ValueError):
+    """A key that is already in the log was sent again with other content.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        The decision or outcome ids at fault.
+    """
+
+    def __init__(self, kind: str, keys: Sequence[str]) -> None:
+        self.kind = kind
+        self.keys = tuple(keys)
+        shown = ", ".join(repr(key) for key in self.keys[:5])
+        super().__init__(
+            f"{len(self.keys)} {kind}(s) with an id that is already logged with other content: {shown}. "
+            f"Nothing of this batch was written. Send a new {kind} under a new id; what is logged is never changed."
+        )
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> int:
+    """Insert the rows whose key is not there; how many these were."""
+    key = next(iter(table.primary_key.columns))
+    # In key order, so that writers of overlapping batches wait for each other instead of deadlocking.
+    ordered = sorted(rows, key=lambda row: str(row[key.name]))
+    if connection.dialect.name == "postgresql":
+        statement = postgresql.insert(table).on_conflict_do_nothing().returning(key)
+        return len(connection.execute(statement, ordered).all())
+    return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), ordered).rowcount
+
+
+def insert_checked(connection: sa.Connection, table: sa.Table, kind: str, rows: list[Row]) -> int:
+    """Insert what is new; raise where an id is there with other content."""
+    stored = insert_new(connection, table, rows)
+    if stored == len(rows):
+        return stored
+    key = next(iter(table.primary_key.columns))
+    sent = {row[key.name]: row["content_digest"] for row in rows}
+    logged = by_ids(connection, key, list(sent), table.c.content_digest)
+    if conflicts := [row[0] for row in logged if row[1] != sent[row[0]]]:
+        raise DecisionConflict(kind, conflicts)
+    return stored
+
+
+def by_ids(
+    connection: sa.Connection, key: sa.Column[Any], ids: Sequence[Hashable], *columns: sa.Column[Any]
+) -> Iterator[Any]:
+    """Rows of the given keys, a few hundred a query."""
+    for start in range(0, len(ids), _IDS_A_QUERY):
+        some = ids[start : start + _IDS_A_QUERY]
+        yield from connection.execute(sa.select(key, *columns).where(key.in_(some)))
+
+
+def joined() -> sa.Select[Any]:
+    """Select decisions with what they share."""
+    shared = [column for column in provenances.c if column.name != "provenance_digest"]
+    return sa.select(*decisions.c, *shared).join(provenances)
+
+
+def decision_of(row: sa.RowMapping) -> DecisionRecord:
+    """Rebuild the record of a joined row; raise where it is not what was written."""
+    space = ActionSpace.from_dict(row["action_space"])
+    shadow = None
+    if row["shadow_action"] is not None:
+        shadow = ShadowChoice(
+            action=row["shadow_action"],
+            expected_reward=row["shadow_expected_reward"],
+            policy_version=row["shadow_policy_version"],
+        )
+    names = (
+        "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "context", "ranking",
+        "request_key", "request_position", "contact_at", "fallback", "deterministic", "seed",
+    )  # fmt: skip
+    versions = ("policy_version", "model_digest", "rule_packs", "holidays_version", "tzdata_version", "code_version")
+    record = DecisionRecord(
+        **{name: row[name] for name in names},
+        eligible=unpack_eligible(row["eligible"], len(space)),
+        provenance=Provenance(actions=space, **{name: row[name] for name in versions}),
+        shadow=shadow,
+    )
+    if record.content_digest != row["content_digest"]:
+        raise RecommenderError(
+            f"Decision {record.decision_id!r} was altered in the database after it was logged: its content no longer "
+            "has the digest it was written with. Restore it from a backup."
+        )
+    return record
+
+
+def outcome_of(row: sa.RowMapping) -> OutcomeRecord:
+    """Rebuild the record of a row."""
+    names = ("decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id")
+    return OutcomeRecord(**{name: row[name] for name in names})

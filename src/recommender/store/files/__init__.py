@@ -1,0 +1,39 @@
+"""Tables, logs and artefacts on disk."""
+
+from recommender.store.files.artefact_folder import (
+    folder_digest,
+    move_into_place,
+    stage,
+)
+from recommender.store.files.bank_marketing import (
+    bank_feedback,
+)
+from recommender.store.files.log_files import (
+    feedback_from_file,
+    read_frame,
+    read_roles,
+    roles_path,
+    write_frame,
+    write_log,
+    write_log_parts,
+)
+from recommender.store.files.tables_io import (
+    read_table,
+    write_quarantine,
+)
+
+__all__ = [
+    "bank_feedback",
+    "feedback_from_file",
+    "folder_digest",
+    "move_into_place",
+    "read_frame",
+    "read_roles",
+    "read_table",
+    "roles_path",
+    "stage",
+    "write_frame",
+    "write_log",
+    "write_log_parts",
+    "write_quarantine",
+]

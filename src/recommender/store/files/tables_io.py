@@ -1,0 +1,184 @@
+"""Raw tables from Parquet, CSV or a database, and the quarantine on its way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from recommender.errors import InvalidInput
+from recommender.store.files.csv_tables import CSV_ENDINGS, LONG_AND_FEW, read_csv_table
+from recommender.tables import CONTRACTS, contracted_names
+
+__all__ = ["read_table", "write_quarantine"]
+
+_EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+def read_table(
+    source: str | Path, *, table: str, encoding: str | None = None, columns: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Read one raw table.
+
+    Parameters
+    ----------
+    source : str or Path
+        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``, also ``.gz``), or ``<SQLAlchemy URL>#<table>``, e.g.
+        ``sqlite:///crm.db#payments``; without ``#`` the database table is called like the raw table.
+    table : str
+        Name of the raw table, for messages and as the default database table.
+    encoding : str or None
+        Of a CSV file; None = UTF-8, UTF-16 by its byte order mark. Few rows in another encoding (up to one in
+        twenty, or beside others that read well) are kept as far as they can be told, so that the contract check puts
+        them into quarantine; a file in another encoding is refused, with the encoding that it is likely in.
+
+    columns : collection of str or None
+        Read these only, as far as they exist; None = all.
+
+    Returns
+    -------
+    DataFrame
+        CSV cells as text: the contracts read them.
+
+    Raises
+    ------
+    InvalidInput
+        When nothing can be read; names the source and the mend.
+    """
+    text = str(source)
+    if "://" in text:
+        return _named(_read_sql(text, table), table, columns)
+    place = Path(text)
+    if not place.exists():
+        raise InvalidInput(f"Table {table!r}: there is no file {place}.", column=table, mend="Check the path.")
+    if place.is_file() and place.stat().st_size == 0:
+        raise InvalidInput(f"Table {table!r}: {place} is empty.", column=table, mend="Export it again, with a header.")
+    mark = b"" if place.is_dir() else _mark(place)
+    if mark.startswith(_EXCEL_MARKS):
+        raise InvalidInput(
+            f"Table {table!r}: {place} is a spreadsheet or another archive.",
+            column=table,
+            mend="Save it as CSV (UTF-8), with instants as ISO 8601 and numbers without separators.",
+        )
+    try:
+        if place.name.lower().endswith(CSV_ENDINGS) and mark != b"PAR1":
+            frame = read_csv_table(place, table, encoding)
+        else:
+            frame = _without_index(_read_parquet(place, table, columns))
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
+        raise InvalidInput(
+            f"Table {table!r}: {place} cannot be read ({_first_line(error)}).",
+            column=table,
+            mend="Give a Parquet file, or a CSV file with a header line.",
+        ) from error
+    return _named(frame, table, columns)
+
+
+def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: Path | str) -> list[Path]:
+    """Write one CSV a table (UTF-8) and the counts as JSON; earlier files of the folder are replaced.
+
+    Returns
+    -------
+    list of Path
+        What was written; a table without bad rows has no file.
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    for old in place.glob("*.quarantine.csv"):
+        old.unlink()
+    written = []
+    for table, rows in quarantine.groupby("table", sort=True):
+        path = place / f"{table}.quarantine.csv"
+        rows.to_csv(path, index=False, encoding="utf-8")
+        written.append(path)
+    counts = place / "report.json"
+    counts.write_text(json.dumps(report, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    return [*written, counts]
+
+
+def _read_parquet(place: Path, table: str, columns: Collection[str] | None) -> pd.DataFrame:
+    """Read a Parquet file or folder, each column by itself, so that a reader can let go of one after the other."""
+    if place.is_dir() and not any(place.rglob("*.parquet")):
+        raise InvalidInput(
+            f"Table {table!r}: the folder {place} holds no Parquet file.",
+            column=table,
+            mend="Check the path, or name the file itself.",
+        )
+    data = pq.ParquetDataset(place, read_dictionary=list(LONG_AND_FEW))
+    held = data.schema.names
+    renamed = contracted_names(held, columns or ())
+    wanted = None if columns is None else [name for name in held if renamed.get(name, name) in columns]
+    if not place.is_dir():
+        kept: dict[str, Any] = {"split_blocks": True, "self_destruct": True}
+        return pd.read_parquet(place, columns=wanted, to_pandas_kwargs=kept, read_dictionary=list(LONG_AND_FEW))
+    return pd.read_parquet(place, columns=wanted)
+
+
+def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an index that was written under a name as columns again."""
+    return frame if set(frame.index.names) == {None} else frame.reset_index()
+
+
+def _read_sql(source: str, table: str) -> pd.DataFrame:
+    url, _, name = source.partition("#")
+    name = name or table
+    schema, _, bare = name.rpartition(".")
+    try:
+        engine = sa.create_engine(url)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+        raise InvalidInput(
+            f"Table {table!r}: the database address cannot be used ({_first_line(error)}).",
+            column=table,
+            mend="Write e.g. sqlite:///crm.db#payments or postgresql+psycopg://host/db#payments.",
+        ) from error
+    if engine.dialect.name == "sqlite" and engine.url.database and not Path(engine.url.database).is_file():
+        raise InvalidInput(
+            f"Table {table!r}: there is no database file {engine.url.database}.", column=table, mend="Check the path."
+        )
+    try:
+        with engine.connect() as connection:
+            described = sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
+            frame = pd.read_sql(sa.select(described), connection)
+    except sa.exc.NoSuchTableError as error:
+        held: Sequence[str] = sa.inspect(engine).get_table_names()
+        raise InvalidInput(
+            f"Table {table!r}: the database has no table {name!r}.",
+            column=table,
+            mend=f"It has {', '.join(held) or 'no tables'}; name one after '#'.",
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        # The address may hold a password: say what failed, not where.
+        raise InvalidInput(
+            f"Table {table!r}: the database cannot be read ({type(error).__name__}).",
+            column=table,
+            mend="Check the address, the rights of the user and that the server is up.",
+        ) from error
+    finally:
+        engine.dispose()
+    return frame
+
+
+def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> pd.DataFrame:
+    """The frame with the contract's names where another spelling is meant, and only the columns that were asked for."""
+    contract = CONTRACTS.get(table)
+    names = [*(contract.names if contract else ()), *(columns or ()), "eligible"]
+    if renamed := contracted_names(frame.columns, names):
+        frame = frame.rename(columns=renamed)
+    return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
+
+
+def _mark(place: Path) -> bytes:
+    with place.open("rb") as stream:
+        return stream.read(4)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

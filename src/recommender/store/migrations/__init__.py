@@ -1,1 +1,0 @@
-"""Alembic migrations of the decision log, run from code by :mod:`recommender.store.migration`."""

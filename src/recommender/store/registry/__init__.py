@@ -1,0 +1,21 @@
+"""Trained strategies, challengers and champions, on MLflow."""
+
+from recommender.store.registry.promotions import (
+    CHALLENGER,
+    CHAMPION,
+    Promotion,
+    RegistryError,
+)
+from recommender.store.registry.strategies import (
+    Registry,
+    Trial,
+)
+
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "Promotion",
+    "Registry",
+    "RegistryError",
+    "Trial",
+]

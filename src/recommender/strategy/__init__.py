@@ -1,0 +1,63 @@
+"""The one object that is trained, saved and served: expected rewards to a policy to ranked actions."""
+
+from recommender.strategy.cold_start import (
+    SeedStrategy,
+)
+from recommender.strategy.contact_strategy import (
+    ContactStrategy,
+)
+from recommender.strategy.policy import (
+    best_constant,
+    check_eligible,
+    epsilon_greedy,
+    mask_and_normalise,
+    softmax,
+    temperature_for_cost,
+    uniform,
+)
+from recommender.strategy.ranking import (
+    dispatch_numbers,
+    rank_actions,
+)
+from recommender.strategy.recommendation import (
+    FEW,
+    Belief,
+    Moment,
+    nothing_learnt,
+)
+from recommender.strategy.seed_rules import (
+    STAGES,
+    applies_to,
+    scores_by_stage,
+    seed_rule_scores,
+    stage_of,
+)
+from recommender.strategy.trained_on import (
+    check_learnable,
+    row_keys,
+)
+
+__all__ = [
+    "FEW",
+    "STAGES",
+    "Belief",
+    "ContactStrategy",
+    "Moment",
+    "SeedStrategy",
+    "applies_to",
+    "best_constant",
+    "check_eligible",
+    "check_learnable",
+    "dispatch_numbers",
+    "epsilon_greedy",
+    "mask_and_normalise",
+    "nothing_learnt",
+    "rank_actions",
+    "row_keys",
+    "scores_by_stage",
+    "seed_rule_scores",
+    "softmax",
+    "stage_of",
+    "temperature_for_cost",
+    "uniform",
+]

@@ -1,0 +1,458 @@
+"""ContactStrategy: the one object that is trained, saved, served and mapped over partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property, partial
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from recommender.actions import ActionSpace
+from recommender.artefact import digest_of, read_artefact, write_artefact
+from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
+from recommender.features import AccountHistory
+from recommender.history import LoggedFeedback, accounts_context, log_context
+from recommender.learning import (
+    BoostTrees,
+    RewardModel,
+    Scored,
+    WholeLog,
+    mature_sample,
+    training_set_of,
+    tree_settings,
+)
+from recommender.strategy.files import learnt_in, parameters_in, strategy_to_files
+from recommender.strategy.policy import (
+    check_eligible,
+    epsilon_greedy,
+    exploration_cost,
+    softmax,
+    temperature_for_cost,
+    thompson,
+)
+from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
+from recommender.strategy.trained_on import check_learnable, describe_log, row_keys
+
+__all__ = ["ContactStrategy"]
+
+PolicyKind = Literal["softmax", "epsilon", "thompson", "greedy"]
+_POLICIES = ("softmax", "epsilon", "thompson", "greedy")
+_CHUNK = 8_192
+_TEMPERATURE_SAMPLE = 5_000
+_THOMPSON_DRAWS = 64
+
+
+class ContactStrategy(BaseEstimator):  # type: ignore[misc]
+    """Learns which action works for which account and ranks the next-best ones.
+
+    Parameters
+    ----------
+    policy : {"softmax", "epsilon", "thompson", "greedy"}, default="softmax"
+        How expected rewards become probabilities. All but ``greedy`` keep a floor under every eligible action, without
+        which nothing could be evaluated or learnt from the decisions later.
+    epsilon : float, default=0.05
+        Share of the decisions spread evenly over the eligible actions (the floor).
+    temperature : float or None, default=None
+        Of the softmax, in units of reward. None = the largest one that gives up at most 5 % of the modelled gain.
+    n_jobs : int, default=2
+        Threads; results do not depend on it.
+    random_state : int, default=0
+    max_rows : int or None, default=200_000
+        The reward model learns from at most so many decisions, whole clusters drawn at random from a longer log; every
+        decision still counts in the accounts' histories. None = all.
+    tree_settings : dict of str to float or None, default=None
+        Settings of the boosted member found by tuning (see :func:`recommender.proof.tuning.tune`); None = the
+        defaults, which adapt to the log.
+
+    Attributes
+    ----------
+    actions_ : ActionSpace
+    feature_names_in_ : ndarray of str
+        Context columns that accounts must bring.
+    reward_model_ : RewardModel
+    history_ : AccountHistory or None
+        The log's own contacts per account, where account and time were given.
+    temperature_ : float
+    exploration_cost_ : float
+        Modelled share of the greedy policy's gain that the served policy gives up for exploring.
+    trained_on_ : dict
+        Digest, size, period and base rate of the log.
+    version_ : str
+        Digest of everything learnt; the policy version of each decision.
+
+    Examples
+    --------
+    >>> strategy = ContactStrategy(random_state=0).fit(log)  # doctest: +SKIP
+    >>> strategy.recommend(accounts, top_k=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        policy: PolicyKind = "softmax",
+        epsilon: float = 0.05,
+        temperature: float | None = None,
+        n_jobs: int = 2,
+        random_state: int = 0,
+        max_rows: int | None = 200_000,
+        tree_settings: dict[str, float] | None = None,
+    ) -> None:
+        self.policy = policy
+        self.epsilon = epsilon
+        self.temperature = temperature
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.max_rows = max_rows
+        self.tree_settings = tree_settings
+
+    # -- learn ---------------------------------------------------------------------------------------------------
+    def fit(
+        self,
+        log: LoggedFeedback,
+        y: None = None,  # noqa: ARG002 - scikit-learn signature
+        *,
+        boost: BoostTrees | None = None,
+    ) -> Self:
+        """Learn from a log; immature rows count as contacts, not as failures.
+
+        Parameters
+        ----------
+        log : LoggedFeedback
+        y : None
+            Ignored.
+        boost : BoostTrees, optional
+            Grows the boosted members on every decision, beyond ``max_rows`` too, e.g. on a cluster.
+
+        Raises
+        ------
+        InvalidInput
+            When the log holds one action only, a constant reward, or a parameter is out of range.
+        """
+        self._check_parameters()
+        mature = mature_sample(log, self.max_rows, self.random_state)
+        check_learnable(mature)
+        self.actions_: ActionSpace = log.actions
+        self.feature_names_in_ = np.array(log.context.columns, dtype=object)
+        self.categorical_ = log.categorical
+        self.names_ = dict(log.names)
+        self.reward_kind_ = log.reward_kind
+        self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
+        training = training_set_of(mature, self.history_)
+        self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
+        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
+        whole = None
+        if boost is not None:
+            every = mature_sample(log, None, self.random_state)
+            whole = WholeLog(training_set_of(every, self.history_), boost)
+        self.reward_model_ = RewardModel().fit(
+            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
+        )
+        self._settle_temperature(training.context, mature.eligible)
+        self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
+        self.training_rows_ = row_keys(log)
+        self.__dict__.pop("version_", None)
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.policy not in _POLICIES:
+            raise InvalidInput(
+                f"policy must be one of {_POLICIES}; got {self.policy!r}.", column="policy", mend="Use one of them."
+            )
+        if not 0.0 <= self.epsilon < 1.0:
+            raise InvalidInput(
+                f"epsilon must lie in [0, 1); got {self.epsilon!r}.", column="epsilon", mend="0.05 is a good start."
+            )
+        if self.temperature is not None and not self.temperature > 0:
+            raise InvalidInput(
+                f"temperature must be positive or None; got {self.temperature!r}.",
+                column="temperature",
+                mend="Leave it None to have it chosen from the data.",
+            )
+
+    def _settle_temperature(self, context: pd.DataFrame, eligible: NDArray[np.bool_] | None) -> None:
+        rows = np.random.default_rng(self.random_state).permutation(len(context))[:_TEMPERATURE_SAMPLE]
+        rewards = self._rewards(context.iloc[rows].reset_index(drop=True))
+        allowed = check_eligible(None if eligible is None else eligible[rows], len(rows), self.actions_)
+        self.temperature_ = self.temperature or temperature_for_cost(rewards, allowed)
+        served = self._probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
+        self.exploration_cost_ = exploration_cost(served, rewards, allowed)
+
+    # -- what it believes ----------------------------------------------------------------------------------------
+    def expected_reward(
+        self,
+        accounts: pd.DataFrame,
+        history: pd.DataFrame | None = None,
+        *,
+        as_of: Any | None = None,
+        incremental: bool = False,
+    ) -> NDArray[np.float64]:
+        """Calibrated expected reward of every action.
+
+        Parameters
+        ----------
+        accounts : DataFrame
+            Any frame with the context columns; unseen ids, unseen categories and missing values are normal.
+        history : DataFrame or None
+            Contacts later than the log's: account, time, factor and (where known) reward columns, named as in the log.
+        as_of : instant or None
+            None = now, everything known included.
+        incremental : bool, default=False
+            Give the difference to ``NO_CONTACT`` instead of the absolute value.
+
+        Returns
+        -------
+        ndarray of shape (n_accounts, n_actions)
+        """
+        check_is_fitted(self, "reward_model_")
+        rewards = self._rewards(self._context_of(accounts, history, as_of))
+        if incremental:
+            idle = self.actions_.no_contact_index
+            if idle is None:
+                raise InvalidInput(
+                    "Incremental rewards need NO_CONTACT in the action space.",
+                    column="incremental",
+                    mend="Log the decisions not to contact and build ActionSpace(..., no_contact=True).",
+                )
+            rewards = rewards - rewards[:, [idle]]
+        return rewards
+
+    def action_probabilities(
+        self,
+        accounts: pd.DataFrame,
+        eligible: Any | None = None,
+        history: pd.DataFrame | None = None,
+        *,
+        as_of: Any | None = None,
+    ) -> NDArray[np.float64]:
+        """Probability of every action under the served policy; ineligible actions hold exactly 0.
+
+        Returns
+        -------
+        ndarray of shape (n_accounts, n_actions)
+            Rows sum to 1.
+        """
+        check_is_fitted(self, "reward_model_")
+        allowed = check_eligible(eligible, len(accounts), self.actions_)
+        context = self._context_of(accounts, history, as_of)
+        return self._probabilities(self._rewards(context), allowed, context)
+
+    def log_probabilities(self, log: LoggedFeedback) -> NDArray[np.float64]:
+        """Probabilities for the decisions of a log, each with what was known of its account at that moment.
+
+        Parameters
+        ----------
+        log : LoggedFeedback
+            Of the same action space and with the same context columns.
+
+        Returns
+        -------
+        ndarray of shape (n_decisions, n_actions)
+        """
+        check_is_fitted(self, "reward_model_")
+        context = self._context_of_decisions(log)
+        allowed = check_eligible(log.eligible, len(log), self.actions_)
+        answer = np.empty((len(log), len(self.actions_)))
+        for rows in _chunks(len(log)):
+            part = context.iloc[rows].reset_index(drop=True)
+            answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
+        return answer
+
+    def log_expected_reward(self, log: LoggedFeedback) -> NDArray[np.float64]:
+        """Expected rewards for the decisions of a log, each with what was known of its account at that moment."""
+        check_is_fitted(self, "reward_model_")
+        context = self._context_of_decisions(log)
+        parts = [self._rewards(context.iloc[rows].reset_index(drop=True)) for rows in _chunks(len(log))]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.actions_)))
+
+    def recommend(
+        self,
+        accounts: pd.DataFrame,
+        top_k: int = 3,
+        eligible: Any | None = None,
+        history: pd.DataFrame | None = None,
+        as_of: datetime | str | None = None,
+        explore: bool = True,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Rank the next-best actions of each account.
+
+        Rank 1 is the dispatched action: drawn once from :meth:`action_probabilities` with a number that depends only on
+        (account, as_of, policy version, seed), or the most probable one with ``explore=False``.
+
+        Parameters
+        ----------
+        accounts : DataFrame
+            Context columns; the account column of the log and ``timezone`` (IANA) where known.
+        top_k : int, default=3
+        eligible : array-like of bool of shape (n_accounts, n_actions) or None
+            From the guardrails; applied before the probabilities are normalised.
+        history : DataFrame or None
+            See :meth:`expected_reward`.
+        as_of : instant or None
+            Moment of the decision; None = the last instant of the log.
+        explore : bool, default=True
+        seed : int, default=0
+
+        Returns
+        -------
+        DataFrame
+            One row an account and rank: ``row``, ``account``, ``rank``, the factors, ``expected_reward``, ``lo``,
+            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``. Ranks beyond the
+            eligible actions are left out.
+        """
+        check_is_fitted(self, "reward_model_")
+        if top_k < 1:
+            raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
+        frame = accounts.reset_index(drop=True)
+        allowed = check_eligible(eligible, len(frame), self.actions_)
+        moment = Moment.of(as_of, self.history_, self.trained_on_)
+        parts = []
+        for rows in _chunks(len(frame)):
+            part = frame.iloc[rows].reset_index(drop=True)
+            context = self._context_of(part, history, as_of)
+            scored = self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context))
+            rewards = self.served_rewards(scored)
+            parts.append(
+                recommendation_frame(
+                    self,
+                    part,
+                    rewards,
+                    self._probabilities(rewards, allowed[rows], context),
+                    allowed[rows],
+                    first_row=int(rows[0]),
+                    top_k=top_k,
+                    moment=moment,
+                    explore=explore,
+                    seed=seed,
+                    believe=partial(self.belief, scored),
+                )
+            )
+        if not parts:
+            raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
+        return pd.concat(parts, ignore_index=True)
+
+    # -- the pieces ----------------------------------------------------------------------------------------------
+    def _rewards(self, context: pd.DataFrame) -> NDArray[np.float64]:
+        """Expected rewards of context rows."""
+        return self._without_logged_idleness(self.reward_model_.expected_reward(context))
+
+    def served_rewards(self, scored: Scored) -> NDArray[np.float64]:
+        """Expected rewards of scored accounts."""
+        return self._without_logged_idleness(scored.expected_reward)
+
+    def _without_logged_idleness(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Leaving an account alone earns 0 where the log never shows it: no response to nothing."""
+        idle = self.actions_.no_contact_index
+        if idle is not None and self.action_counts_[idle] == 0:
+            rewards[:, idle] = 0.0
+        return rewards
+
+    def _probabilities(
+        self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
+    ) -> NDArray[np.float64]:
+        if self.policy == "thompson":
+            rng = np.random.default_rng(self.random_state)
+            draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
+            return thompson(draws, eligible, self.epsilon)
+        return self.served_probabilities(rewards, eligible)
+
+    def served_probabilities(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Probabilities from expected rewards and the mask alone: every policy but Thompson sampling."""
+        if self.policy == "softmax":
+            return softmax(rewards, eligible, self.temperature_, self.epsilon)
+        return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
+
+    def _belief(self, context: pd.DataFrame, ranked: NDArray[np.int64]) -> Belief:
+        """As :meth:`belief`, of context rows that are scored for it."""
+        return self.belief(self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context)), ranked)
+
+    def belief(self, scored: Scored, ranked: NDArray[np.int64]) -> Belief:
+        """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition."""
+        lo, hi = scored.interval(ranked)
+        idle = self.actions_.no_contact_index
+        if idle is not None and self.action_counts_[idle] == 0:
+            lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
+        return Belief(lo, hi, scored.evidence(ranked))
+
+    def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
+        return accounts_context(
+            accounts, [str(name) for name in self.feature_names_in_], self.history_, self.names_, history, as_of
+        )
+
+    def _context_of_decisions(self, log: LoggedFeedback) -> pd.DataFrame:
+        """Context of a log's decisions, the account's contacts in the training log and in this one included."""
+        if log.actions != self.actions_:
+            raise IncompatibleLog(
+                f"The log has {log.actions!r}, the strategy was trained on {self.actions_!r}.",
+                column="actions",
+                mend="Build both with the same ActionSpace.",
+            )
+        history = self.history_
+        if history is not None and log.has_account_history:
+            own = AccountHistory.from_log(log)
+            history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
+        return self._context_of_log(log, history)
+
+    def _context_of_log(self, log: LoggedFeedback, history: AccountHistory | None) -> pd.DataFrame:
+        return log_context(log, [str(name) for name in self.feature_names_in_], history)
+
+    # -- save and load -------------------------------------------------------------------------------------------
+    @cached_property
+    def version_(self) -> str:
+        """First 16 digits of the digest of everything learnt."""
+        return digest_of(self.to_files())[:16]
+
+    def to_files(self) -> dict[str, bytes]:
+        """Everything learnt as plain files (JSON, LightGBM text, npz)."""
+        check_is_fitted(self, "reward_model_")
+        return strategy_to_files(self)
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes]) -> Self:
+        """Inverse of :meth:`to_files`."""
+        strategy = cls(**parameters_in(files))
+        for name, value in learnt_in(files).items():
+            setattr(strategy, name, value)
+        return strategy
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the strategy to a directory; nothing in it is executed when it is loaded."""
+        try:
+            written_by = version("recommender")
+        except PackageNotFoundError:  # run from a checkout that was not installed
+            written_by = "unknown"
+        about = {"kind": "ContactStrategy", "version": self.version_, "written_by": written_by}
+        return write_artefact(path, self.to_files(), about)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a directory written by :meth:`save`.
+
+        Raises
+        ------
+        ArtefactError
+            When it is incomplete, altered or of an unknown format.
+        """
+        about, files = read_artefact(path)
+        if about.get("kind") != "ContactStrategy":
+            raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a ContactStrategy.")
+        strategy = cls.from_files(files)
+        strategy.__dict__["version_"] = about["version"]
+        return strategy
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn whether :meth:`fit` has run."""
+        return "reward_model_" in self.__dict__
+
+
+def _chunks(n: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, n, _CHUNK):
+        yield np.arange(start, min(start + _CHUNK, n))

@@ -1,0 +1,235 @@
+"""Decisions without frames against ``decide``: the same actions, numbers, messages and ids."""
+
+import datetime as dt
+import random
+import string
+import warnings
+from copy import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.deciding.decide import decide, default_actions
+from recommender.deciding.live import LiveDecider, NotCovered
+from recommender.errors import InvalidInput
+from recommender.local_time import UnknownTimezoneWarning
+from recommender.rules import FLAGS, pack_ids
+from recommender.strategy.cold_start import SeedStrategy
+
+CONTACT_COLUMNS = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "hour", "tone", "reward"]
+ZONES = ["America/Bogota", "America/New_York", "America/Sao_Paulo", "Europe/Madrid", "Asia/Kathmandu", None, "Nowhere"]
+PLACES = [
+    ("CO", None),
+    ("MX", None),
+    ("CL", "RM"),
+    ("US", "US-MA"),
+    ("BR", "BR-SP"),
+    ("ES", "CT"),
+    ("UK", None),
+    (None, None),
+]
+
+
+def any_of(rng, *values):
+    return rng.choice(values)
+
+
+def an_account(rng, position, columns, ids):
+    """Facts, flags and features of an account; some are missing, some unheard of."""
+    country, part = rng.choice(PLACES)
+    packs = [pack for pack in (part, country) if pack in pack_ids()] if rng.random() < 0.9 else ["CO", "MX"]
+    row = {
+        "account_id": rng.choice(ids) if rng.random() < 0.4 and position == 0 else f"A{position}",
+        "debtor_id": any_of(rng, None, "D1", f"D{position}"),
+        "country": country,
+        "subdivision": part,
+        "timezone": rng.choice(ZONES),
+        "phone_timezones": any_of(rng, None, None, ["America/Bogota"]),
+        "due_date": any_of(rng, None, dt.date(2026, 11, 20) - dt.timedelta(days=rng.randint(-20, 150))),
+        "balance_minor": any_of(rng, 500_000, 500_000, 0, None),
+        "consented_channels": any_of(rng, ["sms", "whatsapp", "email", "call", "ivr", "letter"], ["sms"], [], None),
+        "flags": any_of(rng, [], [], [], None, ["disputed"], ["do_not_contact"], ["opt_out:sms"]),
+        "party": any_of(rng, "debtor", "debtor", "debtor", "codebtor", None),
+        "packs": packs,
+        "contacts_known": True,
+    }
+    for name, categories in columns.items():
+        if name in row or rng.random() < 0.15:
+            continue
+        if categories is None:
+            row[name] = any_of(rng, None, rng.randint(0, 40), rng.random() * 100, 0.0, -3, 5.0)
+        else:
+            row[name] = any_of(rng, None, *categories[:5], "never seen", "", "5")
+        if rng.random() < 0.003:
+            row[name] = any_of(rng, True, "text", 2**60)
+    row |= {flag: any_of(rng, False, None, True) for flag in FLAGS if rng.random() < 0.03}
+    return row
+
+
+def a_contact(rng, as_of, ids):
+    return {
+        "account_id": rng.choice([*ids, "stranger"]),
+        "sent_at": as_of + dt.timedelta(hours=rng.choice([-2, -30, 20, -24 * rng.randint(1, 60)])),
+        "channel": any_of(rng, "sms", "call", "whatsapp"),
+        "initiated_by": any_of(rng, "creditor", "creditor", "debtor"),
+        "outcome": any_of(rng, None, "attempt", "delivered", "live_contact", "not_connected"),
+        "status": any_of(rng, "sent", "sent", "planned"),
+        "hour": any_of(rng, None, 9, 17),
+        "tone": any_of(rng, None, "friendly", "firm"),
+        "reward": any_of(rng, None, 0.0, 1.0),
+    }
+
+
+def differences(strategy, seed, rounds):
+    """Compare on random requests; how many were compared and how many were left to the general path."""
+    rng = random.Random(seed)
+    live = LiveDecider(strategy)
+    columns = {}
+    if not isinstance(strategy, SeedStrategy):
+        kinds = {
+            one.name: one.categories if one.kind == "category" else None
+            for one in strategy.reward_model_.encoder.columns
+        }
+        columns = {str(name): kinds[str(name)] for name in strategy.feature_names_in_}
+    held = None if isinstance(strategy, SeedStrategy) else strategy.history_
+    ids = ["A0"] if held is None else [str(one) for one in held.account_ids[:50]]
+    compared = left = 0
+    for _ in range(rounds):
+        as_of = dt.datetime(
+            2026, rng.randint(1, 12), rng.randint(1, 28), rng.randint(0, 23), rng.randint(0, 59), tzinfo=dt.UTC
+        )
+        as_of += dt.timedelta(microseconds=any_of(rng, 0, 123_456))
+        rows = [an_account(rng, position, columns, ids) for position in range(any_of(rng, 1, 1, 2, 6))]
+        common = {"days_past_due": 40, "stage": "extrajudicial"}
+        for name in common:  # brought by all or by none
+            if rng.random() < 0.5:
+                rows = [{key: value for key, value in row.items() if key != name} for row in rows]
+            else:
+                rows = [
+                    row
+                    | {
+                        name: row[name]
+                        if isinstance(row.get(name), int | float) == (name == "days_past_due")
+                        and row.get(name) is not None
+                        else common[name]
+                    }
+                    for row in rows
+                ]
+        contacts = [a_contact(rng, as_of, [row["account_id"] for row in rows]) for _ in range(any_of(rng, 0, 0, 1, 5))]
+        if rng.random() < 0.1:
+            contacts = None
+        asked = {
+            "as_of": as_of,
+            "packs": ["CO"],
+            "top_k": any_of(rng, 1, 3, 50, 300),
+            "explore": rng.random() < 0.8,
+            "seed": rng.randint(0, 9),
+        }
+        try:
+            found = live.decide(rows, contacts=contacts, **asked)
+        except NotCovered:
+            left += 1
+            continue
+        frame = None if contacts is None else pd.DataFrame(contacts, columns=CONTACT_COLUMNS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnknownTimezoneWarning)
+            want = decide(pd.DataFrame(rows), strategy=strategy, contacts=frame, **asked)
+        same(found, want)
+        compared += 1
+    return compared, left
+
+
+def same(found, want):
+    """Every column of the ranking, to the bit."""
+    row, rank = np.nonzero(found.ranked >= 0)
+    action = found.ranked[row, rank]
+    np.testing.assert_array_equal(found.eligibility.mask, want.eligibility.mask)
+    np.testing.assert_array_equal(found.action, want.action)
+    ranked = want.ranked
+    assert row.tolist() == ranked["row"].tolist() and (rank + 1).tolist() == ranked["rank"].tolist()
+    assert action.tolist() == want.actions.index_of(ranked[list(want.actions.factors)]).tolist()
+    for name in ("expected_reward", "lo", "hi", "propensity", "evidence"):
+        np.testing.assert_array_equal(getattr(found, name)[row, rank], ranked[name].to_numpy(dtype=float), err_msg=name)
+    assert found.supported()[row, rank].tolist() == ranked["support"].tolist()
+    assert [found.template_ids[i][k] for i, k in zip(row, rank, strict=True)] == [
+        one if isinstance(one, str) else None for one in ranked["template_id"]
+    ]
+    assert [found.contact_at(i, a) for i, a in zip(row.tolist(), action.tolist(), strict=True)] == [
+        None if when is pd.NaT else when.to_pydatetime() for when in ranked["contact_at"]
+    ]
+    assert [found.decision_ids[i] for i in row] == ranked["decision_id"].tolist()
+    assert {found.deterministic} == set(ranked["deterministic"]) and {found.policy} == set(ranked["policy"])
+    assert found.missing_features == want.missing_features and found.policy_version == want.policy_version
+    assert found.eligibility.counts() == want.eligibility.counts()
+    assert found.eligibility.provenance == want.eligibility.provenance
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_model_decides_alike_with_and_without_frames(strategy, seed):
+    """Random accounts, places, laws, histories, missing and unseen values: equal to the bit."""
+    compared, left = differences(strategy, seed, 15)
+    assert compared > left
+
+
+def test_the_seed_rules_decide_alike_with_and_without_frames():
+    """The same before anything is learnt."""
+    compared, left = differences(SeedStrategy(default_actions(range(7, 21))), 11, 20)
+    assert compared > left
+
+
+def test_a_log_without_account_ids_still_draws_by_account(strategy, simulated_log):
+    """No account role was learnt: the dispatched action hangs on the account id, not on its place in the request."""
+    nameless = copy(strategy)
+    nameless.names_ = {**strategy.names_, "account": None}
+    nameless.__dict__["version_"] = strategy.version_
+    accounts = simulated_log.context.head(40).assign(account_id=[f"A{i}" for i in range(40)])
+    asked = {"top_k": 1, "as_of": dt.datetime(2026, 11, 20, 15, tzinfo=dt.UTC), "seed": 3}
+    forward = nameless.recommend(accounts, **asked).set_index("account")
+    backward = nameless.recommend(accounts[::-1].reset_index(drop=True), **asked).set_index("account")
+    factors = list(strategy.actions_.factors)
+    pd.testing.assert_frame_equal(forward[factors], backward.loc[forward.index, factors])
+    assert len(forward[factors].drop_duplicates()) > 1
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", range(100, 108))
+def test_a_model_decides_alike_at_length(strategy, seed):
+    """Hundreds of requests."""
+    compared, left = differences(strategy, seed, 150)
+    assert compared > left
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["months_on_book", "product", "income_minor", "segment"]),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**60), 2**60)
+        | st.floats(allow_nan=True)
+        | st.text(string.printable, max_size=6),
+    )
+)
+@settings(max_examples=25)
+def test_whatever_a_feature_holds_the_answer_is_that_of_the_frame(strategy, features):
+    """Any JSON scalar in any column: equal, or left to the general path."""
+    row = {
+        "account_id": "A",
+        "due_date": dt.date(2026, 11, 1),
+        "country": "CO",
+        "packs": ["CO"],
+        "timezone": None,
+        **features,
+    }
+    asked = {"as_of": dt.datetime(2026, 11, 23, 13, tzinfo=dt.UTC), "packs": ["CO"], "contacts": None}
+    try:
+        found = LiveDecider(strategy).decide([row], **asked)
+    except NotCovered:
+        return
+    try:
+        want = decide(pd.DataFrame([row]), strategy=strategy, **asked)
+    except InvalidInput:
+        raise AssertionError("a frame is refused, so the row must be") from None
+    same(found, want)

@@ -1,0 +1,97 @@
+"""Rule packs: strict to load, and true to the examples that they carry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from importlib import resources
+
+import pandas as pd
+import pytest
+
+from recommender import ActionSpace
+from recommender.rules import PackError, eligibility, load_pack, pack_ids, pack_warnings, parse_pack
+from recommender.rules.examples import run_examples
+
+LAWS = ["AR", "BR", "BR-AL", "BR-SP", "CL", "CO", "EC", "ES", "MX", "PE", "UK", "US", "US-MA"]
+
+
+def raw(pack: str) -> dict:
+    """TOML of a packaged pack."""
+    return tomllib.loads((resources.files("recommender.rules") / "packs" / f"{pack}.toml").read_text("utf-8"))
+
+
+def test_every_promised_pack_is_there():
+    """All jurisdictions ship, and the three packs of the house beside them."""
+    assert set(pack_ids()) == {*LAWS, "FLOOR", "HOUSE", "TRADE"}
+
+
+@pytest.mark.parametrize("pack", [*LAWS, "HOUSE", "TRADE"])
+def test_a_pack_agrees_with_its_own_examples(pack):
+    """Each pack carries allowed and denied examples and the engine says the same, for the same reasons."""
+    results = run_examples(load_pack(pack))
+    assert {result.case.allowed for result in results} == {True, False}
+    assert [f"{r.case.name}: {r.allowed} {r.rules}" for r in results if not r.agrees] == []
+
+
+@pytest.mark.parametrize("pack", LAWS)
+def test_house_policy_claims_no_law(pack):
+    """Only packs that rest on a law seen say so."""
+    assert (load_pack(pack).kind == "house_policy") == (pack in {"ES", "UK"})
+    grades = {source.grade for source in load_pack(pack).sources}
+    assert not grades & {"C", "D"}, "a rule shipped by default rests on evidence of grade B at least"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"windoes": []}, "windoes"),
+        ({"valid_to": dt.date(2020, 1, 1)}, "valid_to"),
+        ({"sources": []}, "citations"),
+        ({"legal_status": "fine"}, "legal_status"),
+        ({"schema": 2}, "schema"),
+        ({"reviewed_on": "soon"}, "reviewed_on"),
+        ({"windows": [{"id": "w", "days": ["mon"], "from": "20:00", "to": "07:00", "cite": "art3"}]}, "midnight"),
+        ({"windows": [{"id": "w", "days": ["lun"], "from": "07:00", "to": "20:00", "cite": "art3"}]}, "days"),
+        ({"windows": [{"id": "w", "days": ["mon"], "from": "7", "to": "20:00", "cite": "art3", "x": 1}]}, "x"),
+        ({"caps": [{"id": "c", "max": 1, "per": {"kind": "rolling_days"}, "scope": "all_channels", "cite": "art3"}]},
+         "rolling_days"),
+        ({"caps": [{"id": "c", "max": 1, "per": {"kind": "week"}, "scope": ["fax"], "cite": "art3"}]}, "scope"),
+        ({"exempt": [{"purposes": ["marketing"], "from": ["windows"], "cite": "art8"}]}, "purposes"),
+    ],
+)  # fmt: skip
+def test_a_pack_that_breaks_the_schema_does_not_load(change, says):
+    """The vocabulary is closed: a word nobody knows, a lost citation or a window across midnight stop the load."""
+    with pytest.raises(PackError, match=says):
+        parse_pack(raw("CO") | change)
+
+
+def test_an_overlay_cannot_loosen():
+    """An overlay that exempts a purpose or brings an alternative window is refused."""
+    with pytest.raises(PackError, match="only tightens"):
+        parse_pack(raw("CO") | {"kind": "overlay", "id": "X"})
+
+
+def test_text_that_is_no_toml_names_the_line():
+    """A syntax error is a PackError that says where."""
+    with pytest.raises(PackError, match="line 1"):
+        parse_pack("schema = = 1")
+
+
+def test_an_unknown_pack_lists_the_known_ones():
+    """A misspelt id is refused with the list."""
+    with pytest.raises(PackError, match="CO"):
+        load_pack("COL")
+
+
+def test_a_pack_past_its_end_is_an_error_and_one_past_review_a_warning():
+    """``valid_to`` passed stops; the age of the review is said."""
+    ended = parse_pack(raw("HOUSE") | {"id": "OLD", "valid_to": dt.date(2026, 1, 1), "kind": "overlay"})
+    accounts = pd.DataFrame({"account_id": ["A"]})
+    with pytest.raises(PackError, match="ended on 2026-01-01"):
+        eligibility(
+            accounts, ActionSpace({"channel": ["sms"]}), as_of=dt.datetime(2026, 2, 1, tzinfo=dt.UTC), packs=["CO"],
+            overlays=[ended],
+        )  # fmt: skip
+    assert pack_warnings([load_pack("CO")], dt.date(2026, 11, 22)) == []
+    assert "CO" in pack_warnings([load_pack("CO")], dt.date(2027, 11, 22))[0]

@@ -1,0 +1,132 @@
+"""One account at a time against the array engine: the same mask, instants, counts and next instants."""
+
+import datetime as dt
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recommender import ActionSpace
+from recommender.messages import default_catalogue
+from recommender.rules import CHANNELS, FLAGS, eligibility, pack_ids
+from recommender.rules.row_eligibility import NotCovered, RowGuardrails
+from tests.rules.strategies import random_case
+
+SPACES = [
+    ActionSpace(
+        {"channel": ["call", "sms", "whatsapp", "email", "visit"], "hour": range(7, 21), "tone": ["friendly", "firm"]},
+        no_contact=True,
+    ),
+    ActionSpace({"tone": ["neutral", "formal-legal"], "channel": [*CHANNELS, "fax"], "hour": [0, 9, 2, 23]}),
+    ActionSpace({"channel": ["sms", "call"]}, no_contact=True),
+]
+
+
+def rows_of(rng: random.Random, at: dt.datetime, number: int) -> tuple[list[dict], list[dict]]:
+    """Accounts with contacts, some of them of one debtor, some known by columns of their own."""
+    rows, contacts = [], []
+    for position in range(number):
+        case = random_case(rng)
+        shift = at - dt.datetime.fromisoformat(case["at"])
+        held = case["account"]
+        due = held.get("due_date")
+        row = {
+            name: held.get(name)
+            for name in ("country", "subdivision", "timezone", "balance_minor", "consented_channels", "flags", "party")
+        }
+        row |= {
+            "account_id": f"A{position}",
+            "debtor_id": rng.choice([None, f"D{position}", "D1", "A1"]),
+            "due_date": None if due is None else dt.date.fromisoformat(due) + dt.timedelta(days=shift.days),
+            "phone_timezones": rng.choice([None, None, [], ["America/Chicago", "America/New_York"], ["nowhere"]]),
+            "packs": case["packs"] if rng.random() < 0.97 else [],
+            "language": rng.choice([None, "es", "es-CO", "en", "xx"]),
+            "place": rng.choice([None, None, None, "work"]),
+        }
+        if rng.random() < 0.05:
+            row["timezone"] = "Mars/Olympus"
+        row |= {flag: rng.choice([False, False, True, None, 0, "false"]) for flag in FLAGS if rng.random() < 0.1}
+        rows.append(row)
+        for contact in case.get("contacts", []):
+            owner = rng.choice([f"A{position}"] * 4 + ["A1", "stranger"])
+            sent = dt.datetime.fromisoformat(contact["sent_at"]) + shift
+            contacts.append(contact | {"account_id": owner, "sent_at": sent, "debtor_id": rng.choice([None, "D1"])})
+    return rows, contacts
+
+
+def moments(rng: random.Random) -> dt.datetime:
+    """Any moment, often around changes of clocks."""
+    if rng.random() < 0.4:
+        month, day = rng.choice([(3, 8), (11, 1), (4, 5), (9, 6), (3, 29), (10, 25), (4, 4), (10, 4), (9, 5)])
+        base = dt.datetime(2026, month, day, tzinfo=dt.UTC) - dt.timedelta(days=rng.random())
+    else:
+        base = dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=365 * rng.random())
+    return base.replace(microsecond=0) if rng.random() < 0.5 else base
+
+
+def disagreements(seed: int, rounds: int) -> int:
+    """Accounts judged; raises at the first difference."""
+    rng = random.Random(seed)
+    engines = {}
+    judged = 0
+    for _ in range(rounds):
+        space, purpose = rng.choice(SPACES), rng.choice(["collection", "collection", "payment_confirmation"])
+        catalogue = rng.choice([None, default_catalogue()])
+        key = (space, purpose, catalogue is None)
+        if key not in engines:
+            engines[key] = RowGuardrails(space, purpose, catalogue)
+        at = moments(rng)
+        rows, contacts = rows_of(rng, at, rng.choice([1, 1, 2, 5]))
+        known = rng.random() < 0.9
+        table = pd.DataFrame(rows)
+        history = pd.DataFrame(
+            contacts, columns=["account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "debtor_id"]
+        )
+        want = eligibility(
+            table, space, as_of=at, contacts=history if known else None, purpose=purpose, catalogue=catalogue
+        )
+        found = engines[key].judge(rows, [tuple(row["packs"]) for row in rows], contacts if known else None, at)
+        np.testing.assert_array_equal(found.mask, want.mask)
+        np.testing.assert_array_equal(found.contact_at, want.contact_at)
+        assert found.needs_human == want.needs_human.tolist()
+        assert found.counts() == want.counts()
+        assert found.provenance == want.provenance
+        row = rng.randrange(len(rows))
+        if not found.mask[row, : space.n_contact_actions].any() and rng.random() < 0.3:
+            codes = space.codes[: space.n_contact_actions, space.factor_names.index("channel")]
+            firsts = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes)]
+            nexts = [want.next_allowed_at(row, action) for action in firsts]
+            assert found.next_allowed_at(row) == min((one for one in nexts if one), default=None)
+        judged += len(rows)
+    return judged
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_single_rows_are_judged_as_tables_are(seed):
+    """Random places, laws, moments, dirty facts and histories: mask, instants, counts, provenance, next instant."""
+    assert disagreements(seed, 10) >= 10
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_single_rows_are_judged_as_tables_are_at_length(seed):
+    """The same over thousands of accounts."""
+    assert disagreements(seed, 400) >= 400
+
+
+def test_every_pack_can_be_judged_row_by_row():
+    """No packaged law needs the general path."""
+    engine = RowGuardrails(SPACES[0], "collection", default_catalogue())
+    at = dt.datetime(2026, 11, 23, 13, tzinfo=dt.UTC)
+    for pack in pack_ids():
+        engine.judge([{"account_id": "A"}], [(pack,)], [], at)
+
+
+def test_what_is_not_covered_says_so():
+    """Wishes of a debtor and values of a strange kind are for the general path."""
+    engine = RowGuardrails(SPACES[0])
+    at = dt.datetime(2026, 11, 23, 13, tzinfo=dt.UTC)
+    for odd in ({"preferences": "{}"}, {"balance_minor": "7"}, {"timezone": 5}, {"due_date": "2026-11-01"}):
+        with pytest.raises(NotCovered):
+            engine.judge([{"account_id": "A"} | odd], [("CO",)], [], at)
