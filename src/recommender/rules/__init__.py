@@ -8,9 +8,16 @@ from recommender.rules.cases import (
 from recommender.rules.eligibility import (
     Eligibility,
     eligibility,
+    judged,
 )
 from recommender.rules.examples import (
     run_examples,
+)
+from recommender.rules.facts import (
+    due_days,
+)
+from recommender.rules.guardrails import (
+    Guardrails,
 )
 from recommender.rules.loading import (
     PackError,
@@ -37,16 +44,6 @@ from recommender.rules.provenance import (
     Provenance,
     rule_citations,
 )
-from recommender.rules.row_eligibility import (
-    RowEligibility,
-    RowGuardrails,
-)
-from recommender.rules.row_facts import (
-    NotCovered,
-)
-from recommender.rules.row_law import (
-    local_days,
-)
 from recommender.rules.schema import (
     Pack,
 )
@@ -70,13 +67,11 @@ __all__ = [
     "TONES",
     "Channel",
     "Eligibility",
-    "NotCovered",
+    "Guardrails",
     "Pack",
     "PackError",
     "Provenance",
     "Purpose",
-    "RowEligibility",
-    "RowGuardrails",
     "Tone",
     "check_case",
     "check_cases",
@@ -84,9 +79,10 @@ __all__ = [
     "check_lines",
     "describe_pack",
     "describe_packs",
+    "due_days",
     "eligibility",
+    "judged",
     "load_pack",
-    "local_days",
     "pack_digest",
     "pack_ids",
     "pack_warnings",

@@ -358,14 +358,19 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _probabilities(
         self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
     ) -> NDArray[np.float64]:
+        return self.served_probabilities(rewards, eligible, context)
+
+    def served_probabilities(
+        self,
+        rewards: NDArray[np.float64],
+        eligible: NDArray[np.bool_],
+        context: pd.DataFrame | NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Probabilities of the served policy from expected rewards, the mask and the context (encoded or not)."""
         if self.policy == "thompson":
             rng = np.random.default_rng(self.random_state)
             draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
             return thompson(draws, eligible, self.epsilon)
-        return self.served_probabilities(rewards, eligible)
-
-    def served_probabilities(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Probabilities from expected rewards and the mask alone: every policy but Thompson sampling."""
         if self.policy == "softmax":
             return softmax(rewards, eligible, self.temperature_, self.epsilon)
         return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
