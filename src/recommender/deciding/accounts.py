@@ -55,4 +55,5 @@ class Accounts(Columns):
 
     def row(self, position: int) -> dict[str, Any]:
         """One account by its columns."""
-        return {name: self.source(name)[position] for name in self.names}
+        picked = {name: self.source(name)[position] for name in self.names}
+        return {name: one.item() if isinstance(one, np.generic) else one for name, one in picked.items()}

@@ -100,9 +100,7 @@ def model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | See
     return kept.assign(**{account: kept["account_id"], time: pd.to_datetime(kept["sent_at"], utc=True)})
 
 
-def _rows_after(
-    contacts: Columns | None, strategy: ContactStrategy
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _rows_after(contacts: Columns | None, strategy: ContactStrategy) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Contacts that the model counts beside those of its log, and the time of every contact."""
     none = np.empty(0, dtype=np.int64), np.empty(0)
     history = strategy.history_

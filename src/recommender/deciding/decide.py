@@ -153,9 +153,7 @@ class Decider:
         if not len(table):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         history = None if contacts is None else Columns.of(contacts)
-        case = self._guardrails.case(
-            table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history
-        )
+        case = self._guardrails.case(table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history)
         eligible = judged(case)
         if allowed is not None:
             eligible = eligible.narrowed(allowed, "not-open")
@@ -262,5 +260,3 @@ def default_actions(hours: Sequence[int]) -> ActionSpace:
         },
         no_contact=True,
     )
-
-

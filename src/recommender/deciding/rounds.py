@@ -53,9 +53,7 @@ def of_debtors(contacts: Columns, accounts: Tabular) -> Columns:
     return contacts if mine.all() else contacts.take(np.flatnonzero(mine))
 
 
-def planned_contact(
-    account_id: Any, debtor_id: Any, channel: str, when: datetime
-) -> dict[str, Any]:
+def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetime) -> dict[str, Any]:
     """A contact that was decided and is not sent yet, in the form of a contact history."""
     return {
         "account_id": account_id,

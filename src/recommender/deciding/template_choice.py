@@ -56,6 +56,10 @@ class TemplateChoice:
             codes = dict(zip(self._actions.factor_names, self._actions.codes[action].tolist(), strict=True))
             channel, tone = (str(self._actions.factors[name][codes[name]]) for name in ("channel", "tone"))
             self._known[key] = self._catalogue.template_ids(
-                channel=[channel], tone=[tone], days_past_due=[days_past_due], language=[language], purpose=self._purpose
+                channel=[channel],
+                tone=[tone],
+                days_past_due=[days_past_due],
+                language=[language],
+                purpose=self._purpose,
             )[0]
         return self._known[key]

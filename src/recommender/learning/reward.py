@@ -240,7 +240,9 @@ class RewardModel:
             low[rows], high[rows] = found
         return low, high
 
-    def sample_expected_reward(self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    def sample_expected_reward(
+        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
         """Draw the expected rewards once from their approximate posterior, for Thompson sampling.
 
         Parameters

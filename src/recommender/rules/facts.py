@@ -130,7 +130,9 @@ def _places(accounts: Columns) -> tuple[NDArray[np.int64], list[Place], NDArray[
     for row, one in enumerate(key.tolist()):
         position = at.get(one)
         if position is None:
-            zone, phones, country, part = (values[column.codes[row]][0] for values, column in zip(read, columns, strict=True))
+            zone, phones, country, part = (
+                values[column.codes[row]][0] for values, column in zip(read, columns, strict=True)
+            )
             position = at[one] = seen.setdefault((zone, phones, country, part), len(seen))
         places[row] = position
     bad = np.zeros(len(accounts), dtype=bool)

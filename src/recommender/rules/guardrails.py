@@ -152,7 +152,9 @@ class Guardrails:
     ) -> tuple[list[Law], NDArray[np.int64]]:
         """Distinct laws and the position of each account's."""
         if packs is None and "packs" not in accounts:
-            raise InvalidInput.missing_columns(["packs"], list(accounts.names), role="rule packs, as packs= was not given")
+            raise InvalidInput.missing_columns(
+                ["packs"], list(accounts.names), role="rule packs, as packs= was not given"
+            )
         if packs is not None:
             asked = [packs if isinstance(packs, str) else ";".join(packs)]
             codes = np.zeros(len(accounts), dtype=np.int64)
@@ -347,9 +349,7 @@ class Case:
 
     def provenance(self) -> Provenance:
         """What the verdicts rest on."""
-        return provenance_of(
-            self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched
-        )
+        return provenance_of(self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched)
 
 
 def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

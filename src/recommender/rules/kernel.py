@@ -335,9 +335,7 @@ def judge(  # type: ignore[no-untyped-def]
                 for i in range(k):
                     today = days[zone, shared, i]
                     if i == 0 or not by_date or today != days[zone, shared, i - 1]:
-                        bits = _by_contacts(
-                            rule, fact, kept_day, kept_at, kept_channel, m, today, instants[shared, i]
-                        )
+                        bits = _by_contacts(rule, fact, kept_day, kept_at, kept_channel, m, today, instants[shared, i])
                     found[rule.position, i] |= bits
         for i in range(k):
             forbidden = 0

@@ -154,5 +154,3 @@ def _ladder(pack: Pack) -> list[tuple[int, int, int]]:
         )
         for step in pack.tones
     ]
-
-

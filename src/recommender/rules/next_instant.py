@@ -114,8 +114,5 @@ def _edges(law: Law) -> set[int]:
 
 def _elapsed_spans(law: Law) -> set[int]:
     return {
-        (cap.per.hours or 0) * HOUR_US
-        for pack in law.packs
-        for cap in pack.caps
-        if cap.per.kind == "rolling_hours"
+        (cap.per.hours or 0) * HOUR_US for pack in law.packs for cap in pack.caps if cap.per.kind == "rolling_hours"
     }
