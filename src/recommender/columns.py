@@ -72,7 +72,7 @@ class Columns:
         A key that only some of the objects have is null in the others.
         """
         if isinstance(table, Columns):
-            return table if isinstance(table, cls) else cls(table._columns, table._n)
+            return table if isinstance(table, cls) else cls(table._columns, table._n)  # noqa: SLF001
         if isinstance(table, pd.DataFrame):
             return cls({str(name): table[name] for name in table.columns}, len(table))
         if hasattr(table, "column_names"):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.columns import Columns, Tabular
-
-if TYPE_CHECKING:
-    from recommender.deciding.decide import Decided
+from recommender.deciding.decided import Decided
 
 __all__ = ["debtor_rounds", "of_debtors", "planned_contact", "planned_contacts"]
 

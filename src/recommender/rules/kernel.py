@@ -149,7 +149,7 @@ def _too_close(rule, days, n, today):  # type: ignore[no-untyped-def]
 @_compiled
 def _cooling(rule, days, instants, n, today, now):  # type: ignore[no-untyped-def]
     """Whether an event within reach has happened; a planned contact may have happened once it is due."""
-    for i in range(n):
+    for i in range(n):  # noqa: SIM110 - machine code
         if today - rule.length <= days[i] <= today and instants[i] <= now:
             return True
     return False
