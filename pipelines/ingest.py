@@ -27,6 +27,7 @@ from recommender.history import (
     as_instant,
     prepare_log,
 )
+from recommender.intake import canonical_word
 from recommender.store.decision_log import DecisionLog, read_feedback_frame
 from recommender.store.files import read_table, write_log_parts, write_quarantine
 
@@ -245,6 +246,10 @@ def space_of_sources(
     name = "contacts" if sources.get("decisions") is None else "decisions"
     wanted = [text.partition("=")[0] for text in factor] if factor else list(FACTORS)
     frame = read_table(str(sources[name]), table=name, encoding=encoding, columns=wanted)
+    for column in ("channel", "tone"):  # LLAMADA and call are one action
+        if column in frame.columns and not factor:
+            words = {word: canonical_word(column, word) or word for word in frame[column].dropna().unique()}
+            frame[column] = frame[column].map(words)
     return action_space({name: frame}, factor, no_contact)
 
 

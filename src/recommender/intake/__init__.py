@@ -27,6 +27,7 @@ from recommender.intake.numbers import (
 from recommender.intake.states import (
     STATE_FLAGS,
     account_states,
+    with_case_states,
     with_states,
 )
 from recommender.intake.vocabulary import (
@@ -65,5 +66,6 @@ __all__ = [
     "plain_word",
     "refuse_faults",
     "renamed_columns",
+    "with_case_states",
     "with_states",
 ]

@@ -212,7 +212,7 @@ class TableReading:
                 return self._words(cells, name, lambda value: canonical_word(name, value) or str(value).strip(), "", "")
             case _:
                 return self._words(cells, name, lambda value: canonical_word(name, value), f"is no known {name}",
-                                   "See data/README.md for the words, or map them: `python -m pipelines map`.")  # fmt: skip
+                                   "See data/README.md for the words, or map them: `pipelines map`.")  # fmt: skip
 
     def _fault(self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str) -> None:
         at = np.flatnonzero(where)

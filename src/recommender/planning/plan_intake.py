@@ -122,8 +122,13 @@ class _Pieces:
             for start in range(0, max(len(self._whole), 1), _SLICE_ROWS):
                 yield self._whole.slice(start, _SLICE_ROWS)
             return
+        empty = True
         for piece in table_batches(self.path):
+            empty = False
             yield piece.rename_columns([self.renamed.get(column, column) for column in piece.column_names])
+        if empty:
+            nothing = plain(pq.read_schema(self.path).empty_table())
+            yield nothing.rename_columns([self.renamed.get(column, column) for column in nothing.column_names])
 
     def read_here(self, piece: pa.Table) -> list[str]:
         """Columns that the contract knows."""
