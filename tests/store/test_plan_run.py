@@ -160,7 +160,7 @@ def test_the_state_in_force_is_planned_for(tmp_path):
         [
             accounts.assign(valid_from=pd.Timestamp(before), flags="disputed"),
             accounts.iloc[:15].assign(valid_from=pd.Timestamp(before) + pd.Timedelta(days=1)),
-            accounts.assign(valid_from=pd.Timestamp(after), country="ZZ"),
+            accounts.assign(valid_from=pd.Timestamp(after), country="US"),
             accounts.iloc[:3].assign(valid_from=pd.Timestamp(after)).assign(account_id=["N1", "N2", "N3"]),
         ],
         ignore_index=True,

@@ -45,6 +45,7 @@ _KINDS: dict[str, dict[str, Kind]] = {
         "flags": "flags", "party": "word", "debtor_type": "word", "language": "level", "balance_as_of": "instant",
         "days_past_due": "number", **dict.fromkeys(_FLAG_COLUMNS, "flag"),
     },
+    "decisions": {"decision_id": "id", "account_id": "id", "decided_at": "instant", "propensity": "number"},
     "contacts": {
         "contact_id": "id", "account_id": "id", "debtor_id": "id", "decision_id": "id", "sent_at": "instant",
         "channel": "level", "tone": "level", "status": "word", "initiated_by": "word", "outcome": "word",

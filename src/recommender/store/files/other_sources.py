@@ -108,7 +108,7 @@ def read_duckdb(place: Path, name: str) -> pd.DataFrame:
             raise InvalidInput(f"{place} has no table {name!r}.", column="path",
                                mend=f"It has {', '.join(held) or 'no tables'}; name one after '#'.")  # fmt: skip
         quoted = name.replace('"', '""')
-        found: pd.DataFrame = book.execute(f'SELECT * FROM "{quoted}"').to_arrow_table().to_pandas()  # noqa: S608
+        found: pd.DataFrame = book.sql(f'SELECT * FROM "{quoted}"').to_arrow_table().to_pandas()  # noqa: S608
         return found
 
 
