@@ -1,7 +1,7 @@
-"""The sample exports of ``data/samples/exports``: an invented agency in Colombia, written as six kinds of source write.
+"""The sample exports of ``data/samples/exports``: an invented agency in Colombia, as six kinds of source write it.
 
-``python tests/intake/export_samples.py data/samples/exports`` writes them anew, byte for byte. Numbers and addresses are
-of ranges that belong to nobody.
+``python tests/intake/export_samples.py data/samples/exports`` writes them anew, byte for byte. Numbers and addresses
+are of ranges that belong to nobody.
 """
 
 from __future__ import annotations

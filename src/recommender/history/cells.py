@@ -63,7 +63,9 @@ class Instants:
         if not self.naive.any():
             return self.values
         text = _as_text(column.reset_index(drop=True)).where(pd.Series(self.naive))
-        return self.values.where(~pd.Series(self.naive), _utc(pd.to_datetime(text, format="ISO8601", utc=True)))
+        spelt = _spelt_as_iso(text, ~self.naive, None)
+        told = pd.to_datetime(text if spelt is None else spelt, format="ISO8601", utc=True, errors="coerce")
+        return self.values.where(~pd.Series(self.naive), _utc(told))
 
 
 def read_instants(

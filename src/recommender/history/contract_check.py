@@ -343,7 +343,19 @@ def _read_level(
 
 
 def _check_unit(numbers: NDArray[np.float64], column: Column, checked: CheckedTable) -> None:
-    """Refuse probabilities in another unit: to set aside those above one would keep wrong ones, chosen by size."""
+    """Refuse probabilities and money in another unit: to set some aside would keep wrong ones, chosen by size."""
+    if column.name in ("balance_minor", "amount_minor"):
+        with np.errstate(invalid="ignore"):
+            broken = np.flatnonzero(np.abs(numbers - np.round(numbers)) > 1e-6)
+        if broken.size > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
+            raise InvalidInput.in_column(
+                column.name,
+                f"of table {checked.contract.table!r} holds a fraction in {broken.size:,} of {len(numbers):,} rows, "
+                "and minor units are whole: these are perhaps whole units",
+                values=numbers[broken[:3]],
+                rows=broken.tolist(),
+                mend="Multiply it by 100, or map the export: python -m pipelines map.",
+            )
     above = numbers > 1
     if column.kind == "probability" and above.sum() > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
         raise InvalidInput.in_column(

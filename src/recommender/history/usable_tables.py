@@ -22,7 +22,7 @@ _FEW_ROWS = 10
 _CLEAR_MAJORITY = 0.75
 _LOOKED_AT = 1000
 #: Share of a table's rows that may be in quarantine by faults of their own before the table is refused.
-_MOST_LOST = 0.2
+_MOST_LOST = 0.5
 _CONSEQUENCES = ("cascade", "duplicate_row")  # of another table's fault, or of a row that is there before
 
 

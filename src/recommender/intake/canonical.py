@@ -251,6 +251,11 @@ class TableReading:
                     "State it with --decimal comma or --decimal point, or write plain numbers.")  # fmt: skip
         self._fault(wrong[codes], cells, name, "not_a_number", "is not a number", "Write plain numbers.")
         values = np.array([v if isinstance(v, float) else np.nan for v in read] + [np.nan], dtype=np.float64)
+        if name in ("balance_minor", "amount_minor"):
+            with np.errstate(invalid="ignore"):
+                broken = np.abs(values - np.round(values)) > 1e-6
+            self._fault(broken[codes], cells, name, "fraction", "holds a fraction, and minor units are whole",
+                        "Multiply it by 100 if it is in whole units, or map the export.")  # fmt: skip
         return pd.Series(values[codes])
 
     def _dates(self, cells: pd.Series, name: str) -> pd.Series:

@@ -253,9 +253,9 @@ def _cells(
         raise InvalidInput.missing_columns(sources, frame.columns.tolist(), role=f"profile {profile.name!r}")
     cells = frame[held[0]].astype(object)
     for name in held[1:]:
-        cells = cells.where(cells.notna() & (cells.astype(str).str.strip() != ""), frame[name]) if told.get("first") else (
-            cells.astype(str) + " " + frame[name].astype(str)
-        )  # fmt: skip
+        blank = cells.isna() | (cells.astype(str).str.strip() == "")
+        joined = cells.astype(str) + " " + frame[name].astype(str)
+        cells = cells.mask(blank, frame[name]) if told.get("first") else joined
     if "lookup" in told:
         found = cells.map(lambda value: phones.get(point_key(value) or ""))
         mapped.without_account += int(found.isna().sum()) if place == ("contacts", "account_id") else 0
@@ -308,8 +308,8 @@ def _doubts(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
             )
     if len(medians) == 2 and not 1 / 500 <= medians["payments"] / medians["accounts"] <= 20:
         yield (
-            f"payments are {medians['payments'] / medians['accounts']:.4g} times the balances in the middle: one of the "
-            "two is in another unit."
+            f"payments are {medians['payments'] / medians['accounts']:.4g} times the balances in the middle: one "
+            "of the two is in another unit."
         )
 
 

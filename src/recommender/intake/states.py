@@ -444,7 +444,7 @@ def _due(accounts: pd.DataFrame) -> list[int | None]:
         return [None] * len(accounts)
     texts = accounts["due_date"].astype(object).map(lambda value: None if _null(value) else str(value)[:10])
     at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    return [None if pd.isna(value) else int(value.value // 1000) for value in at]
+    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
 
 
 def _end_of_day(day: Any, zone: str | None) -> int | None:
@@ -457,7 +457,7 @@ def _end_of_day(day: Any, zone: str | None) -> int | None:
     ends = (at + pd.Timedelta(days=1)).tz_localize(
         zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
     )
-    return int(ends.tz_convert("UTC").as_unit("us").value)
+    return as_utc_us(ends.to_pydatetime())
 
 
 def _listed(value: Any) -> list[str] | None:

@@ -17,16 +17,22 @@ from recommender.store.files.log_files import (
     write_log,
     write_log_parts,
 )
+from recommender.store.files.other_sources import as_frame
 from recommender.store.files.tables_io import (
+    PLAN_COLUMNS,
+    plan_as_contacts,
     read_table,
     write_quarantine,
 )
 
 __all__ = [
+    "PLAN_COLUMNS",
+    "as_frame",
     "bank_feedback",
     "feedback_from_file",
     "folder_digest",
     "move_into_place",
+    "plan_as_contacts",
     "read_frame",
     "read_roles",
     "read_table",

@@ -76,10 +76,16 @@ def read_json_lines(place: Path) -> pd.DataFrame:
         raise InvalidInput(f"{place} holds rows that are no objects.", column="path", rows=wrong,
                            mend="Write one JSON object a line.")  # fmt: skip
     names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = {name: [_json_cell(row.get(name)) for row in rows] for name in names}
-    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in cells.items()}).convert_dtypes(
-        convert_string=False, convert_floating=False
-    )
+    return pd.DataFrame({name: _json_column([_json_cell(row.get(name)) for row in rows]) for name in names})
+
+
+def _json_column(values: list[Any]) -> pd.Series:
+    """Numbers as numbers where all are, else text."""
+    told = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in told) or all(type(value) in (int, float) for value in told):
+        return pd.Series(values, dtype=object).infer_objects()
+    texts = [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values]
+    return pd.Series(texts, dtype="str")
 
 
 def _json_cell(value: Any) -> Any:

@@ -18,9 +18,11 @@ from recommender.store.files.csv_tables import CSV_ENDINGS, LONG_AND_FEW, read_c
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
 
-__all__ = ["read_table", "write_quarantine"]
+__all__ = ["PLAN_COLUMNS", "plan_as_contacts", "read_table", "write_quarantine"]
 
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
+"""Columns that a plan is known by: it is read as the contacts that it planned."""
 _TOTALS = frozenset(("total", "totales", "gran_total", "grand_total", "total_general", "suma"))
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 
@@ -182,6 +184,8 @@ def _read_sql(source: str, table: str) -> pd.DataFrame:
 
 def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> pd.DataFrame:
     """The frame with the contract's names where another spelling is meant, and only the columns that were asked for."""
+    if table == "contacts" and set(frame.columns) >= PLAN_COLUMNS:
+        frame = plan_as_contacts(frame)
     contract = CONTRACTS.get(table)
     names = [*(contract.names if contract else ()), *(columns or ()), "eligible"]
     if renamed := contracted_names(frame.columns, names):
@@ -190,6 +194,23 @@ def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> 
         frame = frame.rename(columns=renamed)
     frame = _without_totals(frame, contract.key[0]) if contract and contract.key[0] in frame else frame
     return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
+
+
+def plan_as_contacts(plan: pd.DataFrame) -> pd.DataFrame:
+    """The contacts that a plan of ``score`` planned, as a table of contacts: one a dispatched action.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        Columns of a plan: ``decision_id``, ``account``, ``rank``, ``contact_at``, the action factors, ``template_id``.
+    """
+    sent = plan.loc[(plan["rank"].astype("float64") == 1) & plan["channel"].notna()].reset_index(drop=True)
+    told = {
+        "contact_id": sent["decision_id"], "decision_id": sent["decision_id"], "account_id": sent["account"],
+        "sent_at": sent["contact_at"], "initiated_by": "creditor", "status": "planned",
+    }  # fmt: skip
+    kept = {name: sent[name] for name in ("channel", "hour", "tone", "template_id") if name in sent}
+    return pd.DataFrame(told | kept)
 
 
 def _without_totals(frame: pd.DataFrame, key: str) -> pd.DataFrame:
