@@ -276,6 +276,8 @@ def _read(
                       "may be a fraction or hold a separator of thousands, and minor units are whole",
                       "Write plain numbers, e.g. 12500, or state the sign (--decimal comma or point).")  # fmt: skip
             _check_unit(numbers, column, checked)
+            fault(_broken(numbers, column), "not_a_whole_number", "holds a fraction, and minor units are whole",
+                  "Write minor units (cents) without decimals.")  # fmt: skip
             _check_range(numbers, column, fault)
             missing = np.isnan(numbers)
             read = {name: numbers}
@@ -342,20 +344,26 @@ def _read_level(
     return {name: typed.reindex(codes).reset_index(drop=True)}, missing
 
 
+def _broken(numbers: NDArray[np.float64], column: Column) -> NDArray[np.bool_]:
+    """Where an amount of money owed or paid is no whole number of minor units; a price may be a part of one."""
+    if column.name not in ("balance_minor", "amount_minor"):
+        return np.zeros(len(numbers), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(numbers - np.round(numbers)) > 1e-6)
+
+
 def _check_unit(numbers: NDArray[np.float64], column: Column, checked: CheckedTable) -> None:
     """Refuse probabilities and money in another unit: to set some aside would keep wrong ones, chosen by size."""
-    if column.name in ("balance_minor", "amount_minor"):
-        with np.errstate(invalid="ignore"):
-            broken = np.flatnonzero(np.abs(numbers - np.round(numbers)) > 1e-6)
-        if broken.size > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
-            raise InvalidInput.in_column(
-                column.name,
-                f"of table {checked.contract.table!r} holds a fraction in {broken.size:,} of {len(numbers):,} rows, "
-                "and minor units are whole: these are perhaps whole units",
-                values=numbers[broken[:3]],
-                rows=broken.tolist(),
-                mend="Multiply it by 100, or map the export: python -m pipelines map.",
-            )
+    broken = np.flatnonzero(_broken(numbers, column))
+    if broken.size > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
+        raise InvalidInput.in_column(
+            column.name,
+            f"of table {checked.contract.table!r} holds a fraction in {broken.size:,} of {len(numbers):,} rows, "
+            "and minor units are whole: these are perhaps whole units",
+            values=numbers[broken[:3]],
+            rows=broken.tolist(),
+            mend="Multiply it by 100, or map the export: python -m pipelines map.",
+        )
     above = numbers > 1
     if column.kind == "probability" and above.sum() > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
         raise InvalidInput.in_column(

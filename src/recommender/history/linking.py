@@ -19,7 +19,7 @@ from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
 from recommender.history.usable_tables import check_currency, check_zone, id_hint, refuse_unusable
-from recommender.intake import Stated, account_zones, country_code, id_keys, id_texts
+from recommender.intake import Stated, account_zones, as_frame, country_code, id_keys, id_texts
 from recommender.tables import CONTRACTS, contracted_names
 
 __all__ = ["RawTable", "RawTables", "check_tables"]
@@ -133,6 +133,8 @@ def check_tables(
         if source is None:
             continue
         frame = source() if callable(source) else source
+        if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "collect"):  # Polars, Arrow, DuckDB
+            frame = as_frame(frame)
         renamed: dict[str, str] = {}
         if isinstance(frame, pd.DataFrame):
             renamed = contracted_names(frame.columns, (*CONTRACTS[name].names, *_NOT_IN_CONTRACT, *levels))

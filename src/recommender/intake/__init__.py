@@ -8,6 +8,9 @@ from recommender.intake.canonical import (
     refuse_faults,
     renamed_columns,
 )
+from recommender.intake.frames import (
+    as_frame,
+)
 from recommender.intake.ids import (
     id_keys,
     id_text,
@@ -62,6 +65,7 @@ __all__ = [
     "TableReading",
     "account_states",
     "account_zones",
+    "as_frame",
     "canonical_channel",
     "canonical_word",
     "column_synonyms",

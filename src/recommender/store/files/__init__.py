@@ -17,7 +17,6 @@ from recommender.store.files.log_files import (
     write_log,
     write_log_parts,
 )
-from recommender.store.files.other_sources import as_frame
 from recommender.store.files.tables_io import (
     PLAN_COLUMNS,
     plan_as_contacts,
@@ -27,7 +26,6 @@ from recommender.store.files.tables_io import (
 
 __all__ = [
     "PLAN_COLUMNS",
-    "as_frame",
     "bank_feedback",
     "feedback_from_file",
     "folder_digest",

@@ -1,4 +1,4 @@
-"""Raw tables from workbooks, JSON lines, Arrow files, DuckDB and the frames of other libraries."""
+"""Raw tables from workbooks, JSON lines, Arrow files and DuckDB."""
 
 from __future__ import annotations
 
@@ -13,40 +13,16 @@ from xml.parsers import expat
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
 
-__all__ = ["as_frame", "read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
+__all__ = ["read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
 
 _MOST_BYTES = 1 << 30
 _DATE_FORMATS = frozenset((14, 15, 16, 17, 18, 19, 20, 21, 22, 45, 46, 47))
 _DAY_0 = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}  # noqa: DTZ001 - a workbook's days are local
 _CELL = re.compile(r"([A-Z]+)[0-9]+")
-
-
-def as_frame(table: Any) -> pd.DataFrame:
-    """A pandas frame of a table of another library: Polars, Arrow, DuckDB, whatever speaks the Arrow C stream.
-
-    Raises
-    ------
-    InvalidInput
-        For an object that is no table.
-    """
-    if isinstance(table, pd.DataFrame):
-        return table
-    if hasattr(table, "collect") and not hasattr(table, "__arrow_c_stream__"):  # a lazy frame
-        table = table.collect()
-    if hasattr(table, "__arrow_c_stream__"):
-        return pa.table(table).to_pandas()
-    if hasattr(table, "to_pandas"):
-        return table.to_pandas()
-    raise InvalidInput(
-        f"A table must be a frame of pandas, Polars, Arrow or DuckDB; got {type(table).__name__}.",
-        column="table",
-        mend="Read it first, e.g. pd.read_parquet(path).",
-    )
 
 
 def read_json_lines(place: Path) -> pd.DataFrame:
