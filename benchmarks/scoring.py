@@ -198,7 +198,7 @@ def blend(path: Path, repeats: int) -> None:
         },
         repeats,
     )
-    by_members = model.reward_of({name: part.scores(X) for name, part in model.parts.items()})
+    by_members = model.hurdle.reward_of({name: part.scores(X) for name, part in model.parts.items()})
     worst = float(np.abs(model.compiled.score(X).expected_reward - by_members).max())
     print(f"blend of a strategy ({len(model.actions_)} actions; weight on {', '.join(carry)}); differs by {worst:.1g}")
     for name, value in seconds.items():

@@ -8,7 +8,7 @@ from recommender import ActionSpace
 from recommender.allactions.boxes import ActionGrid
 from recommender.allactions.tree_shapley import TreeShapley
 from recommender.errors import InvalidInput
-from recommender.learning.trees import ActionTrees, TreeSettings, factor_levels
+from recommender.learning.trees.action_trees import ActionTrees, TreeSettings, factor_levels
 
 SPACES = {
     "three factors": ActionSpace(

@@ -32,7 +32,7 @@ _CLIP = 4.0
 
 
 class Term(Protocol):
-    """What is needed of a term; :class:`~recommender.learning.linear_design.LinearTerm` is one."""
+    """What is needed of a term; :class:`~recommender.learning.regression.linear_design.LinearTerm` is one."""
 
     @property
     def kind(self) -> str: ...

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.bilinear import BilinearModel
+from recommender.learning.regression.linear_design import LinearDesign
 
 __all__ = ["DriftSteps", "fit_stepped", "recent_steps"]
 

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.nuisance_context import assign_folds, design_matrix, one_thread
+from recommender.learning.nuisance.context import assign_folds, design_matrix, one_thread
 
 __all__ = ["cross_fit_rewards"]
 

@@ -27,11 +27,11 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from recommender.allactions import ProfileTable, codes_of, memberships
-from recommender.learning.coded_columns import CodedColumn, coded_columns
-from recommender.learning.count_pairs import CountPair
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.latent_classes import choose_classes, one_hot
-from recommender.learning.member_jobs import run_jobs
+from recommender.learning.jobs import run_jobs
+from recommender.learning.regression.coded_columns import CodedColumn, coded_columns
+from recommender.learning.regression.count_pairs import CountPair
+from recommender.learning.regression.latent_classes import choose_classes, one_hot
 
 __all__ = ["LatentProfiles", "Profile"]
 

@@ -23,9 +23,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.linear_design import LinearDesign
 
-__all__ = ["ActionBlock", "BilinearModel", "Crossing", "action_blocks"]
+__all__ = ["ActionBlock", "BilinearModel", "Crossing", "Family", "action_blocks"]
 
 Family = Literal["binomial", "gaussian"]
 Crossing = Literal["pairs", "factors", "none"]
