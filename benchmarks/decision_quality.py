@@ -30,10 +30,10 @@ import small_worlds
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from recommender.learning.regression.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.nuisance import cross_fit_propensities
+from recommender.learning.regression.count_pairs import count_pairs
+from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.reward import RewardModel
 from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet

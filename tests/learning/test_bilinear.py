@@ -9,8 +9,8 @@ from scipy.optimize import approx_fprime
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.regression.bilinear import BilinearModel, _Problem, action_blocks
 from recommender.learning.encoding import ContextEncoder
+from recommender.learning.regression.bilinear import BilinearModel, _Problem, action_blocks
 from recommender.learning.regression.linear_design import LinearDesign
 
 SPACE = ActionSpace(

@@ -8,8 +8,8 @@ import pytest
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.regression.bilinear import BilinearModel
 from recommender.learning.encoding import ContextEncoder
+from recommender.learning.regression.bilinear import BilinearModel
 from recommender.learning.regression.facets import FacetMean, FacetModel, _Problem
 from recommender.learning.regression.linear_design import LinearDesign
 

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from recommender.actions import ActionSpace
-from recommender.learning.regression.bilinear import BilinearModel
 from recommender.learning.encoding import ContextEncoder
+from recommender.learning.regression.bilinear import BilinearModel
 from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.regression.logger_directions import logger_directions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -93,17 +93,26 @@ class RewardEnsemble:
     # -- predict -------------------------------------------------------------------------------------------------
     def scores(self, X: Floats, *, n_jobs: int = 1) -> Floats:
         """Calibrated linear predictor of every action, shape (n, n_actions)."""
-        used = {name: weight for name, weight in self.weights.items() if weight > 0}
-        U = self._columns(X, {self.glms[name][0] for name in used if name in self.glms})
-        parts = [row_products(U[design], W) for design, W in self._joined_weights().items() if design in U]
-        parts += [used[name] * facets.scores(U["linear"]) for name, facets in self.facets.items() if name in used]
-        if boosted := [name for name in self.trees if name in used]:
-            columns = self.tree_columns(X)
-            parts += [used[name] * self.trees[name].raw_scores(columns, n_jobs=n_jobs) for name in boosted]
-        total = parts[0] if parts else np.zeros((len(X), len(self.share)))
-        for part in parts[1:]:
-            total = total + part
+        total: Floats | None = None
+        for part in self._weighted_scores(X, n_jobs):
+            total = part if total is None else total + part
+        if total is None:
+            total = np.zeros((len(X), len(self.share)))
         return self.calibration.apply(total + self.intercept, self.share)
+
+    def _weighted_scores(self, X: Floats, n_jobs: int) -> Iterator[Floats]:
+        """Scores of the members that count, times their weight: regressions by design, classes, trees."""
+        used = {name: weight for name, weight in self.weights.items() if weight > 0}
+        U = self._columns(X, {design for name, (design, _) in self.glms.items() if name in used})
+        for design, W in self._joined_weights().items():
+            if design in U:
+                yield row_products(U[design], W)
+        for name, facets in self.facets.items():
+            if name in used:
+                yield used[name] * facets.scores(U["linear"])
+        for name, trees in self.trees.items():
+            if name in used:
+                yield used[name] * trees.raw_scores(self.tree_columns(X), n_jobs=n_jobs)
 
     def _joined_weights(self) -> dict[str, Floats]:
         """Weights of all regressions over one design, added up by how much each counts."""
