@@ -15,7 +15,7 @@ from sklearn.base import clone
 from recommender.errors import InvalidInput
 from recommender.evaluation import evaluate, price_of_rules
 from recommender.history import LoggedFeedback
-from recommender.learning import PropensityEstimate, cross_fit_propensities, cross_fit_rewards
+from recommender.learning import ContextEncoder, PropensityEstimate, cross_fit_propensities, cross_fit_rewards
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import (
     ContactStrategy,
@@ -28,6 +28,7 @@ from recommender.strategy import (
     seed_rule_scores,
     uniform,
 )
+from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy", "seen_in_training"]
 
@@ -149,6 +150,28 @@ class OffPolicyEvaluator:
         )
 
     @cached_property
+    def never_tried(self) -> NeverTried:
+        """Where the evaluated decisions never show an action."""
+        part = self.part
+        return find_never_tried(
+            part.context,
+            ContextEncoder.fit(part.context, part.categorical),
+            part.actions,
+            part.action,
+            part.groups,
+            eligible=part.eligible,
+            propensity=part.propensity,
+            random_state=self.random_state,
+        )
+
+    @cached_property
+    def _never_tried_cells(self) -> NDArray[np.bool_] | None:
+        if not self.never_tried:
+            return None
+        part = self.part
+        return self.never_tried.cells(ContextEncoder.fit(part.context, part.categorical).transform(part.context))
+
+    @cached_property
     def _propensities(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
         """Logged propensities where there are any, cross-fitted ones elsewhere."""
         logged = self.part.propensity
@@ -231,6 +254,8 @@ class OffPolicyEvaluator:
             rng=np.random.default_rng(self.random_state),
             action_predictability=None if estimate is None else estimate.predictability,
             propensity_all=None if whole is None else cut(whole.all),
+            never_tried=cut(self._never_tried_cells),
+            never_tried_in_words=[str(region) for region in self.never_tried.regions],
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
@@ -308,6 +333,8 @@ class OffPolicyEvaluator:
                 rng=np.random.default_rng(self.random_state),
                 action_predictability=None if estimate is None else estimate.predictability,
                 propensity_all=None if estimate is None else estimate.all[at],
+                never_tried=None if self._never_tried_cells is None else self._never_tried_cells[at],
+                never_tried_in_words=[str(region) for region in self.never_tried.regions],
             )
             priced.append(line.assign(rows_barred=int(barred.sum())))
         return pd.concat(priced, ignore_index=True) if priced else pd.DataFrame(columns=["rule", "value_lost"])

@@ -12,6 +12,7 @@ from recommender.artefact import arrays_from_bytes, arrays_to_bytes
 from recommender.errors import ArtefactError
 from recommender.features import AccountHistory
 from recommender.learning import RewardModel
+from recommender.support import NeverTried
 
 if TYPE_CHECKING:
     from recommender.strategy import ContactStrategy
@@ -33,6 +34,7 @@ def strategy_to_files(strategy: ContactStrategy) -> dict[str, bytes]:
         "temperature": strategy.temperature_,
         "exploration_cost": strategy.exploration_cost_,
         "trained_on": strategy.trained_on_,
+        "never_tried": strategy.never_tried_.to_dict(),
     }
     files = {f"{_REWARD}{name}": content for name, content in strategy.reward_model_.to_files().items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
@@ -65,6 +67,7 @@ def learnt_in(files: dict[str, bytes]) -> dict[str, Any]:
             "temperature_": float(described["temperature"]),
             "exploration_cost_": float(described["exploration_cost"]),
             "trained_on_": described["trained_on"],
+            "never_tried_": NeverTried.from_dict(described["never_tried"]),
             "action_counts_": arrays["action_counts"],
             "training_rows_": arrays["training_rows"],
             "history_": None if history is None else AccountHistory.from_arrays(arrays_from_bytes(history), actions),
