@@ -23,6 +23,7 @@ from recommender.features import AccountHistory
 from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
+    ContextEncoder,
     RewardModel,
     Scored,
     WholeLog,
@@ -30,7 +31,8 @@ from recommender.learning import (
     training_set_of,
     tree_settings,
 )
-from recommender.strategy.files import learnt_in, parameters_in, strategy_to_files
+from recommender.strategy.files import learnt_in, parameters_in, strategy_to_files, without_threads
+from recommender.strategy.own_rows import OwnRows
 from recommender.strategy.policy import (
     check_eligible,
     epsilon_greedy,
@@ -40,7 +42,7 @@ from recommender.strategy.policy import (
     thompson,
 )
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
-from recommender.strategy.trained_on import check_learnable, describe_log, row_keys
+from recommender.strategy.trained_on import check_learnable, describe_log
 from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
@@ -178,7 +180,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         )
         self._settle_temperature(training.context, mature.eligible)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
-        self.training_rows_ = row_keys(log)
+        self.own_rows_ = OwnRows.of(log, self._context_encoder)
         self.__dict__.pop("version_", None)
         return self
 
@@ -291,6 +293,19 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             part = context.iloc[rows].reset_index(drop=True)
             answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
         return answer
+
+    def log_tried(self, log: LoggedFeedback) -> NDArray[np.bool_]:
+        """Eligible actions of a log's decisions that the training log has tried on accounts like these.
+
+        All eligible ones where it has tried none of them; whatever ``unsupported`` says.
+        """
+        allowed = check_eligible(log.eligible, len(log), self.actions_)
+        if not self.never_tried_:
+            return allowed
+        tried = allowed & ~self.never_tried_.cells(
+            self.reward_model_.encoder.transform(self._context_of_decisions(log))
+        )
+        return np.where(tried.any(axis=1, keepdims=True), tried, allowed)
 
     def log_expected_reward(self, log: LoggedFeedback) -> NDArray[np.float64]:
         """Expected rewards for the decisions of a log, each with what was known of its account at that moment."""
@@ -423,6 +438,16 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             return softmax(rewards, eligible, self.temperature_, self.epsilon)
         return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
 
+    @property
+    def _context_encoder(self) -> ContextEncoder:
+        """Encoder of the columns that a log brings, without those made of an account's history."""
+        brought = {str(name) for name in self.feature_names_in_}
+        return ContextEncoder(tuple(one for one in self.reward_model_.encoder.columns if one.name in brought))
+
+    def share_seen_in_training(self, log: LoggedFeedback) -> tuple[float, str]:
+        """Share of a log's decisions that this strategy was trained on, and how that is known: "ids" or "contents"."""
+        return self.own_rows_.share_in(log, self._context_encoder)
+
     def _belief(self, context: pd.DataFrame, ranked: NDArray[np.int64]) -> Belief:
         """As :meth:`belief`, of context rows that are scored for it."""
         X = self.reward_model_.encoder.transform(context)
@@ -468,8 +493,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     # -- save and load -------------------------------------------------------------------------------------------
     @cached_property
     def version_(self) -> str:
-        """First 16 digits of the digest of everything learnt."""
-        return digest_of(self.to_files())[:16]
+        """First 16 digits of the digest of everything learnt; how many threads learnt it does not count."""
+        return digest_of(without_threads(self.to_files()))[:16]
 
     def to_files(self) -> dict[str, bytes]:
         """Everything learnt as plain files (JSON, LightGBM text, npz)."""

@@ -12,12 +12,13 @@ from recommender.artefact import arrays_from_bytes, arrays_to_bytes
 from recommender.errors import ArtefactError
 from recommender.features import AccountHistory
 from recommender.learning import RewardModel
+from recommender.strategy.own_rows import OwnRows
 from recommender.support import NeverTried
 
 if TYPE_CHECKING:
     from recommender.strategy import ContactStrategy
 
-__all__ = ["learnt_in", "parameters_in", "strategy_to_files"]
+__all__ = ["learnt_in", "parameters_in", "strategy_to_files", "without_threads"]
 
 _REWARD = "reward/"
 
@@ -34,15 +35,28 @@ def strategy_to_files(strategy: ContactStrategy) -> dict[str, bytes]:
         "temperature": strategy.temperature_,
         "exploration_cost": strategy.exploration_cost_,
         "trained_on": strategy.trained_on_,
+        "origin": strategy.own_rows_.origin,
         "never_tried": strategy.never_tried_.to_dict(),
     }
     files = {f"{_REWARD}{name}": content for name, content in strategy.reward_model_.to_files().items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
-    arrays = {"action_counts": strategy.action_counts_, "training_rows": strategy.training_rows_}
+    arrays = {"action_counts": strategy.action_counts_, **strategy.own_rows_.to_arrays()}
     files["training.npz"] = arrays_to_bytes(arrays)
     if strategy.history_ is not None:
         files["history.npz"] = arrays_to_bytes(strategy.history_.to_arrays())
     return files
+
+
+def without_threads(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files without the number of threads, which changes no number that was learnt."""
+    kept = dict(files)
+    for name, content in files.items():
+        if name.endswith(".json") and b'"n_jobs"' in content:
+            told = json.loads(content)
+            told.pop("n_jobs", None)
+            told.get("parameters", {}).pop("n_jobs", None)
+            kept[name] = json.dumps(told, sort_keys=True).encode()
+    return kept
 
 
 def parameters_in(files: dict[str, bytes]) -> dict[str, Any]:
@@ -69,7 +83,7 @@ def learnt_in(files: dict[str, bytes]) -> dict[str, Any]:
             "trained_on_": described["trained_on"],
             "never_tried_": NeverTried.from_dict(described["never_tried"]),
             "action_counts_": arrays["action_counts"],
-            "training_rows_": arrays["training_rows"],
+            "own_rows_": OwnRows.from_arrays(described["origin"], arrays),
             "history_": None if history is None else AccountHistory.from_arrays(arrays_from_bytes(history), actions),
         }
     except (KeyError, TypeError) as error:
