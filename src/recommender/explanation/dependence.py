@@ -44,7 +44,7 @@ def dependence_curves(
     Returns
     -------
     (DataFrame, DataFrame)
-        ``dependence`` and ``density`` of :class:`~recommender.explanation.portfolio.GlobalExplanation`.
+        ``dependence`` and ``density`` of :class:`~recommender.explanation.global_explanation.GlobalExplanation`.
     """
     curves: list[dict[str, Any]] = []
     density: list[dict[str, Any]] = []
