@@ -1,5 +1,15 @@
-"""What people are handed: charts and documents of results that other rooms hold as data."""
+"""What people are handed: charts, documents and self-contained HTML pages, drawn from plain data."""
 
+from recommender.reports.backtest_page import (
+    backtest_figure,
+    backtest_page,
+)
+from recommender.reports.policy_charts import (
+    policy_figure,
+)
+from recommender.reports.policy_page import (
+    policy_page,
+)
 from recommender.reports.rule_packs import (
     GENERATED_FROM_HERE,
     describe_pack,
@@ -15,7 +25,11 @@ __all__ = [
     "GENERATED_FROM_HERE",
     "StepBar",
     "StepBars",
+    "backtest_figure",
+    "backtest_page",
     "describe_pack",
     "describe_packs",
     "draw_step_bars",
+    "policy_figure",
+    "policy_page",
 ]
