@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import pages
 from api.service import problems, request_log
 from api.service.envelope import Envelope
+from api.service.gateway import Gateway
 from api.service.metrics import Metrics
 from api.service.rate_limit import RateLimit
 from api.service.recording import Recorder
@@ -56,12 +57,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = chosen
     app.state.metrics = numbers
-    app.state.rate_limit = RateLimit(chosen.rate_limit)
     app.state.shadow = Shadow(numbers)
     problems.install(app)
     for routes in (health, metrics, recommendations, decisions, check):
         app.include_router(routes.router)
-    app.add_middleware(Envelope, metrics=numbers, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit))
+    app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:
         pages.install(app, chosen)
     return app

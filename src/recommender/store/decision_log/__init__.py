@@ -11,6 +11,13 @@ from recommender.store.decision_log.decisions import (
     ShadowChoice,
     read_feedback_frame,
 )
+from recommender.store.decision_log.ledger import (
+    ContactEvent,
+    LedgerContact,
+    LedgerOutcome,
+    StaleStanding,
+    Standing,
+)
 from recommender.store.decision_log.privacy import (
     refuse_contact_data,
 )
@@ -24,14 +31,19 @@ from recommender.store.decision_log.schema import (
 )
 
 __all__ = [
+    "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
     "DecisionRecord",
+    "LedgerContact",
+    "LedgerOutcome",
     "LoggedDecision",
     "OutcomeReceipt",
     "OutcomeRecord",
     "Provenance",
     "ShadowChoice",
+    "StaleStanding",
+    "Standing",
     "decisions",
     "outcomes",
     "provenances",
