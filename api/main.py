@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
@@ -23,13 +24,19 @@ from recommender.settings import Settings
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = _now) -> FastAPI:
     """Build the application; nothing is read before this is called, and nothing opened before it starts.
 
     Parameters
     ----------
     settings : Settings or None
         None = from the environment.
+    clock : callable
+        Gives the present moment, with a time zone: what "now" and "in the future" mean.
     """
     chosen = settings or Settings()
     request_log.configure(readable=chosen.environment == "development")
@@ -56,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = chosen
+    app.state.clock = clock
     app.state.metrics = numbers
     app.state.shadow = Shadow(numbers)
     problems.install(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,6 +18,7 @@ from recommender.settings import Settings
 __all__ = [
     "KeyDep",
     "MetricsDep",
+    "NowDep",
     "RecorderDep",
     "ServedDep",
     "ServingDep",
@@ -56,6 +58,12 @@ def _shadow(request: Request) -> Shadow:
     return shadow
 
 
+def _now(request: Request) -> datetime:
+    now: datetime = request.app.state.clock()
+    return now
+
+
+NowDep = Annotated[datetime, Depends(_now)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ServingDep = Annotated[Serving, Depends(_serving)]
 ServedDep = Annotated[Served, Depends(_served)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -27,6 +28,7 @@ KEY_HEADER = "X-API-Key"
 _HEALTH = "/healthz"
 _GUARDED = "/v1/"
 _GUARDED_IN_PRODUCTION = ("/metrics", "/docs", "/redoc", "/openapi.json")
+_PIECE = 2**18
 _DEEPEST = 12  # a request nests five levels; what nests more is not one, and costs a parser its stack
 
 
@@ -115,8 +117,13 @@ class Gateway:
             if not message.get("more_body", False):
                 break
         body = b"".join(pieces)
-        if scope["method"] == "POST" and nesting(body) > _DEEPEST:
-            raise HTTPException(400, f"The body nests more than {_DEEPEST} levels deep; no request of this API does.")
+        if scope["method"] == "POST":
+            if nesting(body) > _DEEPEST:
+                raise HTTPException(
+                    400, f"The body nests more than {_DEEPEST} levels deep; no request of this API does."
+                )
+            if not is_text(body):
+                raise HTTPException(400, "The body is not UTF-8 text, or holds half a surrogate pair.")
         return body
 
     def _counted(self, receive: Receive) -> Receive:
@@ -168,7 +175,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def nesting(body: bytes) -> int:
-    """How deep a JSON text nests; brackets inside of its strings do not count.
+    """How deep a JSON text nests, or the first depth found that is too deep; brackets in its strings do not count.
 
     Parameters
     ----------
@@ -181,7 +188,29 @@ def nesting(body: bytes) -> int:
     if body.count(b"[") + body.count(b"{") <= _DEEPEST:
         return 0
     text = np.frombuffer(body.replace(b"\\\\", b"  ").replace(b'\\"', b"  "), dtype=np.uint8)
-    outside = np.cumsum(text == ord('"'), dtype=np.int64) % 2 == 0
-    opened = ((text == ord("[")) | (text == ord("{"))) & outside
-    closed = ((text == ord("]")) | (text == ord("}"))) & outside
-    return int(np.cumsum(opened.astype(np.int32) - closed.astype(np.int32)).max(initial=0))
+    deepest = depth = quotes = 0
+    for start in range(0, len(text), _PIECE):  # in pieces, so that what is far too deep is soon known to be
+        piece = text[start : start + _PIECE]
+        inside = np.cumsum(piece == ord('"'), dtype=np.int32) + quotes
+        opened = ((piece == ord("[")) | (piece == ord("{"))).astype(np.int8)
+        closed = ((piece == ord("]")) | (piece == ord("}"))).astype(np.int8)
+        depths = depth + np.cumsum((opened - closed) * (inside % 2 == 0), dtype=np.int32)
+        deepest = max(deepest, int(depths.max(initial=0)))
+        depth, quotes = int(depths[-1]), int(inside[-1])
+        if deepest > _DEEPEST:
+            break
+    return deepest
+
+
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]", re.ASCII
+)
+
+
+def is_text(body: bytes) -> bool:
+    """Whether a JSON body can be written as text again: UTF-8, and no half of a surrogate pair behind an escape."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\\u" not in body or _HALF.search(body.replace(b"\\\\", b"  ")) is None

@@ -118,7 +118,7 @@ def test_sqlite_waits_for_other_writers_and_survives_power_cuts(tmp_path: Path) 
     assert found == {
         "journal_mode": "wal",
         "synchronous": 2,
-        "busy_timeout": 30_000,
+        "busy_timeout": 8_000,
         "secure_delete": 1,
         "foreign_keys": 1,
     }

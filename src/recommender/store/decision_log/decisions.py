@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeVar
@@ -33,6 +33,7 @@ from recommender.store.decision_log.schema import (
     SchemaMismatch,
     contact_events,
     decisions,
+    heartbeats,
     outcomes,
     provenances,
     removals,
@@ -227,6 +228,16 @@ class DecisionLog:
         stored, orphans = write(self.engine, insert)
         return OutcomeReceipt(stored, len(rows) - stored, orphans)
 
+    def prove_writable(self, worker: str, at: datetime) -> None:
+        """Commit one small row; raise what the database raises where it cannot be written."""
+
+        def beat(connection: sa.Connection) -> None:
+            changed = connection.execute(sa.update(heartbeats).where(heartbeats.c.worker == worker).values(at=at))
+            if not changed.rowcount:
+                connection.execute(sa.insert(heartbeats).values(worker=worker, at=at))
+
+        write(self.engine, beat)
+
     # -- read ------------------------------------------------------------------------------------------------------
     def get(self, decision_id: str) -> LoggedDecision | None:
         """One decision with its outcomes, or None.
@@ -246,6 +257,12 @@ class DecisionLog:
                 .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
             ).mappings()
             return LoggedDecision(decision_of(found), tuple(outcome_of(row) for row in told))
+
+    def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
+        """When each of some decisions was made; unknown ids are left out."""
+        with self.engine.connect() as connection:
+            ids = list(dict.fromkeys(decision_ids))
+            return {row[0]: row[1] for row in by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)}
 
     def standing(self, debtors: Iterable[str], since: datetime) -> Standing:
         """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""

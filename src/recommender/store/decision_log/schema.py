@@ -15,6 +15,7 @@ __all__ = [
     "UtcInstant",
     "contact_events",
     "decisions",
+    "heartbeats",
     "metadata",
     "outcomes",
     "provenances",
@@ -145,6 +146,14 @@ contact_events = sa.Table(
     sa.Column("reason", sa.String(64)),
     sa.Column("propensity", sa.Double),
     sa.Column("content_digest", sa.String(64), nullable=False),
+)
+
+# One row a worker, written to show that the log can be written.
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("worker", sa.String(64), primary_key=True),
+    sa.Column("at", UtcInstant, nullable=False),
 )
 
 # That something was removed, never about whom.

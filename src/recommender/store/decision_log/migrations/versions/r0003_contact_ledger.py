@@ -28,6 +28,12 @@ def upgrade() -> None:
     )
     for columns in (("decision_id",), ("debtor_id",)):
         op.create_index(f"ix_contact_events_{columns[0]}", "contact_events", list(columns))
+    op.create_table(
+        "heartbeats",
+        sa.Column("worker", sa.String(64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("worker", name="pk_heartbeats"),
+    )
     op.create_index("ux_decisions_request_key_account_id", "decisions", ["request_key", "account_id"], unique=True)
     op.create_index("ix_decisions_debtor_id_decided_at", "decisions", ["debtor_id", "decided_at"])
     op.add_column("outcomes", sa.Column("replaces", sa.String(128)))
@@ -40,4 +46,5 @@ def downgrade() -> None:
     op.drop_column("outcomes", "replaces")
     op.drop_index("ix_decisions_debtor_id_decided_at", "decisions")
     op.drop_index("ux_decisions_request_key_account_id", "decisions")
+    op.drop_table("heartbeats")
     op.drop_table("contact_events")
