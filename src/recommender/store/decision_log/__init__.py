@@ -20,6 +20,7 @@ from recommender.store.decision_log.ledger import (
 )
 from recommender.store.decision_log.privacy import (
     refuse_contact_data,
+    refuse_free_text,
 )
 from recommender.store.decision_log.record_fields import (
     utc_instant,
@@ -49,5 +50,6 @@ __all__ = [
     "provenances",
     "read_feedback_frame",
     "refuse_contact_data",
+    "refuse_free_text",
     "utc_instant",
 ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
     check_action,
@@ -173,6 +174,7 @@ class DecisionRecord:
         if self.seed is not None and abs(int(self.seed)) > LARGEST_INTEGER:
             raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
         put("context", plain_mapping(self.context, "context"))
+        refuse_free_text(self.context)
         put("ranking", tuple(plain_mapping(ranked, "ranking") for ranked in self.ranking))
         check_ranking(self.ranking, self.action, n_actions)
         if self.shadow is not None:
