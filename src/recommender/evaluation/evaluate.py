@@ -23,7 +23,7 @@ from recommender.evaluation.intervals import (
     time_blocks,
 )
 from recommender.evaluation.policy_view import Pair, PolicyView, paired_with, view_policy
-from recommender.evaluation.report import PolicyReport
+from recommender.evaluation.report import PolicyEvaluation
 from recommender.evaluation.slices import evaluate_slices
 from recommender.evaluation.table import BIASED, ESTIMATORS, all_contributions
 from recommender.evaluation.verdict import judge, support_of
@@ -54,7 +54,7 @@ def evaluate(
     action_predictability: float | None = None,
     propensity_all: NDArray[Any] | None = None,
     n_bootstrap: int = 0,
-) -> PolicyReport:
+) -> PolicyEvaluation:
     """Estimate what the target policy would have earned, and say whether that is proven.
 
     Parameters
@@ -98,7 +98,7 @@ def evaluate(
 
     Returns
     -------
-    PolicyReport
+    PolicyEvaluation
 
     Raises
     ------
@@ -191,7 +191,7 @@ def evaluate(
         "baseline": "logging" if baseline_probabilities is None else "policy",
         "baseline_value": float(np.mean(vectors.reward if baseline is None else baseline.contribution)),
     }
-    return PolicyReport(
+    return PolicyEvaluation(
         table=pd.DataFrame(rows),
         verdict=verdict,
         reasons=reasons,

@@ -3,9 +3,16 @@
 from recommender.proof.backtest import (
     backtest,
 )
+from recommender.proof.backtest_report import (
+    BacktestReport,
+    BacktestWindow,
+)
 from recommender.proof.off_policy import (
     OffPolicyEvaluator,
     evaluate_policy,
+)
+from recommender.proof.policy_report import (
+    PolicyReport,
 )
 from recommender.proof.tuning import (
     TuningResult,
@@ -13,7 +20,10 @@ from recommender.proof.tuning import (
 )
 
 __all__ = [
+    "BacktestReport",
+    "BacktestWindow",
     "OffPolicyEvaluator",
+    "PolicyReport",
     "TuningResult",
     "backtest",
     "evaluate_policy",

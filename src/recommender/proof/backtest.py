@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from recommender.errors import InvalidInput, RecommenderError
-from recommender.evaluation import BacktestReport, BacktestWindow, PolicyReport
 from recommender.history import LoggedFeedback
+from recommender.proof.backtest_report import BacktestReport, BacktestWindow
 from recommender.proof.off_policy import OffPolicyEvaluator, baseline_probabilities, seen_in_training
+from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import ContactStrategy, best_constant, check_eligible, epsilon_greedy
 
 __all__ = ["backtest"]

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from recommender.errors import InvalidInput
-from recommender.evaluation import PolicyReport, evaluate, price_of_rules
+from recommender.evaluation import evaluate, price_of_rules
 from recommender.history import LoggedFeedback
 from recommender.learning import PropensityEstimate, cross_fit_propensities, cross_fit_rewards
+from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import (
     ContactStrategy,
     applies_to,
@@ -212,7 +213,7 @@ class OffPolicyEvaluator:
         def cut(values: NDArray[Any] | None) -> Any:
             return values if values is None or inside.all() else values[inside]
 
-        report = evaluate(
+        evaluation = evaluate(
             reward=cut(part.reward),
             action=cut(part.action),
             propensity=cut(propensity),
@@ -233,7 +234,8 @@ class OffPolicyEvaluator:
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
-        report = replace(report, diagnostics={**report.diagnostics, **left_out})
+        evaluation = replace(evaluation, diagnostics={**evaluation.diagnostics, **left_out})
+        report = PolicyReport.of(evaluation)
         flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
         return _refused(report, flattered) if flattered else report
 
