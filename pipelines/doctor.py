@@ -72,7 +72,7 @@ def run(
             naive_timezone=naive_timezone,
             default_timezone=default_timezone,
         )
-        diagnosis = diagnose(log_of.feedback(), report=log_of.report, subject="raw tables")
+        diagnosis = diagnose(LoggedFeedback.from_prepared(log_of), report=log_of.report, subject="raw tables")
     else:
         columns = {"reward": reward, "propensity": propensity, "account": account, "time": time, "cluster": cluster}
         diagnosis = _of_log(log, factor, context, columns, naive_timezone)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from recommender import ActionSpace
+from recommender.allactions import KernelError
 from recommender.allactions.boxes import ActionGrid
 from recommender.allactions.tree_shapley import TreeShapley
-from recommender.errors import InvalidInput
-from recommender.learning.trees import ActionTrees, TreeSettings, factor_levels
+from recommender.learning.trees.action_trees import ActionTrees, TreeSettings, factor_levels
 
 SPACES = {
     "three factors": ActionSpace(
@@ -92,7 +92,7 @@ def test_texts_without_counts_and_misplaced_factors_are_refused():
     trees, _ = fitted(space, "binary", 4)
     grid = ActionGrid((4,), (np.arange(9.0),), None)
     text = "\n".join(line for line in trees.to_texts()[0].splitlines() if not line.startswith("leaf_count"))
-    with pytest.raises(InvalidInput, match="row counts"):
+    with pytest.raises(KernelError, match="row counts"):
         TreeShapley([text], grid, space.codes)
-    with pytest.raises(InvalidInput, match="behind the context"):
+    with pytest.raises(KernelError, match="behind the context"):
         TreeShapley(trees.to_texts(), ActionGrid((1,), (np.arange(9.0),), None), space.codes)

@@ -45,7 +45,7 @@ class ServedModel:
         self.model = strategy.reward_model_
         self.encoder = self.model.encoder
         self.parts: Mapping[str, RewardEnsemble] = self.model.parts
-        self.usual: Floats = self.model.usual_reward
+        self.usual: Floats = self.model.hurdle.usual
 
     @property
     def idle_without_data(self) -> int | None:
@@ -80,18 +80,18 @@ class ServedModel:
 
     def rewards(self, margins: Mapping[str, Floats]) -> Floats:
         """Expected reward of every action, shape (n, n_actions)."""
-        rewards = self.model.reward_of(margins)
+        rewards = self.model.hurdle.reward_of(margins)
         if (idle := self.idle_without_data) is not None:
             rewards[:, idle] = 0.0
         return rewards
 
     def response(self, margins: Mapping[str, Floats]) -> Floats:
         """Reward above the usual one, for margins of any shape."""
-        return self.model.above_usual(margins)
+        return self.model.hurdle.above_usual(margins)
 
     def slopes(self, margins: Mapping[str, Floats]) -> dict[str, Floats]:
         """Derivative of :meth:`response` by each margin."""
-        return self.model.slopes(margins)
+        return self.model.hurdle.slopes(margins)
 
     def interval(self, X_context: pd.DataFrame, action: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """95 % interval of the expected reward of given actions, each of shape (n, k)."""

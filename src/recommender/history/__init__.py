@@ -3,7 +3,6 @@
 from recommender.history.build import (
     BuildReport,
     Built,
-    as_instant,
     build_feedback,
     context_as_of,
 )
@@ -33,6 +32,7 @@ from recommender.history.linking import (
 from recommender.history.prepared_log import (
     ContextOf,
     PreparedLog,
+    as_instant,
     context_of_rows,
     prepare_log,
 )

@@ -27,6 +27,7 @@ from recommender.history.columns import (
     reward_column,
 )
 from recommender.history.eligible_sets import EligibleSets
+from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
@@ -215,7 +216,7 @@ class LoggedFeedback:
         reward: str = "right_party_contact",
         window_days: float = 14,
         **options: Any,
-    ) -> LoggedFeedback:
+    ) -> Self:
         """Build a log from raw tables.
 
         :func:`recommender.history.build_feedback` takes the same arguments and also
@@ -240,19 +241,24 @@ class LoggedFeedback:
         InvalidInput
             A table that cannot be used: names the column, the value, the rows and the mend.
         """
-        from recommender.history.build import build_feedback  # build makes LoggedFeedback: import it late
-
-        built = build_feedback(
-            accounts, decisions, contacts, outcomes, payments,
-            actions=actions, as_of=as_of, reward=reward, window_days=window_days, **options,
+        given = {"accounts": accounts, "decisions": decisions, "contacts": contacts, "outcomes": outcomes}
+        prepared = prepare_log(
+            given | {"payments": payments},
+            actions=actions, as_of=as_instant(as_of), reward=reward, window_days=window_days, **options,
         )  # fmt: skip
-        if len(built.quarantine):
-            counts = built.report.counts
+        if len(prepared.quarantine):
+            counts = prepared.report.counts
             broken = ", ".join(f"{row.table} {row.quarantined:,}" for row in counts.itertuples() if row.quarantined)
             _logger.warning(
                 "Rows in quarantine: %s. build_feedback(...).quarantine names row, reason and mend.", broken
             )
-        return built.feedback
+        return cls.from_prepared(prepared)
+
+    @classmethod
+    def from_prepared(cls, prepared: PreparedLog, frame: pd.DataFrame | None = None) -> Self:
+        """The whole of a prepared log in memory, checked; ``frame`` is what its ``frame()`` gave, if made already."""
+        held = prepared.frame() if frame is None else frame
+        return cls.from_frame(held, actions=prepared.actions, eligible=prepared.eligible, **prepared.roles)
 
     # -- views ---------------------------------------------------------------------------------------------------
     def __len__(self) -> int:

@@ -9,13 +9,6 @@ from recommender.learning.encoding import (
 from recommender.learning.ensemble import (
     RewardEnsemble,
 )
-from recommender.learning.latent_profiles import (
-    LatentProfiles,
-)
-from recommender.learning.linear_design import (
-    LinearDesign,
-    LinearTerm,
-)
 from recommender.learning.members import (
     OtherMember,
     RegressionMember,
@@ -25,6 +18,13 @@ from recommender.learning.nuisance import (
     PropensityEstimate,
     cross_fit_propensities,
     cross_fit_rewards,
+)
+from recommender.learning.regression.latent_profiles import (
+    LatentProfiles,
+)
+from recommender.learning.regression.linear_design import (
+    LinearDesign,
+    LinearTerm,
 )
 from recommender.learning.reward import (
     RewardModel,
@@ -36,14 +36,14 @@ from recommender.learning.training_log import (
 from recommender.learning.training_set import (
     TrainingSet,
 )
-from recommender.learning.tree_search import (
-    SEARCH_SPACE,
-    tree_settings,
-)
-from recommender.learning.trees import (
+from recommender.learning.trees.action_trees import (
     ActionTrees,
     TreeSettings,
     factor_levels,
+)
+from recommender.learning.trees.tree_search import (
+    SEARCH_SPACE,
+    tree_settings,
 )
 from recommender.learning.whole_log import (
     BoostTrees,

@@ -31,7 +31,7 @@ from recommender.learning import (
     training_set_of,
     tree_settings,
 )
-from recommender.strategy.files import learnt_in, parameters_in, strategy_to_files, without_threads
+from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
 from recommender.strategy.own_rows import OwnRows
 from recommender.strategy.policy import (
     check_eligible,
@@ -499,7 +499,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def to_files(self) -> dict[str, bytes]:
         """Everything learnt as plain files (JSON, LightGBM text, npz)."""
         check_is_fitted(self, "reward_model_")
-        return strategy_to_files(self)
+        return strategy_to_files(self.get_params(deep=False), {name: getattr(self, name) for name in LEARNT})
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> Self:

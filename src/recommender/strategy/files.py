@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,35 +16,55 @@ from recommender.learning import RewardModel
 from recommender.strategy.own_rows import OwnRows
 from recommender.support import NeverTried
 
-if TYPE_CHECKING:
-    from recommender.strategy import ContactStrategy
+__all__ = ["LEARNT", "learnt_in", "parameters_in", "strategy_to_files", "without_threads"]
 
-__all__ = ["learnt_in", "parameters_in", "strategy_to_files", "without_threads"]
+LEARNT = (
+    "actions_",
+    "feature_names_in_",
+    "categorical_",
+    "names_",
+    "reward_kind_",
+    "temperature_",
+    "exploration_cost_",
+    "trained_on_",
+    "action_counts_",
+    "own_rows_",
+    "never_tried_",
+    "history_",
+    "reward_model_",
+)
+_REWARD = "reward/"  # where the reward model's own files stand
 
-_REWARD = "reward/"
 
+def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) -> dict[str, bytes]:
+    """Everything a strategy is made of.
 
-def strategy_to_files(strategy: ContactStrategy) -> dict[str, bytes]:
-    """Everything a strategy learnt."""
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        Constructor parameters, in JSON terms.
+    learnt : mapping of str to object
+        Learnt attributes by name, those of :data:`LEARNT`.
+    """
     described = {
-        "parameters": strategy.get_params(deep=False),
-        "actions": strategy.actions_.to_dict(),
-        "context": [str(name) for name in strategy.feature_names_in_],
-        "categorical": list(strategy.categorical_),
-        "names": strategy.names_,
-        "reward_kind": strategy.reward_kind_,
-        "temperature": strategy.temperature_,
-        "exploration_cost": strategy.exploration_cost_,
-        "trained_on": strategy.trained_on_,
-        "origin": strategy.own_rows_.origin,
-        "never_tried": strategy.never_tried_.to_dict(),
+        "parameters": dict(parameters),
+        "actions": learnt["actions_"].to_dict(),
+        "context": [str(name) for name in learnt["feature_names_in_"]],
+        "categorical": list(learnt["categorical_"]),
+        "names": learnt["names_"],
+        "reward_kind": learnt["reward_kind_"],
+        "temperature": learnt["temperature_"],
+        "exploration_cost": learnt["exploration_cost_"],
+        "trained_on": learnt["trained_on_"],
+        "origin": learnt["own_rows_"].origin,
+        "never_tried": learnt["never_tried_"].to_dict(),
     }
-    files = {f"{_REWARD}{name}": content for name, content in strategy.reward_model_.to_files().items()}
+    files = {f"{_REWARD}{name}": content for name, content in learnt["reward_model_"].to_files().items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
-    arrays = {"action_counts": strategy.action_counts_, **strategy.own_rows_.to_arrays()}
+    arrays = {"action_counts": learnt["action_counts_"], **learnt["own_rows_"].to_arrays()}
     files["training.npz"] = arrays_to_bytes(arrays)
-    if strategy.history_ is not None:
-        files["history.npz"] = arrays_to_bytes(strategy.history_.to_arrays())
+    if learnt["history_"] is not None:
+        files["history.npz"] = arrays_to_bytes(learnt["history_"].to_arrays())
     return files
 
 

@@ -4,8 +4,8 @@ They serve logs from a hundred rows to a million and any factor structure. What 
 row or its group; the evaluated strategy's own reward model is not used, so a policy cannot grade itself.
 """
 
-from recommender.learning.nuisance_context import assign_folds
-from recommender.learning.nuisance_propensities import PropensityEstimate, cross_fit_propensities
-from recommender.learning.nuisance_rewards import cross_fit_rewards
+from recommender.learning.nuisance.context import assign_folds
+from recommender.learning.nuisance.propensities import PropensityEstimate, cross_fit_propensities
+from recommender.learning.nuisance.rewards import cross_fit_rewards
 
 __all__ = ["PropensityEstimate", "assign_folds", "cross_fit_propensities", "cross_fit_rewards"]

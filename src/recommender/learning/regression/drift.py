@@ -7,14 +7,15 @@ the latent profiles, through which most effects run), or every term steps once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.bilinear import BilinearModel
+from recommender.learning.regression.linear_design import LinearDesign
 
 __all__ = ["DriftSteps", "fit_stepped", "recent_steps"]
 
@@ -136,14 +137,18 @@ def recent_steps(
     candidates |= {f"last {share:.0%}": DriftSteps((1 - share,), every_term=True) for share in _SHARES}
     plain = {most: losses(None, most) for most in {min(_ROWS_OFTEN, len(old)), min(_ROWS_ONCE, len(old))}}
     gains: dict[str, tuple[float, float]] = {}
-    best: tuple[float, DriftSteps] | None = None
     for name, steps in candidates.items():
         most = min(_ROWS_ONCE if steps.every_term else _ROWS_OFTEN, len(old))
         difference = plain[most] - losses(steps, most)
-        gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
-        gains[name] = (gain, error)
-        if gain > _CLEARLY * error and (best is None or gain > best[0]):
-            # the steps of the past were set within it; a single one stays at its moment
-            now = replace(steps, starts=((1 - _VALIDATION) * steps.starts[0],)) if steps.every_term else steps
-            best = gain, now
-    return (None if best is None else best[1]), gains
+        gains[name] = (float(difference.mean()), float(difference.std() / np.sqrt(len(difference))))
+    best = _clearly_best(candidates, gains)
+    if best is None or not best.every_term:
+        return best, gains
+    # the steps of the past were set within it; a single one stays at its moment
+    return replace(best, starts=((1 - _VALIDATION) * best.starts[0],)), gains
+
+
+def _clearly_best(candidates: Mapping[str, DriftSteps], gains: Mapping[str, tuple[float, float]]) -> DriftSteps | None:
+    """The largest gain of those that are clearly more than their error, if any."""
+    clear = [name for name, (gain, error) in gains.items() if gain > _CLEARLY * error]
+    return candidates[max(clear, key=lambda name: gains[name][0])] if clear else None

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from recommender.actions import ActionSpace
-from recommender.learning.nuisance_context import assign_folds, design_matrix, one_thread
+from recommender.learning.nuisance.context import assign_folds, design_matrix, one_thread
 
 __all__ = ["PropensityEstimate", "cross_fit_propensities"]
 
@@ -205,9 +205,21 @@ def _fit_link(
         members[0][inside] = _softmax_regression(linear[outside], target, n_levels)(linear[inside])
         if trees:
             members[1][inside] = _boosted(plain[outside], target, n_levels, seed, plain[inside])
-    blended = np.zeros((len(chosen), n_levels), dtype=np.float32)
-    tables: list[list[Logits]] = []
     sizes = [int(codes[:, position].max()) + 1 for position in range(codes.shape[1] - 1)]
+    return _blend_members(members, logged, sizes, folds, rng)
+
+
+def _blend_members(
+    members: list[NDArray[np.float32]],
+    logged: NDArray[np.int64],
+    sizes: list[int],
+    folds: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> _Link:
+    """One logit of the members for each fold, its weights learnt on the others."""
+    n_levels, asked = members[0].shape[1], logged[:, -1] >= 0
+    blended = np.zeros(members[0].shape, dtype=np.float32)
+    tables: list[list[Logits]] = []
     for fold in range(int(folds.max()) + 1):
         train = np.flatnonzero((folds != fold) & asked)
         if len(train) == 0:

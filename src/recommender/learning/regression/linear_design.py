@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import betaln
 
 from recommender.actions import ActionSpace
-from recommender.learning.count_pairs import CountPair
-from recommender.learning.encoding import ContextEncoder
+from recommender.learning.encoding import ColumnCode, ContextEncoder
+from recommender.learning.regression.count_pairs import CountPair
+from recommender.learning.regression.latent_profiles import LatentProfiles
+from recommender.learning.regression.shrunken_rates import beta_prior, shrunken_rate
 
-if TYPE_CHECKING:
-    from recommender.learning.latent_profiles import LatentProfiles
-
-__all__ = ["LinearDesign", "LinearTerm", "beta_prior", "shrunken_rate"]
+__all__ = ["LinearDesign", "LinearTerm"]
 
 _CLIP = 4.0
 _MOST_LEVELS = 40
 _BENDS = (0.15, 0.35, 0.5, 0.65, 0.85)
 _MOST_TERMS = 400
 _MOST_CELLS = 1.2e8
+_WORTH_MARKING = 0.002  # share of missing values from which they get an indicator
 _MEMBERSHIP = 0.5  # a membership runs from 0 to 1, which is about two standard deviations of a number
 _OF_COLUMNS = frozenset({"number", "log", "missing", "level", "rate"})
 
@@ -106,49 +104,18 @@ class LinearDesign:
             Their memberships become terms, one group of precisions a profile.
         """
         terms = [LinearTerm("one")]
-        group = 0
         matched: dict[int, list[tuple[int, int]]] = {}
-        used: set[int] = set()
-        for key, trials, successes in pairs:
-            used.add(successes)
+        for group, (key, trials, successes) in enumerate(pairs, start=1):
             prior, strength = beta_prior(X[:, trials], X[:, successes])
-            group += 1
-            factor, level = key
-            if factor in actions.factors and level in actions.factors[factor]:
-                position = actions.factor_names.index(factor)
-                code = actions.factors[factor].index(level)
-                matched.setdefault(position, []).append((len(terms), code))
+            if (place := _level_place(key, actions)) is not None:
+                matched.setdefault(place[0], []).append((len(terms), place[1]))
             terms.append(LinearTerm("rate", trials, successes, group, prior, strength))
+        used = {successes for _, _, successes in pairs}
         for position, column in enumerate(encoder.columns):
-            values = X[:, position]
-            missing = np.isnan(values)
-            present = values[~missing]
-            if present.size == 0 or position in used:
-                continue
-            if column.kind == "number":
-                group += 1
-                present = present[np.isfinite(present)]
-                if present.size and np.ptp(present) > 0:
-                    terms.append(_number_term(present, position, group))
-            else:
-                group += 1
-                counts = np.bincount(present.astype(np.int64), minlength=len(column.categories) + 1)
-                enough = max(10, len(X) // 2_000)
-                frequent = [code for code in np.argsort(-counts, kind="stable") if counts[code] >= enough]
-                if len(frequent) > 1 or missing.any():
-                    terms += [LinearTerm("level", position, int(c), group) for c in sorted(frequent[:_MOST_LEVELS])]
-            if missing.mean() > 0.002:
-                group += 1
-                terms.append(LinearTerm("missing", position, -1, group, float(missing.mean())))
+            if position not in used:
+                terms += _column_terms(X[:, position], position, column, group=terms[-1].group)
         if profiles is not None and profiles.profiles:
-            mean = profiles.memberships(X).mean(axis=0)
-            place = 0
-            for size in profiles.n_classes:
-                group += 1
-                for _ in range(size):
-                    at = X.shape[1] + place
-                    terms.append(LinearTerm("profile", at, -1, group, float(mean[place]), _MEMBERSHIP))
-                    place += 1
+            terms += _profile_terms(profiles, X, group=terms[-1].group)
         return cls(tuple(terms), tuple((k, tuple(v)) for k, v in sorted(matched.items())), profiles)
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -228,6 +195,47 @@ class LinearDesign:
         )
 
 
+def _level_place(key: tuple[str, object], actions: ActionSpace) -> tuple[int, int] | None:
+    """Position of a factor and code of its level, where the action space has them."""
+    factor, level = key
+    if factor not in actions.factors or level not in actions.factors[factor]:
+        return None
+    return actions.factor_names.index(factor), actions.factors[factor].index(level)
+
+
+def _column_terms(values: NDArray[np.float64], position: int, column: ColumnCode, *, group: int) -> list[LinearTerm]:
+    """Terms of one encoded column, in groups after ``group``: a number or its frequent levels, and being missing."""
+    missing = np.isnan(values)
+    present = values[~missing]
+    if present.size == 0:
+        return []
+    group += 1
+    terms: list[LinearTerm] = []
+    if column.kind == "number":
+        finite = present[np.isfinite(present)]
+        if finite.size and np.ptp(finite) > 0:
+            terms.append(_number_term(finite, position, group))
+    else:
+        counts = np.bincount(present.astype(np.int64), minlength=len(column.categories) + 1)
+        enough = max(10, len(values) // 2_000)
+        frequent = [code for code in np.argsort(-counts, kind="stable") if counts[code] >= enough]
+        if len(frequent) > 1 or missing.any():
+            terms += [LinearTerm("level", position, int(c), group) for c in sorted(frequent[:_MOST_LEVELS])]
+    if missing.mean() > _WORTH_MARKING:
+        terms.append(LinearTerm("missing", position, -1, group + 1, float(missing.mean())))
+    return terms
+
+
+def _profile_terms(profiles: LatentProfiles, X: NDArray[np.float64], *, group: int) -> list[LinearTerm]:
+    """Memberships of every class, one group a profile; they stand behind all encoded columns."""
+    mean = profiles.memberships(X).mean(axis=0)
+    profile_of = np.repeat(np.arange(len(profiles.n_classes)), profiles.n_classes)
+    return [
+        LinearTerm("profile", X.shape[1] + place, -1, group + 1 + int(profile), float(mean[place]), _MEMBERSHIP)
+        for place, profile in enumerate(profile_of)
+    ]
+
+
 def _bend(values: NDArray[np.float64], point: float) -> NDArray[np.float64]:
     return np.asarray(np.tanh(2.0 * (values - point)), dtype=np.float64)
 
@@ -245,30 +253,3 @@ def _number_term(present: NDArray[np.float64], position: int, group: int) -> Lin
 def _skew(values: NDArray[np.float64]) -> float:
     spread = float(values.std())
     return float(abs(((values - values.mean()) ** 3).mean()) / spread**3) if spread > 0 else 0.0
-
-
-def shrunken_rate(
-    trials: NDArray[np.float64], successes: NDArray[np.float64], prior: float, strength: float
-) -> NDArray[np.float64]:
-    """Successes a trial, shrunken to a prior rate worth ``strength`` trials; missing counts are none."""
-    tried = np.nan_to_num(trials, nan=0.0)
-    good = np.minimum(np.nan_to_num(successes, nan=0.0), tried)
-    return np.asarray((good + prior * strength) / (tried + strength), dtype=np.float64)
-
-
-def beta_prior(trials: NDArray[np.float64], successes: NDArray[np.float64]) -> tuple[float, float]:
-    """Prior rate and strength of a beta-binomial, by maximum likelihood in the strength."""
-    t = np.nan_to_num(trials, nan=0.0)
-    s = np.minimum(np.nan_to_num(successes, nan=0.0), t)
-    rows = t > 0
-    if not rows.any():
-        return 0.05, 10.0
-    pairs, counts = np.unique(np.column_stack([t[rows], s[rows]]), axis=0, return_counts=True)
-    prior = float(np.clip((s.sum() + 0.5) / (t.sum() + 1.0), 1e-4, 1 - 1e-4))
-
-    def loss(log_strength: float) -> float:
-        a, b = prior * np.exp(log_strength), (1 - prior) * np.exp(log_strength)
-        return -float((counts * (betaln(pairs[:, 1] + a, pairs[:, 0] - pairs[:, 1] + b) - betaln(a, b))).sum())
-
-    best = minimize_scalar(loss, bounds=(np.log(0.5), np.log(500.0)), method="bounded")
-    return prior, float(np.exp(best.x))

@@ -27,11 +27,11 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from recommender.allactions import ProfileTable, codes_of, memberships
-from recommender.learning.coded_columns import CodedColumn, coded_columns
-from recommender.learning.count_pairs import CountPair
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.latent_classes import choose_classes, one_hot
-from recommender.learning.member_jobs import run_jobs
+from recommender.learning.jobs import run_jobs
+from recommender.learning.regression.coded_columns import CodedColumn, coded_columns
+from recommender.learning.regression.count_pairs import CountPair
+from recommender.learning.regression.latent_classes import choose_classes, one_hot
 
 __all__ = ["LatentProfiles", "Profile"]
 
@@ -166,15 +166,19 @@ class LatentProfiles:
         cuts = [np.asarray(column.cuts, dtype=np.float64) for column in self.columns]
         parts = [part.ravel() for profile in self.profiles for part in profile.log_tables]
         sizes = np.array([len(part) for part in parts], dtype=np.int64)
+
+        def of_columns(name: str, kind: type) -> NDArray[Any]:
+            return np.array([getattr(column, name) for column in self.columns], dtype=kind)
+
         return ProfileTable(
             kind=np.array([_KINDS[column.kind] for column in self.columns], dtype=np.int64),
-            source=np.array([column.source for column in self.columns], dtype=np.int64),
-            other=np.array([column.other for column in self.columns], dtype=np.int64),
-            centre=np.array([column.centre for column in self.columns], dtype=np.float64),
-            scale=np.array([column.scale for column in self.columns], dtype=np.float64),
-            cut_ends=np.cumsum([0, *(len(part) for part in cuts)]).astype(np.int64),
+            source=of_columns("source", np.int64),
+            other=of_columns("other", np.int64),
+            centre=of_columns("centre", np.float64),
+            scale=of_columns("scale", np.float64),
+            cut_ends=_ends(cuts),
             cuts=np.concatenate([*cuts, np.empty(0)]),
-            profile_ends=np.cumsum([0, *(len(profile.columns) for profile in self.profiles)]).astype(np.int64),
+            profile_ends=_ends([profile.columns for profile in self.profiles]),
             member=np.array([j for profile in self.profiles for j in profile.columns], dtype=np.int64),
             offset=np.cumsum(sizes) - sizes,
             n_classes=np.array(self.n_classes, dtype=np.int64),
@@ -210,6 +214,11 @@ class LatentProfiles:
                 for profile in described["profiles"]
             ],
         )
+
+
+def _ends(parts: Sequence[Any]) -> Ints:
+    """Where each part begins in all of them joined, and where the last one ends."""
+    return np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
 
 
 def _class_job(codes: Ints, widths: list[int], random_state: int) -> Callable[[], Any]:

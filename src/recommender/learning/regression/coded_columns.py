@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.learning.count_pairs import CountPair
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.linear_design import beta_prior, shrunken_rate
+from recommender.learning.regression.count_pairs import CountPair
+from recommender.learning.regression.shrunken_rates import beta_prior, shrunken_rate
 
 __all__ = ["CodedColumn", "coded_columns"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.errors import InvalidInput
-from recommender.learning.trees import TreeSettings
+from recommender.learning.trees.action_trees import TreeSettings
 
 __all__ = ["SEARCH_SPACE", "Range", "tree_settings"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.allactions import ActionGrid, ActionScorer, TreeShapley
+from recommender.allactions import ActionGrid, ActionScorer, KernelError, TreeShapley
+from recommender.errors import InvalidInput
 
 __all__ = ["ActionTrees", "TreeSettings", "factor_levels"]
 
@@ -62,6 +64,15 @@ class TreeSettings:
             "force_col_wise": True,
             "verbosity": -1,
         }
+
+
+@contextmanager
+def kernel_refusals() -> Iterator[None]:
+    """Turn what the kernel refuses into this library's own error."""
+    try:
+        yield
+    except KernelError as error:
+        raise InvalidInput(error.problem, column=error.column, mend=error.mend) from error
 
 
 def _is_ordered(levels: Sequence[object]) -> bool:
@@ -173,13 +184,17 @@ class ActionTrees:
         if self._scorer is None:
             n_columns = self.boosters[0].num_feature() - len(self._described)
             members: list[tuple[Any, float]] = [(booster, 1.0 / len(self.boosters)) for booster in self.boosters]
-            self._scorer = ActionScorer.from_boosters(
-                members,
-                self.actions,
-                factor_columns={name: n_columns + i for i, (name, _, _) in enumerate(self._described)},
-                factor_values={name: _level_values(levels).tolist() for name, levels in self.actions.factors.items()},
-                n_threads=n_jobs,
-            )
+            with kernel_refusals():
+                self._scorer = ActionScorer.from_boosters(
+                    members,
+                    self.actions.factors,
+                    factor_columns={name: n_columns + i for i, (name, _, _) in enumerate(self._described)},
+                    factor_values={
+                        name: _level_values(levels).tolist() for name, levels in self.actions.factors.items()
+                    },
+                    idle_values={} if self.actions.no_contact else None,
+                    n_threads=n_jobs,
+                )
         return np.asarray(self._scorer.raw_scores(X, n_threads=n_jobs), dtype=np.float64)
 
     def shapley_values(
@@ -198,7 +213,8 @@ class ActionTrees:
                 tuple(_level_values(levels) for levels in self.actions.factors.values()),
                 None if idle is None else (np.nan,) * len(self._described),
             )
-            self._shapley = TreeShapley(self.to_texts(), grid, self.actions.codes)
+            with kernel_refusals():
+                self._shapley = TreeShapley(self.to_texts(), grid, self.actions.codes)
         values, mean = self._shapley.values(X, action, share)
         return values, mean, self._shapley.expected_value
 

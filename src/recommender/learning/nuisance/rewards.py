@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.nuisance_context import assign_folds, design_matrix, one_thread
+from recommender.learning.nuisance.context import assign_folds, design_matrix, one_thread
 
 __all__ = ["cross_fit_rewards"]
 
@@ -20,6 +20,8 @@ _MOST_TRAINING_ROWS = 100_000
 _MOST_FLOAT64_CELLS = 100_000_000
 # Penalties of the interactions, in units of one row's information; the last leaves main effects only.
 _INTERACTION_PENALTIES = (3.0, 30.0, 300.0, 1e6)
+
+_USUAL_FROM, _FEWEST_AMOUNTS = 0.3, 30  # share of the commonest amount, and others to learn from, for two parts
 
 Link = Literal["logit", "identity"]
 
@@ -73,28 +75,45 @@ def cross_fit_rewards(
     design = _with_intercept(design_matrix(context, categorical))
     table = _action_features(actions)
     chosen = np.asarray(action, dtype=np.int64)
-    binary = reward_kind == "binary" and bool(np.isin(rewards, (0.0, 1.0)).all())
-    values, counts = np.unique(rewards, return_counts=True)
-    usual = float(values[np.argmax(counts)])
-    two_part = not binary and counts.max() > 0.3 * n and (rewards != usual).sum() >= 30
-
+    kind_of = _RewardShape.of(rewards, reward_kind)
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(outside) == 0:
             outside = inside
         if len(outside) > _MOST_TRAINING_ROWS:
             outside = rng.choice(outside, _MOST_TRAINING_ROWS, replace=False)
-        target = rewards if binary or not two_part else (rewards != usual).astype(np.float64)
-        link: Link = "logit" if binary or two_part else "identity"
-        penalty = _choose_penalty(design, table, chosen, target, outside, link, rng)
-        first = _Bilinear.fit(design, table, chosen, target, outside, link, penalty)
+        target = kind_of.event(rewards)
+        penalty = _choose_penalty(design, table, chosen, target, outside, kind_of.link, rng)
+        first = _Bilinear.fit(design, table, chosen, target, outside, kind_of.link, penalty)
         predicted[inside] = first.predict(design[inside], table)
-        if two_part:
+        if kind_of.two_part:
+            usual = kind_of.usual
             paid = outside[rewards[outside] != usual]
             second = _Bilinear.fit(design, table, chosen, rewards, paid, "identity", _INTERACTION_PENALTIES[-1])
             size = np.clip(second.predict(design[inside], table), *np.quantile(rewards[paid], [0.0, 0.99]))
             predicted[inside] = usual + predicted[inside] * (size - usual)
     return predicted
+
+
+class _RewardShape(NamedTuple):
+    """Whether rewards are 0 and 1, amounts of which many are the same, or plain amounts."""
+
+    link: Link
+    two_part: bool
+    usual: float
+
+    @classmethod
+    def of(cls, rewards: NDArray[np.float64], reward_kind: str) -> _RewardShape:
+        binary = reward_kind == "binary" and bool(np.isin(rewards, (0.0, 1.0)).all())
+        values, counts = np.unique(rewards, return_counts=True)
+        usual = float(values[np.argmax(counts)])
+        often, others = counts.max() > _USUAL_FROM * len(rewards), (rewards != usual).sum()
+        two_part = bool(not binary and often and others >= _FEWEST_AMOUNTS)
+        return cls("logit" if binary or two_part else "identity", two_part, usual)
+
+    def event(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the first part predicts."""
+        return (rewards != self.usual).astype(np.float64) if self.two_part else rewards
 
 
 def _with_intercept(design: NDArray[np.float32]) -> NDArray[np.float32]:

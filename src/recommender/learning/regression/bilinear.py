@@ -23,9 +23,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.linear_design import LinearDesign
 
-__all__ = ["ActionBlock", "BilinearModel", "Crossing", "action_blocks"]
+__all__ = ["ActionBlock", "BilinearModel", "Crossing", "Family", "action_blocks"]
 
 Family = Literal["binomial", "gaussian"]
 Crossing = Literal["pairs", "factors", "none"]
@@ -168,6 +168,28 @@ class BilinearModel:
         return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
+def _terms_of_blocks(blocks: Sequence[ActionBlock], design: LinearDesign) -> list[NDArray[np.int64]]:
+    """Terms that cross each block: all of them, those that actions may differ in, or the constant alone."""
+    every = np.arange(len(design.terms))
+    crossed = np.flatnonzero([term.crossed for term in design.terms])
+    return [np.array([0]) if not b.with_context else every if b.name == "all" else crossed for b in blocks]
+
+
+def _matched_cells(members: Sequence[tuple[int, int]], codes: NDArray[np.int64], n_terms: int) -> NDArray[np.float64]:
+    """One where a term speaks of the action's own level, shape (n_terms, n_actions)."""
+    where = np.zeros((n_terms, len(codes)))
+    for term, code in members:
+        where[term, codes == code] = 1.0
+    return where
+
+
+def _padded(direction: NDArray[np.float64], n_terms: int) -> NDArray[np.float64]:
+    """A direction whose further terms hold nothing."""
+    where = np.zeros((n_terms, direction.shape[1]))
+    where[: len(direction)] = direction
+    return where
+
+
 class _Problem:
     """Penalised likelihood over rows grouped by action."""
 
@@ -196,33 +218,25 @@ class _Problem:
         self.sparse = len(order) < _ROWS_PER_SLICE * len(self.slices)
         self.sorted_action = action[order]
         self.blocks = action_blocks(actions, self.n_terms, crossing=crossing)
-        groups = design.groups
-        every = np.arange(self.n_terms)
-        crossed = np.flatnonzero([term.crossed for term in design.terms])
-        self.terms = [
-            np.array([0]) if not b.with_context else every if b.name == "all" else crossed for b in self.blocks
-        ]
-        self.matched = []
-        for factor, members in design.matched if crossing != "none" else ():
-            where = np.zeros((self.n_terms, self.n_actions))
-            for term, code in members:
-                where[term, actions.codes[:, factor] == code] = 1.0
-            self.matched.append(where)
-        for direction in directions:
-            where = np.zeros((self.n_terms, self.n_actions))
-            where[: len(direction)] = direction
-            self.matched.append(where)
+        self.terms = _terms_of_blocks(self.blocks, design)
+        matched = design.matched if crossing != "none" else ()
+        self.matched = [_matched_cells(members, actions.codes[:, factor], self.n_terms) for factor, members in matched]
+        self.matched += [_padded(direction, self.n_terms) for direction in directions]
+        self._share_precisions(design.groups)
+        self.noise = 1.0
+
+    def _share_precisions(self, groups: NDArray[np.int64]) -> None:
+        """Say which parameters share a precision: :attr:`precision_index`."""
         # one precision a (group, block); the constant of every action together is left free
         n_groups = int(groups.max()) + 1
-        self.precision_of = [
+        precision_of = [
             np.repeat(groups[terms] + b * n_groups, block.basis.shape[1])
             for b, (block, terms) in enumerate(zip(self.blocks, self.terms, strict=True))
         ]
         self.n_precisions = n_groups * len(self.blocks)
         if self.matched:
-            self.precision_of.append(self.n_precisions + np.arange(len(self.matched)))
-        self.precision_index = np.concatenate(self.precision_of)
-        self.noise = 1.0
+            precision_of.append(self.n_precisions + np.arange(len(self.matched)))
+        self.precision_index = np.concatenate(precision_of)
 
     def weights(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum the blocks into weights of (term, action)."""

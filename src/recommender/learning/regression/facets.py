@@ -24,8 +24,8 @@ from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
-from recommender.learning.bilinear import ActionBlock, BilinearModel, Family, action_blocks
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.bilinear import ActionBlock, BilinearModel, Family, action_blocks
+from recommender.learning.regression.linear_design import LinearDesign
 
 __all__ = ["FacetMean", "FacetModel"]
 

@@ -45,29 +45,42 @@ def count_pairs(
         Factor is empty where a pair speaks of no level.
     """
     names = list(encoder.names)
+    pairs = _declared_pairs(names, declared)
+    taken = {column for _, trials, successes in pairs for column in (trials, successes)}
+    sample = X[np.linspace(0, len(X) - 1, min(len(X), _ROWS)).astype(np.int64)]
+    numbers = [j for j, column in enumerate(encoder.columns) if column.kind == "number" and j not in taken]
+    counts = [j for j in numbers if _is_count(sample[:, j])]
+    rng = np.random.default_rng(0)
+    for successes in counts:
+        if nested := _possible_trials(sample, successes, counts, rng):
+            rank = [_likeness(names, sample, j, successes) for j in nested]
+            trials = nested[max(range(len(nested)), key=rank.__getitem__)]
+            pairs.append((_level_named(names[successes], names[trials], actions), trials, successes))
+    return pairs
+
+
+def _possible_trials(
+    sample: NDArray[np.float64], successes: int, counts: list[int], rng: np.random.Generator
+) -> list[int]:
+    """Counts that a column of successes never exceeds, and would if rows were shuffled."""
+    # most columns are ruled out by a few rows
+    above = (sample[:_GLANCE, [successes]] > sample[:_GLANCE, counts]).any(axis=0)
+    possible = [j for j, out in zip(counts, np.asarray(above).tolist(), strict=True) if j != successes and not out]
+    return [j for j in possible if _nested(sample[:, j], sample[:, successes], rng)]
+
+
+def _likeness(names: list[str], sample: NDArray[np.float64], trials: int, successes: int) -> tuple[int, float]:
+    """Words in common, then the smaller count: the larger, the likelier a pair."""
+    return len(_words(names[trials]) & _words(names[successes])), -float(np.nanmean(sample[:, trials]))
+
+
+def _declared_pairs(names: list[str], declared: Mapping[str, tuple[str | None, object, str]]) -> list[CountPair]:
+    """Pairs of which both columns were declared and are there."""
     found: dict[tuple[str, object], dict[str, int]] = {}
     for name, (factor, level, what) in declared.items():
         if name in names:
             found.setdefault((factor or "", level), {})[what] = names.index(name)
-    pairs: list[CountPair] = [(key, pair["trials"], pair["successes"]) for key, pair in found.items() if len(pair) == 2]
-    taken = {column for _, trials, successes in pairs for column in (trials, successes)}
-    counts = [j for j, column in enumerate(encoder.columns) if column.kind == "number" and j not in taken]
-    sample = X[np.linspace(0, len(X) - 1, min(len(X), _ROWS)).astype(np.int64)]
-    counts = [j for j in counts if _is_count(sample[:, j])]
-    rng = np.random.default_rng(0)
-    for successes in counts:
-        best: tuple[tuple[int, float], int] | None = None
-        # most columns are ruled out by a few rows
-        above = (sample[:_GLANCE, [successes]] > sample[:_GLANCE, counts]).any(axis=0)
-        for trials, ruled_out in zip(counts, np.asarray(above).tolist(), strict=True):
-            if trials != successes and not ruled_out and _nested(sample[:, trials], sample[:, successes], rng):
-                shared = len(_words(names[trials]) & _words(names[successes]))
-                rank = (shared, -float(np.nanmean(sample[:, trials])))
-                if best is None or rank > best[0]:
-                    best = (rank, trials)
-        if best is not None:
-            pairs.append((_level_named(names[successes], names[best[1]], actions), best[1], successes))
-    return pairs
+    return [(key, pair["trials"], pair["successes"]) for key, pair in found.items() if len(pair) == 2]
 
 
 def _is_count(values: NDArray[np.float64]) -> bool:
