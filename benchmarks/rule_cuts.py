@@ -1,6 +1,6 @@
-"""Is a verdict without logged propensities right where rules, thresholds, taste and time chose the action?
+"""How right verdicts without propensities are where rules, thresholds, taste and time chose the action.
 
-    OMP_NUM_THREADS=1 python benchmarks/rule_cuts.py [--hillstrom PATH] [--draws 20] [--jobs 2] [--learnt] [--rows 20000]
+    OMP_NUM_THREADS=1 python benchmarks/rule_cuts.py [--hillstrom PATH] [--draws 20] [--jobs 2] [--learnt]
 
 Twelve randomised trials (with --hillstrom four of them real) x five ways to cut a log from them x draws. Each log is
 asked, without propensities, what each single arm and a policy by subgroup are worth (with --learnt also a strategy
@@ -141,11 +141,8 @@ def main() -> None:
     for by in ("all", "cut", "kind", "source"):
         print(summary(answers, by).to_string(), "\n")
     wrong = answers[answers["wrong_claim"] | answers["missed"]]
-    print(
-        wrong[["source", "cut", "policy", "verdict", "supported"]].to_string(index=False)
-        if len(wrong)
-        else "none wrong"
-    )
+    columns = ["source", "cut", "policy", "verdict", "supported"]
+    print(wrong[columns].to_string(index=False) if len(wrong) else "none wrong")
 
 
 if __name__ == "__main__":

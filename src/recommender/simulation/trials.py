@@ -140,7 +140,7 @@ def simulated_trial(seed: int, n: int = 20_000, *, n_arms: int = 2, base: float 
 
 
 def read_hillstrom(path: str | PathLike[str], *, reward: str = "visit", leave_out: str | None = None) -> Trial:
-    """Read the MineThatData e-mail challenge from a file that the user downloaded (no licence is stated: none is shipped).
+    """Read the MineThatData e-mail challenge from a file the user downloaded: no licence is stated, none is shipped.
 
     Parameters
     ----------
