@@ -23,9 +23,13 @@ from recommender.features import AccountHistory
 from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
+    OwnReward,
+    OwnScored,
     RewardModel,
     Scored,
+    TrainingSet,
     WholeLog,
+    as_reward_learner,
     mature_sample,
     training_set_of,
     tree_settings,
@@ -72,13 +76,16 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     tree_settings : dict of str to float or None, default=None
         Settings of the boosted member found by tuning (see :func:`recommender.proof.tuning.tune`); None = the
         defaults, which adapt to the log.
+    reward_model : RewardLearner, scikit-learn classifier or regressor, or None, default=None
+        A reward model of one's own, see :class:`recommender.learning.RewardLearner`; a copy of it is fitted. None = the
+        built-in stack.
 
     Attributes
     ----------
     actions_ : ActionSpace
     feature_names_in_ : ndarray of str
         Context columns that accounts must bring.
-    reward_model_ : RewardModel
+    reward_model_ : RewardModel or OwnReward
     history_ : AccountHistory or None
         The log's own contacts per account, where account and time were given.
     temperature_ : float
@@ -104,6 +111,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         random_state: int = 0,
         max_rows: int | None = 200_000,
         tree_settings: dict[str, float] | None = None,
+        reward_model: Any | None = None,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
@@ -112,6 +120,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.max_rows = max_rows
         self.tree_settings = tree_settings
+        self.reward_model = reward_model
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(
@@ -147,19 +156,29 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
         training = training_set_of(mature, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
-        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
         whole = None
         if boost is not None:
             every = mature_sample(log, None, self.random_state)
             whole = WholeLog(training_set_of(every, self.history_), boost)
-        self.reward_model_ = RewardModel().fit(
-            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
-        )
+        self.reward_model_ = self._fitted_rewards(training, whole)
         self._settle_temperature(training.context, mature.eligible)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
         self.training_rows_ = row_keys(log)
         self.__dict__.pop("version_", None)
         return self
+
+    def _fitted_rewards(self, training: TrainingSet, whole: WholeLog | None) -> RewardModel | OwnReward:
+        if not self._is_built_in:
+            learner = as_reward_learner(self.reward_model)
+            return OwnReward(learner).fit(training, random_state=self.random_state)
+        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
+        return RewardModel().fit(
+            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
+        )
+
+    @property
+    def _is_built_in(self) -> bool:
+        return self.reward_model is None or isinstance(self.reward_model, RewardModel)
 
     def _check_parameters(self) -> None:
         if self.policy not in _POLICIES:
@@ -344,7 +363,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         """Expected rewards of context rows."""
         return self._without_logged_idleness(self.reward_model_.expected_reward(context))
 
-    def served_rewards(self, scored: Scored) -> NDArray[np.float64]:
+    def served_rewards(self, scored: Scored | OwnScored) -> NDArray[np.float64]:
         """Expected rewards of scored accounts."""
         return self._without_logged_idleness(scored.expected_reward)
 
@@ -374,7 +393,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         """As :meth:`belief`, of context rows that are scored for it."""
         return self.belief(self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context)), ranked)
 
-    def belief(self, scored: Scored, ranked: NDArray[np.int64]) -> Belief:
+    def belief(self, scored: Scored | OwnScored, ranked: NDArray[np.int64]) -> Belief:
         """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition."""
         lo, hi = scored.interval(ranked)
         idle = self.actions_.no_contact_index
@@ -408,18 +427,28 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     @cached_property
     def version_(self) -> str:
         """First 16 digits of the digest of everything learnt."""
-        return digest_of(self.to_files())[:16]
+        return digest_of(self._files(self.reward_model_.identity_files()))[:16]
 
     def to_files(self) -> dict[str, bytes]:
-        """Everything learnt as plain files (JSON, LightGBM text, npz)."""
+        """Everything learnt as plain files (JSON, LightGBM text, npz).
+
+        Raises
+        ------
+        ArtefactError
+            When a reward model of one's own cannot write itself as plain files.
+        """
         check_is_fitted(self, "reward_model_")
-        return strategy_to_files(self.get_params(deep=False), {name: getattr(self, name) for name in LEARNT})
+        return self._files(self.reward_model_.to_files())
+
+    def _files(self, reward_files: dict[str, bytes]) -> dict[str, bytes]:
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "reward_model"}
+        return strategy_to_files(parameters, {name: getattr(self, name) for name in LEARNT}, reward_files)
 
     @classmethod
-    def from_files(cls, files: dict[str, bytes]) -> Self:
-        """Inverse of :meth:`to_files`."""
-        strategy = cls(**parameters_in(files))
-        for name, value in learnt_in(files).items():
+    def from_files(cls, files: dict[str, bytes], reward_model: Any | None = None) -> Self:
+        """Inverse of :meth:`to_files`; ``reward_model`` as for :meth:`load`."""
+        strategy = cls(**parameters_in(files), reward_model=reward_model)
+        for name, value in learnt_in(files, reward_model).items():
             setattr(strategy, name, value)
         return strategy
 
@@ -433,8 +462,15 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return write_artefact(path, self.to_files(), about)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], reward_model: Any | None = None) -> Self:
         """Read a directory written by :meth:`save`.
+
+        Parameters
+        ----------
+        path : path
+        reward_model : RewardLearner, optional
+            Of a strategy with a reward model of one's own: an object whose ``from_files`` reads its part. No class is
+            looked up by the name in a file.
 
         Raises
         ------
@@ -444,7 +480,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         about, files = read_artefact(path)
         if about.get("kind") != "ContactStrategy":
             raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a ContactStrategy.")
-        strategy = cls.from_files(files)
+        strategy = cls.from_files(files, reward_model)
         strategy.__dict__["version_"] = about["version"]
         return strategy
 
