@@ -108,7 +108,7 @@ def _draw(bars: list[Bar], width: int) -> Drawing:
 
 def _choices(contrast: Contrast, names: ActionNames) -> list[tuple[int, str]]:
     """Allowed actions to choose from: the best ones, and the best of each channel; always the pair at hand."""
-    explanation, place = contrast.explanation, contrast.place
+    explanation, place = contrast.explanation, contrast.account_index
     order = [int(i) for i in (-explanation.rewards[place]).argsort(kind="stable") if explanation.eligible[place, i]]
     codes = explanation.actions.codes[:, 0]
     first_of: dict[int, int] = {}
@@ -163,7 +163,7 @@ def counterfactual_section(
     if contrast.a == contrast.b:
         return None
     first, second = (contrast.a, contrast.b) if contrast.reward_difference >= 0 else (contrast.b, contrast.a)
-    turned = contrast.explanation.contrast(first, second, row=contrast.row)
+    turned = Contrast.between(contrast.explanation, contrast.account_index, first, second)
     heading = page.text("What would make {action} win?", action=names.of(second))
     found = turned.what_would_make_b_win(_reference(case), most_values=12).head(_TURNS)
     if found.empty:

@@ -88,7 +88,7 @@ def test_every_message_has_both_languages_and_is_compiled():
         assert found == translation
     assert all(written.values())
     messages = set(CONCEPTS.values())
-    for name in ("reasons.py", "charts.py", "wording.py"):
+    for name in ("reasons.py", "waterfall.py", "wording.py"):
         source = (PACKAGE / name).read_text(encoding="utf-8")
         messages |= set(re.findall(r'\.text\(\s*"([^"]+)"', source))
     missing = [message for message in messages if (None, message) not in written]

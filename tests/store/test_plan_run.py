@@ -22,7 +22,7 @@ from recommender.planning.plan_run import PlanFiles, make_plan, plan_here
 from recommender.strategy.cold_start import SeedStrategy
 from tests.store.plan_portfolio import AS_OF, plan_in_one_piece, portfolio, small_strategy, write
 
-ORDER = PlanOrder(AS_OF, packs=("CO",))
+ORDER = PlanOrder(AS_OF, packs=("CO",), other_accounts=True)
 SEED = SeedStrategy(
     ActionSpace(
         {"channel": ["call", "sms", "email"], "hour": [9, 12, 16], "tone": ["friendly", "firm"]}, no_contact=True

@@ -13,8 +13,10 @@ from recommender.artefact import arrays_from_bytes, arrays_to_bytes
 from recommender.errors import ArtefactError
 from recommender.features import AccountHistory
 from recommender.learning import OwnReward, RewardModel
+from recommender.strategy.own_rows import OwnRows
+from recommender.support import NeverTried
 
-__all__ = ["LEARNT", "learnt_in", "parameters_in", "strategy_to_files"]
+__all__ = ["LEARNT", "learnt_in", "parameters_in", "strategy_to_files", "without_threads"]
 
 LEARNT = (
     "actions_",
@@ -26,7 +28,8 @@ LEARNT = (
     "exploration_cost_",
     "trained_on_",
     "action_counts_",
-    "training_rows_",
+    "own_rows_",
+    "never_tried_",
     "history_",
 )
 _REWARD = "reward/"  # where the reward model's own files stand
@@ -56,14 +59,28 @@ def strategy_to_files(
         "temperature": learnt["temperature_"],
         "exploration_cost": learnt["exploration_cost_"],
         "trained_on": learnt["trained_on_"],
+        "origin": learnt["own_rows_"].origin,
+        "never_tried": learnt["never_tried_"].to_dict(),
     }
     files = {f"{_REWARD}{name}": content for name, content in reward_files.items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
-    arrays = {"action_counts": learnt["action_counts_"], "training_rows": learnt["training_rows_"]}
+    arrays = {"action_counts": learnt["action_counts_"], **learnt["own_rows_"].to_arrays()}
     files["training.npz"] = arrays_to_bytes(arrays)
     if learnt["history_"] is not None:
         files["history.npz"] = arrays_to_bytes(learnt["history_"].to_arrays())
     return files
+
+
+def without_threads(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files without the number of threads, which changes no number that was learnt."""
+    kept = dict(files)
+    for name, content in files.items():
+        if name.endswith(".json") and b'"n_jobs"' in content:
+            told = json.loads(content)
+            told.pop("n_jobs", None)
+            told.get("parameters", {}).pop("n_jobs", None)
+            kept[name] = json.dumps(told, sort_keys=True).encode()
+    return kept
 
 
 def parameters_in(files: dict[str, bytes]) -> dict[str, Any]:
@@ -88,8 +105,9 @@ def learnt_in(files: dict[str, bytes], reward_model: Any | None = None) -> dict[
             "temperature_": float(described["temperature"]),
             "exploration_cost_": float(described["exploration_cost"]),
             "trained_on_": described["trained_on"],
+            "never_tried_": NeverTried.from_dict(described["never_tried"]),
             "action_counts_": arrays["action_counts"],
-            "training_rows_": arrays["training_rows"],
+            "own_rows_": OwnRows.from_arrays(described["origin"], arrays),
             "history_": None if history is None else AccountHistory.from_arrays(arrays_from_bytes(history), actions),
         }
     except (KeyError, TypeError) as error:

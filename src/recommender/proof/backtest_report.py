@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 
-from recommender.evaluation.report import PolicyReport
+from recommender.proof.policy_report import PolicyReport
+from recommender.reports import backtest_figure, backtest_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["BacktestReport", "BacktestWindow"]
-
-_INK, _ACCENT, _QUIET = "#1b2a41", "#0b6e99", "#8a94a3"
 
 
 @dataclass(frozen=True)
@@ -100,50 +98,19 @@ class BacktestReport:
         rows += [whole | _line(name, report) for name, report in self.pooled.items()]
         return pd.DataFrame(rows)
 
-    def to_html(self, path: str | Path | None = None, *, title: str = "Temporal backtest") -> str:
+    def to_html(self, path: str | PathLike[str] | None = None, *, title: str = "Temporal backtest") -> str:
         """One self-contained page; written to ``path`` when given.
 
         Parameters
         ----------
-        path : str or Path, optional
+        path : str or path-like, optional
         title : str, default="Temporal backtest"
         """
-        buffer = io.BytesIO()
-        self.plot().savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-        text = resources.files(__package__).joinpath("backtest_page.html").read_text(encoding="utf-8")
-        template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
-        page = template.render(
-            title=title,
-            report=self,
-            rows=self.to_frame().to_dict(orient="records"),
-            number=_number,
-            image=base64.b64encode(buffer.getvalue()).decode("ascii"),
-        )
-        if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
-        return page
+        return backtest_page(self.to_frame(), self.pooled, self.left_out, self.confidence, path, title=title)
 
-    def plot(self) -> Any:
+    def plot(self) -> Figure:
         """Matplotlib figure: the paired difference of each window and of all together, one panel a baseline."""
-        from matplotlib.figure import Figure
-
-        table = self.to_frame().dropna(subset=["difference"])
-        names = list(self.pooled)
-        figure = Figure(figsize=(4.2 * max(len(names), 1), 3.6), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, max(len(names), 1), sharey=True))
-        for panel, name in zip(panels, names, strict=False):
-            own = table[table["baseline"] == name].reset_index(drop=True)
-            for place, row in own.iterrows():
-                colour = _ACCENT if row["window"] == "pooled" else _QUIET
-                if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-                    panel.plot([place, place], [row["ci_low"], row["ci_high"]], color=colour, linewidth=2)
-                panel.plot([place], [row["difference"]], "o", color=colour)
-            panel.axhline(0.0, color=_INK, linestyle="--", linewidth=1)
-            panel.set_xticks(range(len(own)), own["window"].tolist())
-            panel.set_title(f"against {name}", fontsize=10)
-            panel.set_xlabel("window")
-        panels[0].set_ylabel("difference per decision")
-        return figure
+        return backtest_figure(self.to_frame(), list(self.pooled))
 
 
 def _line(name: str, report: PolicyReport) -> dict[str, Any]:
@@ -167,9 +134,3 @@ def _nothing(trouble: str) -> dict[str, Any]:
     numbers = ("value", "value_low", "value_high", "baseline_value", "difference", "ci_low", "ci_high")
     blank: dict[str, Any] = dict.fromkeys((*numbers, "effective_sample_size"), np.nan)
     return {"baseline": "(all)"} | blank | {"verdict": "refused", "reasons": (trouble,)}
-
-
-def _number(value: float) -> str:
-    if np.isnan(value):
-        return "unknown"
-    return "unbounded" if np.isinf(value) else f"{value:.4g}"

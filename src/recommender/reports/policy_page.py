@@ -6,20 +6,18 @@ import base64
 import io
 from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
 import pandas as pd
 
-from recommender.evaluation.charts import overview
-from recommender.evaluation.prices import refusals
-from recommender.evaluation.warnings import WARNINGS
+from recommender.evaluation import WARNINGS, PolicyEvaluation, refusals
+from recommender.reports.policy_charts import policy_figure
 
-if TYPE_CHECKING:
-    from recommender.evaluation.report import PolicyReport
-
-__all__ = ["render_page"]
+__all__ = ["policy_page"]
 
 _COLOURS = {"better": "#1d6b3a", "worse": "#9b1c1c", "not proven": "#6b5200", "refused": "#7a1fa2"}
 _MEANS = {
@@ -64,17 +62,37 @@ _SIZES = {"effective_sample_size", "effective_clusters"}
 _PER = 1000
 
 
-def render_page(report: PolicyReport, *, title: str, prices: pd.DataFrame | None = None) -> str:
-    """Write the page of a report as HTML text; ``prices`` as :func:`recommender.evaluation.prices.price_of_rules`."""
+def policy_page(
+    report: PolicyEvaluation,
+    path: str | PathLike[str] | None = None,
+    *,
+    title: str = "Policy evaluation",
+    prices: pd.DataFrame | None = None,
+) -> str:
+    """Write the page of an evaluation as HTML text, and to ``path`` when given.
+
+    Parameters
+    ----------
+    report : PolicyEvaluation
+    path : str or path-like, optional
+    title : str, default="Policy evaluation"
+    prices : DataFrame, optional
+        What rules and levers cost the policy, as :func:`recommender.evaluation.price_of_rules` tells it.
+
+    Returns
+    -------
+    str
+        The page.
+    """
     buffer = io.BytesIO()
-    overview(report).savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    policy_figure(report).savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     rows = report.table.to_dict(orient="records")
     common = [code for code in rows[0]["warnings"] if all(code in row["warnings"] for row in rows)]
     own = sorted({code for row in rows for code in row["warnings"]} - set(common))
-    page = resources.files(__package__).joinpath("report_page.html").read_text(encoding="utf-8")
+    page = resources.files(__package__).joinpath("policy_page.html").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(page)
     baseline = "what was logged" if report.diagnostics["baseline"] == "logging" else "the baseline policy"
-    return template.render(
+    text = template.render(
         title=title,
         report=report,
         colour=_COLOURS[report.verdict],
@@ -101,9 +119,12 @@ def render_page(report: PolicyReport, *, title: str, prices: pd.DataFrame | None
         picture="Estimates with intervals, distribution of weights, weights by propensity, and difference by slice; "
         "the numbers are in the tables of this page.",
     )
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text
 
 
-def _figures(report: PolicyReport) -> list[dict[str, str]]:
+def _figures(report: PolicyEvaluation) -> list[dict[str, str]]:
     """The numbers a manager asks for, per thousand decisions."""
     row, gap = report.default, report.difference
     instead = float(report.diagnostics["baseline_value"])

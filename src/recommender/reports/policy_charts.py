@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recommender.evaluation import PolicyEvaluation
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from recommender.evaluation.report import PolicyReport
-
-__all__ = ["draw_calibration", "draw_estimates", "draw_slices", "draw_weights", "overview"]
+__all__ = ["draw_calibration", "draw_estimates", "draw_slices", "draw_weights", "policy_figure"]
 
 _PER = 1000  # decisions, as in the tables of the page
 _INK, _ACCENT, _QUIET = "#1b2a41", "#0b6e99", "#8a94a3"
 
 
-def overview(report: PolicyReport) -> Figure:
+def policy_figure(report: PolicyEvaluation) -> Figure:
     """All charts of a report in one figure."""
     from matplotlib.figure import Figure
 
@@ -36,7 +36,7 @@ def overview(report: PolicyReport) -> Figure:
     return figure
 
 
-def draw_estimates(report: PolicyReport, axes: Axes) -> None:
+def draw_estimates(report: PolicyEvaluation, axes: Axes) -> None:
     """Estimates with intervals, the default one in colour, the baseline as a line."""
     table = report.table.iloc[::-1].reset_index(drop=True)
     for position, row in table.iterrows():
@@ -52,7 +52,7 @@ def draw_estimates(report: PolicyReport, axes: Axes) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def draw_weights(report: PolicyReport, axes: Axes) -> None:
+def draw_weights(report: PolicyEvaluation, axes: Axes) -> None:
     """Weights by rank: how unevenly the rows count."""
     share, weight = (np.array(side) for side in zip(*report.weight_quantiles, strict=True))
     axes.plot(share, weight, color=_ACCENT)
@@ -64,7 +64,7 @@ def draw_weights(report: PolicyReport, axes: Axes) -> None:
     axes.set_title(f"Weights; effective sample size {report.diagnostics['effective_sample_size']:,.0f}")
 
 
-def draw_calibration(report: PolicyReport, axes: Axes) -> None:
+def draw_calibration(report: PolicyEvaluation, axes: Axes) -> None:
     """Mean weight by tenth of the propensity."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -80,7 +80,7 @@ def draw_calibration(report: PolicyReport, axes: Axes) -> None:
     axes.set_title("Weights by propensity")
 
 
-def draw_slices(report: PolicyReport, axes: Axes, most: int = 20) -> None:
+def draw_slices(report: PolicyEvaluation, axes: Axes, most: int = 20) -> None:
     """Difference from the baseline by slice, largest slices first."""
     table = report.slices.sort_values("rows", ascending=False).head(most).iloc[::-1].reset_index(drop=True)
     for position, row in table.iterrows():
