@@ -18,9 +18,9 @@ from recommender.learning.nuisance.context import assign_folds, design_matrix, o
 
 __all__ = ["PropensityEstimate", "cross_fit_propensities", "summarise"]
 
-_MOST_TRAINING_ROWS = 40_000
-_MOST_TREE_CLASSES = 40
-_CHUNK = 20_000
+_MOST_TRAINING_ROWS = 40_000  # rows a link learns from: bounds its cost
+_MOST_TREE_CLASSES = 40  # a tree is grown for each class and round
+_CHUNK = 20_000  # rows of the whole policy worked on at once
 
 Logits = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ _SAMPLE = 5_000  # rows that tell which columns move the ranking of actions
 _RIDGE = 1.0  # of that regression, in rows
 _FINGERPRINT = 256  # training rows whose rewards stand for a model that cannot be saved
 _OWN = "own/"  # where the learner's own files stand
-_DESCRIBED = "own_reward.json"
+_DESCRIBED = "own_reward.json"  # its presence tells whose files these are
 
 
 @dataclass(frozen=True, eq=False)
