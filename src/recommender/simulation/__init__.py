@@ -5,6 +5,7 @@ from recommender.simulation.closed_loop import DebtorWorld
 from recommender.simulation.draw_log import simulate
 from recommender.simulation.event_book import Answer
 from recommender.simulation.faults import FAULT_KINDS, FaultyTables, plant_faults
+from recommender.simulation.habits import HabitLog, simulate_habits
 from recommender.simulation.log import SimulatedLog
 from recommender.simulation.personas import contact_actions
 from recommender.simulation.policy_value import Rollout, value_one_step, value_rollout
@@ -17,6 +18,7 @@ __all__ = [
     "BayesCeiling",
     "DebtorWorld",
     "FaultyTables",
+    "HabitLog",
     "Rollout",
     "SimulatedLog",
     "SimulatedTables",
@@ -25,6 +27,7 @@ __all__ = [
     "persona_posterior",
     "plant_faults",
     "simulate",
+    "simulate_habits",
     "simulate_portfolio",
     "simulate_tables",
     "value_one_step",
