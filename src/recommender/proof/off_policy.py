@@ -15,7 +15,17 @@ from sklearn.base import clone
 from recommender.errors import InvalidInput
 from recommender.evaluation import evaluate, price_of_rules
 from recommender.history import LoggedFeedback
-from recommender.learning import ContextEncoder, PropensityEstimate, cross_fit_propensities, cross_fit_rewards
+from recommender.learning import (
+    ContextEncoder,
+    PropensityEstimate,
+    as_propensity_learner,
+    as_reward_learner,
+    cross_fit_own_propensities,
+    cross_fit_own_rewards,
+    cross_fit_propensities,
+    cross_fit_rewards,
+    training_set_of,
+)
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import (
     ContactStrategy,
@@ -49,6 +59,8 @@ def evaluate_policy(
     slices: Mapping[str, Any] | None = None,
     n_folds: int = 5,
     random_state: int = 0,
+    reward_model: Any | None = None,
+    propensity_model: Any | None = None,
 ) -> PolicyReport:
     """Estimate a policy's value from a log of another policy, with intervals and a verdict.
 
@@ -69,6 +81,10 @@ def evaluate_policy(
     n_folds : int, default=5
         Folds of the nuisance models (reward and, where needed, propensity).
     random_state : int, default=0
+    reward_model : RewardLearner, scikit-learn classifier or regressor, or None
+        Nuisance model of the expected reward, see :class:`recommender.learning.RewardLearner`; None = the built-in one.
+    propensity_model : PropensityLearner, scikit-learn classifier, or None
+        Of the logging policy, where it was not logged; None = the built-in one.
 
     Returns
     -------
@@ -79,9 +95,14 @@ def evaluate_policy(
     InvalidInput
         When the target's rows do not sum to 1 or give probability to ineligible actions.
     """
-    return OffPolicyEvaluator(log, n_folds=n_folds, random_state=random_state).evaluate(
-        target, baseline, estimators, confidence, slices=slices
+    evaluator = OffPolicyEvaluator(
+        log,
+        n_folds=n_folds,
+        random_state=random_state,
+        reward_model=reward_model,
+        propensity_model=propensity_model,
     )
+    return evaluator.evaluate(target, baseline, estimators, confidence, slices=slices)
 
 
 class OffPolicyEvaluator:
@@ -92,9 +113,19 @@ class OffPolicyEvaluator:
     log : LoggedFeedback
     n_folds : int, default=5
     random_state : int, default=0
+    reward_model, propensity_model
+        As for :func:`evaluate_policy`.
     """
 
-    def __init__(self, log: LoggedFeedback, *, n_folds: int = 5, random_state: int = 0) -> None:
+    def __init__(
+        self,
+        log: LoggedFeedback,
+        *,
+        n_folds: int = 5,
+        random_state: int = 0,
+        reward_model: Any | None = None,
+        propensity_model: Any | None = None,
+    ) -> None:
         if n_folds < 2:
             raise InvalidInput.in_column(
                 "n_folds",
@@ -105,6 +136,8 @@ class OffPolicyEvaluator:
         self.log = log
         self.n_folds = n_folds
         self.random_state = random_state
+        self.reward_model = None if reward_model is None else as_reward_learner(reward_model)
+        self.propensity_model = None if propensity_model is None else as_propensity_learner(propensity_model)
         self._asked: list[tuple[ContactStrategy, NDArray[np.float64]]] = []
 
     @cached_property
@@ -121,6 +154,10 @@ class OffPolicyEvaluator:
     @cached_property
     def _expected_reward(self) -> NDArray[np.float64]:
         part = self.part
+        if self.reward_model is not None:
+            return cross_fit_own_rewards(
+                training_set_of(part, None), self.reward_model, n_folds=self.n_folds, random_state=self.random_state
+            )
         return cross_fit_rewards(
             part.context,
             part.categorical,
@@ -137,6 +174,10 @@ class OffPolicyEvaluator:
     def _estimate(self) -> PropensityEstimate:
         """The whole logging policy, which no log holds: the marginalised estimators weight whole cells of actions."""
         part = self.part
+        if self.propensity_model is not None:
+            return cross_fit_own_propensities(
+                training_set_of(part, None), self.propensity_model, n_folds=self.n_folds, random_state=self.random_state
+            )
         return cross_fit_propensities(
             part.context,
             part.categorical,

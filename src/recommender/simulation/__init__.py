@@ -5,6 +5,7 @@ from recommender.simulation.closed_loop import DebtorWorld
 from recommender.simulation.draw_log import simulate
 from recommender.simulation.event_book import Answer
 from recommender.simulation.faults import FAULT_KINDS, FaultyTables, plant_faults
+from recommender.simulation.habits import HabitLog, simulate_habits
 from recommender.simulation.log import SimulatedLog
 from recommender.simulation.personas import contact_actions
 from recommender.simulation.policy_value import Rollout, value_one_step, value_rollout
@@ -20,6 +21,7 @@ __all__ = [
     "CutLog",
     "DebtorWorld",
     "FaultyTables",
+    "HabitLog",
     "Rollout",
     "SimulatedLog",
     "SimulatedTables",
@@ -31,6 +33,7 @@ __all__ = [
     "plant_faults",
     "read_hillstrom",
     "simulate",
+    "simulate_habits",
     "simulate_portfolio",
     "simulate_tables",
     "simulated_trial",

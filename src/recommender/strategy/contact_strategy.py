@@ -24,9 +24,13 @@ from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
     ContextEncoder,
+    OwnReward,
+    OwnScored,
     RewardModel,
     Scored,
+    TrainingSet,
     WholeLog,
+    as_reward_learner,
     mature_sample,
     training_set_of,
     tree_settings,
@@ -81,13 +85,16 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         What becomes of actions that the log never tried in an account's region (a business rule, mostly): never
         chosen where anything else is eligible, chosen by the exploring share ``epsilon`` only, or chosen on the word of
         a model that extrapolates.
+    reward_model : RewardLearner, scikit-learn classifier or regressor, or None, default=None
+        A reward model of one's own, see :class:`recommender.learning.RewardLearner`; a copy of it is fitted. None = the
+        built-in stack.
 
     Attributes
     ----------
     actions_ : ActionSpace
     feature_names_in_ : ndarray of str
         Context columns that accounts must bring.
-    reward_model_ : RewardModel
+    reward_model_ : RewardModel or OwnReward
     never_tried_ : NeverTried
         Regions of the context in which the log never made a choice.
     history_ : AccountHistory or None
@@ -116,6 +123,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         max_rows: int | None = 200_000,
         tree_settings: dict[str, float] | None = None,
         unsupported: Unsupported = "abstain",
+        reward_model: Any | None = None,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
@@ -125,6 +133,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.max_rows = max_rows
         self.tree_settings = tree_settings
         self.unsupported = unsupported
+        self.reward_model = reward_model
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(
@@ -160,14 +169,11 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
         training = training_set_of(mature, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
-        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
         whole = None
         if boost is not None:
             every = mature_sample(log, None, self.random_state)
             whole = WholeLog(training_set_of(every, self.history_), boost)
-        self.reward_model_ = RewardModel().fit(
-            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
-        )
+        self.reward_model_ = self._fitted_rewards(training, whole)
         self.never_tried_: NeverTried = find_never_tried(
             training.context,
             self.reward_model_.encoder,
@@ -183,6 +189,19 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.own_rows_ = OwnRows.of(log, self._context_encoder)
         self.__dict__.pop("version_", None)
         return self
+
+    def _fitted_rewards(self, training: TrainingSet, whole: WholeLog | None) -> RewardModel | OwnReward:
+        if not self._is_built_in:
+            learner = as_reward_learner(self.reward_model)
+            return OwnReward(learner).fit(training, random_state=self.random_state)
+        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
+        return RewardModel().fit(
+            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
+        )
+
+    @property
+    def _is_built_in(self) -> bool:
+        return self.reward_model is None or isinstance(self.reward_model, RewardModel)
 
     def _check_parameters(self) -> None:
         if self.policy not in _POLICIES:
@@ -387,7 +406,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         """Expected rewards of context rows."""
         return self._without_logged_idleness(self.reward_model_.expected_reward(context))
 
-    def served_rewards(self, scored: Scored) -> NDArray[np.float64]:
+    def served_rewards(self, scored: Scored | OwnScored) -> NDArray[np.float64]:
         """Expected rewards of scored accounts."""
         return self._without_logged_idleness(scored.expected_reward)
 
@@ -453,7 +472,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         X = self.reward_model_.encoder.transform(context)
         return self.belief(self.reward_model_.compiled.score(X), ranked, X)
 
-    def belief(self, scored: Scored, ranked: NDArray[np.int64], X: NDArray[np.float64]) -> Belief:
+    def belief(self, scored: Scored | OwnScored, ranked: NDArray[np.int64], X: NDArray[np.float64]) -> Belief:
         """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition.
 
         Where the log never tried an action on accounts like these (``X``, encoded) there is no evidence, whatever its
@@ -494,18 +513,28 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     @cached_property
     def version_(self) -> str:
         """First 16 digits of the digest of everything learnt; how many threads learnt it does not count."""
-        return digest_of(without_threads(self.to_files()))[:16]
+        return digest_of(without_threads(self._files(self.reward_model_.identity_files())))[:16]
 
     def to_files(self) -> dict[str, bytes]:
-        """Everything learnt as plain files (JSON, LightGBM text, npz)."""
+        """Everything learnt as plain files (JSON, LightGBM text, npz).
+
+        Raises
+        ------
+        ArtefactError
+            When a reward model of one's own cannot write itself as plain files.
+        """
         check_is_fitted(self, "reward_model_")
-        return strategy_to_files(self.get_params(deep=False), {name: getattr(self, name) for name in LEARNT})
+        return self._files(self.reward_model_.to_files())
+
+    def _files(self, reward_files: dict[str, bytes]) -> dict[str, bytes]:
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "reward_model"}
+        return strategy_to_files(parameters, {name: getattr(self, name) for name in LEARNT}, reward_files)
 
     @classmethod
-    def from_files(cls, files: dict[str, bytes]) -> Self:
-        """Inverse of :meth:`to_files`."""
-        strategy = cls(**parameters_in(files))
-        for name, value in learnt_in(files).items():
+    def from_files(cls, files: dict[str, bytes], reward_model: Any | None = None) -> Self:
+        """Inverse of :meth:`to_files`; ``reward_model`` as for :meth:`load`."""
+        strategy = cls(**parameters_in(files), reward_model=reward_model)
+        for name, value in learnt_in(files, reward_model).items():
             setattr(strategy, name, value)
         return strategy
 
@@ -519,8 +548,15 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return write_artefact(path, self.to_files(), about)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], reward_model: Any | None = None) -> Self:
         """Read a directory written by :meth:`save`.
+
+        Parameters
+        ----------
+        path : path
+        reward_model : RewardLearner, optional
+            Of a strategy with a reward model of one's own: an object whose ``from_files`` reads its part. No class is
+            looked up by the name in a file.
 
         Raises
         ------
@@ -530,7 +566,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         about, files = read_artefact(path)
         if about.get("kind") != "ContactStrategy":
             raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a ContactStrategy.")
-        strategy = cls.from_files(files)
+        strategy = cls.from_files(files, reward_model)
         strategy.__dict__["version_"] = about["version"]
         return strategy
 

@@ -12,7 +12,7 @@ from recommender.actions import ActionSpace
 from recommender.artefact import arrays_from_bytes, arrays_to_bytes
 from recommender.errors import ArtefactError
 from recommender.features import AccountHistory
-from recommender.learning import RewardModel
+from recommender.learning import OwnReward, RewardModel
 from recommender.strategy.own_rows import OwnRows
 from recommender.support import NeverTried
 
@@ -31,12 +31,13 @@ LEARNT = (
     "own_rows_",
     "never_tried_",
     "history_",
-    "reward_model_",
 )
 _REWARD = "reward/"  # where the reward model's own files stand
 
 
-def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) -> dict[str, bytes]:
+def strategy_to_files(
+    parameters: Mapping[str, Any], learnt: Mapping[str, Any], reward_files: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """Everything a strategy is made of.
 
     Parameters
@@ -45,6 +46,8 @@ def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) 
         Constructor parameters, in JSON terms.
     learnt : mapping of str to object
         Learnt attributes by name, those of :data:`LEARNT`.
+    reward_files : mapping of str to bytes
+        The reward model's own.
     """
     described = {
         "parameters": dict(parameters),
@@ -59,7 +62,7 @@ def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) 
         "origin": learnt["own_rows_"].origin,
         "never_tried": learnt["never_tried_"].to_dict(),
     }
-    files = {f"{_REWARD}{name}": content for name, content in learnt["reward_model_"].to_files().items()}
+    files = {f"{_REWARD}{name}": content for name, content in reward_files.items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
     arrays = {"action_counts": learnt["action_counts_"], **learnt["own_rows_"].to_arrays()}
     files["training.npz"] = arrays_to_bytes(arrays)
@@ -86,8 +89,8 @@ def parameters_in(files: dict[str, bytes]) -> dict[str, Any]:
     return parameters
 
 
-def learnt_in(files: dict[str, bytes]) -> dict[str, Any]:
-    """Learnt attributes of a saved strategy, by name."""
+def learnt_in(files: dict[str, bytes], reward_model: Any | None = None) -> dict[str, Any]:
+    """Learnt attributes of a saved strategy, by name; ``reward_model`` reads its own part of the files."""
     described = _described(files)
     try:
         actions = ActionSpace.from_dict(described["actions"])
@@ -110,7 +113,8 @@ def learnt_in(files: dict[str, bytes]) -> dict[str, Any]:
     except (KeyError, TypeError) as error:
         raise ArtefactError(f"The saved strategy is incomplete: {error!r}. Train and save it again.") from error
     reward = {name[len(_REWARD) :]: content for name, content in files.items() if name.startswith(_REWARD)}
-    learnt["reward_model_"] = RewardModel.from_files(reward)
+    own = OwnReward.is_in(reward)
+    learnt["reward_model_"] = OwnReward.from_files(reward, reward_model) if own else RewardModel.from_files(reward)
     return learnt
 
 
