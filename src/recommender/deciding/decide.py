@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -224,7 +223,11 @@ class Decider:
         X = encoded_context(strategy, accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
-        return rewards, strategy.served_probabilities(rewards, mask, X), partial(strategy.belief, scored)
+
+        def believe(ranked: NDArray[np.int64]) -> Belief:
+            return strategy.belief(scored, ranked, X)
+
+        return rewards, strategy.served_probabilities(rewards, mask, X), believe
 
 
 def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:

@@ -29,11 +29,6 @@ from recommender.rules.loading import (
     parse_pack,
     rule_books,
 )
-from recommender.rules.page import (
-    GENERATED_FROM_HERE,
-    describe_pack,
-    describe_packs,
-)
 from recommender.rules.phone_zones import (
     phone_timezones,
 )
@@ -45,7 +40,9 @@ from recommender.rules.provenance import (
     rule_citations,
 )
 from recommender.rules.schema import (
+    Cap,
     Pack,
+    Window,
 )
 from recommender.rules.vocabulary import (
     CHANNELS,
@@ -61,10 +58,10 @@ from recommender.rules.vocabulary import (
 __all__ = [
     "CHANNELS",
     "FLAGS",
-    "GENERATED_FROM_HERE",
     "PARTIES",
     "PURPOSES",
     "TONES",
+    "Cap",
     "Channel",
     "Eligibility",
     "Guardrails",
@@ -73,12 +70,11 @@ __all__ = [
     "Provenance",
     "Purpose",
     "Tone",
+    "Window",
     "check_case",
     "check_cases",
     "check_in_force",
     "check_lines",
-    "describe_pack",
-    "describe_packs",
     "due_days",
     "eligibility",
     "judged",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.columns import Coded, Columns, is_null
 from recommender.local_time import is_timezone
-from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES
+from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
 __all__ = ["FACT", "NO_DUE_DAY", "Facts", "Place", "due_days", "id_texts", "owners", "read_facts"]
 
@@ -144,8 +144,8 @@ def _places(accounts: Columns) -> tuple[NDArray[np.int64], list[Place], NDArray[
 def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Flags that come as columns of their own: what they raise, and whether together they say all there is to know."""
     raised = np.zeros(len(accounts), dtype=np.int64)
-    known = np.full(len(accounts), all(flag in accounts for flag in FLAGS))
-    for position, flag in enumerate(FLAGS):
+    known = np.full(len(accounts), all(flag in accounts for flag in TOLD_FLAGS))
+    for position, flag in enumerate(TOLD_FLAGS):
         if flag in accounts:
             column = accounts.coded(flag)
             null = [value is None for value in column.values]

@@ -1,0 +1,246 @@
+"""Prices of scarce capacity: the dual of the plan, smoothed and minimised by a damped Newton method.
+
+A price is what one more unit of a capacity would bring. For any prices >= 0 the plan cannot be worth more than what
+all accounts earn after paying them plus the capacities at these prices, so how the prices were found needs no trust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.planning.capacity_problem import PlanProblem
+from recommender.planning.price_kernels import best_at_prices, best_candidates, smoothed_dual
+
+__all__ = ["Candidates", "action_prices", "best_of_accounts", "collect", "dual_bound", "find_prices", "top_per_debtor"]
+
+_COOLING = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+_MOST_STEPS = 25
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The actions kept of some accounts, in order of their debtors.
+
+    Attributes
+    ----------
+    account : ndarray of shape (m,)
+        Accounts, ordered by debtor.
+    debtor_start : ndarray of shape (n_debtors + 1,)
+        Where each debtor's accounts start.
+    action : ndarray of shape (m, depth), dtype int16
+        -1 where there are fewer.
+    value : ndarray of shape (m, depth), dtype float32
+    kind : ndarray of shape (m,)
+    """
+
+    account: NDArray[np.int64]
+    debtor_start: NDArray[np.int64]
+    action: NDArray[np.int16]
+    value: NDArray[np.float32]
+    kind: NDArray[np.int64]
+
+    def column(self, n_actions: int) -> NDArray[np.int32]:
+        """``kind * n_actions + action`` of each candidate, -1 for none."""
+        code = self.kind[:, None].astype(np.int32) * np.int32(n_actions) + self.action
+        return np.where(self.action >= 0, code, np.int32(-1)).astype(np.int32)
+
+
+def action_prices(problem: PlanProblem, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each action costs at given prices of the rows, inf where it is closed; shape (n_kinds, n_actions)."""
+    return np.where(problem.closed, np.inf, problem.rows.use @ prices)
+
+
+def top_per_debtor(problem: PlanProblem, best: NDArray[np.float64]) -> float:
+    """Sum over debtors of their greatest ``contacts_per_debtor`` values (none below 0)."""
+    if problem.one_account_each:
+        return float(best.sum())
+    order, start = problem.by_debtor
+    if problem.contacts_per_debtor == 1:
+        some = np.flatnonzero(np.diff(start))
+        return float(np.maximum.reduceat(best[order], start[some]).sum()) if len(some) else 0.0
+    debtor = problem.debtor[order]
+    ranked = np.lexsort((-best[order], debtor))
+    place = np.arange(len(order)) - start[debtor]
+    return float(best[order][ranked][place < problem.contacts_per_debtor].sum())
+
+
+def best_of_accounts(problem: PlanProblem, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Greatest value minus price of each account, at least 0; one pass over all values."""
+    cost = action_prices(problem, prices)
+    best = np.empty(problem.n_accounts)
+    for first, block in problem.values.blocks():
+        rows = slice(first, first + len(block))
+        best_at_prices(block, cost, problem.kind[rows], best[rows])
+    return best
+
+
+def dual_bound(problem: PlanProblem, prices: NDArray[np.float64]) -> float:
+    """Value that no plan within the limits exceeds, for any prices >= 0; one pass over all values."""
+    return top_per_debtor(problem, best_of_accounts(problem, prices)) + float(prices @ problem.rows.limit)
+
+
+def collect(
+    problem: PlanProblem, prices: NDArray[np.float64], depth: int, debtors: NDArray[np.bool_] | None = None
+) -> Candidates:
+    """Keep the ``depth`` best actions of each account at given prices.
+
+    Parameters
+    ----------
+    problem : PlanProblem
+    prices : ndarray of shape (n_rows,)
+    depth : int
+        At most the number of classes of like use, which keeps everything that can matter.
+    debtors : ndarray of bool, optional
+        Take these debtors only.
+    """
+    classes = problem.column_class
+    n_classes = int(classes.max(initial=-1)) + 1
+    depth = max(1, min(depth, n_classes))
+    cost = action_prices(problem, prices)
+    wanted = None if debtors is None else debtors[problem.debtor]
+    account: NDArray[np.int64] = np.arange(problem.n_accounts) if wanted is None else np.flatnonzero(wanted)
+    action = np.empty((len(account), depth), dtype=np.int16)
+    value = np.empty((len(account), depth), dtype=np.float32)
+    done = 0
+    for first, block in problem.values.blocks():
+        kind = problem.kind[first : first + len(block)]
+        if wanted is not None:
+            inside = wanted[first : first + len(block)]
+            block, kind = block[inside], kind[inside]
+        end = done + len(block)
+        best_candidates(block, cost, kind, classes, n_classes, action[done:end], value[done:end])
+        done = end
+    kind, debtor = problem.kind[account], problem.debtor[account]
+    if len(debtor) and (np.diff(debtor) < 0).any():
+        order = np.argsort(debtor, kind="stable")
+        account, kind, debtor = account[order], kind[order], debtor[order]
+        action, value = action[order], value[order]
+    start = np.append(np.flatnonzero(np.diff(debtor, prepend=-1)), len(debtor)).astype(np.int64)
+    return Candidates(account, start, action, value, kind)
+
+
+def find_prices(
+    problem: PlanProblem,
+    held: Candidates,
+    limit: NDArray[np.float64],
+    begin: NDArray[np.float64],
+    cooling: Sequence[float] = _COOLING,
+) -> NDArray[np.float64]:
+    """Prices that (nearly) minimise the bound over the kept actions.
+
+    Parameters
+    ----------
+    problem : PlanProblem
+    held : Candidates
+    limit : ndarray of shape (n_rows,)
+        Limits for the accounts held.
+    begin : ndarray of shape (n_rows,)
+    cooling : sequence of float
+        Temperatures, as parts of the mean value of an account's best action.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    rows = problem.rows
+    table = rows.use.reshape(-1, len(rows.names))
+    used = np.abs(table).sum(axis=0)
+    scale = used / np.maximum((table != 0).sum(axis=0), 1)
+    scale[scale == 0] = 1.0  # a row that nothing uses
+    at, row = np.nonzero(table)
+    use_start = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(table)))]).astype(np.int64)
+    amount = table[at, row] / scale[row]
+    column = held.column(problem.n_actions).ravel()
+    value = held.value.ravel()
+    most = np.where(np.isfinite(held.value), held.value, 0.0).max(axis=1, initial=0.0)
+    typical = float(most[most > 0].mean()) if (most > 0).any() else 1.0
+    open_price = np.where(problem.closed.ravel(), np.inf, 0.0)
+    scaled = table / scale
+    price, goal = begin * scale, limit / scale
+    best, best_price = np.inf, price
+
+    for part in cooling:
+        start, handicap = _choosers(problem, held, action_prices(problem, price / scale))
+
+        def dual(trial: NDArray[np.float64], temperature: float) -> Any:
+            total, use, spread = smoothed_dual(
+                start,  # noqa: B023
+                column,
+                value,
+                handicap,  # noqa: B023
+                scaled @ trial + open_price,
+                use_start,
+                row.astype(np.int64),
+                amount,
+                len(trial),
+                temperature,
+            )
+            return total + float(trial @ goal), goal - use, spread / temperature
+
+        price = _newton(dual, price, part * typical)
+        if np.any(handicap):  # the smoothed value leaves debtors' limits out
+            best_price = price
+            continue
+        total = dual(price, 1e-6 * typical)[0]
+        if total < best:
+            best, best_price = total, price
+    return np.asarray(np.maximum(best_price / scale, 0.0), dtype=np.float64)
+
+
+def _choosers(
+    problem: PlanProblem, held: Candidates, cost: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Who chooses one of which candidates: a debtor, or (several contacts) each account against its debtor's price."""
+    depth = held.action.shape[1]
+    if problem.contacts_per_debtor == 1:
+        return held.debtor_start * depth, np.zeros(len(held.debtor_start) - 1)
+    alone = np.arange(len(held.account) + 1, dtype=np.int64) * depth
+    size = np.diff(held.debtor_start)
+    if (size <= problem.contacts_per_debtor).all():
+        return alone, np.zeros(len(held.account))
+    paid = np.where(held.action >= 0, held.value - cost[held.kind[:, None], np.maximum(held.action, 0)], -np.inf)
+    best = np.maximum(paid.max(axis=1), 0.0)
+    debtor = np.repeat(np.arange(len(size)), size)
+    ranked = np.lexsort((-best, debtor))
+    place = np.arange(len(best)) - held.debtor_start[debtor]
+    left_out = np.zeros(len(size))
+    first = ranked[place == problem.contacts_per_debtor]
+    left_out[debtor[first]] = best[first]  # the best that finds no place sets the debtor's own price
+    return alone, left_out[debtor]
+
+
+def _newton(dual: Any, price: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Minimise a smooth convex function over prices >= 0."""
+    damping = 1e-4
+    total, slope, curve = dual(price, temperature)
+    for _ in range(_MOST_STEPS):
+        free = (price > 0) | (slope < 0)
+        if not free.any():
+            break
+        diagonal = np.diag(curve)
+        floor = diagonal[free].max(initial=0.0)
+        floor = floor if floor > 0 else 1.0
+        moved = False
+        for _ in range(12):
+            inside = curve[np.ix_(free, free)] + np.diag(damping * (diagonal[free] + 1e-3 * floor) + 1e-12 * floor)
+            trial = price.copy()
+            trial[free] -= np.linalg.solve(inside, slope[free])
+            trial = np.maximum(trial, 0.0)
+            promised = float(slope @ (trial - price))
+            if promised > -1e-9 * max(abs(total), 1.0):
+                return price
+            told = dual(trial, temperature)
+            if told[0] <= total + 1e-3 * promised:
+                moved = True
+                break
+            damping = max(damping * 10, 1e-3)
+        if not moved:
+            break
+        damping = max(damping / 10, 1e-6)
+        price, (total, slope, curve) = trial, told
+    return price
