@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         version=__version__,
         summary="Ranked, legal next-best contact actions for debt collection.",
         lifespan=lifespan,
+        responses=problems.DESCRIBED,
     )
     app.state.settings = chosen
     app.state.clock = clock

@@ -41,7 +41,7 @@ class Contact(Strict):
     sent_at: Instant
     channel: str
     initiated_by: Literal["creditor", "debtor"] = "creditor"
-    outcome: Literal["attempt", "delivered", "live_contact", "wrong_party", "not_connected"] | None = None
+    outcome: Literal["attempt", "live_contact", OUTCOMES] | None = None  # type: ignore[valid-type]
     status: Literal["sent", "planned"] = "sent"
     hour: int | None = None
     tone: str | None = None

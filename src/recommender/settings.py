@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         None, description="Name of the randomised control group that results are held against; none by default."
     )
     holdout_share: float = Field(0.1, gt=0, lt=1, description="Share of debtors in the control group.")
-    spanish_locale: str = Field("es-ES", description="Formats of the Spanish pages, e.g. es-MX or es-419.")
+    spanish_locale: str = Field("es-CO", description="Region of the Spanish pages, e.g. es-MX, es-PE, es-CL or es-ES.")
     english_locale: str = Field("en-GB", description="Formats of the English pages, e.g. en-US.")
 
     @field_validator("api_keys")

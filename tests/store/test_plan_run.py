@@ -111,7 +111,7 @@ def test_debtors_beside_each_other_are_streamed_in_file_order(tmp_path, rows):
     expected = plan_in_one_piece(accounts, contacts, SEED, packs=["CO"])
     same(pd.read_parquet(tmp_path / "plan.parquet"), expected)
     folder = tmp_path / "inputs"
-    limits = {"outcomes": None, "payments": None, "as_of": AS_OF, "chunk_rows": rows}
+    limits = {"outcomes": None, "payments": None, "as_of": AS_OF, "chunk_rows": rows, "other_accounts": True}
     inputs = PlanInputs.prepare(folder, accounts=files.accounts, contacts=files.contacts, **limits)
     assert inputs.in_order
     for chunk in inputs.chunks:
@@ -160,7 +160,7 @@ def test_the_state_in_force_is_planned_for(tmp_path):
         [
             accounts.assign(valid_from=pd.Timestamp(before), flags="disputed"),
             accounts.iloc[:15].assign(valid_from=pd.Timestamp(before) + pd.Timedelta(days=1)),
-            accounts.assign(valid_from=pd.Timestamp(after), country="ZZ"),
+            accounts.assign(valid_from=pd.Timestamp(after), country="US"),
             accounts.iloc[:3].assign(valid_from=pd.Timestamp(after)).assign(account_id=["N1", "N2", "N3"]),
         ],
         ignore_index=True,

@@ -20,7 +20,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": dict[str, Any], "description": "Decisions cannot be written down"}})
 async def readyz(
     response: Response,
     served: ServedDep,

@@ -19,6 +19,7 @@ from recommender.errors import InvalidInput
 from recommender.features import order_of
 from recommender.history.columns import (
     check_names,
+    check_times,
     checked_sets,
     codes_of,
     context_columns,
@@ -180,6 +181,8 @@ class LoggedFeedback:
         chosen = actions.index_of(frame)
         account_codes, account_ids = codes_of(frame[account], account) if account else (None, None)
         cluster_codes = codes_of(frame[cluster], cluster)[0] if cluster else account_codes
+        for name in filter(None, (time, known_at)):
+            check_times(frame[name], name)
         order = order_of(frame[time], time) if time else None
         known_order = order
         if known_at and time and order is not None:

@@ -8,6 +8,9 @@ from recommender.intake.canonical import (
     refuse_faults,
     renamed_columns,
 )
+from recommender.intake.frames import (
+    as_frame,
+)
 from recommender.intake.ids import (
     id_keys,
     id_text,
@@ -24,9 +27,19 @@ from recommender.intake.numbers import (
     decimal_evidence,
     number_of,
 )
+from recommender.intake.profiles import (
+    Mapped,
+    Profile,
+    flat_rows,
+    map_export,
+    point_key,
+    propose_profiles,
+    source_profiles,
+)
 from recommender.intake.states import (
     STATE_FLAGS,
     account_states,
+    with_case_states,
     with_states,
 )
 from recommender.intake.vocabulary import (
@@ -45,11 +58,14 @@ __all__ = [
     "DayEvidence",
     "DecimalEvidence",
     "Fault",
+    "Mapped",
     "Moment",
+    "Profile",
     "Stated",
     "TableReading",
     "account_states",
     "account_zones",
+    "as_frame",
     "canonical_channel",
     "canonical_word",
     "column_synonyms",
@@ -57,13 +73,19 @@ __all__ = [
     "country_zone",
     "day_evidence",
     "decimal_evidence",
+    "flat_rows",
     "id_keys",
     "id_text",
     "id_texts",
+    "map_export",
     "moment_of",
     "number_of",
     "plain_word",
+    "point_key",
+    "propose_profiles",
     "refuse_faults",
     "renamed_columns",
+    "source_profiles",
+    "with_case_states",
     "with_states",
 ]

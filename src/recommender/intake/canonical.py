@@ -45,6 +45,7 @@ _KINDS: dict[str, dict[str, Kind]] = {
         "flags": "flags", "party": "word", "debtor_type": "word", "language": "level", "balance_as_of": "instant",
         "days_past_due": "number", **dict.fromkeys(_FLAG_COLUMNS, "flag"),
     },
+    "decisions": {"decision_id": "id", "account_id": "id", "decided_at": "instant", "propensity": "number"},
     "contacts": {
         "contact_id": "id", "account_id": "id", "debtor_id": "id", "decision_id": "id", "sent_at": "instant",
         "channel": "level", "tone": "level", "status": "word", "initiated_by": "word", "outcome": "word",
@@ -212,7 +213,7 @@ class TableReading:
                 return self._words(cells, name, lambda value: canonical_word(name, value) or str(value).strip(), "", "")
             case _:
                 return self._words(cells, name, lambda value: canonical_word(name, value), f"is no known {name}",
-                                   "See data/README.md for the words, or map them: `python -m pipelines map`.")  # fmt: skip
+                                   "See data/README.md for the words, or map them: `pipelines map`.")  # fmt: skip
 
     def _fault(self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str) -> None:
         at = np.flatnonzero(where)
@@ -250,6 +251,11 @@ class TableReading:
                     "State it with --decimal comma or --decimal point, or write plain numbers.")  # fmt: skip
         self._fault(wrong[codes], cells, name, "not_a_number", "is not a number", "Write plain numbers.")
         values = np.array([v if isinstance(v, float) else np.nan for v in read] + [np.nan], dtype=np.float64)
+        if name in ("balance_minor", "amount_minor"):
+            with np.errstate(invalid="ignore"):
+                broken = np.abs(values - np.round(values)) > 1e-6
+            self._fault(broken[codes], cells, name, "fraction", "holds a fraction, and minor units are whole",
+                        "Multiply it by 100 if it is in whole units, or map the export.")  # fmt: skip
         return pd.Series(values[codes])
 
     def _dates(self, cells: pd.Series, name: str) -> pd.Series:

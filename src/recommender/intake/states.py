@@ -6,9 +6,9 @@ into facts that the rules act on; batch, check and service call it. The latest e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import CHANNEL_NAMES, canonical_channel, canonical_word
 from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
-__all__ = ["STATE_FLAGS", "State", "account_states", "with_states"]
+__all__ = ["STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
 
 STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set")
 """Flags that only events raise; rule packs stop on them as on the flags that a table tells."""
@@ -40,6 +40,13 @@ _RIGHT_PARTY = ("right_party_contact", "promise_to_pay", "promise_kept")
 _REACHED = (*_RIGHT_PARTY, "delivered", "read", "replied", "answered", "live_contact")
 _NO_STATE = ("attempt", "attempted")
 _LIFTS = ("opt_in", "complaint_resolved", "dispute_resolved", "payment_reversed", *_REACHED)
+
+
+_CASE_WORDS = frozenset(
+    ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
+     "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
+     "third_party")
+)  # fmt: skip
 
 
 @dataclass
@@ -255,6 +262,48 @@ def with_states(
     return frame, states
 
 
+def with_case_states(
+    account: Mapping[str, Any], contacts: Sequence[Mapping[str, Any]] | None, at_us: int
+) -> Mapping[str, Any]:
+    """Facts of one case with what its contacts' outcomes made of them: :func:`with_states` for a check.
+
+    ``wrong_party`` and ``not_connected`` are words of the case format itself, which the rules count on their own.
+
+    Parameters
+    ----------
+    account : mapping
+        ``consented_channels`` and ``flags`` as lists or None.
+    contacts : sequence of mapping or None
+        ``at_us``, ``channel``, ``outcome``.
+    at_us : int
+        Moment of the check.
+    """
+    told = [
+        contact for contact in contacts or () if contact.get("outcome") in _CASE_WORDS and contact["at_us"] <= at_us
+    ]
+    if not told:
+        return account
+    frame = pd.DataFrame({name: [account.get(name)] for name in account}, dtype=object).assign(account_id="case")
+    frame = frame.drop(columns="debtor_id", errors="ignore")
+    events = pd.DataFrame(
+        {
+            "account_id": "case",
+            "sent_at": pd.to_datetime([contact["at_us"] for contact in told], unit="us", utc=True),
+            "channel": [contact.get("channel") for contact in told],
+            "outcome": [contact["outcome"] for contact in told],
+        }
+    )
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    changed, _ = with_states(frame, contacts=events, as_of=moment)
+    facts = dict(account)
+    for name in ("consented_channels", "flags"):
+        value = changed[name].iloc[0] if name in changed else None
+        facts[name] = _listed(value) if isinstance(value, str) else value
+    balance = changed["balance_minor"].iloc[0] if "balance_minor" in changed else None
+    facts["balance_minor"] = None if balance is None or balance != balance else balance
+    return facts
+
+
 def _state(
     person: _Person | None, debt: _Debt | None, paid: Any, now: int, balance: float, taken: int | None, due: int | None
 ) -> State:
@@ -395,7 +444,7 @@ def _due(accounts: pd.DataFrame) -> list[int | None]:
         return [None] * len(accounts)
     texts = accounts["due_date"].astype(object).map(lambda value: None if _null(value) else str(value)[:10])
     at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    return [None if pd.isna(value) else int(value.value // 1000) for value in at]
+    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
 
 
 def _end_of_day(day: Any, zone: str | None) -> int | None:
@@ -408,7 +457,7 @@ def _end_of_day(day: Any, zone: str | None) -> int | None:
     ends = (at + pd.Timedelta(days=1)).tz_localize(
         zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
     )
-    return int(ends.tz_convert("UTC").as_unit("us").value)
+    return as_utc_us(ends.to_pydatetime())
 
 
 def _listed(value: Any) -> list[str] | None:

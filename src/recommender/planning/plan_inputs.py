@@ -222,7 +222,8 @@ def _as_spelt(ids: pd.Series, known: pd.Series) -> pd.Series:
     mine, theirs = id_keys(ids), id_keys(known)
     spelt = pd.Series(known.to_numpy(dtype=object), index=theirs)
     spelt = spelt[spelt.index.notna() & ~spelt.index.duplicated()]
-    return pd.Series(mine, index=ids.index).map(spelt).fillna(ids).astype("str")
+    found = pd.Series(mine, index=ids.index).map(spelt).astype(object)
+    return found.where(found.notna(), ids.astype(object)).astype("str")
 
 
 def _spill(table: StreamedTable, folder: Path, book: duckdb.DuckDBPyConnection, routes: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from recommender.intake import (
 )
 from recommender.planning.chunk_spill import plain, table_batches
 from recommender.planning.plan_tables import StreamedTable, key_hash
-from recommender.store.files import read_table
+from recommender.store.files import PLAN_COLUMNS, read_table
 from recommender.tables import UNREADABLE_ROW
 
 __all__ = ["MOST_FAULTY", "open_tables"]
@@ -87,6 +88,8 @@ class _Pieces:
         self._whole: pa.Table | None = None
         with path.open("rb") as stream:
             parquet = stream.read(4) == b"PAR1"
+        if parquet and name == "contacts":  # yesterday's plan, as the contacts that it planned
+            parquet = not set(pq.read_schema(path).names) >= PLAN_COLUMNS
         if not parquet:
             frame = read_table(path, table=name)
             if UNREADABLE_ROW in frame.columns:
@@ -98,7 +101,9 @@ class _Pieces:
                         mend="Write cells that hold the separator, a line break or a quote between quotes.",
                     )  # fmt: skip
                 frame = frame.loc[frame[UNREADABLE_ROW].isna()].drop(columns=UNREADABLE_ROW).reset_index(drop=True)
-            self._whole = plain(pa.Table.from_pandas(frame, preserve_index=False))
+            with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._whole = plain(pa.Table.from_pandas(frame, preserve_index=False))
             held = self._whole.column_names
         else:
             try:
@@ -122,8 +127,13 @@ class _Pieces:
             for start in range(0, max(len(self._whole), 1), _SLICE_ROWS):
                 yield self._whole.slice(start, _SLICE_ROWS)
             return
+        empty = True
         for piece in table_batches(self.path):
+            empty = False
             yield piece.rename_columns([self.renamed.get(column, column) for column in piece.column_names])
+        if empty:
+            nothing = plain(pq.read_schema(self.path).empty_table())
+            yield nothing.rename_columns([self.renamed.get(column, column) for column in nothing.column_names])
 
     def read_here(self, piece: pa.Table) -> list[str]:
         """Columns that the contract knows."""

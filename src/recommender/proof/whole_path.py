@@ -133,7 +133,7 @@ def experiment(
     constant = np.zeros_like(target)
     strategies = []
     for past, rows in parts:
-        own = clone(strategy or ContactStrategy(random_state=random_state)).fit(past)
+        own = _learnt(strategy or ContactStrategy(random_state=random_state), past)
         strategies.append(own)
         held_out = log.take(rows)
         target[rows] = own.log_probabilities(held_out)
@@ -177,6 +177,18 @@ def _parts(
     fold = log.fold_codes(_ROTATIONS, random_state)
     halves = [(log.take(fold != own), np.flatnonzero(fold == own)) for own in range(_ROTATIONS)]
     return halves, "two halves of the debtors, each judged by a strategy learnt from the other"
+
+
+def _learnt(strategy: ContactStrategy, past: LoggedFeedback) -> ContactStrategy:
+    try:
+        return clone(strategy).fit(past)  # type: ignore[no-any-return]
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"The part of the log that would train ({len(past):,} of its decisions) teaches nothing: {error.problem}",
+            column=error.column,
+            rows=(),
+            mend=f"{error.mend} A longer log, or another trained_share, may leave enough in both parts.",
+        ) from error
 
 
 def _constant(past: LoggedFeedback, held_out: LoggedFeedback, strategy: ContactStrategy) -> NDArray[np.float64]:

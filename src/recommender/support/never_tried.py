@@ -96,7 +96,7 @@ class NeverTried:
             inside = np.ones(len(X), dtype=bool)
             for condition in region.conditions:
                 inside &= condition.holds(X)
-            answer[np.ix_(np.flatnonzero(inside), region.actions)] = True
+            answer[np.ix_(np.flatnonzero(inside), np.array(region.actions))] = True
         return answer
 
     def to_dict(self) -> dict[str, Any]:

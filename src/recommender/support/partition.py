@@ -85,9 +85,8 @@ def bin_context(X: NDArray[np.float64], categorical: Sequence[int]) -> BinnedCon
         upper.append(edges)
         first.append(first[-1] + len(edges) + 1)
     codes = np.column_stack(columns) if columns else np.zeros((len(X), 0), dtype=np.int64)
-    return BinnedContext(
-        codes.astype(np.int64), np.asarray(first, dtype=np.int64), upper, is_category, np.isnan(X).any(axis=0)
-    )
+    has_missing = np.array([bool(np.isnan(X[:, position]).any()) for position in range(X.shape[1])], dtype=bool)
+    return BinnedContext(codes.astype(np.int64), np.asarray(first, dtype=np.int64), upper, is_category, has_missing)
 
 
 def leaves(

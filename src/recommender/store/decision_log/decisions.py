@@ -272,15 +272,15 @@ class DecisionLog:
     def latest_of_accounts(self) -> list[Row]:
         """Newest decision of every account, as plain values.
 
-        Keys are ``decision_id``, ``account_id``, ``decided_at``, ``action``, ``propensity``, ``ranking``,
-        ``action_factors``, ``fallback`` and ``deterministic``.
+        Keys are ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``action``, ``propensity``,
+        ``ranking``, ``action_factors``, ``fallback`` and ``deterministic``.
         """
         newest = sa.func.row_number().over(
             partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
         )
         shown = (
-            "decision_id", "account_id", "decided_at", "action", "propensity", "ranking", "action_factors", "fallback",
-            "deterministic",
+            "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "ranking",
+            "action_factors", "fallback", "deterministic",
         )  # fmt: skip
         ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("place")).subquery()
         query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.place == 1)
