@@ -1,11 +1,11 @@
-"""What leaves the pages as a file: every number parses back to what is shown, in its unit, under translated headings."""
+"""What leaves the pages as a file: every number parses back to what is shown, in its unit."""
 
 import csv
 import io
 import math
 import zipfile
 from dataclasses import replace
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # of files written here
 
 import babel
 import pytest
@@ -35,8 +35,8 @@ def cells_of(content):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
-            ElementTree.fromstring(archive.read(name))
-        rows = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml")).iter(f"{MAIN}row")
+            ElementTree.fromstring(archive.read(name))  # noqa: S314
+        rows = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml")).iter(f"{MAIN}row")  # noqa: S314
         return [[(cell.get("t", "n"), "".join(cell.itertext())) for cell in row] for row in rows]
 
 
@@ -101,7 +101,8 @@ def test_every_exported_number_parses_back_to_what_is_shown(value, kind, currenc
     [
         ("500.000", "es_CO", 2, 500_000.0), ("500.000", "es_MX", 2, 500_000.0), ("500,000", "es_MX", 2, 500_000.0),
         ("12,5", "es_CO", None, 12.5), ("12,5", "es_MX", None, 12.5), ("12.5", "es_CO", None, 12.5),
-        ("12.5", "en_GB", None, 12.5), ("1.234.567,89", "es_CO", 2, 1_234_567.89), ("1,234,567.89", "es_CO", 2, 1_234_567.89),
+        ("12.5", "en_GB", None, 12.5), ("1.234.567,89", "es_CO", 2, 1_234_567.89),
+        ("1,234,567.89", "es_CO", 2, 1_234_567.89),
         ("1.500", "es_CL", 0, 1_500.0), ("1 500", "es_PE", 0, 1_500.0), ("0,125", "es_CO", None, 0.125),
         ("\N{MINUS SIGN}3,5", "es_CO", None, -3.5), ("1234.567", "es_CO", None, 1234.567),
     ],
