@@ -19,6 +19,7 @@ VERBS = (
     "evaluate",
     "backtest",
     "score",
+    "plan",
     "registry",
     "check",
     "packs",
