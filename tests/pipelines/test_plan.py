@@ -58,7 +58,7 @@ class Believed:
     reward_kind_, history_, version_ = "binary", None, "believed-1"
     feature_names_in_ = ("capacity_to_pay", "months_on_book")
 
-    def expected_reward(self, accounts, history=None, *, as_of=None, incremental=False):
+    def expected_reward(self, accounts, *, incremental, **_):
         """Of each account by its capacity to pay, of each action by a fixed draw."""
         assert incremental
         worth = accounts["capacity_to_pay"].fillna(0.3).to_numpy()[:, None] * 0.3
@@ -69,7 +69,7 @@ class Believed:
 @pytest.fixture(scope="module", autouse=True)
 def believed():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.plan.ContactStrategy.load", lambda path: Believed())
+        patch.setattr("pipelines.plan.ContactStrategy.load", lambda _: Believed())
         yield
 
 
@@ -175,33 +175,10 @@ def test_campaign_files_hold_contact_points_and_the_plan_none(plan):
     names = [path.name for path in (folder / "campaigns").iterdir()]
     calls = [folder / "campaigns" / name for name in names if name.endswith("vicidial.csv")]
     assert calls
-    standard = [
-        "vendor_lead_code",
-        "source_id",
-        "list_id",
-        "phone_code",
-        "phone_number",
-        "title",
-        "first_name",
-        "middle_initial",
-        "last_name",
-        "address1",
-        "address2",
-        "address3",
-        "city",
-        "state",
-        "province",
-        "postal_code",
-        "country_code",
-        "gender",
-        "date_of_birth",
-        "alt_phone",
-        "email",
-        "security_phrase",
-        "comments",
-        "rank",
-        "owner",
-    ]
+    text = """vendor_lead_code source_id list_id phone_code phone_number title first_name middle_initial last_name
+        address1 address2 address3 city state province postal_code country_code gender date_of_birth alt_phone email
+        security_phrase comments rank owner"""
+    standard = text.split()
     for path in calls:
         lead = pd.read_csv(path, dtype=str, keep_default_na=False)
         assert list(lead.columns) == standard
