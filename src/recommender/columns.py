@@ -76,7 +76,8 @@ class Columns:
         if isinstance(table, pd.DataFrame):
             return cls({str(name): table[name] for name in table.columns}, len(table))
         if hasattr(table, "column_names"):
-            return cls({name: table.column(name).to_pylist() for name in table.column_names}, table.num_rows)
+            arrow: Any = table
+            return cls({name: arrow.column(name).to_pylist() for name in arrow.column_names}, arrow.num_rows)
         rows = list(table)
         names: dict[str, None] = {}
         for row in rows:
@@ -91,6 +92,10 @@ class Columns:
     def __contains__(self, name: object) -> bool:
         """Whether there is a column of this name."""
         return name in self._columns
+
+    def to_frame(self) -> pd.DataFrame:
+        """The columns as a frame."""
+        return pd.DataFrame({name: self._columns[name] for name in self._columns}, index=pd.RangeIndex(self._n))
 
     @property
     def names(self) -> tuple[str, ...]:

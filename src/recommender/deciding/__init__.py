@@ -9,6 +9,7 @@ from recommender.deciding.context import (
 from recommender.deciding.decide import (
     Decider,
     decide,
+    decision_ids,
     default_actions,
 )
 from recommender.deciding.decided import (
@@ -27,6 +28,7 @@ __all__ = [
     "Decider",
     "debtor_rounds",
     "decide",
+    "decision_ids",
     "default_actions",
     "model_history",
     "of_debtors",

@@ -172,7 +172,8 @@ class Decider:
                 "A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug."
             )
         is_seed = isinstance(strategy, SeedStrategy)
-        missing = () if is_seed else tuple(str(one) for one in strategy.feature_names_in_ if one not in table)
+        wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
+        missing = tuple(str(one) for one in wanted if one not in table)
         return Decided(
             actions_ranked=ranked,
             expected_reward=np.full(ranked.shape, np.nan) if is_seed else rewards,

@@ -545,6 +545,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the strategy to a directory; nothing in it is executed when it is loaded."""
+        check_is_fitted(self)
         try:
             written_by = version("recommender")
         except PackageNotFoundError:  # run from a checkout that was not installed
