@@ -68,7 +68,7 @@ def disagreements(seed: int, rounds: int) -> int:
     """Accounts judged; raises at the first difference."""
     rng = random.Random(seed)
     engines = {}
-    judged = 0
+    n_accounts = 0
     for _ in range(rounds):
         space, purpose = rng.choice(SPACES), rng.choice(["collection", "collection", "payment_confirmation"])
         catalogue = rng.choice([None, default_catalogue()])
@@ -97,8 +97,8 @@ def disagreements(seed: int, rounds: int) -> int:
             firsts = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes)]
             nexts = [want.next_allowed_at(row, action) for action in firsts]
             assert found.next_contact_at(row) == min((one for one in nexts if one), default=None)
-        judged += len(rows)
-    return judged
+        n_accounts += len(rows)
+    return n_accounts
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -131,7 +131,8 @@ def test_wishes_and_strange_values_are_judged_in_rows_as_in_frames():
         "balance_minor": 5, "consented_channels": ["sms", "call"], "flags": [], "packs": ["CO"],
     }  # fmt: skip
     for odd in (
-        {}, {"preferences": '{"channels": ["sms"]}'}, {"balance_minor": "7"}, {"timezone": 5}, {"due_date": "2026-11-02"}
+        {}, {"preferences": '{"channels": ["sms"]}'}, {"balance_minor": "7"}, {"timezone": 5},
+        {"due_date": "2026-11-02"},
     ):  # fmt: skip
         row = plain | odd
         found = judged(engine.case([row], as_of=at, contacts=[]))
