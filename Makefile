@@ -7,22 +7,18 @@ UV := $(shell command -v uv 2>/dev/null || echo .venv-tools/bin/uv)
 RUN := .venv/bin/python
 STAMP := .venv/.synced
 
-.PHONY: help setup demo test lint proofs bench serve format clean
+.PHONY: help setup demo machine test lint proofs bench serve format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .venv-tools/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-	  || { echo "Python 3.11 to 3.13 is needed; '$(PYTHON)' is another. Run: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -m venv .venv-tools 2>/dev/null \
-	  || { echo "python3 has no venv module. Run: apt-get install -y python3 python3-venv git make libgomp1"; exit 1; }
-	@.venv-tools/bin/pip install --quiet 'uv>=0.9'
+	@PYTHON=$(PYTHON) .ci/machine run
+	@$(PYTHON) -m venv .venv-tools && .venv-tools/bin/pip install --quiet 'uv>=0.9'
 
 $(STAMP): pyproject.toml uv.lock | $(filter .venv-tools/bin/uv,$(UV))
-	@ldconfig -p 2>/dev/null | grep -q libgomp || [ "$$(uname)" != Linux ] \
-	  || { echo "LightGBM needs libgomp. Run: apt-get install -y libgomp1"; exit 1; }
+	@PYTHON=$(PYTHON) .ci/machine run
 	$(UV) sync --quiet --locked --extra all --python $(PYTHON)
 	@touch $@
 
@@ -31,8 +27,11 @@ setup: $(STAMP) ## all extras and development tools into .venv
 demo: setup ## the main job end to end: real calls and a simulated portfolio
 	$(RUN) -m pipelines demo
 
-test: setup ## the tests (quick subset of the statistical proofs included)
-	$(RUN) -m pytest -q -m "not proof"
+machine: setup
+	@.ci/machine tests
+
+test: machine ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
+	$(RUN) -m pytest -q -m "not proof" $(ARGS)
 
 proofs: setup ## the long statistical proofs (an hour or more)
 	$(RUN) -m pytest -q -m proof tests

@@ -28,13 +28,13 @@ from decision_quality import Task, trees_default, trees_tuned
 from scipy.special import expit, softmax
 
 from recommender import ActionSpace, LoggedFeedback, evaluate_policy
-from recommender.learning.bilinear import BilinearModel
-from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import RewardEnsemble
-from recommender.learning.latent_profiles import LatentProfiles
-from recommender.learning.linear_design import LinearDesign
 from recommender.learning.nuisance import cross_fit_propensities
+from recommender.learning.regression.bilinear import BilinearModel
+from recommender.learning.regression.count_pairs import count_pairs
+from recommender.learning.regression.latent_profiles import LatentProfiles
+from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.reward import RewardModel
 from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet

@@ -30,14 +30,14 @@ import small_worlds
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.linear_design import LinearDesign
 from recommender.learning.nuisance import cross_fit_propensities
+from recommender.learning.regression.count_pairs import count_pairs
+from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.reward import RewardModel
 from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
-from recommender.learning.trees import factor_levels
+from recommender.learning.trees.action_trees import factor_levels
 from recommender.simulation import simulate
 from recommender.strategy import seed_rules
 

@@ -151,8 +151,8 @@ def main() -> None:
         return
     print("value as a part of the proven bound (CPU seconds); peak of the process in GiB, values included")
     print(
-        f"{'accounts':>10} {'limits':>7} {'contacts':>10} {'plan':>14} {'':9} {'gap':>11} {'GiB':>6} {'verify':>10}"
-        f" {'greedy':>11} {'':9} {'HiGHS, relaxed':>14}",
+        f"{'accounts':>10} {'limits':>7} {'contacts':>10} {'plan':>14} {'':9} {'proven gap':>11} {'GiB':>6}"
+        f" {'verify':>10} {'greedy':>11} {'':9} {'HiGHS, relaxed':>14}",
         flush=True,
     )
     for n in [2_000] if told.quick else told.accounts:

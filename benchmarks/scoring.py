@@ -49,9 +49,9 @@ def cross_product(context: NDArray[np.float64], rows: NDArray[np.float64]) -> ND
 
 def compile_scorer(work: Workload, actions: ActionSpace | None = None) -> ActionScorer:
     begin = time.process_time()
-    scorer = ActionScorer.from_booster(work.booster, actions or work.actions, FACTOR_COLUMNS)
+    scorer = ActionScorer.from_booster(work.booster, (actions or work.actions).factors, FACTOR_COLUMNS)
     print(
-        f"{work.name}: {len(scorer.actions)} actions, {action_node_share(work.booster):.1%} of the nodes on actions; "
+        f"{work.name}: {scorer.n_actions} actions, {action_node_share(work.booster):.1%} of the nodes on actions; "
         f"compiled and verified in {time.process_time() - begin:.1f} CPU s; proven bound {scorer.error_bound:.2g}, "
         f"largest difference found {scorer.verified_error:.2g}, scale {scorer.scale:.3g}"
     )
@@ -112,7 +112,7 @@ def report_identity(
 
 def growth(work: Workload, sizes: list[int], repeats: int) -> None:
     print("growth with accounts (260 actions)")
-    scorer = ActionScorer.from_booster(work.booster, work.actions, FACTOR_COLUMNS)
+    scorer = ActionScorer.from_booster(work.booster, work.actions.factors, FACTOR_COLUMNS)
     pool = draw_context(min(max(sizes), 100_000), np.random.default_rng(12))
     for n in sizes:
         X = np.resize(pool, (n, pool.shape[1]))
@@ -198,7 +198,7 @@ def blend(path: Path, repeats: int) -> None:
         },
         repeats,
     )
-    by_members = model.reward_of({name: part.scores(X) for name, part in model.parts.items()})
+    by_members = model.hurdle.reward_of({name: part.scores(X) for name, part in model.parts.items()})
     worst = float(np.abs(model.compiled.score(X).expected_reward - by_members).max())
     print(f"blend of a strategy ({len(model.actions_)} actions; weight on {', '.join(carry)}); differs by {worst:.1g}")
     for name, value in seconds.items():

@@ -18,7 +18,7 @@ import pandas as pd
 from decision_quality import TASKS, measure
 
 from recommender.learning.reward import RewardModel
-from recommender.learning.tree_search import tree_settings
+from recommender.learning.trees.tree_search import tree_settings
 from recommender.proof.tuning import tune
 
 

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from pipelines.evaluate import VERDICT_COLOUR, wide_console
 from pipelines.train import LogFile, read_log
-from recommender.evaluation import BacktestReport
-from recommender.proof import backtest
+from recommender.proof import BacktestReport, backtest
 from recommender.store.files import write_frame
 from recommender.strategy import ContactStrategy
 

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.train import LogFile, read_log
-from recommender.evaluation import PolicyReport, refusals
-from recommender.proof import OffPolicyEvaluator
+from recommender.evaluation import refusals
+from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.store.files import folder_digest
 from recommender.strategy import ContactStrategy
 

@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 
 from pipelines.rule_masks import lever_masks, pack_mask
-from recommender.evaluation import PolicyReport
 from recommender.evaluation import decide as ask_gate
 from recommender.explanation import explain_portfolio
-from recommender.proof import OffPolicyEvaluator
+from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.strategy import ContactStrategy, applies_to
 
 __all__ = ["drivers_document", "evaluation_document", "rule_costs_document"]

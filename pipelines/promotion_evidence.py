@@ -14,9 +14,9 @@ from rich.console import Console
 
 from pipelines.evaluate import estimates_table, verdict_line
 from recommender.errors import InvalidInput
-from recommender.evaluation import GateDecision, GateRules, PolicyReport, decide
+from recommender.evaluation import GateDecision, GateRules, decide
 from recommender.history import LoggedFeedback
-from recommender.proof import OffPolicyEvaluator
+from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
 

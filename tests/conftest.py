@@ -8,8 +8,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 from hypothesis import settings
 
+from tests.machine import closing_lines
+
 settings.register_profile("quick", deadline=None, print_blob=True)
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter):
+    """Close with one loud line for each program whose want kept tests from running."""
+    yield
+    for line in closing_lines(terminalreporter.stats.get("skipped", ())):
+        terminalreporter.write_line(line, red=True, bold=True)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history
@@ -103,6 +103,11 @@ class AccountCase:
     def same_policy(self) -> bool:
         """Whether the logged decision was made by the strategy in use, so that its actions mean the same."""
         return self.logged is not None and self.logged.decision.provenance.policy_version == self.strategy.version_
+
+    @cached_property
+    def is_control(self) -> bool:
+        """Whether its debtor is of the control group, which is not to be touched."""
+        return bool(self.portfolio.is_control([self.text("debtor_id")])[0])
 
     @property
     def currency(self) -> str | None:

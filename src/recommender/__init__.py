@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recommender.actions import NO_CONTACT, ActionSpace
-    from recommender.evaluation import PolicyReport
     from recommender.explanation import explain
     from recommender.history import LoggedFeedback
-    from recommender.proof import OffPolicyEvaluator, evaluate_policy
+    from recommender.proof import OffPolicyEvaluator, PolicyReport, evaluate_policy, experiment
     from recommender.strategy import ContactStrategy
 
 __version__ = "0.1.0"
@@ -23,6 +22,7 @@ __all__ = [
     "OffPolicyEvaluator",
     "PolicyReport",
     "evaluate_policy",
+    "experiment",
     "explain",
 ]
 
@@ -33,8 +33,9 @@ _HOME = {
     "ContactStrategy": "recommender.strategy",
     "LoggedFeedback": "recommender.history",
     "OffPolicyEvaluator": "recommender.proof.off_policy",
-    "PolicyReport": "recommender.evaluation",
+    "PolicyReport": "recommender.proof",
     "evaluate_policy": "recommender.proof.off_policy",
+    "experiment": "recommender.proof",
     "explain": "recommender.explanation",
 }
 

@@ -8,6 +8,9 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender import ActionSpace
+from recommender.allactions import ActionScorer
+
 QUIET: dict[str, Any] = {"verbosity": -1, "num_threads": 1, "seed": 0, "deterministic": True, "force_col_wise": True}
 
 
@@ -36,3 +39,23 @@ def naive_top_k(
         ids[row, : len(ranked)] = ranked
         best[row, : len(ranked)] = values[ranked]
     return ids, best
+
+
+def scorer_from_booster(booster: lgb.Booster, space: ActionSpace, columns: Any, **more: Any) -> ActionScorer:
+    """Compile for an action space; ``NO_CONTACT`` is the idle action."""
+    return ActionScorer.from_booster(booster, space.factors, columns, **_idle(space, more))
+
+
+def scorer_from_boosters(members: Any, space: ActionSpace, columns: Any, **more: Any) -> ActionScorer:
+    """Compile a weighted sum for an action space."""
+    return ActionScorer.from_boosters(members, space.factors, columns, **_idle(space, more))
+
+
+def scorer_from_model_string(text: str, space: ActionSpace, columns: Any, **more: Any) -> ActionScorer:
+    """Compile a text for an action space."""
+    return ActionScorer.from_model_string(text, space.factors, columns, **_idle(space, more))
+
+
+def _idle(space: ActionSpace, more: dict[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in more.items() if value is not None}
+    return {"idle_values": {} if space.no_contact else None} | given

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender import ActionSpace
-from recommender.allactions import combine_tables
-from recommender.errors import InvalidInput
+from recommender.allactions import KernelError, combine_tables
 
 
 @settings(max_examples=25, deadline=None)
@@ -41,9 +40,9 @@ def test_equals_a_plain_loop(sizes: list[int], no_contact: bool, seed: int, n: i
 def test_a_table_that_does_not_fit_is_named() -> None:
     """The error says which table has which shape."""
     space = ActionSpace({"a": range(2), "b": range(3)})
-    with pytest.raises(InvalidInput, match=r"per_factor\[1\] must have shape \(4, 3\)"):
+    with pytest.raises(KernelError, match=r"per_factor\[1\] must have shape \(4, 3\)"):
         combine_tables(np.zeros(4), [None, np.zeros((4, 2))], [], None, space.codes)
-    with pytest.raises(InvalidInput, match=r"per_pair\[0, 1\]"):
+    with pytest.raises(KernelError, match=r"per_pair\[0, 1\]"):
         combine_tables(np.zeros(4), [], [((0, 1), np.zeros((4, 5)))], None, space.codes)
-    with pytest.raises(InvalidInput, match="3 tables for 2 factors"):
+    with pytest.raises(KernelError, match="3 tables for 2 factors"):
         combine_tables(np.zeros(4), [None, None, None], [], None, space.codes)

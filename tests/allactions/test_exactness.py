@@ -16,7 +16,15 @@ from recommender.allactions import ActionScorer, compilation
 from recommender.allactions.layout import CellLayout
 from recommender.allactions.model_text import parse_model
 from recommender.allactions.verification import adversarial_rows
-from tests.allactions.reference_boosters import QUIET, cross_product, naive_scores, naive_top_k
+from tests.allactions.reference_boosters import (
+    QUIET,
+    cross_product,
+    naive_scores,
+    naive_top_k,
+    scorer_from_booster,
+    scorer_from_boosters,
+    scorer_from_model_string,
+)
 
 SPACE = ActionSpace({"channel": list("abcd"), "hour": [8, 12, 15, 19, 20]}, no_contact=True)
 ROWS = np.vstack([[(c, h) for c in range(4) for h in (8, 12, 15, 19, 20)], [[np.nan, np.nan]]]).astype(float)
@@ -110,11 +118,11 @@ def test_generated_boosters_on_adversarial_rows(
         zero_as_missing=zero_as_missing,
         max_cat_to_onehot=max_cat_to_onehot,
     )
-    scorer = ActionScorer.from_booster(booster, SPACE, COLUMNS)
+    scorer = scorer_from_booster(booster, SPACE, COLUMNS)
     text = booster.model_to_string()
     context = adversarial_rows(parse_model(text), rng)[:150, :4]
     _assert_exact(booster, scorer, context)
-    reloaded = ActionScorer.from_model_string(text, SPACE, COLUMNS)
+    reloaded = scorer_from_model_string(text, SPACE, COLUMNS)
     np.testing.assert_array_equal(reloaded.raw_scores(context), scorer.raw_scores(context))
 
 
@@ -131,7 +139,7 @@ def test_leaves_added_one_by_one_or_by_box(
     found = []
     for worth in (0.0, 1e9):
         monkeypatch.setattr(compilation, "_WORTH_GATHERING", worth)
-        scorer = ActionScorer.from_booster(booster, SPACE, COLUMNS)
+        scorer = scorer_from_booster(booster, SPACE, COLUMNS)
         _assert_exact(booster, scorer, context)
         found.append(scorer.raw_scores(context))
     np.testing.assert_array_equal(*found)
@@ -143,7 +151,7 @@ def test_leaves_added_one_by_one_or_by_box(
 def test_special_values_one_by_one(value: float) -> None:
     """Values that LightGBM casts, flushes or overflows give the booster's own scores in every column."""
     booster = _train(np.random.default_rng(3), zero_as_missing=value < 0, num_leaves=40)
-    scorer = ActionScorer.from_booster(booster, SPACE, COLUMNS)
+    scorer = scorer_from_booster(booster, SPACE, COLUMNS)
     _assert_exact(booster, scorer, np.full((1, 4), value))
 
 
@@ -151,7 +159,7 @@ def test_no_contact_reads_its_own_values() -> None:
     """``NO_CONTACT`` is scored with the given values, not with those of any level."""
     booster = _train(np.random.default_rng(5), num_leaves=40, action_share=5.0)
     context = np.random.default_rng(6).normal(size=(40, 4))
-    scorer = ActionScorer.from_booster(booster, SPACE, COLUMNS, no_contact_values={"channel": 2.0, "hour": 30.0})
+    scorer = scorer_from_booster(booster, SPACE, COLUMNS, idle_values={"channel": 2.0, "hour": 30.0})
     expected = booster.predict(cross_product(context, np.array([[2.0, 30.0]])), raw_score=True)
     np.testing.assert_allclose(scorer.raw_scores(context)[:, -1], expected, rtol=0, atol=scorer.error_bound)
 
@@ -161,7 +169,7 @@ def test_factor_values_override_positions() -> None:
     booster = _train(np.random.default_rng(7), num_leaves=40, action_share=5.0)
     context = np.random.default_rng(8).normal(size=(40, 4))
     space = ActionSpace({"hour": [20, 8], "channel": ["x", "y", "z"]})
-    scorer = ActionScorer.from_booster(booster, space, COLUMNS, factor_values={"channel": [3, 0, 99]})
+    scorer = scorer_from_booster(booster, space, COLUMNS, factor_values={"channel": [3, 0, 99]})
     rows = np.array([(c, h) for h in (20, 8) for c in (3, 0, 99)], dtype=float)
     expected = naive_scores(booster, context, rows)
     np.testing.assert_allclose(scorer.raw_scores(context), expected, rtol=0, atol=scorer.error_bound)
@@ -171,7 +179,7 @@ def test_weighted_members_add_up() -> None:
     """Several boosters with weights score as the weighted sum of their predictions."""
     members = [_train(np.random.default_rng(seed), num_leaves=20) for seed in (1, 2)]
     context = np.random.default_rng(9).normal(size=(50, 4))
-    scorer = ActionScorer.from_boosters([(members[0], 0.25), (members[1], 0.75)], SPACE, COLUMNS)
+    scorer = scorer_from_boosters([(members[0], 0.25), (members[1], 0.75)], SPACE, COLUMNS)
     expected = 0.25 * naive_scores(members[0], context, ROWS) + 0.75 * naive_scores(members[1], context, ROWS)
     np.testing.assert_allclose(scorer.raw_scores(context), expected, rtol=0, atol=scorer.error_bound)
 
@@ -180,7 +188,7 @@ def test_constant_target_gives_single_leaves() -> None:
     """A booster that found no split scores its constant for every action."""
     X = np.random.default_rng(0).normal(size=(200, 6))
     booster = lgb.train({**QUIET, "objective": "regression"}, lgb.Dataset(X, np.full(200, 3.5)), 3)
-    scores = ActionScorer.from_booster(booster, SPACE, COLUMNS).raw_scores(X[:2, :4])
+    scores = scorer_from_booster(booster, SPACE, COLUMNS).raw_scores(X[:2, :4])
     np.testing.assert_array_equal(scores, np.full((2, 21), 3.5))
 
 
@@ -189,7 +197,7 @@ def test_model_text_without_trees_scores_zero() -> None:
     booster = _train(np.random.default_rng(0))
     header, rest = booster.model_to_string().split("\nTree=0", 1)
     text = header + "\nend of trees" + rest.split("end of trees", 1)[1]
-    scores = ActionScorer.from_model_string(text, SPACE, COLUMNS).raw_scores(np.zeros((3, 4)))
+    scores = scorer_from_model_string(text, SPACE, COLUMNS).raw_scores(np.zeros((3, 4)))
     np.testing.assert_array_equal(scores, np.zeros((3, 21)))
 
 
@@ -200,7 +208,7 @@ def test_only_actions_matter() -> None:
     target = X[:, 4] * 3 + X[:, 5]
     params = {**QUIET, "objective": "regression", "min_data_in_leaf": 1, "min_data_per_group": 1}
     booster = lgb.train(params, lgb.Dataset(X, target, categorical_feature=[4]), 15)
-    scorer = ActionScorer.from_booster(booster, SPACE, COLUMNS)
+    scorer = scorer_from_booster(booster, SPACE, COLUMNS)
     _assert_exact(booster, scorer, rng.normal(size=(5, 4)))
 
 
@@ -214,7 +222,7 @@ def test_other_numbers_of_factors(shape: tuple[int, ...]) -> None:
     params = {**QUIET, "objective": "regression", "min_data_in_leaf": 2, "min_data_per_group": 2, "num_leaves": 40}
     booster = lgb.train(params, lgb.Dataset(X, target, categorical_feature=[2]), 20)
     space = ActionSpace({f"f{i}": range(size) for i, size in enumerate(shape)})
-    scorer = ActionScorer.from_booster(booster, space, {f"f{i}": 2 + i for i in range(len(shape))})
+    scorer = scorer_from_booster(booster, space, {f"f{i}": 2 + i for i in range(len(shape))})
     context = rng.normal(size=(30, 2))
     expected = naive_scores(booster, context, rows)
     np.testing.assert_allclose(scorer.raw_scores(context), expected, rtol=0, atol=scorer.error_bound)

@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender import ActionSpace
-from recommender.allactions import ActionScorer
 from recommender.allactions.model_text import parse_model
 from recommender.allactions.verification import adversarial_rows
-from tests.allactions.reference_boosters import QUIET, naive_top_k
+from tests.allactions.reference_boosters import QUIET, naive_top_k, scorer_from_booster
 
 # What a booster may read for a level: casts of categories, NaN, ties of two levels.
 READ = [0.0, 1.0, 2.0, 5.0, 31.0, 32.0, 64.0, -0.5, -3.0, -0.0, 1e-36, 1e6, 2.0**31, float("nan")]
@@ -98,12 +97,12 @@ def test_any_factors_anywhere(
         },
         no_contact=no_contact != "absent",
     )
-    scorer = ActionScorer.from_booster(
+    scorer = scorer_from_booster(
         booster,
         space,
         dict(zip(names, at.tolist(), strict=True)),
         factor_values={name: values for name, (kind, values, _) in zip(names, factors, strict=True) if kind == "given"},
-        no_contact_values=dict(zip(names, none.tolist(), strict=True)) if no_contact == "given" else None,
+        idle_values=dict(zip(names, none.tolist(), strict=True)) if no_contact == "given" else None,
     )
     context = adversarial_rows(parse_model(booster.model_to_string()), rng)[:12, context_at]
     full = np.empty((len(context) * len(rows), len(order)))

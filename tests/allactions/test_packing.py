@@ -26,7 +26,7 @@ def test_every_table_comes_back_as_it_was(constant: bool) -> None:
     booster = lgb.train(parameters, lgb.Dataset(X, target, categorical_feature=[1]), 12)
     ensemble = parse_model(booster.model_to_string())
     actions = ActionSpace({"channel": ["a", "b", "c"], "hour": range(9)})
-    grid = action_grid(actions, ensemble, {"channel": 2, "hour": 3}, {}, {})
+    grid = action_grid(actions.factors, ensemble, {"channel": 2, "hour": 3}, {}, None)
     compiled = compile_ensemble(ensemble, grid)
     packed = pack(compiled, 0.25)
     assert unit_of(packed) == 0.25

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from api.pages.passwords import hash_password
+from tests import machine
 from tests.browser.reading import MANAGER, PASSWORD, log_in
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 _FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -68,17 +68,32 @@ def server(demo_site, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A browser; one that is missing is a failure, not a skip."""
-    from playwright.sync_api import sync_playwright
+    """A browser; without one the tests that ask for it are skipped, or fail where every test is required."""
+    from playwright.sync_api import Error, sync_playwright
 
-    if not CHROMIUM.exists():
-        pytest.fail("The browser tests need Chromium: apt-get install -y --no-install-recommends chromium")
+    place = machine.chromium()
+    get = "apt-get install -y chromium fonts-liberation, or: .venv/bin/playwright install --with-deps chromium"
+    if place is None:
+        machine.missing("Chromium", get)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=_FLAGS
-        )
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=place, headless=True, chromium_sandbox=False, args=_FLAGS
+            )
+        except Error as error:
+            if "shared libraries" not in str(error):
+                raise
+            machine.missing("the system libraries of Chromium", get)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chromium_on_path(chromium, tmp_path_factory, monkeypatch):
+    """The same browser under the name by which a program looks for one."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "chromium").symlink_to(machine.chromium())
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests.browser.reading import serious_findings
 pytestmark = pytest.mark.browser
 
 
-def test_the_report_opens_offline_and_holds_every_page(demo_site, chromium, tmp_path):
+def test_the_report_opens_offline_and_holds_every_page(chromium, chromium_on_path, demo_site, tmp_path):
     """One file, nothing fetched, a part for each page with its answer, no serious finding; and a PDF of it."""
     place, pdf = tmp_path / "report.html", tmp_path / "report.pdf"
     run(out=place, language="es", pdf=pdf, site=demo_site)

@@ -12,7 +12,7 @@ from recommender import ActionSpace
 from recommender.distributed import cluster
 from recommender.distributed.training import boost_on_cluster, with_deadline
 from recommender.errors import RecommenderError
-from recommender.learning.trees import ActionTrees, TreeSettings
+from recommender.learning.trees.action_trees import ActionTrees, TreeSettings
 
 
 def test_a_fit_that_hangs_or_fails_is_restarted():

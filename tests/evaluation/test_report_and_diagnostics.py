@@ -19,6 +19,7 @@ from recommender.evaluation.diagnostics import (
 from recommender.evaluation.gate import decide
 from recommender.evaluation.slices import holm
 from recommender.evaluation.warnings import WARNINGS
+from recommender.reports import policy_figure, policy_page
 from tests.evaluation import naive
 from tests.evaluation.world import World, arguments, crossfit_ridge
 
@@ -69,7 +70,7 @@ class _Page(HTMLParser):
 def test_the_page_stands_alone_and_can_be_read_aloud(report, tmp_path):
     """One file: no outside resource, tables with captions and headers, pictures with a text, data escaped."""
     path = tmp_path / "report.html"
-    page = report.to_html(path, title="Challenger <1>")
+    page = policy_page(report, path, title="Challenger <1>")
     assert path.read_text(encoding="utf-8") == page
     parsed = _Page()
     parsed.feed(page)
@@ -89,7 +90,7 @@ def test_the_page_leads_with_what_a_manager_asks(report):
     lost = {"rule": "without call", "probability_moved": 0.25, "value_lost": 0.0123, "ci_low": 0.001, "ci_high": 0.02}
     why = ("Refused: nothing of the kind was tried.",)
     prices = pd.DataFrame([lost | {"verdict": "costs"}, {"rule": "pack X", "verdict": "refused", "reasons": why}])
-    page = report.to_html(prices=prices)
+    page = policy_page(report, prices=prices)
     parsed = _Page()
     parsed.feed(page)
     text = " ".join(parsed.text)
@@ -103,7 +104,7 @@ def test_the_page_leads_with_what_a_manager_asks(report):
 
 def test_the_figure_shows_estimates_and_slices(report):
     """Four panels: estimates with intervals, weights, calibration, slices."""
-    axes = report.plot().axes
+    axes = policy_figure(report).axes
     assert len(axes) == 4
     shown = [label.get_text() for label in axes[0].get_yticklabels()]
     assert shown == report.to_frame()["estimator"].tolist()[::-1]

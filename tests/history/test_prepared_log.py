@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from recommender.history import build_feedback
+from recommender.history import LoggedFeedback, build_feedback
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.prepared_log import prepare_log
 from recommender.simulation import plant_faults, simulate_tables
@@ -60,8 +60,8 @@ def test_pieces_add_up_to_the_whole(simulated, tables, rows):
 def test_tables_that_are_read_when_needed_give_the_same_log_and_are_let_go(simulated, tables):
     """A table given as a function is emptied column by column; the log is the same."""
     lent = {name: tables[name].copy() for name in NAMES}
-    kept = prepared(tables, simulated).feedback()
-    streamed = prepared({name: partial(lent.get, name) for name in NAMES}, simulated).feedback()
+    kept = LoggedFeedback.from_prepared(prepared(tables, simulated))
+    streamed = LoggedFeedback.from_prepared(prepared({name: partial(lent.get, name) for name in NAMES}, simulated))
     assert streamed.digest == kept.digest
     assert all(not len(frame.columns) for frame in lent.values())
     assert all(len(tables[name].columns) for name in NAMES)

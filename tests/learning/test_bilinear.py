@@ -9,9 +9,9 @@ from scipy.optimize import approx_fprime
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel, _Problem, action_blocks
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.bilinear import BilinearModel, _Problem, action_blocks
+from recommender.learning.regression.linear_design import LinearDesign
 
 SPACE = ActionSpace(
     {"channel": ["call", "sms", "mail"], "hour": range(9, 16), "tone": ["soft", "firm"]}, no_contact=True

@@ -8,9 +8,9 @@ import pytest
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.drift import DriftSteps, fit_stepped, recent_steps
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.drift import DriftSteps, fit_stepped, recent_steps
+from recommender.learning.regression.linear_design import LinearDesign
 
 SPACE = ActionSpace({"channel": ["call", "sms", "mail"]})
 

@@ -8,10 +8,10 @@ import pytest
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.facets import FacetMean, FacetModel, _Problem
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.bilinear import BilinearModel
+from recommender.learning.regression.facets import FacetMean, FacetModel, _Problem
+from recommender.learning.regression.linear_design import LinearDesign
 
 SPACE = ActionSpace({"channel": ["call", "sms", "mail"], "tone": ["soft", "firm"]}, no_contact=True)
 

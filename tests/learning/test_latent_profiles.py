@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from recommender.actions import ActionSpace
 from recommender.allactions.memberships import codes_of
-from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.latent_classes import choose_classes
-from recommender.learning.latent_profiles import LatentProfiles
-from recommender.learning.linear_design import LinearDesign
+from recommender.learning.regression.count_pairs import count_pairs
+from recommender.learning.regression.latent_classes import choose_classes
+from recommender.learning.regression.latent_profiles import LatentProfiles
+from recommender.learning.regression.linear_design import LinearDesign
 
 SPACE = ActionSpace({"channel": ["call", "sms", "mail"], "hour": range(9, 13)})
 

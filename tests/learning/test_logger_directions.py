@@ -7,10 +7,10 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.linear_design import LinearDesign
-from recommender.learning.logger_directions import logger_directions
+from recommender.learning.regression.bilinear import BilinearModel
+from recommender.learning.regression.linear_design import LinearDesign
+from recommender.learning.regression.logger_directions import logger_directions
 
 SPACE = ActionSpace({"channel": ["call", "sms", "mail"], "hour": range(9, 17)}, no_contact=True)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.learning.trees import ActionTrees
+from recommender.learning.trees.action_trees import ActionTrees
 
 N = 1_500
 

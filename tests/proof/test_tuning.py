@@ -13,8 +13,8 @@ import pytest
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.learning.training_set import TrainingSet
-from recommender.learning.tree_search import SEARCH_SPACE, tree_settings
-from recommender.learning.trees import TreeSettings
+from recommender.learning.trees.action_trees import TreeSettings
+from recommender.learning.trees.tree_search import SEARCH_SPACE, tree_settings
 from recommender.proof import forward_value, tuning
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

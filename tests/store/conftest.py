@@ -19,25 +19,17 @@ import sqlalchemy as sa
 
 from recommender.actions import ActionSpace
 from recommender.store.decision_log.decisions import DecisionLog, DecisionRecord, Provenance
+from tests import machine
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-def _server_binaries() -> Path | None:
-    """Folder of the newest PostgreSQL server on this machine."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
-    on_path = shutil.which("initdb")
-    return Path(on_path).parent if on_path else None
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a private PostgreSQL server on a free loopback port, stopped at the end."""
-    binaries = _server_binaries()
+    binaries = machine.postgres()
     if binaries is None:
-        pytest.skip("no PostgreSQL server binary (initdb) on this machine: apt-get install postgresql")
+        machine.missing("a PostgreSQL server", "apt-get install -y postgresql")
     as_server = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="decisions-pg-"))
     if as_server:

@@ -1,9 +1,13 @@
-"""Exact scores of all actions of an account, compiled from a gradient-boosted reward model."""
+"""Exact scores of all actions of a row at once, compiled from a gradient-boosted model, with its Shapley values.
 
-from recommender.allactions.additive import (
+A room of its own: it knows numbers, factors and levels, imports numpy and numba alone, and can be copied out and used
+without the package around it.
+"""
+
+from .additive import (
     combine_tables,
 )
-from recommender.allactions.blend import (
+from .blend import (
     ClassTable,
     TermTable,
     add_disagreement,
@@ -13,25 +17,26 @@ from recommender.allactions.blend import (
     products_of_ranked,
     row_sums,
 )
-from recommender.allactions.boxes import (
+from .boxes import (
     ActionGrid,
 )
-from recommender.allactions.memberships import (
+from .errors import (
+    InexactScorer,
+    KernelError,
+)
+from .memberships import (
     ProfileTable,
     codes_of,
     memberships,
 )
-from recommender.allactions.row_products import (
+from .row_products import (
     row_products,
 )
-from recommender.allactions.scorer import (
+from .scorer import (
     ActionScorer,
 )
-from recommender.allactions.tree_shapley import (
+from .tree_shapley import (
     TreeShapley,
-)
-from recommender.allactions.verification import (
-    InexactScorer,
 )
 
 __all__ = [
@@ -39,6 +44,7 @@ __all__ = [
     "ActionScorer",
     "ClassTable",
     "InexactScorer",
+    "KernelError",
     "ProfileTable",
     "TermTable",
     "TreeShapley",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.machine_code import compiled
-from recommender.errors import InvalidInput
+from .errors import KernelError
+from .machine_code import compiled
 
 __all__ = ["combine_tables"]
 
@@ -27,7 +27,7 @@ def combine_tables(
     Parameters
     ----------
     base : ndarray of shape (n,)
-        What holds for the account whatever the action; the whole score of ``NO_CONTACT`` but for ``per_action``.
+        What holds for the account whatever the action; the whole score of an idle action but for ``per_action``.
     per_factor : sequence of (ndarray of shape (n, n_levels) or None)
         One table a factor, in the order of the factors; None adds nothing.
     per_pair : sequence of ((f, g), ndarray of shape (n, n_levels_f * n_levels_g))
@@ -35,7 +35,7 @@ def combine_tables(
     per_action : ndarray of shape (n_actions,), optional
         What holds for the action whatever the account.
     codes : ndarray of shape (n_actions, n_factors)
-        :attr:`ActionSpace.codes <recommender.actions.ActionSpace.codes>`; -1 (``NO_CONTACT``) has no table entry.
+        Level of each factor; -1 (an idle action, which has no factors) has no table entry.
     weight : float, default=1.0
     out : ndarray of shape (n, n_actions), optional
         Scores to add to, in place; new zeros by default.
@@ -47,7 +47,7 @@ def combine_tables(
 
     Raises
     ------
-    InvalidInput
+    KernelError
         When a table does not fit the codes.
     """
     base = np.ascontiguousarray(base, dtype=np.float64)
@@ -57,7 +57,7 @@ def combine_tables(
     constant = np.zeros(n_actions) if per_action is None else np.ascontiguousarray(per_action, dtype=np.float64)
     _require("per_action", constant, (n_actions,))
     if len(per_factor) > n_factors:
-        raise InvalidInput(
+        raise KernelError(
             f"per_factor has {len(per_factor)} tables for {n_factors} factors.",
             column="per_factor",
             mend="Give one table (or None) a factor, in their order.",
@@ -91,7 +91,7 @@ def combine_tables(
 
 def _require(name: str, table: NDArray[np.float64], shape: tuple[int, ...]) -> None:
     if np.shape(table) != shape:
-        raise InvalidInput(
+        raise KernelError(
             f"{name} must have shape {shape}; got {np.shape(table)}.", column=name, mend="Build it from the same codes."
         )
 

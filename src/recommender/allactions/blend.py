@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.machine_code import compiled
+from .machine_code import compiled
 
 __all__ = [
     "ClassTable",
@@ -32,7 +32,7 @@ _CLIP = 4.0
 
 
 class Term(Protocol):
-    """What is needed of a term; :class:`~recommender.learning.linear_design.LinearTerm` is one."""
+    """What is needed of a term: its kind, the columns it reads, where it is centred and its scale."""
 
     @property
     def kind(self) -> str: ...

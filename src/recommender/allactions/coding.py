@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.model_text import Tree, goes_left
+from .model_text import Tree, goes_left
 
 __all__ = ["CodedColumns", "FeatureCoding", "code_columns", "left_rows"]
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.boxes import ActionGrid, Leaf, reach_leaves
-from recommender.allactions.coding import CodedColumns, FeatureCoding, code_columns, left_rows
-from recommender.allactions.layout import LANES, CellLayout, choose_layout
-from recommender.allactions.model_text import Tree, TreeEnsemble
-from recommender.errors import InvalidInput
+from .boxes import ActionGrid, Leaf, reach_leaves
+from .coding import CodedColumns, FeatureCoding, code_columns, left_rows
+from .errors import KernelError
+from .layout import LANES, CellLayout, choose_layout
+from .model_text import Tree, TreeEnsemble
 
 __all__ = ["COPIES", "CompiledEnsemble", "LeafTables", "WordTables", "compile_ensemble"]
 
@@ -50,7 +50,7 @@ class LeafTables(NamedTuple):
     further: NDArray[np.int64]  # (n_words * 64,): first row of `pair` times 2**32, and how many
     pair: NDArray[np.int64]  # (n_pairs, 2): leaf (or box), and where its box begins and ends once more (or at all)
     lanes: NDArray[np.uint8]  # (n_words * 64 or n_boxes, n_vectors): a bit a lane
-    initial: NDArray[np.int64]  # (n_cells + spare and copied rows + NO_CONTACT,): what holds for every account
+    initial: NDArray[np.int64]  # (n_cells + spare and copied rows + the idle action,): what holds for every account
     run_shape: NDArray[np.int64]  # levels of each run factor
     cell_of_action: NDArray[np.int64]  # (n_actions,)
     n_whole: int  # leading words that hold a whole tree: exactly one leaf survives for each action
@@ -110,7 +110,7 @@ def compile_ensemble(ensemble: TreeEnsemble, grid: ActionGrid) -> CompiledEnsemb
     layout = choose_layout(grid.shape, boxes, len(ensemble.trees))
     n_spare = (2 * COPIES - 1) * LANES * layout.n_vectors
     if layout.n_cells + n_spare >= 1 << _CELL_BITS:
-        raise InvalidInput(
+        raise KernelError(
             f"There are {grid.n_cells:,} actions; at most some {(1 << _CELL_BITS) // LANES:,} can be scored.",
             column="actions",
             mend="Use fewer levels.",
@@ -136,7 +136,7 @@ def compile_ensemble(ensemble: TreeEnsemble, grid: ActionGrid) -> CompiledEnsemb
     return CompiledEnsemble(
         coded.coding,
         _word_tables(words, coded),
-        _leaf_tables(words, len(whole), initial, exponent, layout, grid.no_contact is not None),
+        _leaf_tables(words, len(whole), initial, exponent, layout, grid.idle is not None),
         exponent,
         scale,
         bound,
@@ -157,7 +157,7 @@ def _fixed_point(trees: Sequence[Tree]) -> tuple[int, float, float]:
     if scale == 0.0:
         return 0, 0.0, 0.0
     if not math.isfinite(scale * (len(trees) + 4)):
-        raise InvalidInput(
+        raise KernelError(
             f"The leaf values add up to {scale!r}: too large for exact sums.",
             column="booster",
             mend="Rescale the target.",
@@ -227,7 +227,7 @@ def _add_box(cells: NDArray[np.int64], layout: CellLayout, leaf: Leaf, value: in
     lanes = np.unpackbits(layout.lanes(leaf.levels), bitorder="little").astype(np.int64)
     for cell, sign in layout.ends(leaf.levels):
         cells[cell : cell + len(lanes)] += sign * value * lanes
-    if leaf.no_contact:
+    if leaf.idle:
         cells[-1] += value
 
 
@@ -237,7 +237,7 @@ def _leaf_tables(
     initial: NDArray[np.int64],
     exponent: int,
     layout: CellLayout,
-    no_contact: bool,
+    idle: bool,
 ) -> LeafTables:
     n_words = -(-len(words) // WORDS_PER_BLOCK) * WORDS_PER_BLOCK
     step = np.zeros((n_words * _LEAVES_PER_WORD, 2), dtype=np.int64)
@@ -258,7 +258,7 @@ def _leaf_tables(
             slot, box = index * _LEAVES_PER_WORD + bit, boxes[leaf.levels]
             ends = joined[box][(index + bit) % COPIES]
             where = box if gathered else _step(ends, lanes[box])
-            where -= leaf.no_contact << 63  # the sign, so that a shift makes a mask of it
+            where -= leaf.idle << 63  # the sign, so that a shift makes a mask of it
             step[slot] = _fixed(word.tree.leaf_value[leaf.number], exponent), where
             box_of_leaf[slot] = box
             if not gathered:
@@ -272,7 +272,7 @@ def _leaf_tables(
         lanes=lanes if gathered else lanes[box_of_leaf],
         initial=initial,
         run_shape=np.array(layout.run_shape, dtype=np.int64),
-        cell_of_action=np.append(cell_of_action, len(initial) - 1) if no_contact else cell_of_action,
+        cell_of_action=np.append(cell_of_action, len(initial) - 1) if idle else cell_of_action,
         n_whole=n_whole,
         n_words=n_words,
         n_boxes=len(boxes) if gathered else 0,

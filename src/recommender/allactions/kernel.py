@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.coding import FeatureCoding
-from recommender.allactions.compilation import COPIES, LeafTables, WordTables
-from recommender.allactions.machine_code import compiled
-from recommender.allactions.packing import unit_of, unpack_coding, unpack_leaves, unpack_words
-from recommender.allactions.vector import add_line, add_to_lanes, and_lines, count_bits, lowest_bit
+from .coding import FeatureCoding
+from .compilation import COPIES, LeafTables, WordTables
+from .machine_code import compiled
+from .packing import unit_of, unpack_coding, unpack_leaves, unpack_words
+from .vector import add_line, add_to_lanes, and_lines, count_bits, lowest_bit
 
 __all__ = ["ROWS_PER_PASS", "score_rows"]
 
@@ -33,7 +33,7 @@ def score_rows(
     ----------
     X : ndarray of shape (n, n_context_columns)
     packed : ndarray
-        The tables, from :func:`~recommender.allactions.packing.pack`.
+        The tables, from :func:`~.packing.pack`.
     mask : ndarray of shape (n, n_actions), (1, n_actions) or (0, n_actions), dtype bool
         Allowed actions; one row holds for all, no row allows all.
     ids : ndarray of shape (n, k)
@@ -193,7 +193,7 @@ def _add_leaves(
     pairs: NDArray[np.int32],
     cells: NDArray[np.int64],
 ) -> np.int64:
-    """Add every listed leaf to the cells of its box; return what they add to ``NO_CONTACT``."""
+    """Add every listed leaf to the cells of its box; return what they add to the idle action."""
     step, pair, lanes = leaves.step, leaves.pair, leaves.lanes
     none = np.int64(0)
     n_further = 0
@@ -237,7 +237,7 @@ def _add_boxes(
     gathered: NDArray[np.int64],
     cells: NDArray[np.int64],
 ) -> np.int64:
-    """Sum the listed leaves by box, then add each box to its cells; return what they add to ``NO_CONTACT``."""
+    """Sum the listed leaves by box, then add each box to its cells; return what they add to the idle action."""
     step, pair, lanes = leaves.step, leaves.pair, leaves.lanes
     none = np.int64(0)
     gathered[:] = 0

@@ -26,7 +26,7 @@ _MOST_FACTORS_TRIED = 8
 
 @dataclass(frozen=True)
 class CellLayout:
-    """Run factors first, then the lanes, padded to whole vectors; ``NO_CONTACT`` has a cell after them.
+    """Run factors first, then the lanes, padded to whole vectors; the idle action has a cell after them.
 
     Attributes
     ----------
@@ -55,11 +55,11 @@ class CellLayout:
 
     @property
     def n_cells(self) -> int:
-        """Number of cells without that of ``NO_CONTACT``."""
+        """Number of cells without that of the idle action."""
         return int(np.prod(self.run_shape, dtype=np.int64)) * self.n_vectors * LANES
 
     def cell_of_action(self) -> NDArray[np.int64]:
-        """Cell of each action but ``NO_CONTACT``, in the order of the action space."""
+        """Cell of each action but the idle action, in the order of the action space."""
         codes = np.indices(self.shape).reshape(len(self.shape), -1)
         lane, row = np.zeros((2, codes.shape[1]), dtype=np.int64)
         for factor in self.lane_factors:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.machine_code import compiled
+from .machine_code import compiled
 
 __all__ = ["ProfileTable", "codes_of", "memberships"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.errors import InvalidInput
+from .errors import KernelError
 
 __all__ = ["ZERO_THRESHOLD", "Tree", "TreeEnsemble", "goes_left", "parse_model"]
 
@@ -88,21 +88,21 @@ def parse_model(text: str) -> TreeEnsemble:
 
     Raises
     ------
-    InvalidInput
+    KernelError
         When the text is no LightGBM model, has several outputs per row (multiclass) or linear leaves.
     """
     body, _, rest = text.partition("\nend of trees")
     header, *blocks = body.split("\nTree=")
     fields = _fields(header)
     if "max_feature_idx" not in fields:
-        raise InvalidInput(
+        raise KernelError(
             "The text is not a LightGBM model: it has no max_feature_idx.",
             column="booster",
             mend="Pass the text of Booster.model_to_string().",
         )
     outputs = max(int(fields.get("num_class", "1")), int(fields.get("num_tree_per_iteration", "1")))
     if outputs > 1:
-        raise InvalidInput(
+        raise KernelError(
             f"The booster has {outputs} scores a row (multiclass); ranking actions needs one.",
             column="booster",
             mend="Train a binary, regression, Poisson or Tweedie objective, or one booster a class.",
@@ -162,7 +162,7 @@ def _pandas_categories(rest: str) -> tuple[tuple[Any, ...], ...]:
 def _tree(block: str, index: int) -> Tree:
     fields = _fields(block)
     if int(fields.get("is_linear", "0")):
-        raise InvalidInput(
+        raise KernelError(
             f"Tree {index} has linear models in its leaves (linear_tree=true): its scores are not sums of leaf values.",
             column="booster",
             mend="Train with linear_tree=False.",
@@ -170,7 +170,7 @@ def _tree(block: str, index: int) -> Tree:
     n_leaves = int(fields["num_leaves"])
     leaf_value = _floats(fields["leaf_value"])[:n_leaves]
     if not np.isfinite(leaf_value).all():
-        raise InvalidInput(
+        raise KernelError(
             f"Tree {index} has a leaf value that is not finite.", column="booster", mend="Retrain the booster."
         )
     if n_leaves <= 1:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.coding import FeatureCoding
-from recommender.allactions.compilation import CompiledEnsemble, LeafTables, WordTables
-from recommender.allactions.machine_code import compiled
+from .coding import FeatureCoding
+from .compilation import CompiledEnsemble, LeafTables, WordTables
+from .machine_code import compiled
 
 __all__ = ["on_cache_lines", "pack", "unit_of", "unpack_coding", "unpack_leaves", "unpack_words"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.machine_code import compiled
+from .machine_code import compiled
 
 __all__ = ["row_products"]
 

@@ -11,15 +11,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recommender.actions import ActionSpace
-from recommender.allactions.action_columns import action_grid
-from recommender.allactions.boxes import ActionGrid
-from recommender.allactions.compilation import compile_ensemble
-from recommender.allactions.kernel import ROWS_PER_PASS, score_rows
-from recommender.allactions.model_text import TreeEnsemble, parse_model, scaled
-from recommender.allactions.packing import on_cache_lines, pack
-from recommender.allactions.verification import BoosterLike, require_exact, walk_trees
-from recommender.errors import InvalidInput
+from .action_columns import action_grid
+from .boxes import ActionGrid
+from .compilation import compile_ensemble
+from .errors import KernelError
+from .kernel import ROWS_PER_PASS, score_rows
+from .model_text import TreeEnsemble, parse_model, scaled
+from .packing import on_cache_lines, pack
+from .verification import BoosterLike, require_exact, walk_trees
 
 __all__ = ["ActionScorer"]
 
@@ -37,7 +36,7 @@ class ActionScorer:
 
     Attributes
     ----------
-    actions : ActionSpace
+    n_actions : int
     n_context_columns : int
         Width of X: the booster's columns, in order, without the factor columns.
     scale : float
@@ -50,8 +49,7 @@ class ActionScorer:
         Threads used where a call names none. Results do not depend on it.
     """
 
-    def __init__(self, *, actions: ActionSpace, ensemble: TreeEnsemble, grid: ActionGrid, n_threads: int = 1) -> None:
-        self.actions = actions
+    def __init__(self, *, ensemble: TreeEnsemble, grid: ActionGrid, n_threads: int = 1) -> None:
         self.n_threads = n_threads
         self.verified_error = math.nan
         self.n_context_columns = ensemble.n_columns - len(grid.columns)
@@ -59,18 +57,18 @@ class ActionScorer:
         self.scale = compiled.scale
         self.error_bound = compiled.error_bound
         self._tables = pack(compiled, math.ldexp(1.0, -compiled.exponent))
-        self._n_actions = len(actions)
-        self._all_allowed = np.zeros((0, len(actions)), dtype=np.bool_)
+        self.n_actions = grid.n_actions
+        self._all_allowed = np.zeros((0, grid.n_actions), dtype=np.bool_)
 
     # -- build ---------------------------------------------------------------------------------------------------
     @classmethod
     def from_booster(
         cls,
         booster: BoosterLike,
-        actions: ActionSpace,
+        factors: Mapping[str, Sequence[Any]],
         factor_columns: Mapping[str, int | str],
         factor_values: Mapping[str, Sequence[float]] | None = None,
-        no_contact_values: Mapping[str, float] | None = None,
+        idle_values: Mapping[str, float] | None = None,
         n_threads: int = 1,
     ) -> Self:
         """Compile a booster and check the result against it.
@@ -79,14 +77,17 @@ class ActionScorer:
         ----------
         booster : lightgbm.Booster
             Binary, regression, Poisson, Tweedie or any other objective with one raw score a row.
-        actions : ActionSpace
+        factors : mapping of str to sequence
+            Factor -> its levels, numbers or texts. Actions are their product in C order (the last factor varies
+            fastest).
         factor_columns : mapping of str to int or str
             Factor -> its column in the booster, by position or name.
         factor_values : mapping of str to sequence of float, optional
             Factor -> what the booster reads for each level, in level order. By default the level itself where all
             levels of the factor are numbers, else the position of the level.
-        no_contact_values : mapping of str to float, optional
-            Factor -> what the booster reads for ``NO_CONTACT``; NaN (missing) by default.
+        idle_values : mapping of str to float, optional
+            Given (even empty): one more action, the last, in which the booster reads these values of the factors; NaN
+            (missing) where none is named.
         n_threads : int, default=1
 
         Returns
@@ -95,21 +96,21 @@ class ActionScorer:
 
         Raises
         ------
-        InvalidInput
+        KernelError
             Linear trees, multiclass, or factors that are no columns of the booster.
         InexactScorer
             When the check fails.
         """
-        return cls.from_boosters([(booster, 1.0)], actions, factor_columns, factor_values, no_contact_values, n_threads)
+        return cls.from_boosters([(booster, 1.0)], factors, factor_columns, factor_values, idle_values, n_threads)
 
     @classmethod
     def from_boosters(
         cls,
         boosters: Sequence[tuple[BoosterLike, float]],
-        actions: ActionSpace,
+        factors: Mapping[str, Sequence[Any]],
         factor_columns: Mapping[str, int | str],
         factor_values: Mapping[str, Sequence[float]] | None = None,
-        no_contact_values: Mapping[str, float] | None = None,
+        idle_values: Mapping[str, float] | None = None,
         n_threads: int = 1,
     ) -> Self:
         """Compile the weighted sum of the raw scores of several boosters over the same columns, e.g. bags.
@@ -118,18 +119,18 @@ class ActionScorer:
         ----------
         boosters : sequence of (lightgbm.Booster, float)
             Member and weight.
-        actions, factor_columns, factor_values, no_contact_values, n_threads
+        factors, factor_columns, factor_values, idle_values, n_threads
             As for :meth:`from_booster`.
         """
         for booster, weight in boosters:
             if not hasattr(booster, "model_to_string"):
-                raise InvalidInput(
+                raise KernelError(
                     f"{type(booster).__name__} is no lightgbm.Booster.",
                     column="boosters",
                     mend="Pass the booster_ of a fitted scikit-learn model, or use from_model_string for a text.",
                 )
             if not math.isfinite(weight):
-                raise InvalidInput(f"A booster has the weight {weight!r}.", column="boosters", mend="Pass numbers.")
+                raise KernelError(f"A booster has the weight {weight!r}.", column="boosters", mend="Pass numbers.")
         members = [(parse_model(booster.model_to_string()), float(weight)) for booster, weight in boosters]
 
         def predict(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,16 +140,16 @@ class ActionScorer:
                     total += weight * np.asarray(booster.predict(rows, raw_score=True, num_threads=1))
             return total
 
-        return cls._verified(members, predict, actions, factor_columns, factor_values, no_contact_values, n_threads)
+        return cls._verified(members, predict, factors, factor_columns, factor_values, idle_values, n_threads)
 
     @classmethod
     def from_model_string(
         cls,
         text: str,
-        actions: ActionSpace,
+        factors: Mapping[str, Sequence[Any]],
         factor_columns: Mapping[str, int | str],
         factor_values: Mapping[str, Sequence[float]] | None = None,
-        no_contact_values: Mapping[str, float] | None = None,
+        idle_values: Mapping[str, float] | None = None,
         n_threads: int = 1,
     ) -> Self:
         """Compile the text of a model without LightGBM; checked against a plain walk of its trees.
@@ -157,17 +158,17 @@ class ActionScorer:
         ----------
         text : str
             What ``Booster.model_to_string()`` wrote.
-        actions, factor_columns, factor_values, no_contact_values, n_threads
+        factors, factor_columns, factor_values, idle_values, n_threads
             As for :meth:`from_booster`.
         """
         member = parse_model(text)
         return cls._verified(
             [(member, 1.0)],
             lambda rows: walk_trees(member, rows),
-            actions,
+            factors,
             factor_columns,
             factor_values,
-            no_contact_values,
+            idle_values,
             n_threads,
         )
 
@@ -176,17 +177,17 @@ class ActionScorer:
         cls,
         members: Sequence[tuple[TreeEnsemble, float]],
         predict: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-        actions: ActionSpace,
+        factors: Mapping[str, Sequence[Any]],
         factor_columns: Mapping[str, int | str],
         factor_values: Mapping[str, Sequence[float]] | None,
-        no_contact_values: Mapping[str, float] | None,
+        idle_values: Mapping[str, float] | None,
         n_threads: int,
     ) -> Self:
         if not members:
-            raise InvalidInput("There is no booster to compile.", column="boosters", mend="Pass at least one.")
+            raise KernelError("There is no booster to compile.", column="boosters", mend="Pass at least one.")
         widths = [member.n_columns for member, _ in members]
         if len(set(widths)) > 1:
-            raise InvalidInput(
+            raise KernelError(
                 f"The boosters have different numbers of columns: {widths}.",
                 column="boosters",
                 mend="Train all members on the same columns.",
@@ -199,8 +200,8 @@ class ActionScorer:
             ),
             members[0][0].pandas_categories,
         )
-        grid = action_grid(actions, ensemble, factor_columns, factor_values or {}, no_contact_values or {})
-        scorer = cls(actions=actions, ensemble=ensemble, grid=grid, n_threads=n_threads)
+        grid = action_grid(factors, ensemble, factor_columns, factor_values or {}, idle_values)
+        scorer = cls(ensemble=ensemble, grid=grid, n_threads=n_threads)
         scorer.verified_error = require_exact(ensemble, grid, scorer.raw_scores, predict, scorer.error_bound)
         return scorer
 
@@ -219,7 +220,7 @@ class ActionScorer:
         ndarray of shape (n, n_actions)
         """
         rows = self._checked(X)
-        scores = np.empty((len(rows), self._n_actions))
+        scores = np.empty((len(rows), self.n_actions))
         ids = np.empty((len(rows), 0), dtype=np.int64)
         self._run(rows, self._all_allowed, ids, scores, n_threads)
         return scores
@@ -245,7 +246,7 @@ class ActionScorer:
             Raw scores; NaN where the id is -1.
         """
         if not _whole(k) or k < 1:
-            raise InvalidInput(
+            raise KernelError(
                 f"k must be a whole number of at least 1; got {k!r}.", column="k", mend="Ask for one action or more."
             )
         rows = self._checked(X)
@@ -292,7 +293,7 @@ class ActionScorer:
             score_rows(rows, self._tables, mask, ids, scores)
             return
         if rows.dtype.kind not in _CONVERTED:
-            raise InvalidInput(
+            raise KernelError(
                 f"X holds {rows.dtype}, which are no numbers.", column="X", mend="Encode dates and the like as numbers."
             )
         for start in range(0, len(rows), _ROWS_PER_COPY):
@@ -300,7 +301,7 @@ class ActionScorer:
             try:
                 X = np.array(rows[part], dtype=np.float64, order="C")
             except (TypeError, ValueError) as error:
-                raise InvalidInput(
+                raise KernelError(
                     f"X holds a value that is no number: {error}.", column="X", mend="Encode categories as numbers."
                 ) from error
             part_mask = mask[part] if len(mask) > 1 else mask
@@ -309,7 +310,7 @@ class ActionScorer:
     def _checked(self, X: ArrayLike) -> NDArray[Any]:
         rows = np.asarray(X)
         if rows.ndim != 2 or rows.shape[1] != self.n_context_columns:
-            raise InvalidInput(
+            raise KernelError(
                 f"X must have shape (n, {self.n_context_columns}); got {rows.shape}.",
                 column="X",
                 mend="Give the booster's columns in order, without the factor columns.",
@@ -320,9 +321,9 @@ class ActionScorer:
         allowed = _own(np.asarray(mask))
         if allowed.ndim == 1:
             allowed = allowed[None, :]
-        if allowed.dtype != np.bool_ or allowed.shape[1:] != (self._n_actions,) or len(allowed) not in {1, n}:
-            raise InvalidInput(
-                f"mask must be boolean of shape ({n}, {self._n_actions}) or ({self._n_actions},); "
+        if allowed.dtype != np.bool_ or allowed.shape[1:] != (self.n_actions,) or len(allowed) not in {1, n}:
+            raise KernelError(
+                f"mask must be boolean of shape ({n}, {self.n_actions}) or ({self.n_actions},); "
                 f"got {allowed.dtype} of shape {np.shape(mask)}.",
                 column="mask",
                 mend="True means allowed.",
@@ -338,7 +339,7 @@ class ActionScorer:
     def __repr__(self) -> str:
         """Show what is scored and how exactly."""
         return (
-            f"ActionScorer({self._n_actions} actions, {self.n_context_columns} context columns, "
+            f"ActionScorer({self.n_actions} actions, {self.n_context_columns} context columns, "
             f"error_bound={self.error_bound:.2g})"
         )
 

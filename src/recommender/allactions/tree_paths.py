@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.boxes import ActionGrid
-from recommender.allactions.model_text import Tree, goes_left
-from recommender.errors import InvalidInput
+from .boxes import ActionGrid
+from .errors import KernelError
+from .model_text import Tree, goes_left
 
 __all__ = ["ContextSplits", "LeafPaths", "PathBuilder"]
 
@@ -45,7 +45,7 @@ class LeafPaths(NamedTuple):
     factor_start: NDArray[np.int64]
     factor: NDArray[np.int64]
     factor_passing: Floats
-    factor_levels: NDArray[np.bool_]  # which levels pass; the last column is NO_CONTACT
+    factor_levels: NDArray[np.bool_]  # which levels pass; the last column is the idle action
 
 
 class PathBuilder:
@@ -74,7 +74,7 @@ class PathBuilder:
             self.expected_value += weight * float(tree.leaf_value[0])
             return
         if len(tree.leaf_count) != len(tree.leaf_value) or len(tree.node_count) != len(tree.feature):
-            raise InvalidInput(
+            raise KernelError(
                 "The model text has no row counts, which path-dependent Shapley values rest on.",
                 column="booster",
                 mend="Pass the text of Booster.model_to_string() as LightGBM writes it.",
@@ -130,7 +130,7 @@ class PathBuilder:
 
     def _levels_left(self, tree: Tree, node: int) -> NDArray[np.bool_]:
         factor = int(tree.feature[node]) - self.n_columns
-        none = np.nan if self.grid.no_contact is None else self.grid.no_contact[factor]
+        none = np.nan if self.grid.idle is None else self.grid.idle[factor]
         left = goes_left(tree, node, np.append(self.grid.values[factor], none))
         answer = np.zeros(self._n_levels + 1, dtype=bool)
         answer[: len(left) - 1], answer[-1] = left[:-1], left[-1]

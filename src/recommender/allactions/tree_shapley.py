@@ -24,10 +24,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from recommender.allactions.boxes import ActionGrid
-from recommender.allactions.model_text import ZERO_THRESHOLD, parse_model
-from recommender.allactions.tree_paths import PathBuilder
-from recommender.errors import InvalidInput
+from .boxes import ActionGrid
+from .errors import KernelError
+from .model_text import ZERO_THRESHOLD, parse_model
+from .tree_paths import PathBuilder
 
 __all__ = ["TreeShapley"]
 
@@ -44,7 +44,7 @@ class TreeShapley:
     grid : ActionGrid
         Where the factors stand, after the context columns and in their order, and what the booster reads there.
     codes : ndarray of shape (n_actions, n_factors)
-        Level of each factor of every action; -1 for ``NO_CONTACT``.
+        Level of each factor of every action; -1 for the idle action.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class TreeShapley:
         ensembles = [parse_model(text) for text in texts]
         self.n_columns = ensembles[0].n_columns - len(grid.columns)
         if grid.columns != tuple(range(self.n_columns, ensembles[0].n_columns)):
-            raise InvalidInput(
+            raise KernelError(
                 f"The factors stand in columns {grid.columns} of {ensembles[0].n_columns}.",
                 column="grid",
                 mend="Put them behind the context columns, in the order of the action space.",

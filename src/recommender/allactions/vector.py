@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from recommender.allactions.layout import LANES
+from .layout import LANES
 
 __all__ = ["add_line", "add_to_lanes", "and_lines", "count_bits", "lowest_bit"]
 

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions.boxes import ActionGrid
-from recommender.allactions.model_text import ZERO_THRESHOLD, Tree, TreeEnsemble, goes_left
-from recommender.errors import RecommenderError
+from .boxes import ActionGrid
+from .errors import InexactScorer
+from .model_text import ZERO_THRESHOLD, Tree, TreeEnsemble, goes_left
 
-__all__ = ["BoosterLike", "InexactScorer", "adversarial_rows", "require_exact", "walk_trees"]
+__all__ = ["BoosterLike", "adversarial_rows", "require_exact", "walk_trees"]
 
 _ROWS_AT_LEAST, _ROWS_AT_MOST = 256, 4096
 _ACTIONS_PER_ROW = 3
@@ -48,10 +48,6 @@ class BoosterLike(Protocol):
 
     def model_to_string(self) -> str:
         """Text of the model."""
-
-
-class InexactScorer(RecommenderError):
-    """A compiled scorer that differs from its booster by more than its error bound."""
 
 
 def adversarial_rows(ensemble: TreeEnsemble, rng: np.random.Generator) -> NDArray[np.float64]:

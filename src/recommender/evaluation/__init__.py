@@ -1,9 +1,5 @@
 """Off-policy evaluation: what a policy would have earned, from another policy's log. Arrays in, numbers out."""
 
-from recommender.evaluation.backtest_report import (
-    BacktestReport,
-    BacktestWindow,
-)
 from recommender.evaluation.evaluate import (
     DEFAULT_ESTIMATOR,
     evaluate,
@@ -24,17 +20,19 @@ from recommender.evaluation.prices import (
     refusals,
 )
 from recommender.evaluation.report import (
-    PolicyReport,
+    PolicyEvaluation,
+)
+from recommender.evaluation.warnings import (
+    WARNINGS,
 )
 
 __all__ = [
     "DEFAULT_ESTIMATOR",
-    "BacktestReport",
-    "BacktestWindow",
+    "WARNINGS",
     "GateDecision",
     "GateRules",
     "Interval",
-    "PolicyReport",
+    "PolicyEvaluation",
     "assign",
     "decide",
     "evaluate",

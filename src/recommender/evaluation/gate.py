@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recommender.evaluation.report import PolicyReport
+from recommender.evaluation.report import PolicyEvaluation
 
 __all__ = ["GateDecision", "GateRules", "decide"]
 
@@ -64,7 +64,7 @@ class GateDecision:
 
 
 def decide(
-    report: PolicyReport,
+    report: PolicyEvaluation,
     rules: GateRules | None = None,
     *,
     calibration_error: float | None = None,
@@ -75,7 +75,7 @@ def decide(
 
     Parameters
     ----------
-    report : PolicyReport
+    report : PolicyEvaluation
         Challenger against the champion (its baseline).
     rules : GateRules, optional
     calibration_error : float, optional
@@ -147,7 +147,7 @@ def decide(
     return GateDecision(accepted, shown if accepted else tuple(failed), checks)
 
 
-def _broken_floors(report: PolicyReport, rules: GateRules) -> list[str]:
+def _broken_floors(report: PolicyEvaluation, rules: GateRules) -> list[str]:
     """One sentence per slice that is proven to lie below its floor (intervals hold for all slices together)."""
     broken = []
     own = {(str(name), str(level)): floor for (name, level), floor in (rules.slice_floors or {}).items()}

@@ -1,4 +1,4 @@
-"""The result of an evaluation: a table, a verdict with reasons, and a page to share."""
+"""The result of an evaluation as plain data: a table, a verdict with reasons, diagnostics."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,14 +15,11 @@ from recommender.evaluation.intervals import Interval
 from recommender.evaluation.slices import SLICE_COLUMNS
 from recommender.evaluation.verdict import Verdict
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["PolicyReport"]
+__all__ = ["PolicyEvaluation"]
 
 
 @dataclass(frozen=True)
-class PolicyReport:
+class PolicyEvaluation:
     """What a target policy would have earned, and whether that is proven.
 
     Attributes
@@ -90,7 +86,7 @@ class PolicyReport:
         return content
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> PolicyReport:
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """A report from the content of :meth:`to_dict`; numbers that were not finite are NaN.
 
         Raises
@@ -127,40 +123,6 @@ class PolicyReport:
     def to_json(self) -> str:
         """The whole report as a JSON text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-
-    def to_html(
-        self,
-        path: str | Path | None = None,
-        *,
-        title: str = "Policy evaluation",
-        prices: pd.DataFrame | None = None,
-    ) -> str:
-        """One self-contained page; written to ``path`` when given.
-
-        Parameters
-        ----------
-        path : str or Path, optional
-        title : str, default="Policy evaluation"
-        prices : DataFrame, optional
-            What rules and levers cost the policy, as ``evaluation.prices.price_of_rules`` tells it.
-
-        Returns
-        -------
-        str
-            The page.
-        """
-        from recommender.evaluation.page import render_page
-
-        page = render_page(self, title=title, prices=prices)
-        if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
-        return page
-
-    def plot(self) -> Figure:
-        """Figure with the estimates, the weights, their calibration and the value by slice."""
-        from recommender.evaluation.charts import overview
-
-        return overview(self)
 
     def __str__(self) -> str:
         """Verdict, reasons and the table as text."""

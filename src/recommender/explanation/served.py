@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.errors import InvalidInput
-from recommender.learning import RewardEnsemble
+from recommender.learning import RewardEnsemble, RewardModel
 from recommender.strategy import ContactStrategy, check_eligible
 
 __all__ = ["ServedModel"]
@@ -40,12 +40,18 @@ class ServedModel:
 
     def __init__(self, strategy: ContactStrategy) -> None:
         check_is_fitted(strategy, "reward_model_")
+        if not isinstance(strategy.reward_model_, RewardModel):
+            raise InvalidInput(
+                "Explanations take the built-in reward model apart; this strategy was trained with one of your own.",
+                column="reward_model",
+                mend="Explain your model with its own tools, e.g. shap on strategy.reward_model_.learner.",
+            )
         self.strategy = strategy
         self.actions = strategy.actions_
         self.model = strategy.reward_model_
         self.encoder = self.model.encoder
         self.parts: Mapping[str, RewardEnsemble] = self.model.parts
-        self.usual: Floats = self.model.usual_reward
+        self.usual: Floats = self.model.hurdle.usual
 
     @property
     def idle_without_data(self) -> int | None:
@@ -80,18 +86,18 @@ class ServedModel:
 
     def rewards(self, margins: Mapping[str, Floats]) -> Floats:
         """Expected reward of every action, shape (n, n_actions)."""
-        rewards = self.model.reward_of(margins)
+        rewards = self.model.hurdle.reward_of(margins)
         if (idle := self.idle_without_data) is not None:
             rewards[:, idle] = 0.0
         return rewards
 
     def response(self, margins: Mapping[str, Floats]) -> Floats:
         """Reward above the usual one, for margins of any shape."""
-        return self.model.above_usual(margins)
+        return self.model.hurdle.above_usual(margins)
 
     def slopes(self, margins: Mapping[str, Floats]) -> dict[str, Floats]:
         """Derivative of :meth:`response` by each margin."""
-        return self.model.slopes(margins)
+        return self.model.hurdle.slopes(margins)
 
     def interval(self, X_context: pd.DataFrame, action: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """95 % interval of the expected reward of given actions, each of shape (n, k)."""

@@ -3,7 +3,6 @@
 from recommender.history.build import (
     BuildReport,
     Built,
-    as_instant,
     build_feedback,
     context_as_of,
 )
@@ -33,11 +32,15 @@ from recommender.history.linking import (
 from recommender.history.prepared_log import (
     ContextOf,
     PreparedLog,
+    as_instant,
     context_of_rows,
     prepare_log,
 )
 from recommender.history.rewards import (
     Attribution,
+)
+from recommender.history.row_identity import (
+    RowIdentity,
 )
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "PreparedLog",
     "ProtectedAttributeWarning",
     "RawTable",
+    "RowIdentity",
     "accounts_context",
     "as_instant",
     "build_feedback",

@@ -9,15 +9,14 @@ from typing import Any, Literal
 import pandas as pd
 
 from recommender.actions import ActionSpace
-from recommender.errors import InvalidInput
 from recommender.features import Knowledge
 from recommender.history.build_report import BuildReport
 from recommender.history.feedback import LoggedFeedback
 from recommender.history.linking import check_tables
-from recommender.history.prepared_log import prepare_log, sent_contacts
+from recommender.history.prepared_log import as_instant, prepare_log, sent_contacts
 from recommender.history.rewards import Attribution
 
-__all__ = ["BuildReport", "Built", "as_instant", "build_feedback", "context_as_of"]
+__all__ = ["BuildReport", "Built", "build_feedback", "context_as_of"]
 
 
 @dataclass
@@ -125,7 +124,7 @@ def build_feedback(
         penalties=penalties,
     )
     frame = log.frame()
-    return Built(log.feedback(frame), frame, log.roles, log.quarantine, log.report)
+    return Built(LoggedFeedback.from_prepared(log, frame), frame, log.roles, log.quarantine, log.report)
 
 
 def context_as_of(
@@ -192,16 +191,3 @@ def context_as_of(
         debtor = raw.reader("debtor_id")(context["_debtor_id"])
         context["_debtor_id"] = debtor if debtor.notna().all() else debtor.fillna(wanted.astype("str"))
     return context.rename(columns={"_debtor_id": "debtor_id", "_timezone": "timezone"})
-
-
-def as_instant(as_of: Any) -> pd.Timestamp:
-    """``as_of`` as a UTC Timestamp; a naive one is refused."""
-    try:
-        moment = pd.Timestamp(as_of)
-    except (ValueError, TypeError):
-        moment = pd.NaT  # refused below, like an instant without an offset
-    if moment is pd.NaT or moment.tzinfo is None:
-        raise InvalidInput.in_column(
-            "as_of", "needs an instant with an offset", values=[as_of], mend="Write e.g. 2026-11-22T00:00:00Z."
-        )
-    return moment.tz_convert("UTC").as_unit("us")

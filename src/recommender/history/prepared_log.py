@@ -17,12 +17,12 @@ from recommender.history.build_report import BuildReport, most_frequent_reasons,
 from recommender.history.columns import context_columns, propensity_column, protected_names, reward_column
 from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts, link_lost_contacts
 from recommender.history.eligible_sets import EligibleSets
-from recommender.history.feedback import LoggedFeedback
 from recommender.history.leakage import leakage_suspects
 from recommender.history.linking import RawTable, RawTables, check_tables
 from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
+from recommender.intake import Stated
 
-__all__ = ["ContextOf", "PreparedLog", "context_of_rows", "prepare_log", "sent_contacts"]
+__all__ = ["ContextOf", "PreparedLog", "as_instant", "context_of_rows", "prepare_log", "sent_contacts"]
 
 CHUNK_ROWS = 250_000
 ContextOf = Callable[[pd.DataFrame], pd.DataFrame]
@@ -120,11 +120,6 @@ class PreparedLog:
             columns[name] = context[name] if context[name].dtype == wanted else context[name].astype(wanted)
         return pd.DataFrame(columns, index=range(stop - start), copy=False)
 
-    def feedback(self, frame: pd.DataFrame | None = None) -> LoggedFeedback:
-        """The whole log in memory, checked; ``frame`` is :meth:`frame` if it was made already."""
-        held = self.frame() if frame is None else frame
-        return LoggedFeedback.from_frame(held, actions=self.actions, eligible=self.eligible, **self.roles)
-
     def __repr__(self) -> str:
         """Say what is in the log, in one line, as ``LoggedFeedback`` does."""
         mature = int((~np.isnan(self.rewards.reward)).sum())
@@ -146,16 +141,17 @@ def prepare_log(
     as_of: pd.Timestamp,
     reward: str,
     window_days: float,
-    attribution: Attribution,
-    naive_timezone: str | None,
-    default_timezone: str,
-    currency: str | None,
-    rates: Mapping[str, float] | None,
-    snapshot: Literal["leave_out", "trust"],
-    static: Sequence[str],
-    keep: Sequence[str],
+    attribution: Attribution = "account",
+    naive_timezone: str | None = None,
+    default_timezone: str = "UTC",
+    currency: str | None = None,
+    rates: Mapping[str, float] | None = None,
+    snapshot: Literal["leave_out", "trust"] = "leave_out",
+    static: Sequence[str] = (),
+    keep: Sequence[str] = (),
     penalties: Mapping[str, float] | None = None,
     chunk_rows: int = CHUNK_ROWS,
+    stated: Stated | None = None,
 ) -> PreparedLog:
     """Check and link raw tables, reward the decisions, and settle which columns are context.
 
@@ -164,7 +160,13 @@ def prepare_log(
     """
     check_reward(reward, penalties, attribution, window_days, [name for name in given if given[name] is not None])
     raw = check_tables(
-        given, actions=actions, as_of=as_of, naive_timezone=naive_timezone, currency=currency, rates=rates
+        given,
+        actions=actions,
+        as_of=as_of,
+        naive_timezone=naive_timezone,
+        currency=currency,
+        rates=rates,
+        stated=stated,
     )
     sent = sent_contacts(raw)
     knowledge = Knowledge.from_tables(
@@ -346,3 +348,16 @@ def _context_names(
         else:
             names.append(str(name))
     return names
+
+
+def as_instant(as_of: Any) -> pd.Timestamp:
+    """``as_of`` as a UTC Timestamp; a naive one is refused."""
+    try:
+        moment = pd.Timestamp(as_of)
+    except (ValueError, TypeError):
+        moment = pd.NaT  # refused below, like an instant without an offset
+    if moment is pd.NaT or moment.tzinfo is None:
+        raise InvalidInput.in_column(
+            "as_of", "needs an instant with an offset", values=[as_of], mend="Write e.g. 2026-11-22T00:00:00Z."
+        )
+    return moment.tz_convert("UTC").as_unit("us")

@@ -9,13 +9,6 @@ from recommender.learning.encoding import (
 from recommender.learning.ensemble import (
     RewardEnsemble,
 )
-from recommender.learning.latent_profiles import (
-    LatentProfiles,
-)
-from recommender.learning.linear_design import (
-    LinearDesign,
-    LinearTerm,
-)
 from recommender.learning.members import (
     OtherMember,
     RegressionMember,
@@ -23,9 +16,22 @@ from recommender.learning.members import (
 )
 from recommender.learning.nuisance import (
     PropensityEstimate,
+    cross_fit_own_propensities,
+    cross_fit_own_rewards,
     cross_fit_propensities,
     cross_fit_rewards,
 )
+from recommender.learning.own import (
+    OwnReward,
+    OwnScored,
+    PropensityLearner,
+    RewardLearner,
+    SklearnPropensity,
+    SklearnReward,
+    as_propensity_learner,
+    as_reward_learner,
+)
+from recommender.learning.regression import LatentProfiles, LinearDesign, LinearTerm
 from recommender.learning.reward import (
     RewardModel,
 )
@@ -36,14 +42,14 @@ from recommender.learning.training_log import (
 from recommender.learning.training_set import (
     TrainingSet,
 )
-from recommender.learning.tree_search import (
-    SEARCH_SPACE,
-    tree_settings,
-)
-from recommender.learning.trees import (
+from recommender.learning.trees.action_trees import (
     ActionTrees,
     TreeSettings,
     factor_levels,
+)
+from recommender.learning.trees.tree_search import (
+    SEARCH_SPACE,
+    tree_settings,
 )
 from recommender.learning.whole_log import (
     BoostTrees,
@@ -59,14 +65,24 @@ __all__ = [
     "LinearDesign",
     "LinearTerm",
     "OtherMember",
+    "OwnReward",
+    "OwnScored",
     "PropensityEstimate",
+    "PropensityLearner",
     "RegressionMember",
     "RewardEnsemble",
+    "RewardLearner",
     "RewardModel",
     "Scored",
+    "SklearnPropensity",
+    "SklearnReward",
     "TrainingSet",
     "TreeSettings",
     "WholeLog",
+    "as_propensity_learner",
+    "as_reward_learner",
+    "cross_fit_own_propensities",
+    "cross_fit_own_rewards",
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",

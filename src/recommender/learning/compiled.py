@@ -6,8 +6,9 @@ regression nor trees still counts, through its own ``scores``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +24,17 @@ from recommender.allactions import (
     row_products,
     row_sums,
 )
-from recommender.learning.bilinear import BilinearModel
 from recommender.learning.ensemble import RewardEnsemble
-from recommender.learning.facets import FacetMean
-
-if TYPE_CHECKING:
-    from recommender.learning.reward import RewardModel
+from recommender.learning.evidence import EvidenceTable
+from recommender.learning.hurdle import Hurdle
+from recommender.learning.regression import BilinearModel, FacetMean
 
 __all__ = ["CompiledReward", "Scored"]
 
 Floats = NDArray[np.float64]
 
 _MOST_CELLS = 60_000_000  # of weights by member, action and term, for intervals
-_TOLD = 0.01  # share of the weight from which a member's disagreement counts
+_TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ class Scored:
         """Interval of the expected reward of the given actions; see ``RewardModel.expected_reward_interval``."""
         middle = {name: _taken(part.margin, ranked) for name, part in self._parts.items()}
         reach = {name: deviations * part.spread(ranked) for name, part in self._parts.items()}
-        model = self._compiled.model
+        hurdle = self._compiled.hurdle
         ends = [
-            model.above_usual({name: middle[name] + sign * reach[name] for name in middle}) + model.usual_reward[ranked]
+            hurdle.above_usual({name: middle[name] + sign * reach[name] for name in middle}) + hurdle.usual[ranked]
             for sign in (-1.0, 1.0)
         ]
         # a negative amount grows with its probability: order the ends
@@ -66,7 +65,7 @@ class Scored:
     def evidence(self, ranked: NDArray[np.int64]) -> Floats:
         """Logged tries of the given actions on accounts like these."""
         first = next(iter(self._parts.values()))
-        return _taken(self._compiled.model.evidence_table.tries(first.linear), ranked)
+        return _taken(self._compiled.evidence.tries(first.linear), ranked)
 
 
 def _taken(table: Floats, ranked: NDArray[np.int64]) -> Floats:
@@ -79,13 +78,18 @@ class CompiledReward:
 
     Parameters
     ----------
-    model : RewardModel
+    parts : mapping of str to RewardEnsemble
+    hurdle : Hurdle
+    evidence : EvidenceTable
     n_jobs : int
     """
 
-    def __init__(self, model: RewardModel, n_jobs: int = 1) -> None:
-        self.model = model
-        self._parts = {name: _CompiledPart(part, n_jobs) for name, part in model.parts.items()}
+    def __init__(
+        self, parts: Mapping[str, RewardEnsemble], hurdle: Hurdle, evidence: EvidenceTable, n_jobs: int = 1
+    ) -> None:
+        self.hurdle = hurdle
+        self.evidence = evidence
+        self._parts = {name: _CompiledPart(part, n_jobs) for name, part in parts.items()}
 
     @property
     def is_fused(self) -> bool:
@@ -95,7 +99,7 @@ class CompiledReward:
     def score(self, X: Floats) -> Scored:
         """Score encoded context of shape (n, n_columns)."""
         parts = {name: part.score(X) for name, part in self._parts.items()}
-        expected = self.model.reward_of({name: part.margin for name, part in parts.items()})
+        expected = self.hurdle.reward_of({name: part.margin for name, part in parts.items()})
         return Scored(expected, self, parts)
 
 
@@ -111,7 +115,7 @@ class _ScoredPart:
     @property
     def linear(self) -> Floats:
         """Columns of the linear design."""
-        return self.part.columns_of("linear", self.X, self.columns)
+        return self.part.lines.columns_of("linear", self.X, self.columns)
 
     def spread(self, ranked: NDArray[np.int64]) -> Floats:
         """Standard deviation of the margin of the given actions; see ``RewardEnsemble.spread``."""
@@ -122,12 +126,12 @@ class _ScoredPart:
         total = sum(part.ensemble.weights.values()) or 1.0
         variance = products_of_ranked(self.linear**2, part.variances, ranked)[0]
         mean, square = np.zeros(ranked.shape), np.zeros(ranked.shape)
-        if part.told:
-            shares = np.array([part.ensemble.weights[name] / total for name in part.told])
-            add_disagreement(self.columns, part.by_action, part.levels, shares, ranked, mean, square)
+        if part.tells:
+            shares = np.array([part.ensemble.weights[name] / total for name in part.tells])
+            add_disagreement(self.columns, *part.disagreement, shares, ranked, mean, square)
         for name, raw in {**self.trees, **self.others}.items():
             weight = part.ensemble.weights[name] / total
-            if weight > _TOLD:
+            if weight > _TELLS:
                 scores = _taken(raw, ranked) - row_products(raw, share)[:, None]
                 mean += weight * scores
                 square += weight * scores**2
@@ -135,68 +139,104 @@ class _ScoredPart:
         return np.asarray(part.caution * min(part.ensemble.calibration.advantage, 1.0) * spread)
 
 
+class _Lines:
+    """The plain regressions of a stack over one fused table of terms.
+
+    Attributes
+    ----------
+    table : TermTable or None
+        None where a term is of a kind that has no kernel: then nothing is fused and its design is asked.
+    members : dict of str to (design, weights of shape (n_terms, n_actions))
+    """
+
+    def __init__(self, ensemble: RewardEnsemble) -> None:
+        self._ensemble = ensemble
+        members = {
+            name: (design, model.weights)
+            for name, (design, model) in ensemble.glms.items()
+            if type(model) is BilinearModel and ensemble.weights[name] > 0
+        }
+        designs = dict.fromkeys(["linear", *(design for design, _ in members.values())])
+        fused = fuse_designs({name: ensemble.designs[name].terms for name in designs})
+        self.table: TermTable | None = None
+        self._positions: dict[str, NDArray[np.int64]] = {}
+        if fused is not None:
+            self.table, self._positions = fused
+        self.members = members if fused is not None else {}
+        self.n_terms = 1 if self.table is None else len(self.table.kind)
+        self.weights = np.zeros((self.n_terms, len(ensemble.share)))
+        for name, (design, matrix) in self.members.items():
+            np.add.at(self.weights, self._positions[design], ensemble.weights[name] * matrix)
+
+    def columns(self, X: Floats) -> Floats:
+        """Columns of the table."""
+        return np.empty((len(X), 1)) if self.table is None else design_columns(self._ensemble.widened(X), self.table)
+
+    def columns_of(self, design: str, X: Floats, columns: Floats) -> Floats:
+        """Columns of one design."""
+        if design in self._positions:
+            at = self._positions[design]
+            return columns[:, : len(at)] if at[-1] == len(at) - 1 else columns[:, at]
+        return self._ensemble.designs[design].transform(X)
+
+    def spread_out(self, names: Sequence[str]) -> list[Floats]:
+        """Weights of single members over the whole table, each of shape (n_terms, n_actions)."""
+        found = []
+        for name in names:
+            design, matrix = self.members[name]
+            full = np.zeros(self.weights.shape)
+            np.add.at(full, self._positions[design], matrix)
+            found.append(full)
+        return found
+
+
 class _CompiledPart:
     """One stack: terms and weights of its regressions in one table, the rest by name."""
 
     def __init__(self, ensemble: RewardEnsemble, n_jobs: int) -> None:
         self.ensemble = ensemble
+        self.lines = _Lines(ensemble)
         self._n_jobs = n_jobs
-        weights = ensemble.weights
-        total = sum(weights.values()) or 1.0
-        plain = {
-            name: (design, model.weights)
-            for name, (design, model) in ensemble.glms.items()
-            if type(model) is BilinearModel and weights[name] > 0
-        }
-        designs = list(dict.fromkeys(["linear", *(design for design, _ in plain.values())]))
-        fused = fuse_designs({name: ensemble.designs[name].terms for name in designs})
-        self.is_fused = fused is not None and all(name in plain for name in ensemble.glms if weights[name] > 0)
-        self._table: TermTable | None = None
-        self._positions: dict[str, NDArray[np.int64]] = {}
-        if fused is None:  # a kind of term that has no kernel: its design is asked
-            plain = {}
-            n_terms = 1
-        else:
-            self._table, self._positions = fused
-            n_terms = len(self._table.kind)
-        n_actions = len(ensemble.share)
-        self._weights = np.zeros((n_terms, n_actions))
-        for name, (design, matrix) in plain.items():
-            np.add.at(self._weights, self._positions[design], weights[name] * matrix)
-        self._is_straight = any(weights[name] > 0 for name in plain)
-        self._others = [name for name in ensemble.glms if weights[name] > 0 and name not in plain]
-        self._classes = {name: _joined(facets) for name, facets in ensemble.facets.items() if weights[name] > 0}
-        self.told = [name for name in plain if weights[name] > _TOLD * total]
-        self.is_small = len(self.told) * n_terms * n_actions <= _MOST_CELLS
-        spread_out = []
-        for name in self.told if self.is_small else ():
-            design, matrix = plain[name]
-            full = np.zeros((n_terms, n_actions))
-            np.add.at(full, self._positions[design], matrix)
-            spread_out.append(full)
-        self.by_action = np.ascontiguousarray(np.stack([one.T for one in spread_out])) if spread_out else np.empty(0)
-        self.levels = np.stack([one @ ensemble.share for one in spread_out]) if spread_out else np.empty(0)
+        used = [name for name, weight in ensemble.weights.items() if weight > 0]
+        self._others = [name for name in ensemble.glms if name in used and name not in self.lines.members]
+        self._classes = {name: _joined(facets) for name, facets in ensemble.facets.items() if name in used}
         self.caution = ensemble.caution
         self.variances = np.ascontiguousarray(ensemble.glms["linear"][1].variances.T[None])
 
-    def columns_of(self, design: str, X: Floats, columns: Floats) -> Floats:
-        """Columns of one design."""
-        if self._table is not None and design in self._positions:
-            at = self._positions[design]
-            return columns[:, : len(at)] if at[-1] == len(at) - 1 else columns[:, at]
-        return self.ensemble.designs[design].transform(X)
+    @property
+    def is_fused(self) -> bool:
+        """Whether every regression goes through the kernel."""
+        return self.lines.table is not None and not self._others
+
+    @cached_property
+    def tells(self) -> list[str]:
+        """Fused members whose disagreement counts."""
+        total = sum(self.ensemble.weights.values()) or 1.0
+        return [name for name in self.lines.members if self.ensemble.weights[name] > _TELLS * total]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether weights may be kept by action."""
+        return len(self.tells) * self.lines.weights.size <= _MOST_CELLS
+
+    @cached_property
+    def disagreement(self) -> tuple[Floats, Floats]:
+        """Weights of each telling member by action, and of its mean over actions."""
+        full = self.lines.spread_out(self.tells)
+        by_action = np.ascontiguousarray(np.stack([one.T for one in full]))
+        return by_action, np.stack([one @ self.ensemble.share for one in full])
 
     def score(self, X: Floats) -> _ScoredPart:
-        ensemble = self.ensemble
-        columns = np.empty((len(X), 1)) if self._table is None else design_columns(ensemble.widened(X), self._table)
-        margin = row_sums(columns, self._weights) if self._is_straight else np.zeros((len(X), len(ensemble.share)))
+        ensemble, lines = self.ensemble, self.lines
+        columns = lines.columns(X)
+        margin = row_sums(columns, lines.weights) if lines.members else np.zeros((len(X), len(ensemble.share)))
         others: dict[str, Floats] = {}
         for name in self._others:
             design, model = ensemble.glms[name]
-            others[name] = np.asarray(model.scores(self.columns_of(design, X, columns)))
+            others[name] = np.asarray(model.scores(lines.columns_of(design, X, columns)))
             margin += ensemble.weights[name] * others[name]
         for name, table in self._classes.items():
-            others[name] = class_scores(self.columns_of("linear", X, columns), table)
+            others[name] = class_scores(lines.columns_of("linear", X, columns), table)
             margin += ensemble.weights[name] * others[name]
         trees: dict[str, Floats] = {}
         for name, boosted in ensemble.trees.items():

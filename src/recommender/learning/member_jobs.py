@@ -1,49 +1,24 @@
-"""Fits of single members as jobs that threads share: each runs on one thread, so results never depend on how many."""
+"""Fits of single members as jobs that threads share, and their scores of rows that they never saw."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.actions import ActionSpace
-from recommender.learning.bilinear import BilinearModel, Crossing, Family
-from recommender.learning.drift import DriftSteps, fit_stepped
-from recommender.learning.encoding import ContextEncoder
-from recommender.learning.facets import FacetModel
-from recommender.learning.linear_design import LinearDesign
-from recommender.learning.stacking import Floats
+from recommender.learning.fit_rows import FitRows
+from recommender.learning.regression import BilinearModel, Crossing, FacetModel, fit_stepped
 from recommender.learning.trees import ActionTrees, TreeSettings
 
-__all__ = ["FitRows", "RegressionPlan", "facet_job", "held_out_scores", "regression_job", "run_jobs", "tree_job"]
+__all__ = ["RegressionPlan", "facet_job", "held_out_scores", "regression_job", "tree_job"]
 
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
-_CHUNK = 8_192
-
-
-@dataclass(frozen=True)
-class FitRows:
-    """What every member is fitted on."""
-
-    encoder: ContextEncoder
-    X: Floats
-    designs: Mapping[str, LinearDesign]
-    U: Mapping[str, Floats]
-    actions: ActionSpace
-    action: NDArray[np.int64]
-    target: Floats
-    weight: Floats | None
-    family: Family
-    random_state: int
-    recent: NDArray[np.bool_] | None = None
-    order: Floats | None = None
-    directions: tuple[Floats, ...] = ()
-    steps: DriftSteps | None = None
-    passed: NDArray[np.bool_] | None = None
+_CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 
 
 @dataclass(frozen=True)
@@ -66,53 +41,45 @@ class RegressionPlan:
     prior_scale: float = 1.0
 
 
-def run_jobs(jobs: Sequence[Callable[[], Any]], n_jobs: int) -> list[Any]:
-    """Run single-threaded jobs side by side; which thread runs what never shows in the result."""
-    if n_jobs <= 1:
-        return [job() for job in jobs]
-    with ThreadPoolExecutor(n_jobs) as pool:
-        return list(pool.map(lambda job: job(), jobs))
-
-
 def regression_job(
-    rows: FitRows, plan: RegressionPlan, keep: NDArray[np.bool_] | None, precision: Floats | None
+    rows: FitRows, plan: RegressionPlan, keep: Mask | None, precision: Floats | None
 ) -> Callable[[], BilinearModel]:
     """Prepare the fit of one regression on the kept rows (all when None)."""
+    # where every account is ranked alike, only how often an action was chosen can tell
+    ranks_alike = plan.crossing == "none" or plan.design == "constant"
 
     def job() -> BilinearModel:
         part = slice(None) if keep is None else keep
+        moved = rows.moved
         return fit_stepped(
             rows.designs[plan.design],
             rows.U[plan.design][part],
-            rows.steps,
-            None if rows.passed is None else rows.passed[part],
-            rows.actions,
-            rows.action[part],
-            rows.target[part],
-            family=rows.family,
-            weight=None if rows.weight is None else rows.weight[part],
+            None if moved is None else moved.steps,
+            None if moved is None else moved.passed[part],
+            rows.task.actions,
+            rows.task.action[part],
+            rows.task.target[part],
+            family=rows.task.family,
             crossing=plan.crossing,
             prior_scale=plan.prior_scale,
             precision=precision,
-            # where every account is ranked alike, only how often an action was chosen can tell
-            directions=rows.directions[: 1 if plan.crossing == "none" or plan.design == "constant" else None],
+            directions=rows.directions[: 1 if ranks_alike else None],
         )
 
     return job
 
 
-def tree_job(rows: FitRows, settings: TreeSettings, held_out: NDArray[np.bool_]) -> Callable[[], ActionTrees]:
+def tree_job(rows: FitRows, settings: TreeSettings, held_out: Mask) -> Callable[[], ActionTrees]:
     """Prepare the boosting of one ensemble, stopped early on the rows held out."""
 
     def job() -> ActionTrees:
         return ActionTrees.fit(
             rows.X,
-            rows.encoder.categorical_positions,
-            rows.actions,
-            rows.action,
-            rows.target,
+            rows.task.encoder.categorical_positions,
+            rows.task.actions,
+            rows.task.action,
+            rows.task.target,
             settings=settings,
-            weight=rows.weight,
             held_out=held_out,
             n_jobs=1,
             random_state=rows.random_state,
@@ -122,7 +89,7 @@ def tree_job(rows: FitRows, settings: TreeSettings, held_out: NDArray[np.bool_])
 
 
 def facet_job(
-    rows: FitRows, n_classes: int, keep: NDArray[np.bool_], start: BilinearModel, random_state: int
+    rows: FitRows, n_classes: int, keep: Mask, start: BilinearModel, random_state: int
 ) -> Callable[[], FacetModel]:
     """Prepare the fit of latent classes on the kept rows, from a regression on the same rows."""
 
@@ -130,14 +97,13 @@ def facet_job(
         return FacetModel.fit(
             rows.designs["linear"],
             rows.U["linear"][keep],
-            rows.actions,
-            rows.action[keep],
-            rows.target[keep],
+            rows.task.actions,
+            rows.task.action[keep],
+            rows.task.target[keep],
             start=start,
             n_classes=n_classes,
             often=rows.directions[0] if rows.directions else None,
-            family=rows.family,
-            weight=None if rows.weight is None else rows.weight[keep],
+            family=rows.task.family,
             random_state=random_state,
         )
 
@@ -160,8 +126,9 @@ def held_out_scores(
         Of the logged actions of all rows, and of every action of the panel's rows.
     """
     names = list(by_fold[0])
-    logged = np.empty((len(rows.action), len(names)))
-    scores = [np.empty((len(panel), len(rows.actions)), dtype=np.float32) for _ in names]
+    action = rows.task.action
+    logged = np.empty((len(action), len(names)))
+    scores = [np.empty((len(panel), len(rows.task.actions)), dtype=np.float32) for _ in names]
     for fold, members in enumerate(by_fold):
         out = np.flatnonzero(folds == fold)
         seen = np.flatnonzero(folds[panel] == fold)
@@ -169,12 +136,12 @@ def held_out_scores(
         for position, name in enumerate(names):
             member = members[name]
             if isinstance(member, ActionTrees):
-                logged[out, position] = member.logged_scores(rows.X[out], rows.action[out], n_jobs=n_jobs)
+                logged[out, position] = member.logged_scores(rows.X[out], action[out], n_jobs=n_jobs)
                 for part in parts:
                     scores[position][part] = member.raw_scores(rows.X[panel[part]], n_jobs=n_jobs)
             else:
                 U = rows.U[design_of[name]]
-                logged[out, position] = member.logged_scores(U[out], rows.action[out])
+                logged[out, position] = member.logged_scores(U[out], action[out])
                 for part in parts:
                     scores[position][part] = member.scores(U[panel[part]])
     return logged, scores

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recommender.learning.bilinear import Family
 from recommender.learning.member_jobs import RegressionPlan
-from recommender.learning.stacking import Floats
+from recommender.learning.regression import Family
 from recommender.learning.trees import TreeSettings
 
 __all__ = ["knows_classes", "regression_plans", "tree_plans_of"]
 
-_EVENTS_FOR_CLASSES = 300
+Floats = NDArray[np.float64]
+
+_EVENTS_FOR_CLASSES = 300  # a membership is a handful of numbers a column: fewer events cannot tell them
 _FIRM_UP_TO = 30_000  # rows up to which regressions of several strengths are weighed
 
 

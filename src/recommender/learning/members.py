@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.learning.bilinear import BilinearModel
+from recommender.learning.ensemble import RewardEnsemble
+from recommender.learning.regression import BilinearModel
 from recommender.learning.trees import ActionTrees
-
-if TYPE_CHECKING:
-    from recommender.learning.ensemble import RewardEnsemble
 
 __all__ = ["OtherMember", "RegressionMember", "TreeMember", "members_of"]
 

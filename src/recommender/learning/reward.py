@@ -5,34 +5,37 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
 from recommender.learning.amount_scale import TAIL, AmountScale, usual_reward
 from recommender.learning.compiled import CompiledReward
-from recommender.learning.count_pairs import count_pairs
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.ensemble import RewardEnsemble
+from recommender.learning.ensemble import FitOptions, RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
-from recommender.learning.latent_profiles import LatentProfiles
+from recommender.learning.fit_rows import LearningTask
+from recommender.learning.hurdle import Hurdle
+from recommender.learning.regression import LatentProfiles, count_pairs
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import TreeSettings
-from recommender.learning.whole_log import WholeLog, WholeRows
+from recommender.learning.whole_log import WholeLog
 
 __all__ = ["RewardModel"]
 
-_FORMAT = 3
-_CHUNK = 8_192
+Floats = NDArray[np.float64]
+
+_FORMAT = 3  # of the files; a reader of another format refuses
+_CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
-_FEWEST_AMOUNTS = 50
+_FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression
 
 
 class RewardModel:
@@ -76,45 +79,34 @@ class RewardModel:
             Itself.
         """
         self.__dict__.pop("compiled", None)
-        self._tree_settings = tree_settings
         self.actions_ = training.actions
         self._encoder = ContextEncoder.fit(training.context, training.categorical)
         self.columns_ = self._encoder.names
         self._n_jobs = n_jobs
         self._parts: dict[str, RewardEnsemble] = {}
-        self._smear = 1.0
-        self._usual = np.zeros(len(self.actions_))
-        self._log_amount = False
-        X = self._encoder.transform(training.context)
-        self._pairs = count_pairs(self._encoder, X, training.history_columns, training.actions)
+        options = FitOptions(n_jobs, random_state, tree_settings)
         with threadpool_limits(limits=1, user_api="blas"):
-            self._profiles = LatentProfiles.fit(
-                self._encoder, X, training.groups, self._pairs, random_state=random_state, n_jobs=n_jobs
-            )
-            if training.reward_kind == "amount":
-                self._usual = usual_reward(training)
-            event = training.reward != self._usual[training.action]
+            task = self._task(training, options)
+            usual = usual_reward(training) if training.reward_kind == "amount" else np.zeros(len(self.actions_))
+            event = training.reward != usual[training.action]
             if training.reward_kind == "amount" and event.mean() > _DENSE:
-                self._usual[:] = 0.0  # no value is usual: every reward is an amount
+                usual[:] = 0.0  # no value is usual: every reward is an amount
                 event[:] = True
             else:
                 inverse = None if training.propensity is None else 1.0 / training.propensity
-                self._parts["event"] = self._ensemble(
-                    X,
-                    training,
-                    event.astype(np.float64),
-                    None,
-                    inverse,
-                    "binomial",
-                    n_jobs,
-                    random_state,
-                    None if whole is None else whole.events(self._encoder, self._usual),
+                longer = None if whole is None else whole.events(self._encoder, usual)
+                self._parts["event"] = RewardEnsemble().fit(
+                    replace(task, target=event.astype(np.float64), inverse_propensity=inverse),
+                    replace(options, whole=longer),
                 )
+            self._hurdle = Hurdle(usual)
             if training.reward_kind == "amount" and event.any():
-                self._fit_amount(X, training, np.flatnonzero(event), n_jobs, random_state, whole)
+                rows = np.flatnonzero(event)
+                amount = training.reward[rows] - usual[training.action[rows]]
+                self._hurdle = self._fit_amount(task.take(rows), amount, options, whole)
             first = next(iter(self._parts.values()))
             self._evidence = EvidenceTable.fit(
-                first.designs["linear"].transform(X),
+                first.designs["linear"].transform(task.X),
                 first.glms["linear"][1].weights,
                 training.action,
                 first.share,
@@ -122,75 +114,46 @@ class RewardModel:
             )
         return self
 
-    def _fit_amount(
-        self,
-        X: NDArray[np.float64],
-        training: TrainingSet,
-        rows: NDArray[np.int64],
-        n_jobs: int,
-        random_state: int,
-        whole: WholeLog | None,
-    ) -> None:
-        """What an event is worth."""
-        amount = training.reward[rows] - self._usual[training.action[rows]]
-        self._smear = float(amount.mean())
-        if len(rows) < _FEWEST_AMOUNTS and self._parts:
-            return
-        scale = AmountScale.of(amount)
-        target, self._log_amount = scale.target(amount), scale.log
-        every = not self._parts
-        longer = None if whole is None else whole.amounts(self._encoder, self._usual, scale.target, every=every)
-        model = self._ensemble(X[rows], training, target, rows, None, "gaussian", n_jobs, random_state, longer)
-        self._parts["amount"] = model
-        self._smear = scale.unit
-        if self._log_amount:
-            mean = model.scores(X[rows])[np.arange(len(rows)), training.action[rows]]
-            # Duan's smearing: the mean of the exponential residuals, the largest residuals cut
-            residual = target - mean
-            self._smear = float(np.exp(np.clip(residual, None, float(np.quantile(residual, 1 - TAIL)))).mean())
-
-    def _combine(self, event: NDArray[np.float64] | None, amount: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """Expected reward from the linear predictors of the parts."""
-        expected: NDArray[np.float64] = np.full(
-            (amount if event is None else event).shape,  # type: ignore[union-attr]
-            self._smear,
+    def _task(self, training: TrainingSet, options: FitOptions) -> LearningTask:
+        """Encoded decisions with their hidden traits; the target is still the reward."""
+        X = self._encoder.transform(training.context)
+        pairs = count_pairs(self._encoder, X, training.history_columns, training.actions)
+        self._profiles = LatentProfiles.fit(
+            self._encoder, X, training.groups, pairs, random_state=options.random_state, n_jobs=options.n_jobs
         )
-        if event is not None:
-            expected *= expit(event)
-        if amount is not None:
-            expected *= np.exp(amount) if self._log_amount else amount
-        return expected + self._usual
-
-    def _ensemble(
-        self,
-        X: NDArray[np.float64],
-        training: TrainingSet,
-        target: NDArray[np.float64],
-        rows: NDArray[np.int64] | None,
-        inverse: NDArray[np.float64] | None,
-        family: Any,
-        n_jobs: int,
-        random_state: int,
-        whole: WholeRows | None,
-    ) -> RewardEnsemble:
-        part = slice(None) if rows is None else rows
-        return RewardEnsemble().fit(
+        return LearningTask(
             self._encoder,
             X,
-            self._pairs,
+            pairs,
             self._profiles,
             training.actions,
-            training.action[part],
-            target,
-            training.groups[part],
-            family=family,
-            inverse_propensity=inverse,
-            n_jobs=n_jobs,
-            random_state=random_state,
-            order=None if training.order is None else training.order[part],
-            tree_settings=self._tree_settings if family == "binomial" else None,
-            whole=whole,
+            training.action,
+            training.reward,
+            training.groups,
+            family="binomial",
+            order=training.order,
         )
+
+    def _fit_amount(self, task: LearningTask, amount: Floats, options: FitOptions, whole: WholeLog | None) -> Hurdle:
+        """Learn what an event is worth from the rows that had one."""
+        usual = self._hurdle.usual
+        if len(amount) < _FEWEST_AMOUNTS and self._parts:
+            return replace(self._hurdle, unit=float(amount.mean()))
+        scale = AmountScale.of(amount)
+        target = scale.target(amount)
+        every = not self._parts
+        longer = None if whole is None else whole.amounts(self._encoder, usual, scale.target, every=every)
+        model = RewardEnsemble().fit(
+            replace(task, target=target, family="gaussian"), replace(options, tree_settings=None, whole=longer)
+        )
+        self._parts["amount"] = model
+        if not scale.log:
+            return Hurdle(usual, scale.unit)
+        mean = model.scores(task.X)[np.arange(len(amount)), task.action]
+        # Duan's smearing: the mean of the exponential residuals, the largest residuals cut
+        residual = target - mean
+        smear = float(np.exp(np.clip(residual, None, float(np.quantile(residual, 1 - TAIL)))).mean())
+        return Hurdle(usual, smear, log_amount=True)
 
     def expected_reward(self, context: pd.DataFrame) -> NDArray[np.float64]:
         """Expected reward of every action.
@@ -214,7 +177,7 @@ class RewardModel:
     @cached_property
     def compiled(self) -> CompiledReward:
         """The model as it is served: one fused pass for all members."""
-        return CompiledReward(self, self._n_jobs)
+        return CompiledReward(self._parts, self._hurdle, self._evidence, self._n_jobs)
 
     def expected_reward_interval(
         self, context: pd.DataFrame, actions_index: NDArray[np.int64], *, deviations: float = 1.96
@@ -250,7 +213,7 @@ class RewardModel:
         X = self._encoder.transform(context)
         with threadpool_limits(limits=1, user_api="blas"):
             drawn = {name: part.draw(X, rng, n_jobs=self._n_jobs) for name, part in self._parts.items()}
-        return self._combine(drawn.get("event"), drawn.get("amount"))
+        return self._hurdle.reward_of(drawn)
 
     def evidence(self, context: pd.DataFrame) -> NDArray[np.float64]:
         """How often the log tried each action on accounts like these.
@@ -280,34 +243,9 @@ class RewardModel:
         return self._parts
 
     @property
-    def usual_reward(self) -> NDArray[np.float64]:
-        """Reward of each action where nothing happens, shape (n_actions,)."""
-        return self._usual
-
-    def reward_of(self, margins: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Expected reward of every action from the margins of the parts, each of shape (n, n_actions)."""
-        return self._combine(margins.get("event"), margins.get("amount"))
-
-    def above_usual(self, margins: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Expected reward beyond the usual one, for margins of any one shape."""
-        answer: NDArray[np.float64] = np.full(np.shape(next(iter(margins.values()))), self._smear)
-        if "event" in margins:
-            answer = answer * expit(margins["event"])
-        if "amount" in margins:
-            answer = answer * (np.exp(margins["amount"]) if self._log_amount else margins["amount"])
-        return answer
-
-    def slopes(self, margins: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-        """Derivative of :meth:`above_usual` by the margin of each part."""
-        whole = self.above_usual(margins)
-        slopes = {}
-        if "event" in margins:
-            slopes["event"] = whole * expit(-margins["event"])
-        if "amount" in margins:
-            slopes["amount"] = (
-                whole if self._log_amount else self.above_usual({**margins, "amount": np.ones_like(whole)})
-            )
-        return slopes
+    def hurdle(self) -> Hurdle:
+        """How the margins of the parts become an expected reward."""
+        return self._hurdle
 
     def mean_linear_columns(self) -> NDArray[np.float64]:
         """Mean of the linear design columns of the first part over the training rows, shape (n_terms,).
@@ -329,6 +267,10 @@ class RewardModel:
         return {name: part.report.to_dict() for name, part in self._parts.items()}
 
     # -- keep ----------------------------------------------------------------------------------------------------
+    def identity_files(self) -> dict[str, bytes]:
+        """What tells this model from another."""
+        return self.to_files()
+
     def to_files(self) -> dict[str, bytes]:
         """Everything learnt, as files that execute no code when read: JSON, npz without pickle, LightGBM text."""
         described: dict[str, Any] = {
@@ -336,9 +278,9 @@ class RewardModel:
             "actions": self.actions_.to_dict(),
             "columns": self._encoder.to_dict(),
             "profiles": self._profiles.to_dict(),
-            "smear": self._smear,
-            "log_amount": self._log_amount,
-            "usual": self._usual.tolist(),
+            "smear": self._hurdle.unit,
+            "log_amount": self._hurdle.log_amount,
+            "usual": self._hurdle.usual.tolist(),
             "n_jobs": self._n_jobs,
             "parts": {},
         }
@@ -379,9 +321,8 @@ class RewardModel:
         model._encoder = ContextEncoder.from_dict(described["columns"])
         model.columns_ = model._encoder.names
         model._profiles = LatentProfiles.from_dict(described["profiles"])
-        model._smear = described["smear"]
-        model._log_amount = described["log_amount"]
-        model._usual = np.asarray(described["usual"], dtype=np.float64)
+        usual = np.asarray(described["usual"], dtype=np.float64)
+        model._hurdle = Hurdle(usual, described["smear"], described["log_amount"])
         model._n_jobs = described["n_jobs"]
         model._parts = {}
         for name, part in described["parts"].items():

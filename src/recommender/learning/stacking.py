@@ -45,7 +45,7 @@ def group_folds(groups: NDArray[np.int64], n_folds: int, random_state: int) -> N
     return np.asarray(fold[inverse], dtype=np.int64)
 
 
-def stack_weights(scores: Floats, target: Floats, family: Family, weight: Floats | None = None) -> tuple[Floats, float]:
+def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Floats, float]:
     """Non-negative weights and intercept that minimise the out-of-fold loss, pulled towards the plain mean.
 
     Parameters
@@ -59,24 +59,22 @@ def stack_weights(scores: Floats, target: Floats, family: Family, weight: Floats
     (ndarray of shape (n_members,), float)
     """
     n_members = scores.shape[1]
-    w = np.ones(len(target)) if weight is None else weight
     equal = np.full(n_members, 1.0 / n_members)
     noise = 1.0
     if family == "gaussian":
-        noise = max(float(np.average((target - scores.mean(axis=1)) ** 2, weights=w)), 1e-12)
-    pull = _PULL
+        noise = max(float(np.mean((target - scores.mean(axis=1)) ** 2)), 1e-12)
 
     def loss(point: Floats) -> tuple[float, Floats]:
         eta = scores @ point[:-1] + point[-1]
         away = point[:-1] - equal
         if family == "binomial":
-            value = float(w @ (np.logaddexp(0.0, eta) - target * eta))
-            residual = w * (expit(eta) - target)
+            value = float((np.logaddexp(0.0, eta) - target * eta).sum())
+            residual = expit(eta) - target
         else:
-            residual = w * (eta - target) / noise
+            residual = (eta - target) / noise
             value = 0.5 * float(residual @ (eta - target))
-        gradient = np.append(scores.T @ residual + pull * away, residual.sum())
-        return value + 0.5 * pull * float(away @ away), gradient
+        gradient = np.append(scores.T @ residual + _PULL * away, residual.sum())
+        return value + 0.5 * _PULL * float(away @ away), gradient
 
     found = minimize(
         loss,
@@ -184,7 +182,6 @@ def calibrate(
     advantage: Floats,
     target: Floats,
     family: Family,
-    weight: Floats | None = None,
     *,
     usual: Calibration | None = None,
     least_gain: float = 0.0,
@@ -196,22 +193,21 @@ def calibrate(
     usual : Calibration, optional
         Start from this one and leave it only for a gain of more than ``least_gain`` in log-likelihood.
     """
-    w = np.ones(len(target)) if weight is None else weight
     design = np.column_stack([np.ones(len(target)), level, advantage])
     start = np.array([0.0, 1.0, 1.0] if usual is None else [usual.intercept, usual.level, usual.advantage])
     noise = 1.0
     if family == "gaussian":
-        noise = max(float(np.average((target - level - advantage) ** 2, weights=w)), 1e-12)
+        noise = max(float(np.mean((target - level - advantage) ** 2)), 1e-12)
     ridge = np.array([1e-3, 4.0, 4.0])
 
     def loss(point: Floats) -> tuple[float, Floats]:
         eta = design @ point
         away = ridge * (point - start)
         if family == "binomial":
-            value = float(w @ (np.logaddexp(0.0, eta) - target * eta))
-            residual = w * (expit(eta) - target)
+            value = float((np.logaddexp(0.0, eta) - target * eta).sum())
+            residual = expit(eta) - target
         else:
-            residual = w * (eta - target) / noise
+            residual = (eta - target) / noise
             value = 0.5 * float(residual @ (eta - target))
         return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.member_jobs import FitRows
+from recommender.learning.fit_rows import FitRows
 from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees import ActionTrees, TreeSettings
 
@@ -73,12 +73,12 @@ class WholeRows:
             The fits on the sample, stopped early on held-out rows.
         """
         X = self.X
-        if sample.recent is not None and sample.order is not None and self.order is not None:
-            X = np.column_stack([X, self.order >= sample.order[sample.recent].min()])
+        if sample.moved is not None and sample.task.order is not None and self.order is not None:
+            X = np.column_stack([X, self.order >= sample.task.order[sample.moved.recent].min()])
         return self.boost(
             X,
-            sample.encoder.categorical_positions,
-            sample.actions,
+            sample.task.encoder.categorical_positions,
+            sample.task.actions,
             self.action,
             self.target,
             settings=settings,

@@ -193,6 +193,10 @@ class HistoryView:
         span_us: int,
     ) -> NDArray[np.int64]:
         """Contacts less than ``span_us`` of elapsed time away from each instant, before or after."""
+        if which.unit == "debt" and (account < 0).any():  # as in :meth:`count`
+            of_debtor = self.count_within(replace(which, unit="debtor"), debtor, account, instants, span_us)
+            of_debt = self.count_within(which, debtor, np.maximum(account, 0), instants, span_us)
+            return np.where((account < 0)[:, None], of_debtor, of_debt)
         # Instants are ranked so that owner and time share one integer key.
         ranks = self._ranks
         keys = self._keys_by_instant(which)

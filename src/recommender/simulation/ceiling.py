@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.simulation.personas import LEVEL_STEP
-from recommender.simulation.population import Decisions
+from recommender.simulation.population import Decisions, Population
+from recommender.simulation.rewards import RewardModel
 from recommender.simulation.signals import Floats
-
-if TYPE_CHECKING:
-    from recommender.simulation.log import SimulatedLog
+from recommender.simulation.world import World
 
 __all__ = ["BayesCeiling", "bayes_ceiling", "persona_posterior"]
 
@@ -29,6 +30,32 @@ Ints = NDArray[np.int64]
 History = bool | Literal["debtor"]
 
 _BLOCK = 60_000
+
+
+class KnownLog(Protocol):
+    """A log with its truth, as far as the ceiling needs it; ``SimulatedLog`` is one."""
+
+    @property
+    def contacts(self) -> pd.DataFrame: ...
+    @property
+    def actions(self) -> ActionSpace: ...
+    @property
+    def world(self) -> World: ...
+    @property
+    def population(self) -> Population: ...
+    @property
+    def decisions(self) -> Decisions: ...
+    @property
+    def action(self) -> Ints: ...
+    @property
+    def paid(self) -> NDArray[np.bool_]: ...
+    @property
+    def reward_model(self) -> RewardModel: ...
+    @property
+    def earlier(self) -> KnownLog | None: ...
+    def __len__(self) -> int: ...
+    def positions(self, rows: Any) -> Ints: ...
+    def expected_of(self, decisions: Decisions) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -50,12 +77,12 @@ class BayesCeiling:
     expected_reward: NDArray[np.float32] | None
 
 
-def bayes_ceiling(log: SimulatedLog, *, history: History = True, rows: Any = None, matrix: bool = True) -> BayesCeiling:
+def bayes_ceiling(log: KnownLog, *, history: History = True, rows: Any = None, matrix: bool = True) -> BayesCeiling:
     """Value of the optimal policy that sees only the observable.
 
     Parameters
     ----------
-    log : SimulatedLog
+    log : KnownLog
     history : bool or "debtor", default=True
         Whether the account's own strictly earlier contacts and outcomes (in this log, and in the log it continues) are
         used besides the context row; ``"debtor"`` also uses those of the debtor's other accounts.
@@ -85,12 +112,12 @@ def bayes_ceiling(log: SimulatedLog, *, history: History = True, rows: Any = Non
     return BayesCeiling(value=total / len(positions), action=action, expected_reward=expected)
 
 
-def persona_posterior(log: SimulatedLog, *, history: History = True) -> Floats:
+def persona_posterior(log: KnownLog, *, history: History = True) -> Floats:
     """Exact posterior over personas of every row, shape (n, n_personas).
 
     Parameters
     ----------
-    log : SimulatedLog
+    log : KnownLog
         Of the additive world.
     history : bool or "debtor", default=True
         Whether earlier outcomes of the same account, or of the same debtor, count.
@@ -102,7 +129,7 @@ def persona_posterior(log: SimulatedLog, *, history: History = True) -> Floats:
 
 
 def _posterior_means(
-    log: SimulatedLog, history: History, wanted: NDArray[np.bool_]
+    log: KnownLog, history: History, wanted: NDArray[np.bool_]
 ) -> Iterator[tuple[Ints, Decisions, Floats]]:
     """Rows, their decisions and their posterior mean rewards, block by block."""
     if log.world.joint is not None:  # nothing is hidden there
@@ -116,7 +143,7 @@ def _posterior_means(
         yield rows, part, log.reward_model.expected(log.reward_model.paying(response, part.self_cure), part)
 
 
-def _posteriors(log: SimulatedLog, history: History, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ints, Floats]]:
+def _posteriors(log: KnownLog, history: History, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ints, Floats]]:
     """Wanted rows and their posteriors; a block holds whole accounts (debtors), rows in time order within each."""
     by_debtor = log.world.personas.log_prior(log.population.traits)
     owner = _owner(log, history)
@@ -144,7 +171,7 @@ def _posteriors(log: SimulatedLog, history: History, wanted: NDArray[np.bool_]) 
         yield rows[kept], log_posterior
 
 
-def _log_evidence(log: SimulatedLog, rows: Ints) -> Floats:
+def _log_evidence(log: KnownLog, rows: Ints) -> Floats:
     """Log-likelihood of the outcomes of ``rows`` under every persona, shape (n_rows, n_personas)."""
     part, action = log.decisions.take(rows), log.action[rows]
     contact = np.minimum(action, log.world.personas.effect.shape[2] - 1)
@@ -153,12 +180,12 @@ def _log_evidence(log: SimulatedLog, rows: Ints) -> Floats:
     return np.asarray(np.log(np.where(log.paid[rows, None], paying, 1.0 - paying)))
 
 
-def _owner(log: SimulatedLog, history: History) -> Ints:
+def _owner(log: KnownLog, history: History) -> Ints:
     """Whose outcomes a row may use: its account's, or its debtor's."""
     return log.population.debtor[log.decisions.account] if history == "debtor" else log.decisions.account
 
 
-def _evidence_before(log: SimulatedLog, rows: Ints, owner: Ints) -> Floats:
+def _evidence_before(log: KnownLog, rows: Ints, owner: Ints) -> Floats:
     """Log-evidence of strictly earlier rows of the same owner; rows of one instant do not see each other.
 
     ``rows`` holds whole owners, one after the other, each in time order.
@@ -174,7 +201,7 @@ def _evidence_before(log: SimulatedLog, rows: Ints, owner: Ints) -> Floats:
     return np.asarray(before[anchor_instant] - before[anchor_owner])
 
 
-def _evidence_by_owner(log: SimulatedLog, history: History) -> Floats:
+def _evidence_by_owner(log: KnownLog, history: History) -> Floats:
     """Log-evidence of all rows of each account (debtor) of the population, earlier logs included."""
     owner = _owner(log, history)
     total = np.zeros((len(log.population.debtor), log.world.personas.n_personas))
@@ -184,7 +211,7 @@ def _evidence_by_owner(log: SimulatedLog, history: History) -> Floats:
     return total if log.earlier is None else total + _evidence_by_owner(log.earlier, history)
 
 
-def _mean_response(log: SimulatedLog, decisions: Decisions, posterior: Floats) -> Floats:
+def _mean_response(log: KnownLog, decisions: Decisions, posterior: Floats) -> Floats:
     """Posterior mean response of all contact actions.
 
     Rows that share cell and level share one table of (persona, action), so their means are one matrix product.

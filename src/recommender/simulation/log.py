@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.history import LoggedFeedback
 from recommender.simulation.ceiling import BayesCeiling, History, bayes_ceiling
 from recommender.simulation.loggers import Logger, logging_table
 from recommender.simulation.personas import CHANNELS, HOURS, TONES, contact_actions
@@ -26,9 +27,6 @@ from recommender.simulation.population import (
 from recommender.simulation.rewards import RewardModel
 from recommender.simulation.signals import Floats
 from recommender.simulation.world import World
-
-if TYPE_CHECKING:
-    from recommender.history import LoggedFeedback
 
 __all__ = ["LogSettings", "SimulatedLog", "write_log"]
 
@@ -90,8 +88,6 @@ class SimulatedLog:
 
     def feedback(self) -> LoggedFeedback:
         """Return the log as learners and estimators take it."""
-        from recommender.history import LoggedFeedback
-
         return LoggedFeedback.from_frame(
             self.contacts,
             actions=self.actions,

@@ -1,0 +1,309 @@
+"""What the pages read: the served strategy, the decision log, the accounts, and the stored reports."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+import structlog
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
+
+from api.service.serving import Served, Serving
+from recommender.errors import RecommenderError
+from recommender.evaluation import assign
+from recommender.settings import Settings
+from recommender.store.decision_log import DecisionLog, LoggedDecision, decisions, outcomes, provenances
+from recommender.store.files import read_frame
+from recommender.store.registry import CHALLENGER, Promotion, Registry
+
+__all__ = ["Portfolio"]
+
+_log = structlog.get_logger(__name__)
+
+_FRESH_SECONDS = 30.0
+_LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
+
+
+class Portfolio:
+    """What the managers' pages read; files are read again when they change, the log when it grows.
+
+    Every part may be absent: then it is None or empty, and the page says so.
+
+    Parameters
+    ----------
+    settings : Settings
+    serving : Serving
+
+    Notes
+    -----
+    ``settings.portfolio_path`` is a folder with any of: ``accounts.parquet`` (as the verb ``score`` takes them),
+    ``contacts.parquet`` (past contacts, as ``score --contacts``), ``evaluation.json``, ``drivers.json``,
+    ``rule_costs.json``, ``costs.json``.
+    """
+
+    def __init__(self, settings: Settings, serving: Serving) -> None:
+        self.settings = settings
+        self._serving = serving
+        self._files: dict[str, tuple[float, Any]] = {}
+        self._kept: dict[str, tuple[float, Any, Any]] = {}
+        self._lock = threading.RLock()
+        self._decision_log: DecisionLog | None = None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._decision_log is not None:
+            self._decision_log.close()
+
+    # -- what is served --------------------------------------------------------------------------------------------
+    @property
+    def served(self) -> Served:
+        """The strategy in use; ``served.strategy`` answers, ``served.is_model`` says whether anything was learnt."""
+        return self._serving.current()
+
+    @property
+    def policy_version(self) -> str:
+        """Version of the strategy in use."""
+        return self.served.strategy.version_
+
+    def model_told(self, text: Callable[[str], str]) -> str:
+        """Where the strategy in use comes from, in words."""
+        return self.served.source if self.served.is_model else text("seed rules (nothing learnt yet)")
+
+    # -- files -----------------------------------------------------------------------------------------------------
+    def accounts(self) -> pd.DataFrame | None:
+        """Accounts of the portfolio, as scoring takes them."""
+        return self._frame("accounts.parquet")
+
+    def contacts(self) -> pd.DataFrame | None:
+        """Past contacts of the accounts; what guardrails and the model take as history."""
+        return self._frame("contacts.parquet")
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
+        return self._file(f"{name}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+
+    def _frame(self, name: str) -> pd.DataFrame | None:
+        frame: pd.DataFrame | None = self._file(name, read_frame)
+        return frame
+
+    def _file(self, name: str, read: Callable[[Path], Any]) -> Any:
+        """Content of a file of the portfolio folder, read again when it is replaced."""
+        folder = self.settings.portfolio_path
+        place = None if folder is None else folder / name
+        if place is None or not place.is_file():
+            return None
+        stamp = place.stat().st_mtime
+        with self._lock:
+            held = self._files.get(name)
+            if held is None or held[0] != stamp:
+                held = (stamp, _read_or_unavailable(place, read))
+                self._files[name] = held
+            return held[1]
+
+    # -- the decision log ------------------------------------------------------------------------------------------
+    @property
+    def log(self) -> DecisionLog | None:
+        """The decision log, opened at first use."""
+        url = self.settings.decision_log_url
+        if url is None:
+            return None
+        with self._lock:
+            if self._decision_log is None:
+                self._decision_log = DecisionLog(url)
+            return self._decision_log
+
+    def decision(self, decision_id: str) -> LoggedDecision | None:
+        """A logged decision with its outcomes."""
+        return None if self.log is None else self.log.get(decision_id)
+
+    def decision_ids_of(self, account_id: str) -> list[str]:
+        """Decisions about an account, newest first."""
+        if self.log is None:
+            return []
+        query = (
+            sa.select(decisions.c.decision_id)
+            .where(decisions.c.account_id == account_id)
+            .order_by(decisions.c.decided_at.desc(), decisions.c.decision_id)
+        )
+        with self.log.engine.connect() as connection:
+            return [row.decision_id for row in connection.execute(query)]
+
+    def window(self) -> tuple[datetime, datetime] | None:
+        """First and last decision of the log."""
+        frame = self.decisions()
+        if frame is None or frame.empty:
+            return None
+        return frame["decided_at"].min().to_pydatetime(), frame["decided_at"].max().to_pydatetime()
+
+    def decisions(self) -> pd.DataFrame | None:
+        """Every logged decision, without what only one account's page needs.
+
+        Returns
+        -------
+        DataFrame or None
+            ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` (UTC), ``contact_at``, the action's factors
+            (null: left alone), ``propensity``, ``explored`` (1 where another ranked action was expected to bring more,
+            null where nothing was ranked), ``fallback``, ``deterministic``, ``needs_human``, ``policy_version``,
+            and from the context ``stage``, ``days_past_due``, ``product``, ``country``, ``balance_minor``,
+            ``currency`` where logged. None without a log.
+        """
+        return self._of_the_log("decisions", self._read_decisions)
+
+    def outcomes(self) -> pd.DataFrame | None:
+        """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
+        return self._of_the_log("outcomes", lambda log: log.outcome_frame())
+
+    def kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
+        """Result of ``make``, computed again when ``key`` differs from the last time."""
+        with self._lock:
+            held = self._kept.get(name)
+            if held is None or held[1] != key:
+                held = (time.monotonic(), key, make())
+                self._kept[name] = held
+            return held[2]
+
+    def _of_the_log(self, name: str, read: Callable[[DecisionLog], pd.DataFrame]) -> pd.DataFrame | None:
+        log = self.log
+        if log is None:
+            return None
+        with self._lock:
+            held = self._kept.get(name)
+            if held is not None and time.monotonic() - held[0] < _FRESH_SECONDS:
+                frame: pd.DataFrame = held[2]
+                return frame
+            size = log.count()
+            if held is None or held[1] != size:
+                held = (0.0, size, self._with_accounts(read(log)))
+            self._kept[name] = (time.monotonic(), size, held[2])
+            return self._kept[name][2]
+
+    def _with_accounts(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Fill from the accounts what the log does not hold about them."""
+        accounts = self.accounts()
+        if accounts is None or "account_id" not in frame or "account_id" not in accounts:
+            return frame
+        known = accounts.drop_duplicates("account_id").set_index("account_id")
+        for name in ("product", "country", "currency"):
+            if name in known and name in frame:
+                told = frame["account_id"].map(known[name])
+                frame[name] = frame[name].where(frame[name].notna(), told)
+        return frame
+
+    @staticmethod
+    def _read_decisions(log: DecisionLog) -> pd.DataFrame:
+        shown = (
+            "decision_id", "account_id", "debtor_id", "decided_at", "contact_at", "action_factors", "propensity",
+            "fallback", "deterministic", "ranking", "context",
+        )  # fmt: skip
+        query = sa.select(*(decisions.c[name] for name in shown), provenances.c.policy_version).join(
+            provenances, provenances.c.provenance_digest == decisions.c.provenance_digest
+        )
+        with log.engine.connect() as connection:
+            rows = connection.execute(query.order_by(decisions.c.decided_at, decisions.c.decision_id)).mappings().all()
+        frame = pd.DataFrame(
+            {
+                name: [row[name] for row in rows]
+                for name in (*shown, "policy_version")
+                if name not in ("action_factors", "ranking", "context")
+            }
+        )
+        for name in ("decided_at", "contact_at"):
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+        factors = dict.fromkeys(name for row in rows for name in row["action_factors"])
+        for name in factors:
+            frame[name] = [row["action_factors"].get(name) for row in rows]
+        frame["explored"] = [_explored(row["ranking"]) for row in rows]
+        frame["needs_human"] = [bool(row["ranking"] and row["ranking"][0].get("needs_human")) for row in rows]
+        for name in _LOOKED_AT:
+            frame[name] = [row["context"].get(name) for row in rows]
+        for name in ("days_past_due", "balance_minor"):
+            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
+        return frame
+
+    def outcomes_of(self, decision_ids: list[str]) -> pd.DataFrame:
+        """Outcomes of some decisions."""
+        frame = self.outcomes()
+        if frame is None:
+            return pd.DataFrame(columns=[column.name for column in outcomes.columns])
+        return frame.loc[frame["decision_id"].isin(decision_ids)]
+
+    def is_control(self, debtor_ids: Any) -> NDArray[np.bool_]:
+        """Which debtors are of the randomised control group: the old way contacts them, nobody else is to.
+
+        Parameters
+        ----------
+        debtor_ids : sequence of str, of shape (n,)
+
+        Returns
+        -------
+        ndarray of bool of shape (n,)
+            All False where no control group is configured, and for missing ids.
+        """
+        ids = pd.Series(debtor_ids, dtype=object)
+        experiment, share = self.settings.holdout_experiment, self.settings.holdout_share
+        if experiment is None or ids.empty:
+            return np.zeros(len(ids), dtype=bool)
+        debtors = ids.dropna().unique()
+        arms = assign(debtors, experiment, {"policy": 1.0 - share, "holdout": share})
+        return np.asarray(ids.map(dict(zip(debtors, arms == "holdout", strict=True))).eq(True), dtype=bool)
+
+    # -- the registry ----------------------------------------------------------------------------------------------
+    def promotions(self) -> list[Promotion] | None:
+        """Requests to change who serves, oldest first; None without a registry or when it does not answer."""
+        uri = self.settings.registry_uri
+        if uri is None:
+            return None
+
+        def ask() -> list[Promotion] | None:
+            try:
+                return Registry(uri, self.settings.registry_cache, self.settings.registry_model).history()
+            except RecommenderError as error:
+                _log.error("registry did not answer", error=type(error).__name__)
+                return None
+
+        found: list[Promotion] | None = self.kept("promotions", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return found
+
+    def challenger(self) -> int | None:
+        """Version that is registered to serve next; None without one or without a registry."""
+        uri = self.settings.registry_uri
+        if uri is None:
+            return None
+
+        def ask() -> int | None:
+            try:
+                return Registry(uri, self.settings.registry_cache, self.settings.registry_model).current(CHALLENGER)
+            except RecommenderError as error:
+                _log.error("registry did not answer", error=type(error).__name__)
+                return None
+
+        found: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return found
+
+
+def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:
+    """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
+    try:
+        return read(place)
+    except (RecommenderError, OSError, ValueError) as error:
+        _log.error("portfolio file cannot be read", file=place.name, error=type(error).__name__, detail=str(error))
+        raise HTTPException(503, f"{place.name} of the portfolio cannot be read.") from error
+
+
+def _explored(ranking: list[dict[str, Any]] | None) -> float:
+    """Whether another ranked action was expected to bring more than the dispatched one, which is the first."""
+    listed = ranking or []
+    values = [float(one["expected_reward"]) for one in listed if one.get("expected_reward") is not None]
+    if len(values) < 2 or len(values) < len(listed):
+        return math.nan
+    return float(values[0] < max(values[1:]))

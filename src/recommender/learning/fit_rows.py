@@ -1,0 +1,159 @@
+"""What one part of a reward model (event or amount) is learnt from, and the columns made of it for every member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.learning.encoding import ContextEncoder
+from recommender.learning.regression import (
+    CountPair,
+    DriftSteps,
+    Family,
+    LatentProfiles,
+    LinearDesign,
+    logger_directions,
+    recent_steps,
+)
+
+__all__ = ["FitRows", "LearningTask", "TimePlace", "prepare_rows"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LearningTask:
+    """Logged decisions and the target of one part.
+
+    Attributes
+    ----------
+    encoder : ContextEncoder
+    X : ndarray of shape (n, n_columns)
+        Encoded context.
+    pairs : sequence of CountPair
+    profiles : LatentProfiles
+    actions : ActionSpace
+    action : ndarray of int64 of shape (n,)
+    target : ndarray of shape (n,)
+        0 or 1 for the binomial family.
+    groups : ndarray of int64 of shape (n,)
+        Rows of one group never sit on both sides of a fold.
+    family : {"binomial", "gaussian"}
+    order : ndarray of shape (n,), optional
+        Time order.
+    inverse_propensity : ndarray of shape (n,), optional
+    """
+
+    encoder: ContextEncoder
+    X: Floats
+    pairs: Sequence[CountPair]
+    profiles: LatentProfiles
+    actions: ActionSpace
+    action: NDArray[np.int64]
+    target: Floats
+    groups: NDArray[np.int64]
+    family: Family
+    order: Floats | None = None
+    inverse_propensity: Floats | None = None
+
+    def __len__(self) -> int:
+        """Count the decisions."""
+        return len(self.action)
+
+    def take(self, rows: NDArray[np.int64]) -> LearningTask:
+        """Return the given rows as a task of their own."""
+        return replace(
+            self,
+            X=self.X[rows],
+            action=self.action[rows],
+            target=self.target[rows],
+            groups=self.groups[rows],
+            order=None if self.order is None else self.order[rows],
+            inverse_propensity=None if self.inverse_propensity is None else self.inverse_propensity[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TimePlace:
+    """Where rows stand in time, where the world was found to have moved.
+
+    Attributes
+    ----------
+    steps : DriftSteps
+    passed : ndarray of bool of shape (n, n_steps)
+        Steps taken by each row.
+    recent : ndarray of bool of shape (n,)
+        Rows that show the world as it is now.
+    """
+
+    steps: DriftSteps
+    passed: NDArray[np.bool_]
+    recent: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class FitRows:
+    """What every member is fitted on.
+
+    Attributes
+    ----------
+    task : LearningTask
+    X : ndarray of shape (n, n_columns) or (n, n_columns + 1)
+        Columns of the trees: encoded context, and whether a row is recent where the world moved.
+    designs : mapping of str to LinearDesign
+    U : mapping of str to ndarray of shape (n, n_terms)
+        Columns of each design.
+    directions : tuple of ndarray
+        What the logging policy preferred, see :func:`logger_directions`.
+    random_state : int
+    moved : TimePlace or None
+        None where the world stands still.
+    """
+
+    task: LearningTask
+    X: Floats
+    designs: Mapping[str, LinearDesign]
+    U: Mapping[str, Floats]
+    directions: tuple[Floats, ...]
+    random_state: int
+    moved: TimePlace | None = None
+
+    @property
+    def judges(self) -> NDArray[np.int64]:
+        """Rows that may judge members: members speak of now, so only rows of now."""
+        return np.arange(len(self.task)) if self.moved is None else np.flatnonzero(self.moved.recent)
+
+
+def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[str, tuple[float, float]]]:
+    """Columns for every member.
+
+    Returns
+    -------
+    (FitRows, mapping of candidate to gain in log-loss and its standard error)
+        The second tells what steps in time would have gained on the newest rows.
+    """
+    linear = LinearDesign.fit(task.encoder, task.X, task.pairs, task.actions, task.profiles)
+    U = linear.transform(task.X)
+    curved = linear.curved(U)
+    designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
+    columns = {"linear": U, "curved": curved.transform(task.X), "constant": U[:, :1]}
+    if task.profiles.profiles:
+        designs["profiles"], columns["profiles"] = linear.by_profile(), U
+    moved, gains = _moved(task, linear, U, random_state)
+    X = task.X if moved is None else np.column_stack([task.X, moved.recent])
+    directions = logger_directions(U, task.actions, task.action, random_state=random_state)
+    return FitRows(task, X, designs, columns, directions, random_state, moved), gains
+
+
+def _moved(
+    task: LearningTask, linear: LinearDesign, U: Floats, random_state: int
+) -> tuple[TimePlace | None, dict[str, tuple[float, float]]]:
+    if task.order is None or task.family != "binomial":
+        return None, {}
+    place = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
+    steps, gains = recent_steps(linear, U, task.actions, task.action, task.target, place, random_state=random_state)
+    return None if steps is None else TimePlace(steps, steps.passed(place), steps.recent(place)), gains

@@ -1,0 +1,125 @@
+"""Every member of a stack, fitted by folds and (the regressions) on all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.learning.fit_rows import FitRows
+from recommender.learning.jobs import run_jobs
+from recommender.learning.member_jobs import (
+    RegressionPlan,
+    facet_job,
+    held_out_scores,
+    regression_job,
+    tree_job,
+)
+from recommender.learning.member_plans import knows_classes, regression_plans, tree_plans_of
+from recommender.learning.regression import BilinearModel, FacetMean
+from recommender.learning.stacking import group_folds, stack_weights
+from recommender.learning.trees import ActionTrees, TreeSettings
+
+__all__ = ["MemberFits", "fit_members"]
+
+_SHARE_PRECISIONS_FROM = 100_000  # rows: at 20k sharing made the stack promise 18 % too much (docs/decision-quality.md)
+_FEWEST_ROWS = 20  # below, nothing can be held out
+_FEW_FOLDS_FROM = 3_000  # rows from which three folds leave members enough; five below
+_CLASSES = 4  # a facet, docs/decision-quality.md
+_WORTH_ITS_TIME = 0.04  # share of the stack's weight from which the other folds are worth fitting
+
+
+@dataclass(eq=False)
+class MemberFits:
+    """Members by name.
+
+    Attributes
+    ----------
+    regressions : dict of str to (design, BilinearModel)
+        On every row.
+    by_fold : list of dict of str to member
+        One a fold, fitted without it.
+    folds : ndarray of int64 of shape (n,)
+    tree_plans : dict of str to TreeSettings
+    facets : dict of str to FacetMean
+    """
+
+    regressions: dict[str, tuple[str, BilinearModel]]
+    by_fold: list[dict[str, Any]]
+    folds: NDArray[np.int64]
+    tree_plans: dict[str, TreeSettings]
+    facets: dict[str, FacetMean]
+
+    @property
+    def design_of(self) -> dict[str, str]:
+        """Which columns each member but the trees takes."""
+        return {name: design for name, (design, _) in self.regressions.items()} | {"classes": "linear"}
+
+    @property
+    def trees(self) -> dict[str, ActionTrees]:
+        """The mean of each boosted member's folds."""
+        return {name: ActionTrees.mean_of([members[name] for members in self.by_fold]) for name in self.tree_plans}
+
+
+def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) -> MemberFits:
+    """Fit the members that the log's length and its number of events call for."""
+    task, n = rows.task, len(rows.task)
+    plans = regression_plans(n, with_profiles=bool(task.profiles.profiles))
+    full = run_jobs([regression_job(rows, plan, None, None) for plan in plans], n_jobs)
+    regressions = {plan.name: (plan.design, model) for plan, model in zip(plans, full, strict=True)}
+    if n < _FEWEST_ROWS:  # the constant alone, in sample
+        return MemberFits(regressions, [{"constant": regressions["constant"][1]}], np.zeros(n, np.int64), {}, {})
+    tree_plans = tree_plans_of(task.target, task.family)
+    if tree_settings is not None:
+        tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
+    folds = group_folds(task.groups, 3 if n > _FEW_FOLDS_FROM else 5, rows.random_state)
+    # precisions learnt on every row would leak into small folds; in large ones they are all but the same
+    known = full if n > _SHARE_PRECISIONS_FROM else []
+    by_fold = _fit_folds(rows, plans, tree_plans, folds, known, n_jobs)
+    fits = MemberFits(regressions, by_fold, folds, tree_plans, {})
+    if rows.moved is None and knows_classes(task.target, task.family):  # classes know of no time
+        _add_classes(rows, fits, n_jobs)
+    return fits
+
+
+def _fit_folds(
+    rows: FitRows,
+    plans: list[RegressionPlan],
+    tree_plans: dict[str, TreeSettings],
+    folds: NDArray[np.int64],
+    known: list[BilinearModel],
+    n_jobs: int,
+) -> list[dict[str, Any]]:
+    """Members of each fold, fitted on the others; ``known`` regressions lend their precisions."""
+    n_folds = int(folds.max()) + 1
+    precisions = [model.precision for model in known] or [None] * len(plans)
+    jobs: list[Any] = []
+    for fold in range(n_folds):
+        jobs += [tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
+        jobs += [
+            regression_job(rows, plan, folds != fold, precision)
+            for plan, precision in zip(plans, precisions, strict=True)
+        ]
+    fitted = iter(run_jobs(jobs, n_jobs))
+    names = [*tree_plans, *(plan.name for plan in plans)]
+    return [{name: next(fitted) for name in names} for _ in range(n_folds)]
+
+
+def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
+    """Latent classes learnt from rewards are dear: the first fold tells whether the others are worth fitting."""
+    folds = fits.folds
+    work = [
+        facet_job(rows, _CLASSES, folds != fold, members["linear"], rows.random_state + fold)
+        for fold, members in enumerate(fits.by_fold)
+    ]
+    first = fits.by_fold[0] | {"classes": work[0]()}
+    out = np.flatnonzero(folds == 0)
+    logged, _ = held_out_scores(rows, [first], np.where(folds == 0, 0, 1), out[:1], fits.design_of, n_jobs)
+    weights, _ = stack_weights(logged[out], rows.task.target[out], rows.task.family)
+    if weights[-1] < _WORTH_ITS_TIME * weights.sum():
+        return
+    for members, found in zip(fits.by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
+        members["classes"] = found
+    fits.facets["classes"] = FacetMean([members["classes"] for members in fits.by_fold])

@@ -1,0 +1,26 @@
+"""Regressions of the reward on context x action: their columns, hidden traits, drift, and what the logger knew."""
+
+from recommender.learning.regression.bilinear import BilinearModel, Crossing, Family
+from recommender.learning.regression.count_pairs import CountPair, count_pairs
+from recommender.learning.regression.drift import DriftSteps, fit_stepped, recent_steps
+from recommender.learning.regression.facets import FacetMean, FacetModel
+from recommender.learning.regression.latent_profiles import LatentProfiles
+from recommender.learning.regression.linear_design import LinearDesign, LinearTerm
+from recommender.learning.regression.logger_directions import logger_directions
+
+__all__ = [
+    "BilinearModel",
+    "CountPair",
+    "Crossing",
+    "DriftSteps",
+    "FacetMean",
+    "FacetModel",
+    "Family",
+    "LatentProfiles",
+    "LinearDesign",
+    "LinearTerm",
+    "count_pairs",
+    "fit_stepped",
+    "logger_directions",
+    "recent_steps",
+]

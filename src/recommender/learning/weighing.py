@@ -1,0 +1,141 @@
+"""How much each member counts, and the correction of their sum: all of it learnt from rows that members never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from recommender.learning.fit_rows import FitRows
+from recommender.learning.member_fits import MemberFits
+from recommender.learning.member_jobs import held_out_scores
+from recommender.learning.stacking import (
+    Calibration,
+    calibrate,
+    choose_by_value,
+    member_losses,
+    mix_scores,
+    stack_weights,
+)
+
+__all__ = ["EnsembleReport", "StackChoice", "weigh_members"]
+
+Floats = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+_PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
+_BEST_SHARE = 24  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
+_NEWEST = 0.8  # the newest fifth is asked whether it moved away
+_CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
+
+
+@dataclass
+class EnsembleReport:
+    """What was chosen, for logs and cards."""
+
+    members: list[str] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    chosen: str = "stack"
+    gains: dict[str, tuple[float, float]] = field(default_factory=dict)
+    drift: dict[str, tuple[float, float]] = field(default_factory=dict)
+    recent_share: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True, eq=False)
+class StackChoice:
+    """Weights of the members by name, and what corrects their sum."""
+
+    weights: dict[str, float]
+    intercept: float
+    calibration: Calibration
+    report: EnsembleReport
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """Rows on which every action was scored by members that never saw them."""
+
+    rows: NDArray[np.int64]
+    action: NDArray[np.int64]
+    target: Floats
+    scores: list[Single]
+
+
+def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -> StackChoice:
+    """Weigh by log-loss, let value overrule it where it is clearly better, then calibrate.
+
+    Parameters
+    ----------
+    share : ndarray of shape (n_actions,)
+        How often each action was logged.
+    """
+    task, judges = rows.task, rows.judges
+    names = list(fits.by_fold[0])
+    most = max(1, _PANEL_CELLS // len(task.actions))
+    at = np.sort(np.random.default_rng(rows.random_state).permutation(judges)[:most])
+    logged, scores = held_out_scores(rows, fits.by_fold, fits.folds, at, fits.design_of, n_jobs)
+    panel = _Panel(at, task.action[at], task.target[at], scores)
+    beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
+    report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
+    eta = mix_scores(scores, beta) + np.float32(intercept)
+    if task.inverse_propensity is not None and task.family == "binomial":
+        chosen = _by_value(panel, beta, expit(eta), task.inverse_propensity[at], report)
+        if chosen is not None:
+            beta, intercept = chosen, 0.0
+            eta = mix_scores(scores, beta)
+    report.weights = [float(b) for b in beta]
+    calibration = _calibrate(rows, panel, eta, share)
+    weights = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
+    weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
+    return StackChoice(weights, intercept, calibration, report)
+
+
+def _by_value(
+    panel: _Panel, beta: Floats, expected: Single, inverse_propensity: Floats, report: EnsembleReport
+) -> Floats | None:
+    """Weights whose best actions would have earned clearly more than the stack's, if any; told in the report."""
+    names, n_actions = report.members, expected.shape[1]
+    alone = np.eye(len(names))
+    candidates = np.vstack([beta[None], alone, 0.5 * (alone + beta / max(beta.sum(), 1e-9))])
+    labels = ["stack", *names, *(f"half {name}" for name in names)]
+    best, gains, errors = choose_by_value(
+        panel.scores,
+        candidates,
+        panel.action,
+        panel.target,
+        inverse_propensity,
+        expected,
+        n_best=max(1, -(-n_actions // _BEST_SHARE)),
+    )
+    report.chosen = labels[best]
+    report.gains = {label: (float(g), float(e)) for label, g, e in zip(labels, gains, errors, strict=True)}
+    return candidates[best] if best > 0 else None
+
+
+def _calibrate(rows: FitRows, panel: _Panel, eta: Single, share: Floats) -> Calibration:
+    """Slopes of level and advantage, those of the newest rows where they clearly moved."""
+    task = rows.task
+    single = eta @ share.astype(np.float32)
+    level = single.astype(np.float64)
+    advantage = (eta[np.arange(len(panel.rows)), panel.action] - single).astype(np.float64)
+    usual = calibrate(level, advantage, panel.target, task.family)
+    if task.order is None or task.family != "binomial":
+        return usual
+    order = task.order[panel.rows]
+    newest = order > np.quantile(order, _NEWEST)
+    return calibrate(
+        level[newest],
+        advantage[newest],
+        panel.target[newest],
+        task.family,
+        usual=usual,
+        least_gain=_CLEAR_MOVE,
+    )
