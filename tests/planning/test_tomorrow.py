@@ -50,7 +50,7 @@ def planned(inputs, capacity, folder, due=None):
     return made
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     agents=st.dictionaries(st.sampled_from([9, 12, 16]), st.floats(0, 1.5), max_size=3),
     quota=st.integers(0, 25),
