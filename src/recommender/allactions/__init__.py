@@ -24,6 +24,9 @@ from .errors import (
     InexactScorer,
     KernelError,
 )
+from .machine_code import (
+    compiled,
+)
 from .memberships import (
     ProfileTable,
     codes_of,
@@ -52,6 +55,7 @@ __all__ = [
     "class_scores",
     "codes_of",
     "combine_tables",
+    "compiled",
     "design_columns",
     "fuse_designs",
     "memberships",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from recommender.allactions import compiled
 
 __all__ = ["N_TOTALS", "replay"]
 
 N_TOTALS = 6  # contacts, responses, days since contact, days since response, two recency-weighted counts
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def replay(
     account: NDArray[np.int64],
     moment: NDArray[np.float64],
