@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
 from api import pages
 from api.service import problems, request_log
 from api.service.envelope import Envelope
+from api.service.gateway import Gateway
 from api.service.metrics import Metrics
 from api.service.rate_limit import RateLimit
 from api.service.recording import Recorder
@@ -22,13 +24,19 @@ from recommender.settings import Settings
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = _now) -> FastAPI:
     """Build the application; nothing is read before this is called, and nothing opened before it starts.
 
     Parameters
     ----------
     settings : Settings or None
         None = from the environment.
+    clock : callable
+        Gives the present moment, with a time zone: what "now" and "in the future" mean.
     """
     chosen = settings or Settings()
     request_log.configure(readable=chosen.environment == "development")
@@ -53,15 +61,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         summary="Ranked, legal next-best contact actions for debt collection.",
         lifespan=lifespan,
+        responses=problems.DESCRIBED,
     )
     app.state.settings = chosen
+    app.state.clock = clock
     app.state.metrics = numbers
-    app.state.rate_limit = RateLimit(chosen.rate_limit)
     app.state.shadow = Shadow(numbers)
     problems.install(app)
     for routes in (health, metrics, recommendations, decisions, check):
         app.include_router(routes.router)
-    app.add_middleware(Envelope, metrics=numbers, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit))
+    app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:
         pages.install(app, chosen)
     return app

@@ -2,10 +2,10 @@
 
     python benchmarks/planning.py [--accounts 5000 100000 1000000] [--stream 10000000] [--quick]
 
-Values are drawn: 260 actions (5 channels x 12 hours x 4 tones and 20 more), 60 capacity slots, 15 % of the pairs denied.
+Values are drawn: 260 actions (5 channels x 12 hours x 4 tones and 20 more), 60 capacity slots, 15 % of pairs denied.
 Greedy goes through the accounts by the value of their best action and gives each the best that is still open. HiGHS
-solves the linear relaxation with every action that can matter, up to 5,000 accounts, and so is a bound too. Each size is
-a process of its own. Drawing the values is not counted.
+solves the linear relaxation with every action that can matter, up to 5,000 accounts, and so is a bound too. Each size
+is a process of its own. Drawing the values is not counted.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def main() -> None:
         return
     print("value as a part of the proven bound (CPU seconds); peak of the process in GiB, values included")
     print(
-        f"{'accounts':>10} {'limits':>7} {'contacts':>10} {'plan':>14} {'':9} {'proven gap':>11} {'GiB':>6} {'verify':>10}"
-        f" {'greedy':>11} {'':9} {'HiGHS, relaxed':>14}",
+        f"{'accounts':>10} {'limits':>7} {'contacts':>10} {'plan':>14} {'':9} {'proven gap':>11} {'GiB':>6}"
+        f" {'verify':>10} {'greedy':>11} {'':9} {'HiGHS, relaxed':>14}",
         flush=True,
     )
     for n in [2_000] if told.quick else told.accounts:

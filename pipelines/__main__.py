@@ -13,6 +13,7 @@ from recommender.errors import RecommenderError
 
 VERBS = (
     "simulate",
+    "map",
     "ingest",
     "doctor",
     "train",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.intake import TableReading, refuse_faults
 from recommender.rules import check_case, check_lines, rule_citations
+from recommender.store.files import read_table
 
 DENIED = 3
+_CONTACT = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "place")
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +31,9 @@ def check(
     account: Annotated[
         Path | None, typer.Option(help="JSON object of the account; without it, all is unknown.")
     ] = None,
-    history: Annotated[Path | None, typer.Option(help="CSV of contacts; without it, nobody knows them.")] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="Contacts (CSV, Parquet, XLSX, JSON lines); without it, nobody knows them.")
+    ] = None,
     overlay: Annotated[list[Path] | None, typer.Option(help="Overlay pack (TOML); it can only tighten.")] = None,
     reading: Annotated[list[str] | None, typer.Option(help="Rule id to take in its looser reading.")] = None,
     cases: Annotated[Path | None, typer.Option(help="JSON lines to judge in bulk.")] = None,
@@ -84,6 +89,17 @@ def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str
 
 
 def _contacts(path: Path) -> list[dict[str, Any]]:
-    """Rows of a CSV; an empty cell is unknown."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [{name: value or None for name, value in row.items() if name} for row in csv.DictReader(stream)]
+    """Contacts of a table in any spelling, as the format of a case has them; an empty cell is unknown."""
+    reading = TableReading("contacts")
+    frame = read_table(path, table="contacts")
+    reading.observe(frame)
+    read = reading.read(frame)
+    if "sent_at" not in read:
+        raise InvalidInput.missing_columns(["sent_at"], frame.columns.tolist(), role="contact history")
+    refuse_faults([reading], 0.0)
+    held = [name for name in _CONTACT if name in read]
+    rows = []
+    for row in read[held].to_dict("records"):
+        contact = {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        rows.append(contact | {"sent_at": contact["sent_at"].isoformat() if contact["sent_at"] is not None else None})
+    return rows

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.ingest import Source, prepare_from_sources
+from pipelines.ingest import DayOrder, DecimalSign, Source, prepare_from_sources
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback, read_instants
+from recommender.intake import Stated
 from recommender.monitoring import Diagnosis, Finding, card_html, check_written_clock, diagnose, diagnose_refusal
 from recommender.store.files import feedback_from_file, read_frame, read_roles, roles_path
 
 COLOUR = {"stop": "red", "care": "yellow", "fine": "green"}
+#: Share of a table in quarantine that asks for care, and that makes a log unfit.
+_CARE, _STOP = 0.01, 0.2
 GRADE = {"stop": "STOP", "care": "CARE", "fine": "note"}
 Column = Annotated[str | None, typer.Option()]
 
@@ -49,6 +52,8 @@ def run(
     window_days: Annotated[float, typer.Option(help="Attribution window of raw tables.")] = 14.0,
     as_of: Annotated[str | None, typer.Option(help="Now, for raw tables; default: the clock.")] = None,
     naive_timezone: Annotated[str | None, typer.Option(help="IANA zone of instants without an offset.")] = None,
+    dates: DayOrder = None,
+    decimal: DecimalSign = None,
     default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
     encoding: Annotated[str | None, typer.Option(help="Of the CSV files of raw tables.")] = None,
     actions: Annotated[Path | None, typer.Option(help="JSON with the action space of raw tables.")] = None,
@@ -71,6 +76,7 @@ def run(
             as_of=as_of or datetime.now(UTC),
             naive_timezone=naive_timezone,
             default_timezone=default_timezone,
+            stated=Stated(dates, decimal, naive_timezone),
         )
         diagnosis = diagnose(LoggedFeedback.from_prepared(log_of), report=log_of.report, subject="raw tables")
     else:
@@ -129,9 +135,33 @@ def _of_log(
             feedback = _by_columns(frame, factor or _guessed_factors(frame), context, columns)
         else:
             feedback = feedback_from_file(path)
+        found += _lost_on_the_way(path)
     except InvalidInput as error:
         return diagnose_refusal(error, subject=path.name, more=found)
     return diagnose(feedback, zones=zones, subject=path.name, more=found)
+
+
+def _lost_on_the_way(path: Path) -> list[Finding]:
+    """What ``ingest`` set aside when it made the log: a verdict on the rest alone would be one on the lucky rows."""
+    report = path.with_name(path.name + ".quarantine") / "report.json"
+    if not report.is_file():
+        return []
+    found = []
+    for row in json.loads(report.read_text(encoding="utf-8"))["tables"]:
+        share = row["quarantined"] / max(row["given"], 1)
+        if row["quarantined"]:
+            grade: Literal["stop", "care", "fine"] = "stop" if share > _STOP else "care" if share > _CARE else "fine"
+            found.append(
+                Finding(
+                    "quarantine",
+                    f"{row['quarantined']:,} of {row['given']:,} {row['table']} ({share:.1%}) are in quarantine.",
+                    f"Read {report.parent / (row['table'] + '.quarantine.csv')}: each row has its reason and mend.",
+                    grade,
+                    grade,
+                    {"rows": row["quarantined"], "share": share},
+                )
+            )
+    return found
 
 
 def _time_column(frame: pd.DataFrame, columns: dict[str, str | None]) -> str | None:

@@ -27,11 +27,18 @@ from recommender.history import (
     as_instant,
     prepare_log,
 )
+from recommender.intake import Stated, canonical_word
 from recommender.store.decision_log import DecisionLog, read_feedback_frame
 from recommender.store.files import read_table, write_log_parts, write_quarantine
 
 TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
 Source = Annotated[str | None, typer.Option(help="Parquet or CSV file, or SQLAlchemy URL#table.")]
+DayOrder = Annotated[
+    Literal["dmy", "mdy"] | None, typer.Option(help="Order of day and month, where the columns do not tell it.")
+]
+DecimalSign = Annotated[
+    Literal["comma", "point"] | None, typer.Option(help="Decimal sign, where the columns do not tell it.")
+]
 Factors = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,7 +75,11 @@ def run(
     as_of: Annotated[
         str | None, typer.Option(help="Now, for this log (ISO 8601 with offset); default: the clock.")
     ] = None,
-    naive_timezone: Annotated[str | None, typer.Option(help="IANA zone of instants without an offset.")] = None,
+    naive_timezone: Annotated[
+        str | None, typer.Option(help="IANA zone of instants without an offset; default: that of their account.")
+    ] = None,
+    dates: DayOrder = None,
+    decimal: DecimalSign = None,
     default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
     currency: Annotated[str | None, typer.Option(help="Currency of the strategy.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of the CSV files.")] = None,
@@ -150,6 +161,7 @@ def run(
         currency=currency,
         snapshot="trust" if trust_snapshot else "leave_out",
         keep=keep or (),
+        stated=Stated(dates, decimal, naive_timezone),
     )
     with console.status("Working out the context of each decision, writing ..."), contexts(dask, log) as context_of:
         write_log_parts(log.parts(context_of=context_of), out, actions=log.actions, roles=log.roles)
@@ -189,6 +201,7 @@ def prepare_from_sources(
     snapshot: Literal["leave_out", "trust"] = "leave_out",
     keep: Sequence[str] = (),
     penalties: Mapping[str, float] | None = None,
+    stated: Stated | None = None,
 ) -> tuple[PreparedLog, Path | None]:
     """Read the tables one after the other, prepare the log and write the quarantine."""
     if sources.get("contacts") is None:
@@ -227,6 +240,7 @@ def prepare_from_sources(
             static=(),
             keep=keep,
             penalties=penalties,
+            stated=stated,
         )
     if had_sets:
         log.report.notes.append(
@@ -245,6 +259,10 @@ def space_of_sources(
     name = "contacts" if sources.get("decisions") is None else "decisions"
     wanted = [text.partition("=")[0] for text in factor] if factor else list(FACTORS)
     frame = read_table(str(sources[name]), table=name, encoding=encoding, columns=wanted)
+    for column in ("channel", "tone"):  # LLAMADA and call are one action
+        if column in frame.columns and not factor:
+            words = {word: canonical_word(column, word) or word for word in frame[column].dropna().unique()}
+            frame[column] = frame[column].map(words)
     return action_space({name: frame}, factor, no_contact)
 
 

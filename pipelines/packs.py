@@ -10,12 +10,10 @@ from typing import Annotated
 import typer
 
 from recommender.errors import RecommenderError
+from recommender.reports import GENERATED_FROM_HERE, describe_pack, describe_packs
 from recommender.rules import (
-    GENERATED_FROM_HERE,
     Pack,
     check_in_force,
-    describe_pack,
-    describe_packs,
     load_pack,
     pack_digest,
     pack_ids,

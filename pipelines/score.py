@@ -14,6 +14,7 @@ from pipelines.evaluate import wide_console
 from pipelines.score_progress import progress_on
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
+from recommender.intake import Stated
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
 from recommender.settings import Settings
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -55,6 +56,18 @@ def run(
         str | None,
         typer.Option(help="Compute on a cluster: local, or the scheduler, e.g. tcp://10.0.0.5:8786. The same plan."),
     ] = None,
+    other_accounts: Annotated[
+        bool, typer.Option("--other-accounts", help="The contacts are those of a larger portfolio than the accounts.")
+    ] = False,
+    dates: Annotated[
+        Literal["dmy", "mdy"] | None, typer.Option(help="Order of day and month, where the columns do not tell it.")
+    ] = None,
+    decimal: Annotated[
+        Literal["comma", "point"] | None, typer.Option(help="Decimal sign, where the columns do not tell it.")
+    ] = None,
+    naive_timezone: Annotated[
+        str | None, typer.Option(help="IANA zone of local times without an offset; default: that of their account.")
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw a half-finished plan away and begin anew.")] = False,
 ) -> None:
     """Write a plan: for each account the dispatched action and the runners-up, all of them legal at their hour.
@@ -85,6 +98,8 @@ def run(
         top_k=top_k,
         explore=explore,
         seed=seed,
+        stated=Stated(dates, decimal, naive_timezone),
+        other_accounts=other_accounts,
     )
     files = PlanFiles(accounts, contacts, outcomes, payments)
     with computed_on(dask) as planner, progress_on(console) as on_progress:
@@ -98,6 +113,9 @@ def run(
         f"{plan.idle:,} accounts left alone today",
         highlight=False,
     )
+    if plan.states:
+        told = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
+        console.print(f"accounts in a state that events made: {told}", highlight=False)
     if plan.removed:
         most = sorted(plan.removed.items(), key=lambda item: (-item[1], item[0]))[:8]
         told = ", ".join(f"{rule} {count:,}" for rule, count in most)

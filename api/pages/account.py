@@ -14,7 +14,7 @@ from api.pages.account_case import AccountCase
 from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
-from api.pages.account_values import ActionNames, Values, waterfall_section
+from api.pages.account_values import ActionNames, Values, rule_kind, waterfall_section
 from api.pages.charts import Dot, dots
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.portfolio import Portfolio
@@ -74,8 +74,9 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
     contrast = explanation.contrast(first, second, row=0)
     reasons = contrast.reasons(currency=case.currency)[1:]
     told["badges"] = _badges(page, case, explanation, contrast.a)
-    told["reasons"] = reasons
-    told["told_debtor"] = debtor_justification(explanation.contrast(case.chosen, row=0))
+    if not case.is_control:  # the model's reasons are none of what the old way did
+        told["reasons"] = reasons
+        told["told_debtor"] = debtor_justification(explanation.contrast(case.chosen, row=0))
     sections = [
         _ranked_section(page, case, explanation, values, names),
         contrast_section(page, contrast, values, names, kept),
@@ -84,16 +85,23 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         waterfall_section(page, explanation, values, names, case.chosen),
         history_section(page, case),
     ]
-    tone = "above" if contrast.sign_is_clear and contrast.reward_difference > 0 else (
+    tone = "unclear" if case.is_control else "above" if contrast.sign_is_clear and contrast.reward_difference > 0 else (
         "below" if contrast.sign_is_clear else "unclear"
     )  # fmt: skip
     return AccountContent(
         "account",
         question,
-        headline(page, contrast, values, names),
+        page.text("Control group: do not touch.") if case.is_control else headline(page, contrast, values, names),
         tone=tone,
         sections=[one for one in sections if one is not None],
         **told,
+    )
+
+
+def _of_control(page: Page) -> str:
+    return page.text(
+        "Control group: do not touch. The old way contacts this account, so that both can be compared; what the model "
+        "would do is shown for comparison only."
     )
 
 
@@ -148,7 +156,7 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
 
 
 def _notices(page: Page, case: AccountCase) -> list[str]:
-    notices = []
+    notices = [_of_control(page)] if case.is_control else []
     if case.logged is None:
         notices.append(page.text("No decision about this account is logged; this is what would be decided now."))
     elif not case.same_policy and case.is_model:
@@ -172,6 +180,8 @@ def _badges(page: Page, case: AccountCase, explanation: Explanation, action: int
             page.text("Little history ({count} tries): mostly the general rule", count=page.formats.count(tries).text),
         )
     ]
+    if case.is_control:
+        return [("below", page.text("control: do not touch"))]
     if case.logged is not None and case.logged.decision.fallback:
         badges.append(("below", page.text("General rule used")))
     values = explanation.rewards[0]
@@ -191,16 +201,13 @@ def _stopped(page: Page, case: AccountCase) -> str:
     lifts = [one.lifts_at for one in trace.rules if one.lifts_at is not None]
     if strongest is None:
         return page.text("No contact is allowed; the rules behind it cannot be judged again.")
+    named = f"{rule_kind(page, strongest.kind)} ({strongest.rule})"
     if strongest.lifts_at is None or not lifts:
-        return page.text(
-            "No contact is allowed: rule {rule} stops it, and time alone does not lift it.", rule=strongest.rule
-        )
+        return page.text("No contact is allowed: rule {rule} stops it, and time alone does not lift it.", rule=named)
     from datetime import datetime
 
     when = page.formats.instant(datetime.fromisoformat(min(lifts)), case.zone).text
-    return page.text(
-        "No contact is allowed now: rule {rule} stops it. It lifts on {when}.", rule=strongest.rule, when=when
-    )
+    return page.text("No contact is allowed now: rule {rule} stops it. It lifts on {when}.", rule=named, when=when)
 
 
 def _ranked_section(
@@ -221,9 +228,9 @@ def _ranked_section(
         rows.append(
             [
                 Cell(names.of(action), note=note),
-                Cell(told.value.text, told.value.value),
-                Cell(told.low.text, told.low.value),
-                Cell(told.high.text, told.high.value),
+                Cell.of(told.value),
+                Cell.of(told.low),
+                Cell.of(told.high),
                 page.formats.percent(float(probabilities[action])),
                 page.formats.count(float(tries[action])),
             ]

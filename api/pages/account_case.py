@@ -104,6 +104,11 @@ class AccountCase:
         """Whether the logged decision was made by the strategy in use, so that its actions mean the same."""
         return self.logged is not None and self.logged.decision.provenance.policy_version == self.strategy.version_
 
+    @cached_property
+    def is_control(self) -> bool:
+        """Whether its debtor is of the control group, which is not to be touched."""
+        return bool(self.portfolio.is_control([self.text("debtor_id")])[0])
+
     @property
     def currency(self) -> str | None:
         """Currency of the account's debt."""

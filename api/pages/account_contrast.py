@@ -64,10 +64,10 @@ def contrast_section(
     whole = values.difference(values.rounded(total, decimals), decimals)
     bars.append(Bar(page.text("Difference"), total, whole.text, tone="accent"))
     rows: list[list[Any]] = [
-        [name, Cell(values.difference(shown, decimals).text, exact, "above" if exact > 0 else "below")]
+        [name, Cell.exact(values.difference(shown, decimals), exact, "above" if exact > 0 else "below")]
         for name, exact, shown in split
     ]
-    rows.append([page.text("Difference"), Cell(whole.text, total)])
+    rows.append([page.text("Difference"), Cell.exact(whole, total)])
     if contrast.a == contrast.b:
         finding = page.text("Both are the same action: there is nothing to compare.")
     else:
@@ -108,7 +108,7 @@ def _draw(bars: list[Bar], width: int) -> Drawing:
 
 def _choices(contrast: Contrast, names: ActionNames) -> list[tuple[int, str]]:
     """Allowed actions to choose from: the best ones, and the best of each channel; always the pair at hand."""
-    explanation, place = contrast.explanation, contrast.place
+    explanation, place = contrast.explanation, contrast.account_index
     order = [int(i) for i in (-explanation.rewards[place]).argsort(kind="stable") if explanation.eligible[place, i]]
     codes = explanation.actions.codes[:, 0]
     first_of: dict[int, int] = {}
@@ -131,7 +131,7 @@ def factor_section(page: Page, contrast: Contrast, values: Values) -> Section | 
     for factor, a, b, value in table[["factor", "level_a", "level_b", "contribution_reward"]].itertuples(index=False):
         levels = [_level(page, str(factor), level) for level in (a, b)]
         told = values.difference(values.rounded(value, decimals), decimals)
-        rows.append([page.label(factor), *levels, Cell(told.text, float(value), "above" if value > 0 else "below")])
+        rows.append([page.label(factor), *levels, Cell.of(told, tone="above" if value > 0 else "below")])
     return Section(
         "factors",
         page.text("Channel, hour or tone?"),
@@ -163,7 +163,7 @@ def counterfactual_section(
     if contrast.a == contrast.b:
         return None
     first, second = (contrast.a, contrast.b) if contrast.reward_difference >= 0 else (contrast.b, contrast.a)
-    turned = contrast.explanation.contrast(first, second, row=contrast.row)
+    turned = Contrast.between(contrast.explanation, contrast.account_index, first, second)
     heading = page.text("What would make {action} win?", action=names.of(second))
     found = turned.what_would_make_b_win(_reference(case), most_values=12).head(_TURNS)
     if found.empty:

@@ -51,7 +51,7 @@ def history_section(page: Page, case: AccountCase) -> Section:
         dots.append(Contact(share, lanes.index(channel), tone, f"{page.label(channel)}, {at}: {result}"))
         if len(rows) < _MOST_ROWS:
             shown = {"for": "above", "against": "below"}.get(tone, "")
-            rows.append([Cell(at.text, at.value), page.label(channel), Cell(result, outcome if known else "", shown)])
+            rows.append([Cell.of(at), page.label(channel), Cell(result, outcome if known else "", shown)])
     ticks = [
         (place, page.formats.short_day((first + (last - first) * place).date()).text)
         for place in (0.0, 0.25, 0.5, 0.75, 1.0)

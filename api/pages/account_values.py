@@ -17,7 +17,7 @@ from api.pages.shown import Estimate, Shown
 from recommender.actions import ActionSpace
 from recommender.explanation import Explanation, action_text, concept_label
 
-__all__ = ["ActionNames", "Values", "concept", "waterfall_section"]
+__all__ = ["ActionNames", "Values", "capitalised", "concept", "rule_kind", "waterfall_section"]
 
 _SMALL = 0.02  # differences of rates under two points need a second decimal
 
@@ -121,15 +121,15 @@ def waterfall_section(
     last = page.formats.value(values.kind, end, decimals=decimals)
     average, this = page.text("Average account"), page.text("This account")
     steps = [Step(average, 0.0, start, first.text, "accent")]
-    rows: list[list[Any]] = [[average, Cell(first.text, start)]]
+    rows: list[list[Any]] = [[average, Cell.exact(first, start)]]
     level = start
     for name, exact, shown in parts:
         told = values.difference(shown, values.decimals(total))
         steps.append(Step(name, level, level + exact, told.text, "for" if exact > 0 else "against"))
-        rows.append([name, Cell(told.text, exact, "above" if exact > 0 else "below")])
+        rows.append([name, Cell.exact(told, exact, "above" if exact > 0 else "below")])
         level += exact
     steps.append(Step(this, 0.0, end, last.text, "accent"))
-    rows.append([this, Cell(last.text, end)])
+    rows.append([this, Cell.exact(last, end)])
     finding = page.text(
         "{action}: {value} is expected of this account, {average} of the average one.",
         action=names.of(action), value=last.text, average=first.text,
@@ -157,3 +157,20 @@ def waterfall_section(
             "would happen if a fact changed."
         ),
     )
+
+
+def rule_kind(page: Page, kind: str) -> str:
+    """What a rule is about, in the reader's words; its id is a code."""
+    return {
+        "contact_limit": page.text("contact limit"),
+        "hours": page.text("hours and days"),
+        "consent": page.text("consent"),
+        "stop": page.text("stop"),
+        "message": page.text("tone and message"),
+        "unknown_fact": page.text("not known"),
+    }.get(kind, page.text("other"))
+
+
+def capitalised(text: str) -> str:
+    """With a capital, the rest as it is."""
+    return text[:1].upper() + text[1:]

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from babel.numbers import get_currency_precision
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.pages.content import Cell, Column, Table
+from api.pages.content import Cell
+from api.pages.exports import Sheet, Suffix, table_file
 from api.pages.filters import Chip, Filter, Filters, read_filters
 from api.pages.portfolio import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
@@ -35,13 +37,11 @@ def accounts(request: Request, page: PageDep, portfolio: PortfolioDep) -> Respon
     return page.render("accounts.html", view=view)
 
 
-@router.get("/{language}/accounts.csv", name="accounts_csv", include_in_schema=False)
-def accounts_csv(request: Request, page: PageDep, portfolio: PortfolioDep) -> Response:
+@router.get("/{language}/accounts.{suffix}", name="accounts_table", include_in_schema=False)
+def accounts_table(request: Request, page: PageDep, portfolio: PortfolioDep, suffix: Suffix) -> Response:
     """Every account that passes the filters."""
     view = _View(page, portfolio, dict(request.query_params))
-    headers = {"Content-Disposition": 'attachment; filename="accounts.csv"'}
-    text = "\ufeff" + view.table(view.passing).to_csv()
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return table_file(view.sheet(), "accounts", page.text("Accounts"), suffix)
 
 
 def overview(portfolio: Portfolio) -> pd.DataFrame | None:
@@ -50,12 +50,17 @@ def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     if held is None and log is None:
         return None
     key = (id(held), None if log is None else log.count())
-    frame: pd.DataFrame = portfolio.kept("accounts overview", key, lambda: _overview(held, log))
+
+    def read() -> pd.DataFrame:
+        found = _overview(held, log)
+        return found.assign(is_control=portfolio.is_control(found["debtor_id"]))
+
+    frame: pd.DataFrame = portfolio.kept("accounts overview", key, read)
     return frame
 
 
 def _overview(held: pd.DataFrame | None, log: Any | None) -> pd.DataFrame:
-    columns = ["account_id", "decision_id", "decided_at", "ranking", "action_factors", "fallback"]
+    columns = ["account_id", "debtor_id", "decision_id", "decided_at", "ranking", "action_factors", "fallback"]
     rows = [] if log is None else log.latest_of_accounts()
     newest = pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)
     newest["account_id"] = newest["account_id"].astype("str")
@@ -71,8 +76,11 @@ def _overview(held: pd.DataFrame | None, log: Any | None) -> pd.DataFrame:
     if held is None:
         return newest.reindex(columns=[*newest.columns, *_FACTS])
     known = held.drop_duplicates("account_id")
-    facts = known.reindex(columns=["account_id", *_FACTS]).assign(account_id=known["account_id"].astype("str"))
-    return facts.merge(newest, on="account_id", how="outer")
+    facts = known.reindex(columns=["account_id", "debtor_id", *_FACTS])
+    facts = facts.assign(account_id=known["account_id"].astype("str"))
+    merged = facts.merge(newest, on="account_id", how="outer", suffixes=("", "_logged"))
+    owner = merged["debtor_id"].astype(object).where(merged["debtor_id"].notna(), merged.pop("debtor_id_logged"))
+    return merged.assign(debtor_id=owner)
 
 
 def _told(ranking: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -165,9 +173,9 @@ class _View:
         """Address of a page of the table."""
         return self.page.url("accounts", self.query | ({"page": str(number)} if number > 1 else {}))
 
-    def csv(self) -> str:
-        """Address of the table as CSV."""
-        return self.page.url("accounts_csv", self.query)
+    def file(self, suffix: Suffix) -> str:
+        """Address of the table as a file."""
+        return self.page.url("accounts_table", self.query, suffix=suffix)
 
     def numbers(self) -> list[int | None]:
         """Page numbers around this one, None for a gap."""
@@ -225,16 +233,19 @@ class _View:
         interval = page.text("95% CI {interval}", interval=value.interval) if value.low.value is not None else ""
         return [
             Cell(str(row["account_id"]), link=page.url("account", {"id": row["account_id"]})),
-            Cell(self._action(row), note=page.text("needs a person") if row.get("needs_human") is True else ""),
-            Cell(value.value.text, value.value.value, note=interval),
-            Cell(margin.text, margin.value),
+            Cell(self._action(row), note=self._note(row)),
+            Cell.of(value.value, note=interval),
+            Cell.of(margin),
             Cell(page.label(row["stage"]) if isinstance(row.get("stage"), str) else "–", row.get("stage")),
-            Cell(formats.count(days).text, days),
-            Cell(
-                formats.money(money, currency).text if isinstance(currency, str) else formats.count(money).text, money
-            ),
-            Cell(formats.day(when.date() if when else None).text, when.isoformat() if when else None),
+            Cell.of(formats.count(days)),
+            Cell.of(formats.money(money, currency) if isinstance(currency, str) else formats.count(money)),
+            Cell.of(formats.day(when.date() if when else None)),
         ]
+
+    def _note(self, row: dict[str, Any]) -> str:
+        if row.get("is_control") is True:
+            return self.page.text("control: do not touch")
+        return self.page.text("needs a person") if row.get("needs_human") is True else ""
 
     def _action(self, row: dict[str, Any]) -> str:
         if row.get("decided_at") is None or pd.isna(row.get("decided_at")):
@@ -248,16 +259,60 @@ class _View:
         parts += [self.page.wording.label(tone)] if isinstance(tone, str) else []
         return ", ".join(parts)
 
-    def table(self, frame: pd.DataFrame) -> Table:
-        """Rows as an export, unrounded."""
-        names = [
-            "account_id", "channel", "hour", "tone", "expected_reward", "lo", "hi", "margin", "stage", "days_past_due",
-            "product", "country", "balance_minor", "currency", "decided_at", "decision_id",
-        ]  # fmt: skip
-        rows = [
-            ["" if _is_missing(value) else value for value in row] for row in frame.reindex(columns=names).to_numpy()
+    def sheet(self) -> Sheet:
+        """Every row that passes, as an export: column by column, since there may be a million of them."""
+        text, frame = self.page.text, self.passing
+        is_share = self.kind == "rate"
+        points = f" ({self.page.text('pp')})" if is_share else ""
+        percent = " (%)" if is_share else ""
+        scale = 100.0 if is_share else 1.0
+        columns: list[tuple[str, pd.Series]] = [
+            (text("Account"), frame["account_id"]),
+            (text("Group"), self._groups(frame)),
+            *((self.page.label(name), self._labels(frame, name)) for name in ("channel", "hour", "tone")),
+            (text("Expected result") + percent, _column(frame, "expected_reward") * scale),
+            (text("{column}: from", column=text("Expected result")) + percent, _column(frame, "lo") * scale),
+            (text("{column}: to", column=text("Expected result")) + percent, _column(frame, "hi") * scale),
+            (text("Lead over the next") + points, _column(frame, "margin") * scale),
+            *((self.page.label(name), self._labels(frame, name)) for name in ("stage", "product", "country")),
+            (text("Days past due"), _column(frame, "days_past_due")),
+            (text("Balance"), _column(frame, "balance_minor") * _major_units(frame)),
+            (text("Currency"), self._labels(frame, "currency")),
+            (text("Decided"), _instants(frame)),
+            (text("Decision"), self._labels(frame, "decision_id")),
         ]
-        return Table("accounts", "", [Column(name, name) for name in names], rows)
+        cells = [column.astype(object).where(column.notna(), None).tolist() for _, column in columns]
+        return [title for title, _ in columns], ([*row] for row in zip(*cells, strict=True))
+
+    def _groups(self, frame: pd.DataFrame) -> pd.Series:
+        words = {True: self.page.text("control: do not touch"), False: self.page.text("policy")}
+        return frame["is_control"].map(words) if "is_control" in frame else pd.Series(None, index=frame.index)
+
+    def _labels(self, frame: pd.DataFrame, name: str) -> pd.Series:
+        """A column in the reader's words; hours and codes stay as they are."""
+        column = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
+        if name in ("hour", "currency", "decision_id"):
+            return column
+        put = self.page.country if name == "country" else self.page.label
+        return column.map({level: put(level) for level in column.dropna().unique()})
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    return frame[name].astype("float64") if name in frame else pd.Series(np.nan, index=frame.index)
+
+
+def _major_units(frame: pd.DataFrame) -> pd.Series:
+    """What minor units of each row's currency are multiplied with."""
+    if "currency" not in frame:
+        return pd.Series(1.0, index=frame.index)
+    known = {code: 10.0 ** -get_currency_precision(code) for code in frame["currency"].dropna().unique()}
+    return frame["currency"].map(known).astype("float64").fillna(1.0)
+
+
+def _instants(frame: pd.DataFrame) -> pd.Series:
+    if "decided_at" not in frame:
+        return pd.Series(None, index=frame.index, dtype=object)
+    return frame["decided_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").astype(object)
 
 
 def _number(value: Any) -> float | None:

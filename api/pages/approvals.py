@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,15 +11,15 @@ from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import NoMatchFound
 
 from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.filters import Filters
 from api.pages.log_filters import decision_filters
 from api.pages.policy_value import promotions_table
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
-from api.pages.reviews import Reviews
+from api.pages.reviews import Review, Reviews
 
 __all__ = ["build", "router"]
 
@@ -48,7 +49,11 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     )  # fmt: skip
     if waiting is not None:
         told += " " + page.text("Version {n} asks to serve and was not judged yet.", n=waiting)
-    sections = [_queue(page, portfolio, open_rows, reviews), *_answers(page, answered), *_promotions(page, portfolio)]
+    sections = [
+        _queue(page, portfolio, open_rows, reviews, filters, query.get("page", "")),
+        *_answers(page, portfolio, answered, reviews),
+        *_promotions(page, portfolio),
+    ]
     return Content("approvals", question, told, "unclear", sections, (), filters)
 
 
@@ -59,21 +64,28 @@ def _waiting_promotion(portfolio: Portfolio) -> int | None:
     return version if version is not None and version not in asked else None
 
 
-def _queue(page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Reviews) -> Section:
+def _queue(
+    page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Reviews, filters: Filters, wanted: str
+) -> Section:
     heading = page.text("Accounts that need a human")
     if rows.empty:
         return Section("queue", heading, empty=page.text("Nothing waits. Accounts appear here when the rules ask."))
     flags = _flags(portfolio)
     cells, forms = [], []
-    for row in rows.head(_SHOWN).itertuples(index=False):
+    n_pages = math.ceil(len(rows) / _SHOWN)
+    number = min(max(int(wanted) if wanted.isdigit() else 1, 1), n_pages)
+    first = (number - 1) * _SHOWN
+    shown = rows.iloc[first : first + _SHOWN]
+    control = portfolio.is_control(shown["debtor_id"])
+    for row, is_control in zip(shown.itertuples(index=False), control.tolist(), strict=True):
         why = [page.label(one) for one in flags.get(row.account_id, ())]
         cells.append(
             [
-                Cell(row.account_id, link=_account_link(page, row.account_id)),
+                Cell(row.account_id, link=page.url("account", {"id": row.account_id})),
                 Cell(f"{page.formats.instant(row.decided_at)} UTC", row.decided_at.isoformat()),
                 Cell("–" if not isinstance(row.stage, str) else page.label(row.stage), row.stage),
                 Cell(", ".join(why) or page.text("late stage"), "; ".join(why)),
-                Cell(_done(page, row)),
+                Cell(_done(page, row), note=page.text("control: do not touch") if is_control else ""),
             ]
         )
         forms.append(row.decision_id)
@@ -87,14 +99,26 @@ def _queue(page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Review
     return Section(
         "queue",
         heading,
-        page.text("Newest first, {n} of {all} shown.", n=len(cells), all=page.formats.count(len(rows))),
+        page.text(
+            "Newest first, {a} to {b} of {all}.",
+            a=page.formats.count(first + 1),
+            b=page.formats.count(first + len(cells)),
+            all=page.formats.count(len(rows)),
+        ),
         table=Table("queue", heading, columns, cells),
         reading=page.text(
             "“Agree” keeps the decision as it is; “Stop” asks that nobody contacts the account until the case is "
             "settled. Both are written down with your name; flags themselves are changed in your own system."
         ),
         template="queue.html",
-        extra={"decision_ids": forms, "can_answer": reviews.keeps},
+        extra={
+            "decision_ids": forms,
+            "can_answer": reviews.keeps,
+            "number": number,
+            "pages": [
+                (one, page.url("approvals", filters.query | {"page": str(one)})) for one in range(1, n_pages + 1)
+            ],
+        },
     )
 
 
@@ -111,13 +135,6 @@ def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
     }
 
 
-def _account_link(page: Page, account_id: str) -> str:
-    try:
-        return page.url("account", account_id=account_id)
-    except NoMatchFound:
-        return ""
-
-
 def _done(page: Page, row: Any) -> str:
     if not isinstance(getattr(row, "channel", None), str):
         return page.text("left alone")
@@ -125,22 +142,24 @@ def _done(page: Page, row: Any) -> str:
     return f"{page.label(row.channel)}{hour}"
 
 
-def _answers(page: Page, answered: dict[str, Any]) -> list[Section]:
+def _answers(page: Page, portfolio: Portfolio, answered: dict[str, Review], reviews: Reviews) -> list[Section]:
     if not answered:
         return []
     words = {"agreed": page.text("agreed"), "stop": page.text("stop")}
+    newest = sorted(answered.values(), key=lambda one: one.at, reverse=True)[:_SHOWN]
+    accounts = _accounts_of(portfolio, [one.decision_id for one in newest])
     cells = [
         [
-            Cell(one.decision_id),
+            Cell(accounts.get(one.decision_id, one.decision_id), link=page.url("decision", {"id": one.decision_id})),
             Cell(words.get(one.answer, one.answer), one.answer, "good" if one.answer == "agreed" else "no", badge=True),
             one.by,
             Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
             one.note,
         ]
-        for one in sorted(answered.values(), key=lambda one: one.at, reverse=True)[:_SHOWN]
+        for one in newest
     ]
     columns = [
-        Column("decision", page.text("Decision"), number=False),
+        Column("account", page.text("Account"), number=False),
         Column("answer", page.text("Answer"), number=False),
         Column("by", page.text("By"), number=False),
         Column("at", page.text("When"), number=False),
@@ -148,9 +167,22 @@ def _answers(page: Page, answered: dict[str, Any]) -> list[Section]:
     ]
     return [
         Section(
-            "answers", page.text("Answered"), table=Table("answers", page.text("Who answered what"), columns, cells)
+            "answers",
+            page.text("Answered"),
+            table=Table("answers", page.text("Who answered what"), columns, cells),
+            template="answers.html",
+            extra={"decision_ids": [one.decision_id for one in newest], "can_answer": reviews.keeps},
         )
     ]
+
+
+def _accounts_of(portfolio: Portfolio, decision_ids: list[str]) -> dict[str, str]:
+    """Account of each decision: an account means something to a person, a digest does not."""
+    decisions = portfolio.decisions()
+    if decisions is None:
+        return {}
+    own = decisions.loc[decisions["decision_id"].isin(decision_ids)]
+    return dict(zip(own["decision_id"], own["account_id"], strict=True))
 
 
 def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
@@ -170,15 +202,22 @@ def answer(
     portfolio: PortfolioDep,
     sessions: SessionsDep,
     decision_id: Annotated[str, Form(max_length=128)],
-    answer: Annotated[Literal["agreed", "stop"], Form()],
+    answer: Annotated[Literal["agreed", "stop", "undone"], Form()],
     token: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
+    confirmed: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Write down who answered."""
+    """Ask once more, then write down who answered; an answer that is taken back makes the case wait again."""
     if page.session is None or not sessions.is_own_form(page.session, token):
         raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
-    if portfolio.decision(decision_id) is None:
+    logged = portfolio.decision(decision_id)
+    if logged is None:
         raise HTTPException(404, "The decision log holds no decision of this id.")
+    if not confirmed:
+        return page.render(
+            "confirm.html", decision_id=decision_id, answer=answer, note=note.strip(),
+            account=logged.decision.account_id, query=dict(request.query_params),
+        )  # fmt: skip
     reviews = Reviews(portfolio.settings.portfolio_path)
     reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=datetime.now(UTC))
     return RedirectResponse(page.url("approvals", dict(request.query_params)), 303)

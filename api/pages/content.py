@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from api.pages.drawing import Drawing
 from api.pages.filters import Filters
-from api.pages.shown import Estimate, Shown
+from api.pages.shown import MISSING, Estimate, Shown
 
 __all__ = ["Cell", "Column", "Content", "Section", "Table", "Tile"]
 
@@ -22,9 +20,8 @@ class Column:
     Attributes
     ----------
     key : str
-        Name in the CSV.
+        Name in programs; exports have the title, in the reader's language.
     title : str
-        Heading, with the unit.
     number : bool
         Right-aligned.
     """
@@ -42,7 +39,11 @@ class Cell:
     ----------
     shown : str
     value : object
-        In the CSV; the text where None.
+        In exports: a number in ``unit``, an ISO day or instant, a code; the text where None.
+    unit : str
+        ``%``, points or an ISO currency.
+    low, high : float or None
+        Ends of an interval, in ``unit``; an interval leaves as two numbers.
     tone : str
         ``above``, ``below``, ``unclear``, ``good`` or empty; never the only sign of what it means.
     link : str
@@ -56,21 +57,41 @@ class Cell:
     shown: str
     value: Any = None
     tone: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
     link: str = ""
     note: str = ""
     badge: bool = False
     language: str = ""
 
     @classmethod
-    def of(cls, told: Any) -> Cell:
-        """Cell of a formatted value, an estimate or a text."""
-        if isinstance(told, Cell):
-            return told
-        if isinstance(told, Shown):
-            return cls(told.text, told.value)
-        if isinstance(told, Estimate):
-            return cls(told.value.text, told.value.value, tone=told.direction)
-        return cls(str(told), told)
+    def of(cls, content: Any, **changes: Any) -> Cell:
+        """Cell of a formatted value, an estimate or a text; ``changes`` are attributes set otherwise."""
+        if isinstance(content, Cell):
+            made = content
+        elif isinstance(content, Shown):
+            made = cls(content.text, "" if content.value is None else content.amount, unit=content.unit)
+        elif isinstance(content, Estimate):
+            made = replace(cls.of(content.value), tone=content.direction)
+        elif content is None:
+            made = cls(MISSING, "")
+        else:
+            made = cls(str(content), content)
+        return replace(made, **changes)
+
+    @classmethod
+    def exact(cls, shown: Shown, value: float, tone: str = "") -> Cell:
+        """Cell of a rounded value whose export is not rounded, e.g. of parts that are rounded to sum."""
+        return cls.of(shown, value=value * shown.scale, tone=tone)
+
+    @classmethod
+    def interval(cls, estimate: Estimate | None, **changes: Any) -> Cell:
+        """Cell of an estimate's interval."""
+        if estimate is None or estimate.low.value is None or estimate.high.value is None:
+            return cls(MISSING, "", **changes)
+        low, high = (end.amount for end in (estimate.low, estimate.high))
+        return cls(estimate.interval, "", unit=estimate.low.unit, low=low, high=high, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -97,22 +118,7 @@ class Table:
 
     def cells(self) -> list[list[Cell]]:
         """Rows of cells."""
-        return [[Cell.of(told) for told in row] for row in self.rows]
-
-    def to_csv(self) -> str:
-        """Comma-separated values, unrounded and in no locale; texts that a spreadsheet would run are quoted."""
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow([column.key for column in self.columns])
-        for row in self.cells():
-            writer.writerow([_harmless(cell.shown if cell.value is None else cell.value) for cell in row])
-        return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    """Text that begins like a formula gets an apostrophe, so that opening the file runs nothing."""
-    like_a_formula = isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) and value not in ("-", "–")
-    return f"'{value}" if like_a_formula else value
+        return [[Cell.of(content) for content in row] for row in self.rows]
 
 
 @dataclass(frozen=True)

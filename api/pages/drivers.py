@@ -15,7 +15,7 @@ from api.pages.heat_maps import best_hours, channel_by_tone
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
-from api.pages.shown import Kind
+from api.pages.shown import Kind, Shown
 from recommender.explanation import GlobalExplanation
 
 __all__ = ["build", "concept_names", "router"]
@@ -141,7 +141,7 @@ def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Ki
             if row.rank_lo != row.rank_hi
             else f"{row.rank:.0f}"
         )
-        cells.append([Cell(name, row.group), Cell(text, row.mean_abs), Cell(size.interval), Cell(ranks)])
+        cells.append([Cell(name, row.group), _size(size.value), Cell.interval(size), Cell(ranks)])
     columns = [
         Column("group", page.text("Group of facts"), number=False),
         Column("mean_absolute_effect", page.text("Mean size of the effect")),
@@ -188,8 +188,8 @@ def _swarm(page: Page, found: GlobalExplanation, kind: Kind) -> list[Section]:
         [
             Cell(page.label(row.feature), row.feature),
             Cell(concept_names(page).get(str(row.group), page.label(row.group)), row.group),
-            Cell(page.formats.value(kind, row.mean_abs).text.lstrip("+"), row.mean_abs),
-            Cell(page.formats.estimate(kind, row.mean_abs, row.lo, row.hi, difference=False).interval),
+            _size(page.formats.value(kind, row.mean_abs)),
+            Cell.interval(page.formats.estimate(kind, row.mean_abs, row.lo, row.hi, difference=False)),
         ]
         for row in ordered.head(_TABLE_FEATURES).itertuples(index=False)
     ]
@@ -237,8 +237,8 @@ def _dependence(page: Page, found: GlobalExplanation, chosen: str, kind: Kind) -
             [
                 Cell(value),
                 page.formats.percent(row.share),
-                Cell(effect.value.text, row.mean, effect.direction),
-                Cell(effect.interval),
+                Cell.of(effect.value, tone=effect.direction),
+                Cell.interval(effect),
             ]
         )
         bars.append(Bar(value, row.mean, effect.value.text, row.lo, row.hi, _TONE[effect.direction]))
@@ -277,6 +277,11 @@ def _bin_name(page: Page, row: Any) -> str:
     return low if low == high else page.text("{a} to {b}", a=low, b=high)
 
 
+def _size(shown: Shown, tone: str = "") -> Cell:
+    """A size has no sign."""
+    return Cell.of(shown, shown=shown.text.lstrip("+"), tone=tone)
+
+
 def _segments(page: Page, found: GlobalExplanation, kind: Kind) -> Section:
     """Concepts across stages and channels, as a table."""
     names, dimensions = concept_names(page), _dimensions(page)
@@ -301,8 +306,8 @@ def _segments(page: Page, found: GlobalExplanation, kind: Kind) -> Section:
             most = max((value for value in values if value is not None and not pd.isna(value)), default=None)
             for value in values:
                 known = value is not None and not pd.isna(value)
-                text = page.formats.value(kind, float(value)).text.lstrip("+") if known and value is not None else "–"
-                row.append(Cell(text, value if known else "", "above" if known and value == most else ""))
+                shown = page.formats.value(kind, float(value) if known and value is not None else None)
+                row.append(_size(shown, tone="above" if known and value == most else ""))
             cells.append(row)
     columns = [
         Column("group", page.text("Accounts"), number=False),

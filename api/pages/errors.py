@@ -14,13 +14,12 @@ __all__ = ["error_page", "to_login"]
 _API = ("/v1", "/health", "/metrics", "/docs", "/redoc", "/openapi.json")
 
 
-def error_page(request: Request, status: int, detail: str) -> Response | None:
+def error_page(request: Request, status: int, _detail: str) -> Response | None:
     """Page that tells of an error, or None where the caller is not a reader."""
     if request.url.path.startswith(_API) or "text/html" not in request.headers.get("accept", ""):
         return None
-    return page_of(request).render(
-        "error.html", status, status=status, detail=detail, request_id=request_id_of(request.scope)
-    )
+    # the detail is English, and may name what no reader is to know, such as a folder of the server: it is in the log
+    return page_of(request).render("error.html", status, status=status, request_id=request_id_of(request.scope))
 
 
 def to_login(request: Request, _error: Exception) -> Response:

@@ -34,12 +34,13 @@ def best_hours(page: Page, document: dict[str, Any], found: GlobalExplanation) -
             value = float(own.loc[hour, "mean"])
             level = round(8 * (value - low) / ((high - low) or 1.0))
             shown = page.formats.percent(value) if binary else page.formats.number(value, 2)
-            row.append({"text": shown.text.replace("%", "").strip(), "level": level, "best": value == high})
+            text = shown.text.replace("%", "").strip()
+            row.append({"shown": shown, "text": text, "level": level, "best": value == high})
         rows.append({"name": page.weekday(weekday), "cells": row})
         cells.append(
             [
                 Cell(page.weekday(weekday), weekday),
-                *(Cell(one["text"], own.loc[hour, "mean"]) for one, hour in zip(row, hours, strict=True)),
+                *(Cell.of(one["shown"]) for one in row),
             ]
         )
     columns = [Column("weekday", page.text("Weekday"), number=False), *(Column(str(hour), f"{hour}") for hour in hours)]
@@ -96,7 +97,7 @@ def channel_by_tone(page: Page, found: GlobalExplanation) -> list[Section]:
             shown = page.formats.percent(value) if binary else page.formats.number(value, 2)
             step = round(8 * (value - low) / ((high - low) or 1.0))
             row.append({"text": shown.text, "level": step, "best": value == high})
-            told.append(Cell(shown.text, value))
+            told.append(Cell.of(shown))
         rows.append({"name": page.label(name), "cells": row})
         cells.append(told)
     columns = [

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from api.pages.charts import Point, Series, nice_ticks, trend
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
-from api.pages.policy_value import kind_of, window_told
+from api.pages.policy_value import gate_told, kind_of, window_told
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
@@ -32,17 +32,19 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     strategy = served.strategy
     document = portfolio.document("evaluation")
     sections = [
-        _facts(page, "details", page.text("Details"), _details(page, strategy, served.source)),
+        _facts(page, "details", page.text("Details"), _details(page, portfolio, strategy, served.source)),
         _list(page, "use", page.text("Intended use"), _uses(page)),
         _list(page, "not-for", page.text("Not for"), _not_for(page)),
         _facts(page, "data", page.text("Training data"), _data(page, strategy)),
         *([] if document is None else [_calibration(page, document)]),
         _list(page, "limits", page.text("Limits"), _limits(page)),
     ]
-    return Content("model_card", question, *_answer(page, strategy, document), sections)
+    return Content("model_card", question, *_answer(page, portfolio, strategy, document), sections)
 
 
-def _answer(page: Page, strategy: ContactStrategy, document: dict[str, Any] | None) -> tuple[str, str]:
+def _answer(
+    page: Page, portfolio: Portfolio, strategy: ContactStrategy, document: dict[str, Any] | None
+) -> tuple[str, str]:
     if document is None:
         return page.text("It was never evaluated against another policy here: use it with care."), "unclear"
     if document["policy_version"] != strategy.version_:
@@ -50,10 +52,9 @@ def _answer(page: Page, strategy: ContactStrategy, document: dict[str, Any] | No
     accepted = document["gate"]["accepted"]
     groups = document["calibration"]
     off = sum(not group["low"] <= group["predicted"] <= group["high"] for group in groups)
-    told = page.text("The promotion gate accepted it") if accepted else page.text("The promotion gate refused it")
     said = page.text(
-        "{gate}; its predictions lie within the 95% interval of what was observed in {n} of {all} groups.",
-        gate=told,
+        "{gate} Its predictions lie within the 95% interval of what was observed in {n} of {all} groups.",
+        gate=gate_told(page, portfolio, document),
         n=len(groups) - off,
         all=len(groups),
     )
@@ -69,7 +70,7 @@ def _list(page: Page, key: str, heading: str, items: list[str]) -> Section:  # n
     return Section(key, heading, template="list.html", extra={"items": items})
 
 
-def _details(page: Page, strategy: ContactStrategy, source: str) -> list[tuple[str, str]]:
+def _details(page: Page, portfolio: Portfolio, strategy: ContactStrategy, source: str) -> list[tuple[str, str]]:
     actions = strategy.actions_
     levels = "; ".join(
         f"{page.label(name)}: {', '.join(page.label(level) for level in held)}"
@@ -80,10 +81,29 @@ def _details(page: Page, strategy: ContactStrategy, source: str) -> list[tuple[s
         (page.text("Comes from"), source),
         (page.text("Kind"), page.text("Reward model with exact scores of every action, and a policy that explores")),
         (page.text("Actions"), f"{page.formats.count(len(actions))} ({levels})"),
-        (page.text("Share of decisions for exploring"), page.formats.percent(strategy.epsilon, 0).text),
+        (page.text("Sent although another action was expected to bring more"), _explored(page, portfolio)),
+        (page.text("Least share that exploring keeps (setting)"), page.formats.percent(strategy.epsilon, 0).text),
         (page.text("Exploring gives up, of the modelled gain"), page.formats.percent(strategy.exploration_cost_).text),
         (page.text("Facts it reads"), ", ".join(page.label(name) for name in strategy.feature_names_in_)),
     ]
+
+
+def _explored(page: Page, portfolio: Portfolio) -> str:
+    """What the log shows of this version's own decisions: a setting says what may be tried, not what was."""
+    decisions = portfolio.decisions()
+    if decisions is None or decisions.empty:
+        return page.text("No decisions have been logged yet.")
+    own = decisions.loc[
+        (decisions["policy_version"] == portfolio.policy_version) & ~portfolio.is_control(decisions["debtor_id"])
+    ]
+    ranked = own["explored"].dropna()
+    if ranked.empty:
+        return page.text("No decision of this version was ranked yet.")
+    return page.text(
+        "{share} of the {n} decisions of this version in the log",
+        share=page.formats.percent(float(ranked.mean())).text,
+        n=page.formats.count(len(ranked)).text,
+    )
 
 
 def _data(page: Page, strategy: ContactStrategy) -> list[tuple[str, str]]:
@@ -148,7 +168,7 @@ def _calibration(page: Page, document: dict[str, Any]) -> Section:
             [
                 page.formats.value(kind, group["predicted"]),
                 observed.value,
-                Cell(observed.interval),
+                Cell.interval(observed),
                 page.formats.count(group["n"]),
                 Cell(page.text("yes") if inside else page.text("no"), inside, "good" if inside else "no", badge=True),
             ]

@@ -16,7 +16,7 @@ from api.pages.rendering import Page
 from api.pages.shown import Direction, Estimate, Kind
 from recommender.store.registry import Promotion
 
-__all__ = ["build", "kind_of", "promotions_table", "router", "window_told"]
+__all__ = ["build", "gate_told", "kind_of", "promotions_table", "router", "window_told"]
 
 router = APIRouter()
 
@@ -56,7 +56,12 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
                 here=portfolio.policy_version,
             )
         )
-    sections = [_policies(page, document, kind), *_slices(page, own, kind), _gate(page, document), *promotions]
+    sections = [
+        _policies(page, document, kind),
+        *_slices(page, own, kind),
+        _gate(page, portfolio, document),
+        *promotions,
+    ]
     return Content(
         "policy_value",
         question,
@@ -66,6 +71,33 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         _tiles(page, document, own, kind),
         notices=notices,
     )
+
+
+def serving_told(page: Page, portfolio: Portfolio) -> str:
+    """Who let the serving version serve, which need not be what the gate says of it today; empty where not known."""
+    accepted = [one for one in portfolio.promotions() or [] if one.decision == "accepted"]
+    if not accepted:
+        return ""
+    last = accepted[-1]
+    return page.text(
+        "Version {n} serves since {day}: {who} asked for it, and it was let through then.",
+        n=last.version,
+        day=page.formats.day(last.decided_at.date()).text,
+        who=last.requested_by,
+    )
+
+
+def gate_told(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> str:
+    """The gate's answer on the stored evaluation, and why the policy serves all the same where it was refused."""
+    if document["gate"]["accepted"]:
+        return page.text("The gate accepts this policy.")
+    failed = [name for name, passed in document["gate"]["checks"].items() if not passed]
+    names = _check_names(page)
+    told = page.text(
+        "The gate would refuse this policy today (not passed: {checks}).",
+        checks=", ".join(names.get(name, page.label(name)).lower() for name in failed),
+    )
+    return f"{told} {serving_told(page, portfolio)}".strip()
 
 
 def _estimate(page: Page, kind: Kind, interval: dict[str, Any]) -> Estimate:
@@ -118,7 +150,7 @@ def _tiles(page: Page, document: dict[str, Any], own: dict[str, Any], kind: Kind
         Tile(
             page.text("Matched decisions"),
             page.formats.count(value["effective_sample_size"]).text,
-            page.text("as many independent ones (effective sample)"),
+            page.text("as many decisions as the estimate really rests on"),
         ),
         Tile(
             page.text("Not supported"),
@@ -142,9 +174,9 @@ def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
             [
                 Cell(name, one["name"]),
                 value.value,
-                Cell(value.interval),
-                Cell(change.value.text, change.value.value, change.direction),
-                Cell(change.interval),
+                Cell.interval(value),
+                Cell.of(change.value, tone=change.direction),
+                Cell.interval(change),
                 page.formats.count(row["effective_sample_size"]),
                 Cell(word, report["verdict"], tone, badge=True),
             ]
@@ -159,7 +191,7 @@ def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
         Column("value_ci_95", page.text("95% CI")),
         Column("difference", page.text("Against what was done")),
         Column("difference_ci_95", page.text("95% CI")),
-        Column("effective_sample_size", page.text("Effective sample")),
+        Column("effective_sample_size", page.text("Rests on decisions")),
         Column("verdict", page.text("Verdict"), number=False),
     ]
 
@@ -176,8 +208,8 @@ def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
         page.text("Difference in value per decision from what was done, by policy, with its 95% interval."),
         Table("policies", page.text("Value per decision"), columns, cells),
         page.text(
-            "Right of the line: would have earned more than what was done. Estimates are doubly robust and count each "
-            "debtor once; “cannot be said” means that the log hardly shows what that policy would do."
+            "Right of the line: would have earned more than what was done. Each debtor counts once; "
+            "“cannot be said” means that the log hardly shows what that policy would do."
         ),
     )
 
@@ -195,8 +227,8 @@ def _slices(page: Page, own: dict[str, Any], kind: Kind) -> list[Section]:
             [
                 Cell(f"{page.label(row['slice'])}: {level}", f"{row['slice']}={row['level']}"),
                 page.formats.count(row["rows"]),
-                Cell(change.value.text, change.value.value, change.direction),
-                Cell(change.interval),
+                Cell.of(change.value, tone=change.direction),
+                Cell.interval(change),
                 Cell(word, row["verdict"], tone, badge=True),
             ]
         )
@@ -232,7 +264,7 @@ def _check_names(page: Page) -> dict[str, str]:
     }
 
 
-def _gate(page: Page, document: dict[str, Any]) -> Section:
+def _gate(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> Section:
     gate, names = document["gate"], _check_names(page)
     cells = [
         [
@@ -244,13 +276,10 @@ def _gate(page: Page, document: dict[str, Any]) -> Section:
         for name, passed in gate["checks"].items()
     ]
     columns = [Column("check", page.text("Check"), number=False), Column("result", page.text("Result"), number=False)]
-    told = (
-        page.text("The gate accepts this policy.") if gate["accepted"] else page.text("The gate refuses this policy.")
-    )
     return Section(
         "gate",
         page.text("The promotion gate"),
-        told,
+        gate_told(page, portfolio, document),
         table=Table("gate", page.text("What was checked"), columns, cells, stacked=False),
         reading=page.text("Every check must pass before a policy may serve."),
     )
@@ -258,6 +287,7 @@ def _gate(page: Page, document: dict[str, Any]) -> Section:
 
 def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
     """Who asked for what and when, what the gate said, newest first."""
+    as_written = page.language == "en"  # reasons are kept in the registry in English
     kinds = {"promotion": page.text("promotion"), "rollback": page.text("rollback")}
     cells = []
     for one in reversed(promotions):
@@ -275,7 +305,7 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
                     "good" if accepted else "no",
                     badge=True,
                 ),
-                Cell("; ".join(one.reasons), language="en"),
+                *([Cell("; ".join(one.reasons))] if as_written else []),
             ]
         )
     columns = [
@@ -283,7 +313,7 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
         Column("what", page.text("What"), number=False),
         Column("requested_by", page.text("Asked for by"), number=False),
         Column("decision", page.text("Decision"), number=False),
-        Column("reasons", page.text("Reasons as written down"), number=False),
+        *([Column("reasons", page.text("Reasons as written down"), number=False)] if as_written else []),
     ]
     return Table("promotions", page.text("Requests to change who serves"), columns, cells)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +15,12 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 import structlog
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
 
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
+from recommender.evaluation import assign
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog, LoggedDecision, decisions, outcomes, provenances
 from recommender.store.files import read_frame
@@ -102,7 +106,7 @@ class Portfolio:
         with self._lock:
             held = self._files.get(name)
             if held is None or held[0] != stamp:
-                held = (stamp, read(place))
+                held = (stamp, _read_or_unavailable(place, read))
                 self._files[name] = held
             return held[1]
 
@@ -148,7 +152,8 @@ class Portfolio:
         -------
         DataFrame or None
             ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` (UTC), ``contact_at``, the action's factors
-            (null: left alone), ``propensity``, ``fallback``, ``deterministic``, ``needs_human``, ``policy_version``,
+            (null: left alone), ``propensity``, ``explored`` (1 where another ranked action was expected to bring more,
+            null where nothing was ranked), ``fallback``, ``deterministic``, ``needs_human``, ``policy_version``,
             and from the context ``stage``, ``days_past_due``, ``product``, ``country``, ``balance_minor``,
             ``currency`` where logged. None without a log.
         """
@@ -217,6 +222,7 @@ class Portfolio:
         factors = dict.fromkeys(name for row in rows for name in row["action_factors"])
         for name in factors:
             frame[name] = [row["action_factors"].get(name) for row in rows]
+        frame["explored"] = [_explored(row["ranking"]) for row in rows]
         frame["needs_human"] = [bool(row["ranking"] and row["ranking"][0].get("needs_human")) for row in rows]
         for name in _LOOKED_AT:
             frame[name] = [row["context"].get(name) for row in rows]
@@ -230,6 +236,26 @@ class Portfolio:
         if frame is None:
             return pd.DataFrame(columns=[column.name for column in outcomes.columns])
         return frame.loc[frame["decision_id"].isin(decision_ids)]
+
+    def is_control(self, debtor_ids: Any) -> NDArray[np.bool_]:
+        """Which debtors are of the randomised control group: the old way contacts them, nobody else is to.
+
+        Parameters
+        ----------
+        debtor_ids : sequence of str, of shape (n,)
+
+        Returns
+        -------
+        ndarray of bool of shape (n,)
+            All False where no control group is configured, and for missing ids.
+        """
+        ids = pd.Series(debtor_ids, dtype=object)
+        experiment, share = self.settings.holdout_experiment, self.settings.holdout_share
+        if experiment is None or ids.empty:
+            return np.zeros(len(ids), dtype=bool)
+        debtors = ids.dropna().unique()
+        arms = assign(debtors, experiment, {"policy": 1.0 - share, "holdout": share})
+        return np.asarray(ids.map(dict(zip(debtors, arms == "holdout", strict=True))).eq(True), dtype=bool)
 
     # -- the registry ----------------------------------------------------------------------------------------------
     def promotions(self) -> list[Promotion] | None:
@@ -263,3 +289,21 @@ class Portfolio:
 
         found: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
         return found
+
+
+def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:
+    """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
+    try:
+        return read(place)
+    except (RecommenderError, OSError, ValueError) as error:
+        _log.error("portfolio file cannot be read", file=place.name, error=type(error).__name__, detail=str(error))
+        raise HTTPException(503, f"{place.name} of the portfolio cannot be read.") from error
+
+
+def _explored(ranking: list[dict[str, Any]] | None) -> float:
+    """Whether another ranked action was expected to bring more than the dispatched one, which is the first."""
+    listed = ranking or []
+    values = [float(one["expected_reward"]) for one in listed if one.get("expected_reward") is not None]
+    if len(values) < 2 or len(values) < len(listed):
+        return math.nan
+    return float(values[0] < max(values[1:]))

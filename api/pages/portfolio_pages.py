@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.pages.content import Content
+from api.pages.exports import Suffix, sheet_of, table_file
 from api.pages.portfolio import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
 
@@ -28,9 +29,9 @@ def add_page(router: APIRouter, name: str, slug: str, build: Build, template: st
     ----------
     router : APIRouter
     name : str
-        Of the route; the exports are ``<name>_csv`` and ``<name>_png``.
+        Of the route; the exports are ``<name>_table`` and ``<name>_png``.
     slug : str
-        In the URL: ``/es/<slug>``, ``/es/<slug>/tables/<key>.csv``, ``/es/<slug>/pictures/<key>.png``.
+        In the URL: ``/es/<slug>``, ``/es/<slug>/tables/<key>.csv`` (or ``.xlsx``), ``/es/<slug>/pictures/<key>.png``.
     build : callable
         ``(page, portfolio, query) -> Content``.
     template : str
@@ -40,23 +41,21 @@ def add_page(router: APIRouter, name: str, slug: str, build: Build, template: st
     def show(request: Request, page: PageDep, portfolio: PortfolioDep) -> Response:
         return page.render(template, content=build(page, portfolio, dict(request.query_params)))
 
-    def table(request: Request, page: PageDep, portfolio: PortfolioDep, key: str) -> Response:
+    def table(request: Request, page: PageDep, portfolio: PortfolioDep, key: str, suffix: Suffix) -> Response:
         found = build(page, portfolio, dict(request.query_params)).table(key)
         if found is None:
-            raise HTTPException(404, "There is no such table.")
-        headers = {"Content-Disposition": f'attachment; filename="{slug}-{key}.csv"'}
-        # The mark at the front lets spreadsheets read the accents.
-        return Response("\ufeff" + found.to_csv(), media_type="text/csv; charset=utf-8", headers=headers)
+            raise HTTPException(404, page.text("There is no such table."))
+        return table_file(sheet_of(page, found), f"{slug}-{key}", found.caption, suffix)
 
     def picture(request: Request, page: PageDep, portfolio: PortfolioDep, key: str) -> Response:
         found = build(page, portfolio, dict(request.query_params)).section(key)
         if found is None or found.draw is None:
-            raise HTTPException(404, "There is no such picture.")
+            raise HTTPException(404, page.text("There is no such picture."))
         headers = {"Content-Disposition": f'attachment; filename="{slug}-{key}.png"'}
         drawn = found.draw(_PICTURE_WIDTH).to_png(found.heading)
         return Response(drawn, media_type="image/png", headers=headers)
 
     path = f"/{{language}}/{slug}"
     router.add_api_route(path, show, name=name, include_in_schema=False)
-    router.add_api_route(f"{path}/tables/{{key}}.csv", table, name=f"{name}_csv", include_in_schema=False)
+    router.add_api_route(f"{path}/tables/{{key}}.{{suffix}}", table, name=f"{name}_table", include_in_schema=False)
     router.add_api_route(f"{path}/pictures/{{key}}.png", picture, name=f"{name}_png", include_in_schema=False)

@@ -30,6 +30,9 @@ from recommender.settings import Settings
 __all__ = ["LoginNeeded", "Page", "PageDep", "PortfolioDep", "SessionsDep", "page_of"]
 
 
+_STALE_DAYS = 14
+
+
 class LoginNeeded(Exception):
     """Nobody is logged in."""
 
@@ -172,6 +175,21 @@ class Page:
             (self.text("Made"), f"{self.formats.instant(self.made_at)} UTC"),
         ]
         return told
+
+    def data_age(self) -> str:
+        """Said on every page when the log has fallen behind."""
+        if self.request is None or self.session is None:
+            return ""
+        portfolio: Portfolio = self.request.app.state.portfolio
+        window = portfolio.window()
+        days = 0 if window is None else (self.made_at - window[1]).days
+        if window is None or days < _STALE_DAYS:
+            return ""
+        return self.text(
+            "The data end on {day}, {days} days ago: everything here speaks of the time until then.",
+            day=self.formats.day(window[1].date()).text,
+            days=self.formats.count(days).text,
+        )
 
     # -- out -------------------------------------------------------------------------------------------------------
     def markup(self, template: str, **values: Any) -> str:

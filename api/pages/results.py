@@ -18,7 +18,6 @@ from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
 from api.pages.shown import Direction, Estimate, Kind, Shown
-from recommender.evaluation import assign
 from recommender.monitoring import (
     FEWEST_ACCOUNTS,
     FEWEST_EVENTS,
@@ -65,10 +64,7 @@ def _compute(
     if part.empty:
         return None
     told = outcomes.loc[outcomes["decision_id"].isin(part["decision_id"])]
-    shares = {"policy": 1.0 - settings.holdout_share, "holdout": settings.holdout_share}
-    debtors = part["debtor_id"].unique()
-    arm_of = dict(zip(debtors, assign(debtors, str(settings.holdout_experiment), shares), strict=True))
-    arm = part["debtor_id"].map(arm_of).to_numpy(dtype=object)
+    arm = np.where(portfolio.is_control(part["debtor_id"]), "holdout", "policy").astype(object)
     costs = portfolio.document("costs")
     units = account_units(part, told, arm, costs)
     return {
@@ -245,13 +241,15 @@ def _compared(page: Page, rows: list[Any], held: dict[str, Any]) -> Section:
             cells.append([name, *values, Cell("–", ""), Cell(_state(page, row), "", "unclear"), *counts])
             continue
         tone = _good(row, change.direction)
-        cells.append([name, *values, Cell(change.value.text, change.value.value, tone), Cell(change.interval), *counts])
+        cells.append([name, *values, Cell.of(change.value, tone=tone), Cell.interval(change), *counts])
         if not pd.isna(row.holdout) and row.holdout:
             scale = abs(row.holdout)
             direction: Direction = "above" if tone == "above" else "below" if tone == "below" else "unclear"
             ends = [row.difference / scale, row.low / scale, row.high / scale]
             placed = [float(np.clip(end, -9.9, 9.9)) for end in ends]
-            marks.append(Dot(_title(page, row), placed[0], placed[1], placed[2], change.value.text, direction))
+            relative = page.formats.percent(ends[0], 0)  # one unit an axis; the table has points and money
+            text = f"+{relative}" if ends[0] > 0 else relative.text
+            marks.append(Dot(_title(page, row), placed[0], placed[1], placed[2], text, direction))
     columns = [
         Column("kpi", page.text("Figure"), number=False),
         Column("policy", page.text("Policy")),
@@ -319,10 +317,10 @@ def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
         change = _difference(page, row)
         week = page.formats.day(pd.Timestamp(row.week).date())
         note = "" if row.complete else page.text("still open")
-        told = Cell(change.value.text, change.value.value, _good(row, change.direction)) if change else Cell("–", "")
+        told = Cell.of(change.value, tone=_good(row, change.direction)) if change else Cell("–", "")
         cells.append(
-            [Cell(week.text, week.value, note=note), _value(page, row, "policy"), _value(page, row, "holdout"), told,
-             Cell(change.interval if change else "–")]
+            [Cell.of(week, note=note), _value(page, row, "policy"), _value(page, row, "holdout"), told,
+             Cell.interval(change)]
         )  # fmt: skip
 
     def points(arm: str) -> list[Point]:

@@ -21,8 +21,9 @@ class Review:
     Attributes
     ----------
     decision_id : str
-    answer : {"agreed", "stop"}
-        The decision stands, or nobody is to contact the account until somebody has dealt with it.
+    answer : {"agreed", "stop", "undone"}
+        The decision stands, nobody is to contact the account until somebody has dealt with it, or the answer before
+        is taken back.
     note : str
     by : str
     at : str
@@ -68,9 +69,9 @@ class Reviews:
                 os.close(handle)
 
     def latest(self) -> dict[str, Review]:
-        """The last answer to each decision."""
+        """The last answer to each decision; one that was taken back is none."""
         if self._place is None or not self._place.is_file():
             return {}
         told = self._place.read_text(encoding="utf-8").splitlines()
         answers = [Review(**json.loads(line)) for line in told if line.strip()]
-        return {one.decision_id: one for one in answers}
+        return {key: one for key, one in {one.decision_id: one for one in answers}.items() if one.answer != "undone"}

@@ -46,8 +46,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
             [
                 Cell(name, row["rule"]),
                 page.formats.percent(row["probability_moved"]),
-                Cell(lost.value.text, lost.value.value, tone),
-                Cell(lost.interval),
+                Cell.of(lost.value, tone=tone),
+                Cell.interval(lost),
                 Cell(word, row["verdict"], tone, badge=True),
             ]
         )

@@ -26,6 +26,8 @@ Kind: TypeAlias = Literal["rate", "points", "money", "number", "count", "per_tho
 Direction: TypeAlias = Literal["above", "below", "unclear", "unknown"]
 
 MISSING = "–"
+_NOTHING = 1e-9
+PER_THOUSAND = "‰"
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -36,12 +38,23 @@ class Shown:
     Attributes
     ----------
     value : object
-        For charts and exports; None where there is nothing to show.
+        For charts: rates in [0, 1], money in minor units; None where there is nothing to show.
     text : str
+    unit : str
+        Of the number as it is written: ``%``, points, an ISO currency; empty where it is a plain number or no number.
+    scale : float
+        What the value is multiplied with to be written.
     """
 
     value: float | str | date | None
     text: str
+    unit: str = ""
+    scale: float = 1.0
+
+    @property
+    def amount(self) -> float | str | date | None:
+        """The value in its unit, unrounded: what an export holds."""
+        return self.value * self.scale if isinstance(self.value, float) else self.value
 
     def __str__(self) -> str:
         """Text."""
@@ -105,15 +118,15 @@ class Formats:
 
     def percent(self, rate: float | None, decimals: int = 1) -> Shown:
         """Rate in [0, 1] as a percentage."""
-        number = self.number(None if rate is None else 100.0 * rate, decimals)
-        return number if number.value is None else Shown(rate, self._percent(number.text))
+        number = self.number(None if rate is None else 100.0 * rate, _telling(rate, 100.0, decimals))
+        return number if number.value is None else Shown(rate, self._percent(number.text), "%", 100.0)
 
     def points(self, difference: float | None, decimals: int = 1) -> Shown:
         """Difference of two rates in percentage points, with its sign."""
         number = self.number(None if difference is None else 100.0 * difference, decimals, signed=True)
         if number.value is None:
             return number
-        return Shown(difference, f"{number.text}{_NBSP}{self._points}")
+        return Shown(difference, f"{number.text}{_NBSP}{self._points}", self._points, 100.0)
 
     def money(
         self,
@@ -127,7 +140,8 @@ class Formats:
         """Amount in minor units; no decimals from a hundred on, two at most below."""
         if minor is None or not math.isfinite(minor):
             return Shown(None, MISSING)
-        amount = minor / 10.0 ** get_currency_precision(currency)
+        amount_scale = 10.0 ** -get_currency_precision(currency)
+        amount = minor * amount_scale
         if compact and abs(amount) >= 1e6:
             return self._compact_money(minor, amount, currency, signed)
         places = decimals if decimals is not None else (0 if abs(amount) >= 100 or amount == 0 else 2)
@@ -135,19 +149,30 @@ class Formats:
         if not places:
             pattern = pattern.replace(".00", "")
         rounded = round(amount, places) + 0.0
+        symbol = self._symbol(currency)
+        if symbol == currency:
+            pattern = pattern.replace("¤", "¤¤")
         text = format_currency(rounded, currency, format=pattern, locale=self.locale, currency_digits=False)
-        symbol = get_currency_symbol(currency, locale=self.locale)
         if symbol[-1:].isalpha():  # CLDR sets letters apart from digits
             text = re.sub(rf"{re.escape(symbol)}(?=\d)", f"{symbol}{_NBSP}", text)
-        return Shown(float(minor), ("+" if signed and rounded > 0 else "") + _minus(str(text)))
+        return Shown(float(minor), ("+" if signed and rounded > 0 else "") + _minus(str(text)), currency, amount_scale)
+
+    def _symbol(self, currency: str) -> str:
+        """Symbol of a currency; a bare $ says not which, so that a portfolio of two countries cannot be read."""
+        symbol = str(get_currency_symbol(currency, locale=self.locale))
+        return currency if symbol == "$" else symbol
 
     def _compact_money(self, minor: float, amount: float, currency: str, signed: bool) -> Shown:
         number = _minus(format_compact_decimal(amount, fraction_digits=1, locale=self.locale))
         pattern = str(self.locale.currency_formats["standard"].pattern).split(";")[0]
-        symbol = get_currency_symbol(currency, locale=self.locale)
+        symbol = self._symbol(currency)
         gap = _NBSP if symbol[-1:].isalpha() else ""
         text = f"{symbol}{gap}{number}" if pattern.startswith("¤") else f"{number}{_NBSP}{symbol}"
-        return Shown(float(minor), ("+" if signed and amount > 0 else "") + text)
+        return Shown(float(minor), ("+" if signed and amount > 0 else "") + text, currency, amount / minor)
+
+    def _per_thousand(self, rate: float | None, decimals: int, *, signed: bool = False) -> Shown:
+        number = self.number(None if rate is None else 1_000.0 * rate, decimals, signed=signed)
+        return number if number.value is None else Shown(rate, number.text, PER_THOUSAND, 1_000.0)
 
     def value(
         self, kind: Kind, value: float | None, *, currency: str | None = None, decimals: int | None = None
@@ -161,7 +186,7 @@ class Formats:
             case "money":
                 return self.money(value, currency or "XXX", decimals=decimals)
             case "per_thousand":
-                return self.number(None if value is None else 1_000.0 * value, 1 if decimals is None else decimals)
+                return self._per_thousand(value, 1 if decimals is None else decimals)
             case "count":
                 return self.count(value)
             case _:
@@ -177,8 +202,7 @@ class Formats:
             case "money":
                 return self.money(value, currency or "XXX", signed=True, decimals=decimals)
             case "per_thousand":
-                scaled = None if value is None else 1_000.0 * value
-                return self.number(scaled, 1 if decimals is None else decimals, signed=True)
+                return self._per_thousand(value, 1 if decimals is None else decimals, signed=True)
             case "count":
                 return self.number(value, 0, signed=True)
             case _:
@@ -243,7 +267,9 @@ class Formats:
         scale = {"rate": 100.0, "points": 100.0, "per_thousand": 1_000.0}.get(kind, 1.0)
         half = scale * (high - low) / 2.0
         most = 4 if kind == "number" else 2
-        return 1 if half <= 0 else min(most, max(0 if half >= 10 else 1, math.ceil(-math.log10(half)) + 1))
+        fitting = 1 if half <= 0 else min(most, max(0 if half >= 10 else 1, math.ceil(-math.log10(half)) + 1))
+        # an end that is not zero must not read as zero: it says on which side of zero the interval lies
+        return max(_telling(end, scale, fitting) for end in (low, high))
 
     def _percent(self, number: str) -> str:
         pattern = str(self.locale.percent_formats[None].pattern)
@@ -267,6 +293,15 @@ class Formats:
         local = when.astimezone(get_timezone(zone))
         time = str(format_datetime(local, "HH:mm", tzinfo=local.tzinfo, locale=self.locale))
         return Shown(when.isoformat(), f"{self.day(local.date()).text}, {time}")
+
+
+def _telling(value: float | None, scale: float, decimals: int) -> int:
+    """As many decimals as a value needs that is not zero, not to read as zero; four at most."""
+    if value is None or not math.isfinite(value) or abs(value) < _NOTHING:
+        return decimals
+    while decimals < 4 and round(value * scale, decimals) == 0:
+        decimals += 1
+    return decimals
 
 
 def _minus(text: str) -> str:

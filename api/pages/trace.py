@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from api.pages.account_case import AccountCase, decision_case
 from api.pages.account_charts import Step, funnel
-from api.pages.account_values import Values
+from api.pages.account_values import Values, capitalised, rule_kind
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
@@ -68,7 +68,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TraceConte
         answer,
         tone="below" if "no_contact_only" in trace.notes else "above",
         sections=[_funnel(page, trace), _rules(page, case, trace), _ranked(page, case, trace, names)],
-        notices=_notices(page, trace),
+        notices=_notices(page, case, trace),
         case=case,
         query=kept,
         facts=_facts(page, case, trace),
@@ -113,8 +113,8 @@ def _facts(page: Page, case: AccountCase, trace: DecisionTrace) -> list[tuple[st
     return told
 
 
-def _notices(page: Page, trace: DecisionTrace) -> list[str]:
-    notices = []
+def _notices(page: Page, case: AccountCase, trace: DecisionTrace) -> list[str]:
+    notices = [page.text("Control group: do not touch.")] if case.is_control else []
     if trace.policy == "seed_rules":
         notices.append(
             page.text("The general rule answered: the ranking follows the written advice of the trade, not a model.")
@@ -211,7 +211,7 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
         version = f"{rule.pack} {rule.pack_version}".strip() or page.text("engine")
         rows.append(
             [
-                Cell(rule.rule, note=_kind(page, rule.kind)),
+                Cell(capitalised(rule_kind(page, rule.kind)), note=rule.rule),
                 Cell(version, note=rule.citation),
                 Cell(_limit(page, rule)),
                 Cell(_read(page, rule)),
@@ -225,7 +225,9 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
         )
     first = trace.rules[0]
     finding = page.text(
-        "{rule} removes the most: {count} actions.", rule=first.rule, count=formats.count(first.removed).text
+        "{rule} removes the most: {count} actions.",
+        rule=f"{capitalised(rule_kind(page, first.kind))} ({first.rule})",
+        count=formats.count(first.removed).text,
     )
     return Section(
         "rules",
@@ -249,17 +251,6 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
             "Next allowed is when a channel that the rule stops is free of every rule."
         ),
     )
-
-
-def _kind(page: Page, kind: str) -> str:
-    return {
-        "contact_limit": page.text("contact limit"),
-        "hours": page.text("hours and days"),
-        "consent": page.text("consent"),
-        "stop": page.text("stop"),
-        "message": page.text("tone and message"),
-        "unknown_fact": page.text("not known"),
-    }.get(kind, page.text("other"))
 
 
 def _limit(page: Page, rule: TracedRule) -> str:

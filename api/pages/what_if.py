@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import pandas as pd
+from babel.numbers import format_decimal, get_currency_precision
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -17,6 +19,7 @@ from api.pages.account_charts import BESIDE, Pair, dumbbell
 from api.pages.account_values import ActionNames, Values, concept
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
+from api.pages.number_input import AmbiguousNumber, read_number
 from api.pages.portfolio import Portfolio
 from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep
@@ -95,7 +98,7 @@ def _content(
         for key, value in query.items()
         if key.startswith(_WITHOUT) and value
     }
-    facts, changes, missing = _facts(page, case, query, explore)
+    facts, changes, missing, unreadable = _facts(page, case, query, explore)
     kept: dict[str, Any] = {key: value for key, value in query.items() if key != "page" and value}
     told: dict[str, Any] = {
         "case": case, "query": kept, "explore": explore, "links": links,
@@ -108,12 +111,15 @@ def _content(
             len(missing), names=", ".join(missing),
         )  # fmt: skip
         return WhatIfContent("what_if", question, answer, tone="below", **told)
+    if unreadable:
+        answer = page.text("This cannot be calculated: {names} cannot be read.", names=", ".join(unreadable))
+        return WhatIfContent("what_if", question, answer, tone="below", **told)
     try:
         found = _judged(case, changes, without, explore)
-    except InvalidInput as error:
+    except InvalidInput:
         names = ", ".join(feature_label(page.wording, name) for name in changes) or page.text("the choices")
         answer = page.text("This cannot be calculated: a value of {names} is not possible.", names=names)
-        return WhatIfContent("what_if", question, answer, tone="below", notices=[str(error)], **told)
+        return WhatIfContent("what_if", question, answer, tone="below", **told)
     return WhatIfContent(
         "what_if",
         question,
@@ -121,7 +127,7 @@ def _content(
         tone="above" if found.turns else "unclear",
         sections=[_section(page, case, found)],
         hypothetical=found.hypothetical,
-        warnings=_warnings(page, found),
+        warnings=[*_control_warning(page, case), *_warnings(page, case, found)],
         **told,
     )
 
@@ -174,53 +180,68 @@ def _levers(page: Page, case: AccountCase, without: Mapping[str, Sequence[str]])
 
 def _facts(
     page: Page, case: AccountCase, query: dict[str, str], explore: bool
-) -> tuple[list[tuple[str, list[Fact]]], dict[str, str], list[str]]:
-    """Fields by concept, the values that differ from what is known, and the names of emptied numbers."""
+) -> tuple[list[tuple[str, list[Fact]]], dict[str, str], list[str], list[str]]:
+    """Fields by concept, the values that differ from what is known, names of emptied numbers and of unreadable ones."""
     groups = ConceptGroups.default()
     facts: dict[str, list[Fact]] = {}
     changes: dict[str, str] = {}
     missing: list[str] = []
+    unreadable: list[str] = []
     for name, categories in changeable_columns(case.strategy).items():
         held = case.model_facts[name].iloc[0]
-        unit = _unit(name)
-        was = "" if held is None or (not isinstance(held, str) and pd.isna(held)) else _plain(held, unit)
+        unit = _unit(name, case.currency)
+        was = "" if held is None or (not isinstance(held, str) and pd.isna(held)) else _written(page, held, unit)
         asked = query.get(f"{_FACT}{name}")
-        value = was if asked is None or not explore else asked.strip().replace("\N{MINUS SIGN}", "-")
+        value = was if asked is None or not explore else asked.strip()
         title = feature_label(page.wording, name)
         title = title[:1].upper() + title[1:]
         problem = ""
         if value == "" and was != "":
             missing.append(title)
             problem = page.text("Missing")
+        elif value != was and categories:
+            changes[name] = value
         elif value != was:
-            changes[name] = value if unit == 1.0 else _in_units(value, unit)
+            problem, number = _read(page, name, value, unit)
+            if number is None:
+                unreadable.append(title)
+            else:
+                changes[name] = str(round(number * unit) if unit != 1.0 else number)
+                value = _written(page, number * unit, unit)  # as it was read, for the reader to see
         choices = [(one, page.label(one)) for one in categories]
         if categories and was not in categories:
             choices.insert(0, (was, page.label(was) if was else page.text("unknown")))
         facts.setdefault(concept(page, groups.group_of(name)), []).append(
             Fact(name, title, value, was, choices, problem)
         )
-    return list(facts.items()), changes, missing
+    return list(facts.items()), changes, missing, unreadable
 
 
-def _unit(name: str) -> float:
-    """Minor units are shown as whole money."""
-    return 100.0 if name.endswith("_minor") else 1.0
+def _unit(name: str, currency: str | None) -> float:
+    """Minor units are shown and typed as whole money."""
+    if not name.endswith("_minor"):
+        return 1.0
+    return float(10.0 ** get_currency_precision(currency)) if currency is not None else 100.0
 
 
-def _plain(value: Any, unit: float) -> str:
+def _written(page: Page, value: Any, unit: float) -> str:
+    """A value as the reader's region writes it."""
     if isinstance(value, str | bool):
         return str(value)
     number = float(value) / unit
-    return f"{number:.4g}" if abs(number) < 1_000 else f"{number:.12g}"
+    return str(format_decimal(float(f"{number:.12g}"), format="#,##0.######", locale=page.locale))
 
 
-def _in_units(text: str, unit: float) -> str:
-    """Money as typed in minor units; what is no number stays as it is, to be refused by name."""
+def _read(page: Page, name: str, text: str, unit: float) -> tuple[str, float | None]:
+    """What is wrong with a typed number, and the number."""
+    is_count = name.startswith(("days_", "n_"))
+    decimals = 0 if is_count else round(math.log10(unit)) if unit != 1.0 else None
     try:
-        return str(round(float(text) * unit))
-    except (ValueError, OverflowError):
-        return text
+        return "", read_number(text, page.locale, most_decimals=decimals)
+    except AmbiguousNumber:
+        return page.text("May be thousands or decimals: write it without a separator of thousands."), None
+    except ValueError:
+        return page.text("This is no number."), None
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------------
@@ -239,10 +260,14 @@ def _answer(page: Page, case: AccountCase, found: WhatIf) -> str:
     return page.text("{after} stays the best action: {value} expected (95% CI {interval}).", **places)
 
 
-def _warnings(page: Page, found: WhatIf) -> list[str]:
+def _control_warning(page: Page, case: AccountCase) -> list[str]:
+    return [page.text("Control group: do not touch. This is a calculation only.")] if case.is_control else []
+
+
+def _warnings(page: Page, case: AccountCase, found: WhatIf) -> list[str]:
     warnings = []
     for one in found.out_of_range:
-        name, unit = feature_label(page.wording, one.column), _unit(one.column)
+        name, unit = feature_label(page.wording, one.column), _unit(one.column, case.currency)
         if one.low is None or one.high is None:
             warnings.append(
                 page.text("{name}: no account of the portfolio has this value; the model is guessing.", name=name)
@@ -297,11 +322,11 @@ def _section(page: Page, case: AccountCase, found: WhatIf) -> Section:
         rows.append(
             [
                 Cell(names.of(action), note=page.text("best now") if action == found.best_after else ""),
-                Cell(before.value.text if before else page.text("not allowed"), row["before"] if before else ""),
-                Cell(before.interval if before else "–"),
-                Cell(text, row["after"] if after else ""),
-                Cell(after.interval if after else "–"),
-                Cell(change.text if change else "–", change.value if change else ""),
+                Cell.of(before.value) if before else Cell(page.text("not allowed")),
+                Cell.interval(before),
+                Cell.of(after.value) if after else Cell(text),
+                Cell.interval(after),
+                Cell.of(change),
                 f"{ranks[0]} → {ranks[1]}",
             ]
         )

@@ -1,25 +1,24 @@
-"""What routes are given: the served model, the log, the settings, and the check of the caller's key."""
+"""What routes are given: the served model, the log, the settings."""
 
 from __future__ import annotations
 
-import hmac
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 
+from api.service.gateway import KEY_HEADER
 from api.service.metrics import Metrics
-from api.service.rate_limit import RateLimit
 from api.service.recording import Recorder
 from api.service.serving import Served, Serving
 from api.service.shadow import Shadow
 from recommender.settings import Settings
 
 __all__ = [
-    "KEY_HEADER",
     "KeyDep",
-    "KeyInProductionDep",
     "MetricsDep",
+    "NowDep",
     "RecorderDep",
     "ServedDep",
     "ServingDep",
@@ -27,9 +26,7 @@ __all__ = [
     "ShadowDep",
 ]
 
-KEY_HEADER = "X-API-Key"
 _KEY_HEADER = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="Needed when the service has keys.")
-GivenKey = Annotated[str | None, Depends(_KEY_HEADER)]
 
 
 def _settings(request: Request) -> Settings:
@@ -61,32 +58,16 @@ def _shadow(request: Request) -> Shadow:
     return shadow
 
 
-def require_key(request: Request, key: GivenKey) -> None:
-    """Refuse a caller without one of the keys, in time that does not depend on how much of it was right.
-
-    Callers are counted by their key, those without a valid one by their address.
-    """
-    limit: RateLimit = request.app.state.rate_limit
-    keys = _settings(request).api_keys
-    given = (key or "").encode()
-    matches = [hmac.compare_digest(given, known.get_secret_value().encode()) for known in keys]
-    host = "unknown" if request.client is None else request.client.host
-    limit.count(f"key {key}" if any(matches) else f"client {host}")
-    if keys and not any(matches):
-        raise HTTPException(401, "Send a valid X-API-Key header.", headers={"WWW-Authenticate": "ApiKey"})
+def _now(request: Request) -> datetime:
+    now: datetime = request.app.state.clock()
+    return now
 
 
-def require_key_in_production(request: Request, key: GivenKey) -> None:
-    """As :func:`require_key`, but open in development."""
-    if _settings(request).environment != "development":
-        require_key(request, key)
-
-
+NowDep = Annotated[datetime, Depends(_now)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ServingDep = Annotated[Serving, Depends(_serving)]
 ServedDep = Annotated[Served, Depends(_served)]
 RecorderDep = Annotated[Recorder, Depends(_recorder)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 ShadowDep = Annotated[Shadow, Depends(_shadow)]
-KeyDep = Depends(require_key)
-KeyInProductionDep = Depends(require_key_in_production)
+KeyDep = Depends(_KEY_HEADER)  # for the description of the API: the gateway checks keys before anything is read

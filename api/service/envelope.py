@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the size limit, time taken, one log line, and an answer whatever happens."""
+"""What surrounds every request: its id, time taken, one log line, and an answer whatever happens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,13 +25,11 @@ class Envelope:
     ----------
     app : ASGIApp
     metrics : Metrics
-    max_body_bytes : int
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._most = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,10 +53,7 @@ class Envelope:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if _told_length(headers) > self._most:
-                    await problem(Request(scope), 413, self._too_large)(scope, receive, send_with_id)
-                else:
-                    await self._app(scope, self._limited(receive), send_with_id)
+                await self._app(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001 - the caller gets the same body as for any error
                 _log.error("request failed", error=type(error).__name__, frames=frames_of(error)[-8:])
                 if not started:
@@ -70,26 +64,3 @@ class Envelope:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 self._metrics.request(scope["method"], route, status, seconds)
                 _log.info("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
-
-    @property
-    def _too_large(self) -> str:
-        return f"The body is larger than {self._most:,} bytes; send fewer accounts in one request."
-
-    def _limited(self, receive: Receive) -> Receive:
-        """Count what arrives: a chunked body tells no length in advance."""
-        left = self._most
-
-        async def counted() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, self._too_large)
-            return message
-
-        return counted
-
-
-def _told_length(headers: Headers) -> int:
-    told = headers.get("content-length", "")
-    return int(told) if told.isdecimal() else 0

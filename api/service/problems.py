@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +17,15 @@ from api.service.schemas import Problem
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.store.decision_log import DecisionConflict
 
-__all__ = ["ServiceUnavailable", "install", "problem"]
+__all__ = ["DESCRIBED", "ServiceUnavailable", "install", "problem"]
+
+#: What every route may answer besides its own answers, for the description of the service (OpenAPI).
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Any error: one body (RFC 9457)",
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+}
 
 
 class ServiceUnavailable(RecommenderError):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
+import socket
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import date, datetime
@@ -35,6 +39,7 @@ __all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
 
 _log = structlog.get_logger(__name__)
 _LOCKS = 64
+_PROBE_SECONDS = 1.0
 _EXACT = 2**53
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 
@@ -140,6 +145,9 @@ class Recorder:
     def __init__(self, url: str | None, metrics: Metrics) -> None:
         self._metrics = metrics
         self._log: DecisionLog | None = None
+        self._worker = f"{socket.gethostname()[:40]}:{os.getpid()}"
+        self._prober = ThreadPoolExecutor(1, "log-probe")
+        self._probe: Future[str | None] | None = None
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
         if url is not None:
             with self._reached("opened"):
@@ -152,14 +160,29 @@ class Recorder:
 
     def close(self) -> None:
         """Give the connections back."""
+        self._prober.shutdown(wait=False, cancel_futures=True)
         if self._log is not None:
             self._log.close()
 
-    def check(self) -> str | None:
-        """Why decisions cannot be written down right now, or None."""
+    async def trouble(self, now: datetime) -> str | None:
+        """Why decisions cannot be written down right now, or None: a row is written to find out.
+
+        Asked on a thread of its own that is waited for a second only: a database that hangs must not silence this.
+        """
+        if self._log is None:
+            return None
+        if self._probe is None or self._probe.done():
+            self._probe = self._prober.submit(self._prove, now)
+        probe = asyncio.wrap_future(self._probe)
+        done, _ = await asyncio.wait([probe], timeout=_PROBE_SECONDS)
+        if not done:
+            return f"The decision log has not answered for {_PROBE_SECONDS:g} s."
+        return probe.result()
+
+    def _prove(self, now: datetime) -> str | None:
         try:
-            if self._log is not None:
-                self.get("")
+            with self._reached("written"):
+                self._needed().prove_writable(self._worker, now)
         except RecommenderError as error:
             return str(error)
         return None
@@ -231,6 +254,12 @@ class Recorder:
         log = self._needed()
         with self._reached("read"):
             return log.get(decision_id)
+
+    def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
+        """When these decisions were made; those that the log does not hold are left out."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.decided_at(decision_ids)
 
     def _needed(self) -> DecisionLog:
         if self._log is None:

@@ -11,7 +11,7 @@ import pandas as pd
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
 from recommender.rules import packs_of_place
-from recommender.store.decision_log import refuse_contact_data
+from recommender.store.decision_log import refuse_contact_data, refuse_free_text
 
 __all__ = ["account_rows", "contact_rows", "contacts_frame", "packs_of"]
 
@@ -39,6 +39,7 @@ def account_rows(accounts: Sequence[Account], packs: tuple[str, ...], positions:
     rows = []
     for position, account in zip(positions, accounts, strict=True):
         refuse_contact_data(account.features, argument=f"accounts[{position}].features")
+        refuse_free_text(account.features, argument=f"accounts[{position}].features")
         held = account.__dict__
         row = {name: held[name] for name in _FACTS}
         if clash := sorted(_REPEATABLE & account.features.keys()):

@@ -5,13 +5,26 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from recommender.tables import OUTCOMES
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
 Purpose = Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
 Scalar = str | int | float | bool | None
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100
+
+
+def _in_reach(instant: datetime) -> datetime:
+    """Refuse instants that no contact of ours can have; the ends of the calendar overflow when a zone is applied."""
+    if not _FIRST_YEAR <= instant.year < _LAST_YEAR:
+        raise ValueError(f"an instant lies between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return instant
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_reach)]
+Word = Annotated[str, StringConstraints(max_length=64)]
+Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-4]):[0-5]\d$")]
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:\-]+$")]
 
 
@@ -25,10 +38,10 @@ class Contact(Strict):
     """A past or planned contact of the account's debtor."""
 
     account_id: Identifier
-    sent_at: Annotated[AwareDatetime, Field(strict=False)]
+    sent_at: Instant
     channel: str
     initiated_by: Literal["creditor", "debtor"] = "creditor"
-    outcome: Literal["attempt", "delivered", "live_contact", "wrong_party", "not_connected"] | None = None
+    outcome: Literal["attempt", "live_contact", OUTCOMES] | None = None  # type: ignore[valid-type]
     status: Literal["sent", "planned"] = "sent"
     hour: int | None = None
     tone: str | None = None
@@ -40,16 +53,16 @@ class Account(Strict):
 
     account_id: Identifier
     debtor_id: Identifier | None = None
-    country: str | None = None
-    subdivision: str | None = None
-    timezone: str | None = None
-    phone_timezones: list[str] | None = None
+    country: Word | None = None
+    subdivision: Word | None = None
+    timezone: Word | None = None
+    phone_timezones: list[Word] | None = None
     due_date: Annotated[date | None, Field(strict=False)] = None
     balance_minor: int | None = None
-    consented_channels: list[str] | None = None
-    flags: list[str] | None = None
+    consented_channels: list[Word] | None = None
+    flags: list[Word] | None = None
     party: Literal["debtor", "codebtor", "guarantor", "reference"] | None = None
-    packs: list[str] | None = None
+    packs: list[Word] | None = None
     contacts: list[Contact] | None = Field(None, description="Null or absent = unknown, which denies; [] = none.")
     features: dict[str, Scalar] = Field(default_factory=dict, description="Context columns of the model.")
 
@@ -85,8 +98,8 @@ class RecommendationRequest(Strict):
         },
     )
 
-    accounts: list[Account] = Field(min_length=1)
-    as_of: Annotated[AwareDatetime | None, Field(strict=False)] = Field(None, description="Default: now.")
+    accounts: Annotated[list[Account], FailFast()] = Field(min_length=1)
+    as_of: Instant | None = Field(None, description="Default: now.")
     top_k: int = Field(3, ge=1, le=50)
     explore: bool = True
     seed: int | None = Field(None, description="Default: the service's own seed.")
@@ -143,13 +156,14 @@ class Outcome(Strict):
     """One thing that happened after a decision."""
 
     decision_id: Identifier
-    occurred_at: Annotated[AwareDatetime, Field(strict=False)]
+    occurred_at: Instant
     outcome: Literal[OUTCOMES] = Field(description="A rung of the outcome ladder.")  # type: ignore[valid-type]
     amount_minor: int | None = Field(None, ge=0, description="Minor units; only with currency.")
     currency: str | None = Field(None, pattern="^[A-Z]{3}$", description="ISO 4217.")
     outcome_id: Identifier | None = Field(
         None, description="Key of the sender; default: the content, so that the same event told twice counts once."
     )
+    replaces: Identifier | None = Field(None, description="Id of an outcome told wrongly; this one takes its place.")
 
 
 class OutcomeRequest(Strict):
@@ -173,7 +187,7 @@ class OutcomeRequest(Strict):
         },
     )
 
-    outcomes: list[Outcome] = Field(min_length=1)
+    outcomes: Annotated[list[Outcome], FailFast()] = Field(min_length=1)
 
 
 class OutcomeAnswer(BaseModel):
@@ -194,6 +208,7 @@ class LoggedOutcome(BaseModel):
     outcome: str
     amount_minor: int | None
     currency: str | None
+    replaces: str | None
 
 
 class ShadowAnswer(BaseModel):
@@ -243,7 +258,7 @@ class DecisionAnswer(BaseModel):
 class CheckedContact(Strict):
     """A contact of the history that a check counts; what is missing is unknown."""
 
-    sent_at: Annotated[AwareDatetime, Field(strict=False)]
+    sent_at: Instant
     channel: Channel | None = None
     account_id: Identifier | int | None = None
     initiated_by: Literal["creditor", "debtor"] | None = None
@@ -252,22 +267,30 @@ class CheckedContact(Strict):
     place: str | None = None
 
 
+class Preferences(Strict):
+    """What the debtor asked for; it only tightens."""
+
+    hours: tuple[Clock, Clock] | None = Field(None, description="From, until; local and half-open.", strict=False)
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = None
+    channels: list[Channel] | None = None
+
+
 class CheckedAccount(Strict):
     """What is known of the account; what is missing is unknown, and denies. A phone number is refused."""
 
     account_id: Identifier | int | None = None
     debtor_id: Identifier | int | None = None
-    country: str | None = None
-    subdivision: str | None = None
-    timezone: str | None = None
-    phone_timezones: list[str] | None = Field(None, description="IANA zones that the phone may be in.")
+    country: Word | None = None
+    subdivision: Word | None = None
+    timezone: Word | None = None
+    phone_timezones: list[Word] | None = Field(None, description="IANA zones that the phone may be in.")
     due_date: Annotated[date | None, Field(strict=False)] = None
     balance_minor: int | float | None = None
-    consented_channels: list[str] | None = None
-    flags: list[str] | None = None
+    consented_channels: list[Word] | None = None
+    flags: list[Word] | None = None
     party: Literal["debtor", "codebtor", "guarantor", "reference"] | None = None
     place: Literal["home", "work"] | None = None
-    preferences: dict[str, Any] | None = None
+    preferences: Preferences | None = None
 
 
 class CheckRequest(Strict):
@@ -302,7 +325,7 @@ class CheckRequest(Strict):
 
     id: str | int | None = None
     packs: list[str] = Field(min_length=1)
-    at: Annotated[AwareDatetime, Field(strict=False)]
+    at: Instant
     channel: Channel
     purpose: Purpose = "collection"
     account: CheckedAccount = Field(default_factory=CheckedAccount)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from recommender.actions import NO_CONTACT, ActionSpace
     from recommender.explanation import explain
     from recommender.history import LoggedFeedback
-    from recommender.proof import OffPolicyEvaluator, PolicyReport, evaluate_policy
+    from recommender.proof import OffPolicyEvaluator, PolicyReport, evaluate_policy, experiment
     from recommender.strategy import ContactStrategy
 
 __version__ = "0.1.0"
@@ -22,6 +22,7 @@ __all__ = [
     "OffPolicyEvaluator",
     "PolicyReport",
     "evaluate_policy",
+    "experiment",
     "explain",
 ]
 
@@ -34,6 +35,7 @@ _HOME = {
     "OffPolicyEvaluator": "recommender.proof.off_policy",
     "PolicyReport": "recommender.proof",
     "evaluate_policy": "recommender.proof.off_policy",
+    "experiment": "recommender.proof",
     "explain": "recommender.explanation",
 }
 

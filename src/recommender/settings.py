@@ -50,7 +50,11 @@ class Settings(BaseSettings):
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
     max_accounts: int = Field(5_000, ge=1, description="Most accounts, or outcomes, in one request.")
-    max_body_bytes: int = Field(32 * 2**20, ge=1_024, description="Largest request body.")
+    max_body_bytes: int = Field(16 * 2**20, ge=1_024, description="Largest request body.")
+    max_in_flight: int = Field(32, ge=1, description="Requests that are worked on at once in one process.")
+    max_waiting: int = Field(256, ge=0, description="Requests that may wait for a turn; the next one is told to retry.")
+    deadline_seconds: float = Field(20.0, gt=0, description="How long a request may wait for a turn.")
+    read_timeout_seconds: float = Field(30.0, gt=0, description="How long a body may take to arrive.")
     rate_limit: str | None = Field(
         None, description="Requests of one key (or client, without keys), e.g. '600/minute'; none by default."
     )
@@ -80,7 +84,7 @@ class Settings(BaseSettings):
         None, description="Name of the randomised control group that results are held against; none by default."
     )
     holdout_share: float = Field(0.1, gt=0, lt=1, description="Share of debtors in the control group.")
-    spanish_locale: str = Field("es-ES", description="Formats of the Spanish pages, e.g. es-MX or es-419.")
+    spanish_locale: str = Field("es-CO", description="Region of the Spanish pages, e.g. es-MX, es-PE, es-CL or es-ES.")
     english_locale: str = Field("en-GB", description="Formats of the English pages, e.g. en-US.")
 
     @field_validator("api_keys")

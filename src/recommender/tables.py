@@ -41,8 +41,25 @@ OUTCOMES: tuple[str, ...] = (
     "paid",
     "opt_out",
     "complaint",
+    # Since 2026-11 (codes are positions, so that stored logs keep theirs): events that are no rung of a contact.
+    "answered",
+    "third_party",
+    "promise_broken",
+    "paid_in_full",
+    "payment_reversed",
+    "opt_out_all",
+    "opt_in",
+    "complaint_resolved",
+    "dispute",
+    "dispute_resolved",
+    "callback_requested",
+    "number_invalid",
+    "deceased",
 )
-"""The outcome ladder, lowest rung first; the two negative outcomes come last."""
+"""The outcome ladder, lowest rung first, the two negative outcomes, then events that only make states
+(:func:`recommender.intake.account_states`)."""
+
+_LADDER = OUTCOMES[:11]
 
 _PROMISED = ("promise_to_pay", "promise_kept")
 
@@ -50,18 +67,18 @@ RESPONSES: tuple[str, ...] = ("replied", "right_party_contact", *_PROMISED)
 """Outcomes that show the debtor reacted to the contact."""
 
 REACHED_BY: dict[str, tuple[str, ...]] = {
-    "attempted": tuple(name for name in OUTCOMES if name not in ("paid", "opt_out", "complaint")),
+    "attempted": (*_LADDER[:-1], "answered", "third_party", "number_invalid"),
     "not_connected": ("not_connected",),
     "bounced": ("bounced",),
-    "delivered": ("delivered", "read", "wrong_party", *RESPONSES),
+    "delivered": ("delivered", "read", "wrong_party", "answered", "third_party", *RESPONSES),
     "read": ("read", *RESPONSES),
     "replied": ("replied", *_PROMISED),
     "wrong_party": ("wrong_party",),
     "right_party_contact": ("right_party_contact", *_PROMISED),
     "promise_to_pay": _PROMISED,
     "promise_kept": ("promise_kept",),
-    "paid": ("paid",),
-    "opt_out": ("opt_out",),
+    "paid": ("paid", "paid_in_full"),
+    "opt_out": ("opt_out", "opt_out_all"),
     "complaint": ("complaint",),
     "response": RESPONSES,
 }
@@ -197,7 +214,7 @@ _CONTACTS = Contract(
         Column("tone", "level"),
         Column("message_kind", "text"),
         Column("template_id", "text"),
-        Column("initiated_by", "text"),
+        Column("initiated_by", "level", levels=("creditor", "debtor")),
         Column("status", "level", levels=("sent", "planned")),
         Column("cost_minor", "number", minimum=0),
     ),

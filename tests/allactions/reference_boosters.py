@@ -43,18 +43,19 @@ def naive_top_k(
 
 def scorer_from_booster(booster: lgb.Booster, space: ActionSpace, columns: Any, **more: Any) -> ActionScorer:
     """Compile for an action space; ``NO_CONTACT`` is the idle action."""
-    return ActionScorer.from_booster(booster, space.factors, columns, **(_idle(space) | more))
+    return ActionScorer.from_booster(booster, space.factors, columns, **_idle(space, more))
 
 
 def scorer_from_boosters(members: Any, space: ActionSpace, columns: Any, **more: Any) -> ActionScorer:
     """Compile a weighted sum for an action space."""
-    return ActionScorer.from_boosters(members, space.factors, columns, **(_idle(space) | more))
+    return ActionScorer.from_boosters(members, space.factors, columns, **_idle(space, more))
 
 
 def scorer_from_model_string(text: str, space: ActionSpace, columns: Any, **more: Any) -> ActionScorer:
     """Compile a text for an action space."""
-    return ActionScorer.from_model_string(text, space.factors, columns, **(_idle(space) | more))
+    return ActionScorer.from_model_string(text, space.factors, columns, **_idle(space, more))
 
 
-def _idle(space: ActionSpace) -> dict[str, Any]:
-    return {"idle_values": {} if space.no_contact else None}
+def _idle(space: ActionSpace, more: dict[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in more.items() if value is not None}
+    return {"idle_values": {} if space.no_contact else None} | given

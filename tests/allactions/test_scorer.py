@@ -247,3 +247,13 @@ def test_import_compiles_nothing() -> None:
         "assert not kernel.score_rows.signatures and not additive._combine.signatures"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_masks_stay_with_their_rows_where_x_is_converted_in_pieces(scorer, X, monkeypatch):
+    """Rows of another layout are copied a piece at a time; each piece keeps its own rows' masks."""
+    monkeypatch.setattr("recommender.allactions.scorer._ROWS_PER_COPY", 100)
+    mask = np.random.default_rng(5).random((len(X), len(SPACE))) < 0.4
+    want = scorer.top_k(X, 3, mask=mask, n_threads=1)
+    found = scorer.top_k(np.asfortranarray(X), 3, mask=mask, n_threads=1)
+    np.testing.assert_array_equal(found[0], want[0])
+    np.testing.assert_array_equal(found[1], want[1])

@@ -96,3 +96,22 @@ def test_texts_without_counts_and_misplaced_factors_are_refused():
         TreeShapley([text], grid, space.codes)
     with pytest.raises(KernelError, match="behind the context"):
         TreeShapley(trees.to_texts(), ActionGrid((1,), (np.arange(9.0),), None), space.codes)
+
+
+def test_a_value_on_a_threshold_goes_where_lightgbm_sends_it():
+    """Accounts whose numbers are the very thresholds of the trees: at most is left, for each of them."""
+    space = SPACES["three factors"]
+    trees, _ = fitted(space, "regression", 4)
+    table = trees.boosters[0].trees_to_dataframe()
+    column = table["split_feature"].str.removeprefix("Column_")
+    X = np.zeros((0, 4))
+    for feature in ("0", "1", "2"):
+        edges = table.loc[(column == feature) & (table["decision_type"] == "<="), "threshold"].astype(float).unique()
+        rows = np.zeros((min(8, len(edges)), 4))
+        rows[:, int(feature)] = edges[: len(rows)]
+        X = np.vstack([X, rows])
+    assert len(X) > 15
+    action = np.broadcast_to(np.arange(len(space)), (len(X), len(space)))
+    values, _, _ = trees.shapley_values(X, action)
+    wanted, _ = lightgbm_values(trees, X, action)
+    assert np.abs(values - wanted).max() < 1e-10

@@ -14,7 +14,7 @@ from recommender.planning.plan_run import PlanFiles, make_plan
 from recommender.strategy.cold_start import SeedStrategy
 from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
 
-ORDER = PlanOrder(AS_OF, packs=("CO",))
+ORDER = PlanOrder(AS_OF, packs=("CO",), other_accounts=True)
 MODEL = SeedStrategy(default_actions((9, 12, 16)))
 
 

@@ -42,6 +42,26 @@ def test_a_contrast_is_the_difference_of_two_explanations(strategy, simulated, e
     assert contrast.by_feature["contribution"].to_numpy() == pytest.approx(both[0] - both[1], abs=1e-9)
 
 
+def test_the_interval_joins_the_ends_of_both_actions(strategy, simulated, explanation):
+    """Below: how far a may fall and b rise; above: how far a may rise and b fall; added as squares (MOVER)."""
+    accounts = simulated.contacts.tail(40).reset_index(drop=True)
+    ranked = strategy.recommend(accounts, top_k=len(strategy.actions_), explore=False)
+    unequal = 0
+    for row in (0, 7, 21):
+        mine = ranked[ranked["row"] == row].reset_index(drop=True)
+        action = strategy.actions_.index_of(mine[list(strategy.actions_.factors)])
+        for first, second in ((0, 1), (1, 0), (0, 40), (90, 3)):
+            a, b = mine.loc[first], mine.loc[second]
+            contrast = explanation.contrast(int(action[first]), int(action[second]), row=row)
+            low = (a["expected_reward"] - a["lo"]) ** 2 + (b["hi"] - b["expected_reward"]) ** 2
+            high = (a["hi"] - a["expected_reward"]) ** 2 + (b["expected_reward"] - b["lo"]) ** 2
+            difference = a["expected_reward"] - b["expected_reward"]
+            assert contrast.interval == pytest.approx((difference - low**0.5, difference + high**0.5), abs=1e-7)
+            assert contrast.sign_is_clear == (difference > low**0.5 or -difference > high**0.5)
+            unequal += abs(low - high) > 1e-4
+    assert unequal > 6, "where both sides are alike, a swap of the ends is not seen"
+
+
 def test_hurdle_contrasts_sum_over_both_parts(hurdle, known_drivers):
     """Event and amount together give the difference in units of reward."""
     explanation = explain(hurdle, known_drivers[0].head(20))

@@ -1,10 +1,12 @@
 """What is said to the debtor: no protected fact, no figure, no blame, and always how to object."""
 
 import re
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
-from recommender import explain
+from recommender import ActionSpace, explain
 from recommender.explanation import debtor_justification
 from recommender.explanation.justification import _SAYABLE
 from recommender.explanation.wording import Wording
@@ -38,6 +40,22 @@ def test_a_concept_that_is_mostly_protected_is_not_mentioned(strategy, simulated
     explanation = explain(strategy, simulated.contacts.head(1), groups=every, language="en")
     contrast = explanation.contrast(int(explanation.action[0, 0]), row=0)
     assert not set(debtor_justification(contrast)) & set(_SAYABLE.values())
+
+
+@pytest.mark.parametrize(("open_weight", "said"), [(0.7, True), (0.5, False), (0.4, False), (0.0, False)])
+def test_a_concept_needs_more_open_than_protected_weight(open_weight, said):
+    """Columns that may not be named must not speak through the concept they share with others."""
+    group = next(iter(_SAYABLE))
+    rows = pd.DataFrame({"group": group, "feature": ["open", "hidden"]})
+    actions = ActionSpace({"channel": ["sms"]}, no_contact=True)
+    groups = SimpleNamespace(is_protected=lambda name: name == "hidden")
+    contrast = SimpleNamespace(
+        a=1,
+        explanation=SimpleNamespace(language="en", actions=actions, groups=groups),
+        by_group=pd.DataFrame({"group": [group], "contribution_reward": [1.0]}),
+        by_feature=rows.assign(contribution_reward=[open_weight, open_weight - 1.0]),
+    )
+    assert (Wording.of("en").text(_SAYABLE[group]) in debtor_justification(contrast)) == said
 
 
 def test_every_sentence_is_translated():

@@ -7,7 +7,7 @@ import pytest
 
 from recommender.errors import ArtefactError, InvalidInput
 from recommender.explanation import GlobalExplanation, explain, explain_portfolio
-from recommender.explanation.portfolio import EVERYBODY, FEWEST_ACCOUNTS
+from recommender.explanation.global_explanation import EVERYBODY, FEWEST_ACCOUNTS
 from recommender.store.files.explanations import read_global_explanation, write_global_explanation
 
 

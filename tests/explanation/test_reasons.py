@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 
 from recommender import explain
 from recommender.errors import InvalidInput
-from recommender.explanation.reasons import CONCEPTS
+from recommender.explanation.reasons import CONCEPTS, action_text
 from recommender.explanation.wording import Wording, available_languages
 
 LOCALE = resources.files("recommender.explanation") / "locale"
@@ -43,6 +43,23 @@ def test_an_interval_over_zero_is_said_to_be_unclear(explanation):
         assert lo <= contrast.reward_difference <= hi
         assert ("sign unclear" in contrast.reasons("en")[0]) == (lo <= 0 <= hi)
         assert ("signo incierto" in contrast.reasons("es")[0]) == (lo <= 0 <= hi)
+
+
+def test_a_concept_is_said_to_speak_for_the_action_it_speaks_for(explanation):
+    """Positive contributions for the first action, negative ones for the second; both occur, and are told apart."""
+    words = Wording.of("en")
+    named = {True: 0, False: 0}
+    for row in range(0, 40, 2):
+        contrast = explanation.contrast(int(explanation.action[row, 0]), int(explanation.action[row, -1]), row=row)
+        names = [action_text(words, explanation.actions, action) for action in (contrast.a, contrast.b)]
+        signs = dict(zip(contrast.by_group["group"], contrast.by_group["contribution_reward"] > 0, strict=True))
+        for sentence in contrast.reasons("en")[1:]:
+            for group, first in signs.items():
+                concept = words.text(CONCEPTS[group]) if group in CONCEPTS else words.label(group)
+                if sentence.startswith((f"{concept} (", f"{concept} is associated")):
+                    assert f"better result of {names[0 if first else 1]} (" in sentence
+                    named[bool(first)] += 1
+    assert min(named.values()) > 2
 
 
 def test_a_clear_difference_is_said_plainly(hurdle, known_drivers):
@@ -88,7 +105,7 @@ def test_every_message_has_both_languages_and_is_compiled():
         assert found == translation
     assert all(written.values())
     messages = set(CONCEPTS.values())
-    for name in ("reasons.py", "charts.py", "wording.py"):
+    for name in ("reasons.py", "waterfall.py", "wording.py"):
         source = (PACKAGE / name).read_text(encoding="utf-8")
         messages |= set(re.findall(r'\.text\(\s*"([^"]+)"', source))
     missing = [message for message in messages if (None, message) not in written]

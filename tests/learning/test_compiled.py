@@ -12,12 +12,19 @@ def by_members(model, X, ranked):
     """Expected rewards and intervals as the parts give them, one member after the other."""
     scores = {name: part.scores(X) for name, part in model.parts.items()}
     spread = {name: part.spread(X) for name, part in model.parts.items()}
-    expected = model.reward_of(scores)
+    expected = model.hurdle.reward_of(scores)
     ends = [
-        np.take_along_axis(model.reward_of({n: scores[n] + sign * 1.96 * spread[n] for n in scores}), ranked, axis=1)
+        np.take_along_axis(
+            model.hurdle.reward_of({n: scores[n] + sign * 1.96 * spread[n] for n in scores}), ranked, axis=1
+        )
         for sign in (-1, 1)
     ]
     return expected, np.minimum(*ends), np.maximum(*ends)
+
+
+def compiled_anew(model):
+    """Compile what the parts hold now."""
+    return CompiledReward(model.parts, model.hurdle, model.evidence_table)
 
 
 def dirty(X, rng):
@@ -50,13 +57,13 @@ def test_one_fused_pass_gives_what_the_members_give(which, weights, request):
             for part in model.parts.values():
                 part.weights |= dict.fromkeys(part.weights, 0.3)
         ranked = rng.integers(0, len(model.actions_), (len(X), 4))
-        found = CompiledReward(model).score(X)
+        found = compiled_anew(model).score(X)
         expected, lo, hi = by_members(model, X, ranked)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found.expected_reward, expected, rtol=1e-9, atol=1e-9 * scale)
         for end, want in zip(found.interval(ranked), (lo, hi), strict=True):
             np.testing.assert_allclose(end, want, rtol=1e-9, atol=1e-9 * scale)
-        alone = [CompiledReward(model).score(X[[row]]) for row in range(len(X))]
+        alone = [compiled_anew(model).score(X[[row]]) for row in range(len(X))]
         np.testing.assert_array_equal(found.expected_reward, np.vstack([one.expected_reward for one in alone]))
         for end in (0, 1):
             np.testing.assert_array_equal(

@@ -104,6 +104,29 @@ def test_a_replaced_catalogue_decides_what_is_available():
     assert not mine.available("collection", "es").any()
 
 
+def test_a_text_that_nobody_approved_is_neither_available_nor_rendered():
+    """Withdrawn, a template is as good as none; the next one that is approved takes its place."""
+    text = HEAD + BODY + 'variables = []\nbody = "Hello."\n'
+    second = text.replace(HEAD.split("[[")[0], "").replace('"a"', '"b"')
+    for approved, want in ((True, "a"), (False, "b")):
+        catalogue = Catalogue.from_toml({"f": text + f"approved = {str(approved).lower()}\n" + second})
+        asked = {"channel": ["sms"], "tone": ["friendly"], "days_past_due": [0], "language": ["en"]}
+        assert catalogue.template_ids(**asked) == [want]
+    alone = Catalogue.from_toml({"f": text + "approved = false\n"})
+    assert not alone.available("collection", "en").any()
+    assert alone.template_ids(**asked) == [None]
+    with pytest.raises(CatalogueError, match="no approved template"):
+        alone.render("a", {})
+
+
+@pytest.mark.parametrize(("capitals", "found"), [(60, False), (61, True), (100, True), (0, False)])
+def test_shouting_is_more_than_six_letters_in_ten(capitals, found):
+    """Counted in letters; a few capitals in a short text, and digits, are no shouting."""
+    text = "A" * capitals + "a" * (100 - capitals) + " 12345 !!!"
+    assert [one.rule for one in lint_text(text)] == ["shouting"] * found
+    assert lint_text("PAGO YA: 20/11 $ 12.345") == []
+
+
 def test_the_sandbox_holds():
     """A template cannot reach Python's insides."""
     evil = HEAD + BODY + 'variables = ["first_name"]\nbody = "{{ first_name.__class__.__mro__ }}"\n'

@@ -52,7 +52,7 @@ def test_the_tables_are_fine_as_they_are(folder, tmp_path, monkeypatch, capsys):
         (b"account_id;amount_minor\na;1\n", "'paid_at' is missing"),
         (b"PAR1\x00\x01 cut off", "cannot be read"),
         (b"PK\x03\x04 a workbook", "spreadsheet"),
-        (b"account_id,paid_at,amount_minor\n" + b'A,2025-01-08T10:00:00Z,"1,5"\n' * 40, "is not a finite number"),
+        (b"account_id,paid_at,amount_minor\n" + b'A,2025-01-08T10:00:00Z,"1,5"\n' * 40, "holds a fraction"),
     ],
 )
 def test_an_unusable_file(folder, tmp_path, monkeypatch, capsys, content, match):

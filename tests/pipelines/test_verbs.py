@@ -72,13 +72,14 @@ def test_score_without_a_model_uses_the_seed_rules(app, simulated_files, tmp_pat
     assert pd.read_parquet(plan)["policy"].eq("seed_rules").all()
 
 
-def test_an_unknown_contact_history_denies_everything(app, simulated_files, tmp_path):
-    """Without --contacts nobody knows who was contacted today: every account is left alone."""
+def test_an_unknown_contact_history_is_no_plan(app, simulated_files, tmp_path):
+    """Without --contacts nobody knows who was contacted today: the verb says so instead of leaving all alone."""
     plan = tmp_path / "plan.parquet"
     arguments = ["score", str(simulated_files / "accounts.parquet"), "--strategy", str(tmp_path / "none")]
     result = runner.invoke(app, [*arguments, "--out", str(plan), "--as-of", "2026-11-23T08:00:00-05:00"])
-    assert result.exit_code == 0, result.output
-    assert pd.read_parquet(plan)["channel"].isna().all()
+    assert result.exit_code != 0
+    assert "unknown-contacts leaves 100%" in str(result.exception)
+    assert not plan.exists()
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from recommender import ActionSpace
+from recommender.reports import describe_pack
 from recommender.rules import (
     CHANNELS,
     TONES,
     Pack,
     check_cases,
-    describe_pack,
     eligibility,
     load_pack,
     pack_ids,

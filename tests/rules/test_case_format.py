@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from pipelines import check as check_verb
 from pipelines import messages as messages_verb
 from pipelines import packs as packs_verb
+from recommender.reports import GENERATED_FROM_HERE, describe_packs
 from recommender.rules import check_case, check_lines
-from recommender.rules.page import GENERATED_FROM_HERE, describe_packs
 from tests.rules.test_tricky_cases import contact
 
 FINE = {

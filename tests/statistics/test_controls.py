@@ -163,4 +163,4 @@ def test_uniform_on_the_real_women_log_is_refused():
     assert any("effective sample size" in reason for reason in report.reasons)
     assert report.diagnostics["effective_sample_size"] < 5
     assert report.diagnostics["weight_mean"] > 2
-    assert {"low-effective-sample-size", "dominant-row"} <= set(report.default["warnings"])
+    assert "low-effective-sample-size" in report.default["warnings"]

@@ -231,3 +231,14 @@ def test_sql_in_a_value_stays_a_value(log: DecisionLog, decide: Decide) -> None:
     assert found.decision.context == {"stage": hostile, hostile: 1.0}
     assert log.erase(account_id=hostile + "' OR '1'='1", requested_by="x", at=NOON).decisions == 0
     assert log.count() == (1, 0)
+
+
+def test_a_purge_leaves_the_outcomes_of_decisions_that_stay(log: DecisionLog, decide: Decide) -> None:
+    """An outcome that an early clock dates before the limit belongs to its decision, which was made after it."""
+    log.record([decide(0), decide(1)])
+    moment = log.get("d00001").decision.decided_at
+    early = OutcomeRecord(decision_id="d00001", occurred_at=moment - timedelta(hours=3), outcome="read")
+    log.record_outcomes([early])
+    removal = log.purge(moment, requested_by="retention job", at=moment + timedelta(days=1))
+    assert (removal.decisions, removal.outcomes) == (1, 0)
+    assert log.get("d00001").outcomes == (early,) or [*log.get("d00001").outcomes] == [early]

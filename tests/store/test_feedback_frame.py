@@ -204,3 +204,17 @@ def test_faulty_questions_are_refused(
     with pytest.raises(InvalidInput) as caught:
         read_feedback_frame(log, space, reward, window, as_of)
     assert caught.value.column == column
+
+
+@pytest.mark.parametrize(
+    ("after", "counts"),
+    [(timedelta(0), True), (14 * DAY - timedelta(microseconds=1), True), (14 * DAY, False), (15 * DAY, False)],
+)
+def test_an_outcome_at_the_end_of_the_window_is_too_late(
+    log: DecisionLog, decide: Decide, space: ActionSpace, after: timedelta, counts: bool
+) -> None:
+    """The window is half-open, as in a log that is built from raw tables."""
+    log.record([decide(0)])
+    log.record_outcomes([outcome(0, after, "replied")])
+    frame, roles = read_feedback_frame(log, space, "replied", 14, LATER)
+    assert frame[roles["reward"]].tolist() == [float(counts)]

@@ -22,7 +22,7 @@ from recommender.planning.plan_run import PlanFiles, make_plan, plan_here
 from recommender.strategy.cold_start import SeedStrategy
 from tests.store.plan_portfolio import AS_OF, plan_in_one_piece, portfolio, small_strategy, write
 
-ORDER = PlanOrder(AS_OF, packs=("CO",))
+ORDER = PlanOrder(AS_OF, packs=("CO",), other_accounts=True)
 SEED = SeedStrategy(
     ActionSpace(
         {"channel": ["call", "sms", "email"], "hour": [9, 12, 16], "tone": ["friendly", "firm"]}, no_contact=True
@@ -111,7 +111,7 @@ def test_debtors_beside_each_other_are_streamed_in_file_order(tmp_path, rows):
     expected = plan_in_one_piece(accounts, contacts, SEED, packs=["CO"])
     same(pd.read_parquet(tmp_path / "plan.parquet"), expected)
     folder = tmp_path / "inputs"
-    limits = {"outcomes": None, "payments": None, "as_of": AS_OF, "chunk_rows": rows}
+    limits = {"outcomes": None, "payments": None, "as_of": AS_OF, "chunk_rows": rows, "other_accounts": True}
     inputs = PlanInputs.prepare(folder, accounts=files.accounts, contacts=files.contacts, **limits)
     assert inputs.in_order
     for chunk in inputs.chunks:
@@ -160,7 +160,7 @@ def test_the_state_in_force_is_planned_for(tmp_path):
         [
             accounts.assign(valid_from=pd.Timestamp(before), flags="disputed"),
             accounts.iloc[:15].assign(valid_from=pd.Timestamp(before) + pd.Timedelta(days=1)),
-            accounts.assign(valid_from=pd.Timestamp(after), country="ZZ"),
+            accounts.assign(valid_from=pd.Timestamp(after), country="US"),
             accounts.iloc[:3].assign(valid_from=pd.Timestamp(after)).assign(account_id=["N1", "N2", "N3"]),
         ],
         ignore_index=True,

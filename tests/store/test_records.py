@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
-from recommender.store.decision_log.privacy import refuse_contact_data
+from recommender.store.decision_log.privacy import refuse_contact_data, refuse_free_text
 from recommender.store.decision_log.record_fields import unpack_eligible
 
 Decide = Callable[..., DecisionRecord]
@@ -27,7 +27,7 @@ _scalars = st.one_of(
     st.booleans(),
     st.integers(-(2**63) + 1, 2**63 - 1),
     st.floats(allow_infinity=False),
-    st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00@+"), max_size=12),
+    st.text(st.characters(blacklist_categories=["Cs", "Nd"], blacklist_characters="\x00@+"), max_size=8),
 )
 _contexts = st.dictionaries(st.sampled_from(["stage", "days_past_due", "é", "balance_minor", "x y"]), _scalars)
 
@@ -195,3 +195,37 @@ def test_personal_contact_data_are_refused(key: str, value: object) -> None:
 def test_features_about_contact_data_pass(key: str, value: object) -> None:
     """Rates, counts, kinds and flags are features, not contact data."""
     refuse_contact_data({key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("note", "Juan Perez, calle 45 # 12-30, llamar al 3001234567"), ("segment", "3001234567"),
+        ("x", "57 300 123 4567"),
+        ("x", "300-123-4567"), ("x", "Cra 7 No 12"), ("x", "Av. 68 Sur"), ("x", "a b c d e f"), ("x", "y" * 65),
+        ("x", "DNI 12345678"), ("x", "(55) 1234 5678"),
+    ],
+)  # fmt: skip
+def test_free_text_is_no_feature(key: str, value: str, decide: Decide) -> None:
+    """Sentences, streets and numbers of somebody are refused on every road into the log."""
+    with pytest.raises(InvalidInput, match="not written to the log"):
+        refuse_free_text({"stage": "late", key: value})
+    with pytest.raises(InvalidInput, match="not written to the log"):
+        decide(context={key: value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["credit_card", "San Luis Potosí", "2026-11-23", "2026-11-23T08:00:00-05:00", "0-30", "100000-500000", "1.000.000",
+     "Bogotá D.C.", "plan 24 cuotas", "90+", "America/Argentina/Buenos_Aires", ""],
+)  # fmt: skip
+def test_levels_of_features_pass(value: str) -> None:
+    """Products, cities, dates, ranges."""
+    refuse_free_text({"x": value})
+
+
+@pytest.mark.parametrize("key", ["tel", "cc", "nit", "titular", "holder_name", "razon_social", "curp"])
+def test_columns_of_other_languages_are_refused(key: str) -> None:
+    """Identity numbers and names under the words that collectors' systems use."""
+    with pytest.raises(InvalidInput, match="personal contact data"):
+        refuse_contact_data({key: "900123456"})

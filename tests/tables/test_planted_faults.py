@@ -112,7 +112,7 @@ def check(frame, table="contacts", **options):
         ("template_id", ["ok", "atenciÃ³n"], "wrong_encoding"),
         ("template_id", ["ok", "atenci\ufffdn"], "wrong_encoding"),
         ("template_id", ["ok", b"\xe1"], "wrong_encoding"),
-        ("status", ["sent", "SENT?"], "unknown_level"),
+        ("status", ["sent", "perhaps"], "unknown_level"),
     ],
 )
 def test_each_fault_names_row_column_value_and_mend(column, values, rule):
@@ -141,13 +141,15 @@ def test_exact_repeats_keep_one_row_and_differing_ones_none():
     assert sorted(checked.faults.frame()["rule"]) == ["duplicate_id", "duplicate_id", "duplicate_row"]
 
 
-def test_column_without_any_offset_is_read_as_utc_and_said():
-    """A wholly naive column is UTC by contract, with a note; naive_timezone reads it otherwise."""
+def test_local_times_are_never_taken_for_utc():
+    """A column without offsets is read on the stated clock or that of its accounts; without either no row is used."""
     frame = contacts(sent_at=["2026-05-01 10:00", "2026-05-01 11:00"])
-    checked = check(frame)
-    assert checked.frame["sent_at"].dt.hour.tolist() == [10, 11]
+    assert check(frame).faults.frame()["rule"].tolist() == ["naive_timestamp"] * 2
+    checked = check(frame, naive_timezone="America/Bogota")
+    assert checked.frame["sent_at"].dt.hour.tolist() == [15, 16]
     assert "no time zone" in checked.notes[0]
-    assert check(frame, naive_timezone="America/Bogota").frame["sent_at"].dt.hour.tolist() == [15, 16]
+    lima = check(frame, clocks=lambda owners: pd.Series(["America/Lima"] * len(owners)))
+    assert lima.frame["sent_at"].dt.hour.tolist() == [15, 16]
 
 
 def test_local_times_that_daylight_saving_skips_or_repeats_are_no_instant():

@@ -92,11 +92,11 @@ def spoiling(table, rng):
         kinds["read_as_latin_1"] = (text, lambda _: "atención señal".encode().decode("latin-1"))
     level = {"decisions": "channel", "contacts": "channel", "outcomes": "outcome"}.get(table)
     if level:
-        kinds["unknown_level"] = (level, lambda _: rng.choice(["paloma", "CALL?", "fax"]))
+        kinds["unknown_level"] = (level, lambda _: rng.choice(["paloma", "tam-tam", "fax"]))
     amount = {"accounts": "balance_minor", "contacts": "cost_minor", "payments": "amount_minor"}.get(table)
     if amount:
         kinds["negative"] = (amount, lambda cell: f"-{cell}")
-        kinds["no_number"] = (amount, lambda _: rng.choice(["1.234,56", "$ 500", "mil"]))
+        kinds["no_number"] = (amount, lambda _: rng.choice(["1.2.3", "mil", "5 o 6"]))
     if table in ("accounts", "payments"):
         kinds["other_currency"] = ("currency", lambda _: "USD")
         kinds["no_currency_code"] = ("currency", lambda _: "pesos")
@@ -165,7 +165,7 @@ RULES = {
     "missing_instant": {"missing"},
     "future": {"after_as_of"},
     "naive": {"naive_timestamp"},
-    "excel_serial": {"unreadable_instant"},
+    "excel_serial": {"naive_timestamp"},
     "words": {"unreadable_instant"},
     "blank_id": {"missing"},
     "bytes_of_another_encoding": {"wrong_encoding"},
@@ -232,7 +232,10 @@ def test_nobody_counts_as_unpaid_whose_payment_lies_in_quarantine(spoilt):
         for row in places if kind != "repeat" else ():
             cells = rows_of["payments"][row]
             try:
-                moment = datetime.fromisoformat(cells["paid_at"].replace(" ", "T"))
+                written = cells["paid_at"]
+                if kind == "excel_serial":
+                    written = str(datetime(1899, 12, 30) + timedelta(days=float(written)))  # noqa: DTZ001
+                moment = datetime.fromisoformat(written.replace(" ", "T"))
                 moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
             except ValueError:
                 moment = None

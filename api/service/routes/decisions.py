@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException
 
 from api.service.answers import factors_of, ranked_actions
-from api.service.deps import KeyDep, RecorderDep, SettingsDep
+from api.service.deps import KeyDep, NowDep, RecorderDep, SettingsDep
+from api.service.outcome_checks import check_outcomes
 from api.service.schemas import (
     DecisionAnswer,
     LoggedOutcome,
@@ -20,10 +21,11 @@ router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
 
 
 @router.post("/outcomes")
-def tell_outcomes(request: OutcomeRequest, recorder: RecorderDep, settings: SettingsDep) -> OutcomeAnswer:
+def tell_outcomes(request: OutcomeRequest, recorder: RecorderDep, settings: SettingsDep, now: NowDep) -> OutcomeAnswer:
     """Write down what happened after decisions; repeating it changes nothing."""
     if len(request.outcomes) > settings.max_accounts:
         raise HTTPException(413, f"At most {settings.max_accounts:,} outcomes in one request; send several.")
+    check_outcomes(request.outcomes, recorder, now)
     receipt = recorder.write_outcomes([OutcomeRecord(**outcome.model_dump()) for outcome in request.outcomes])
     return OutcomeAnswer(stored=receipt.stored, repeated=receipt.repeated, orphans=list(receipt.orphans))
 
@@ -45,7 +47,7 @@ def _answer(held: LoggedDecision) -> DecisionAnswer:
         "fallback", "deterministic", "seed",
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "holidays_version", "tzdata_version", "code_version")
-    told = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency")
+    told = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces")
     return DecisionAnswer(
         **{name: getattr(record, name) for name in same},
         no_contact=record.action == actions.no_contact_index,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.service.deps import RecorderDep, ServedDep, ServingDep, SettingsDep, ShadowDep
+from api.service.deps import NowDep, RecorderDep, ServedDep, ServingDep, SettingsDep, ShadowDep
 from recommender.errors import RecommenderError
 from recommender.rules import pack_warnings, rule_books
 
@@ -15,19 +15,20 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Say that the process answers."""
+async def healthz() -> dict[str, str]:
+    """Say that the process answers (the gateway does, before anything else is asked)."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
-def readyz(
+@router.get("/readyz", responses={503: {"model": dict[str, Any], "description": "Decisions cannot be written down"}})
+async def readyz(
     response: Response,
     served: ServedDep,
     serving: ServingDep,
     shadow: ShadowDep,
     recorder: RecorderDep,
     settings: SettingsDep,
+    now: NowDep,
 ) -> dict[str, Any]:
     """Say what answers (a model, or the seed rules and why), and what is not as it should be.
 
@@ -35,8 +36,12 @@ def readyz(
     the model in use goes on.
     """
     registry, challenger = serving.registry(), serving.challenger()
-    trouble = recorder.check()
-    warnings = [served.note, None if registry is None else registry["trouble"], *_pack_warnings(settings.packs)]
+    trouble = await recorder.trouble(now)
+    warnings = [
+        served.note,
+        None if registry is None else registry["trouble"],
+        *_pack_warnings(settings.packs, now.date()),
+    ]
     if trouble is not None:
         response.status_code = 503
     return {
@@ -51,9 +56,9 @@ def readyz(
     }
 
 
-def _pack_warnings(packs: tuple[str, ...]) -> list[str]:
+def _pack_warnings(packs: tuple[str, ...], today: date) -> list[str]:
     try:
         books = rule_books(packs)
     except RecommenderError as error:
         return [str(error)]
-    return pack_warnings({pack.id: pack for book in books for pack in book.packs}.values(), datetime.now(UTC).date())
+    return pack_warnings({pack.id: pack for book in books for pack in book.packs}.values(), today)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.service.deps import KeyInProductionDep, MetricsDep
+from api.service.deps import KeyDep, MetricsDep
 from api.service.metrics import CONTENT_TYPE_LATEST
 
-router = APIRouter(tags=["health"], dependencies=[KeyInProductionDep])
+router = APIRouter(tags=["health"], dependencies=[KeyDep])
 
 
 @router.get("/metrics", response_class=Response)

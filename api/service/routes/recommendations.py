@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from api.service.answering import Counsel
-from api.service.deps import KEY_HEADER, KeyDep, require_key
+from api.service.deps import KeyDep
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
 from recommender.deciding import NotCovered
 
@@ -34,7 +34,6 @@ class DirectRoute(APIRoute):
             told = request.headers.get("content-type", "")
             if not told.startswith("application/json"):
                 return await general(request)
-            require_key(request, request.headers.get(KEY_HEADER))
             try:
                 asked = RecommendationRequest.model_validate_json(await request.body())
             except ValidationError:

@@ -195,10 +195,10 @@ class LiveDecider:
             X = self._context.matrix(rows, contacts, as_of, strategy.names_.get("account"))
             scored = strategy.reward_model_.compiled.score(X)
             rewards = strategy.served_rewards(scored)
-            probabilities = strategy.served_probabilities(rewards, allowed.mask)
+            probabilities = strategy.served_probabilities(rewards, allowed.mask, X)
 
             def believe(ranked: NDArray[np.int64]) -> Belief:
-                return strategy.belief(scored, ranked)
+                return strategy.belief(scored, ranked, X)
 
         numbers = None if draws_nothing else dispatch_numbers(ids, moment, strategy.version_, seed)
         ranked = rank_actions(probabilities, rewards, allowed.mask, top_k=top_k, numbers=numbers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from recommender.evaluation.policy_view import Pair, PolicyView, paired_with, vi
 from recommender.evaluation.report import PolicyEvaluation
 from recommender.evaluation.slices import evaluate_slices
 from recommender.evaluation.table import BIASED, ESTIMATORS, all_contributions
+from recommender.evaluation.unshown import Unshown, unshown_part
 from recommender.evaluation.verdict import judge, support_of
 
 __all__ = ["DEFAULT_ESTIMATOR", "evaluate"]
@@ -53,6 +54,9 @@ def evaluate(
     rng: np.random.Generator,
     action_predictability: float | None = None,
     propensity_all: NDArray[Any] | None = None,
+    never_tried: NDArray[np.bool_] | None = None,
+    never_tried_in_words: Sequence[str] = (),
+    n_dependent_folds: int = 1,
     n_bootstrap: int = 0,
 ) -> PolicyEvaluation:
     """Estimate what the target policy would have earned, and say whether that is proven.
@@ -93,6 +97,14 @@ def evaluate(
     propensity_all : ndarray of shape (n, n_actions), optional
         Estimated logging policy; the marginalised estimators need it. Where every propensity is logged they alone
         use it, anchored on those, with a warning code.
+    never_tried : ndarray of bool of shape (n, n_actions), optional
+        Cells that the log never shows (see :mod:`recommender.support`). Up to 5 % of the target there widens every
+        interval to what any reward seen would make of it; more is refused.
+    never_tried_in_words : sequence of str, optional
+        The regions, for the reasons.
+    n_dependent_folds : int, default=1
+        Folds whose policies were learnt from each other's rows. Their errors may move together, so every interval is
+        as wide as one fold alone would make it.
     n_bootstrap : int, default=0
         Resamples of a second, cluster-bootstrap interval of the difference among the diagnostics.
 
@@ -144,23 +156,38 @@ def evaluate(
     pair = paired_with(target, baseline, vectors)
     difference = _difference(pair, vectors, confidence, block)
     difference = _moved(difference, value - target.interval.value)
+    unshown, unshown_difference = unshown_part(
+        never_tried,
+        (action_probabilities, target),
+        None if baseline is None or baseline_probabilities is None else (baseline_probabilities, baseline),
+        expected_reward,
+    )
+    support = replace(
+        support,
+        unsupported_share=max(support.unsupported_share, unshown.share, unshown_difference.share),
+        never_tried_share=max(unshown.share, unshown_difference.share),
+        never_tried=tuple(never_tried_in_words),
+    )
+    widen = _Widening(n_dependent_folds, unshown, float(vectors.reward.min()), float(vectors.reward.max()))
+    difference = replace(widen, unshown=unshown_difference).of(difference)
     scale = float(np.max(np.abs(vectors.reward), initial=0.0))
-    verdict, reasons = judge(difference, support, scale=scale, confidence=confidence)
+    apart = codes.unbiased_estimators_disagree(vectors, target, kept, confidence, block)
+    verdict, reasons = judge(difference, support, scale=scale, confidence=confidence, disagreement=apart)
 
-    general = codes.general(vectors, target, support)
+    general = codes.general(vectors, support) + (("estimators-disagree",) if apart else ())
     rows = []
     for name in ESTIMATORS if estimators is None else estimators:
         if name not in kept:
             continue
-        interval = _table_interval(name, kept[name], target, vectors.cluster, confidence, block)
+        interval = widen.of(_table_interval(name, kept[name], target, vectors.cluster, confidence, block))
         rows.append(_row(name, interval, table.sizes[name], codes.of_estimator(name, general), default=False))
     rows.insert(
         0,
         _row(
             DEFAULT_ESTIMATOR,
-            _moved(target.interval, value - target.interval.value),
+            widen.of(_moved(target.interval, value - target.interval.value)),
             support.effective_sample_size,
-            general + codes.disagreement(target, rows),
+            general,
             default=True,
         ),
     )
@@ -170,7 +197,6 @@ def evaluate(
         **support.as_dict(),
         "n_decisions": n,
         "n_clusters": target.interval.n_clusters,
-        "weight_mean": float(np.mean(target.weight)),
         "weight_max_share": float(target.weight.max() / target.weight.sum()) if target.weight.sum() > 0 else 0.0,
         "pareto_k": pareto_k(target.weight),
         "share_of_propensities_logged": float(np.mean(vectors.propensity_logged)),
@@ -191,17 +217,44 @@ def evaluate(
         "baseline": "logging" if baseline_probabilities is None else "policy",
         "baseline_value": float(np.mean(vectors.reward if baseline is None else baseline.contribution)),
     }
+    hidden = None if never_tried is None else _hidden(never_tried, action_probabilities, baseline_probabilities)
     return PolicyEvaluation(
         table=pd.DataFrame(rows),
         verdict=verdict,
         reasons=reasons,
         difference=difference,
         diagnostics=diagnostics,
-        slices=evaluate_slices(vectors, target, baseline, slices or {}, confidence),
+        slices=evaluate_slices(
+            vectors, target, baseline, slices or {}, confidence, widen=n_dependent_folds**0.5, unshown=hidden
+        ),
         calibration=propensity_calibration(target.weight, vectors.propensity),
         weight_quantiles=_quantiles(target.weight),
         confidence=confidence,
     )
+
+
+@dataclass(frozen=True)
+class _Widening:
+    """What every interval is widened by: folds that depend on each other, and cells that the log never shows."""
+
+    n_dependent_folds: int
+    unshown: Unshown
+    lowest: float
+    highest: float
+
+    def of(self, interval: Interval) -> Interval:
+        # The standard error of a mean of K estimates is at most the mean of theirs, however they depend.
+        return self.unshown.widened(interval.stretched(self.n_dependent_folds**0.5), self.lowest, self.highest)
+
+
+def _hidden(never_tried: NDArray[np.bool_], target: NDArray[Any], baseline: NDArray[Any] | None) -> NDArray[np.float64]:
+    """Probability of each row, of either policy, where the log never tried it."""
+    answer = np.zeros(len(target))
+    at = np.flatnonzero(never_tried.any(axis=1))
+    for policy in (target, baseline):
+        if policy is not None:
+            answer[at] = np.maximum(answer[at], np.where(never_tried[at], policy[at], 0.0).sum(axis=1))
+    return answer
 
 
 def _baseline(

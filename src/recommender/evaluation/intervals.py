@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,17 @@ class Interval:
             return 1.0 if self.value == 0 else 0.0
         quantile = quantile_at(self.value / self.standard_error, self.skewness)
         return float(2 * stats.t.sf(quantile, self.degrees_of_freedom))
+
+    def stretched(self, factor: float) -> Interval:
+        """The same estimate with a standard error ``factor`` times as large."""
+        if factor == 1.0:
+            return self
+        return replace(
+            self,
+            low=self.value - factor * (self.value - self.low),
+            high=self.value + factor * (self.high - self.value),
+            standard_error=factor * self.standard_error,
+        )
 
 
 def cluster_sums(centred: NDArray[Any], cluster: NDArray[Any]) -> Floats:

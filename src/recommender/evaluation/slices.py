@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from recommender.evaluation.diagnostics import effective_sample_size
 from recommender.evaluation.estimators import self_normalised
 from recommender.evaluation.intervals import cluster_interval
 from recommender.evaluation.policy_view import PolicyView, paired_with
-from recommender.evaluation.verdict import LEAST_EFFECTIVE_SAMPLE_SIZE
+from recommender.evaluation.verdict import LEAST_EFFECTIVE_SAMPLE_SIZE, MOST_UNSUPPORTED
 
 __all__ = ["SLICE_COLUMNS", "evaluate_slices", "holm"]
 
@@ -53,13 +54,20 @@ def evaluate_slices(
     baseline: PolicyView | None,
     slices: Mapping[str, NDArray[Any]],
     confidence: float,
+    *,
+    widen: float = 1.0,
+    unshown: NDArray[Any] | None = None,
 ) -> pd.DataFrame:
     """One row a level of each slicing column.
 
     ``value`` and ``difference`` (target minus baseline) are self-normalised doubly robust estimates within the
     slice. Intervals of the difference are simultaneous over all judged slices (Bonferroni); ``p_adjusted`` and
-    ``verdict`` follow Holm. A slice with an effective sample size under 50 is shown and refused.
+    ``verdict`` follow Holm. A slice with an effective sample size under 50 is shown and refused, and so is one with
+    more than 5 % of the probability where the log never tried it (``unshown``, by row); less of it widens the interval
+    by whatever a reward there might be. ``widen`` multiplies every standard error.
     """
+    hidden = np.zeros(len(log.reward)) if unshown is None else unshown
+    reach = float(np.ptp(log.reward))
     rows: list[dict[str, Any]] = []
     masks: list[NDArray[np.int64]] = []
     for name, values in slices.items():
@@ -81,6 +89,7 @@ def evaluate_slices(
         for position, row in enumerate(rows)
         if row["effective_sample_size"] >= LEAST_EFFECTIVE_SAMPLE_SIZE
         and len(np.unique(log.cluster[masks[position]])) >= 2
+        and float(hidden[masks[position]].mean()) <= MOST_UNSUPPORTED
     ]
     simultaneous = 1.0 - (1.0 - confidence) / max(1, len(judged))
     raw = np.ones(len(rows))
@@ -93,12 +102,14 @@ def evaluate_slices(
             weight=pair.weight,
             extra_variance=pair.extra_variance,
             pooled_noise=pair.pooled,
-        )
+        ).stretched(widen)
+        room = float(hidden[members].mean()) * reach
+        interval = replace(interval, low=interval.low - room, high=interval.high + room)
         own = self_normalised(target.weight[members], target.residual[members])
         value = float(np.mean(target.model_value[members] + own))
         row |= {"value": value, "difference": interval.value, "ci_low": interval.low, "ci_high": interval.high}
         if position in judged:
-            raw[position] = interval.p_value
+            raw[position] = interval.p_value if room == 0.0 or not interval.low <= 0 <= interval.high else 1.0
     adjusted = np.full(len(rows), np.nan)
     adjusted[judged] = holm(raw[judged])
     for position, row in enumerate(rows):

@@ -12,6 +12,7 @@ from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.diagnostics import (
     action_is_function_of_context,
     effective_sample_size,
+    error_of_mean,
     unsupported_share,
 )
 from recommender.evaluation.intervals import Interval
@@ -43,6 +44,10 @@ class Support:
     action_predictability: float | None
     action_determined: bool
     n_clusters: int
+    weight_mean: float = 1.0
+    weights_do_not_add_up: bool = False
+    never_tried_share: float = 0.0
+    never_tried: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Diagnostics by name."""
@@ -52,6 +57,9 @@ class Support:
             "unsupported_share": self.unsupported_share,
             "action_predictability": self.action_predictability,
             "action_determined": self.action_determined,
+            "weight_mean": self.weight_mean,
+            "never_tried_share": self.never_tried_share,
+            "never_tried": list(self.never_tried),
         }
 
     def refusals(self) -> tuple[str, ...]:
@@ -72,8 +80,15 @@ class Support:
         if self.unsupported_share > MOST_UNSUPPORTED:
             reasons.append(
                 f"Refused: {self.unsupported_share:.1%} of the target policy's probability has no support in the log "
-                f"(at most {MOST_UNSUPPORTED:.0%} may lack it). Restrict the target to actions the logging policy "
-                "could take, or explore them first."
+                f"(at most {MOST_UNSUPPORTED:.0%} may lack it){self._regions()}. Restrict the target to actions the "
+                "logging policy could take (where a rule forbids one, say so by eligible=), or explore them first."
+            )
+        if self.weights_do_not_add_up:
+            reasons.append(
+                f"Refused: the weights average {self.weight_mean:.3f} instead of 1, further off than chance explains: "
+                "the propensities are wrong, or part of the target is never shown. Check that they are those of the "
+                "action taken, after masking; where they are estimated, pass eligible= and every column the choice "
+                "depended on, or log them."
             )
         if self.action_determined:
             share = "" if self.action_predictability is None else f" ({self.action_predictability:.1%} predictable)"
@@ -88,6 +103,21 @@ class Support:
             )
         return tuple(reasons)
 
+    def _regions(self, most: int = 3) -> str:
+        if not self.never_tried:
+            return ""
+        more = f" and {len(self.never_tried) - most} more" if len(self.never_tried) > most else ""
+        return f": {'; '.join(self.never_tried[:most])}{more}"
+
+    def caveat(self) -> str:
+        """What the interval allows for, in a sentence; empty where the log shows all of the target."""
+        if self.never_tried_share == 0.0:
+            return ""
+        return (
+            f" {self.never_tried_share:.2%} of the probability lies where the log never tried it{self._regions()}; "
+            "the interval allows for any reward there."
+        )
+
 
 def support_of(
     log: LogVectors,
@@ -100,6 +130,9 @@ def support_of(
 ) -> Support:
     """Measure support (arguments as for ``evaluate``)."""
     logged = bool(log.propensity_logged.all())
+    mean = float(np.mean(weight))
+    # Estimated propensities are shrunk, and their weights with them: only what shrinking does not explain counts.
+    tolerated = max(0.05 if logged else 0.2, 3.0 * error_of_mean(weight, log.cluster))
     return Support(
         effective_sample_size=effective_sample_size(weight),
         effective_clusters=effective_sample_size(weight, log.cluster),
@@ -121,11 +154,13 @@ def support_of(
             n_factors=n_factors,
         ),
         n_clusters=len(np.unique(log.cluster)),
+        weight_mean=mean,
+        weights_do_not_add_up=abs(mean - 1.0) > tolerated and mean > 0.0,
     )
 
 
 def judge(
-    difference: Interval, support: Support, *, scale: float, confidence: float
+    difference: Interval, support: Support, *, scale: float, confidence: float, disagreement: bool = False
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict on the paired difference, and the sentences that explain it.
 
@@ -137,6 +172,8 @@ def judge(
     scale : float
         Largest absolute reward: differences below its rounding error are none.
     confidence : float
+    disagreement : bool, default=False
+        Whether unbiased estimators contradict each other: then nothing is claimed.
     """
     refusals = support.refusals()
     said = (
@@ -145,9 +182,16 @@ def judge(
     )
     if refusals:
         return "refused", refusals
-    nothing = 1e-9 * scale
+    nothing, caveat = 1e-9 * scale, support.caveat()
+    apart = difference.low > nothing or difference.high < -nothing
+    if disagreement and apart:
+        told = (
+            f"Not proven: {said}, but estimators that are right under the same assumptions contradict each other "
+            f"(see the table): the propensities or their support are wrong.{caveat}"
+        )
+        return "not proven", (told,)
     if difference.low > nothing:
-        return "better", (f"Better: {said}, all above zero.",)
+        return "better", (f"Better: {said}, all above zero.{caveat}",)
     if difference.high < -nothing:
-        return "worse", (f"Worse: {said}, all below zero.",)
-    return "not proven", (f"Not proven: {said}, which holds zero.",)
+        return "worse", (f"Worse: {said}, all below zero.{caveat}",)
+    return "not proven", (f"Not proven: {said}, which holds zero.{caveat}",)

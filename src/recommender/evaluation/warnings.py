@@ -1,32 +1,35 @@
-"""Warning codes of an estimate and when each is raised."""
+"""Codes of an estimate: each one refuses, withholds or widens; what decides nothing is a diagnostic, not a code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.evaluation.checks import LogVectors
-from recommender.evaluation.diagnostics import error_of_mean, pareto_k
+from recommender.evaluation.intervals import cluster_interval
 from recommender.evaluation.policy_view import PolicyView
 from recommender.evaluation.table import BIASED
-from recommender.evaluation.verdict import LEAST_EFFECTIVE_CLUSTERS, Support
+from recommender.evaluation.verdict import (
+    LEAST_EFFECTIVE_CLUSTERS,
+    LEAST_EFFECTIVE_SAMPLE_SIZE,
+    MOST_UNSUPPORTED,
+    Support,
+)
 
-__all__ = ["WARNINGS", "disagreement", "general", "of_estimator"]
+__all__ = ["WARNINGS", "general", "of_estimator", "unbiased_estimators_disagree"]
 
 WARNINGS = {
     "low-effective-sample-size": "Matched rows are worth fewer than 50, or fewer than 15 independent clusters.",
-    "small-effective-sample-size": "Matched rows are worth fewer than 200: the interval is wide and approximate.",
     "no-support": "The log never shows more than 5 % of what the target would do.",
+    "never-tried": "Part of what the target would do was never tried there; the interval allows for any reward.",
     "estimated-propensity": "Some propensities were estimated; the interval is widened.",
     "action-determined": "The logged action is all but a function of the context.",
     "one-cluster": "All decisions belong to one cluster: nothing says how they vary.",
-    "few-clusters": "Fewer than 30 clusters: the interval leans on few independent observations.",
-    "heavy-weights": "The tail of the weights is so heavy that their mean converges slowly (Pareto k above 0.7).",
-    "dominant-row": "One single row carries more than 10 % of the weight.",
-    "weight-mean": "The mean weight is far from 1: propensities or support are wrong.",
-    "estimators-disagree": "Estimators differ by more than their intervals allow.",
+    "weight-mean": "The mean weight is far from 1: propensities or support are wrong; refused.",
+    "estimators-disagree": "Unbiased estimators differ by more than their intervals allow; nothing is claimed.",
     "biased": "Trades bias for variance; the interval is widened by the bias that can be seen.",
     "estimated-logging-policy": "Propensities are logged, but those of a whole cell of actions had to be estimated.",
     "seen-in-training": "The policy was learnt from decisions it is judged on: the estimate flatters it.",
@@ -34,26 +37,17 @@ WARNINGS = {
 }
 
 
-def general(log: LogVectors, target: PolicyView, support: Support) -> tuple[str, ...]:
+def general(log: LogVectors, support: Support) -> tuple[str, ...]:
     """Codes that concern the log and the target, whatever the estimator."""
-    weight = target.weight
-    total = float(weight.sum())
-    error = error_of_mean(weight, log.cluster)
-    away = abs(float(np.mean(weight)) - 1.0)
-    clusters = target.interval.n_clusters
-    tail = pareto_k(weight)
     raised = {
-        "low-effective-sample-size": support.effective_sample_size < 50
+        "low-effective-sample-size": support.effective_sample_size < LEAST_EFFECTIVE_SAMPLE_SIZE
         or support.effective_clusters < LEAST_EFFECTIVE_CLUSTERS,
-        "small-effective-sample-size": 50 <= support.effective_sample_size < 200,
-        "no-support": support.unsupported_share > 0.05,
+        "no-support": support.unsupported_share > MOST_UNSUPPORTED,
+        "never-tried": support.never_tried_share > 0.0,
         "estimated-propensity": not bool(log.propensity_logged.all()),
         "action-determined": support.action_determined,
-        "one-cluster": clusters < 2,
-        "few-clusters": 2 <= clusters < 30,
-        "heavy-weights": bool(np.isfinite(tail)) and tail > 0.7,
-        "dominant-row": total > 0 and float(weight.max()) > 0.1 * total,
-        "weight-mean": away > max(0.05, 3.0 * error),
+        "one-cluster": support.n_clusters < 2,
+        "weight-mean": support.weights_do_not_add_up,
     }
     return tuple(code for code, on in raised.items() if on)
 
@@ -68,10 +62,19 @@ def of_estimator(name: str, general_codes: tuple[str, ...]) -> tuple[str, ...]:
     return general_codes + extra
 
 
-def disagreement(target: PolicyView, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """Whether the unbiased estimators of the table lie outside each other's intervals."""
-    unbiased = [row for row in rows if row["estimator"] not in BIASED and np.isfinite(row["value"])]
-    apart = any(not target.interval.low <= row["value"] <= target.interval.high for row in unbiased) and any(
-        not row["ci_low"] <= target.interval.value <= row["ci_high"] for row in unbiased
-    )
-    return ("estimators-disagree",) if apart else ()
+def unbiased_estimators_disagree(
+    log: LogVectors,
+    target: PolicyView,
+    contributions: Mapping[str, NDArray[Any]],
+    confidence: float,
+    block: NDArray[Any] | None,
+) -> bool:
+    """Whether estimators that are unbiased under the same assumptions lie outside each other's intervals."""
+    normalised = ("snips", "sndr") if not log.propensity_logged.all() else ("ips", "snips", "dr", "sndr")
+    others = {name: psi for name in normalised if (psi := contributions.get(name)) is not None}
+    means = {name: float(np.mean(psi)) for name, psi in others.items() if np.isfinite(psi).all()}
+    outside = [name for name, mean in means.items() if not target.interval.low <= mean <= target.interval.high]
+    if not outside:
+        return False
+    intervals = (cluster_interval(others[name], log.cluster, confidence, block=block) for name in means)
+    return any(not own.low <= target.interval.value <= own.high for own in intervals)

@@ -15,16 +15,16 @@ from recommender.explanation.explanation import (
 from recommender.explanation.factors import (
     factor_contrast,
 )
+from recommender.explanation.global_explanation import (
+    GlobalExplanation,
+    explain_portfolio,
+)
 from recommender.explanation.justification import (
     debtor_justification,
 )
 from recommender.explanation.labels import (
     concept_label,
     feature_label,
-)
-from recommender.explanation.portfolio import (
-    GlobalExplanation,
-    explain_portfolio,
 )
 from recommender.explanation.reasons import (
     action_text,

@@ -132,8 +132,8 @@ def attribute(
             slope = calibration.advantage * raw.T[action] + level
             total[:, :, :n_columns] += (away[:, None, :] * slope) @ into
             if signs is not None:
-                terms, places, scales = _memberships_of(design, n_columns)
-                total[:, :, :n_columns] += (slope[:, :, terms] / scales) @ signs[:, places]
+                terms, sources, scales = _memberships_of(design, n_columns)
+                total[:, :, :n_columns] += (slope[:, :, terms] / scales) @ signs[:, sources]
         for member in members:
             if isinstance(member, RegressionMember):
                 continue
@@ -141,8 +141,8 @@ def attribute(
                 into = _into_columns(ensemble.designs[member.design], n_columns)
                 start = means[member.design]
                 of_mean_account += member.weight * member.scores(start[None])[0]
-                terms, places, scales = _memberships_of(ensemble.designs[member.design], n_columns)
-                moves = None if signs is None else signs[:, places] / scales[:, None]
+                terms, sources, scales = _memberships_of(ensemble.designs[member.design], n_columns)
+                moves = None if signs is None else signs[:, sources] / scales[:, None]
                 U = designs.of(member.design)
                 split = _along_the_line(member.scores, start, U, into, (terms, moves), action, share)
                 total[:, :, :n_columns] += member.weight * calibration.advantage * split[:, :k]
@@ -215,17 +215,17 @@ def _sources(design: LinearDesign) -> NDArray[np.int64]:
 def _memberships_of(design: LinearDesign, n_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Terms that are memberships of latent profiles, which membership each is, and the scale of the term."""
     terms = np.array([j for j, term in enumerate(design.terms) if term.kind == "profile"], dtype=np.int64)
-    places = np.array([design.terms[j].source - n_columns for j in terms], dtype=np.int64)
-    return terms, places, np.array([design.terms[j].scale for j in terms])
+    sources = np.array([design.terms[j].source - n_columns for j in terms], dtype=np.int64)
+    return terms, sources, np.array([design.terms[j].scale for j in terms])
 
 
 def _with_usual(design: LinearDesign, mean: Floats, n_columns: int) -> Floats:
     """Mean account whose memberships are those of usual signs, from which their split starts."""
-    terms, places, scales = _memberships_of(design, n_columns)
+    terms, sources, scales = _memberships_of(design, n_columns)
     if not terms.size or design.profiles is None:
         return mean
     mean = mean.copy()
-    mean[terms] = (design.profiles.usual()[places] - np.array([design.terms[j].centre for j in terms])) / scales
+    mean[terms] = (design.profiles.usual()[sources] - np.array([design.terms[j].centre for j in terms])) / scales
     return mean
 
 
@@ -279,8 +279,8 @@ def _along_the_line(
         step = _STEP * steps[moving]
         at = start + 0.5 * (nodes + 1.0)[:, None] * away
         points = np.concatenate([at[:, None, :] + step, at[:, None, :] - step], axis=1)
-        found = scores(points.reshape(-1, len(start))).reshape(_NODES, 2, len(moving), -1)
-        slope = np.einsum("q,qca->ca", 0.5 * weights, found[:, 0] - found[:, 1]) / (2.0 * _STEP)
+        ends = scores(points.reshape(-1, len(start))).reshape(_NODES, 2, len(moving), -1)
+        slope = np.einsum("q,qca->ca", 0.5 * weights, ends[:, 0] - ends[:, 1]) / (2.0 * _STEP)
         answer[row, :k, moving] = slope[:, action[row]]
         answer[row, k, moving] = slope @ share
     return answer

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.explanation.action_difference import ActionDifference
 from recommender.explanation.concepts import ACTION_GROUP, OTHER_GROUP
-
-if TYPE_CHECKING:
-    from recommender.explanation.contrast import Contrast
 
 __all__ = ["flips"]
 
@@ -30,7 +27,7 @@ class _Change:
     donor: int
 
 
-def flips(contrast: Contrast, reference: pd.DataFrame | None, most_values: int) -> pd.DataFrame:
+def flips(contrast: ActionDifference, reference: pd.DataFrame | None, most_values: int) -> pd.DataFrame:
     """Changes of one column or one concept, to values that other accounts hold, after which ``b`` beats ``a``.
 
     Columns of an account's own contacts change together only, since one without the others cannot be; protected columns
@@ -39,7 +36,7 @@ def flips(contrast: Contrast, reference: pd.DataFrame | None, most_values: int) 
 
     Parameters
     ----------
-    contrast : Contrast
+    contrast : ActionDifference
     reference : DataFrame or None
         Accounts with the context columns; None = the explained ones.
     most_values : int
@@ -57,7 +54,7 @@ def flips(contrast: Contrast, reference: pd.DataFrame | None, most_values: int) 
     else:
         context = served.context(reference, None, None)
         pool = served.encode(context)
-    own = explanation.X[contrast.place]
+    own = explanation.X[contrast.account_index]
     if most_values < 1:
         raise InvalidInput(f"most_values must be at least 1; got {most_values}.", column="most_values", mend="Try 25.")
     categorical = set(served.encoder.categorical_positions)
@@ -80,13 +77,13 @@ def flips(contrast: Contrast, reference: pd.DataFrame | None, most_values: int) 
         candidate = (size, float(rewards[position, contrast.a] - rewards[position, contrast.b]), position)
         best[key] = min(best.get(key, candidate), candidate)
     names = served.encoder.names
-    before = explanation.context.iloc[contrast.place]
-    found = []
+    before = explanation.context.iloc[contrast.account_index]
+    smallest = []
     for size, _, position in best.values():
         change = changes[position]
         after = context.iloc[change.donor]
         moved = [names[j] for j in change.columns if not _same(own[j], tried[position, j])]
-        found.append(
+        smallest.append(
             {
                 "kind": change.kind,
                 "group": change.group,
@@ -96,10 +93,10 @@ def flips(contrast: Contrast, reference: pd.DataFrame | None, most_values: int) 
                 "reward_b": rewards[position, contrast.b],
             }
         )
-    return pd.DataFrame(found, columns=columns).sort_values("size", kind="stable", ignore_index=True)
+    return pd.DataFrame(smallest, columns=columns).sort_values("size", kind="stable", ignore_index=True)
 
 
-def _candidates(contrast: Contrast, own: Floats, pool: Floats, most: int) -> list[_Change]:
+def _candidates(contrast: ActionDifference, own: Floats, pool: Floats, most: int) -> list[_Change]:
     explanation = contrast.explanation
     names = explanation.served.encoder.names
     if contrast.a == contrast.b:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from recommender.explanation.explanation import Explanation
+from recommender.explanation.explained_accounts import ExplainedAccounts
 
 __all__ = ["beeswarm_points", "dependence_curves"]
 
@@ -25,7 +24,7 @@ _DEVIATIONS = 1.96
 
 
 def dependence_curves(
-    explanation: Explanation, split: Floats, features: Sequence[int], shrink: float
+    explanation: ExplainedAccounts, split: Floats, features: Sequence[int], shrink: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Mean contribution by value, and where the accounts lie.
 
@@ -34,7 +33,7 @@ def dependence_curves(
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : ExplainedAccounts
     split : ndarray of shape (n, n_features)
         Contributions in units of reward.
     features : sequence of int
@@ -45,7 +44,7 @@ def dependence_curves(
     Returns
     -------
     (DataFrame, DataFrame)
-        ``dependence`` and ``density`` of :class:`~recommender.explanation.portfolio.GlobalExplanation`.
+        ``dependence`` and ``density`` of :class:`~recommender.explanation.global_explanation.GlobalExplanation`.
     """
     curves: list[dict[str, Any]] = []
     density: list[dict[str, Any]] = []
@@ -56,10 +55,10 @@ def dependence_curves(
         values = explanation.context[name]
         known = np.isfinite(column) & ~values.isna().to_numpy()
         kind = "category" if position in categorical else "number"
-        places = _category_bins(values, known) if kind == "category" else _number_bins(column, known)
+        bins_of_feature = _category_bins(values, known) if kind == "category" else _number_bins(column, known)
         if not known.all():
-            places.append(((None, None, None), ~known))
-        for order, ((low, high, level), rows) in enumerate(places):
+            bins_of_feature.append(((None, None, None), ~known))
+        for order, ((low, high, level), rows) in enumerate(bins_of_feature):
             here = split[rows, position]
             spread = here.std(ddof=1) / math.sqrt(len(here)) if len(here) > 1 else np.nan
             half = _DEVIATIONS * shrink * spread
@@ -97,7 +96,7 @@ def dependence_curves(
 
 
 def beeswarm_points(
-    explanation: Explanation, split: Floats, features: Sequence[int], n_points: int, rng: np.random.Generator
+    explanation: ExplainedAccounts, split: Floats, features: Sequence[int], n_points: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Contributions of a few accounts, each with the rank of its value among all."""
     rows = np.sort(rng.permutation(len(split))[:n_points])
@@ -138,10 +137,10 @@ def _number_bins(column: Floats, known: NDArray[np.bool_]) -> list[_Bin]:
         return [((float(value), float(value), None), known & (column == value)) for value in distinct]
     n_bins = int(np.clip(present.size // _LEAST_IN_BIN, 1, _MOST_BINS))
     edges = np.unique(np.quantile(present, np.linspace(0.0, 1.0, n_bins + 1)))
-    place = np.clip(np.searchsorted(edges, column, side="right") - 1, 0, len(edges) - 2)
+    bin_index = np.clip(np.searchsorted(edges, column, side="right") - 1, 0, len(edges) - 2)
     bins: list[_Bin] = []
     for number in range(len(edges) - 1):
-        rows = known & (place == number)
+        rows = known & (bin_index == number)
         if rows.any():
             bins.append(((float(column[rows].min()), float(column[rows].max()), None), rows))
     return bins

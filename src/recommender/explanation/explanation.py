@@ -1,24 +1,20 @@
-"""Why an account's actions are ranked as they are: contributions, charts, sentences and contrasts."""
+"""Why an account's actions are ranked as they are: tables, sentences, contrasts and pictures of explained accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.explanation.attribution import PartAttribution
-from recommender.explanation.concepts import ConceptGroups
-from recommender.explanation.contrast import Contrast, contrast_of
-from recommender.explanation.factors import factor_effects
-from recommender.explanation.reward_units import reward_slopes
-from recommender.explanation.served import ServedModel
+from recommender.explanation.contrast import Contrast
+from recommender.explanation.explained_accounts import ExplainedAccounts
+from recommender.explanation.waterfall import waterfall_steps
+from recommender.reports import draw_step_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,113 +27,8 @@ BASELINE = "(baseline)"
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """Contributions to the served margins of ranked actions, and what can be told from them.
-
-    Attributes
-    ----------
-    served : ServedModel
-    groups : ConceptGroups
-    features : tuple of str
-        Context columns, factors of the action, contact or not, and what could not be attributed.
-    feature_groups : tuple of str
-        Concept of each feature.
-    rows : ndarray of shape (n,)
-        Position of each explained account in the frame that was given.
-    account : ndarray of shape (n,)
-        Account ids, or positions where the accounts have none.
-    context : DataFrame of shape (n, n_columns)
-        What was known, history included.
-    X : ndarray of shape (n, n_columns)
-        The same, encoded.
-    action : ndarray of shape (n, k)
-        Explained actions by rank; -1 = none.
-    parts : dict of str to PartAttribution
-    margins : dict of str to ndarray of shape (n, n_actions)
-        Served margin of every action by part.
-    rewards : ndarray of shape (n, n_actions)
-        Expected reward of every action.
-    eligible : ndarray of bool of shape (n, n_actions)
-    means : dict
-        The account that contributions are held against, by part and design.
-    language : str
-        Of texts and charts, unless asked otherwise.
-    notes : tuple of str
-        What was left out, and why.
-    """
-
-    served: ServedModel
-    groups: ConceptGroups
-    features: tuple[str, ...]
-    feature_groups: tuple[str, ...]
-    rows: NDArray[np.int64]
-    account: NDArray[Any]
-    context: pd.DataFrame
-    X: Floats
-    action: NDArray[np.int64]
-    parts: Mapping[str, PartAttribution]
-    margins: Mapping[str, Floats]
-    rewards: Floats
-    eligible: NDArray[np.bool_]
-    means: Mapping[str, dict[str, Floats]]
-    language: str = "es"
-    notes: tuple[str, ...] = field(default=())
-
-    # -- what it knows -------------------------------------------------------------------------------------------
-    @property
-    def actions(self) -> ActionSpace:
-        """The action space."""
-        return self.served.actions
-
-    def __len__(self) -> int:
-        """Count the explained accounts."""
-        return len(self.rows)
-
-    @cached_property
-    def baseline_reward(self) -> float:
-        """Reward of the mean account, averaged over the contact actions on the margin."""
-        start = {name: np.asarray(part.baseline) for name, part in self.parts.items()}
-        return float(self.served.response(start)) + factor_effects(self.served.usual, self.actions)[0]
-
-    @cached_property
-    def reward_contributions(self) -> dict[str, Floats]:
-        """Contributions in units of reward by part, each of shape (n, k, n_features).
-
-        ``baseline_reward`` and all of them sum to the expected reward of the action.
-        """
-        safe = np.maximum(self.action, 0)
-        end = {name: np.take_along_axis(margin, safe, axis=1) for name, margin in self.margins.items()}
-        start = {name: np.full(safe.shape, self.parts[name].baseline) for name in end}
-        slopes = reward_slopes(self.served, start, end)
-        answer = {name: self.parts[name].contributions * slopes[name][:, :, None] for name in end}
-        _, effects, contact = factor_effects(self.served.usual, self.actions)
-        first = next(iter(answer))
-        n_factors = len(self.actions.factors)
-        answer[first][:, :, -2 - n_factors : -2] += effects[safe]
-        answer[first][:, :, -2] += contact[safe]
-        return answer
-
-    def position_of(self, row: int) -> int:
-        """Place of the account at ``row`` of the given frame among the explained ones."""
-        found = np.flatnonzero(self.rows == row)
-        if not found.size:
-            raise InvalidInput.in_column(
-                "row",
-                "was not explained",
-                values=[row],
-                mend=f"Explained are {len(self)} rows, e.g. {self.rows[:5].tolist()}.",
-            )
-        return int(found[0])
-
-    def action_index(self, action: int | Mapping[str, Any]) -> int:
-        """Index of an action given as such or by its factors."""
-        if isinstance(action, Mapping):
-            return int(self.actions.index_of({name: [level] for name, level in action.items()})[0])
-        if not 0 <= int(action) < len(self.actions):
-            raise InvalidInput.in_column(
-                "action", f"must lie in 0..{len(self.actions) - 1}", values=[action], mend="See actions.to_frame()."
-            )
-        return int(action)
+class Explanation(ExplainedAccounts):
+    """What can be told from explained accounts; see :class:`ExplainedAccounts` for what it holds."""
 
     # -- tables --------------------------------------------------------------------------------------------------
     def to_frame(self) -> pd.DataFrame:
@@ -151,45 +42,42 @@ class Explanation:
             action to its expected reward; the feature ``(baseline)`` is where both start.
         """
         n_features = len(self.features)
-        place, rank = np.nonzero(self.action >= 0)
-        shown = self.action[place, rank]
+        account_index, rank = np.nonzero(self.action >= 0)
+        shown = self.action[account_index, rank]
         pieces = []
         for position, (name, part) in enumerate(self.parts.items()):
-            margin = np.column_stack([np.full(len(place), part.baseline), part.contributions[place, rank]])
+            margin = np.column_stack(
+                [np.full(len(account_index), part.baseline), part.contributions[account_index, rank]]
+            )
             start = self.baseline_reward if position == 0 else 0.0
-            reward = np.column_stack([np.full(len(place), start), self.reward_contributions[name][place, rank]])
-            repeated = np.repeat(np.arange(len(place)), n_features + 1)
+            reward = np.column_stack(
+                [np.full(len(account_index), start), self.reward_contributions[name][account_index, rank]]
+            )
+            repeated = np.repeat(np.arange(len(account_index)), n_features + 1)
             piece = pd.DataFrame(
                 {
-                    "row": self.rows[place][repeated],
-                    "account": self.account[place][repeated],
+                    "row": self.rows[account_index][repeated],
+                    "account": self.account[account_index][repeated],
                     "rank": rank[repeated] + 1,
                 }
             )
             piece = pd.concat([piece, self.actions.describe(shown[repeated])], axis=1)
             piece["part"] = name
-            piece["group"] = np.tile(np.array(["baseline", *self.feature_groups], dtype=object), len(place))
-            piece["feature"] = np.tile(np.array([BASELINE, *self.features], dtype=object), len(place))
-            piece["value"] = self._values(place, shown).ravel()
+            piece["group"] = np.tile(np.array(["baseline", *self.feature_groups], dtype=object), len(account_index))
+            piece["feature"] = np.tile(np.array([BASELINE, *self.features], dtype=object), len(account_index))
+            piece["value"] = self._values(account_index, shown).ravel()
             piece["contribution"] = margin.ravel()
             piece["contribution_reward"] = reward.ravel()
             pieces.append(piece)
         return pd.concat(pieces, ignore_index=True)
 
-    def _values(self, place: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.object_]:
-        table = np.full((len(place), len(self.features) + 1), None, dtype=object)
+    def _values(self, account_index: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.object_]:
+        table = np.full((len(account_index), len(self.features) + 1), None, dtype=object)
         columns = list(self.served.encoder.names)
-        table[:, 1 : 1 + len(columns)] = self.context[columns].iloc[place].astype(object).to_numpy()
+        table[:, 1 : 1 + len(columns)] = self.context[columns].iloc[account_index].astype(object).to_numpy()
         described = self.actions.describe(shown).astype(object).to_numpy()
         table[:, 1 + len(columns) : 1 + len(columns) + described.shape[1]] = described
         return table
-
-    def group_contributions(self) -> tuple[tuple[str, ...], Floats]:
-        """Concepts, and the contributions in units of reward summed over parts by concept, shape (n, k, n_groups)."""
-        names = tuple(dict.fromkeys(self.feature_groups))
-        total = np.sum(list(self.reward_contributions.values()), axis=0)
-        member = np.array([[group == name for name in names] for group in self.feature_groups], dtype=np.float64)
-        return names, total @ member
 
     def global_frame(self, by: Any | None = None) -> pd.DataFrame:
         """How much each concept and each feature moves the explained actions of these accounts.
@@ -260,10 +148,10 @@ class Explanation:
         -------
         Contrast
         """
-        place = self.position_of(row)
+        account_index = self.position_of(row)
         first = self.action_index(a)
         if b is None:
-            others = np.where(self.eligible[place], self.rewards[place], -np.inf)
+            others = np.where(self.eligible[account_index], self.rewards[account_index], -np.inf)
             others[first] = -np.inf
             if not np.isfinite(others.max()):
                 raise InvalidInput(
@@ -272,7 +160,7 @@ class Explanation:
             second = int(others.argmax())
         else:
             second = self.action_index(b)
-        return contrast_of(self, place, first, second)
+        return Contrast.between(self, account_index, first, second)
 
     def reasons(
         self,
@@ -297,15 +185,13 @@ class Explanation:
         currency : str or None
             ISO code, where rewards are amounts.
         """
-        action = self._explained_action(row, rank)
+        action = self.explained_action(row, rank)
         return self.contrast(action, against, row=row).reasons(language or self.language, currency=currency)
 
     def plot(self, row: int, *, rank: int = 1, language: str | None = None) -> Figure:
         """Waterfall from the mean account to this one, by concept, in units of reward."""
-        from recommender.explanation.charts import waterfall
-
-        self._explained_action(row, rank)
-        return waterfall(self, self.position_of(row), rank - 1, language or self.language)
+        self.explained_action(row, rank)
+        return draw_step_bars(waterfall_steps(self, self.position_of(row), rank - 1, language or self.language))
 
     def to_shap(self, *, rank: int = 1, part: str | None = None) -> Any:
         """Contributions of one rank on the margin as :class:`shap.Explanation`, for its plots; imports shap.
@@ -331,14 +217,6 @@ class Explanation:
             data=data,
             feature_names=list(self.features),
         )
-
-    def _explained_action(self, row: int, rank: int) -> int:
-        place = self.position_of(row)
-        if not 1 <= rank <= self.action.shape[1] or self.action[place, rank - 1] < 0:
-            raise InvalidInput.in_column(
-                "rank", f"was not explained for row {row}", values=[rank], mend="Ask explain for a larger top_k."
-            )
-        return int(self.action[place, rank - 1])
 
 
 def _mean_over_actions(values: Floats, shown: NDArray[np.bool_]) -> Floats:

@@ -7,15 +7,11 @@ comparison with others, no blame; and always how to object.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from recommender.explanation.action_difference import ActionDifference
 from recommender.explanation.reasons import action_text
 from recommender.explanation.wording import Wording
-
-if TYPE_CHECKING:
-    from recommender.explanation.contrast import Contrast
 
 __all__ = ["debtor_justification"]
 
@@ -32,12 +28,12 @@ _SAYABLE: dict[str, str] = {
 _MOST = 2
 
 
-def debtor_justification(contrast: Contrast, language: str | None = None) -> list[str]:
+def debtor_justification(contrast: ActionDifference, language: str | None = None) -> list[str]:
     """Sentences for the debtor about the chosen way of contact.
 
     Parameters
     ----------
-    contrast : Contrast
+    contrast : ActionDifference
         Of the chosen action (``a``) and the next best one.
     language : str or None
         ``"es"``, ``"en"`` or a region of them; None = the explanation's.

@@ -43,22 +43,22 @@ def membership_moves(profiles: LatentProfiles, X: Floats) -> Floats:
         share = np.exp(profile.log_share)
         start = profile.log_share.copy()
         says = np.empty((n, len(profile.columns), len(share)))
-        for place, (j, table) in enumerate(zip(profile.columns, profile.log_tables, strict=True)):
+        for sign, (j, table) in enumerate(zip(profile.columns, profile.log_tables, strict=True)):
             usual = (np.exp(table) @ share) @ table
             start += usual
-            says[:, place] = table[codes[:, j]] - usual
+            says[:, sign] = table[codes[:, j]] - usual
         logits = start + 0.5 * (nodes[:, None, None] + 1.0) * says.sum(axis=1)
         member = np.exp(logits - logits.max(axis=2, keepdims=True))
         member /= member.sum(axis=2, keepdims=True)
         mean = np.einsum("q,qik->ik", 0.5 * weights, member)
         square = np.einsum("q,qik,qil->ikl", 0.5 * weights, member, member)
-        found = says * mean[:, None] - np.einsum("ijl,ikl->ijk", says, square)
+        moved = says * mean[:, None] - np.einsum("ijl,ikl->ijk", says, square)
         part = slice(first, first + len(share))
-        missed = away[:, None, part] - found.sum(axis=1, keepdims=True)
-        size = np.abs(found)
+        missed = away[:, None, part] - moved.sum(axis=1, keepdims=True)
+        size = np.abs(moved)
         total = size.sum(axis=1, keepdims=True)
-        found += missed * np.where(total > 0.0, size / np.where(total > 0.0, total, 1.0), 1.0 / found.shape[1])
-        for place, j in enumerate(profile.columns):
-            moves[:, part, profiles.columns[j].sources[-1]] += found[:, place]
+        moved += missed * np.where(total > 0.0, size / np.where(total > 0.0, total, 1.0), 1.0 / moved.shape[1])
+        for sign, j in enumerate(profile.columns):
+            moves[:, part, profiles.columns[j].sources[-1]] += moved[:, sign]
         first += len(share)
     return moves

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recommender.actions import ActionSpace
+from recommender.explanation.action_difference import ActionDifference
 from recommender.explanation.concepts import ACTION_GROUP, OTHER_GROUP
 from recommender.explanation.wording import Wording
 
-if TYPE_CHECKING:
-    from recommender.explanation.contrast import Contrast
-
-__all__ = ["CONCEPTS", "action_text", "contrast_sentences"]
+__all__ = ["CONCEPTS", "action_text", "concept_text", "contrast_sentences"]
 
 CONCEPTS: dict[str, str] = {
     "payment_history": "The payment history",
@@ -38,7 +36,7 @@ _FACTS = 2
 _SMALL = 0.02  # differences of probabilities under two points need a second decimal
 
 
-def contrast_sentences(contrast: Contrast, language: str, currency: str | None = None) -> list[str]:
+def contrast_sentences(contrast: ActionDifference, language: str, currency: str | None = None) -> list[str]:
     """Headline with its interval, then the concepts that weigh most, the last possibly against."""
     words = Wording.of(language)
     explanation = contrast.explanation
@@ -53,7 +51,7 @@ def contrast_sentences(contrast: Contrast, language: str, currency: str | None =
     if contrast.a == contrast.b:
         return [words.text("Both actions are the same: {a}.", a=first)]
     lo, hi = contrast.interval
-    places = {
+    values = {
         "a": first,
         "b": second,
         "difference": shown(contrast.reward_difference),
@@ -61,21 +59,21 @@ def contrast_sentences(contrast: Contrast, language: str, currency: str | None =
         "hi": words.signed(100 * hi, plus="") if is_share else words.amount(hi, currency, signed=False),
     }
     if not math.isfinite(lo) or not math.isfinite(hi):
-        sentences = [words.text("{a} differs from {b} by {difference} in the expected result.", **places)]
+        sentences = [words.text("{a} differs from {b} by {difference} in the expected result.", **values)]
     elif contrast.sign_is_clear:
         sentences = [
-            words.text("{a} is expected to do better than {b}: {difference} (95% CI {lo} to {hi}).", **places)
+            words.text("{a} is expected to do better than {b}: {difference} (95% CI {lo} to {hi}).", **values)
             if contrast.reward_difference > 0
-            else words.text("{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).", **places)
+            else words.text("{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).", **values)
         ]
     else:
         sentences = [
-            words.text("Practical tie between {a} and {b}: sign unclear, {difference} (95% CI {lo} to {hi}).", **places)
+            words.text("Practical tie between {a} and {b}: sign unclear, {difference} (95% CI {lo} to {hi}).", **values)
         ]
     return sentences + _group_sentences(contrast, words, first, second, shown)
 
 
-def _group_sentences(contrast: Contrast, words: Wording, first: str, second: str, shown: Any) -> list[str]:
+def _group_sentences(contrast: ActionDifference, words: Wording, first: str, second: str, shown: Any) -> list[str]:
     table = contrast.by_group
     least = _LEAST_SHARE * float(table["contribution_reward"].abs().sum())
     sentences: list[str] = []
@@ -90,7 +88,7 @@ def _group_sentences(contrast: Contrast, words: Wording, first: str, second: str
                 words.text("Across all accounts, {winner} does better ({value}).", winner=winner, value=shown(value))
             )
             continue
-        concept = words.text(CONCEPTS[group]) if group in CONCEPTS else words.label(group)
+        concept = concept_text(words, group)
         facts = _facts(contrast, words, group)
         message = (
             "{concept} ({facts}) is associated with a better result of {winner} ({value})."
@@ -101,7 +99,7 @@ def _group_sentences(contrast: Contrast, words: Wording, first: str, second: str
     return sentences
 
 
-def _is_mostly_protected(contrast: Contrast, group: str) -> bool:
+def _is_mostly_protected(contrast: ActionDifference, group: str) -> bool:
     """Whether columns that no text may name carry half of a concept's weight or more."""
     rows = contrast.by_feature[contrast.by_feature["group"] == group]
     weight = rows["contribution_reward"].abs()
@@ -109,14 +107,14 @@ def _is_mostly_protected(contrast: Contrast, group: str) -> bool:
     return float(weight[hidden].sum()) >= 0.5 * float(weight.sum()) > 0.0
 
 
-def _facts(contrast: Contrast, words: Wording, group: str) -> str:
+def _facts(contrast: ActionDifference, words: Wording, group: str) -> str:
     """The account's own values behind a concept, those that weigh most first; protected columns are never named."""
     explanation = contrast.explanation
     rows = contrast.by_feature[contrast.by_feature["group"] == group]
     weight = rows.groupby("feature", sort=False)["contribution_reward"].sum().abs().sort_values(ascending=False)
-    context = explanation.context.iloc[contrast.place]
+    context = explanation.context.iloc[contrast.account_index]
     facts: list[str] = []
-    told: set[str] = set()
+    named: set[str] = set()
     for feature, size in weight.items():
         if len(facts) == _FACTS or size == 0.0:
             break
@@ -124,9 +122,9 @@ def _facts(contrast: Contrast, words: Wording, group: str) -> str:
         if name not in context.index or explanation.groups.is_protected(name):
             continue
         stem = name.rpartition(".")[0] if name.startswith("history.") and "=" in name else name
-        if stem in told:
+        if stem in named:
             continue
-        told.add(stem)
+        named.add(stem)
         fact = _fact(words, name, stem, context)
         if fact:
             facts.append(fact)
@@ -162,6 +160,11 @@ def _fact(words: Wording, name: str, stem: str, context: pd.Series) -> str:
 
         return f"{label}: {format_date(value.date(), format='medium', locale=words.locale)}"
     return f"{label}: {words.label(str(value))}"
+
+
+def concept_text(words: Wording, group: str) -> str:
+    """Name of a concept; one that a user's own ``groups`` brought along has the name it was given."""
+    return words.text(CONCEPTS[group]) if group in CONCEPTS else words.label(group)
 
 
 def action_text(words: Wording, actions: ActionSpace, action: int) -> str:

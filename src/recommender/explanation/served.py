@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.errors import InvalidInput
-from recommender.learning import RewardEnsemble
+from recommender.learning import RewardEnsemble, RewardModel
 from recommender.strategy import ContactStrategy, check_eligible
 
 __all__ = ["ServedModel"]
@@ -40,6 +40,12 @@ class ServedModel:
 
     def __init__(self, strategy: ContactStrategy) -> None:
         check_is_fitted(strategy, "reward_model_")
+        if not isinstance(strategy.reward_model_, RewardModel):
+            raise InvalidInput(
+                "Explanations take the built-in reward model apart; this strategy was trained with one of your own.",
+                column="reward_model",
+                mend="Explain your model with its own tools, e.g. shap on strategy.reward_model_.learner.",
+            )
         self.strategy = strategy
         self.actions = strategy.actions_
         self.model = strategy.reward_model_

@@ -221,9 +221,9 @@ def distil(
 
 
 def _choices(leaf: NDArray[np.int64], rewards: dict[int, Floats], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    nodes, place = np.unique(leaf, return_inverse=True)
+    nodes, leaf_index = np.unique(leaf, return_inverse=True)
     table = np.stack([rewards[int(node)] for node in nodes])
-    return np.asarray(np.where(allowed, table[place], -np.inf).argmax(axis=1), dtype=np.int64)
+    return np.asarray(np.where(allowed, table[leaf_index], -np.inf).argmax(axis=1), dtype=np.int64)
 
 
 def _questions(served: ServedModel, X: Floats) -> tuple[_Question, ...]:

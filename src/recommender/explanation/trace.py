@@ -168,7 +168,7 @@ def _trace(
     capacity: NDArray[np.bool_] | None,
     *,
     deterministic: bool,
-    **told: Any,
+    **further: Any,
 ) -> DecisionTrace:
     removed = {} if allowed is None else allowed.removed(row)
     details = {} if allowed is None else {rule: allowed.detail(rule) for rule in removed}
@@ -203,7 +203,7 @@ def _trace(
         exploration_probability=chance,
         explored=not deterministic and best.action != ranked[0].action,
         notes=("no_contact_only",) if only_idle else (),
-        **told,
+        **further,
     )
 
 
@@ -222,18 +222,18 @@ def _rules(
     position = actions.factor_names.index("channel")
     codes = actions.codes[:, position]
     next_at: dict[int, str | None] = {}
-    found = []
+    removing = []
     for rule, mask in removed.items():
         detail = details[rule]
-        held = np.unique(codes[mask & (codes >= 0)]).tolist()
+        blocked = np.unique(codes[mask & (codes >= 0)]).tolist()
         lifts = []
         if detail.kind in _LIFTED_BY_TIME:
-            for code in held:
+            for code in blocked:
                 if code not in next_at:
                     instant = allowed.next_allowed_at(row, int(np.flatnonzero(codes == code)[0]))
                     next_at[code] = None if instant is None else instant.isoformat()
                 lifts.append(next_at[code])
-        found.append(
+        removing.append(
             TracedRule(
                 rule=rule,
                 kind=detail.kind,
@@ -245,11 +245,11 @@ def _rules(
                 step=step_of[rule],
                 removed=int(mask.sum()),
                 alone=int((mask & (times == 1)).sum()),
-                channels=tuple(str(actions.factors["channel"][code]) for code in held),
+                channels=tuple(str(actions.factors["channel"][code]) for code in blocked),
                 lifts_at=min((instant for instant in lifts if instant is not None), default=None),
             )
         )
-    return tuple(sorted(found, key=lambda one: (one.step == "contact_limits", -one.removed, one.rule)))
+    return tuple(sorted(removing, key=lambda one: (one.step == "contact_limits", -one.removed, one.rule)))
 
 
 def _read(detail: Any, account: Mapping[str, Any]) -> dict[str, Any]:

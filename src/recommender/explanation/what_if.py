@@ -236,20 +236,20 @@ def _forbidden(served: ServedModel, without: Mapping[str, Sequence[Any]]) -> NDA
 
 
 def _unusual(changed: Mapping[str, tuple[Any, Any]], reference: pd.DataFrame | None) -> tuple[OutOfRange, ...]:
-    found = []
+    unusual = []
     for name, (_, new) in changed.items():
         if reference is None or name not in reference.columns:
             continue
-        held = reference[name].dropna()
+        seen = reference[name].dropna()
         if isinstance(new, float):
-            values = pd.to_numeric(held, errors="coerce").dropna()
+            values = pd.to_numeric(seen, errors="coerce").dropna()
             if len(values):
                 low, high = (float(end) for end in values.quantile(list(_RANGE)))
                 if not low <= new <= high:
-                    found.append(OutOfRange(name, new, low, high))
-        elif new not in set(held.astype(str)):
-            found.append(OutOfRange(name, new))
-    return tuple(found)
+                    unusual.append(OutOfRange(name, new, low, high))
+        elif new not in set(seen.astype(str)):
+            unusual.append(OutOfRange(name, new))
+    return tuple(unusual)
 
 
 def _ranks(rewards: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

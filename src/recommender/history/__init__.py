@@ -39,6 +39,9 @@ from recommender.history.prepared_log import (
 from recommender.history.rewards import (
     Attribution,
 )
+from recommender.history.row_identity import (
+    RowIdentity,
+)
 
 __all__ = [
     "Attribution",
@@ -50,6 +53,7 @@ __all__ = [
     "PreparedLog",
     "ProtectedAttributeWarning",
     "RawTable",
+    "RowIdentity",
     "accounts_context",
     "as_instant",
     "build_feedback",

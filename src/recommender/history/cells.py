@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recommender.intake import Moment, canonical_word, day_evidence, decimal_evidence, moment_of, number_of
 from recommender.local_time import is_timezone
 
 __all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
@@ -21,6 +22,9 @@ __all__ += ["ambiguous_numbers", "implausible_dates", "read_currencies", "read_d
 
 Mask = NDArray[np.bool_]
 _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
+_ISO = (
+    r"^\s*\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[zZ]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?\s*$"
+)
 _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "si", "sí", "sim", "s", "verdadero", "verdadeiro"})
@@ -59,28 +63,43 @@ class Instants:
         if not self.naive.any():
             return self.values
         text = _as_text(column.reset_index(drop=True)).where(pd.Series(self.naive))
-        return self.values.where(~pd.Series(self.naive), _utc(pd.to_datetime(text, format="ISO8601", utc=True)))
+        spelt = _spelt_as_iso(text, ~self.naive, None)
+        told = pd.to_datetime(text if spelt is None else spelt, format="ISO8601", utc=True, errors="coerce")
+        return self.values.where(~pd.Series(self.naive), _utc(told))
 
 
-def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Instants:
-    """Read instants; an offset is expected in every cell or in none.
+def read_instants(
+    column: pd.Series,
+    naive_timezone: str | None = None,
+    *,
+    clocks: Callable[[], pd.Series] | None = None,
+    order: Literal["dmy", "mdy"] | None = None,
+) -> Instants:
+    """Read instants, however they are written; an offset is expected in every cell or in none.
 
-    A column without any offset is read as UTC, as the contract says (or in ``naive_timezone``, where local times that
-    daylight saving skips or repeats are unreadable). A naive cell among others with an offset is a fault, unless
-    ``naive_timezone`` says how to read it.
+    Parameters
+    ----------
+    column : Series
+    naive_timezone : str or None
+        IANA zone of cells without an offset; local times that daylight saving skips or repeats are unreadable.
+    clocks : callable, optional
+        Gives the zone of each row, asked where no cell has an offset and no zone is stated; a row without one is naive.
+        Without it such a column is read as UTC (a log that this system wrote).
+    order : {"dmy", "mdy"} or None
+        Which of two numbers is the day; None = what the column itself tells.
     """
     column = column.reset_index(drop=True)
     nothing = np.zeros(len(column), dtype=bool)
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return Instants(_utc(column), nothing, nothing)
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        values = _localise(column, naive_timezone)
-        changes = _mask(values.isna() & column.notna())
-        return Instants(values, nothing, nothing, all_naive=True, clock_change=changes)
+        return _local_instants(column, naive_timezone, clocks)
     missing = _mask(column.isna())
-    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+    if pd.api.types.is_bool_dtype(column.dtype):
         return Instants(pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]"), ~missing, nothing)
     text = _as_text(column)
+    if (spelt := _spelt_as_iso(text, missing, order)) is not None:
+        text = spelt
     missing |= _mask(text.str.strip() == "")
     has_offset = _mask(text.str.contains(_OFFSET, regex=True).fillna(value=False)) & ~_mask(
         text.str.match(_DATE_ONLY).fillna(value=False)
@@ -93,7 +112,11 @@ def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Insta
     values = aware
     if bare.any():
         local = pd.to_datetime(text.where(pd.Series(bare)), format="ISO8601", errors="coerce")
-        if all_naive or naive_timezone is not None:
+        if all_naive and naive_timezone is None and clocks is not None:
+            read = _local_instants(local, None, clocks)
+            values, naive = read.values, read.naive
+            changes = nothing if read.clock_change is None else read.clock_change
+        elif all_naive or naive_timezone is not None:
             values = aware.where(pd.Series(has_offset), _localise(local, naive_timezone))
             changes = _mask(local.notna() & values.isna() & bare)
         else:
@@ -103,22 +126,61 @@ def read_instants(column: pd.Series, naive_timezone: str | None = None) -> Insta
     return Instants(values.where(~pd.Series(unreadable)), unreadable, naive, all_naive, changes)
 
 
+def _local_instants(local: pd.Series, zone: str | None, clocks: Callable[[], pd.Series] | None) -> Instants:
+    """Local times on the stated zone, else on the clock of each row; naive where there is none."""
+    nothing = np.zeros(len(local), dtype=bool)
+    if zone is not None or clocks is None:
+        values = _localise(local, zone)
+        return Instants(values, nothing, nothing, all_naive=True, clock_change=_mask(values.isna() & local.notna()))
+    clock = clocks().reset_index(drop=True)
+    values = pd.Series(pd.NaT, index=local.index, dtype="datetime64[us, UTC]")
+    for name in clock.dropna().unique():
+        rows = _mask(clock == name)
+        values[rows] = _localise(local[rows], name)
+    naive = _mask(clock.isna() & local.notna())
+    return Instants(
+        values, nothing, naive, all_naive=not naive.any(), clock_change=_mask(values.isna() & local.notna()) & ~naive
+    )
+
+
+def _spelt_as_iso(text: pd.Series, missing: Mask, order: Literal["dmy", "mdy"] | None) -> pd.Series | None:
+    """Cells of another spelling as ISO 8601 where they can be told; None where all are ISO already."""
+    words = pa.array(text, type=pa.large_string(), from_pandas=True)
+    iso = pc.fill_null(pc.match_substring_regex(words, _ISO), fill_value=True)
+    if pc.all(iso).as_py():
+        return None
+    odd = np.flatnonzero(~np.asarray(iso.to_numpy(zero_copy_only=False), dtype=bool) & ~missing)
+    if not odd.size:
+        return None
+    codes, distinct = pd.factorize(text.iloc[odd])
+    told = order or day_evidence(map(str, distinct)).decided
+    read = [moment_of(str(value), told) for value in distinct]
+    spelt = [
+        moment.at.isoformat() if isinstance(moment, Moment) else str(v)
+        for moment, v in zip(read, distinct, strict=True)
+    ]
+    found = text.astype(object)
+    found.iloc[odd] = np.array(spelt, dtype=object)[codes]
+    return found.astype("str").where(~pd.Series(missing))
+
+
 def implausible_dates(dates: pd.Series, as_of: pd.Timestamp) -> Mask:
     """Where a date stands for "none" (1900-01-01, 9999-12-31): before 1971, or sixty years after ``as_of``."""
     latest = (as_of.tz_convert(None) + _FARTHEST_DUE).as_unit("s")
     return _mask(dates < _EARLIEST.tz_convert(None).as_unit("s")) | _mask(dates > latest)
 
 
-def read_dates(column: pd.Series) -> tuple[pd.Series, Mask]:
-    """Calendar dates as naive midnights (datetime64[s]), and where a cell is no date."""
+def read_dates(column: pd.Series, order: Literal["dmy", "mdy"] | None = None) -> tuple[pd.Series, Mask]:
+    """Calendar dates as naive midnights (datetime64[s]), and where a cell is no date, or may be two."""
     column = column.reset_index(drop=True)
     missing = _mask(column.isna())
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         stripped = column.dt.tz_localize(None) if isinstance(column.dtype, pd.DatetimeTZDtype) else column
         return stripped.dt.normalize().astype("datetime64[s]"), np.zeros(len(column), dtype=bool)
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]"), ~missing
-    text = _as_text(column).str.strip().str.slice(0, 10)
+    text = _as_text(column)
+    if (spelt := _spelt_as_iso(text, missing, order)) is not None:
+        text = spelt
+    text = text.str.strip().str.slice(0, 10)
     missing |= _mask(text == "")
     dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
     return dates, ~missing & _mask(dates.isna())
@@ -148,31 +210,53 @@ def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
     return text, missing | _mask((text == "").fillna(value=False))
 
 
-def read_numbers(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
+def read_numbers(
+    column: pd.Series, decimal: Literal["comma", "point"] | None = None
+) -> tuple[NDArray[np.float64], Mask]:
     """Numbers as float64 (NaN where missing), and where a cell is no finite number."""
     if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.where(np.isinf(numbers), np.nan, numbers), np.isinf(numbers)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    blank = _mask(column.isna()) | _mask(
-        (_as_text(column.reset_index(drop=True)).str.strip() == "").fillna(value=False)
-    )
+    numbers = np.array(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
+    text = _as_text(column.reset_index(drop=True))
+    blank = _mask(column.isna()) | _mask((text.str.strip() == "").fillna(value=False))
     wrong = ~blank & ~np.isfinite(numbers)
+    said = decimal or _decimal_of(text)
+    other = wrong | (_thousands(text) if said == "comma" else False)
+    if other.any():  # as people write them: 1.000,00 or $ 1.000
+        codes, distinct = pd.factorize(text[other])
+        read = [number_of(str(value), said) for value in distinct]
+        numbers[other] = np.array([v if isinstance(v, float) else np.nan for v in read], dtype=np.float64)[codes]
+        wrong = ~blank & ~np.isfinite(numbers)
     return np.where(wrong, np.nan, numbers), wrong
 
 
-def ambiguous_numbers(column: pd.Series) -> Mask:
-    """Where text may be a fraction or a thousand: ``12.500`` in an amount that is whole in its minor unit."""
+def ambiguous_numbers(column: pd.Series, decimal: Literal["comma", "point"] | None = None) -> Mask:
+    """Where text may be a fraction or a thousand, and no other cell of the column tells: ``12.500``."""
     if not pd.api.types.is_string_dtype(column.dtype):
         return np.zeros(len(column), dtype=bool)
-    return _mask(column.reset_index(drop=True).astype("str").str.match(_THOUSANDS).fillna(value=False))
+    text = column.reset_index(drop=True).astype("str")
+    found = _thousands(text)
+    return np.zeros(len(column), dtype=bool) if found.any() and (decimal or _decimal_of(text)) == "comma" else found
 
 
-def read_levels(column: pd.Series, levels: Sequence[Any]) -> tuple[NDArray[np.int64], Mask, Mask]:
+def _thousands(text: pd.Series) -> Mask:
+    return _mask(text.str.match(_THOUSANDS).fillna(value=False))
+
+
+def _decimal_of(text: pd.Series) -> Literal["comma", "point"] | None:
+    """The decimal sign that a column tells."""
+    words = pa.array(text, type=pa.large_string(), from_pandas=True)
+    marked = pc.fill_null(pc.match_substring_regex(words, "[0-9][.,][0-9]"), fill_value=False)
+    return decimal_evidence(pc.unique(words.filter(marked)).to_pylist()).decided
+
+
+def read_levels(column: pd.Series, levels: Sequence[Any], name: str = "") -> tuple[NDArray[np.int64], Mask, Mask]:
     """Level code of each cell (-1 where none), where it is missing, and where it is unknown.
 
     A number written as text ("9", as a CSV gives it) matches the level 9. Blanks around a level (columns of fixed
-    width) and its capital letters do not matter, unless two levels differ in nothing else.
+    width) and its capital letters do not matter, unless two levels differ in nothing else. A word of the vocabulary
+    (``LLAMADA`` in a column ``name`` of channels) is the level that it means.
     """
     positions, uniques = pd.factorize(column.reset_index(drop=True))
     exact = {_written(level): code for code, level in enumerate(levels)}
@@ -181,7 +265,10 @@ def read_levels(column: pd.Series, levels: Sequence[Any]) -> tuple[NDArray[np.in
 
     def code_of(value: Any) -> int:
         written = _written(value)
-        return exact.get(written, spelt.get(written.strip().casefold(), -1) if clear else -1)
+        code = exact.get(written, spelt.get(written.strip().casefold(), -1) if clear else -1)
+        if code < 0 and name in ("channel", "tone", "status", "outcome", "debtor_type", "initiated_by"):
+            return exact.get(str(canonical_word(name, written)), -1)
+        return code
 
     code_of_unique = np.array([code_of(value) for value in uniques] + [-1], dtype=np.int64)
     blank = np.array([isinstance(value, str) and not value.strip() for value in uniques] + [True], dtype=bool)

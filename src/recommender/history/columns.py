@@ -16,6 +16,7 @@ from recommender.history.eligible_sets import EligibleSets
 
 __all__ = [
     "check_names",
+    "check_times",
     "checked_sets",
     "codes_of",
     "context_columns",
@@ -30,6 +31,48 @@ _PROTECTED = re.compile(
     r"idade|raca|saude|bairro|zip_?code|post_?code|codigo_postal)($|[_\W])",
     re.IGNORECASE,
 )
+
+
+_DAY_OR_MONTH_FIRST = re.compile(r"\s*\d{1,2}[/.\-]\d{1,2}[/.\-]\d{2,4}\b")
+
+
+def check_times(column: pd.Series, name: str) -> None:
+    """Raise where times cannot be put in order, or would be put in a wrong one: 01/02/2026 sorts before 31/12/2025."""
+    if not (pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)):
+        if pd.api.types.is_float_dtype(column.dtype):
+            rows = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
+            if rows.size:
+                raise InvalidInput.in_column(
+                    name,
+                    "must be finite",
+                    values=column.iloc[rows].tolist(),
+                    rows=rows.tolist(),
+                    mend="Correct or drop these rows.",
+                )
+        return
+    told = column.dropna()
+    is_text = np.array([isinstance(value, str) for value in told], dtype=bool)
+    if is_text.any() and not is_text.all():
+        rows = np.flatnonzero(column.notna())[~is_text]
+        raise InvalidInput.in_column(
+            name,
+            "mixes text with other values, which have no order",
+            values=column.iloc[rows].tolist(),
+            rows=rows.tolist(),
+            mend=f"Convert it first: pd.to_datetime(frame[{name!r}], utc=True).",
+        )
+    backwards = (
+        np.array([bool(_DAY_OR_MONTH_FIRST.match(value)) for value in told], dtype=bool) if is_text.any() else []
+    )
+    if np.any(backwards):
+        rows = np.flatnonzero(column.notna())[backwards]
+        raise InvalidInput.in_column(
+            name,
+            "is text with the day or the month first, which would be sorted by that",
+            values=column.iloc[rows].tolist(),
+            rows=rows.tolist(),
+            mend=f"Convert it first: pd.to_datetime(frame[{name!r}], dayfirst=True, utc=True), or dayfirst=False.",
+        )
 
 
 def protected_names(columns: Sequence[str]) -> list[str]:
@@ -236,6 +279,7 @@ def _numbers(column: pd.Series, name: str, mend: str) -> NDArray[np.float64]:
             "must be numeric",
             values=column.iloc[rows].tolist(),
             rows=rows.tolist(),
-            mend=f"{mend} Convert the column first, e.g. pd.to_numeric(frame[{name!r}]).",
+            mend=f"{mend} Convert the column first: pd.to_numeric(frame[{name!r}]) for Decimal and plain text, "
+            "a replacement of currency signs and separators before it for money as people write it.",
         )
     return np.full(len(column), np.nan)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from recommender.history import cells
 from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.quarantine import Faults
+from recommender.intake import Stated
 from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
 
 _FEW_ROWS = 10
+_WHOSE = ("account_id", "contact_id", "timezone", "country")
 _MOST_IN_ANOTHER_UNIT = 0.05
 _CONTACT_DATA = re.compile(
     r"(^|_)(phone|telephone|telefono|teléfono|celular|msisdn|mobile_number|e_?mail_address)($|_)", re.IGNORECASE
@@ -102,6 +105,8 @@ def check_table(
     channels: Sequence[Any] = (),
     naive_timezone: str | None = None,
     consume: bool = False,
+    clocks: Callable[[pd.DataFrame], pd.Series] | None = None,
+    stated: Stated | None = None,
 ) -> CheckedTable:
     """Read and check every contracted column; further columns pass through, checked only for their encoding.
 
@@ -117,6 +122,10 @@ def check_table(
         Channels that the columns of channel lists are spread over.
     naive_timezone : str or None
         IANA zone of instants without an offset.
+    clocks : callable, optional
+        Gives the zone of each row of the table's ids: the clock of local times, where no zone is stated.
+    stated : Stated, optional
+        Order of day and month, and decimal sign, where the columns do not tell.
     consume : bool, default=False
         Take each column out of ``frame`` once it is read: the caller has no further use for it.
 
@@ -158,6 +167,8 @@ def check_table(
             told,
         )
     _check_encodings(given, faults)
+    owners = given[[name for name in _WHOSE if name in given.columns]]
+    spelling = _Spelling(stated or Stated(timezone=naive_timezone), None if clocks is None else partial(clocks, owners))
     clean: dict[str, Any] = {}
     known = {column.name: column for column in contract.columns}
     for name in given.columns.tolist():
@@ -172,7 +183,7 @@ def check_table(
                 clean[str(name)] = cells_of
             continue
         allowed = levels.get(column.name, column.levels)
-        clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone)
+        clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone, spelling)
     read = pd.DataFrame(clean, index=range(n_given), copy=False)
     clean.clear()
     read["_position"] = faults.rows
@@ -201,6 +212,7 @@ def _read(
     levels: Sequence[Any] | None,
     channels: Sequence[Any],
     naive_timezone: str | None,
+    spelling: _Spelling,
 ) -> dict[str, Any]:
     """Clean values of one column (several where it is a list of channels); faults are added on the way."""
     faults, name = checked.faults, column.name
@@ -216,9 +228,15 @@ def _read(
             checked.raw_ids[name] = ids.mask(missing) if missing.any() else ids
             read = {name: checked.raw_ids[name]}
         case "instant":
-            instants = cells.read_instants(given, naive_timezone)
-            fault(instants.naive, "naive_timestamp", "has no time zone although others in the column do",
-                  "Write instants with an offset (2026-05-01T14:30:00Z), or state naive_timezone.")  # fmt: skip
+            instants = cells.read_instants(
+                given,
+                naive_timezone,
+                clocks=spelling.clocks or spelling.nobody(len(given)),
+                order=spelling.stated.dates,
+            )
+            fault(instants.naive, "naive_timestamp", "is a local time, and nothing says on which clock",
+                  "Write instants with an offset (2026-05-01T14:30:00Z), give accounts.timezone, or state the zone "
+                  "(--naive-timezone).")  # fmt: skip
             if instants.clock_change is not None:
                 fault(instants.clock_change, "unreadable_clock_change",
                       f"is skipped or repeated by daylight saving on the clock of {naive_timezone}",
@@ -227,7 +245,8 @@ def _read(
                   "Write instants as ISO 8601 with an offset, e.g. 2026-05-01T14:30:00Z.")  # fmt: skip
             if instants.all_naive and instants.values.notna().any():
                 checked.notes.append(
-                    f"{faults.table}.{name} has no time zone in any row; read as {naive_timezone or 'UTC'}."
+                    f"{faults.table}.{name} has no time zone in any row; read on the clock of "
+                    f"{naive_timezone or 'each account'}."
                 )
             future = np.asarray((instants.values > as_of).fillna(value=False).to_numpy(dtype=bool))
             if column.past and not _may_be_future(checked, name):
@@ -238,8 +257,9 @@ def _read(
             if checked.contract.table in ("contacts", "outcomes", "payments"):
                 checked.told_at, checked.naive = instants.told(given).mask(future), instants.naive
         case "date":
-            dates, wrong = cells.read_dates(given)
-            fault(wrong, "unreadable_date", "is not a date", "Write dates as YYYY-MM-DD.")
+            dates, wrong = cells.read_dates(given, spelling.stated.dates)
+            fault(wrong, "unreadable_date", "is not a date, or may be two (which number is the day?)",
+                  "Write dates as YYYY-MM-DD, or state the order (--dates dmy or mdy).")  # fmt: skip
             fault(cells.implausible_dates(dates, as_of), "unlikely_date",
                   "lies before 1971 or more than sixty years ahead, as dates do that stand for 'none'",
                   "Leave the cell empty where there is no date.")  # fmt: skip
@@ -249,13 +269,15 @@ def _read(
             if name == "outcome":
                 checked.told_outcome = read[name].astype("category")
         case "number" | "probability":
-            numbers, wrong = cells.read_numbers(given)
+            numbers, wrong = cells.read_numbers(given, spelling.stated.decimal)
             fault(wrong, "not_a_number", "is not a finite number", "Write plain numbers, without signs or separators.")
             if column.name.endswith("_minor"):
-                fault(cells.ambiguous_numbers(given), "ambiguous_number",
+                fault(cells.ambiguous_numbers(given, spelling.stated.decimal), "ambiguous_number",
                       "may be a fraction or hold a separator of thousands, and minor units are whole",
-                      "Write plain numbers without separators, e.g. 12500.")  # fmt: skip
+                      "Write plain numbers, e.g. 12500, or state the sign (--decimal comma or point).")  # fmt: skip
             _check_unit(numbers, column, checked)
+            fault(_broken(numbers, column), "not_a_whole_number", "holds a fraction, and minor units are whole",
+                  "Write minor units (cents) without decimals.")  # fmt: skip
             _check_range(numbers, column, fault)
             missing = np.isnan(numbers)
             read = {name: numbers}
@@ -283,6 +305,18 @@ def _read(
     return read
 
 
+@dataclass(frozen=True)
+class _Spelling:
+    """How cells of the table may be read: what is stated, and the clock of each row."""
+
+    stated: Stated
+    clocks: Callable[[], pd.Series] | None
+
+    def nobody(self, n: int) -> Callable[[], pd.Series]:
+        """No row has a clock."""
+        return lambda: pd.Series([None] * n, dtype=object)
+
+
 def _may_be_future(checked: CheckedTable, name: str) -> bool:
     """Contacts may be planned ahead; their instants are judged once the status is known."""
     return checked.contract.table == "contacts" and name == "sent_at" and "status" in checked.frame.columns
@@ -293,7 +327,7 @@ def _read_level(
 ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
     if levels is None:
         return {name: given}, np.asarray(given.isna().to_numpy(dtype=bool))
-    codes, missing, unknown = cells.read_levels(given, levels)
+    codes, missing, unknown = cells.read_levels(given, levels, name)
     for value in pd.unique(given[unknown]):
         close = get_close_matches(str(value).strip().lower(), [str(level) for level in levels], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -310,8 +344,26 @@ def _read_level(
     return {name: typed.reindex(codes).reset_index(drop=True)}, missing
 
 
+def _broken(numbers: NDArray[np.float64], column: Column) -> NDArray[np.bool_]:
+    """Where an amount of money owed or paid is no whole number of minor units; a price may be a part of one."""
+    if column.name not in ("balance_minor", "amount_minor"):
+        return np.zeros(len(numbers), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(numbers - np.round(numbers)) > 1e-6)
+
+
 def _check_unit(numbers: NDArray[np.float64], column: Column, checked: CheckedTable) -> None:
-    """Refuse probabilities in another unit: to set aside those above one would keep wrong ones, chosen by size."""
+    """Refuse probabilities and money in another unit: to set some aside would keep wrong ones, chosen by size."""
+    broken = np.flatnonzero(_broken(numbers, column))
+    if broken.size > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
+        raise InvalidInput.in_column(
+            column.name,
+            f"of table {checked.contract.table!r} holds a fraction in {broken.size:,} of {len(numbers):,} rows, "
+            "and minor units are whole: these are perhaps whole units",
+            values=numbers[broken[:3]],
+            rows=broken.tolist(),
+            mend="Multiply it by 100, or map the export: python -m pipelines map.",
+        )
     above = numbers > 1
     if column.kind == "probability" and above.sum() > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
         raise InvalidInput.in_column(

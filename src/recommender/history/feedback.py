@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from recommender.errors import InvalidInput
 from recommender.features import order_of
 from recommender.history.columns import (
     check_names,
+    check_times,
     checked_sets,
     codes_of,
     context_columns,
@@ -27,6 +29,7 @@ from recommender.history.columns import (
 )
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
+from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
@@ -72,6 +75,8 @@ class LoggedFeedback:
         When each reward became known, on the same line; what an account's history may show from then on.
     eligible_sets : EligibleSets or None
         Actions that were allowed at each decision, in bits; :attr:`eligible` gives them as booleans.
+    identity : RowIdentity or None
+        Carried from the log the rows were taken from; None where they were born here, see :attr:`row_identity`.
     """
 
     actions: ActionSpace
@@ -88,6 +93,7 @@ class LoggedFeedback:
     order: NDArray[np.float64] | None = None
     known_order: NDArray[np.float64] | None = None
     eligible_sets: EligibleSets | None = None
+    identity: RowIdentity | None = None
     names: dict[str, str | None] = field(default_factory=dict)
 
     # -- birth ---------------------------------------------------------------------------------------------------
@@ -175,6 +181,8 @@ class LoggedFeedback:
         chosen = actions.index_of(frame)
         account_codes, account_ids = codes_of(frame[account], account) if account else (None, None)
         cluster_codes = codes_of(frame[cluster], cluster)[0] if cluster else account_codes
+        for name in filter(None, (time, known_at)):
+            check_times(frame[name], name)
         order = order_of(frame[time], time) if time else None
         known_order = order
         if known_at and time and order is not None:
@@ -280,6 +288,14 @@ class LoggedFeedback:
         """Cluster code of each decision; every row its own where no cluster is known."""
         return np.arange(len(self), dtype=np.int64) if self.cluster is None else self.cluster
 
+    @cached_property
+    def row_identity(self) -> RowIdentity:
+        """Which decision each row is, kept through ``take``, ``split`` and folds."""
+        if self.identity is not None:
+            return self.identity
+        by_key = identity_by_account_and_time(self.account, self.account_ids, self.time)
+        return by_key or RowIdentity(self.digest, np.arange(len(self), dtype=np.uint64))
+
     @property
     def has_account_history(self) -> bool:
         """Whether the account's own earlier contacts can be used."""
@@ -304,6 +320,7 @@ class LoggedFeedback:
             order=pick(self.order),
             known_order=pick(self.known_order),
             eligible_sets=None if self.eligible_sets is None else self.eligible_sets.take(at),
+            identity=self.row_identity.take(at),
         )
 
     def split(self, at: Any) -> tuple[Self, Self]:
@@ -384,7 +401,7 @@ class LoggedFeedback:
             keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(values)
         return keys
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content; equal logs have equal digests on any machine."""
         told = hashlib.sha256(repr((self.actions.to_dict(), list(self.context.columns))).encode())

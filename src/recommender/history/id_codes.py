@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from recommender.intake import id_keys
 
 __all__ = ["IdCodes", "code_ids"]
 
@@ -70,9 +72,37 @@ def code_ids(columns: Sequence[pd.Series]) -> tuple[IdCodes, list[NDArray[np.int
     # Arrow hashes the bytes themselves: no Python object is made of an id. One table of the distinct ids, then one of
     # their ranks: a dictionary for every chunk of every column, unified afterwards, took four times the memory.
     distinct = pc.unique(pa.chunked_array([chunk for piece in pieces for chunk in piece], type=kind)).drop_null()
+    one_spelling = None if whole else _one_spelling(distinct, pieces)
+    if one_spelling is not None:
+        pieces = [[one_spelling(chunk) for chunk in piece] for piece in pieces]
+        distinct = pc.unique(one_spelling(distinct))
     distinct = distinct.take(pc.array_sort_indices(distinct))
     codes = [_ranks(piece, distinct) for piece in pieces]
     return IdCodes(pd.Index(pa.chunked_array([distinct]).to_pandas())), codes
+
+
+def _one_spelling(distinct: pa.Array, pieces: Sequence[Sequence[pa.Array]]) -> Callable[[pa.Array], pa.Array] | None:
+    """Function that writes ids as the first table does, where tables differ in leading zeros; None where none does.
+
+    A table that itself tells ``7`` from ``007`` means two things: then ids stay as they are.
+    """
+    keys = pa.array(id_keys(distinct.to_pandas()), type=distinct.type)
+    first = pc.unique(keys)
+    if len(first) == len(distinct):
+        return None
+    at = pc.index_in(keys, value_set=first).to_numpy()
+    for piece in pieces:
+        held = np.unique(
+            pc.index_in(
+                pc.unique(pa.chunked_array(piece, type=distinct.type)).drop_null(), value_set=distinct
+            ).to_numpy()
+        )
+        if len(np.unique(at[held])) < len(held):
+            return None
+    place = np.full(len(first), len(distinct), dtype=np.int64)
+    np.minimum.at(place, at, np.arange(len(distinct)))
+    written = distinct.take(pa.array(place[at]))
+    return lambda ids: written.take(pc.index_in(ids, value_set=distinct, skip_nulls=True))
 
 
 def _ranks(chunks: Sequence[pa.Array], distinct: pa.Array) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
 from recommender.history.usable_tables import check_currency, check_zone, id_hint, refuse_unusable
+from recommender.intake import Stated, account_zones, as_frame, country_code, id_keys, id_texts
 from recommender.tables import CONTRACTS, contracted_names
 
 __all__ = ["RawTable", "RawTables", "check_tables"]
@@ -102,6 +103,7 @@ def check_tables(
     naive_timezone: str | None = None,
     currency: str | None = None,
     rates: Mapping[str, float] | None = None,
+    stated: Stated | None = None,
 ) -> RawTables:
     """Check every table, then what refers across tables.
 
@@ -131,6 +133,8 @@ def check_tables(
         if source is None:
             continue
         frame = source() if callable(source) else source
+        if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "collect"):  # Polars, Arrow, DuckDB
+            frame = as_frame(frame)
         renamed: dict[str, str] = {}
         if isinstance(frame, pd.DataFrame):
             renamed = contracted_names(frame.columns, (*CONTRACTS[name].names, *_NOT_IN_CONTRACT, *levels))
@@ -145,6 +149,8 @@ def check_tables(
             channels=channels,
             naive_timezone=naive_timezone,
             consume=callable(source),
+            clocks=_Clocks(tables),
+            stated=stated,
         )
         tables[name].notes += [f"{name}.{old} was read as {new}." for old, new in renamed.items()]
         _slim(tables[name], levels, decided=given.get("decisions") is not None)
@@ -162,6 +168,40 @@ def check_tables(
     for checked in raw.tables.values():
         checked.told_at = checked.naive = checked.told_outcome = None
     return raw
+
+
+@dataclass(frozen=True)
+class _Clocks:
+    """Zone of each row of a table: that of its account, where the accounts were read before."""
+
+    tables: Mapping[str, CheckedTable]
+
+    def __call__(self, owners: pd.DataFrame) -> pd.Series:
+        """Zones of rows by their ``account_id`` or ``contact_id``, else by their own ``timezone`` and ``country``."""
+        if "accounts" not in self.tables:
+            countries = owners["country"].map(country_code, na_action="ignore") if "country" in owners else None
+            own = owners if countries is None else owners.assign(country=countries)
+            return account_zones(own)
+        accounts = self.tables["accounts"]
+        held = accounts.frame
+        zones = account_zones(held.assign(country=held["country"].map(country_code, na_action="ignore"))
+                              if "country" in held else held)  # fmt: skip
+        ids = accounts.raw_ids["account_id"].iloc[held["_position"].to_numpy()]
+        zone_of = pd.Series(zones.to_numpy(), index=id_keys(id_texts(ids)))
+        zone_of = zone_of[~zone_of.index.duplicated(keep="last")]
+        only = zone_of.dropna().unique()
+        if len(only) == 1 and zone_of.notna().all():
+            return pd.Series(np.full(len(owners), only[0], dtype=object))
+        if "account_id" in owners:
+            account = id_keys(id_texts(owners["account_id"]))
+        elif "contact_id" in owners and "contacts" in self.tables:
+            contacts = self.tables["contacts"].raw_ids
+            of = pd.Series(id_keys(id_texts(contacts["account_id"])), index=id_keys(id_texts(contacts["contact_id"])))
+            of = of[of.index.notna() & ~of.index.duplicated()]
+            account = pd.Series(id_keys(id_texts(owners["contact_id"]))).map(of).to_numpy()
+        else:
+            return pd.Series([None] * len(owners), dtype=object)
+        return pd.Series(account).map(zone_of).astype(object)
 
 
 def _slim(checked: CheckedTable, factors: Mapping[str, Sequence[Any]], *, decided: bool) -> None:

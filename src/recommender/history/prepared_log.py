@@ -20,6 +20,7 @@ from recommender.history.eligible_sets import EligibleSets
 from recommender.history.leakage import leakage_suspects
 from recommender.history.linking import RawTable, RawTables, check_tables
 from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
+from recommender.intake import Stated
 
 __all__ = ["ContextOf", "PreparedLog", "as_instant", "context_of_rows", "prepare_log", "sent_contacts"]
 
@@ -150,6 +151,7 @@ def prepare_log(
     keep: Sequence[str] = (),
     penalties: Mapping[str, float] | None = None,
     chunk_rows: int = CHUNK_ROWS,
+    stated: Stated | None = None,
 ) -> PreparedLog:
     """Check and link raw tables, reward the decisions, and settle which columns are context.
 
@@ -158,7 +160,13 @@ def prepare_log(
     """
     check_reward(reward, penalties, attribution, window_days, [name for name in given if given[name] is not None])
     raw = check_tables(
-        given, actions=actions, as_of=as_of, naive_timezone=naive_timezone, currency=currency, rates=rates
+        given,
+        actions=actions,
+        as_of=as_of,
+        naive_timezone=naive_timezone,
+        currency=currency,
+        rates=rates,
+        stated=stated,
     )
     sent = sent_contacts(raw)
     knowledge = Knowledge.from_tables(

@@ -21,6 +21,8 @@ __all__ = ["check_currency", "check_zone", "id_hint", "refuse_unusable"]
 _FEW_ROWS = 10
 _CLEAR_MAJORITY = 0.75
 _LOOKED_AT = 1000
+#: Share of a table's rows that may be in quarantine by faults of their own before the table is refused.
+_MOST_LOST = 0.5
 _CONSEQUENCES = ("cascade", "duplicate_row")  # of another table's fault, or of a row that is there before
 
 
@@ -36,11 +38,13 @@ def refuse_unusable(tables: Iterable[CheckedTable]) -> None:
         Names table, column, values, the reason and the mend.
     """
     for checked in tables:
-        if checked.n_given < _FEW_ROWS or not checked.faults.bad.all():
+        if checked.n_given < _FEW_ROWS or checked.faults.bad.mean() <= _MOST_LOST:
             continue
         faults = checked.faults.frame()
         causes = faults.loc[~faults["rule"].isin(_CONSEQUENCES)]
         if 2 * len(causes) < len(faults.loc[faults["rule"] != "duplicate_row"]) or not len(causes):
+            continue
+        if len(causes) <= _MOST_LOST * checked.n_given:
             continue
         reasons = causes.groupby(["column", "rule", "reason"], sort=False)
         column, rule, reason = max(reasons.groups, key=lambda group: len(reasons.groups[group]))
@@ -48,12 +52,25 @@ def refuse_unusable(tables: Iterable[CheckedTable]) -> None:
         values = shorten(rows["value"].dropna().head(3))
         shown = f" (e.g. {values})" if values else ""
         raise InvalidInput(
-            f"Table {checked.contract.table!r} cannot be used: none of its {checked.n_given:,} rows keeps the contract."
-            f" In {len(rows):,} of them {column} {reason.removeprefix('the text ')}{shown}.",
+            f"Table {checked.contract.table!r} cannot be used: {_kept(checked)} of its {checked.n_given:,} rows "
+            f"{'keeps' if _kept(checked) == 'none' else 'keep'} the contract. In {len(rows):,} of them {column} "
+            f"{reason.removeprefix('the text ')}{shown}.{_further(reasons, (column, rule, reason))}",
             column=str(column),
             rows=rows["row"].tolist()[:5],
             mend=str(rows["mend"].iloc[0]),
         )
+
+
+def _kept(checked: CheckedTable) -> str:
+    """How many rows are left, in words."""
+    left = int((~checked.faults.bad).sum())
+    return f"only {left:,}" if left else "none"
+
+
+def _further(reasons: Any, told: tuple[Any, ...]) -> str:
+    """The other faults of the table, each with its rows."""
+    others = [f"{group[0]} {group[2]} in {len(rows):,} rows" for group, rows in reasons.groups.items() if group != told]
+    return f" Further faults: {'; '.join(others)}." if others else ""
 
 
 def check_zone(naive_timezone: str | None) -> None:

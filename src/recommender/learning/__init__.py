@@ -16,16 +16,22 @@ from recommender.learning.members import (
 )
 from recommender.learning.nuisance import (
     PropensityEstimate,
+    cross_fit_own_propensities,
+    cross_fit_own_rewards,
     cross_fit_propensities,
     cross_fit_rewards,
 )
-from recommender.learning.regression.latent_profiles import (
-    LatentProfiles,
+from recommender.learning.own import (
+    OwnReward,
+    OwnScored,
+    PropensityLearner,
+    RewardLearner,
+    SklearnPropensity,
+    SklearnReward,
+    as_propensity_learner,
+    as_reward_learner,
 )
-from recommender.learning.regression.linear_design import (
-    LinearDesign,
-    LinearTerm,
-)
+from recommender.learning.regression import LatentProfiles, LinearDesign, LinearTerm
 from recommender.learning.reward import (
     RewardModel,
 )
@@ -59,14 +65,24 @@ __all__ = [
     "LinearDesign",
     "LinearTerm",
     "OtherMember",
+    "OwnReward",
+    "OwnScored",
     "PropensityEstimate",
+    "PropensityLearner",
     "RegressionMember",
     "RewardEnsemble",
+    "RewardLearner",
     "RewardModel",
     "Scored",
+    "SklearnPropensity",
+    "SklearnReward",
     "TrainingSet",
     "TreeSettings",
     "WholeLog",
+    "as_propensity_learner",
+    "as_reward_learner",
+    "cross_fit_own_propensities",
+    "cross_fit_own_rewards",
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",

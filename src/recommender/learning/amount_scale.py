@@ -12,7 +12,7 @@ from recommender.learning.training_set import TrainingSet
 
 __all__ = ["TAIL", "AmountScale", "usual_reward"]
 
-TAIL = 0.005
+TAIL = 0.005  # share of amounts at either end that are cut: one payment must not carry a model
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from recommender.errors import InvalidInput
 
 __all__ = ["ColumnCode", "ContextEncoder"]
 
-_MOST_CATEGORIES = 250
-_DAY_NS = 86_400_000_000_000
+_MOST_CATEGORIES = 250  # trees read them as bit sets of 256
+_DAY_NS = 86_400_000_000_000  # nanoseconds of a day
 
 
 @dataclass(frozen=True)

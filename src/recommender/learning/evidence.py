@@ -14,9 +14,9 @@ __all__ = ["EvidenceTable"]
 
 Floats = NDArray[np.float64]
 
-_TRIES_WANTED = 20
-_MOST_SEGMENTS = 40
-_ROWS_FOR_CENTRES = 20_000
+_TRIES_WANTED = 20  # an action and segment: a rate of 5 % shows itself once
+_MOST_SEGMENTS = 40  # more are told apart by noise
+_ROWS_FOR_CENTRES = 20_000  # enough for forty means
 
 
 class EvidenceTable:

@@ -27,7 +27,7 @@ __all__ = ["MemberFits", "fit_members"]
 _SHARE_PRECISIONS_FROM = 100_000  # rows: at 20k sharing made the stack promise 18 % too much (docs/decision-quality.md)
 _FEWEST_ROWS = 20  # below, nothing can be held out
 _FEW_FOLDS_FROM = 3_000  # rows from which three folds leave members enough; five below
-_CLASSES = 4  # a facet: three were too few for waves, six gained nothing
+_CLASSES = 4  # a facet, docs/decision-quality.md
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight from which the other folds are worth fitting
 
 

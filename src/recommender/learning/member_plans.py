@@ -13,7 +13,7 @@ __all__ = ["knows_classes", "regression_plans", "tree_plans_of"]
 
 Floats = NDArray[np.float64]
 
-_EVENTS_FOR_CLASSES = 300  # a membership is a handful of numbers a column: fewer events than this never earned weight
+_EVENTS_FOR_CLASSES = 300  # a membership is a handful of numbers a column: fewer events cannot tell them
 _FIRM_UP_TO = 30_000  # rows up to which regressions of several strengths are weighed
 
 

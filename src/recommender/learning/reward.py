@@ -267,6 +267,10 @@ class RewardModel:
         return {name: part.report.to_dict() for name, part in self._parts.items()}
 
     # -- keep ----------------------------------------------------------------------------------------------------
+    def identity_files(self) -> dict[str, bytes]:
+        """What tells this model from another."""
+        return self.to_files()
+
     def to_files(self) -> dict[str, bytes]:
         """Everything learnt, as files that execute no code when read: JSON, npz without pickle, LightGBM text."""
         described: dict[str, Any] = {

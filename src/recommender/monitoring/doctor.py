@@ -49,7 +49,7 @@ def diagnose(
     Diagnosis
         A verdict for each goal, and findings, worst first, each with its mend.
     """
-    findings: list[Finding] = list(more)
+    findings: list[Finding] = [*overlap_checks.check_never_tried(log, random_state), *more]
     if report is not None:
         findings += _check_tables(report)
     findings += log_checks.check_rewards(log)

@@ -174,7 +174,8 @@ def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFra
     -------
     DataFrame
         One row a figure (and currency): ``kpi``, ``kind``, ``higher_is_better``, ``currency``, ``policy``, ``holdout``,
-        ``n_policy``, ``n_holdout`` (accounts), ``difference``, ``low``, ``high``, ``state``: "ok", "few accounts",
+        ``n_policy``, ``n_holdout`` (accounts the figure is over: of promises kept, those with a promise),
+        ``difference``, ``low``, ``high``, ``state``: "ok", "few accounts",
         "few events" or "unknown" (nothing to divide by). Only in state "ok" is there a difference.
     """
     rows = []
@@ -194,7 +195,7 @@ def _compared(units: pd.DataFrame, kpi: Kpi, currency: str | None, confidence: f
         "higher_is_better": kpi.higher_is_better,
         "currency": currency,
         **{arm: held.value for arm, held in estimates.items()},
-        **{f"n_{arm}": len(part) for arm, part in arms.items()},
+        **{f"n_{arm}": held.n_units for arm, held in estimates.items()},
         "difference": np.nan,
         "low": np.nan,
         "high": np.nan,
@@ -206,6 +207,8 @@ def _compared(units: pd.DataFrame, kpi: Kpi, currency: str | None, confidence: f
         row["state"] = "few accounts"
     elif not all(np.isfinite(held.value) for held in estimates.values()):
         row["state"] = "unknown"
+    elif min(held.n_units for held in estimates.values()) < FEWEST_ACCOUNTS:
+        row["state"] = "few accounts"
     elif needs_events and events < FEWEST_EVENTS:
         row["state"] = "few events"
     else:
@@ -218,6 +221,7 @@ class _Ratio:
     value: float
     variance: float
     n_clusters: int
+    n_units: int
 
 
 def _ratio(units: pd.DataFrame, kpi: Kpi) -> _Ratio:
@@ -225,16 +229,18 @@ def _ratio(units: pd.DataFrame, kpi: Kpi) -> _Ratio:
     over = units[kpi.numerator].to_numpy(dtype=np.float64)
     under = units[kpi.denominator].to_numpy(dtype=np.float64)
     known = ~(np.isnan(over) | np.isnan(under))
+    if kpi.denominator in _EVENTS:  # accounts without the event are no part of the figure
+        known &= under > 0
     over, under = over[known], under[known]
     total = under.sum()
     if not total > 0:
-        return _Ratio(np.nan, np.nan, 0)
+        return _Ratio(np.nan, np.nan, 0, len(over))
     value = float(over.sum() / total)
     _, cluster = np.unique(units["debtor_id"].to_numpy(dtype=object)[known].astype(str), return_inverse=True)
     sums = np.bincount(cluster, (over - value * under) / total)
     n = len(sums)
     variance = float(n / (n - 1) * np.sum(sums**2)) if n > 1 else np.nan
-    return _Ratio(value, variance, n)
+    return _Ratio(value, variance, n, len(over))
 
 
 def _difference(estimates: Mapping[str, _Ratio], confidence: float) -> tuple[float, float, float]:

@@ -10,15 +10,58 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from recommender.history import LoggedFeedback
+from recommender.learning import ContextEncoder
 from recommender.monitoring.findings import Finding
+from recommender.support import find_never_tried
 
-__all__ = ["check_determinism", "check_propensities", "share_determined"]
+__all__ = ["check_determinism", "check_never_tried", "check_propensities", "share_determined"]
 
 ENOUGH_MATCHED = 50.0
 _SAMPLE = 20_000
 _ALL_BUT_CERTAIN = 0.98
 _MOSTLY_UNLOGGED = 0.5
 _FEWEST_FREE = 40
+_MOST_REGIONS = 3
+
+
+def check_never_tried(log: LoggedFeedback, random_state: int = 0) -> Iterator[Finding]:
+    """Whether there are regions of the context in which the log never made a choice: a business rule, mostly."""
+    if not len(log.context.columns) or len(np.unique(log.action)) < 2:
+        return
+    found = find_never_tried(
+        log.context,
+        ContextEncoder.fit(log.context, log.categorical),
+        log.actions,
+        log.action,
+        log.groups,
+        eligible=log.eligible,
+        propensity=log.propensity,
+        random_state=random_state,
+    )
+    if not found:
+        return
+    told = "; ".join(str(region) for region in found.regions[:_MOST_REGIONS])
+    more = f" and {len(found.regions) - _MOST_REGIONS} more" if len(found.regions) > _MOST_REGIONS else ""
+    yield Finding(
+        "never_tried",
+        f"Some choices were never made in a part of the log: {told}{more}.",
+        "Where a rule forbids them, say so: pass eligible= (the eligible column of the decisions table). Else nothing "
+        "is known of them there: strategies abstain from them, and policies that rely on them are refused.",
+        "care",
+        "care",
+        {
+            "regions": [
+                {
+                    "where": region.where,
+                    "choice": region.choice,
+                    "chosen": region.n_chosen,
+                    "decisions": region.n_decisions,
+                    "upper_bound": region.upper_bound,
+                }
+                for region in found.regions
+            ]
+        },
+    )
 
 
 def check_propensities(log: LoggedFeedback) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from recommender.actions import ActionSpace
 from recommender.deciding import debtor_rounds, decide, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.history import context_as_of
+from recommender.intake import Stated, with_states
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.rules import packs_of_place
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -48,6 +49,10 @@ class PlanOrder:
     top_k : int
     explore : bool
     seed : int
+    stated : Stated
+        What the tables do not tell about their own spelling.
+    other_accounts : bool
+        The contacts hold those of accounts that are not planned for, too.
     """
 
     as_of: datetime
@@ -57,6 +62,8 @@ class PlanOrder:
     top_k: int = 3
     explore: bool = True
     seed: int = 0
+    stated: Stated = field(default_factory=Stated)
+    other_accounts: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
@@ -113,6 +120,12 @@ def plan_chunk(
         frame = _with_context(frame, inputs, model, order.as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if order.no_contacts_yet else inputs.contacts
     known = None if history is None else _with_debtors(history, frame)
+    frame, states = with_states(
+        frame, contacts=known, outcomes=inputs.outcomes, payments=inputs.payments, as_of=order.as_of
+    )
+    stopped = Counter(
+        name.partition(":")[0] for state in states for name in {one.partition(":")[0] for one in state.names}
+    )
     turn = debtor_rounds(frame)
     parts: list[pd.DataFrame] = []
     removed: Counter[str] = Counter()
@@ -156,6 +169,7 @@ def plan_chunk(
         "accounts": len(frame),
         "idle": int(first[next(iter(model.actions_.factors))].isna().sum()),
         "removed": dict(sorted(removed.items())),
+        "states": dict(sorted(stopped.items())),
         "notes": list(notes),
     }
     schema = plan_schema(ranked, model.actions_)

@@ -22,12 +22,20 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from recommender.intake import Stated, id_keys
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
+from recommender.planning.plan_intake import open_tables
 from recommender.planning.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
 from recommender.planning.plan_tables import StreamedTable
 
 __all__ = ["ChunkInputs", "PlanInputs"]
 
+_REFERENCES = (
+    ("contacts", "account_id", "accounts"),
+    ("contacts", "debtor_id", "accounts"),
+    ("payments", "account_id", "accounts"),
+    ("outcomes", "contact_id", "contacts"),
+)
 _MEMORY = "384MB"
 _ROW = "__row"
 
@@ -110,6 +118,13 @@ class PlanInputs:
         others: dict[str, pd.DataFrame | None] = dict.fromkeys(("contacts", "outcomes", "payments"))
         for name in others.keys() & self.tables.keys():
             others[name] = self.tables[name].frame(self._table(name, chunk))
+        for name, column, of in _REFERENCES:
+            if (held := others.get(name)) is not None and column in held:
+                known = states if of == "accounts" else others.get(of)
+                if known is not None and column in known:
+                    others[name] = held.assign(**{column: _as_spelt(held[column], known[column])})
+        if "debtor_id" in states:
+            states = states.assign(debtor_id=_as_spelt(states["debtor_id"], states["debtor_id"]))
         return ChunkInputs(
             chunk=chunk,
             row=row[now],
@@ -136,6 +151,8 @@ class PlanInputs:
         payments: Path | None,
         as_of: datetime,
         chunk_rows: int,
+        stated: Stated | None = None,
+        other_accounts: bool = False,
     ) -> PlanInputs:
         """Cut the tables into chunks.
 
@@ -149,6 +166,10 @@ class PlanInputs:
             Picks the state of each account from a change history (``valid_from``).
         chunk_rows : int
             Accounts a chunk, about: the accounts of a debtor stay together.
+        stated : Stated, optional
+            What the tables do not tell about their own spelling.
+        other_accounts : bool
+            The contacts hold those of accounts that are not planned for, too.
 
         Raises
         ------
@@ -157,23 +178,22 @@ class PlanInputs:
         """
         folder.mkdir(parents=True)
         given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
-        tables = {
-            name: StreamedTable.open(name, path, folder / "csv") for name, path in given.items() if path is not None
-        }
+        tables, faults = open_tables(given, folder / "read", stated)
         (folder / "sort").mkdir()
         limits: dict[str, Any] = {"memory_limit": _MEMORY, "threads": "1", "temp_directory": str(folder / "sort")}
         with closing(duckdb.connect(config=limits)) as book:
             sizes, in_order, notes = settle_accounts(book, tables["accounts"], folder, as_of, chunk_rows, str(accounts))
+            notes = [*faults, *notes]
             _spill(tables["accounts"], folder, book, "SELECT pos, chunk, row FROM placed ORDER BY pos")
             if "contacts" in tables:
-                notes += settle_contacts(book, tables, folder)
+                notes += settle_contacts(book, tables, folder, other_accounts=other_accounts)
                 _spill(tables["contacts"], folder, book, "SELECT pos, chunk FROM routed ORDER BY pos, chunk")
             for name in ("outcomes", "payments"):
                 if name in tables:
                     _spill(tables[name], folder, book, routes_of(tables[name], folder))
             currencies = currencies_of(book, tables)
         inputs = cls(folder, sizes, in_order, notes, currencies, tables)
-        for aside in ("sort", "csv"):
+        for aside in ("sort", "read"):
             shutil.rmtree(folder / aside, ignore_errors=True)
         (folder / "inputs.json").write_text(json.dumps(inputs.to_dict()), encoding="utf-8")
         sync_folder(folder)
@@ -195,6 +215,15 @@ class PlanInputs:
         told = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
         tables = {name: StreamedTable.from_dict(table) for name, table in told.pop("tables").items()}
         return cls(folder, tables=tables, **told)
+
+
+def _as_spelt(ids: pd.Series, known: pd.Series) -> pd.Series:
+    """Ids in the spelling of the table that owns them: ``7`` where it writes ``007``."""
+    mine, theirs = id_keys(ids), id_keys(known)
+    spelt = pd.Series(known.to_numpy(dtype=object), index=theirs)
+    spelt = spelt[spelt.index.notna() & ~spelt.index.duplicated()]
+    found = pd.Series(mine, index=ids.index).map(spelt).astype(object)
+    return found.where(found.notna(), ids.astype(object)).astype("str")
 
 
 def _spill(table: StreamedTable, folder: Path, book: duckdb.DuckDBPyConnection, routes: str) -> None:

@@ -13,8 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommender.errors import InvalidInput
+from recommender.intake import id_keys
 from recommender.local_time import utc_us
 from recommender.planning.plan_tables import StreamedTable, key_hash, text_keys
+
+#: Largest share of contacts that may belong to no account before nothing is planned.
+MOST_STRANGE = 0.05
 
 __all__ = ["currencies_of", "routes_of", "settle_accounts", "settle_contacts"]
 
@@ -35,6 +39,7 @@ def settle_accounts(
     dated = "valid_from" in accounts.columns
     keys = _write_keys(accounts, folder, ("account_id", "debtor_id", *(["valid_from"] if dated else [])))
     book.execute(f"CREATE VIEW a AS SELECT *, coalesce(debtor, h1) AS person FROM read_parquet('{keys}')")  # noqa: S608
+    _refuse_repeats(book, accounts, dated=dated)
     notes = [] if "account_id" in accounts.columns else ["accounts have no account_id: they are named by their row"]
     if dated:
         now = round(as_of.timestamp() * 1e6)
@@ -51,7 +56,14 @@ def settle_accounts(
         if later:
             notes.append(f"{later:,} accounts have no state in force at {as_of.isoformat()} and are left out")
     else:
-        book.execute("CREATE VIEW numbered AS SELECT pos, pos AS row, h1, h2, person, debtor FROM a")
+        book.execute("CREATE TABLE once AS SELECT min(pos) AS pos FROM a GROUP BY h1, h2")
+        book.execute(
+            "CREATE TABLE numbered AS SELECT a.pos, row_number() OVER (ORDER BY a.pos) - 1 AS row, a.h1, a.h2, person, "
+            "debtor FROM a JOIN once USING (pos)"
+        )
+        repeated = _number(book, "SELECT count(*) FROM a") - _number(book, "SELECT count(*) FROM numbered")
+        if repeated:
+            notes.append(f"{repeated:,} rows of accounts repeat an account word for word and count once")
     n = _number(book, "SELECT count(*) FROM numbered")
     if not n:
         raise InvalidInput(f"{name} holds no account to plan for.", column="accounts", mend="Give at least one.")
@@ -75,7 +87,41 @@ def settle_accounts(
     return sizes, in_order, notes
 
 
-def settle_contacts(book: duckdb.DuckDBPyConnection, tables: dict[str, StreamedTable], folder: Path) -> list[str]:
+def _refuse_repeats(book: duckdb.DuckDBPyConnection, accounts: StreamedTable, *, dated: bool) -> None:
+    """Refuse an account that is given twice (at one moment) and not word for word."""
+    if "account_id" not in accounts.columns:
+        return
+    key = "h1, h2, since" if dated else "h1, h2"
+    twice = book.execute(
+        f"SELECT pos FROM a WHERE ({key}) IN (SELECT ({key}) FROM a GROUP BY {key} HAVING count(*) > 1) ORDER BY pos"  # noqa: S608
+    ).fetchnumpy()["pos"]
+    if not len(twice):
+        return
+    rows, position = [], 0
+    for batch in accounts.batches():
+        local = twice[(twice >= position) & (twice < position + len(batch))] - position
+        rows.append(batch.take(pa.array(local.astype(np.int64))).to_pandas())
+        position += len(batch)
+    frame = pd.concat(rows, ignore_index=True).astype(object)
+    keys = pd.Series(id_keys(frame["account_id"]))
+    if dated:
+        keys = keys + "\0" + frame["valid_from"].astype(str)
+    differ = frame.assign(account_id=frame["account_id"].astype(str)).drop_duplicates()
+    left = keys.loc[differ.index]
+    wrong = left[left.duplicated(keep=False)].index.to_numpy()
+    if wrong.size:
+        raise InvalidInput.in_column(
+            "account_id",
+            "is given more than once with different facts, and nobody can tell which are right",
+            values=frame["account_id"].iloc[wrong],
+            rows=twice[wrong].tolist(),
+            mend="Keep one row an account, or date the rows with valid_from. Ids that differ in leading zeros are one.",
+        )
+
+
+def settle_contacts(
+    book: duckdb.DuckDBPyConnection, tables: dict[str, StreamedTable], folder: Path, *, other_accounts: bool
+) -> list[str]:
     """Make the table ``routed``: which contacts a chunk needs, by their account and by their debtor.
 
     The accounts table says whose an account is; a contact's own debtor serves where that is not known.
@@ -100,7 +146,34 @@ def settle_contacts(book: duckdb.DuckDBPyConnection, tables: dict[str, StreamedT
     known_by_debtor = "debtor_id" in tables["accounts"].columns
     strange = "SELECT count(*) FROM c ANTI JOIN homes USING (h1, h2) WHERE c.debtor IS NULL OR NOT "
     strangers = _number(book, strange + str(known_by_debtor))
-    return [f"{strangers:,} contacts belong to no account given"] if strangers else []
+    if not strangers:
+        return []
+    total = _number(book, "SELECT count(*) FROM c")
+    if strangers > MOST_STRANGE * total and not other_accounts:
+        shown = book.execute(
+            "SELECT c.pos FROM c ANTI JOIN homes USING (h1, h2) ORDER BY c.pos LIMIT 5"
+        ).fetchnumpy()["pos"].tolist()  # fmt: skip
+        raise InvalidInput.in_column(
+            "account_id",
+            f"of table 'contacts' is that of no account in {strangers:,} of {total:,} rows ({strangers / total:.0%}): "
+            "whose history this is nobody knows, and unknown history denies",
+            values=_values_at(contacts, "account_id", shown),
+            rows=shown,
+            mend="Write ids alike in both tables (leading zeros, blanks and .0 do not matter), or state "
+            "--other-accounts if the contacts are those of a larger portfolio.",
+        )
+    return [f"{strangers:,} contacts ({strangers / total:.1%}) belong to no account given"]
+
+
+def _values_at(table: StreamedTable, column: str, rows: Sequence[int]) -> list[object]:
+    found: list[object] = []
+    position = 0
+    for batch in table.batches([column]):
+        found += [
+            batch.column(column)[row - position].as_py() for row in rows if position <= row < position + len(batch)
+        ]
+        position += len(batch)
+    return found
 
 
 def routes_of(table: StreamedTable, folder: Path) -> str:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from recommender.errors import InvalidInput
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
 from recommender.planning.plan_folder import PlanFolder, file_digest
 from recommender.planning.plan_inputs import PlanInputs
@@ -55,6 +56,8 @@ class PlanSummary:
         Accounts left alone.
     removed : dict of str to int
         (account, action) pairs that each rule removed.
+    states : dict of str to int
+        Accounts that an event put into each state (opted out, promise open, paid ...).
     notes : list of str
     resumed : int
         Accounts that an earlier run had finished.
@@ -64,6 +67,7 @@ class PlanSummary:
     n_actions: int
     idle: int
     removed: dict[str, int]
+    states: dict[str, int]
     notes: list[str]
     resumed: int
 
@@ -128,7 +132,8 @@ def make_plan(
         resumed = folder.begin(_everything_it_depends_on(files, model, order))
         if not (resumed and folder.inputs.is_dir()):
             with folder.preparing() as place:
-                PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, **vars(files))
+                PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
+                                   other_accounts=order.other_accounts, **vars(files))  # fmt: skip
         inputs = PlanInputs.load(folder.inputs)
         done = {chunk for chunk in inputs.chunks if folder.is_planned(chunk)}
         before = finished = sum(inputs.sizes[chunk] for chunk in done)
@@ -139,10 +144,17 @@ def make_plan(
             finished += inputs.sizes[chunk]
             tell(finished, before, inputs.n_accounts)
         summaries = [folder.summary(chunk) for chunk in inputs.chunks]
-        n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         removed: Counter[str] = Counter()
+        states: Counter[str] = Counter()
         for summary in summaries:
             removed.update(summary["removed"])
+            states.update(summary["states"])
+        try:
+            _refuse_a_plan_of_unknowns(removed, inputs, model.actions_.n_contact_actions)
+        except InvalidInput:
+            folder.clear()
+            raise
+        n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
         folder.remove()
     return PlanSummary(
@@ -150,9 +162,37 @@ def make_plan(
         n_actions=n_actions,
         idle=sum(summary["idle"] for summary in summaries),
         removed=dict(removed),
+        states=dict(states),
         notes=list(notes),
         resumed=before,
     )
+
+
+#: Rule of an unknown fact -> what the user can do about it.
+_UNKNOWN = {
+    "input": "A fact is written in a way that no rule understands: see the facts in data/README.md.",
+    "unknown-country": "Give accounts.country (ISO 3166, e.g. CO).",
+    "unknown-zone": "Give accounts.timezone (IANA, e.g. America/Bogota).",
+    "unknown-party": "Give accounts.party, or state --party debtor.",
+    "unknown-flags": "Give accounts.flags: `none` where an account has none (an empty cell is an unknown one).",
+    "unknown-contacts": "Give --contacts, or state --no-contacts-yet.",
+    "unknown-balance": "Give accounts.balance_minor.",
+    "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
+}
+
+
+def _refuse_a_plan_of_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
+    """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood."""
+    pairs = inputs.n_accounts * n_contact_actions
+    asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
+    for rule, mend in _UNKNOWN.items():
+        if removed.get(rule, 0) > pairs / 2 and not (rule == "floor-consent" and asked):
+            share = removed[rule] / pairs
+            raise InvalidInput(
+                f"No plan was written: {rule} leaves {share:.0%} of {inputs.n_accounts:,} accounts alone.",
+                column=rule,
+                mend=mend,
+            )
 
 
 def _everything_it_depends_on(files: PlanFiles, model: Model, order: PlanOrder) -> Mapping[str, Any]:

@@ -18,14 +18,20 @@ from recommender.proof.tuning import (
     TuningResult,
     tune,
 )
+from recommender.proof.whole_path import (
+    ExperimentReport,
+    experiment,
+)
 
 __all__ = [
     "BacktestReport",
     "BacktestWindow",
+    "ExperimentReport",
     "OffPolicyEvaluator",
     "PolicyReport",
     "TuningResult",
     "backtest",
     "evaluate_policy",
+    "experiment",
     "tune",
 ]

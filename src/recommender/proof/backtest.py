@@ -18,7 +18,7 @@ from recommender.proof.off_policy import OffPolicyEvaluator, baseline_probabilit
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import ContactStrategy, best_constant, check_eligible, epsilon_greedy
 
-__all__ = ["backtest"]
+__all__ = ["backtest", "known_by"]
 
 Probabilities = NDArray[np.float64]
 Policy = Callable[[LoggedFeedback], Any]
@@ -89,7 +89,7 @@ def backtest(
     drafts, usable = [], np.zeros(len(future), dtype=bool)
     for number, cut in enumerate(cuts):
         here = window_of == number
-        past, trouble = _known_by(log.take(order < cut), cut), ""
+        past, trouble = known_by(log.take(order < cut), cut), ""
         window = future.take(here)
         try:
             target[here] = _policy(strategy, past)(window)
@@ -169,7 +169,7 @@ def _cutoffs(log: LoggedFeedback, n_splits: int, given: Sequence[Any] | None) ->
     return cuts
 
 
-def _known_by(past: LoggedFeedback, cut: float) -> LoggedFeedback:
+def known_by(past: LoggedFeedback, cut: float) -> LoggedFeedback:
     """The past as it looked at the cutoff: rewards that became known later are not known yet."""
     if past.known_order is None:
         return past

@@ -15,7 +15,17 @@ from sklearn.base import clone
 from recommender.errors import InvalidInput
 from recommender.evaluation import evaluate, price_of_rules
 from recommender.history import LoggedFeedback
-from recommender.learning import PropensityEstimate, cross_fit_propensities, cross_fit_rewards
+from recommender.learning import (
+    ContextEncoder,
+    PropensityEstimate,
+    as_propensity_learner,
+    as_reward_learner,
+    cross_fit_own_propensities,
+    cross_fit_own_rewards,
+    cross_fit_propensities,
+    cross_fit_rewards,
+    training_set_of,
+)
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import (
     ContactStrategy,
@@ -24,17 +34,17 @@ from recommender.strategy import (
     check_eligible,
     epsilon_greedy,
     mask_and_normalise,
-    row_keys,
     seed_rule_scores,
     uniform,
 )
+from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy", "seen_in_training"]
 
 _MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
 _REFIT_FOLDS = 3
 _KEPT_STRATEGIES = 2
-_OVERLAP_REFUSED = 0.2
+_OVERLAP_REFUSED = 0.05
 _NEED_LOGGING_POLICY = frozenset({"mips", "factored_dr"})
 _BASELINES = ("logging", "uniform", "best_constant", "seed_rules")
 
@@ -49,6 +59,8 @@ def evaluate_policy(
     slices: Mapping[str, Any] | None = None,
     n_folds: int = 5,
     random_state: int = 0,
+    reward_model: Any | None = None,
+    propensity_model: Any | None = None,
 ) -> PolicyReport:
     """Estimate a policy's value from a log of another policy, with intervals and a verdict.
 
@@ -69,6 +81,10 @@ def evaluate_policy(
     n_folds : int, default=5
         Folds of the nuisance models (reward and, where needed, propensity).
     random_state : int, default=0
+    reward_model : RewardLearner, scikit-learn classifier or regressor, or None
+        Nuisance model of the expected reward, see :class:`recommender.learning.RewardLearner`; None = the built-in one.
+    propensity_model : PropensityLearner, scikit-learn classifier, or None
+        Of the logging policy, where it was not logged; None = the built-in one.
 
     Returns
     -------
@@ -79,9 +95,14 @@ def evaluate_policy(
     InvalidInput
         When the target's rows do not sum to 1 or give probability to ineligible actions.
     """
-    return OffPolicyEvaluator(log, n_folds=n_folds, random_state=random_state).evaluate(
-        target, baseline, estimators, confidence, slices=slices
+    evaluator = OffPolicyEvaluator(
+        log,
+        n_folds=n_folds,
+        random_state=random_state,
+        reward_model=reward_model,
+        propensity_model=propensity_model,
     )
+    return evaluator.evaluate(target, baseline, estimators, confidence, slices=slices)
 
 
 class OffPolicyEvaluator:
@@ -92,9 +113,19 @@ class OffPolicyEvaluator:
     log : LoggedFeedback
     n_folds : int, default=5
     random_state : int, default=0
+    reward_model, propensity_model
+        As for :func:`evaluate_policy`.
     """
 
-    def __init__(self, log: LoggedFeedback, *, n_folds: int = 5, random_state: int = 0) -> None:
+    def __init__(
+        self,
+        log: LoggedFeedback,
+        *,
+        n_folds: int = 5,
+        random_state: int = 0,
+        reward_model: Any | None = None,
+        propensity_model: Any | None = None,
+    ) -> None:
         if n_folds < 2:
             raise InvalidInput.in_column(
                 "n_folds",
@@ -105,6 +136,8 @@ class OffPolicyEvaluator:
         self.log = log
         self.n_folds = n_folds
         self.random_state = random_state
+        self.reward_model = None if reward_model is None else as_reward_learner(reward_model)
+        self.propensity_model = None if propensity_model is None else as_propensity_learner(propensity_model)
         self._asked: list[tuple[ContactStrategy, NDArray[np.float64]]] = []
 
     @cached_property
@@ -121,6 +154,10 @@ class OffPolicyEvaluator:
     @cached_property
     def _expected_reward(self) -> NDArray[np.float64]:
         part = self.part
+        if self.reward_model is not None:
+            return cross_fit_own_rewards(
+                training_set_of(part, None), self.reward_model, n_folds=self.n_folds, random_state=self.random_state
+            )
         return cross_fit_rewards(
             part.context,
             part.categorical,
@@ -137,6 +174,10 @@ class OffPolicyEvaluator:
     def _estimate(self) -> PropensityEstimate:
         """The whole logging policy, which no log holds: the marginalised estimators weight whole cells of actions."""
         part = self.part
+        if self.propensity_model is not None:
+            return cross_fit_own_propensities(
+                training_set_of(part, None), self.propensity_model, n_folds=self.n_folds, random_state=self.random_state
+            )
         return cross_fit_propensities(
             part.context,
             part.categorical,
@@ -147,6 +188,28 @@ class OffPolicyEvaluator:
             n_folds=self.n_folds,
             random_state=self.random_state,
         )
+
+    @cached_property
+    def never_tried(self) -> NeverTried:
+        """Where the evaluated decisions never show an action."""
+        part = self.part
+        return find_never_tried(
+            part.context,
+            ContextEncoder.fit(part.context, part.categorical),
+            part.actions,
+            part.action,
+            part.groups,
+            eligible=part.eligible,
+            propensity=part.propensity,
+            random_state=self.random_state,
+        )
+
+    @cached_property
+    def _never_tried_cells(self) -> NDArray[np.bool_] | None:
+        if not self.never_tried:
+            return None
+        part = self.part
+        return self.never_tried.cells(ContextEncoder.fit(part.context, part.categorical).transform(part.context))
 
     @cached_property
     def _propensities(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
@@ -170,6 +233,11 @@ class OffPolicyEvaluator:
         allowed = check_eligible(self.part.eligible, len(self.part), self.part.actions)
         return _given_probabilities(policy, self.log, self.rows, allowed)
 
+    def _n_refits(self, policy: Any) -> int:
+        """Strategies that stand for this one: several where it is refitted by folds."""
+        refitted = isinstance(policy, ContactStrategy) and _is_refitted(policy, self.log)
+        return min(_REFIT_FOLDS, len(np.unique(self.log.groups))) if refitted else 1
+
     def _of_strategy(self, strategy: ContactStrategy) -> NDArray[np.float64]:
         """Probabilities of a strategy, which may take a refit by folds: the last two are kept."""
         for known, probabilities in self._asked:
@@ -189,10 +257,12 @@ class OffPolicyEvaluator:
         *,
         slices: Mapping[str, Any] | None = None,
         within: NDArray[np.bool_] | None = None,
+        n_dependent_folds: int = 1,
     ) -> PolicyReport:
         """Evaluate one policy against another; see :func:`evaluate_policy`.
 
-        ``within``, a mask over the decisions of the log, restricts the evaluation to a part, e.g. a time window.
+        ``within``, a mask over the decisions of the log, restricts the evaluation to a part, e.g. a time window;
+        ``n_dependent_folds`` says how many strategies, learnt from each other's decisions, a given array is made of.
         """
         inside = np.ones(len(self.rows), dtype=bool) if within is None else np.asarray(within, dtype=bool)[self.rows]
         if not inside.any():
@@ -231,6 +301,9 @@ class OffPolicyEvaluator:
             rng=np.random.default_rng(self.random_state),
             action_predictability=None if estimate is None else estimate.predictability,
             propensity_all=None if whole is None else cut(whole.all),
+            n_dependent_folds=max(n_dependent_folds, self._n_refits(target), self._n_refits(baseline)),
+            never_tried=cut(self._never_tried_cells),
+            never_tried_in_words=[str(region) for region in self.never_tried.regions],
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
@@ -308,6 +381,8 @@ class OffPolicyEvaluator:
                 rng=np.random.default_rng(self.random_state),
                 action_predictability=None if estimate is None else estimate.predictability,
                 propensity_all=None if estimate is None else estimate.all[at],
+                never_tried=None if self._never_tried_cells is None else self._never_tried_cells[at],
+                never_tried_in_words=[str(region) for region in self.never_tried.regions],
             )
             priced.append(line.assign(rows_barred=int(barred.sum())))
         return pd.concat(priced, ignore_index=True) if priced else pd.DataFrame(columns=["rule", "value_lost"])
@@ -385,7 +460,7 @@ def _strategy_probabilities(
     """Served probabilities, never from a model that has seen the decision it is judged on."""
     part = log.take(rows)
     n_clusters = len(np.unique(log.groups))
-    if strategy.trained_on_["digest"] != log.digest or n_clusters < 2:
+    if not _is_refitted(strategy, log):
         return strategy.log_probabilities(part)
     fold = log.fold_codes(min(_REFIT_FOLDS, n_clusters), random_state)
     answer = np.empty((len(part), log.n_actions))
@@ -394,6 +469,11 @@ def _strategy_probabilities(
         refitted = clone(strategy).fit(log.take(fold != held_out))
         answer[here] = refitted.log_probabilities(log.take(rows[here]))
     return answer
+
+
+def _is_refitted(strategy: ContactStrategy, log: LoggedFeedback) -> bool:
+    """Whether a strategy was trained on exactly this log, and the log can be cut into folds."""
+    return bool(strategy.trained_on_["digest"] == log.digest) and len(np.unique(log.groups)) > 1
 
 
 def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
@@ -410,13 +490,13 @@ def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
             "Refused: the strategy was trained on this log, which has a single cluster, so it cannot be refitted by "
             "folds. Evaluate on a later log, or name a finer cluster column."
         )
-    keys = np.unique(row_keys(log))
-    overlap = float(np.isin(keys, policy.training_rows_).mean())
+    overlap, known_by = policy.share_seen_in_training(log)
     if overlap < _OVERLAP_REFUSED:
         return None
     return (
-        f"Refused: {overlap:.0%} of these decisions were in the strategy's training log, so the estimate flatters it. "
-        "Evaluate on a later log (log.split(at)), or on exactly the log it was trained on: then it is refitted."
+        f"Refused: {overlap:.0%} of these decisions were in the strategy's training log (known by their {known_by}), "
+        "so the estimate flatters it. Evaluate on a later log (log.split(at)), or on exactly the log it was trained "
+        "on: then it is refitted."
     )
 
 

@@ -1,4 +1,4 @@
-"""Charts and self-contained HTML pages, drawn from plain data."""
+"""What people are handed: charts, documents and self-contained HTML pages, drawn from plain data."""
 
 from recommender.reports.backtest_page import (
     backtest_figure,
@@ -10,10 +10,26 @@ from recommender.reports.policy_charts import (
 from recommender.reports.policy_page import (
     policy_page,
 )
+from recommender.reports.rule_packs import (
+    GENERATED_FROM_HERE,
+    describe_pack,
+    describe_packs,
+)
+from recommender.reports.step_bars import (
+    StepBar,
+    StepBars,
+    draw_step_bars,
+)
 
 __all__ = [
+    "GENERATED_FROM_HERE",
+    "StepBar",
+    "StepBars",
     "backtest_figure",
     "backtest_page",
+    "describe_pack",
+    "describe_packs",
+    "draw_step_bars",
     "policy_figure",
     "policy_page",
 ]

@@ -31,6 +31,8 @@ _MEASURES = {
     "Under 50 the verdict is refused, under 200 it is rough.",
     "effective_clusters": "The same for independent debtors.",
     "unsupported_share": "Part of the policy's choices that the log can never show. More than 5 % is refused.",
+    "never_tried_share": "Part where the log never made the choice; the intervals allow for any reward there.",
+    "never_tried": "Regions in which a choice was never made, with how often it was of how many decisions.",
     "action_predictability": "How far the context told the logged action, where propensities are estimated; at 95 %, "
     "or from 70 % where hardly any alternative was tried, nothing can be compared.",
     "action_determined": "Whether the logged action was all but a function of the context.",
@@ -51,6 +53,7 @@ _MEASURES = {
     "baseline_value": "Value of the baseline per 1,000 decisions.",
 }
 _SHARES = {
+    "never_tried_share",
     "unsupported_share",
     "action_predictability",
     "weight_max_share",
@@ -188,9 +191,11 @@ def _measures(diagnostics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and meaning of each measure that was taken."""
     told = []
     for name, value in diagnostics.items():
-        if name in ("clipping", "baseline") or value is None or value == "":
+        if name in ("clipping", "baseline") or value is None or value in ("", []):
             continue
-        if isinstance(value, dict):
+        if isinstance(value, list):
+            shown = "; ".join(str(one) for one in value)
+        elif isinstance(value, dict):
             shown = ", ".join(f"{key.replace('_', ' ')} {_number(held)}" for key, held in value.items())
         elif name in _REWARDS:
             shown = _thousand(value)

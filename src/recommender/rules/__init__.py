@@ -22,11 +22,6 @@ from recommender.rules.loading import (
     parse_pack,
     rule_books,
 )
-from recommender.rules.page import (
-    GENERATED_FROM_HERE,
-    describe_pack,
-    describe_packs,
-)
 from recommender.rules.phone_zones import (
     phone_timezones,
 )
@@ -48,7 +43,9 @@ from recommender.rules.row_law import (
     local_days,
 )
 from recommender.rules.schema import (
+    Cap,
     Pack,
+    Window,
 )
 from recommender.rules.vocabulary import (
     CHANNELS,
@@ -64,10 +61,10 @@ from recommender.rules.vocabulary import (
 __all__ = [
     "CHANNELS",
     "FLAGS",
-    "GENERATED_FROM_HERE",
     "PARTIES",
     "PURPOSES",
     "TONES",
+    "Cap",
     "Channel",
     "Eligibility",
     "NotCovered",
@@ -78,12 +75,11 @@ __all__ = [
     "RowEligibility",
     "RowGuardrails",
     "Tone",
+    "Window",
     "check_case",
     "check_cases",
     "check_in_force",
     "check_lines",
-    "describe_pack",
-    "describe_packs",
     "eligibility",
     "load_pack",
     "local_days",

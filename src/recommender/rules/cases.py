@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
+from recommender.intake import with_case_states
 from recommender.local_time import as_utc_us
 from recommender.rules.contact_history import ContactHistory
 from recommender.rules.evaluation import Law, evaluate, rows_by_place, with_place
@@ -213,13 +214,15 @@ def _read_case(raw: Any) -> _Case:
     contacts = raw.get("contacts")
     if contacts is not None and not isinstance(contacts, list):
         raise _Malformed("contacts")
+    at_us = _instant(raw.get("at"))
+    history = None if contacts is None else [_read_contact(contact) for contact in contacts]
     return _Case(
         packs=tuple(packs),
-        at_us=_instant(raw.get("at")),
+        at_us=at_us,
         channel=CHANNELS.index(channel),
         purpose=purpose,
-        account=facts,
-        contacts=None if contacts is None else [_read_contact(contact) for contact in contacts],
+        account=dict(with_case_states(facts, history, at_us)),
+        contacts=history,
         wishes=wishes,
     )
 

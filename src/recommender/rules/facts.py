@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.local_time import is_timezone
-from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES
+from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
 __all__ = ["Facts", "facts_from_frame"]
 
@@ -146,8 +146,8 @@ def facts_from_frame(accounts: pd.DataFrame, *, contacts_known: bool | NDArray[n
 def _flag_columns(accounts: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Flags that come as columns of their own: what they raise, and whether together they say all there is to know."""
     raised = np.zeros(len(accounts), dtype=np.int64)
-    known = np.full(len(accounts), all(flag in accounts for flag in FLAGS))
-    for position, flag in enumerate(FLAGS):
+    known = np.full(len(accounts), all(flag in accounts for flag in TOLD_FLAGS))
+    for position, flag in enumerate(TOLD_FLAGS):
         if flag in accounts:
             value = accounts[flag].reset_index(drop=True).astype(object)
             off = value.isin([False, 0, "0", "false", "False"]).to_numpy(dtype=bool)

@@ -31,7 +31,7 @@ from recommender.rules.facts import (
 )
 from recommender.rules.row_counts import RowContact
 from recommender.rules.row_law import FIRST_YEAR, LAST_YEAR, AccountState
-from recommender.rules.vocabulary import CHANNELS, FLAGS, HIGHEST_RUNG, OUTCOME_RUNG
+from recommender.rules.vocabulary import CHANNELS, HIGHEST_RUNG, OUTCOME_RUNG, TOLD_FLAGS
 
 __all__ = ["NotCovered", "RowFacts", "as_arrays", "contacts_by_debtor", "in_reach", "read_row"]
 
@@ -245,7 +245,7 @@ def _balance(value: Any) -> int:
 def _flag_columns(row: Mapping[str, Any]) -> tuple[int, bool]:
     """Flags that come as columns of their own; together they may say all there is to know."""
     raised, known = 0, True
-    for position, name in enumerate(FLAGS):
+    for position, name in enumerate(TOLD_FLAGS):
         value = row.get(name)
         if is_null(value):
             known = False

@@ -14,6 +14,7 @@ __all__ = [
     "PURPOSES",
     "RUNGS",
     "STAGES",
+    "TOLD_FLAGS",
     "Channel",
     "Day",
     "Flag",
@@ -35,6 +36,9 @@ Flag = Literal[
     "hardship",
     "deceased",
     "cease_contact",
+    "promise_open",
+    "complaint_open",
+    "callback_set",
 ]
 Party = Literal["debtor", "codebtor", "guarantor", "reference"]
 Stage = Literal["pre_due", "due", "overdue"]
@@ -45,6 +49,8 @@ Tone = Literal["friendly", "neutral", "firm", "formal-legal"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 FLAGS: tuple[Flag, ...] = get_args(Flag)
+#: Flags that a table of accounts tells; the others only follow from events (``recommender.intake.with_states``).
+TOLD_FLAGS: tuple[Flag, ...] = FLAGS[:8]
 PARTIES: tuple[Party, ...] = get_args(Party)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 RUNGS: tuple[Rung, ...] = get_args(Rung)

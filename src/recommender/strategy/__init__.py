@@ -6,6 +6,9 @@ from recommender.strategy.cold_start import (
 from recommender.strategy.contact_strategy import (
     ContactStrategy,
 )
+from recommender.strategy.own_rows import (
+    OwnRows,
+)
 from recommender.strategy.policy import (
     best_constant,
     check_eligible,
@@ -34,7 +37,6 @@ from recommender.strategy.seed_rules import (
 )
 from recommender.strategy.trained_on import (
     check_learnable,
-    row_keys,
 )
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Belief",
     "ContactStrategy",
     "Moment",
+    "OwnRows",
     "SeedStrategy",
     "applies_to",
     "best_constant",
@@ -53,7 +56,6 @@ __all__ = [
     "mask_and_normalise",
     "nothing_learnt",
     "rank_actions",
-    "row_keys",
     "scores_by_stage",
     "seed_rule_scores",
     "softmax",

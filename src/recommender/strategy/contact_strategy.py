@@ -23,14 +23,20 @@ from recommender.features import AccountHistory
 from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
+    ContextEncoder,
+    OwnReward,
+    OwnScored,
     RewardModel,
     Scored,
+    TrainingSet,
     WholeLog,
+    as_reward_learner,
     mature_sample,
     training_set_of,
     tree_settings,
 )
-from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files
+from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
+from recommender.strategy.own_rows import OwnRows
 from recommender.strategy.policy import (
     check_eligible,
     epsilon_greedy,
@@ -40,11 +46,14 @@ from recommender.strategy.policy import (
     thompson,
 )
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
-from recommender.strategy.trained_on import check_learnable, describe_log, row_keys
+from recommender.strategy.trained_on import check_learnable, describe_log
+from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
 
+Unsupported = Literal["abstain", "explore", "allow"]
 PolicyKind = Literal["softmax", "epsilon", "thompson", "greedy"]
+_UNSUPPORTED = ("abstain", "explore", "allow")
 _POLICIES = ("softmax", "epsilon", "thompson", "greedy")
 _CHUNK = 8_192
 _TEMPERATURE_SAMPLE = 5_000
@@ -72,13 +81,22 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     tree_settings : dict of str to float or None, default=None
         Settings of the boosted member found by tuning (see :func:`recommender.proof.tuning.tune`); None = the
         defaults, which adapt to the log.
+    unsupported : {"abstain", "explore", "allow"}, default="abstain"
+        What becomes of actions that the log never tried in an account's region (a business rule, mostly): never
+        chosen where anything else is eligible, chosen by the exploring share ``epsilon`` only, or chosen on the word of
+        a model that extrapolates.
+    reward_model : RewardLearner, scikit-learn classifier or regressor, or None, default=None
+        A reward model of one's own, see :class:`recommender.learning.RewardLearner`; a copy of it is fitted. None = the
+        built-in stack.
 
     Attributes
     ----------
     actions_ : ActionSpace
     feature_names_in_ : ndarray of str
         Context columns that accounts must bring.
-    reward_model_ : RewardModel
+    reward_model_ : RewardModel or OwnReward
+    never_tried_ : NeverTried
+        Regions of the context in which the log never made a choice.
     history_ : AccountHistory or None
         The log's own contacts per account, where account and time were given.
     temperature_ : float
@@ -104,6 +122,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         random_state: int = 0,
         max_rows: int | None = 200_000,
         tree_settings: dict[str, float] | None = None,
+        unsupported: Unsupported = "abstain",
+        reward_model: Any | None = None,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
@@ -112,6 +132,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.max_rows = max_rows
         self.tree_settings = tree_settings
+        self.unsupported = unsupported
+        self.reward_model = reward_model
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(
@@ -147,19 +169,39 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
         training = training_set_of(mature, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
-        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
         whole = None
         if boost is not None:
             every = mature_sample(log, None, self.random_state)
             whole = WholeLog(training_set_of(every, self.history_), boost)
-        self.reward_model_ = RewardModel().fit(
-            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
+        self.reward_model_ = self._fitted_rewards(training, whole)
+        self.never_tried_: NeverTried = find_never_tried(
+            training.context,
+            self.reward_model_.encoder,
+            self.actions_,
+            mature.action,
+            mature.groups,
+            eligible=mature.eligible,
+            propensity=mature.propensity,
+            random_state=self.random_state,
         )
         self._settle_temperature(training.context, mature.eligible)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
-        self.training_rows_ = row_keys(log)
+        self.own_rows_ = OwnRows.of(log, self._context_encoder)
         self.__dict__.pop("version_", None)
         return self
+
+    def _fitted_rewards(self, training: TrainingSet, whole: WholeLog | None) -> RewardModel | OwnReward:
+        if not self._is_built_in:
+            learner = as_reward_learner(self.reward_model)
+            return OwnReward(learner).fit(training, random_state=self.random_state)
+        trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
+        return RewardModel().fit(
+            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
+        )
+
+    @property
+    def _is_built_in(self) -> bool:
+        return self.reward_model is None or isinstance(self.reward_model, RewardModel)
 
     def _check_parameters(self) -> None:
         if self.policy not in _POLICIES:
@@ -169,6 +211,12 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         if not 0.0 <= self.epsilon < 1.0:
             raise InvalidInput(
                 f"epsilon must lie in [0, 1); got {self.epsilon!r}.", column="epsilon", mend="0.05 is a good start."
+            )
+        if self.unsupported not in _UNSUPPORTED:
+            raise InvalidInput(
+                f"unsupported must be one of {_UNSUPPORTED}; got {self.unsupported!r}.",
+                column="unsupported",
+                mend="Use one of them.",
             )
         if self.temperature is not None and not self.temperature > 0:
             raise InvalidInput(
@@ -265,6 +313,19 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
         return answer
 
+    def log_tried(self, log: LoggedFeedback) -> NDArray[np.bool_]:
+        """Eligible actions of a log's decisions that the training log has tried on accounts like these.
+
+        All eligible ones where it has tried none of them; whatever ``unsupported`` says.
+        """
+        allowed = check_eligible(log.eligible, len(log), self.actions_)
+        if not self.never_tried_:
+            return allowed
+        tried = allowed & ~self.never_tried_.cells(
+            self.reward_model_.encoder.transform(self._context_of_decisions(log))
+        )
+        return np.where(tried.any(axis=1, keepdims=True), tried, allowed)
+
     def log_expected_reward(self, log: LoggedFeedback) -> NDArray[np.float64]:
         """Expected rewards for the decisions of a log, each with what was known of its account at that moment."""
         check_is_fitted(self, "reward_model_")
@@ -318,7 +379,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         for rows in _chunks(len(frame)):
             part = frame.iloc[rows].reset_index(drop=True)
             context = self._context_of(part, history, as_of)
-            scored = self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context))
+            X = self.reward_model_.encoder.transform(context)
+            scored = self.reward_model_.compiled.score(X)
             rewards = self.served_rewards(scored)
             parts.append(
                 recommendation_frame(
@@ -332,7 +394,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                     moment=moment,
                     explore=explore,
                     seed=seed,
-                    believe=partial(self.belief, scored),
+                    believe=partial(self.belief, scored, X=X),
                 )
             )
         if not parts:
@@ -344,7 +406,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         """Expected rewards of context rows."""
         return self._without_logged_idleness(self.reward_model_.expected_reward(context))
 
-    def served_rewards(self, scored: Scored) -> NDArray[np.float64]:
+    def served_rewards(self, scored: Scored | OwnScored) -> NDArray[np.float64]:
         """Expected rewards of scored accounts."""
         return self._without_logged_idleness(scored.expected_reward)
 
@@ -358,29 +420,72 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _probabilities(
         self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
     ) -> NDArray[np.float64]:
+        X = None if self._takes_all else self.reward_model_.encoder.transform(context)
         if self.policy == "thompson":
             rng = np.random.default_rng(self.random_state)
             draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
-            return thompson(draws, eligible, self.epsilon)
-        return self.served_probabilities(rewards, eligible)
+            return self._exploring(thompson(draws, self._tried(X, eligible), self.epsilon), eligible)
+        return self.served_probabilities(rewards, eligible, X)
 
-    def served_probabilities(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Probabilities from expected rewards and the mask alone: every policy but Thompson sampling."""
+    def served_probabilities(
+        self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], X: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """Probabilities from expected rewards, the mask and the encoded context: every policy but Thompson sampling."""
+        return self._exploring(self._chosen(rewards, self._tried(X, eligible)), eligible)
+
+    @property
+    def _takes_all(self) -> bool:
+        """Whether no action needs to be kept back for want of support."""
+        return self.unsupported == "allow" or not self.never_tried_
+
+    def _tried(self, X: NDArray[np.float64] | None, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Eligible actions that the log has tried on accounts like these; all eligible ones where there is none."""
+        if X is None or self._takes_all:
+            return eligible
+        tried = eligible & ~self.never_tried_.cells(X)
+        return np.where(tried.any(axis=1, keepdims=True), tried, eligible)
+
+    def _exploring(self, probabilities: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Give what the log never tried its part of the exploring share, where that is wanted."""
+        if self._takes_all or self.unsupported != "explore" or self.policy == "greedy":
+            return probabilities
+        even = eligible / np.maximum(eligible.sum(axis=1, keepdims=True), 1)
+        return np.asarray((1.0 - self.epsilon) * probabilities + self.epsilon * even)
+
+    def _chosen(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
         if self.policy == "softmax":
             return softmax(rewards, eligible, self.temperature_, self.epsilon)
         return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
 
+    @property
+    def _context_encoder(self) -> ContextEncoder:
+        """Encoder of the columns that a log brings, without those made of an account's history."""
+        brought = {str(name) for name in self.feature_names_in_}
+        return ContextEncoder(tuple(one for one in self.reward_model_.encoder.columns if one.name in brought))
+
+    def share_seen_in_training(self, log: LoggedFeedback) -> tuple[float, str]:
+        """Share of a log's decisions that this strategy was trained on, and how that is known: "ids" or "contents"."""
+        return self.own_rows_.share_in(log, self._context_encoder)
+
     def _belief(self, context: pd.DataFrame, ranked: NDArray[np.int64]) -> Belief:
         """As :meth:`belief`, of context rows that are scored for it."""
-        return self.belief(self.reward_model_.compiled.score(self.reward_model_.encoder.transform(context)), ranked)
+        X = self.reward_model_.encoder.transform(context)
+        return self.belief(self.reward_model_.compiled.score(X), ranked, X)
 
-    def belief(self, scored: Scored, ranked: NDArray[np.int64]) -> Belief:
-        """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition."""
+    def belief(self, scored: Scored | OwnScored, ranked: NDArray[np.int64], X: NDArray[np.float64]) -> Belief:
+        """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition.
+
+        Where the log never tried an action on accounts like these (``X``, encoded) there is no evidence, whatever its
+        factors show elsewhere.
+        """
         lo, hi = scored.interval(ranked)
         idle = self.actions_.no_contact_index
         if idle is not None and self.action_counts_[idle] == 0:
             lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
-        return Belief(lo, hi, scored.evidence(ranked))
+        evidence = scored.evidence(ranked)
+        if self.never_tried_:
+            evidence = np.where(np.take_along_axis(self.never_tried_.cells(X), ranked, axis=1), 0.0, evidence)
+        return Belief(lo, hi, evidence)
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(
@@ -407,19 +512,29 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     # -- save and load -------------------------------------------------------------------------------------------
     @cached_property
     def version_(self) -> str:
-        """First 16 digits of the digest of everything learnt."""
-        return digest_of(self.to_files())[:16]
+        """First 16 digits of the digest of everything learnt; how many threads learnt it does not count."""
+        return digest_of(without_threads(self._files(self.reward_model_.identity_files())))[:16]
 
     def to_files(self) -> dict[str, bytes]:
-        """Everything learnt as plain files (JSON, LightGBM text, npz)."""
+        """Everything learnt as plain files (JSON, LightGBM text, npz).
+
+        Raises
+        ------
+        ArtefactError
+            When a reward model of one's own cannot write itself as plain files.
+        """
         check_is_fitted(self, "reward_model_")
-        return strategy_to_files(self.get_params(deep=False), {name: getattr(self, name) for name in LEARNT})
+        return self._files(self.reward_model_.to_files())
+
+    def _files(self, reward_files: dict[str, bytes]) -> dict[str, bytes]:
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "reward_model"}
+        return strategy_to_files(parameters, {name: getattr(self, name) for name in LEARNT}, reward_files)
 
     @classmethod
-    def from_files(cls, files: dict[str, bytes]) -> Self:
-        """Inverse of :meth:`to_files`."""
-        strategy = cls(**parameters_in(files))
-        for name, value in learnt_in(files).items():
+    def from_files(cls, files: dict[str, bytes], reward_model: Any | None = None) -> Self:
+        """Inverse of :meth:`to_files`; ``reward_model`` as for :meth:`load`."""
+        strategy = cls(**parameters_in(files), reward_model=reward_model)
+        for name, value in learnt_in(files, reward_model).items():
             setattr(strategy, name, value)
         return strategy
 
@@ -433,8 +548,15 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return write_artefact(path, self.to_files(), about)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], reward_model: Any | None = None) -> Self:
         """Read a directory written by :meth:`save`.
+
+        Parameters
+        ----------
+        path : path
+        reward_model : RewardLearner, optional
+            Of a strategy with a reward model of one's own: an object whose ``from_files`` reads its part. No class is
+            looked up by the name in a file.
 
         Raises
         ------
@@ -444,7 +566,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         about, files = read_artefact(path)
         if about.get("kind") != "ContactStrategy":
             raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a ContactStrategy.")
-        strategy = cls.from_files(files)
+        strategy = cls.from_files(files, reward_model)
         strategy.__dict__["version_"] = about["version"]
         return strategy
 

@@ -12,9 +12,11 @@ from recommender.actions import ActionSpace
 from recommender.artefact import arrays_from_bytes, arrays_to_bytes
 from recommender.errors import ArtefactError
 from recommender.features import AccountHistory
-from recommender.learning import RewardModel
+from recommender.learning import OwnReward, RewardModel
+from recommender.strategy.own_rows import OwnRows
+from recommender.support import NeverTried
 
-__all__ = ["LEARNT", "learnt_in", "parameters_in", "strategy_to_files"]
+__all__ = ["LEARNT", "learnt_in", "parameters_in", "strategy_to_files", "without_threads"]
 
 LEARNT = (
     "actions_",
@@ -26,14 +28,16 @@ LEARNT = (
     "exploration_cost_",
     "trained_on_",
     "action_counts_",
-    "training_rows_",
+    "own_rows_",
+    "never_tried_",
     "history_",
-    "reward_model_",
 )
 _REWARD = "reward/"  # where the reward model's own files stand
 
 
-def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) -> dict[str, bytes]:
+def strategy_to_files(
+    parameters: Mapping[str, Any], learnt: Mapping[str, Any], reward_files: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """Everything a strategy is made of.
 
     Parameters
@@ -42,6 +46,8 @@ def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) 
         Constructor parameters, in JSON terms.
     learnt : mapping of str to object
         Learnt attributes by name, those of :data:`LEARNT`.
+    reward_files : mapping of str to bytes
+        The reward model's own.
     """
     described = {
         "parameters": dict(parameters),
@@ -53,14 +59,28 @@ def strategy_to_files(parameters: Mapping[str, Any], learnt: Mapping[str, Any]) 
         "temperature": learnt["temperature_"],
         "exploration_cost": learnt["exploration_cost_"],
         "trained_on": learnt["trained_on_"],
+        "origin": learnt["own_rows_"].origin,
+        "never_tried": learnt["never_tried_"].to_dict(),
     }
-    files = {f"{_REWARD}{name}": content for name, content in learnt["reward_model_"].to_files().items()}
+    files = {f"{_REWARD}{name}": content for name, content in reward_files.items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
-    arrays = {"action_counts": learnt["action_counts_"], "training_rows": learnt["training_rows_"]}
+    arrays = {"action_counts": learnt["action_counts_"], **learnt["own_rows_"].to_arrays()}
     files["training.npz"] = arrays_to_bytes(arrays)
     if learnt["history_"] is not None:
         files["history.npz"] = arrays_to_bytes(learnt["history_"].to_arrays())
     return files
+
+
+def without_threads(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files without the number of threads, which changes no number that was learnt."""
+    kept = dict(files)
+    for name, content in files.items():
+        if name.endswith(".json") and b'"n_jobs"' in content:
+            told = json.loads(content)
+            told.pop("n_jobs", None)
+            told.get("parameters", {}).pop("n_jobs", None)
+            kept[name] = json.dumps(told, sort_keys=True).encode()
+    return kept
 
 
 def parameters_in(files: dict[str, bytes]) -> dict[str, Any]:
@@ -69,8 +89,8 @@ def parameters_in(files: dict[str, bytes]) -> dict[str, Any]:
     return parameters
 
 
-def learnt_in(files: dict[str, bytes]) -> dict[str, Any]:
-    """Learnt attributes of a saved strategy, by name."""
+def learnt_in(files: dict[str, bytes], reward_model: Any | None = None) -> dict[str, Any]:
+    """Learnt attributes of a saved strategy, by name; ``reward_model`` reads its own part of the files."""
     described = _described(files)
     try:
         actions = ActionSpace.from_dict(described["actions"])
@@ -85,14 +105,16 @@ def learnt_in(files: dict[str, bytes]) -> dict[str, Any]:
             "temperature_": float(described["temperature"]),
             "exploration_cost_": float(described["exploration_cost"]),
             "trained_on_": described["trained_on"],
+            "never_tried_": NeverTried.from_dict(described["never_tried"]),
             "action_counts_": arrays["action_counts"],
-            "training_rows_": arrays["training_rows"],
+            "own_rows_": OwnRows.from_arrays(described["origin"], arrays),
             "history_": None if history is None else AccountHistory.from_arrays(arrays_from_bytes(history), actions),
         }
     except (KeyError, TypeError) as error:
         raise ArtefactError(f"The saved strategy is incomplete: {error!r}. Train and save it again.") from error
     reward = {name[len(_REWARD) :]: content for name, content in files.items() if name.startswith(_REWARD)}
-    learnt["reward_model_"] = RewardModel.from_files(reward)
+    own = OwnReward.is_in(reward)
+    learnt["reward_model_"] = OwnReward.from_files(reward, reward_model) if own else RewardModel.from_files(reward)
     return learnt
 
 

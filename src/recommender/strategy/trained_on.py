@@ -1,4 +1,4 @@
-"""What a strategy was trained on: is there anything to learn, what was it, and was this decision in it."""
+"""What a strategy was trained on: is there anything to learn, and what was it."""
 
 from __future__ import annotations
 
@@ -6,29 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
 
-__all__ = ["check_learnable", "describe_log", "row_keys"]
-
-
-def row_keys(log: LoggedFeedback) -> NDArray[np.uint64]:
-    """Sorted 64-bit keys of the decisions, to notice later that a log was trained on."""
-    keys = log.context_keys()
-    columns: list[NDArray[Any]] = [log.action, log.reward]
-    columns += [log.order] if log.order is not None else []
-    columns += (
-        [log.account_ids[log.account].astype(str)] if log.account_ids is not None and log.account is not None else []
-    )
-    for values in columns:
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(
-            np.asarray(values).astype(object, copy=False)
-            if np.asarray(values).dtype.kind == "U"
-            else np.asarray(values)
-        )
-    return np.sort(keys)
+__all__ = ["check_learnable", "describe_log"]
 
 
 def check_learnable(mature: LoggedFeedback) -> None:

@@ -11,7 +11,6 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from api.main import create_app
-from api.pages.content import Cell, Column, Table
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, read_filters
 from api.pages.passwords import hash_password, is_hash, verify
@@ -246,14 +245,6 @@ def test_an_interval_shows_no_more_digits_than_it_supports():
     narrow = formats.estimate("rate", 0.0425, 0.0403, 0.0447)
     assert (narrow.value.text, narrow.direction) == ("+4.25\N{NO-BREAK SPACE}pp", "above")
     assert formats.estimate("rate", float("nan"), None, None).direction == "unknown"
-
-
-def test_a_table_leaves_as_raw_values_and_runs_nothing_in_a_spreadsheet():
-    """Numbers are unrounded; a text that begins like a formula is disarmed."""
-    formats = Formats(babel.Locale.parse("es_ES"))
-    rows = [[Cell("=cmd()"), formats.percent(0.123456)], [Cell("@x"), formats.percent(None)]]
-    table = Table("t", "T", [Column("name", "Nombre", False), Column("rate", "Tasa")], rows)
-    assert table.to_csv().splitlines() == ["name,rate", "'=cmd(),0.123456", "'@x,–"]
 
 
 def test_a_drawing_is_the_same_picture_as_svg_and_png():

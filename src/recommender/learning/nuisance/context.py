@@ -14,7 +14,7 @@ __all__ = ["assign_folds", "design_matrix", "one_thread"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_MOST_LEVELS = 30
+_MOST_LEVELS = 30  # indicators a category: the rest is told apart by too few rows
 
 
 def one_thread(function: _Function) -> _Function:

@@ -16,11 +16,11 @@ from scipy.special import log_softmax
 from recommender.actions import ActionSpace
 from recommender.learning.nuisance.context import assign_folds, design_matrix, one_thread
 
-__all__ = ["PropensityEstimate", "cross_fit_propensities"]
+__all__ = ["PropensityEstimate", "cross_fit_propensities", "summarise"]
 
-_MOST_TRAINING_ROWS = 40_000
-_MOST_TREE_CLASSES = 40
-_CHUNK = 20_000
+_MOST_TRAINING_ROWS = 40_000  # rows a link learns from: bounds its cost
+_MOST_TREE_CLASSES = 40  # a tree is grown for each class and round
+_CHUNK = 20_000  # rows of the whole policy worked on at once
 
 Logits = NDArray[np.float64]
 
@@ -112,12 +112,20 @@ def cross_fit_propensities(
     if eligible is not None:
         _mask_and_balance(estimated, np.asarray(eligible, dtype=bool), chosen, codes)
     estimated /= estimated.sum(axis=1, keepdims=True)
-    return _summarise(estimated, chosen, eligible)
+    return summarise(estimated, chosen, eligible)
 
 
-def _summarise(
+def summarise(
     estimated: NDArray[np.float32], chosen: NDArray[np.int64], eligible: NDArray[np.bool_] | None
 ) -> PropensityEstimate:
+    """Diagnose an estimated logging policy and lift its smallest propensities to the floor.
+
+    Parameters
+    ----------
+    estimated : ndarray of shape (n, n_actions)
+    chosen : ndarray of int64 of shape (n,)
+    eligible : ndarray of bool of shape (n, n_actions) or None
+    """
     n, n_actions = estimated.shape
     own = estimated[np.arange(n), chosen].astype(np.float64)
     floor = min(1e-3, 1.0 / n)

@@ -16,8 +16,8 @@ from recommender.learning.nuisance.context import assign_folds, design_matrix, o
 
 __all__ = ["cross_fit_rewards"]
 
-_MOST_TRAINING_ROWS = 100_000
-_MOST_FLOAT64_CELLS = 100_000_000
+_MOST_TRAINING_ROWS = 100_000  # a fold: a nuisance model need not be the best
+_MOST_FLOAT64_CELLS = 100_000_000  # 800 MB; beyond, predictions are float32
 # Penalties of the interactions, in units of one row's information; the last leaves main effects only.
 _INTERACTION_PENALTIES = (3.0, 30.0, 300.0, 1e6)
 

@@ -30,10 +30,10 @@ __all__ = ["ActionBlock", "BilinearModel", "Crossing", "Family", "action_blocks"
 Family = Literal["binomial", "gaussian"]
 Crossing = Literal["pairs", "factors", "none"]
 
-_SMOOTH_FROM = 6
-_MOST_PARAMETERS = 60_000
-_LOWEST, _HIGHEST = 0.05, 1e5
-_ROWS_PER_SLICE = 60
+_SMOOTH_FROM = 6  # levels of an ordered factor from which neighbours teach each other
+_MOST_PARAMETERS = 60_000  # a block; beyond, context crosses its factors one by one only
+_LOWEST, _HIGHEST = 0.05, 1e5  # of a precision: the fixed point runs away where a block says nothing
+_ROWS_PER_SLICE = 60  # below so many rows an action, one pass over all is faster than a call each
 
 
 @dataclass(frozen=True)

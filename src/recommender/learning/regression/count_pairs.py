@@ -15,10 +15,10 @@ __all__ = ["CountPair", "count_pairs"]
 
 CountPair = tuple[tuple[str, object], int, int]  # (factor, level) it speaks of, column of trials, of successes
 
-_ROWS, _GLANCE = 20_000, 256
+_ROWS, _GLANCE = 20_000, 256  # looked at, and at first
 _BY_CHANCE, _TIMES = 0.005, 25  # so many shuffled rows must break "no more successes than trials"
-_APART = 0.02
-_SHORTEST_LEVEL = 3
+_APART = 0.02  # share of rows in which trials must exceed successes: equal columns are copies
+_SHORTEST_LEVEL = 3  # letters: shorter levels are found in any name
 
 
 def count_pairs(

@@ -21,13 +21,13 @@ __all__ = ["DriftSteps", "fit_stepped", "recent_steps"]
 
 Floats = NDArray[np.float64]
 
-_SHARES = (0.15, 0.3, 0.5)
-_OFTEN = tuple(tenth / 10 for tenth in range(1, 10))
+_SHARES = (0.15, 0.3, 0.5)  # of the log, from its end, where one step may stand
+_OFTEN = tuple(tenth / 10 for tenth in range(1, 10))  # finer ladders were worse: docs/decision-quality.md
 _JUDGES = 0.75  # with several steps the rows after this place are the recent ones
-_VALIDATION = 0.1
+_VALIDATION = 0.1  # the newest rows, which judge
 _ROWS_OFTEN, _ROWS_ONCE = 200_000, 60_000  # few terms that step often tell only on many rows, and cost little
-_FEWEST_EVENTS = 60
-_CLEARLY = 2.0
+_FEWEST_EVENTS = 60  # among them: fewer cannot tell
+_CLEARLY = 2.0  # standard errors
 
 
 @dataclass(frozen=True)

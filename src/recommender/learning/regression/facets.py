@@ -32,9 +32,9 @@ __all__ = ["FacetMean", "FacetModel"]
 Floats = NDArray[np.float64]
 
 _START_SPREAD = 1.2  # standard deviation of a membership's logits before learning
-_ROUNDS = 6
-_LOWEST, _HIGHEST = 0.02, 1e4
-_MOST_FACETS = 4
+_ROUNDS = 6  # precision updates: each costs an optimisation
+_LOWEST, _HIGHEST = 0.02, 1e4  # of a precision
+_MOST_FACETS = 4  # factors that get classes of their own
 _FIRMNESS = 2.0  # memberships are learnt from few events: twice the precision the fixed point asks for
 
 

@@ -15,9 +15,9 @@ Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-_MOST_CLASSES = 8
-_STARTS, _START_ROWS, _START_ROUNDS = 6, 4_000, 25
-_ROUNDS = 120
+_MOST_CLASSES = 8  # where the search for their number ends
+_STARTS, _START_ROWS, _START_ROUNDS = 6, 4_000, 25  # the best of six short climbs
+_ROUNDS = 120  # of the long climb at most
 _CLOSE_START, _CLOSE = 1e-4, 2e-6  # gain in log-likelihood a row below which the rounds end
 
 

@@ -38,12 +38,12 @@ __all__ = ["LatentProfiles", "Profile"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ROWS, _FEWEST_ROWS = 20_000, 300
-_MANY_COLUMNS, _MOST_COLUMNS = 120, 500
+_ROWS, _FEWEST_ROWS = 20_000, 300  # accounts looked at; below, classes are noise
+_MANY_COLUMNS, _MOST_COLUMNS = 120, 500  # from there on fewer rows, or none: pairs grow as the square
 _COPIES = 0.8  # two columns that say nearly the same are one sign, not two
 _LINKED = 0.04  # mean dependence (as a correlation) from which columns are signs of one trait
 _FEWEST_SIGNS, _MOST_SIGNS = 3, 40  # classes cannot be told from fewer than three columns
-_KINDS = {"number": 0, "level": 1, "rate": 2}
+_KINDS = {"number": 0, "level": 1, "rate": 2}  # as the kernel numbers them
 
 
 @dataclass(frozen=True)

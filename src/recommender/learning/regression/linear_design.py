@@ -17,14 +17,14 @@ from recommender.learning.regression.shrunken_rates import beta_prior, shrunken_
 
 __all__ = ["LinearDesign", "LinearTerm"]
 
-_CLIP = 4.0
-_MOST_LEVELS = 40
-_BENDS = (0.15, 0.35, 0.5, 0.65, 0.85)
-_MOST_TERMS = 400
-_MOST_CELLS = 1.2e8
+_CLIP = 4.0  # standard deviations: beyond, a number is an outlier of its export
+_MOST_LEVELS = 40  # indicators a category
+_BENDS = (0.15, 0.35, 0.5, 0.65, 0.85)  # quantiles where a number may bend
+_MOST_TERMS = 400  # of a design: weights are terms x actions
+_MOST_CELLS = 1.2e8  # rows x terms: 1 GB
 _WORTH_MARKING = 0.002  # share of missing values from which they get an indicator
 _MEMBERSHIP = 0.5  # a membership runs from 0 to 1, which is about two standard deviations of a number
-_OF_COLUMNS = frozenset({"number", "log", "missing", "level", "rate"})
+_OF_COLUMNS = frozenset({"number", "log", "missing", "level", "rate"})  # kinds that are read from a context column
 
 
 @dataclass(frozen=True)

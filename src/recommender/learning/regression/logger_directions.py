@@ -23,9 +23,9 @@ __all__ = ["logger_directions"]
 
 Floats = NDArray[np.float64]
 
-_ROWS = 40_000
-_RIDGE = 30.0
-_ITERATIONS = 60
+_ROWS = 40_000  # as for the propensities of evaluation
+_RIDGE = 30.0  # in rows: what the logger preferred is a direction, its size is learnt after
+_ITERATIONS = 60  # optimiser steps: only the direction is used
 
 
 def logger_directions(

@@ -12,8 +12,8 @@ from recommender.learning.trees.action_trees import TreeSettings
 
 __all__ = ["SEARCH_SPACE", "Range", "tree_settings"]
 
-_FEWEST_IN_LEAF = 5
-_MOST_IN_LEAF = 1_000
+_FEWEST_IN_LEAF = 5  # below, a leaf is an anecdote
+_MOST_IN_LEAF = 1_000  # above, a million rows would have no interactions left
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Range:
     whole: bool = False
 
 
+# A factor of three to ten around the defaults, on either side where that makes sense
 SEARCH_SPACE: Mapping[str, Range] = {
     "n_leaves": Range(5, 63, 15, whole=True),
     "learning_rate": Range(0.015, 0.15, 0.05),

@@ -11,8 +11,16 @@ from recommender.store.decision_log.decisions import (
     ShadowChoice,
     read_feedback_frame,
 )
+from recommender.store.decision_log.ledger import (
+    ContactEvent,
+    LedgerContact,
+    LedgerOutcome,
+    StaleStanding,
+    Standing,
+)
 from recommender.store.decision_log.privacy import (
     refuse_contact_data,
+    refuse_free_text,
 )
 from recommender.store.decision_log.record_fields import (
     utc_instant,
@@ -24,18 +32,24 @@ from recommender.store.decision_log.schema import (
 )
 
 __all__ = [
+    "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
     "DecisionRecord",
+    "LedgerContact",
+    "LedgerOutcome",
     "LoggedDecision",
     "OutcomeReceipt",
     "OutcomeRecord",
     "Provenance",
     "ShadowChoice",
+    "StaleStanding",
+    "Standing",
     "decisions",
     "outcomes",
     "provenances",
     "read_feedback_frame",
     "refuse_contact_data",
+    "refuse_free_text",
     "utc_instant",
 ]

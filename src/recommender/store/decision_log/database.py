@@ -22,7 +22,8 @@ class DatabaseUnavailable(RecommenderError):
     """A database that does not answer; without its password."""
 
 
-_BUSY_SECONDS = 30.0
+_BUSY_SECONDS = 8.0  # shorter than a request may take, so that its caller is told
+_CONNECT_SECONDS, _LOCK_SECONDS, _STATEMENT_SECONDS = 3, 5, 10
 _ATTEMPTS = 5
 _PAUSE_SECONDS = 0.05
 _RETRIABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
@@ -32,7 +33,7 @@ def open_engine(url: str) -> sa.Engine:
     """Engine for a SQLAlchemy URL; opens no connection yet.
 
     SQLite runs in write-ahead mode with ``synchronous=FULL`` (a decision that was answered survives a power cut),
-    waits up to 30 s for another writer and overwrites what is deleted.
+    waits up to 8 s for another writer and overwrites what is deleted.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def open_engine(url: str) -> sa.Engine:
             "url", "names a database that is not supported", values=[backend], mend="Use SQLite or PostgreSQL."
         )
     if backend == "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        return _postgres_engine(parsed)
     if parsed.database in (None, "", ":memory:"):
         raise InvalidInput(
             "A decision log in memory forgets every decision at exit.",
@@ -70,6 +71,26 @@ def open_engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    """Engine that gives up on a server that does not answer, and asks the server to give up as well."""
+    told = url.query.get("options", "")
+    given = " ".join(told) if isinstance(told, tuple) else told
+    limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={_LOCK_SECONDS}s"
+    connect = {
+        "options": f"{limits} {given}".strip(),  # what the URL says comes last and wins
+        "connect_timeout": _CONNECT_SECONDS,
+        "tcp_user_timeout": 1_000 * _STATEMENT_SECONDS,
+    }
+    return sa.create_engine(
+        url.difference_update_query(["options"]),
+        connect_args=connect,
+        pool_pre_ping=True,
+        pool_timeout=_LOCK_SECONDS,
+        pool_size=10,
+        max_overflow=30,
+    )
 
 
 def refuse_missing_file(url: str) -> None:

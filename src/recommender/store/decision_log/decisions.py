@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeVar
@@ -16,6 +16,7 @@ from recommender.errors import InvalidInput
 from recommender.store.decision_log import migration
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
+from recommender.store.decision_log.ledger import ContactEvent, Standing, lock_debtors, read_standing, refuse_stale
 from recommender.store.decision_log.record_fields import unpack_eligible, utc_instant
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.rows import (
@@ -27,7 +28,16 @@ from recommender.store.decision_log.rows import (
     joined,
     outcome_of,
 )
-from recommender.store.decision_log.schema import Row, SchemaMismatch, decisions, outcomes, provenances, removals
+from recommender.store.decision_log.schema import (
+    Row,
+    SchemaMismatch,
+    contact_events,
+    decisions,
+    heartbeats,
+    outcomes,
+    provenances,
+    removals,
+)
 
 __all__ = [
     "DecisionConflict",
@@ -45,7 +55,8 @@ __all__ = [
 ]
 
 _CHUNK_ROWS = 20_000
-_Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord)
+_Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord, ContactEvent)
+_correction = outcomes.alias("correction")
 
 
 @dataclass(frozen=True)
@@ -144,13 +155,21 @@ class DecisionLog:
         self.close()
 
     # -- write -----------------------------------------------------------------------------------------------------
-    def record(self, records: Iterable[DecisionRecord]) -> Receipt:
+    def record(self, records: Iterable[DecisionRecord], *, seen: Mapping[str, frozenset[str]] | None = None) -> Receipt:
         """Log decisions in one transaction: all of them or none.
+
+        Parameters
+        ----------
+        records : iterable of DecisionRecord
+        seen : mapping of str to frozenset of str, optional
+            Standing of the debtors that the decisions were made on (:attr:`Standing.seen`).
 
         Raises
         ------
         DecisionConflict
-            When a ``decision_id`` is logged with other content.
+            When a ``decision_id`` is logged with other content, or an account twice under one ``request_key``.
+        StaleStanding
+            When somebody decided about one of these debtors meanwhile.
         """
         batch = _without_repeats(records, "decision", lambda record: record.decision_id)
         if not batch:
@@ -159,12 +178,29 @@ class DecisionLog:
         rows = [record.to_row() for record in batch.values()]
 
         def insert(connection: sa.Connection) -> int:
+            if seen is not None:
+                lock_debtors(connection, seen)
+                refuse_stale(connection, seen, batch)
             if unknown := [shared[digest].to_row() for digest in shared.keys() - self._known_provenances]:
                 insert_new(connection, provenances, unknown)
             return insert_checked(connection, decisions, "decision", rows)
 
         stored = write(self.engine, insert)
         self._known_provenances |= shared.keys()
+        return Receipt(stored, len(rows) - stored)
+
+    def record_events(self, events: Iterable[ContactEvent]) -> Receipt:
+        """Log what became of planned contacts, in one transaction; repeating it changes nothing."""
+        batch = _without_repeats(events, "event", lambda event: event.event_id)
+        rows = [event.to_row() for event in batch.values()]
+        if not rows:
+            return Receipt(0, 0)
+
+        def insert(connection: sa.Connection) -> int:
+            lock_debtors(connection, [event.debtor_id for event in batch.values()])
+            return insert_checked(connection, contact_events, "event", rows)
+
+        stored = write(self.engine, insert)
         return Receipt(stored, len(rows) - stored)
 
     def record_outcomes(self, records: Iterable[OutcomeRecord]) -> OutcomeReceipt:
@@ -192,6 +228,16 @@ class DecisionLog:
         stored, orphans = write(self.engine, insert)
         return OutcomeReceipt(stored, len(rows) - stored, orphans)
 
+    def prove_writable(self, worker: str, at: datetime) -> None:
+        """Commit one small row; raise what the database raises where it cannot be written."""
+
+        def beat(connection: sa.Connection) -> None:
+            changed = connection.execute(sa.update(heartbeats).where(heartbeats.c.worker == worker).values(at=at))
+            if not changed.rowcount:
+                connection.execute(sa.insert(heartbeats).values(worker=worker, at=at))
+
+        write(self.engine, beat)
+
     # -- read ------------------------------------------------------------------------------------------------------
     def get(self, decision_id: str) -> LoggedDecision | None:
         """One decision with its outcomes, or None.
@@ -212,18 +258,29 @@ class DecisionLog:
             ).mappings()
             return LoggedDecision(decision_of(found), tuple(outcome_of(row) for row in told))
 
+    def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
+        """When each of some decisions was made; unknown ids are left out."""
+        with self.engine.connect() as connection:
+            ids = list(dict.fromkeys(decision_ids))
+            return {row[0]: row[1] for row in by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)}
+
+    def standing(self, debtors: Iterable[str], since: datetime) -> Standing:
+        """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""
+        with self.engine.connect() as connection:
+            return read_standing(connection, list(dict.fromkeys(debtors)), since)
+
     def latest_of_accounts(self) -> list[Row]:
         """Newest decision of every account, as plain values.
 
-        Keys are ``decision_id``, ``account_id``, ``decided_at``, ``action``, ``propensity``, ``ranking``,
-        ``action_factors``, ``fallback`` and ``deterministic``.
+        Keys are ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``action``, ``propensity``,
+        ``ranking``, ``action_factors``, ``fallback`` and ``deterministic``.
         """
         newest = sa.func.row_number().over(
             partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
         )
         shown = (
-            "decision_id", "account_id", "decided_at", "action", "propensity", "ranking", "action_factors", "fallback",
-            "deterministic",
+            "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "ranking",
+            "action_factors", "fallback", "deterministic",
         )  # fmt: skip
         ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("place")).subquery()
         query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.place == 1)
@@ -279,6 +336,7 @@ class DecisionLog:
 
     def outcome_frame(self, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
         """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
+        corrected = sa.select(_correction.c.outcome_id).where(_correction.c.replaces == outcomes.c.outcome_id).exists()
         query = (
             sa.select(
                 outcomes.c.decision_id,
@@ -288,6 +346,7 @@ class DecisionLog:
                 outcomes.c.currency,
             )
             .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
+            .where(~corrected)
             .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
         )
         if since is not None:
@@ -371,6 +430,8 @@ class DecisionLog:
             theirs = outcomes.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
             of_whom = theirs if other_outcomes is None else sa.or_(theirs, other_outcomes)
             n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
+            of_them = contact_events.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
+            connection.execute(sa.delete(contact_events).where(of_them))
             n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
             removal = Removal(kind, moment, requested_by, n_decisions, n_outcomes)
             connection.execute(sa.insert(removals).values(**vars(removal)))

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from recommender.store.decision_log.database import write
 from recommender.store.decision_log.schema import SCHEMA_REVISION, SchemaMismatch
 
-__all__ = ["check_revision", "current_revision", "upgrade"]
+__all__ = ["check_revision", "current_revision", "downgrade", "upgrade"]
 
 _LOCK = 7_306_341_902_114  # any constant; PostgreSQL's advisory lock that serialises migrations of this log
 
@@ -32,6 +32,15 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         _refuse_newer(connection)
         command.upgrade(_config(connection), revision)
+
+    write(engine, migrate)
+
+
+def downgrade(engine: sa.Engine, revision: str) -> None:
+    """Go back to an older schema; what only the newer one can hold is lost."""
+
+    def migrate(connection: sa.Connection) -> None:
+        command.downgrade(_config(connection), revision)
 
     write(engine, migrate)
 

@@ -9,16 +9,21 @@ from typing import Any
 
 from recommender.errors import InvalidInput
 
-__all__ = ["refuse_contact_data", "refuse_contact_identifier"]
+__all__ = ["refuse_contact_data", "refuse_contact_identifier", "refuse_free_text"]
 
 _MEND = "Leave contact data out of the context: the log keeps features and opaque ids only."
 
 _CONTACT = (
     "phone|phones|phonenumber|telephone|telefono|teléfono|telefone|celular|cellphone|mobilephone|msisdn|"
     "e?mail|emails|correo|address|direccion|dirección|domicilio|endereco|endereço|street|calle|"
-    "cedula|cédula|dni|curp|rfc|ssn|cpf|passport|pasaporte|iban|birthdate|birthday|dob"
+    "tel|cel|movil|móvil|fax|"
+    "cedula|cédula|cc|ti|nit|nif|dni|curp|rfc|rut|ruc|cuit|cuil|ssn|cpf|cnpj|passport|pasaporte|iban|clabe|cbu|"
+    "birthdate|birthday|dob|nacimiento"
 )
-_NAME = "firstname|lastname|fullname|surname|forename|nombre|nombres|apellido|apellidos|sobrenome"
+_NAME = (
+    "firstname|lastname|fullname|surname|forename|nombre|nombres|apellido|apellidos|sobrenome|"
+    "titular|holder|razonsocial|razon_social"
+)
 # A key that *is* one of these is refused whatever it holds: the wrong column was wired to the context.
 _ALONE = re.compile(
     rf"(?:debtor|customer|client|contact|account|person|user)?_?(?:{_CONTACT}|{_NAME}|name)", re.IGNORECASE
@@ -35,6 +40,18 @@ _DESCRIBES = re.compile(
 )
 _EMAIL_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]{2,}")
 _PHONE_VALUE = re.compile(r"\+\d[\d\s().-]{6,18}\d")
+# Free text hides anything: a level of a feature is a short word or two.
+_LONGEST_LEVEL, _MOST_WORDS = 64, 5
+_DIGITS_OF_SOMEBODY = re.compile(
+    r"(?<![\d.,])\d{7,19}(?![\d.,]|-\d)"  # in one run, and no end of a range
+    r"|(?<!\d)\(?\d{2,3}\)?[ .-]\d{3,4}[ .-]\d{2,4}(?:[ .-]\d{2,4})?(?!\d)"  # in groups, as phones are written
+)
+_STREET = re.compile(
+    r"\b(?:calle|cll?|carrera|cra|kr|avenida|av|avda|transversal|diagonal|jiron|jirón|jr|pasaje|street|st|road|rd)\b\.?"
+    r"\s+\S*\d",
+    re.IGNORECASE,
+)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.+\-]+Z?)?")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])")
 _LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a key
 
@@ -57,6 +74,39 @@ def refuse_contact_data(context: Mapping[str, Any], *, argument: str = "context"
                 column=str(key),
                 mend=_MEND,
             )
+
+
+def refuse_free_text(context: Mapping[str, Any], *, argument: str = "context") -> None:
+    """Raise when a text value is no level of a feature but a sentence, a number of somebody or a street.
+
+    Raises
+    ------
+    InvalidInput
+        Names the key; the value is not repeated, since errors are logged.
+    """
+    for key, value in context.items():
+        if isinstance(value, str) and (reason := _no_level(value)):
+            raise InvalidInput(
+                f"Column {str(key)!r} of {argument} {reason}, which looks like personal contact data or free text and "
+                "is not written to the log.",
+                column=str(key),
+                mend=_MEND,
+            )
+
+
+@lru_cache(maxsize=65_536)
+def _no_level(value: str) -> str | None:
+    """What is wrong with a level; cached, since levels repeat."""
+    text = value.strip()
+    if len(text) > _LONGEST_LEVEL:
+        return f"is longer than {_LONGEST_LEVEL} characters"
+    if len(text.split()) > _MOST_WORDS:
+        return f"holds more than {_MOST_WORDS} words"
+    if not _INSTANT.fullmatch(text) and _DIGITS_OF_SOMEBODY.search(text):
+        return "holds a number as long as a phone's or an identity's"
+    if _STREET.search(text):
+        return "holds what reads like a street"
+    return None
 
 
 def refuse_contact_identifier(name: str, identifier: str) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
     check_action,
@@ -173,6 +174,7 @@ class DecisionRecord:
         if self.seed is not None and abs(int(self.seed)) > LARGEST_INTEGER:
             raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
         put("context", plain_mapping(self.context, "context"))
+        refuse_free_text(self.context)
         put("ranking", tuple(plain_mapping(ranked, "ranking") for ranked in self.ranking))
         check_ranking(self.ranking, self.action, n_actions)
         if self.shadow is not None:
@@ -249,6 +251,8 @@ class OutcomeRecord:
         ISO 4217.
     outcome_id : str or None
         Idempotency key. Default: digest of the fields above, so that the same event told twice counts once.
+    replaces : str or None
+        Id of an outcome that was told wrongly and that this one takes the place of; both rows stay.
     """
 
     decision_id: str
@@ -257,6 +261,7 @@ class OutcomeRecord:
     amount_minor: int | None = None
     currency: str | None = None
     outcome_id: str | None = None
+    replaces: str | None = None
 
     def __post_init__(self) -> None:
         """Check every field; fill in the key."""
@@ -294,15 +299,23 @@ class OutcomeRecord:
         if self.outcome_id is None:
             put("outcome_id", self.content_digest)
         check_id("outcome_id", self.outcome_id)
+        if self.replaces is not None:
+            check_id("replaces", self.replaces)
+            if self.replaces == self.outcome_id:
+                raise InvalidInput.in_column(
+                    "replaces", "names the outcome itself", values=[self.replaces], mend="Name the one told wrongly."
+                )
 
     @cached_property
     def content_digest(self) -> str:
         """SHA-256 of the content without the key."""
-        return sha256_of(
-            [self.decision_id, self.occurred_at.isoformat(), self.outcome, self.amount_minor, self.currency]
-        )
+        told = [self.decision_id, self.occurred_at.isoformat(), self.outcome, self.amount_minor, self.currency]
+        return sha256_of(told if self.replaces is None else [*told, self.replaces])
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``outcomes`` table."""
-        names = ("outcome_id", "decision_id", "occurred_at", "outcome", "amount_minor", "currency", "content_digest")
+        names = (
+            "outcome_id", "decision_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces",
+            "content_digest",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}

@@ -56,8 +56,9 @@ def insert_checked(connection: sa.Connection, table: sa.Table, kind: str, rows: 
         return stored
     key = next(iter(table.primary_key.columns))
     sent = {row[key.name]: row["content_digest"] for row in rows}
-    logged = by_ids(connection, key, list(sent), table.c.content_digest)
-    if conflicts := [row[0] for row in logged if row[1] != sent[row[0]]]:
+    logged = dict(tuple(row) for row in by_ids(connection, key, list(sent), table.c.content_digest))
+    # What is not there under its own key met another claim: the same account under the same request key.
+    if conflicts := [one for one, digest in sent.items() if logged.get(one) != digest]:
         raise DecisionConflict(kind, conflicts)
     return stored
 
@@ -108,5 +109,5 @@ def decision_of(row: sa.RowMapping) -> DecisionRecord:
 
 def outcome_of(row: sa.RowMapping) -> OutcomeRecord:
     """Rebuild the record of a row."""
-    names = ("decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id")
+    names = ("decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id", "replaces")
     return OutcomeRecord(**{name: row[name] for name in names})

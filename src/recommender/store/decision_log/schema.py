@@ -13,14 +13,16 @@ __all__ = [
     "SCHEMA_REVISION",
     "SchemaMismatch",
     "UtcInstant",
+    "contact_events",
     "decisions",
+    "heartbeats",
     "metadata",
     "outcomes",
     "provenances",
     "removals",
 ]
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -112,6 +114,9 @@ decisions = sa.Table(
     ),
     sa.Column("content_digest", sa.String(64), nullable=False),
     sa.Index(None, "decided_at", "decision_id"),
+    sa.Index(None, "debtor_id", "decided_at"),
+    # Two workers that answer one request at once: the second one finds the first one's decision.
+    sa.Index("ux_decisions_request_key_account_id", "request_key", "account_id", unique=True),
 )
 
 # No foreign key to decisions: an outcome whose decision is unknown (yet) is kept, and found again as an orphan.
@@ -124,7 +129,31 @@ outcomes = sa.Table(
     sa.Column("outcome", sa.String(32), nullable=False),
     sa.Column("amount_minor", sa.BigInteger),
     sa.Column("currency", sa.String(3)),
+    sa.Column("replaces", sa.String(128), index=True),
     sa.Column("content_digest", sa.String(64), nullable=False),
+)
+
+# What became of each planned contact, append-only; the last event of a decision is its state.
+contact_events = sa.Table(
+    "contact_events",
+    metadata,
+    sa.Column("event_id", sa.String(128), primary_key=True),
+    sa.Column("decision_id", sa.String(128), nullable=False, index=True),
+    sa.Column("debtor_id", sa.String(128), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("channel", sa.String(32)),
+    sa.Column("reason", sa.String(64)),
+    sa.Column("propensity", sa.Double),
+    sa.Column("content_digest", sa.String(64), nullable=False),
+)
+
+# One row a worker, written to show that the log can be written.
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("worker", sa.String(64), primary_key=True),
+    sa.Column("at", UtcInstant, nullable=False),
 )
 
 # That something was removed, never about whom.

@@ -18,15 +18,19 @@ from recommender.store.files.log_files import (
     write_log_parts,
 )
 from recommender.store.files.tables_io import (
+    PLAN_COLUMNS,
+    plan_as_contacts,
     read_table,
     write_quarantine,
 )
 
 __all__ = [
+    "PLAN_COLUMNS",
     "bank_feedback",
     "feedback_from_file",
     "folder_digest",
     "move_into_place",
+    "plan_as_contacts",
     "read_frame",
     "read_roles",
     "read_table",

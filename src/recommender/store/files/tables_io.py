@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
+from recommender.intake import plain_word, renamed_columns
 from recommender.store.files.csv_tables import CSV_ENDINGS, LONG_AND_FEW, read_csv_table
+from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
 
-__all__ = ["read_table", "write_quarantine"]
+__all__ = ["PLAN_COLUMNS", "plan_as_contacts", "read_table", "write_quarantine"]
 
-_EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
+"""Columns that a plan is known by: it is read as the contacts that it planned."""
+_TOTALS = frozenset(("total", "totales", "gran_total", "grand_total", "total_general", "suma"))
+_JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 
 
 def read_table(
@@ -28,7 +35,8 @@ def read_table(
     Parameters
     ----------
     source : str or Path
-        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``, also ``.gz``), or ``<SQLAlchemy URL>#<table>``, e.g.
+        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``, also ``.gz``), an XLSX workbook (``#sheet``), JSON
+        lines, an Arrow file, a DuckDB file (``#table``), or ``<SQLAlchemy URL>#<table>``, e.g.
         ``sqlite:///crm.db#payments``; without ``#`` the database table is called like the raw table.
     table : str
         Name of the raw table, for messages and as the default database table.
@@ -53,20 +61,29 @@ def read_table(
     text = str(source)
     if "://" in text:
         return _named(_read_sql(text, table), table, columns)
-    place = Path(text)
+    file, _, inner = text.partition("#")
+    place = Path(text) if Path(text).exists() or not inner else Path(file)
     if not place.exists():
         raise InvalidInput(f"Table {table!r}: there is no file {place}.", column=table, mend="Check the path.")
     if place.is_file() and place.stat().st_size == 0:
         raise InvalidInput(f"Table {table!r}: {place} is empty.", column=table, mend="Export it again, with a header.")
     mark = b"" if place.is_dir() else _mark(place)
-    if mark.startswith(_EXCEL_MARKS):
+    if mark.startswith(_OLD_EXCEL) or (mark.startswith(_ZIP) and not zipfile.is_zipfile(place)):
         raise InvalidInput(
-            f"Table {table!r}: {place} is a spreadsheet or another archive.",
+            f"Table {table!r}: {place} is a spreadsheet of an old kind, or a broken archive.",
             column=table,
-            mend="Save it as CSV (UTF-8), with instants as ISO 8601 and numbers without separators.",
+            mend="Save it as XLSX or as CSV (UTF-8).",
         )
     try:
-        if place.name.lower().endswith(CSV_ENDINGS) and mark != b"PAR1":
+        if mark.startswith(_ZIP):
+            frame = read_workbook(place, inner or None)
+        elif place.name.lower().endswith(_JSON_ENDINGS):
+            frame = read_json_lines(place)
+        elif mark == b"ARRO" or place.name.lower().endswith((".feather", ".arrow")):
+            frame = read_arrow(place)
+        elif place.name.lower().endswith((".duckdb", ".ddb")):
+            frame = read_duckdb(place, inner or table)
+        elif place.name.lower().endswith(CSV_ENDINGS) and mark != b"PAR1":
             frame = read_csv_table(place, table, encoding)
         else:
             frame = _without_index(_read_parquet(place, table, columns))
@@ -167,11 +184,40 @@ def _read_sql(source: str, table: str) -> pd.DataFrame:
 
 def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> pd.DataFrame:
     """The frame with the contract's names where another spelling is meant, and only the columns that were asked for."""
+    if table == "contacts" and set(frame.columns) >= PLAN_COLUMNS:
+        frame = plan_as_contacts(frame)
     contract = CONTRACTS.get(table)
     names = [*(contract.names if contract else ()), *(columns or ()), "eligible"]
     if renamed := contracted_names(frame.columns, names):
         frame = frame.rename(columns=renamed)
+    if renamed := renamed_columns(frame.columns, table):
+        frame = frame.rename(columns=renamed)
+    frame = _without_totals(frame, contract.key[0]) if contract and contract.key[0] in frame else frame
     return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
+
+
+def plan_as_contacts(plan: pd.DataFrame) -> pd.DataFrame:
+    """The contacts that a plan of ``score`` planned, as a table of contacts: one a dispatched action.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        Columns of a plan: ``decision_id``, ``account``, ``rank``, ``contact_at``, the action factors, ``template_id``.
+    """
+    sent = plan.loc[(plan["rank"].astype("float64") == 1) & plan["channel"].notna()].reset_index(drop=True)
+    told = {
+        "contact_id": sent["decision_id"], "decision_id": sent["decision_id"], "account_id": sent["account"],
+        "sent_at": sent["contact_at"], "initiated_by": "creditor", "status": "planned",
+    }  # fmt: skip
+    kept = {name: sent[name] for name in ("channel", "hour", "tone", "template_id") if name in sent}
+    return pd.DataFrame(told | kept)
+
+
+def _without_totals(frame: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The frame without the line of totals that reports end with: its first cell says so, and no id is called that."""
+    last = frame[key].tail(3)
+    totals = [row for row, value in last.items() if isinstance(value, str) and plain_word(value) in _TOTALS]
+    return frame.drop(index=totals).reset_index(drop=True) if totals else frame
 
 
 def _mark(place: Path) -> bytes:

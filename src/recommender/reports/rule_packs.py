@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender.rules.loading import load_pack, pack_ids
-from recommender.rules.schema import Cap, Pack, Window
+from recommender.rules import Cap, Pack, Window, load_pack, pack_ids
 
 __all__ = ["GENERATED_FROM_HERE", "describe_pack", "describe_packs"]
 

@@ -94,7 +94,7 @@ class GlobalExplanation:
         return answer
 
     @classmethod
-    def from_dict(cls, held: Mapping[str, Any]) -> Self:
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Rebuild from :meth:`to_dict`.
 
         Raises
@@ -102,15 +102,15 @@ class GlobalExplanation:
         ArtefactError
             When it is of another format or a table is missing.
         """
-        if held.get("format") != _FORMAT:
+        if content.get("format") != _FORMAT:
             raise ArtefactError(
-                f"Unknown format {held.get('format')!r} of a global explanation; this version reads {_FORMAT}. "
+                f"Unknown format {content.get('format')!r} of a global explanation; this version reads {_FORMAT}. "
                 "Write it again with explain_portfolio."
             )
-        if missing := [name for name in ("about", *_TABLES) if name not in held]:
+        if missing := [name for name in ("about", *_TABLES) if name not in content]:
             raise ArtefactError(f"The global explanation is incomplete: {missing} missing.")
-        tables = {name: pd.DataFrame(held[name]) for name in _TABLES}
-        return cls(about=dict(held["about"]), **tables)
+        tables = {name: pd.DataFrame(content[name]) for name in _TABLES}
+        return cls(about=dict(content["about"]), **tables)
 
 
 _TABLES = tuple(field.name for field in fields(GlobalExplanation) if field.name != "about")
@@ -282,10 +282,10 @@ def _sizes(
     """Mean size and mean of each column of values by segment; ranks with their resampling interval where asked."""
     pieces = []
     size = np.abs(values)
-    for dimension, held in segments.items():
-        kinds, counts = np.unique(held, return_counts=True)
+    for dimension, segment_of_row in segments.items():
+        kinds, counts = np.unique(segment_of_row, return_counts=True)
         for segment, count in sorted(zip(kinds.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1]):
-            rows = held == segment
+            rows = segment_of_row == segment
             mean, half = _mean_and_half(size[rows], shrink)
             piece = pd.DataFrame({"dimension": dimension, "segment": segment, "n_accounts": count, **labels})
             piece["mean_abs"], piece["lo"], piece["hi"] = mean, np.maximum(mean - half, 0.0), mean + half
@@ -331,17 +331,19 @@ def _expected(explanation: Explanation, shrink: float) -> pd.DataFrame:
         mean = (rewards * allowed) @ member / np.where(n_eligible > 0, n_eligible, 1.0)
         for position, levels in enumerate(cells.tolist()):
             known = n_eligible[:, position] > 0
-            told = [(names[p], str(actions.factors[names[p]][level])) for p, level in zip(pair, levels, strict=True)]
-            told += [(None, None)] * (2 - len(told))  # type: ignore[list-item]
+            levels_of_pair = [
+                (names[p], str(actions.factors[names[p]][level])) for p, level in zip(pair, levels, strict=True)
+            ]
+            levels_of_pair += [(None, None)] * (2 - len(levels_of_pair))  # type: ignore[list-item]
             count = int(known.sum())
             value, half = _mean_and_half(mean[known][:, [position]], shrink) if count else (np.zeros(1), np.zeros(1))
             few = count < FEWEST_ACCOUNTS
             rows.append(
                 {
-                    "factor_a": told[0][0],
-                    "level_a": told[0][1],
-                    "factor_b": told[1][0],
-                    "level_b": told[1][1],
+                    "factor_a": levels_of_pair[0][0],
+                    "level_a": levels_of_pair[0][1],
+                    "factor_b": levels_of_pair[1][0],
+                    "level_b": levels_of_pair[1][1],
                     "n_accounts": count,
                     "mean": np.nan if few else value[0],
                     "lo": np.nan if few else value[0] - half[0],

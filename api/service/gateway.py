@@ -1,0 +1,216 @@
+"""Before a request is read: its key, its rate, its size, its turn. Nothing is parsed for a stranger.
+
+One gateway stands before every route of the API, so that none can be reached around it. Health is answered here, on
+the event loop, whatever the routes and the database are doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.service.problems import problem
+from api.service.rate_limit import RateLimit
+from recommender.settings import Settings
+
+__all__ = ["KEY_HEADER", "Gateway"]
+
+KEY_HEADER = "X-API-Key"
+_HEALTH = "/healthz"
+_GUARDED = "/v1/"
+_GUARDED_IN_PRODUCTION = ("/metrics", "/docs", "/redoc", "/openapi.json")
+_PIECE = 2**18
+_DEEPEST = 12  # a request nests five levels; what nests more is not one, and costs a parser its stack
+
+
+class Gateway:
+    """ASGI middleware: key, then rate, then size and depth, then a turn in a bounded queue.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    settings : Settings
+        ``api_keys``, ``max_body_bytes``, ``max_in_flight``, ``max_waiting``, ``deadline_seconds``.
+    rate_limit : RateLimit
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, rate_limit: RateLimit) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = tuple(key.get_secret_value().encode() for key in settings.api_keys)
+        self._rate_limit = rate_limit
+        self._turns = asyncio.Semaphore(settings.max_in_flight)
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request in, or say why not."""
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not self._guards(path):
+            if scope["type"] == "http" and path == _HEALTH:
+                await JSONResponse({"status": "ok"})(scope, receive, send)
+                return
+            await self._app(scope, self._counted(receive) if scope["type"] == "http" else receive, send)
+            return
+        try:
+            self._admit(scope)
+            body = await asyncio.wait_for(self._body(scope, receive), self._settings.read_timeout_seconds)
+            await self._in_turn(scope, _again(body, receive), send)
+        except TimeoutError:
+            await problem(Request(scope), 408, "The body did not arrive in time; send it at once.")(
+                scope, receive, send
+            )
+        except _Left:
+            return
+        except HTTPException as error:
+            await problem(Request(scope), error.status_code, str(error.detail), headers=error.headers)(
+                scope, receive, send
+            )
+
+    def _guards(self, path: str) -> bool:
+        if path.startswith(_GUARDED):
+            return True
+        return self._settings.environment != "development" and path.startswith(_GUARDED_IN_PRODUCTION)
+
+    def _admit(self, scope: Scope) -> None:
+        """Refuse a caller without one of the keys, in time that does not depend on how much of it was right.
+
+        Callers are counted by their key, those without a valid one by their address.
+        """
+        headers = Headers(scope=scope)
+        given = headers.get(KEY_HEADER, "").encode()
+        matches = [hmac.compare_digest(given, known) for known in self._keys]
+        client = scope.get("client")
+        caller = f"key {given.hex()}" if any(matches) else f"client {client[0] if client else 'unknown'}"
+        self._rate_limit.count(caller)
+        if self._keys and not any(matches):
+            raise HTTPException(401, "Send a valid X-API-Key header.", headers={"WWW-Authenticate": "ApiKey"})
+        told = headers.get("content-length", "")
+        if told.isdecimal() and int(told) > self._settings.max_body_bytes:
+            raise HTTPException(413, self._too_large)
+
+    @property
+    def _too_large(self) -> str:
+        return f"The body is larger than {self._settings.max_body_bytes:,} bytes; send fewer accounts in one request."
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Everything that the caller sends, as long as it is not too much or too deep."""
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Left
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > self._settings.max_body_bytes:
+                raise HTTPException(413, self._too_large)
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                break
+        body = b"".join(pieces)
+        if scope["method"] == "POST":
+            if nesting(body) > _DEEPEST:
+                raise HTTPException(
+                    400, f"The body nests more than {_DEEPEST} levels deep; no request of this API does."
+                )
+            if not is_text(body):
+                raise HTTPException(400, "The body is not UTF-8 text, or holds half a surrogate pair.")
+        return body
+
+    def _counted(self, receive: Receive) -> Receive:
+        """Count what arrives on the other routes: a chunked body tells no length in advance."""
+        left = self._settings.max_body_bytes
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, self._too_large)
+            return message
+
+        return counted
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for one of the turns, if not too many wait already."""
+        settings = self._settings
+        if self._turns.locked() and self._waiting >= settings.max_waiting:
+            raise HTTPException(503, "Too many requests wait already; retry.", headers={"Retry-After": "1"})
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(self._turns.acquire(), settings.deadline_seconds)
+        except TimeoutError:
+            raise HTTPException(503, "No turn came within the deadline; retry.", headers={"Retry-After": "2"}) from None
+        finally:
+            self._waiting -= 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._turns.release()
+
+
+class _Left(Exception):
+    """The caller closed the connection before the request was whole."""
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Hand a body that was read to who reads it next; afterwards only the end of the connection is left to hear."""
+    pending: Iterable[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replay() -> Message:
+        for message in pending:
+            return message
+        return await receive()
+
+    return replay
+
+
+def nesting(body: bytes) -> int:
+    """How deep a JSON text nests, or the first depth found that is too deep; brackets in its strings do not count.
+
+    Parameters
+    ----------
+    body : bytes
+
+    Returns
+    -------
+    int
+    """
+    if body.count(b"[") + body.count(b"{") <= _DEEPEST:
+        return 0
+    text = np.frombuffer(body.replace(b"\\\\", b"  ").replace(b'\\"', b"  "), dtype=np.uint8)
+    deepest = depth = quotes = 0
+    for start in range(0, len(text), _PIECE):  # in pieces, so that what is far too deep is soon known to be
+        piece = text[start : start + _PIECE]
+        inside = np.cumsum(piece == ord('"'), dtype=np.int32) + quotes
+        opened = ((piece == ord("[")) | (piece == ord("{"))).astype(np.int8)
+        closed = ((piece == ord("]")) | (piece == ord("}"))).astype(np.int8)
+        depths = depth + np.cumsum((opened - closed) * (inside % 2 == 0), dtype=np.int32)
+        deepest = max(deepest, int(depths.max(initial=0)))
+        depth, quotes = int(depths[-1]), int(inside[-1])
+        if deepest > _DEEPEST:
+            break
+    return deepest
+
+
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]", re.ASCII
+)
+
+
+def is_text(body: bytes) -> bool:
+    """Whether a JSON body can be written as text again: UTF-8, and no half of a surrogate pair behind an escape."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\\u" not in body or _HALF.search(body.replace(b"\\\\", b"  ")) is None

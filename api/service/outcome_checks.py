@@ -1,0 +1,60 @@
+"""Can this have happened: outcomes are learnt from, stop contacts and count as money, so each is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from api.service.recording import Recorder
+from api.service.schemas import Outcome
+from recommender.currencies import is_currency
+from recommender.errors import InvalidInput
+
+__all__ = ["check_outcomes"]
+
+_CLOCK_SKEW = timedelta(minutes=5)
+_MONEY = frozenset({"paid"})
+_MAY_CARRY_MONEY = _MONEY | {"promise_to_pay", "promise_kept"}
+
+
+def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetime) -> None:
+    """Raise at the first outcome that cannot be true; its position is named.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+    recorder : Recorder
+    now : datetime
+        Moment of arrival, with a time zone.
+
+    Raises
+    ------
+    InvalidInput
+        For an outcome before its decision or in the future, and for money that is missing or where none belongs.
+    """
+    decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
+    for position, outcome in enumerate(outcomes):
+        trouble = _trouble(outcome, decided_at.get(outcome.decision_id), now)
+        if trouble is not None:
+            column, told, mend = trouble
+            raise InvalidInput(f"outcomes[{position}].{column} {told}.", column=column, rows=[position], mend=mend)
+
+
+def _trouble(outcome: Outcome, decided: datetime | None, now: datetime) -> tuple[str, str, str] | None:
+    if outcome.occurred_at > now + _CLOCK_SKEW:
+        return "occurred_at", "lies in the future", "Tell what has happened, and check the sender's clock."
+    if decided is not None and outcome.occurred_at < decided:
+        return "occurred_at", "lies before the decision", "Name the decision that led to it."
+    if (outcome.amount_minor is None) != (outcome.currency is None):
+        return "amount_minor", "and currency go together", "Give both, e.g. 150000 and COP, or neither."
+    if outcome.outcome in _MONEY and outcome.amount_minor is None:
+        return "amount_minor", "is missing: a payment has an amount", "Give amount_minor and currency."
+    if outcome.amount_minor is not None and outcome.outcome not in _MAY_CARRY_MONEY:
+        return (
+            "amount_minor",
+            f"does not belong to {outcome.outcome!r}",
+            f"Only {sorted(_MAY_CARRY_MONEY)} carry money.",
+        )
+    if outcome.currency is not None and not is_currency(outcome.currency):
+        return "currency", f"{outcome.currency!r} is no currency of ISO 4217", "Write e.g. COP, MXN or USD."
+    return None

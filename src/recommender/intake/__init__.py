@@ -1,0 +1,91 @@
+"""How facts are written: one reading of tables for every verb, and what events make of the accounts."""
+
+from recommender.intake.canonical import (
+    Fault,
+    Stated,
+    TableReading,
+    account_zones,
+    refuse_faults,
+    renamed_columns,
+)
+from recommender.intake.frames import (
+    as_frame,
+)
+from recommender.intake.ids import (
+    id_keys,
+    id_text,
+    id_texts,
+)
+from recommender.intake.moments import (
+    DayEvidence,
+    Moment,
+    day_evidence,
+    moment_of,
+)
+from recommender.intake.numbers import (
+    DecimalEvidence,
+    decimal_evidence,
+    number_of,
+)
+from recommender.intake.profiles import (
+    Mapped,
+    Profile,
+    flat_rows,
+    map_export,
+    point_key,
+    propose_profiles,
+    source_profiles,
+)
+from recommender.intake.states import (
+    STATE_FLAGS,
+    account_states,
+    with_case_states,
+    with_states,
+)
+from recommender.intake.vocabulary import (
+    CHANNEL_NAMES,
+    canonical_channel,
+    canonical_word,
+    column_synonyms,
+    country_code,
+    country_zone,
+    plain_word,
+)
+
+__all__ = [
+    "CHANNEL_NAMES",
+    "STATE_FLAGS",
+    "DayEvidence",
+    "DecimalEvidence",
+    "Fault",
+    "Mapped",
+    "Moment",
+    "Profile",
+    "Stated",
+    "TableReading",
+    "account_states",
+    "account_zones",
+    "as_frame",
+    "canonical_channel",
+    "canonical_word",
+    "column_synonyms",
+    "country_code",
+    "country_zone",
+    "day_evidence",
+    "decimal_evidence",
+    "flat_rows",
+    "id_keys",
+    "id_text",
+    "id_texts",
+    "map_export",
+    "moment_of",
+    "number_of",
+    "plain_word",
+    "point_key",
+    "propose_profiles",
+    "refuse_faults",
+    "renamed_columns",
+    "source_profiles",
+    "with_case_states",
+    "with_states",
+]

@@ -1,0 +1,35 @@
+"""Frames of other libraries as pandas frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from recommender.errors import InvalidInput
+
+__all__ = ["as_frame"]
+
+
+def as_frame(table: Any) -> pd.DataFrame:
+    """A pandas frame of a table of another library: Polars, Arrow, DuckDB, whatever speaks the Arrow C stream.
+
+    Raises
+    ------
+    InvalidInput
+        For an object that is no table.
+    """
+    if isinstance(table, pd.DataFrame):
+        return table
+    if hasattr(table, "collect") and not hasattr(table, "__arrow_c_stream__"):  # a lazy frame
+        table = table.collect()
+    if hasattr(table, "__arrow_c_stream__"):
+        return pa.table(table).to_pandas()
+    if hasattr(table, "to_pandas"):
+        return table.to_pandas()
+    raise InvalidInput(
+        f"A table must be a frame of pandas, Polars, Arrow or DuckDB; got {type(table).__name__}.",
+        column="table",
+        mend="Read it first, e.g. pd.read_parquet(path).",
+    )

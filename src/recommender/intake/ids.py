@@ -1,0 +1,61 @@
+"""One rule by which ids of two tables are the same: what programs add to an id, or drop from it, is no part of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+__all__ = ["id_keys", "id_text", "id_texts"]
+
+_WHOLE_AS_FRACTION = r"^([0-9]+)\.0+$"
+_WHOLE_EXPONENT = re.compile(r"([0-9])(?:\.([0-9]+))?[eE]\+?([0-9]{1,2})")
+_PLAIN = r"^[!-~]+$"  # printable ASCII without blanks
+
+
+def id_text(value: Any) -> str | None:
+    """An id as text without what a program added: blanks around it, ``.0``, an exponent; None where there is none."""
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    text = unicodedata.normalize("NFC", str(value)).strip().strip("\u200b\ufeff").strip()
+    text = text.removeprefix("'")  # how spreadsheets are told that a number is a text
+    text = re.sub(_WHOLE_AS_FRACTION, r"\1", text)
+    if found := _WHOLE_EXPONENT.fullmatch(text):
+        digits = found[1] + (found[2] or "")
+        if int(found[3]) + 1 >= len(digits) and "." in text:
+            text = digits.ljust(int(found[3]) + 1, "0")
+    return text or None
+
+
+def id_texts(column: pd.Series) -> pd.Series:
+    """:func:`id_text` of a column."""
+    column = column.reset_index(drop=True)
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.astype("Int64").astype("str").where(column.notna())
+    if isinstance(column.dtype, pd.StringDtype) or pd.api.types.infer_dtype(column, skipna=True) == "string":
+        words = pa.array(column, type=pa.large_string(), from_pandas=True)
+        plain = pc.all(pc.match_substring_regex(words, _PLAIN)).as_py()
+        odd = pc.any(pc.match_substring_regex(words, r"\.0+$|[eE]\+?[0-9]+$|^'")).as_py()
+        if plain is not False and not odd:
+            return column.astype("str").where(column.notna())
+    codes, distinct = pd.factorize(column)
+    spelt = pd.Series([*(id_text(value) for value in distinct), None], dtype="str")
+    return spelt.take(codes).reset_index(drop=True)
+
+
+def id_keys(texts: pd.Series | NDArray[np.object_]) -> NDArray[np.object_]:
+    """What ids are compared by: the text, without the leading zeros of a whole number; None where there is none."""
+    words = pa.array(texts, type=pa.large_string(), from_pandas=True)
+    zeros = pc.match_substring_regex(words, r"^0+[0-9]+$")
+    if pc.any(zeros).as_py():
+        bare = pc.replace_substring_regex(words, r"^0+([0-9]+)$", r"\1")
+        words = pc.if_else(pc.fill_null(zeros, fill_value=False), bare, words)
+    return np.asarray(words.to_numpy(zero_copy_only=False), dtype=object)

@@ -1,0 +1,208 @@
+"""Dates and instants as exports write them: one cell in, its parts out; which of two numbers is the day is asked apart.
+
+``03/04/2026`` says nothing by itself. A column says it by any cell whose first (or second) number exceeds twelve.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
+
+from recommender.intake.vocabulary import plain_word
+
+__all__ = ["DayEvidence", "Moment", "day_evidence", "moment_of"]
+
+DayOrder = Literal["dmy", "mdy"]
+
+_CLOCK = re.compile(
+    r"(?:T|\s|,|a las)*(\d{1,2})(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
+    r"\s*(Z|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?|UTC|GMT)?",
+    re.IGNORECASE,
+)
+_YMD = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)", re.DOTALL)
+_AB = re.compile(r"(\d{1,2})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})((?:[T ,].*)?)", re.DOTALL)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?)?(Z?)")
+_DAY_NAMED = re.compile(
+    r"(?:[a-z]+[.,]*\s+)?(\d{1,2})(?:st|nd|rd|th|o)?[\s\-/.]*(?:de\s+)?([a-z]{3,10})[\s\-/.,]*(?:del?\s+)?(\d{4})(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_MONTH_NAMED = re.compile(
+    r"(?:[a-z]+[.,]*\s+)?([a-z]{3,10})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(.*)", re.IGNORECASE | re.DOTALL
+)
+_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
+_EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        ("jan january ene enero", "feb february febrero", "mar march marzo", "apr april abr abril", "may mayo",
+         "jun june junio", "jul july julio", "aug august ago agosto", "sep sept september septiembre set setiembre",
+         "oct october octubre", "nov november noviembre", "dec december dic diciembre"), 1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_SPREADSHEET_DAY_0 = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's days are local days
+_SERIALS = (25_569.0, 62_093.0)  # 1970 to 2070
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a cell says.
+
+    Attributes
+    ----------
+    at : datetime
+        Local wall clock, or aware where the cell carries its offset.
+    timed : bool
+        The cell carries a clock time.
+    """
+
+    at: datetime
+    timed: bool
+
+    @property
+    def aware(self) -> bool:
+        """Whether the cell carries its offset."""
+        return self.at.tzinfo is not None
+
+
+@dataclass(frozen=True)
+class DayEvidence:
+    """What the cells of a column say about the order of day and month.
+
+    Attributes
+    ----------
+    dmy, mdy : bool
+        Some cell can only be read with the day (the month) first.
+    open : bool
+        Some cell may be read both ways, to two different days.
+    """
+
+    dmy: bool = False
+    mdy: bool = False
+    open: bool = False
+
+    def __or__(self, other: DayEvidence) -> DayEvidence:
+        """Evidence of both."""
+        return DayEvidence(self.dmy or other.dmy, self.mdy or other.mdy, self.open or other.open)
+
+    @property
+    def decided(self) -> DayOrder | None:
+        """The order, where the column says so with one voice."""
+        return None if self.dmy == self.mdy else "dmy" if self.dmy else "mdy"
+
+
+def day_evidence(texts: Iterable[str]) -> DayEvidence:
+    """Evidence of some cells."""
+    dmy = mdy = undecided = False
+    for text in texts:
+        if found := _AB.fullmatch(_bare(text)):
+            first, second, year = int(found[1]), int(found[3]), found[4]
+            dmy |= first > 12 >= second and len(year) == 4
+            mdy |= second > 12 >= first and len(year) == 4
+            undecided |= max(first, second) <= 12 and first != second
+    return DayEvidence(dmy, mdy, undecided)
+
+
+def moment_of(text: str, order: DayOrder | None = None) -> Moment | Literal["open"] | None:
+    """Read a cell.
+
+    Parameters
+    ----------
+    text : str
+        ISO 8601 and its relatives, ``27/11/2026 8:00 a. m.``, ``27 de noviembre de 2026``, ``Nov 27, 2026``,
+        ``20261127``, RFC 2822, a spreadsheet's serial day, an epoch of seconds to nanoseconds.
+    order : {"dmy", "mdy"} or None
+        Order of the column; a year of two digits is only read where it is known.
+
+    Returns
+    -------
+    Moment, ``"open"`` where two days may be meant, or None where the cell is no moment.
+    """
+    bare = _bare(text)
+    try:
+        return _numbers(bare) or _written(bare, order)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _bare(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).strip().strip("'").split())
+
+
+def _numbers(bare: str) -> Moment | None:
+    if _SERIAL.fullmatch(bare) and _SERIALS[0] <= (serial := float(bare)) < _SERIALS[1]:
+        # Days as binary fractions: a spreadsheet's own resolution is about a millisecond.
+        at = _SPREADSHEET_DAY_0 + timedelta(seconds=round(serial * 86_400))
+        return Moment(at, timed=not serial.is_integer())
+    if _EPOCH.fullmatch(bare):
+        digits = len(bare.partition(".")[0])
+        micros = (
+            round(float(bare) * 1e6) if digits <= 10 else int(bare) * 1_000_000 // 10 ** (3 * ((digits - 10 + 2) // 3))
+        )
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+        return Moment(at, timed=True)
+    if found := _COMPACT.fullmatch(bare):
+        year, month, day, hour, minute, second, zulu = found.groups()
+        at = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001
+        return Moment(at.replace(tzinfo=UTC) if zulu else at, timed=hour is not None)
+    return None
+
+
+def _written(bare: str, order: DayOrder | None) -> Moment | Literal["open"] | None:
+    if found := _YMD.fullmatch(bare):
+        return _with_clock((int(found[1]), int(found[3]), int(found[4])), found[5])
+    if found := _AB.fullmatch(bare):
+        first, second, year = int(found[1]), int(found[3]), found[4]
+        if len(year) == 2:
+            if order is None:
+                return "open"
+            year = f"20{year}"
+        if order is None:
+            if max(first, second) <= 12 and first != second:
+                return "open"
+            order = "dmy" if first > 12 or first == second else "mdy"
+        return _with_clock((int(year), *((second, first) if order == "dmy" else (first, second))), found[5])
+    plain = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
+    if found := _DAY_NAMED.fullmatch(plain):
+        day, name, year, rest = found.groups()
+    elif found := _MONTH_NAMED.fullmatch(plain):
+        name, day, year, rest = found.groups()
+    else:
+        return None
+    month_number = _MONTHS.get(plain_word(name))
+    return None if month_number is None else _with_clock((int(year), month_number, int(day)), rest)
+
+
+def _with_clock(day: tuple[int, int, int], rest: str) -> Moment | None:
+    at = datetime(*day)  # noqa: DTZ001 - local until an offset is found
+    if not rest.strip(" ,"):
+        return Moment(at, timed=False)
+    found = _CLOCK.fullmatch(rest.strip(" ,"))
+    if found is None:
+        return None
+    hour, minute, second, fraction, half, offset = found.groups()
+    hours = int(hour)
+    if minute is None and half is None:
+        return None
+    if half:
+        letter = half[0].lower()
+        if not 1 <= hours <= 12 or (letter == "m" and hours != 12):  # "12:00 m." is noon
+            return None
+        hours = hours % 12 + (12 if letter in "pm" else 0)
+    micros = int((fraction or "0").ljust(6, "0")[:6])
+    at = at.replace(hour=hours, minute=int(minute or 0), second=int(second or 0), microsecond=micros)
+    return Moment(at if offset is None else at.replace(tzinfo=_offset(offset)), timed=True)
+
+
+def _offset(text: str) -> timezone:
+    written = re.sub(r"^(?:UTC|GMT)\s*", "", text, flags=re.IGNORECASE).strip()
+    if written in ("", "Z", "z"):
+        return UTC
+    sign = -1 if written[0] == "-" else 1
+    digits = written[1:].replace(":", "")
+    hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")
+    return timezone(sign * timedelta(hours=int(hours), minutes=int(minutes)))

@@ -1,0 +1,335 @@
+"""Profiles of sources: how the export of a dialler, a provider or a bank becomes the five tables, as data.
+
+A profile (TOML in ``profiles/``) names the columns that tell the source, and for each table where its cells come from.
+Phone numbers and addresses are only looked up, here and now; none is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import pandas as pd
+
+from recommender.errors import InvalidInput, shorten
+from recommender.intake.canonical import Stated, TableReading, refuse_faults
+from recommender.intake.vocabulary import canonical_word, plain_word
+
+__all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose_profiles", "source_profiles"]
+
+TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
+_DROPPED = "-"
+#: Amounts in minor units between which the median of a currency's debts is believable (a hundredth of a peso, a cent).
+_BELIEVABLE = {
+    "COP": (1e6, 5e10),
+    "MXN": (1e4, 1e9),
+    "PEN": (1e3, 1e8),
+    "USD": (1e3, 1e8),
+    "CLP": (1e3, 5e8),
+    "ARS": (1e5, 1e11),
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How one kind of source is read.
+
+    Attributes
+    ----------
+    name, title : str
+    columns : tuple of str
+        Columns that the source is known by.
+    rows : tuple of str
+        For nested JSON: paths to the rows, e.g. ``entry[].changes[].value.statuses[]``.
+    zone : str or None
+        Clock of its local times; None = the user states it.
+    tables : dict
+        Table -> column -> where its cells come from.
+    words : dict
+        Named dictionaries: word of the source -> word here; ``-`` = leaves no trace.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    tables: Mapping[str, Mapping[str, Any]]
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    rows: tuple[str, ...] = ()
+    zone: str | None = None
+
+    @classmethod
+    def from_toml(cls, text: str, name: str) -> Profile:
+        """Read one.
+
+        Raises
+        ------
+        InvalidInput
+            For a table, a dictionary or a kind of cell that is not known.
+        """
+        told = tomllib.loads(text)
+        tables = told.get("tables", {})
+        words = {
+            key: {plain_word(word): to for word, to in held.items()} for key, held in told.get("words", {}).items()
+        }
+        for table, columns in tables.items():
+            named = [c.get("words") for c in columns.values() if isinstance(c, dict)]
+            if table not in TABLES or any(one is not None and one not in words for one in named):
+                raise InvalidInput(f"Profile {name!r}: table {table!r} or one of its dictionaries is not known.",
+                                   column=name, mend=f"Tables are {', '.join(TABLES)}.")  # fmt: skip
+        return cls(
+            name, told["title"], tuple(told["columns"]), tables, words, tuple(told.get("rows", ())), told.get("zone")
+        )
+
+
+@dataclass
+class Mapped:
+    """What an export becomes.
+
+    Attributes
+    ----------
+    tables : dict of str to DataFrame
+        In the one spelling.
+    became : dict of (table, column) to dict
+        For columns of words: word of the source -> (word here or None where unmapped, rows).
+    faults, doubts : list of str
+        Cells that cannot be read; figures that are hard to believe.
+    without_account : int
+        Rows whose phone number or address belongs to no account.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    became: dict[tuple[str, str], dict[str, tuple[str | None, int]]]
+    faults: list[str]
+    doubts: list[str]
+    without_account: int
+
+    @property
+    def unmapped(self) -> list[str]:
+        """Words that nothing here stands for."""
+        return [
+            f"{table}.{column}: {word!r} ({rows:,} rows)"
+            for (table, column), words in self.became.items()
+            for word, (to, rows) in words.items()
+            if to is None
+        ]
+
+
+@lru_cache(maxsize=1)
+def source_profiles() -> dict[str, Profile]:
+    """The packaged profiles by name."""
+    folder = resources.files("recommender.intake").joinpath("profiles")
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    return {
+        item.name.removesuffix(".toml"): Profile.from_toml(
+            item.read_text(encoding="utf-8"), item.name.removesuffix(".toml")
+        )
+        for item in files
+    }
+
+
+def propose_profiles(columns: Iterable[object]) -> list[tuple[str, float]]:
+    """Profiles that a file may be of, the likeliest first, with the share of their columns that it has."""
+    held = {plain_word(str(column)) for column in columns}
+    found = [
+        (profile.name, sum(plain_word(name) in held for name in profile.columns) / len(profile.columns))
+        for profile in source_profiles().values()
+    ]
+    return sorted(
+        [one for one in found if one[1] >= 0.5], key=lambda one: (-one[1], -len(source_profiles()[one[0]].columns))
+    )
+
+
+def flat_rows(documents: Iterable[Any], paths: Iterable[str]) -> pd.DataFrame:
+    """Rows of nested JSON documents: the objects at the end of each path, their values under dotted names."""
+    wanted = list(paths)
+    rows: list[dict[str, Any]] = []
+    for document in documents:
+        for path in wanted:
+            rows += [{"_path": path, **_flat(one)} for one in _walk(document, path.split("."))]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})
+
+
+def map_export(
+    frame: pd.DataFrame,
+    profile: Profile,
+    *,
+    phones: Mapping[str, str] | None = None,
+    stated: Stated | None = None,
+    words: Mapping[str, str] | None = None,
+    scale: float | None = None,
+) -> Mapped:
+    """Turn an export into tables.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As read, cells as text.
+    profile : Profile
+    phones : mapping of contact point to account id, optional
+        Phone numbers by their last ten digits, other addresses in small letters.
+    stated : Stated, optional
+        Clock, order of day and month, decimal sign; the clock of the profile serves where none is stated.
+    words : mapping, optional
+        Further words of the source -> words here; they go before those of the profile.
+    scale : float, optional
+        Minor units that one unit of the source's amounts is worth, in place of the profile's.
+
+    Raises
+    ------
+    InvalidInput
+        Columns that are not there; more than one cell in twenty that cannot be read.
+    """
+    named = {plain_word(str(column)): column for column in frame.columns}
+    further = {plain_word(word): to for word, to in (words or {}).items()}
+    chosen = stated or Stated()
+    chosen = Stated(chosen.dates, chosen.decimal, chosen.timezone or profile.zone)
+    mapped = Mapped({}, {}, [], [], 0)
+    readings = []
+    for table, columns in profile.tables.items():
+        cells = {
+            column: _cells(frame, named, spec, profile, (table, column), mapped, further, phones or {})
+            for column, spec in columns.items()
+            if column not in ("when", "once")
+        }
+        raw = pd.DataFrame(cells, index=frame.index)
+        keep = pd.Series(True, index=raw.index)
+        if "when" in columns:
+            keep &= _when(frame, named, columns["when"])
+        for column in ("account_id", "outcome"):
+            keep &= raw[column].notna() if column in raw else True
+        raw = raw.loc[keep].reset_index(drop=True)
+        reading = TableReading(table, chosen)
+        reading.observe(raw)
+        clean = reading.read(raw)
+        for column, spec in columns.items():
+            factor = scale or spec.get("scale") if isinstance(spec, dict) and "scale" in spec else None
+            if factor and column in clean:
+                clean[column] = (clean[column].astype("float64") * factor).round()
+        if (key := columns.get("once")) is not None:  # several rows tell of one contact: it was sent at the first
+            order = "sent_at" if "sent_at" in clean else key
+            clean = clean.sort_values(order, kind="stable").drop_duplicates(key)
+        mapped.tables[table] = clean.reset_index(drop=True)
+        readings.append(reading)
+    mapped.faults = refuse_faults([reading for reading in readings if reading.n_rows], 0.05)
+    if "outcomes" in mapped.tables and "contacts" in mapped.tables:
+        known = mapped.tables["contacts"]["contact_id"]
+        told = mapped.tables["outcomes"]
+        mapped.tables["outcomes"] = told.loc[told["contact_id"].isin(known)].reset_index(drop=True)
+    mapped.doubts = list(_doubts(mapped.tables))
+    return mapped
+
+
+def point_key(value: Any) -> str | None:
+    """What a phone number or an address is compared by."""
+    text = str(value).strip().casefold() if value is not None and value == value else ""
+    if "@" in text:
+        return text
+    digits = re.sub(r"\D", "", text.removeprefix("whatsapp:"))
+    return digits[-10:] if len(digits) >= 7 else None
+
+
+def _cells(
+    frame: pd.DataFrame, named: Mapping[str, Any], spec: Any, profile: Profile, place: tuple[str, str], mapped: Mapped,
+    further: Mapping[str, str], phones: Mapping[str, str],
+) -> pd.Series:  # fmt: skip
+    told = {"column": spec} if isinstance(spec, str) else dict(spec)
+    n = len(frame)
+    if "value" in told:
+        return pd.Series([told["value"]] * n, index=frame.index, dtype=object)
+    if "row" in told:
+        return pd.Series([f"{told['row']}{number}" for number in range(n)], index=frame.index, dtype=object)
+    sources = told.get("columns") or [told.get("column") or told["lookup"]]
+    held = [named[plain_word(name)] for name in sources if plain_word(name) in named]
+    if not held:
+        if told.get("optional"):
+            return pd.Series([None] * n, index=frame.index, dtype=object)
+        raise InvalidInput.missing_columns(sources, frame.columns.tolist(), role=f"profile {profile.name!r}")
+    cells = frame[held[0]].astype(object)
+    for name in held[1:]:
+        blank = cells.isna() | (cells.astype(str).str.strip() == "")
+        joined = cells.astype(str) + " " + frame[name].astype(str)
+        cells = cells.mask(blank, frame[name]) if told.get("first") else joined
+    if "lookup" in told:
+        found = cells.map(lambda value: phones.get(point_key(value) or ""))
+        mapped.without_account += int(found.isna().sum()) if place == ("contacts", "account_id") else 0
+        return found.astype(object)
+    if "split" in told:
+        cells = cells.map(lambda value: None if value is None else str(value).split(told["split"])[0])
+    if "words" not in told:
+        return cells
+    dictionary = profile.words[told["words"]]
+    became = mapped.became.setdefault(place, {})
+    counts = cells.dropna().astype(str).value_counts(sort=False)
+    for word, rows in counts.items():
+        plain = plain_word(str(word))
+        to = further.get(plain, dictionary.get(plain)) or (
+            canonical_word(place[1], word) if place[1] == "outcome" else None
+        )
+        became[str(word)] = (to, int(rows))
+    answers = {word: None if to in (None, _DROPPED) else to for word, (to, _) in became.items()}
+    return cells.map(lambda value: None if value is None or value != value else answers[str(value)]).astype(object)
+
+
+def _when(frame: pd.DataFrame, named: Mapping[str, Any], told: Mapping[str, Any]) -> pd.Series:
+    column = named.get(plain_word(told["column"]))
+    if column is None:
+        return pd.Series(bool(told.get("absent", False)), index=frame.index)
+    written = frame[column].astype(str).map(plain_word)
+    chosen = written.isin([plain_word(str(word)) for word in told.get("is", told.get("not", ()))])
+    return chosen if "is" in told else ~chosen
+
+
+def _doubts(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Figures that are hard to believe: units of money, instants before the contact, dates of another century."""
+    medians: dict[str, float] = {}
+    for table, column in (("accounts", "balance_minor"), ("payments", "amount_minor")):
+        held = tables.get(table)
+        if held is None or column not in held:
+            continue
+        amounts = pd.to_numeric(held[column], errors="coerce")
+        amounts = amounts[amounts > 0]
+        if not len(amounts):
+            continue
+        medians[table] = float(amounts.median())
+        codes = held["currency"].dropna().unique().tolist() if "currency" in held else []
+        low, high = _BELIEVABLE.get(codes[0], (0.0, float("inf"))) if len(codes) == 1 else (0.0, float("inf"))
+        if not low <= medians[table] <= high:
+            hint = "whole units taken for hundredths?" if medians[table] < low else "hundredths multiplied once more?"
+            yield (
+                f"{table}.{column}: the median is {medians[table] / 100:,.2f} {codes[0]} ({hint} e.g. "
+                f"{shorten(amounts.head(3))}). State --scale 100 (whole units) or --scale 1 (hundredths already)."
+            )
+    if len(medians) == 2 and not 1 / 500 <= medians["payments"] / medians["accounts"] <= 20:
+        yield (
+            f"payments are {medians['payments'] / medians['accounts']:.4g} times the balances in the middle: one "
+            "of the two is in another unit."
+        )
+
+
+def _walk(value: Any, steps: list[str]) -> Iterator[Any]:
+    if not steps:
+        yield value
+        return
+    name, many = steps[0].removesuffix("[]"), steps[0].endswith("[]")
+    held = value.get(name) if isinstance(value, dict) else None
+    for one in (held if isinstance(held, list) else []) if many else ([] if held is None else [held]):
+        yield from _walk(one, steps[1:])
+
+
+def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, held in value.items():
+        if isinstance(held, dict):
+            flat |= _flat(held, f"{before}{name}.")
+        else:
+            flat[f"{before}{name}"] = (
+                json.dumps(held) if isinstance(held, list) else None if held is None else str(held)
+            )
+    return flat

@@ -1,0 +1,493 @@
+"""Events become states: what contacts, outcomes and payments up to a moment say about an account at that moment.
+
+A record decides nothing by itself. This is the one place where an opt-out, a wrong number, a promise or a payment turns
+into facts that the rules act on; batch, check and service call it. The latest event wins; at one instant the stop wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.intake.canonical import account_zones
+from recommender.intake.ids import id_text
+from recommender.intake.vocabulary import CHANNEL_NAMES, canonical_channel, canonical_word
+from recommender.local_time import DAY_US, as_utc_us, is_timezone
+
+__all__ = ["STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
+
+STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set")
+"""Flags that only events raise; rule packs stop on them as on the flags that a table tells."""
+
+#: Days that a promise without a date is given; the features count it as broken after the same time.
+PROMISE_DAYS = 14
+#: Days after which a complaint that nobody closed no longer stops (house policy).
+COMPLAINT_DAYS = 90
+#: Failures in a row after which a channel rests, and for how many days after the last (house policy).
+FAILURES, REST_DAYS = 3, 30
+#: Days in which a payment may not be in the balance yet, where nothing says when the balance was taken: after the due
+#: date, and otherwise.
+OVERDUE_LAG_DAYS, LAG_DAYS = 30, 7
+
+_POINTS = (("call", "sms", "whatsapp", "ivr"), ("email",), ("letter", "visit"))
+"""Channels that share a contact point of the debtor: a number, a mail box, an address."""
+_RIGHT_PARTY = ("right_party_contact", "promise_to_pay", "promise_kept")
+_REACHED = (*_RIGHT_PARTY, "delivered", "read", "replied", "answered", "live_contact")
+_NO_STATE = ("attempt", "attempted")
+_LIFTS = ("opt_in", "complaint_resolved", "dispute_resolved", "payment_reversed", *_REACHED)
+
+
+_CASE_WORDS = frozenset(
+    ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
+     "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
+     "third_party")
+)  # fmt: skip
+
+
+@dataclass
+class State:
+    """What is so of one account; of its debtor where noted.
+
+    Attributes
+    ----------
+    opted_out : set of str
+        Channels that the debtor no longer wants (debtor).
+    blocked : dict of str to str
+        Channel -> why its contact point may not be used: ``wrong_party``, ``number_invalid``, ``failed``,
+        ``unknown_outcome`` (debtor).
+    complaint, disputed, deceased : bool
+        Debtor.
+    promise : {"open", "kept", "broken"} or None
+    promise_until : int or None
+        Microseconds UTC.
+    callback_at : int or None
+        The debtor asked to be called then and not before.
+    settled : bool
+        Nothing is left to collect, or may be left.
+    balance : float or None
+        What is left, where payments after the balance say so.
+    """
+
+    opted_out: set[str] = field(default_factory=set)
+    blocked: dict[str, str] = field(default_factory=dict)
+    complaint: bool = False
+    disputed: bool = False
+    deceased: bool = False
+    promise: str | None = None
+    promise_until: int | None = None
+    callback_at: int | None = None
+    settled: bool = False
+    balance: float | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What stops or shapes a contact, as words for a report."""
+        told = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
+        told += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
+        told += [name for name in ("complaint", "disputed", "deceased", "settled") if getattr(self, name)]
+        told += ["promise_open"] if self.promise == "open" else []
+        return told + (["callback_set"] if self.callback_at is not None else [])
+
+
+@dataclass
+class _Person:
+    """What the events of a debtor add up to."""
+
+    opted_out: set[str] = field(default_factory=set)
+    blocked: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    complaint_at: int | None = None
+    disputed: bool = False
+    deceased: bool = False
+
+    def tell(self, word: str, at: int, channel: str | None) -> None:
+        """Take one event in."""
+        channels = [channel] if channel in CHANNEL_NAMES else list(CHANNEL_NAMES)
+        point = [name for group in _POINTS if set(group) & set(channels) for name in group]
+        if word in ("opt_out", "opt_out_all"):
+            self.opted_out |= set(channels if word == "opt_out" else CHANNEL_NAMES)
+        elif word == "opt_in":
+            self.opted_out -= set(channels)
+        elif word in ("wrong_party", "third_party", "number_invalid"):
+            self.blocked |= dict.fromkeys(point, "wrong_party" if word == "third_party" else word)
+        elif word in ("bounced", "not_connected"):
+            for name in channels:
+                self.failures[name] = (self.failures.get(name, (0, 0))[0] + 1, at)
+        elif word in _REACHED:
+            for name in channels:
+                self.failures.pop(name, None)
+            for name in point if word in _RIGHT_PARTY else ():
+                self.blocked.pop(name, None)
+        elif word in ("complaint", "complaint_resolved"):
+            self.complaint_at = at if word == "complaint" else None
+        elif word in ("dispute", "dispute_resolved"):
+            self.disputed = word == "dispute"
+        elif word == "deceased":
+            self.deceased = True
+        elif word == "unknown":  # a word that nobody understands may be a stop
+            self.blocked |= dict.fromkeys(channels, "unknown_outcome")
+
+
+@dataclass
+class _Debt:
+    """What the events of an account add up to."""
+
+    promised_at: int | None = None
+    promise_until: int = 0
+    promise: str | None = None
+    callback_at: int | None = None
+    paid_at: int | None = None
+    settled: bool = False
+
+    def tell(self, word: str, at: int, due: int | None, callback: int | None) -> None:
+        """Take one event in."""
+        if word == "promise_to_pay":
+            self.promise, self.promised_at = "open", at
+            self.promise_until = at + PROMISE_DAYS * DAY_US if due is None else due
+        elif word in ("promise_kept", "promise_broken"):
+            self.promise = word.removeprefix("promise_")
+        elif word == "callback_requested":
+            self.callback_at = callback
+        elif word in ("paid", "paid_in_full"):
+            self.paid_at, self.settled = at, self.settled or word == "paid_in_full"
+        elif word == "payment_reversed":
+            self.paid_at, self.settled = None, False
+
+
+def account_states(
+    accounts: pd.DataFrame,
+    *,
+    contacts: pd.DataFrame | None = None,
+    outcomes: pd.DataFrame | None = None,
+    payments: pd.DataFrame | None = None,
+    as_of: datetime,
+) -> list[State]:
+    """State of each account as of a moment.
+
+    Parameters
+    ----------
+    accounts : DataFrame
+        ``account_id``; ``debtor_id``, ``balance_minor``, ``due_date``, ``balance_as_of`` or ``valid_from``,
+        ``timezone`` where known.
+    contacts : DataFrame or None
+        ``account_id``, ``sent_at``, ``channel``; ``contact_id``, ``outcome``, ``promise_date``, ``callback_at``,
+        ``status`` where known.
+    outcomes : DataFrame or None
+        ``contact_id`` (or ``account_id``), ``occurred_at``, ``outcome``; ``promise_date``, ``callback_at`` where known.
+    payments : DataFrame or None
+        ``account_id``, ``paid_at``, ``amount_minor``; a negative amount takes a payment back.
+    as_of : aware datetime
+        Later events are not known yet.
+
+    Returns
+    -------
+    list of State, one an account
+    """
+    now = as_utc_us(as_of)
+    keys = [id_text(value) or f"\0{row}" for row, value in enumerate(accounts["account_id"])]
+    debtors = accounts["debtor_id"].tolist() if "debtor_id" in accounts else [None] * len(keys)
+    owner = {key: id_text(debtor) or f"\0{key}" for key, debtor in zip(keys, debtors, strict=True)}
+    zone_of = dict(zip(keys, account_zones(accounts), strict=True))
+    people: dict[str, _Person] = {}
+    debts: dict[str, _Debt] = {}
+    events = sorted(_events(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
+    for at, word, account, person, channel, due, callback in events:
+        if at > now:
+            continue
+        people.setdefault(person, _Person()).tell(word, at, channel)
+        if account is not None:
+            until = None if due is None else _end_of_day(due, zone_of.get(account))
+            debts.setdefault(account, _Debt()).tell(word, at, until, callback)
+    paid = _payments(payments, now)
+    balances = _numbers(accounts, "balance_minor")
+    taken, due_days = _instants(accounts, "balance_as_of"), _due(accounts)
+    since = _instants(accounts, "valid_from")
+    return [
+        _state(people.get(owner[key]), debts.get(key), paid.get(key, ()), now,
+               balances[row], taken[row] if taken[row] is not None else since[row], due_days[row])
+        for row, key in enumerate(keys)
+    ]  # fmt: skip
+
+
+def with_states(
+    accounts: pd.DataFrame,
+    *,
+    contacts: pd.DataFrame | None = None,
+    outcomes: pd.DataFrame | None = None,
+    payments: pd.DataFrame | None = None,
+    as_of: datetime,
+) -> tuple[pd.DataFrame, list[State]]:
+    """Accounts with what events made of them written into the facts that rules read, and the states themselves.
+
+    Opt-outs and open promises, complaints, disputes become flags; a contact point that may not be used loses its
+    consent, which was given for the debtor's own; a debt that is paid has a balance of zero.
+    """
+    states = account_states(accounts, contacts=contacts, outcomes=outcomes, payments=payments, as_of=as_of)
+    moved = [row for row, state in enumerate(states) if state.names or state.balance is not None]
+    if not moved:
+        return accounts, states
+    frame = accounts.copy(deep=False)
+    columns: dict[str, list[Any]] = {}
+    for name in ("flags", "balance_minor", *(c for c in ("consented_channels", "channels_consented") if c in frame)):
+        columns[name] = frame[name].astype(object).tolist() if name in frame else [None] * len(frame)
+    for row in moved:
+        state = states[row]
+        raised = [f"opt_out:{channel}" for channel in sorted(state.opted_out)]
+        raised += [name for name in ("disputed", "deceased") if getattr(state, name)]
+        raised += ["complaint_open"] if state.complaint else []
+        raised += ["promise_open"] if state.promise == "open" else []
+        raised += ["callback_set"] if state.callback_at is not None else []
+        gone = {*state.blocked, *state.opted_out}
+        for name in ("consented_channels", "channels_consented"):
+            if name in columns and (held := _listed(columns[name][row])) is not None:
+                columns[name][row] = ";".join(channel for channel in held if channel not in gone)
+        if (held := _listed(columns["flags"][row])) is not None or not raised:
+            columns["flags"][row] = columns["flags"][row] if held is None else ";".join(dict.fromkeys([*held, *raised]))
+        elif _flags_told(frame, row):
+            columns["flags"][row] = ";".join(raised)
+        if state.settled:
+            columns["balance_minor"][row] = 0.0
+        elif state.balance is not None:
+            columns["balance_minor"][row] = state.balance
+    for name, values in columns.items():
+        if name == "balance_minor":
+            frame[name] = pd.Series(values, index=frame.index, dtype=object).astype("float64")
+        elif name in frame or any(value is not None for value in values):
+            frame[name] = pd.Series(values, index=frame.index, dtype=object)
+    return frame, states
+
+
+def with_case_states(
+    account: Mapping[str, Any], contacts: Sequence[Mapping[str, Any]] | None, at_us: int
+) -> Mapping[str, Any]:
+    """Facts of one case with what its contacts' outcomes made of them: :func:`with_states` for a check.
+
+    ``wrong_party`` and ``not_connected`` are words of the case format itself, which the rules count on their own.
+
+    Parameters
+    ----------
+    account : mapping
+        ``consented_channels`` and ``flags`` as lists or None.
+    contacts : sequence of mapping or None
+        ``at_us``, ``channel``, ``outcome``.
+    at_us : int
+        Moment of the check.
+    """
+    told = [
+        contact for contact in contacts or () if contact.get("outcome") in _CASE_WORDS and contact["at_us"] <= at_us
+    ]
+    if not told:
+        return account
+    frame = pd.DataFrame({name: [account.get(name)] for name in account}, dtype=object).assign(account_id="case")
+    frame = frame.drop(columns="debtor_id", errors="ignore")
+    events = pd.DataFrame(
+        {
+            "account_id": "case",
+            "sent_at": pd.to_datetime([contact["at_us"] for contact in told], unit="us", utc=True),
+            "channel": [contact.get("channel") for contact in told],
+            "outcome": [contact["outcome"] for contact in told],
+        }
+    )
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    changed, _ = with_states(frame, contacts=events, as_of=moment)
+    facts = dict(account)
+    for name in ("consented_channels", "flags"):
+        value = changed[name].iloc[0] if name in changed else None
+        facts[name] = _listed(value) if isinstance(value, str) else value
+    balance = changed["balance_minor"].iloc[0] if "balance_minor" in changed else None
+    facts["balance_minor"] = None if balance is None or balance != balance else balance
+    return facts
+
+
+def _state(
+    person: _Person | None, debt: _Debt | None, paid: Any, now: int, balance: float, taken: int | None, due: int | None
+) -> State:
+    state = State()
+    if person is not None:
+        state.opted_out = set(person.opted_out)
+        state.blocked = dict(person.blocked)
+        for channel, (count, last) in person.failures.items():
+            if count >= FAILURES and now < last + REST_DAYS * DAY_US:
+                state.blocked.setdefault(channel, "failed")
+        state.complaint = person.complaint_at is not None and now < person.complaint_at + COMPLAINT_DAYS * DAY_US
+        state.disputed, state.deceased = person.disputed, person.deceased
+    start = taken
+    if start is None:
+        start = now - LAG_DAYS * DAY_US if due is None or due >= now else max(due, now - OVERDUE_LAG_DAYS * DAY_US)
+    net = sum(amount for at, amount in paid if at >= start)
+    if paid and net != net:
+        state.settled = True  # a payment of unknown amount may have been all of it
+    elif net > 0 and balance == balance and balance > 0:
+        state.settled = net >= balance
+        state.balance = balance - net if taken is not None and not state.settled else None
+    if debt is None:
+        return state
+    state.settled |= debt.settled or (debt.paid_at is not None and now < debt.paid_at + LAG_DAYS * DAY_US)
+    state.callback_at = debt.callback_at if debt.callback_at is not None and debt.callback_at > now else None
+    state.promise, state.promise_until = debt.promise, debt.promise_until if debt.promise else None
+    if debt.promise == "open":
+        since = sum(amount for at, amount in paid if at >= (debt.promised_at or 0))
+        state.promise = "kept" if since > 0 else "open" if now < debt.promise_until else "broken"
+    return state
+
+
+def _events(
+    contacts: pd.DataFrame | None, outcomes: pd.DataFrame | None, owner: Mapping[str, str]
+) -> Iterator[tuple[int, str, str | None, str, str | None, Any, int | None]]:
+    """Instant, word, account, person, channel, promise date and call-back instant of each event that says something."""
+    sent: dict[str, tuple[str | None, str, str | None]] = {}
+    people = set(owner.values())
+    if contacts is not None and len(contacts):
+        n = len(contacts)
+        told = _column(contacts, "outcome", n)
+        instants = _instants(contacts, "sent_at")
+        debtors = _column(contacts, "debtor_id", n)
+        wanted = outcomes is not None and len(outcomes) > 0
+        planned = _column(contacts, "status", n)
+        due, callback = _column(contacts, "promise_date", n), _instants(contacts, "callback_at")
+        rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
+                   _column(contacts, "channel", n), told, strict=True)  # fmt: skip
+        for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
+            word = None if _null(outcome) or planned[row] == "planned" else _word(outcome)
+            if word is None and not wanted:
+                continue
+            key = id_text(account)
+            person = owner.get(key) if key is not None else None
+            if person is None:
+                named = id_text(debtor)
+                person = named if named in people else None
+            if person is None:
+                continue
+            mine = key if key in owner else None
+            by = None if _null(channel) else canonical_channel(channel) or str(channel)
+            if wanted and not _null(contact):
+                sent[str(id_text(contact))] = (mine, person, by)
+            if word is not None and (at := instants[row]) is not None:
+                yield at, word, mine, person, by, due[row], callback[row]
+    if outcomes is None or not len(outcomes):
+        return
+    n = len(outcomes)
+    instants, due = _instants(outcomes, "occurred_at"), _column(outcomes, "promise_date", n)
+    callback = _instants(outcomes, "callback_at")
+    of_outcomes = zip(
+        _column(outcomes, "contact_id", n),
+        _column(outcomes, "account_id", n),
+        _column(outcomes, "outcome", n),
+        strict=True,
+    )
+    for row, (contact, account, outcome) in enumerate(of_outcomes):
+        word = None if _null(outcome) else _word(outcome)
+        if word is None:
+            continue
+        of = sent.get(str(id_text(contact)))
+        if of is None and (key := id_text(account)) in owner and key is not None:
+            of = (key, owner[key], None)
+        if of is not None and (at := instants[row]) is not None:
+            yield at, word, *of, due[row], callback[row]
+
+
+def _word(outcome: Any) -> str | None:
+    """The outcome's word; None where it leaves no state, ``unknown`` where nobody knows what it says."""
+    word = canonical_word("outcome", outcome)
+    if word is None:
+        return "live_contact" if outcome == "live_contact" else "unknown"
+    return None if word in _NO_STATE else word
+
+
+def _payments(payments: pd.DataFrame | None, now: int) -> dict[str, list[tuple[int, float]]]:
+    held: dict[str, list[tuple[int, float]]] = {}
+    if payments is None or not len(payments):
+        return held
+    once = payments.drop_duplicates(
+        subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
+    )
+    amounts = _numbers(once, "amount_minor")
+    for account, at, amount in zip(once["account_id"], _instants(once, "paid_at"), amounts, strict=True):
+        key = id_text(account)
+        if key is not None and (at is None or at <= now):
+            held.setdefault(key, []).append((now if at is None else at, amount))
+    return held
+
+
+def _column(frame: pd.DataFrame, name: str, n: int) -> list[Any]:
+    return frame[name].tolist() if name in frame else [None] * n
+
+
+def _instants(frame: pd.DataFrame, name: str) -> list[int | None]:
+    """Microseconds UTC of a column, None where there is none."""
+    if name not in frame:
+        return [None] * len(frame)
+    at = pd.to_datetime(
+        frame[name], utc=True, errors="coerce", format=None if frame[name].dtype != object else "ISO8601"
+    )
+    whole = at.dt.as_unit("us").astype("int64").tolist()
+    return [None if gone else value for value, gone in zip(whole, at.isna().tolist(), strict=True)]
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> list[float]:
+    if name not in frame:
+        return [float("nan")] * len(frame)
+    numbers: list[float] = (
+        pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).tolist()
+    )
+    return numbers
+
+
+def _due(accounts: pd.DataFrame) -> list[int | None]:
+    """Due date as microseconds UTC of its midnight: near enough for a lag of days."""
+    if "due_date" not in accounts:
+        return [None] * len(accounts)
+    texts = accounts["due_date"].astype(object).map(lambda value: None if _null(value) else str(value)[:10])
+    at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
+    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
+
+
+def _end_of_day(day: Any, zone: str | None) -> int | None:
+    """Last instant of a date on the debtor's clock; None where it is no date."""
+    if _null(day):
+        return None
+    at = pd.to_datetime(str(day)[:10], errors="coerce", format="%Y-%m-%d")
+    if pd.isna(at):
+        return None
+    ends = (at + pd.Timedelta(days=1)).tz_localize(
+        zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
+    )
+    return as_utc_us(ends.to_pydatetime())
+
+
+def _listed(value: Any) -> list[str] | None:
+    if isinstance(value, str):
+        return [item.strip() for item in value.replace("|", ";").split(";") if item.strip()]
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [str(item) for item in value]
+    return None
+
+
+def _flags_told(frame: pd.DataFrame, row: int) -> bool:
+    """Whether columns of their own say all there is to know about flags."""
+    names = (
+        "do_not_contact",
+        "disputed",
+        "insolvent",
+        "represented",
+        "in_lawsuit",
+        "hardship",
+        "deceased",
+        "cease_contact",
+    )
+    return all(name in frame and not _null(frame[name].iloc[row]) for name in names)
+
+
+def _null(value: Any) -> bool:
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float) and np.isnan(value))
+        or value == ""
+    )

@@ -1,0 +1,263 @@
+"""The tables of a plan in one spelling: read twice in pieces, once for how they are written, once for what they say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.intake import (
+    Stated,
+    TableReading,
+    account_zones,
+    decimal_evidence,
+    id_keys,
+    number_of,
+    refuse_faults,
+    renamed_columns,
+)
+from recommender.planning.chunk_spill import plain, table_batches
+from recommender.planning.plan_tables import StreamedTable, key_hash
+from recommender.store.files import PLAN_COLUMNS, read_table
+from recommender.tables import UNREADABLE_ROW
+
+__all__ = ["MOST_FAULTY", "open_tables"]
+
+#: Largest share of a table's rows that one fault may touch before nothing is planned.
+MOST_FAULTY = 0.05
+_SLICE_ROWS = 100_000
+_INSTANT = pa.timestamp("us", tz="UTC")
+_REQUIRED = {"contacts": ("account_id", "sent_at"), "payments": ("account_id", "paid_at", "amount_minor"),
+             "outcomes": ("occurred_at", "outcome")}  # fmt: skip
+
+
+def open_tables(
+    sources: dict[str, Path | None], folder: Path, stated: Stated | None = None
+) -> tuple[dict[str, StreamedTable], list[str]]:
+    """Read tables and write each to ``folder`` as Parquet in the one spelling.
+
+    Parameters
+    ----------
+    sources : dict of table name to Path or None
+        ``accounts`` first: local times of the others are on their clocks.
+    folder : Path
+    stated : Stated, optional
+
+    Returns
+    -------
+    dict of str to StreamedTable
+    list of str
+        Faults that touch too few rows to refuse the plan.
+
+    Raises
+    ------
+    InvalidInput
+        A table that cannot be read or understood: all faults at once, with column, values, rows, share and mend.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tables: dict[str, StreamedTable] = {}
+    readings: list[TableReading] = []
+    clocks: dict[str, _Clocks] = {}
+    for name, path in sources.items():
+        if path is None:
+            continue
+        reading = TableReading(name, stated)
+        pieces = _Pieces(name, path)
+        for piece in pieces:
+            reading.observe(piece.select(pieces.read_here(piece)).to_pandas())
+        readings.append(reading)
+        tables[name] = _write(reading, pieces, folder / f"{name}.parquet", clocks)
+    return tables, refuse_faults(readings, MOST_FAULTY)
+
+
+class _Pieces:
+    """A table in Arrow pieces, columns under the contract's names; text is read once, a Parquet file streamed."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        if not path.is_file():
+            raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
+        self.name, self.path = name, path
+        self._whole: pa.Table | None = None
+        with path.open("rb") as stream:
+            parquet = stream.read(4) == b"PAR1"
+        if parquet and name == "contacts":  # yesterday's plan, as the contacts that it planned
+            parquet = not set(pq.read_schema(path).names) >= PLAN_COLUMNS
+        if not parquet:
+            frame = read_table(path, table=name)
+            if UNREADABLE_ROW in frame.columns:
+                wrong = np.flatnonzero(frame[UNREADABLE_ROW].notna())
+                if len(wrong) > MOST_FAULTY * len(frame) or name in ("accounts", "contacts"):
+                    raise InvalidInput.in_column(
+                        "row", f"of table {name!r} does not have one cell for each column of the header",
+                        values=frame[UNREADABLE_ROW].iloc[wrong[:3]], rows=wrong.tolist(),
+                        mend="Write cells that hold the separator, a line break or a quote between quotes.",
+                    )  # fmt: skip
+                frame = frame.loc[frame[UNREADABLE_ROW].isna()].drop(columns=UNREADABLE_ROW).reset_index(drop=True)
+            with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._whole = plain(pa.Table.from_pandas(frame, preserve_index=False))
+            held = self._whole.column_names
+        else:
+            try:
+                held = pq.read_schema(path).names
+            except (pa.ArrowInvalid, OSError) as error:
+                raise InvalidInput(
+                    f"{path} cannot be read: {error}", column="path",
+                    mend="Give a Parquet file, or a CSV with a header line.",
+                ) from error  # fmt: skip
+        self.renamed = renamed_columns(held, name)
+        named = [self.renamed.get(column, column) for column in held]
+        missing = [column for column in _REQUIRED.get(name, ()) if column not in named]
+        if missing:
+            raise InvalidInput.missing_columns(missing, held, role=f"table {name!r}")
+        if self._whole is not None:
+            self._whole = _typed(self._whole.rename_columns(named), name)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """Give the pieces in order."""
+        if self._whole is not None:
+            for start in range(0, max(len(self._whole), 1), _SLICE_ROWS):
+                yield self._whole.slice(start, _SLICE_ROWS)
+            return
+        empty = True
+        for piece in table_batches(self.path):
+            empty = False
+            yield piece.rename_columns([self.renamed.get(column, column) for column in piece.column_names])
+        if empty:
+            nothing = plain(pq.read_schema(self.path).empty_table())
+            yield nothing.rename_columns([self.renamed.get(column, column) for column in nothing.column_names])
+
+    def read_here(self, piece: pa.Table) -> list[str]:
+        """Columns that the contract knows."""
+        known = TableReading(self.name).columns
+        return [column for column in piece.column_names if column in known]
+
+
+def _write(reading: TableReading, pieces: _Pieces, target: Path, clocks: dict[str, _Clocks]) -> StreamedTable:
+    schema: pa.Schema | None = None
+    writer: pq.ParquetWriter | None = None
+    own = _Clocks()
+    try:
+        for piece in pieces:
+            names = pieces.read_here(piece)
+            given = piece.select(names).to_pandas()
+            zones = (
+                clocks["accounts"].of(given["account_id"]) if "account_id" in given and "accounts" in clocks else None
+            )
+            if zones is None and reading.table == "outcomes" and "contacts" in clocks and "contact_id" in given:
+                zones = clocks["contacts"].of(given["contact_id"])
+            if zones is None and reading.table == "accounts":
+                zones = account_zones(given)
+            read = reading.read(given, zones)
+            for name in names:
+                piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
+            if reading.table == "accounts" and "account_id" in read:
+                own.add(read["account_id"], account_zones(read))
+            elif reading.table == "contacts" and "contact_id" in read and zones is not None:
+                own.add(read["contact_id"], zones)
+            if writer is None or schema is None:
+                schema = piece.schema
+                writer = pq.ParquetWriter(target, schema, compression="lz4")
+            writer.write_table(piece.cast(schema))
+    finally:
+        if writer is not None:
+            writer.close()
+    own.settle()
+    clocks[reading.table] = own
+    return StreamedTable(reading.table, target, schema or pa.schema([]))
+
+
+class _Clocks:
+    """Zone of each account or contact, nine bytes each, and less where all share one."""
+
+    def __init__(self) -> None:
+        self._names: dict[Any, int] = {}
+        self._parts: list[tuple[NDArray[np.uint64], NDArray[np.int16]]] = []
+        self._keys = np.zeros(0, dtype=np.uint64)
+        self._codes = np.zeros(0, dtype=np.int16)
+
+    def add(self, ids: pd.Series, zones: pd.Series) -> None:
+        """Take some in."""
+        codes = np.array(
+            [self._names.setdefault(zone if isinstance(zone, str) else None, len(self._names)) for zone in zones]
+        )
+        self._parts.append((key_hash(id_keys(ids), "the-account-key1"), codes.astype(np.int16)))
+
+    def settle(self) -> None:
+        """Sort what was taken in."""
+        if self._parts:
+            keys, codes = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+            order = np.argsort(keys, kind="stable")
+            self._keys, self._codes = keys[order], codes[order]
+        self._parts = []
+
+    def of(self, ids: pd.Series) -> pd.Series:
+        """Zone of each id; the one that all share where the id is not known."""
+        zones = np.array([*self._names, None], dtype=object)
+        only = zones[0] if len(self._names) == 1 else None
+        if not len(self._keys):
+            return pd.Series([None] * len(ids), dtype=object)
+        keys = key_hash(
+            id_keys(pd.Series([None if pd.isna(i) else str(i).strip() for i in ids], dtype=object)), "the-account-key1"
+        )
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found = self._keys[at] == keys
+        return pd.Series(
+            [zones[code] if hit else only for code, hit in zip(self._codes[at], found, strict=True)], dtype=object
+        )
+
+
+def _arrow(cells: pd.Series) -> pa.ChunkedArray:
+    if isinstance(cells.dtype, pd.DatetimeTZDtype):
+        held = pa.array(cells.dt.tz_convert(None).to_numpy("datetime64[us]"), mask=cells.isna().to_numpy()).cast(
+            pa.timestamp("us")
+        )
+        return pa.chunked_array([held.cast(_INSTANT) if held.null_count < len(held) else pa.nulls(len(held), _INSTANT)])
+    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
+        return pa.chunked_array([pa.array(cells, from_pandas=True)])
+    values = [None if value is None or value is pd.NA or value != value else value for value in cells]
+    if all(value is None or isinstance(value, bool | np.bool_) for value in values) and any(
+        v is not None for v in values
+    ):
+        return pa.chunked_array([pa.array([None if v is None else bool(v) for v in values], type=pa.bool_())])
+    return pa.chunked_array([pa.array([None if v is None else str(v) for v in values], type=pa.string())])
+
+
+def _typed(table: pa.Table, name: str) -> pa.Table:
+    """Further columns of a text file as the numbers that all their cells are; the contract's stay as written."""
+    known = TableReading(name).columns
+    for position, column in enumerate(table.column_names):
+        kind = table.schema.field(position).type
+        if column in known or not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            continue
+        cells = table.column(position).to_pandas()
+        table = table.set_column(position, column, pa.chunked_array([_numbers_or_text(cells)]))
+    return table
+
+
+def _numbers_or_text(cells: pd.Series) -> pa.Array:
+    told = cells.notna().to_numpy(dtype=bool)
+    text = pa.array(cells.astype("str").where(cells.notna()), type=pa.string(), from_pandas=True)
+    if not told.any():
+        return pa.nulls(len(cells), pa.float64())
+    words = {str(value).strip().lower() for value in cells[told].unique()}
+    if words <= {"true", "false"}:
+        return pa.array([None if not t else str(v).strip().lower() == "true" for v, t in zip(cells, told, strict=True)])
+    numbers = pd.to_numeric(cells, errors="coerce")
+    if numbers[told].isna().any():
+        distinct = cells[told].unique().tolist()
+        decimal = decimal_evidence(map(str, distinct)).decided
+        read = {value: number_of(str(value), decimal) for value in distinct}
+        if decimal is None or not all(isinstance(value, float) for value in read.values()):
+            return text
+        numbers = cells.map(read).astype("float64")
+    whole = told.all() and pd.api.types.is_integer_dtype(numbers.dtype)
+    return pa.array(numbers.to_numpy(dtype=np.int64) if whole else numbers.to_numpy(dtype=np.float64), from_pandas=True)

@@ -1,0 +1,240 @@
+"""Raw tables from workbooks, JSON lines, Arrow files and DuckDB."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+import duckdb
+import pandas as pd
+import pyarrow.feather as pf
+
+from recommender.errors import InvalidInput
+
+__all__ = ["read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
+
+_MOST_BYTES = 1 << 30
+_DATE_FORMATS = frozenset((14, 15, 16, 17, 18, 19, 20, 21, 22, 45, 46, 47))
+_DAY_0 = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}  # noqa: DTZ001 - a workbook's days are local
+_CELL = re.compile(r"([A-Z]+)[0-9]+")
+
+
+def read_json_lines(place: Path) -> pd.DataFrame:
+    """One JSON object a line, or one list of them; nested values as JSON text.
+
+    Raises
+    ------
+    InvalidInput
+        Names the line that is no object.
+    """
+    text = place.read_bytes().decode("utf-8-sig")
+    if text.lstrip().startswith("["):
+        rows = json.loads(text)
+    else:
+        rows = []
+        for number, line in enumerate(text.split("\n")):
+            if not line.strip():
+                continue
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise InvalidInput(
+                    f"{place}: line {number + 1} is no JSON ({error}).", column="path", rows=[number],
+                    mend="Write one JSON object a line.",
+                ) from error  # fmt: skip
+    if wrong := [number for number, row in enumerate(rows) if not isinstance(row, dict)]:
+        raise InvalidInput(f"{place} holds rows that are no objects.", column="path", rows=wrong,
+                           mend="Write one JSON object a line.")  # fmt: skip
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pd.DataFrame({name: _json_column([_json_cell(row.get(name)) for row in rows]) for name in names})
+
+
+def _json_column(values: list[Any]) -> pd.Series:
+    """Numbers as numbers where all are, else text."""
+    told = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in told) or all(type(value) in (int, float) for value in told):
+        return pd.Series(values, dtype=object).infer_objects()
+    texts = [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values]
+    return pd.Series(texts, dtype="str")
+
+
+def _json_cell(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ";".join(value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+
+
+def read_arrow(place: Path) -> pd.DataFrame:
+    """An Arrow (Feather) file."""
+    frame: pd.DataFrame = pf.read_table(place).to_pandas()
+    return frame
+
+
+def read_duckdb(place: Path, name: str) -> pd.DataFrame:
+    """A table of a DuckDB file.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is no such table; names those that are there.
+    """
+    with duckdb.connect(str(place), read_only=True) as book:
+        held = [row[0] for row in book.execute("SELECT table_name FROM information_schema.tables").fetchall()]
+        if name not in held:
+            raise InvalidInput(f"{place} has no table {name!r}.", column="path",
+                               mend=f"It has {', '.join(held) or 'no tables'}; name one after '#'.")  # fmt: skip
+        quoted = name.replace('"', '""')
+        found: pd.DataFrame = book.sql(f'SELECT * FROM "{quoted}"').to_arrow_table().to_pandas()  # noqa: S608
+        return found
+
+
+def read_workbook(place: Path, sheet: str | None = None) -> pd.DataFrame:
+    """The first (or the named) sheet of an XLSX workbook, cells as text; days and times as ISO 8601 local time.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no workbook, for a sheet that is not there, and for formulas that hold an error.
+    """
+    try:
+        with zipfile.ZipFile(place) as archive:
+            if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
+                raise InvalidInput(f"{place} unpacks to more than {_MOST_BYTES >> 30} GiB.", column="path",
+                                   mend="Save it as CSV or Parquet.")  # fmt: skip
+            rows = list(_rows_of(archive, place, sheet))
+    except (zipfile.BadZipFile, KeyError, expat.ExpatError) as error:
+        raise InvalidInput(f"{place} is no XLSX workbook ({error}).", column="path",
+                           mend="Save it as XLSX or CSV (UTF-8).") from error  # fmt: skip
+    rows = [row for row in rows if any(value.strip() for value in row.values())]
+    if not rows:
+        raise InvalidInput(f"{place} is empty: it has no header line.", column="path", mend="Export it again.")
+    # Reports begin with a title: the header is the first row that fills as many cells as any of the first ones.
+    wide = max(len(row) for row in rows[:20])
+    start = next(number for number, row in enumerate(rows) if 2 * len(row) > wide)
+    header = rows[start]
+    names = {at: header[at].strip() for at in sorted(header) if header[at].strip()}
+    if len(set(names.values())) < len(names):
+        raise InvalidInput(f"{place}: a column name appears twice in the header.", column="path",
+                           mend="Rename or drop the repeats.")  # fmt: skip
+    cells = {name: [row.get(at) or None for row in rows[start + 1 :]] for at, name in names.items()}
+    return pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in cells.items()})
+
+
+def _rows_of(archive: zipfile.ZipFile, place: Path, sheet: str | None) -> Iterator[dict[int, str]]:
+    book = _elements(archive.read("xl/workbook.xml"))
+    sheets = {dict(a)["name"]: next(v for k, v in a if k.endswith(":id")) for tag, a, _ in book if tag == "sheet"}
+    if sheet is not None and sheet not in sheets:
+        raise InvalidInput(f"{place} has no sheet {sheet!r}.", column="path", mend=f"It has {', '.join(sheets)}.")
+    wanted = sheets[sheet] if sheet is not None else next(iter(sheets.values()))
+    links = {
+        dict(a)["Id"]: dict(a)["Target"]
+        for tag, a, _ in _elements(archive.read("xl/_rels/workbook.xml.rels"))
+        if tag == "Relationship"
+    }
+    old_mac = any(tag == "workbookPr" and dict(a).get("date1904") in ("1", "true") for tag, a, _ in book)
+    named = archive.namelist()
+    texts = _shared_texts(archive.read("xl/sharedStrings.xml")) if "xl/sharedStrings.xml" in named else []
+    dates = _date_styles(archive.read("xl/styles.xml")) if "xl/styles.xml" in named else []
+    target = links[wanted].lstrip("/")
+    row: dict[int, str] = {}
+    kind = style = value = ""
+    column = -1
+    for tag, attributes, text in _elements(
+        archive.read(target if target.startswith("xl/") else f"xl/{target}"), ends=True
+    ):
+        told = dict(attributes)
+        if tag == "row":
+            row, column = {}, -1
+        elif tag == "c":
+            found = _CELL.fullmatch(told.get("r", ""))
+            column = _number_of(found[1]) if found else column + 1
+            kind, style, value = told.get("t", "n"), told.get("s", "0"), ""
+        elif tag in ("/v", "/t"):
+            value += text
+        elif tag == "/c" and value:
+            if kind == "e":
+                raise InvalidInput(f"{place}: a cell holds the error {value}.", column="path", mend="Mend the formula.")
+            row[column] = _cell(value, kind, int(style) < len(dates) and dates[int(style)], texts, old_mac)
+        elif tag == "/row":
+            yield row
+
+
+def _cell(value: str, kind: str, is_date: bool, texts: list[str], old_mac: bool) -> str:
+    if kind == "s":
+        return texts[int(value)]
+    if kind == "b":
+        return "true" if value == "1" else "false"
+    if kind in ("n", "") and is_date:
+        at = _DAY_0[old_mac] + timedelta(seconds=round(float(value) * 86_400))
+        return at.date().isoformat() if float(value).is_integer() else at.isoformat()
+    if kind in ("n", ""):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    return value
+
+
+def _shared_texts(data: bytes) -> list[str]:
+    texts: list[str] = []
+    inside = 0
+    for tag, _, text in _elements(data, ends=True):
+        if tag == "si":
+            texts.append("")
+        elif tag in ("rPh", "/rPh"):  # how it is pronounced is no part of the text
+            inside += 1 if tag == "rPh" else -1
+        elif tag == "/t" and texts and not inside:
+            texts[-1] += text
+    return texts
+
+
+def _date_styles(data: bytes) -> list[bool]:
+    own: dict[int, bool] = {}
+    styles: list[bool] = []
+    among = False
+    for tag, attributes, _ in _elements(data, ends=True):
+        told = dict(attributes)
+        if tag == "numFmt":
+            code = re.sub(r'"[^"]*"|\[[^\]]*\]|\\.', "", told.get("formatCode", "")).lower()
+            own[int(told["numFmtId"])] = bool(re.search("[ydhs]", code)) and "general" not in code
+        elif tag in ("cellXfs", "/cellXfs"):
+            among = tag == "cellXfs"
+        elif tag == "xf" and among:
+            number = int(told.get("numFmtId", "0"))
+            styles.append(own.get(number, number in _DATE_FORMATS))
+    return styles
+
+
+def _elements(data: bytes, *, ends: bool = False) -> list[tuple[str, list[tuple[str, str]], str]]:
+    """Elements in order, each with its attributes; with ``ends`` their ends as ``/tag`` with the text inside."""
+    found: list[tuple[str, list[tuple[str, str]], str]] = []
+    held: list[str] = []
+    parser = expat.ParserCreate()
+
+    def refuse(*_: Any) -> None:  # entities are how such files do harm, and no workbook needs them
+        raise InvalidInput("The workbook declares entities.", column="path", mend="Save it as CSV.")
+
+    def begin(tag: str, attributes: dict[str, str]) -> None:
+        held.clear()
+        found.append((tag.rpartition(":")[2], list(attributes.items()), ""))
+
+    def end(tag: str) -> None:
+        if ends:
+            found.append((f"/{tag.rpartition(':')[2]}", [], "".join(held)))
+        held.clear()
+
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, held.append
+    parser.Parse(data, True)
+    return found
+
+
+def _number_of(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - 64
+    return number - 1

@@ -1,0 +1,71 @@
+"""Decisions about a portfolio: the message of a contact that falls on another day, and what counts for siblings."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+from recommender.deciding import debtor_rounds, decide, planned_contacts
+from recommender.deciding.decide import default_actions
+from recommender.messages import default_catalogue
+from recommender.strategy import SeedStrategy
+
+BOGOTA = dt.timezone(dt.timedelta(hours=-5))
+LATE = dt.datetime(2026, 11, 17, 21, 30, tzinfo=BOGOTA)  # Tuesday; nothing is legal before tomorrow
+STRATEGY = SeedStrategy(default_actions(range(7, 20)))
+NOBODY = pd.DataFrame(columns=["account_id", "sent_at", "channel"])
+
+
+def accounts(n=1, **columns):
+    """Accounts that nothing stops."""
+    base = {
+        "account_id": [f"A{i}" for i in range(n)], "debtor_id": [f"D{i}" for i in range(n)], "country": "CO",
+        "timezone": "America/Bogota", "due_date": "2026-11-01", "balance_minor": 100_000, "party": "debtor",
+        "consented_channels": "sms;call;email;whatsapp", "flags": "", "language": "es",
+    }  # fmt: skip
+    return pd.DataFrame(base | columns)
+
+
+def test_every_ranked_contact_has_a_message_also_where_the_stage_turns_before_it():
+    """Due today, contacted tomorrow: tones that are only approved past the due date have their template too."""
+    turning = ["2026-11-17", "2026-10-18", "2026-08-19"]  # tomorrow each stands in another stage
+    decided = decide(
+        accounts(3, due_date=turning), strategy=STRATEGY, as_of=LATE, packs=["CO"], contacts=NOBODY, top_k=300
+    )
+    ranked = decided.ranked
+    contacts = ranked[ranked["channel"].notna()]
+    assert contacts["template_id"].notna().all()
+    assert set(contacts["row"]) == {0, 1, 2}
+    catalogue = default_catalogue()
+    tomorrow = dict(enumerate(["administrative", "extrajudicial", "judicial"]))
+    today = dict(enumerate(["preventive", "administrative", "extrajudicial"]))
+    only_tomorrow = 0
+    for contact in contacts.itertuples():
+        template = catalogue.get(contact.template_id)
+        assert template.tone == contact.tone and contact.channel in template.channels
+        assert {today[contact.row], tomorrow[contact.row]} & set(template.stages)
+        only_tomorrow += today[contact.row] not in template.stages
+    assert only_tomorrow > 20
+    assert ranked.loc[ranked["channel"].isna(), "template_id"].isna().all()
+
+
+def test_a_planned_contact_counts_as_planned():
+    """It lies ahead, so it tries nothing: under the rules of the trade it opens no dearer channel."""
+    frame = accounts(2)
+    decided = decide(frame, strategy=STRATEGY, as_of=LATE, packs=["CO"], contacts=NOBODY, explore=False)
+    planned = planned_contacts(decided, frame, LATE)
+    first = decided.ranked[decided.ranked["rank"] == 1]
+    assert planned["account_id"].tolist() == frame["account_id"].tolist()
+    assert planned["debtor_id"].tolist() == frame["debtor_id"].tolist()
+    assert planned["channel"].tolist() == first["channel"].tolist()
+    assert planned["sent_at"].tolist() == first["contact_at"].tolist()
+    assert set(planned["status"]) == {"planned"} and set(planned["initiated_by"]) == {"creditor"}
+    assert planned["outcome"].isna().all()
+
+
+def test_no_debtor_has_two_accounts_in_one_round_and_strangers_wait_for_nobody():
+    """Accounts without a debtor are people of their own: all in the first round."""
+    frame = pd.DataFrame({"debtor_id": ["D", None, "E", "D", None, "D", "E", None]})
+    assert debtor_rounds(frame).tolist() == [0, 0, 0, 1, 0, 2, 1, 0]
+    assert debtor_rounds(frame.drop(columns="debtor_id")).tolist() == [0] * 8
+    assert np.array_equal(debtor_rounds(frame.set_axis(list("hgfedcba"))), debtor_rounds(frame))

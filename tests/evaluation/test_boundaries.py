@@ -1,0 +1,127 @@
+"""Verdicts, gates and warnings at their limits: which end of an interval decides, and what "at most" includes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recommender.evaluation import evaluate
+from recommender.evaluation.checks import LogVectors
+from recommender.evaluation.estimators import switch_dr
+from recommender.evaluation.gate import GateRules, decide
+from recommender.evaluation.intervals import Interval, cluster_bootstrap
+from recommender.evaluation.policy_view import PolicyView
+from recommender.evaluation.verdict import Support, judge
+from recommender.evaluation.warnings import general
+from tests.evaluation.world import World, arguments, crossfit_ridge
+
+ENOUGH = Support(1_000.0, 500.0, 0.0, None, False, 500)
+
+
+def interval(low, high):
+    return Interval((low + high) / 2, low, high, 1.0, 100.0, 500, "by hand")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.3, "better"), (0.0, 0.3, "not proven"), (-0.1, 0.3, "not proven"), (-0.3, 0.1, "not proven"),
+     (-0.3, 0.0, "not proven"), (-0.3, -0.1, "worse")],
+)  # fmt: skip
+def test_a_verdict_needs_the_whole_interval(low, high, verdict):
+    """The estimate alone proves nothing, on either side."""
+    assert judge(interval(low, high), ENOUGH, scale=1.0, confidence=0.95)[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("harm", "refused"),
+    [({"effective_sample_size": 50.0}, False), ({"effective_sample_size": 49.9}, True),
+     ({"effective_clusters": 15.0}, False), ({"effective_clusters": 14.9}, True),
+     ({"unsupported_share": 0.05}, False), ({"unsupported_share": 0.051}, True)],
+)  # fmt: skip
+def test_support_is_refused_beyond_its_limits(harm, refused):
+    """Fifty matched rows, fifteen clusters and one part in twenty without support are still enough."""
+    verdict, _ = judge(interval(0.1, 0.3), replace(ENOUGH, **harm), scale=1.0, confidence=0.95)
+    assert verdict == ("refused" if refused else "better")
+
+
+@pytest.fixture(scope="module")
+def report():
+    rng = np.random.default_rng(0)
+    world = World()
+    log = world.log(1_200, rng)
+    q = crossfit_ridge(log["x"], world.codes, log["action"], log["reward"], rng)
+    stage = np.where(log["x"][:, 1] > 0, "early", "late")
+    return evaluate(**arguments(log, q, world.codes, rng, slices={"stage": stage}))
+
+
+@pytest.mark.parametrize(("low", "passes"), [(0.21, True), (0.2, False), (0.19, False), (0.01, False)])
+def test_the_gate_asks_the_lower_end_for_the_gain(report, low, passes):
+    """A gain that must be shown is shown by the lower end; that the upper end reaches it is no proof."""
+    better = replace(report, difference=interval(low, 0.9), verdict="better")
+    assert decide(better, GateRules(least_gain=0.2)).checks["gain"] == passes
+    assert not decide(replace(better, verdict="not proven"), GateRules(least_gain=0.2)).checks["gain"]
+
+
+@pytest.mark.parametrize(("low", "high", "passes"), [(-0.2, 0.1, True), (-0.2, 0.0, True), (-0.2, -0.01, False)])
+def test_a_slice_breaks_its_floor_only_where_that_is_proven(report, low, high, passes):
+    """The upper end must lie below the floor; a slice of its own floor is held against that, a refused one is not."""
+    slices = report.slices.assign(ci_low=low, ci_high=high, verdict="not proven")
+    assert decide(replace(report, slices=slices)).checks["slices"] == passes
+    first = slices.iloc[0]
+    allowed = {(first["slice"], first["level"]): -0.5}
+    alone = replace(report, slices=slices.iloc[:1])
+    assert decide(alone, GateRules(slice_floors=allowed)).checks["slices"]
+    assert decide(replace(report, slices=slices.assign(verdict="refused"))).checks["slices"]
+
+
+@pytest.mark.parametrize(("error", "passes"), [(0.2, True), (-0.2, True), (0.21, False), (-0.21, False)])
+def test_calibration_may_be_off_by_a_fifth_either_way(report, error, passes):
+    """Too little is as wrong as too much."""
+    assert decide(report, calibration_error=error).checks["calibration"] == passes
+
+
+def codes(weight, cluster, **support):
+    """Warnings about weights by hand."""
+    n = len(weight)
+    log = LogVectors(np.zeros(n), np.zeros(n, dtype=np.int64), np.ones(n), np.ones(n, dtype=bool), cluster)
+    nothing = np.zeros(n)
+    held = Interval(0.0, -1.0, 1.0, 1.0, 10.0, len(np.unique(cluster)), "by hand")
+    return general(log, PolicyView(weight, weight, nothing, nothing, nothing, 0.0, held), replace(ENOUGH, **support))
+
+
+def test_warnings_are_raised_at_what_they_say():
+    """At what their texts name: 10 % of the weight, 30 clusters, 50 and 200 matched rows, 5 % without support."""
+    flat = np.ones(200)
+    for share, raised in ((0.095, False), (0.105, True)):
+        heavy = flat.copy()
+        heavy[0] = 199 * share / (1 - share)
+        assert ("dominant-row" in codes(heavy, np.arange(200))) == raised
+    for clusters, code in ((1, "one-cluster"), (2, "few-clusters"), (29, "few-clusters"), (30, None)):
+        found = set(codes(flat, np.arange(200) % clusters))
+        assert found & {"one-cluster", "few-clusters"} == ({code} if code else set())
+    for rows, code in ((49.9, "low-"), (50.0, "small-"), (199.9, "small-"), (200.0, None)):
+        found = {one for one in codes(flat, np.arange(200), effective_sample_size=rows) if "sample-size" in one}
+        assert found == ({f"{code}effective-sample-size"} if code else set())
+    for share, raised in ((0.05, False), (0.0501, True)):
+        assert ("no-support" in codes(flat, np.arange(200), unsupported_share=share)) == raised
+
+
+def test_a_weight_at_the_threshold_is_small_enough():
+    """Switch-DR corrects up to and including the threshold: a row of exactly that weight counts."""
+    given = {
+        "reward": np.array([1.0, 1.0]), "action": np.array([0, 0]), "propensity": np.array([0.25, 0.2]),
+        "expected_reward": np.zeros((2, 2)), "action_probabilities": np.array([[1.0, 0.0], [1.0, 0.0]]),
+    }  # fmt: skip
+    assert switch_dr(**given, threshold=4.0).tolist() == [4.0, 0.0]
+
+
+def test_the_bootstrap_interval_leans_to_the_side_where_the_tail_is():
+    """Percentile-t: of a sample with a long right tail the upper end lies further off than the lower."""
+    rng = np.random.default_rng(3)
+    right = rng.exponential(size=60) ** 2
+    for sample, longer in ((right, 1), (-right, -1)):
+        found = cluster_bootstrap(sample, np.arange(60), rng=np.random.default_rng(0), n_resamples=400)
+        below, above = found.value - found.low, found.high - found.value
+        assert (above - below) * longer > 0.2 * found.standard_error

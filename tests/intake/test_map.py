@@ -1,0 +1,127 @@
+"""Exports become the five tables: every profile on a file of its kind, a dry run first, nothing written when in doubt."""
+
+# ruff: noqa: E501 - samples are read by their lines
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipelines import map as map_verb
+from recommender.errors import InvalidInput
+from recommender.intake import Profile, Stated, map_export, propose_profiles, source_profiles
+from recommender.store.files import read_table
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "data" / "samples" / "exports"
+KIND = {
+    "cartera.csv": "core_banking", "vicidial_log.csv": "vicidial_log", "cdr.csv": "asterisk_cdr",
+    "twilio_messages.csv": "twilio_messages", "whatsapp_webhooks.jsonl": "whatsapp_webhooks",
+    "sendgrid_events.jsonl": "sendgrid_events", "pagos.csv": "core_banking_payments",
+}  # fmt: skip
+
+
+def mapped(name, folder, **options):
+    map_verb.run(
+        SAMPLES / name, phones=SAMPLES / "telefonos.csv", naive_timezone="America/Bogota", out=folder, **options
+    )
+
+
+def test_the_samples_are_those_that_the_project_makes(tmp_path):
+    """Byte for byte."""
+    script = Path(__file__).with_name("export_samples.py")
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True)
+    names = sorted(path.name for path in SAMPLES.iterdir())
+    assert names == sorted(path.name for path in tmp_path.iterdir())
+    for name in names:
+        assert (SAMPLES / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", KIND)
+def test_a_file_is_known_by_its_columns(name):
+    """The profile of its kind is proposed first."""
+    assert propose_profiles(read_table(SAMPLES / name, table="export").columns)[0][0] == KIND[name]
+
+
+def test_six_sources_are_one_set_of_tables(tmp_path):
+    """Ids, clocks and words agree, and no number or address is written."""
+    for name in KIND:
+        mapped(name, tmp_path)
+    accounts, contacts, outcomes, payments = (
+        pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("accounts", "contacts", "outcomes", "payments")
+    )
+    assert len(accounts) == 60
+    assert len(contacts) == 840
+    assert set(contacts["account_id"]) <= set(accounts["account_id"])
+    assert set(outcomes["contact_id"]) <= set(contacts["contact_id"])
+    assert not contacts["contact_id"].duplicated().any()
+    assert set(contacts["channel"]) == {"call", "sms", "whatsapp", "email"}
+    hours = contacts["sent_at"].dt.tz_convert("America/Bogota").dt.hour
+    assert hours.between(8, 17).all(), "every source was read on its own clock"
+    first = read_table(SAMPLES / "cartera.csv", table="export")["saldo_total"].iloc[0]
+    assert accounts["balance_minor"].iloc[0] == 100 * int(first.removesuffix(",00").replace(".", ""))
+    assert (payments["amount_minor"] > 0).all()
+    written = " ".join(table.astype(str).to_csv() for table in (accounts, contacts, outcomes, payments))
+    assert "example.com" not in written
+    assert "300555" not in written.replace(" ", "")
+
+
+def test_nothing_is_written_for_an_unmapped_word_or_an_unlikely_amount(tmp_path):
+    """The word, or the unit, is named with the option that mends it; a dry run writes nothing either."""
+    frame = pd.DataFrame({"id_gestion": ["1", "2"], "obligacion": ["A", "B"], "canal": "LLAMADA",
+                          "fecha_gestion": "2026-11-02T10:00:00-05:00", "tipificacion": ["PROMESA", "LO PENSARÁ"]})  # fmt: skip
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    out = tmp_path / "out"
+    with pytest.raises(InvalidInput, match=r"LO PENSARÁ.*--word"):
+        map_verb.run(tmp_path / "log.csv", out=out)
+    map_verb.run(tmp_path / "log.csv", word=["LO PENSARÁ=right_party_contact"])
+    assert not out.exists()
+    map_verb.run(tmp_path / "log.csv", word=["LO PENSARÁ=right_party_contact"], out=out)
+    assert pd.read_parquet(out / "outcomes.parquet")["outcome"].tolist() == ["promise_to_pay", "right_party_contact"]
+    with pytest.raises(InvalidInput, match=r"whole units taken for hundredths.*--scale"):
+        mapped("cartera.csv", out, scale=1 / 100)
+
+
+def test_a_number_of_two_accounts_is_looked_up_for_neither(tmp_path):
+    """Whose call it was nobody knows."""
+    phones = pd.DataFrame({"account_id": ["A", "B", "C"], "phone": ["+57 300 5550001", "3005550001", "3005550002"]})
+    phones.to_csv(tmp_path / "phones.csv", index=False)
+    assert map_verb._points(tmp_path / "phones.csv") == {"3005550002": "C"}
+
+
+def test_every_profile_is_whole():
+    """Each names known tables and words; a dictionary that is not there is refused."""
+    assert {"vicidial_log", "vicidial_list", "asterisk_cdr", "twilio_calls", "open_bandit", "gestiones"} <= set(
+        source_profiles()
+    )
+    for profile in source_profiles().values():
+        frame = pd.DataFrame(columns=[*profile.columns], dtype="str")
+        if not profile.rows:
+            assert set(map_export(frame, profile, stated=Stated(timezone="UTC")).tables) == set(profile.tables)
+    with pytest.raises(InvalidInput, match="dictionaries"):
+        Profile.from_toml('title="t"\ncolumns=["a"]\n[tables.outcomes]\noutcome={column="a",words="no"}', "mine")
+
+
+def test_open_bandit_rows_are_decisions_with_their_propensities():
+    """One decision a row, and an answer where there was a click."""
+    frame = read_table(ROOT / "data" / "samples" / "open_bandit" / "random-men.csv.gz", table="export").head(500)
+    found = map_export(frame, source_profiles()["open_bandit"])
+    assert len(found.tables["decisions"]) == 500
+    assert found.tables["decisions"]["propensity"].between(0, 1).all()
+    assert len(found.tables["outcomes"]) == (frame["click"].astype(float) == 1).sum()
+
+
+def test_a_webhook_is_one_contact_with_several_outcomes():
+    """Sent, delivered, read: three rows, one message, sent at the first of them."""
+    lines = (SAMPLES / "whatsapp_webhooks.jsonl").read_text(encoding="utf-8").splitlines()
+    one = json.loads(lines[0])["entry"][0]["changes"][0]["value"]["statuses"][0]
+    _, frame = map_verb._read(SAMPLES / "whatsapp_webhooks.jsonl", None)
+    found = map_export(frame.loc[frame["id"] == one["id"]], source_profiles()["whatsapp_webhooks"],
+                       phones={one["recipient_id"][-10:]: "A"})  # fmt: skip
+    assert len(found.tables["contacts"]) == 1
+    assert len(found.tables["outcomes"]) >= 2
+    assert found.tables["contacts"]["sent_at"].iloc[0] == pd.Timestamp(int(one["timestamp"]), unit="s", tz="UTC")

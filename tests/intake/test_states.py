@@ -1,0 +1,148 @@
+"""Events become states: each by its own rule, the latest wins, and nothing after the moment is known."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from recommender.intake import account_states, with_case_states, with_states
+from recommender.local_time import as_utc_us
+from recommender.rules import check_case
+
+NOW = datetime.fromisoformat("2026-11-27T10:00:00-05:00")
+
+
+def accounts(**facts):
+    held = {
+        "account_id": "0100", "debtor_id": "D1", "country": "CO", "timezone": "America/Bogota",
+        "balance_minor": 100_000,
+        "due_date": "2026-10-01", "consented_channels": "call;email;sms", "flags": "", "party": "debtor", **facts,
+    }  # fmt: skip
+    return pd.DataFrame([held])
+
+
+def contacts(*outcomes, channel="sms"):
+    """Contacts of the account; each outcome is (word, days ago)."""
+    return pd.DataFrame(
+        {
+            "contact_id": [f"K{n}" for n in range(len(outcomes))],
+            "account_id": "100",  # the zeros were lost
+            "sent_at": [pd.Timestamp(NOW - timedelta(days=days)).tz_convert("UTC") for _, days in outcomes],
+            "channel": channel,
+            "outcome": [word for word, _ in outcomes],
+        }
+    )
+
+
+def payments(*amounts):
+    return pd.DataFrame(
+        {
+            "account_id": "0100",
+            "paid_at": [pd.Timestamp(NOW - timedelta(days=days)).tz_convert("UTC") for _, days in amounts],
+            "amount_minor": [amount for amount, _ in amounts],
+        }
+    )
+
+
+def state(*outcomes, channel="sms", paid=None, **facts):
+    frame = accounts(account_id="100", **facts)
+    return account_states(
+        frame, contacts=contacts(*outcomes, channel=channel),
+        payments=None if paid is None else payments(*paid).assign(account_id="100"), as_of=NOW,
+    )[0]  # fmt: skip
+
+
+EVENTS = {
+    "opt-out of a channel": ([("opt_out", 5)], ["opt_out:sms"]),
+    "opt-out and later consent": ([("opt_out", 5), ("opt_in", 4)], []),
+    "at one instant the stop wins": ([("opt_in", 5), ("opt_out", 5)], ["opt_out:sms"]),
+    "an opt-out tomorrow is not known": ([("opt_out", -1)], []),
+    "in Spanish": ([("BAJA", 5)], ["opt_out:sms"]),
+    "wrong number": (
+        [("wrong_party", 1)], ["wrong_party:call", "wrong_party:ivr", "wrong_party:sms", "wrong_party:whatsapp"]
+    ),
+    "wrong number, later the debtor": ([("wrong_party", 9), ("right_party_contact", 2)], []),
+    "a reply does not right a wrong number": (
+        [("wrong_party", 9), ("replied", 2)],
+        ["wrong_party:call", "wrong_party:ivr", "wrong_party:sms", "wrong_party:whatsapp"],
+    ),
+    "three failures": ([("not_connected", 3), ("bounced", 2), ("not_connected", 1)], ["failed:sms"]),
+    "failures long ago": ([("not_connected", 93), ("bounced", 92), ("not_connected", 91)], []),
+    "failures and an answer": ([("bounced", 4), ("bounced", 3), ("delivered", 2), ("bounced", 1)], []),
+    "complaint": ([("complaint", 1)], ["complaint"]),
+    "complaint that was answered": ([("complaint", 9), ("complaint_resolved", 2)], []),
+    "dispute": ([("dispute", 100)], ["disputed"]),
+    "promise": ([("promise_to_pay", 2)], ["promise_open"]),
+    "promise long ago": ([("promise_to_pay", 20)], []),
+    "promise kept": ([("promise_to_pay", 2), ("promise_kept", 1)], []),
+    "a word that nobody knows": ([("lo que sea", 2)], ["unknown_outcome:sms"]),
+    "paid, how much nobody knows": ([("paid", 1)], ["settled"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EVENTS)
+def test_each_event_has_its_state(what):
+    """The right state by hand, whichever way the account's id is written."""
+    events, right = EVENTS[what]
+    assert sorted(state(*events).names) == right
+
+
+def test_a_promise_is_kept_broken_or_waited_for():
+    """Until the end of the promised day on the debtor's clock; a payment since keeps it."""
+    told = contacts(("promise_to_pay", 10))
+    for day, paid, right in (
+        ("2026-11-27", None, "open"),
+        ("2026-11-26", None, "broken"),
+        ("2026-12-05", ((100, 1),), "kept"),
+    ):
+        found = account_states(
+            accounts(account_id="100"), contacts=told.assign(promise_date=day), as_of=NOW,
+            payments=None if paid is None else payments(*paid).assign(account_id="100"),
+        )  # fmt: skip
+        assert found[0].promise == right
+
+
+def test_payments_settle_what_they_cover():
+    """In full: nothing is left. A reversal takes it back. A payment that the balance knows already does not count."""
+    assert state(paid=((100_000, 1),)).settled
+    assert not state(paid=((99_999, 1),)).settled
+    assert not state(paid=((100_000, 2), (-100_000, 1))).settled
+    assert not state(paid=((100_000, 5),), balance_as_of=pd.Timestamp(NOW - timedelta(days=3))).settled
+    assert state(paid=((40_000, 1),), balance_as_of=pd.Timestamp(NOW - timedelta(days=3))).balance == 60_000
+    assert state(paid=((float("nan"), 1),)).settled, "an unknown amount may be all of it"
+
+
+def test_what_the_debtor_said_holds_for_all_their_accounts():
+    """An opt-out on one account is one on the other; a promise is of one account."""
+    both = pd.concat([accounts(account_id="100"), accounts(account_id="200")], ignore_index=True)
+    first, second = account_states(both, contacts=contacts(("opt_out", 3), ("promise_to_pay", 2)), as_of=NOW)
+    assert first.opted_out == second.opted_out == {"sms"}
+    assert (first.promise, second.promise) == ("open", None)
+
+
+def test_states_are_facts_that_rules_deny_by():
+    """What a check says of the account before and after."""
+    for word, rule in (("opt_out", "floor-opt-out"), ("promise_to_pay", "floor-stop-promise-open"),
+                       ("complaint", "floor-stop-complaint-open"), ("dispute", "floor-stop-disputed")):  # fmt: skip
+        case = {
+            "id": "1", "packs": ["CO"], "at": "2026-11-27T10:00:00-05:00", "channel": "sms", "purpose": "collection",
+            "account": {"account_id": "1", "country": "CO", "timezone": "America/Bogota", "balance_minor": 100,
+                        "consented_channels": ["sms"], "flags": [], "party": "debtor", "due_date": "2026-10-01"},
+            "contacts": [{"sent_at": "2026-11-16T10:00:00-05:00", "channel": "sms", "outcome": "delivered"}],
+        }  # fmt: skip
+        assert check_case(case)["allowed"]
+        case["contacts"][0]["outcome"] = word
+        verdict = check_case(case)
+        assert not verdict["allowed"]
+        assert rule in verdict["rules"]
+
+
+def test_unknown_facts_stay_unknown():
+    """An event never makes known flags of flags that nobody told."""
+    frame, _ = with_states(accounts(account_id="100", flags=None), contacts=contacts(("opt_out", 1)), as_of=NOW)
+    assert frame["flags"].iloc[0] is None
+    assert frame["consented_channels"].iloc[0] == "call;email"
+    same = {"consented_channels": ["sms"], "flags": [], "balance_minor": 5.0}
+    assert with_case_states(same, [], as_utc_us(NOW)) is same

@@ -1,0 +1,164 @@
+"""The contact ledger: a debtor's standing, whoever decided, and writes that a changed standing refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from recommender.store.decision_log import (
+    ContactEvent,
+    DecisionConflict,
+    DecisionLog,
+    DecisionRecord,
+    OutcomeRecord,
+    StaleStanding,
+)
+from tests.store.conftest import NOON
+
+Decide = Callable[..., DecisionRecord]
+LONG_AGO = NOON - timedelta(days=365)
+
+
+def _contact(decide: Decide, number: int, debtor: str = "D", **more: Any) -> DecisionRecord:
+    """A decision that contacts somebody: action 0 of the test space."""
+    return decide(number, account_id=f"A{number}", debtor_id=debtor, action=0, ranking=(), **more)
+
+
+def _event(record: DecisionRecord, kind: str, minutes: float = 60, **more: Any) -> ContactEvent:
+    at = NOON + timedelta(minutes=minutes)
+    return ContactEvent(decision_id=record.decision_id, debtor_id=str(record.debtor_id), kind=kind, at=at, **more)
+
+
+def test_a_decision_to_contact_counts_for_the_debtor_at_once(log: DecisionLog, decide: Decide) -> None:
+    """It is reserved without anybody telling more; leaving alone reserves nothing."""
+    made = _contact(decide, 1, contact_at=NOON + timedelta(hours=2))
+    space = made.provenance.actions
+    idle = decide(2, account_id="A2", debtor_id="D", action=len(space) - 1, ranking=())
+    log.record([made, idle])
+    standing = log.standing(["D", "nobody"], LONG_AGO)
+    (contact,) = standing.contacts["D"]
+    assert (contact.decision_id, contact.at, contact.state) == (made.decision_id, made.contact_at, "reserved")
+    assert contact.channel == space.factors["channel"][0]
+    assert standing.seen == {"D": frozenset({made.decision_id, idle.decision_id}), "nobody": frozenset()}
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "expired", "undelivered"])
+def test_a_contact_that_was_taken_back_no_longer_counts(log: DecisionLog, decide: Decide, kind: str) -> None:
+    """The decision stays in the log; its contact is gone."""
+    made = _contact(decide, 1)
+    log.record([made])
+    log.record_events([_event(made, kind)])
+    assert log.standing(["D"], LONG_AGO).contacts == {}
+    assert log.get(made.decision_id) is not None
+
+
+def test_what_was_really_sent_counts(log: DecisionLog, decide: Decide) -> None:
+    """An override counts on the channel and at the moment that were used."""
+    sent, changed = _contact(decide, 1), _contact(decide, 2)
+    log.record([sent, changed])
+    log.record_events(
+        [_event(sent, "dispatched", 30, channel="sms"), _event(changed, "overridden", 90, channel="visit")]
+    )
+    found = {one.decision_id: one for one in log.standing(["D"], LONG_AGO).contacts["D"]}
+    assert found[sent.decision_id].state == "dispatched"
+    assert found[changed.decision_id].channel == "visit"
+    assert found[changed.decision_id].at == NOON + timedelta(minutes=90)
+
+
+def test_old_contacts_are_left_out_and_outcomes_are_not(log: DecisionLog, decide: Decide) -> None:
+    """An opt-out of years ago still stands."""
+    made = _contact(decide, 1, contact_at=NOON)
+    log.record([made])
+    log.record_outcomes([OutcomeRecord(decision_id=made.decision_id, occurred_at=NOON, outcome="opt_out")])
+    standing = log.standing(["D"], NOON + timedelta(days=400))
+    assert standing.contacts == {}
+    assert [(one.outcome, one.account_id) for one in standing.outcomes["D"]] == [("opt_out", "A1")]
+
+
+def test_a_correction_takes_the_place_of_what_was_told_wrongly(log: DecisionLog, decide: Decide) -> None:
+    """Both rows stay; only the correction counts, in the standing and in the outcomes that are learnt from."""
+    made = _contact(decide, 1)
+    log.record([made])
+    wrong = OutcomeRecord(decision_id=made.decision_id, occurred_at=NOON, outcome="opt_out")
+    right = OutcomeRecord(
+        decision_id=made.decision_id, occurred_at=NOON, outcome="not_connected", replaces=wrong.outcome_id
+    )
+    log.record_outcomes([wrong, right])
+    assert [one.outcome for one in log.standing(["D"], LONG_AGO).outcomes["D"]] == ["not_connected"]
+    assert log.outcome_frame()["outcome"].tolist() == ["not_connected"]
+    assert log.count() == (1, 2)
+    logged = log.get(made.decision_id)
+    assert logged is not None and {one.replaces for one in logged.outcomes} == {None, wrong.outcome_id}
+
+
+def test_an_event_told_twice_counts_once_and_other_content_under_its_key_is_refused(
+    log: DecisionLog, decide: Decide
+) -> None:
+    made = _contact(decide, 1)
+    log.record([made])
+    event = _event(made, "dispatched", channel="sms")
+    assert log.record_events([event, event]).stored == 1
+    assert log.record_events([event]).repeated == 1
+    with pytest.raises(DecisionConflict):
+        log.record_events([_event(made, "cancelled", event_id=event.event_id)])
+
+
+def test_a_batch_made_on_a_standing_that_has_changed_is_refused_whole(log: DecisionLog, decide: Decide) -> None:
+    """A new decision or a new event of the debtor makes it stale; its own repetition does not."""
+    first, second, other = (_contact(decide, number, debtor) for number, debtor in ((1, "D"), (2, "D"), (3, "E")))
+    seen = log.standing(["D", "E"], LONG_AGO).seen
+    log.record([first], seen=seen)
+    assert log.record([first], seen=seen).repeated == 1
+    with pytest.raises(StaleStanding, match="1 debtor"):
+        log.record([second, other], seen=seen)
+    assert log.count() == (1, 0)
+    fresh = log.standing(["D", "E"], LONG_AGO).seen
+    log.record_events([_event(first, "cancelled")])
+    with pytest.raises(StaleStanding):
+        log.record([second, other], seen=fresh)
+    log.record([second, other], seen=log.standing(["D", "E"], LONG_AGO).seen)
+    assert log.count() == (3, 0)
+
+
+def test_an_account_is_claimed_once_under_a_request_key(log: DecisionLog, decide: Decide) -> None:
+    """Another decision of the same request about the same account is a conflict, not a second decision."""
+    log.record([_contact(decide, 1, request_key="r")])
+    again = decide(9, account_id="A1", debtor_id="D", action=0, ranking=(), request_key="r")
+    with pytest.raises(DecisionConflict):
+        log.record([again])
+    assert log.count() == (1, 0)
+
+
+def test_of_many_writers_on_one_standing_one_wins(log: DecisionLog, decide: Decide) -> None:
+    """Eight threads decide about one debtor from the same standing: one contact is planned."""
+    seen = log.standing(["D"], LONG_AGO).seen
+    won: list[int] = []
+    gate = threading.Barrier(8)
+
+    def try_to_write(number: int) -> None:
+        gate.wait()
+        try:
+            log.record([_contact(decide, number)], seen=seen)
+        except StaleStanding:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=try_to_write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert log.count() == (1, 0)
+
+
+def test_erasing_a_debtor_erases_the_events(log: DecisionLog, decide: Decide) -> None:
+    made = _contact(decide, 1)
+    log.record([made])
+    log.record_events([_event(made, "dispatched", channel="sms")])
+    log.erase(requested_by="privacy desk", at=NOON, debtor_id="D")
+    assert log.standing(["D"], LONG_AGO).seen == {"D": frozenset()}

@@ -1,0 +1,48 @@
+"""Limits in the strategy room: what exploring may cost, where stages of arrears turn, how ties are broken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recommender.strategy.policy import exploration_cost, softmax, temperature_for_cost
+from recommender.strategy.ranking import rank_actions
+from recommender.strategy.seed_rules import STAGES, stage_of
+
+
+@pytest.mark.parametrize("level", [0.0, 50.0, -50.0])
+@pytest.mark.parametrize("cost", [0.02, 0.05, 0.3])
+def test_the_temperature_gives_up_just_what_it_may(level, cost):
+    """A share of the *gain* over the average action, whatever the level of all rewards; one step hotter costs more."""
+    rng = np.random.default_rng(0)
+    rewards = level + rng.gamma(1.0, size=(80, 12))
+    eligible = rng.random((80, 12)) < 0.7
+    eligible[:, 0] = True
+    heat = temperature_for_cost(rewards, eligible, cost)
+    spent = [
+        exploration_cost(softmax(rewards, eligible, heat * step, 0.0), rewards, eligible) for step in (0.999, 1.001)
+    ]
+    assert spent[0] < cost < spent[1]
+    assert spent[1] - spent[0] < 0.01
+
+
+def test_nothing_to_gain_costs_nothing():
+    """Where all actions are alike any temperature will do."""
+    assert temperature_for_cost(np.ones((5, 4)), np.ones((5, 4), dtype=bool)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("days", "stage"), [(-30, 0), (-0.5, 0), (0, 0), (0.5, 1), (1, 1), (30, 1), (31, 2), (90, 2), (91, 3), (np.nan, 1)]
+)
+def test_stages_turn_the_day_after_their_last(days, stage):
+    """Due today is not overdue; an unknown age is a first month."""
+    assert STAGES[int(stage_of(np.array([days], dtype=float))[0])] == STAGES[stage]
+
+
+def test_without_chance_ties_go_to_the_better_reward_then_to_the_first():
+    """The most probable action; among equals the greater expected reward, among those the lowest index."""
+    probabilities = np.array([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.3, 0.3, 0.4]])
+    rewards = np.array([[0.1, 0.2, 0.9], [0.2, 0.2, 0.9], [0.9, 0.1, 0.0]])
+    eligible = np.ones((3, 3), dtype=bool)
+    ranked = rank_actions(probabilities, rewards, eligible, top_k=4, numbers=None)
+    assert ranked.tolist() == [[1, 2, 0, -1], [0, 2, 1, -1], [2, 0, 1, -1]]

@@ -1,0 +1,186 @@
+"""Regions that the log never tried: found where there are rules, never where there is only chance."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import beta
+
+from recommender import ActionSpace, ContactStrategy, LoggedFeedback, evaluate_policy
+from recommender.learning import ContextEncoder
+from recommender.support import NeverTried, find_never_tried
+
+SPACE = ActionSpace({"channel": ["sms", "call", "mail"], "tone": ["soft", "firm"]}, no_contact=True)
+
+
+def context(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "days": rng.integers(0, 60, n),
+            "balance": rng.lognormal(5, 1, n),
+            "product": rng.choice(["card", "loan", "rent"], n),
+            "known": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+        }
+    )
+
+
+def draw(probabilities, seed=1):
+    cumulative = np.cumsum(probabilities / probabilities.sum(axis=1, keepdims=True), axis=1)
+    return (cumulative > np.random.default_rng(seed).random((len(cumulative), 1)) * (1 - 1e-12)).argmax(axis=1)
+
+
+def search(frame, action, **more):
+    encoder = ContextEncoder.fit(frame, ("product",))
+    return find_never_tried(frame, encoder, SPACE, action, np.arange(len(frame)), **more), encoder
+
+
+RULES = {
+    "threshold": (lambda f: f["days"] <= 7, [0, 1], "days <= 7"),
+    "category": (lambda f: f["product"] == "rent", [2, 3], "product = rent"),
+    "two columns": (lambda f: (f["days"] > 30) & (f["product"] == "card"), [2, 3], "days > 30"),
+    "continuous": (lambda f: f["balance"] > 300, [4, 5], "balance > "),
+    "missing": (lambda f: f["known"].isna(), [0, 1], "known missing"),
+    "must be contacted": (lambda f: f["days"] > 45, [6], "days > 45"),
+    "one action": (lambda f: f["days"] <= 20, [1], "days <= 20"),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_is_found_counted_and_named(name):
+    """Cells inside the rule, hardly any outside, and words a manager understands."""
+    rule, actions, words = RULES[name]
+    frame = context(6_000)
+    inside = rule(frame).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), actions)] = 0.0
+    found, encoder = search(frame, draw(probabilities))
+    assert found
+    cells = found.cells(encoder.transform(frame))
+    truth = probabilities == 0.0
+    assert cells[truth].mean() > 0.95
+    assert cells[~truth].mean() < 0.01
+    assert any(words in region.where for region in found.regions)
+    assert all(region.n_chosen <= 0.01 * region.n_decisions for region in found.regions)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_chance_is_no_rule(seed):
+    """Uneven, context-dependent but positive choices, rare actions among them: nothing is claimed."""
+    frame = context(3_000, seed)
+    tilt = np.column_stack([frame["days"] / 60 * slope for slope in (2, -2, 1, -1, 0, 1, 0.5)])
+    probabilities = np.exp(tilt) * np.array([1, 0.02, 1, 1, 0.1, 1, 1])
+    found, _ = search(frame, draw(probabilities, seed))
+    assert not found
+
+
+def test_exploration_is_support():
+    """Two per cent of chance inside a rule: the log can answer, and is not told that it cannot."""
+    frame = context(6_000)
+    inside = (frame["days"] <= 7).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.12
+    found, _ = search(frame, draw(probabilities))
+    assert not found
+
+
+def test_eligible_sets_answer_for_their_rows():
+    """Where the rule is told, nothing is left to be found."""
+    frame = context(6_000)
+    eligible = np.ones((len(frame), len(SPACE)), dtype=bool)
+    eligible[np.ix_(np.flatnonzero(frame["days"] <= 7), [0, 1])] = False
+    action = draw(eligible.astype(float))
+    assert search(frame, action)[0]
+    assert not search(frame, action, eligible=eligible)[0]
+
+
+def test_logged_propensities_say_how_rare_a_choice_may_be():
+    """No row of 1,300 is a rule where the smallest logged propensity is 5 %, and chance where it is 1 in 10,000."""
+    frame = context(6_000)
+    inside = (frame["days"] <= 12).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.0
+    action = draw(probabilities)
+    assert search(frame, action, propensity=np.full(len(frame), 0.05))[0]
+    assert not search(frame, action, propensity=np.full(len(frame), 1e-4))[0]
+
+
+def test_the_bound_is_that_of_a_binomial_share_of_the_other_half():
+    """Rule of three: about 3 / n of the decisions that did not choose the region."""
+    frame = context(6_000)
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(frame["days"] <= 12), [0, 1])] = 0.0
+    found, _ = search(frame, draw(probabilities))
+    region = next(one for one in found.regions if one.choice == "channel sms")
+    assert region.n_chosen == 0
+    assert beta.ppf(0.95, 1, region.n_decisions) < region.upper_bound < beta.ppf(0.95, 1, 0.4 * region.n_decisions)
+
+
+def test_regions_come_back_from_json():
+    """What a saved strategy holds is what was found."""
+    frame = context(6_000)
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(frame["product"] == "rent"), [2, 3])] = 0.0
+    found, _ = search(frame, draw(probabilities))
+    assert NeverTried.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
+
+
+# -- what it decides ---------------------------------------------------------------------------------------------------
+def mailing(n=4_000, seed=0, share=0.3):
+    """Half are mailed, but nobody of a region; mail does harm there and good elsewhere."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"region": rng.random(n) < share, "x": rng.normal(size=n)}).astype({"region": int})
+    mailed = (rng.random(n) < 0.5) & (frame["region"] == 0).to_numpy()
+    frame["mail"] = np.where(mailed, "letter", None)
+    frame["reward"] = (rng.random(n) < 0.2 + 0.15 * mailed).astype(int)
+    space = ActionSpace({"mail": ["letter"]}, no_contact=True)
+    return frame, LoggedFeedback.from_frame(frame, actions=space, context=["region", "x"])
+
+
+def test_mailing_everybody_is_refused_by_name_and_the_tried_part_is_answered():
+    """The issue's case: no row can say what a letter does there."""
+    _, log = mailing()
+    everybody = np.column_stack([np.ones(len(log)), np.zeros(len(log))])
+    report = evaluate_policy(log, everybody, estimators=())
+    assert report.verdict == "refused"
+    assert "region = 1 and mail letter: 0 of" in report.reasons[0]
+    assert "eligible=" in report.reasons[0]
+    tried = np.where(log.context[["region"]].to_numpy() == 0, everybody, everybody[:, ::-1])
+    report = evaluate_policy(log, tried, estimators=())
+    assert report.verdict == "better"
+    assert "never-tried" not in report.default["warnings"]
+
+
+def test_a_little_of_it_is_answered_with_whatever_it_might_be_worth():
+    """3 % of the decisions: every reward there lies inside the interval, and the reason says the share."""
+    _, log = mailing(8_000, share=0.03)
+    everybody = np.column_stack([np.ones(len(log)), np.zeros(len(log))])
+    report = evaluate_policy(log, everybody, estimators=())
+    share = float((log.context["region"] == 1).mean())
+    assert report.verdict == "better"
+    assert report.diagnostics["never_tried_share"] == pytest.approx(share)
+    assert f"{share:.2%}" in report.reasons[0]
+    inside = (1 - share) * 0.35
+    assert report.default["ci_low"] < inside < inside + share < report.default["ci_high"]
+
+
+@pytest.mark.parametrize("unsupported", ["abstain", "explore", "allow"])
+def test_what_was_never_tried_is_not_ranked_first(unsupported):
+    """Not by default, only by exploration, or freely; and the answer says that there is no evidence."""
+    frame, log = mailing(2_000)
+    strategy = ContactStrategy(random_state=0, n_jobs=1, unsupported=unsupported).fit(log)
+    inside = frame[frame["region"] == 1]
+    probability = strategy.action_probabilities(inside)[:, 0]
+    if unsupported == "abstain":
+        assert probability.max() == 0.0
+    elif unsupported == "explore":
+        np.testing.assert_allclose(probability, strategy.epsilon / 2)
+    else:
+        assert probability.min() > 0.2
+    ranked = strategy.recommend(inside.head(50), top_k=2, explore=False)
+    letters = ranked[ranked["mail"] == "letter"]
+    assert (letters["evidence"] == 0).all() and not letters["support"].any()
+    assert (letters["rank"] == 1).mean() == (unsupported == "allow")
+    again = ContactStrategy.from_files(strategy.to_files())
+    np.testing.assert_array_equal(again.action_probabilities(inside)[:, 0], probability)
