@@ -43,7 +43,7 @@ lint: setup ## ruff, mypy, import rules
 	.venv/bin/lint-imports
 
 bench: setup ## side-by-side benchmarks, quick sizes
-	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script --quick || exit 1; done
+	@for script in $$(grep -lE "add_quick\(|\"--quick\"" benchmarks/*.py | grep -v /quick.py); do echo "== $$script"; $(RUN) $$script --quick || exit 1; done
 
 serve: setup ## the managers' pages and the scoring API on http://127.0.0.1:8000; a demo portfolio where nothing is set
 	@env | grep -q '^RECOMMENDER_' || $(RUN) -m pipelines demo-site

@@ -18,6 +18,7 @@ Lundberg et al. (2020), "From local explanations to global understanding with ex
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +148,12 @@ class TreeShapley:
         return np.array(masses), np.array(start, dtype=np.int64)
 
 
-@compiled
+def _compiled(function: Any) -> Any:
+    """Compile a function whose arguments are named tuples that numba types by itself."""
+    return compiled(function)
+
+
+@_compiled
 def _fill_mean_tables(leaves, at, masses, start, whole, single):  # type: ignore[no-untyped-def]
     """Mean over actions of the factors' product (``whole``), and of what each factor is paid (``single``)."""
     for leaf in range(leaves.value.shape[0]):
@@ -173,7 +179,7 @@ def _fill_mean_tables(leaves, at, masses, start, whole, single):  # type: ignore
                     single[first + f, q] += product
 
 
-@compiled
+@_compiled
 def _split_rows(X, codes, nodes, leaves, at, weight, whole, single, values, mean):  # type: ignore[no-untyped-def]
     """Add up what every leaf pays to the columns and factors on its path."""
     n, k, n_factors = codes.shape
@@ -250,7 +256,7 @@ def _split_rows(X, codes, nodes, leaves, at, weight, whole, single, values, mean
                     mean[row, n_columns + leaves.factor[entry]] += total
 
 
-@compiled
+@_compiled
 def _sides(x, nodes, left):  # type: ignore[no-untyped-def]
     """Which way a row goes at every context split, as ``goes_left`` decides."""
     for node in range(nodes.column.shape[0]):
