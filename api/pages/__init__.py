@@ -24,7 +24,7 @@ from api.pages import (
     what_if,
 )
 from api.pages.errors import error_page, to_login
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from api.pages.rendering import LoginNeeded, PageDep, page_of
 from api.pages.security_headers import SecurityHeaders
 from api.pages.session import DEMO_MANAGER, Sessions

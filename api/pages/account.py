@@ -17,9 +17,9 @@ from api.pages.account_history import history_section
 from api.pages.account_values import ActionNames, Values, rule_kind, waterfall_section
 from api.pages.charts import Dot, dots
 from api.pages.content import Cell, Column, Content, Section, Table
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.section_pages import add_page
 from recommender.explanation import Explanation, debtor_justification
 
 __all__ = ["router"]

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history

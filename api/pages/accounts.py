@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.pages.content import Cell
 from api.pages.exports import Sheet, Suffix, table_file
 from api.pages.filters import Chip, Filter, Filters, read_filters
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.shown import Kind
 from recommender.errors import InvalidInput

@@ -15,11 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filters
 from api.pages.log_filters import decision_filters
+from api.pages.page_data import Portfolio
 from api.pages.policy_value import promotions_table
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.reviews import Review, Reviews
+from api.pages.section_pages import add_page
 
 __all__ = ["build", "router"]
 

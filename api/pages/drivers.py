@@ -12,9 +12,9 @@ from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, Filters, read_filters
 from api.pages.heat_maps import best_hours, channel_by_tone
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.section_pages import add_page
 from api.pages.shown import Kind, Shown
 from recommender.explanation import GlobalExplanation
 

@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from api.pages.charts import Point, Series, nice_ticks, trend
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
+from api.pages.page_data import Portfolio
 from api.pages.policy_value import gate_told, kind_of, window_told
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
 from api.pages.rendering import Page
+from api.pages.section_pages import add_page
 from recommender.strategy import ContactStrategy
 
 __all__ = ["build", "router"]

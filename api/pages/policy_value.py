@@ -10,9 +10,9 @@ from fastapi import APIRouter
 from api.pages.charts import Dot, dots, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.section_pages import add_page
 from api.pages.shown import Direction, Estimate, Kind
 from recommender.store.registry import Promotion
 

@@ -20,7 +20,7 @@ from starlette.routing import NoMatchFound
 
 from api.pages.language import LANGUAGES, environment, locale_of, translations
 from api.pages.navigation import MENU
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from api.pages.session import Session, Sessions
 from api.pages.shown import Formats
 from recommender import __version__

@@ -14,9 +14,9 @@ from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
 from api.pages.filters import Filters
 from api.pages.log_filters import decision_filters
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.section_pages import add_page
 from api.pages.shown import Direction, Estimate, Kind, Shown
 from recommender.monitoring import (
     FEWEST_ACCOUNTS,

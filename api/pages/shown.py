@@ -240,7 +240,7 @@ class Formats:
         difference : bool, default=True
             Show signs, and rates as percentage points.
         """
-        decimals = self._supported_decimals(kind, low, high)
+        decimals = self._supported_decimals(kind, low, high, difference=difference)
         put = self.difference if difference else self.value
         ends = [put(kind, end, currency=currency, decimals=decimals) for end in (value, low, high)]
         if low is None or high is None or ends[1].value is None or ends[2].value is None:
@@ -259,7 +259,7 @@ class Formats:
         return self.number(value * scale, 1 if places is None else places).text
 
     @staticmethod
-    def _supported_decimals(kind: Kind, low: float | None, high: float | None) -> int | None:
+    def _supported_decimals(kind: Kind, low: float | None, high: float | None, *, difference: bool) -> int | None:
         if kind == "count":
             return 0
         if low is None or high is None or not math.isfinite(high - low) or kind == "money":
@@ -268,7 +268,9 @@ class Formats:
         half = scale * (high - low) / 2.0
         most = 4 if kind == "number" else 2
         fitting = 1 if half <= 0 else min(most, max(0 if half >= 10 else 1, math.ceil(-math.log10(half)) + 1))
-        # an end that is not zero must not read as zero: it says on which side of zero the interval lies
+        if not difference:
+            return fitting
+        # an end of a difference that is not zero must not read as zero: it says on which side of zero the interval lies
         return max(_telling(end, scale, fitting) for end in (low, high))
 
     def _percent(self, number: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from api.pages import approvals, drivers, model_card, policy_value, results, rule_costs
 from api.pages.language import LANGUAGES
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.service.serving import Serving
 from recommender import __version__

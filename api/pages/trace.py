@@ -15,9 +15,9 @@ from api.pages.account_case import AccountCase, decision_case
 from api.pages.account_charts import Step, funnel
 from api.pages.account_values import Values, capitalised, rule_kind
 from api.pages.content import Cell, Column, Content, Section, Table
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
+from api.pages.section_pages import add_page
 from recommender.explanation import DecisionTrace, TracedAction, TracedRule
 
 __all__ = ["router"]

@@ -20,9 +20,9 @@ from api.pages.account_values import ActionNames, Values, concept
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.number_input import AmbiguousNumber, read_number
-from api.pages.portfolio import Portfolio
-from api.pages.portfolio_pages import add_page
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep
+from api.pages.section_pages import add_page
 from recommender.errors import InvalidInput
 from recommender.explanation import ConceptGroups, WhatIf, changeable_columns, feature_label, what_if
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,10 +15,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
+from api.pages import language, rendering
 from api.pages.account_case import AccountCase
 from api.pages.language import translations
 from api.pages.passwords import hash_password
 from pipelines.demo_weeks import live_through
+from recommender.evaluation import assign
+from recommender.explanation import wording
 from recommender.settings import Settings
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.files.log_files import write_frame
@@ -319,6 +323,77 @@ def test_without_a_model_the_general_rule_is_named(site, contacted):
         assert "General rule used" in client.get(f"/en/account?id={contacted}").text
         assert "nothing would change" in client.get(f"/en/what-if?account={contacted}").text
         assert client.get(f"/en/decision?account={contacted}").status_code == 200
+
+
+def test_control_accounts_are_marked_wherever_they_are_shown(site):
+    """List, export, account, what-if and trace say so, and no reasons are given for what the old way did."""
+    held = site.model_copy(update={"holdout_experiment": "half", "holdout_share": 0.5})
+    with TestClient(create_app(held)) as client:
+        token = re.search(r'name="token" value="([^"]+)"', client.get("/en/login").text).group(1)
+        client.post("/en/login", data={"token": token, "manager": "ana", "password": PASSWORD, "next": ""})
+        rows = accounts_of(client.get("/en/accounts.csv"))
+        owner = pd.read_parquet(held.portfolio_path / "accounts.parquet").set_index("account_id")["debtor_id"]
+        arms = dict(zip(owner.index, assign(owner, "half", {"policy": 0.5, "holdout": 0.5}), strict=True))
+        known = [row for row in rows if row["account_id"] in arms]
+        assert {row["group"] for row in known} == {"policy", "control: do not touch"}
+        for row in known:
+            assert (row["group"] == "policy") == (arms[row["account_id"]] == "policy")
+        for row in (next(row for row in known if row["group"] != "policy" and row["channel"]),
+                    next(row for row in known if row["group"] == "policy" and row["channel"])):  # fmt: skip
+            for path in ("account?id=", "what-if?account=", "decision?account="):
+                text = client.get(f"/en/{path}{row['account_id']}").text
+                assert ("do not touch" in text) == (row["group"] != "policy"), path
+                assert 'class="reasons"' not in text or row["group"] == "policy"
+
+
+def test_every_visible_text_of_the_spanish_pages_comes_from_a_catalogue(browser, contacted, monkeypatch):
+    """With every translation in marks, what is left without them is data: ids, numbers, dates, versions."""
+    real, labels = language.translations("es"), wording._catalogue("es")
+
+    class Marked:
+        def ugettext(self, message):
+            return f"⟦{real.ugettext(message)}⟧" if message in real._catalog else message
+
+        gettext = ugettext
+
+        def ungettext(self, one, many, count):
+            return f"⟦{real.ungettext(one, many, count)}⟧"
+
+        ngettext = ungettext
+
+        def pgettext(self, context, message):
+            told = labels.pgettext(context, message)
+            return f"⟦{told}⟧" if f"{context}\x04{message}" in labels._catalog else message
+
+        def upgettext(self, context, message):
+            return self.pgettext(context, message)
+
+    class MarkedWords(Marked):
+        def gettext(self, message):
+            return f"⟦{labels.gettext(message)}⟧" if message in labels._catalog else message
+
+    left = set()
+    language.environment.cache_clear()
+    for module in (language, rendering):
+        monkeypatch.setattr(module, "translations", lambda _: Marked())
+    monkeypatch.setattr(wording, "_catalogue", lambda _: MarkedWords())
+    try:
+        for path in ("accounts", "account?id=", "what-if?account=", "decision?account=", "results", "policy-value",
+                     "drivers", "rule-costs", "approvals", "model-card"):  # fmt: skip
+            page = browser.get(f"/es/{path}{contacted if path.endswith('=') else ''}").text
+            visible = re.sub(r"(?s)<(script|style|title|code|svg).*?</\1>|<br[^>]*>", " ", page.split("<body", 1)[1])
+            visible = unescape(re.sub(r"<[^>]*>", "\n", visible))
+            while "⟦" in visible and (shorter := re.sub(r"⟦[^⟦⟧]*⟧", "", visible)) != visible:
+                visible = shorter
+            words = set(re.findall(r"[^\W\d_]{4,}", re.sub(_DATA, " ", visible)))
+            left |= {(path, word) for word in words - _NAMES}
+        assert not left, sorted(left)
+    finally:
+        language.environment.cache_clear()
+
+
+_DATA = r"\b[\w/.-]*\d[\w/.-]*\b|\b[a-z]+(?:-[a-z]+)+\b|\w+/\w+"
+_NAMES = {"Español", "English", "Colombia", "México", "Bogota", "America"}
 
 
 def test_every_text_is_in_spanish():

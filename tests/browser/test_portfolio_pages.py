@@ -145,15 +145,19 @@ def test_print_shows_the_tables_and_no_controls(open_page):
 
 
 def test_a_case_for_a_human_is_answered_with_a_name(open_page):
-    """Agreeing takes the account from the queue and writes down who it was."""
+    """Agreeing is confirmed, takes the account from the queue, writes down who it was, and can be undone."""
     page = open_page("/en/approvals")
     first = page.locator("#queue tbody tr").first
     account = first.locator("th").inner_text()
     first.locator("input[name=note]").fill("called the branch")
     first.get_by_role("button", name="Agree").click()
+    assert account in page.locator("main").inner_text()
+    page.get_by_role("button", name="Confirm").click()
     assert account not in page.locator("#queue").inner_text()
     assert MANAGER in page.locator("#answers").inner_text()
     assert "called the branch" in page.locator("#answers").inner_text()
+    page.locator("#answers tbody tr", has_text=account).get_by_role("button", name="Undo").click()
+    assert account in page.locator("#queue").inner_text()
 
 
 def test_keyboard_users_can_skip_the_menu(open_page):

@@ -176,7 +176,7 @@ def test_thompson_needs_draws(log):
         ContactStrategy(policy="thompson", reward_model=CellMeans()).fit(log)
 
 
-@pytest.mark.parametrize("given", ["trees", 3, LogisticRegression, object()], ids=str)
+@pytest.mark.parametrize("given", ["trees", 3, LogisticRegression, object()], ids=["text", "number", "class", "object"])
 def test_other_objects_are_refused(log, given):
     """With the protocol's name in the message."""
     with pytest.raises(InvalidInput, match=r"reward_model must have fit\(training\) and expected_reward"):

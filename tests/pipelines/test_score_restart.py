@@ -24,6 +24,7 @@ def command(tmp_path_factory):
     folder = tmp_path_factory.mktemp("score")
     accounts, contacts = write(folder, *portfolio(120, seed=1))
     options = ["--strategy", str(folder / "none"), "--as-of", "2026-11-23T08:00:00-05:00", "--chunk-rows", "8"]
+    options += ["--other-accounts"]
     return [sys.executable, "-m", "pipelines", "score", str(accounts), "--contacts", str(contacts), *options]
 
 

@@ -61,10 +61,10 @@ def check_times(column: pd.Series, name: str) -> None:
             rows=rows.tolist(),
             mend=f"Convert it first: pd.to_datetime(frame[{name!r}], utc=True).",
         )
-    backwards = (
-        np.array([bool(_DAY_OR_MONTH_FIRST.match(value)) for value in told], dtype=bool) if is_text.any() else []
-    )
-    if np.any(backwards):
+    if not is_text.any():
+        return
+    backwards = np.array([bool(_DAY_OR_MONTH_FIRST.match(value)) for value in told], dtype=bool)
+    if backwards.any():
         rows = np.flatnonzero(column.notna())[backwards]
         raise InvalidInput.in_column(
             name,

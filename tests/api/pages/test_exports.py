@@ -1,11 +1,11 @@
-"""What leaves the pages as a file: every number parses back to what is shown, under translated headings."""
+"""What leaves the pages as a file: every number parses back to what is shown, in its unit."""
 
 import csv
 import io
 import math
 import zipfile
 from dataclasses import replace
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # of files written here
 
 import babel
 import pytest
@@ -35,7 +35,7 @@ def cells_of(content):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
-            ElementTree.fromstring(archive.read(name))  # noqa: S314 - our own file
+            ElementTree.fromstring(archive.read(name))  # noqa: S314
         rows = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml")).iter(f"{MAIN}row")  # noqa: S314
         return [[(cell.get("t", "n"), "".join(cell.itertext())) for cell in row] for row in rows]
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.pages.content import Content
 from api.pages.exports import Suffix, sheet_of, table_file
-from api.pages.portfolio import Portfolio
+from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
 
 __all__ = ["Build", "add_page"]
