@@ -20,6 +20,7 @@ VERBS = (
     "evaluate",
     "backtest",
     "score",
+    "plan",
     "registry",
     "check",
     "packs",

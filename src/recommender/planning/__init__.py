@@ -1,5 +1,34 @@
-"""Plans over a portfolio, in parts that survive an interruption."""
+"""Plans over a portfolio: in parts that survive an interruption, and of a day under limited capacity."""
 
+from recommender.planning.appointments import Appointments
+from recommender.planning.campaign_files import (
+    Adapter,
+    packaged_adapters,
+    read_adapter,
+    read_contact_points,
+    write_campaigns,
+)
+from recommender.planning.capacity_file import (
+    CapacityOrder,
+    read_capacity,
+    with_changes,
+)
+from recommender.planning.capacity_plan import (
+    CapacityPlan,
+    InfeasiblePlan,
+    solve_capacity,
+)
+from recommender.planning.capacity_problem import (
+    ArrayValues,
+    CapacityRows,
+    FileValues,
+    PlanProblem,
+)
+from recommender.planning.certificate import (
+    Certificate,
+    certify,
+    verify,
+)
 from recommender.planning.plan_chunk import (
     PlannedChunk,
     PlanOrder,
@@ -9,6 +38,13 @@ from recommender.planning.plan_inputs import (
     ChunkInputs,
     PlanInputs,
 )
+from recommender.planning.plan_money import (
+    PlanDifference,
+    compare_plans,
+    contacts_by_slot,
+    priced_hours,
+    priced_rules,
+)
 from recommender.planning.plan_run import (
     CHUNK_ROWS,
     PlanFiles,
@@ -16,16 +52,60 @@ from recommender.planning.plan_run import (
     make_plan,
     plan_here,
 )
+from recommender.planning.portfolio_values import (
+    PortfolioValues,
+    read_portfolio,
+)
+from recommender.planning.tomorrow import (
+    Tomorrow,
+    plan_tomorrow,
+)
+from recommender.planning.tomorrow_folder import (
+    put_in_place,
+    verify_folder,
+    write_tomorrow,
+)
 
 __all__ = [
     "CHUNK_ROWS",
+    "Adapter",
+    "Appointments",
+    "ArrayValues",
+    "CapacityOrder",
+    "CapacityPlan",
+    "CapacityRows",
+    "Certificate",
     "ChunkInputs",
+    "FileValues",
+    "InfeasiblePlan",
+    "PlanDifference",
     "PlanFiles",
     "PlanInputs",
     "PlanOrder",
+    "PlanProblem",
     "PlannedChunk",
     "Planner",
+    "PortfolioValues",
+    "Tomorrow",
+    "certify",
+    "compare_plans",
+    "contacts_by_slot",
     "make_plan",
+    "packaged_adapters",
     "plan_chunk",
     "plan_here",
+    "plan_tomorrow",
+    "priced_hours",
+    "priced_rules",
+    "put_in_place",
+    "read_adapter",
+    "read_capacity",
+    "read_contact_points",
+    "read_portfolio",
+    "solve_capacity",
+    "verify",
+    "verify_folder",
+    "with_changes",
+    "write_campaigns",
+    "write_tomorrow",
 ]

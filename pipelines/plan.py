@@ -1,0 +1,209 @@
+"""``plan``: tomorrow's contacts under limited capacity, with a certificate, and the files that diallers load."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from pipelines.evaluate import wide_console
+from pipelines.score import read_instant
+from recommender.errors import InvalidInput
+from recommender.planning import (
+    Appointments,
+    CapacityOrder,
+    PlanInputs,
+    PlanOrder,
+    Tomorrow,
+    compare_plans,
+    contacts_by_slot,
+    packaged_adapters,
+    plan_tomorrow,
+    priced_hours,
+    priced_rules,
+    put_in_place,
+    read_adapter,
+    read_capacity,
+    read_contact_points,
+    read_portfolio,
+    verify_folder,
+    with_changes,
+    write_campaigns,
+    write_tomorrow,
+)
+from recommender.strategy import ContactStrategy
+
+_CHUNK_ROWS = 20_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("plan")(run)
+
+
+def run(
+    accounts: Annotated[Path | None, typer.Argument(help="Accounts as Parquet or CSV.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Moment of the plan with offset, e.g. 2026-11-23T06:00:00-05:00.")
+    ] = None,
+    capacity: Annotated[Path, typer.Option(help="Agents, quotas, costs, minimums, arms.")] = Path("capacity.toml"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the plan; the plan that is there stays until the new one is finished.")
+    ] = Path("data/tomorrow"),
+    strategy: Annotated[Path, typer.Option(help="Saved strategy.")] = Path("models/strategy"),
+    contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
+    payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
+    appointments: Annotated[
+        Path | None, typer.Option(help="Callbacks and promises: account_id, at, channel, kind (callback, promise).")
+    ] = None,
+    no_contacts_yet: Annotated[bool, typer.Option(help="State that no account was ever contacted.")] = False,
+    party: Annotated[
+        Literal["debtor", "codebtor", "guarantor"] | None,
+        typer.Option(help="State whom the accounts' contact points belong to, where the table does not say."),
+    ] = None,
+    scenario: Annotated[
+        list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
+    ] = None,
+    contact_file: Annotated[
+        Path | None, typer.Option(help="The agency's own account_id, phone, email ... for campaign files only.")
+    ] = None,
+    campaigns: Annotated[Path | None, typer.Option(help="Folder for campaign files.")] = None,
+    adapter: Annotated[list[Path] | None, typer.Option(help="Adapters of your own; they come first.")] = None,
+    list_id: Annotated[str, typer.Option(help="Dialler list that the call files are for.")] = "",
+    seed: Annotated[int, typer.Option()] = 0,
+    verify: Annotated[
+        Path | None, typer.Option(help="Only check a finished plan: its files, limits, values and proven gap.")
+    ] = None,
+) -> None:
+    """Plan tomorrow: who is contacted how and when so that scarce agents and messages bring the most, inside the law.
+
+    Writes a folder with one row a contact, the arm of every account, and a certificate: no plan within the limits can
+    be worth more than its bound. ``--verify FOLDER`` checks all of that without trusting whoever made it.
+    """
+    console = wide_console()
+    if verify is not None:
+        _verified(verify, console)
+        return
+    if accounts is None or as_of is None:
+        raise InvalidInput("A plan needs accounts and --as-of.", column="accounts", mend="Give both, or --verify.")
+    if no_contacts_yet and contacts is not None:
+        raise InvalidInput(
+            "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
+        )
+    if contact_file is not None and campaigns is None:
+        raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
+    given = [accounts, contacts, outcomes, payments, appointments, contact_file, capacity]
+    for path in [*given, *(scenario or []), *(adapter or [])]:
+        if path is not None and not path.is_file():
+            raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
+    if not strategy.exists():
+        raise InvalidInput(
+            f"There is no strategy at {strategy}, and seed rules do not say what a contact is worth.",
+            column="strategy",
+            mend="Train one, or use `score`, which answers by the seed rules.",
+        )
+    order = PlanOrder(as_of=read_instant(as_of), party=party, no_contacts_yet=no_contacts_yet, seed=seed)
+    model = ContactStrategy.load(strategy)
+    due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of)
+    told = read_capacity(capacity)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        work = Path(folder)
+        inputs = PlanInputs.prepare(
+            work / "inputs",
+            accounts=accounts,
+            contacts=contacts,
+            outcomes=outcomes,
+            payments=payments,
+            as_of=order.as_of,
+            chunk_rows=_CHUNK_ROWS,
+        )
+        made = _planned(inputs, model, order, told, due, work / "plan")
+        rules = made[1]
+        for path in scenario or []:
+            other = _planned(inputs, model, order, with_changes(capacity, path), due, work / "scenario")
+            _tell_difference(path, made[0], other[0], order.seed, console)
+            shutil.rmtree(work / "scenario")
+        about = {
+            "as_of": order.as_of.isoformat(),
+            "strategy": model.version_,
+            "seed": seed,
+            "capacity": told.model_dump(mode="json"),
+            "unplaced": made[0].unplaced,
+            "rules_in_money": rules,
+            "notes": made[0].notes,
+        }
+        write_tomorrow(work / "plan", made[0], model.actions_, about)
+        put_in_place(work / "plan", out)
+    _tell(made[0], told, rules, out, console)
+    if campaigns is not None:
+        points = None if contact_file is None else read_contact_points(contact_file)
+        own = {path.stem: read_adapter(path) for path in adapter or []}
+        written, lost = write_campaigns(
+            made[0].contacts, campaigns, points, own | packaged_adapters(), {"list_id": list_id}
+        )
+        console.print(
+            f"wrote {len(written)} campaign files to {campaigns}: {sum(written.values()):,} rows", highlight=False
+        )
+        for queue, count in lost.items():
+            console.print(f"[yellow]{queue}: {count:,} contacts have no contact point in the file[/]", highlight=False)
+
+
+def _planned(
+    inputs: PlanInputs,
+    model: ContactStrategy,
+    order: PlanOrder,
+    told: CapacityOrder,
+    due: Appointments,
+    folder: Path,
+) -> tuple[Tomorrow, dict[str, list[float]]]:
+    folder.mkdir()
+    read = read_portfolio(inputs, model, order, told, folder, due)
+    made = plan_tomorrow(read, order, told)
+    read.aside_path.unlink()
+    return made, priced_rules(read, made)
+
+
+def _verified(folder: Path, console: Console) -> None:
+    wrong = verify_folder(folder)
+    for finding in wrong:
+        console.print(f"[red]{finding}[/]", highlight=False)
+    if wrong:
+        raise InvalidInput(f"{folder} is not what it claims: {len(wrong)} findings.", column="verify")
+    console.print(f"{folder}: every limit is kept and the gap is what the certificate says", highlight=False)
+
+
+def _tell(made: Tomorrow, told: CapacityOrder, rules: dict[str, list[float]], out: Path, console: Console) -> None:
+    unit = told.currency or "money"
+    console.print(
+        f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
+        f"{made.contacts['value'].sum():,.0f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of the best "
+        "possible (proven)",
+        highlight=False,
+    )
+    for line in contacts_by_slot(made):
+        console.print(line, highlight=False)
+    for line in priced_hours(made, told):
+        console.print(line, highlight=False)
+    for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
+        console.print(f"rule {rule} holds back {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f})", highlight=False)
+    for lost in made.unplaced[:5]:
+        console.print(
+            f"[yellow]appointment not kept:[/] {lost['account_id']} {lost['at']}: {lost['why']}", highlight=False
+        )
+    for note in made.notes:
+        console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def _tell_difference(path: Path, base: Tomorrow, other: Tomorrow, seed: int, console: Console) -> None:
+    told = compare_plans(base, other, seed=seed)
+    console.print(
+        f"scenario {path.stem}: value {told.value:+,.0f} ({told.low:+,.0f} to {told.high:+,.0f}), "
+        f"contacts {told.contacts:+,}" + "".join(f", {queue} {n:+,}" for queue, n in told.by_queue.items() if n),
+        highlight=False,
+    )

@@ -1,0 +1,163 @@
+"""Callbacks that debtors asked for and promises that fall due: they come before every score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.rules import Eligibility
+
+__all__ = ["Appointments"]
+
+_KINDS = ("callback", "promise")
+_COLUMNS = ("account_id", "at", "channel", "kind")
+
+
+@dataclass(frozen=True)
+class Appointments:
+    """Contacts that are due at a given hour over a given channel.
+
+    Attributes
+    ----------
+    table : DataFrame
+        ``account_id``, ``at`` (UTC), ``channel``, ``kind`` ("callback" or "promise"), in order of time.
+    """
+
+    table: pd.DataFrame
+
+    @classmethod
+    def none(cls) -> Self:
+        """No appointment."""
+        return cls(pd.DataFrame({name: pd.Series(dtype="str") for name in _COLUMNS}))
+
+    @classmethod
+    def read(cls, path: Path, as_of: datetime) -> Self:
+        """Read those of the 24 hours from ``as_of`` on.
+
+        Raises
+        ------
+        InvalidInput
+            For missing columns, unreadable instants or unknown kinds.
+        """
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"account_id": "str"})
+        missing = [name for name in _COLUMNS if name not in table.columns]
+        if missing:
+            raise InvalidInput.missing_columns(missing, list(table.columns), role=f"appointments in {path}")
+        unknown = np.flatnonzero(~table["kind"].isin(_KINDS))
+        if len(unknown):
+            raise InvalidInput.in_column(
+                "kind", "is unknown", values=table["kind"].iloc[unknown], rows=unknown.tolist(), mend=f"Use {_KINDS}."
+            )
+        instants = pd.to_datetime(table["at"], utc=True, errors="coerce")
+        bad = np.flatnonzero(instants.isna())
+        if len(bad):
+            raise InvalidInput.in_column(
+                "at",
+                "is not an instant",
+                values=table["at"].iloc[bad],
+                rows=bad.tolist(),
+                mend="Write e.g. 2026-11-23T15:00:00-05:00.",
+            )
+        moment = pd.Timestamp(as_of).tz_convert("UTC")
+        kept = table.assign(at=instants, account_id=table["account_id"].astype("str"))
+        kept = kept.loc[(instants > moment) & (instants <= moment + pd.Timedelta(hours=24))]
+        return cls(kept.sort_values(["at", "account_id"], kind="stable", ignore_index=True)[list(_COLUMNS)])
+
+    def place(
+        self,
+        facts: pd.DataFrame,
+        allowed: Eligibility,
+        values: NDArray[np.float64],
+        open_: NDArray[np.bool_],
+        actions: ActionSpace,
+        first: int,
+    ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+        """Find the action of each appointment: its channel, the hour it falls in, the best tone that is legal.
+
+        Parameters
+        ----------
+        facts : DataFrame
+            ``account_id`` and ``debtor`` of the accounts of a chunk.
+        allowed : Eligibility
+        values : ndarray of shape (m, n_actions)
+        open_ : ndarray of shape (m, n_actions), dtype bool
+        actions : ActionSpace
+        first : int
+            Place of the chunk's first account.
+
+        Returns
+        -------
+        placed : DataFrame
+            ``place``, ``debtor``, ``action``, ``at``, ``value``, ``reason``.
+        unplaced : list of dict
+            With the reason in ``why``.
+        """
+        at_account = {name: at for at, name in enumerate(facts["account_id"].tolist())}
+        mine = self.table.loc[self.table["account_id"].isin(list(at_account))] if len(self.table) else self.table
+        rows: list[dict[str, Any]] = []
+        unplaced: list[dict[str, Any]] = []
+        taken: set[str] = set()
+        for told in mine.to_dict("records"):
+            at = at_account[told["account_id"]]
+            debtor = str(facts["debtor"].iloc[at])
+            fitting = _fitting(actions, told["channel"], told["at"], allowed.contact_at[at])
+            legal = [action for action in fitting if open_[at, action]]
+            why = None
+            if debtor in taken:
+                why = "the debtor has an earlier appointment that day"
+            elif not fitting:
+                why = "no action of this channel and hour"
+            elif not legal:
+                rules = sorted({rule for action in fitting for rule in allowed.rules(at, action)})
+                why = f"denied by {', '.join(rules)}" if rules else "no queue serves it"
+            if why is not None:
+                unplaced.append(_told(told, why))
+                continue
+            best = max(legal, key=lambda action: (values[at, action], -action))
+            taken.add(debtor)
+            rows.append(
+                {
+                    "place": first + at,
+                    "debtor": debtor,
+                    "action": best,
+                    "at": told["at"],
+                    "value": float(np.float32(values[at, best])),
+                    "reason": told["kind"],
+                }
+            )
+        columns = ["place", "debtor", "action", "at", "value", "reason"]
+        return pd.DataFrame(rows, columns=columns), unplaced
+
+    def of_nobody(self, facts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+        """Appointments of accounts that the portfolio does not hold."""
+        if not len(self.table):
+            return []
+        known = pd.concat([part["account_id"] for part in facts])
+        lost = self.table.loc[~self.table["account_id"].isin(known)]
+        return [_told(told, "the account is not in the portfolio") for told in lost.to_dict("records")]
+
+
+def _fitting(actions: ActionSpace, channel: str, at: pd.Timestamp, contact_at: NDArray[np.datetime64]) -> list[int]:
+    """Contact actions of the channel whose hour holds the instant."""
+    codes = actions.codes[: actions.n_contact_actions]
+    names = np.array([str(level) for level in actions.factors["channel"]])
+    fits = names[codes[:, actions.factor_names.index("channel")]] == channel
+    if "hour" in actions.factors:
+        instant = np.datetime64(at.tz_convert(None).to_datetime64(), "us")
+        with np.errstate(invalid="ignore"):
+            inside = (contact_at <= instant) & (instant < contact_at + np.timedelta64(1, "h"))
+        fits &= inside[codes[:, actions.factor_names.index("hour")]]
+    return [int(action) for action in np.flatnonzero(fits)]
+
+
+def _told(row: dict[str, Any], why: str) -> dict[str, Any]:
+    return {"account_id": row["account_id"], "at": row["at"].isoformat(), "kind": row["kind"], "why": why}

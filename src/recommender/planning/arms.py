@@ -1,0 +1,96 @@
+"""Arms of the standing experiment: drawn by debtor before anything is planned, and the random draws of exploration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.planning.capacity_file import Arms
+
+__all__ = ["ARMS", "draw_arms", "explore", "uniform_of"]
+
+ARMS = ("policy", "explore", "usual", "none")
+
+
+def uniform_of(names: Sequence[str], *keys: object) -> NDArray[np.float64]:
+    """Numbers in [0, 1) that hang on each name and the keys only, the same on every machine and day."""
+    end = "".join(f"\0{key}" for key in keys).encode()
+    held = [int.from_bytes(hashlib.sha256(str(name).encode() + end).digest()[:8], "big") for name in names]
+    return np.array(held, dtype=np.uint64).astype(np.float64) / 2.0**64
+
+
+def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.int64]:
+    """Arm of each debtor, as a place in :data:`ARMS`: the same in every plan of the experiment.
+
+    Parameters
+    ----------
+    debtors : sequence of str
+        Ids; a debtor may be repeated.
+    arms : Arms
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype int64
+    """
+    policy = 1.0 - arms.explore - arms.usual - arms.none
+    ends = np.cumsum([policy, arms.explore, arms.usual])
+    number = np.minimum(uniform_of(debtors, "arm", arms.experiment), np.nextafter(1.0, 0.0))
+    found = np.searchsorted(ends, number, side="right")
+    widths = np.array([policy, arms.explore, arms.usual, arms.none])
+    return np.asarray(np.minimum(found, np.flatnonzero(widths > 0).max()), dtype=np.int64)
+
+
+def explore(
+    eligible: NDArray[np.bool_],
+    use: NDArray[np.float64],
+    kind: NDArray[np.int64],
+    room: NDArray[np.float64],
+    numbers: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Draw an action of each account, every eligible one with equal chance, thinned so that capacity suffices.
+
+    An action that uses a scarce row is drawn less often, by a factor that is the same for all accounts; what is lost
+    goes to no contact. The factor comes from expected uses and leaves four standard deviations of room, so propensities
+    are known before anything is drawn and hang on no other account's draw.
+
+    Parameters
+    ----------
+    eligible : ndarray of shape (m, n_actions), dtype bool
+        Contacts only.
+    use : ndarray of shape (n_kinds, n_actions, n_rows)
+        Of capacities (no minimums).
+    kind : ndarray of shape (m,)
+    room : ndarray of shape (n_rows,)
+    numbers : ndarray of shape (m,)
+        In [0, 1).
+
+    Returns
+    -------
+    action : ndarray of shape (m,), dtype int64
+        -1 for no contact.
+    propensity : ndarray of shape (m,)
+        Of the action drawn.
+    """
+    n = eligible.sum(axis=1)
+    chance = np.where(eligible, 1.0 / np.maximum(n, 1)[:, None], 0.0)
+    expected, spread = np.zeros(len(room)), np.zeros(len(room))
+    for code in np.unique(kind):
+        by_action = chance[kind == code].sum(axis=0)
+        expected += by_action @ use[code]
+        spread += by_action @ use[code] ** 2
+    margin = 4.0 * np.sqrt(spread)
+    # thin by t: t * expected + sqrt(t) * margin <= room, solved for sqrt(t)
+    root = (-margin + np.sqrt(margin**2 + 4.0 * expected * np.maximum(room, 0.0))) / np.maximum(2.0 * expected, 1e-300)
+    keep = np.where(expected > 0, np.minimum(root, 1.0) ** 2, 1.0)
+    thinned = np.where(use > 0, keep, 1.0).min(axis=2)  # (n_kinds, n_actions)
+    thinned[(use > np.maximum(room, 0.0)).any(axis=2)] = 0.0
+    chance *= thinned[kind]
+    reach = np.cumsum(chance, axis=1)
+    action = (reach <= numbers[:, None]).sum(axis=1)
+    none = action == eligible.shape[1]
+    action = np.where(none, -1, action).astype(np.int64)
+    drawn = chance[np.arange(len(kind)), np.maximum(action, 0)]
+    return action, np.where(none, 1.0 - reach[:, -1], drawn)

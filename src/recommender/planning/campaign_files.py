@@ -1,0 +1,241 @@
+"""Campaign files of a plan: what diallers and gateways load, by adapters that are data.
+
+Contact points are read from the agency's own file when a campaign is written, and go nowhere else.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recommender.errors import InvalidInput
+
+__all__ = ["Adapter", "packaged_adapters", "read_adapter", "read_contact_points", "write_campaigns"]
+
+_HIGHEST_RANK = 99
+_FORMULA = re.compile(r"^[=+\-@\t\r]")
+
+
+class Column(BaseModel):
+    """Where a column's value comes from: the plan, the contact file, an option, or the adapter itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    source: str | None = Field(None, alias="from")
+    contact: str | None = None
+    option: str | None = None
+    value: str | None = None
+    default: str = ""
+    keep: Literal["all", "digits", "phone"] = "all"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(way is not None for way in (self.source, self.contact, self.option, self.value)) > 1:
+            raise ValueError("give one of from, contact, option and value")
+        return self
+
+
+class Adapter(BaseModel):
+    """Columns of one system's import file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: str
+    channels: tuple[str, ...]
+    needs: str | None = Field(None, description="Column of the contact file without which a row cannot be used.")
+    format: Literal["csv", "jsonl"]
+    split: Literal["hour", "day"]
+    extension: str = Field(pattern=r"^[a-z]+$")
+    column: tuple[Column, ...]
+
+
+def packaged_adapters() -> dict[str, Adapter]:
+    """Adapters that ship with the package; the plain list is last."""
+    folder = resources.files("recommender.planning").joinpath("adapters")
+    found = {place.name.removesuffix(".toml"): place for place in folder.iterdir() if place.name.endswith(".toml")}
+    named = sorted(found, key=lambda name: (name == "plain", name))
+    return {name: _adapter(found[name].read_text(encoding="utf-8"), name) for name in named}
+
+
+def read_adapter(path: Path) -> Adapter:
+    """Read an adapter of the agency's own.
+
+    Raises
+    ------
+    InvalidInput
+        Names the entry that is wrong.
+    """
+    return _adapter(path.read_text(encoding="utf-8"), str(path))
+
+
+def _adapter(text: str, name: str) -> Adapter:
+    try:
+        return Adapter.model_validate(tomllib.loads(text))
+    except (ValidationError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInput(f"Adapter {name}: {error}", column="adapter", mend="See docs/planning.md.") from error
+
+
+def read_contact_points(path: Path) -> pd.DataFrame:
+    """The agency's file: ``account_id`` and whatever the adapters ask for (phone, email, names), all as text."""
+    if path.suffix == ".parquet":
+        table = pd.read_parquet(path).astype("str")
+    else:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False)
+    if "account_id" not in table.columns:
+        raise InvalidInput.missing_columns(["account_id"], list(table.columns), role=f"contact file {path}")
+    twice = table["account_id"].duplicated()
+    if twice.any():
+        raise InvalidInput.in_column(
+            "account_id",
+            "is repeated in the contact file",
+            values=table.loc[twice, "account_id"],
+            rows=twice.to_numpy().nonzero()[0].tolist(),
+            mend="Keep one row an account.",
+        )
+    return table.set_index("account_id")
+
+
+def write_campaigns(
+    contacts: pd.DataFrame,
+    folder: Path,
+    points: pd.DataFrame | None,
+    adapters: Mapping[str, Adapter] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Write a file a queue (and hour) for the system of its channel.
+
+    Parameters
+    ----------
+    contacts : DataFrame
+        Of a plan.
+    folder : Path
+        Files are readable by their owner only.
+    points : DataFrame or None
+        From :func:`read_contact_points`; without it only plain lists are written.
+    adapters : mapping of name to Adapter, optional
+        First that serves a channel wins; None = the packaged ones.
+    options : mapping, optional
+        Values that an adapter asks for, e.g. ``list_id``.
+
+    Returns
+    -------
+    written, left_out : dict
+        Rows of each file; contacts of each queue that have no contact point.
+    """
+    known = packaged_adapters() if adapters is None else dict(adapters)
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, int] = {}
+    left_out: dict[str, int] = {}
+    for (queue, channel), part in contacts.groupby(["queue", "channel"], sort=True):
+        name, adapter = _serving(known, str(channel), points is not None)
+        for label, hour in _split(part, adapter):
+            rows, lost = _rows(hour, adapter, points, options or {})
+            if lost:
+                left_out[str(queue)] = left_out.get(str(queue), 0) + lost
+            path = folder / f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
+            _write_private(path, _text(rows, adapter))
+            written[path.name] = len(rows)
+    return written, left_out
+
+
+def _serving(known: Mapping[str, Adapter], channel: str, with_points: bool) -> tuple[str, Adapter]:
+    for name, adapter in known.items():
+        if (channel in adapter.channels or "*" in adapter.channels) and (with_points or adapter.needs is None):
+            return name, adapter
+    raise InvalidInput.in_column(
+        "channel", "has no adapter", values=[channel], mend="Add an adapter with channels = ['*']."
+    )
+
+
+def _split(part: pd.DataFrame, adapter: Adapter) -> Iterator[tuple[str, pd.DataFrame]]:
+    if adapter.split == "day":
+        yield "", part
+        return
+    for instant, hour in part.groupby("contact_at", sort=True):
+        yield f"-{pd.Timestamp(str(instant)):%Y%m%dT%H%MZ}", hour
+
+
+def _rows(
+    part: pd.DataFrame, adapter: Adapter, points: pd.DataFrame | None, options: Mapping[str, str]
+) -> tuple[list[dict[str, str]], int]:
+    plan = part.assign(
+        contact_at=part["contact_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        rank=(_HIGHEST_RANK + 1 - part["priority"]).clip(lower=0),  # greater is dialled first
+    ).astype("str")
+    plan = plan.mask(part.isna().reindex(columns=plan.columns, fill_value=False).to_numpy(), "")
+    held: dict[str, dict[str, str]] = {}
+    if points is not None:
+        mine = points.loc[points.index.intersection(part["account_id"].astype("str"))].fillna("")
+        held = {str(name): row for name, row in mine.to_dict("index").items()}
+    rows, lost = [], 0
+    for told in plan.to_dict("records"):
+        point = held.get(told["account_id"], {})
+        if adapter.needs is not None and not point.get(adapter.needs, "").strip():
+            lost += 1
+            continue
+        rows.append({column.name: _value(column, told, point, options) for column in adapter.column})
+    return rows, lost
+
+
+def _value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
+    if column.source is not None:
+        text = str(told.get(column.source, ""))
+    elif column.contact is not None:
+        text = point.get(column.contact, "")
+    elif column.option is not None:
+        text = options.get(column.option, "")
+    else:
+        text = column.value or ""
+    if column.keep == "digits":
+        return re.sub(r"\D", "", text)
+    if column.keep == "phone":
+        return ("+" if text.strip().startswith("+") else "") + re.sub(r"\D", "", text)
+    return text or column.default
+
+
+def _text(rows: list[dict[str, str]], adapter: Adapter) -> str:
+    if adapter.format == "jsonl":
+        return "".join(json.dumps(_nested(row), ensure_ascii=False) + "\n" for row in rows)
+    held = io.StringIO()
+    names = [column.name for column in adapter.column]
+    writer = csv.DictWriter(held, names, lineterminator="\n")
+    writer.writeheader()
+    exact = {column.name for column in adapter.column if column.keep != "all"}
+    # a name that begins like a formula must not run in the spreadsheet that somebody opens the list with
+    writer.writerows(
+        {k: f"'{v}" if k not in exact and _FORMULA.match(v) else v for k, v in row.items()} for row in rows
+    )
+    return held.getvalue()
+
+
+def _nested(row: Mapping[str, str]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for path, value in row.items():
+        *way, last = path.split(".")
+        inner = out
+        for name in way:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+    return out
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text)
+
+
+def _write_private(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        file.write(text)

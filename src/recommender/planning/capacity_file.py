@@ -1,0 +1,180 @@
+"""``capacity.toml``: who works when, what may be sent, what it costs, and what is due at the least."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recommender.errors import InvalidInput
+from recommender.local_time import is_timezone
+
+__all__ = ["Arms", "CapacityOrder", "Minimum", "Queue", "read_capacity", "with_changes"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Worth(_Part):
+    """What a reward is worth in money.
+
+    A strategy that learnt amounts needs nothing here: its rewards are money.
+    """
+
+    per_response: float | None = Field(None, ge=0, description="Money that one response brings.")
+    column: str | None = Field(None, description="Or: account column that a response brings a share of.")
+    share: float = Field(1.0, gt=0, description="That share.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.per_response is not None and self.column is not None:
+            raise ValueError("per_response and column contradict each other")
+        return self
+
+
+class Queue(_Part):
+    """Agents or messages of some channels that work for the same accounts."""
+
+    name: str = Field(min_length=1)
+    channels: tuple[str, ...] = Field(min_length=1)
+    only: dict[str, tuple[str, ...]] = Field({}, description="Skills: account column -> values that it serves.")
+    cost_per_contact: float = Field(0.0, ge=0)
+    minutes_per_contact: float | None = Field(None, gt=0)
+    minutes_per_agent_hour: float = Field(60.0, gt=0)
+    agents: float | dict[int, float] | None = Field(None, description="Agents, always or by hour.")
+    quota: float | None = Field(None, ge=0, description="Contacts a day.")
+    quota_by_hour: float | dict[int, float] | None = Field(None, description="Contacts an hour, always or by hour.")
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if (self.agents is None) != (self.minutes_per_contact is None):
+            raise ValueError("agents and minutes_per_contact are needed together")
+        for table in (self.agents, self.quota_by_hour):
+            held = table if isinstance(table, dict) else {}
+            if any(not 0 <= hour <= 23 for hour in held) or any(value < 0 for value in held.values()):
+                raise ValueError("hours lie in 0..23 and what there is of them is not negative")
+            if isinstance(table, float | int) and table < 0:
+                raise ValueError("agents and quotas are not negative")
+        return self
+
+
+class Minimum(_Part):
+    """Contacts that are due at the least: a contract, a floor for a group of accounts."""
+
+    name: str = Field(min_length=1)
+    queue: str
+    contacts: float | None = Field(None, ge=0)
+    share: float | None = Field(None, ge=0, le=1, description="As a part of the accounts it holds for.")
+    only: dict[str, tuple[str, ...]] = Field({}, description="Account column -> values that it holds for.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.contacts is None) == (self.share is None):
+            raise ValueError("give contacts or share")
+        return self
+
+
+class Arms(_Part):
+    """Parts of the debtors that are planned for in another way, so that the plan can be compared and learnt from."""
+
+    experiment: str = "standing"
+    explore: float = Field(0.0, ge=0, le=1)
+    usual: float = Field(0.0, ge=0, le=1)
+    none: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> Self:
+        if self.explore + self.usual + self.none > 1:
+            raise ValueError("explore, usual and none are more than all debtors")
+        return self
+
+
+class CapacityOrder(_Part):
+    """Everything of ``capacity.toml``."""
+
+    timezone: str = Field(description="Of the agents' hours, e.g. America/Bogota.")
+    currency: str | None = None
+    worth: Worth = Worth()
+    queue: tuple[Queue, ...] = Field(min_length=1)
+    budget: float | None = Field(None, ge=0)
+    minimum: tuple[Minimum, ...] = ()
+    arms: Arms = Arms()
+    packs: tuple[str, ...] | None = Field(None, description="Rule packs of every account; scenarios change them.")
+    contacts_per_debtor: Literal[1] = Field(
+        1, description="A day. The law counts contacts of a debtor, so a second one would have to know the first."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not is_timezone(self.timezone):
+            raise ValueError(f"timezone {self.timezone!r} is unknown; write e.g. America/Bogota")
+        names = [queue.name for queue in self.queue]
+        if len(set(names)) != len(names):
+            raise ValueError("two queues have the same name")
+        unknown = [minimum.queue for minimum in self.minimum if minimum.queue not in names]
+        if unknown:
+            raise ValueError(f"minimum of queue {unknown[0]!r}, which there is not among {names}")
+        told = [minimum.name for minimum in self.minimum]
+        if len(set(told)) != len(told):
+            raise ValueError("two minimums have the same name")
+        return self
+
+
+def read_capacity(path: Path) -> CapacityOrder:
+    """Read and check the file.
+
+    Raises
+    ------
+    InvalidInput
+        Names the entry, what is wrong with it and the file.
+    """
+    return _checked(_parsed(path), path)
+
+
+def with_changes(path: Path, scenario: Path) -> CapacityOrder:
+    """Capacities with the changes of a scenario: tables are merged, queues and minimums by name, the rest replaced."""
+    return _checked(_merged(_parsed(path), _parsed(scenario)), scenario)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is not TOML: {error}.", column="capacity", mend="Mend the line.") from error
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in change.items():
+        old = out.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            out[key] = _merged(old, value)
+        elif isinstance(old, list) and isinstance(value, list) and all(_has_name(part) for part in [*old, *value]):
+            named = {part["name"]: part for part in old}
+            for part in value:
+                named[part["name"]] = _merged(named.get(part["name"], {}), part)
+            out[key] = list(named.values())
+        else:
+            out[key] = value
+    return out
+
+
+def _has_name(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("name"), str)
+
+
+def _checked(told: Mapping[str, Any], path: Path) -> CapacityOrder:
+    try:
+        return CapacityOrder.model_validate(told)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InvalidInput(
+            f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}.",
+            column=place,
+            mend="See docs/planning.md for what the file may hold.",
+        ) from error

@@ -1,0 +1,208 @@
+"""From ``capacity.toml`` to rows: what one contact uses of each limit, by kind of account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.errors import InvalidInput
+from recommender.planning.capacity_file import CapacityOrder, Queue
+from recommender.planning.capacity_problem import CapacityRows
+
+__all__ = ["AccountKinds", "capacity_rows", "hours_of", "members"]
+
+
+def members(accounts: pd.DataFrame, only: Mapping[str, Sequence[str]], who: str) -> NDArray[np.bool_]:
+    """Accounts whose columns hold one of the given values."""
+    inside = np.ones(len(accounts), dtype=bool)
+    missing = [column for column in only if column not in accounts.columns]
+    if missing:
+        raise InvalidInput.missing_columns(missing, list(accounts.columns), role=f"'only' of {who}")
+    for column, values in only.items():
+        inside &= accounts[column].astype("str").isin(list(values)).to_numpy()
+    return inside
+
+
+def hours_of(table: float | dict[int, float] | None) -> NDArray[np.float64]:
+    """What there is in each hour of the day, shape (24,)."""
+    if isinstance(table, dict):
+        return np.array([table.get(hour, 0.0) for hour in range(24)])
+    return np.full(24, np.nan if table is None else float(table))
+
+
+@dataclass
+class AccountKinds:
+    """Kinds of accounts: all of a kind use the same of everything, whatever the action.
+
+    A kind is a queue for each channel, the agents' hour of each hour of the debtor, and the minimums it counts for.
+
+    Attributes
+    ----------
+    order : CapacityOrder
+    actions : ActionSpace
+    clocks : list of ndarray
+        UTC instants of the hour levels, one entry a set of like clocks.
+    kinds : list of (queues, clock, minimums)
+    """
+
+    order: CapacityOrder
+    actions: ActionSpace
+    clocks: list[NDArray[np.datetime64]] = field(default_factory=list)
+    kinds: list[tuple[tuple[int, ...], int, tuple[bool, ...]]] = field(default_factory=list)
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _clock_at: dict[bytes, int] = field(default_factory=dict)
+    _kind_at: dict[tuple[Any, ...], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "channel" not in self.actions.factors:
+            raise InvalidInput(
+                f"A plan needs a channel to choose; the strategy knows {list(self.actions.factors)}.",
+                column="channel",
+                mend="Train on a log with the factor 'channel'.",
+            )
+        known = {str(level) for level in self.actions.factors["channel"]}
+        served = [channel for queue in self.order.queue for channel in queue.channels]
+        if not known & set(served):
+            raise InvalidInput.in_column(
+                "channel",
+                "has no level that a queue serves",
+                values=served,
+                mend=f"The strategy knows {sorted(known)}.",
+            )
+
+    @property
+    def channels(self) -> list[str]:
+        """Levels of the factor channel."""
+        return [str(level) for level in self.actions.factors["channel"]]
+
+    def add(
+        self, accounts: pd.DataFrame, contact_at: NDArray[np.datetime64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Kind and clock of each account; new ones are remembered.
+
+        Parameters
+        ----------
+        accounts : DataFrame
+        contact_at : ndarray of shape (n, n_hours), dtype datetime64[us]
+
+        Returns
+        -------
+        kind, clock : ndarray of shape (n,), dtype int64
+        """
+        served = {queue.name: members(accounts, queue.only, f"queue {queue.name!r}") for queue in self.order.queue}
+        queues = np.full((len(accounts), len(self.channels)), -1, dtype=np.int64)
+        for number, queue in reversed(list(enumerate(self.order.queue))):  # the first that serves an account has it
+            for at, channel in enumerate(self.channels):
+                if channel in queue.channels:
+                    queues[served[queue.name], at] = number
+        counted = [members(accounts, least.only, f"minimum {least.name!r}") for least in self.order.minimum]
+        floors = np.stack(counted, axis=1) if counted else np.zeros((len(accounts), 0), dtype=bool)
+        distinct, clock = np.unique(contact_at, axis=0, return_inverse=True)
+        codes = np.array([self._clock(row) for row in distinct], dtype=np.int64)
+        clock = codes[clock.reshape(-1)]
+        table = np.concatenate([queues, clock[:, None], floors.astype(np.int64)], axis=1)
+        rows, which = np.unique(table, axis=0, return_inverse=True)
+        n_channels = len(self.channels)
+        kinds = []
+        for row in rows.tolist():
+            key = (tuple(row[:n_channels]), row[n_channels], tuple(bool(flag) for flag in row[n_channels + 1 :]))
+            if key not in self._kind_at:
+                self._kind_at[key] = len(self.kinds)
+                self.kinds.append(key)
+            kinds.append(self._kind_at[key])
+        kind = np.array(kinds, dtype=np.int64)[which.reshape(-1)]
+        self.counts = np.bincount(kind, minlength=len(self.kinds)) + np.pad(
+            self.counts, (0, len(self.kinds) - len(self.counts))
+        )
+        return kind, clock
+
+    def _clock(self, instants: NDArray[np.datetime64]) -> int:
+        key = instants.astype("datetime64[us]").tobytes()
+        if key not in self._clock_at:
+            self._clock_at[key] = len(self.clocks)
+            self.clocks.append(instants.astype("datetime64[us]"))
+        return self._clock_at[key]
+
+    def queue_of(self, kind: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Queue of each action for each kind, -1 where none serves it; shape (len(kind), n_contact_actions)."""
+        by_channel = np.array([self.kinds[code][0] for code in kind], dtype=np.int64).reshape(len(kind), -1)
+        return by_channel[:, self._channel_of_action()]
+
+    def agent_hours(self, clock: int) -> NDArray[np.int64]:
+        """Hour of the agents' day in which each hour level falls, -1 where it does not occur."""
+        instants = self.clocks[clock]
+        local = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(self.order.timezone)
+        return np.where(np.isnat(instants), -1, np.asarray(local.hour)).astype(np.int64)
+
+    def _channel_of_action(self) -> NDArray[np.int64]:
+        at = self.actions.factor_names.index("channel")
+        return np.asarray(self.actions.codes[: self.actions.n_contact_actions, at])
+
+    def hour_of_action(self) -> NDArray[np.int64]:
+        """Place of each contact action's hour among the hour levels; 0 without hours."""
+        if "hour" not in self.actions.factors:
+            return np.zeros(self.actions.n_contact_actions, dtype=np.int64)
+        return np.asarray(self.actions.codes[: self.actions.n_contact_actions, self.actions.factor_names.index("hour")])
+
+
+def capacity_rows(kinds: AccountKinds) -> CapacityRows:
+    """Rows of everything that ``capacity.toml`` limits or asks for.
+
+    Returns
+    -------
+    CapacityRows
+        Hours of agents and of quotas only where some account can be contacted in them.
+    """
+    order, n_kinds, n_actions = kinds.order, len(kinds.kinds), kinds.actions.n_contact_actions
+    every = np.arange(n_kinds)
+    queue = kinds.queue_of(every)
+    hours = np.array([kinds.agent_hours(clock) for _, clock, _ in kinds.kinds]).reshape(n_kinds, -1)
+    hour = hours[:, kinds.hour_of_action()] if n_kinds else np.zeros((0, n_actions), dtype=np.int64)
+    names: list[str] = []
+    uses: list[NDArray[np.float64]] = []
+    limits: list[float] = []
+
+    def add(name: str, use: NDArray[np.float64], limit: float) -> None:
+        names.append(name)
+        uses.append(use)
+        limits.append(limit)
+
+    for number, told in enumerate(order.queue):
+        mine = queue == number
+        for hour_of_day in range(24):
+            now = (mine & (hour == hour_of_day)).astype(np.float64)
+            if not now.any():
+                continue
+            for name, use, limit in _hourly(told, hour_of_day):
+                add(name, use * now, limit)
+        if told.quota is not None:
+            add(f"{told.name} quota", mine.astype(np.float64), told.quota)
+    if order.budget is not None:
+        cost = np.array([told.cost_per_contact for told in order.queue])
+        add("budget", np.where(queue >= 0, cost[np.maximum(queue, 0)], 0.0), order.budget)
+    for place, least in enumerate(order.minimum):
+        number = [told.name for told in order.queue].index(least.queue)
+        counts = np.array([flags[place] for _, _, flags in kinds.kinds], dtype=bool)
+        accounts = float(kinds.counts[counts].sum()) if n_kinds else 0.0
+        wanted = least.contacts if least.contacts is not None else float(np.ceil((least.share or 0.0) * accounts))
+        add(f"minimum {least.name}", -((queue == number) & counts[:, None]).astype(np.float64), -wanted)
+    table = np.stack(uses, axis=2) if uses else np.zeros((n_kinds, n_actions, 0))
+    return CapacityRows(tuple(names), table, np.array(limits, dtype=np.float64))
+
+
+def _hourly(told: Queue, hour: int) -> list[tuple[str, float, float]]:
+    """Name, use a contact and limit of what the queue has in an hour."""
+    found = []
+    agents, quota = hours_of(told.agents)[hour], hours_of(told.quota_by_hour)[hour]
+    if told.minutes_per_contact is not None:
+        minutes = float(agents) * told.minutes_per_agent_hour
+        found.append((f"{told.name} {hour:02d}h minutes", told.minutes_per_contact, minutes))
+    if not np.isnan(quota):
+        found.append((f"{told.name} {hour:02d}h quota", 1.0, float(quota)))
+    return found

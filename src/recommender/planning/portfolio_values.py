@@ -1,0 +1,298 @@
+"""Read a portfolio once: value of every legal contact in money, kind and arm of each account, appointments first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.deciding import decision_ids, model_history, with_situation
+from recommender.errors import InvalidInput
+from recommender.messages import default_catalogue
+from recommender.planning.appointments import Appointments
+from recommender.planning.arms import ARMS, draw_arms
+from recommender.planning.capacity_file import CapacityOrder, Worth
+from recommender.planning.capacity_tables import AccountKinds
+from recommender.planning.plan_chunk import PlanOrder, _packs_by_place, _with_context, _with_debtors
+from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
+from recommender.rules import Eligibility, eligibility
+from recommender.strategy import ContactStrategy, seed_rule_scores
+
+__all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
+
+_USUAL_DEPTH = 12
+_RULE_SAMPLE = 400
+
+
+@dataclass(frozen=True)
+class RuleSample:
+    """Accounts of which is known what each rule removes: to price the rules.
+
+    Attributes
+    ----------
+    place : ndarray of shape (m,)
+        Among the accounts read.
+    values : ndarray of shape (m, n_actions)
+        In money, whether denied or not; -inf where no queue serves.
+    removed : list of dict of str to ndarray of shape (n_actions,)
+    """
+
+    place: NDArray[np.int64]
+    values: NDArray[np.float32]
+    removed: list[dict[str, NDArray[np.bool_]]]
+
+
+@dataclass
+class PortfolioValues:
+    """What was read of a portfolio, in the order of reading.
+
+    Attributes
+    ----------
+    kinds : AccountKinds
+    policy_path, aside_path : Path
+        float32 values: of all accounts, -inf for those that the policy does not decide about; and of the others.
+    aside : ndarray
+        Accounts whose values are in ``aside_path``.
+    usual_choice : ndarray of shape (n_usual, 12), dtype int16
+        Actions of the seed rules, best first, for the accounts of the arm "usual" in order.
+    facts : DataFrame
+        ``row``, ``account_id``, ``debtor``, ``decision_id``, ``arm``, ``kind``, ``clock``, ``days_past_due``,
+        ``language``, ``needs_human``.
+    placed : DataFrame
+        Appointments that the law allows: ``place``, ``action``, ``at``, ``reason``.
+    unplaced : list of dict
+    """
+
+    kinds: AccountKinds
+    policy_path: Path
+    aside_path: Path
+    aside: NDArray[np.int64]
+    usual_choice: NDArray[np.int16]
+    facts: pd.DataFrame
+    placed: pd.DataFrame
+    unplaced: list[dict[str, Any]]
+    rules: RuleSample
+    removed: dict[str, int]
+    notes: list[str]
+
+
+@dataclass
+class _Reading:
+    facts: list[pd.DataFrame] = field(default_factory=list)
+    aside: list[NDArray[np.int64]] = field(default_factory=list)
+    usual: list[NDArray[np.int16]] = field(default_factory=list)
+    placed: list[pd.DataFrame] = field(default_factory=list)
+    unplaced: list[dict[str, Any]] = field(default_factory=list)
+    rule_place: list[int] = field(default_factory=list)
+    rule_values: list[NDArray[np.float32]] = field(default_factory=list)
+    rule_removed: list[dict[str, NDArray[np.bool_]]] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+
+
+def read_portfolio(
+    inputs: PlanInputs,
+    strategy: ContactStrategy,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    folder: Path,
+    appointments: Appointments,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> PortfolioValues:
+    """Value every account, chunk by chunk; memory holds a few numbers an account.
+
+    Parameters
+    ----------
+    inputs : PlanInputs
+    strategy : ContactStrategy
+    order : PlanOrder
+    capacity : CapacityOrder
+    folder : Path
+        Where the values are written.
+    appointments : Appointments
+    on_progress : callable, optional
+        Called with (accounts read, all accounts).
+
+    Returns
+    -------
+    PortfolioValues
+    """
+    kinds = AccountKinds(capacity, strategy.actions_)
+    read = _Reading()
+    done = 0
+    policy_path, aside_path = folder / "values.f32", folder / "aside.f32"
+    rng = np.random.default_rng([order.seed, 17])
+    share = min(1.0, _RULE_SAMPLE / max(inputs.n_accounts, 1))
+    with policy_path.open("wb") as policy_file, aside_path.open("wb") as aside_file:
+        for chunk in inputs.chunks:
+            part = inputs.read(chunk)
+            frame, allowed, rewards = _judged(part, strategy, order, inputs, capacity)
+            kind, clock = kinds.add(frame, allowed.contact_at)
+            values, served = _valued(frame, rewards, kinds.queue_of(kind), capacity, strategy)
+            open_ = allowed.mask[:, : values.shape[1]] & served
+            facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
+            placed, unplaced = appointments.place(facts, allowed, values, open_, strategy.actions_, done)
+            busy = facts["debtor"].isin(placed["debtor"]).to_numpy()
+            arm = facts["arm"].to_numpy()
+            aside = (arm != "policy") & ~busy
+            np.where(open_ & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
+            np.where(open_[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
+            usual = aside & (arm == "usual")
+            read.facts.append(facts)
+            read.placed.append(placed)
+            read.unplaced += unplaced
+            read.aside.append(np.flatnonzero(aside) + done)
+            read.usual.append(_usual_choice(frame.loc[usual], open_[usual], strategy, order))
+            read.notes |= dict.fromkeys(allowed.provenance.warnings)
+            for rule, count in allowed.counts().items():
+                read.removed[rule] = read.removed.get(rule, 0) + count
+            for at in np.flatnonzero(rng.random(len(frame)) < share).tolist():
+                read.rule_place.append(done + at)
+                read.rule_values.append(np.where(served[at], values[at], -np.inf).astype(np.float32))
+                read.rule_removed.append({rule: gone[: len(values[at])] for rule, gone in allowed.removed(at).items()})
+            done += len(frame)
+            if on_progress is not None:
+                on_progress(done, inputs.n_accounts)
+    n_actions = strategy.actions_.n_contact_actions
+    if strategy.actions_.no_contact_index is None:
+        read.notes["values are absolute: the strategy knows no NO_CONTACT, so what would come anyway counts too"] = None
+    return PortfolioValues(
+        kinds=kinds,
+        policy_path=policy_path,
+        aside_path=aside_path,
+        aside=np.concatenate(read.aside),
+        usual_choice=np.concatenate(read.usual),
+        facts=pd.concat(read.facts, ignore_index=True),
+        placed=pd.concat(read.placed, ignore_index=True),
+        unplaced=[*read.unplaced, *appointments.of_nobody(read.facts)],
+        rules=RuleSample(
+            np.array(read.rule_place, dtype=np.int64),
+            np.array(read.rule_values, dtype=np.float32).reshape(-1, n_actions),
+            read.rule_removed,
+        ),
+        removed=dict(sorted(read.removed.items())),
+        notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
+    )
+
+
+def _judged(
+    part: ChunkInputs, strategy: ContactStrategy, order: PlanOrder, inputs: PlanInputs, capacity: CapacityOrder
+) -> tuple[pd.DataFrame, Eligibility, NDArray[np.float64]]:
+    """Accounts with their context, what they may be contacted with, and the reward of each action."""
+    frame = part.accounts
+    packs = capacity.packs or order.packs
+    if packs is None and "packs" not in frame.columns and "country" in frame.columns:
+        frame = frame.assign(packs=_packs_by_place(frame))
+    elif packs is not None:
+        frame = frame.drop(columns="packs", errors="ignore")
+    if order.party is not None and "party" not in frame.columns:
+        frame = frame.assign(party=order.party)
+    frame = _with_context(frame, part, strategy, order.as_of, inputs.currencies)
+    frame = with_situation(frame.reset_index(drop=True), order.as_of)
+    missing = [str(name) for name in strategy.feature_names_in_ if name not in frame.columns]
+    if missing:
+        frame = frame.assign(**dict.fromkeys(missing, np.nan))
+    history = None if part.contacts is None else _with_debtors(part.contacts, frame)
+    if order.no_contacts_yet:
+        history = pd.DataFrame(columns=["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"])
+    allowed = eligibility(
+        frame,
+        strategy.actions_,
+        as_of=order.as_of,
+        packs=None if "packs" in frame.columns else list(packs or ["CO"]),
+        contacts=history,
+        catalogue=default_catalogue(),
+    )
+    rewards = strategy.expected_reward(
+        frame,
+        history=model_history(history, strategy),
+        as_of=order.as_of,
+        incremental=strategy.actions_.no_contact_index is not None,
+    )
+    return frame, allowed, rewards
+
+
+def _valued(
+    frame: pd.DataFrame,
+    rewards: NDArray[np.float64],
+    queue: NDArray[np.int64],
+    capacity: CapacityOrder,
+    strategy: ContactStrategy,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Value less cost of each contact in money, and whether a queue serves it; shape (n, n_contact_actions)."""
+    cost = np.array([told.cost_per_contact for told in capacity.queue])
+    worth = _worth(frame, strategy, capacity.worth)
+    return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
+
+
+def _worth(frame: pd.DataFrame, strategy: ContactStrategy, worth: Worth) -> NDArray[np.float64]:
+    """Money that a reward of 1 is worth, by account."""
+    if worth.column is not None:
+        if worth.column not in frame.columns:
+            raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
+        held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
+        return np.asarray(np.maximum(held, 0.0) * worth.share)
+    if worth.per_response is not None:
+        return np.full(len(frame), worth.per_response)
+    if strategy.reward_kind_ != "amount":
+        raise InvalidInput(
+            "The strategy learnt responses, and capacity.toml does not say what one is worth in money.",
+            column="worth",
+            mend="Add e.g. [worth] with per_response = 12000, or column = 'balance_minor' and share = 0.05.",
+        )
+    return np.ones(len(frame))
+
+
+def _facts(
+    part: ChunkInputs,
+    frame: pd.DataFrame,
+    allowed: Eligibility,
+    kind: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    strategy: ContactStrategy,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+) -> pd.DataFrame:
+    """What is remembered of each account."""
+    account = frame["account_id"].astype("str")
+    debtor = frame["debtor_id"] if "debtor_id" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+    # an account without a debtor is a person of its own, whatever ids the debtors have
+    names = [f"account {one}" if pd.isna(who) else f"debtor {who}" for who, one in zip(debtor, account, strict=True)]
+    arm = np.array(ARMS, dtype=object)[draw_arms(names, capacity.arms)]
+    days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
+    language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+    return pd.DataFrame(
+        {
+            "row": part.row,
+            "account_id": account,
+            "debtor": pd.array(names, dtype="str"),
+            "decision_id": pd.array(
+                decision_ids(frame, order.as_of.isoformat(), strategy.version_, order.seed).tolist(), dtype="str"
+            ),
+            "arm": pd.array(arm, dtype="str"),
+            "kind": kind,
+            "clock": clock,
+            "days_past_due": np.ones(len(frame)) if days is None else days.fillna(1).to_numpy(dtype=np.float64),
+            "language": language.astype("str"),
+            "needs_human": allowed.needs_human,
+        }
+    )
+
+
+def _usual_choice(
+    frame: pd.DataFrame, open_: NDArray[np.bool_], strategy: ContactStrategy, order: PlanOrder
+) -> NDArray[np.int16]:
+    """Actions of the trade's rules, best first, -1 where there are fewer."""
+    choice = np.full((len(frame), _USUAL_DEPTH), -1, dtype=np.int16)
+    if len(frame):
+        scores = seed_rule_scores(frame.reset_index(drop=True), strategy.actions_, as_of=order.as_of)
+        scores = np.where(open_ & (scores[:, : open_.shape[1]] > 0), scores[:, : open_.shape[1]], -np.inf)
+        ranked = np.argsort(-scores, axis=1, kind="stable")[:, :_USUAL_DEPTH]
+        kept = np.where(np.take_along_axis(scores, ranked, axis=1) > 0, ranked, -1)
+        choice[:, : kept.shape[1]] = kept
+    return choice
