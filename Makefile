@@ -6,6 +6,8 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .venv-tools/bin/uv)
 RUN := .venv/bin/python
 STAMP := .venv/.synced
+# Processes of the tests; each keeps to one thread. More than eight would wait for the longest file.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$(( n > 8 ? 8 : n )))
 
 .PHONY: help setup demo machine test lint proofs bench serve format clean
 .DEFAULT_GOAL := help
@@ -31,7 +33,7 @@ machine: setup
 	@.ci/machine tests
 
 test: machine ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
-	$(RUN) -m pytest -q -m "not proof" $(ARGS)
+	$(RUN) -m pytest -q -m "not proof" -n $(WORKERS) $(ARGS)
 
 proofs: setup ## the long statistical proofs (an hour or more)
 	$(RUN) -m pytest -q -m proof tests
@@ -43,7 +45,7 @@ lint: setup ## ruff, mypy, import rules
 	.venv/bin/lint-imports
 
 bench: setup ## side-by-side benchmarks, quick sizes
-	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script --quick || exit 1; done
+	@for script in $$(grep -lE "add_quick\(|\"--quick\"" benchmarks/*.py | grep -v /quick.py); do echo "== $$script"; $(RUN) $$script --quick || exit 1; done
 
 serve: setup ## the managers' pages and the scoring API on http://127.0.0.1:8000; a demo portfolio where nothing is set
 	@env | grep -q '^RECOMMENDER_' || $(RUN) -m pipelines demo-site

@@ -27,6 +27,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from quick import add_quick
+
 from recommender import ContactStrategy
 from recommender.deciding import debtor_rounds, decide, default_actions, planned_contacts
 from recommender.simulation import simulate, simulate_portfolio
@@ -113,6 +115,7 @@ def main() -> None:
     parser.add_argument("--strategy", type=Path)
     parser.add_argument("--seed-rules", action="store_true", help="Without a model: what streaming and rules cost.")
     parser.add_argument("--chunk-rows", type=int, default=20_000)
+    add_quick(parser, accounts=[2_000])
     options = parser.parse_args()
     print(
         f"{'accounts':>10}{'CPU s':>10}{'us/account':>12}{'wall s':>9}{'peak GiB':>10}{'plan rows':>12}{'plan MB':>9}"

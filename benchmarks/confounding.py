@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from decision_quality import Task, trees_default, trees_tuned
+from quick import add_quick
 from scipy.special import expit, softmax
 
 from recommender import ActionSpace, LoggedFeedback, evaluate_policy
@@ -281,6 +282,7 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS))
     parser.add_argument("--learners", nargs="+", choices=list(LEARNERS), default=list(LEARNERS))
     parser.add_argument("--jobs", type=int, default=1)
+    add_quick(parser, rows=1_500, seeds=1, worlds=["none"], learners=["ours"])
     told = parser.parse_args()
     print(f"{told.rows:,} rows, {told.seeds} seeds; mean ± standard deviation; difference paired by seed (± its error)")
     print("| world | learner | captured | against trees-tuned | against ours | call bias | calibration | CPU s |")

@@ -27,6 +27,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import small_worlds
+from quick import add_quick
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
@@ -325,6 +326,7 @@ def main() -> None:
     parser.add_argument("--learners", nargs="+", choices=list(LEARNERS), default=list(LEARNERS))
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--members", action="store_true", help="also each member of our stack alone")
+    add_quick(parser, rows=1_500, seeds=1, tasks=["additive"], learners=["ours"])
     arguments = parser.parse_args()
     print("| task | learner | captured | share of ceiling | calibration | decile error | CPU s |")
     print("|---|---|---|---|---|---|---|")

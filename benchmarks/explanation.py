@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import lightgbm as lgb
 import numpy as np
 import shap
+from quick import add_quick
 
 from recommender import ContactStrategy, explain, simulation
 from recommender.explanation import distil, factor_contrast
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--leaves", type=int, default=63)
     parser.add_argument("--portfolio", type=int, default=100_000)
     parser.add_argument("--sample", type=int, default=1_000)
+    add_quick(parser, rows=1_500, trees=20, leaves=15, portfolio=2_000, sample=20)
     given = parser.parse_args()
     world = simulation.simulate(given.rows, seed=1, no_contact=True)
     log = world.feedback()

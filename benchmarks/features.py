@@ -18,6 +18,7 @@ import time
 import duckdb
 import numpy as np
 import pandas as pd
+from quick import add_quick
 
 from recommender.features.event_log import EventLog
 
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=50_000)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--memory", choices=["ours", "duckdb"], help="Run one side only and print its peak memory.")
+    add_quick(parser, contacts=20_000, accounts=2_000)
     asked = parser.parse_args()
     held = tables(asked.contacts, asked.accounts)
     if asked.memory:

@@ -20,6 +20,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from quick import add_quick
+
 from recommender import ActionSpace
 from recommender.rules import eligibility
 from tests.rules.naive_law import permits
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--packs", nargs="+", default=["CO"])
     parser.add_argument("--sample", type=int, default=60)
+    add_quick(parser, accounts=2_000, sample=5)
     options = parser.parse_args()
     accounts, contacts = portfolio(options.accounts, options.packs[0], np.random.default_rng(0))
     space = ActionSpace({"channel": CHANNELS, "hour": range(8, 21), "tone": TONES}, no_contact=True)

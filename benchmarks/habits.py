@@ -16,6 +16,7 @@ from collections.abc import Callable
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from quick import add_quick
 
 from recommender import ContactStrategy
 from recommender.features import AccountHistory
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--laws", nargs="+", default=["smooth", "windows", "products", "rhythms"])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--learners", nargs="+", default=list(LEARNERS))
+    add_quick(parser, debtors=200, contacts=[3.0], laws=["smooth"], seeds=1)
     asked = parser.parse_args()
     rows = []
     for law in asked.laws:

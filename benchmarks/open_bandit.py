@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from quick import add_quick
 
 from recommender.history import LoggedFeedback
 from recommender.proof.off_policy import OffPolicyEvaluator
@@ -70,6 +71,7 @@ def main() -> None:
     """Print the two tables as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=LOGS)
+    add_quick(parser)
     folder = parser.parse_args().folder
     found = pd.concat(
         [

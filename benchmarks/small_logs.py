@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import small_worlds
 from decision_quality import LEARNERS, Task, _small, measure
+from quick import add_quick
 
 RULES = ("constant", "segment", "seed-rules")
 WORLDS = {
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS))
+    add_quick(parser, rows=800, seeds=1, worlds=list(WORLDS)[:1])
     arguments = parser.parse_args()
     found = []
     for seed in range(arguments.first, arguments.first + arguments.seeds):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from quick import add_quick
 from scipy.special import softmax
 
 from recommender.actions import ActionSpace
@@ -102,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hillstrom", type=Path)
     parser.add_argument("--draws", type=int, default=20)
+    add_quick(parser, draws=1)
     options = parser.parse_args()
     frame = simulated() if options.hillstrom is None else hillstrom(options.hillstrom)
     truth = frame.groupby("segment")["visit"].agg(["mean", "sem"])

@@ -16,6 +16,7 @@ import numpy as np
 import optuna
 import pandas as pd
 from decision_quality import TASKS, measure
+from quick import add_quick
 
 from recommender.learning.reward import RewardModel
 from recommender.learning.trees.tree_search import tree_settings
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    add_quick(parser, tasks=["digits"], rows=1_500, trials=2)
     told = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = []

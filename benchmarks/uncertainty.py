@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from confounding import WORLDS, make_task
 from decision_quality import TASKS, Task
+from quick import add_quick
 
 from recommender.learning.reward import RewardModel
 
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", choices=NAMES, default=["additive", "joint", "confounding: strong"])
     parser.add_argument("--jobs", type=int, default=1)
+    add_quick(parser, rows=1_500, seeds=1, tasks=["additive"])
     told = parser.parse_args()
     columns = ["inside", "below", "above", "width", "widen by"]
     print(f"{told.rows:,} rows, {told.seeds} seeds, mean; nominal 95 %")

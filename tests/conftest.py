@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Workers of pytest-xdist share the cores already; no result depends on the number of threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 from hypothesis import settings
 
@@ -12,6 +13,24 @@ from tests.machine import closing_lines
 
 settings.register_profile("quick", deadline=None, print_blob=True)
 settings.load_profile("quick")
+
+
+# Folders whose tests share what takes long to make: a demo portfolio with its server, an explained portfolio.
+_ONE_WORKER = ("browser", "explanation")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of a file (or of such a folder) in one worker, so that what they share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByWhatIsShared(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            folder = file.split("/")[-2] if "/" in file else ""
+            return folder if folder in _ONE_WORKER else file
+
+    return ByWhatIsShared(config, log)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

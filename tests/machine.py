@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,11 +23,20 @@ def chromium():
         # Ubuntu's chromium-browser without snap is a shell script that only says how to get one.
         if found and not (Path(found).read_bytes()[:2] == b"#!" and b"snap install" in Path(found).read_bytes()):
             return Path(found)
+    if not playwright_starts():
+        return None
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         found = Path(playwright.chromium.executable_path)
     return found if found.exists() else None
+
+
+def playwright_starts():
+    """Whether Playwright's driver, a node of its own, finds the system libraries that it asks for."""
+    from playwright._impl._driver import compute_driver_executable
+
+    return subprocess.run([*compute_driver_executable(), "--version"], capture_output=True, check=False).returncode == 0
 
 
 def postgres():

@@ -72,9 +72,9 @@ def chromium():
     from playwright.sync_api import Error, sync_playwright
 
     place = machine.chromium()
-    get = "apt-get install -y chromium fonts-liberation, or: .venv/bin/playwright install --with-deps chromium"
-    if place is None:
-        machine.missing("Chromium", get)
+    get = "make test as root, or: apt-get install -y chromium fonts-liberation libatomic1"
+    if place is None or not machine.playwright_starts():
+        machine.missing("Chromium" if place is None else "what Playwright's driver needs", get)
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(

@@ -1,4 +1,4 @@
-"""The service with the endpoints that ``benchmarks/api.py`` compares it with: ``PORT STRATEGY [PROFILE]``."""
+"""The service with the endpoints that ``benchmarks/service.py`` compares it with: ``PORT STRATEGY [PROFILE]``."""
 
 from __future__ import annotations
 

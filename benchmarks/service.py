@@ -1,6 +1,6 @@
 """Server CPU of a recommendation request against a no-op endpoint with the same body and middleware, in one run.
 
-    python benchmarks/api.py [--quick] [--strategy DIRECTORY]
+    python benchmarks/service.py [--quick] [--strategy DIRECTORY]
 
 One uvicorn process (uvloop, httptools), no decision log, no keys; this process sends requests over one keep-alive
 connection. CPU is that of the server process (all threads), medians over rounds in which every side takes its turn.
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-SERVER = Path(__file__).with_name("api_server.py")
+SERVER = Path(__file__).with_name("service_sides.py")
 AS_OF = "2026-11-23T08:00:00-05:00"
 
 
