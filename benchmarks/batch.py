@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from quick import add_quick
 
 from recommender import ContactStrategy
-from recommender.deciding.decide import debtor_rounds, decide, default_actions, planned_contacts
+from recommender.deciding import debtor_rounds, decide, default_actions, planned_contacts
 from recommender.simulation import simulate, simulate_portfolio
 from recommender.strategy.cold_start import SeedStrategy
 
@@ -103,7 +103,7 @@ def in_memory(accounts: Path, contacts: Path, strategy: Path | None) -> tuple[fl
     for number in range(int(turn.max()) + 1):
         part = frame.iloc[np.flatnonzero(turn == number)].reset_index(drop=True)
         decided = decide(part, strategy=model, as_of=AS_OF, packs=["CO"], contacts=known)
-        known = pd.concat([known, planned_contacts(decided, part, AS_OF)], ignore_index=True)
+        known = pd.concat([known, pd.DataFrame(planned_contacts(decided))], ignore_index=True)
         ranked += len(decided.ranked)
     return time.process_time() - before, ranked
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from api.main import create_app
-from api.service.request_frames import account_rows
+from api.service.request_rows import account_rows
 from api.service.routes.recommendations import DirectRoute
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
 from recommender.learning.trees.action_trees import factor_levels

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.score import read_instant
+from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.planning import (
     Appointments,
@@ -35,7 +36,8 @@ from recommender.planning import (
     write_campaigns,
     write_tomorrow,
 )
-from recommender.strategy import ContactStrategy
+from recommender.settings import Settings
+from recommender.strategy import ContactStrategy, SeedStrategy
 
 _CHUNK_ROWS = 20_000
 
@@ -54,7 +56,9 @@ def run(
     out: Annotated[
         Path, typer.Option(help="Folder of the plan; the plan that is there stays until the new one is finished.")
     ] = Path("data/tomorrow"),
-    strategy: Annotated[Path, typer.Option(help="Saved strategy.")] = Path("models/strategy"),
+    strategy: Annotated[Path, typer.Option(help="Saved strategy; the seed rules where there is none.")] = Path(
+        "models/strategy"
+    ),
     contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
     outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
     payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
@@ -101,16 +105,16 @@ def run(
     for path in [*given, *(scenario or []), *(adapter or [])]:
         if path is not None and not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
-    if not strategy.exists():
-        raise InvalidInput(
-            f"There is no strategy at {strategy}, and seed rules do not say what a contact is worth.",
-            column="strategy",
-            mend="Train one, or use `score`, which answers by the seed rules.",
-        )
     order = PlanOrder(as_of=read_instant(as_of), party=party, no_contacts_yet=no_contacts_yet, seed=seed)
-    model = ContactStrategy.load(strategy)
+    model: ContactStrategy | SeedStrategy
+    if strategy.exists():
+        model = ContactStrategy.load(strategy)
+    else:
+        model = SeedStrategy(default_actions(Settings().contact_hours))
+        console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of)
     told = read_capacity(capacity)
+    unit = "points" if isinstance(model, SeedStrategy) else told.currency or "money"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         work = Path(folder)
@@ -133,6 +137,7 @@ def run(
             "as_of": order.as_of.isoformat(),
             "strategy": model.version_,
             "seed": seed,
+            "unit": unit,
             "capacity": told.model_dump(mode="json"),
             "unplaced": made[0].unplaced,
             "rules_in_money": rules,
@@ -140,7 +145,7 @@ def run(
         }
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
-    _tell(made[0], told, rules, out, console)
+    _tell(made[0], told, rules, unit, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)
         own = {path.stem: read_adapter(path) for path in adapter or []}
@@ -156,7 +161,7 @@ def run(
 
 def _planned(
     inputs: PlanInputs,
-    model: ContactStrategy,
+    model: ContactStrategy | SeedStrategy,
     order: PlanOrder,
     told: CapacityOrder,
     due: Appointments,
@@ -178,8 +183,9 @@ def _verified(folder: Path, console: Console) -> None:
     console.print(f"{folder}: every limit is kept and the gap is what the certificate says", highlight=False)
 
 
-def _tell(made: Tomorrow, told: CapacityOrder, rules: dict[str, list[float]], out: Path, console: Console) -> None:
-    unit = told.currency or "money"
+def _tell(
+    made: Tomorrow, told: CapacityOrder, rules: dict[str, list[float]], unit: str, out: Path, console: Console
+) -> None:
     console.print(
         f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
         f"{made.contacts['value'].sum():,.0f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of the best "
@@ -188,7 +194,7 @@ def _tell(made: Tomorrow, told: CapacityOrder, rules: dict[str, list[float]], ou
     )
     for line in contacts_by_slot(made):
         console.print(line, highlight=False)
-    for line in priced_hours(made, told):
+    for line in priced_hours(made, told, unit):
         console.print(line, highlight=False)
     for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
         console.print(f"rule {rule} holds back {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f})", highlight=False)

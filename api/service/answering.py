@@ -10,13 +10,13 @@ from typing import Any
 from fastapi import HTTPException, Request
 
 from api.service.answers import logged_recommendation
-from api.service.deciding import Asked, Desk, Part, recommendations
+from api.service.deciding import Asked, Part, RequestDecider, recommendations
 from api.service.metrics import Metrics
+from api.service.planned import Planned, planned_of_record, seen_by
 from api.service.recording import Differs, Recorder, decision_records, same_decision
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served, Serving
 from api.service.shadow import Shadow
-from api.service.siblings import planned_of_record, seen_by
 from recommender import __version__
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionConflict, DecisionRecord, ShadowChoice
@@ -24,7 +24,6 @@ from recommender.store.decision_log import DecisionConflict, DecisionRecord, Sha
 __all__ = ["Counsel"]
 
 _NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
-Planned = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,8 @@ class Counsel:
         """Whether answering touches no disk, network or other model."""
         return not self.recorder.keeps and not self.serving.is_due and self.serving.challenger() is None
 
-    def answer(self, request: RecommendationRequest, *, tables: bool = True) -> dict[str, Any]:
-        """Fields of :class:`api.service.schemas.RecommendationAnswer`.
-
-        Raises
-        ------
-        NotCovered
-            Without ``tables``, when the general path is needed; nothing was done.
-        """
+    def answer(self, request: RecommendationRequest) -> dict[str, Any]:
+        """Fields of :class:`api.service.schemas.RecommendationAnswer`."""
         settings, recorder = self.settings, self.recorder
         if len(request.accounts) > settings.max_accounts:
             raise HTTPException(413, f"At most {settings.max_accounts:,} accounts in one request; send several.")
@@ -80,14 +73,14 @@ class Counsel:
             repeated = len(answers)
             rest = [position for position in range(len(request.accounts)) if position not in answers]
             asked = Asked(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
-            desk = Desk(request, asked, served, settings, self.metrics, tables=tables)
-            parts, logged, known = self._decided(desk, rest, list(before.values()), request, served)
+            decider = RequestDecider(request, asked, served, settings)
+            parts, logged, known = self._decided(decider, rest, list(before.values()), request, served)
             repeated += known
         return self._told(request, served, parts, logged, before, answers, as_of, repeated)
 
     def _decided(
         self,
-        desk: Desk,
+        decider: RequestDecider,
         positions: list[int],
         before: list[DecisionRecord],
         request: RecommendationRequest,
@@ -107,9 +100,9 @@ class Counsel:
                     planned.setdefault(str(record.debtor_id), []).append(contact)
             stands = {record.account_id: record for record in fixed.values()}
             again = [position for position in positions if request.accounts[position].account_id in stands]
-            parts = [self._as_it_was(desk, position, request, stands, served) for position in again]
+            parts = [self._as_it_was(decider, position, request, stands, served) for position in again]
             free = [position for position in positions if position not in set(again)]
-            made = desk.decide(free, planned)
+            made = decider.decide(free, planned)
             if not self.recorder.keeps:
                 return made, {}, 0
             records = [record for part in made for record in decision_records(part, served, self._shadows(part))]
@@ -124,7 +117,7 @@ class Counsel:
 
     def _as_it_was(
         self,
-        desk: Desk,
+        decider: RequestDecider,
         position: int,
         request: RecommendationRequest,
         stands: dict[str, DecisionRecord],
@@ -140,7 +133,7 @@ class Counsel:
         account = request.accounts[position]
         record = stands[account.account_id]
         planned: Planned = {str(record.debtor_id): seen_by(record)}
-        part = desk.part([position], planned, is_known=account.contacts is not None, is_first=True)
+        part = decider.part([position], planned, is_first=True)
         if not same_decision(record, decision_records(part, served, [None])[0]):
             raise DecisionConflict("decision", [record.decision_id])
         return part
@@ -171,13 +164,13 @@ class Counsel:
                 answers[position] = one
                 channel = one["actions"][0]["factors"].get("channel")
                 self.metrics.decision(one["policy"], None if channel is None else str(channel))
-            removed.update(part.removed)
-            law = part.law.told
+            removed.update(part.decided.eligibility.counts())
+            law = part.decided.eligibility.provenance.told
             packs |= {pack["id"]: pack for pack in law["packs"]}
             warnings |= dict.fromkeys(law["warnings"])
             notes |= dict.fromkeys([served.note or "", *law["warnings"]])
-            if part.missing_features:
-                notes[f"features taken as missing: {', '.join(part.missing_features)}"] = None
+            if missing := part.decided.missing_features:
+                notes[f"features taken as missing: {', '.join(missing)}"] = None
         self.metrics.removals(removed)
         if repeated:
             notes[f"{repeated:,} of these decisions had been made before: answered from the decision log"] = None

@@ -9,52 +9,28 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from api.service.schemas import RankedAction, Scalar
 from recommender.actions import ActionSpace
-from recommender.deciding import Decided, LiveDecided
+from recommender.deciding import Decided
 from recommender.store.decision_log import DecisionRecord
 
-__all__ = ["Ranking", "factors_of", "live_rankings", "logged_recommendation", "ranked_actions", "rankings"]
+__all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
 __all__ += ["recommendation"]
 
 Ranking = Sequence[Mapping[str, Any]]
 
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
-_NUMBERS = ("expected_reward", "lo", "hi")
 
 
 def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
     """Ranked actions of each account in plain values; the first also says what holds for the account."""
-    ranked, actions = decided.ranked, decided.actions
-    columns = {name: ranked[name].tolist() for name in ("row", "rank", "propensity", "evidence", "support", *_NUMBERS)}
-    columns["action"] = actions.index_of(ranked[list(actions.factors)]).tolist()
-    columns["template_id"] = [name if isinstance(name, str) else None for name in ranked["template_id"]]
-    columns["contact_at"] = [None if when is pd.NaT else when.to_pydatetime() for when in ranked["contact_at"]]
-    answer: list[list[dict[str, Any]]] = [[] for _ in range(len(decided.action))]
-    for values in zip(*columns.values(), strict=True):
-        entry = dict(zip(columns, values, strict=True))
-        for name in _NUMBERS:
-            entry[name] = _number(entry[name])
-        answer[entry.pop("row")].append(entry)
-    searched = 0
-    for row, (entries, alone) in enumerate(zip(answer, decided.eligibility.mask.sum(axis=1) <= 1, strict=True)):
-        searched += int(alone)
-        entries[0]["needs_human"] = bool(decided.eligibility.needs_human[row])
-        entries[0]["next_allowed_at"] = _next_allowed(decided, row) if alone and searched <= _MOST_SEARCHED else None
-    return answer
-
-
-def live_rankings(decided: LiveDecided) -> list[list[dict[str, Any]]]:
-    """The same of decisions that were made without frames."""
-    numbers = (decided.propensity, decided.evidence, decided.supported())
-    money = (decided.expected_reward, decided.lo, decided.hi)
-    tables = [table.tolist() for table in (decided.ranked, *numbers, *money)]
+    numbers = (decided.propensity, decided.evidence, decided.support, decided.expected_reward, decided.lo, decided.hi)
+    tables = [table.tolist() for table in (decided.actions_ranked, *numbers)]
     answer = []
     searched = 0
     eligible = decided.eligibility
-    for row, (few, *values) in enumerate(zip(eligible.mask.sum(axis=1) <= 1, *tables, strict=True)):
+    for row, (alone, *values) in enumerate(zip(eligible.mask.sum(axis=1) <= 1, *tables, strict=True)):
         entries: list[dict[str, Any]] = []
         for place, (action, propensity, evidence, support, reward, lo, hi) in enumerate(zip(*values, strict=True)):
             if action < 0:
@@ -73,10 +49,10 @@ def live_rankings(decided: LiveDecided) -> list[list[dict[str, Any]]]:
                     "contact_at": decided.contact_at(row, action),
                 }
             )
-        searched += int(few)
-        entries[0]["needs_human"] = eligible.needs_human[row]
-        look = few and searched <= _MOST_SEARCHED
-        entries[0]["next_allowed_at"] = eligible.next_allowed_at(row) if look else None
+        searched += int(alone)
+        look = alone and searched <= _MOST_SEARCHED
+        entries[0]["needs_human"] = bool(eligible.needs_human[row])
+        entries[0]["next_allowed_at"] = eligible.next_contact_at(row) if look else None
         answer.append(entries)
     return answer
 
@@ -181,11 +157,3 @@ def _equal_levels(actions: ActionSpace) -> list[dict[str, Scalar]]:
         {name: None if code < 0 else levels[code] for (name, levels), code in zip(factors, codes, strict=True)}
         for codes in actions.codes.tolist()
     ]
-
-
-def _next_allowed(decided: Decided, row: int) -> datetime | None:
-    """Earliest instant at which any channel becomes legal for an account that is left alone now."""
-    codes = decided.actions.codes[:, decided.actions.factor_names.index("channel")]
-    first_of_channel = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes[codes >= 0])]
-    found = [decided.eligibility.next_allowed_at(row, action) for action in first_of_channel]
-    return min((instant for instant in found if instant is not None), default=None)

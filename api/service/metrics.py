@@ -43,12 +43,6 @@ class Metrics:
             ["result"],
             registry=self._registry,
         )
-        self._tables = Counter(
-            "recommender_general_path",
-            "Groups of accounts that only the general path could decide, by what it was needed for.",
-            ["reason"],
-            registry=self._registry,
-        )
         self._children: dict[tuple[str, ...], Any] = {}
         self._log_failures = Counter(
             "recommender_decision_log_failures", "Writes that the decision log refused.", registry=self._registry
@@ -67,10 +61,6 @@ class Metrics:
         """Count what the guardrails removed."""
         for rule, count in by_rule.items():
             self._child(self._removals, rule).inc(count)
-
-    def left_to_tables(self, reason: str) -> None:
-        """Count accounts that were decided by the general path."""
-        self._tables.labels(reason).inc()
 
     def _child(self, counter: Counter, *labels: str) -> Any:
         """A labelled counter, looked up once."""

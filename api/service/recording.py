@@ -21,6 +21,7 @@ from api.service.metrics import Metrics
 from api.service.problems import ServiceUnavailable
 from api.service.serving import Served
 from recommender import __version__
+from recommender.deciding import Decided
 from recommender.errors import RecommenderError
 from recommender.history import protected_names
 from recommender.rules import rule_books
@@ -47,30 +48,31 @@ _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice | None]) -> list[DecisionRecord]:
     """One record an account; the propensity is that of what is dispatched: 1 where no chance took part."""
     contexts = _contexts(part, served)
+    decided = part.decided
     provenances: dict[tuple[str, ...], Provenance] = {}
     records = []
     for at, row in enumerate(part.rows):
         key = tuple(row["packs"])
         if key not in provenances:
-            provenances[key] = _provenance(part, served, key)
+            provenances[key] = _provenance(decided, served, key)
         first = part.ranked[at][0]
         records.append(
             DecisionRecord(
-                decision_id=part.decision_ids[at],
+                decision_id=decided.decision_ids[at],
                 account_id=row["account_id"],
                 debtor_id=row["debtor_id"],
                 decided_at=part.asked.as_of,
-                action=int(part.action[at]),
-                propensity=1.0 if part.deterministic else min(1.0, float(first["propensity"])),
-                eligible=part.mask[at],
+                action=int(decided.action[at]),
+                propensity=1.0 if decided.deterministic else min(1.0, float(first["propensity"])),
+                eligible=decided.eligibility.mask[at],
                 context=contexts[at],
                 provenance=provenances[key],
                 ranking=part.ranked[at],
                 request_key=part.asked.request_key,
                 request_position=0 if part.asked.request_key is None else part.positions[at],
                 contact_at=first["contact_at"],
-                fallback=part.policy == "seed_rules",
-                deterministic=part.deterministic,
+                fallback=decided.policy == "seed_rules",
+                deterministic=decided.deterministic,
                 seed=part.asked.seed,
                 shadow=shadows[at],
             )
@@ -78,16 +80,17 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
     return records
 
 
-def _provenance(part: Part, served: Served, packs: tuple[str, ...]) -> Provenance:
+def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Provenance:
     """Versions behind the decision of an account under these packs (and those that they bring along)."""
     own = {pack.id for book in rule_books(packs) for pack in book.packs}
+    law = decided.eligibility.provenance
     return Provenance(
-        policy_version=part.policy_version,
-        actions=part.actions,
+        policy_version=decided.policy_version,
+        actions=decided.actions,
         model_digest=served.digest,
-        rule_packs={pack["id"]: pack["digest"] for pack in part.law.packs if pack["id"] in own},
-        holidays_version=part.law.holidays,
-        tzdata_version=part.law.tzdata,
+        rule_packs={pack["id"]: pack["digest"] for pack in law.packs if pack["id"] in own},
+        holidays_version=law.holidays,
+        tzdata_version=law.tzdata,
         code_version=__version__,
     )
 

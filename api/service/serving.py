@@ -12,7 +12,7 @@ import structlog
 
 from api.service.following import RegistryFollower
 from recommender.artefact import MANIFEST, digest_of
-from recommender.deciding import LiveDecider, NotCovered, default_actions
+from recommender.deciding import Decider, default_actions
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -26,12 +26,15 @@ _log = structlog.get_logger(__name__)
 class Served:
     """A strategy in use and what there is to say about it."""
 
-    strategy: ContactStrategy | SeedStrategy
+    decider: Decider
     source: str
     note: str | None = None
     digest: str | None = None
-    live: LiveDecider | None = None
-    why_not_live: str = "strategy"
+
+    @property
+    def strategy(self) -> ContactStrategy | SeedStrategy:
+        """What decides."""
+        return self.decider.strategy
 
     @property
     def is_model(self) -> bool:
@@ -54,12 +57,9 @@ class Served:
         cls, strategy: ContactStrategy | SeedStrategy, source: str, note: str | None = None, digest: str | None = None
     ) -> Served:
         """Make a strategy ready: what can be compiled is, and has run once."""
-        try:
-            live = LiveDecider(strategy)
-            live.warm_up()
-        except NotCovered as reason:
-            return cls(strategy, source, note, digest, None, reason.reason)
-        return cls(strategy, source, note, digest, live)
+        decider = Decider(strategy)
+        decider.warm_up()
+        return cls(decider, source, note, digest)
 
 
 class Serving:

@@ -39,17 +39,17 @@ class Shadow:
 
         A challenger that fails costs its choices, never the answer.
         """
-        n = len(decided.action)
+        n = len(decided.positions)
         try:
             theirs = decided.ask(strategy=challenger.strategy, top_k=1)
-            action = _in_terms_of(decided.actions, theirs.actions, theirs.action)
-            first = theirs.ranked.loc[theirs.ranked["rank"] == 1, "expected_reward"].tolist()
+            action = _in_terms_of(decided.decided.actions, theirs.actions, theirs.action)
+            first = theirs.expected_reward[:, 0].tolist()
         except Exception as error:  # noqa: BLE001 - an apprentice's mistake must not reach the customer
             _log.error("challenger failed", source=challenger.source, error=type(error).__name__)
             self._count(challenger, 0, 0, failed=n)
             return [None] * n
         known = action >= 0
-        same = int((action[known] == decided.action[known]).sum())
+        same = int((action[known] == decided.decided.action[known]).sum())
         self._count(challenger, int(known.sum()), same, failed=n - int(known.sum()))
         version = challenger.strategy.version_
         return [

@@ -238,6 +238,8 @@ def utc_us(column: pd.Series | NDArray[np.datetime64], name: str) -> NDArray[np.
         values = pd.Series(column.astype("datetime64[us]")).dt.tz_localize("UTC")
     else:
         values = pd.Series(column).reset_index(drop=True)
+    if not len(values):
+        return np.zeros(0, dtype=np.int64)
     if not isinstance(values.dtype, pd.DatetimeTZDtype):
         naive = np.arange(len(values))
         if not pd.api.types.is_datetime64_dtype(values.dtype):

@@ -90,7 +90,7 @@ def test_a_promoted_version_is_served_without_restart_and_an_outage_changes_noth
         told = ask(client)["recommendations"][0]
         held = client.get(f"/v1/decisions/{told['decision_id']}").json()
         assert held["provenance"]["policy_version"] == first
-        assert held["provenance"]["model_digest"].startswith(first)
+        assert held["provenance"]["model_digest"] == client.app.state.serving.current().digest
 
         version, altered = register(0.2)
         for place in (tmp_path / "artefacts").rglob("policy.json"):
@@ -147,8 +147,8 @@ def test_a_failing_challenger_costs_its_choices_and_nothing_else(registry, regis
     promote(registry, register(0.1)[0])
     register(0.9)
     with TestClient(create_app(settings(shadow=True))) as client:
-        broken = client.app.state.serving.challenger().strategy
-        monkeypatch.setattr(broken, "recommend", lambda *_, **__: 1 / 0)
+        broken = client.app.state.serving.challenger().decider
+        monkeypatch.setattr(broken, "decide", lambda *_, **__: 1 / 0)
         answer = ask(client)
         held = client.get(f"/v1/decisions/{answer['recommendations'][0]['decision_id']}").json()
         assert held["shadow"] is None

@@ -53,7 +53,7 @@ def test_a_planned_contact_counts_as_planned():
     """It lies ahead, so it tries nothing: under the rules of the trade it opens no dearer channel."""
     frame = accounts(2)
     decided = decide(frame, strategy=STRATEGY, as_of=LATE, packs=["CO"], contacts=NOBODY, explore=False)
-    planned = planned_contacts(decided, frame, LATE)
+    planned = pd.DataFrame(planned_contacts(decided))
     first = decided.ranked[decided.ranked["rank"] == 1]
     assert planned["account_id"].tolist() == frame["account_id"].tolist()
     assert planned["debtor_id"].tolist() == frame["debtor_id"].tolist()

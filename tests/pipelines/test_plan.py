@@ -182,7 +182,9 @@ def test_campaign_files_hold_contact_points_and_the_plan_none(plan):
     for path in calls:
         lead = pd.read_csv(path, dtype=str, keep_default_na=False)
         assert list(lead.columns) == standard
-        assert lead["phone_number"].str.fullmatch(r"\d{10,15}").all() and lead["list_id"].eq("301").all()
+        assert lead["phone_number"].str.fullmatch(r"300\d{7}").all() and lead["phone_code"].eq("57").all()
+        assert lead["vendor_lead_code"].str.len().le(20).all() and lead["source_id"].str.len().eq(32).all()
+        assert lead["list_id"].eq("301").all()
         assert lead["first_name"].eq("'=HYPERLINK(1)").all()
         assert lead["rank"].astype(int).between(0, 99).all()
         assert path.stat().st_mode & 0o077 == 0

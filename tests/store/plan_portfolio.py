@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.deciding.decide import debtor_rounds, decide, planned_contacts
+from recommender.deciding import debtor_rounds, decide, planned_contacts
 
 AS_OF = datetime(2026, 11, 23, 13, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def plan_in_one_piece(accounts: pd.DataFrame, contacts: pd.DataFrame, model, *, 
         place = np.flatnonzero(turn == number)
         part = accounts.iloc[place].reset_index(drop=True)
         decided = decide(part, strategy=model, as_of=AS_OF, packs=packs, contacts=known)
-        known = pd.concat([known, planned_contacts(decided, part, AS_OF)], ignore_index=True)
+        known = pd.concat([known, pd.DataFrame(planned_contacts(decided))], ignore_index=True)
         parts.append(decided.ranked.assign(row=place[decided.ranked["row"].to_numpy()]))
     return pd.concat(parts, ignore_index=True).sort_values(["row", "rank"], ignore_index=True)
 

@@ -14,7 +14,6 @@ from starlette.concurrency import run_in_threadpool
 from api.service.answering import Counsel
 from api.service.deps import KeyDep
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
-from recommender.deciding import NotCovered
 
 _FEW = 8  # accounts that are decided faster than a thread is found
 
@@ -40,10 +39,7 @@ class DirectRoute(APIRoute):
                 return await general(request)
             counsel = Counsel.of(request)
             if len(asked.accounts) <= _FEW and counsel.waits_for_nothing:
-                try:
-                    return _response(counsel.answer(asked, tables=False))
-                except NotCovered:  # a table takes long: not on the thread that serves everybody
-                    pass
+                return _response(counsel.answer(asked))
             return _response(await run_in_threadpool(counsel.answer, asked))
 
         return handle

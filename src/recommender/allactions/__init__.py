@@ -24,9 +24,6 @@ from .errors import (
     InexactScorer,
     KernelError,
 )
-from .machine_code import (
-    compiled,
-)
 from .memberships import (
     ProfileTable,
     codes_of,
@@ -55,7 +52,6 @@ __all__ = [
     "class_scores",
     "codes_of",
     "combine_tables",
-    "compiled",
     "design_columns",
     "fuse_designs",
     "memberships",

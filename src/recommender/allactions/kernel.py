@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .coding import FeatureCoding
 from .compilation import COPIES, LeafTables, WordTables
-from .machine_code import Later, compiled
+from .machine_code import compiled
 from .packing import unit_of, unpack_coding, unpack_leaves, unpack_words
+from .vector import add_line, add_to_lanes, and_lines, count_bits, lowest_bit
 
 __all__ = ["ROWS_PER_PASS", "score_rows"]
 
@@ -18,24 +17,6 @@ ROWS_PER_PASS = 256  # what is kept between the stages for so many rows stays in
 
 _ONE = np.uint64(1)
 _CELL = np.int64((1 << 24) - 1)  # a cell's number, of the two in a word
-
-
-def _vector_operation(name: str) -> Any:
-    """Name an operation that is written in numba's own terms, so that only compiling imports it."""
-
-    def bring() -> Any:
-        from . import vector
-
-        return getattr(vector, name)
-
-    return Later(bring)
-
-
-add_line = _vector_operation("add_line")
-add_to_lanes = _vector_operation("add_to_lanes")
-and_lines = _vector_operation("and_lines")
-count_bits = _vector_operation("count_bits")
-lowest_bit = _vector_operation("lowest_bit")
 
 
 @compiled

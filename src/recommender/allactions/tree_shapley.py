@@ -18,14 +18,14 @@ Lundberg et al. (2020), "From local explanations to global understanding with ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from .boxes import ActionGrid
 from .errors import KernelError
-from .machine_code import compiled
 from .model_text import ZERO_THRESHOLD, parse_model
 from .tree_paths import PathBuilder
 
@@ -149,8 +149,8 @@ class TreeShapley:
 
 
 def _compiled(function: Any) -> Any:
-    """Compile a function whose arguments are named tuples that numba types by itself."""
-    return compiled(function)
+    """Compile at the first call, keep the machine code on disk, and run without the interpreter lock."""
+    return cast("Any", njit(cache=True, nogil=True)(function))
 
 
 @_compiled

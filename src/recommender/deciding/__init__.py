@@ -1,31 +1,37 @@
 """From accounts to legal, ranked decisions: what notebooks, batch, plan and service call."""
 
+from recommender.deciding.accounts import (
+    Accounts,
+)
+from recommender.deciding.context import (
+    model_history,
+)
 from recommender.deciding.decide import (
-    Decided,
-    debtor_rounds,
+    Decider,
     decide,
     decision_ids,
     default_actions,
-    model_history,
-    planned_contacts,
-    with_situation,
 )
-from recommender.deciding.live import (
-    LiveDecided,
-    LiveDecider,
-    NotCovered,
+from recommender.deciding.decided import (
+    Decided,
+)
+from recommender.deciding.rounds import (
+    debtor_rounds,
+    of_debtors,
+    planned_contact,
+    planned_contacts,
 )
 
 __all__ = [
+    "Accounts",
     "Decided",
-    "LiveDecided",
-    "LiveDecider",
-    "NotCovered",
+    "Decider",
     "debtor_rounds",
     "decide",
     "decision_ids",
     "default_actions",
     "model_history",
+    "of_debtors",
+    "planned_contact",
     "planned_contacts",
-    "with_situation",
 ]

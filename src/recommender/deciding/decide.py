@@ -1,81 +1,65 @@
-"""One call from accounts to ranked, legal, recorded-ready decisions; what the API, the batch and the workers run."""
+"""One call from accounts to ranked, legal, recorded-ready decisions: what API, batch, plan and notebook run."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import Columns, Tabular
+from recommender.deciding.accounts import Accounts
+from recommender.deciding.context import encoded_context
+from recommender.deciding.decided import Decided
+from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
-from recommender.local_time import is_timezone
 from recommender.messages import Catalogue, default_catalogue
-from recommender.rules import Eligibility, eligibility
-from recommender.strategy import STAGES, ContactStrategy, Moment, SeedStrategy, stage_of
+from recommender.rules import Guardrails, judged
+from recommender.strategy import (
+    STAGES,
+    Belief,
+    ContactStrategy,
+    SeedStrategy,
+    check_eligible,
+    dispatch_numbers,
+    epsilon_greedy,
+    nothing_learnt,
+    rank_actions,
+    scores_by_stage,
+    stage_of,
+)
 
-__all__ = [
-    "Decided",
-    "debtor_rounds",
-    "decide",
-    "decision_ids",
-    "default_actions",
-    "model_history",
-    "planned_contacts",
-    "with_situation",
-]
+__all__ = ["Decider", "decide", "decision_ids", "default_actions"]
 
+_CHUNK = 8_192
 
-@dataclass(frozen=True)
-class Decided:
-    """Decisions for a set of accounts.
-
-    Attributes
-    ----------
-    ranked : DataFrame
-        As :meth:`ContactStrategy.recommend`, with ``decision_id``, ``template_id`` (approved message of a contact) and
-        ``policy`` ("model" or "seed_rules").
-    eligibility : Eligibility
-        Mask and the rules behind each removed action.
-    action : ndarray of shape (n_accounts,), dtype int64
-        The dispatched action.
-    actions : ActionSpace
-    policy_version : str
-    missing_features : tuple of str
-        Context columns that no account brought; they were taken as missing values.
-    """
-
-    ranked: pd.DataFrame
-    eligibility: Eligibility
-    action: NDArray[np.int64]
-    actions: ActionSpace
-    policy_version: str
-    missing_features: tuple[str, ...]
+#: What a policy makes of some accounts: rewards, probabilities, and how sure it is of ranked actions.
+Opinion = tuple[NDArray[np.float64], NDArray[np.float64], Callable[[NDArray[np.int64]], Belief]]
 
 
 def decide(
-    accounts: pd.DataFrame,
+    accounts: Tabular,
     *,
     strategy: ContactStrategy | SeedStrategy,
     as_of: datetime,
     packs: Sequence[str],
-    contacts: pd.DataFrame | None = None,
+    contacts: Tabular | None = None,
     top_k: int = 3,
     explore: bool = True,
     seed: int = 0,
     purpose: str = "collection",
     catalogue: Catalogue | None = None,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> Decided:
     """Rank the eligible actions of each account.
 
     Parameters
     ----------
-    accounts : DataFrame
+    accounts : DataFrame, Arrow table or list of JSON objects
         ``account_id``, the facts that the guardrails need (``debtor_id``, ``country``, ``timezone``, ``due_date``,
         ``balance_minor``, ``consented_channels``, ``flags``, ``party`` ...) and the context columns. Context columns
         that are absent count as missing values and are reported.
@@ -84,7 +68,7 @@ def decide(
         Moment of the decision.
     packs : sequence of str
         Rule packs for accounts without a ``packs`` column of their own.
-    contacts : DataFrame or None
+    contacts : DataFrame, Arrow table, list of JSON objects, or None
         Past and planned contacts (``account_id``, ``sent_at``, ``channel``, ``initiated_by``, ``outcome``, ``status``);
         None = unknown, which denies.
     top_k : int, default=3
@@ -93,189 +77,181 @@ def decide(
     purpose : str, default="collection"
     catalogue : Catalogue or None
         Approved messages; None = the one that ships with the package. An action without a template is not eligible.
+    allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), optional
+        What is open beside the law (channels that work, a capacity, an allow-list): it enters before the
+        probabilities are normalised, so propensities stay those of what is dispatched.
 
     Returns
     -------
     Decided
+
+    Raises
+    ------
+    InvalidInput
+        For a naive ``as_of``, no accounts, or values that cannot be read.
     """
-    if as_of.tzinfo is None:
-        raise InvalidInput(
-            f"as_of must carry a UTC offset; got {as_of.isoformat()}.",
-            column="as_of",
-            mend="Write e.g. 2026-11-22T10:00:00-05:00.",
-        )
-    frame = with_situation(accounts.reset_index(drop=True), as_of)
-    frame, missing = _with_context(frame, strategy)
-    messages = catalogue or default_catalogue()
-    moment = Moment.of(as_of, None, {})
-    actions = strategy.actions_
-    allowed = eligibility(
-        frame,
-        actions,
-        as_of=as_of,
-        packs=None if "packs" in frame.columns else packs,
-        contacts=contacts,
-        purpose=purpose,
-        catalogue=messages,
+    decider = Decider(strategy, purpose=purpose, catalogue=catalogue)
+    return decider.decide(
+        accounts, as_of=as_of, packs=packs, contacts=contacts, top_k=top_k, explore=explore, seed=seed, allowed=allowed
     )
-    ranked = strategy.recommend(
-        frame,
-        top_k=top_k,
-        eligible=allowed.mask,
-        history=model_history(contacts, strategy),
-        as_of=as_of,
-        explore=explore,
-        seed=seed,
-    )
-    first = ranked.loc[ranked["rank"] == 1]
-    action = actions.index_of(first[list(actions.factors)])
-    if not allowed.mask[first["row"].to_numpy(), action].all():  # the last line of defence
-        raise InvalidInput("A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug.")
-    if "hour" in actions.factors:  # the instants that the rules were checked at, and no others
-        ranked["contact_at"] = _contact_at(ranked, allowed, actions)
-    ids = decision_ids(frame, moment.text, strategy.version_, seed)
-    ranked.insert(0, "decision_id", ids[ranked["row"].to_numpy()])
-    ranked["template_id"] = _template_ids(ranked, frame, messages, purpose)
-    ranked["policy"] = "seed_rules" if isinstance(strategy, SeedStrategy) else "model"
-    return Decided(ranked, allowed, action, actions, strategy.version_, missing)
 
 
-def debtor_rounds(accounts: pd.DataFrame) -> NDArray[np.int64]:
-    """Round in which each account is decided, so that no debtor has two accounts in one round.
-
-    Caps count per debtor over all accounts: the second account of a debtor may only be decided once the contact
-    planned for the first is known. Accounts without a debtor are people of their own.
-
-    Returns
-    -------
-    ndarray of shape (n_accounts,), dtype int64
-    """
-    if "debtor_id" not in accounts.columns:
-        return np.zeros(len(accounts), dtype=np.int64)
-    debtor = accounts["debtor_id"].reset_index(drop=True)
-    place = debtor.groupby(debtor).cumcount()
-    return np.asarray(place.reindex(debtor.index).where(debtor.notna(), 0), dtype=np.int64)
-
-
-def planned_contacts(decided: Decided, accounts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
-    """Contacts that the dispatched actions amount to, in the form of a contact history.
+class Decider:
+    """A strategy ready to decide: what does not hang on the accounts is prepared once.
 
     Parameters
     ----------
-    decided : Decided
-    accounts : DataFrame
-        The accounts it decided about.
-    as_of : aware datetime
-        Instant of contact where the action space has no hours.
+    strategy : ContactStrategy or SeedStrategy
+    purpose : str, default="collection"
+    catalogue : Catalogue or None
     """
-    first = decided.ranked.loc[decided.ranked["rank"] == 1]
-    sent = first.loc[first["channel"].notna()]
-    owners = accounts.reset_index(drop=True).take(sent["row"].to_numpy())
-    when = sent["contact_at"].fillna(pd.Timestamp(as_of))
-    return pd.DataFrame(
-        {
-            "account_id": owners["account_id"].to_numpy(),
-            "debtor_id": owners["debtor_id"].to_numpy() if "debtor_id" in owners.columns else None,
-            "sent_at": pd.to_datetime(when, utc=True).array,
-            "channel": sent["channel"].to_numpy(),
-            "initiated_by": "creditor",
-            "outcome": None,
-            "status": "planned",
-        }
-    )
 
+    def __init__(
+        self,
+        strategy: ContactStrategy | SeedStrategy,
+        *,
+        purpose: str = "collection",
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.actions = strategy.actions_
+        messages = catalogue or default_catalogue()
+        self._guardrails = Guardrails(self.actions, purpose, messages)
+        self._templates = TemplateChoice(self.actions, messages, purpose)
+        self._by_stage = scores_by_stage(self.actions) if isinstance(strategy, SeedStrategy) else np.zeros((0, 0))
 
-def _contact_at(ranked: pd.DataFrame, allowed: Eligibility, actions: ActionSpace) -> Any:
-    """Instant of each ranked action; null where the account is left alone."""
-    action = actions.index_of(ranked[list(actions.factors)])
-    hour = actions.codes[action, actions.factor_names.index("hour")]
-    when = allowed.contact_at[ranked["row"].to_numpy(), np.maximum(hour, 0)]
-    idle = np.datetime64("NaT", "us")
-    return pd.Series(np.where(hour >= 0, when, idle).astype("datetime64[us]")).dt.tz_localize("UTC").array
+    def warm_up(self) -> None:
+        """Decide once about nobody, so that the first request finds everything compiled."""
+        at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+        sent = {"account_id": "nobody", "sent_at": at, "channel": "sms"}
+        self.decide([{"account_id": "nobody", "due_date": None}], as_of=at, packs=("CO",), contacts=[sent])
 
-
-def _template_ids(ranked: pd.DataFrame, accounts: pd.DataFrame, messages: Catalogue, purpose: str) -> list[str | None]:
-    """Approved template of each ranked contact; None where the account is left alone or there is no tone."""
-    if "channel" not in ranked.columns or "tone" not in ranked.columns:
-        return [None] * len(ranked)
-    row = ranked["row"].to_numpy()
-    late = (
-        pd.to_numeric(accounts["days_past_due"], errors="coerce").fillna(1)
-        if "days_past_due" in accounts.columns
-        else pd.Series(1, index=accounts.index)
-    )
-    language = accounts["language"] if "language" in accounts.columns else pd.Series(None, index=accounts.index)
-    told: dict[str, Any] = {
-        "channel": ranked["channel"].astype(object).where(ranked["channel"].notna(), "").tolist(),
-        "tone": ranked["tone"].astype(object).where(ranked["tone"].notna(), "").tolist(),
-        "language": [name if isinstance(name, str) else None for name in language.take(row)],
-        "purpose": purpose,
-    }
-    days = np.floor(late.to_numpy(dtype=np.float64)[row]).astype(np.int64)
-    today = messages.template_ids(days_past_due=days.tolist(), **told)
-    tomorrow = messages.template_ids(days_past_due=(days + 1).tolist(), **told)  # the contact may fall on the next day
-    return [now or then for now, then in zip(today, tomorrow, strict=True)]
-
-
-def decision_ids(accounts: pd.DataFrame, moment: str, policy_version: str, seed: int) -> NDArray[np.object_]:
-    """Id of each decision, the same for the same account, moment, policy and seed: retries and restarts agree."""
-    names = accounts["account_id"] if "account_id" in accounts.columns else pd.Series(range(len(accounts)))
-    texts = [
-        hashlib.sha256(f"{account}|{moment}|{policy_version}|{seed}".encode()).hexdigest()[:32] for account in names
-    ]
-    return np.array(texts, dtype=object)
-
-
-def with_situation(accounts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
-    """Add ``days_past_due`` (debtor-local) and ``stage`` where only the due date is given."""
-    frame = accounts
-    if "consented_channels" not in frame.columns and "channels_consented" in frame.columns:  # name of the raw table
-        named = frame["channels_consented"].map(
-            lambda held: held.replace("|", ";") if isinstance(held, str) else held, na_action="ignore"
+    def decide(
+        self,
+        accounts: Tabular,
+        *,
+        as_of: datetime,
+        packs: Sequence[str],
+        contacts: Tabular | None = None,
+        top_k: int = 3,
+        explore: bool = True,
+        seed: int = 0,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Decided:
+        """Rank the eligible actions of each account; see :func:`decide`."""
+        strategy = self.strategy
+        if as_of.tzinfo is None:
+            raise InvalidInput(
+                f"as_of must carry a UTC offset; got {as_of.isoformat()}.",
+                column="as_of",
+                mend="Write e.g. 2026-11-22T10:00:00-05:00.",
+            )
+        if top_k < 1:
+            raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
+        table = Accounts.of(accounts).situated(as_of)
+        if not len(table):
+            raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
+        history = None if contacts is None else Columns.of(contacts)
+        case = self._guardrails.case(table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history)
+        eligible = judged(case)
+        if allowed is not None:
+            eligible = eligible.narrowed(allowed, "not-open")
+        mask = check_eligible(eligible.mask, len(table), self.actions)
+        moment = as_of.astimezone(UTC).isoformat()
+        name = strategy.names_.get("account") or "account_id"  # a log without ids names no column; all draw alike
+        ids: Any = table.values(name) if name in table else range(len(table))
+        certain = not explore or strategy.policy == "greedy"
+        numbers = None if certain else dispatch_numbers(ids, moment, strategy.version_, seed)
+        parts = [
+            self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
+            for rows in _chunks(len(table))
+        ]
+        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
+            raise InvalidInput(
+                "A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug."
+            )
+        is_seed = isinstance(strategy, SeedStrategy)
+        wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
+        missing = tuple(str(one) for one in wanted if one not in table)
+        return Decided(
+            actions_ranked=ranked,
+            expected_reward=np.full(ranked.shape, np.nan) if is_seed else rewards,
+            lo=lo,
+            hi=hi,
+            propensity=propensity,
+            evidence=evidence,
+            template_ids=self._templates.of(table, ranked),
+            decision_ids=decision_ids(table, moment, strategy.version_, seed),
+            deterministic=certain,
+            policy="seed_rules" if is_seed else "model",
+            eligibility=eligible,
+            accounts=table,
+            actions=self.actions,
+            as_of=as_of,
+            policy_version=strategy.version_,
+            missing_features=missing,
+            account_name=name,
         )
-        frame = frame.assign(consented_channels=named).drop(columns="channels_consented")
-    if "days_past_due" not in frame.columns and "due_date" in frame.columns:
-        due = pd.to_datetime(frame["due_date"], errors="coerce")
-        zones = frame["timezone"] if "timezone" in frame.columns else pd.Series([None] * len(frame))
-        stamp = pd.Timestamp(as_of)
-        today = {zone: stamp.tz_convert(zone if is_timezone(zone) else "UTC").date() for zone in zones.unique()}
-        local = pd.to_datetime(pd.Series([today[zone] for zone in zones], index=frame.index))
-        due_day = due.dt.tz_localize(None) if due.dt.tz is not None else due
-        frame = frame.assign(days_past_due=(local - due_day.dt.normalize()).dt.days.astype("float64"))
-    if "stage" not in frame.columns and "days_past_due" in frame.columns:
-        days = pd.to_numeric(frame["days_past_due"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        frame = frame.assign(stage=np.array(STAGES, dtype=object)[stage_of(days)])
-    return frame
+
+    def _ranked(
+        self,
+        accounts: Accounts,
+        contacts: Columns | None,
+        as_of: datetime,
+        mask: NDArray[np.bool_],
+        numbers: NDArray[np.float64] | None,
+        top_k: int,
+        rows: NDArray[np.int64] | None,
+    ) -> tuple[NDArray[Any], ...]:
+        """Actions by rank with their numbers, of a chunk of accounts."""
+        own = mask if rows is None else mask[rows]
+        drawn = numbers if rows is None or numbers is None else numbers[rows]
+        rewards, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
+        ranked = rank_actions(probabilities, rewards, own, top_k=top_k, numbers=drawn)
+        taken = np.maximum(ranked, 0)
+        belief = believe(taken)
+        each = np.arange(len(taken))[:, None]
+        return ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+
+    def _opinion(
+        self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: NDArray[np.bool_]
+    ) -> Opinion:
+        strategy = self.strategy
+        if isinstance(strategy, SeedStrategy):
+            scores = self._by_stage[_stages(accounts)]
+            return scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
+        X = encoded_context(strategy, accounts, contacts, as_of)
+        scored = strategy.reward_model_.compiled.score(X)
+        rewards = strategy.served_rewards(scored)
+
+        def believe(ranked: NDArray[np.int64]) -> Belief:
+            return strategy.belief(scored, ranked, X)
+
+        return rewards, strategy.served_probabilities(rewards, mask, X), believe
 
 
-def _with_context(
-    frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    if isinstance(strategy, SeedStrategy):
-        return frame, ()
-    missing = tuple(str(name) for name in strategy.feature_names_in_ if name not in frame.columns)
-    return (frame.assign(**dict.fromkeys(missing, np.nan)) if missing else frame), missing
+def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:
+    """Rows that are scored together; None for all at once."""
+    if n <= _CHUNK:
+        yield None
+        return
+    for start in range(0, n, _CHUNK):
+        yield np.arange(start, min(start + _CHUNK, n))
 
 
-def model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | SeedStrategy) -> pd.DataFrame | None:
-    """Contacts later than the training log that carry every action factor, under the log's own column names."""
-    if contacts is None or not len(contacts) or isinstance(strategy, SeedStrategy) or strategy.history_ is None:
-        return None
-    factors: dict[str, Any] = dict.fromkeys(strategy.actions_.factors)
-    if any(name not in contacts.columns for name in factors):
-        return None
-    account, time = strategy.names_["account"], strategy.names_["time"]
-    if strategy.history_.time_kind != "instant" or account is None or time is None:
-        return None
-    sent = pd.to_datetime(contacts["sent_at"], utc=True)
-    last = pd.Timestamp(strategy.history_.last * 86_400, unit="s", tz="UTC")
-    complete = contacts[list(factors)].notna().all(axis=1)
-    own = contacts["initiated_by"].eq("creditor") if "initiated_by" in contacts.columns else True
-    was_sent = contacts["status"].eq("sent") if "status" in contacts.columns else True
-    kept = contacts.loc[(sent > last) & complete & own & was_sent]
-    if not len(kept):
-        return None
-    return kept.assign(**{account: kept["account_id"], time: sent.loc[kept.index]})
+def _stages(accounts: Accounts) -> NDArray[np.int64]:
+    """Stage of each account as the seed rules count it; unknown is the second."""
+    if "days_past_due" in accounts:
+        return stage_of(accounts.numbers("days_past_due"))
+    column = accounts.coded("stage")
+    return column.take([STAGES.index(value) if value in STAGES else 1 for value in column.values], np.int64)
+
+
+def decision_ids(accounts: Columns, moment: str, policy_version: str, seed: int) -> list[str]:
+    """Id of each decision, the same for the same account, moment, policy and seed: retries and restarts agree."""
+    names = accounts.values("account_id") if "account_id" in accounts else range(len(accounts))
+    return [hashlib.sha256(f"{name}|{moment}|{policy_version}|{seed}".encode()).hexdigest()[:32] for name in names]
 
 
 def default_actions(hours: Sequence[int]) -> ActionSpace:

@@ -7,6 +7,7 @@ from recommender.features._windows import (
 )
 from recommender.features.account_history import (
     AccountHistory,
+    LaterContacts,
 )
 from recommender.features.event_log import (
     local_hours,
@@ -24,6 +25,7 @@ from recommender.features.time_line import (
 __all__ = [
     "AccountHistory",
     "Knowledge",
+    "LaterContacts",
     "family_of",
     "last_at_or_before",
     "local_hours",

@@ -4,17 +4,66 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.allactions import compiled
-
-__all__ = ["N_TOTALS", "replay"]
+__all__ = ["N_TOTALS", "clear_state", "count_event", "read_state", "replay"]
 
 N_TOTALS = 6  # contacts, responses, days since contact, days since response, two recency-weighted counts
 
 
-@compiled
+# -- one account's state: what both a replay and a state that is told event by event go through ----------------------
+@numba.njit(cache=True, nogil=True)
+def count_event(state: Any, counts: Any, slots: Any, at: float, rate: float, response: int) -> None:
+    """Count a contact (``response`` 0), or a response from the moment it is known (1).
+
+    Parameters
+    ----------
+    state : ndarray of shape (6,)
+        Contacts, responses, when the last of each was, and their recency-weighted counts as of then.
+    counts : ndarray of shape (2 * n_levels,)
+        Contacts and responses of each level.
+    slots : ndarray of int64
+        Levels of the action, -1 for none.
+    at : float
+        A response's age counts from when it was known: nothing earlier was observable.
+    rate : float
+        Of the decay.
+    """
+    if state[response] > 0.0:
+        state[4 + response] = state[4 + response] * np.exp(-rate * (at - state[2 + response])) + 1.0
+    else:
+        state[4 + response] = 1.0
+    state[response] += 1.0
+    state[2 + response] = at
+    for slot in slots:
+        if slot >= 0:
+            counts[2 * slot + response] += 1.0
+
+
+@numba.njit(cache=True, nogil=True)
+def read_state(state: Any, counts: Any, now: float, rate: float, out: Any) -> None:
+    """Features of a state at a moment."""
+    for response in range(2):
+        out[response] = state[response]
+        out[2 + response] = now - state[2 + response]
+        out[4 + response] = 0.0
+        if state[response] > 0.0:
+            out[4 + response] = state[4 + response] * np.exp(-rate * (now - state[2 + response]))
+    for column in range(len(counts)):
+        out[N_TOTALS + column] = counts[column]
+
+
+@numba.njit(cache=True, nogil=True)
+def clear_state(state: Any, counts: Any) -> None:
+    """Nothing has happened yet."""
+    state[:] = 0.0
+    state[2:4] = np.nan
+    counts[:] = 0.0
+
+
+@numba.njit(cache=True, nogil=True)
 def replay(
     account: NDArray[np.int64],
     moment: NDArray[np.float64],
@@ -48,75 +97,29 @@ def replay(
     -------
     ndarray of shape (n_questions, 6 + 2 * n_levels), dtype float32
     """
-    n = len(account)
-    out = np.zeros((n, N_TOTALS + 2 * n_levels), dtype=np.float32)
-    counts = np.zeros(2 * n_levels)
     rate = np.log(2.0) / half_life
-    current = -2
-    next_event = 0
-    next_known = 0
-    end = 0
-    contacts = 0.0
-    responses = 0.0
-    last_contact = np.nan
-    last_response = np.nan
-    recent_contacts = 0.0
-    recent_responses = 0.0
-    recent_contacts_at = 0.0
-    recent_responses_at = 0.0
-    for row in range(n):
+    out = np.zeros((len(account), N_TOTALS + 2 * n_levels), dtype=np.float32)
+    state, counts = np.empty(N_TOTALS), np.empty(2 * n_levels)
+    clear_state(state, counts)
+    current = -1
+    next_event = next_known = end = 0
+    for row in range(len(account)):
         if account[row] < 0:
-            out[row, 2] = np.nan
-            out[row, 3] = np.nan
+            out[row, 2:4] = np.nan
             continue
         if account[row] != current:
             current = account[row]
-            next_event = start[current]
-            next_known = start[current]
+            next_event = next_known = start[current]
             end = start[current + 1]
-            counts[:] = 0.0
-            contacts = 0.0
-            responses = 0.0
-            last_contact = np.nan
-            last_response = np.nan
-            recent_contacts = 0.0
-            recent_responses = 0.0
+            clear_state(state, counts)
         now = moment[row]
         while next_event < end and time[next_event] < now:
-            at = time[next_event]
-            recent_contacts = recent_contacts * np.exp(-rate * (at - recent_contacts_at)) + 1.0 if contacts > 0 else 1.0
-            recent_contacts_at = at
-            contacts += 1.0
-            last_contact = at
-            for slot in range(level_codes.shape[1]):
-                code = level_codes[action[next_event], slot]
-                if code >= 0:
-                    counts[2 * code] += 1.0
+            count_event(state, counts, level_codes[action[next_event]], time[next_event], rate, 0)
             next_event += 1
         while next_known < end and known[by_known[next_known]] < now:
             event = by_known[next_known]
             if reward[event] > 0.0:
-                # a response counts from the moment it is known, so its age does too: nothing earlier was observable
-                at = known[event]
-                recent_responses = (
-                    recent_responses * np.exp(-rate * (at - recent_responses_at)) + 1.0 if responses > 0 else 1.0
-                )
-                recent_responses_at = at
-                responses += 1.0
-                last_response = at
-                for slot in range(level_codes.shape[1]):
-                    code = level_codes[action[event], slot]
-                    if code >= 0:
-                        counts[2 * code + 1] += 1.0
+                count_event(state, counts, level_codes[action[event]], known[event], rate, 1)
             next_known += 1
-        out[row, 0] = contacts
-        out[row, 1] = responses
-        out[row, 2] = now - last_contact
-        out[row, 3] = now - last_response
-        if contacts > 0:
-            out[row, 4] = recent_contacts * np.exp(-rate * (now - recent_contacts_at))
-        if responses > 0:
-            out[row, 5] = recent_responses * np.exp(-rate * (now - recent_responses_at))
-        for column in range(2 * n_levels):
-            out[row, N_TOTALS + column] = counts[column]
+        read_state(state, counts, now, rate, out[row])
     return out

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
-
-from recommender.allactions import compiled
 
 __all__ = ["AMOUNT", "COUNT", "DAYS_SINCE", "LAST_AMOUNT", "first_by_group", "order_by_account", "sorted_events"]
 __all__ += ["last_at_or_before", "sums_ahead", "window_counts"]
@@ -17,7 +16,7 @@ _DAY_US = 86_400_000_000.0
 _SMALL_GROUP = 48
 
 
-@compiled
+@numba.njit(cache=True, nogil=True)
 def order_by_account(account: NDArray[np.int64], instant: NDArray[np.int64], n_accounts: int) -> Any:
     """Stable order by account, then instant: a counting sort, then a short sort within each account.
 
@@ -61,7 +60,7 @@ def order_by_account(account: NDArray[np.int64], instant: NDArray[np.int64], n_a
     return order, start
 
 
-@compiled
+@numba.njit(cache=True, nogil=True)
 def sorted_events(
     order: NDArray[np.int64], instant: NDArray[np.int64], cells: NDArray[np.int16], amount: NDArray[np.int64]
 ) -> Any:
@@ -80,7 +79,7 @@ def sorted_events(
     return instants, held, amounts
 
 
-@compiled
+@numba.njit(cache=True, nogil=True)
 def first_by_group(group: NDArray[np.int64], instant: NDArray[np.int64], n_groups: int) -> Any:
     """Mark the earliest row of each group; rows of group -1 belong to none."""
     best = np.full(n_groups, -1, dtype=np.int64)
@@ -95,7 +94,7 @@ def first_by_group(group: NDArray[np.int64], instant: NDArray[np.int64], n_group
     return first
 
 
-@compiled
+@numba.njit(cache=True, nogil=True)
 def window_counts(
     account: NDArray[np.int64],
     moment: NDArray[np.int64],
@@ -195,7 +194,7 @@ def window_counts(
                 out[row, out_column[j]] = last_amount[cell]
 
 
-@compiled
+@numba.njit(cache=True, nogil=True)
 def last_at_or_before(
     start: NDArray[np.int64], instant: NDArray[np.int64], account: NDArray[np.int64], moment: NDArray[np.int64]
 ) -> Any:
@@ -220,7 +219,7 @@ def last_at_or_before(
     return found
 
 
-@compiled
+@numba.njit(cache=True, nogil=True)
 def sums_ahead(
     account: NDArray[np.int64],
     moment: NDArray[np.int64],

@@ -22,10 +22,11 @@ from recommender.features._replay import N_TOTALS, replay
 from recommender.features.incremental import HistoryLayout, HistoryState
 from recommender.features.time_line import TimeKind, order_of, time_kind
 
-__all__ = ["AccountHistory", "HistoryColumn"]
+__all__ = ["AccountHistory", "HistoryColumn", "LaterContacts"]
 
 HistoryColumn = tuple[str, Any, Literal["trials", "successes"]]
 
+_FEW = 8  # accounts that are looked up one by one faster than together
 _MOST_LEVELS = 16  # a factor with more levels gets no column per level: they would be all but empty
 _TOTALS = (
     "history.contacts",
@@ -58,6 +59,27 @@ class AccountLog(Protocol):
     def order(self) -> NDArray[np.float64] | None: ...
     @property
     def known_order(self) -> NDArray[np.float64] | None: ...
+
+
+@dataclass(frozen=True)
+class LaterContacts:
+    """Contacts after the training log.
+
+    Attributes
+    ----------
+    account : list
+        Ids.
+    time : ndarray of float64
+        On the line of the history's ``time``.
+    action : ndarray of int64
+    reward : ndarray of float64
+        NaN where it is not known.
+    """
+
+    account: list[Any]
+    time: NDArray[np.float64]
+    action: NDArray[np.int64]
+    reward: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +213,74 @@ class AccountHistory:
             answer[:, 2:4] = np.maximum(answer[:, 2:4], 0.0)
         return pd.DataFrame(answer, columns=list(self.columns), copy=False)
 
+    def features(
+        self, accounts: Sequence[Any], moment: float | None, later: LaterContacts | None = None
+    ) -> NDArray[np.float32]:
+        """Features of some accounts as of one moment, with contacts that came after the log.
+
+        Parameters
+        ----------
+        accounts : sequence of length n
+            Account ids; unseen ones, and None, have an empty history.
+        moment : float or None
+            On the line of ``time``; None = now, everything in the log included.
+        later : LaterContacts or None
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns), float32
+        """
+        keys = [self._key(one) for one in accounts]
+        place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        position = self._positions(list(place))
+        first = np.where(position >= 0, self.start[position], 0)
+        count = np.where(position >= 0, self.start[position + 1] - first, 0)
+        owner = np.repeat(np.arange(len(place)), count)
+        event = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
+        time, known, action, reward = self.time[event], self.known[event], self.action[event], self.reward[event]
+        if later is not None:
+            mine = np.array([place.get(self._key(one), -1) for one in later.account], dtype=np.int64)
+            rows = np.flatnonzero(mine >= 0)
+            owner, time = np.concatenate([owner, mine[rows]]), np.concatenate([time, later.time[rows]])
+            worth = later.reward[rows]
+            known = np.concatenate([known, np.where(np.isnan(worth), np.inf, later.time[rows])])
+            action = np.concatenate([action, later.action[rows].astype(np.int32)])
+            reward = np.concatenate([reward, worth])
+            order = np.lexsort((action, time, owner))
+            owner, time, known, action, reward = (part[order] for part in (owner, time, known, action, reward))
+        level_codes, n_levels = self._level_codes
+        when = np.nextafter(self.last, np.inf) if moment is None else moment
+        starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(place)))]).astype(np.int64)
+        table = replay(
+            np.arange(len(place)), np.full(len(place), when), starts, time, known,
+            np.lexsort((known, owner)).astype(np.int64), action, reward, level_codes, n_levels, self.half_life,
+        )  # fmt: skip
+        if moment is None:
+            table[:, 2:4] = np.maximum(table[:, 2:4], 0.0)
+        return np.asarray(table[[place[key] for key in keys]])
+
+    def _key(self, account: Any) -> Any:
+        """An id in the type of the index, so that 7, 7.0 and "7" find the account 7; None where it cannot be one."""
+        if account is None:
+            return None
+        if self.account_ids.dtype != np.int64:
+            return account if isinstance(account, str) else str(account)
+        try:
+            number = float(account)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return int(number) if number.is_integer() else None
+
+    def _positions(self, keys: list[Any]) -> NDArray[np.int64]:
+        """Place of each id, -1 where it is not known."""
+        if len(keys) <= _FEW:
+            return np.array([self._position(key) for key in keys], dtype=np.int64)
+        if self.account_ids.dtype == np.int64:
+            none = np.iinfo(np.int64).min
+            return np.asarray(self.account_ids.get_indexer([none if key is None else key for key in keys]))
+        found = self.account_ids.get_indexer(pd.Index(["" if key is None else key for key in keys], dtype="str"))
+        return np.where([key is None for key in keys], -1, found).astype(np.int64)
+
     @cached_property
     def layout(self) -> HistoryLayout:
         """What a state of one account needs to know of this history."""
@@ -214,13 +304,10 @@ class AccountHistory:
 
     def _position(self, account: Any) -> int:
         """Place of an account, -1 where it is not known."""
-        ids = self.account_ids
+        key = self._key(account)
         try:
-            if ids.dtype != np.int64:
-                return int(ids.get_loc(str(account)))
-            number = float(account)
-            return int(ids.get_loc(int(number))) if number.is_integer() else -1
-        except (KeyError, ValueError, TypeError, OverflowError):
+            return -1 if key is None else int(self.account_ids.get_loc(key))
+        except KeyError:
             return -1
 
     def nothing_known(self, n: int) -> pd.DataFrame:

@@ -11,16 +11,18 @@ import math
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.features._replay import N_TOTALS, clear_state, count_event, read_state
 
 __all__ = ["HistoryLayout", "HistoryState"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ class HistoryLayout:
     columns: tuple[str, ...]
     level_slots: tuple[tuple[int, ...], ...]
     half_life: float
+
+    @cached_property
+    def slots(self) -> list[NDArray[np.int64]]:
+        """Level columns of each action, as the counting takes them."""
+        return [np.array(slots, dtype=np.int64) for slots in self.level_slots]
+
+    @property
+    def rate(self) -> float:
+        """Of the decay of the recency-weighted counts."""
+        return float(np.log(2.0) / self.half_life)
 
     @property
     def n_levels(self) -> int:
@@ -65,18 +77,14 @@ class HistoryState:
     asked: float = -math.inf
     waiting_contacts: list[tuple[float, int]] = field(default_factory=list)
     waiting_responses: list[tuple[float, int]] = field(default_factory=list)
-    contacts: float = 0.0
-    responses: float = 0.0
-    last_contact: float = math.nan
-    last_response: float = math.nan
-    recent_contacts: float = 0.0
-    recent_responses: float = 0.0
-    counts: list[float] = field(default_factory=list)
+    state: NDArray[np.float64] = field(default_factory=lambda: np.empty(N_TOTALS))
+    counts: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        """Start the counters."""
-        if not self.counts:
-            self.counts = [0.0] * (2 * self.layout.n_levels)
+        """Start the counters, unless they were kept."""
+        if not len(self.counts):
+            self.counts = np.empty(2 * self.layout.n_levels)
+            clear_state(self.state, self.counts)
 
     def contact(self, time: float, action: int) -> None:
         """Tell that the account was contacted.
@@ -112,43 +120,20 @@ class HistoryState:
             )
         self.asked = float(moment)
         self._count(moment)
-        rate = math.log(2.0) / self.layout.half_life
         row = np.empty(len(self.layout.columns), dtype=np.float32)
-        row[0], row[1] = self.contacts, self.responses
-        row[2], row[3] = moment - self.last_contact, moment - self.last_response
-        row[4] = self.recent_contacts * math.exp(-rate * (moment - self.last_contact)) if self.contacts else 0.0
-        row[5] = self.recent_responses * math.exp(-rate * (moment - self.last_response)) if self.responses else 0.0
-        row[6:] = self.counts
+        read_state(self.state, self.counts, float(moment), self.layout.rate, row)
         return row
 
     def _count(self, moment: float) -> None:
         """Count what happened, and what became known, strictly before a moment."""
-        rate = math.log(2.0) / self.layout.half_life
-        slots, counts = self.layout.level_slots, self.counts
-        done = 0
-        for at, action in self.waiting_contacts:
-            if not at < moment:
-                break
-            faded = self.recent_contacts * math.exp(-rate * (at - self.last_contact)) if self.contacts else 0.0
-            self.recent_contacts = faded + 1.0
-            self.contacts += 1.0
-            self.last_contact = at
-            for slot in slots[action]:
-                counts[2 * slot] += 1.0
-            done += 1
-        del self.waiting_contacts[:done]
-        done = 0
-        for at, action in self.waiting_responses:
-            if not at < moment:
-                break
-            faded = self.recent_responses * math.exp(-rate * (at - self.last_response)) if self.responses else 0.0
-            self.recent_responses = faded + 1.0
-            self.responses += 1.0
-            self.last_response = at
-            for slot in slots[action]:
-                counts[2 * slot + 1] += 1.0
-            done += 1
-        del self.waiting_responses[:done]
+        for response, waiting in enumerate((self.waiting_contacts, self.waiting_responses)):
+            done = 0
+            for at, action in waiting:
+                if not at < moment:
+                    break
+                count_event(self.state, self.counts, self.layout.slots[action], at, self.layout.rate, response)
+                done += 1
+            del waiting[:done]
 
     def _check(self, time: float, action: int) -> None:
         if time != time or time < self.asked:
@@ -188,14 +173,16 @@ class HistoryState:
             )
         values = {name: value for name, value in held.items() if name not in {"format", "columns"}}
         values["asked"] = -math.inf if values["asked"] is None else values["asked"]
-        for name in ("last_contact", "last_response"):
-            values[name] = math.nan if values[name] is None else values[name]
+        for name in ("state", "counts"):
+            values[name] = np.array([np.nan if one is None else one for one in values[name]], dtype=np.float64)
         for name in ("waiting_contacts", "waiting_responses"):
             values[name] = [(float(at), int(action)) for at, action in values[name]]
         return cls(layout, **values)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

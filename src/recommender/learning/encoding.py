@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.columns import is_null
 from recommender.errors import InvalidInput
 
 __all__ = ["ColumnCode", "ContextEncoder"]
@@ -92,9 +93,20 @@ class ContextEncoder:
             raise InvalidInput.missing_columns(missing, list(context.columns), role="context")
         matrix = np.empty((len(context), len(self.columns)), dtype=np.float64)
         for position, column in enumerate(self.columns):
-            series = context[column.name]
-            matrix[:, position] = _numbers(series) if column.kind == "number" else _codes(series, column.categories)
+            matrix[:, position] = self.encode(column, context[column.name])
         return matrix
+
+    @staticmethod
+    def encode(column: ColumnCode, values: pd.Series | list[Any]) -> NDArray[np.float64]:
+        """Encode one column, given as a Series or as a list of values."""
+        if not isinstance(values, list):
+            return _numbers(values) if column.kind == "number" else _codes(values, column.categories)
+        if column.kind == "category":
+            lookup = {category: float(code) for code, category in enumerate(column.categories, start=1)}
+            return np.array([np.nan if is_null(one) else lookup.get(_text(one), 0.0) for one in values])
+        if all(one is None or isinstance(one, int | float) for one in values):
+            return np.array([np.nan if one is None else float(one) for one in values])
+        return _numbers(pd.Series(values, dtype=object, name=column.name))
 
     def to_dict(self) -> list[dict[str, Any]]:
         """JSON-ready description; :meth:`from_dict` is its inverse."""
@@ -147,10 +159,16 @@ def _as_text(series: pd.Series) -> NDArray[np.object_]:
     positions, uniques = pd.factorize(series)
     texts = np.empty(len(uniques) + 1, dtype=object)
     for index, value in enumerate(uniques):
-        item = value.item() if isinstance(value, np.generic) else value
-        texts[index] = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
+        texts[index] = _text(value)
     texts[-1] = None
     return np.asarray(texts[positions], dtype=object)
+
+
+def _text(value: Any) -> str:
+    item = value.item() if isinstance(value, np.generic) else value
+    if isinstance(item, list | tuple):
+        return ";".join(map(str, item))
+    return str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
 
 
 def _codes(series: pd.Series, categories: tuple[str, ...]) -> NDArray[np.float64]:

@@ -203,14 +203,21 @@ class RewardModel:
             low[rows], high[rows] = found
         return low, high
 
-    def sample_expected_reward(self, context: pd.DataFrame, rng: np.random.Generator) -> NDArray[np.float64]:
+    def sample_expected_reward(
+        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
         """Draw the expected rewards once from their approximate posterior, for Thompson sampling.
+
+        Parameters
+        ----------
+        context : DataFrame, or ndarray of context that is encoded already
+        rng : Generator
 
         Returns
         -------
         ndarray of float64 of shape (n, n_actions)
         """
-        X = self._encoder.transform(context)
+        X = context if isinstance(context, np.ndarray) else self._encoder.transform(context)
         with threadpool_limits(limits=1, user_api="blas"):
             drawn = {name: part.draw(X, rng, n_jobs=self._n_jobs) for name, part in self._parts.items()}
         return self._hurdle.reward_of(drawn)

@@ -24,6 +24,7 @@ from recommender.errors import InvalidInput
 __all__ = ["Adapter", "packaged_adapters", "read_adapter", "read_contact_points", "write_campaigns"]
 
 _HIGHEST_RANK = 99
+_WRITTEN = "campaign-files.json"
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
 
 
@@ -39,6 +40,7 @@ class Column(BaseModel):
     value: str | None = None
     default: str = ""
     keep: Literal["all", "digits", "phone"] = "all"
+    less: str | None = Field(None, description="Contact column with a country code that is taken off the front.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -121,7 +123,7 @@ def write_campaigns(
     contacts : DataFrame
         Of a plan.
     folder : Path
-        Files are readable by their owner only.
+        Files are readable by their owner only; those of the last plan are removed first.
     points : DataFrame or None
         From :func:`read_contact_points`; without it only plain lists are written.
     adapters : mapping of name to Adapter, optional
@@ -136,6 +138,7 @@ def write_campaigns(
     """
     known = packaged_adapters() if adapters is None else dict(adapters)
     folder.mkdir(parents=True, exist_ok=True)
+    _remove_last(folder)
     written: dict[str, int] = {}
     left_out: dict[str, int] = {}
     for (queue, channel), part in contacts.groupby(["queue", "channel"], sort=True):
@@ -147,7 +150,17 @@ def write_campaigns(
             path = folder / f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
             _write_private(path, _text(rows, adapter))
             written[path.name] = len(rows)
+            _write_private(folder / _WRITTEN, json.dumps(written, indent=1))
     return written, left_out
+
+
+def _remove_last(folder: Path) -> None:
+    """Remove the files of the last plan: a debtor whom the new one moves must not stand in two queues."""
+    last = folder / _WRITTEN
+    if last.is_file():
+        for name in json.loads(last.read_text(encoding="utf-8")):
+            (folder / Path(name).name).unlink(missing_ok=True)
+        last.unlink()
 
 
 def _serving(known: Mapping[str, Adapter], channel: str, with_points: bool) -> tuple[str, Adapter]:
@@ -194,6 +207,9 @@ def _value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], op
         text = str(told.get(column.source, ""))
     elif column.contact is not None:
         text = point.get(column.contact, "")
+        code = "+" + re.sub(r"\D", "", point.get(column.less or "", ""))
+        if code != "+" and text.strip().startswith(code):
+            text = text.strip().removeprefix(code)
     elif column.option is not None:
         text = options.get(column.option, "")
     else:

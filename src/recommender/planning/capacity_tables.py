@@ -131,8 +131,8 @@ class AccountKinds:
 
     def queue_of(self, kind: NDArray[np.int64]) -> NDArray[np.int64]:
         """Queue of each action for each kind, -1 where none serves it; shape (len(kind), n_contact_actions)."""
-        by_channel = np.array([self.kinds[code][0] for code in kind], dtype=np.int64).reshape(len(kind), -1)
-        return by_channel[:, self._channel_of_action()]
+        by_channel = np.array([self.kinds[code][0] for code in kind], dtype=np.int64)
+        return by_channel.reshape(len(kind), len(self.channels))[:, self._channel_of_action()]
 
     def agent_hours(self, clock: int) -> NDArray[np.int64]:
         """Hour of the agents' day in which each hour level falls, -1 where it does not occur."""

@@ -156,8 +156,8 @@ def plan_chunk(
                 mend=error.mend,
             ) from error
         if known is not None and number < int(turn.max()):  # what is planned counts for the debtor's other accounts
-            planned = planned_contacts(decided, part, order.as_of)
-            known = pd.concat([known, planned], ignore_index=True) if len(planned) else known
+            planned = planned_contacts(decided)
+            known = pd.concat([known, pd.DataFrame(planned)], ignore_index=True) if planned else known
         parts.append(decided.ranked.assign(row=inputs.row[place][decided.ranked["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)

@@ -78,9 +78,8 @@ def contacts_by_slot(made: Tomorrow) -> Iterator[str]:
         yield f"queue {queue}: {len(part):,} contacts worth {part['value'].sum():,.0f} ({arms})"
 
 
-def priced_hours(made: Tomorrow, told: CapacityOrder) -> Iterator[str]:
+def priced_hours(made: Tomorrow, told: CapacityOrder, unit: str) -> Iterator[str]:
     """A line an hour of agents whose capacity is scarce: what one more agent hour brings."""
-    unit = told.currency or "money"
     minutes = {queue.name: queue.minutes_per_agent_hour for queue in told.queue}
     prices = dict(zip(made.whole.names, made.plan.prices.tolist(), strict=True))
     for queue, per_hour in minutes.items():

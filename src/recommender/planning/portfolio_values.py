@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.deciding import decision_ids, model_history, with_situation
+from recommender.deciding import Accounts, decision_ids, model_history
 from recommender.errors import InvalidInput
 from recommender.messages import default_catalogue
 from recommender.planning.appointments import Appointments
@@ -21,7 +21,7 @@ from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.plan_chunk import PlanOrder, _packs_by_place, _with_context, _with_debtors
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
 from recommender.rules import Eligibility, eligibility
-from recommender.strategy import ContactStrategy, seed_rule_scores
+from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
 __all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
 
@@ -97,7 +97,7 @@ class _Reading:
 
 def read_portfolio(
     inputs: PlanInputs,
-    strategy: ContactStrategy,
+    strategy: ContactStrategy | SeedStrategy,
     order: PlanOrder,
     capacity: CapacityOrder,
     folder: Path,
@@ -109,7 +109,8 @@ def read_portfolio(
     Parameters
     ----------
     inputs : PlanInputs
-    strategy : ContactStrategy
+    strategy : ContactStrategy or SeedStrategy
+        The seed rules know no money: their values are points, weighted by ``worth.column`` where there is one.
     order : PlanOrder
     capacity : CapacityOrder
     folder : Path
@@ -159,7 +160,9 @@ def read_portfolio(
             if on_progress is not None:
                 on_progress(done, inputs.n_accounts)
     n_actions = strategy.actions_.n_contact_actions
-    if strategy.actions_.no_contact_index is None:
+    if isinstance(strategy, SeedStrategy):
+        read.notes["values are points of the seed rules, not money: costs count against the budget only"] = None
+    elif strategy.actions_.no_contact_index is None:
         read.notes["values are absolute: the strategy knows no NO_CONTACT, so what would come anyway counts too"] = None
     return PortfolioValues(
         kinds=kinds,
@@ -181,7 +184,11 @@ def read_portfolio(
 
 
 def _judged(
-    part: ChunkInputs, strategy: ContactStrategy, order: PlanOrder, inputs: PlanInputs, capacity: CapacityOrder
+    part: ChunkInputs,
+    strategy: ContactStrategy | SeedStrategy,
+    order: PlanOrder,
+    inputs: PlanInputs,
+    capacity: CapacityOrder,
 ) -> tuple[pd.DataFrame, Eligibility, NDArray[np.float64]]:
     """Accounts with their context, what they may be contacted with, and the reward of each action."""
     frame = part.accounts
@@ -192,9 +199,11 @@ def _judged(
         frame = frame.drop(columns="packs", errors="ignore")
     if order.party is not None and "party" not in frame.columns:
         frame = frame.assign(party=order.party)
-    frame = _with_context(frame, part, strategy, order.as_of, inputs.currencies)
-    frame = with_situation(frame.reset_index(drop=True), order.as_of)
-    missing = [str(name) for name in strategy.feature_names_in_ if name not in frame.columns]
+    if not isinstance(strategy, SeedStrategy):
+        frame = _with_context(frame, part, strategy, order.as_of, inputs.currencies)
+    frame = Accounts.of(frame.reset_index(drop=True)).situated(order.as_of).to_frame()
+    wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
+    missing = [str(name) for name in wanted if name not in frame.columns]
     if missing:
         frame = frame.assign(**dict.fromkeys(missing, np.nan))
     history = None if part.contacts is None else _with_debtors(part.contacts, frame)
@@ -208,6 +217,8 @@ def _judged(
         contacts=history,
         catalogue=default_catalogue(),
     )
+    if isinstance(strategy, SeedStrategy):
+        return frame, allowed, seed_rule_scores(frame, strategy.actions_, as_of=order.as_of)
     rewards = strategy.expected_reward(
         frame,
         history=model_history(history, strategy),
@@ -222,21 +233,24 @@ def _valued(
     rewards: NDArray[np.float64],
     queue: NDArray[np.int64],
     capacity: CapacityOrder,
-    strategy: ContactStrategy,
+    strategy: ContactStrategy | SeedStrategy,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Value less cost of each contact in money, and whether a queue serves it; shape (n, n_contact_actions)."""
-    cost = np.array([told.cost_per_contact for told in capacity.queue])
+    in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
+    cost = np.array([0.0 if in_points else told.cost_per_contact for told in capacity.queue])
     worth = _worth(frame, strategy, capacity.worth)
     return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
 
 
-def _worth(frame: pd.DataFrame, strategy: ContactStrategy, worth: Worth) -> NDArray[np.float64]:
+def _worth(frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, worth: Worth) -> NDArray[np.float64]:
     """Money that a reward of 1 is worth, by account."""
     if worth.column is not None:
         if worth.column not in frame.columns:
             raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
         held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
         return np.asarray(np.maximum(held, 0.0) * worth.share)
+    if isinstance(strategy, SeedStrategy):
+        return np.ones(len(frame))
     if worth.per_response is not None:
         return np.full(len(frame), worth.per_response)
     if strategy.reward_kind_ != "amount":
@@ -254,7 +268,7 @@ def _facts(
     allowed: Eligibility,
     kind: NDArray[np.int64],
     clock: NDArray[np.int64],
-    strategy: ContactStrategy,
+    strategy: ContactStrategy | SeedStrategy,
     order: PlanOrder,
     capacity: CapacityOrder,
 ) -> pd.DataFrame:
@@ -272,7 +286,7 @@ def _facts(
             "account_id": account,
             "debtor": pd.array(names, dtype="str"),
             "decision_id": pd.array(
-                decision_ids(frame, order.as_of.isoformat(), strategy.version_, order.seed).tolist(), dtype="str"
+                decision_ids(Accounts.of(frame), order.as_of.isoformat(), strategy.version_, order.seed), dtype="str"
             ),
             "arm": pd.array(arm, dtype="str"),
             "kind": kind,
@@ -285,7 +299,7 @@ def _facts(
 
 
 def _usual_choice(
-    frame: pd.DataFrame, open_: NDArray[np.bool_], strategy: ContactStrategy, order: PlanOrder
+    frame: pd.DataFrame, open_: NDArray[np.bool_], strategy: ContactStrategy | SeedStrategy, order: PlanOrder
 ) -> NDArray[np.int16]:
     """Actions of the trade's rules, best first, -1 where there are fewer."""
     choice = np.full((len(frame), _USUAL_DEPTH), -1, dtype=np.int16)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.errors import InvalidInput
 from recommender.messages import default_catalogue
 from recommender.planning.arms import explore, uniform_of
 from recommender.planning.capacity_file import CapacityOrder
@@ -94,6 +95,8 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
     ------
     InfeasiblePlan
         When minimums and capacities contradict each other.
+    InvalidInput
+        When random contacts do not fit in what there is for them, so that their propensities would be untrue.
     """
     rows = capacity_rows(read.kinds)
     caps = ~rows.is_minimum
@@ -219,7 +222,9 @@ def _random_arm(
         if (total[caps] <= np.maximum(left, 0.0)[caps] + _SLACK).all():
             break
     else:
-        sent = np.zeros(len(action), dtype=bool)
+        raise InvalidInput(
+            f"The random arm exceeded a limit in {_REDRAWS} draws.", column="explore", mend="Give arms.explore more."
+        )
     chance[chosen_place] = drawn / size_of
     left -= _used(rows, kind, np.flatnonzero(sent), action[sent])
     told = values[mine][sent, action[sent]].astype(np.float64)

@@ -8,9 +8,16 @@ from recommender.rules.cases import (
 from recommender.rules.eligibility import (
     Eligibility,
     eligibility,
+    judged,
 )
 from recommender.rules.examples import (
     run_examples,
+)
+from recommender.rules.facts import (
+    due_days,
+)
+from recommender.rules.guardrails import (
+    Guardrails,
 )
 from recommender.rules.loading import (
     PackError,
@@ -31,16 +38,6 @@ from recommender.rules.places import (
 from recommender.rules.provenance import (
     Provenance,
     rule_citations,
-)
-from recommender.rules.row_eligibility import (
-    RowEligibility,
-    RowGuardrails,
-)
-from recommender.rules.row_facts import (
-    NotCovered,
-)
-from recommender.rules.row_law import (
-    local_days,
 )
 from recommender.rules.schema import (
     Cap,
@@ -67,22 +64,21 @@ __all__ = [
     "Cap",
     "Channel",
     "Eligibility",
-    "NotCovered",
+    "Guardrails",
     "Pack",
     "PackError",
     "Provenance",
     "Purpose",
-    "RowEligibility",
-    "RowGuardrails",
     "Tone",
     "Window",
     "check_case",
     "check_cases",
     "check_in_force",
     "check_lines",
+    "due_days",
     "eligibility",
+    "judged",
     "load_pack",
-    "local_days",
     "pack_digest",
     "pack_ids",
     "pack_warnings",

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from recommender.columns import Columns
 from recommender.errors import InvalidInput
 from recommender.intake import with_case_states
 from recommender.local_time import as_utc_us
-from recommender.rules.contact_history import ContactHistory
-from recommender.rules.evaluation import Law, evaluate, rows_by_place, with_place
-from recommender.rules.facts import facts_from_frame
+from recommender.rules.contact_history import CONTACT, ContactHistory, code_contacts
+from recommender.rules.evaluation import evaluate, place_times
+from recommender.rules.facts import read_facts
+from recommender.rules.law import Law
 from recommender.rules.loading import PackError, check_readings, parse_pack, rule_books
 from recommender.rules.next_instant import NEVER, next_allowed
 from recommender.rules.phone_zones import phone_timezones
@@ -146,33 +147,34 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
     """Verdicts of cases under one law, vectorised over the cases."""
     n = len(cases)
     at = np.array([case.at_us for case in cases], dtype=np.int64)
-    frame = pd.DataFrame([case.account for case in cases], dtype=object)
-    facts = facts_from_frame(frame, contacts_known=np.array([case.contacts is not None for case in cases]))
-    rows = np.arange(n)
+    facts = read_facts(
+        Columns.of([case.account for case in cases]),
+        contacts_known=np.array([case.contacts is not None for case in cases]),
+    )
     # Each case brings its own history: nothing is shared between cases.
-    facts = replace(facts, debtor=rows, account=np.where(facts.account >= 0, rows, -1))
+    facts.table["debtor"] = np.arange(n)
+    facts.table["account"] = np.where(facts.table["account"] >= 0, np.arange(n), -1)
     history = _history(cases)
+    lasting = law.lasting()
     verdicts: list[dict[str, Any]] = [{} for _ in range(n)]
-    for part in rows_by_place(facts):
-        own = with_place(facts, part)
+    for code, place in enumerate(facts.places):
+        part = np.flatnonzero(facts.table["place"] == code)
+        own = facts.table[part]
         channel = np.array([cases[row].channel for row in part.tolist()], dtype=np.int64)
-        verdict = evaluate(law, own, history, at[part][:, None], keep=True)
-        allowed = verdict.allowed[np.arange(len(part)), 0, channel]
-        failing = [
-            [name for name, cells in verdict.failing.items() if cells[local, 0, channel[local]]]
-            for local in range(len(part))
-        ]
+        verdict = evaluate(law, own, history, place_times(law, place, at[part][:, None]), keep=True)
+        allowed = (verdict.allowed[:, 0] >> channel) & 1 == 1
+        failing = (verdict.failing[:, :, 0] >> channel) & 1 == 1  # (rules, cases)
         instants = np.where(allowed, at[part], NEVER)
         # What time alone does not lift is not waited for.
-        hopeful = np.array([not set(rules) & verdict.lasting for rules in failing]) & ~allowed
-        if hopeful.any():
-            waiting = np.flatnonzero(hopeful)
-            instants[waiting] = next_allowed(law, own.take(waiting), history, at[part][waiting], channel[waiting])
+        hopeful = np.flatnonzero(~allowed & ~failing[lasting].any(axis=0))
+        if len(hopeful):
+            instants[hopeful] = next_allowed(law, place, own[hopeful], history, at[part][hopeful], channel[hopeful])
         for local, row in enumerate(part.tolist()):
             instant = int(instants[local])
+            named = [law.names[position].id for position in np.flatnonzero(failing[:, local]).tolist()]
             verdicts[row] = {
                 "allowed": bool(allowed[local]),
-                "rules": failing[local],
+                "rules": list(dict.fromkeys(named)),
                 "next_allowed_at": None if instant == NEVER else _utc_text(instant),
             }
     return verdicts
@@ -180,19 +182,18 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
 
 def _history(cases: list[_Case]) -> ContactHistory:
     contacts = [(row, contact) for row, case in enumerate(cases) for contact in case.contacts or ()]
-    owner = np.array([row for row, _ in contacts], dtype=np.int64)
     accounts = []
     for row, contact in contacts:
         named, own = contact.get("account_id"), cases[row].account.get("account_id")
         # Another account of the same debtor: a code that no row has.
         accounts.append(-1 if named is None else row if str(named) == str(own) else len(cases))
-    return ContactHistory.build(
-        debtor=owner,
-        account=np.array(accounts, dtype=np.int64),
-        instant_us=np.array([contact["at_us"] for _, contact in contacts], dtype=np.int64),
-        frame=pd.DataFrame([contact for _, contact in contacts], dtype=object, index=range(len(contacts))),
-        as_of_us=np.array([cases[row].at_us for row, _ in contacts], dtype=np.int64),
-    )
+    if not contacts:
+        return ContactHistory.of(np.zeros(0, dtype=CONTACT))
+    owner = np.array([row for row, _ in contacts], dtype=np.int64)
+    decided_at = np.array([cases[row].at_us for row, _ in contacts], dtype=np.int64)
+    table = code_contacts(Columns.of([contact for _, contact in contacts]), decided_at)
+    table["debtor"], table["account"] = owner, accounts
+    return ContactHistory.of(table)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -275,7 +276,7 @@ def _read_contact(raw: Any) -> dict[str, Any]:
         raise _Malformed("contacts.initiated_by")
     if contact["status"] not in (None, "sent", "planned"):
         raise _Malformed("contacts.status")
-    return contact | {"at_us": _instant(raw.get("sent_at"))}
+    return contact | {"sent_at": _instant_of(raw.get("sent_at"))}
 
 
 def _is_word(item: Any) -> bool:
@@ -292,13 +293,18 @@ def _as_float(value: float) -> float:
 
 def _instant(text: Any) -> int:
     """Microseconds UTC of ISO text with an offset."""
+    return as_utc_us(_instant_of(text))
+
+
+def _instant_of(text: Any) -> datetime:
+    """Aware instant of ISO text with an offset."""
     if not isinstance(text, str):
         raise _Malformed("instant")
     try:
         instant = datetime.fromisoformat(text)
         if instant.tzinfo is None or not _EARLIEST <= instant <= _LATEST:
             raise _Malformed("instant")
-        return as_utc_us(instant)
+        return instant
     except (ValueError, OverflowError) as error:
         raise _Malformed("instant") from error
 

@@ -1,272 +1,136 @@
-"""Past and planned contacts, and how many of them fall on a span of local dates."""
+"""Past and planned contacts as one table, sorted by debtor."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.local_time import local_time
+from recommender.columns import Columns
+from recommender.errors import InvalidInput
+from recommender.rules.facts import Facts, id_texts
 from recommender.rules.vocabulary import CHANNELS, HIGHEST_RUNG, OUTCOME_RUNG
 
-__all__ = ["ContactFilter", "ContactHistory", "HistoryView"]
+__all__ = ["CONTACT", "ContactHistory", "code_contacts", "read_history"]
 
-_SPAN = 1 << 18  # day numbers fit with room to spare
-_SHIFT = 1 << 16
 EXCLUDABLE = ("not_connected", "wrong_party")
+
+#: One contact as the rules see it. ``debtor`` and ``account`` are the codes of :data:`~recommender.rules.facts.FACT`
+#: (``account`` -1: it names none); ``channel`` is a position in ``CHANNELS`` (-1: unknown, counts as every channel);
+#: ``rung`` is how far it got (an unknown outcome stands highest); ``excludable`` is 1 + position in ``EXCLUDABLE``;
+#: ``pending`` is planned for an instant that lies ahead, with an outcome nobody can know yet.
+CONTACT = np.dtype(
+    [
+        ("debtor", np.int64), ("account", np.int64), ("instant_us", np.int64), ("channel", np.int64),
+        ("rung", np.int64), ("excludable", np.int64), ("by_debtor", np.bool_), ("elsewhere", np.bool_),
+        ("planned", np.bool_), ("pending", np.bool_),
+    ]
+)  # fmt: skip
+
+_CHANNEL_AT: dict[Any, int] = {name: position for position, name in enumerate(CHANNELS)}
+_EXCLUDABLE_AT: dict[Any, int] = {name: 1 + position for position, name in enumerate(EXCLUDABLE)}
 
 
 @dataclass(frozen=True)
 class ContactHistory:
-    """Contacts as arrays, sorted by debtor.
+    """Contacts of some debtors.
 
     Attributes
     ----------
-    debtor, account : ndarray of int64
-        Owner codes; ``account`` is -1 where the contact names none.
-    instant_us : ndarray of int64
-    channel : ndarray of int64
-        Position in ``CHANNELS``; -1 where unknown, which counts as every channel.
-    rung : ndarray of int64
-        How far it got; an unknown outcome stands highest.
-    excludable : ndarray of int64
-        1 + position in ``EXCLUDABLE``, 0 for others.
-    by_debtor : ndarray of bool
-        The debtor started it.
-    elsewhere, planned : ndarray of bool
-    pending : ndarray of bool
-        Planned for an instant that lies ahead, with an outcome nobody can know yet.
+    table : ndarray of shape (n_contacts,), dtype CONTACT
+        Sorted by debtor.
+    unmatched : int
+        Contacts that belong to nobody and are not counted.
     """
 
-    debtor: NDArray[np.int64]
-    account: NDArray[np.int64]
-    instant_us: NDArray[np.int64]
-    channel: NDArray[np.int64]
-    rung: NDArray[np.int64]
-    excludable: NDArray[np.int64]
-    by_debtor: NDArray[np.bool_]
-    elsewhere: NDArray[np.bool_]
-    planned: NDArray[np.bool_]
-    pending: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        """Count the contacts."""
-        return len(self.debtor)
+    table: NDArray[Any]
+    unmatched: int = 0
 
     @classmethod
-    def build(
-        cls,
-        *,
-        debtor: NDArray[np.int64],
-        account: NDArray[np.int64],
-        instant_us: NDArray[np.int64],
-        frame: pd.DataFrame,
-        as_of_us: NDArray[np.int64] | int,
-    ) -> ContactHistory:
-        """Encode the columns channel, outcome, initiated_by, status and place of ``frame``; all may be missing."""
-        n = len(debtor)
+    def of(cls, table: NDArray[Any], unmatched: int = 0) -> ContactHistory:
+        """Sort contacts by debtor."""
+        if len(table) > 1:
+            table = table[np.argsort(table["debtor"], kind="stable")]
+        return cls(table, unmatched)
 
-        def text(name: str) -> pd.Series:
-            return frame[name].reset_index(drop=True) if name in frame else pd.Series([None] * n, dtype=object)
-
-        outcome = text("outcome")
-        planned = (text("status") == "planned").to_numpy(dtype=bool)
-        unknown = ~outcome.isin(list(OUTCOME_RUNG)).to_numpy(dtype=bool)
-        rung = _lookup(outcome, OUTCOME_RUNG, HIGHEST_RUNG)
-        # A contact that still lies ahead has no outcome yet: an attempt, and a conversation perhaps once it is due.
-        pending = unknown & planned & (instant_us > as_of_us)
-        rung = np.where(pending, 0, rung)
-        order = np.argsort(debtor, kind="stable")
-        columns: dict[str, NDArray[Any]] = {
-            "debtor": debtor,
-            "account": account,
-            "instant_us": instant_us,
-            "channel": _lookup(text("channel"), {name: i for i, name in enumerate(CHANNELS)}, -1),
-            "rung": rung,
-            "excludable": _lookup(outcome, {name: 1 + i for i, name in enumerate(EXCLUDABLE)}, 0),
-            "by_debtor": (text("initiated_by") == "debtor").to_numpy(dtype=bool),
-            "elsewhere": text("place").isin(["work", "elsewhere"]).to_numpy(dtype=bool),
-            "planned": planned,
-            "pending": pending,
-        }
-        return cls(**{name: values[order] for name, values in columns.items()})
-
-    def of_debtors(self, debtors: NDArray[np.int64]) -> ContactHistory:
-        """Contacts of some debtors."""
-        owners = np.unique(debtors)
-        first = np.searchsorted(self.debtor, owners, side="left")
-        count = np.searchsorted(self.debtor, owners, side="right") - first
-        rows = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
-        return ContactHistory(**{name: values[rows] for name, values in self.__dict__.items()})
+    def spans(self, debtor: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First contact of each debtor, and the one after the last."""
+        owner = np.ascontiguousarray(self.table["debtor"])
+        return np.searchsorted(owner, debtor, side="left"), np.searchsorted(owner, debtor, side="right")
 
 
-def _lookup(column: pd.Series, codes: dict[str, int], default: int) -> NDArray[np.int64]:
-    return np.asarray(column.map(codes).fillna(default).to_numpy(dtype=np.int64))
+def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> ContactHistory:
+    """Read contacts under the owner codes of the accounts.
 
+    The accounts table says whose an account is; a contact's own ``debtor_id`` serves where its account is not there.
+    An account that stands in the table under several debtors is a contact of each of them.
 
-@dataclass(frozen=True)
-class ContactFilter:
-    """Which contacts a rule counts."""
-
-    unit: Literal["debtor", "debt"] = "debtor"
-    channels: frozenset[str] | None = None
-    rung: int = 0
-    exclude: tuple[str, ...] = ()
-    with_debtor_initiated: bool = False
-    elsewhere_only: bool = False
-    sent_only: bool = False
-    #: Whether a pending contact counts on every rung.
-    pending_counts: bool = False
-    #: Whether a contact of unknown channel counts.
-    wildcard: bool = True
-
-
-@dataclass
-class HistoryView:
-    """A history seen from one zone, with sorted keys for counting.
-
-    Attributes
+    Parameters
     ----------
-    history : ContactHistory
-    zone : str
-    before_us : ndarray of shape (n,), optional
-        Row by row, the instant from which contacts are not yet known: a decision of the past must not see later ones.
+    contacts : Columns or None
+        ``account_id``, ``sent_at`` and, where known, ``channel``, ``debtor_id``, ``outcome``, ``initiated_by``,
+        ``status``, ``place``.
+    facts : Facts
+    as_of_us : int
+        Planned contacts after it have no outcome yet.
+
+    Raises
+    ------
+    InvalidInput
+        When a column is missing or an instant is null or naive.
     """
+    if contacts is None:
+        return ContactHistory(np.zeros(0, dtype=CONTACT))
+    for name in ("account_id", "sent_at"):
+        if name not in contacts and (len(contacts) or contacts.names):
+            raise InvalidInput.missing_columns([name], list(contacts.names), role="contact history")
+    if not len(contacts):
+        return ContactHistory(np.zeros(0, dtype=CONTACT))
+    account, _ = id_texts(contacts.coded("account_id"), facts.account_codes)
+    named, _ = id_texts(contacts.coded("debtor_id"), facts.debtor_codes)
+    row, debtor = _owners_of(account, named, facts)
+    kept = contacts if len(row) == len(contacts) and (row == np.arange(len(row))).all() else contacts.take(row)
+    table = code_contacts(kept, as_of_us)
+    table["debtor"], table["account"] = debtor, account[row]
+    return ContactHistory.of(table, len(contacts) - len(np.unique(row)))
 
-    history: ContactHistory
-    zone: str
-    before_us: NDArray[np.int64] | None = None
-    _keys: dict[ContactFilter, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
-    _instant_keys: dict[ContactFilter, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Read the local date of each contact."""
-        self.day = local_time(self.history.instant_us, self.zone).day
+def _owners_of(
+    account: NDArray[np.int64], named: NDArray[np.int64], facts: Facts
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of contacts that belong to somebody, and to which debtor; a row may come twice."""
+    known = facts.table["account"] >= 0
+    pairs = np.unique(np.stack([facts.table["account"][known], facts.table["debtor"][known]]), axis=1)
+    first = np.searchsorted(pairs[0], account, side="left")
+    count = np.where(account >= 0, np.searchsorted(pairs[0], account, side="right") - first, 0)
+    row = np.repeat(np.arange(len(account)), count)
+    place = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
+    debtor = pairs[1][place]
+    by_name = np.flatnonzero((count == 0) & (named >= 0) & (named < len(facts.debtor_codes)))
+    if len(by_name):
+        row, debtor = np.concatenate([row, by_name]), np.concatenate([debtor, named[by_name]])
+        order = np.argsort(row, kind="stable")
+        row, debtor = row[order], debtor[order]
+    return row, debtor
 
-    @property
-    def last_day(self) -> int:
-        """Latest local date of a contact."""
-        return int(self.day.max()) if len(self.day) else -_SHIFT
 
-    def count(
-        self,
-        which: ContactFilter,
-        debtor: NDArray[np.int64],
-        account: NDArray[np.int64],
-        first: NDArray[np.int64],
-        last: NDArray[np.int64],
-        until_us: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.int64]:
-        """Contacts of each row's owner with local date in ``[first, last]``.
-
-        Parameters
-        ----------
-        which : ContactFilter
-        debtor, account : ndarray of shape (n,)
-        first, last : ndarray of shape (n or 1, m)
-        until_us : ndarray of shape (n or 1, m), optional
-            Instants after which contacts do not count.
-
-        Returns
-        -------
-        ndarray of shape (n, m)
-        """
-        if which.unit == "debt" and (account < 0).any():
-            # Which debt it is nobody knows, so every contact with the debtor counts.
-            of_debtor = self.count(replace(which, unit="debtor"), debtor, account, first, last, until_us)
-            of_debt = self.count(which, debtor, np.maximum(account, 0), first, last, until_us)
-            return np.where((account < 0)[:, None], of_debtor, of_debt)
-        if which not in self._keys:
-            self._keys[which] = self._sorted(which, self.day + _SHIFT, _SPAN)
-        return self._bounded(which, self._keys[which], debtor, account, first + _SHIFT, last + _SHIFT, _SPAN, until_us)
-
-    def count_within(
-        self,
-        which: ContactFilter,
-        debtor: NDArray[np.int64],
-        account: NDArray[np.int64],
-        instants: NDArray[np.int64],
-        span_us: int,
-    ) -> NDArray[np.int64]:
-        """Contacts less than ``span_us`` of elapsed time away from each instant, before or after."""
-        if which.unit == "debt" and (account < 0).any():  # as in :meth:`count`
-            of_debtor = self.count_within(replace(which, unit="debtor"), debtor, account, instants, span_us)
-            of_debt = self.count_within(which, debtor, np.maximum(account, 0), instants, span_us)
-            return np.where((account < 0)[:, None], of_debtor, of_debt)
-        # Instants are ranked so that owner and time share one integer key.
-        ranks = self._ranks
-        keys = self._keys_by_instant(which)
-        first = np.searchsorted(ranks, instants - span_us, side="right")
-        last = np.searchsorted(ranks, instants + span_us, side="left") - 1
-        return self._bounded(which, keys, debtor, account, first, last, len(ranks) + 1)
-
-    @cached_property
-    def _ranks(self) -> NDArray[np.int64]:
-        return np.unique(self.history.instant_us)
-
-    def _keys_by_instant(self, which: ContactFilter) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        if which not in self._instant_keys:
-            rank = np.searchsorted(self._ranks, self.history.instant_us)
-            self._instant_keys[which] = self._sorted(which, rank, len(self._ranks) + 1)
-        return self._instant_keys[which]
-
-    def _bounded(
-        self,
-        which: ContactFilter,
-        keys: tuple[NDArray[np.int64], NDArray[np.int64]],
-        debtor: NDArray[np.int64],
-        account: NDArray[np.int64],
-        first: NDArray[np.int64],
-        last: NDArray[np.int64],
-        span: int,
-        until_us: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.int64]:
-        """Count keys in ``[first, last]`` of each row's owner, of contacts known by then."""
-
-        def within(part: int, owner: NDArray[np.int64]) -> NDArray[np.int64]:
-            base = owner[:, None] * span
-            if not len(keys[part]):
-                return np.zeros(np.broadcast_shapes(base.shape, first.shape), dtype=np.int64)
-            low = np.searchsorted(keys[part], base + np.clip(first, 0, span - 1))
-            high = np.searchsorted(keys[part], base + np.clip(last, -1, span - 1), side="right")
-            # Sorted by date or by instant, an owner's contacts stand in the same order.
-            size = len(self._ranks) + 1
-            if self.before_us is not None:
-                known = owner * size + np.searchsorted(self._ranks, self.before_us)
-                high = np.minimum(high, np.searchsorted(self._keys_by_instant(which)[part], known)[:, None])
-            if until_us is not None:
-                known = owner[:, None] * size + np.searchsorted(self._ranks, until_us, side="right")
-                high = np.minimum(high, np.searchsorted(self._keys_by_instant(which)[part], known))
-            return np.asarray(np.maximum(high - low, 0), dtype=np.int64)
-
-        if which.unit == "debtor":
-            return within(0, debtor)
-        return within(0, account) + within(1, debtor)
-
-    def _sorted(
-        self, which: ContactFilter, value: NDArray[np.int64], span: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sorted keys by debtor or account, and those of contacts that name no account (by debtor)."""
-        past = self.history
-        kept = past.rung >= which.rung
-        if which.pending_counts:
-            kept |= past.pending
-        if which.channels is not None:
-            named = [CHANNELS.index(name) for name in which.channels]
-            kept &= np.isin(past.channel, [*named, -1] if which.wildcard else named)
-        if which.exclude:
-            kept &= ~np.isin(past.excludable, [1 + EXCLUDABLE.index(name) for name in which.exclude])
-        if not which.with_debtor_initiated:
-            kept &= ~past.by_debtor
-        if which.elsewhere_only:
-            kept &= past.elsewhere
-        if which.sent_only:
-            kept &= ~past.planned
-        by_debtor = np.sort((past.debtor * span + value)[kept & ((past.account < 0) | (which.unit == "debtor"))])
-        if which.unit == "debtor":
-            return by_debtor, by_debtor
-        return np.sort((past.account * span + value)[kept & (past.account >= 0)]), by_debtor
+def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArray[Any]:
+    """Encode contacts whose owners are known; ``debtor`` and ``account`` are left 0."""
+    table = np.zeros(len(contacts), dtype=CONTACT)
+    table["instant_us"] = contacts.instants("sent_at")
+    channel, outcome = contacts.coded("channel"), contacts.coded("outcome")
+    table["channel"] = channel.take([_CHANNEL_AT.get(value, -1) for value in channel.values], np.int64)
+    rung = outcome.take([OUTCOME_RUNG.get(value, -1) for value in outcome.values], np.int64)
+    table["excludable"] = outcome.take([_EXCLUDABLE_AT.get(value, 0) for value in outcome.values], np.int64)
+    for field, name, words in (
+        ("by_debtor", "initiated_by", ("debtor",)), ("planned", "status", ("planned",)),
+        ("elsewhere", "place", ("work", "elsewhere")),
+    ):  # fmt: skip
+        column = contacts.coded(name)
+        table[field] = column.take([value in words for value in column.values], bool)
+    # A contact that still lies ahead has no outcome yet: an attempt, and a conversation perhaps once it is due.
+    table["pending"] = (rung < 0) & table["planned"] & (table["instant_us"] > as_of_us)
+    table["rung"] = np.where(table["pending"], 0, np.where(rung < 0, HIGHEST_RUNG, rung))
+    return table

@@ -1,10 +1,10 @@
-"""Which actions a portfolio may be contacted with: the mask that a policy is normalised over."""
+"""Which actions accounts may be contacted with: the mask that a policy is normalised over."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.rules.portfolio import Catalogue, Portfolio
+from recommender.columns import Tabular
+from recommender.rules.guardrails import Case, Catalogue, Guardrails
+from recommender.rules.next_instant import NEVER, next_allowed
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
 from recommender.rules.schema import Pack
-from recommender.rules.trade import human_needed
 
-__all__ = ["Catalogue", "Eligibility", "eligibility"]
+__all__ = ["Eligibility", "eligibility", "judged"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -42,7 +45,24 @@ class Eligibility:
     needs_human: NDArray[np.bool_]
     provenance: Provenance
     _removed: dict[str, int]
-    _case: Portfolio = field(repr=False)
+    _case: Case = field(repr=False)
+    _closed: dict[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+
+    def narrowed(self, allowed: NDArray[np.bool_], rule: str) -> Eligibility:
+        """The same, with further actions taken out for a reason of its own; ``NO_CONTACT`` stays.
+
+        Parameters
+        ----------
+        allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,)
+        rule : str
+            What :meth:`counts` and :meth:`rules` name.
+        """
+        closed = ~np.broadcast_to(allowed, self.mask.shape)
+        idle = self._case.guardrails.actions.no_contact_index
+        if idle is not None:
+            closed[:, idle] = False
+        removed = {**self._removed, rule: self._removed.get(rule, 0) + int(np.count_nonzero(closed))}
+        return replace(self, mask=self.mask & ~closed, _removed=removed, _closed={**self._closed, rule: closed})
 
     def counts(self) -> dict[str, int]:
         """Number of (account, action) pairs that each rule removes; a pair may count for several rules."""
@@ -50,7 +70,11 @@ class Eligibility:
 
     def rules(self, row: int, action: int) -> tuple[str, ...]:
         """Ids of every rule that removes an action of an account; empty where it is eligible."""
-        return self._case.rules(row, action)
+        if action == self._case.guardrails.actions.no_contact_index:
+            return ()
+        if self._case.guardrails.channel[action] < 0:
+            return ("input",)
+        return tuple(rule for rule, gone in self._gone(row).items() if gone[action])
 
     def citations(self, row: int, action: int) -> tuple[str, ...]:
         """Law and article behind each rule that removes the action."""
@@ -58,25 +82,76 @@ class Eligibility:
 
     def removed(self, row: int) -> dict[str, NDArray[np.bool_]]:
         """Rule -> which actions of an account it removes, shape (n_actions,); an action may fall to several rules."""
-        idle = [] if self._case.actions.no_contact_index is None else [False]
-        return {rule: np.append(gone, idle).astype(np.bool_) for rule, gone in self._case.removed(row).items()}
+        idle = [] if self._case.guardrails.actions.no_contact_index is None else [False]
+        return {rule: np.append(gone, idle).astype(np.bool_) for rule, gone in self._gone(row).items()}
+
+    def _gone(self, row: int) -> dict[str, NDArray[np.bool_]]:
+        """Contact actions of a row that each rule removes, in the order of the rules."""
+        guardrails = self._case.guardrails
+        part = self._case.part(np.array([row]))
+        verdict = self._case.judge(part, keep=True)
+        known = guardrails.channel >= 0
+        found: dict[str, NDArray[np.bool_]] = {}
+        cells = (verdict.failing[:, 0, guardrails.hour] >> np.maximum(guardrails.channel, 0)) & 1 == 1
+        unused = np.zeros((1, len(guardrails.actions)), dtype=bool)
+        _, failing = guardrails.spread(self._case, part, verdict.allowed, unused, keep=True)
+        names = [name.id for name in part.law.names] + guardrails.tests(part.law)
+        for name, gone in zip(names, [*(cells & known), *failing[:, 0]], strict=True):
+            if gone.any():
+                found[name] = found[name] | gone if name in found else gone
+        closed = {rule: gone[row, : len(known)] for rule, gone in self._closed.items()}
+        return found | {rule: gone for rule, gone in closed.items() if gone.any()}
 
     def detail(self, rule: str) -> RuleDetail:
         """Kind, pack, citation and limit behind a rule id."""
-        return rule_detail(rule, self._case.all_packs, self.provenance.citation(rule))
+        return rule_detail(rule, self._case.packs, self.provenance.citation(rule))
 
     def next_allowed_at(self, row: int, action: int) -> datetime | None:
         """Earliest instant in the 60 days from the action's own at which its channel is allowed, or None."""
-        return self._case.next_allowed_at(row, action)
+        channel = int(self._case.guardrails.channel[action])
+        return None if channel < 0 else self._next(row, [(channel, int(self._case.guardrails.hour[action]))])
+
+    def next_contact_at(self, row: int) -> datetime | None:
+        """Earliest instant in 60 days at which some channel of the action space is allowed, or None.
+
+        Each channel counts from the instant of the first action that uses it; one that the account's facts forbid,
+        which time does not lift, is not looked for.
+        """
+        guardrails = self._case.guardrails
+        part = self._case.part(np.array([row]))
+        lasting = self._case.judge(part, keep=True).failing[part.law.lasting(), 0, 0]
+        forbidden = int(np.bitwise_or.reduce(lasting, initial=0))
+        used = np.unique(guardrails.channel[guardrails.channel >= 0]).tolist()
+        wanted = [
+            (channel, int(guardrails.hour[np.flatnonzero(guardrails.channel == channel)[0]]))
+            for channel in used
+            if not forbidden >> channel & 1
+        ]
+        return self._next(row, wanted) if wanted else None
+
+    def _next(self, row: int, wanted: list[tuple[int, int]]) -> datetime | None:
+        """Earliest of the instants from which one of some (channel, hour) is allowed."""
+        part = self._case.part(np.array([row]))
+        place = self._case.facts.places[int(self._case.facts.table["place"][row])]
+        found = next_allowed(
+            part.law,
+            place,
+            self._case.facts.table[np.full(len(wanted), row)],
+            self._case.history,
+            part.times.instant_us[0, [hour for _, hour in wanted]],
+            np.array([channel for channel, _ in wanted], dtype=np.int64),
+        )
+        first = int(found.min())
+        return None if first == NEVER else _EPOCH + timedelta(microseconds=first)
 
 
 def eligibility(
-    accounts: pd.DataFrame,
+    accounts: Tabular,
     actions: ActionSpace,
     *,
     as_of: datetime | pd.Series | NDArray[np.datetime64],
     packs: Sequence[str] | None = None,
-    contacts: pd.DataFrame | None = None,
+    contacts: Tabular | None = None,
     contact_at: NDArray[np.datetime64] | None = None,
     purpose: str = "collection",
     catalogue: Catalogue | None = None,
@@ -87,7 +162,7 @@ def eligibility(
 
     Parameters
     ----------
-    accounts : DataFrame
+    accounts : DataFrame, Arrow table or list of JSON objects
         Columns of the raw table ``accounts``; a missing column is a fact unknown for all, which denies. A column
         ``preferences`` may hold the wishes of debtors (see docs/guardrails.md).
     actions : ActionSpace
@@ -97,7 +172,7 @@ def eligibility(
     packs : sequence of str, optional
         Pack ids that hold for all accounts; by default the column ``packs`` of ``accounts`` (lists, or text separated
         by ``;``) says so for each. An account without packs is under no known law and is denied.
-    contacts : DataFrame or None
+    contacts : DataFrame, Arrow table, list of JSON objects, or None
         Past and planned contacts (with one ``as_of`` an account, only those before it count):
         ``account_id``, ``sent_at``, ``channel`` and, where known, ``debtor_id``,
         ``initiated_by``, ``outcome``, ``status``. None means that nobody knows, which denies.
@@ -122,20 +197,41 @@ def eligibility(
     PackError
         For unknown packs, or ones that have ended.
     """
-    portfolio = Portfolio.read(
-        accounts, actions, as_of, packs, contacts, contact_at, purpose, catalogue, overlays, readings
+    case = Guardrails(actions, purpose, catalogue).case(
+        accounts,
+        as_of=as_of,
+        packs=packs,
+        contacts=contacts,
+        contact_at=contact_at,
+        overlays=overlays,
+        readings=readings,
     )
-    mask = np.zeros((len(accounts), len(actions)), dtype=bool)
+    return judged(case)
+
+
+def judged(case: Case) -> Eligibility:
+    """Judge every account of a case."""
+    guardrails, n = case.guardrails, len(case.facts)
+    actions = guardrails.actions
+    mask = np.zeros((n, len(actions)), dtype=bool)
+    human = np.zeros(n, dtype=bool)
+    contact_at = np.empty((n, len(guardrails.hours or (0,))), dtype="datetime64[us]")
     removed: dict[str, int] = {}
-    for rows, law in portfolio.parts():
-        verdict = portfolio.judge(rows, law)
-        mask[rows] = portfolio.spread(rows, verdict, law)
-        for rule, count in verdict.removed.items():
-            removed[rule] = removed.get(rule, 0) + count
+    for part in case.parts():
+        verdict = case.judge(part)
+        own = np.zeros((len(part.rows), len(actions)), dtype=bool)
+        by_test, _ = guardrails.spread(case, part, verdict.allowed, own)
+        mask[part.rows] = own
+        human[part.rows] = case.needs_human(part)
+        instants = part.times.instant_us.astype("datetime64[us]")
+        contact_at[part.rows] = np.where(part.times.missing, np.datetime64("NaT", "us"), instants)
+        names = part.law.names
+        for position in np.flatnonzero(verdict.removed).tolist():
+            name = names[position].id
+            removed[name] = removed.get(name, 0) + int(verdict.removed[position]) * guardrails.each
+        for name, count in zip(guardrails.tests(part.law), by_test.tolist(), strict=True):
+            if count:
+                removed[name] = removed.get(name, 0) + count
     if actions.no_contact_index is not None:
         mask[:, actions.no_contact_index] = True
-    human = np.zeros(len(accounts), dtype=bool)
-    for rows, law in portfolio.parts():
-        late = portfolio.days_past_due(rows, law).max(axis=1)
-        human[rows] = human_needed(law, portfolio.facts.take(rows), late)
-    return Eligibility(mask, portfolio.contact_at(), human, portfolio.provenance(), removed, portfolio)
+    return Eligibility(mask, contact_at, human, case.provenance(), removed, case)

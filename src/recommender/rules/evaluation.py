@@ -1,255 +1,169 @@
-"""Ask every rule of every book in every zone an account may be in, and put the answers together."""
+"""Accounts of one place under one law, at instants: clocks prepared once, then every rule for every account."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.local_time import DAY_US, local_time, years_of, zone_changes
-from recommender.rules.contact_history import ContactHistory, HistoryView
-from recommender.rules.counting import cap_rules, cooldown_rules, escalation_rules, exclusive_rules
-from recommender.rules.facts import Facts
-from recommender.rules.loading import RuleBook
-from recommender.rules.rules import (
-    Answer,
-    Rule,
-    View,
-    clock_rules,
-    fact_rules,
-    no_window_rule,
-    unknown_fact_rules,
-)
-from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS
+from recommender.local_time import years_of, zone_changes
+from recommender.rules.clocks import REACH_US, Reading, candidate_zones, distinct_zones, read_clock
+from recommender.rules.contact_history import ContactHistory
+from recommender.rules.facts import Place
+from recommender.rules.kernel import judge
+from recommender.rules.law import NO_SUCH_HOUR, Law
+from recommender.rules.rule_tables import EVERY_CHANNEL
 
-__all__ = ["Law", "Verdict", "evaluate"]
+__all__ = ["PlaceTimes", "Verdict", "evaluate", "place_times"]
+
+_ALWAYS = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True)
-class Law:
-    """Compiled books for one purpose.
+@dataclass(frozen=True, eq=False)
+class PlaceTimes:
+    """Instants of contact at a place, read on every clock that its debtors may live by.
 
     Attributes
     ----------
-    books : tuple of (RuleBook, list of rules)
+    instant_us : ndarray of shape (n or 1, k)
+    missing : ndarray of bool, same shape
+        Hours that the debtor's day does not have.
+    own_day : ndarray of int64, same shape
+        Local dates in the zone that days past due are counted in.
+    days, clock_rules, clock_bits, zone_start, zone_changes, zone_offsets, rule_zones
+        See :func:`recommender.rules.kernel.judge`.
     """
 
-    books: tuple[tuple[RuleBook, tuple[Rule, ...]], ...]
-    purpose: str
-    readings: frozenset[str]
-
-    @classmethod
-    def compile(cls, books: Sequence[RuleBook], purpose: str, readings: frozenset[str] = frozenset()) -> Law:
-        """Compile the rules that hold for a purpose."""
-        compiled = []
-        for book in books:
-            rules: list[Rule] = []
-            exempt = exempt_parts(book.packs, purpose)
-            for pack in book.packs:
-                rules += _pack_rules(pack, exempt)
-            if book.has_windows and "windows" not in exempt:
-                rules.append(no_window_rule(book.packs))
-            compiled.append((book, tuple(rules)))
-        if not any(book.has_windows for book in books) and compiled:
-            book, floor_rules = compiled[0]
-            compiled[0] = (book, (*floor_rules, _no_law()))
-        return cls(tuple(compiled), purpose, readings)
-
-    @property
-    def zones(self) -> tuple[str, ...]:
-        """Zones of all books."""
-        return tuple(dict.fromkeys(zone for book, _ in self.books for zone in book.zones))
+    instant_us: NDArray[np.int64]
+    missing: NDArray[np.bool_]
+    own_day: NDArray[np.int64]
+    days: NDArray[np.int64]
+    clock_rules: NDArray[np.int64]
+    clock_bits: NDArray[np.uint8]
+    zone_start: NDArray[np.int64]
+    zone_changes: NDArray[np.int64]
+    zone_offsets: NDArray[np.int64]
+    rule_zones: NDArray[np.bool_]
 
 
-def exempt_parts(packs: tuple[Pack, ...], purpose: str) -> frozenset[str]:
-    return frozenset(part for pack in packs for rule in pack.exempt if purpose in rule.purposes for part in rule.from_)
-
-
-def _pack_rules(pack: Pack, exempt: frozenset[str]) -> list[Rule]:
-    rules = [not_in_force_rule(pack)]
-    if pack.id == "FLOOR":
-        rules += unknown_fact_rules()
-    rules += fact_rules(pack)
-    clock = clock_rules(pack)
-    rules += [rule for rule in clock if not (rule.id.endswith("-window") and "windows" in exempt)]
-    if "caps" not in exempt:
-        rules += cap_rules(pack)
-    if "cooldowns" not in exempt:
-        rules += cooldown_rules(pack)
-    if "exclusive_channel" not in exempt:
-        rules += exclusive_rules(pack)
-    return rules + escalation_rules(pack)
-
-
-def _no_law() -> Rule:
-    """Forbid everything: overlays alone are no law."""
-    nowhere = np.ones((1, 1, 1), dtype=bool)
-    return Rule("no-law", "FLOOR", "", lambda _view: Answer("account", nowhere))
-
-
-def not_in_force_rule(pack: Pack) -> Rule:
-    first = np.datetime64(pack.valid_from, "D").astype(np.int64)
-    last = np.iinfo(np.int64).max if pack.valid_to is None else np.datetime64(pack.valid_to, "D").astype(np.int64)
-    return Rule(
-        f"{pack.id.lower()}-not-in-force",
-        pack.id,
-        "",
-        lambda view: Answer("date", ((view.days < first) | (view.days > last))[:, :, None]),
+def place_times(
+    law: Law, place: Place, instant_us: NDArray[np.int64], missing: NDArray[np.bool_] | None = None
+) -> PlaceTimes:
+    """Prepare a place at instants of shape (n, k), or (1, k) where all accounts share them."""
+    zone, phone_zones, country, subdivision = place
+    candidates = [candidate_zones(zone, phone_zones, book.zones) or ("UTC",) for book in law.books]
+    low, high = int(instant_us.min()) - REACH_US, int(instant_us.max()) + REACH_US
+    same = distinct_zones(dict.fromkeys(name for names in candidates for name in names), low, high)
+    zones = list(dict.fromkeys(same.values()))
+    read = {name: read_clock(instant_us, name, country, subdivision) for name in zones}
+    own = zone or next(iter(law.zones), "UTC")
+    own_day = (read[same[own]] if own in same else read_clock(instant_us, own, country, subdivision)).day
+    gone = np.zeros(instant_us.shape, dtype=bool) if missing is None else missing
+    rules, bits = _clock_table(law, place, gone, candidates, same, zones, read)
+    tables = [zone_changes(name, *years_of(np.array([low, high]))) for name in zones]
+    end = np.array([_ALWAYS])
+    by_book = np.array([[name in {same[one] for one in names} for name in zones] for names in candidates], dtype=bool)
+    return PlaceTimes(
+        instant_us=instant_us,
+        missing=gone,
+        own_day=own_day,
+        days=np.stack([read[name].day for name in zones]),
+        clock_rules=rules,
+        clock_bits=bits,
+        zone_start=np.concatenate([[0], np.cumsum([len(offsets) for _, offsets in tables])]).astype(np.int64),
+        zone_changes=np.concatenate([part for changes, _ in tables for part in (changes, end)]).astype(np.int64),
+        zone_offsets=np.concatenate([offsets for _, offsets in tables]).astype(np.int64),
+        rule_zones=by_book[law.book_of] if len(law.book_of) else np.zeros((0, len(zones)), dtype=bool),
     )
+
+
+def _clock_table(
+    law: Law,
+    place: Place,
+    missing: NDArray[np.bool_],
+    candidates: list[tuple[str, ...]],
+    same: dict[str, str],
+    zones: list[str],
+    read: dict[str, Reading],
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """What clocks forbid, by rule and stage; what forbids nothing is left out."""
+    found: list[tuple[int, int, NDArray[np.uint8]]] = []
+
+    def add(position: int, zone: int, bits: NDArray[np.uint8]) -> None:
+        if bits.any():
+            found.append((position, zone, np.broadcast_to(bits, (3, *missing.shape))))
+
+    add(NO_SUCH_HOUR, -1, np.where(missing, EVERY_CHANNEL, 0).astype(np.uint8))
+    for book, names in zip(law.books, candidates, strict=True):
+        if not candidate_zones(place[0], place[1], book.zones):
+            add(book.unknown_zone, -1, np.full(missing.shape, EVERY_CHANNEL, dtype=np.uint8))
+        for name in dict.fromkeys(same[one] for one in names):
+            for position, rule in book.clocks:
+                add(position, zones.index(name) if rule.by_stage else -1, rule.forbids(read[name]))
+    rules = np.array([(position, zone) for position, zone, _ in found], dtype=np.int64).reshape(-1, 2)
+    bits = np.stack([part for _, _, part in found]) if found else np.zeros((0, 3, *missing.shape), dtype=np.uint8)
+    return rules, np.ascontiguousarray(bits)
 
 
 @dataclass
 class Verdict:
-    """Allowed cells and what removed the others.
+    """Allowed cells and what removed the others; sets of channels are bits over ``CHANNELS``.
 
     Attributes
     ----------
-    allowed : ndarray of shape (n, k, C)
-    weights : ndarray of shape (C,)
-        Actions that a cell of each channel stands for.
-    removed : dict of str to int
-        Actions that each rule forbids (one action may count for several rules).
-    failing : dict of str to ndarray of shape (n, k, C)
+    allowed : ndarray of uint8 of shape (n, k)
+    removed : ndarray of int64 of shape (n_rules,)
+        Cells of the action space's channels that each rule of the law forbids (one may count for several rules).
+    failing : ndarray of uint8 of shape (n_rules or 0, n, k)
         Kept only on request.
-    lasting : set of str
-        Rules that time alone does not lift.
     """
 
-    allowed: NDArray[np.bool_]
-    weights: NDArray[np.int64]
-    removed: dict[str, int] = field(default_factory=dict)
-    failing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    lasting: set[str] = field(default_factory=set)
-
-    def forbid(self, rule: str, cells: NDArray[np.bool_], *, keep: bool) -> None:
-        """Take the cells out."""
-        if not cells.any():
-            return
-        whole = np.broadcast_to(cells, self.allowed.shape)
-        self.allowed &= ~cells
-        if keep:
-            earlier = self.failing.get(rule)
-            self.failing[rule] = whole.copy() if earlier is None else earlier | whole
-        repeats = self.allowed.shape[0] // cells.shape[0] * (self.allowed.shape[1] // cells.shape[1])
-        per_channel = np.broadcast_to(np.count_nonzero(cells, axis=(0, 1)) * repeats, self.weights.shape)
-        self.removed[rule] = self.removed.get(rule, 0) + int(per_channel @ self.weights)
+    allowed: NDArray[np.uint8]
+    removed: NDArray[np.int64]
+    failing: NDArray[np.uint8]
 
 
 def evaluate(
     law: Law,
-    facts: Facts,
+    facts: NDArray[Any],
     history: ContactHistory,
-    instant_us: NDArray[np.int64],
+    times: PlaceTimes,
     *,
-    missing: NDArray[np.bool_] | None = None,
-    weights: NDArray[np.int64] | None = None,
-    before_us: NDArray[np.int64] | None = None,
+    space: int = EVERY_CHANNEL,
+    known_before: NDArray[np.int64] | None = None,
     keep: bool = False,
 ) -> Verdict:
-    """Judge accounts of one place (equal ``place_key``) at instants, over all ``CHANNELS``.
+    """Judge accounts of one place at its instants.
 
     Parameters
     ----------
     law : Law
-    facts : Facts of n accounts that share their place
+    facts : ndarray of shape (n,), dtype FACT
     history : ContactHistory
         Contacts of at least their debtors.
-    instant_us : ndarray of shape (n or 1, k)
-    missing : ndarray of bool, same shape, optional
-        Hours that the debtor's day does not have.
-    weights : ndarray of shape (C,), optional
-        Actions a cell stands for, by channel; one each by default.
-    before_us : ndarray of shape (n,), optional
-        Instants from which contacts are not yet known.
+    times : PlaceTimes
+        Of their place.
+    space : int
+        Channels whose cells count as removed.
+    known_before : ndarray of shape (n,), optional
+        Instants from which contacts are not yet known: a decision of the past must not see later ones.
     keep : bool, default=False
         Keep the failing cells of every rule.
-
-    Returns
-    -------
-    Verdict
     """
+    n, k = len(facts), times.instant_us.shape[1]
+    n_rules = len(law.names)
     verdict = Verdict(
-        np.ones((len(facts), instant_us.shape[1], len(CHANNELS)), dtype=bool),
-        np.ones(len(CHANNELS), dtype=np.int64) if weights is None else weights,
+        np.empty((n, k), dtype=np.uint8),
+        np.zeros(n_rules, dtype=np.int64),
+        np.zeros((n_rules if keep else 0, n, k), dtype=np.uint8),
     )
-    if missing is not None and missing.any():
-        verdict.forbid("no-such-hour", missing[:, :, None], keep=keep)
-    zone, phone_zones, country, subdivision = facts.places[int(facts.place_key[0])]
-    views: dict[str, View] = {}
-    own = history.of_debtors(facts.debtor)
-    for book, rules in law.books:
-        candidates = candidate_zones(zone, phone_zones, book.zones or law.zones)
-        if not candidates:
-            verdict.lasting.add("unknown-zone")
-            verdict.forbid("unknown-zone", np.ones((1, 1, 1), dtype=bool), keep=keep)
-            candidates = ("UTC",)
-        counted: dict[str, NDArray[np.bool_]] = {}
-        for name in distinct_zones(candidates, instant_us, own.instant_us):
-            if name not in views:
-                clock = local_time(instant_us, name)
-                views[name] = View(
-                    facts,
-                    clock.day,
-                    clock.clock_us,
-                    instant_us,
-                    HistoryView(own, name, before_us),
-                    country,
-                    subdivision,
-                    law.purpose,
-                    law.readings,
-                )
-            view = views[name]
-            for rule in rules:
-                answer = rule.ask(view)
-                cells = answer.forbidden
-                if not cells.any():
-                    continue
-                if answer.axis == "account":
-                    verdict.lasting.add(rule.id)
-                if answer.axis == "date":
-                    cells = view.dates_to_instants(cells)
-                counted[rule.id] = cells if rule.id not in counted else counted[rule.id] | cells
-        for rule_id, cells in counted.items():
-            verdict.forbid(rule_id, cells, keep=keep)
+    spans = np.stack(history.spans(facts["debtor"])).astype(np.int64)
+    judge(
+        facts, spans, history.table, np.full(n, _ALWAYS) if known_before is None else known_before,
+        law.fact_rules, law.count_rules, times.rule_zones, n_rules, times.instant_us, times.days,
+        times.clock_rules, times.clock_bits, times.zone_start, times.zone_changes, times.zone_offsets, space,
+        verdict.allowed, verdict.removed, verdict.failing,
+    )  # fmt: skip
     return verdict
-
-
-def candidate_zones(zone: str | None, phone_zones: tuple[str, ...], pack_zones: tuple[str, ...]) -> tuple[str, ...]:
-    """Zones the debtor may be in: the address's and the phone's; without an address also every one of the pack."""
-    known = (zone,) if zone is not None else pack_zones
-    if not known:
-        return ()
-    return tuple(dict.fromkeys((*known, *phone_zones)))
-
-
-def distinct_zones(
-    zones: tuple[str, ...], instant_us: NDArray[np.int64], contact_us: NDArray[np.int64]
-) -> tuple[str, ...]:
-    """Zones without those whose clock never differs from an earlier one's over the instants at hand."""
-    if len(zones) == 1:
-        return zones
-    low, high = int(instant_us.min()) - DAY_US, int(instant_us.max()) + DAY_US
-    if len(contact_us):
-        low, high = min(low, int(contact_us.min()) - DAY_US), max(high, int(contact_us.max()) + DAY_US)
-    first_year, last_year = years_of(np.array([low, high]))
-    seen: dict[tuple[object, ...], str] = {}
-    for zone in zones:
-        changes, offsets = zone_changes(zone, first_year, last_year)
-        first, last = np.searchsorted(changes, [low, high], side="right")
-        seen.setdefault((changes[first:last].tobytes(), offsets[first : last + 1].tobytes()), zone)
-    return tuple(seen.values())
-
-
-def rows_by_place(facts: Facts) -> list[NDArray[np.int64]]:
-    """Row positions that share a place, each in the order of the table."""
-    order = np.argsort(facts.place_key, kind="stable")
-    cuts = np.flatnonzero(np.diff(facts.place_key[order])) + 1
-    return [np.asarray(part, dtype=np.int64) for part in np.split(order, cuts)] if len(order) else []
-
-
-def with_place(facts: Facts, rows: NDArray[np.int64]) -> Facts:
-    """Facts of rows that share one place."""
-    return replace(facts.take(rows), places=facts.places)

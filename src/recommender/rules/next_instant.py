@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.local_time import DAY_US, HOUR_US, local_time, local_to_utc, years_of, zone_changes
+from recommender.rules.clocks import candidate_zones, clock_us, distinct_zones
 from recommender.rules.contact_history import ContactHistory
-from recommender.rules.evaluation import Law, candidate_zones, distinct_zones, evaluate
-from recommender.rules.facts import Facts
-from recommender.rules.rules import clock_us
+from recommender.rules.evaluation import evaluate, place_times
+from recommender.rules.facts import Place
+from recommender.rules.law import Law
 
 __all__ = ["HORIZON_DAYS", "NEVER", "next_allowed"]
 
@@ -20,7 +23,12 @@ _CELLS = 400_000
 
 
 def next_allowed(
-    law: Law, facts: Facts, history: ContactHistory, at_us: NDArray[np.int64], channel: NDArray[np.int64]
+    law: Law,
+    place: Place,
+    facts: NDArray[Any],
+    history: ContactHistory,
+    at_us: NDArray[np.int64],
+    channel: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Earliest instant in ``[at, at + 60 days]`` at which each account may be contacted over its channel.
 
@@ -30,7 +38,9 @@ def next_allowed(
     Parameters
     ----------
     law : Law
-    facts : Facts of n accounts that share their place
+    place : Place
+    facts : ndarray of shape (n,), dtype FACT
+        Accounts of this place.
     history : ContactHistory
     at_us : ndarray of shape (n,)
         Microseconds UTC.
@@ -51,29 +61,34 @@ def next_allowed(
         width = max(1, _CELLS // (400 * (far - near)))
         for start in range(0, len(waiting), width):
             rows = waiting[start : start + width]
-            own = facts.take(rows)
-            tried = _turning_points(law, own, history, at_us[rows], near, far)
-            verdict = evaluate(law, own, history, tried)
-            allowed = np.take_along_axis(verdict.allowed, channel[rows][:, None, None], axis=2)[:, :, 0]
+            own = facts[rows]
+            tried = _turning_points(law, place, own, history, at_us[rows], near, far)
+            verdict = evaluate(law, own, history, place_times(law, place, tried))
+            allowed = (verdict.allowed >> channel[rows][:, None]) & 1 == 1
             found[rows] = np.where(allowed, tried, NEVER).min(axis=1)
     return found
 
 
 def _turning_points(
-    law: Law, facts: Facts, history: ContactHistory, at_us: NDArray[np.int64], near: int, far: int
+    law: Law,
+    place: Place,
+    facts: NDArray[Any],
+    history: ContactHistory,
+    at_us: NDArray[np.int64],
+    near: int,
+    far: int,
 ) -> NDArray[np.int64]:
     """Instants to try ``near`` to ``far`` days ahead, shape (n, k); those outside are replaced by ``at`` itself."""
-    zone, phone_zones, _, _ = facts.places[int(facts.place_key[0])]
-    zones = tuple(
-        dict.fromkeys(
-            name for book, _ in law.books for name in candidate_zones(zone, phone_zones, book.zones or law.zones)
-        )
+    zone, phone_zones, _, _ = place
+    zones = dict.fromkeys(
+        name for book in law.books for name in candidate_zones(zone, phone_zones, book.zones) or ("UTC",)
     )
     clocks = np.array(sorted(_edges(law)), dtype=np.int64)
     at = at_us[:, None]
     begin, end = at + near * DAY_US, np.minimum(at + far * DAY_US, at + HORIZON_DAYS * DAY_US)
     points = [at]
-    for name in distinct_zones(zones, np.concatenate([begin, end]), np.empty(0, dtype=np.int64)):
+    same = distinct_zones(zones, int(begin.min()) - DAY_US, int(end.max()) + DAY_US)
+    for name in dict.fromkeys(same.values()):
         today = local_time(begin, name).day
         dates = today + np.arange(-1, far - near + 2)
         local = (dates[:, :, None] * DAY_US + clocks).reshape(len(at), -1)
@@ -81,7 +96,7 @@ def _turning_points(
         changes = zone_changes(name, *years_of(np.concatenate([begin, end])))[0]
         points.append(np.broadcast_to(changes, (len(at), len(changes))))
     for span_us in _elapsed_spans(law):
-        own = history.of_debtors(facts.debtor).instant_us
+        own = history.table["instant_us"][np.isin(history.table["debtor"], facts["debtor"])]
         points.append(np.broadcast_to(np.concatenate([own - span_us, own + span_us]), (len(at), 2 * len(own))))
     tried = np.concatenate(points, axis=1)
     tried = np.where((tried >= begin) & (tried <= end), tried, at)
@@ -92,17 +107,12 @@ def _turning_points(
 def _edges(law: Law) -> set[int]:
     """Clock times at which some window opens, and midnight."""
     edges = {0}
-    for book, _ in law.books:
-        for pack in book.packs:
-            edges |= {clock_us(window.from_) + (window.closed == "none") for window in pack.windows}
+    for pack in law.packs:
+        edges |= {clock_us(window.from_) + (window.closed == "none") for window in pack.windows}
     return edges
 
 
 def _elapsed_spans(law: Law) -> set[int]:
     return {
-        (cap.per.hours or 0) * HOUR_US
-        for book, _ in law.books
-        for pack in book.packs
-        for cap in pack.caps
-        if cap.per.kind == "rolling_hours"
+        (cap.per.hours or 0) * HOUR_US for pack in law.packs for cap in pack.caps if cap.per.kind == "rolling_hours"
     }

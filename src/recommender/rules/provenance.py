@@ -10,11 +10,13 @@ from typing import Any
 
 from recommender.local_time import TZDATA_VERSION
 from recommender.rules.calendars import HOLIDAYS_VERSION
-from recommender.rules.evaluation import Law
+from recommender.rules.law import Law
 from recommender.rules.loading import RuleBook, pack_digest, pack_warnings, rule_books
 from recommender.rules.schema import Pack
 
 __all__ = ["Provenance", "provenance_of", "rule_citations"]
+
+_MOST_KEPT = 256
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,29 @@ def provenance_of(
     packs: Sequence[Pack], on: dt.date, *, readings: tuple[str, ...] = (), unmatched_contacts: int = 0
 ) -> Provenance:
     """Describe packs as used on a date."""
+    told, sources = _of_packs(packs)
     warnings = pack_warnings(packs, on)
     if unmatched_contacts:
         warnings.append(f"{unmatched_contacts:,} contacts belong to no account of the table and were not counted.")
     return Provenance(
-        packs=tuple(
+        packs=told,
+        holidays=HOLIDAYS_VERSION,
+        tzdata=TZDATA_VERSION,
+        readings=readings,
+        warnings=tuple(warnings),
+        sources=sources,
+    )
+
+
+_KEPT: dict[tuple[int, ...], tuple[tuple[Pack, ...], tuple[dict[str, str], ...], dict[str, str]]] = {}
+
+
+def _of_packs(packs: Sequence[Pack]) -> tuple[tuple[dict[str, str], ...], dict[str, str]]:
+    """What is told of each pack, and the citations; kept by identity, as packs do not change once they are loaded."""
+    key = tuple(map(id, packs))
+    held = _KEPT.get(key)
+    if held is None:
+        told = tuple(
             {
                 "id": pack.id,
                 "version": pack.pack_version,
@@ -72,13 +92,11 @@ def provenance_of(
                 "legal_status": pack.legal_status,
             }
             for pack in packs
-        ),
-        holidays=HOLIDAYS_VERSION,
-        tzdata=TZDATA_VERSION,
-        readings=readings,
-        warnings=tuple(warnings),
-        sources=citations(packs),
-    )
+        )
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        held = _KEPT[key] = (tuple(packs), told, citations(packs))  # the packs are held, so that ids stay theirs
+    return held[1], held[2]
 
 
 def rule_citations(packs: Sequence[str]) -> dict[str, str]:
@@ -91,8 +109,7 @@ def citations(packs: Sequence[Pack]) -> dict[str, str]:
     found: dict[str, str] = {}
     for pack in packs:
         named = {source.id: f"{source.law}, {source.article}" for source in pack.sources}
-        for _, rules in Law.compile([RuleBook(pack.id, (pack,), ())], "collection").books:
-            for rule in rules:
-                if rule.pack == pack.id and rule.cite in named:
-                    found[rule.id] = named[rule.cite].removesuffix(", -")
+        for rule in Law.compile([RuleBook(pack.id, (pack,), ())], "collection").names:
+            if rule.pack == pack.id and rule.cite in named:
+                found[rule.id] = named[rule.cite].removesuffix(", -")
     return found

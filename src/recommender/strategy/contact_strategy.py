@@ -420,17 +420,22 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _probabilities(
         self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
     ) -> NDArray[np.float64]:
-        X = None if self._takes_all else self.reward_model_.encoder.transform(context)
+        return self.served_probabilities(rewards, eligible, context)
+
+    def served_probabilities(
+        self,
+        rewards: NDArray[np.float64],
+        eligible: NDArray[np.bool_],
+        context: pd.DataFrame | NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Probabilities of the served policy from expected rewards, the mask and the context (encoded or not)."""
+        X = context if isinstance(context, np.ndarray) else None
+        if X is None and not self._takes_all:
+            X = self.reward_model_.encoder.transform(context)
         if self.policy == "thompson":
             rng = np.random.default_rng(self.random_state)
             draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
             return self._exploring(thompson(draws, self._tried(X, eligible), self.epsilon), eligible)
-        return self.served_probabilities(rewards, eligible, X)
-
-    def served_probabilities(
-        self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], X: NDArray[np.float64] | None
-    ) -> NDArray[np.float64]:
-        """Probabilities from expected rewards, the mask and the encoded context: every policy but Thompson sampling."""
         return self._exploring(self._chosen(rewards, self._tried(X, eligible)), eligible)
 
     @property
@@ -540,6 +545,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the strategy to a directory; nothing in it is executed when it is loaded."""
+        check_is_fitted(self)
         try:
             written_by = version("recommender")
         except PackageNotFoundError:  # run from a checkout that was not installed

@@ -31,6 +31,7 @@ __all__ = [
     "refuse_stale",
 ]
 
+ContactState = Literal["reserved", "dispatched", "overridden"]
 EventKind = Literal["dispatched", "overridden", "cancelled", "expired", "undelivered"]
 KINDS = ("dispatched", "overridden", "cancelled", "expired", "undelivered")
 #: A contact with one of these as its last event did not and will not take place.
@@ -140,7 +141,7 @@ class LedgerContact:
     debtor_id: str
     channel: str
     at: datetime
-    state: Literal["reserved", "dispatched", "overridden"]
+    state: ContactState
     outcomes: tuple[LedgerOutcome, ...] = ()
 
 
@@ -221,7 +222,7 @@ def _contact(
     if last is not None:
         at = last["at"]
     own = tuple(outcome for outcome in heard if outcome.decision_id == row["decision_id"])
-    state = "reserved" if last is None else last["kind"]
+    state: ContactState = "reserved" if last is None else last["kind"]
     return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, own)
 
 
@@ -288,5 +289,5 @@ def _by_ids(
     rows: list[Mapping[str, Any]] = []
     for start in range(0, len(ids), _IDS_A_QUERY):
         some = ids[start : start + _IDS_A_QUERY]
-        rows += connection.execute(query.where(key.in_(some))).mappings().all()
+        rows.extend(connection.execute(query.where(key.in_(some))).mappings().all())
     return rows

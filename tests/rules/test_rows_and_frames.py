@@ -1,4 +1,4 @@
-"""One account at a time against the array engine: the same mask, instants, counts and next instants."""
+"""Accounts as JSON objects, one engine for all requests, against a frame of its own: the same answer to the bit."""
 
 import datetime as dt
 import random
@@ -9,8 +9,7 @@ import pytest
 
 from recommender import ActionSpace
 from recommender.messages import default_catalogue
-from recommender.rules import CHANNELS, FLAGS, eligibility, pack_ids
-from recommender.rules.row_eligibility import NotCovered, RowGuardrails
+from recommender.rules import CHANNELS, FLAGS, Guardrails, eligibility, judged, pack_ids
 from tests.rules.strategies import random_case
 
 SPACES = [
@@ -69,13 +68,13 @@ def disagreements(seed: int, rounds: int) -> int:
     """Accounts judged; raises at the first difference."""
     rng = random.Random(seed)
     engines = {}
-    judged = 0
+    n_accounts = 0
     for _ in range(rounds):
         space, purpose = rng.choice(SPACES), rng.choice(["collection", "collection", "payment_confirmation"])
         catalogue = rng.choice([None, default_catalogue()])
         key = (space, purpose, catalogue is None)
         if key not in engines:
-            engines[key] = RowGuardrails(space, purpose, catalogue)
+            engines[key] = Guardrails(space, purpose, catalogue)
         at = moments(rng)
         rows, contacts = rows_of(rng, at, rng.choice([1, 1, 2, 5]))
         known = rng.random() < 0.9
@@ -86,10 +85,10 @@ def disagreements(seed: int, rounds: int) -> int:
         want = eligibility(
             table, space, as_of=at, contacts=history if known else None, purpose=purpose, catalogue=catalogue
         )
-        found = engines[key].judge(rows, [tuple(row["packs"]) for row in rows], contacts if known else None, at)
+        found = judged(engines[key].case(rows, as_of=at, contacts=contacts if known else None))
         np.testing.assert_array_equal(found.mask, want.mask)
         np.testing.assert_array_equal(found.contact_at, want.contact_at)
-        assert found.needs_human == want.needs_human.tolist()
+        np.testing.assert_array_equal(found.needs_human, want.needs_human)
         assert found.counts() == want.counts()
         assert found.provenance == want.provenance
         row = rng.randrange(len(rows))
@@ -97,9 +96,9 @@ def disagreements(seed: int, rounds: int) -> int:
             codes = space.codes[: space.n_contact_actions, space.factor_names.index("channel")]
             firsts = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes)]
             nexts = [want.next_allowed_at(row, action) for action in firsts]
-            assert found.next_allowed_at(row) == min((one for one in nexts if one), default=None)
-        judged += len(rows)
-    return judged
+            assert found.next_contact_at(row) == min((one for one in nexts if one), default=None)
+        n_accounts += len(rows)
+    return n_accounts
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -116,17 +115,29 @@ def test_single_rows_are_judged_as_tables_are_at_length(seed):
 
 
 def test_every_pack_can_be_judged_row_by_row():
-    """No packaged law needs the general path."""
-    engine = RowGuardrails(SPACES[0], "collection", default_catalogue())
+    """Every packaged law judges a single JSON object."""
+    engine = Guardrails(SPACES[0], "collection", default_catalogue())
     at = dt.datetime(2026, 11, 23, 13, tzinfo=dt.UTC)
     for pack in pack_ids():
-        engine.judge([{"account_id": "A"}], [(pack,)], [], at)
+        assert judged(engine.case([{"account_id": "A"}], as_of=at, packs=[pack], contacts=[])).mask[0, -1]
 
 
-def test_what_is_not_covered_says_so():
-    """Wishes of a debtor and values of a strange kind are for the general path."""
-    engine = RowGuardrails(SPACES[0])
+def test_wishes_and_strange_values_are_judged_in_rows_as_in_frames():
+    """Wishes of a debtor and values of a strange kind: what a frame of them says, or the same refusal."""
+    engine = Guardrails(SPACES[0])
     at = dt.datetime(2026, 11, 23, 13, tzinfo=dt.UTC)
-    for odd in ({"preferences": "{}"}, {"balance_minor": "7"}, {"timezone": 5}, {"due_date": "2026-11-01"}):
-        with pytest.raises(NotCovered):
-            engine.judge([{"account_id": "A"} | odd], [("CO",)], [], at)
+    plain = {
+        "account_id": "A", "country": "CO", "timezone": "America/Bogota", "due_date": "2026-11-01", "party": "debtor",
+        "balance_minor": 5, "consented_channels": ["sms", "call"], "flags": [], "packs": ["CO"],
+    }  # fmt: skip
+    for odd in (
+        {}, {"preferences": '{"channels": ["sms"]}'}, {"balance_minor": "7"}, {"timezone": 5},
+        {"due_date": "2026-11-02"},
+    ):  # fmt: skip
+        row = plain | odd
+        found = judged(engine.case([row], as_of=at, contacts=[]))
+        nobody = pd.DataFrame({"account_id": [], "sent_at": pd.to_datetime([], utc=True), "channel": []})
+        want = eligibility(pd.DataFrame([row]), SPACES[0], as_of=at, contacts=nobody)
+        np.testing.assert_array_equal(found.mask, want.mask)
+        assert found.counts() == want.counts()
+        assert found.mask[0, :-1].any() == (odd.get("timezone") != 5)

@@ -1,19 +1,17 @@
-"""The accounts and contacts of a request as plain rows, and as the frames that the general path takes."""
+"""The accounts and contacts of a request as plain rows, which is what decisions are made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
-
-import pandas as pd
 
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
 from recommender.rules import packs_of_place
 from recommender.store.decision_log import refuse_contact_data, refuse_free_text
 
-__all__ = ["account_rows", "contact_rows", "contacts_frame", "packs_of"]
+__all__ = ["account_rows", "contact_rows"]
 
 _FACTS = (
     "account_id",
@@ -29,9 +27,6 @@ _FACTS = (
     "party",
 )
 _REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
-_CONTACT_COLUMNS = (
-    "account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "hour", "tone", "reward", "debtor_id",
-)  # fmt: skip
 
 
 def account_rows(accounts: Sequence[Account], packs: tuple[str, ...], positions: Sequence[int]) -> list[dict[str, Any]]:
@@ -52,18 +47,11 @@ def account_rows(accounts: Sequence[Account], packs: tuple[str, ...], positions:
         for name, value in account.features.items():
             if name not in row or row[name] is None:
                 row[name] = value
-        row["packs"] = packs_of(account, packs)
+        # A country without a pack leaves the account under no known law, which denies.
+        row["packs"] = account.packs or list(_packs_of_place(account.country, account.subdivision, packs))
         row["contacts_known"] = account.contacts is not None
         rows.append(row)
     return rows
-
-
-def packs_of(account: Account, default: tuple[str, ...]) -> list[str]:
-    """Packs that the account names, else those of its country, else the service's own.
-
-    A country without a pack leaves the account under no known law, which denies.
-    """
-    return account.packs or list(_packs_of_place(account.country, account.subdivision, default))
 
 
 @lru_cache(maxsize=4_096)
@@ -79,8 +67,3 @@ def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:
         for account in accounts
         for contact in account.contacts or ()
     ]
-
-
-def contacts_frame(contacts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Contacts as a frame."""
-    return pd.DataFrame(list(contacts), columns=list(_CONTACT_COLUMNS))

@@ -1,0 +1,43 @@
+"""Contacts that are planned for a debtor: as decisions plan them, and as the log keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from recommender.deciding import planned_contact
+from recommender.store.decision_log import DecisionRecord
+
+__all__ = ["PLANNED", "Planned", "planned_of_record", "planned_text", "seen_by"]
+
+#: Under which a decision's first ranked action keeps the contacts planned for the debtor's other accounts.
+PLANNED = "planned_before"
+
+#: Planned contacts by debtor.
+Planned = dict[str, list[dict[str, Any]]]
+
+
+def planned_of_record(record: DecisionRecord) -> dict[str, Any] | None:
+    """The contact that a logged decision amounts to; None where the account is left alone or has no known debtor."""
+    actions = record.provenance.actions
+    if record.debtor_id is None or record.action == actions.no_contact_index:
+        return None
+    code = int(actions.codes[record.action, actions.factor_names.index("channel")])
+    channel = str(actions.factors["channel"][code])
+    return planned_contact(record.account_id, record.debtor_id, channel, record.contact_at or record.decided_at)
+
+
+def planned_text(planned: Sequence[Mapping[str, Any]]) -> str:
+    """Planned contacts as the log keeps them: one text."""
+    return json.dumps([[one["account_id"], one["channel"], one["sent_at"].isoformat()] for one in planned])
+
+
+def seen_by(record: DecisionRecord) -> list[dict[str, Any]]:
+    """Contacts planned for the debtor's other accounts that a logged decision took into account."""
+    held = record.ranking[0].get(PLANNED) if record.ranking else None
+    return [
+        planned_contact(account, record.debtor_id, channel, datetime.fromisoformat(when))
+        for account, channel, when in json.loads(held or "[]")
+    ]

@@ -1,0 +1,206 @@
+"""Named columns of equal length, whatever they came from: JSON objects, an Arrow table, a pandas frame.
+
+A row of a request must not pay for a frame, and a million rows of a table must not pay for Python objects; both are
+read through :meth:`Columns.coded`, which parses each distinct value once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.local_time import as_utc_us, utc_us
+
+__all__ = ["Coded", "Columns", "Tabular", "is_null"]
+
+#: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
+Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any"
+
+
+def is_null(value: Any) -> bool:
+    """Whether a value says nothing: None, NaN, NaT or NA."""
+    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column by its distinct values.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n,), dtype int64
+        Position of each row's value in ``values``.
+    values : list
+        Distinct values: None where nothing is said; a list as the text that tables hold, joined by ``;``.
+    """
+
+    codes: NDArray[np.int64]
+    values: list[Any]
+
+    def take(self, read: list[Any], dtype: Any) -> NDArray[Any]:
+        """What was read of each distinct value, row by row."""
+        return np.array(read, dtype=dtype)[self.codes]
+
+
+class Columns:
+    """Columns of one table.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Lists, arrays or pandas Series of one length.
+    n : int
+        Number of rows.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], n: int) -> None:
+        self._columns = dict(columns)
+        self._n = n
+        self._coded: dict[str, Coded] = {}
+
+    @classmethod
+    def of(cls, table: Tabular) -> Self:
+        """Read a frame, an Arrow table, a list of JSON objects, or columns themselves.
+
+        A key that only some of the objects have is null in the others.
+        """
+        if isinstance(table, Columns):
+            return table if isinstance(table, cls) else cls(table._columns, table._n)  # noqa: SLF001
+        if isinstance(table, pd.DataFrame):
+            return cls({str(name): table[name] for name in table.columns}, len(table))
+        if hasattr(table, "column_names"):
+            arrow: Any = table
+            return cls({name: arrow.column(name).to_pylist() for name in arrow.column_names}, arrow.num_rows)
+        rows = list(table)
+        names: dict[str, None] = {}
+        for row in rows:
+            if row.keys() - names.keys():
+                names |= dict.fromkeys(row)
+        return cls({name: [row.get(name) for row in rows] for name in names}, len(rows))
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return self._n
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of this name."""
+        return name in self._columns
+
+    def to_frame(self) -> pd.DataFrame:
+        """The columns as a frame."""
+        return pd.DataFrame({name: self._columns[name] for name in self._columns}, index=pd.RangeIndex(self._n))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self._columns)
+
+    def source(self, name: str) -> Any:
+        """The column as it was given: a list, an array or a Series."""
+        return self._columns[name]
+
+    def values(self, name: str) -> list[Any]:
+        """Python values of a column, None (or another null) where nothing is said; all None where it is absent."""
+        if name not in self._columns:
+            return [None] * self._n
+        source = self._columns[name]
+        return source if isinstance(source, list) else list(source.tolist())
+
+    def coded(self, name: str) -> Coded:
+        """A column by its distinct values; an absent one is None for every row."""
+        held = self._coded.get(name)
+        if held is None:
+            held = self._coded[name] = self._code(name)
+        return held
+
+    def _code(self, name: str) -> Coded:
+        if name not in self._columns:
+            return Coded(np.zeros(self._n, dtype=np.int64), [None])
+        source = self._columns[name]
+        if isinstance(source, pd.Series) and source.dtype != object and self._n > 1:
+            codes, uniques = pd.factorize(source, use_na_sentinel=True)
+            values = uniques.tolist()
+            return Coded(np.where(codes < 0, len(values), codes).astype(np.int64), [*values, None])
+        place: dict[Any, int] = {}
+        codes = np.empty(self._n, dtype=np.int64)
+        values = []
+        for row, given in enumerate(self.values(name)):
+            value = _plain(given)
+            key = (value.__class__, value)  # 1, 1.0 and True are three things
+            code = place.get(key)
+            if code is None:
+                code = place[key] = len(values)
+                values.append(value)
+            codes[row] = code
+        return Coded(codes, values)
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers; what is absent, null or no number is NaN."""
+        source = self._columns.get(name)
+        if source is not None and not isinstance(source, list) and pd.api.types.is_numeric_dtype(source.dtype):
+            return np.asarray(pd.Series(source).to_numpy(dtype=np.float64, na_value=np.nan))
+        return np.array([_number(value) for value in self.values(name)], dtype=np.float64)
+
+    def instants(self, name: str) -> NDArray[np.int64]:
+        """Microseconds UTC of a column of instants, shape (n,).
+
+        Raises
+        ------
+        InvalidInput
+            For null or naive values, with the rows.
+        """
+        source = self._columns[name]
+        if isinstance(source, pd.Series | np.ndarray):
+            return utc_us(source, name)
+        if all(isinstance(value, datetime) and value is not pd.NaT for value in source):
+            return np.array([as_utc_us(value, column=name) for value in source], dtype=np.int64)
+        return utc_us(pd.Series(source, dtype=object), name)
+
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        """Some rows, in the order given."""
+        chosen = rows.tolist()
+        picked = {
+            name: [source[row] for row in chosen] if isinstance(source, list) else source.take(rows)
+            for name, source in self._columns.items()
+        }
+        return type(self)(picked, len(chosen))
+
+    def assign(self, **columns: Any) -> Self:
+        """The same with further, or other, columns."""
+        for name, column in columns.items():
+            if len(column) != self._n:
+                raise InvalidInput(
+                    f"Column {name!r} has {len(column)} values for {self._n} rows.", column=name, mend="Give one a row."
+                )
+        return type(self)({**self._columns, **columns}, self._n)
+
+
+def _number(value: Any) -> float:
+    if is_null(value):
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def _plain(value: Any) -> Any:
+    """A value that can be compared: nulls as None, lists as text."""
+    if isinstance(value, str):
+        return value
+    if is_null(value):
+        return None
+    if isinstance(value, dict):
+        return repr(value)
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return ";".join([str(item) for item in value])
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,133 @@
+"""Accounts as the encoded context of a model, with their histories as of now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.columns import Columns
+from recommender.deciding.accounts import Accounts
+from recommender.features import AccountHistory, LaterContacts
+from recommender.local_time import DAY_US
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["encoded_context", "later_contacts", "model_history"]
+
+
+def encoded_context(
+    strategy: ContactStrategy, accounts: Accounts, contacts: Columns | None, as_of: datetime
+) -> NDArray[np.float64]:
+    """Encode the context columns of a model.
+
+    Parameters
+    ----------
+    strategy : ContactStrategy
+    accounts : Accounts
+        A column that they lack is missing for all.
+    contacts : Columns or None
+    as_of : aware datetime
+
+    Returns
+    -------
+    ndarray of shape (n, n_columns)
+
+    Raises
+    ------
+    InvalidInput
+        When a number column holds text that is not a number.
+    """
+    encoder, history = strategy.reward_model_.encoder, strategy.history_
+    known = {str(name) for name in strategy.feature_names_in_}
+    matrix = np.full((len(accounts), len(encoder.columns)), np.nan)
+    for position, column in enumerate(encoder.columns):
+        if column.name in known and column.name in accounts:
+            matrix[:, position] = encoder.encode(column, _source(accounts, column.name))
+    if history is not None:
+        names = {name: position for position, name in enumerate(history.columns)}
+        of_history = [(position, names[column.name]) for position, column in enumerate(encoder.columns)
+                      if column.name in names and column.name not in known]  # fmt: skip
+        table = _history_of(strategy, history, accounts, contacts, as_of)
+        for position, place in of_history:
+            matrix[:, position] = table[:, place]
+    return matrix
+
+
+def _source(accounts: Accounts, name: str) -> Any:
+    source = accounts.source(name)
+    return source.tolist() if isinstance(source, np.ndarray) else source
+
+
+def _history_of(
+    strategy: ContactStrategy, history: AccountHistory, accounts: Accounts, contacts: Columns | None, as_of: datetime
+) -> NDArray[np.float32]:
+    """History features of each account: contacts of the training log and those that came after it."""
+    account = strategy.names_.get("account")
+    if account is None or account not in accounts:
+        return history.features([None] * len(accounts), None)
+    moment = None if history.time_kind == "number" else history.moment_of(as_of)
+    return history.features(accounts.values(account), moment, later_contacts(contacts, strategy))
+
+
+def later_contacts(contacts: Columns | None, strategy: ContactStrategy) -> LaterContacts | None:
+    """Contacts that were sent by us after the training log and name every action factor.
+
+    Raises
+    ------
+    InvalidInput
+        When one names a level that the model does not know.
+    """
+    rows, time = _rows_after(contacts, strategy)
+    if contacts is None or not len(rows):
+        return None
+    chosen = contacts.take(rows)
+    reward = strategy.names_.get("reward") or "reward"
+    return LaterContacts(chosen.values("account_id"), time[rows], _actions_of(strategy, chosen), chosen.numbers(reward))
+
+
+def model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | SeedStrategy) -> pd.DataFrame | None:
+    """The same as a frame under the log's own column names, for the ``history`` of a strategy's methods."""
+    if contacts is None or isinstance(strategy, SeedStrategy):
+        return None
+    rows, _ = _rows_after(Columns.of(contacts), strategy)
+    if not len(rows):
+        return None
+    kept = contacts.take(rows)
+    account, time = str(strategy.names_["account"]), str(strategy.names_["time"])
+    return kept.assign(**{account: kept["account_id"], time: pd.to_datetime(kept["sent_at"], utc=True)})
+
+
+def _rows_after(contacts: Columns | None, strategy: ContactStrategy) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Contacts that the model counts beside those of its log, and the time of every contact."""
+    none = np.empty(0, dtype=np.int64), np.empty(0)
+    history = strategy.history_
+    if contacts is None or not len(contacts) or history is None or history.time_kind != "instant":
+        return none
+    factors = strategy.actions_.factors
+    if any(name not in contacts for name in factors) or None in (strategy.names_["account"], strategy.names_["time"]):
+        return none
+    time = contacts.instants("sent_at") / float(DAY_US)
+    kept = time > history.last
+    for name, word in (("initiated_by", "creditor"), ("status", "sent")):
+        if name in contacts:
+            column = contacts.coded(name)
+            kept &= column.take([value == word for value in column.values], bool)
+    for name in factors:
+        column = contacts.coded(name)
+        kept &= ~column.take([value is None for value in column.values], bool)
+    return np.flatnonzero(kept), time
+
+
+def _actions_of(strategy: ContactStrategy, contacts: Columns) -> NDArray[np.int64]:
+    """Action of each contact."""
+    codes = []
+    for name, levels in strategy.actions_.factors.items():
+        place = {level: code for code, level in enumerate(levels)}
+        column = contacts.coded(name)
+        codes.append(column.take([place.get(value, -1) for value in column.values], np.int64))
+    if min(int(code.min()) for code in codes) < 0:  # says which level, of which column and row
+        return strategy.actions_.index_of({name: contacts.values(name) for name in strategy.actions_.factors})
+    return np.asarray(np.ravel_multi_index(tuple(codes), strategy.actions_.shape), dtype=np.int64)

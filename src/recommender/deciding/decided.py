@@ -1,0 +1,124 @@
+"""What was decided: arrays for services, a long frame for notebooks and plans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.deciding.accounts import Accounts
+from recommender.rules import Eligibility
+from recommender.strategy import FEW
+
+__all__ = ["Decided"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """Decisions for a set of accounts.
+
+    Attributes
+    ----------
+    actions_ranked : ndarray of shape (n_accounts, top_k), dtype int64
+        Action of each rank, -1 beyond the eligible ones; rank 1 is dispatched.
+    expected_reward, lo, hi, propensity, evidence : ndarray of shape (n_accounts, top_k)
+    template_ids : list of list of str or None
+        Approved message of each ranked contact.
+    decision_ids : list of str
+    deterministic : bool
+        No chance took part in what is dispatched.
+    policy : {"model", "seed_rules"}
+    eligibility : Eligibility
+        Mask and the rules behind each removed action.
+    accounts : Accounts
+        With the situation that was worked out from them.
+    actions : ActionSpace
+    as_of : datetime
+    policy_version : str
+    missing_features : tuple of str
+        Context columns that no account brought; they were taken as missing values.
+    """
+
+    actions_ranked: NDArray[np.int64]
+    expected_reward: Floats
+    lo: Floats
+    hi: Floats
+    propensity: Floats
+    evidence: Floats
+    template_ids: list[list[str | None]]
+    decision_ids: list[str]
+    deterministic: bool
+    policy: Literal["model", "seed_rules"]
+    eligibility: Eligibility
+    accounts: Accounts
+    actions: ActionSpace
+    as_of: datetime
+    policy_version: str
+    missing_features: tuple[str, ...]
+    account_name: str
+
+    @property
+    def action(self) -> NDArray[np.int64]:
+        """The dispatched action of each account, shape (n_accounts,)."""
+        return np.asarray(self.actions_ranked[:, 0])
+
+    @property
+    def support(self) -> NDArray[np.bool_]:
+        """Whether the log supports each ranked action."""
+        return np.asarray(self.evidence >= FEW)
+
+    @cached_property
+    def channels(self) -> list[str | None]:
+        """Channel of each action of the space; None for ``NO_CONTACT``."""
+        levels = self.actions.factors["channel"]
+        codes = self.actions.codes[:, self.actions.factor_names.index("channel")].tolist()
+        return [None if code < 0 else str(levels[code]) for code in codes]
+
+    @cached_property
+    def _hour_of(self) -> list[int]:
+        """Hour code of each action, -1 where it has none."""
+        names = self.actions.factor_names
+        if "hour" not in names:
+            return [-1] * len(self.actions)
+        return [int(code) for code in self.actions.codes[:, names.index("hour")]]
+
+    def contact_at(self, row: int, action: int) -> datetime | None:
+        """Instant of an action; None where the account is left alone or there are no hours."""
+        hour = self._hour_of[action]
+        when = self.eligibility.contact_at[row, hour].item() if hour >= 0 else None
+        return None if when is None else when.replace(tzinfo=UTC)
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """One row an account and rank, as :meth:`ContactStrategy.recommend` has them.
+
+        With ``decision_id``, ``template_id`` (approved message of a contact) and ``policy`` ("model" or "seed_rules").
+        ``contact_at`` are the instants that the rules were checked at, and no others.
+        """
+        row, place = np.nonzero(self.actions_ranked >= 0)
+        action = self.actions_ranked[row, place]
+        known = self.account_name in self.accounts
+        ids = pd.Series(self.accounts.source(self.account_name)).take(row).array if known else None
+        frame = pd.DataFrame({"row": row, "account": ids, "rank": place + 1})
+        frame = pd.concat([frame, self.actions.describe(action)], axis=1)
+        for name in ("expected_reward", "lo", "hi", "propensity", "evidence", "support"):
+            frame[name] = getattr(self, name)[row, place]
+        hour = np.array(self._hour_of, dtype=np.int64)[action]
+        when = self.eligibility.contact_at[row, np.maximum(hour, 0)]
+        idle = np.datetime64("NaT", "us")
+        instants = np.where(hour >= 0, when, idle).astype("datetime64[us]")
+        frame["contact_at"] = pd.Series(instants).dt.tz_localize("UTC").array
+        frame["deterministic"] = self.deterministic
+        frame.insert(0, "decision_id", np.array(self.decision_ids, dtype=object)[row])
+        templates: list[Any] = [self.template_ids[i][k] for i, k in zip(row.tolist(), place.tolist(), strict=True)]
+        frame["template_id"] = templates
+        frame["policy"] = self.policy
+        return frame

@@ -1,0 +1,77 @@
+"""Accounts of one debtor are decided one after the other: what is planned for one counts for the next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.columns import Columns, Tabular
+from recommender.deciding.decided import Decided
+
+__all__ = ["debtor_rounds", "of_debtors", "planned_contact", "planned_contacts"]
+
+
+def debtor_rounds(accounts: Tabular) -> NDArray[np.int64]:
+    """Round in which each account is decided, so that no debtor has two accounts in one round.
+
+    Caps count per debtor over all accounts: the second account of a debtor may only be decided once the contact
+    planned for the first is known. Accounts without a debtor are people of their own; an account that is named twice
+    is one account.
+
+    Returns
+    -------
+    ndarray of shape (n_accounts,), dtype int64
+    """
+    table = Columns.of(accounts)
+    rounds = np.zeros(len(table), dtype=np.int64)
+    if "debtor_id" not in table:
+        return rounds
+    debtor, account = table.coded("debtor_id"), table.coded("account_id")
+    named = [value is not None for value in debtor.values]
+    turns: dict[int, dict[Any, int]] = {}
+    has_id = [value is not None for value in account.values]
+    for row, (owner, one) in enumerate(zip(debtor.codes.tolist(), account.codes.tolist(), strict=True)):
+        if named[owner]:
+            mine = turns.setdefault(owner, {})
+            rounds[row] = mine.setdefault(one if has_id[one] else (row,), len(mine))
+    return rounds
+
+
+def of_debtors(contacts: Columns, accounts: Tabular) -> Columns:
+    """Contacts of the given accounts and of their debtors' other accounts."""
+    table = Columns.of(accounts)
+    mine = np.zeros(len(contacts), dtype=bool)
+    for name in ("account_id", "debtor_id"):
+        wanted = {str(value) for value in table.coded(name).values if value is not None}
+        column = contacts.coded(name)
+        mine |= column.take([value is not None and str(value) in wanted for value in column.values], bool)
+    return contacts if mine.all() else contacts.take(np.flatnonzero(mine))
+
+
+def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetime) -> dict[str, Any]:
+    """A contact that was decided and is not sent yet, in the form of a contact history."""
+    return {
+        "account_id": account_id,
+        "debtor_id": debtor_id,
+        "sent_at": when,
+        "channel": channel,
+        "initiated_by": "creditor",
+        "outcome": None,
+        "status": "planned",
+    }
+
+
+def planned_contacts(decided: Decided) -> list[dict[str, Any]]:
+    """Contacts that the dispatched actions amount to; an account that is left alone has none."""
+    accounts = decided.accounts
+    owners = zip(accounts.values("account_id"), accounts.values("debtor_id"), strict=True)
+    channels = decided.channels
+    found = []
+    for row, ((account, debtor), action) in enumerate(zip(owners, decided.action.tolist(), strict=True)):
+        if channels[action] is not None:
+            when = decided.contact_at(row, action) or decided.as_of.astimezone(UTC)
+            found.append(planned_contact(account, debtor, channels[action], when))
+    return found

@@ -1,0 +1,400 @@
+"""The law of an action space: accounts in, the mask of eligible actions out, and what removed the others.
+
+Laws are compiled once for a process, places once for a quarter of an hour of decision time; what is left for an
+account is to read its facts and to run the kernel over them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.columns import Columns, Tabular
+from recommender.errors import InvalidInput
+from recommender.local_time import HOUR_US, as_utc_us, next_occurrence, utc_us, zone_changes
+from recommender.rules.contact_history import ContactHistory, read_history
+from recommender.rules.evaluation import PlaceTimes, Verdict, evaluate, place_times
+from recommender.rules.facts import Facts, Place, read_facts
+from recommender.rules.kernel import spread
+from recommender.rules.law import Law
+from recommender.rules.loading import check_in_force, check_readings, parse_pack, rule_books
+from recommender.rules.preferences import preference_overlay
+from recommender.rules.provenance import Provenance, provenance_of
+from recommender.rules.rule_tables import channel_bits
+from recommender.rules.schema import Pack
+from recommender.rules.vocabulary import CHANNELS, PARTIES, PURPOSES, TONES
+
+__all__ = ["Case", "Catalogue", "Guardrails"]
+
+_QUARTER_US = HOUR_US // 4
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PART_ROWS = 65_536
+
+#: Instants of decision: one for all, or one a row.
+Moments = Any
+
+
+class Catalogue(Protocol):
+    """What the guardrails ask of a message catalogue."""
+
+    def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
+        """Whether there is an approved template, shape (n_stages, n_channels, n_tones)."""
+
+    def stage_of(self, days_past_due: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Stage of the trade by days past due."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a case that share place and law.
+
+    Attributes
+    ----------
+    rows : ndarray of int64
+    law : Law
+    times : PlaceTimes
+        Of these rows, or shared by them.
+    """
+
+    rows: NDArray[np.int64]
+    law: Law
+    times: PlaceTimes
+
+
+class Guardrails:
+    """Compiled guardrails of one action space.
+
+    Parameters
+    ----------
+    actions : ActionSpace
+        With a factor ``channel``; ``hour`` and ``tone`` are used where they exist.
+    purpose : str
+    catalogue : Catalogue or None
+        An action without an approved template is not eligible.
+
+    Raises
+    ------
+    InvalidInput
+        For an action space without channel or an unknown purpose.
+    """
+
+    def __init__(self, actions: ActionSpace, purpose: str = "collection", catalogue: Catalogue | None = None) -> None:
+        if "channel" not in actions.factors:
+            raise InvalidInput.missing_columns(["channel"], list(actions.factors), role="action factor of the rules")
+        if purpose not in PURPOSES:
+            raise InvalidInput.in_column(
+                "purpose", "is not known", values=[purpose], mend=f"Known purposes are {', '.join(PURPOSES)}."
+            )
+        self.actions = actions
+        self.purpose = purpose
+        self.hours = [int(hour) for hour in actions.factors["hour"]] if "hour" in actions.factors else None
+        self.hour, self.channel, self.tone = _action_cells(actions)
+        self.space = channel_bits(tuple(str(level) for level in actions.factors["channel"]))
+        #: Contact actions that one (instant, channel) cell stands for.
+        self.each = actions.n_contact_actions // (len(actions.factors["channel"]) * len(self.hours or (0,)))
+        self._catalogue = catalogue
+        self._templates = lru_cache(64)(self._templates_of)
+        self._instants = lru_cache(1_024)(self._instants_of)
+        self._place_times = lru_cache(1_024)(self._place_times_of)
+
+    # -- read ------------------------------------------------------------------------------------------------------
+    def case(
+        self,
+        accounts: Tabular,
+        *,
+        as_of: Moments,
+        packs: Sequence[str] | None = None,
+        contacts: Tabular | None = None,
+        contact_at: NDArray[np.datetime64] | None = None,
+        overlays: Sequence[Pack | Mapping[str, Any] | str] = (),
+        readings: Sequence[str] = (),
+    ) -> Case:
+        """Read accounts and contacts; the arguments are those of :func:`~recommender.rules.eligibility`."""
+        table = Columns.of(accounts)
+        history = None if contacts is None else Columns.of(contacts)
+        shared = as_utc_us(as_of) if isinstance(as_of, datetime) else None
+        starts = utc_us(as_of, "as_of") if shared is None else np.full(len(table), shared, dtype=np.int64)
+        facts = read_facts(table, contacts_known=history is not None)
+        extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
+        laws, law_of = self._laws(table, packs, extra, check_readings(readings, extra) if readings else frozenset())
+        every = list({pack.id: pack for law in laws for pack in law.packs}.values())
+        latest = int(starts.max()) if len(table) else 0
+        on = (_EPOCH + timedelta(microseconds=latest)).date()
+        check_in_force(every, on)
+        earliest = int(starts.min()) if len(table) else 0
+        language = table.coded("language")
+        return Case(
+            guardrails=self,
+            facts=facts,
+            history=read_history(history, facts, earliest),
+            laws=laws,
+            law_of=law_of,
+            starts_us=starts,
+            shared_us=shared,
+            contact_at=self._given_instants(contact_at, facts, laws, law_of, as_of, starts, shared),
+            languages=language.codes,
+            language_names=language.values,
+            packs=every,
+            readings=tuple(readings),
+            on=on,
+        )
+
+    def _laws(
+        self, accounts: Columns, packs: Sequence[str] | None, overlays: tuple[Pack, ...], readings: frozenset[str]
+    ) -> tuple[list[Law], NDArray[np.int64]]:
+        """Distinct laws and the position of each account's."""
+        if packs is None and "packs" not in accounts:
+            raise InvalidInput.missing_columns(
+                ["packs"], list(accounts.names), role="rule packs, as packs= was not given"
+            )
+        if packs is not None:
+            asked = [packs if isinstance(packs, str) else ";".join(packs)]
+            codes = np.zeros(len(accounts), dtype=np.int64)
+        else:
+            column = accounts.coded("packs")
+            codes, asked = column.codes, [value if isinstance(value, str) else "" for value in column.values]
+        wishes = _wishes(accounts)
+        found: dict[tuple[str, str], int] = {}
+        law_of = np.zeros(len(accounts), dtype=np.int64)
+        if wishes is None:
+            place = np.zeros(len(asked), dtype=np.int64)
+            for code in np.unique(codes).tolist():
+                place[code] = found.setdefault((asked[code], ""), len(found))
+            law_of = place[codes]
+        else:
+            for row, (code, wish) in enumerate(zip(codes.tolist(), wishes, strict=True)):
+                law_of[row] = found.setdefault((asked[code], wish), len(found))
+        return [_law(names, wish, self.purpose, overlays, readings) for names, wish in found], law_of
+
+    def _given_instants(
+        self,
+        contact_at: NDArray[np.datetime64] | None,
+        facts: Facts,
+        laws: list[Law],
+        law_of: NDArray[np.int64],
+        as_of: Moments,
+        starts: NDArray[np.int64],
+        shared: int | None,
+    ) -> NDArray[np.datetime64] | None:
+        """Instants of contact, shape (n, n_hours or 1), where accounts do not share them; None where they do."""
+        if contact_at is not None:
+            found = np.asarray(contact_at, dtype="datetime64[us]")
+            wanted = (len(facts), len(self.hours or (0,)))
+            if found.shape not in (wanted, (len(facts), 1)):
+                raise InvalidInput(
+                    f"contact_at has shape {found.shape}, expected {wanted}.",
+                    column="contact_at",
+                    mend="Give one instant an hour.",
+                )
+            return np.broadcast_to(found, wanted)
+        if shared is not None:
+            return None
+        if self.hours is None:
+            return starts[:, None].astype("datetime64[us]")
+        zones = [
+            facts.places[place][0] or next(iter(laws[law].zones), "UTC")
+            for place, law in zip(facts.table["place"].tolist(), law_of.tolist(), strict=True)
+        ]
+        return next_occurrence(self.hours, as_of, zones)
+
+    # -- prepare ---------------------------------------------------------------------------------------------------
+    def times(self, law: Law, place: Place, as_of_us: int) -> PlaceTimes:
+        """Instants of contact at a place after a moment, with the clocks read; kept for a quarter of an hour."""
+        zone = place[0] or next(iter(law.zones), "UTC")
+        at = as_of_us
+        start = as_of_us - as_of_us % _QUARTER_US
+        # An hour that is missing is judged at the decision itself, so then the quarter's start will not do.
+        if self.hours is not None and _turns_by_quarters(zone) and not self._instants(zone, start)[1].any():
+            at = start
+        return self._place_times(law, place, zone, at)
+
+    def _place_times_of(self, law: Law, place: Place, zone: str, at_us: int) -> PlaceTimes:
+        return place_times(law, place, *self._instants(zone, at_us))
+
+    def _instants_of(self, zone: str, as_of_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Instants of contact in a zone, shape (1, k), and which hours the day lacks."""
+        if self.hours is None:
+            return np.array([[as_of_us]]), np.zeros((1, 1), dtype=bool)
+        found = next_occurrence(self.hours, _EPOCH + timedelta(microseconds=as_of_us), [zone])
+        missing = np.isnat(found)
+        return np.where(missing, np.datetime64(as_of_us, "us"), found).astype(np.int64), missing
+
+    def _templates_of(self, language: str | None) -> NDArray[np.uint8]:
+        """Tones with an approved template, shape (n_stages, n_channels)."""
+        assert self._catalogue is not None  # noqa: S101 - asked only where there is one
+        there = self._catalogue.available(self.purpose, language)
+        return np.asarray((there * (1 << np.arange(len(TONES)))).sum(axis=2), dtype=np.uint8)
+
+    # -- from channels to actions ----------------------------------------------------------------------------------
+    def tests(self, law: Law) -> list[str]:
+        """Names of the tests of :meth:`spread`."""
+        ladders = [name for name, _ in law.ladders] if "tone" in self.actions.factors else []
+        return [*ladders, "no-template", "input"]
+
+    def spread(
+        self, case: Case, part: Part, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Fill the mask of a part; how many actions each of :meth:`tests` removes, and on request which."""
+        n, k = allowed.shape
+        late = np.ascontiguousarray(np.broadcast_to(case.days_past_due(part), (n, k)))
+        names = self.tests(part.law)
+        steps = [
+            (number, *step)
+            for number, (_, ladder) in enumerate(part.law.ladders if "tone" in self.actions.factors else ())
+            for step in ladder
+        ]
+        if self._catalogue is None:
+            stage, templates = np.zeros((n, k), dtype=np.int64), np.zeros((0, 1, 1), dtype=np.uint8)
+        else:
+            stage = np.asarray(self._catalogue.stage_of(late), dtype=np.int64)
+            templates = np.stack([self._templates(name) for name in case.language_texts])
+        removed = np.zeros(len(names), dtype=np.int64)
+        failing = np.zeros((len(names) if keep else 0, n, len(self.hour)), dtype=bool)
+        spread(
+            allowed, late, self.hour, self.channel, self.tone, "tone" in self.actions.factors,
+            np.array(steps, dtype=np.int64).reshape(-1, 4), stage, templates, case.languages[part.rows],
+            mask, removed, failing,
+        )  # fmt: skip
+        return removed, failing
+
+
+@dataclass(frozen=True)
+class Case:
+    """Accounts and their contacts as read for one question.
+
+    Attributes
+    ----------
+    contact_at : ndarray of datetime64 of shape (n, k) or None
+        Instants of contact where accounts do not share them.
+    shared_us : int or None
+        The moment of decision where it is one for all.
+    """
+
+    guardrails: Guardrails
+    facts: Facts
+    history: ContactHistory
+    laws: list[Law]
+    law_of: NDArray[np.int64]
+    starts_us: NDArray[np.int64]
+    shared_us: int | None
+    contact_at: NDArray[np.datetime64] | None
+    languages: NDArray[np.int64]
+    language_names: list[Any]
+    packs: list[Pack]
+    readings: tuple[str, ...]
+    on: date
+
+    @property
+    def language_texts(self) -> list[str | None]:
+        """Languages of the accounts, by code."""
+        return [None if name is None else str(name) for name in self.language_names]
+
+    def parts(self) -> Iterator[Part]:
+        """Rows that share place and law, in runs that keep memory flat."""
+        key = self.law_of * len(self.facts.places) + self.facts.table["place"]
+        order = np.argsort(key, kind="stable")
+        cuts = np.flatnonzero(np.diff(key[order])) + 1
+        for rows in np.split(order, cuts) if len(order) else ():
+            for start in range(0, len(rows), _PART_ROWS):
+                yield self.part(rows[start : start + _PART_ROWS])
+
+    def part(self, rows: NDArray[np.int64]) -> Part:
+        """Rows that are known to share place and law."""
+        law = self.laws[self.law_of[rows[0]]]
+        place = self.facts.places[int(self.facts.table["place"][rows[0]])]
+        if self.contact_at is None:
+            assert self.shared_us is not None  # noqa: S101 - one or the other
+            return Part(rows, law, self.guardrails.times(law, place, self.shared_us))
+        own = self.contact_at[rows]
+        missing = np.isnat(own)
+        instants = np.where(missing, self.starts_us[rows][:, None].astype("datetime64[us]"), own).astype(np.int64)
+        return Part(rows, law, place_times(law, place, instants, missing))
+
+    def judge(self, part: Part, *, keep: bool = False) -> Verdict:
+        """Apply every rule of the part's law."""
+        return evaluate(
+            part.law,
+            self.facts.table[part.rows],
+            self.history,
+            part.times,
+            space=self.guardrails.space,
+            known_before=None if self.shared_us is not None else self.starts_us[part.rows],
+            keep=keep,
+        )
+
+    def days_past_due(self, part: Part) -> NDArray[np.int64]:
+        """Local days past due at each instant, shape (n, k)."""
+        return np.asarray(part.times.own_day - self.facts.table["due_day"][part.rows][:, None])
+
+    def needs_human(self, part: Part) -> NDArray[np.bool_]:
+        """Accounts that a person looks at first, shape (n,)."""
+        needed = np.zeros(len(part.rows), dtype=bool)
+        rules = part.law.needs_human
+        if rules:
+            latest = self.days_past_due(part).max(axis=1)
+            party = self.facts.table["party"][part.rows]
+        for rule in rules:
+            needed |= np.isin(party, [PARTIES.index(name) for name in rule.parties])
+            if rule.from_days is not None:
+                needed |= latest >= rule.from_days
+        return needed
+
+    def provenance(self) -> Provenance:
+        """What the verdicts rest on."""
+        return provenance_of(self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched)
+
+
+def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Instant, channel and tone position of each contact action; -1 for a channel or tone nobody knows."""
+    codes = space.codes[: space.n_contact_actions]
+    names = list(space.factors)
+
+    def positions(factor: str, known: Sequence[str]) -> NDArray[np.int64]:
+        table = np.array([known.index(str(v)) if v in known else -1 for v in space.factors[factor]])
+        return np.asarray(table[codes[:, names.index(factor)]])
+
+    hour = codes[:, names.index("hour")].copy() if "hour" in names else np.zeros(len(codes), dtype=np.int64)
+    tone = positions("tone", TONES) if "tone" in names else np.full(len(codes), -1)
+    return hour, positions("channel", CHANNELS), tone
+
+
+def _law(names: str, wish: str, purpose: str, overlays: tuple[Pack, ...], readings: frozenset[str]) -> Law:
+    if overlays:
+        return _compiled(names, wish, purpose, overlays, readings)
+    return _kept_law(names, wish, purpose, readings)
+
+
+@lru_cache(maxsize=1_024)
+def _kept_law(names: str, wish: str, purpose: str, readings: frozenset[str]) -> Law:
+    return _compiled(names, wish, purpose, (), readings)
+
+
+def _compiled(names: str, wish: str, purpose: str, overlays: tuple[Pack, ...], readings: frozenset[str]) -> Law:
+    own = (preference_overlay(wish),) if wish else ()
+    packs = [part.strip() for part in names.split(";") if part.strip()]
+    return Law.compile(rule_books(packs, (*overlays, *own)), purpose, readings)
+
+
+def _wishes(accounts: Columns) -> list[str] | None:
+    """Preferences of each account as JSON text, empty where there are none; None where nobody has any."""
+    if "preferences" not in accounts:
+        return None
+    return [
+        wish if isinstance(wish, str) else json.dumps(wish, sort_keys=True) if isinstance(wish, dict) else ""
+        for wish in accounts.values("preferences")
+    ]
+
+
+@lru_cache(maxsize=512)
+def _turns_by_quarters(zone: str) -> bool:
+    """Whether wall clocks of the zone strike, and change, at whole quarters of an hour of UTC."""
+    changes, offsets = zone_changes(zone, 2000, 2059)
+    return not (changes % _QUARTER_US).any() and not (offsets % _QUARTER_US).any()

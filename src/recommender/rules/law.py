@@ -1,0 +1,156 @@
+"""A law: books of packs for one purpose, compiled once into the tables that the kernel reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.rules.clocks import ClockRule, clock_rules, not_in_force_rule
+from recommender.rules.loading import FLOOR, RuleBook
+from recommender.rules.rule_tables import COUNT_RULE, FACT_RULE, RuleName, RuleTables, no_law, no_window, unknown_facts
+from recommender.rules.schema import Pack
+from recommender.rules.vocabulary import TONES
+
+__all__ = ["NO_SUCH_HOUR", "Book", "Law"]
+
+#: Position of the rule that the debtor's day has no such hour.
+NO_SUCH_HOUR = 0
+_EVER = 2**40
+
+
+@dataclass(frozen=True)
+class Book:
+    """Packs that are read in the same zones.
+
+    Attributes
+    ----------
+    zones : tuple of str
+        Those an account of unknown zone may be in.
+    unknown_zone : int
+        Position of the rule that forbids everything where no zone is known.
+    clocks : list of (position, rule)
+    """
+
+    zones: tuple[str, ...]
+    unknown_zone: int
+    clocks: list[tuple[int, ClockRule]]
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Compiled books.
+
+    Attributes
+    ----------
+    books : tuple of Book
+    packs : tuple of Pack
+        Each once.
+    names : list of RuleName
+        Every rule, in the order in which verdicts name them.
+    fact_rules, count_rules : ndarray, dtypes FACT_RULE and COUNT_RULE
+    book_of : ndarray of shape (n_count_rules,)
+        Book of each counting rule.
+    ladders : list of (rule id, steps)
+        Tone ladders; a step is first day, last day, set of tones.
+    zones : tuple of str
+        Of all books.
+    purpose : str
+    """
+
+    books: tuple[Book, ...]
+    packs: tuple[Pack, ...]
+    names: list[RuleName]
+    fact_rules: NDArray[Any]
+    count_rules: NDArray[Any]
+    book_of: NDArray[np.int64]
+    ladders: list[tuple[str, list[tuple[int, int, int]]]]
+    zones: tuple[str, ...]
+    purpose: str
+
+    @classmethod
+    def compile(cls, books: Sequence[RuleBook], purpose: str, readings: frozenset[str] = frozenset()) -> Law:
+        """Compile the rules that hold for a purpose."""
+        law_zones = tuple(dict.fromkeys(zone for book in books for zone in book.zones))
+        names = [RuleName("no-such-hour", "", "")]
+        facts: list[tuple[int, ...]] = []
+        counts: list[tuple[int | bool, ...]] = []
+        book_of: list[int] = []
+        compiled = []
+        ladders = []
+        is_law = any(book.has_windows for book in books)
+        for number, book in enumerate(books):
+            tables = RuleTables(len(names))
+            unknown_zone = tables.name("unknown-zone", "", "", lasting=True)
+            clocks = _compile_book(tables, book, purpose, readings)
+            if number == 0 and not is_law:
+                no_law(tables)
+            compiled.append(Book(book.zones or law_zones, unknown_zone, clocks))
+            names += tables.names
+            facts += tables.facts
+            counts += tables.counts
+            book_of += [number] * len(tables.counts)
+            ladders += [(f"{pack.id.lower()}-tone", _ladder(pack)) for pack in book.packs if pack.tones]
+        return cls(
+            tuple(compiled),
+            tuple({pack.id: pack for book in books for pack in book.packs}.values()),
+            names,
+            np.array(facts, dtype=FACT_RULE),
+            np.array(counts, dtype=COUNT_RULE),
+            np.array(book_of, dtype=np.int64),
+            ladders,
+            law_zones,
+            purpose,
+        )
+
+    @property
+    def needs_human(self) -> list[Any]:
+        """Rules about accounts that a person looks at first."""
+        return [rule for pack in self.packs for rule in pack.needs_human]
+
+    def lasting(self) -> NDArray[np.bool_]:
+        """Rules that time alone does not lift, by position."""
+        return np.array([name.lasting for name in self.names])
+
+
+def _compile_book(
+    tables: RuleTables, book: RuleBook, purpose: str, readings: frozenset[str]
+) -> list[tuple[int, ClockRule]]:
+    exempt = {part for pack in book.packs for rule in pack.exempt if purpose in rule.purposes for part in rule.from_}
+    clocks: list[tuple[int, ClockRule]] = []
+
+    def clock(rule: ClockRule, pack: Pack) -> None:
+        clocks.append((tables.name(rule.id, pack.id, rule.cite), rule))
+
+    for pack in book.packs:
+        clock(not_in_force_rule(pack), pack)
+        if pack.id == FLOOR:
+            unknown_facts(tables, purpose)
+        tables.about_facts(pack, purpose)
+        for rule in clock_rules(pack, readings, with_windows="windows" not in exempt):
+            clock(rule, pack)
+        if "caps" not in exempt:
+            tables.caps(pack, readings)
+        if "cooldowns" not in exempt:
+            tables.cooldowns(pack)
+        if "exclusive_channel" not in exempt:
+            tables.exclusive_channels(pack, readings)
+        tables.escalations(pack)
+    if book.has_windows and "windows" not in exempt:
+        no_window(tables, book.packs)
+    return clocks
+
+
+def _ladder(pack: Pack) -> list[tuple[int, int, int]]:
+    """Steps of a tone ladder; a stretch of days that no step covers allows no tone."""
+    return [
+        (
+            -2 * _EVER if step.from_days is None else step.from_days,
+            2 * _EVER if step.to_days is None else step.to_days,
+            sum(1 << TONES.index(tone) for tone in step.tones),
+        )
+        for step in pack.tones
+    ]
