@@ -273,11 +273,14 @@ def _fingerprint(training: TrainingSet, n_splits: int, random_state: int) -> str
 
 def _open(journal: str | None, fingerprint: str, random_state: int) -> optuna.Study:
     """Open a study, new or resumed; trials that a killed process left open are put in front of the queue."""
+    storage = None
+    if journal is not None:
+        from optuna.storages.journal import JournalFileBackend
+
+        storage = optuna.storages.JournalStorage(JournalFileBackend(journal))
     study = optuna.create_study(
         study_name=_STUDY,
-        storage=None
-        if journal is None
-        else optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(journal)),
+        storage=storage,
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=random_state),
