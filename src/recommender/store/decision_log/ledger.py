@@ -289,5 +289,5 @@ def _by_ids(
     rows: list[Mapping[str, Any]] = []
     for start in range(0, len(ids), _IDS_A_QUERY):
         some = ids[start : start + _IDS_A_QUERY]
-        rows.extend(connection.execute(query.where(key.in_(some))).mappings().all())
+        rows.extend(dict(row) for row in connection.execute(query.where(key.in_(some))).mappings())
     return rows
