@@ -28,6 +28,8 @@ def needs(extra: str) -> Iterator[None]:
     """
     try:
         yield
+    except MissingExtra as missing:  # of a room within: who asked for this one needs its extra
+        raise MissingExtra(missing.library, extra) from missing
     except ModuleNotFoundError as missing:
         library = (missing.name or "").partition(".")[0]
         if library in ("", "recommender"):
