@@ -70,18 +70,19 @@ def test_hashes_of_earlier_versions_go_on_working():
     assert Settings(model_path=None, managers={"ana": told}).managers
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        "secret",
-        "scrypt$1$8$1$AAAA$AAAA",
-        HASH.replace("id", "i"),
-        HASH.replace("m=65536", "m=8"),
-        HASH[:-40],
-        "scrypt$3$8$1$" + "A" * 24 + "$" + "A" * 44,
-        "",
-    ],
-)
+NO_HASHES = {
+    "plain": "secret",
+    "empty": "",
+    "scrypt, cheap": "scrypt$1$8$1$AAAA$AAAA",
+    "scrypt, odd": "scrypt$3$8$1$" + "A" * 24 + "$" + "A" * 44,
+    "argon2i": HASH.replace("argon2id", "argon2i"),
+    "argon2id, cheap": HASH.replace("m=65536", "m=64"),
+    "argon2id, a trap": HASH.replace("m=65536", "m=4194304"),
+    "argon2id, cut": HASH[:-40],
+}
+
+
+@pytest.mark.parametrize("told", NO_HASHES.values(), ids=NO_HASHES)
 def test_what_is_no_hash_is_refused(told):
     """Weak costs, short salts and plain passwords are no hashes."""
     assert not is_hash(told)
