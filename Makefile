@@ -38,11 +38,12 @@ test: machine ## the tests (quick subset of the statistical proofs included); RE
 proofs: setup ## the long statistical proofs (an hour or more)
 	$(RUN) -m pytest -q -m proof tests
 
-lint: setup ## ruff, mypy, import rules
+lint: setup ## ruff, mypy, import rules, declared dependencies
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/deptry .
 
 bench: setup ## side-by-side benchmarks, quick sizes
 	@for script in $$(grep -lE "add_quick\(|\"--quick\"" benchmarks/*.py | grep -v /quick.py); do echo "== $$script"; $(RUN) $$script --quick || exit 1; done

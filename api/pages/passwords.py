@@ -1,4 +1,7 @@
-"""Salted password hashes: ``python -m api.pages.passwords NAME`` makes an entry for ``RECOMMENDER_MANAGERS``."""
+"""Salted password hashes: ``python -m api.pages.passwords NAME`` makes an entry for ``RECOMMENDER_MANAGERS``.
+
+New ones are Argon2id by argon2-cffi; the scrypt hashes of earlier versions go on working.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +10,78 @@ import getpass
 import hashlib
 import hmac
 import json
-import secrets
 import sys
+
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.low_level import Type
 
 __all__ = ["hash_password", "is_hash", "verify"]
 
-_N, _R, _P = 2**15, 8, 1  # 32 MiB and some 60 ms a try
+_ARGON2 = PasswordHasher()  # RFC 9106, low memory: 64 MiB and some 60 ms a try
+_LEAST_MEMORY, _MOST_MEMORY, _MOST_PASSES, _MOST_LANES = 8 * 1024, 512 * 1024, 16, 16  # KiB
+_FORM = "a manager's password hash reads $argon2id$... (python -m api.pages.passwords NAME)"
 _MOST_N, _MOST_RP = 2**20, 32
 _MEMORY = 512 * 2**20
 _SHORTEST = 12
 
 
-def hash_password(password: str, *, salt: bytes | None = None) -> str:
-    """Hash a password as ``scrypt$n$r$p$salt$hash``; a fresh salt each time unless given."""
-    own = secrets.token_bytes(16) if salt is None else salt
-    return "$".join(["scrypt", str(_N), str(_R), str(_P), _text(own), _text(_derive(password, own, _N, _R, _P))])
+def hash_password(password: str) -> str:
+    """Hash a password as ``$argon2id$...`` with a fresh salt."""
+    return _ARGON2.hash(password)
 
 
 def is_hash(told: str) -> bool:
-    """Whether a text is a hash as :func:`hash_password` writes it."""
+    """Whether a text is a hash as :func:`hash_password` writes or wrote it, its costs neither weak nor a trap."""
     try:
-        _parts(told)
+        _scrypt_parts(told) if told.startswith("scrypt$") else _check_argon2(told)
     except ValueError:
         return False
     return True
 
 
 def verify(password: str, told: str) -> bool:
-    """Whether a password has this hash, compared in constant time."""
-    n, r, p, salt, expected = _parts(told)
-    return hmac.compare_digest(_derive(password, salt, n, r, p), expected)
+    """Whether a password has this hash, compared in constant time.
+
+    Raises
+    ------
+    ValueError
+        When ``told`` is no hash.
+    """
+    if not told.startswith("scrypt$"):
+        _check_argon2(told)
+        try:
+            return _ARGON2.verify(told, password)
+        except VerifyMismatchError:
+            return False
+    n, r, p, salt, expected = _scrypt_parts(told)
+    found = hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32)
+    return hmac.compare_digest(found, expected)
 
 
-def _derive(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32)
+def _check_argon2(told: str) -> None:
+    try:
+        held = extract_parameters(told)
+    except InvalidHashError as error:
+        raise ValueError(_FORM) from error
+    costs = _LEAST_MEMORY <= held.memory_cost <= _MOST_MEMORY and 1 <= held.time_cost <= _MOST_PASSES
+    if held.type is not Type.ID or not costs or not 1 <= held.parallelism <= _MOST_LANES:
+        raise ValueError(_FORM)
+    if held.salt_len < 8 or held.hash_len < 16:
+        raise ValueError(_FORM)
 
 
-def _parts(told: str) -> tuple[int, int, int, bytes, bytes]:
+def _scrypt_parts(told: str) -> tuple[int, int, int, bytes, bytes]:
     try:
         name, n, r, p, salt, digest = told.split("$")
         costs = int(n), int(r), int(p)
         parts = base64.b64decode(salt, validate=True), base64.b64decode(digest, validate=True)
     except ValueError as error:
-        raise ValueError("a manager's password hash reads scrypt$n$r$p$salt$hash") from error
+        raise ValueError(_FORM) from error
     known = name == "scrypt" and 2**10 <= costs[0] <= _MOST_N and costs[0] & (costs[0] - 1) == 0
     if not known or not 0 < costs[1] * costs[2] <= _MOST_RP or len(parts[0]) < 8 or len(parts[1]) != 32:
-        raise ValueError("a manager's password hash reads scrypt$n$r$p$salt$hash")
+        raise ValueError(_FORM)
     return *costs, *parts
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def main(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ __all__ = [
     "IncompatibleLog",
     "InsufficientOverlap",
     "InvalidInput",
+    "MissingExtra",
     "NoEligibleAction",
     "RecommenderError",
 ]
@@ -34,6 +35,24 @@ def _plain(value: object) -> object:
 
 class RecommenderError(Exception):
     """Anything this library refuses to do, with the reason."""
+
+
+class MissingExtra(RecommenderError, ImportError):
+    """A library that only some uses need is not installed.
+
+    Attributes
+    ----------
+    extra : str
+        The extra that brings it.
+    """
+
+    def __init__(self, library: str, extra: str) -> None:
+        self.library, self.extra = library, extra
+        super().__init__(f'{library} is not installed. Install the extra: pip install "recommender[{extra}]".')
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the fields when the error crosses a process boundary."""
+        return (type(self), (self.library, self.extra))
 
 
 class InvalidInput(RecommenderError, ValueError):

@@ -13,7 +13,10 @@ __all__ = ["Settings"]
 
 _SHORTEST_KEY = 16
 _SHORTEST_SECRET = 32
-_HASH = re.compile(r"scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/]+=*\$[A-Za-z0-9+/]+=*")
+_HASH = re.compile(
+    r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
+    r"|scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/]+=*\$[A-Za-z0-9+/]+=*"  # of earlier versions
+)
 
 
 class Settings(BaseSettings):

@@ -8,14 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from recommender.errors import RecommenderError
+from recommender.extras import needs
 
-try:
+with needs("distributed"):
     import dask
     import distributed
-except ModuleNotFoundError as missing:  # the extra is not installed
-    raise RecommenderError(
-        'Dask is not installed. Install the extra: pip install "recommender[distributed]".'
-    ) from missing
 
 __all__ = ["cluster"]
 

@@ -14,6 +14,7 @@ from recommender.errors import InvalidInput
 from recommender.explanation.contrast import Contrast
 from recommender.explanation.explained_accounts import ExplainedAccounts
 from recommender.explanation.waterfall import waterfall_steps
+from recommender.extras import needs
 from recommender.reports import draw_step_bars
 
 if TYPE_CHECKING:
@@ -202,7 +203,8 @@ class Explanation(ExplainedAccounts):
 
         with warnings.catch_warnings():  # shap calls what matplotlib is about to retire
             warnings.simplefilter("ignore", PendingDeprecationWarning)
-            import shap
+            with needs("explain"):
+                import shap
 
         name = next(iter(self.parts)) if part is None else part
         if name not in self.parts:

@@ -1,70 +1,73 @@
 """Plans over a portfolio: in parts that survive an interruption, and of a day under limited capacity."""
 
-from recommender.planning.appointments import Appointments
-from recommender.planning.campaign_files import (
-    Adapter,
-    packaged_adapters,
-    read_adapter,
-    read_contact_points,
-    write_campaigns,
-)
-from recommender.planning.capacity_file import (
-    CapacityOrder,
-    read_capacity,
-    with_changes,
-)
-from recommender.planning.capacity_plan import (
-    CapacityPlan,
-    InfeasiblePlan,
-    solve_capacity,
-)
-from recommender.planning.capacity_problem import (
-    ArrayValues,
-    CapacityRows,
-    FileValues,
-    PlanProblem,
-)
-from recommender.planning.certificate import (
-    Certificate,
-    certify,
-    verify,
-)
-from recommender.planning.plan_chunk import (
-    PlannedChunk,
-    PlanOrder,
-    plan_chunk,
-)
-from recommender.planning.plan_inputs import (
-    ChunkInputs,
-    PlanInputs,
-)
-from recommender.planning.plan_money import (
-    PlanDifference,
-    compare_plans,
-    contacts_by_slot,
-    priced_hours,
-    priced_rules,
-)
-from recommender.planning.plan_run import (
-    CHUNK_ROWS,
-    PlanFiles,
-    Planner,
-    make_plan,
-    plan_here,
-)
-from recommender.planning.portfolio_values import (
-    PortfolioValues,
-    read_portfolio,
-)
-from recommender.planning.tomorrow import (
-    Tomorrow,
-    plan_tomorrow,
-)
-from recommender.planning.tomorrow_folder import (
-    put_in_place,
-    verify_folder,
-    write_tomorrow,
-)
+from recommender.extras import needs
+
+with needs("planning"):
+    from recommender.planning.appointments import Appointments
+    from recommender.planning.campaign_files import (
+        Adapter,
+        packaged_adapters,
+        read_adapter,
+        read_contact_points,
+        write_campaigns,
+    )
+    from recommender.planning.capacity_file import (
+        CapacityOrder,
+        read_capacity,
+        with_changes,
+    )
+    from recommender.planning.capacity_plan import (
+        CapacityPlan,
+        InfeasiblePlan,
+        solve_capacity,
+    )
+    from recommender.planning.capacity_problem import (
+        ArrayValues,
+        CapacityRows,
+        FileValues,
+        PlanProblem,
+    )
+    from recommender.planning.certificate import (
+        Certificate,
+        certify,
+        verify,
+    )
+    from recommender.planning.plan_chunk import (
+        PlannedChunk,
+        PlanOrder,
+        plan_chunk,
+    )
+    from recommender.planning.plan_inputs import (
+        ChunkInputs,
+        PlanInputs,
+    )
+    from recommender.planning.plan_money import (
+        PlanDifference,
+        compare_plans,
+        contacts_by_slot,
+        priced_hours,
+        priced_rules,
+    )
+    from recommender.planning.plan_run import (
+        CHUNK_ROWS,
+        PlanFiles,
+        Planner,
+        make_plan,
+        plan_here,
+    )
+    from recommender.planning.portfolio_values import (
+        PortfolioValues,
+        read_portfolio,
+    )
+    from recommender.planning.tomorrow import (
+        Tomorrow,
+        plan_tomorrow,
+    )
+    from recommender.planning.tomorrow_folder import (
+        put_in_place,
+        verify_folder,
+        write_tomorrow,
+    )
 
 __all__ = [
     "CHUNK_ROWS",

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
 import pandas as pd
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
 
 from recommender.errors import InvalidInput
+from recommender.extras import later
 from recommender.learning import SEARCH_SPACE, RewardModel, TrainingSet, tree_settings
 from recommender.proof.forward_value import (
     Difference,
@@ -23,6 +21,11 @@ from recommender.proof.forward_value import (
     forward_splits,
     propensities_of,
 )
+
+if TYPE_CHECKING:
+    import optuna
+else:
+    optuna = later("optuna", "tuning")
 
 __all__ = ["TuningResult", "tune"]
 
@@ -157,11 +160,14 @@ class _Search:
 
     @property
     def finished(self) -> int:
-        return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in self.study.trials)
+        return sum(
+            trial.state in (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+            for trial in self.study.trials
+        )
 
     def default_tallies(self) -> list[Tally] | None:
         for trial in self.study.trials:
-            if trial.user_attrs.get("default") and trial.state == TrialState.COMPLETE:
+            if trial.user_attrs.get("default") and trial.state == optuna.trial.TrialState.COMPLETE:
                 return [Tally.from_dict(told) for told in trial.user_attrs["tallies"]]
         return None
 
@@ -192,7 +198,7 @@ class _Search:
         self._tell(trial, 0.0 if default is None else difference.objective, report)
 
     def _tell(self, trial: optuna.Trial, objective: float | None, report: Report | None) -> None:
-        state = TrialState.PRUNED if objective is None else TrialState.COMPLETE
+        state = optuna.trial.TrialState.PRUNED if objective is None else optuna.trial.TrialState.COMPLETE
         self.study.tell(trial, objective, state=state)
         if report is not None:
             kept = self.study.trials[trial.number]
@@ -207,7 +213,7 @@ class _Search:
 
     def result(self, untouched: ForwardSplit) -> TuningResult:
         """Compare what was found with the defaults where no trial looked."""
-        done = [trial for trial in self.study.trials if trial.state == TrialState.COMPLETE]
+        done = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
         best = max(done, key=lambda trial: (float(trial.value or 0.0), -trial.number))
         default = untouched.judge(self._predict(untouched, None))
         found = None if best.user_attrs.get("default") else {k: float(v) for k, v in best.params.items()}
@@ -267,9 +273,14 @@ def _fingerprint(training: TrainingSet, n_splits: int, random_state: int) -> str
 
 def _open(journal: str | None, fingerprint: str, random_state: int) -> optuna.Study:
     """Open a study, new or resumed; trials that a killed process left open are put in front of the queue."""
+    storage = None
+    if journal is not None:
+        from optuna.storages.journal import JournalFileBackend
+
+        storage = optuna.storages.JournalStorage(JournalFileBackend(journal))
     study = optuna.create_study(
         study_name=_STUDY,
-        storage=None if journal is None else optuna.storages.JournalStorage(JournalFileBackend(journal)),
+        storage=storage,
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=random_state),
@@ -285,8 +296,8 @@ def _open(journal: str | None, fingerprint: str, random_state: int) -> optuna.St
             mend="Resume it with the log and options it was begun with, or name another file.",
         )
     for trial in study.trials:
-        if trial.state == TrialState.RUNNING:
-            study.tell(trial.number, state=TrialState.FAIL)
+        if trial.state == optuna.trial.TrialState.RUNNING:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             default = {"default": True} if trial.user_attrs.get("default") else None
             study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params}, user_attrs=default)
     return study

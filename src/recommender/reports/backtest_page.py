@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.evaluation import PolicyEvaluation
+from recommender.extras import needs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +68,8 @@ def backtest_page(
 
 def backtest_figure(table: pd.DataFrame, baselines: Sequence[str]) -> Figure:
     """Draw the paired difference of each window and of all together, one panel a baseline."""
-    from matplotlib.figure import Figure
+    with needs("plots"):
+        from matplotlib.figure import Figure
 
     shown = table.dropna(subset=["difference"])
     figure = Figure(figsize=(4.2 * max(len(baselines), 1), 3.6), layout="constrained")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recommender.evaluation import PolicyEvaluation
+from recommender.extras import needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,8 @@ _INK, _ACCENT, _QUIET = "#1b2a41", "#0b6e99", "#8a94a3"
 
 def policy_figure(report: PolicyEvaluation) -> Figure:
     """All charts of a report in one figure."""
-    from matplotlib.figure import Figure
+    with needs("plots"):
+        from matplotlib.figure import Figure
 
     has_slices = len(report.slices) > 0
     figure = Figure(figsize=(11, 8), layout="constrained")

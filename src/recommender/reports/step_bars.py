@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from recommender.extras import needs
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -57,7 +59,8 @@ class StepBars:
 
 def draw_step_bars(chart: StepBars) -> Figure:
     """Draw the bars without global state."""
-    from matplotlib.figure import Figure  # an extra of its own: who only reads numbers need not install it
+    with needs("plots"):
+        from matplotlib.figure import Figure  # an extra of its own: who only reads numbers need not install it
 
     bars = chart.bars
     figure = Figure(figsize=(8.0, 0.45 * len(bars) + 1.2), layout="constrained")

@@ -110,7 +110,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> strategy = ContactStrategy(random_state=0).fit(log)  # doctest: +SKIP
-    >>> strategy.recommend(accounts, top_k=3)  # doctest: +SKIP
+    >>> ranked = strategy.recommend(accounts, top_k=3)
+    >>> len(ranked), bool((ranked["lo"] <= ranked["hi"]).all())
+    (6, True)
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """The frame of the managers' pages: who gets in, what is sent along, how numbers read, what the catalogues hold."""
 
+import base64
+import hashlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +59,30 @@ def test_a_password_is_kept_as_a_salted_hash_and_checked_whole():
     assert PASSWORD not in HASH
 
 
-@pytest.mark.parametrize("told", ["secret", "scrypt$1$8$1$AAAA$AAAA", "scrypt$3$8$1$" + "A" * 24 + "$" + "A" * 44, ""])
+def test_hashes_of_earlier_versions_go_on_working():
+    """A scrypt hash, made by ``hashlib`` here, lets its password in and no other, with its own salt and costs."""
+    salt = b"0123456789abcdef"
+    made = hashlib.scrypt(PASSWORD.encode(), salt=salt, n=2**15, r=8, p=1, maxmem=2**26, dklen=32)
+    told = f"scrypt$32768$8$1${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"
+    assert is_hash(told)
+    assert verify(PASSWORD, told)
+    assert not verify(PASSWORD + " ", told)
+    assert Settings(model_path=None, managers={"ana": told}).managers
+
+
+NO_HASHES = {
+    "plain": "secret",
+    "empty": "",
+    "scrypt, cheap": "scrypt$1$8$1$AAAA$AAAA",
+    "scrypt, odd": "scrypt$3$8$1$" + "A" * 24 + "$" + "A" * 44,
+    "argon2i": HASH.replace("argon2id", "argon2i"),
+    "argon2id, cheap": HASH.replace("m=65536", "m=64"),
+    "argon2id, a trap": HASH.replace("m=65536", "m=4194304"),
+    "argon2id, cut": HASH[:-40],
+}
+
+
+@pytest.mark.parametrize("told", NO_HASHES.values(), ids=NO_HASHES)
 def test_what_is_no_hash_is_refused(told):
     """Weak costs, short salts and plain passwords are no hashes."""
     assert not is_hash(told)

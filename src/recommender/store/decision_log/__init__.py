@@ -1,35 +1,38 @@
 """Decisions and outcomes in a database; SQLite or PostgreSQL."""
 
-from recommender.store.decision_log.decisions import (
-    DecisionConflict,
-    DecisionLog,
-    DecisionRecord,
-    LoggedDecision,
-    OutcomeReceipt,
-    OutcomeRecord,
-    Provenance,
-    ShadowChoice,
-    read_feedback_frame,
-)
-from recommender.store.decision_log.ledger import (
-    ContactEvent,
-    LedgerContact,
-    LedgerOutcome,
-    StaleStanding,
-    Standing,
-)
-from recommender.store.decision_log.privacy import (
-    refuse_contact_data,
-    refuse_free_text,
-)
-from recommender.store.decision_log.record_fields import (
-    utc_instant,
-)
-from recommender.store.decision_log.schema import (
-    decisions,
-    outcomes,
-    provenances,
-)
+from recommender.extras import needs
+
+with needs("store"):
+    from recommender.store.decision_log.decisions import (
+        DecisionConflict,
+        DecisionLog,
+        DecisionRecord,
+        LoggedDecision,
+        OutcomeReceipt,
+        OutcomeRecord,
+        Provenance,
+        ShadowChoice,
+        read_feedback_frame,
+    )
+    from recommender.store.decision_log.ledger import (
+        ContactEvent,
+        LedgerContact,
+        LedgerOutcome,
+        StaleStanding,
+        Standing,
+    )
+    from recommender.store.decision_log.privacy import (
+        refuse_contact_data,
+        refuse_free_text,
+    )
+    from recommender.store.decision_log.record_fields import (
+        utc_instant,
+    )
+    from recommender.store.decision_log.schema import (
+        decisions,
+        outcomes,
+        provenances,
+    )
 
 __all__ = [
     "ContactEvent",

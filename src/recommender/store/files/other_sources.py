@@ -8,14 +8,19 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-import duckdb
 import pandas as pd
 import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
+from recommender.extras import later
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb", "planning")
 
 __all__ = ["read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
 

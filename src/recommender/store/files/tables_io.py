@@ -6,17 +6,22 @@ import json
 import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
+from recommender.extras import later
 from recommender.intake import plain_word, renamed_columns
 from recommender.store.files.csv_tables import CSV_ENDINGS, LONG_AND_FEW, read_csv_table
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+else:
+    sa = later("sqlalchemy", "store")
 
 __all__ = ["PLAN_COLUMNS", "plan_as_contacts", "read_table", "write_quarantine"]
 

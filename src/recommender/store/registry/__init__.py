@@ -1,15 +1,18 @@
 """Trained strategies, challengers and champions, on MLflow."""
 
-from recommender.store.registry.promotions import (
-    CHALLENGER,
-    CHAMPION,
-    Promotion,
-    RegistryError,
-)
-from recommender.store.registry.strategies import (
-    Registry,
-    Trial,
-)
+from recommender.extras import needs
+
+with needs("registry"):
+    from recommender.store.registry.promotions import (
+        CHALLENGER,
+        CHAMPION,
+        Promotion,
+        RegistryError,
+    )
+    from recommender.store.registry.strategies import (
+        Registry,
+        Trial,
+    )
 
 __all__ = [
     "CHALLENGER",

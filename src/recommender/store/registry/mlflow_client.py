@@ -12,6 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from recommender.extras import needs
+
 __all__ = ["folder_uri", "open_client", "quiet"]
 
 # MLflow reads these only from the environment, and the first when it is imported. What the user set stays.
@@ -33,7 +35,8 @@ def open_client(tracking_uri: str) -> Any:
         if database:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
     with quiet():
-        from mlflow import MlflowClient
+        with needs("registry"):
+            from mlflow import MlflowClient
 
         client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
         client.search_registered_models(max_results=1)  # builds the registry's store too, while it is quiet

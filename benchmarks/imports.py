@@ -1,0 +1,51 @@
+"""What importing costs: CPU of ``recommender.ContactStrategy`` against pandas, scikit-learn and lightgbm alone.
+
+    python benchmarks/imports.py [--runs 5]
+
+Each import is a process of its own (user and system time of the child), sides interleaved; quote the ratio of medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+
+from quick import add_quick
+
+SIDES = {
+    "pandas, scikit-learn, lightgbm": "import pandas, sklearn, lightgbm",
+    "recommender": "import recommender",
+    "recommender.ContactStrategy": "import recommender; recommender.ContactStrategy",
+    "... and numba beside the three": "import pandas, sklearn, lightgbm, numba",
+}
+
+
+def cpu_seconds(code: str) -> float:
+    """CPU of a fresh interpreter that runs ``code``."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    add_quick(parser, runs=1)
+    runs = parser.parse_args().runs
+    found: dict[str, list[float]] = {side: [] for side in SIDES}
+    for _ in range(runs):
+        for side, code in SIDES.items():
+            found[side].append(cpu_seconds(code))
+    peer = statistics.median(next(iter(found.values())))
+    for side, seconds in found.items():
+        middle = statistics.median(seconds)
+        print(f"{side:32s} {middle:6.2f} CPU s  x{middle / peer:.2f}  ({min(seconds):.2f} to {max(seconds):.2f})")
+
+
+if __name__ == "__main__":
+    main()

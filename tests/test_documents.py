@@ -1,0 +1,93 @@
+"""What the documents tell a reader to type exists: verbs and their options, targets, files, extras; examples run."""
+
+import doctest
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from pipelines.__main__ import build_app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
+EXAMPLE = re.compile(r"^\s*>>> (?!.*# doctest: \+SKIP)", re.MULTILINE)
+FACES = sorted(path for path in (ROOT / "src").rglob("*.py") if EXAMPLE.search(path.read_text(encoding="utf-8")))
+
+
+def commands(page):
+    """Lines of code of a page, blocks and inline, with continued lines joined and comments cut."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`]+)`", re.sub(r"^```\w*\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    joined = [re.sub(r"\\\n\s*", " ", code) for code in blocks] + [re.sub(r"\s+", " ", code) for code in inline]
+    return [line.split(" #")[0].strip() for code in joined for line in code.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def verbs():
+    """Options of each verb; verbs within verbs under both words."""
+    known = {}
+
+    def walk(command, name):
+        known[name] = {option for each in command.params for option in (*each.opts, *each.secondary_opts)} | {"--help"}
+        for inner, held in getattr(command, "commands", {}).items():
+            walk(held, f"{name} {inner}".strip())
+
+    walk(typer.main.get_command(build_app()), "")
+    return known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_tells_to_type_exists(page, verbs):
+    """Verbs, long options, targets of the Makefile, scripts and extras."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wrong = []
+    for line in commands(page):
+        for verb, rest in re.findall(r"-m pipelines ([a-z][a-z-]*)([^|&;]*)", line):
+            inner = f"{verb} {rest.split()[0]}" if rest.split() and f"{verb} {rest.split()[0]}" in verbs else verb
+            options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest))
+            wrong += [f"{verb}: no such verb"] if verb not in verbs else []
+            wrong += [f"{inner}: no option {option}" for option in sorted(options - verbs.get(inner, options))]
+        if made := re.match(r"make ([a-z-]+)$", line):
+            wrong += [] if re.search(rf"^{made[1]}:", makefile, re.MULTILINE) else [f"{line}: no such target"]
+        for path in re.findall(r"(?<![\w/.])(?:benchmarks|tests|notebooks|pipelines|docs)/[\w/.-]+\.\w+", line):
+            wrong += [] if (ROOT / path).exists() or "*" in line or "<" in line else [f"{path}: no such file"]
+        for names in re.findall(r"(?:recommender|\.)\[([a-z,]+)\]", line) if "pip install" in line else []:
+            wrong += [f"{name}: no such extra" for name in names.split(",") if name not in extras]
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_somewhere(page):
+    """Relative links are files of the repository."""
+    told = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert not [link for link in told if "://" not in link and not (page.parent / link).exists()]
+
+
+def test_every_decision_is_in_the_index():
+    """Each ADR stands once in its index, under its own title; no number is used twice."""
+    folder = ROOT / "docs" / "adr"
+    pages = sorted(folder.glob("[0-9]*.md"))
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    for page in pages:
+        title = re.sub(r"^#\s*\d+[.:]?\s*", "", page.read_text(encoding="utf-8").splitlines()[0])
+        assert index.count(f"| [{page.name[:4]}]({page.name}) | {title} |") == 1, page.name
+    assert len({page.name[:4] for page in pages}) == len(pages)
+
+
+@pytest.mark.parametrize("path", FACES, ids=lambda path: path.stem)
+def test_examples_of_docstrings_run(path, request):
+    """What a docstring shows is what comes out; ``strategy`` and ``accounts`` are given."""
+    name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    given = {}
+    if re.search(r">>> .*(strategy\.|\(strategy,)", path.read_text(encoding="utf-8")):
+        strategy, simulated = request.getfixturevalue("strategy"), request.getfixturevalue("simulated_log")
+        given = {"strategy": strategy, "accounts": simulated.context.head(2)}
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    done = doctest.testmod(importlib.import_module(name), extraglobs=given, optionflags=flags)
+    assert done.attempted
+    assert not done.failed
