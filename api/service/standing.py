@@ -53,14 +53,14 @@ def ledger_contacts(standing: Standing, known: Sequence[Mapping[str, Any]], with
         Decisions that are counted otherwise.
     """
     told: dict[tuple[str, str], list[datetime]] = {}
-    for contact in known:
-        told.setdefault((contact["account_id"], contact["channel"]), []).append(contact["sent_at"])
+    for sent in known:
+        told.setdefault((sent["account_id"], sent["channel"]), []).append(sent["sent_at"])
     left_out = set(without)
     found: Planned = {}
     for debtor, contacts in standing.contacts.items():
         for contact in contacts:
             same = told.get((contact.account_id, contact.channel), ())
-            if contact.decision_id in left_out or any(abs(sent - contact.at) < _SAME_CONTACT for sent in same):
+            if contact.decision_id in left_out or any(abs(when - contact.at) < _SAME_CONTACT for when in same):
                 continue
             row = planned_contact(contact.account_id, debtor, contact.channel, contact.at)
             found.setdefault(debtor, []).append(row | {"outcome": _rung(contact)})
