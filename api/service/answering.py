@@ -13,16 +13,19 @@ from api.service.answers import logged_recommendation
 from api.service.deciding import Asked, Part, RequestDecider, recommendations
 from api.service.metrics import Metrics
 from api.service.planned import Planned, planned_of_record, seen_by
+from api.service.problems import ServiceUnavailable
 from api.service.recording import Differs, Recorder, decision_records, same_decision
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served, Serving
 from api.service.shadow import Shadow
+from api.service.standing import REACH, debtor_of, ledger_contacts
 from recommender import __version__
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionConflict, DecisionRecord, ShadowChoice
+from recommender.store.decision_log import DecisionConflict, DecisionRecord, ShadowChoice, StaleStanding
 
 __all__ = ["Counsel"]
 
+_ATTEMPTS = 50  # each is lost to somebody who won: so many in a row are a storm
 _NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
 
 
@@ -92,8 +95,13 @@ class Counsel:
         with the contacts that were planned when it was made. Only if it still differs, other facts were sent.
         """
         fixed: dict[str, DecisionRecord] = {}
-        while True:
-            planned: Planned = {}
+        debtors = {debtor_of(request.accounts[position]) for position in positions}
+        since = decider.as_of - REACH
+        for _ in range(_ATTEMPTS):
+            standing = self.recorder.standing(debtors, since)
+            decider.heard = standing.outcomes
+            counted = [record.decision_id for record in (*before, *fixed.values())]
+            planned: Planned = ledger_contacts(standing, decider.contacts, counted)
             for record in (*before, *fixed.values()):
                 contact = planned_of_record(record)
                 if contact is not None:
@@ -107,13 +115,18 @@ class Counsel:
                 return made, {}, 0
             records = [record for part in made for record in decision_records(part, served, self._shadows(part))]
             try:
-                logged, known = self.recorder.write(records)
+                logged, known = self.recorder.write(records, standing.seen)
             except Differs as differing:
                 if not differing.logged.keys() - fixed.keys():
                     raise DecisionConflict("decision", sorted(differing.logged)) from differing
                 fixed |= differing.logged
                 continue
+            except StaleStanding:  # somebody decided about the same debtors meanwhile: their contacts count now
+                continue
             return [*parts, *made], logged | fixed, known + len(again)
+        raise ServiceUnavailable(
+            "Other requests decide about the same debtors all the time. Nothing was decided. Retry."
+        )
 
     def _as_it_was(
         self,
@@ -132,7 +145,11 @@ class Counsel:
         """
         account = request.accounts[position]
         record = stands[account.account_id]
-        planned: Planned = {str(record.debtor_id): seen_by(record)}
+        planned: Planned = {debtor_of(account): seen_by(record)}
+        decider.heard = {
+            debtor: [one for one in heard if one.occurred_at <= record.decided_at]
+            for debtor, heard in decider.heard.items()
+        }
         part = decider.part([position], planned, is_first=True)
         if not same_decision(record, decision_records(part, served, [None])[0]):
             raise DecisionConflict("decision", [record.decision_id])

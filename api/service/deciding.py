@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -15,9 +15,10 @@ from api.service.planned import PLANNED, Planned, planned_text
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
+from api.service.standing import debtor_of, with_heard
 from recommender.deciding import Decided, debtor_rounds, decide, planned_contacts
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionRecord
+from recommender.store.decision_log import DecisionRecord, LedgerOutcome
 
 __all__ = ["Asked", "Part", "RequestDecider", "recommendations"]
 
@@ -74,6 +75,7 @@ class RequestDecider:
     """
 
     def __init__(self, request: RecommendationRequest, asked: Asked, served: Served, settings: Settings) -> None:
+        self.heard: Mapping[str, Sequence[LedgerOutcome]] = {}
         self._request = request
         self._asked = asked
         self._served = served
@@ -100,20 +102,21 @@ class RequestDecider:
             part = self.part(own, planned, is_first=number == 0)
             parts.append(part)
             for contact in planned_contacts(part.decided):
-                if contact["debtor_id"] is not None:
-                    held = planned.setdefault(contact["debtor_id"], [])
-                    if contact not in held:
-                        held.append(contact)
+                held = planned.setdefault(contact["debtor_id"] or contact["account_id"], [])
+                if contact not in held:
+                    held.append(contact)
         return parts
 
     def part(self, positions: list[int], planned: Planned, *, is_first: bool) -> Part:
         """Decide accounts of different debtors in one call."""
         request, settings, asked = self._request, self._settings, self._asked
         chosen = [request.accounts[position] for position in positions]
-        waiting = [planned.get(account.debtor_id, []) if account.debtor_id else [] for account in chosen]
+        waiting = [planned.get(debtor_of(account), []) for account in chosen]
+        sent = self._contacts_of(positions, is_first=is_first)
+        rows = account_rows(chosen, settings.packs, positions)
         question: dict[str, Any] = {
-            "accounts": account_rows(chosen, settings.packs, positions),
-            "contacts": [*self._contacts_of(positions, is_first=is_first), *(one for held in waiting for one in held)],
+            "accounts": with_heard(rows, sent, self.heard, asked.as_of),
+            "contacts": [*sent, *(one for held in waiting for one in held)],
             "as_of": asked.as_of,
             "packs": settings.packs,
             "explore": request.explore,
@@ -126,6 +129,16 @@ class RequestDecider:
                 entries[0][PLANNED] = planned_text(held)
         features = [frozenset(account.features) for account in chosen]
         return Part(positions, features, decided, ranked, partial(decide, **question), asked)
+
+    @property
+    def as_of(self) -> datetime:
+        """Moment of the decisions."""
+        return self._asked.as_of
+
+    @property
+    def contacts(self) -> list[dict[str, Any]]:
+        """All contacts that the caller sent."""
+        return self._contacts
 
     def _contacts_of(self, positions: list[int], *, is_first: bool) -> list[dict[str, Any]]:
         """Contacts of some accounts and of their debtors' others; strangers' belong to no account of the request."""

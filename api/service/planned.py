@@ -31,7 +31,8 @@ def planned_of_record(record: DecisionRecord) -> dict[str, Any] | None:
 
 def planned_text(planned: Sequence[Mapping[str, Any]]) -> str:
     """Planned contacts as the log keeps them: one text."""
-    return json.dumps([[one["account_id"], one["channel"], one["sent_at"].isoformat()] for one in planned])
+    told = ([one["account_id"], one["channel"], one["sent_at"].isoformat(), one["outcome"]] for one in planned)
+    return json.dumps([one if one[3] is not None else one[:3] for one in told])
 
 
 def seen_by(record: DecisionRecord) -> list[dict[str, Any]]:
@@ -39,5 +40,6 @@ def seen_by(record: DecisionRecord) -> list[dict[str, Any]]:
     held = record.ranking[0].get(PLANNED) if record.ranking else None
     return [
         planned_contact(account, record.debtor_id, channel, datetime.fromisoformat(when))
-        for account, channel, when in json.loads(held or "[]")
+        | {"outcome": outcome[0] if outcome else None}
+        for account, channel, when, *outcome in json.loads(held or "[]")
     ]

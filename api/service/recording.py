@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -34,6 +34,7 @@ from recommender.store.decision_log import (
     OutcomeRecord,
     Provenance,
     ShadowChoice,
+    Standing,
 )
 
 __all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
@@ -201,8 +202,23 @@ class Recorder:
         with self._reached("read"):
             return self._log.by_request_key(request_key)
 
-    def write(self, records: Sequence[DecisionRecord]) -> tuple[dict[str, DecisionRecord], int]:
+    def standing(self, debtors: Iterable[str], since: datetime) -> Standing:
+        """What is planned, sent and known of some debtors; nothing where no log is kept."""
+        if self._log is None:
+            return Standing()
+        with self._reached("read"):
+            return self._log.standing(debtors, since)
+
+    def write(
+        self, records: Sequence[DecisionRecord], seen: Mapping[str, frozenset[str]]
+    ) -> tuple[dict[str, DecisionRecord], int]:
         """Write decisions down.
+
+        Parameters
+        ----------
+        records : sequence of DecisionRecord
+        seen : mapping of str to frozenset of str
+            Standing of the debtors that the decisions were made on.
 
         Returns
         -------
@@ -217,6 +233,8 @@ class Recorder:
             When a request holds two decisions of one id.
         Differs
             When decisions were logged before that are not the same; the caller decides whether the facts are.
+        StaleStanding
+            When somebody decided about one of the debtors meanwhile.
         ServiceUnavailable
             When the log cannot be written: then nothing was decided.
         """
@@ -228,7 +246,7 @@ class Recorder:
         log = self._needed()
         with self._reached("written"):
             try:
-                return batch, log.record(batch.values()).repeated
+                return batch, log.record(batch.values(), seen=seen).repeated
             except DecisionConflict as conflict:
                 known = {key: log.get(key) for key in conflict.keys}
                 if not all(known.values()):
@@ -241,7 +259,7 @@ class Recorder:
                 if other:
                     raise Differs(other) from conflict
                 batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
-                rest = log.record(record for key, record in batch.items() if key not in known)
+                rest = log.record((record for key, record in batch.items() if key not in known), seen=seen)
                 return batch, rest.repeated + len(known)
 
     def write_outcomes(self, records: Sequence[OutcomeRecord]) -> OutcomeReceipt:

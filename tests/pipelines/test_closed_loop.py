@@ -61,6 +61,7 @@ def test_the_loop_closes(registry, tmp_path):
         outcomes = pd.concat([at_once, world.advance(10).outcomes], ignore_index=True)
         told = [
             {"decision_id": row.contact_id, "occurred_at": row.occurred_at.isoformat(), "outcome": row.outcome}
+            | ({"amount_minor": 1_000, "currency": "COP"} if row.outcome == "paid" else {})
             for row in outcomes.itertuples()
         ]
         receipt = client.post("/v1/outcomes", json={"outcomes": told}).json()

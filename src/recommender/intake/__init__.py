@@ -37,6 +37,7 @@ from recommender.intake.profiles import (
     source_profiles,
 )
 from recommender.intake.states import (
+    CASE_WORDS,
     STATE_FLAGS,
     account_states,
     with_case_states,
@@ -53,6 +54,7 @@ from recommender.intake.vocabulary import (
 )
 
 __all__ = [
+    "CASE_WORDS",
     "CHANNEL_NAMES",
     "STATE_FLAGS",
     "DayEvidence",

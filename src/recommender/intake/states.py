@@ -19,7 +19,7 @@ from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import CHANNEL_NAMES, canonical_channel, canonical_word
 from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
-__all__ = ["STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
+__all__ = ["CASE_WORDS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
 
 STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set")
 """Flags that only events raise; rule packs stop on them as on the flags that a table tells."""
@@ -42,7 +42,8 @@ _NO_STATE = ("attempt", "attempted")
 _LIFTS = ("opt_in", "complaint_resolved", "dispute_resolved", "payment_reversed", *_REACHED)
 
 
-_CASE_WORDS = frozenset(
+#: Outcomes in a contact history that make a state; the rules count ``wrong_party`` and ``not_connected`` there.
+CASE_WORDS = frozenset(
     ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
      "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
      "third_party")
@@ -278,9 +279,7 @@ def with_case_states(
     at_us : int
         Moment of the check.
     """
-    told = [
-        contact for contact in contacts or () if contact.get("outcome") in _CASE_WORDS and contact["at_us"] <= at_us
-    ]
+    told = [contact for contact in contacts or () if contact.get("outcome") in CASE_WORDS and contact["at_us"] <= at_us]
     if not told:
         return account
     frame = pd.DataFrame({name: [account.get(name)] for name in account}, dtype=object).assign(account_id="case")
