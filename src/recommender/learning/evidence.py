@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 from recommender.allactions import row_products
 
@@ -49,6 +48,8 @@ class EvidenceTable:
         if n_segments == 1:
             centres = scaled.mean(axis=0, keepdims=True)
         else:
+            from sklearn.cluster import KMeans  # half of what importing this package would cost beyond its libraries
+
             centres = KMeans(n_segments, n_init=1, max_iter=30, random_state=random_state).fit(scaled)
             centres = np.asarray(centres.cluster_centers_)
         table = cls(importance, centres, np.zeros((len(centres), n_actions)))
