@@ -147,8 +147,8 @@ def test_a_failing_challenger_costs_its_choices_and_nothing_else(registry, regis
     promote(registry, register(0.1)[0])
     register(0.9)
     with TestClient(create_app(settings(shadow=True))) as client:
-        broken = client.app.state.serving.challenger().decider
-        monkeypatch.setattr(broken, "decide", lambda *_, **__: 1 / 0)
+        broken = client.app.state.serving.challenger().strategy
+        monkeypatch.setattr(broken, "served_rewards", lambda *_, **__: 1 / 0)
         answer = ask(client)
         held = client.get(f"/v1/decisions/{answer['recommendations'][0]['decision_id']}").json()
         assert held["shadow"] is None

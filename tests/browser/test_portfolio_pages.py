@@ -77,7 +77,7 @@ def test_tables_and_pictures_can_be_taken_along(open_page):
     with page.expect_download() as download:
         page.locator("#figures").get_by_role("link", name="Tabla en CSV").click()
     text = download.value.path().read_text(encoding="utf-8-sig")
-    assert text.splitlines()[0].startswith("kpi,policy,control,difference")
+    assert text.splitlines()[0].startswith("Cifra,Cifra: nota,Política,Política: unidad,Control")
     assert "COP" in text
     assert "MXN" not in text
     with page.expect_download() as download:

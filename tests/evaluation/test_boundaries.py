@@ -12,7 +12,6 @@ from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.estimators import switch_dr
 from recommender.evaluation.gate import GateRules, decide
 from recommender.evaluation.intervals import Interval, cluster_bootstrap
-from recommender.evaluation.policy_view import PolicyView
 from recommender.evaluation.verdict import Support, judge
 from recommender.evaluation.warnings import general
 from tests.evaluation.world import World, arguments, crossfit_ridge
@@ -82,30 +81,24 @@ def test_calibration_may_be_off_by_a_fifth_either_way(report, error, passes):
     assert decide(report, calibration_error=error).checks["calibration"] == passes
 
 
-def codes(weight, cluster, **support):
-    """Warnings about weights by hand."""
-    n = len(weight)
-    log = LogVectors(np.zeros(n), np.zeros(n, dtype=np.int64), np.ones(n), np.ones(n, dtype=bool), cluster)
-    nothing = np.zeros(n)
-    held = Interval(0.0, -1.0, 1.0, 1.0, 10.0, len(np.unique(cluster)), "by hand")
-    return general(log, PolicyView(weight, weight, nothing, nothing, nothing, 0.0, held), replace(ENOUGH, **support))
+def codes(**support):
+    """Warnings about a log by hand."""
+    n = 200
+    log = LogVectors(np.zeros(n), np.zeros(n, dtype=np.int64), np.ones(n), np.ones(n, dtype=bool), np.arange(n))
+    return general(log, replace(ENOUGH, **support))
 
 
 def test_warnings_are_raised_at_what_they_say():
-    """At what their texts name: 10 % of the weight, 30 clusters, 50 and 200 matched rows, 5 % without support."""
-    flat = np.ones(200)
-    for share, raised in ((0.095, False), (0.105, True)):
-        heavy = flat.copy()
-        heavy[0] = 199 * share / (1 - share)
-        assert ("dominant-row" in codes(heavy, np.arange(200))) == raised
-    for clusters, code in ((1, "one-cluster"), (2, "few-clusters"), (29, "few-clusters"), (30, None)):
-        found = set(codes(flat, np.arange(200) % clusters))
-        assert found & {"one-cluster", "few-clusters"} == ({code} if code else set())
-    for rows, code in ((49.9, "low-"), (50.0, "small-"), (199.9, "small-"), (200.0, None)):
-        found = {one for one in codes(flat, np.arange(200), effective_sample_size=rows) if "sample-size" in one}
-        assert found == ({f"{code}effective-sample-size"} if code else set())
+    """At what their texts name: 50 matched rows, 15 clusters, 5 % without support, a single cluster."""
+    for rows, raised in ((49.9, True), (50.0, False)):
+        assert ("low-effective-sample-size" in codes(effective_sample_size=rows)) == raised
+    for clusters, raised in ((14.9, True), (15.0, False)):
+        assert ("low-effective-sample-size" in codes(effective_clusters=clusters)) == raised
+    for clusters, raised in ((1, True), (2, False)):
+        assert ("one-cluster" in codes(n_clusters=clusters)) == raised
     for share, raised in ((0.05, False), (0.0501, True)):
-        assert ("no-support" in codes(flat, np.arange(200), unsupported_share=share)) == raised
+        assert ("no-support" in codes(unsupported_share=share)) == raised
+    assert codes() == ()
 
 
 def test_a_weight_at_the_threshold_is_small_enough():

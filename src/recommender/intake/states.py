@@ -275,11 +275,15 @@ def with_case_states(
     account : mapping
         ``consented_channels`` and ``flags`` as lists or None.
     contacts : sequence of mapping or None
-        ``at_us``, ``channel``, ``outcome``.
+        ``sent_at`` (aware), ``channel``, ``outcome``.
     at_us : int
         Moment of the check.
     """
-    told = [contact for contact in contacts or () if contact.get("outcome") in CASE_WORDS and contact["at_us"] <= at_us]
+    told = [
+        contact
+        for contact in contacts or ()
+        if contact.get("outcome") in CASE_WORDS and as_utc_us(contact["sent_at"]) <= at_us
+    ]
     if not told:
         return account
     frame = pd.DataFrame({name: [account.get(name)] for name in account}, dtype=object).assign(account_id="case")
@@ -287,7 +291,7 @@ def with_case_states(
     events = pd.DataFrame(
         {
             "account_id": "case",
-            "sent_at": pd.to_datetime([contact["at_us"] for contact in told], unit="us", utc=True),
+            "sent_at": pd.to_datetime([contact["sent_at"] for contact in told], utc=True),
             "channel": [contact.get("channel") for contact in told],
             "outcome": [contact["outcome"] for contact in told],
         }
