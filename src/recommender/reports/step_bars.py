@@ -60,11 +60,10 @@ class StepBars:
 def draw_step_bars(chart: StepBars) -> Figure:
     """Draw the bars without global state."""
     with needs("plots"):
-        from matplotlib import pyplot as plt  # an extra of its own; notebooks show figures once pyplot is imported
+        from matplotlib.figure import Figure  # an extra of its own: who only reads numbers need not install it
 
     bars = chart.bars
-    figure = plt.figure(figsize=(8.0, 0.45 * len(bars) + 1.2), layout="constrained")
-    plt.close(figure)  # the caller holds it: nothing is kept, and no notebook shows it twice
+    figure = Figure(figsize=(8.0, 0.45 * len(bars) + 1.2), layout="constrained")
     axes = figure.subplots()
     rows = range(len(bars))
     lefts = [min(bar.start, bar.end) for bar in bars]
