@@ -67,7 +67,9 @@ def test_a_strategy_boosted_on_two_workers_is_as_good_as_one_from_here(tmp_path,
 
 def test_without_the_extra_it_is_one_clear_message(tmp_path):
     """Dask is not installed: said before the log is read, with the command that installs it."""
-    (tmp_path / "distributed.py").write_text("raise ModuleNotFoundError(\"No module named 'distributed'\")\n")
+    (tmp_path / "distributed.py").write_text(
+        'raise ModuleNotFoundError("No module named \'distributed\'", name="distributed")\n'
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pipelines", "train", "no-such-log.parquet", "--dask", "local"],
         cwd=ROOT,
