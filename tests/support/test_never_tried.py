@@ -23,7 +23,7 @@ def context(n, seed=0):
             "product": rng.choice(["card", "loan", "rent"], n),
             "known": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
         }
-    )
+    ).assign(weekday=lambda frame: frame["days"] % 7)
 
 
 def draw(probabilities, seed=1):
@@ -43,6 +43,8 @@ RULES = {
     "continuous": (lambda f: f["balance"] > 300, [4, 5], "balance > "),
     "missing": (lambda f: f["known"].isna(), [0, 1], "known missing"),
     "must be contacted": (lambda f: f["days"] > 45, [6], "days > 45"),
+    "either but not both": (lambda f: (f["days"] <= 29) != (f["product"] == "card"), [0, 1], "product = card"),
+    "every other weekday": (lambda f: f["weekday"].isin([1, 3, 5]), [0, 1], "weekday in {1, 3, 5}"),
     "one action": (lambda f: f["days"] <= 20, [1], "days <= 20"),
 }
 
@@ -83,6 +85,18 @@ def test_exploration_is_support():
     probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.12
     found, _ = search(frame, draw(probabilities))
     assert not found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_other_half_missed_by_luck_counts_too(seed):
+    """The bound holds for all decisions of a region, not only for those that counted it."""
+    frame = context(4_000, seed)
+    inside = (frame["days"] <= 29).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.055
+    found, _ = search(frame, draw(probabilities, seed))
+    for region in found.regions:
+        assert beta.ppf(0.95, region.n_chosen + 1, region.n_decisions - region.n_chosen) <= 0.1 * region.usual_share
 
 
 def test_eligible_sets_answer_for_their_rows():

@@ -196,6 +196,8 @@ def find_never_tried(
                 if k > most or n == 0 or _upper(k, n) > least:
                     continue
                 whole = inside & allowed
+                if _upper(int((chosen & whole).sum()), int(whole.sum())) > least:
+                    continue  # the half that found it has seen more
                 found.append(
                     Region(
                         choice=name,
