@@ -66,8 +66,12 @@ def run(
         Literal["comma", "point"] | None, typer.Option(help="Decimal sign, where the columns do not tell it.")
     ] = None,
     naive_timezone: Annotated[
-        str | None, typer.Option(help="IANA zone of local times without an offset; default: that of their account.")
+        str | None, typer.Option(help="IANA zone of local times without an offset; account = that of each account.")
     ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    ids_as_numbers: Annotated[
+        bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing: 00107 and 107 are one account.")
+    ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Throw a half-finished plan away and begin anew.")] = False,
 ) -> None:
     """Write a plan: for each account the dispatched action and the runners-up, all of them legal at their hour.
@@ -98,7 +102,7 @@ def run(
         top_k=top_k,
         explore=explore,
         seed=seed,
-        stated=Stated(dates, decimal, naive_timezone),
+        stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
         other_accounts=other_accounts,
     )
     files = PlanFiles(accounts, contacts, outcomes, payments)
