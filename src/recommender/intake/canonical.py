@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput, shorten
@@ -31,7 +33,7 @@ from recommender.intake.vocabulary import (
 )
 from recommender.local_time import is_timezone
 
-__all__ = ["Fault", "Stated", "TableReading", "account_zones", "refuse_faults", "renamed_columns"]
+__all__ = ["Fault", "Stated", "TableReading", "account_zones", "one_spelling", "refuse_faults", "renamed_columns", "zone_name"]
 
 Kind = Literal[
     "id", "instant", "date", "number", "country", "zone", "currency", "channels", "flags", "flag", "word", "level"
@@ -222,7 +224,7 @@ class TableReading:
             case "country":
                 return self._words(cells, name, country_code, "names no country", "Write ISO 3166 codes, e.g. CO.")
             case "zone":
-                return self._words(cells, name, _zone, "is no IANA time zone", "Write e.g. America/Bogota.")
+                return self._words(cells, name, zone_name, "is no IANA time zone", "Write e.g. America/Bogota.")
             case "currency":
                 return self._words(cells, name, _currency, "is no currency code", "Write ISO 4217 codes, e.g. COP.")
             case "channels":
@@ -401,6 +403,25 @@ def refuse_faults(readings: Sequence[TableReading], most: float) -> list[str]:
     return [fault.told(n) for fault, n in told]
 
 
+def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
+    """Cells of a column of words in the one spelling of :class:`TableReading`; what it does not know, without blanks."""
+    kind = _KINDS.get(table, {}).get(name)
+    if not _is_text(cells):
+        return cells
+    if kind in ("country", "zone", "currency", "channels", "flags", "word", "level"):
+        return TableReading(table)._column(cells.reset_index(drop=True), name, kind, None)
+    if kind is not None:
+        return cells
+    words = pa.array(cells, type=pa.large_string(), from_pandas=True) if _all_texts(cells) else None
+    if words is None or not pc.any(pc.match_substring_regex(words, r"^\s|\s$")).as_py():
+        return cells
+    return cells.astype("str").str.strip()
+
+
+def _all_texts(cells: pd.Series) -> bool:
+    return isinstance(cells.dtype, pd.StringDtype) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
+
+
 def account_zones(accounts: pd.DataFrame) -> pd.Series:
     """Time zone of each account: its own, or that of a country that has one only."""
     n = len(accounts)
@@ -444,7 +465,8 @@ def _hashable(value: Any) -> Any:
     return ";".join(str(item) for item in value) if len(value) else "[]"
 
 
-def _zone(value: Any) -> str | None:
+def zone_name(value: Any) -> str | None:
+    """IANA name of a zone, in whatever capitals it is written; None where there is none."""
     text = str(value).strip()
     return text if is_timezone(text) else _zones().get(text.casefold().replace(" ", "_"))
 
