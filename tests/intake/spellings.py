@@ -1,6 +1,5 @@
 """Small random portfolios, and the many ways in which their facts are written down."""
 
-# ruff: noqa: S311 - drawn by a seeded generator on purpose
 from __future__ import annotations
 
 import random
@@ -170,7 +169,7 @@ def _way(rng: random.Random, column: str) -> str:
     return rng.choice(["words", "blanks", "upper"])
 
 
-def _spelt(rng: random.Random, cells: pd.Series, way: str, dates: str, *, comma: bool) -> Any:  # noqa: C901, PLR0911, PLR0912
+def _spelt(rng: random.Random, cells: pd.Series, way: str, dates: str, *, comma: bool) -> Any:
     day = "%d/%m/%Y" if dates == "dmy" else "%m/%d/%Y"
     at = local = None
     if cells.name in _INSTANTS and way != "as it is":
@@ -263,7 +262,10 @@ def _write(rng: random.Random, frame: pd.DataFrame, folder: Path, name: str, how
     path = folder / f"{name}.{kind}"
     match kind:
         case "csv":
-            separator, encoding = rng.choice([",", ";", "\t", "|"]), rng.choice(["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+            separator, encoding = (
+                rng.choice([",", ";", "\t", "|"]),
+                rng.choice(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
+            )
             how.append(f"{name}: {separator!r} {encoding}")
             frame.to_csv(path, index=False, sep=separator, encoding=encoding)
         case "parquet":
@@ -277,7 +279,7 @@ def _write(rng: random.Random, frame: pd.DataFrame, folder: Path, name: str, how
         case "duckdb":
             with duckdb.connect(str(path)) as book:
                 book.register("given", pa.Table.from_pandas(frame, preserve_index=False))
-                book.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
+                book.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608
     return path
 
 

@@ -3,7 +3,6 @@
 Quick here; ``make proofs`` draws many more (``FRONT_DOOR_PORTFOLIOS`` sets how many).
 """
 
-# ruff: noqa: S311 - drawn by a seeded generator on purpose
 from __future__ import annotations
 
 import json
@@ -59,7 +58,9 @@ def forbidden(plan, truth):
     owner = dict(truth["accounts"][["account_id", "debtor_id"]].itertuples(index=False))
     heard = truth["outcomes"].merge(truth["contacts"][["contact_id", "account_id", "channel"]], on="contact_id")
     cases = []
-    for account, channel, at in plan.dropna(subset="channel")[["account", "channel", "contact_at"]].itertuples(index=False):
+    for account, channel, at in plan.dropna(subset="channel")[["account", "channel", "contact_at"]].itertuples(
+        index=False
+    ):
         facts = truth["accounts"].loc[truth["accounts"]["account_id"] == account].iloc[0].to_dict()
         facts |= {"consented_channels": facts["consented_channels"].split(";"), "flags": [],
                   "balance_minor": int(facts["balance_minor"])}  # fmt: skip
@@ -73,7 +74,9 @@ def forbidden(plan, truth):
         ]  # fmt: skip
         cases.append({"id": f"{account} {channel} {at}", "packs": ["CO"], "at": at.isoformat(), "channel": channel,
                       "purpose": "collection", "account": facts, "contacts": held})  # fmt: skip
-    return [verdict for verdict in check_cases(json.loads(json.dumps(cases)), every_event=True) if not verdict["allowed"]]
+    return [
+        verdict for verdict in check_cases(json.loads(json.dumps(cases)), every_event=True) if not verdict["allowed"]
+    ]
 
 
 def tried(seed, folder, spellings):

@@ -381,8 +381,8 @@ def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> No
             fault((numbers <= 0) | (numbers > 1), "outside_0_1", "lies outside (0, 1]",
                   "It is the probability of the action that was taken; leave it empty if unknown.")  # fmt: skip
         elif column.minimum is not None and column.above:
-            fault(numbers <= column.minimum, "negative_amount", f"must be above {column.minimum:g}",
-                  "Payments are positive; keep reversals in a table of their own.")  # fmt: skip
+            fault(numbers == column.minimum, "no_amount", f"is {column.minimum:g}",
+                  "Leave out what moved no money; a negative amount takes a payment back.")  # fmt: skip
         elif column.minimum is not None:
             fault(numbers < column.minimum, "negative_amount", f"must be at least {column.minimum:g}",
                   "Correct the sign in the source system.")  # fmt: skip

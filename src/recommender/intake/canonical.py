@@ -33,7 +33,16 @@ from recommender.intake.vocabulary import (
 )
 from recommender.local_time import is_timezone
 
-__all__ = ["Fault", "Stated", "TableReading", "account_zones", "one_spelling", "refuse_faults", "renamed_columns", "zone_name"]
+__all__ = [
+    "Fault",
+    "Stated",
+    "TableReading",
+    "account_zones",
+    "one_spelling",
+    "refuse_faults",
+    "renamed_columns",
+    "zone_name",
+]
 
 Kind = Literal[
     "id", "instant", "date", "number", "country", "zone", "currency", "channels", "flags", "flag", "word", "level"
@@ -404,12 +413,12 @@ def refuse_faults(readings: Sequence[TableReading], most: float) -> list[str]:
 
 
 def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
-    """Cells of a column of words in the one spelling of :class:`TableReading`; what it does not know, without blanks."""
+    """Cells of a column of words in the one spelling of :class:`TableReading`; further text without outer blanks."""
     kind = _KINDS.get(table, {}).get(name)
     if not _is_text(cells):
         return cells
     if kind in ("country", "zone", "currency", "channels", "flags", "word", "level"):
-        return TableReading(table)._column(cells.reset_index(drop=True), name, kind, None)
+        return TableReading(table).read(cells.to_frame(name))[name]
     if kind is not None:
         return cells
     words = pa.array(cells, type=pa.large_string(), from_pandas=True) if _all_texts(cells) else None

@@ -206,15 +206,15 @@ def _doubt_what_decides(
     guessed = reading.guessed.get("sent_at", np.zeros(len(given), dtype=bool))
     reading.doubt(
         counts & guessed, given["sent_at"], "sent_at", "unstated_clock",
-        "is a recent local time: whether a debtor was contacted today hangs on its clock, and nobody says which it is",
-        "State it with --naive-timezone (e.g. America/Bogota; account = that of each account), or write offsets.", start,
+        "is a recent local time: whether a debtor was contacted today hangs on its clock, which nobody states",
+        "State it: --naive-timezone America/Bogota (account = that of each account), or write offsets.", start,
     )  # fmt: skip
     if reading.stated.ids_as_numbers:
         return
     mend = "Export ids as text, or state --ids-as-numbers where zeros say nothing."
     reading.doubt(
         found.mine & (found.zeros > 0), given["account_id"], "account_id", "zeros_of_accounts",
-        "has leading zeros that the accounts table lacks: the plan would name accounts as nobody else does", mend, start,
+        "has leading zeros that the accounts table lacks: a plan would name accounts as nobody does", mend, start,
     )  # fmt: skip
     reading.doubt(
         counts & (found.zeros < 0), given["account_id"], "account_id", "zeros_lost",
