@@ -1,5 +1,6 @@
 """Small random portfolios, and the many ways in which their facts are written down."""
 
+# ruff: noqa: E501 - tables of spellings are read by their lines
 from __future__ import annotations
 
 import random
