@@ -3,7 +3,6 @@
 Quick here; ``make proofs`` draws many more (``FRONT_DOOR_PORTFOLIOS`` sets how many).
 """
 
-
 from __future__ import annotations
 
 import json
