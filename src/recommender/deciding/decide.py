@@ -54,6 +54,7 @@ def decide(
     purpose: str = "collection",
     catalogue: Catalogue | None = None,
     allowed: NDArray[np.bool_] | None = None,
+    overlays: Sequence[str] = (),
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -80,6 +81,8 @@ def decide(
     allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), optional
         What is open beside the law (channels that work, a capacity, an allow-list): it enters before the
         probabilities are normalised, so propensities stay those of what is dispatched.
+    overlays : sequence of str
+        Rule packs of your own as TOML; they can only tighten.
 
     Returns
     -------
@@ -92,7 +95,15 @@ def decide(
     """
     decider = Decider(strategy, purpose=purpose, catalogue=catalogue)
     return decider.decide(
-        accounts, as_of=as_of, packs=packs, contacts=contacts, top_k=top_k, explore=explore, seed=seed, allowed=allowed
+        accounts,
+        as_of=as_of,
+        packs=packs,
+        contacts=contacts,
+        top_k=top_k,
+        explore=explore,
+        seed=seed,
+        allowed=allowed,
+        overlays=overlays,
     )
 
 
@@ -140,6 +151,7 @@ class Decider:
         explore: bool = True,
         seed: int = 0,
         allowed: NDArray[np.bool_] | None = None,
+        overlays: Sequence[str] = (),
     ) -> Decided:
         """Rank the eligible actions of each account; see :func:`decide`."""
         strategy = self.strategy
@@ -155,7 +167,9 @@ class Decider:
         if not len(table):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         history = None if contacts is None else Columns.of(contacts)
-        case = self._guardrails.case(table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history)
+        case = self._guardrails.case(
+            table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history, overlays=overlays
+        )
         eligible = judged(case)
         if allowed is not None:
             eligible = eligible.narrowed(allowed, "not-open")
