@@ -3,6 +3,10 @@
 from recommender.extras import needs
 
 with needs("store"):
+    from recommender.store.decision_log.contact_event import (
+        ContactEvent,
+        state_event,
+    )
     from recommender.store.decision_log.decisions import (
         DecisionConflict,
         DecisionLog,
@@ -12,12 +16,15 @@ with needs("store"):
         OutcomeRecord,
         Provenance,
         ShadowChoice,
+        Receipt,
+        Removal,
         read_feedback_frame,
     )
     from recommender.store.decision_log.ledger import (
-        ContactEvent,
         LedgerContact,
         LedgerOutcome,
+        LiveDecision,
+        Seen,
         StaleStanding,
         Standing,
     )
@@ -41,10 +48,14 @@ __all__ = [
     "DecisionRecord",
     "LedgerContact",
     "LedgerOutcome",
+    "LiveDecision",
     "LoggedDecision",
     "OutcomeReceipt",
     "OutcomeRecord",
     "Provenance",
+    "Receipt",
+    "Removal",
+    "Seen",
     "ShadowChoice",
     "StaleStanding",
     "Standing",
@@ -54,5 +65,6 @@ __all__ = [
     "read_feedback_frame",
     "refuse_contact_data",
     "refuse_free_text",
+    "state_event",
     "utc_instant",
 ]
