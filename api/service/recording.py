@@ -26,6 +26,7 @@ from recommender.errors import RecommenderError
 from recommender.history import protected_names
 from recommender.rules import rule_books
 from recommender.store.decision_log import (
+    ContactEvent,
     DecisionConflict,
     DecisionLog,
     DecisionRecord,
@@ -33,6 +34,7 @@ from recommender.store.decision_log import (
     OutcomeReceipt,
     OutcomeRecord,
     Provenance,
+    Seen,
     ShadowChoice,
     Standing,
 )
@@ -202,23 +204,43 @@ class Recorder:
         with self._reached("read"):
             return self._log.by_request_key(request_key)
 
-    def standing(self, debtors: Iterable[str], since: datetime) -> Standing:
-        """What is planned, sent and known of some debtors; nothing where no log is kept."""
+    def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str]) -> Standing:
+        """What is planned, sent and known of some debtors and accounts; nothing where no log is kept."""
         if self._log is None:
             return Standing()
         with self._reached("read"):
-            return self._log.standing(debtors, since)
+            return self._log.standing(debtors, since, accounts)
+
+    def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """What became of some decisions, in the order it was told."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.events_of(decision_ids)
+
+    def write_events(self, events: Sequence[ContactEvent], told_at: datetime, seen: Seen | None = None) -> None:
+        """Write down what became of contacts.
+
+        Raises
+        ------
+        StaleStanding
+            When something about one of the debtors was written since ``seen`` was read.
+        """
+        log = self._needed()
+        with self._reached("written"):
+            log.record_events(events, seen=seen, told_at=told_at)
 
     def write(
-        self, records: Sequence[DecisionRecord], seen: Mapping[str, frozenset[str]]
+        self, records: Sequence[DecisionRecord], seen: Seen, events: Sequence[ContactEvent] = ()
     ) -> tuple[dict[str, DecisionRecord], int]:
         """Write decisions down.
 
         Parameters
         ----------
         records : sequence of DecisionRecord
-        seen : mapping of str to frozenset of str
+        seen : Seen
             Standing of the debtors that the decisions were made on.
+        events : sequence of ContactEvent
+            What is taken back or delivered at last with them.
 
         Returns
         -------
@@ -246,7 +268,7 @@ class Recorder:
         log = self._needed()
         with self._reached("written"):
             try:
-                return batch, log.record(batch.values(), seen=seen).repeated
+                return batch, log.record(batch.values(), seen=seen, events=events).repeated
             except DecisionConflict as conflict:
                 known = {key: log.get(key) for key in conflict.keys}
                 if not all(known.values()):
@@ -259,7 +281,9 @@ class Recorder:
                 if other:
                     raise Differs(other) from conflict
                 batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
-                rest = log.record((record for key, record in batch.items() if key not in known), seen=seen)
+                rest = log.record(
+                    (record for key, record in batch.items() if key not in known), seen=seen, events=events
+                )
                 return batch, rest.repeated + len(known)
 
     def write_outcomes(self, records: Sequence[OutcomeRecord]) -> OutcomeReceipt:
@@ -275,6 +299,13 @@ class Recorder:
         log = self._needed()
         with self._reached("read"):
             return log.get(decision_id)
+
+    def record_of(self, decision_id: str) -> DecisionRecord:
+        """A decision that is known to be in the log."""
+        held = self.get(decision_id)
+        if held is None:
+            raise ServiceUnavailable("A decision was erased while it was read. Nothing was decided. Retry.")
+        return held.decision
 
     def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
         """When these decisions were made; those that the log does not hold are left out."""

@@ -15,9 +15,9 @@ with needs("store"):
         OutcomeReceipt,
         OutcomeRecord,
         Provenance,
-        ShadowChoice,
         Receipt,
         Removal,
+        ShadowChoice,
         read_feedback_frame,
     )
     from recommender.store.decision_log.ledger import (

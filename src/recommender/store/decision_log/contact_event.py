@@ -13,8 +13,10 @@ from recommender.store.decision_log.record_fields import check_id, sha256_of, ut
 
 __all__ = ["ENDED", "KINDS", "TAKEN_BACK", "ContactEvent", "EventKind", "state_event"]
 
-EventKind = Literal["refused", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered"]
-KINDS = ("refused", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered")
+EventKind = Literal[
+    "refused", "delivered", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered"
+]
+KINDS = ("refused", "delivered", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered")
 #: A contact with one of these as its state did not and will not take place.
 TAKEN_BACK = frozenset({"cancelled", "expired", "undelivered"})
 #: States that nothing but the truth about a contact that was sent all the same can follow.
@@ -28,9 +30,10 @@ class ContactEvent:
     Attributes
     ----------
     decision_id, debtor_id : str
-    kind : {"refused", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered"}
+    kind : one of :data:`KINDS`
         ``refused`` = the re-check at send time said no, which is no change of state; ``overridden`` = something else
-        was sent, of the engine's own choosing; ``undelivered`` = the decision never reached the caller.
+        was sent, of the engine's own choosing; ``undelivered`` = the decision never reached the caller, ``delivered`` =
+        it did when it was asked for again.
     at : datetime
         When the contact is or was made.
     channel : str or None

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from recommender.actions import ActionSpace
-from recommender.errors import InvalidInput
 from recommender.store.decision_log import migration, removing
 from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
@@ -169,6 +168,7 @@ class DecisionLog:
         batch = _without_repeats(records, "decision", lambda record: record.decision_id)
         told = _without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
+            self.record_events(told.values(), seen=seen)
             return Receipt(0, 0)
         shared = {record.provenance.digest: record.provenance for record in batch.values()}
         rows = [record.to_row() for record in batch.values()]
@@ -283,9 +283,7 @@ class DecisionLog:
             ids = list(dict.fromkeys(decision_ids))
             return {row[0]: row[1] for row in by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)}
 
-    def standing(
-        self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str] | None = None
-    ) -> Standing:
+    def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str] | None = None) -> Standing:
         """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""
         with self.engine.connect() as connection:
             return read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
@@ -420,9 +418,7 @@ class DecisionLog:
         account_id, debtor_id : str
             Exactly one of them.
         """
-        return removing.erase(
-            self.engine, requested_by=requested_by, at=at, account_id=account_id, debtor_id=debtor_id
-        )
+        return removing.erase(self.engine, requested_by=requested_by, at=at, account_id=account_id, debtor_id=debtor_id)
 
     def purge(self, before: datetime, *, requested_by: str, at: datetime) -> Removal:
         """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old (retention)."""

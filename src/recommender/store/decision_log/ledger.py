@@ -123,6 +123,8 @@ class Standing:
         By debtor, oldest first.
     live : dict of str to list of LiveDecision
         Decisions that stand, by account.
+    taken_back : dict of str to str
+        Decisions whose contact did not and will not take place: id -> what was told of them last.
     seen : Seen
         All that was read: what :func:`refuse_stale` compares.
     """
@@ -130,6 +132,7 @@ class Standing:
     contacts: Mapping[str, list[LedgerContact]] = field(default_factory=dict)
     outcomes: Mapping[str, list[LedgerOutcome]] = field(default_factory=dict)
     live: Mapping[str, list[LiveDecision]] = field(default_factory=dict)
+    taken_back: Mapping[str, str] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
 
 
@@ -160,7 +163,7 @@ def read_standing(
     ids = [row["decision_id"] for row in made]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids):
-        events[event["decision_id"]].append(event)
+        events[event["decision_id"]].append(dict(event))
     wanted = set(debtors)
     heard = _outcomes(connection, made)
     seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
@@ -168,14 +171,17 @@ def read_standing(
     contacts: dict[str, list[LedgerContact]] = defaultdict(list)
     by_debtor: dict[str, list[LedgerOutcome]] = defaultdict(list)
     live: dict[str, list[LiveDecision]] = defaultdict(list)
+    taken_back: dict[str, str] = {}
     for row in made:
         told = events[row["decision_id"]]
         read = {row["decision_id"], *(event["event_id"] for event in told)}
         seen_debtors.get(row["debtor_id"], set()).update(read)
         seen_accounts.get(row["account_id"], set()).update(read)
         last = state_event(told)
-        if last is None or last["kind"] not in TAKEN_BACK:
-            state = "decided" if last is None else last["kind"]
+        if last is not None and last["kind"] in TAKEN_BACK:
+            taken_back[row["decision_id"]] = last["kind"]
+        else:
+            state = "decided" if last is None or last["kind"] == "delivered" else last["kind"]
             live[row["account_id"]].append(
                 LiveDecision(row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state)
             )
@@ -188,7 +194,9 @@ def read_standing(
         found.sort(key=lambda contact: (contact.at, contact.decision_id))
     for told_by in by_debtor.values():
         told_by.sort(key=lambda one: (one.occurred_at, one.decision_id))
-    return Standing(dict(contacts), dict(by_debtor), dict(live), Seen(_frozen(seen_debtors), _frozen(seen_accounts)))
+    return Standing(
+        dict(contacts), dict(by_debtor), dict(live), taken_back, Seen(_frozen(seen_debtors), _frozen(seen_accounts))
+    )
 
 
 def _frozen(ids: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
@@ -206,12 +214,11 @@ def _contact(
             return None
         if last["channel"] is not None or last["kind"] == "overridden" or last["action"] is not None:
             channel = last["channel"]
-        at, state = last["at"], last["kind"]
+        at = last["at"]
+        state = "reserved" if last["kind"] == "delivered" else last["kind"]
     if channel is None:
         return None
-    return LedgerContact(
-        row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard)
-    )
+    return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard))
 
 
 def _outcomes(connection: sa.Connection, made: Sequence[Mapping[str, Any]]) -> dict[str, list[LedgerOutcome]]:
