@@ -228,6 +228,20 @@ class ProvenanceAnswer(BaseModel):
     code_version: str | None
 
 
+class LoggedEvent(BaseModel):
+    """Something that became of a planned contact, as it was told."""
+
+    kind: str
+    at: datetime
+    told_at: datetime | None
+    dispatch_id: str | None
+    channel: str | None
+    reason: str | None
+    propensity: float | None
+    factors: dict[str, Scalar] | None = Field(description="Of what was to be sent; null = as decided, or no action.")
+    rules: list[str] | None = Field(description="Rules that it broke; null = not checked.")
+
+
 class DecisionAnswer(BaseModel):
     """A decision as it was written down, with its outcomes so far."""
 
@@ -250,6 +264,8 @@ class DecisionAnswer(BaseModel):
     seed: int | None
     shadow: ShadowAnswer | None
     provenance: ProvenanceAnswer
+    state: str = Field(description="decided, reserved, dispatched, overridden, cancelled, expired or undelivered.")
+    events: list[LoggedEvent]
     outcomes: list[LoggedOutcome]
 
 

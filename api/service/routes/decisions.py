@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from fastapi import APIRouter, HTTPException
 
 from api.service.answers import factors_of, ranked_actions
@@ -9,13 +12,14 @@ from api.service.deps import KeyDep, NowDep, RecorderDep, SettingsDep
 from api.service.outcome_checks import check_outcomes
 from api.service.schemas import (
     DecisionAnswer,
+    LoggedEvent,
     LoggedOutcome,
     OutcomeAnswer,
     OutcomeRequest,
     ProvenanceAnswer,
     ShadowAnswer,
 )
-from recommender.store.decision_log import LoggedDecision, OutcomeRecord
+from recommender.store.decision_log import LoggedDecision, OutcomeRecord, state_of
 
 router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
 
@@ -36,10 +40,10 @@ def get_decision(decision_id: str, recorder: RecorderDep) -> DecisionAnswer:
     held = recorder.get(decision_id)
     if held is None:
         raise HTTPException(404, "The decision log holds no decision of this id.")
-    return _answer(held)
+    return _answer(held, recorder.events_of([decision_id]).get(decision_id, []))
 
 
-def _answer(held: LoggedDecision) -> DecisionAnswer:
+def _answer(held: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> DecisionAnswer:
     record, provenance = held.decision, held.decision.provenance
     actions, shadow = provenance.actions, held.decision.shadow
     same = (
@@ -47,6 +51,7 @@ def _answer(held: LoggedDecision) -> DecisionAnswer:
         "fallback", "deterministic", "seed",
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "holidays_version", "tzdata_version", "code_version")
+    happened = ("kind", "at", "told_at", "dispatch_id", "channel", "reason", "propensity")
     told = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces")
     return DecisionAnswer(
         **{name: getattr(record, name) for name in same},
@@ -66,5 +71,14 @@ def _answer(held: LoggedDecision) -> DecisionAnswer:
         provenance=ProvenanceAnswer(
             rule_packs=dict(provenance.rule_packs), **{name: getattr(provenance, name) for name in versions}
         ),
+        state=state_of(events),
+        events=[
+            LoggedEvent(
+                **{name: event[name] for name in happened},
+                factors=None if event["action"] is None else factors_of(actions, event["action"]),
+                rules=event["checks"],
+            )
+            for event in events
+        ],
         outcomes=[LoggedOutcome(**{name: getattr(one, name) for name in told}) for one in held.outcomes],
     )

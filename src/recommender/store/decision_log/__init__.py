@@ -6,6 +6,7 @@ with needs("store"):
     from recommender.store.decision_log.contact_event import (
         ContactEvent,
         state_event,
+        state_of,
     )
     from recommender.store.decision_log.decisions import (
         DecisionConflict,
@@ -66,5 +67,6 @@ __all__ = [
     "refuse_contact_data",
     "refuse_free_text",
     "state_event",
+    "state_of",
     "utc_instant",
 ]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.record_fields import check_id, sha256_of, utc_instant
 
-__all__ = ["ENDED", "KINDS", "TAKEN_BACK", "ContactEvent", "EventKind", "state_event"]
+__all__ = ["ENDED", "KINDS", "TAKEN_BACK", "ContactEvent", "EventKind", "state_event", "state_of"]
 
 EventKind = Literal[
     "refused", "delivered", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered"
@@ -120,3 +120,9 @@ def state_event(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
     """
     told = [event for event in events if event["kind"] != "refused"]
     return max(told, key=lambda event: (event["step"], event["at"], event["event_id"]), default=None)
+
+
+def state_of(events: Sequence[Mapping[str, Any]]) -> str:
+    """State of a decision after its events: ``decided`` while nothing else was told."""
+    last = state_event(events)
+    return "decided" if last is None or last["kind"] == "delivered" else str(last["kind"])

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from recommender.errors import RecommenderError
-from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event
+from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event, state_of
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.rows import rows_of_ids
 from recommender.store.decision_log.schema import contact_events, decisions, outcomes
@@ -181,9 +181,8 @@ def read_standing(
         if last is not None and last["kind"] in TAKEN_BACK:
             taken_back[row["decision_id"]] = last["kind"]
         else:
-            state = "decided" if last is None or last["kind"] == "delivered" else last["kind"]
             live[row["account_id"]].append(
-                LiveDecision(row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state)
+                LiveDecision(row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state_of(told))
             )
         contact = _contact(row, last, heard[row["decision_id"]])
         for debtor in {row["debtor_id"], named.get(row["account_id"], row["debtor_id"])} & wanted:
@@ -214,8 +213,8 @@ def _contact(
             return None
         if last["channel"] is not None or last["kind"] == "overridden" or last["action"] is not None:
             channel = last["channel"]
-        at = last["at"]
-        state = "reserved" if last["kind"] == "delivered" else last["kind"]
+        if last["kind"] != "delivered":
+            at, state = last["at"], last["kind"]
     if channel is None:
         return None
     return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard))

@@ -48,7 +48,7 @@ class Sent:
                 yield dict(row)
             elif last["kind"] in TAKEN_BACK:
                 self._leave_out("were cancelled, expired or never delivered: nothing was sent")
-            elif last["kind"] == "overridden":
+            elif _is_own_choice(last):
                 if last["action"] is None:
                     self._leave_out("were overridden by a contact that is no action of their space")
                 elif last["checks"]:
@@ -72,6 +72,12 @@ class Sent:
 
     def _leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _is_own_choice(last: Mapping[str, Any]) -> bool:
+    """Whether the campaign engine chose: sent so, or reserved and never told of again."""
+    held = last["kind"] == "reserved" and last["propensity"] is None and last["reason"] is not None
+    return held or last["kind"] == "overridden"
 
 
 def _with(row: Mapping[str, Any], last: Mapping[str, Any]) -> bytes:
