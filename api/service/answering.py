@@ -89,11 +89,26 @@ class Counsel:
         before = {record.account_id: record for record in self.recorder.decided_before(request.request_key)}
         _check_same_request(request, before, settings)
         as_of = request.as_of or (next(iter(before.values())).decided_at if before else datetime.now(UTC))
+        request = self._with_known_debtors(request)
         asked = Asked(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
         made = make(Task(request, asked, served, settings, self.recorder, self._shadows, before))
         if len(made.refused) == len(request.accounts) and not unread.problems:
             raise made.refused[min(made.refused)]
         return self._told(request, served, made, as_of, unread)
+
+    def _with_known_debtors(self, request: RecommendationRequest) -> RecommendationRequest:
+        """The request, with the debtors that the ledger knows of accounts that name none."""
+        unnamed = [account.account_id for account in request.accounts if account.debtor_id is None]
+        known = self.recorder.known_debtors(unnamed)
+        if not known:
+            return request
+        accounts = [
+            account.model_copy(update={"debtor_id": known[account.account_id]})
+            if account.debtor_id is None and account.account_id in known
+            else account
+            for account in request.accounts
+        ]
+        return request.model_copy(update={"accounts": accounts})
 
     def _shadows(self, part: Part) -> list[ShadowChoice | None]:
         challenger = self.serving.challenger()

@@ -211,6 +211,13 @@ class Recorder:
         with self._reached("read"):
             return self._log.standing(debtors, since, accounts)
 
+    def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
+        """Debtor of accounts that were decided about before, where one was named."""
+        if self._log is None or not accounts:
+            return {}
+        with self._reached("read"):
+            return self._log.known_debtors(accounts)
+
     def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """What became of some decisions, in the order it was told."""
         log = self._needed()
@@ -352,5 +359,7 @@ def same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
         request_position=held.request_position,
         ranking=held.ranking,
         shadow=held.shadow,
+        # Whose account it is may have become known since.
+        debtor_id=held.debtor_id if held.debtor_id == held.account_id else again.debtor_id,
     )
     return as_held == held

@@ -16,7 +16,14 @@ from recommender.store.decision_log import migration, removing
 from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
-from recommender.store.decision_log.ledger import Seen, Standing, lock_debtors, read_standing, refuse_stale
+from recommender.store.decision_log.ledger import (
+    Seen,
+    Standing,
+    known_debtors,
+    lock_debtors,
+    read_standing,
+    refuse_stale,
+)
 from recommender.store.decision_log.record_fields import unpack_eligible, utc_instant
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.removing import Removal
@@ -287,6 +294,11 @@ class DecisionLog:
         """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""
         with self.engine.connect() as connection:
             return read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
+
+    def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
+        """Debtor under whom each account was last decided about, where one was named."""
+        with self.engine.connect() as connection:
+            return known_debtors(connection, accounts)
 
     def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[Row]]:
         """Rows of ``contact_events`` of some decisions, in the order they were told."""

@@ -28,6 +28,7 @@ __all__ = [
     "Seen",
     "StaleStanding",
     "Standing",
+    "known_debtors",
     "lock_debtors",
     "read_standing",
     "refuse_stale",
@@ -152,19 +153,21 @@ def read_standing(
     """
     moment = utc_instant("since", since)
     named = dict(accounts or {})
-    made = _rows_of(
-        connection,
-        sa.select(
-            decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
-            decisions.c.contact_at, decisions.c.action_factors,
-        ),
-        debtors, list(named),
+    wanted = set(debtors)
+    columns = sa.select(
+        decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
+        decisions.c.contact_at, decisions.c.action_factors,
     )  # fmt: skip
+    read = rows_of_ids(connection, columns, decisions.c.debtor_id, debtors)
+    for row in read:
+        named.setdefault(row["account_id"], row["debtor_id"])
+    # An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
+    read += rows_of_ids(connection, columns, decisions.c.account_id, list(named))
+    made: list[Mapping[str, Any]] = list({row["decision_id"]: dict(row) for row in read}.values())
     ids = [row["decision_id"] for row in made]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids):
         events[event["decision_id"]].append(dict(event))
-    wanted = set(debtors)
     heard = _outcomes(connection, made)
     seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
     seen_accounts: dict[str, set[str]] = {account: set() for account in named}
@@ -280,7 +283,9 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
         contact_events, contact_events.c.decision_id == decisions.c.decision_id
     )
     for query in (sa.select(*whose, decisions.c.decision_id.label("id")), happened):
-        for row in _rows_of(connection, query, list(debtors), list(accounts), key="id"):
+        rows = rows_of_ids(connection, query, decisions.c.debtor_id, list(debtors))
+        rows += rows_of_ids(connection, query, decisions.c.account_id, list(accounts))
+        for row in rows:
             debtors.get(row["debtor_id"], set()).add(row["id"])
             accounts.get(row["account_id"], set()).add(row["id"])
     stale = {debtor for debtor, ids in debtors.items() if ids - mine != seen.debtors[debtor] - mine}
@@ -289,12 +294,10 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
         raise StaleStanding(stale)
 
 
-def _rows_of(
-    connection: sa.Connection, query: sa.Select[Any], debtors: Sequence[str], accounts: Sequence[str],
-    key: str = "decision_id",
-) -> list[Mapping[str, Any]]:  # fmt: skip
-    """Rows of decisions about some debtors or some accounts, each once."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for column, names in ((decisions.c.debtor_id, debtors), (decisions.c.account_id, accounts)):
-        found |= {row[key]: row for row in rows_of_ids(connection, query, column, names)}
-    return list(found.values())
+def known_debtors(connection: sa.Connection, accounts: Sequence[str]) -> dict[str, str]:
+    """Debtor under whom each account was last decided about; accounts that were never named with one are left out."""
+    columns = sa.select(decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at, decisions.c.decision_id)
+    named = columns.where(decisions.c.debtor_id != decisions.c.account_id)
+    rows = rows_of_ids(connection, named, decisions.c.account_id, accounts)
+    ordered = sorted(rows, key=lambda row: (row["decided_at"], row["decision_id"]))
+    return {row["account_id"]: row["debtor_id"] for row in ordered}
