@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api import pages
 from api.service import problems, request_log
+from api.service.delivery import Delivery
 from api.service.envelope import Envelope
 from api.service.gateway import Gateway
 from api.service.metrics import Metrics
@@ -47,11 +48,14 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         app.state.recorder = Recorder(chosen.decision_log_url, numbers)
         try:
             app.state.serving = Serving(chosen)
+            app.state.delivery = Delivery(app.state.recorder)
             if chosen.shows_pages:
                 pages.open_portfolio(app)
             yield
             app.state.serving.close()
         finally:
+            if hasattr(app.state, "delivery"):
+                app.state.delivery.close()
             if hasattr(app.state, "portfolio"):
                 pages.close(app)
             app.state.recorder.close()

@@ -23,11 +23,27 @@ from recommender import __version__
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionRecord, ShadowChoice
 
-__all__ = ["Counsel"]
+__all__ = ["Answer", "Counsel"]
 
 _ALL_READ = Unread()
 _ATTEMPTS = 50  # each is lost to somebody who won: so many in a row are a storm
 _NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is told, and which decisions were made for it.
+
+    Attributes
+    ----------
+    body : dict
+        Fields of :class:`api.service.schemas.RecommendationAnswer`.
+    new : list of (str, str)
+        Id and debtor of the decisions that nobody knows of before this is delivered.
+    """
+
+    body: dict[str, Any]
+    new: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -60,8 +76,8 @@ class Counsel:
         """Whether answering touches no disk, network or other model."""
         return not self.recorder.keeps and not self.serving.is_due and self.serving.challenger() is None
 
-    def answer(self, request: RecommendationRequest, unread: Unread = _ALL_READ) -> dict[str, Any]:
-        """Fields of :class:`api.service.schemas.RecommendationAnswer`.
+    def answer(self, request: RecommendationRequest, unread: Unread = _ALL_READ) -> Answer:
+        """Decide, or find what was decided.
 
         Parameters
         ----------
@@ -84,7 +100,7 @@ class Counsel:
                 continue
         raise ServiceUnavailable("Other workers answer the same request key all the time. Retry.")
 
-    def _answered(self, request: RecommendationRequest, unread: Unread) -> dict[str, Any]:
+    def _answered(self, request: RecommendationRequest, unread: Unread) -> Answer:
         served, settings = self.serving.current(), self.settings
         before = {record.account_id: record for record in self.recorder.decided_before(request.request_key)}
         _check_same_request(request, before, settings)
@@ -94,7 +110,7 @@ class Counsel:
         made = make(Task(request, asked, served, settings, self.recorder, self._shadows, before))
         if len(made.refused) == len(request.accounts) and not unread.problems:
             raise made.refused[min(made.refused)]
-        return self._told(request, served, made, as_of, unread)
+        return Answer(self._told(request, served, made, as_of, unread), made.new)
 
     def _with_known_debtors(self, request: RecommendationRequest) -> RecommendationRequest:
         """The request, with the debtors that the ledger knows of accounts that name none."""

@@ -53,6 +53,8 @@ class Made:
         What is wrong with the others, by position.
     repeated : int
         How many had been decided before.
+    new : list of (str, str)
+        Id and debtor of the decisions that were made now.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Made:
     stands: dict[int, DecisionRecord] = field(default_factory=dict)
     refused: dict[int, InvalidInput | DecisionConflict] = field(default_factory=dict)
     repeated: int = 0
+    new: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,15 @@ class _Attempt:
         known = [*made.stands.values(), *(record for _, record in again)]
         for position, record in again:
             self._again(position, record)
+        self._events += [
+            # Whoever asks again has got it now: it is not taken back for the sake of somebody who left.
+            ContactEvent(
+                decision_id=record.decision_id, debtor_id=str(record.debtor_id), kind="delivered",
+                at=record.decided_at, event_id=f"delivered:{record.decision_id}"[:128],
+            )
+            for record in known
+            if self._is_silent(record)
+        ]  # fmt: skip
         parts = self._decider.decide(free, self._planned(known), self._used(known))
         made.refused |= self._decider.refused
         made.repeated = len(made.stands) + len(made.parts)
@@ -169,6 +181,11 @@ class _Attempt:
         if self._task.recorder.keeps:
             self._write(parts)
         return made
+
+    def _is_silent(self, record: DecisionRecord) -> bool:
+        """Whether nothing was told of a decision yet."""
+        live = self._standing.live.get(record.account_id, ())
+        return any(one.decision_id == record.decision_id and one.is_silent for one in live)
 
     def _that_stands(self, position: int, account: Account) -> DecisionRecord | None:
         """The decision that was made before about this account and moment, if one stands."""
@@ -269,7 +286,17 @@ class _Attempt:
                 if first is not record and not same_decision(first, record):
                     made.refused[position] = _other_facts(record.decision_id)
         written = {record.decision_id for record in records.values()}
-        events = [event for event in self._events if event.kind != "delivered" or event.decision_id in written]
+        stands = {record.decision_id for record in made.stands.values()} | made.logged.keys()
+        events = [
+            event
+            for event in self._events
+            if event.kind != "delivered" or event.decision_id in written or event.decision_id in stands
+        ]
+        made.new = [
+            (record.decision_id, str(record.debtor_id))
+            for record in records.values()
+            if record.decision_id not in self._standing.seen.accounts.get(record.account_id, ())
+        ]
         logged, repeated = self._task.recorder.write(list(records.values()), self._standing.seen, events)
         made.logged |= logged
         made.repeated += repeated

@@ -29,14 +29,18 @@ from recommender.store.decision_log import (
     ContactEvent,
     DecisionConflict,
     DecisionLog,
+    DecisionPage,
     DecisionRecord,
     LoggedDecision,
     OutcomeReceipt,
     OutcomeRecord,
     Provenance,
+    Removal,
     Seen,
     ShadowChoice,
     Standing,
+    debtor_export,
+    decisions_page,
 )
 
 __all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
@@ -236,6 +240,12 @@ class Recorder:
         with self._reached("written"):
             log.record_events(events, seen=seen, told_at=told_at)
 
+    def take_back(self, events: Sequence[ContactEvent], told_at: datetime) -> int:
+        """Take back decisions that reached nobody; how many these were."""
+        log = self._needed()
+        with self._reached("written"):
+            return log.record_undelivered(events, told_at=told_at)
+
     def write(
         self, records: Sequence[DecisionRecord], seen: Seen, events: Sequence[ContactEvent] = ()
     ) -> tuple[dict[str, DecisionRecord], int]:
@@ -313,6 +323,24 @@ class Recorder:
         if held is None:
             raise ServiceUnavailable("A decision was erased while it was read. Nothing was decided. Retry.")
         return held.decision
+
+    def page(self, **asked: Any) -> DecisionPage:
+        """Decisions, newest first; see :func:`recommender.store.decision_log.decisions_page`."""
+        log = self._needed()
+        with self._reached("read"):
+            return decisions_page(log, **asked)
+
+    def export(self, debtor_id: str) -> dict[str, Any]:
+        """Everything about a debtor."""
+        log = self._needed()
+        with self._reached("read"):
+            return debtor_export(log, debtor_id)
+
+    def forget(self, debtor_id: str, requested_by: str, at: datetime) -> Removal:
+        """Erase everything about a debtor."""
+        log = self._needed()
+        with self._reached("written"):
+            return log.erase(requested_by=requested_by, at=at, debtor_id=debtor_id)
 
     def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
         """When these decisions were made; those that the log does not hold are left out."""

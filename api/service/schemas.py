@@ -269,6 +269,42 @@ class DecisionAnswer(BaseModel):
     outcomes: list[LoggedOutcome]
 
 
+class ListedDecision(BaseModel):
+    """A decision in short."""
+
+    decision_id: str
+    account_id: str
+    debtor_id: str | None
+    decided_at: datetime
+    contact_at: datetime | None
+    no_contact: bool
+    factors: dict[str, Scalar]
+    propensity: float
+    policy_version: str
+    state: str
+
+
+class DecisionList(BaseModel):
+    """A page of decisions, newest first."""
+
+    decisions: list[ListedDecision]
+    next_cursor: str | None = Field(description="Give it as cursor for the next page; null after the last one.")
+
+
+class DebtorExport(BaseModel):
+    """Everything that the log holds about one debtor; the rows as they are kept."""
+
+    debtor_id: str
+    decisions: list[dict[str, Any]]
+
+
+class Forgotten(BaseModel):
+    """What an erasure took away."""
+
+    decisions: int
+    outcomes: int
+
+
 class CheckedContact(Strict):
     """A contact of the history that a check counts; what is missing is unknown."""
 

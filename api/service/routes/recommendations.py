@@ -44,8 +44,11 @@ class DirectRoute(APIRoute):
                 asked, unread = part
             counsel = Counsel.of(request)
             if len(asked.accounts) <= _FEW and counsel.waits_for_nothing:
-                return _response(counsel.answer(asked, unread))
-            return _response(await run_in_threadpool(counsel.answer, asked, unread))
+                return _response(counsel.answer(asked, unread).body)
+            answer = await run_in_threadpool(counsel.answer, asked, unread)
+            if answer.new and await request.is_disconnected():
+                request.app.state.delivery.failed(answer.new)
+            return _response(answer.body)
 
         return handle
 
@@ -72,4 +75,4 @@ def recommend(asked: RecommendationRequest, request: Request) -> Response:
     that cannot be answered is named in ``errors``, and the others are answered (207); where none can be, or where the
     request itself is at fault, the answer is a problem.
     """
-    return _response(Counsel.of(request).answer(asked))
+    return _response(Counsel.of(request).answer(asked).body)

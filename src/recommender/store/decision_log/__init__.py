@@ -29,6 +29,11 @@ with needs("store"):
         StaleStanding,
         Standing,
     )
+    from recommender.store.decision_log.listing import (
+        DecisionPage,
+        debtor_export,
+        decisions_page,
+    )
     from recommender.store.decision_log.privacy import (
         refuse_contact_data,
         refuse_free_text,
@@ -46,6 +51,7 @@ __all__ = [
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
+    "DecisionPage",
     "DecisionRecord",
     "LedgerContact",
     "LedgerOutcome",
@@ -60,7 +66,9 @@ __all__ = [
     "ShadowChoice",
     "StaleStanding",
     "Standing",
+    "debtor_export",
     "decisions",
+    "decisions_page",
     "outcomes",
     "provenances",
     "read_feedback_frame",

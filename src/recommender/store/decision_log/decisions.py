@@ -229,6 +229,26 @@ class DecisionLog:
         stored = write(self.engine, insert)
         return Receipt(stored, len(batch) - stored)
 
+    def record_undelivered(self, events: Iterable[ContactEvent], *, told_at: datetime | None = None) -> int:
+        """Take back decisions that reached nobody; those that anything was told of since are left alone."""
+        batch = _without_repeats(events, "event", lambda event: event.event_id)
+
+        def insert(connection: sa.Connection) -> int:
+            lock_debtors(connection, {event.debtor_id for event in batch.values()})
+            about = [event.decision_id for event in batch.values()]
+            known = {
+                row["decision_id"]
+                for column, table in (
+                    (contact_events.c.decision_id, contact_events),
+                    (outcomes.c.decision_id, outcomes),
+                )
+                for row in rows_of_ids(connection, sa.select(table.c.decision_id), column, about)
+            }
+            free = {key: event for key, event in batch.items() if event.decision_id not in known}
+            return _insert_events(connection, free, told_at) if free else 0
+
+        return write(self.engine, insert) if batch else 0
+
     def record_outcomes(self, records: Iterable[OutcomeRecord]) -> OutcomeReceipt:
         """Log outcomes in one transaction: all of them or none.
 

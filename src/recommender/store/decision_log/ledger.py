@@ -95,6 +95,8 @@ class LiveDecision:
     decided_at : datetime
     state : str
         ``decided``, or what its last event says.
+    is_silent : bool
+        Nothing at all was told of it.
     """
 
     decision_id: str
@@ -102,6 +104,7 @@ class LiveDecision:
     debtor_id: str
     decided_at: datetime
     state: str
+    is_silent: bool
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,12 @@ def read_standing(
         decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
         decisions.c.contact_at, decisions.c.action_factors,
     )  # fmt: skip
-    read = rows_of_ids(connection, columns, decisions.c.debtor_id, debtors)
-    for row in read:
-        named.setdefault(row["account_id"], row["debtor_id"])
+    rows = rows_of_ids(connection, columns, decisions.c.debtor_id, debtors)
+    for one in rows:
+        named.setdefault(one["account_id"], one["debtor_id"])
     # An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
-    read += rows_of_ids(connection, columns, decisions.c.account_id, list(named))
-    made: list[Mapping[str, Any]] = list({row["decision_id"]: dict(row) for row in read}.values())
+    rows += rows_of_ids(connection, columns, decisions.c.account_id, list(named))
+    made: list[Mapping[str, Any]] = list({one["decision_id"]: dict(one) for one in rows}.values())
     ids = [row["decision_id"] for row in made]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids):
@@ -185,7 +188,9 @@ def read_standing(
             taken_back[row["decision_id"]] = last["kind"]
         else:
             live[row["account_id"]].append(
-                LiveDecision(row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state_of(told))
+                LiveDecision(
+                    row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state_of(told), not told
+                )
             )
         contact = _contact(row, last, heard[row["decision_id"]])
         for debtor in {row["debtor_id"], named.get(row["account_id"], row["debtor_id"])} & wanted:

@@ -12,7 +12,7 @@ from recommender.store.decision_log.database import write
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.schema import contact_events, decisions, outcomes, removals
 
-__all__ = ["Removal", "erase", "past_removals", "purge"]
+__all__ = ["Removal", "erase", "of_debtor", "past_removals", "purge"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,14 @@ class Removal:
     outcomes: int
 
 
+def of_debtor(debtor_id: str) -> sa.ColumnElement[bool]:
+    """Decisions about a debtor, and those about its accounts from before anybody said whose they are."""
+    named = decisions.alias("named")
+    theirs = sa.select(named.c.account_id).where(named.c.debtor_id == debtor_id)
+    unnamed = sa.and_(decisions.c.debtor_id == decisions.c.account_id, decisions.c.account_id.in_(theirs))
+    return sa.or_(decisions.c.debtor_id == debtor_id, unnamed)
+
+
 def erase(
     engine: sa.Engine, *, requested_by: str, at: datetime, account_id: str | None = None, debtor_id: str | None = None
 ) -> Removal:
@@ -36,7 +44,7 @@ def erase(
             column="account_id",
             mend="Name one account, or one debtor with all accounts.",
         )
-    whose = decisions.c.account_id == account_id if debtor_id is None else decisions.c.debtor_id == debtor_id
+    whose = decisions.c.account_id == account_id if debtor_id is None else of_debtor(debtor_id)
     return _remove(engine, "erase", whose, None, requested_by, at)
 
 
