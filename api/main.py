@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     problems.install(app)
     for routes in (health, metrics, recommendations, dispatches, decisions, check):
         app.include_router(routes.router)
-    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit))
+    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit), clock=clock)
     app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:
         pages.install(app, chosen)
