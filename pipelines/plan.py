@@ -23,14 +23,13 @@ from recommender.planning import (
     compare_plans,
     contacts_by_slot,
     packaged_adapters,
-    plan_tomorrow,
+    plan_day,
     priced_hours,
     priced_rules,
     put_in_place,
     read_adapter,
     read_capacity,
     read_contact_points,
-    read_portfolio,
     verify_folder,
     with_changes,
     write_campaigns,
@@ -168,9 +167,7 @@ def _planned(
     folder: Path,
 ) -> tuple[Tomorrow, dict[str, list[float]]]:
     folder.mkdir()
-    read = read_portfolio(inputs, model, order, told, folder, due)
-    made = plan_tomorrow(read, order, told)
-    read.aside_path.unlink()
+    made, read = plan_day(inputs, model, order, told, folder, due)
     return made, priced_rules(read, made)
 
 

@@ -37,6 +37,9 @@ with needs("planning"):
         PlanOrder,
         plan_chunk,
     )
+    from recommender.planning.plan_day import (
+        plan_day,
+    )
     from recommender.planning.plan_inputs import (
         ChunkInputs,
         PlanInputs,
@@ -96,6 +99,7 @@ __all__ = [
     "make_plan",
     "packaged_adapters",
     "plan_chunk",
+    "plan_day",
     "plan_here",
     "plan_tomorrow",
     "priced_hours",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.evaluation import assign
 from recommender.planning.capacity_file import Arms
 
 __all__ = ["ARMS", "draw_arms", "explore", "uniform_of"]
@@ -22,8 +23,11 @@ def uniform_of(names: Sequence[str], *keys: object) -> NDArray[np.float64]:
     return np.array(held, dtype=np.uint64).astype(np.float64) / 2.0**64
 
 
-def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.int64]:
-    """Arm of each debtor, as a place in :data:`ARMS`: the same in every plan of the experiment.
+def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.str_]:
+    """Arm of each debtor, the same in every plan of the experiment.
+
+    The draw is that of :func:`recommender.evaluation.assign`, with the arms in the order of :data:`ARMS`: a control
+    group of the same experiment and of share ``usual + none`` is made of the same debtors.
 
     Parameters
     ----------
@@ -33,14 +37,11 @@ def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.int64]:
 
     Returns
     -------
-    ndarray of shape (n,), dtype int64
+    ndarray of str of shape (n,)
     """
-    policy = 1.0 - arms.explore - arms.usual - arms.none
-    ends = np.cumsum([policy, arms.explore, arms.usual])
-    number = np.minimum(uniform_of(debtors, "arm", arms.experiment), np.nextafter(1.0, 0.0))
-    found = np.searchsorted(ends, number, side="right")
-    widths = np.array([policy, arms.explore, arms.usual, arms.none])
-    return np.asarray(np.minimum(found, np.flatnonzero(widths > 0).max()), dtype=np.int64)
+    shares = (1.0 - arms.explore - arms.usual - arms.none, arms.explore, arms.usual, arms.none)
+    drawn = {name: share for name, share in zip(ARMS, shares, strict=True) if share > 1e-12}
+    return assign(debtors, arms.experiment, drawn)
 
 
 def explore(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -104,8 +104,13 @@ class CapacityOrder(_Part):
     minimum: tuple[Minimum, ...] = ()
     arms: Arms = Arms()
     packs: tuple[str, ...] | None = Field(None, description="Rule packs of every account; scenarios change them.")
-    contacts_per_debtor: Literal[1] = Field(
-        1, description="A day. The law counts contacts of a debtor, so a second one would have to know the first."
+    contacts_per_debtor: int = Field(1, ge=1, le=6, description="Most contacts of a debtor a day, if the law allows.")
+    hours_between: float = Field(2.0, ge=1, description="Least time between two contacts of a debtor in the plan.")
+    later_contact_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="What a further contact of the day is worth, of its worth alone; no log tells it.",
     )
 
     @model_validator(mode="after")

@@ -15,10 +15,12 @@ from recommender.deciding import Accounts, decision_ids, model_history
 from recommender.errors import InvalidInput
 from recommender.messages import default_catalogue
 from recommender.planning.appointments import Appointments
-from recommender.planning.arms import ARMS, draw_arms
+from recommender.planning.arms import draw_arms
 from recommender.planning.capacity_file import CapacityOrder, Worth
 from recommender.planning.capacity_tables import AccountKinds
-from recommender.planning.plan_chunk import PlanOrder, _packs_by_place, _with_context, _with_debtors
+from recommender.planning.chunk_accounts import prepared_accounts
+from recommender.planning.earlier_contacts import EarlierContacts, values_name
+from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
 from recommender.rules import Eligibility, eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
@@ -103,6 +105,8 @@ def read_portfolio(
     folder: Path,
     appointments: Appointments,
     on_progress: Callable[[int, int], None] | None = None,
+    *,
+    earlier: EarlierContacts | None = None,
 ) -> PortfolioValues:
     """Value every account, chunk by chunk; memory holds a few numbers an account.
 
@@ -118,6 +122,8 @@ def read_portfolio(
     appointments : Appointments
     on_progress : callable, optional
         Called with (accounts read, all accounts).
+    earlier : EarlierContacts, optional
+        What the plan holds already: the law counts it, and only debtors of the policy's arm are asked about again.
 
     Returns
     -------
@@ -126,21 +132,27 @@ def read_portfolio(
     kinds = AccountKinds(capacity, strategy.actions_)
     read = _Reading()
     done = 0
-    policy_path, aside_path = folder / "values.f32", folder / "aside.f32"
+    policy_path, aside_path = folder / values_name(1 if earlier is None else earlier.round), folder / "aside.f32"
     rng = np.random.default_rng([order.seed, 17])
     share = min(1.0, _RULE_SAMPLE / max(inputs.n_accounts, 1))
     with policy_path.open("wb") as policy_file, aside_path.open("wb") as aside_file:
         for chunk in inputs.chunks:
             part = inputs.read(chunk)
-            frame, allowed, rewards = _judged(part, strategy, order, inputs, capacity)
+            frame, allowed, rewards = _judged(part, strategy, order, inputs, capacity, earlier)
             kind, clock = kinds.add(frame, allowed.contact_at)
+            facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
+            if earlier is not None:
+                rewards = rewards * np.where(earlier.unmet(facts["debtor"]), 1.0, capacity.later_contact_share)[:, None]
             values, served = _valued(frame, rewards, kinds.queue_of(kind), capacity, strategy)
             open_ = allowed.mask[:, : values.shape[1]] & served
-            facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
+            if earlier is not None:
+                arm_open = (facts["arm"] == "policy").to_numpy()[:, None]
+                apart = earlier.apart(facts["debtor"], allowed.contact_at, capacity.hours_between)
+                open_ = open_ & arm_open & apart[:, kinds.hour_of_action()]
             placed, unplaced = appointments.place(facts, allowed, values, open_, strategy.actions_, done)
             busy = facts["debtor"].isin(placed["debtor"]).to_numpy()
             arm = facts["arm"].to_numpy()
-            aside = (arm != "policy") & ~busy
+            aside = (arm != "policy") & ~busy if earlier is None else np.zeros(len(facts), dtype=bool)
             np.where(open_ & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
             np.where(open_[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
             usual = aside & (arm == "usual")
@@ -189,26 +201,26 @@ def _judged(
     order: PlanOrder,
     inputs: PlanInputs,
     capacity: CapacityOrder,
+    earlier: EarlierContacts | None,
 ) -> tuple[pd.DataFrame, Eligibility, NDArray[np.float64]]:
     """Accounts with their context, what they may be contacted with, and the reward of each action."""
-    frame = part.accounts
     packs = capacity.packs or order.packs
-    if packs is None and "packs" not in frame.columns and "country" in frame.columns:
-        frame = frame.assign(packs=_packs_by_place(frame))
-    elif packs is not None:
-        frame = frame.drop(columns="packs", errors="ignore")
-    if order.party is not None and "party" not in frame.columns:
-        frame = frame.assign(party=order.party)
-    if not isinstance(strategy, SeedStrategy):
-        frame = _with_context(frame, part, strategy, order.as_of, inputs.currencies)
+    frame, history, _ = prepared_accounts(
+        part,
+        strategy,
+        as_of=order.as_of,
+        packs=packs,
+        party=order.party,
+        no_contacts_yet=order.no_contacts_yet,
+        currencies=inputs.currencies,
+    )
+    if earlier is not None:
+        history = earlier.joined(history, frame)
     frame = Accounts.of(frame.reset_index(drop=True)).situated(order.as_of).to_frame()
     wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
     missing = [str(name) for name in wanted if name not in frame.columns]
     if missing:
         frame = frame.assign(**dict.fromkeys(missing, np.nan))
-    history = None if part.contacts is None else _with_debtors(part.contacts, frame)
-    if order.no_contacts_yet:
-        history = pd.DataFrame(columns=["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"])
     allowed = eligibility(
         frame,
         strategy.actions_,
@@ -277,7 +289,8 @@ def _facts(
     debtor = frame["debtor_id"] if "debtor_id" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     # an account without a debtor is a person of its own, whatever ids the debtors have
     names = [f"account {one}" if pd.isna(who) else f"debtor {who}" for who, one in zip(debtor, account, strict=True)]
-    arm = np.array(ARMS, dtype=object)[draw_arms(names, capacity.arms)]
+    drawn_by = [f"account {one}" if pd.isna(who) else str(who) for who, one in zip(debtor, account, strict=True)]
+    arm = draw_arms(drawn_by, capacity.arms)
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     return pd.DataFrame(

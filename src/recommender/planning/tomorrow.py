@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from recommender.planning.certificate import Certificate, certify
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.portfolio_values import PortfolioValues
 
-__all__ = ["Tomorrow", "contact_table", "plan_tomorrow"]
+__all__ = ["LaterRound", "Tomorrow", "contact_table", "later_decision_id", "plan_tomorrow", "with_later_round"]
 
 _REDRAWS = 20
 _SLACK = 1e-9
@@ -48,6 +49,8 @@ class Tomorrow:
     unplaced : list of dict
         Appointments that could not be kept, each with its reason.
     notes : list of str
+    later : tuple of LaterRound
+        Where capacity.toml allows several contacts of a debtor.
     """
 
     contacts: pd.DataFrame
@@ -59,6 +62,24 @@ class Tomorrow:
     used: NDArray[np.float64]
     unplaced: list[dict[str, object]]
     notes: list[str]
+    later: tuple[LaterRound, ...] = ()
+
+
+@dataclass(frozen=True)
+class LaterRound:
+    """A further contact of debtors who have one: asked when everything before is known, under what is left.
+
+    Attributes
+    ----------
+    problem : PlanProblem
+    plan : CapacityPlan
+    certificate : Certificate
+        Proves the round, given the rounds before.
+    """
+
+    problem: PlanProblem
+    plan: CapacityPlan
+    certificate: Certificate
 
 
 @dataclass(frozen=True)
@@ -118,8 +139,7 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         np.full(n_actions, -1, dtype=np.int64),
     )
     plan = solve_capacity(problem, gap=gap, seed=order.seed)
-    priced = action_prices(replace(problem, rows=problem.rows.with_limit(np.full(len(left), 1e300))), plan.prices)
-    bought = plan.value - priced[kind[plan.account], plan.action]
+    bought = _beyond_prices(problem, plan)
     below = plan.value < 0  # loses money: only a minimum asks for it
     policy = _Chosen(
         plan.account,
@@ -139,6 +159,7 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         reason=pd.array(chosen.reason, dtype="str"),
         propensity=chosen.propensity,
         deterministic=chosen.reason != "explore",
+        round=1,
         _rank=np.where(np.isneginf(rank), chosen.value, rank),
     )
     contacts = _with_priority(contacts)
@@ -153,6 +174,71 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         unplaced=[*read.unplaced, *unplaced],
         notes=read.notes,
     )
+
+
+def with_later_round(
+    made: Tomorrow,
+    read: PortfolioValues,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    number: int,
+    *,
+    gap: float = 2e-4,
+) -> Tomorrow:
+    """Add a round: at most one further contact a debtor, under the capacity that is left.
+
+    Parameters
+    ----------
+    made : Tomorrow
+        The rounds before; what they hold was counted when ``read`` was judged.
+    read : PortfolioValues
+    order : PlanOrder
+    capacity : CapacityOrder
+    number : int
+        From 2 on.
+    gap : float
+
+    Returns
+    -------
+    Tomorrow
+    """
+    caps = ~made.whole.is_minimum
+    left = made.whole.limit - made.used
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)
+    rows = made.whole.with_limit(np.where(caps, np.maximum(left, 0.0), np.minimum(left, 0.0)))
+    problem = replace(made.problem, values=FileValues(read.policy_path, rows.use.shape[1]), rows=rows)
+    plan = solve_capacity(problem, gap=gap, seed=order.seed)
+    contacts = contact_table(read, plan.account, plan.action, capacity, read.kinds)
+    contacts = contacts.assign(
+        value=plan.value,
+        reason=pd.array(np.where(plan.value < 0, "minimum", "value").astype(object), dtype="str"),
+        propensity=1.0,
+        deterministic=True,
+        round=number,
+        decision_id=pd.array([later_decision_id(one, number) for one in contacts["decision_id"]], dtype="str"),
+        _rank=_beyond_prices(problem, plan),
+    )
+    every = pd.concat([made.contacts, _with_priority(contacts)], ignore_index=True)
+    every = every.sort_values(["queue", "contact_at", "round", "priority"], kind="stable", ignore_index=True)
+    every["priority"] = every.groupby(["queue", "contact_at"], sort=False).cumcount().to_numpy(dtype=np.int64) + 1
+    return replace(
+        made,
+        contacts=every,
+        used=made.used + _used(made.whole, kind, plan.account, plan.action),
+        later=(*made.later, LaterRound(problem, plan, certify(problem, plan))),
+    )
+
+
+def later_decision_id(decision_id: str, number: int) -> str:
+    """Id of an account's decision in a later round."""
+    return hashlib.sha256(f"{decision_id}|{number}".encode()).hexdigest()[:32]
+
+
+def _beyond_prices(problem: PlanProblem, plan: CapacityPlan) -> NDArray[np.float64]:
+    """What each contact brings beyond the price of what it uses."""
+    unlimited = problem.rows.with_limit(np.full(len(problem.rows.names), 1e300))
+    priced = action_prices(replace(problem, rows=unlimited), plan.prices)
+    return np.asarray(plan.value - priced[problem.kind[plan.account], plan.action])
 
 
 def _used(

@@ -1,0 +1,75 @@
+"""A day from portfolio to plan: read, plan, and ask again for further contacts where they are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from recommender.planning.appointments import Appointments
+from recommender.planning.capacity_file import CapacityOrder
+from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.plan_chunk import PlanOrder
+from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
+from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["plan_day"]
+
+
+def plan_day(
+    inputs: PlanInputs,
+    strategy: ContactStrategy | SeedStrategy,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    folder: Path,
+    appointments: Appointments,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    gap: float = 2e-4,
+) -> tuple[Tomorrow, PortfolioValues]:
+    """Plan a day.
+
+    The first round gives each debtor one contact at most. Where ``contacts_per_debtor`` is more, every account is
+    judged again with what is planned already in its history, so that the law counts it, and what is left of the
+    capacity is planned. So a further contact of one debtor never takes the place of a first one of another.
+
+    Parameters
+    ----------
+    inputs : PlanInputs
+    strategy : ContactStrategy or SeedStrategy
+    order : PlanOrder
+    capacity : CapacityOrder
+    folder : Path
+        Exists; the values of every round are left in it.
+    appointments : Appointments
+    on_progress : callable, optional
+        Called with (accounts judged, all that will be).
+    gap : float
+
+    Returns
+    -------
+    Tomorrow
+    PortfolioValues
+        Of the first round.
+    """
+    rounds = capacity.contacts_per_debtor
+
+    def told(before: int) -> Callable[[int, int], None]:
+        def tell(done: int, every: int) -> None:
+            if on_progress is not None:
+                on_progress(before * every + done, rounds * every)
+
+        return tell
+
+    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, told(0))
+    made = plan_tomorrow(read, order, capacity, gap=gap)
+    read.aside_path.unlink()
+    for number in range(2, rounds + 1):
+        earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel"]], number)
+        more = read_portfolio(
+            inputs, strategy, order, capacity, folder, Appointments.none(), told(number - 1), earlier=earlier
+        )
+        more.aside_path.unlink()
+        made = with_later_round(made, more, order, capacity, number, gap=gap)
+    return made, read
