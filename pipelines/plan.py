@@ -69,6 +69,9 @@ def run(
         Literal["debtor", "codebtor", "guarantor"] | None,
         typer.Option(help="State whom the accounts' contact points belong to, where the table does not say."),
     ] = None,
+    other_accounts: Annotated[
+        bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")
+    ] = False,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
     ] = None,
@@ -125,6 +128,7 @@ def run(
             payments=payments,
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
+            other_accounts=other_accounts,
         )
         made = _planned(inputs, model, order, told, due, work / "plan")
         rules = made[1]
@@ -168,6 +172,8 @@ def _planned(
 ) -> tuple[Tomorrow, dict[str, list[float]]]:
     folder.mkdir()
     made, read = plan_day(inputs, model, order, told, folder, due)
+    if shut_out := read.shut_out_told():
+        made.notes.append(shut_out)
     return made, priced_rules(read, made)
 
 
@@ -194,7 +200,11 @@ def _tell(
     for line in priced_hours(made, told, unit):
         console.print(line, highlight=False)
     for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
+        if middle < 0.5:
+            continue
         console.print(f"rule {rule} holds back {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f})", highlight=False)
+    if made.contacts.empty:
+        console.print("[red]nobody is contacted[/]: see the notes", highlight=False)
     for lost in made.unplaced[:5]:
         console.print(
             f"[yellow]appointment not kept:[/] {lost['account_id']} {lost['at']}: {lost['why']}", highlight=False

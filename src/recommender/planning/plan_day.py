@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recommender.planning.appointments import Appointments
 from recommender.planning.capacity_file import CapacityOrder
+from recommender.planning.capacity_plan import InfeasiblePlan
 from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
@@ -63,7 +64,12 @@ def plan_day(
         return tell
 
     read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, told(0))
-    made = plan_tomorrow(read, order, capacity, gap=gap)
+    try:
+        made = plan_tomorrow(read, order, capacity, gap=gap)
+    except InfeasiblePlan as error:
+        raise InfeasiblePlan(
+            f"{error.problem} {read.shut_out_told()}.".replace(" .", ""), column=error.column, mend=error.mend
+        ) from error
     read.aside_path.unlink()
     for number in range(2, rounds + 1):
         earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel"]], number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,8 @@ class PortfolioValues:
     placed : DataFrame
         Appointments that the law allows: ``place``, ``action``, ``at``, ``reason``.
     unplaced : list of dict
+    shut_out : int
+        Accounts that no contact is open for.
     """
 
     kinds: AccountKinds
@@ -81,6 +84,18 @@ class PortfolioValues:
     rules: RuleSample
     removed: dict[str, int]
     notes: list[str]
+    shut_out: int = 0
+
+    def shut_out_told(self) -> str:
+        """How many accounts no contact is open for, and which rules alone close everything; empty for none."""
+        if not self.shut_out:
+            return ""
+        told = f"{self.shut_out:,} of {len(self.facts):,} accounts may not be contacted at all"
+        all_gone = [rule for removed in self.rules.removed for rule, gone in removed.items() if gone.all()]
+        counts = Counter(all_gone).most_common(3)
+        of = len(self.rules.removed)
+        why = "; ".join(f"{rule} denies everything to {count / of:.0%}" for rule, count in counts)
+        return f"{told} (in a sample of {of:,}: {why})" if why else told
 
 
 @dataclass
@@ -94,6 +109,7 @@ class _Reading:
     rule_values: list[NDArray[np.float32]] = field(default_factory=list)
     rule_removed: list[dict[str, NDArray[np.bool_]]] = field(default_factory=list)
     removed: dict[str, int] = field(default_factory=dict)
+    shut_out: int = 0
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -162,6 +178,7 @@ def read_portfolio(
             read.aside.append(np.flatnonzero(aside) + done)
             read.usual.append(_usual_choice(frame.loc[usual], open_[usual], strategy, order))
             read.notes |= dict.fromkeys(allowed.provenance.warnings)
+            read.shut_out += int((~open_.any(axis=1)).sum())
             for rule, count in allowed.counts().items():
                 read.removed[rule] = read.removed.get(rule, 0) + count
             for at in np.flatnonzero(rng.random(len(frame)) < share).tolist():
@@ -192,6 +209,7 @@ def read_portfolio(
         ),
         removed=dict(sorted(read.removed.items())),
         notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
+        shut_out=read.shut_out,
     )
 
 
