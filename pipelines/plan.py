@@ -195,6 +195,13 @@ def _tell(
         "possible (proven)",
         highlight=False,
     )
+    if made.contacts["expected"].notna().any():
+        low, middle, high = (made.contacts[name].sum() for name in ("expected_low", "expected", "expected_high"))
+        console.print(
+            f"expected payments of those contacted: {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f} if the strategy "
+            "errs the same way for everybody)",
+            highlight=False,
+        )
     for line in contacts_by_slot(made):
         console.print(line, highlight=False)
     for line in priced_hours(made, told, unit):
@@ -217,6 +224,8 @@ def _tell_difference(path: Path, base: Tomorrow, other: Tomorrow, seed: int, con
     told = compare_plans(base, other, seed=seed)
     console.print(
         f"scenario {path.stem}: value {told.value:+,.0f} ({told.low:+,.0f} to {told.high:+,.0f}), "
-        f"contacts {told.contacts:+,}" + "".join(f", {queue} {n:+,}" for queue, n in told.by_queue.items() if n),
+        f"contacts {told.contacts:+,}"
+        + "".join(f", {queue} {n:+,}" for queue, n in told.by_queue.items() if n)
+        + "".join(f", arm {arm} {value:+,.0f}" for arm, value in told.by_arm.items() if abs(value) >= 1),
         highlight=False,
     )

@@ -30,8 +30,8 @@ def conflict_message(problem: PlanProblem) -> str:
     told = [f"{names[row]} {'>=' if low[row] else '<='} {abs(limit[row]):g}" for row in rows]
     if len(rows) == 1:
         return (
-            f"{told[0]} cannot be reached: only {_open_debtors(problem, int(rows[0])):,} debtors may be contacted in this "
-            "way, by the law and what else is planned for them."
+            f"{told[0]} cannot be reached: only {_open_debtors(problem, int(rows[0])):,} debtors may be contacted in "
+            "this way, by the law and what else is planned for them."
         )
     return f"These limits contradict each other, and without any one of them a plan exists: {'; '.join(told)}."
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.local_time import is_timezone
 
@@ -22,11 +23,15 @@ class _Part(BaseModel):
 class Worth(_Part):
     """What a reward is worth in money.
 
-    A strategy that learnt amounts needs nothing here: its rewards are money.
+    A strategy that learnt amounts needs nothing here: its rewards are money, in the minor unit of ``currency`` as logs
+    made from raw tables hold them. All money of the file itself is in the currency, not in its minor unit.
     """
 
     per_response: float | None = Field(None, ge=0, description="Money that one response brings.")
-    column: str | None = Field(None, description="Or: account column that a response brings a share of.")
+    column: str | None = Field(
+        None,
+        description="Or: account column that a response brings a share of; its name ends in _minor if its unit does.",
+    )
     share: float = Field(1.0, gt=0, description="That share.")
 
     @model_validator(mode="after")
@@ -117,6 +122,8 @@ class CapacityOrder(_Part):
     def _agree(self) -> Self:
         if not is_timezone(self.timezone):
             raise ValueError(f"timezone {self.timezone!r} is unknown; write e.g. America/Bogota")
+        if self.currency is not None and not is_currency(self.currency):
+            raise ValueError(f"currency {self.currency!r} is unknown; write e.g. COP")
         names = [queue.name for queue in self.queue]
         if len(set(names)) != len(names):
             raise ValueError("two queues have the same name")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from recommender.planning.appointments import Appointments
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import InfeasiblePlan
+from recommender.planning.confirmed_contacts import with_expectations
 from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
@@ -78,4 +80,5 @@ def plan_day(
         )
         more.aside_path.unlink()
         made = with_later_round(made, more, order, capacity, number, gap=gap)
-    return made, read
+    expected = with_expectations(made.contacts, inputs, strategy, order, capacity)
+    return replace(made, contacts=expected), read

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.currencies import minor_digits
 from recommender.deciding import Accounts, decision_ids, model_history
 from recommender.errors import InvalidInput
 from recommender.messages import default_catalogue
 from recommender.planning.appointments import Appointments
 from recommender.planning.arms import draw_arms
-from recommender.planning.capacity_file import CapacityOrder, Worth
+from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.earlier_contacts import EarlierContacts, values_name
@@ -26,7 +27,7 @@ from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
 from recommender.rules import Eligibility, eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
-__all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
+__all__ = ["PortfolioValues", "RuleSample", "read_portfolio", "worth_of_reward"]
 
 _USUAL_DEPTH = 12
 _RULE_SAMPLE = 400
@@ -268,17 +269,21 @@ def _valued(
     """Value less cost of each contact in money, and whether a queue serves it; shape (n, n_contact_actions)."""
     in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
     cost = np.array([0.0 if in_points else told.cost_per_contact for told in capacity.queue])
-    worth = _worth(frame, strategy, capacity.worth)
+    worth = worth_of_reward(frame, strategy, capacity)
     return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
 
 
-def _worth(frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, worth: Worth) -> NDArray[np.float64]:
-    """Money that a reward of 1 is worth, by account."""
+def worth_of_reward(
+    frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, capacity: CapacityOrder
+) -> NDArray[np.float64]:
+    """Money that a reward of 1 is worth, by account, in the currency of capacity.toml (not in its minor unit)."""
+    worth = capacity.worth
+    minor = 10.0 ** -minor_digits(capacity.currency) if capacity.currency is not None else 1.0
     if worth.column is not None:
         if worth.column not in frame.columns:
             raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
         held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
-        return np.asarray(np.maximum(held, 0.0) * worth.share)
+        return np.asarray(np.maximum(held, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
     if isinstance(strategy, SeedStrategy):
         return np.ones(len(frame))
     if worth.per_response is not None:
@@ -289,7 +294,7 @@ def _worth(frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, worth:
             column="worth",
             mend="Add e.g. [worth] with per_response = 12000, or column = 'balance_minor' and share = 0.05.",
         )
-    return np.ones(len(frame))
+    return np.full(len(frame), minor)
 
 
 def _facts(
