@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,13 +19,14 @@ from recommender.planning import (
     CapacityOrder,
     PlanInputs,
     PlanOrder,
+    PortfolioValues,
     Tomorrow,
+    about_plan,
     compare_plans,
     contacts_by_slot,
     packaged_adapters,
     plan_day,
     priced_hours,
-    priced_rules,
     put_in_place,
     read_adapter,
     read_capacity,
@@ -116,7 +117,6 @@ def run(
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of)
     told = read_capacity(capacity)
-    unit = "points" if isinstance(model, SeedStrategy) else told.currency or "money"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         work = Path(folder)
@@ -131,24 +131,14 @@ def run(
             other_accounts=other_accounts,
         )
         made = _planned(inputs, model, order, told, due, work / "plan")
-        rules = made[1]
         for path in scenario or []:
             other = _planned(inputs, model, order, with_changes(capacity, path), due, work / "scenario")
             _tell_difference(path, made[0], other[0], order.seed, console)
             shutil.rmtree(work / "scenario")
-        about = {
-            "as_of": order.as_of.isoformat(),
-            "strategy": model.version_,
-            "seed": seed,
-            "unit": unit,
-            "capacity": told.model_dump(mode="json"),
-            "unplaced": made[0].unplaced,
-            "rules_in_money": rules,
-            "notes": made[0].notes,
-        }
+        about = about_plan(*made, order, told, model)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
-    _tell(made[0], told, rules, unit, out, console)
+    _tell(made[0], told, about, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)
         own = {path.stem: read_adapter(path) for path in adapter or []}
@@ -169,12 +159,9 @@ def _planned(
     told: CapacityOrder,
     due: Appointments,
     folder: Path,
-) -> tuple[Tomorrow, dict[str, list[float]]]:
+) -> tuple[Tomorrow, PortfolioValues]:
     folder.mkdir()
-    made, read = plan_day(inputs, model, order, told, folder, due)
-    if shut_out := read.shut_out_told():
-        made.notes.append(shut_out)
-    return made, priced_rules(read, made)
+    return plan_day(inputs, model, order, told, folder, due)
 
 
 def _verified(folder: Path, console: Console) -> None:
@@ -186,9 +173,8 @@ def _verified(folder: Path, console: Console) -> None:
     console.print(f"{folder}: every limit is kept and the gap is what the certificate says", highlight=False)
 
 
-def _tell(
-    made: Tomorrow, told: CapacityOrder, rules: dict[str, list[float]], unit: str, out: Path, console: Console
-) -> None:
+def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path, console: Console) -> None:
+    unit, rules = about["unit"], about["rules_in_money"]
     console.print(
         f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
         f"{made.contacts['value'].sum():,.0f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of the best "
@@ -216,7 +202,7 @@ def _tell(
         console.print(
             f"[yellow]appointment not kept:[/] {lost['account_id']} {lost['at']}: {lost['why']}", highlight=False
         )
-    for note in made.notes:
+    for note in about["notes"]:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 
 

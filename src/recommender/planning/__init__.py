@@ -38,6 +38,7 @@ with needs("planning"):
         plan_chunk,
     )
     from recommender.planning.plan_day import (
+        about_plan,
         plan_day,
     )
     from recommender.planning.plan_inputs import (
@@ -93,6 +94,7 @@ __all__ = [
     "Planner",
     "PortfolioValues",
     "Tomorrow",
+    "about_plan",
     "certify",
     "compare_plans",
     "contacts_by_slot",

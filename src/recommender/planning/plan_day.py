@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from recommender.planning.appointments import Appointments
 from recommender.planning.capacity_file import CapacityOrder
@@ -13,11 +14,12 @@ from recommender.planning.confirmed_contacts import with_expectations
 from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.plan_money import priced_rules
 from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["plan_day"]
+__all__ = ["about_plan", "plan_day"]
 
 
 def plan_day(
@@ -82,3 +84,34 @@ def plan_day(
         made = with_later_round(made, more, order, capacity, number, gap=gap)
     expected = with_expectations(made.contacts, inputs, strategy, order, capacity)
     return replace(made, contacts=expected), read
+
+
+def about_plan(
+    made: Tomorrow,
+    read: PortfolioValues,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    strategy: ContactStrategy | SeedStrategy,
+) -> dict[str, Any]:
+    """What a plan was made from and what it says, JSON-ready: for ``about.json`` and whoever shows the plan."""
+    names, limit, used = made.whole.names, made.whole.limit.tolist(), made.used.tolist()
+    prices = made.plan.prices.tolist()
+    capacities = [
+        {"name": name, "limit": most, "used": has, "price": price}
+        for name, most, has, price in zip(names, limit, used, prices, strict=True)
+    ]
+    shut_out = read.shut_out_told()
+    return {
+        "as_of": order.as_of.isoformat(),
+        "strategy": strategy.version_,
+        "seed": order.seed,
+        "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",
+        "capacity": capacity.model_dump(mode="json"),
+        "capacities": capacities,
+        "accounts": len(made.arms),
+        "shut_out": read.shut_out,
+        "gap": made.plan.gap,
+        "unplaced": made.unplaced,
+        "rules_in_money": priced_rules(read, made),
+        "notes": [*made.notes, *([shut_out] if shut_out else [])],
+    }

@@ -20,6 +20,7 @@ from recommender.planning.capacity_tables import AccountKinds, capacity_rows
 from recommender.planning.certificate import Certificate, certify
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.portfolio_values import PortfolioValues
+from recommender.strategy import STAGES, stage_of
 
 __all__ = ["LaterRound", "Tomorrow", "contact_table", "later_decision_id", "plan_tomorrow", "with_later_round"]
 
@@ -368,6 +369,7 @@ def contact_table(
     clocks = np.array(kinds.clocks).reshape(len(kinds.clocks), -1)
     instant = clocks[facts["clock"].to_numpy(dtype=np.int64), kinds.hour_of_action()[action]]
     frame["contact_at"] = pd.Series(instant.astype("datetime64[us]")).dt.tz_localize("UTC").array
+    frame["stage"] = pd.array(np.array(STAGES, dtype=object)[stage_of(facts["days_past_due"].to_numpy())], dtype="str")
     frame["needs_human"] = facts["needs_human"].to_numpy()
     frame["template_id"] = _templates(frame, facts)
     frame["place"], frame["action"] = place, action
