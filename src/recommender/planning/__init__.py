@@ -13,6 +13,7 @@ with needs("planning"):
     )
     from recommender.planning.capacity_file import (
         CapacityOrder,
+        capacity_of,
         read_capacity,
         with_changes,
     )
@@ -95,6 +96,7 @@ __all__ = [
     "PortfolioValues",
     "Tomorrow",
     "about_plan",
+    "capacity_of",
     "certify",
     "compare_plans",
     "contacts_by_slot",

@@ -13,7 +13,7 @@ from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.local_time import is_timezone
 
-__all__ = ["Arms", "CapacityOrder", "Minimum", "Queue", "read_capacity", "with_changes"]
+__all__ = ["Arms", "CapacityOrder", "Minimum", "Queue", "capacity_of", "read_capacity", "with_changes"]
 
 
 class _Part(BaseModel):
@@ -147,6 +147,17 @@ def read_capacity(path: Path) -> CapacityOrder:
     return _checked(_parsed(path), path)
 
 
+def capacity_of(told: Mapping[str, Any], whose: str) -> CapacityOrder:
+    """Check capacities that come from elsewhere than a file; ``whose`` begins the message.
+
+    Raises
+    ------
+    InvalidInput
+        Names the entry and what is wrong with it.
+    """
+    return _checked(told, whose)
+
+
 def with_changes(path: Path, scenario: Path) -> CapacityOrder:
     """Capacities with the changes of a scenario: tables are merged, queues and minimums by name, the rest replaced."""
     return _checked(_merged(_parsed(path), _parsed(scenario)), scenario)
@@ -179,7 +190,7 @@ def _has_name(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("name"), str)
 
 
-def _checked(told: Mapping[str, Any], path: Path) -> CapacityOrder:
+def _checked(told: Mapping[str, Any], path: Path | str) -> CapacityOrder:
     try:
         return CapacityOrder.model_validate(told)
     except ValidationError as error:
