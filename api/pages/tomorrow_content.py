@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 from babel.numbers import get_currency_precision
 
+from api.pages.account_values import capitalised, rule_kind
 from api.pages.charts import Bar, hbars
 from api.pages.content import Cell, Column, Section, Table, Tile
 from api.pages.drawing import Drawing
 from api.pages.plan_desk import MadePlan
 from api.pages.rendering import Page
 from api.pages.shown import Estimate, Shown
+from recommender.strategy import STAGES
 
 __all__ = ["Said", "contacts_table", "local_hours"]
 
@@ -206,6 +208,7 @@ class Said:
         counts = self.contacts.assign(hour=self.hours).pivot_table(
             index=["channel", "stage"], columns="hour", values="row", aggfunc="size", fill_value=0
         )
+        counts = counts.reindex(sorted(counts.index, key=lambda row: (row[0], STAGES.index(row[1]))))
         most = max(int(counts.to_numpy().max()), 1)
         busiest = counts.sum().idxmax()
         rows, cells = [], []
@@ -285,7 +288,7 @@ class Said:
                 "hours",
                 page.text("Agent hours against what there is, and what one more brings"),
                 finding,
-                draw=partial(_drawn, bars),
+                draw=partial(_drawn, bars) if best["more"] > 0 else None,
                 label=finding,
                 table=Table(
                     "hours",
@@ -318,12 +321,13 @@ class Said:
         rows, bars = [], []
         for rule, (low, middle, high) in held:
             estimate = self.estimate(low, middle, high)
-            rows.append([Cell(rule, rule), Cell.of(estimate.value), Cell.interval(estimate)])
-            bars.append(Bar(rule, middle, estimate.value.text, low=low, high=high, tone="unclear"))
+            name, note = self._rule_told(rule)
+            rows.append([Cell(name, rule, note=note), Cell.of(estimate.value), Cell.interval(estimate)])
+            bars.append(Bar(name, middle, estimate.value.text, low=low, high=high, tone="unclear"))
         first = self.estimate(*held[0][1])
         finding = page.text(
             "Most is held back by {rule}: {value} (95% CI {interval}).",
-            rule=held[0][0],
+            rule=self._rule_told(held[0][0])[0],
             value=first.value,
             interval=first.interval,
         )
@@ -350,6 +354,13 @@ class Said:
                 ),
             )
         ]
+
+    def _rule_told(self, rule: str) -> tuple[str, str]:
+        """Kind of a rule in the reader's language with its id, and the law behind it."""
+        detail = self.about["rule_details"].get(rule)
+        if detail is None:
+            return rule, ""
+        return f"{capitalised(rule_kind(self.page, detail['kind']))} ({rule})", detail["citation"]
 
     def _queues(self, queue: str) -> Section:
         page = self.page

@@ -85,7 +85,7 @@ def sources(page: Page, portfolio: Portfolio) -> list[tuple[str, str]]:
 def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
     """Capacities to begin with: ``capacity.<country>.toml`` or ``capacity.toml`` of the portfolio folder, else modest.
 
-    Without a file there is an agent for every two hundred accounts, a message for every third, what contacts cost in
+    Without a file there is an agent for every four hundred accounts, a message for every third, what contacts cost in
     ``costs.json``, and the control group of the settings as the arm "usual".
     """
     folder, settings = portfolio.settings.portfolio_path, portfolio.settings
@@ -102,9 +102,9 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
     queues: list[dict[str, Any]] = []
     if voice:
         cost = max((costs.get(name, 0.0) for name in voice), default=0.0) * scale
-        agents = {hour: float(max(1, math.ceil(n / 200))) for hour in range(8, 18) if hour != 12}
+        agents = {hour: float(max(1, math.ceil(n / 400))) for hour in range(8, 18) if hour != 12}
         queues.append(
-            {"name": "agents", "channels": voice, "minutes_per_contact": 6, "agents": agents, "cost_per_contact": cost}
+            {"name": voice[0] if len(voice) == 1 else "agents", "channels": voice, "minutes_per_contact": 6, "agents": agents, "cost_per_contact": cost}
         )
     for name in channels:
         if name not in voice:

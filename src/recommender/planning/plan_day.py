@@ -113,5 +113,6 @@ def about_plan(
         "gap": made.plan.gap,
         "unplaced": made.unplaced,
         "rules_in_money": priced_rules(read, made),
+        "rule_details": read.rules.details,
         "notes": [*made.notes, *([shut_out] if shut_out else [])],
     }

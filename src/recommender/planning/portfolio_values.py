@@ -44,11 +44,14 @@ class RuleSample:
     values : ndarray of shape (m, n_actions)
         In money, whether denied or not; -inf where no queue serves.
     removed : list of dict of str to ndarray of shape (n_actions,)
+    details : dict of str to dict
+        Rule -> ``kind`` and ``citation``.
     """
 
     place: NDArray[np.int64]
     values: NDArray[np.float32]
     removed: list[dict[str, NDArray[np.bool_]]]
+    details: dict[str, dict[str, str]]
 
 
 @dataclass
@@ -109,6 +112,7 @@ class _Reading:
     rule_place: list[int] = field(default_factory=list)
     rule_values: list[NDArray[np.float32]] = field(default_factory=list)
     rule_removed: list[dict[str, NDArray[np.bool_]]] = field(default_factory=list)
+    rule_details: dict[str, dict[str, str]] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
     shut_out: int = 0
     notes: dict[str, None] = field(default_factory=dict)
@@ -185,7 +189,11 @@ def read_portfolio(
             for at in np.flatnonzero(rng.random(len(frame)) < share).tolist():
                 read.rule_place.append(done + at)
                 read.rule_values.append(np.where(served[at], values[at], -np.inf).astype(np.float32))
-                read.rule_removed.append({rule: gone[: len(values[at])] for rule, gone in allowed.removed(at).items()})
+                gone_by = allowed.removed(at)
+                read.rule_removed.append({rule: gone[: len(values[at])] for rule, gone in gone_by.items()})
+                for rule in gone_by.keys() - read.rule_details.keys():
+                    detail = allowed.detail(rule)
+                    read.rule_details[rule] = {"kind": detail.kind, "citation": detail.citation}
             done += len(frame)
             if on_progress is not None:
                 on_progress(done, inputs.n_accounts)
@@ -207,6 +215,7 @@ def read_portfolio(
             np.array(read.rule_place, dtype=np.int64),
             np.array(read.rule_values, dtype=np.float32).reshape(-1, n_actions),
             read.rule_removed,
+            read.rule_details,
         ),
         removed=dict(sorted(read.removed.items())),
         notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
