@@ -102,9 +102,10 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
     queues: list[dict[str, Any]] = []
     if voice:
         cost = max((costs.get(name, 0.0) for name in voice), default=0.0) * scale
+        name = voice[0] if len(voice) == 1 else "agents"
         agents = {hour: float(max(1, math.ceil(n / 400))) for hour in range(8, 18) if hour != 12}
         queues.append(
-            {"name": voice[0] if len(voice) == 1 else "agents", "channels": voice, "minutes_per_contact": 6, "agents": agents, "cost_per_contact": cost}
+            {"name": name, "channels": voice, "minutes_per_contact": 6, "agents": agents, "cost_per_contact": cost}
         )
     for name in channels:
         if name not in voice:
