@@ -59,7 +59,10 @@ class EarlierContacts:
         return np.asarray(~debtors.isin(self.contacts["debtor"]), dtype=bool)
 
     def apart(self, debtors: pd.Series, contact_at: NDArray[np.datetime64], hours_between: float) -> NDArray[np.bool_]:
-        """Hours that are far enough from everything planned for the debtor; shape of ``contact_at``."""
+        """Hours that are far enough after everything planned for the debtor; shape of ``contact_at``.
+
+        Only after it: what is planned was judged without a contact before it, and an answer to one may forbid the next.
+        """
         apart = np.ones(contact_at.shape, dtype=bool)
         least = np.timedelta64(round(hours_between * _HOUR_US), "us")
         mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
@@ -68,5 +71,5 @@ class EarlierContacts:
         for row, name in enumerate(debtors.tolist()):
             for instant in held.get(name, ()):
                 with np.errstate(invalid="ignore"):
-                    apart[row] &= np.abs(contact_at[row] - instant) >= least
+                    apart[row] &= contact_at[row] - instant >= least
         return apart

@@ -210,6 +210,9 @@ def _of_all_arms(
     instants = pd.DataFrame({"debtor": debtor, "at": contacts["contact_at"]})
     if instants.loc[contacts["contact_at"].notna().to_numpy()].duplicated().any():
         wrong.append("debtor: one is in two queues at once")
+    turns = instants.assign(turn=turn).sort_values(["debtor", "turn"], kind="stable")
+    if (turns.groupby("debtor")["at"].diff().dropna() < pd.Timedelta(0)).any():
+        wrong.append("debtor: a contact of a later round comes before an earlier one, which was judged without it")
     for name in ("account_id", "row", "decision_id", "arm"):
         told = arms[name].to_numpy()[place]
         if name == "decision_id":
