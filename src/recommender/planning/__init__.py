@@ -69,6 +69,7 @@ with needs("planning"):
         plan_tomorrow,
     )
     from recommender.planning.tomorrow_folder import (
+        decisions_of,
         put_in_place,
         verify_folder,
         write_tomorrow,
@@ -100,6 +101,7 @@ __all__ = [
     "certify",
     "compare_plans",
     "contacts_by_slot",
+    "decisions_of",
     "make_plan",
     "packaged_adapters",
     "plan_chunk",

@@ -50,6 +50,8 @@ def explore(
     kind: NDArray[np.int64],
     room: NDArray[np.float64],
     numbers: NDArray[np.float64],
+    accounts: NDArray[np.int64],
+    picked: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Draw an action of each account, every eligible one with equal chance, thinned so that capacity suffices.
 
@@ -67,16 +69,20 @@ def explore(
     room : ndarray of shape (n_rows,)
     numbers : ndarray of shape (m,)
         In [0, 1).
+    accounts : ndarray of shape (m,)
+        How many accounts the debtor has in the arm: one of them is picked, each with the same chance.
+    picked : ndarray of shape (m,), dtype bool
+        Which was.
 
     Returns
     -------
     action : ndarray of shape (m,), dtype int64
         -1 for no contact.
     propensity : ndarray of shape (m,)
-        Of the action drawn.
+        Of the action drawn, before it was known which account is picked; of no contact where none was drawn.
     """
     n = eligible.sum(axis=1)
-    chance = np.where(eligible, 1.0 / np.maximum(n, 1)[:, None], 0.0)
+    chance = np.where(eligible, 1.0 / (np.maximum(n, 1) * accounts)[:, None], 0.0)
     expected, spread = np.zeros(len(room)), np.zeros(len(room))
     for code in np.unique(kind):
         by_action = chance[kind == code].sum(axis=0)
@@ -90,8 +96,8 @@ def explore(
     thinned[(use > np.maximum(room, 0.0)).any(axis=2)] = 0.0
     chance *= thinned[kind]
     reach = np.cumsum(chance, axis=1)
-    action = (reach <= numbers[:, None]).sum(axis=1)
-    none = action == eligible.shape[1]
+    action = (reach * accounts[:, None] <= numbers[:, None]).sum(axis=1)
+    none = ~picked | (action == eligible.shape[1])
     action = np.where(none, -1, action).astype(np.int64)
     drawn = chance[np.arange(len(kind)), np.maximum(action, 0)]
     return action, np.where(none, 1.0 - reach[:, -1], drawn)

@@ -295,15 +295,14 @@ def _random_arm(
     debtor = read.facts["debtor"].to_numpy()[place]
     account = read.facts["account_id"].to_numpy()[place]
     held = pd.DataFrame({"debtor": debtor, "number": uniform_of(account, "which", order.seed, order.as_of.isoformat())})
-    size = held.groupby("debtor")["number"].transform("size").to_numpy()
+    size = held.groupby("debtor")["number"].transform("size").to_numpy(dtype=np.int64)
     mine = (held.groupby("debtor")["number"].rank(method="first") == 1).to_numpy()
-    chosen_place, size_of = place[mine], size[mine].astype(np.float64)
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[chosen_place]
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)[place]
     room = np.minimum(np.maximum(left, 0.0), capacity.arms.explore * np.maximum(rows.limit, 0.0))[caps]
     use = rows.use[:, :, caps]
     for attempt in range(_REDRAWS):
-        numbers = uniform_of(account[mine], "draw", order.seed, order.as_of.isoformat(), attempt)
-        action, drawn = explore(np.isfinite(values[mine]), use, kind, room, numbers)
+        numbers = uniform_of(account, "draw", order.seed, order.as_of.isoformat(), attempt)
+        action, drawn = explore(np.isfinite(values), use, kind, room, numbers, size, mine)
         sent = action >= 0
         total = _used(rows, kind, np.flatnonzero(sent), action[sent])
         if (total[caps] <= np.maximum(left, 0.0)[caps] + _SLACK).all():
@@ -312,11 +311,11 @@ def _random_arm(
         raise InvalidInput(
             f"The random arm exceeded a limit in {_REDRAWS} draws.", column="explore", mend="Give arms.explore more."
         )
-    chance[chosen_place] = drawn / size_of
+    chance[place] = drawn
     left -= _used(rows, kind, np.flatnonzero(sent), action[sent])
-    told = values[mine][sent, action[sent]].astype(np.float64)
+    told = values[sent, action[sent]].astype(np.float64)
     reason = np.full(int(sent.sum()), "explore", dtype=object)
-    return _Chosen(chosen_place[sent], action[sent], told, reason, (drawn / size_of)[sent]), chance
+    return _Chosen(place[sent], action[sent], told, reason, drawn[sent]), chance
 
 
 def _usual_arm(

@@ -22,7 +22,7 @@ from recommender.planning.earlier_contacts import values_name
 from recommender.planning.plan_folder import file_digest
 from recommender.planning.tomorrow import Tomorrow, later_decision_id
 
-__all__ = ["put_in_place", "verify_folder", "write_tomorrow"]
+__all__ = ["decisions_of", "put_in_place", "verify_folder", "write_tomorrow"]
 
 _MANIFEST = "manifest.json"
 _POLICY_REASONS = ("value", "minimum")
@@ -59,9 +59,50 @@ def write_tomorrow(folder: Path, made: Tomorrow, actions: ActionSpace, about: Ma
         }
         (folder / names[1]).write_bytes(arrays_to_bytes(arrays))
     told = dict(about) | {"actions": actions.to_dict(), "rounds": len(rounds)}
+    decisions = decisions_of(made, actions, about.get("as_of"), about.get("strategy"))
+    decisions.to_parquet(folder / "decisions.parquet", index=False, compression="zstd")
     (folder / "about.json").write_text(json.dumps(told, indent=1, sort_keys=True, default=str), encoding="utf-8")
     digests = {path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file()}
     (folder / _MANIFEST).write_text(json.dumps(digests, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def decisions_of(made: Tomorrow, actions: ActionSpace, as_of: Any, policy_version: Any) -> pd.DataFrame:
+    """The plan as the raw table ``decisions``: a row for every account, contacted or not, with its arm and propensity.
+
+    Only in the arm ``explore`` something was drawn by chance, so only its rows can show what another policy would have
+    earned; everything else has propensity 1 and is flagged. Learning may read all rows.
+
+    Parameters
+    ----------
+    made : Tomorrow
+    actions : ActionSpace
+    as_of : str or None
+        Moment of the decisions.
+    policy_version : str or None
+
+    Returns
+    -------
+    DataFrame
+        ``decision_id``, ``account_id``, ``decided_at``, the factors (null: left alone), ``propensity``,
+        ``policy_version``, ``arm``, ``deterministic``, ``contact_at``.
+    """
+    factors = list(actions.factors)
+    of_contact = made.contacts[["decision_id", *factors, "contact_at", "propensity", "reason", "account_id", "arm"]]
+    left_alone = made.arms.loc[~made.arms["decision_id"].isin(of_contact["decision_id"])]
+    if len(made.later):  # a further contact is a decision of its own
+        left_alone = left_alone.loc[~left_alone["row"].isin(made.contacts["row"])]
+    drawn = left_alone["arm"].eq("explore") & left_alone["propensity"].notna()
+    alone = left_alone[["decision_id", "account_id", "arm"]].assign(
+        propensity=left_alone["propensity"].where(drawn, 1.0), deterministic=~drawn
+    )
+    contacted = of_contact.assign(deterministic=of_contact["reason"] != "explore").drop(columns="reason")
+    every = pd.concat([contacted, alone], ignore_index=True)
+    every["decided_at"] = pd.Timestamp(as_of) if as_of is not None else pd.NaT
+    every["policy_version"] = policy_version
+    return every.sort_values(["account_id", "decision_id"], kind="stable", ignore_index=True)[
+        ["decision_id", "account_id", "decided_at", *factors, "propensity", "policy_version", "arm", "deterministic",
+         "contact_at"]
+    ]  # fmt: skip
 
 
 def put_in_place(made: Path, out: Path) -> None:
@@ -95,7 +136,7 @@ def verify_folder(folder: Path) -> list[str]:
     InvalidInput
         When the folder holds no plan, or a file of it cannot be read.
     """
-    fixed = ("plan.parquet", "arms.parquet", "about.json", *_round_files(1))
+    fixed = ("plan.parquet", "arms.parquet", "decisions.parquet", "about.json", *_round_files(1))
     missing = [name for name in (*fixed, _MANIFEST) if not (folder / name).is_file()]
     if missing:
         raise InvalidInput(f"{folder} is no finished plan: {', '.join(missing)} missing.", column="folder")
