@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular
 from recommender.deciding.accounts import Accounts
-from recommender.deciding.context import encoded_context
+from recommender.deciding.context import ModelContext
 from recommender.deciding.decided import Decided
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
@@ -118,7 +118,10 @@ class Decider:
         messages = catalogue or default_catalogue()
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._templates = TemplateChoice(self.actions, messages, purpose)
-        self._by_stage = scores_by_stage(self.actions) if isinstance(strategy, SeedStrategy) else np.zeros((0, 0))
+        if isinstance(strategy, SeedStrategy):
+            self._by_stage = scores_by_stage(self.actions)
+        else:
+            self._contexts = ModelContext(strategy)
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""
@@ -221,7 +224,7 @@ class Decider:
         if isinstance(strategy, SeedStrategy):
             scores = self._by_stage[_stages(accounts)]
             return scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
-        X = encoded_context(strategy, accounts, contacts, as_of)
+        X = self._contexts.of(accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
 

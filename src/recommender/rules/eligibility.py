@@ -95,7 +95,7 @@ class Eligibility:
         cells = (verdict.failing[:, 0, guardrails.hour] >> np.maximum(guardrails.channel, 0)) & 1 == 1
         unused = np.zeros((1, len(guardrails.actions)), dtype=bool)
         _, failing = guardrails.spread(self._case, part, verdict.allowed, unused, keep=True)
-        names = [name.id for name in part.law.names] + guardrails.tests(part.law)
+        names = [*(name.id for name in part.law.names), *guardrails.tests(part.law)]
         for name, gone in zip(names, [*(cells & known), *failing[:, 0]], strict=True):
             if gone.any():
                 found[name] = found[name] | gone if name in found else gone
