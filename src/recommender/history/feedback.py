@@ -20,7 +20,6 @@ from recommender.errors import InvalidInput
 from recommender.features import order_of
 from recommender.history.columns import (
     check_names,
-    check_times,
     checked_sets,
     codes_of,
     context_columns,
@@ -31,6 +30,7 @@ from recommender.history.columns import (
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
+from recommender.history.times import check_times
 from recommender.reports import facts_table
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
@@ -419,7 +419,7 @@ class LoggedFeedback:
     @property
     def shape(self) -> tuple[int, int]:
         """Decisions and context columns: scikit-learn's splitters see a table of rows."""
-        return self.context.shape
+        return len(self), self.context.shape[1]
 
     def __getitem__(self, rows: Any) -> Self:
         """The same as :meth:`take`, for scikit-learn's model selection (which asks for ``rows, ...``)."""
