@@ -117,3 +117,25 @@ def test_a_contradiction_is_named_and_the_last_plan_stays(folder, told):
     assert "Of what callbacks and the other arms leave" in str(answer.exception)
     assert (folder / "tomorrow" / "manifest.json").read_bytes() == before
     assert not list(folder.glob(".tomorrow.*"))
+
+
+def test_ingest_keeps_the_arm_that_chance_decided(folder, told):
+    """Every kept decision has the plan's own propensity; contacts of other arms stay history; a wrong arm is named."""
+    decisions = pd.read_parquet(folder / "tomorrow" / "decisions.parquet")
+    wanted = [
+        "ingest", "--accounts", str(folder / "accounts.parquet"), "--contacts", str(folder / "contacts.parquet"),
+        "--decisions", str(folder / "tomorrow" / "decisions.parquet"), "--as-of", "2026-12-20T00:00:00Z",
+        "--actions", str(folder / "actions.json"), "--reward", "amount",
+        "--payments", str(folder / "payments.csv"), "--out", str(folder / "log.parquet"),
+    ]  # fmt: skip
+    about = json.loads((folder / "tomorrow" / "about.json").read_text())
+    (folder / "actions.json").write_text(json.dumps({"actions": about["actions"]}))
+    paid = {"account_id": decisions["account_id"].iloc[0], "paid_at": "2026-11-25T15:00:00Z", "amount_minor": 5_000}
+    pd.DataFrame([paid | {"currency": "COP"}]).to_csv(folder / "payments.csv", index=False)
+    answer = CliRunner().invoke(build_app(), [*wanted, "--arm", "explore"])
+    assert answer.exit_code == 0, answer.exception
+    log = pd.read_parquet(folder / "log.parquet")
+    chance = decisions.loc[decisions["arm"] == "explore", "propensity"]
+    assert sorted(log["propensity"].round(9)) == sorted(chance.round(9))
+    wrong = CliRunner().invoke(build_app(), [*wanted, "--arm", "explored"])
+    assert "explored" in str(wrong.exception)
