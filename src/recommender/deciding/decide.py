@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular
 from recommender.deciding.accounts import Accounts
-from recommender.deciding.context import encoded_context
+from recommender.deciding.context import ModelContext
 from recommender.deciding.decided import Decided
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
 from recommender.messages import Catalogue, default_catalogue
-from recommender.rules import Guardrails, judged
+from recommender.rules import Eligibility, Guardrails, judged
 from recommender.strategy import (
     STAGES,
     Belief,
@@ -37,6 +37,8 @@ __all__ = ["Decider", "decide", "decision_ids", "default_actions"]
 
 _CHUNK = 8_192
 
+#: What is open beside the law: a mask, or what makes one of the eligible actions and their instants.
+Allowed = NDArray[np.bool_] | Callable[[Eligibility], NDArray[np.bool_]]
 #: What a policy makes of some accounts: rewards, probabilities, and how sure it is of ranked actions.
 Opinion = tuple[NDArray[np.float64], NDArray[np.float64], Callable[[NDArray[np.int64]], Belief]]
 
@@ -53,7 +55,8 @@ def decide(
     seed: int = 0,
     purpose: str = "collection",
     catalogue: Catalogue | None = None,
-    allowed: NDArray[np.bool_] | None = None,
+    allowed: Allowed | None = None,
+    overlays: Sequence[str] = (),
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -77,9 +80,11 @@ def decide(
     purpose : str, default="collection"
     catalogue : Catalogue or None
         Approved messages; None = the one that ships with the package. An action without a template is not eligible.
-    allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), optional
+    allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), or callable of Eligibility, optional
         What is open beside the law (channels that work, a capacity, an allow-list): it enters before the
         probabilities are normalised, so propensities stay those of what is dispatched.
+    overlays : sequence of str
+        Rule packs of your own as TOML; they can only tighten.
 
     Returns
     -------
@@ -92,7 +97,15 @@ def decide(
     """
     decider = Decider(strategy, purpose=purpose, catalogue=catalogue)
     return decider.decide(
-        accounts, as_of=as_of, packs=packs, contacts=contacts, top_k=top_k, explore=explore, seed=seed, allowed=allowed
+        accounts,
+        as_of=as_of,
+        packs=packs,
+        contacts=contacts,
+        top_k=top_k,
+        explore=explore,
+        seed=seed,
+        allowed=allowed,
+        overlays=overlays,
     )
 
 
@@ -118,7 +131,10 @@ class Decider:
         messages = catalogue or default_catalogue()
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._templates = TemplateChoice(self.actions, messages, purpose)
-        self._by_stage = scores_by_stage(self.actions) if isinstance(strategy, SeedStrategy) else np.zeros((0, 0))
+        if isinstance(strategy, SeedStrategy):
+            self._by_stage = scores_by_stage(self.actions)
+        else:
+            self._contexts = ModelContext(strategy)
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""
@@ -136,7 +152,8 @@ class Decider:
         top_k: int = 3,
         explore: bool = True,
         seed: int = 0,
-        allowed: NDArray[np.bool_] | None = None,
+        allowed: Allowed | None = None,
+        overlays: Sequence[str] = (),
     ) -> Decided:
         """Rank the eligible actions of each account; see :func:`decide`."""
         strategy = self.strategy
@@ -152,10 +169,12 @@ class Decider:
         if not len(table):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         history = None if contacts is None else Columns.of(contacts)
-        case = self._guardrails.case(table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history)
+        case = self._guardrails.case(
+            table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history, overlays=overlays
+        )
         eligible = judged(case)
         if allowed is not None:
-            eligible = eligible.narrowed(allowed, "not-open")
+            eligible = eligible.narrowed(allowed(eligible) if callable(allowed) else allowed, "not-open")
         mask = check_eligible(eligible.mask, len(table), self.actions)
         moment = as_of.astimezone(UTC).isoformat()
         name = strategy.names_.get("account") or "account_id"  # a log without ids names no column; all draw alike
@@ -221,7 +240,7 @@ class Decider:
         if isinstance(strategy, SeedStrategy):
             scores = self._by_stage[_stages(accounts)]
             return scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
-        X = encoded_context(strategy, accounts, contacts, as_of)
+        X = self._contexts.of(accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
 
