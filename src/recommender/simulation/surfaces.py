@@ -195,9 +195,9 @@ def _columns(rng: np.random.Generator, n: int, missing: float) -> tuple[Floats, 
 
 def _frame(Z: Floats, categories: NDArray[np.int64]) -> pd.DataFrame:
     """Columns as they are exported: some skewed, one an hour, one a count of days."""
-    columns = {f"x{j}": Z[:, j] for j in range(_NUMBERS)}
+    columns: dict[str, Floats] = {f"x{j}": Z[:, j] for j in range(_NUMBERS)}
     for j in (1, 4, 13):
-        columns[f"x{j}"] = np.round(np.exp(5 + Z[:, j]), 2)
+        columns[f"x{j}"] = np.asarray(np.round(np.exp(5 + Z[:, j]), 2), dtype=np.float64)
     columns["x0"] = _hour_of(Z)
     columns["x2"] = np.round(15 + 8 * Z[:, 2])
     frame = pd.DataFrame(columns)
