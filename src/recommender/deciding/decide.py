@@ -200,7 +200,7 @@ class Decider:
             hi=hi,
             propensity=propensity,
             evidence=evidence,
-            template_ids=self._templates.of(table, ranked),
+            template_ids=self._templates.of(table, ranked, eligible),
             decision_ids=decision_ids(table, moment, strategy.version_, seed),
             deterministic=certain,
             policy="seed_rules" if is_seed else "model",
