@@ -100,6 +100,18 @@ def test_the_template_is_of_the_stage_at_the_instant_of_contact():
                 assert ("overdue" in name) == (action["hour"] == 10)
 
 
+def test_a_purpose_settles_the_stages_and_is_part_of_the_decision():
+    """A reminder before the due date finds nobody who is late; thanks go to one who owes nothing any more."""
+    accounts = [account(0, -3), account(1, 10), account(2, 10, balance_minor=0)]
+    contacted, ids = {}, set()
+    for purpose in ("collection", "pre_due_reminder", "payment_confirmation"):
+        contacted[purpose] = {row for row, _, _ in every_choice(decider(purpose=purpose), accounts)}
+        found = decider(purpose=purpose).decide(accounts, as_of=NOON, packs=("CO",), contacts=[])
+        ids |= set(found.decision_ids)
+    assert contacted == {"collection": {0, 1}, "pre_due_reminder": {0}, "payment_confirmation": {0, 1, 2}}
+    assert len(ids) == 9
+
+
 def test_a_kind_nobody_knows_is_not_eligible():
     """Spellings of logs are read; a word that is no kind has no template."""
     kinds = ["Flexible offer", "overdue", "poem"]
