@@ -62,7 +62,7 @@ def run(
     ] = None,
     purpose: Annotated[
         Purpose,
-        typer.Option(help="What the run is for: it settles the texts, and with them the stages; docs/purposes.md."),
+        typer.Option(help="What the run is for; it settles texts and stages (docs/purposes.md)."),
     ] = "collection",
     top_k: Annotated[int, typer.Option(min=1)] = 3,
     explore: Annotated[bool, typer.Option(help="Draw the dispatched action; --no-explore takes the argmax.")] = True,
