@@ -235,8 +235,8 @@ class Catalogue:
         for other in CHANNELS:
             over = self._index(purpose, language, other)[cell][which] if agreed >> _CHANNEL_AT[other] & 1 else -1
             if over >= 0:
-                return self.templates[over].id
-        return self.templates[plain[which]].id
+                return self.templates[int(over)].id
+        return self.templates[int(plain[which])].id
 
     def render(self, template_id: str, values: Mapping[str, object], *, channel: str | None = None) -> Message:
         """Fill a template.
