@@ -18,6 +18,7 @@ from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
+from recommender.rules import Purpose
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.store.files import read_table, write_frame
@@ -59,6 +60,10 @@ def run(
         Literal["debtor", "codebtor", "guarantor"] | None,
         typer.Option(help="State whom the accounts' contact points belong to, where the table does not say."),
     ] = None,
+    purpose: Annotated[
+        Purpose,
+        typer.Option(help="What the run is for; it settles texts and stages (docs/purposes.md)."),
+    ] = "collection",
     top_k: Annotated[int, typer.Option(min=1)] = 3,
     explore: Annotated[bool, typer.Option(help="Draw the dispatched action; --no-explore takes the argmax.")] = True,
     seed: Annotated[int, typer.Option()] = 0,
@@ -123,6 +128,7 @@ def run(
         seed=seed,
         stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
         other_accounts=other_accounts,
+        purpose=purpose,
         overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
         templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
         record=decision_log is not None,

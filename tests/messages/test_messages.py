@@ -22,7 +22,7 @@ from recommender.messages import (
     stage_of,
 )
 from recommender.messages.catalogue import VARIABLES
-from recommender.rules import CHANNELS, TONES
+from recommender.rules import CHANNELS, KINDS, TONES
 
 HEAD = 'schema = 1\nlanguage = "en"\n[[templates]]\nid = "a"\nchannels = ["sms"]\nstages = ["preventive"]\n'
 BODY = 'tone = "friendly"\nkind = "due_reminder"\n'
@@ -34,12 +34,13 @@ def test_the_packaged_catalogue_is_clean_and_complete():
     assert lint_catalogue(catalogue) == []
     assert set(catalogue.languages) == {"es", "en", "pt"}
     for language in catalogue.languages:
-        table = catalogue.available("collection", language)
-        assert table.shape == (len(STAGES), len(CHANNELS), len(TONES))
+        kinds = catalogue.available("collection", language)
+        assert kinds.shape == (len(STAGES), len(CHANNELS), len(KINDS), len(TONES))
+        table = kinds.any(axis=2)
         assert table[:, :, TONES.index("friendly")].all()
         assert not table[0, :, TONES.index("firm")].any(), "before the due date always kind"
         for purpose in ("payment_confirmation", "fraud_alert", "requested_information"):
-            assert catalogue.available(purpose, language).any(axis=2).all()
+            assert catalogue.available(purpose, language).any(axis=(2, 3)).all()
     kinds = {template.kind for template in catalogue.templates}
     assert {"due_reminder", "overdue_notice", "flexible_offer", "incentive", "thanks", "pre_legal"} <= kinds
     assert any(template.handover == "whatsapp" for template in catalogue.templates)
@@ -100,7 +101,7 @@ def test_a_replaced_catalogue_decides_what_is_available():
     mine = Catalogue.from_toml({"mine.toml": HEAD + BODY + 'variables = []\nbody = "Hi"\n'})
     table = mine.available("collection", "en")
     assert table.sum() == 1
-    assert table[0, CHANNELS.index("sms"), TONES.index("friendly")]
+    assert table[0, CHANNELS.index("sms"), KINDS.index("due_reminder"), TONES.index("friendly")]
     assert not mine.available("collection", "es").any()
 
 

@@ -129,6 +129,7 @@ class Decider:
         self.strategy = strategy
         self.actions = strategy.actions_
         messages = catalogue or default_catalogue()
+        self._purpose = purpose
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._templates = TemplateChoice(self.actions, messages, purpose)
         if isinstance(strategy, SeedStrategy):
@@ -200,8 +201,8 @@ class Decider:
             hi=hi,
             propensity=propensity,
             evidence=evidence,
-            template_ids=self._templates.of(table, ranked),
-            decision_ids=decision_ids(table, moment, strategy.version_, seed),
+            template_ids=self._templates.of(table, ranked, eligible),
+            decision_ids=decision_ids(table, moment, strategy.version_, seed, purpose=self._purpose),
             deterministic=certain,
             policy="seed_rules" if is_seed else "model",
             eligibility=eligible,
@@ -267,10 +268,18 @@ def _stages(accounts: Accounts) -> NDArray[np.int64]:
     return column.take([STAGES.index(value) if value in STAGES else 1 for value in column.values], np.int64)
 
 
-def decision_ids(accounts: Columns, moment: str, policy_version: str, seed: int) -> list[str]:
-    """Id of each decision, the same for the same account, moment, policy and seed: retries and restarts agree."""
+def decision_ids(
+    accounts: Columns, moment: str, policy_version: str, seed: int, *, purpose: str = "collection"
+) -> list[str]:
+    """Id of each decision, the same for the same account, moment, policy, seed and purpose: retries and restarts agree.
+
+    A debtor may be thanked and reminded at one moment: those are two decisions.
+    """
+    more = "" if purpose == "collection" else f"|{purpose}"
     names = accounts.values("account_id") if "account_id" in accounts else range(len(accounts))
-    return [hashlib.sha256(f"{name}|{moment}|{policy_version}|{seed}".encode()).hexdigest()[:32] for name in names]
+    return [
+        hashlib.sha256(f"{name}|{moment}|{policy_version}|{seed}{more}".encode()).hexdigest()[:32] for name in names
+    ]
 
 
 def default_actions(hours: Sequence[int]) -> ActionSpace:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.messages import Catalogue
+from recommender.rules import Eligibility
 
 __all__ = ["TemplateChoice"]
 
@@ -23,43 +24,48 @@ class TemplateChoice:
     """
 
     def __init__(self, actions: ActionSpace, catalogue: Catalogue, purpose: str) -> None:
-        self._actions, self._catalogue, self._purpose = actions, catalogue, purpose
-        self._says_what = {"channel", "tone"} <= set(actions.factor_names)
-        self._known: dict[tuple[int, int, str | None], str | None] = {}
+        self._catalogue, self._purpose = catalogue, purpose
+        names = actions.factor_names
+        contacts = actions.codes[: actions.n_contact_actions]
+        levels = {
+            name: [str(actions.factors[name][code]) for code in contacts[:, names.index(name)].tolist()]
+            for name in ("channel", "tone", "message_kind")
+            if name in names
+        }
+        self._says_what = "channel" in levels and "tone" in levels
+        self._hour = contacts[:, names.index("hour")] if "hour" in names else np.zeros(len(contacts), dtype=np.int64)
+        self._levels = levels
 
-    def of(self, accounts: Columns, ranked: NDArray[np.int64]) -> list[list[str | None]]:
+    def of(self, accounts: Columns, ranked: NDArray[np.int64], eligible: Eligibility) -> list[list[str | None]]:
         """Template of each ranked action; None where the account is left alone or there is no tone.
 
-        The contact may fall on the next day, whose stage may be another: today's template goes before tomorrow's.
-        """
-        if not self._says_what:
-            return [[None] * ranked.shape[1] for _ in range(len(ranked))]
-        days = accounts.numbers("days_past_due")
-        late = np.floor(np.where(np.isnan(days), 1.0, days)).astype(np.int64)
-        stages = self._catalogue.stage_of(np.stack([late, late + 1], axis=1)).tolist()
-        language = [name if isinstance(name, str) else None for name in accounts.values("language")]
-        return [
-            [
-                self._template(action, today, day, tongue) or self._template(action, tomorrow, day + 1, tongue)
-                for action in actions
-            ]
-            for actions, (today, tomorrow), day, tongue in zip(
-                ranked.tolist(), stages, late.tolist(), language, strict=True
-            )
-        ]
+        Of the kind that was chosen where kinds are a factor, and of the stage at the instant of contact, which may be
+        another than today's.
 
-    def _template(self, action: int, stage: int, days_past_due: int, language: str | None) -> str | None:
-        if action < 0 or action == self._actions.no_contact_index:
-            return None
-        key = (action, stage, language)
-        if key not in self._known:
-            codes = dict(zip(self._actions.factor_names, self._actions.codes[action].tolist(), strict=True))
-            channel, tone = (str(self._actions.factors[name][codes[name]]) for name in ("channel", "tone"))
-            self._known[key] = self._catalogue.template_ids(
-                channel=[channel],
-                tone=[tone],
-                days_past_due=[days_past_due],
-                language=[language],
-                purpose=self._purpose,
-            )[0]
-        return self._known[key]
+        Parameters
+        ----------
+        accounts : Columns
+        ranked : ndarray of int64 of shape (n_accounts, k)
+        eligible : Eligibility
+            Of these accounts.
+        """
+        found: list[list[str | None]] = [[None] * ranked.shape[1] for _ in range(len(ranked))]
+        if not self._says_what:
+            return found
+        row, place = np.nonzero((ranked >= 0) & (ranked < len(self._hour)))
+        action = ranked[row, place]
+        days = eligible.days_past_due()[row, self._hour[action]]
+        tongues = [name if isinstance(name, str) else None for name in accounts.values("language")]
+        told = {name: [levels[one] for one in action.tolist()] for name, levels in self._levels.items()}
+        chosen = self._catalogue.template_ids(
+            channel=told["channel"],
+            tone=told["tone"],
+            kind=told.get("message_kind"),
+            days_past_due=days.tolist(),
+            language=[tongues[one] for one in row.tolist()],
+            open_channels=eligible.open_channels()[row].tolist(),
+            purpose=self._purpose,
+        )
+        for one, rank, template in zip(row.tolist(), place.tolist(), chosen, strict=True):
+            found[one][rank] = template
+        return found

@@ -17,21 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from recommender.errors import InvalidInput
 from recommender.messages.sms import sms_length
-from recommender.rules import CHANNELS, TONES, Channel, Purpose, Tone
+from recommender.rules import CHANNELS, KINDS, TONES, Channel, MessageKind, Purpose, Tone, kind_of
 
 __all__ = ["STAGES", "VARIABLES", "Catalogue", "CatalogueError", "Template", "default_catalogue", "stage_of"]
 
 TradeStage = Literal["preventive", "administrative", "extrajudicial", "judicial"]
-Kind = Literal[
-    "due_reminder",
-    "overdue_notice",
-    "flexible_offer",
-    "incentive",
-    "thanks",
-    "pre_legal",
-    "fraud_alert",
-    "requested_information",
-]
 STAGES: tuple[TradeStage, ...] = ("preventive", "administrative", "extrajudicial", "judicial")
 #: Last day past due of each stage but the last.
 _STAGE_ENDS = (0, 30, 90)
@@ -72,7 +62,7 @@ class Template(BaseModel):
     channels: tuple[Channel, ...] = Field(min_length=1)
     stages: tuple[TradeStage, ...] = Field(min_length=1)
     tone: Tone
-    kind: Kind
+    kind: MessageKind
     purposes: tuple[Purpose, ...] = ("collection",)
     subject: str | None = None
     #: Opted-in channel in which the conversation may go on.
@@ -179,12 +169,13 @@ class Catalogue:
         return np.searchsorted(_STAGE_ENDS, days_past_due, side="left").astype(np.int64)
 
     def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
-        """Whether there is an approved template, shape (n_stages, n_channels, n_tones).
+        """Whether there is an approved template, shape (n_stages, n_channels, n_kinds, n_tones).
 
+        A text that hands over to another channel needs the debtor's opt-in there, so it alone makes nothing available.
         An unknown language (None) is served by the language that has most templates, a regional one ("es-CO") by its
         own or the plain one.
         """
-        return np.asarray(self._index(purpose, self._language(language)) >= 0)
+        return np.asarray(self._index(purpose, self._language(language), None) >= 0)
 
     def template_ids(
         self,
@@ -193,21 +184,59 @@ class Catalogue:
         tone: Sequence[str],
         days_past_due: Sequence[int],
         language: Sequence[str | None],
+        kind: Sequence[str | None] | None = None,
+        open_channels: Sequence[int] | None = None,
         purpose: str = "collection",
     ) -> list[str | None]:
-        """Template of each recommended contact; None where the catalogue has none."""
-        if not len(channel) == len(tone) == len(days_past_due) == len(language):
-            raise ValueError("channel, tone, days_past_due and language must be of one length.")
-        stage = self.stage_of(np.asarray(days_past_due, dtype=np.int64))
-        at_channel = np.array([_CHANNEL_AT.get(name, -1) for name in channel], dtype=np.int64)
-        at_tone = np.array([_TONE_AT.get(name, -1) for name in tone], dtype=np.int64)
-        tongues = {tongue: which for which, tongue in enumerate(dict.fromkeys(language))}
-        if not tongues:
-            return []
-        tables = np.stack([self._index(purpose, self._language(tongue)) for tongue in tongues])
-        position = tables[np.array([tongues[tongue] for tongue in language]), stage, at_channel, at_tone]
-        position[(at_channel < 0) | (at_tone < 0)] = -1
-        return [self.templates[which].id if which >= 0 else None for which in position.tolist()]
+        """Template of each recommended contact; None where the catalogue has none.
+
+        Parameters
+        ----------
+        channel, tone : sequence of str
+        days_past_due : sequence of int
+            At the contact, on the debtor's own date.
+        language : sequence of str or None
+        kind : sequence of str or None, optional
+            Kind of message that was chosen; None = the first kind that the catalogue has.
+        open_channels : sequence of int, optional
+            Channels that the debtor agreed to, as sets over ``CHANNELS``: a text that hands over to one of them goes
+            before the plain one of its kind. By default none is known.
+        purpose : str, default="collection"
+        """
+        n = len(channel)
+        kinds = [None] * n if kind is None else kind
+        agreed = [0] * n if open_channels is None else open_channels
+        if not all(len(given) == n for given in (tone, days_past_due, language, kinds, agreed)):
+            raise ValueError("channel, tone, kind, days_past_due, language and open_channels must be of one length.")
+        stages = self.stage_of(np.asarray(days_past_due, dtype=np.int64)).tolist()
+        return [
+            self._first(purpose, self._language(tongue), stage, where, how, what, held)
+            for where, how, what, stage, tongue, held in zip(
+                channel, tone, kinds, stages, language, agreed, strict=True
+            )
+        ]
+
+    @lru_cache(maxsize=16_384)  # noqa: B019 - a catalogue lives as long as the process
+    def _first(
+        self, purpose: str, language: str, stage: int, channel: str, tone: str, kind: str | None, agreed: int
+    ) -> str | None:
+        """Template of one contact: the kind is settled first, then whether it may hand over."""
+        if channel not in _CHANNEL_AT or tone not in _TONE_AT:
+            return None
+        cell = (stage, _CHANNEL_AT[channel], slice(None), _TONE_AT[tone])
+        plain = self._index(purpose, language, None)[cell]
+        there = np.flatnonzero(plain >= 0)
+        if kind is not None:
+            word = kind_of(kind)
+            there = there[there == (KINDS.index(word) if word else -1)]
+        if not len(there):
+            return None
+        which = int(there[np.argmin(plain[there])])
+        for other in CHANNELS:
+            over = self._index(purpose, language, other)[cell][which] if agreed >> _CHANNEL_AT[other] & 1 else -1
+            if over >= 0:
+                return self.templates[int(over)].id
+        return self.templates[int(plain[which])].id
 
     def render(self, template_id: str, values: Mapping[str, object], *, channel: str | None = None) -> Message:
         """Fill a template.
@@ -250,16 +279,19 @@ class Catalogue:
         counts = {name: sum(t.language == name for t in self.templates) for name in self.languages}
         return max(counts, key=lambda name: counts[name], default="")
 
-    @lru_cache(maxsize=64)  # noqa: B019 - a catalogue lives as long as the process
-    def _index(self, purpose: str, language: str) -> NDArray[np.int64]:
-        """Position of the first template for each stage, channel and tone; -1 where there is none."""
-        table = np.full((len(STAGES), len(CHANNELS), len(TONES)), -1, dtype=np.int64)
+    @lru_cache(maxsize=512)  # noqa: B019 - a catalogue lives as long as the process
+    def _index(self, purpose: str, language: str, handover: str | None) -> NDArray[np.int64]:
+        """Position of the first template for each stage, channel, kind and tone; -1 where there is none."""
+        table = np.full((len(STAGES), len(CHANNELS), len(KINDS), len(TONES)), -1, dtype=np.int64)
         for position, template in enumerate(self.templates):
             if template.language != language or purpose not in template.purposes or not template.approved:
                 continue
+            if template.handover != handover:
+                continue
+            kind, tone = KINDS.index(template.kind), TONES.index(template.tone)
             for stage in template.stages:
                 for channel in template.channels:
-                    cell = (STAGES.index(stage), CHANNELS.index(channel), TONES.index(template.tone))
+                    cell = (STAGES.index(stage), CHANNELS.index(channel), kind, tone)
                     if table[cell] < 0:
                         table[cell] = position
         return table

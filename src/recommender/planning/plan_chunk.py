@@ -24,6 +24,7 @@ from recommender.messages import Catalogue
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.planning.plan_rows import RECORD, TEXTS, plan_rows
+from recommender.rules import Purpose
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanOrder", "PlannedChunk", "plan_chunk", "plan_schema"]
@@ -68,6 +69,7 @@ class PlanOrder:
     stated: Stated = field(default_factory=Stated)
     other_accounts: bool = False
     overlays: tuple[str, ...] = ()
+    purpose: Purpose = "collection"
     templates: tuple[tuple[str, str], ...] = ()
     record: bool = False
 
@@ -150,6 +152,7 @@ def plan_chunk(
                 seed=order.seed,
                 overlays=order.overlays,
                 catalogue=order.catalogue,
+                purpose=order.purpose,
             )
         except InvalidInput as error:
             if error.column not in part.columns or not error.rows:

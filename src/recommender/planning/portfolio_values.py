@@ -69,7 +69,8 @@ class PortfolioValues:
         Actions of the seed rules, best first, for the accounts of the arm "usual" in order.
     facts : DataFrame
         ``row``, ``account_id``, ``debtor``, ``decision_id``, ``arm``, ``kind``, ``clock``, ``days_past_due``,
-        ``language``, ``needs_human``.
+        ``language``, ``late`` (days past due at the first contact hour), ``next_day`` (set of the hours that fall on
+        the day after), ``open_channels``, ``needs_human``.
     placed : DataFrame
         Appointments that the law allows: ``place``, ``action``, ``at``, ``reason``.
     unplaced : list of dict
@@ -324,6 +325,7 @@ def _facts(
     drawn_by = [f"account {one}" if pd.isna(who) else str(who) for who, one in zip(debtor, account, strict=True)]
     arm = draw_arms(drawn_by, capacity.arms)
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
+    late = allowed.days_past_due()
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     return pd.DataFrame(
         {
@@ -338,6 +340,9 @@ def _facts(
             "clock": clock,
             "days_past_due": np.ones(len(frame)) if days is None else days.fillna(1).to_numpy(dtype=np.float64),
             "language": language.astype("str"),
+            "late": late.min(axis=1),
+            "next_day": np.asarray(((late > late.min(axis=1, keepdims=True)) << np.arange(late.shape[1])).sum(axis=1)),
+            "open_channels": allowed.open_channels(),
             "needs_human": allowed.needs_human,
         }
     )

@@ -370,23 +370,24 @@ def contact_table(
     frame["contact_at"] = pd.Series(instant.astype("datetime64[us]")).dt.tz_localize("UTC").array
     frame["stage"] = pd.array(np.array(STAGES, dtype=object)[stage_of(facts["days_past_due"].to_numpy())], dtype="str")
     frame["needs_human"] = facts["needs_human"].to_numpy()
-    frame["template_id"] = _templates(frame, facts)
+    frame["template_id"] = _templates(frame, facts, kinds.hour_of_action()[action])
     frame["place"], frame["action"] = place, action
     return frame
 
 
-def _templates(frame: pd.DataFrame, facts: pd.DataFrame) -> list[str | None]:
+def _templates(frame: pd.DataFrame, facts: pd.DataFrame, hour: NDArray[np.int64]) -> list[str | None]:
+    """Of the kind that was chosen and the stage on the day of the contact."""
     if "tone" not in frame.columns:
         return [None] * len(frame)
-    days = np.floor(facts["days_past_due"].to_numpy(dtype=np.float64)).astype(np.int64)
-    language = [name if isinstance(name, str) else None for name in facts["language"]]
-    catalogue = default_catalogue()
-    channel, tone = frame["channel"].astype(str).tolist(), frame["tone"].astype(str).tolist()
-    today, next_day = (
-        catalogue.template_ids(channel=channel, tone=tone, days_past_due=(days + more).tolist(), language=language)
-        for more in (0, 1)  # the contact may fall on the next day
+    late = facts["late"].to_numpy(dtype=np.int64) + (facts["next_day"].to_numpy(dtype=np.int64) >> hour & 1)
+    return default_catalogue().template_ids(
+        channel=frame["channel"].astype(str).tolist(),
+        tone=frame["tone"].astype(str).tolist(),
+        kind=frame["message_kind"].astype(str).tolist() if "message_kind" in frame.columns else None,
+        days_past_due=late.tolist(),
+        language=[name if isinstance(name, str) else None for name in facts["language"]],
+        open_channels=facts["open_channels"].tolist(),
     )
-    return [now or then for now, then in zip(today, next_day, strict=True)]
 
 
 def _with_priority(contacts: pd.DataFrame) -> pd.DataFrame:

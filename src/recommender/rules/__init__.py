@@ -47,18 +47,22 @@ from recommender.rules.schema import (
 from recommender.rules.vocabulary import (
     CHANNELS,
     FLAGS,
+    KINDS,
     PARTIES,
     PURPOSES,
     TOLD_FLAGS,
     TONES,
     Channel,
+    MessageKind,
     Purpose,
     Tone,
+    kind_of,
 )
 
 __all__ = [
     "CHANNELS",
     "FLAGS",
+    "KINDS",
     "PARTIES",
     "PURPOSES",
     "TOLD_FLAGS",
@@ -67,6 +71,7 @@ __all__ = [
     "Channel",
     "Eligibility",
     "Guardrails",
+    "MessageKind",
     "Pack",
     "PackError",
     "Provenance",
@@ -80,6 +85,7 @@ __all__ = [
     "due_days",
     "eligibility",
     "judged",
+    "kind_of",
     "load_pack",
     "pack_digest",
     "pack_ids",

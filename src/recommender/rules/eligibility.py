@@ -50,6 +50,18 @@ class Eligibility:
     _case: Case = field(repr=False)
     _closed: dict[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
+    def days_past_due(self) -> NDArray[np.int64]:
+        """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
+        found = np.empty(self.contact_at.shape, dtype=np.int64)
+        for part in self._case.parts():
+            found[part.rows] = self._case.days_past_due(part)
+        return found
+
+    def open_channels(self) -> NDArray[np.int64]:
+        """Channels that the debtor consented to and has not opted out of, as sets over ``CHANNELS``."""
+        table = self._case.facts.table
+        return np.asarray(table["consents"] & ~table["opt_outs"])
+
     def narrowed(self, allowed: NDArray[np.bool_], rule: str) -> Eligibility:
         """The same, with further actions taken out for a reason of its own; ``NO_CONTACT`` stays.
 

@@ -30,13 +30,15 @@ from recommender.rules.preferences import preference_overlay
 from recommender.rules.provenance import Provenance, provenance_of
 from recommender.rules.rule_tables import channel_bits
 from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS, PARTIES, PURPOSES, TONES
+from recommender.rules.vocabulary import CHANNELS, KINDS, PARTIES, PURPOSES, TONES, kind_of
 
 __all__ = ["Case", "Catalogue", "Guardrails"]
 
 _QUARTER_US = HOUR_US // 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PART_ROWS = 65_536
+#: Bit of each kind and tone in the sets of what may be said.
+_SAYS = (1 << np.arange(len(KINDS) * len(TONES), dtype=np.int64)).reshape(len(KINDS), len(TONES))
 
 #: Instants of decision: one for all, or one a row.
 Moments = Any
@@ -46,7 +48,7 @@ class Catalogue(Protocol):
     """What the guardrails ask of a message catalogue."""
 
     def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
-        """Whether there is an approved template, shape (n_stages, n_channels, n_tones)."""
+        """Whether there is an approved template, shape (n_stages, n_channels, n_kinds, n_tones)."""
 
     def stage_of(self, days_past_due: NDArray[np.int64]) -> NDArray[np.int64]:
         """Stage of the trade by days past due."""
@@ -75,10 +77,10 @@ class Guardrails:
     Parameters
     ----------
     actions : ActionSpace
-        With a factor ``channel``; ``hour`` and ``tone`` are used where they exist.
+        With a factor ``channel``; ``hour``, ``tone`` and ``message_kind`` are used where they exist.
     purpose : str
     catalogue : Catalogue or None
-        An action without an approved template is not eligible.
+        An action without an approved template of its kind and tone is not eligible.
 
     Raises
     ------
@@ -96,7 +98,7 @@ class Guardrails:
         self.actions = actions
         self.purpose = purpose
         self.hours = [int(hour) for hour in actions.factors["hour"]] if "hour" in actions.factors else None
-        self.hour, self.channel, self.tone = _action_cells(actions)
+        self.hour, self.channel, self.tone, self._says = _action_cells(actions)
         self.space = channel_bits(tuple(str(level) for level in actions.factors["channel"]))
         #: Contact actions that one (instant, channel) cell stands for.
         self.each = actions.n_contact_actions // (len(actions.factors["channel"]) * len(self.hours or (0,)))
@@ -228,11 +230,11 @@ class Guardrails:
         missing = np.isnat(found)
         return np.where(missing, np.datetime64(as_of_us, "us"), found).astype(np.int64), missing
 
-    def _templates_of(self, languages: tuple[str | None, ...]) -> NDArray[np.uint8]:
-        """Tones with an approved template, shape (n_languages, n_stages, n_channels)."""
+    def _templates_of(self, languages: tuple[str | None, ...]) -> NDArray[np.int64]:
+        """Kinds and tones with an approved template as sets, shape (n_languages, n_stages, n_channels)."""
         assert self._catalogue is not None  # noqa: S101 - asked only where there is one
         there = np.stack([self._catalogue.available(self.purpose, language) for language in languages])
-        return np.asarray((there * (1 << np.arange(len(TONES)))).sum(axis=3), dtype=np.uint8)
+        return np.asarray((there * _SAYS).sum(axis=(3, 4)), dtype=np.int64)
 
     # -- from channels to actions ----------------------------------------------------------------------------------
     def tests(self, law: Law) -> tuple[str, ...]:
@@ -254,14 +256,14 @@ class Guardrails:
         late = np.ascontiguousarray(np.broadcast_to(case.days_past_due(part), (n, k)))
         names, steps = self._ladders(part.law)
         if self._catalogue is None:
-            stage, templates = np.zeros((n, k), dtype=np.int64), np.zeros((0, 1, 1), dtype=np.uint8)
+            stage, templates = np.zeros((n, k), dtype=np.int64), np.zeros((0, 1, 1), dtype=np.int64)
         else:
             stage = np.asarray(self._catalogue.stage_of(late), dtype=np.int64)
             templates = self._templates(case.language_texts)
         removed = np.zeros(len(names), dtype=np.int64)
         failing = np.zeros((len(names) if keep else 0, n, len(self.hour)), dtype=bool)
         spread(
-            allowed, late, self.hour, self.channel, self.tone, "tone" in self.actions.factors,
+            allowed, late, self.hour, self.channel, self.tone, self._says,
             steps, stage, templates, case.languages[part.rows],
             mask, removed, failing,
         )  # fmt: skip
@@ -354,8 +356,11 @@ class Case:
         return provenance_of(self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched)
 
 
-def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Instant, channel and tone position of each contact action; -1 for a channel or tone nobody knows."""
+def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
+    """Instant, channel and tone position of each contact action, -1 for a channel or tone nobody knows; what it says.
+
+    What it says is the set of kinds x tones of message that fit; without a factor for one of the two, any fits.
+    """
     codes = space.codes[: space.n_contact_actions]
     names = list(space.factors)
 
@@ -365,7 +370,13 @@ def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], NDArray[np.int
 
     hour = codes[:, names.index("hour")].copy() if "hour" in names else np.zeros(len(codes), dtype=np.int64)
     tone = positions("tone", TONES) if "tone" in names else np.full(len(codes), -1)
-    return hour, positions("channel", CHANNELS), tone
+    fits = np.ones((len(codes), len(KINDS), len(TONES)), dtype=bool)
+    if "tone" in names:
+        fits &= (tone[:, None] == np.arange(len(TONES)))[:, None, :]
+    if "message_kind" in names:
+        kinds = np.array([[kind_of(level) == kind for kind in KINDS] for level in space.factors["message_kind"]])
+        fits &= kinds[codes[:, names.index("message_kind")]][:, :, None]
+    return hour, positions("channel", CHANNELS), tone, np.asarray((fits * _SAYS).sum(axis=(1, 2)), dtype=np.int64)
 
 
 def _law(names: str, wish: str, purpose: str, overlays: tuple[Pack, ...], readings: frozenset[str]) -> Law:

@@ -353,7 +353,7 @@ def judge(  # type: ignore[no-untyped-def]
 
 @_compiled
 def spread(  # type: ignore[no-untyped-def]
-    allowed, late, hour, channel, tone, has_tone, ladders, stage, templates, language, mask, removed, failing
+    allowed, late, hour, channel, tone, says, ladders, stage, templates, language, mask, removed, failing
 ):
     """From allowed channels to allowed actions, with tones and templates.
 
@@ -364,14 +364,14 @@ def spread(  # type: ignore[no-untyped-def]
         Local days past due at each instant.
     hour, channel, tone : ndarray of int64 of shape (n_contact_actions,)
         Instant, channel and tone of each action; -1 for a channel or tone nobody knows.
-    has_tone : bool
-        Whether the actions have tones at all.
+    says : ndarray of int64 of shape (n_contact_actions,)
+        The kinds and tones of message that would do for an action, as a set; empty for a kind or tone nobody knows.
     ladders : ndarray of int64 of shape (n_steps, 4)
         Number of the test, first and last day past due, and the tones allowed between them.
     stage : ndarray of int64 of shape (n, k)
         Stage of the trade at each instant.
-    templates : ndarray of uint8 of shape (n_languages, n_stages, n_channels), may be empty
-        Tones with an approved template.
+    templates : ndarray of int64 of shape (n_languages, n_stages, n_channels), may be empty
+        Kinds and tones with an approved template, as a set.
     language : ndarray of int64 of shape (n,)
     mask : ndarray of bool of shape (n, n_actions)
         Set for the contact actions.
@@ -399,13 +399,11 @@ def spread(  # type: ignore[no-untyped-def]
                     removed[test] += 1
                     if keeps:
                         failing[test, row, action] = True
-            if len(templates):
-                there = np.int64(0) if c < 0 else np.int64(templates[language[row], stage[row, i], c])
-                if (there == 0) if not has_tone else (t < 0 or (there >> t) & 1 == 0):
-                    fits = False
-                    removed[n_tests - 2] += 1
-                    if keeps:
-                        failing[n_tests - 2, row, action] = True
+            if len(templates) and (c < 0 or templates[language[row], stage[row, i], c] & says[action] == 0):
+                fits = False
+                removed[n_tests - 2] += 1
+                if keeps:
+                    failing[n_tests - 2, row, action] = True
             if c < 0:
                 removed[n_tests - 1] += 1
                 if keeps:

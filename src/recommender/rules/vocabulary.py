@@ -9,6 +9,7 @@ __all__ = [
     "EXEMPT_PURPOSES",
     "FLAGS",
     "HIGHEST_RUNG",
+    "KINDS",
     "OUTCOME_RUNG",
     "PARTIES",
     "PURPOSES",
@@ -18,11 +19,13 @@ __all__ = [
     "Channel",
     "Day",
     "Flag",
+    "MessageKind",
     "Party",
     "Purpose",
     "Rung",
     "Stage",
     "Tone",
+    "kind_of",
 ]
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
@@ -45,6 +48,16 @@ Stage = Literal["pre_due", "due", "overdue"]
 Rung = Literal["attempt", "delivered", "live_contact"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Tone = Literal["friendly", "neutral", "firm", "formal-legal"]
+MessageKind = Literal[
+    "due_reminder",
+    "overdue_notice",
+    "flexible_offer",
+    "incentive",
+    "thanks",
+    "pre_legal",
+    "fraud_alert",
+    "requested_information",
+]
 
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -56,6 +69,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 RUNGS: tuple[Rung, ...] = get_args(Rung)
 DAYS: tuple[Day, ...] = get_args(Day)
 TONES: tuple[Tone, ...] = get_args(Tone)
+KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 
 #: Purposes that do not ask for money.
 EXEMPT_PURPOSES: frozenset[Purpose] = frozenset({"payment_confirmation", "fraud_alert", "requested_information"})
@@ -79,3 +93,29 @@ OUTCOME_RUNG: dict[str, int] = {
     "promise_kept": 2,
     "paid": 2,
 }
+
+#: Other words that logs use for a kind of message, folded as :func:`kind_of` folds them.
+_KIND_WORDS: dict[str, MessageKind] = {
+    "reminder": "due_reminder",
+    "pre_due_reminder": "due_reminder",
+    "overdue": "overdue_notice",
+    "offer": "flexible_offer",
+    "discount": "incentive",
+    "thank_you": "thanks",
+    "prelegal": "pre_legal",
+    "legal_notice": "pre_legal",
+}
+
+
+def kind_of(word: object) -> MessageKind | None:
+    """Kind of message that a word of a log means; None where it means none of ``KINDS``.
+
+    Case, spaces and hyphens do not matter.
+
+    Examples
+    --------
+    >>> kind_of("Flexible offer"), kind_of("pre-legal"), kind_of("poem")
+    ('flexible_offer', 'pre_legal', None)
+    """
+    folded = "_".join(str(word).lower().replace("-", " ").replace("_", " ").split())
+    return next((kind for kind in KINDS if kind == folded), _KIND_WORDS.get(folded))
