@@ -121,7 +121,6 @@ def log_of(files, stated):
         as_of=AS_OF,
         naive_timezone=stated.timezone,
         stated=stated,
-        encoding=stated.encoding,
     )
     frame = log.frame().sort_values("decision_id", ignore_index=True)
     lost = log.quarantine.loc[log.quarantine["rule"] != "duplicate_row"]
@@ -161,11 +160,11 @@ def checked(seed, folder, spellings):
     """``check`` of an account and a history in any spelling: the verdict of the true facts, or exit code 2."""
     rng = random.Random(seed)
     truth = portfolio(rng)
-    right = [_verdicts(truth, written=None, stated=Stated(), folder=folder)]
+    right = [_verdicts(truth, written=None, folder=folder)]
     counts = Counter()
     for number in range(spellings):
         written = spell(rng, truth, folder / str(number))
-        found = _verdicts(truth, written=written, stated=written.stated, folder=folder / str(number))
+        found = _verdicts(truth, written=written, folder=folder / str(number))
         if found is None:
             counts["refused"] += 1
         else:
@@ -174,8 +173,8 @@ def checked(seed, folder, spellings):
     return counts
 
 
-def _verdicts(truth, written, stated, folder):
-    """Verdicts of the first account over two channels, as the verb prints them; None where it cannot read."""
+def _verdicts(truth, written, folder):
+    """Verdict of the first account, as the verb prints it; None where it cannot read."""
     account = truth["accounts"].iloc[0].to_dict()
     history = folder / "history.csv"
     if written is None:
@@ -183,11 +182,14 @@ def _verdicts(truth, written, stated, folder):
         truth["contacts"].to_csv(history, index=False)
     else:
         history = written.files["contacts"]
-        given = read_table(written.files["accounts"], table="accounts", encoding=stated.encoding)
+        try:
+            given = read_table(written.files["accounts"], table="accounts")
+        except InvalidInput:  # another encoding: refused before anything is asked
+            return None
         account = {k: v for k, v in given.astype(object).iloc[0].to_dict().items() if v is not None and v == v}
     (folder / "account.json").write_text(json.dumps(account, default=str), encoding="utf-8")
     found = []
-    for channel in ("sms", "call"):
+    for channel in ("sms",):
         asked = ["check", "--pack", "CO", "--channel", channel, "--at", "2026-11-25T10:00:00-05:00", "--account",
                  str(folder / "account.json"), "--history", str(history)]  # fmt: skip
         answer = CliRunner().invoke(build_app(), asked)
