@@ -10,12 +10,13 @@ from fastapi import FastAPI
 
 from api import pages
 from api.service import problems, request_log
+from api.service.delivery import Delivery
 from api.service.envelope import Envelope
 from api.service.gateway import Gateway
 from api.service.metrics import Metrics
 from api.service.rate_limit import RateLimit
 from api.service.recording import Recorder
-from api.service.routes import check, decisions, health, metrics, recommendations
+from api.service.routes import check, decisions, dispatches, health, metrics, recommendations
 from api.service.serving import Serving
 from api.service.shadow import Shadow
 from recommender import __version__
@@ -47,11 +48,14 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         app.state.recorder = Recorder(chosen.decision_log_url, numbers)
         try:
             app.state.serving = Serving(chosen)
+            app.state.delivery = Delivery(app.state.recorder)
             if chosen.shows_pages:
                 pages.open_portfolio(app)
             yield
             app.state.serving.close()
         finally:
+            if hasattr(app.state, "delivery"):
+                app.state.delivery.close()
             if hasattr(app.state, "portfolio"):
                 pages.close(app)
             app.state.recorder.close()
@@ -68,9 +72,9 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     app.state.metrics = numbers
     app.state.shadow = Shadow(numbers)
     problems.install(app)
-    for routes in (health, metrics, recommendations, decisions, check):
+    for routes in (health, metrics, recommendations, dispatches, decisions, check):
         app.include_router(routes.router)
-    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit))
+    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit), clock=clock)
     app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:
         pages.install(app, chosen)

@@ -22,6 +22,7 @@ VERBS = (
     "score",
     "plan",
     "registry",
+    "privacy",
     "check",
     "packs",
     "messages",

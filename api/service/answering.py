@@ -10,23 +10,40 @@ from typing import Any
 from fastapi import HTTPException, Request
 
 from api.service.answers import logged_recommendation
-from api.service.deciding import Asked, Part, RequestDecider, recommendations
+from api.service.deciding import Asked, Part, recommendations
+from api.service.item_problems import Unread, item_problem
+from api.service.making import ClaimedMeanwhile, Made, Task, make
 from api.service.metrics import Metrics
-from api.service.planned import Planned, planned_of_record, seen_by
 from api.service.problems import ServiceUnavailable
-from api.service.recording import Differs, Recorder, decision_records, same_decision
+from api.service.recording import Recorder
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served, Serving
 from api.service.shadow import Shadow
-from api.service.standing import REACH, debtor_of, ledger_contacts
 from recommender import __version__
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionConflict, DecisionRecord, ShadowChoice, StaleStanding
+from recommender.store.decision_log import DecisionRecord, ShadowChoice
 
-__all__ = ["Counsel"]
+__all__ = ["Answer", "Counsel"]
 
+_ALL_READ = Unread()
 _ATTEMPTS = 50  # each is lost to somebody who won: so many in a row are a storm
 _NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is told, and which decisions were made for it.
+
+    Attributes
+    ----------
+    body : dict
+        Fields of :class:`api.service.schemas.RecommendationAnswer`.
+    new : list of (str, str)
+        Id and debtor of the decisions that nobody knows of before this is delivered.
+    """
+
+    body: dict[str, Any]
+    new: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -59,101 +76,55 @@ class Counsel:
         """Whether answering touches no disk, network or other model."""
         return not self.recorder.keeps and not self.serving.is_due and self.serving.challenger() is None
 
-    def answer(self, request: RecommendationRequest) -> dict[str, Any]:
-        """Fields of :class:`api.service.schemas.RecommendationAnswer`."""
-        settings, recorder = self.settings, self.recorder
-        if len(request.accounts) > settings.max_accounts:
-            raise HTTPException(413, f"At most {settings.max_accounts:,} accounts in one request; send several.")
-        served = self.serving.current()
-        answers: dict[int, dict[str, Any]] = {}
-        with recorder.one_at_a_time(request.request_key):
-            before = {record.account_id: record for record in recorder.decided_before(request.request_key)}
-            _check_same_request(request, before, settings)
-            as_of = request.as_of or (next(iter(before.values())).decided_at if before else datetime.now(UTC))
-            for position, account in enumerate(request.accounts):
-                if account.account_id in before:
-                    answers[position] = logged_recommendation(before[account.account_id])
-            repeated = len(answers)
-            rest = [position for position in range(len(request.accounts)) if position not in answers]
-            asked = Asked(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
-            decider = RequestDecider(request, asked, served, settings)
-            parts, logged, known = self._decided(decider, rest, list(before.values()), request, served)
-            repeated += known
-        return self._told(request, served, parts, logged, before, answers, as_of, repeated)
+    def answer(self, request: RecommendationRequest, unread: Unread = _ALL_READ) -> Answer:
+        """Decide, or find what was decided.
 
-    def _decided(
-        self,
-        decider: RequestDecider,
-        positions: list[int],
-        before: list[DecisionRecord],
-        request: RecommendationRequest,
-        served: Served,
-    ) -> tuple[list[Part], dict[str, DecisionRecord], int]:
-        """Decide and write down; what had been decided before stands, and is planned for the debtor's other accounts.
-
-        Where the log holds a decision of this request that came out differently, it is decided again as it was then:
-        with the contacts that were planned when it was made. Only if it still differs, other facts were sent.
-        """
-        fixed: dict[str, DecisionRecord] = {}
-        debtors = {debtor_of(request.accounts[position]) for position in positions}
-        since = decider.as_of - REACH
-        for _ in range(_ATTEMPTS):
-            standing = self.recorder.standing(debtors, since)
-            decider.heard = standing.outcomes
-            counted = [record.decision_id for record in (*before, *fixed.values())]
-            planned: Planned = ledger_contacts(standing, decider.contacts, counted)
-            for record in (*before, *fixed.values()):
-                contact = planned_of_record(record)
-                if contact is not None:
-                    planned.setdefault(str(record.debtor_id), []).append(contact)
-            stands = {record.account_id: record for record in fixed.values()}
-            again = [position for position in positions if request.accounts[position].account_id in stands]
-            parts = [self._as_it_was(decider, position, request, stands, served) for position in again]
-            free = [position for position in positions if position not in set(again)]
-            made = decider.decide(free, planned)
-            if not self.recorder.keeps:
-                return made, {}, 0
-            records = [record for part in made for record in decision_records(part, served, self._shadows(part))]
-            try:
-                logged, known = self.recorder.write(records, standing.seen)
-            except Differs as differing:
-                if not differing.logged.keys() - fixed.keys():
-                    raise DecisionConflict("decision", sorted(differing.logged)) from differing
-                fixed |= differing.logged
-                continue
-            except StaleStanding:  # somebody decided about the same debtors meanwhile: their contacts count now
-                continue
-            return [*parts, *made], logged | fixed, known + len(again)
-        raise ServiceUnavailable(
-            "Other requests decide about the same debtors all the time. Nothing was decided. Retry."
-        )
-
-    def _as_it_was(
-        self,
-        decider: RequestDecider,
-        position: int,
-        request: RecommendationRequest,
-        stands: dict[str, DecisionRecord],
-        served: Served,
-    ) -> Part:
-        """Decide an account as when its logged decision was made.
+        Parameters
+        ----------
+        request : RecommendationRequest
+        unread : Unread
+            What could not be read of the body; the accounts of the request are the others.
 
         Raises
         ------
-        DecisionConflict
-            When it comes out differently: other facts were sent.
+        InvalidInput, DecisionConflict
+            When no account can be answered.
         """
-        account = request.accounts[position]
-        record = stands[account.account_id]
-        planned: Planned = {debtor_of(account): seen_by(record)}
-        decider.heard = {
-            debtor: [one for one in heard if one.occurred_at <= record.decided_at]
-            for debtor, heard in decider.heard.items()
-        }
-        part = decider.part([position], planned, is_first=True)
-        if not same_decision(record, decision_records(part, served, [None])[0]):
-            raise DecisionConflict("decision", [record.decision_id])
-        return part
+        if len(request.accounts) > self.settings.max_accounts:
+            raise HTTPException(413, f"At most {self.settings.max_accounts:,} accounts in one request; send several.")
+        for _ in range(_ATTEMPTS):
+            try:
+                with self.recorder.one_at_a_time(request.request_key):
+                    return self._answered(request, unread)
+            except ClaimedMeanwhile:
+                continue
+        raise ServiceUnavailable("Other workers answer the same request key all the time. Retry.")
+
+    def _answered(self, request: RecommendationRequest, unread: Unread) -> Answer:
+        served, settings = self.serving.current(), self.settings
+        before = {record.account_id: record for record in self.recorder.decided_before(request.request_key)}
+        _check_same_request(request, before, settings)
+        as_of = request.as_of or (next(iter(before.values())).decided_at if before else datetime.now(UTC))
+        request = self._with_known_debtors(request)
+        asked = Asked(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
+        made = make(Task(request, asked, served, settings, self.recorder, self._shadows, before))
+        if len(made.refused) == len(request.accounts) and not unread.problems:
+            raise made.refused[min(made.refused)]
+        return Answer(self._told(request, served, made, as_of, unread), made.new)
+
+    def _with_known_debtors(self, request: RecommendationRequest) -> RecommendationRequest:
+        """The request, with the debtors that the ledger knows of accounts that name none."""
+        unnamed = [account.account_id for account in request.accounts if account.debtor_id is None]
+        known = self.recorder.known_debtors(unnamed)
+        if not known:
+            return request
+        accounts = [
+            account.model_copy(update={"debtor_id": known[account.account_id]})
+            if account.debtor_id is None and account.account_id in known
+            else account
+            for account in request.accounts
+        ]
+        return request.model_copy(update={"accounts": accounts})
 
     def _shadows(self, part: Part) -> list[ShadowChoice | None]:
         challenger = self.serving.challenger()
@@ -163,21 +134,19 @@ class Counsel:
         self,
         request: RecommendationRequest,
         served: Served,
-        parts: list[Part],
-        logged: dict[str, DecisionRecord],
-        before: dict[str, DecisionRecord],
-        answers: dict[int, dict[str, Any]],
+        made: Made,
         as_of: datetime,
-        repeated: int,
+        unread: Unread,
     ) -> dict[str, Any]:
+        answers = {position: logged_recommendation(record) for position, record in made.stands.items()}
         notes: dict[str, None] = {}
         removed: Counter[str] = Counter()
         law: dict[str, Any] = {}
         packs: dict[str, dict[str, str]] = {}
         warnings: dict[str, None] = {}
-        for part in parts:
-            made = recommendations(part, logged)
-            for position, one in zip(part.positions, made, strict=True):
+        for part in made.parts:
+            told = recommendations(part, made.logged)
+            for position, one in zip(part.positions, told, strict=True):
                 answers[position] = one
                 channel = one["actions"][0]["factors"].get("channel")
                 self.metrics.decision(one["policy"], None if channel is None else str(channel))
@@ -189,20 +158,30 @@ class Counsel:
             if missing := part.decided.missing_features:
                 notes[f"features taken as missing: {', '.join(missing)}"] = None
         self.metrics.removals(removed)
-        if repeated:
-            notes[f"{repeated:,} of these decisions had been made before: answered from the decision log"] = None
+        if made.repeated:
+            notes[f"{made.repeated:,} of these decisions had been made before: answered from the decision log"] = None
         if not self.recorder.keeps:
             notes[_NOT_KEPT] = None
-        versions = {record.provenance.policy_version for record in before.values()}
+        versions = {record.provenance.policy_version for record in made.stands.values()}
+        errors = [
+            *unread.problems,
+            *(
+                item_problem(unread.place(position), request.accounts[position].account_id, error)
+                for position, error in made.refused.items()
+            ),
+        ]
         return {
             "as_of": as_of,
-            "policy_version": versions.pop() if versions and not parts else served.strategy.version_,
+            "policy_version": versions.pop() if versions and not made.parts else served.strategy.version_,
             "code_version": __version__,
             "packs": law and {**law, "packs": tuple(packs.values()), "warnings": tuple(warnings)},
             "removed_by_rule": dict(removed),
             "recorded": self.recorder.keeps,
             "notes": [note for note in notes if note],
-            "recommendations": [answers[position] for position in range(len(request.accounts))],
+            "recommendations": [
+                answers[position] for position in range(len(request.accounts)) if position not in made.refused
+            ],
+            "errors": [one.model_dump() for one in sorted(errors, key=lambda one: one.position)],
         }
 
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from api.service.schemas import RankedAction, Scalar
+from api.service.fields import Scalar
+from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided
 from recommender.store.decision_log import DecisionRecord

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.service.answers import logged_recommendation, rankings, recommendation
+from api.service.constraints import openings
 from api.service.planned import PLANNED, Planned, planned_text
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
 from api.service.standing import debtor_of, with_heard
 from recommender.deciding import Decided, debtor_rounds, decide, planned_contacts
+from recommender.errors import InvalidInput
+from recommender.rules import Eligibility
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionRecord, LedgerOutcome
+from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Asked", "Part", "RequestDecider", "recommendations"]
 
@@ -30,6 +36,11 @@ class Asked:
     as_of: datetime
     seed: int
     request_key: str | None
+
+    @property
+    def as_of_text(self) -> str:
+        """The moment as ids of decisions hold it."""
+        return self.as_of.astimezone(UTC).isoformat()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +83,18 @@ class RequestDecider:
     asked : Asked
     served : Served
     settings : Settings
+
+    Attributes
+    ----------
+    heard : mapping of str to sequence of LedgerOutcome
+        What the ledger heard from each debtor.
+    refused : dict of int to InvalidInput
+        What is wrong with the accounts that could not be decided, by position.
     """
 
     def __init__(self, request: RecommendationRequest, asked: Asked, served: Served, settings: Settings) -> None:
         self.heard: Mapping[str, Sequence[LedgerOutcome]] = {}
+        self.refused: dict[int, InvalidInput] = {}
         self._request = request
         self._asked = asked
         self._served = served
@@ -83,7 +102,7 @@ class RequestDecider:
         self._contacts = contact_rows(request.accounts)
         self._names = {account.account_id for account in request.accounts}
 
-    def decide(self, positions: Sequence[int], planned: Planned) -> list[Part]:
+    def decide(self, positions: Sequence[int], planned: Planned, used: Counter[str] | None = None) -> list[Part]:
         """Decide in rounds; what is dispatched is planned for the debtor's next account.
 
         Parameters
@@ -91,25 +110,94 @@ class RequestDecider:
         positions : sequence of int
         planned : dict
             Contacts planned already, by debtor; added to.
+        used : Counter of str
+            Contacts that the request has planned on each channel already; they count against its capacity.
         """
         if not positions:
             return []
         accounts = [self._request.accounts[position] for position in positions]
         turn = debtor_rounds([{"account_id": one.account_id, "debtor_id": one.debtor_id} for one in accounts])
         parts = []
+        left = self._capacity(used or Counter())
         for number in range(int(turn.max()) + 1):
             own = [positions[place] for place in np.flatnonzero(turn == number).tolist()]
-            part = self.part(own, planned, is_first=number == 0)
-            parts.append(part)
-            for contact in planned_contacts(part.decided):
-                held = planned.setdefault(contact["debtor_id"] or contact["account_id"], [])
-                if contact not in held:
-                    held.append(contact)
+            for part in self._within_capacity(own, planned, left, is_first=number == 0):
+                parts.append(part)
+                for contact in planned_contacts(part.decided):
+                    held = planned.setdefault(contact["debtor_id"] or contact["account_id"], [])
+                    if contact not in held:
+                        held.append(contact)
         return parts
 
-    def part(self, positions: list[int], planned: Planned, *, is_first: bool) -> Part:
-        """Decide accounts of different debtors in one call."""
-        request, settings, asked = self._request, self._settings, self._asked
+    def _capacity(self, used: Counter[str]) -> dict[str, int]:
+        limits = self._request.constraints
+        told = {} if limits is None or limits.capacity is None else limits.capacity
+        return {channel: left - used[channel] for channel, left in told.items()}
+
+    def _within_capacity(
+        self, positions: list[int], planned: Planned, left: dict[str, int], *, is_first: bool
+    ) -> list[Part]:
+        """Decide one round; where a channel is used up on the way, the accounts after that are decided without it."""
+        parts: list[Part] = []
+        while positions:
+            closed = frozenset(channel for channel, count in left.items() if count <= 0)
+            found = self._sound(positions, planned, is_first=is_first, closed=closed)
+            taken: list[int] = []
+            for part in found:
+                fits = _fitting(part, left)
+                taken += part.positions[:fits]
+                if fits == len(part.positions):
+                    parts.append(part)
+                    continue
+                if fits:
+                    parts += self._sound(part.positions[:fits], planned, is_first=is_first, closed=closed)
+                break
+            done = {*taken, *self.refused}
+            positions = [position for position in positions if position not in done]
+        return parts
+
+    def _sound(self, positions: list[int], planned: Planned, *, is_first: bool, closed: frozenset[str]) -> list[Part]:
+        """Decide accounts of different debtors; those that cannot be are found by halves and refused."""
+        if not positions:
+            return []
+        try:
+            return [self.part(positions, planned, is_first=is_first, closed=closed)]
+        except InvalidInput as error:
+            if len(positions) == 1:
+                self.refused[positions[0]] = error
+                return []
+        half = len(positions) // 2
+        return [
+            part
+            for some in (positions[:half], positions[half:])
+            for part in self._sound(some, planned, is_first=is_first, closed=closed)
+        ]
+
+    def part(
+        self,
+        positions: list[int],
+        planned: Planned,
+        *,
+        is_first: bool,
+        closed: frozenset[str] = frozenset(),
+        asked: Asked | None = None,
+    ) -> Part:
+        """Decide accounts of different debtors in one call.
+
+        Parameters
+        ----------
+        positions : list of int
+        planned : dict
+            Contacts planned already, by debtor.
+        is_first : bool
+            Whether contacts of strangers are looked at as well.
+        closed : frozenset of str
+            Channels without capacity.
+        asked : Asked or None
+            In place of the request's own.
+        """
+        request, settings = self._request, self._settings
+        asked = asked or self._asked
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
         sent = self._contacts_of(positions, is_first=is_first)
@@ -122,13 +210,31 @@ class RequestDecider:
             "explore": request.explore,
             "seed": asked.seed,
         }
-        decided = self._served.decider.decide(top_k=request.top_k, **question)
+        own = [account.constraints for account in chosen]
+        limited = request.constraints is not None or closed or any(one is not None for one in own)
+
+        def ask(strategy: ContactStrategy | SeedStrategy, decide: Callable[..., Decided], top_k: int) -> Decided:
+            actions = strategy.actions_
+
+            def allowed(eligible: Eligibility) -> NDArray[np.bool_]:
+                return openings(actions, eligible, request.constraints, own, closed)
+
+            return decide(top_k=top_k, allowed=allowed if limited else None, **question)
+
+        decided = ask(self._served.strategy, self._served.decider.decide, request.top_k)
         ranked = rankings(decided)
         for entries, held in zip(ranked, waiting, strict=True):
             if held:
                 entries[0][PLANNED] = planned_text(held)
         features = [frozenset(account.features) for account in chosen]
-        return Part(positions, features, decided, ranked, partial(decide, **question), asked)
+        return Part(
+            positions,
+            features,
+            decided,
+            ranked,
+            lambda strategy, top_k: ask(strategy, partial(decide, strategy=strategy), top_k),
+            asked,
+        )
 
     @property
     def as_of(self) -> datetime:
@@ -154,6 +260,20 @@ class RequestDecider:
             or contact["debtor_id"] in debtors
             or (is_first and contact["account_id"] not in self._names)
         ]
+
+
+def _fitting(part: Part, left: dict[str, int]) -> int:
+    """How many accounts of a part, in their order, the capacity is enough for; it is taken from what is left."""
+    if not left:
+        return len(part.positions)
+    for place, action in enumerate(part.decided.action.tolist()):
+        channel = part.decided.channels[action]
+        if channel is None or channel not in left:
+            continue
+        if left[channel] <= 0:
+            return place
+        left[channel] -= 1
+    return len(part.positions)
 
 
 def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[dict[str, Any]]:

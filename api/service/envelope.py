@@ -63,4 +63,8 @@ class Envelope:
                 seconds = time.perf_counter() - began
                 route = getattr(scope.get("route"), "path", "unmatched")
                 self._metrics.request(scope["method"], route, status, seconds)
-                _log.info("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
+                caller = scope["state"].get("caller")
+                _log.info(
+                    "request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4),
+                    **({} if caller is None else {"caller": caller}),
+                )  # fmt: skip

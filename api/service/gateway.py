@@ -7,9 +7,9 @@ the event loop, whatever the routes and the database are doing.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import numpy as np
 from starlette.datastructures import Headers
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.service.keys import Keys, scope_of
 from api.service.problems import problem
 from api.service.rate_limit import RateLimit
 from recommender.settings import Settings
@@ -39,14 +40,17 @@ class Gateway:
     ----------
     app : ASGIApp
     settings : Settings
-        ``api_keys``, ``max_body_bytes``, ``max_in_flight``, ``max_waiting``, ``deadline_seconds``.
+        ``api_keys``, ``named_keys``, ``max_body_bytes``, ``max_in_flight``, ``max_waiting``, ``deadline_seconds``.
     rate_limit : RateLimit
+    clock : callable
+        The present moment: keys expire.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, rate_limit: RateLimit) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, rate_limit: RateLimit, clock: Callable[[], datetime]) -> None:
         self._app = app
         self._settings = settings
-        self._keys = tuple(key.get_secret_value().encode() for key in settings.api_keys)
+        self._keys = Keys(settings)
+        self._clock = clock
         self._rate_limit = rate_limit
         self._turns = asyncio.Semaphore(settings.max_in_flight)
         self._waiting = 0
@@ -81,18 +85,24 @@ class Gateway:
         return self._settings.environment != "development" and path.startswith(_GUARDED_IN_PRODUCTION)
 
     def _admit(self, scope: Scope) -> None:
-        """Refuse a caller without one of the keys, in time that does not depend on how much of it was right.
+        """Refuse a caller whose key is unknown, has expired or may not do this.
 
         Callers are counted by their key, those without a valid one by their address.
         """
         headers = Headers(scope=scope)
-        given = headers.get(KEY_HEADER, "").encode()
-        matches = [hmac.compare_digest(given, known) for known in self._keys]
+        known = self._keys.find(headers.get(KEY_HEADER, ""))
         client = scope.get("client")
-        caller = f"key {given.hex()}" if any(matches) else f"client {client[0] if client else 'unknown'}"
-        self._rate_limit.count(caller)
-        if self._keys and not any(matches):
-            raise HTTPException(401, "Send a valid X-API-Key header.", headers={"WWW-Authenticate": "ApiKey"})
+        self._rate_limit.count(f"client {client[0] if client else 'unknown'}" if known is None else f"key {known.name}")
+        if self._keys:
+            asked = {"WWW-Authenticate": "ApiKey"}
+            if known is None:
+                raise HTTPException(401, "Send a valid X-API-Key header.", headers=asked)
+            if known.expires is not None and known.expires <= self._clock():
+                raise HTTPException(401, "This key has expired; ask for a new one.", headers=asked)
+            needed = scope_of(scope["method"], scope.get("path", ""))
+            if needed not in known.scopes:
+                raise HTTPException(403, f"This key may not do that: it lacks the scope {needed!r}.")
+            scope.setdefault("state", {})["caller"] = known.name
         told = headers.get("content-length", "")
         if told.isdecimal() and int(told) > self._settings.max_body_bytes:
             raise HTTPException(413, self._too_large)

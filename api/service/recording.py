@@ -26,15 +26,21 @@ from recommender.errors import RecommenderError
 from recommender.history import protected_names
 from recommender.rules import rule_books
 from recommender.store.decision_log import (
+    ContactEvent,
     DecisionConflict,
     DecisionLog,
+    DecisionPage,
     DecisionRecord,
     LoggedDecision,
     OutcomeReceipt,
     OutcomeRecord,
     Provenance,
+    Removal,
+    Seen,
     ShadowChoice,
     Standing,
+    debtor_export,
+    decisions_page,
 )
 
 __all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
@@ -202,23 +208,56 @@ class Recorder:
         with self._reached("read"):
             return self._log.by_request_key(request_key)
 
-    def standing(self, debtors: Iterable[str], since: datetime) -> Standing:
-        """What is planned, sent and known of some debtors; nothing where no log is kept."""
+    def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str]) -> Standing:
+        """What is planned, sent and known of some debtors and accounts; nothing where no log is kept."""
         if self._log is None:
             return Standing()
         with self._reached("read"):
-            return self._log.standing(debtors, since)
+            return self._log.standing(debtors, since, accounts)
+
+    def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
+        """Debtor of accounts that were decided about before, where one was named."""
+        if self._log is None or not accounts:
+            return {}
+        with self._reached("read"):
+            return self._log.known_debtors(accounts)
+
+    def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """What became of some decisions, in the order it was told."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.events_of(decision_ids)
+
+    def write_events(self, events: Sequence[ContactEvent], told_at: datetime, seen: Seen | None = None) -> None:
+        """Write down what became of contacts.
+
+        Raises
+        ------
+        StaleStanding
+            When something about one of the debtors was written since ``seen`` was read.
+        """
+        log = self._needed()
+        with self._reached("written"):
+            log.record_events(events, seen=seen, told_at=told_at)
+
+    def take_back(self, events: Sequence[ContactEvent], told_at: datetime) -> int:
+        """Take back decisions that reached nobody; how many these were."""
+        log = self._needed()
+        with self._reached("written"):
+            return log.record_undelivered(events, told_at=told_at)
 
     def write(
-        self, records: Sequence[DecisionRecord], seen: Mapping[str, frozenset[str]]
+        self, records: Sequence[DecisionRecord], seen: Seen, events: Sequence[ContactEvent] = ()
     ) -> tuple[dict[str, DecisionRecord], int]:
         """Write decisions down.
 
         Parameters
         ----------
         records : sequence of DecisionRecord
-        seen : mapping of str to frozenset of str
+        seen : Seen
             Standing of the debtors that the decisions were made on.
+        events : sequence of ContactEvent
+            What is taken back or delivered at last with them.
 
         Returns
         -------
@@ -246,7 +285,7 @@ class Recorder:
         log = self._needed()
         with self._reached("written"):
             try:
-                return batch, log.record(batch.values(), seen=seen).repeated
+                return batch, log.record(batch.values(), seen=seen, events=events).repeated
             except DecisionConflict as conflict:
                 known = {key: log.get(key) for key in conflict.keys}
                 if not all(known.values()):
@@ -259,7 +298,9 @@ class Recorder:
                 if other:
                     raise Differs(other) from conflict
                 batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
-                rest = log.record((record for key, record in batch.items() if key not in known), seen=seen)
+                rest = log.record(
+                    (record for key, record in batch.items() if key not in known), seen=seen, events=events
+                )
                 return batch, rest.repeated + len(known)
 
     def write_outcomes(self, records: Sequence[OutcomeRecord]) -> OutcomeReceipt:
@@ -275,6 +316,31 @@ class Recorder:
         log = self._needed()
         with self._reached("read"):
             return log.get(decision_id)
+
+    def record_of(self, decision_id: str) -> DecisionRecord:
+        """A decision that is known to be in the log."""
+        held = self.get(decision_id)
+        if held is None:
+            raise ServiceUnavailable("A decision was erased while it was read. Nothing was decided. Retry.")
+        return held.decision
+
+    def page(self, **asked: Any) -> DecisionPage:
+        """Decisions, newest first; see :func:`recommender.store.decision_log.decisions_page`."""
+        log = self._needed()
+        with self._reached("read"):
+            return decisions_page(log, **asked)
+
+    def export(self, debtor_id: str) -> dict[str, Any]:
+        """Everything about a debtor."""
+        log = self._needed()
+        with self._reached("read"):
+            return debtor_export(log, debtor_id)
+
+    def forget(self, debtor_id: str, requested_by: str, at: datetime) -> Removal:
+        """Erase everything about a debtor."""
+        log = self._needed()
+        with self._reached("written"):
+            return log.erase(requested_by=requested_by, at=at, debtor_id=debtor_id)
 
     def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
         """When these decisions were made; those that the log does not hold are left out."""
@@ -321,5 +387,7 @@ def same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
         request_position=held.request_position,
         ranking=held.ranking,
         shadow=held.shadow,
+        # Whose account it is may have become known since.
+        debtor_id=held.debtor_id if held.debtor_id == held.account_id else again.debtor_id,
     )
     return as_held == held

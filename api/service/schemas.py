@@ -5,33 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, FailFast, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
+from api.service.constraints import Constraints, RequestConstraints
+from api.service.fields import Channel, Clock, Identifier, Instant, Purpose, Scalar, Strict, Word
 from recommender.tables import OUTCOMES
-
-Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
-Purpose = Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
-Scalar = str | int | float | bool | None
-_FIRST_YEAR, _LAST_YEAR = 1990, 2100
-
-
-def _in_reach(instant: datetime) -> datetime:
-    """Refuse instants that no contact of ours can have; the ends of the calendar overflow when a zone is applied."""
-    if not _FIRST_YEAR <= instant.year < _LAST_YEAR:
-        raise ValueError(f"an instant lies between {_FIRST_YEAR} and {_LAST_YEAR}")
-    return instant
-
-
-Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_reach)]
-Word = Annotated[str, StringConstraints(max_length=64)]
-Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-4]):[0-5]\d$")]
-Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:\-]+$")]
-
-
-class Strict(BaseModel):
-    """Refuses unknown fields and silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Contact(Strict):
@@ -65,6 +43,7 @@ class Account(Strict):
     packs: list[Word] | None = None
     contacts: list[Contact] | None = Field(None, description="Null or absent = unknown, which denies; [] = none.")
     features: dict[str, Scalar] = Field(default_factory=dict, description="Context columns of the model.")
+    constraints: Constraints | None = Field(None, description="What is open for this account beside the law.")
 
 
 class RecommendationRequest(Strict):
@@ -106,6 +85,14 @@ class RecommendationRequest(Strict):
     request_key: Identifier | None = Field(
         None, description="Idempotency key: repeated, the request is answered from the decision log."
     )
+    constraints: RequestConstraints | None = Field(
+        None, description="What is open beside the law; it enters before probabilities are normalised."
+    )
+    supersede: bool = Field(
+        False,
+        description="Decide anew where a decision about the same account and moment stands; the earlier one is "
+        "cancelled. Otherwise the earlier one is the answer.",
+    )
 
 
 class RankedAction(BaseModel):
@@ -137,6 +124,16 @@ class Recommendation(BaseModel):
     next_allowed_at: datetime | None = Field(None, description="When a contact is next legal, where none is now.")
 
 
+class ItemProblem(BaseModel):
+    """An item of a request that could not be answered; the others were."""
+
+    position: int = Field(description="Place in the request, from 0.")
+    account_id: str | None
+    status: int = Field(description="What a request of this item alone would be answered with.")
+    detail: str
+    column: str | None
+
+
 class RecommendationAnswer(BaseModel):
     """Recommendations with the versions that made them."""
 
@@ -149,7 +146,8 @@ class RecommendationAnswer(BaseModel):
     )
     recorded: bool = Field(description="Whether these decisions are in the decision log.")
     notes: list[str]
-    recommendations: list[Recommendation]
+    recommendations: list[Recommendation] = Field(description="In the order of the accounts, without those in errors.")
+    errors: list[ItemProblem] = Field(description="Accounts that could not be answered, by position.")
 
 
 class Outcome(Strict):
@@ -230,6 +228,20 @@ class ProvenanceAnswer(BaseModel):
     code_version: str | None
 
 
+class LoggedEvent(BaseModel):
+    """Something that became of a planned contact, as it was told."""
+
+    kind: str
+    at: datetime
+    told_at: datetime | None
+    dispatch_id: str | None
+    channel: str | None
+    reason: str | None
+    propensity: float | None
+    factors: dict[str, Scalar] | None = Field(description="Of what was to be sent; null = as decided, or no action.")
+    rules: list[str] | None = Field(description="Rules that it broke; null = not checked.")
+
+
 class DecisionAnswer(BaseModel):
     """A decision as it was written down, with its outcomes so far."""
 
@@ -252,7 +264,45 @@ class DecisionAnswer(BaseModel):
     seed: int | None
     shadow: ShadowAnswer | None
     provenance: ProvenanceAnswer
+    state: str = Field(description="decided, reserved, dispatched, overridden, cancelled, expired or undelivered.")
+    events: list[LoggedEvent]
     outcomes: list[LoggedOutcome]
+
+
+class ListedDecision(BaseModel):
+    """A decision in short."""
+
+    decision_id: str
+    account_id: str
+    debtor_id: str | None
+    decided_at: datetime
+    contact_at: datetime | None
+    no_contact: bool
+    factors: dict[str, Scalar]
+    propensity: float
+    policy_version: str
+    state: str
+
+
+class DecisionList(BaseModel):
+    """A page of decisions, newest first."""
+
+    decisions: list[ListedDecision]
+    next_cursor: str | None = Field(description="Give it as cursor for the next page; null after the last one.")
+
+
+class DebtorExport(BaseModel):
+    """Everything that the log holds about one debtor; the rows as they are kept."""
+
+    debtor_id: str
+    decisions: list[dict[str, Any]]
+
+
+class Forgotten(BaseModel):
+    """What an erasure took away."""
+
+    decisions: int
+    outcomes: int
 
 
 class CheckedContact(Strict):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us, utc_us
 
-__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "is_null"]
+__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null"]
 
 #: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
 Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any"
@@ -27,6 +27,44 @@ Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any
 def is_null(value: Any) -> bool:
     """Whether a value says nothing: None, NaN, NaT or NA."""
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
+    """A table as a pandas frame with text as column names and rows 0..n-1.
+
+    Parameters
+    ----------
+    table : DataFrame, sequence of mappings, or anything with the Arrow interface (Polars, Arrow, DuckDB)
+    argument : str
+        What the caller calls it, for the error.
+
+    Raises
+    ------
+    InvalidInput
+        For anything else, and where two columns have one name as text.
+    """
+    if isinstance(table, pd.DataFrame):
+        frame = table.reset_index(drop=True)
+    elif hasattr(table, "__arrow_c_stream__"):
+        frame = pd.DataFrame.from_arrow(table)
+    elif isinstance(table, list | tuple) and table and all(isinstance(one, Mapping) for one in table):
+        frame = Columns.of(table).to_frame()
+    else:
+        raise InvalidInput(
+            f"{argument} must be a table; got {type(table).__name__}.",
+            column=argument,
+            mend="Pass a pandas, Polars or Arrow frame, or a list of mappings of column to value.",
+        )
+    if all(isinstance(name, str) for name in frame.columns):
+        return frame
+    frame = frame.rename(columns=str)
+    if twice := frame.columns[frame.columns.duplicated()].tolist():
+        raise InvalidInput(
+            f"{argument} has several columns that are called {twice[0]!r} as text.",
+            column=twice[0],
+            mend="Rename one of them.",
+        )
+    return frame
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,23 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["SCOPES", "NamedKey", "Settings"]
+
+#: What an API key may be allowed: to ask for decisions, to tell what happened, to read the log, to have decisions
+#: explained, and everything else (giving out and erasing a debtor's data).
+SCOPES = ("score", "outcomes", "read", "explain", "admin")
 
 _SHORTEST_KEY = 16
 _SHORTEST_SECRET = 32
@@ -17,6 +30,16 @@ _HASH = re.compile(
     r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
     r"|scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/]+=*\$[A-Za-z0-9+/]+=*"  # of earlier versions
 )
+
+
+class NamedKey(BaseModel):
+    """An API key of somebody: its hash, what it may do, and until when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", repr=False)
+    scopes: tuple[Literal["score", "outcomes", "read", "explain", "admin"], ...] = Field(min_length=1)
+    expires: AwareDatetime | None = None
 
 
 class Settings(BaseSettings):
@@ -52,6 +75,11 @@ class Settings(BaseSettings):
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
+    named_keys: dict[str, NamedKey] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Name -> hash, scopes and end of an API key; made by `python -m api.service.keys NAME`.",
+    )
     max_accounts: int = Field(5_000, ge=1, description="Most accounts, or outcomes, in one request.")
     max_body_bytes: int = Field(16 * 2**20, ge=1_024, description="Largest request body.")
     max_in_flight: int = Field(32, ge=1, description="Requests that are worked on at once in one process.")
@@ -141,7 +169,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_in_production(self) -> Self:
-        if self.environment == "production" and not self.api_keys:
+        if self.environment == "production" and not self.api_keys and not self.named_keys:
             raise ValueError(
                 'set RECOMMENDER_API_KEYS to a JSON list of keys, e.g. ["..."], or use environment=development'
             )

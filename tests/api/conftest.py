@@ -9,6 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
+from tests.databases import empty_url, postgres_server  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def described_answers(monkeypatch):

@@ -108,7 +108,7 @@ def test_a_promoted_version_is_served_without_restart_and_an_outage_changes_noth
         ready = wait_for(client, lambda ready: not ready["registry"]["reachable"])
         assert (ready["status"], ready["policy_version"]) == ("ready", third)
         assert "does not answer" in ready["warnings"][0]
-        assert ask(client)["policy_version"] == third
+        assert ask(client, supersede=True)["policy_version"] == third
     nowhere = settings(registry_uri=f"sqlite:///{tmp_path / 'cache'}")  # a folder: no database can be opened there
     with TestClient(create_app(nowhere)) as client:
         ready = client.get("/readyz").json()
@@ -125,7 +125,7 @@ def test_the_challenger_is_asked_and_logged_and_never_dispatched(registry, regis
         told = client.get(f"/v1/decisions/{alone['recommendations'][0]['decision_id']}").json()
         assert told["shadow"] is None
     with TestClient(create_app(settings(shadow=True))) as client:
-        answer = ask(client, seed=6)
+        answer = ask(client, seed=6, supersede=True)
         match = 0
         for one in answer["recommendations"]:
             held = client.get(f"/v1/decisions/{one['decision_id']}").json()

@@ -103,13 +103,18 @@ def test_a_repeated_decision_is_answered_from_the_log(client, url):
 
 
 def test_other_facts_under_a_made_decision_are_a_conflict(client, url):
-    """What is logged is never changed, and nothing else of that request is written."""
+    """What is logged is never changed; the good accounts of that request are answered."""
     ask(client, account())
-    body = ask(client, account("B"), account(balance_minor=7), status=409)
+    body = ask(client, account(balance_minor=7), status=409)
     assert body["status"] == 409 and "never changed" in body["detail"]
-    assert ask(client, account(), account(balance_minor=7), status=409)
+    body = ask(client, account("B"), account(balance_minor=7), status=207)
+    assert [one["account_id"] for one in body["recommendations"]] == ["B"]
+    (wrong,) = body["errors"]
+    assert (wrong["position"], wrong["account_id"], wrong["status"]) == (1, "A1", 409)
+    assert "never changed" in wrong["detail"]
+    assert len(ask(client, account(), account(balance_minor=7), status=207)["errors"]) == 1
     with DecisionLog(url) as log:
-        assert log.count() == (1, 0)
+        assert log.count() == (2, 0)
 
 
 def days_of(answer):
@@ -141,9 +146,10 @@ def test_a_logged_decision_stands_and_is_planned_for_the_debtors_other_accounts(
     again = ask(client, account("B"), account("A"), account("C"))["recommendations"]
     assert again == [first["B"], first["A"], swapped["recommendations"][0]]
     assert ask(client, account("B", consented_channels=["sms"]), status=409)
-    assert ask(client, account("D"), account("A", flags=["disputed"]), status=409)
+    refused = ask(client, account("D"), account("A", flags=["disputed"]), status=207)
+    assert [one["account_id"] for one in refused["errors"]] == ["A"]
     with DecisionLog(url) as log:
-        assert log.count() == (3, 0)
+        assert log.count() == (4, 0)
 
 
 def test_under_one_request_key_a_later_account_sees_what_was_planned(client):

@@ -43,7 +43,7 @@ def test_a_decision_to_contact_counts_for_the_debtor_at_once(log: DecisionLog, d
     (contact,) = standing.contacts["D"]
     assert (contact.decision_id, contact.at, contact.state) == (made.decision_id, made.contact_at, "reserved")
     assert contact.channel == space.factors["channel"][0]
-    assert standing.seen == {"D": frozenset({made.decision_id, idle.decision_id}), "nobody": frozenset()}
+    assert standing.seen.debtors == {"D": frozenset({made.decision_id, idle.decision_id}), "nobody": frozenset()}
 
 
 @pytest.mark.parametrize("kind", ["cancelled", "expired", "undelivered"])
@@ -161,4 +161,4 @@ def test_erasing_a_debtor_erases_the_events(log: DecisionLog, decide: Decide) ->
     log.record([made])
     log.record_events([_event(made, "dispatched", channel="sms")])
     log.erase(requested_by="privacy desk", at=NOON, debtor_id="D")
-    assert log.standing(["D"], LONG_AGO).seen == {"D": frozenset()}
+    assert log.standing(["D"], LONG_AGO).seen.debtors == {"D": frozenset()}

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Path, Query
 
 from api.service.answers import factors_of, ranked_actions
 from api.service.deps import KeyDep, NowDep, RecorderDep, SettingsDep
+from api.service.fields import Identifier, Instant
 from api.service.outcome_checks import check_outcomes
 from api.service.schemas import (
+    DebtorExport,
     DecisionAnswer,
+    DecisionList,
+    Forgotten,
+    ListedDecision,
+    LoggedEvent,
     LoggedOutcome,
     OutcomeAnswer,
     OutcomeRequest,
     ProvenanceAnswer,
     ShadowAnswer,
 )
-from recommender.store.decision_log import LoggedDecision, OutcomeRecord
+from recommender.store.decision_log import LoggedDecision, OutcomeRecord, state_of
 
 router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
 
@@ -30,16 +39,71 @@ def tell_outcomes(request: OutcomeRequest, recorder: RecorderDep, settings: Sett
     return OutcomeAnswer(stored=receipt.stored, repeated=receipt.repeated, orphans=list(receipt.orphans))
 
 
+@router.get("/decisions")
+def list_decisions(
+    recorder: RecorderDep,
+    account_id: Annotated[Identifier | None, Query()] = None,
+    debtor_id: Annotated[Identifier | None, Query()] = None,
+    since: Annotated[Instant | None, Query(description="Made at this instant or later.")] = None,
+    until: Annotated[Instant | None, Query(description="Made before this instant.")] = None,
+    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> DecisionList:
+    """List decisions by account, debtor and time, newest first, a page at a time."""
+    page = recorder.page(
+        account_id=account_id, debtor_id=debtor_id, since=since, until=until, cursor=cursor, limit=limit
+    )
+    return DecisionList(
+        decisions=[
+            ListedDecision(
+                **{
+                    name: getattr(record, name)
+                    for name in ("decision_id", "account_id", "debtor_id", "decided_at", "contact_at", "propensity")
+                },
+                no_contact=record.action == record.provenance.actions.no_contact_index,
+                factors=factors_of(record.provenance.actions, record.action),
+                policy_version=record.provenance.policy_version,
+                state=state_of(events),
+            )
+            for record, events in page.decisions
+        ],
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.get("/debtors/{debtor_id}")
+def export_debtor(debtor_id: Annotated[Identifier, Path()], recorder: RecorderDep) -> DebtorExport:
+    """Give everything that the log holds about one debtor (a data subject's request)."""
+    return DebtorExport(**recorder.export(debtor_id))
+
+
+@router.delete("/debtors/{debtor_id}")
+def forget_debtor(
+    debtor_id: Annotated[Identifier, Path()],
+    requested_by: Annotated[
+        Identifier, Query(description="Who handles the request: an operator, not the data subject.")
+    ],
+    recorder: RecorderDep,
+    now: NowDep,
+) -> Forgotten:
+    """Erase everything about one debtor; what remains says when, on whose request and how many rows.
+
+    The contacts of the debtor no longer count either: stop contacting it first.
+    """
+    removal = recorder.forget(debtor_id, requested_by, now)
+    return Forgotten(decisions=removal.decisions, outcomes=removal.outcomes)
+
+
 @router.get("/decisions/{decision_id}")
 def get_decision(decision_id: str, recorder: RecorderDep) -> DecisionAnswer:
     """Give a decision as it was written down, with its outcomes so far."""
     held = recorder.get(decision_id)
     if held is None:
         raise HTTPException(404, "The decision log holds no decision of this id.")
-    return _answer(held)
+    return _answer(held, recorder.events_of([decision_id]).get(decision_id, []))
 
 
-def _answer(held: LoggedDecision) -> DecisionAnswer:
+def _answer(held: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> DecisionAnswer:
     record, provenance = held.decision, held.decision.provenance
     actions, shadow = provenance.actions, held.decision.shadow
     same = (
@@ -47,6 +111,7 @@ def _answer(held: LoggedDecision) -> DecisionAnswer:
         "fallback", "deterministic", "seed",
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "holidays_version", "tzdata_version", "code_version")
+    happened = ("kind", "at", "told_at", "dispatch_id", "channel", "reason", "propensity")
     told = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces")
     return DecisionAnswer(
         **{name: getattr(record, name) for name in same},
@@ -66,5 +131,14 @@ def _answer(held: LoggedDecision) -> DecisionAnswer:
         provenance=ProvenanceAnswer(
             rule_packs=dict(provenance.rule_packs), **{name: getattr(provenance, name) for name in versions}
         ),
+        state=state_of(events),
+        events=[
+            LoggedEvent(
+                **{name: event[name] for name in happened},
+                factors=None if event["action"] is None else factors_of(actions, event["action"]),
+                rules=event["checks"],
+            )
+            for event in events
+        ],
         outcomes=[LoggedOutcome(**{name: getattr(one, name) for name in told}) for one in held.outcomes],
     )

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.service.answering import Counsel
 from api.service.deps import KeyDep
+from api.service.item_problems import Unread, readable_part
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
 
 _FEW = 8  # accounts that are decided faster than a thread is found
@@ -33,32 +34,45 @@ class DirectRoute(APIRoute):
             told = request.headers.get("content-type", "")
             if not told.startswith("application/json"):
                 return await general(request)
+            unread = Unread()
             try:
                 asked = RecommendationRequest.model_validate_json(await request.body())
             except ValidationError:
-                return await general(request)
+                part = await run_in_threadpool(readable_part, await request.body())
+                if part is None:
+                    return await general(request)
+                asked, unread = part
             counsel = Counsel.of(request)
             if len(asked.accounts) <= _FEW and counsel.waits_for_nothing:
-                return _response(counsel.answer(asked))
-            return _response(await run_in_threadpool(counsel.answer, asked))
+                return _response(counsel.answer(asked, unread).body)
+            answer = await run_in_threadpool(counsel.answer, asked, unread)
+            if answer.new and await request.is_disconnected():
+                request.app.state.delivery.failed(answer.new)
+            return _response(answer.body)
 
         return handle
 
 
 def _response(answer: dict[str, Any]) -> Response:
-    return Response(to_json(answer), media_type="application/json")
+    return Response(to_json(answer), 207 if answer["errors"] else 200, media_type="application/json")
 
 
 router = APIRouter(prefix="/v1", tags=["recommendations"], dependencies=[KeyDep], route_class=DirectRoute)
 
 
-@router.post("/recommendations", response_model=RecommendationAnswer)
+@router.post(
+    "/recommendations",
+    response_model=RecommendationAnswer,
+    responses={207: {"model": RecommendationAnswer, "description": "Some accounts were answered, others refused"}},
+)
 def recommend(asked: RecommendationRequest, request: Request) -> Response:
     """Rank the next-best actions of each account and write the decisions down.
 
     Rank 1 is the action to dispatch; its ``propensity`` is the probability with which it was drawn. Without a model
     the seed rules answer and say so. Unknown consent, flags, party or history deny: then the answer is NO_CONTACT.
     Repeated (the same account, ``as_of`` and seed, or the same ``request_key``), it is answered from the log.
-    Accounts of one debtor are decided one after the other: what is planned for one counts for the next.
+    Accounts of one debtor are decided one after the other: what is planned for one counts for the next. An account
+    that cannot be answered is named in ``errors``, and the others are answered (207); where none can be, or where the
+    request itself is at fault, the answer is a problem.
     """
-    return _response(Counsel.of(request).answer(asked))
+    return _response(Counsel.of(request).answer(asked).body)

@@ -18,7 +18,7 @@ from recommender.deciding.decided import Decided
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
 from recommender.messages import Catalogue, default_catalogue
-from recommender.rules import Guardrails, judged
+from recommender.rules import Eligibility, Guardrails, judged
 from recommender.strategy import (
     STAGES,
     Belief,
@@ -37,6 +37,8 @@ __all__ = ["Decider", "decide", "decision_ids", "default_actions"]
 
 _CHUNK = 8_192
 
+#: What is open beside the law: a mask, or what makes one of the eligible actions and their instants.
+Allowed = NDArray[np.bool_] | Callable[[Eligibility], NDArray[np.bool_]]
 #: What a policy makes of some accounts: rewards, probabilities, and how sure it is of ranked actions.
 Opinion = tuple[NDArray[np.float64], NDArray[np.float64], Callable[[NDArray[np.int64]], Belief]]
 
@@ -53,7 +55,7 @@ def decide(
     seed: int = 0,
     purpose: str = "collection",
     catalogue: Catalogue | None = None,
-    allowed: NDArray[np.bool_] | None = None,
+    allowed: Allowed | None = None,
     overlays: Sequence[str] = (),
 ) -> Decided:
     """Rank the eligible actions of each account.
@@ -78,7 +80,7 @@ def decide(
     purpose : str, default="collection"
     catalogue : Catalogue or None
         Approved messages; None = the one that ships with the package. An action without a template is not eligible.
-    allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), optional
+    allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), or callable of Eligibility, optional
         What is open beside the law (channels that work, a capacity, an allow-list): it enters before the
         probabilities are normalised, so propensities stay those of what is dispatched.
     overlays : sequence of str
@@ -150,7 +152,7 @@ class Decider:
         top_k: int = 3,
         explore: bool = True,
         seed: int = 0,
-        allowed: NDArray[np.bool_] | None = None,
+        allowed: Allowed | None = None,
         overlays: Sequence[str] = (),
     ) -> Decided:
         """Rank the eligible actions of each account; see :func:`decide`."""
@@ -172,7 +174,7 @@ class Decider:
         )
         eligible = judged(case)
         if allowed is not None:
-            eligible = eligible.narrowed(allowed, "not-open")
+            eligible = eligible.narrowed(allowed(eligible) if callable(allowed) else allowed, "not-open")
         mask = check_eligible(eligible.mask, len(table), self.actions)
         moment = as_of.astimezone(UTC).isoformat()
         name = strategy.names_.get("account") or "account_id"  # a log without ids names no column; all draw alike

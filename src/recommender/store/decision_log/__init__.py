@@ -3,6 +3,11 @@
 from recommender.extras import needs
 
 with needs("store"):
+    from recommender.store.decision_log.contact_event import (
+        ContactEvent,
+        state_event,
+        state_of,
+    )
     from recommender.store.decision_log.decisions import (
         DecisionConflict,
         DecisionLog,
@@ -11,15 +16,23 @@ with needs("store"):
         OutcomeReceipt,
         OutcomeRecord,
         Provenance,
+        Receipt,
+        Removal,
         ShadowChoice,
         read_feedback_frame,
     )
     from recommender.store.decision_log.ledger import (
-        ContactEvent,
         LedgerContact,
         LedgerOutcome,
+        LiveDecision,
+        Seen,
         StaleStanding,
         Standing,
+    )
+    from recommender.store.decision_log.listing import (
+        DecisionPage,
+        debtor_export,
+        decisions_page,
     )
     from recommender.store.decision_log.privacy import (
         refuse_contact_data,
@@ -38,21 +51,30 @@ __all__ = [
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
+    "DecisionPage",
     "DecisionRecord",
     "LedgerContact",
     "LedgerOutcome",
+    "LiveDecision",
     "LoggedDecision",
     "OutcomeReceipt",
     "OutcomeRecord",
     "Provenance",
+    "Receipt",
+    "Removal",
+    "Seen",
     "ShadowChoice",
     "StaleStanding",
     "Standing",
+    "debtor_export",
     "decisions",
+    "decisions_page",
     "outcomes",
     "provenances",
     "read_feedback_frame",
     "refuse_contact_data",
     "refuse_free_text",
+    "state_event",
+    "state_of",
     "utc_instant",
 ]

@@ -12,13 +12,21 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from recommender.actions import ActionSpace
-from recommender.errors import InvalidInput
-from recommender.store.decision_log import migration
+from recommender.store.decision_log import migration, removing
+from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
-from recommender.store.decision_log.ledger import ContactEvent, Standing, lock_debtors, read_standing, refuse_stale
+from recommender.store.decision_log.ledger import (
+    Seen,
+    Standing,
+    known_debtors,
+    lock_debtors,
+    read_standing,
+    refuse_stale,
+)
 from recommender.store.decision_log.record_fields import unpack_eligible, utc_instant
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
+from recommender.store.decision_log.removing import Removal
 from recommender.store.decision_log.rows import (
     DecisionConflict,
     by_ids,
@@ -27,6 +35,7 @@ from recommender.store.decision_log.rows import (
     insert_new,
     joined,
     outcome_of,
+    rows_of_ids,
 )
 from recommender.store.decision_log.schema import (
     Row,
@@ -36,7 +45,6 @@ from recommender.store.decision_log.schema import (
     heartbeats,
     outcomes,
     provenances,
-    removals,
 )
 
 __all__ = [
@@ -72,17 +80,6 @@ class OutcomeReceipt(Receipt):
     """Adds the ids of decisions that the log does not hold; their outcomes are kept and attach when they arrive."""
 
     orphans: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What a purge or an erasure took away."""
-
-    kind: str
-    removed_at: datetime
-    requested_by: str
-    decisions: int
-    outcomes: int
 
 
 @dataclass(frozen=True)
@@ -155,14 +152,18 @@ class DecisionLog:
         self.close()
 
     # -- write -----------------------------------------------------------------------------------------------------
-    def record(self, records: Iterable[DecisionRecord], *, seen: Mapping[str, frozenset[str]] | None = None) -> Receipt:
+    def record(
+        self, records: Iterable[DecisionRecord], *, seen: Seen | None = None, events: Iterable[ContactEvent] = ()
+    ) -> Receipt:
         """Log decisions in one transaction: all of them or none.
 
         Parameters
         ----------
         records : iterable of DecisionRecord
-        seen : mapping of str to frozenset of str, optional
+        seen : Seen, optional
             Standing of the debtors that the decisions were made on (:attr:`Standing.seen`).
+        events : iterable of ContactEvent
+            Written with them: what they take back.
 
         Raises
         ------
@@ -172,36 +173,81 @@ class DecisionLog:
             When somebody decided about one of these debtors meanwhile.
         """
         batch = _without_repeats(records, "decision", lambda record: record.decision_id)
+        told = _without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
+            self.record_events(told.values(), seen=seen)
             return Receipt(0, 0)
         shared = {record.provenance.digest: record.provenance for record in batch.values()}
         rows = [record.to_row() for record in batch.values()]
 
         def insert(connection: sa.Connection) -> int:
             if seen is not None:
-                lock_debtors(connection, seen)
-                refuse_stale(connection, seen, batch)
+                lock_debtors(connection, [*seen.debtors, *seen.accounts])
+                refuse_stale(connection, seen, [*batch, *told])
             if unknown := [shared[digest].to_row() for digest in shared.keys() - self._known_provenances]:
                 insert_new(connection, provenances, unknown)
-            return insert_checked(connection, decisions, "decision", rows)
+            stored = insert_checked(connection, decisions, "decision", rows)
+            if told:
+                _insert_events(connection, told, None)
+            return stored
 
         stored = write(self.engine, insert)
         self._known_provenances |= shared.keys()
         return Receipt(stored, len(rows) - stored)
 
-    def record_events(self, events: Iterable[ContactEvent]) -> Receipt:
-        """Log what became of planned contacts, in one transaction; repeating it changes nothing."""
+    def record_events(
+        self, events: Iterable[ContactEvent], *, seen: Seen | None = None, told_at: datetime | None = None
+    ) -> Receipt:
+        """Log what became of planned contacts, in one transaction; repeating it changes nothing.
+
+        Parameters
+        ----------
+        events : iterable of ContactEvent
+        seen : Seen, optional
+            Standing of the debtors that a re-check was made on.
+        told_at : datetime, optional
+            Moment of arrival.
+
+        Raises
+        ------
+        DecisionConflict
+            When an ``event_id`` is logged with other content.
+        StaleStanding
+            When something about one of these debtors was written meanwhile.
+        """
         batch = _without_repeats(events, "event", lambda event: event.event_id)
-        rows = [event.to_row() for event in batch.values()]
-        if not rows:
+        if not batch:
             return Receipt(0, 0)
 
         def insert(connection: sa.Connection) -> int:
-            lock_debtors(connection, [event.debtor_id for event in batch.values()])
-            return insert_checked(connection, contact_events, "event", rows)
+            named = {event.debtor_id for event in batch.values()}
+            lock_debtors(connection, named if seen is None else {*named, *seen.debtors, *seen.accounts})
+            if seen is not None:
+                refuse_stale(connection, seen, batch)
+            return _insert_events(connection, batch, told_at)
 
         stored = write(self.engine, insert)
-        return Receipt(stored, len(rows) - stored)
+        return Receipt(stored, len(batch) - stored)
+
+    def record_undelivered(self, events: Iterable[ContactEvent], *, told_at: datetime | None = None) -> int:
+        """Take back decisions that reached nobody; those that anything was told of since are left alone."""
+        batch = _without_repeats(events, "event", lambda event: event.event_id)
+
+        def insert(connection: sa.Connection) -> int:
+            lock_debtors(connection, {event.debtor_id for event in batch.values()})
+            about = [event.decision_id for event in batch.values()]
+            known = {
+                row["decision_id"]
+                for column, table in (
+                    (contact_events.c.decision_id, contact_events),
+                    (outcomes.c.decision_id, outcomes),
+                )
+                for row in rows_of_ids(connection, sa.select(table.c.decision_id), column, about)
+            }
+            free = {key: event for key, event in batch.items() if event.decision_id not in known}
+            return _insert_events(connection, free, told_at) if free else 0
+
+        return write(self.engine, insert) if batch else 0
 
     def record_outcomes(self, records: Iterable[OutcomeRecord]) -> OutcomeReceipt:
         """Log outcomes in one transaction: all of them or none.
@@ -264,10 +310,25 @@ class DecisionLog:
             ids = list(dict.fromkeys(decision_ids))
             return {row[0]: row[1] for row in by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)}
 
-    def standing(self, debtors: Iterable[str], since: datetime) -> Standing:
+    def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str] | None = None) -> Standing:
         """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""
         with self.engine.connect() as connection:
-            return read_standing(connection, list(dict.fromkeys(debtors)), since)
+            return read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
+
+    def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
+        """Debtor under whom each account was last decided about, where one was named."""
+        with self.engine.connect() as connection:
+            return known_debtors(connection, accounts)
+
+    def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[Row]]:
+        """Rows of ``contact_events`` of some decisions, in the order they were told."""
+        found: dict[str, list[Row]] = {}
+        with self.engine.connect() as connection:
+            for row in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, decision_ids):
+                found.setdefault(row["decision_id"], []).append(dict(row))
+        for events in found.values():
+            events.sort(key=lambda event: (event["step"], event["at"], event["event_id"]))
+        return found
 
     def latest_of_accounts(self) -> list[Row]:
         """Newest decision of every account, as plain values.
@@ -389,60 +450,29 @@ class DecisionLog:
         account_id, debtor_id : str
             Exactly one of them.
         """
-        if (account_id is None) == (debtor_id is None):
-            raise InvalidInput(
-                "erase needs exactly one of account_id and debtor_id.",
-                column="account_id",
-                mend="Name one account, or one debtor with all accounts.",
-            )
-        whose = decisions.c.account_id == account_id if debtor_id is None else decisions.c.debtor_id == debtor_id
-        return self._remove("erase", whose, None, requested_by, at)
+        return removing.erase(self.engine, requested_by=requested_by, at=at, account_id=account_id, debtor_id=debtor_id)
 
     def purge(self, before: datetime, *, requested_by: str, at: datetime) -> Removal:
         """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old (retention)."""
-        moment = utc_instant("before", before)
-        known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
-        old_orphans = sa.and_(outcomes.c.occurred_at < moment, ~known)
-        return self._remove("purge", decisions.c.decided_at < moment, old_orphans, requested_by, at)
+        return removing.purge(self.engine, before, requested_by=requested_by, at=at)
 
     def removals(self) -> list[Removal]:
         """Purges and erasures so far, oldest first."""
-        query = sa.select(removals).order_by(removals.c.removal_id)
-        with self.engine.connect() as connection:
-            return [
-                Removal(row.kind, row.removed_at, row.requested_by, row.decisions, row.outcomes)
-                for row in connection.execute(query)
-            ]
+        return removing.past_removals(self.engine)
 
-    def _remove(
-        self,
-        kind: str,
-        which: sa.ColumnElement[bool],
-        other_outcomes: sa.ColumnElement[bool] | None,
-        requested_by: str,
-        at: datetime,
-    ) -> Removal:
-        if not requested_by.strip():
-            raise InvalidInput("requested_by is empty.", column="requested_by", mend="Name who asks for the removal.")
-        moment = utc_instant("at", at)
 
-        def remove(connection: sa.Connection) -> Removal:
-            theirs = outcomes.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
-            of_whom = theirs if other_outcomes is None else sa.or_(theirs, other_outcomes)
-            n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
-            of_them = contact_events.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
-            connection.execute(sa.delete(contact_events).where(of_them))
-            n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
-            removal = Removal(kind, moment, requested_by, n_decisions, n_outcomes)
-            connection.execute(sa.insert(removals).values(**vars(removal)))
-            return removal
-
-        removal = write(self.engine, remove)
-        if self.engine.dialect.name == "sqlite":
-            # Until a checkpoint the write-ahead file still holds the old pages.
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return removal
+def _insert_events(connection: sa.Connection, events: Mapping[str, ContactEvent], told_at: datetime | None) -> int:
+    """Insert events as the next steps of their decisions; the lock of their debtors is held."""
+    about = list(dict.fromkeys(event.decision_id for event in events.values()))
+    step: dict[str, int] = {}
+    known = sa.select(contact_events.c.decision_id, contact_events.c.step)
+    for row in rows_of_ids(connection, known, contact_events.c.decision_id, about):
+        step[row["decision_id"]] = max(step.get(row["decision_id"], 0), row["step"])
+    rows = []
+    for event in events.values():
+        step[event.decision_id] = step.get(event.decision_id, 0) + 1
+        rows.append(event.to_row() | {"step": step[event.decision_id], "told_at": told_at})
+    return insert_checked(connection, contact_events, "event", rows)
 
 
 def _without_repeats(records: Iterable[_Keyed], kind: str, key_of: Any) -> dict[str, _Keyed]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.record_fields import unpack_eligible, utc_instant
+from recommender.store.decision_log.sent import LogWarning, Sent
 from recommender.tables import REACHED_BY
 
 __all__ = ["AMOUNT", "AMOUNT_GROSS", "DecisionSource", "LogWarning", "read_feedback_frame"]
@@ -24,15 +25,14 @@ _AMOUNTS = (AMOUNT_GROSS, AMOUNT)
 _EVIDENCE = ("decision_id", "policy_version", "fallback", "deterministic")
 
 
-class LogWarning(UserWarning):
-    """Rows of the decision log that could not be used as they are; says how many and why."""
-
-
 class DecisionSource(Protocol):
     """What is read here of a :class:`~recommender.store.decision_log.decisions.DecisionLog`."""
 
     def rows(self, since: datetime | None, until: datetime | None) -> Iterator[list[dict[str, Any]]]:
         """Decisions in time order."""
+
+    def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """What became of the contacts of these decisions."""
 
     def outcome_frame(self, since: datetime | None, until: datetime | None) -> pd.DataFrame:
         """Outcomes of these decisions."""
@@ -50,7 +50,9 @@ def read_feedback_frame(
     cost_minor: Sequence[float] | None = None,
     other_spaces: Literal["raise", "drop"] = "raise",
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Decisions with their rewards, and the roles of the columns.
+    """Decisions as they were carried out, with their rewards, and the roles of the columns.
+
+    What was dispatched counts, not what was meant: see :class:`~recommender.store.decision_log.sent.Sent`.
 
     ``LoggedFeedback.from_frame(frame, **roles)`` takes the two as they are.
 
@@ -168,7 +170,9 @@ def _read_decisions(
     allowed: list[NDArray[np.bool_]] = []
     unknown: dict[str, int] = {}
     wanted = ("decided_at", "propensity", "account_id", "debtor_id", *_EVIDENCE)
-    for rows in log.rows(since, until):
+    sent = Sent()
+    for decided in log.rows(since, until):
+        rows = list(sent.of(decided, log.events_of([row["decision_id"] for row in decided])))
         eligible = np.zeros((len(rows), len(actions)), dtype=bool)
         kept: list[dict[str, Any]] = []
         for row in rows:
@@ -189,6 +193,7 @@ def _read_decisions(
             contexts.append(row["context"])
         ids += [{column: row[column] for column in wanted} for row in kept]
         allowed.append(eligible[: len(kept)])
+    sent.warn(stacklevel=3)
     if unknown:
         _tell_unknown(unknown, actions, other_spaces)
     stacked = np.concatenate(allowed) if allowed else np.zeros((0, len(actions)), dtype=bool)

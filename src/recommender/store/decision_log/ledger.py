@@ -8,34 +8,33 @@ so no split of accounts into requests, workers or retries can plan more than one
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from recommender.errors import InvalidInput, RecommenderError
-from recommender.store.decision_log.record_fields import check_id, sha256_of, utc_instant
+from recommender.errors import RecommenderError
+from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event, state_of
+from recommender.store.decision_log.record_fields import utc_instant
+from recommender.store.decision_log.rows import rows_of_ids
 from recommender.store.decision_log.schema import contact_events, decisions, outcomes
 
 __all__ = [
-    "ContactEvent",
     "LedgerContact",
     "LedgerOutcome",
+    "LiveDecision",
+    "Seen",
     "StaleStanding",
     "Standing",
+    "known_debtors",
     "lock_debtors",
     "read_standing",
     "refuse_stale",
 ]
 
 ContactState = Literal["reserved", "dispatched", "overridden"]
-EventKind = Literal["dispatched", "overridden", "cancelled", "expired", "undelivered"]
-KINDS = ("dispatched", "overridden", "cancelled", "expired", "undelivered")
-#: A contact with one of these as its last event did not and will not take place.
-TAKEN_BACK = frozenset({"cancelled", "expired", "undelivered"})
 _IDS_A_QUERY = 500
 
 
@@ -48,65 +47,6 @@ class StaleStanding(RecommenderError):
             f"{len(self.debtors)} debtor(s) were decided about by another request at the same time. Nothing of this "
             "batch was written; read their standing and decide again."
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContactEvent:
-    """What became of a planned contact.
-
-    Attributes
-    ----------
-    decision_id, debtor_id : str
-    kind : {"dispatched", "overridden", "cancelled", "expired", "undelivered"}
-        ``overridden`` = something else was sent, of the engine's own choosing; ``undelivered`` = the decision never
-        reached the caller.
-    at : datetime
-    channel : str or None
-        What was really sent.
-    reason : str or None
-    propensity : float or None
-        Probability of what was sent under the policy over what was left; None where it was not the policy's choice.
-    event_id : str
-        Default: digest of the above, so that the same event told twice counts once.
-    """
-
-    decision_id: str
-    debtor_id: str
-    kind: EventKind
-    at: datetime
-    channel: str | None = None
-    reason: str | None = None
-    propensity: float | None = None
-    event_id: str = ""
-
-    def __post_init__(self) -> None:
-        """Check every field; fill in the key."""
-        put = object.__setattr__.__get__(self)
-        for name in ("decision_id", "debtor_id"):
-            check_id(name, getattr(self, name))
-        if self.kind not in KINDS:
-            raise InvalidInput.in_column("kind", "is no event", values=[self.kind], mend=f"Use one of {list(KINDS)}.")
-        put("at", utc_instant("at", self.at))
-        if self.propensity is not None and not 0.0 < self.propensity <= 1.0:
-            raise InvalidInput.in_column(
-                "propensity", "must lie in (0, 1]", values=[self.propensity], mend="Log that of what was sent."
-            )
-        put("event_id", check_id("event_id", self.event_id or self.content_digest))
-
-    @cached_property
-    def content_digest(self) -> str:
-        """SHA-256 of the content without the key."""
-        return sha256_of(
-            [self.decision_id, self.debtor_id, self.kind, self.at.isoformat(), self.channel, self.reason,
-             self.propensity]
-        )  # fmt: skip
-
-    def to_row(self) -> dict[str, Any]:
-        """Columns of the ``contact_events`` table."""
-        names = (
-            "event_id", "decision_id", "debtor_id", "kind", "at", "channel", "reason", "propensity", "content_digest",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -146,6 +86,36 @@ class LedgerContact:
 
 
 @dataclass(frozen=True)
+class LiveDecision:
+    """A decision that stands: it was not taken back.
+
+    Attributes
+    ----------
+    decision_id, account_id, debtor_id : str
+    decided_at : datetime
+    state : str
+        ``decided``, or what its last event says.
+    is_silent : bool
+        Nothing at all was told of it.
+    """
+
+    decision_id: str
+    account_id: str
+    debtor_id: str
+    decided_at: datetime
+    state: str
+    is_silent: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Ids of all that a standing was read from: decisions and events, by debtor and by account."""
+
+    debtors: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Standing:
     """What the ledger knows of some debtors.
 
@@ -155,16 +125,24 @@ class Standing:
         By debtor, oldest first.
     outcomes : dict of str to list of LedgerOutcome
         By debtor, oldest first.
-    seen : dict of str to frozenset of str
-        Ids of all that was read, by debtor: what :func:`refuse_stale` compares.
+    live : dict of str to list of LiveDecision
+        Decisions that stand, by account.
+    taken_back : dict of str to str
+        Decisions whose contact did not and will not take place: id -> what was told of them last.
+    seen : Seen
+        All that was read: what :func:`refuse_stale` compares.
     """
 
     contacts: Mapping[str, list[LedgerContact]] = field(default_factory=dict)
     outcomes: Mapping[str, list[LedgerOutcome]] = field(default_factory=dict)
-    seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    live: Mapping[str, list[LiveDecision]] = field(default_factory=dict)
+    taken_back: Mapping[str, str] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
 
-def read_standing(connection: sa.Connection, debtors: Sequence[str], since: datetime) -> Standing:
+def read_standing(
+    connection: sa.Connection, debtors: Sequence[str], since: datetime, accounts: Mapping[str, str] | None = None
+) -> Standing:
     """Everything decided about, sent to and heard from some debtors since an instant.
 
     Parameters
@@ -173,121 +151,158 @@ def read_standing(connection: sa.Connection, debtors: Sequence[str], since: date
     debtors : sequence of str
     since : datetime
         Contacts planned for earlier are left out; outcomes such as an opt-out never grow old.
+    accounts : mapping of str to str, optional
+        Debtor of each account: what was decided about the account counts for that debtor, whoever was named then.
     """
     moment = utc_instant("since", since)
-    made = _by_ids(
-        connection,
-        sa.select(
-            decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
-            decisions.c.contact_at, decisions.c.action_factors,
-        ),
-        decisions.c.debtor_id,
-        debtors,
+    named = dict(accounts or {})
+    wanted = set(debtors)
+    columns = sa.select(
+        decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
+        decisions.c.contact_at, decisions.c.action_factors,
     )  # fmt: skip
-    happened = _by_ids(connection, sa.select(contact_events), contact_events.c.debtor_id, debtors)
-    heard = _outcomes(connection, debtors, {row["decision_id"]: row for row in made})
+    rows = rows_of_ids(connection, columns, decisions.c.debtor_id, debtors)
+    for one in rows:
+        named.setdefault(one["account_id"], one["debtor_id"])
+    # An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
+    rows += rows_of_ids(connection, columns, decisions.c.account_id, list(named))
+    made: list[Mapping[str, Any]] = list({one["decision_id"]: dict(one) for one in rows}.values())
+    ids = [row["decision_id"] for row in made]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for event in sorted(happened, key=lambda row: (row["at"], row["event_id"])):
-        events[event["decision_id"]].append(event)
-    seen: dict[str, set[str]] = {debtor: set() for debtor in debtors}
+    for event in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids):
+        events[event["decision_id"]].append(dict(event))
+    heard = _outcomes(connection, made)
+    seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
+    seen_accounts: dict[str, set[str]] = {account: set() for account in named}
     contacts: dict[str, list[LedgerContact]] = defaultdict(list)
-    for row in made:
-        seen[row["debtor_id"]].add(row["decision_id"])
-        contact = _contact(row, events[row["decision_id"]], heard)
-        if contact is not None and contact.at >= moment:
-            contacts[row["debtor_id"]].append(contact)
     by_debtor: dict[str, list[LedgerOutcome]] = defaultdict(list)
-    for outcome in heard:
-        by_debtor[outcome.debtor_id].append(outcome)
-    for event in happened:
-        seen[event["debtor_id"]].add(event["event_id"])
+    live: dict[str, list[LiveDecision]] = defaultdict(list)
+    taken_back: dict[str, str] = {}
+    for row in made:
+        told = events[row["decision_id"]]
+        read = {row["decision_id"], *(event["event_id"] for event in told)}
+        seen_debtors.get(row["debtor_id"], set()).update(read)
+        seen_accounts.get(row["account_id"], set()).update(read)
+        last = state_event(told)
+        if last is not None and last["kind"] in TAKEN_BACK:
+            taken_back[row["decision_id"]] = last["kind"]
+        else:
+            live[row["account_id"]].append(
+                LiveDecision(
+                    row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state_of(told), not told
+                )
+            )
+        contact = _contact(row, last, heard[row["decision_id"]])
+        for debtor in {row["debtor_id"], named.get(row["account_id"], row["debtor_id"])} & wanted:
+            if contact is not None and contact.at >= moment:
+                contacts[debtor].append(replace(contact, debtor_id=debtor))
+            by_debtor[debtor] += [replace(one, debtor_id=debtor) for one in heard[row["decision_id"]]]
     for found in contacts.values():
         found.sort(key=lambda contact: (contact.at, contact.decision_id))
-    return Standing(dict(contacts), dict(by_debtor), {debtor: frozenset(ids) for debtor, ids in seen.items()})
+    for told_by in by_debtor.values():
+        told_by.sort(key=lambda one: (one.occurred_at, one.decision_id))
+    return Standing(
+        dict(contacts), dict(by_debtor), dict(live), taken_back, Seen(_frozen(seen_debtors), _frozen(seen_accounts))
+    )
+
+
+def _frozen(ids: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(some) for name, some in ids.items()}
 
 
 def _contact(
-    row: Mapping[str, Any], events: Sequence[Mapping[str, Any]], heard: Sequence[LedgerOutcome]
+    row: Mapping[str, Any], last: Mapping[str, Any] | None, heard: Sequence[LedgerOutcome]
 ) -> LedgerContact | None:
     """The contact that a decision amounts to after its events; None where there is none."""
-    last = events[-1] if events else None
-    if last is not None and last["kind"] in TAKEN_BACK:
-        return None
-    channel = row["action_factors"].get("channel")
-    if last is not None and last["kind"] == "overridden":
-        channel = last["channel"]
+    channel, at = row["action_factors"].get("channel"), row["contact_at"] or row["decided_at"]
+    state: ContactState = "reserved"
+    if last is not None:
+        if last["kind"] in TAKEN_BACK:
+            return None
+        if last["channel"] is not None or last["kind"] == "overridden" or last["action"] is not None:
+            channel = last["channel"]
+        if last["kind"] != "delivered":
+            at, state = last["at"], last["kind"]
     if channel is None:
         return None
-    at = row["contact_at"] or row["decided_at"]
-    if last is not None:
-        at = last["at"]
-    own = tuple(outcome for outcome in heard if outcome.decision_id == row["decision_id"])
-    state: ContactState = "reserved" if last is None else last["kind"]
-    return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, own)
+    return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard))
 
 
-def _outcomes(
-    connection: sa.Connection, debtors: Sequence[str], made: Mapping[str, Mapping[str, Any]]
-) -> list[LedgerOutcome]:
-    query = sa.select(outcomes, decisions.c.debtor_id).join(
-        decisions, decisions.c.decision_id == outcomes.c.decision_id
-    )
-    rows = _by_ids(connection, query, decisions.c.debtor_id, debtors)
+def _outcomes(connection: sa.Connection, made: Sequence[Mapping[str, Any]]) -> dict[str, list[LedgerOutcome]]:
+    """Outcomes of some decisions that were not corrected, oldest first."""
+    found: dict[str, list[LedgerOutcome]] = defaultdict(list)
+    about = {row["decision_id"]: row for row in made}
+    rows = rows_of_ids(connection, sa.select(outcomes), outcomes.c.decision_id, list(about))
     replaced = {row["replaces"] for row in rows if row["replaces"]}
-    found = []
     for row in sorted(rows, key=lambda row: (row["occurred_at"], row["outcome_id"])):
         if row["outcome_id"] in replaced:
             continue
-        about = made[row["decision_id"]]
-        channel = about["action_factors"].get("channel")
-        found.append(
+        decision = about[row["decision_id"]]
+        channel = decision["action_factors"].get("channel")
+        found[row["decision_id"]].append(
             LedgerOutcome(
-                row["decision_id"], about["account_id"], row["debtor_id"], None if channel is None else str(channel),
-                row["occurred_at"], row["outcome"], row["amount_minor"], row["currency"],
+                row["decision_id"], decision["account_id"], decision["debtor_id"],
+                None if channel is None else str(channel), row["occurred_at"], row["outcome"], row["amount_minor"],
+                row["currency"],
             )
         )  # fmt: skip
     return found
 
 
-def lock_debtors(connection: sa.Connection, debtors: Iterable[str]) -> None:
-    """Hold the debtors until the transaction ends; a SQLite writer holds the whole log already."""
+def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:
+    """Hold debtors and accounts until the transaction ends; a SQLite writer holds the whole log already."""
     if connection.dialect.name != "postgresql":
         return
-    # One lock a debtor, in one order for everybody, so that two batches wait for each other instead of deadlocking.
-    for debtor in sorted(set(debtors)):
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:debtor, 20))"), {"debtor": debtor})
+    # One order for everybody, so that two batches wait for each other instead of deadlocking.
+    ordered = sorted(set(names))
+    for start in range(0, len(ordered), _IDS_A_QUERY):
+        some = ordered[start : start + _IDS_A_QUERY]
+        locks = sa.text(
+            "SELECT pg_advisory_xact_lock(hashtextextended(name, 20)) FROM unnest(CAST(:names AS text[])) "
+            "WITH ORDINALITY AS t(name, place) ORDER BY place"
+        )
+        connection.execute(locks, {"names": some})
 
 
-def refuse_stale(connection: sa.Connection, seen: Mapping[str, frozenset[str]], own: Iterable[str]) -> None:
+def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> None:
     """Raise where a debtor's standing is no longer what was read.
 
     Parameters
     ----------
     connection : Connection
         In the transaction that will write, after :func:`lock_debtors`.
-    seen : mapping of str to frozenset of str
+    seen : Seen
         As :attr:`Standing.seen`.
     own : iterable of str
-        Decisions that are about to be written: to find them there is a repetition, not a surprise.
+        Decisions or events that are about to be written: to find them there is a repetition, not a surprise.
 
     Raises
     ------
     StaleStanding
     """
     mine = set(own)
-    now: dict[str, set[str]] = {debtor: set() for debtor in seen}
-    for table, key in ((decisions, decisions.c.decision_id), (contact_events, contact_events.c.event_id)):
-        for row in _by_ids(connection, sa.select(table.c.debtor_id, key.label("id")), table.c.debtor_id, list(seen)):
-            now[row["debtor_id"]].add(row["id"])
-    if stale := [debtor for debtor, ids in now.items() if ids - mine != seen[debtor] - mine]:
+    debtors: dict[str, set[str]] = {debtor: set() for debtor in seen.debtors}
+    accounts: dict[str, set[str]] = {account: set() for account in seen.accounts}
+    whose = (decisions.c.debtor_id, decisions.c.account_id)
+    happened = sa.select(*whose, contact_events.c.event_id.label("id")).join(
+        contact_events, contact_events.c.decision_id == decisions.c.decision_id
+    )
+    for query in (sa.select(*whose, decisions.c.decision_id.label("id")), happened):
+        rows = rows_of_ids(connection, query, decisions.c.debtor_id, list(debtors))
+        rows += rows_of_ids(connection, query, decisions.c.account_id, list(accounts))
+        for row in rows:
+            debtors.get(row["debtor_id"], set()).add(row["id"])
+            accounts.get(row["account_id"], set()).add(row["id"])
+    stale = {debtor for debtor, ids in debtors.items() if ids - mine != seen.debtors[debtor] - mine}
+    stale |= {account for account, ids in accounts.items() if ids - mine != seen.accounts[account] - mine}
+    if stale:
         raise StaleStanding(stale)
 
 
-def _by_ids(
-    connection: sa.Connection, query: sa.Select[Any], key: sa.Column[Any], ids: Sequence[Hashable]
-) -> list[Mapping[str, Any]]:
-    rows: list[Mapping[str, Any]] = []
-    for start in range(0, len(ids), _IDS_A_QUERY):
-        some = ids[start : start + _IDS_A_QUERY]
-        rows.extend(dict(row) for row in connection.execute(query.where(key.in_(some))).mappings())
-    return rows
+def known_debtors(connection: sa.Connection, accounts: Sequence[str]) -> dict[str, str]:
+    """Debtor under whom each account was last decided about; accounts that were never named with one are left out."""
+    columns = sa.select(decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at, decisions.c.decision_id)
+    named = columns.where(decisions.c.debtor_id != decisions.c.account_id)
+    rows = rows_of_ids(connection, named, decisions.c.account_id, accounts)
+    ordered = sorted(rows, key=lambda row: (row["decided_at"], row["decision_id"]))
+    return {row["account_id"]: row["debtor_id"] for row in ordered}

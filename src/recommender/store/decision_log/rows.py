@@ -14,7 +14,16 @@ from recommender.store.decision_log.record_fields import unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.schema import Row, decisions, provenances
 
-__all__ = ["DecisionConflict", "by_ids", "decision_of", "insert_checked", "insert_new", "joined", "outcome_of"]
+__all__ = [
+    "DecisionConflict",
+    "by_ids",
+    "decision_of",
+    "insert_checked",
+    "insert_new",
+    "joined",
+    "outcome_of",
+    "rows_of_ids",
+]
 
 _IDS_A_QUERY = 500
 
@@ -70,6 +79,16 @@ def by_ids(
     for start in range(0, len(ids), _IDS_A_QUERY):
         some = ids[start : start + _IDS_A_QUERY]
         yield from connection.execute(sa.select(key, *columns).where(key.in_(some)))
+
+
+def rows_of_ids(
+    connection: sa.Connection, query: sa.Select[Any], key: sa.Column[Any], ids: Sequence[Hashable]
+) -> list[sa.RowMapping]:
+    """Rows of a query whose key is one of some ids, a few hundred a query."""
+    rows: list[sa.RowMapping] = []
+    for start in range(0, len(ids), _IDS_A_QUERY):
+        rows.extend(connection.execute(query.where(key.in_(ids[start : start + _IDS_A_QUERY]))).mappings())
+    return rows
 
 
 def joined() -> sa.Select[Any]:

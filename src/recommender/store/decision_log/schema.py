@@ -22,7 +22,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -133,7 +133,7 @@ outcomes = sa.Table(
     sa.Column("content_digest", sa.String(64), nullable=False),
 )
 
-# What became of each planned contact, append-only; the last event of a decision is its state.
+# What became of each planned contact, append-only; the last step of a decision is its state.
 contact_events = sa.Table(
     "contact_events",
     metadata,
@@ -146,6 +146,12 @@ contact_events = sa.Table(
     sa.Column("reason", sa.String(64)),
     sa.Column("propensity", sa.Double),
     sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Column("step", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("told_at", UtcInstant),
+    sa.Column("dispatch_id", sa.String(128)),
+    sa.Column("action", sa.Integer),
+    sa.Column("eligible", sa.LargeBinary),
+    sa.Column("checks", _json()),
 )
 
 # One row a worker, written to show that the log can be written.

@@ -1,0 +1,147 @@
+"""Reading the log as a person asks: page by page, and everything about one debtor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from recommender.errors import InvalidInput
+from recommender.store.decision_log.contact_event import state_of
+from recommender.store.decision_log.decisions import DecisionLog
+from recommender.store.decision_log.records import DecisionRecord
+from recommender.store.decision_log.removing import of_debtor
+from recommender.store.decision_log.rows import decision_of, joined, outcome_of, rows_of_ids
+from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes
+
+__all__ = ["DecisionPage", "debtor_export", "decisions_page"]
+
+
+@dataclass(frozen=True)
+class DecisionPage:
+    """Some decisions, newest first.
+
+    Attributes
+    ----------
+    decisions : list of (DecisionRecord, list of dict)
+        Each with its rows of ``contact_events``.
+    next_cursor : str or None
+        Where the next page begins; None after the last one.
+    """
+
+    decisions: list[tuple[DecisionRecord, list[Row]]]
+    next_cursor: str | None
+
+
+def decisions_page(
+    log: DecisionLog,
+    *,
+    account_id: str | None = None,
+    debtor_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = 100,
+) -> DecisionPage:
+    """Decisions of ``since <= decided_at < until``, newest first.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    account_id, debtor_id : str, optional
+    since, until : datetime, optional
+        With a time zone.
+    cursor : str, optional
+        Of the page before.
+    limit : int, default=100
+
+    Raises
+    ------
+    InvalidInput
+        For a cursor that is none.
+    """
+    query = joined().order_by(decisions.c.decided_at.desc(), decisions.c.decision_id.desc()).limit(limit + 1)
+    if account_id is not None:
+        query = query.where(decisions.c.account_id == account_id)
+    if debtor_id is not None:
+        query = query.where(of_debtor(debtor_id))
+    if since is not None:
+        query = query.where(decisions.c.decided_at >= since)
+    if until is not None:
+        query = query.where(decisions.c.decided_at < until)
+    if cursor is not None:
+        moment, last = _read_cursor(cursor)
+        key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
+        query = query.where(
+            key
+            < sa.tuple_(
+                sa.bindparam("cursor_at", moment, decisions.c.decided_at.type),
+                sa.bindparam("cursor_id", last, decisions.c.decision_id.type),
+            )
+        )
+    with log.engine.connect() as connection:
+        records = [decision_of(row) for row in connection.execute(query).mappings()]
+    shown = records[:limit]
+    events = log.events_of([record.decision_id for record in shown])
+    return DecisionPage(
+        [(record, events.get(record.decision_id, [])) for record in shown],
+        _cursor(shown[-1]) if len(records) > limit else None,
+    )
+
+
+def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
+    """Everything that the log holds about one debtor, as plain values (a data subject's request).
+
+    Returns
+    -------
+    dict
+        ``debtor_id``, and ``decisions`` oldest first, each with its ``events``, ``outcomes`` and ``state``.
+    """
+    query = joined().where(of_debtor(debtor_id)).order_by(decisions.c.decided_at, decisions.c.decision_id)
+    with log.engine.connect() as connection:
+        found = [decision_of(row) for row in connection.execute(query).mappings()]
+        ids = [record.decision_id for record in found]
+        events = rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids)
+        heard = rows_of_ids(connection, sa.select(outcomes), outcomes.c.decision_id, ids)
+    told = []
+    for record in found:
+        own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
+        told.append(
+            {
+                **{name: value for name, value in record.to_row().items() if name != "eligible"},
+                "eligible": record.eligible.nonzero()[0].tolist(),
+                "state": state_of(own),
+                "events": [{name: value for name, value in event.items() if name != "eligible"} for event in own],
+                "outcomes": [outcome_of(row).to_row() for row in heard if row["decision_id"] == record.decision_id],
+            }
+        )
+    plain: dict[str, Any] = json.loads(json.dumps({"debtor_id": debtor_id, "decisions": told}, default=_text))
+    return plain
+
+
+def _order(event: Row) -> tuple[Any, ...]:
+    return event["step"], event["at"], event["event_id"]
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _cursor(record: DecisionRecord) -> str:
+    return base64.urlsafe_b64encode(f"{record.decided_at.isoformat()}|{record.decision_id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, _, last = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        instant = datetime.fromisoformat(moment)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidInput("The cursor cannot be read.", column="cursor", mend="Take next_cursor of a page.") from error
+    if instant.tzinfo is None or not last or "\x00" in last:
+        raise InvalidInput("The cursor cannot be read.", column="cursor", mend="Take next_cursor of a page.")
+    return instant, last

@@ -1,0 +1,87 @@
+"""Decisions as they were carried out: what learning and evaluation read is what was sent, not what was meant."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recommender.actions import ActionSpace
+from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event
+from recommender.store.decision_log.record_fields import unpack_eligible
+
+__all__ = ["LogWarning", "Sent"]
+
+
+class LogWarning(UserWarning):
+    """Rows of the decision log that could not be used as they are; says how many and why."""
+
+
+@dataclass
+class Sent:
+    """Rows of decisions with their dispatched action in place of the decided one; counts what is left out.
+
+    A fallback that the policy drew has the probability and the eligible set it was drawn with. What the campaign
+    engine chose itself has no propensity (NaN): it is estimated like that of any log without them.
+    """
+
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def of(
+        self, rows: Sequence[Mapping[str, Any]], events: Mapping[str, Sequence[Mapping[str, Any]]]
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of the log as they were carried out.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Decisions with what they share.
+        events : mapping of str to sequence of mapping
+            Rows of ``contact_events`` by decision.
+        """
+        for row in rows:
+            last = state_event(events.get(row["decision_id"], ()))
+            if last is None:
+                yield dict(row)
+            elif last["kind"] in TAKEN_BACK:
+                self._leave_out("were cancelled, expired or never delivered: nothing was sent")
+            elif _is_own_choice(last):
+                if last["action"] is None:
+                    self._leave_out("were overridden by a contact that is no action of their space")
+                elif last["checks"]:
+                    self._leave_out("were overridden by a contact that the rules forbid")
+                else:
+                    yield {**row, "action": last["action"], "propensity": np.nan, "eligible": _with(row, last)}
+            elif last["action"] is None:
+                yield dict(row)
+            else:
+                yield {
+                    **row,
+                    "action": last["action"],
+                    "propensity": row["propensity"] if last["propensity"] is None else last["propensity"],
+                    "eligible": row["eligible"] if last["eligible"] is None else last["eligible"],
+                }
+
+    def warn(self, stacklevel: int) -> None:
+        """Warn of what was left out."""
+        for reason, count in self.left_out.items():
+            warnings.warn(f"{count:,} decisions {reason}; they were left out.", LogWarning, stacklevel=stacklevel + 1)
+
+    def _leave_out(self, reason: str) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _is_own_choice(last: Mapping[str, Any]) -> bool:
+    """Whether the campaign engine chose: sent so, or reserved and never told of again."""
+    held = last["kind"] == "reserved" and last["propensity"] is None and last["reason"] is not None
+    return held or last["kind"] == "overridden"
+
+
+def _with(row: Mapping[str, Any], last: Mapping[str, Any]) -> bytes:
+    """Packed eligible set of a decision with what was sent in its place, which was legal when it was sent."""
+    eligible = unpack_eligible(row["eligible"], len(ActionSpace.from_dict(row["action_space"])))
+    eligible[last["action"]] = True
+    return np.packbits(eligible).tobytes()

@@ -1,0 +1,109 @@
+"""The service in processes of its own, as it is run: for tests that race, kill and starve it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from typing import Any, Self
+
+__all__ = ["Served", "free_port"]
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Served:
+    """Some independent processes over one decision log.
+
+    Parameters
+    ----------
+    url : str
+        Of the decision log.
+    workers : int, default=1
+    settings : str
+        ``RECOMMENDER_<NAME>`` by name.
+    """
+
+    def __init__(self, url: str, workers: int = 1, **settings: str) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RECOMMENDER_")}
+        given = {"decision_log_url": url, "pages": "false", "model_path": "/nonexistent"} | settings
+        self._env = kept | {f"RECOMMENDER_{name.upper()}": value for name, value in given.items()}
+        self.ports = [free_port() for _ in range(workers)]
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, port: int) -> subprocess.Popen[bytes]:
+        """Start one process."""
+        command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port)]
+        return subprocess.Popen(
+            [*command, "--log-level", "error", "--timeout-graceful-shutdown", "10"],
+            env=self._env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> Self:
+        self.processes = [self.start(port) for port in self.ports]
+        try:
+            for port in self.ports:
+                self.wait(port)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait(self, port: int, seconds: float = 180.0) -> None:
+        """Until the process answers."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if self.ask("GET", "/healthz", port=port, timeout=2)[0] == 200:
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the service did not start")
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, port: int | None = None, timeout: float = 60.0
+    ) -> tuple[int, Any]:
+        """Status and JSON body of one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.ports[0], timeout=timeout)
+        try:
+            sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+            connection.request(method, path, sent, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def post_all(self, path: str, bodies: list[Any], *, clients: int, keep: bool = False) -> Any:
+        """Send requests from several threads to the processes in turn; statuses counted, or all answers in order."""
+        places = cycle(self.ports)
+        asked = [(body, next(places)) for body in bodies]
+        with ThreadPoolExecutor(clients) as pool:
+            answers = list(pool.map(lambda one: self.ask("POST", path, one[0], port=one[1]), asked))
+        return answers if keep else Counter(status for status, _ in answers)
