@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
 
 from recommender.errors import InvalidInput, RecommenderError
-from recommender.intake import TableReading, refuse_faults
-from recommender.rules import check_case, check_lines, rule_citations
+from recommender.intake import TableReading, account_zones, refuse_faults, renamed_columns
+from recommender.rules import FLAGS, TOLD_FLAGS, check_case, check_lines, rule_citations
 from recommender.store.files import read_table
 
 DENIED = 3
-_CONTACT = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "place")
+_CONTACT = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "place", "promise_date",
+            "callback_at")  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -37,15 +40,25 @@ def check(
     overlay: Annotated[list[Path] | None, typer.Option(help="Overlay pack (TOML); it can only tighten.")] = None,
     reading: Annotated[list[str] | None, typer.Option(help="Rule id to take in its looser reading.")] = None,
     cases: Annotated[Path | None, typer.Option(help="JSON lines to judge in bulk.")] = None,
+    every_event: Annotated[
+        bool,
+        typer.Option(
+            "--every-event", help="With --cases: wrong_party, not_connected and unknown outcomes stop as in a plan."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where the verdicts of --cases go; default: standard output.")
     ] = None,
 ) -> None:
-    """Check one contact (exit 0 allowed, 3 denied), or many with --cases (exit 0)."""
+    """Check one contact (exit 0 allowed, 3 denied), or many with --cases (exit 0).
+
+    Account and history are read as ``score`` reads them, and what their events say stops as it does in a plan. A line
+    of --cases is the format of docs/guardrails.md: there ``wrong_party`` and ``not_connected`` are what the laws count.
+    """
     try:
         overlays = [path.read_text(encoding="utf-8") for path in overlay or []]
         if cases is not None:
-            _bulk(cases, out, overlays, reading or [])
+            _bulk(cases, out, overlays, reading or [], every_event=every_event)
             return
         if not pack or channel is None or at is None:
             raise typer.BadParameter("give --pack, --channel and --at, or --cases")
@@ -55,10 +68,10 @@ def check(
             "at": at,
             "channel": channel,
             "purpose": purpose,
-            "account": {} if account is None else json.loads(account.read_text(encoding="utf-8")),
-            "contacts": None if history is None else _contacts(history),
+            "account": {} if account is None else (facts := _account(account)),
+            "contacts": None if history is None else _contacts(history, facts if account else {}),
         }
-        verdict = check_case(case, overlays=overlays, readings=reading or [])
+        verdict = check_case(case, overlays=overlays, readings=reading or [], every_event=True)
     except (RecommenderError, OSError, json.JSONDecodeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -68,17 +81,17 @@ def check(
         cited = sources.get(rule, "")
         lines.append(f"rule: {rule}" + (f"  ({cited})" if cited else ""))
     if verdict["rules"] == ["input"]:
-        lines.append("The case cannot be read: see docs/guardrails.md for the format.")
+        lines.append(f"The case cannot be read: {verdict['field']} {verdict['problem']}.")
     lines.append(f"next allowed: {verdict['next_allowed_at'] or 'not within 60 days'}")
     typer.echo("\n".join(lines))
     if not verdict["allowed"]:
         raise typer.Exit(DENIED)
 
 
-def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str]) -> None:
+def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str], *, every_event: bool) -> None:
     # Split at line feeds only: other separators of Unicode may stand inside a JSON text.
     with cases.open("rb") as lines:
-        verdicts = check_lines(lines, overlays=overlays, readings=readings)
+        verdicts = check_lines(lines, overlays=overlays, readings=readings, every_event=every_event)
         if out is None:
             for verdict in verdicts:
                 typer.echo(verdict)
@@ -88,12 +101,38 @@ def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str
                 sink.write(verdict + "\n")
 
 
-def _contacts(path: Path) -> list[dict[str, Any]]:
+def _account(path: Path) -> dict[str, Any]:
+    """Facts of an account in any spelling, as the format of a case has them."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(told, dict):
+        raise InvalidInput(f"{path} holds no JSON object.", column="account", mend="Write one account as an object.")
+    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in told.items()})
+    frame = frame.rename(columns=renamed_columns(frame.columns, "accounts"))
+    reading = TableReading("accounts")
+    reading.observe(frame)
+    read = reading.read(frame)
+    refuse_faults([reading], 0.0)
+    facts = {str(name): read[name].iloc[0] if name in reading.columns else told[name] for name in read}
+    for name, value in facts.items():
+        if name in ("consented_channels", "channels_consented", "flags") and isinstance(value, str):
+            facts[name] = [item for item in value.split(";") if item]
+        elif name in reading.columns and (value is None or value != value):
+            facts[name] = None
+        elif isinstance(value, np.generic):
+            facts[name] = value.item()
+    raised = [name for name in FLAGS if facts.get(name) is True]
+    if raised or all(facts.get(name) is False for name in TOLD_FLAGS):
+        facts["flags"] = [*(facts.get("flags") or []), *raised]
+    return facts | {"consented_channels": facts.get("consented_channels", facts.get("channels_consented"))}
+
+
+def _contacts(path: Path, account: dict[str, Any]) -> list[dict[str, Any]]:
     """Contacts of a table in any spelling, as the format of a case has them; an empty cell is unknown."""
     reading = TableReading("contacts")
     frame = read_table(path, table="contacts")
     reading.observe(frame)
-    read = reading.read(frame)
+    zone = account_zones(pd.DataFrame({name: [account.get(name)] for name in ("timezone", "country")})).iloc[0]
+    read = reading.read(frame, pd.Series([zone] * len(frame), dtype=object))
     if "sent_at" not in read:
         raise InvalidInput.missing_columns(["sent_at"], frame.columns.tolist(), role="contact history")
     refuse_faults([reading], 0.0)
@@ -101,5 +140,7 @@ def _contacts(path: Path) -> list[dict[str, Any]]:
     rows = []
     for row in read[held].to_dict("records"):
         contact = {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        rows.append(contact | {"sent_at": contact["sent_at"].isoformat() if contact["sent_at"] is not None else None})
+        rows.append(
+            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in contact.items()}
+        )
     return rows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +19,8 @@ from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
 from recommender.settings import Settings
+from recommender.store.decision_log import DecisionLog
+from recommender.store.files import read_table, write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 
@@ -26,7 +30,12 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    accounts: Annotated[Path, typer.Argument(help="Accounts as Parquet or CSV.")],
+    accounts: Annotated[
+        str,
+        typer.Argument(
+            help="Accounts: Parquet, CSV, XLSX (#sheet), JSON lines, Arrow, DuckDB, or SQLAlchemy URL#table."
+        ),
+    ],
     as_of: Annotated[str, typer.Option(help="Moment of the decision with offset, e.g. 2026-11-23T08:00:00-05:00.")],
     out: Annotated[Path, typer.Option(help="Plan to write (Parquet or CSV).")] = Path("data/plan.parquet"),
     strategy: Annotated[Path | None, typer.Option(help="Saved strategy; without one the seed rules answer.")] = Path(
@@ -38,9 +47,13 @@ def run(
             help="Rule pack for every account; without it each falls under its country's, CO if it names none."
         ),
     ] = None,
-    contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
-    outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
-    payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
+    contacts: Annotated[
+        str | None, typer.Option(help="Past and planned contacts; unknown history denies. Yesterday's plan is one.")
+    ] = None,
+    outcomes: Annotated[
+        str | None, typer.Option(help="Raw outcomes: what was heard becomes states, and features of a model.")
+    ] = None,
+    payments: Annotated[str | None, typer.Option(help="Raw payments, likewise.")] = None,
     no_contacts_yet: Annotated[bool, typer.Option(help="State that no account was ever contacted.")] = False,
     party: Annotated[
         Literal["debtor", "codebtor", "guarantor"] | None,
@@ -66,7 +79,20 @@ def run(
         Literal["comma", "point"] | None, typer.Option(help="Decimal sign, where the columns do not tell it.")
     ] = None,
     naive_timezone: Annotated[
-        str | None, typer.Option(help="IANA zone of local times without an offset; default: that of their account.")
+        str | None, typer.Option(help="IANA zone of local times without an offset; account = that of each account.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    ids_as_numbers: Annotated[
+        bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing: 00107 and 107 are one account.")
+    ] = False,
+    overlay: Annotated[
+        list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")
+    ] = None,
+    templates: Annotated[
+        list[Path] | None, typer.Option(help="Your own catalogue of messages (TOML), as `messages lint` reads it.")
+    ] = None,
+    decision_log: Annotated[
+        str | None, typer.Option(help="SQLAlchemy URL: write every decision there, as the service does.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw a half-finished plan away and begin anew.")] = False,
 ) -> None:
@@ -81,9 +107,6 @@ def run(
         raise InvalidInput(
             "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
         )
-    for path in (accounts, contacts, outcomes, payments):
-        if path is not None and not path.is_file():
-            raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
     model: ContactStrategy | SeedStrategy
     if strategy is not None and strategy.exists():
         model = ContactStrategy.load(strategy)
@@ -98,14 +121,23 @@ def run(
         top_k=top_k,
         explore=explore,
         seed=seed,
-        stated=Stated(dates, decimal, naive_timezone),
+        stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
         other_accounts=other_accounts,
+        overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
+        templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
+        record=decision_log is not None,
     )
-    files = PlanFiles(accounts, contacts, outcomes, payments)
-    with computed_on(dask) as planner, progress_on(console) as on_progress:
+    given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
+    with ExitStack() as held:
+        files = held.enter_context(on_disk(given, out.parent))
+        log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
+        planner, on_progress = held.enter_context(computed_on(dask)), held.enter_context(progress_on(console))
         plan = make_plan(
-            files, out, model, order, chunk_rows=chunk_rows, restart=restart, planner=planner, on_progress=on_progress
-        )
+            files, out, model, order, chunk_rows=chunk_rows, restart=restart, planner=planner, on_progress=on_progress,
+            log=log,
+        )  # fmt: skip
+    written_order = out.with_name(out.name + ".actions.json")
+    written_order.write_text(json.dumps({"actions": model.actions_.to_dict()}), encoding="utf-8")
     if plan.resumed:
         console.print(f"resumed: {plan.resumed:,} accounts had been planned before", highlight=False)
     console.print(
@@ -113,6 +145,8 @@ def run(
         f"{plan.idle:,} accounts left alone today",
         highlight=False,
     )
+    if plan.logged is not None:
+        console.print(f"decision log: {plan.logged:,} new decisions", highlight=False)
     if plan.states:
         told = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
         console.print(f"accounts in a state that events made: {told}", highlight=False)
@@ -122,6 +156,23 @@ def run(
         console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+@contextmanager
+def on_disk(given: Mapping[str, str | Path | None], folder: Path) -> Iterator[PlanFiles]:
+    """Tables as files: those of a database, or one of several in a file, are fetched for the time of the plan."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetched.") as fetched:
+        files: dict[str, Path | None] = {}
+        for name, source in given.items():
+            files[name] = None if source is None else Path(source)
+            if source is None or Path(source).is_file():
+                continue
+            if "#" not in str(source) and "://" not in str(source):
+                raise InvalidInput(f"There is no file {source}.", column="path", mend="Check the path.")
+            files[name] = Path(fetched) / f"{name}.parquet"
+            write_frame(read_table(source, table=name), Path(fetched) / f"{name}.parquet")
+        yield PlanFiles(**files)  # type: ignore[arg-type]
 
 
 @contextmanager

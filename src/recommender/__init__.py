@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from recommender.actions import NO_CONTACT, ActionSpace
     from recommender.explanation import explain
     from recommender.history import LoggedFeedback
+    from recommender.monitoring import diagnose
     from recommender.proof import OffPolicyEvaluator, PolicyReport, evaluate_policy, experiment
     from recommender.strategy import ContactStrategy
 
@@ -21,6 +22,7 @@ __all__ = [
     "LoggedFeedback",
     "OffPolicyEvaluator",
     "PolicyReport",
+    "diagnose",
     "evaluate_policy",
     "experiment",
     "explain",
@@ -34,6 +36,7 @@ _HOME = {
     "LoggedFeedback": "recommender.history",
     "OffPolicyEvaluator": "recommender.proof.off_policy",
     "PolicyReport": "recommender.proof",
+    "diagnose": "recommender.monitoring",
     "evaluate_policy": "recommender.proof.off_policy",
     "experiment": "recommender.proof",
     "explain": "recommender.explanation",

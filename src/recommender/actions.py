@@ -65,12 +65,12 @@ class ActionSpace:
         """Names of the factors, in order."""
         return tuple(self.factors)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Number of levels of each factor."""
         return tuple(len(levels) for levels in self.factors.values())
 
-    @property
+    @cached_property
     def n_contact_actions(self) -> int:
         """Number of actions without ``NO_CONTACT``."""
         return math.prod(self.shape)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us, utc_us
 
-__all__ = ["Coded", "Columns", "Tabular", "is_null"]
+__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null"]
 
 #: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
 Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any"
@@ -27,6 +27,44 @@ Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any
 def is_null(value: Any) -> bool:
     """Whether a value says nothing: None, NaN, NaT or NA."""
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
+    """A table as a pandas frame with text as column names and rows 0..n-1.
+
+    Parameters
+    ----------
+    table : DataFrame, sequence of mappings, or anything with the Arrow interface (Polars, Arrow, DuckDB)
+    argument : str
+        What the caller calls it, for the error.
+
+    Raises
+    ------
+    InvalidInput
+        For anything else, and where two columns have one name as text.
+    """
+    if isinstance(table, pd.DataFrame):
+        frame = table.reset_index(drop=True)
+    elif hasattr(table, "__arrow_c_stream__"):
+        frame = pd.DataFrame.from_arrow(table)
+    elif isinstance(table, list | tuple) and table and all(isinstance(one, Mapping) for one in table):
+        frame = Columns.of(table).to_frame()
+    else:
+        raise InvalidInput(
+            f"{argument} must be a table; got {type(table).__name__}.",
+            column=argument,
+            mend="Pass a pandas, Polars or Arrow frame, or a list of mappings of column to value.",
+        )
+    if all(isinstance(name, str) for name in frame.columns):
+        return frame
+    frame = frame.rename(columns=str)
+    if twice := frame.columns[frame.columns.duplicated()].tolist():
+        raise InvalidInput(
+            f"{argument} has several columns that are called {twice[0]!r} as text.",
+            column=twice[0],
+            mend="Rename one of them.",
+        )
+    return frame
 
 
 @dataclass(frozen=True)
@@ -64,6 +102,7 @@ class Columns:
         self._columns = dict(columns)
         self._n = n
         self._coded: dict[str, Coded] = {}
+        self._instants: dict[str, NDArray[np.int64]] = {}
 
     @classmethod
     def of(cls, table: Tabular) -> Self:
@@ -128,25 +167,32 @@ class Columns:
             codes, uniques = pd.factorize(source, use_na_sentinel=True)
             values = uniques.tolist()
             return Coded(np.where(codes < 0, len(values), codes).astype(np.int64), [*values, None])
-        place: dict[Any, int] = {}
-        codes = np.empty(self._n, dtype=np.int64)
-        values = []
-        for row, given in enumerate(self.values(name)):
-            value = _plain(given)
-            key = (value.__class__, value)  # 1, 1.0 and True are three things
-            code = place.get(key)
-            if code is None:
-                code = place[key] = len(values)
-                values.append(value)
-            codes[row] = code
-        return Coded(codes, values)
+        given = self.values(name)
+        if self._n == 1:
+            return Coded(np.zeros(1, dtype=np.int64), [_plain(given[0])])
+        kinds = set(map(type, given)) - {type(None)}
+        if kinds == {list}:
+            given = [None if value is None else _text_of_list(value) for value in given]
+        elif len(kinds) > 1 or not kinds <= _COMPARABLE:
+            given = [_plain(value) for value in given]
+            kinds = set(map(type, given)) - {type(None)}
+        # 1, 1.0 and True are three things
+        keys = given if len(kinds) < 2 else [(type(value), value) for value in given]
+        place = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+        codes = np.fromiter(map(place.__getitem__, keys), dtype=np.int64, count=self._n)
+        return Coded(codes, list(place) if keys is given else [value for _, value in place])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column of numbers; what is absent, null or no number is NaN."""
         source = self._columns.get(name)
+        if isinstance(source, np.ndarray) and source.dtype.kind in "fiub":
+            return source.astype(np.float64)
         if source is not None and not isinstance(source, list) and pd.api.types.is_numeric_dtype(source.dtype):
             return np.asarray(pd.Series(source).to_numpy(dtype=np.float64, na_value=np.nan))
-        return np.array([_number(value) for value in self.values(name)], dtype=np.float64)
+        values = self.values(name)
+        if set(map(type, values)) <= NUMBERS:
+            return as_floats(values)
+        return np.array([_number(value) for value in values], dtype=np.float64)
 
     def instants(self, name: str) -> NDArray[np.int64]:
         """Microseconds UTC of a column of instants, shape (n,).
@@ -156,10 +202,16 @@ class Columns:
         InvalidInput
             For null or naive values, with the rows.
         """
+        held = self._instants.get(name)
+        if held is None:
+            held = self._instants[name] = self._read_instants(name)
+        return held
+
+    def _read_instants(self, name: str) -> NDArray[np.int64]:
         source = self._columns[name]
         if isinstance(source, pd.Series | np.ndarray):
             return utc_us(source, name)
-        if all(isinstance(value, datetime) and value is not pd.NaT for value in source):
+        if set(map(type, source)) == {datetime}:
             return np.array([as_utc_us(value, column=name) for value in source], dtype=np.int64)
         return utc_us(pd.Series(source, dtype=object), name)
 
@@ -179,7 +231,26 @@ class Columns:
                 raise InvalidInput(
                     f"Column {name!r} has {len(column)} values for {self._n} rows.", column=name, mend="Give one a row."
                 )
-        return type(self)({**self._columns, **columns}, self._n)
+        answer = type(self)({**self._columns, **columns}, self._n)
+        answer._coded = {name: held for name, held in self._coded.items() if name not in columns}  # noqa: SLF001
+        return answer
+
+
+#: Types whose equal values say the same; a float may be NaN.
+_COMPARABLE = frozenset({str, int, bool, datetime, date})
+NUMBERS = frozenset({int, float, bool, type(None)})
+
+
+def as_floats(values: list[Any]) -> NDArray[np.float64]:
+    """Numbers, or lists of numbers, as floats: None is NaN, an integer beyond every float is infinite."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:
+        return np.array([as_floats(one) if isinstance(one, list) else _number(one) for one in values])
+
+
+def _text_of_list(value: list[Any]) -> str:
+    return ";".join(map(str, value))
 
 
 def _number(value: Any) -> float:

@@ -12,8 +12,8 @@ from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.diagnostics import action_is_function_of_context, unsupported_share
 from recommender.evaluation.intervals import Interval, cluster_interval
 from recommender.evaluation.policy_view import paired_with, view_policy
-from recommender.evaluation.slices import evaluate_slices
-from recommender.evaluation.unshown import Unshown
+from recommender.evaluation.slices import evaluate_slices, holm
+from recommender.evaluation.unshown import Unshown, unshown_part
 from recommender.evaluation.verdict import Support, judge
 from tests.evaluation.world import World, arguments, crossfit_ridge
 
@@ -160,6 +160,50 @@ def test_unshown_probability_gets_the_worst_and_the_best_reward():
     assert Unshown(0.02, 0.0, 0.5).widened(interval(0.5, 0.1), 0.0, 1.0).high == pytest.approx(0.6)
 
 
+def test_what_a_difference_takes_unshown_cells_to_be_worth(told):
+    """The model's word and the usual correction of each policy, weighted by what it puts there; by hand."""
+    given, _ = told
+    log, model = vectors(given), given["expected_reward"]
+    uniform = np.full_like(given["action_probabilities"], 1 / model.shape[1])
+    views = [view_policy(log, policy, model, 0.95, None) for policy in (given["action_probabilities"], uniform)]
+    cells = np.zeros(model.shape, dtype=bool)
+    cells[:60, :2] = True
+    parts = [(given["action_probabilities"], views[0]), (uniform, views[1])]
+    value, difference = unshown_part(cells, *parts, model)
+    worth = []
+    for policy, view in parts:
+        usual = np.sum(view.weight * view.residual) / np.sum(view.weight)
+        worth.append(float((np.where(cells, policy, 0.0) * (model + usual)).sum() / len(model)))
+    assert value.assumed == pytest.approx(worth[0])
+    assert difference.assumed == pytest.approx(worth[0] - worth[1])
+    net = np.where(cells, parts[0][0] - uniform, 0.0)
+    assert (difference.gained, difference.lost) == pytest.approx(
+        (np.maximum(net, 0).sum() / len(net), np.maximum(-net, 0).sum() / len(net))
+    )
+
+
+def test_the_less_certain_weights_of_both_policies_count(told):
+    """Estimated propensities may be further off where the baseline goes than where the target goes."""
+    given, _ = told
+    log, model = vectors(given), given["expected_reward"]
+    uniform = np.full_like(model, 1 / model.shape[1])
+    views = [view_policy(log, policy, model, 0.95, None) for policy in (given["action_probabilities"], uniform)]
+    for own, other in ((1e-4, 3e-4), (3e-4, 1e-4)):
+        target, baseline = replace(views[0], extra_variance=own), replace(views[1], extra_variance=other)
+        assert paired_with(target, baseline, log).extra_variance == pytest.approx(3e-4)
+
+
+def test_a_loss_takes_as_strong_a_confounder_as_the_same_gain(told):
+    """Rewards turned around: better becomes worse, and the strength that overturns it stays."""
+    given, _ = told
+    gain = evaluate(**given)
+    loss = evaluate(**given | {"reward": 1 - given["reward"], "expected_reward": 1 - given["expected_reward"]})
+    assert (gain.verdict, loss.verdict) == ("better", "worse")
+    strengths = [report.diagnostics["confounding_to_overturn"] for report in (gain, loss)]
+    assert strengths[0] > 1.05
+    assert strengths[1] == pytest.approx(strengths[0], rel=0.02)
+
+
 @pytest.mark.parametrize("share", [0.02, 0.08])
 def test_cells_that_were_never_tried_widen_or_refuse(told, share):
     """Every reward in the cells lies inside the interval; above 5 % there is no verdict; paired cells cancel."""
@@ -177,6 +221,16 @@ def test_cells_that_were_never_tried_widen_or_refuse(told, share):
     assert report.difference.high - report.difference.low == pytest.approx(
         plain.difference.high - plain.difference.low + share, rel=1e-6
     )
+    # What the baseline does where nothing was tried counts, though the target does nothing there.
+    other = given["action_probabilities"].copy()
+    other[:hidden] = np.eye(other.shape[1])[0]
+    one = np.zeros_like(cells)
+    one[:hidden, 0] = True
+    target = np.where(one, 0.0, given["action_probabilities"])
+    target /= target.sum(axis=1, keepdims=True)
+    against = evaluate(**given | {"never_tried": one, "action_probabilities": target, "baseline_probabilities": other})
+    assert against.diagnostics["never_tried_share"] == pytest.approx(share)
+    assert (against.verdict == "refused") == (share > 0.05)
     same = evaluate(**given | {"never_tried": cells, "baseline_probabilities": given["action_probabilities"]})
     assert same.difference.low == same.difference.high == 0.0
 
@@ -219,6 +273,31 @@ def test_slices_share_the_error_by_bonferroni(told):
         )
         row = table[table["level"] == 0].iloc[0]
         assert (row["ci_low"], row["ci_high"]) == pytest.approx((alone.low, alone.high))
+
+
+def test_slices_are_claimed_by_holm(told):
+    """Four slices of one column: adjusted p-values step down over all of them."""
+    given, log_of_world = told
+    log = vectors(given)
+    target = view_policy(log, given["action_probabilities"], given["expected_reward"], 0.95, None)
+    level = np.digitize(log_of_world["x"][:, 1], [-0.7, 0.0, 0.7])
+    table = evaluate_slices(log, target, None, {"quarter": level}, 0.95)
+    raw = []
+    for code in table["level"]:
+        members = np.flatnonzero(level == code)
+        pair = paired_with(target, None, log, members)
+        raw.append(
+            cluster_interval(
+                pair.contribution,
+                log.cluster[members],
+                weight=pair.weight,
+                extra_variance=pair.extra_variance,
+                pooled_noise=pair.pooled,
+            ).p_value
+        )
+    judged = (table["verdict"] != "refused").to_numpy()
+    assert judged.sum() >= 3
+    np.testing.assert_allclose(table["p_adjusted"][judged], holm(np.array(raw)[judged]), rtol=1e-6)
 
 
 def test_a_slice_where_nothing_was_tried_is_refused(told):

@@ -1,6 +1,7 @@
 """LoggedFeedback: checked once, on birth, with errors that name the mend."""
 
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -166,3 +167,38 @@ def test_a_log_without_account_time_and_propensity_is_fine():
     assert log.propensity is None
     assert not log.has_account_history
     np.testing.assert_array_equal(log.groups, np.arange(40))
+
+
+def test_numbers_in_object_columns_are_numbers():
+    """As databases give them: Python numbers, Decimals and None; a category of a thousand amounts teaches nothing."""
+    contacts = frame()
+    plain = build(contacts)
+    contacts["x"] = pd.Series(
+        [None if i == 3 else Decimal(str(x)) for i, x in enumerate(contacts["x"])], dtype=object
+    ).values
+    contacts["reward"] = pd.Series(
+        [None if i == 5 else int(r) for i, r in enumerate(contacts["reward"])], dtype=object
+    ).values
+    log = build(contacts)
+    assert log.categorical == ("segment",)
+    assert log.context["x"].isna().tolist() == [i == 3 for i in range(40)]
+    np.testing.assert_allclose(np.delete(log.context["x"], 3), np.delete(plain.context["x"], 3))
+    assert np.flatnonzero(~log.mature).tolist() == [5]
+    contacts["x"] = contacts["x"].where(contacts["x"].notna(), Decimal("Infinity"))
+    with pytest.raises(InvalidInput, match="finite or missing"):
+        build(contacts)
+
+
+@pytest.mark.parametrize(
+    ("reward", "word"),
+    [("$ 1.000,50", "numeric"), (Decimal("12.5"), "numeric"), (1 + 0j, "numeric"), (np.inf, "finite"), ("", "numeric")],
+)
+def test_a_reward_that_is_no_plain_number_is_one_clear_error(reward, word):
+    """Money as people write it, Decimals, infinities: never guessed, with the row and the mend."""
+    contacts = frame()
+    contacts["reward"] = pd.Series([reward] * len(contacts)).values
+    with pytest.raises(InvalidInput, match=word) as caught:
+        build(contacts)
+    assert caught.value.column == "reward"
+    assert caught.value.rows
+    assert caught.value.mend

@@ -4,6 +4,7 @@
 are of ranges that belong to nobody.
 """
 
+# ruff: noqa: E501 - samples are read by their lines
 from __future__ import annotations
 
 import json
@@ -110,9 +111,49 @@ def write_samples(folder: Path) -> list[Path]:
     files["whatsapp_webhooks.jsonl"] = "\n".join(webhooks) + "\n"
     files["sendgrid_events.jsonl"] = "".join(json.dumps(event) + "\n" for event in events)
     files["pagos.csv"] = pd.DataFrame(payments).to_csv(index=False, sep=";", lineterminator="\n")
+    files |= further_samples(ids, phone)
     for name, text in files.items():
         (folder / name).write_bytes(text.encode("utf-8"))
     return [folder / name for name in files]
+
+
+def further_samples(ids: list[str], phone: list[str]) -> dict[str, str]:
+    """A list of leads, calls over a provider, and a log of gestiones kept by hand."""
+    rng = np.random.default_rng(7)
+    leads, calls, log = [], [], []
+    for number, account in enumerate(ids):
+        bare = phone[number].replace(" ", "")
+        at = FIRST_DAY + pd.Timedelta(days=int(rng.integers(0, 5)), hours=int(rng.integers(8, 18)))
+        stop = number % 20 == 7
+        leads.append(
+            {"lead_id": number, "entry_date": "2026-08-01 06:00:00", "modify_date": f"{at:%Y-%m-%d %H:%M:%S}",
+             "status": "DNC" if stop else rng.choice(["NEW", "NA", "PTP"]), "user": "6001", "vendor_lead_code": account,
+             "source_id": f"C{9000 + number}", "list_id": 101, "gmt_offset_now": "-5.00", "called_since_last_reset": "Y",
+             "phone_code": "57", "phone_number": bare[3:], "country_code": "COL", "called_count": int(rng.integers(0, 9)),
+             "last_local_call_time": f"{at:%Y-%m-%d %H:%M:%S}"}
+        )  # fmt: skip
+        inbound = number % 15 == 4
+        utc = (at + pd.Timedelta(days=120)).tz_convert("UTC")
+        calls.append(
+            {"sid": f"CA{number:04d}", "from": bare if inbound else "+576015550100", "to": "+576015550100" if inbound else bare,
+             "status": rng.choice(["completed", "no-answer", "busy", "failed"]) if not inbound else "completed",
+             "start_time": f"{utc:%a, %d %b %Y %H:%M:%S} +0000", "end_time": "", "duration": int(rng.integers(0, 90)),
+             "direction": "inbound" if inbound else "outbound-api", "price": "-0.02", "answered_by": ""}
+        )  # fmt: skip
+        clock = f"{at:%d/%m/%Y %I:%M }" + ("a. m." if at.hour < 12 else "p. m.")
+        word = rng.choice(
+            ["CONTESTA", "NO CONTESTA", "BUZÓN", "PROMESA DE PAGO", "NÚMERO EQUIVOCADO", "CONTACTO TITULAR"]
+        )
+        log.append(
+            {"id_gestion": 5000 + number, "obligacion": account, "fecha_gestion": clock, "canal": "LLAMADA",
+             "tipificacion": word, "fecha_promesa": f"{at + pd.Timedelta(days=9):%d/%m/%Y}" if "PROMESA" in word else "",
+             "tono": "amable"}
+        )  # fmt: skip
+    return {
+        "vicidial_list.csv": pd.DataFrame(leads).to_csv(index=False, sep="\t", lineterminator="\n"),
+        "twilio_calls.csv": pd.DataFrame(calls).to_csv(index=False, lineterminator="\n"),
+        "gestiones.csv": pd.DataFrame(log).to_csv(index=False, sep=";", lineterminator="\r\n"),
+    }
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -11,12 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.factor_levels import read_actions
 from pipelines.score import run
+from recommender import LoggedFeedback
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.planning import PlanFiles, PlanOrder, make_plan
 from recommender.rules import check_case
+from recommender.settings import Settings
+from recommender.store.decision_log import DecisionLog
+from recommender.store.files import read_table
 from recommender.strategy import SeedStrategy
 
 AS_OF = datetime.fromisoformat("2026-11-25T07:30:00-05:00")
@@ -77,14 +84,43 @@ def right(tmp_path_factory):
     return plan_of(tmp_path_factory.mktemp("right"), kind=".parquet")
 
 
+PAID = pd.DataFrame({"account_id": IDS[:1], "paid_at": "2026-11-28T12:00Z", "amount_minor": 100, "currency": "COP"})
+SEED_HOURS = default_actions(Settings().contact_hours).to_dict()
+OVERLAY = """
+schema = 1
+id = "OWN"
+title = "Only after two"
+kind = "house_policy"
+pack_version = "1"
+valid_from = 2020-01-01
+reviewed_on = 2026-11-01
+legal_status = "house-policy"
+[time]
+week = { kind = "calendar", starts = "mon" }
+[[windows]]
+id = "own-late"
+days = ["mon", "tue", "wed", "thu", "fri"]
+from = "14:00"
+to = "16:00"
+cite = "own"
+[[sources]]
+id = "own"
+law = "house policy"
+article = "-"
+grade = "-"
+says = "Only after two."
+"""
+
+
 def local(texts, spelling):
     return [pd.Timestamp(text).strftime(spelling) for text in texts]
 
 
+NUMBERS, CLOCK = Stated(ids_as_numbers=True), Stated(timezone="account")
 SPELLINGS = {
     "JSON lines": ({}, {}, {"kind": ".jsonl"}),
-    "ids as whole numbers": ({}, {"account_id": lambda f: f["account_id"].astype(int)}, {}),
-    "ids as fractions": ({}, {"account_id": lambda f: f["account_id"].astype(float)}, {}),
+    "ids as whole numbers": ({}, {"account_id": lambda f: f["account_id"].astype(int)}, {"stated": NUMBERS}),
+    "ids as fractions": ({}, {"account_id": lambda f: f["account_id"].astype(float)}, {"stated": NUMBERS}),
     "ids with blanks": ({}, {"account_id": lambda f: f["account_id"] + "  "}, {}),
     "country in words": ({"country": "COLOMBIA"}, {}, {}),
     "day first": ({"due_date": lambda f: local(f["due_date"], "%d/%m/%Y")}, {}, {}),
@@ -92,8 +128,8 @@ SPELLINGS = {
     "spreadsheet days": ({"due_date": [46_305 + n for n in range(10)]}, {}, {}),
     "decimal comma": ({"balance_minor": "100.000,00"}, {}, {}),
     "points of thousands, told": ({"balance_minor": "100.000"}, {}, {"stated": Stated(decimal="comma")}),
-    "local times": ({}, {"sent_at": lambda f: local(f["sent_at"], "%Y-%m-%d %H:%M:%S")}, {}),
-    "local times, day first": ({}, {"sent_at": lambda f: local(f["sent_at"], "%d/%m/%Y %I:%M %p")}, {}),
+    "local times": ({}, {"sent_at": lambda f: local(f["sent_at"], "%Y-%m-%d %H:%M:%S")}, {"stated": CLOCK}),
+    "local times, day first": ({}, {"sent_at": lambda f: local(f["sent_at"], "%d/%m/%Y %I:%M %p")}, {"stated": CLOCK}),
     "epochs": ({}, {"sent_at": lambda f: [int(pd.Timestamp(t).timestamp()) for t in f["sent_at"]]}, {}),
     "UTC": ({}, {"sent_at": lambda f: [pd.Timestamp(t).tz_convert("UTC").isoformat() for t in f["sent_at"]]}, {}),
     "Spanish words": (
@@ -123,6 +159,9 @@ REFUSED = {
     "an unknown country": ({"country": "Atlantis"}, {}, r"country.*Atlantis.*ISO 3166"),
     "an unknown channel": ({"consented_channels": "paloma"}, {}, r"consented_channels.*paloma"),
     "local times on no clock": ({"timezone": None, "country": "US"}, {"sent_at": "2026-11-12 08:00"}, r"sent_at.*clock"),
+    "recent local times": ({}, {"sent_at": "2026-11-23 08:15"}, r"sent_at is a recent local time.*--naive-timezone"),
+    "recent ids without zeros": ({}, {"account_id": [int(n) for n in IDS]}, r"account_id lacks leading zeros.*--ids-as-numbers"),
+    "accounts without zeros": ({"account_id": [int(n) for n in IDS]}, {}, r"account_id has leading zeros"),
     "ids of another system": ({}, {"account_id": [f"X-{n}" for n in range(10)]}, r"10 of 10 rows.*--other-accounts"),
     "nobody says who": ({"party": None}, {}, r"unknown-party leaves 100%.*--party"),
     "nothing about flags": ({"flags": None}, {}, r"unknown-flags"),
@@ -197,6 +236,61 @@ def test_an_account_twice_is_one_account_or_an_error(tmp_path, right):
     pd.testing.assert_frame_equal(plan_of(tmp_path / "a", pd.concat([ACCOUNTS, ACCOUNTS])), right)
     assert plan_of(tmp_path / "b", pd.concat([ACCOUNTS, ACCOUNTS.assign(balance_minor=5)])) is None
     assert plan_of(tmp_path / "c", pd.concat([ACCOUNTS, ACCOUNTS.assign(account_id=[n[2:] for n in IDS])])) is None
+
+
+def test_a_row_says_whose_when_and_why_not(tmp_path):
+    """Debtor, the debtor's own time, the set that was open; and of who is left alone, the rule and the next instant."""
+    plan = plan_of(tmp_path, ACCOUNTS.assign(flags=["disputed", *["none"] * 9]), CONTACTS.assign(
+        channel="call", sent_at=["2026-11-12T08:15:00-05:00"] * 9 + ["2026-11-23T08:15:00-05:00"]))  # fmt: skip
+    first = plan.loc[plan["rank"] == 1].set_index("account")
+    assert first["debtor"].tolist() == [f"D{n}" for n in range(10)]
+    assert first.loc["00100", "reason"].startswith("floor-stop-disputed")
+    assert pd.isna(first.loc["00100", "next_allowed_at"])
+    # Called this week: texts are closed until Monday, which is not a holiday.
+    assert "co-one-channel-week" in first.loc["00109", "reason"]
+    assert first.loc["00109", "next_allowed_at"] == pd.Timestamp("2026-11-30T08:00:00-05:00")
+    sent = first.dropna(subset="channel")
+    assert len(sent) == 8
+    assert sent["reason"].isna().all()
+    assert (pd.to_datetime(sent["contact_local"], utc=True) == sent["contact_at"]).all()
+    assert sent["contact_local"].str.endswith("-05:00").all()
+    assert (first["eligible"].str.len() == len(SEED.actions_)).all()
+
+
+def test_a_plan_is_decisions(tmp_path):
+    """Eligible set and propensity are carried, contacted or not."""
+    plan_of(tmp_path, ACCOUNTS.assign(flags=["disputed", *["none"] * 9]), CONTACTS)
+    table = read_table(tmp_path / "plan.parquet", table="decisions")
+    log = LoggedFeedback.from_tables(
+        ACCOUNTS.drop(columns="party"), table, CONTACTS, None, PAID, actions=SEED.actions_, reward="paid", window_days=14,
+        as_of=AS_OF + timedelta(days=40),
+    )  # fmt: skip
+    assert len(log) == 10
+    assert log.propensity is not None
+    assert log.propensity.min() > 0
+    assert log.eligible is not None
+    assert log.eligible.sum(axis=1).min() == 1
+
+
+def test_a_plan_is_written_to_the_decision_log(tmp_path):
+    """Once, however often it is made; from a database table, under an own rule pack and an own catalogue."""
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as crm:
+        ACCOUNTS.to_sql("accounts", crm, index=False)
+        CONTACTS.to_sql("contacts", crm, index=False)
+    (tmp_path / "own.toml").write_text(OVERLAY, encoding="utf-8")
+    told = {"as_of": AS_OF.isoformat(), "strategy": None, "contacts": f"sqlite:///{tmp_path}/crm.db#contacts",
+            "overlay": [tmp_path / "own.toml"], "decision_log": f"sqlite:///{tmp_path}/log.db"}  # fmt: skip
+    for name in ("a.parquet", "b.csv"):
+        run(f"sqlite:///{tmp_path}/crm.db", **told, out=tmp_path / name)
+    plan = pd.read_parquet(tmp_path / "a.parquet")
+    assert set(plan["hour"].dropna()) <= {14, 15}
+    assert read_actions(tmp_path / "a.parquet.actions.json").to_dict() == SEED_HOURS
+    first = plan.loc[plan["rank"] == 1].set_index("decision_id")
+    with DecisionLog(f"sqlite:///{tmp_path}/log.db") as log:
+        kept = [row for rows in log.rows(None, None) for row in rows]
+        assert {row["decision_id"] for row in kept} == set(first.index)
+        assert all(row["propensity"] == pytest.approx(first.loc[row["decision_id"], "propensity"]) for row in kept)
+        assert all(row["account_id"] == first.loc[row["decision_id"], "account"] for row in kept)
 
 
 def test_yesterdays_plan_is_contacts(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines import map as map_verb
 from recommender.errors import InvalidInput
-from recommender.intake import Profile, Stated, map_export, propose_profiles, source_profiles
+from recommender.intake import Profile, Stated, flat_rows, map_export, propose_profiles, source_profiles
 from recommender.store.files import read_table
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,8 @@ KIND = {
     "twilio_messages.csv": "twilio_messages", "whatsapp_webhooks.jsonl": "whatsapp_webhooks",
     "sendgrid_events.jsonl": "sendgrid_events", "pagos.csv": "core_banking_payments",
 }  # fmt: skip
+
+FURTHER = {"vicidial_list.csv": "vicidial_list", "twilio_calls.csv": "twilio_calls", "gestiones.csv": "gestiones"}
 
 
 def mapped(name, folder, **options):
@@ -41,10 +43,51 @@ def test_the_samples_are_those_that_the_project_makes(tmp_path):
         assert (SAMPLES / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", KIND)
+@pytest.mark.parametrize("name", KIND | FURTHER)
 def test_a_file_is_known_by_its_columns(name):
     """The profile of its kind is proposed first."""
-    assert propose_profiles(read_table(SAMPLES / name, table="export").columns)[0][0] == KIND[name]
+    assert propose_profiles(read_table(SAMPLES / name, table="export").columns)[0][0] == (KIND | FURTHER)[name]
+
+
+def test_leads_calls_and_gestiones(tmp_path):
+    """A lead that says DNC is no account to contact; an inbound call is the debtor's; words and clocks are Spanish."""
+    for name in FURTHER:
+        mapped(name, tmp_path / name)
+    leads = pd.read_parquet(tmp_path / "vicidial_list.csv" / "accounts.parquet")
+    assert len(leads) == 60
+    assert leads["do_not_contact"].astype(str).str.lower().eq("true").sum() == 3
+    calls = pd.read_parquet(tmp_path / "twilio_calls.csv" / "contacts.parquet")
+    assert (len(calls), int((calls["initiated_by"] == "debtor").sum())) == (60, 4)
+    log = {name: pd.read_parquet(tmp_path / "gestiones.csv" / f"{name}.parquet") for name in ("contacts", "outcomes")}
+    assert set(log["outcomes"]["outcome"]) <= {
+        "answered",
+        "not_connected",
+        "promise_to_pay",
+        "wrong_party",
+        "right_party_contact",
+    }
+    assert log["contacts"]["sent_at"].dt.tz_convert("America/Bogota").dt.hour.between(8, 17).all()
+    told = log["outcomes"].loc[log["outcomes"]["outcome"] == "promise_to_pay", "promise_date"]
+    assert len(told)
+    assert told.str.fullmatch(r"2026-08-\d\d").all()
+
+
+def test_a_debtor_who_writes_stop_has_opted_out():
+    """Over SMS and over WhatsApp; any other answer is an answer."""
+    base = {"sid": "SM1", "from": "+573005551000", "to": "890123", "body": "BAJA", "status": "received",
+            "direction": "inbound", "date_sent": "Mon, 23 Nov 2026 13:00:00 +0000", "num_segments": "1", "error_code": ""}  # fmt: skip
+    frame = pd.DataFrame([base, base | {"sid": "SM2", "body": "ya pagado"}])
+    found = map_export(frame, source_profiles()["twilio_messages"], phones={"3005551000": "A"})
+    assert found.tables["outcomes"]["outcome"].tolist() == ["opt_out", "replied"]
+    assert set(found.tables["contacts"]["initiated_by"]) == {"debtor"}
+    text = {"from": "573005551000", "id": "w1", "timestamp": "1795438800", "type": "text", "text": {"body": " Stop. "}}
+    document = {
+        "entry": [{"changes": [{"value": {"messages": [text, text | {"id": "w2", "text": {"body": "hola"}}]}}]}]
+    }
+    profile = source_profiles()["whatsapp_webhooks"]
+    found = map_export(flat_rows([document], profile.rows), profile, phones={"3005551000": "A"})
+    assert found.tables["outcomes"]["outcome"].tolist() == ["opt_out", "replied"]
+    assert "hola" not in found.tables["outcomes"].to_csv() + found.tables["contacts"].to_csv()
 
 
 def test_six_sources_are_one_set_of_tables(tmp_path):

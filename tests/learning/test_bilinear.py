@@ -33,11 +33,9 @@ def _problem(
 
 
 @pytest.mark.parametrize("family", ["binomial", "gaussian"])
-@pytest.mark.parametrize("sparse", [True, False])
-def test_gradient_equals_finite_differences(family: str, sparse: bool) -> None:
-    """The gradient by parameter is the derivative of the loss, in both ways of passing over the rows."""
+def test_gradient_equals_finite_differences(family: str) -> None:
+    """The gradient by parameter is the derivative of the loss."""
     problem, _, _ = _problem(60, "factors", family)
-    problem.sparse = sparse
     theta = np.random.default_rng(0).normal(size=len(problem.precision_index)) * 0.1
 
     def loss(point: np.ndarray) -> float:
@@ -57,7 +55,7 @@ def test_loss_equals_a_row_by_row_sum() -> None:
     target = (rng.random(300) < 0.3).astype(float)
     naive = 0.0
     for u, a, y in zip(U, action, target, strict=True):
-        p = expit(u @ W[:, a])
+        p = expit(u @ W[a])
         naive -= y * np.log(p) + (1 - y) * np.log(1 - p)
     assert problem.likelihood(W)[0] == pytest.approx(naive)
 

@@ -78,3 +78,30 @@ def test_a_pack_cannot_be_priced_without_account_time_and_channel(small_log):
     log = LoggedFeedback.from_frame(frame, actions=ActionSpace({"arm": [0, 1]}), context=["x"])
     with pytest.raises(InvalidInput, match="--price-of-rules"):
         pack_mask(small_log, log, "CO")
+
+
+@pytest.mark.parametrize(("initiated_by", "second"), [(None, False), ("creditor", False), ("debtor", True)])
+def test_earlier_contacts_of_the_log_count_as_ours_unless_it_says_otherwise(tmp_path, initiated_by, second):
+    """Two messages on one day in Colombia: the second is one too many where the first was the creditor's."""
+    frame = pd.DataFrame(
+        {
+            "account_id": ["A1", "A1"],
+            "sent_at": pd.to_datetime(["2026-11-17T14:00Z", "2026-11-17T20:00Z"]),
+            "channel": ["sms", "sms"],
+            "reward": [0.0, 1.0],
+            "balance_minor": [50_000, 50_000],
+            "country": "CO", "timezone": "America/Bogota", "due_date": "2026-10-01", "party": "debtor", "flags": "",
+            "consented_channels": "sms;email",
+        }
+    )  # fmt: skip
+    if initiated_by:
+        frame["initiated_by"] = initiated_by
+    frame.to_parquet(tmp_path / "log.parquet")
+    log = LoggedFeedback.from_frame(
+        frame,
+        actions=ActionSpace({"channel": ["sms"]}),
+        context=["balance_minor"],
+        account="account_id",
+        time="sent_at",
+    )
+    assert pack_mask(tmp_path / "log.parquet", log, "CO")[:, 0].tolist() == [True, second]

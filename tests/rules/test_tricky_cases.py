@@ -352,3 +352,55 @@ def test_a_planned_call_may_have_become_a_conversation_once_it_is_due():
     late = check("US", "2026-11-17T21:30:00-05:00", "call", contacts=planned)["next_allowed_at"]
     assert late == "2026-11-24T13:00:00.000001Z"
     assert allowed("US", late, "call", contacts=planned)
+
+
+_SMS_BEFORE_CALLS = """
+schema = 1
+id = "STEPS"
+title = "A message before a call"
+kind = "overlay"
+pack_version = "1"
+valid_from = 2020-01-01
+reviewed_on = 2026-11-01
+legal_status = "house-policy"
+[[escalation]]
+id = "steps-call"
+channels = ["call"]
+after = ["sms"]
+attempts = 1
+within_days = 15
+cite = "p"
+[[caps]]
+id = "steps-cap"
+max = 1
+per = { kind = "rolling_days", days = 15 }
+scope = ["sms"]
+cite = "p"
+[[sources]]
+id = "p"
+law = "house"
+article = "-"
+grade = "-"
+says = "a test"
+"""
+
+
+@pytest.mark.parametrize("named", [None, "D1", "D2"])
+def test_a_message_about_a_shared_account_fills_every_cap_and_opens_a_call_to_whom_it_names(named):
+    """A debt of two debtors: who of them was written to decides what may follow; unknown is the strict reading."""
+    facts = {"account_id": "A1", "country": "CO", "timezone": ZONE["CO"], "due_date": "2026-10-01", "party": "debtor",
+             "balance_minor": 50_000, "consented_channels": list(CHANNELS), "flags": []}  # fmt: skip
+    sms = {"account_id": "A1", "sent_at": NOON["CO"] - dt.timedelta(days=4), "channel": "sms", "debtor_id": named,
+           "initiated_by": "creditor", "outcome": "delivered", "status": "sent"}  # fmt: skip
+    space = ActionSpace({"channel": ["call", "sms"]})
+    found = eligibility(
+        [facts | {"debtor_id": "D1"}, facts | {"debtor_id": "D2"}],
+        space,
+        as_of=NOON["CO"],
+        packs=["CO"],
+        contacts=[sms],
+        overlays=[_SMS_BEFORE_CALLS],
+    )
+    for row, debtor in enumerate(("D1", "D2")):
+        assert "steps-cap" in found.rules(row, 1)
+        assert ("steps-call" in found.rules(row, 0)) == (named != debtor)

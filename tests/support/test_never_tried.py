@@ -23,7 +23,7 @@ def context(n, seed=0):
             "product": rng.choice(["card", "loan", "rent"], n),
             "known": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
         }
-    )
+    ).assign(weekday=lambda frame: frame["days"] % 7)
 
 
 def draw(probabilities, seed=1):
@@ -43,6 +43,8 @@ RULES = {
     "continuous": (lambda f: f["balance"] > 300, [4, 5], "balance > "),
     "missing": (lambda f: f["known"].isna(), [0, 1], "known missing"),
     "must be contacted": (lambda f: f["days"] > 45, [6], "days > 45"),
+    "either but not both": (lambda f: (f["days"] <= 29) != (f["product"] == "card"), [0, 1], "product = card"),
+    "every other weekday": (lambda f: f["weekday"].isin([1, 3, 5]), [0, 1], "weekday in {1, 3, 5}"),
     "one action": (lambda f: f["days"] <= 20, [1], "days <= 20"),
 }
 
@@ -83,6 +85,56 @@ def test_exploration_is_support():
     probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.12
     found, _ = search(frame, draw(probabilities))
     assert not found
+
+
+def test_what_the_other_half_missed_by_luck_counts_too():
+    """The bound holds for all decisions of a region, not only for those that counted it."""
+    for seed in range(16):
+        frame = context(4_000, seed)
+        inside = (frame["days"] <= 8).to_numpy()
+        probabilities = np.ones((len(frame), len(SPACE)))
+        probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.05
+        for region in search(frame, draw(probabilities, seed))[0].regions:
+            bound = beta.ppf(0.95, region.n_chosen + 1, region.n_decisions - region.n_chosen)
+            assert bound <= 0.1 * region.usual_share
+
+
+def test_a_rule_that_neither_column_shows_is_found():
+    """Either, but not both: each column alone looks like chance, among others that are."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 2, (4_000, 2)), columns=["old", "rich"]).astype(float)
+    frame = frame.assign(**{f"noise{k}": rng.normal(size=len(frame)) for k in range(4)})
+    inside = (frame["old"] != frame["rich"]).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.0
+    encoder = ContextEncoder.fit(frame, ())
+    found = find_never_tried(frame, encoder, SPACE, draw(probabilities), np.arange(len(frame)))
+    np.testing.assert_array_equal(found.cells(encoder.transform(frame)), probabilities == 0.0)
+    assert {"old = 0 and rich = 1", "old = 1 and rich = 0"} <= {region.where for region in found.regions}
+
+
+@pytest.mark.parametrize(("rows", "found"), [(90, False), (160, True)])
+def test_a_few_rows_cannot_show_less_than_a_twentieth(rows, found):
+    """Even of a choice that is nearly always made: 45 rows without it leave room for 6 %, 80 rows for 4 %."""
+    frame = context(3_000).assign(days=np.where(np.arange(3_000) < rows, 5, 20))
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[:, :2] = 40.0
+    probabilities[:rows, :2] = 0.0
+    regions = search(frame, draw(probabilities))[0].regions
+    assert any(region.choice == "channel sms" for region in regions) == found
+
+
+def test_one_choice_with_a_logged_propensity_is_support():
+    """Where propensities are logged a single decision shows that the choice was possible."""
+    frame = context(6_000)
+    inside = np.flatnonzero(frame["days"] <= 12)
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(inside, [0, 1])] = 0.0
+    action = draw(probabilities)
+    action[inside[:: len(inside) // 8]] = 0
+    regions = search(frame, action, propensity=np.full(len(frame), 0.05))[0].regions
+    assert regions
+    assert not any(0 in region.actions for region in regions)
 
 
 def test_eligible_sets_answer_for_their_rows():

@@ -225,26 +225,36 @@ def _row_sums(U: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[n
     n, n_terms = U.shape
     n_actions = weights.shape[1]
     out = np.zeros((n, n_actions))
-    i = 0
-    while i + 4 <= n:  # a zero term adds nothing, so rows may share a pass without changing each other's bits
-        for k in range(n_terms):
-            a, b, c, d = U[i, k], U[i + 1, k], U[i + 2, k], U[i + 3, k]
-            if a == 0.0 and b == 0.0 and c == 0.0 and d == 0.0:
-                continue
-            for j in range(n_actions):
-                w = weights[k, j]
-                out[i, j] += a * w
-                out[i + 1, j] += b * w
-                out[i + 2, j] += c * w
-                out[i + 3, j] += d * w
-        i += 4
-    while i < n:
-        for k in range(n_terms):
-            factor = U[i, k]
-            if factor != 0.0:
+    live = np.empty(n_terms + 3, dtype=np.int64)
+    factor = np.zeros((4, 4))
+    for start in range(0, n, 4):
+        rows = min(4, n - start)
+        m = 0
+        for k in range(
+            n_terms
+        ):  # a zero term adds nothing, so rows may share a pass without changing each other's bits
+            used = False
+            for r in range(rows):
+                used |= U[start + r, k] != 0.0
+            if used:
+                live[m] = k
+                m += 1
+        for extra in range(3):  # terms go four at a time; the spare ones count nothing
+            live[m + extra] = 0
+        for first in range(0, m, 4):
+            for r in range(rows):
+                for t in range(4):
+                    factor[r, t] = U[start + r, live[first + t]] if first + t < m else 0.0
+            k0, k1, k2, k3 = live[first], live[first + 1], live[first + 2], live[first + 3]
+            for r in range(rows):
+                f0, f1, f2, f3 = factor[r, 0], factor[r, 1], factor[r, 2], factor[r, 3]
                 for j in range(n_actions):
-                    out[i, j] += factor * weights[k, j]
-        i += 1
+                    total = out[start + r, j]
+                    total += f0 * weights[k0, j]
+                    total += f1 * weights[k1, j]
+                    total += f2 * weights[k2, j]
+                    total += f3 * weights[k3, j]
+                    out[start + r, j] = total
     return out
 
 

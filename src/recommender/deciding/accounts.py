@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -45,8 +46,8 @@ class Accounts(Columns):
         accounts = self
         if "days_past_due" not in accounts and "due_date" in accounts:
             zones = accounts.coded("timezone")
-            now = np.array([as_utc_us(as_of)])
-            today = [local_time(now, zone if is_timezone(zone) else "UTC").day[0] for zone in zones.values]
+            now = as_utc_us(as_of)
+            today = [_local_day(now, zone if is_timezone(zone) else "UTC") for zone in zones.values]
             accounts = accounts.assign(days_past_due=zones.take(today, np.float64) - due_days(accounts))
         if "stage" not in accounts and "days_past_due" in accounts:
             stage = stage_of(accounts.numbers("days_past_due"))
@@ -57,3 +58,8 @@ class Accounts(Columns):
         """One account by its columns."""
         picked = {name: self.source(name)[position] for name in self.names}
         return {name: one.item() if isinstance(one, np.generic) else one for name, one in picked.items()}
+
+
+@lru_cache(maxsize=4_096)
+def _local_day(instant_us: int, zone: str) -> int:
+    return int(local_time(np.array([instant_us]), zone).day[0])

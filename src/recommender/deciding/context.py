@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,50 +14,57 @@ from recommender.features import AccountHistory, LaterContacts
 from recommender.local_time import DAY_US
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["encoded_context", "later_contacts", "model_history"]
+__all__ = ["ModelContext", "later_contacts", "model_history"]
 
 
-def encoded_context(
-    strategy: ContactStrategy, accounts: Accounts, contacts: Columns | None, as_of: datetime
-) -> NDArray[np.float64]:
-    """Encode the context columns of a model.
+class ModelContext:
+    """The encoded context of accounts, for one model.
 
     Parameters
     ----------
     strategy : ContactStrategy
-    accounts : Accounts
-        A column that they lack is missing for all.
-    contacts : Columns or None
-    as_of : aware datetime
-
-    Returns
-    -------
-    ndarray of shape (n, n_columns)
-
-    Raises
-    ------
-    InvalidInput
-        When a number column holds text that is not a number.
     """
-    encoder, history = strategy.reward_model_.encoder, strategy.history_
-    known = {str(name) for name in strategy.feature_names_in_}
-    matrix = np.full((len(accounts), len(encoder.columns)), np.nan)
-    for position, column in enumerate(encoder.columns):
-        if column.name in known and column.name in accounts:
-            matrix[:, position] = encoder.encode(column, _source(accounts, column.name))
-    if history is not None:
-        names = {name: position for position, name in enumerate(history.columns)}
-        of_history = [(position, names[column.name]) for position, column in enumerate(encoder.columns)
-                      if column.name in names and column.name not in known]  # fmt: skip
-        table = _history_of(strategy, history, accounts, contacts, as_of)
-        for position, place in of_history:
-            matrix[:, position] = table[:, place]
-    return matrix
 
+    def __init__(self, strategy: ContactStrategy) -> None:
+        self._strategy = strategy
+        self._encoder = strategy.reward_model_.encoder
+        known = {str(name) for name in strategy.feature_names_in_}
+        self._own = [place for place, column in enumerate(self._encoder.columns) if column.name in known]
+        history = () if strategy.history_ is None else strategy.history_.columns
+        found = {name: place for place, name in enumerate(history)}
+        self._of_history = [
+            (place, found[column.name])
+            for place, column in enumerate(self._encoder.columns)
+            if column.name in found and column.name not in known
+        ]
 
-def _source(accounts: Accounts, name: str) -> Any:
-    source = accounts.source(name)
-    return source.tolist() if isinstance(source, np.ndarray) else source
+    def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime) -> NDArray[np.float64]:
+        """Encode accounts, with their histories as of now.
+
+        Parameters
+        ----------
+        accounts : Accounts
+            A column that they lack is missing for all.
+        contacts : Columns or None
+        as_of : aware datetime
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns)
+
+        Raises
+        ------
+        InvalidInput
+            When a number column holds text that is not a number.
+        """
+        encoder, strategy = self._encoder, self._strategy
+        matrix = np.full((len(accounts), len(encoder.columns)), np.nan)
+        encoder.fill(matrix, accounts, [place for place in self._own if encoder.columns[place].name in accounts])
+        if strategy.history_ is not None and self._of_history:
+            table = _history_of(strategy, strategy.history_, accounts, contacts, as_of)
+            places, columns = zip(*self._of_history, strict=True)
+            matrix[:, places] = table[:, columns]
+        return matrix
 
 
 def _history_of(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular
 from recommender.deciding.accounts import Accounts
-from recommender.deciding.context import encoded_context
+from recommender.deciding.context import ModelContext
 from recommender.deciding.decided import Decided
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
@@ -56,6 +56,7 @@ def decide(
     purpose: str = "collection",
     catalogue: Catalogue | None = None,
     allowed: Allowed | None = None,
+    overlays: Sequence[str] = (),
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -82,6 +83,8 @@ def decide(
     allowed : ndarray of bool of shape (n_accounts, n_actions) or (n_actions,), or callable of Eligibility, optional
         What is open beside the law (channels that work, a capacity, an allow-list): it enters before the
         probabilities are normalised, so propensities stay those of what is dispatched.
+    overlays : sequence of str
+        Rule packs of your own as TOML; they can only tighten.
 
     Returns
     -------
@@ -94,7 +97,15 @@ def decide(
     """
     decider = Decider(strategy, purpose=purpose, catalogue=catalogue)
     return decider.decide(
-        accounts, as_of=as_of, packs=packs, contacts=contacts, top_k=top_k, explore=explore, seed=seed, allowed=allowed
+        accounts,
+        as_of=as_of,
+        packs=packs,
+        contacts=contacts,
+        top_k=top_k,
+        explore=explore,
+        seed=seed,
+        allowed=allowed,
+        overlays=overlays,
     )
 
 
@@ -120,7 +131,10 @@ class Decider:
         messages = catalogue or default_catalogue()
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._templates = TemplateChoice(self.actions, messages, purpose)
-        self._by_stage = scores_by_stage(self.actions) if isinstance(strategy, SeedStrategy) else np.zeros((0, 0))
+        if isinstance(strategy, SeedStrategy):
+            self._by_stage = scores_by_stage(self.actions)
+        else:
+            self._contexts = ModelContext(strategy)
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""
@@ -139,6 +153,7 @@ class Decider:
         explore: bool = True,
         seed: int = 0,
         allowed: Allowed | None = None,
+        overlays: Sequence[str] = (),
     ) -> Decided:
         """Rank the eligible actions of each account; see :func:`decide`."""
         strategy = self.strategy
@@ -154,7 +169,9 @@ class Decider:
         if not len(table):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         history = None if contacts is None else Columns.of(contacts)
-        case = self._guardrails.case(table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history)
+        case = self._guardrails.case(
+            table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history, overlays=overlays
+        )
         eligible = judged(case)
         if allowed is not None:
             eligible = eligible.narrowed(allowed(eligible) if callable(allowed) else allowed, "not-open")
@@ -223,7 +240,7 @@ class Decider:
         if isinstance(strategy, SeedStrategy):
             scores = self._by_stage[_stages(accounts)]
             return scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
-        X = encoded_context(strategy, accounts, contacts, as_of)
+        X = self._contexts.of(accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
 

@@ -1,5 +1,6 @@
 """Off-policy evaluation: what a policy would have earned, from another policy's log. Arrays in, numbers out."""
 
+from recommender.evaluation.estimators import sndr
 from recommender.evaluation.evaluate import (
     DEFAULT_ESTIMATOR,
     evaluate,
@@ -38,4 +39,5 @@ __all__ = [
     "evaluate",
     "price_of_rules",
     "refusals",
+    "sndr",
 ]

@@ -15,7 +15,7 @@ from recommender.explanation.contrast import Contrast
 from recommender.explanation.explained_accounts import ExplainedAccounts
 from recommender.explanation.waterfall import waterfall_steps
 from recommender.extras import needs
-from recommender.reports import draw_step_bars
+from recommender.reports import draw_step_bars, facts_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,11 +25,27 @@ __all__ = ["BASELINE", "Explanation"]
 Floats = NDArray[np.float64]
 
 BASELINE = "(baseline)"
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation(ExplainedAccounts):
     """What can be told from explained accounts; see :class:`ExplainedAccounts` for what it holds."""
+
+    def __repr__(self) -> str:
+        """Say what is explained, in one line."""
+        return (
+            f"Explanation({len(self):,} accounts, {self.action.shape[1]} ranked actions each, "
+            f"{len(self.features)} features, parts: {', '.join(self.parts)})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {"explained": repr(self)}
+        for row in self.rows[:_SHOWN].tolist():
+            facts[f"account {self.account[self.position_of(row)]}"] = " ".join(self.reasons(row))
+        if len(self) > _SHOWN:
+            facts["and"] = f"{len(self) - _SHOWN:,} accounts more; see to_frame(), reasons(row), plot(row)"
+        return facts_table("Explanation", facts)
 
     # -- tables --------------------------------------------------------------------------------------------------
     def to_frame(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Protocol, Self
 
@@ -259,11 +260,15 @@ class AccountHistory:
             table[:, 2:4] = np.maximum(table[:, 2:4], 0.0)
         return np.asarray(table[[place[key] for key in keys]])
 
+    @cached_property
+    def _are_numbers(self) -> bool:
+        return bool(self.account_ids.dtype == np.int64)
+
     def _key(self, account: Any) -> Any:
         """An id in the type of the index, so that 7, 7.0 and "7" find the account 7; None where it cannot be one."""
         if account is None:
             return None
-        if self.account_ids.dtype != np.int64:
+        if not self._are_numbers:
             return account if isinstance(account, str) else str(account)
         try:
             number = float(account)
@@ -321,6 +326,8 @@ class AccountHistory:
         if as_of is None or self.time_kind == "rank":
             return None
         if self.time_kind == "instant":
+            if type(as_of) is datetime and as_of.tzinfo is not None:
+                return as_of.timestamp() / 86_400.0
             moment = pd.Timestamp(as_of)
             utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
             return float(utc.timestamp()) / 86_400.0

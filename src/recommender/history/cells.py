@@ -14,7 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.intake import Moment, canonical_word, day_evidence, decimal_evidence, moment_of, number_of
+from recommender.intake import (
+    Moment,
+    canonical_word,
+    day_evidence,
+    decimal_evidence,
+    id_texts,
+    moment_of,
+    number_of,
+    zone_name,
+)
 from recommender.local_time import is_timezone
 
 __all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
@@ -29,8 +38,6 @@ _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "si", "sí", "sim", "s", "verdadero", "verdadeiro"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "nao", "não", "falso"})
-_WHOLE_AS_FLOAT = r"^-?[0-9]+\.0+$"
-_WHOLE = r"^-?[0-9]+$"
 _THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
 _FARTHEST_DUE = pd.Timedelta(days=60 * 366)
 _MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
@@ -189,8 +196,7 @@ def read_dates(column: pd.Series, order: Literal["dmy", "mdy"] | None = None) ->
 def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
     """Ids as integers where every one is whole, else as text; and where one is missing or blank.
 
-    Blanks around an id are no part of it (columns of fixed width), and neither is the ``.0`` of whole numbers that a
-    program wrote as fractions since some were missing.
+    What a program added to an id is no part of it: see :func:`recommender.intake.id_text`.
     """
     column = column.reset_index(drop=True)
     missing = _mask(column.isna())
@@ -200,14 +206,8 @@ def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.all(missing | (np.isfinite(numbers) & (np.round(numbers) == numbers) & (np.abs(numbers) < 2**53))):
             return pd.Series(np.where(missing, 0, numbers).astype(np.int64)).astype("Int64").mask(missing), missing
-    text = _as_text(column)
-    stripped = text.str.strip()
-    if not _mask(stripped == text)[~missing].all():
-        text = stripped
-    del stripped
-    if _all_match(text.iloc[:1000], f"{_WHOLE}|{_WHOLE_AS_FLOAT}") and _all_match(text, f"{_WHOLE}|{_WHOLE_AS_FLOAT}"):
-        text = text.str.replace(r"\.0+$", "", regex=True)
-    return text, missing | _mask((text == "").fillna(value=False))
+    text = id_texts(_as_text(column))
+    return text, missing | _mask(text.isna())
 
 
 def read_numbers(
@@ -284,7 +284,7 @@ def read_flags(column: pd.Series) -> tuple[NDArray[np.float64], Mask]:
 
 def read_zones(column: pd.Series) -> tuple[pd.Series, Mask]:
     """IANA zone names, and where a name is unknown."""
-    return _text_by_unique(column, str.strip, is_timezone)
+    return _text_by_unique(column, lambda name: zone_name(name) or name.strip(), is_timezone)
 
 
 def read_currencies(column: pd.Series) -> tuple[pd.Series, Mask]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +18,6 @@ from recommender.history.eligible_sets import EligibleSets
 
 __all__ = [
     "check_names",
-    "check_times",
     "checked_sets",
     "codes_of",
     "context_columns",
@@ -31,48 +32,6 @@ _PROTECTED = re.compile(
     r"idade|raca|saude|bairro|zip_?code|post_?code|codigo_postal)($|[_\W])",
     re.IGNORECASE,
 )
-
-
-_DAY_OR_MONTH_FIRST = re.compile(r"\s*\d{1,2}[/.\-]\d{1,2}[/.\-]\d{2,4}\b")
-
-
-def check_times(column: pd.Series, name: str) -> None:
-    """Raise where times cannot be put in order, or would be put in a wrong one: 01/02/2026 sorts before 31/12/2025."""
-    if not (pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)):
-        if pd.api.types.is_float_dtype(column.dtype):
-            rows = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
-            if rows.size:
-                raise InvalidInput.in_column(
-                    name,
-                    "must be finite",
-                    values=column.iloc[rows].tolist(),
-                    rows=rows.tolist(),
-                    mend="Correct or drop these rows.",
-                )
-        return
-    told = column.dropna()
-    is_text = np.array([isinstance(value, str) for value in told], dtype=bool)
-    if is_text.any() and not is_text.all():
-        rows = np.flatnonzero(column.notna())[~is_text]
-        raise InvalidInput.in_column(
-            name,
-            "mixes text with other values, which have no order",
-            values=column.iloc[rows].tolist(),
-            rows=rows.tolist(),
-            mend=f"Convert it first: pd.to_datetime(frame[{name!r}], utc=True).",
-        )
-    if not is_text.any():
-        return
-    backwards = np.array([bool(_DAY_OR_MONTH_FIRST.match(value)) for value in told], dtype=bool)
-    if backwards.any():
-        rows = np.flatnonzero(column.notna())[backwards]
-        raise InvalidInput.in_column(
-            name,
-            "is text with the day or the month first, which would be sorted by that",
-            values=column.iloc[rows].tolist(),
-            rows=rows.tolist(),
-            mend=f"Convert it first: pd.to_datetime(frame[{name!r}], dayfirst=True, utc=True), or dayfirst=False.",
-        )
 
 
 def protected_names(columns: Sequence[str]) -> list[str]:
@@ -140,6 +99,8 @@ def context_columns(
                 values=column.head(1),
                 mend="Turn it into a number, e.g. days before the decision.",
             )
+        if _holds_numbers(column):
+            column = held[name] = column.astype("float64")
         if pd.api.types.is_bool_dtype(column.dtype):
             held[name] = column.astype("float64")
         elif pd.api.types.is_numeric_dtype(column.dtype):
@@ -266,9 +227,20 @@ def checked_sets(eligible: Any, action: NDArray[np.int64], actions: ActionSpace)
     return allowed
 
 
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether an object column holds numbers (Decimals among them) and nulls only, as databases give them."""
+    if not pd.api.types.is_object_dtype(column.dtype):
+        return False
+    kinds = {type(value) for value in column.dropna()}
+    return bool(kinds) and all(issubclass(kind, (Real, Decimal)) and not issubclass(kind, bool) for kind in kinds)
+
+
 def _numbers(column: pd.Series, name: str, mend: str) -> NDArray[np.float64]:
     """Column as float64, or an error that names the values that are no numbers."""
-    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+    is_real = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype)
+    if is_real or pd.api.types.is_bool_dtype(column.dtype):
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if _holds_numbers(column) and not any(isinstance(value, Decimal) for value in column):
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = np.flatnonzero(numbers.isna() & column.notna())

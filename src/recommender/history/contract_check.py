@@ -18,7 +18,7 @@ from recommender.history import cells
 from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.quarantine import Faults
-from recommender.intake import Stated
+from recommender.intake import Stated, one_spelling
 from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
@@ -180,7 +180,7 @@ def check_table(
             if _CONTACT_DATA.search(str(name)):
                 checked.notes.append(f"{contract.table}.{name} looks like contact data of a person and was not read.")
             else:
-                clean[str(name)] = cells_of
+                clean[str(name)] = one_spelling(cells_of, contract.table, str(name))
             continue
         allowed = levels.get(column.name, column.levels)
         clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone, spelling)
@@ -299,7 +299,7 @@ def _read(
             role = name.removeprefix("channels_")
             read = {f"{role}_{channel}": flags for channel, flags in flags_of.items()}
         case _:
-            read = {name: given}
+            read = {name: one_spelling(given, checked.contract.table, name)}
     if not column.nullable:
         fault(missing, "missing", "is missing", "Fill the cell in the source system.")
     return read
@@ -381,8 +381,8 @@ def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> No
             fault((numbers <= 0) | (numbers > 1), "outside_0_1", "lies outside (0, 1]",
                   "It is the probability of the action that was taken; leave it empty if unknown.")  # fmt: skip
         elif column.minimum is not None and column.above:
-            fault(numbers <= column.minimum, "negative_amount", f"must be above {column.minimum:g}",
-                  "Payments are positive; keep reversals in a table of their own.")  # fmt: skip
+            fault(numbers == column.minimum, "no_amount", f"is {column.minimum:g}",
+                  "Leave out what moved no money; a negative amount takes a payment back.")  # fmt: skip
         elif column.minimum is not None:
             fault(numbers < column.minimum, "negative_amount", f"must be at least {column.minimum:g}",
                   "Correct the sign in the source system.")  # fmt: skip

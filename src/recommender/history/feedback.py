@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import as_frame
 from recommender.errors import InvalidInput
 from recommender.features import order_of
 from recommender.history.columns import (
     check_names,
-    check_times,
     checked_sets,
     codes_of,
     context_columns,
@@ -30,6 +30,8 @@ from recommender.history.columns import (
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
+from recommender.history.times import check_times
+from recommender.reports import facts_table
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
@@ -120,7 +122,7 @@ class LoggedFeedback:
 
         Parameters
         ----------
-        contacts : DataFrame
+        contacts : DataFrame, Polars or Arrow frame, or list of mappings
             One row a decision, with one column for each action factor.
         actions : ActionSpace
         context : sequence of str
@@ -155,16 +157,16 @@ class LoggedFeedback:
         ProtectedAttributeWarning
             When a context column is named like a protected attribute; the column stays, the caller decides.
         """
-        if not isinstance(contacts, pd.DataFrame):
-            raise InvalidInput(
-                f"The log must be a pandas DataFrame; got {type(contacts).__name__}.",
-                column="contacts",
-                mend="Convert it, e.g. pd.DataFrame(rows) or table.to_pandas().",
-            )
+        frame = as_frame(contacts, argument="contacts")
+        context, categorical = [str(name) for name in context], [str(name) for name in categorical]
+        reward = str(reward)
+        propensity, account, time, cluster, known_at = (
+            None if name is None else str(name) for name in (propensity, account, time, cluster, known_at)
+        )
         roles = {"reward": reward, "propensity": propensity, "account": account, "time": time}
         roles |= {"cluster": cluster, "known_at": known_at}
-        check_names(contacts, actions, list(context), list(categorical), roles)
-        if not len(contacts):
+        check_names(frame, actions, context, categorical, roles)
+        if not len(frame):
             raise InvalidInput(
                 "The log is empty: 0 rows.", column=reward, mend="Pass at least the contacts of a few weeks."
             )
@@ -175,8 +177,7 @@ class LoggedFeedback:
                 ProtectedAttributeWarning,
                 stacklevel=2,
             )
-        frame = contacts.reset_index(drop=True)
-        held, categories = context_columns(frame, list(context), list(categorical))
+        held, categories = context_columns(frame, context, categorical)
         rewards, kind = reward_column(frame[reward], reward, reward_kind)
         chosen = actions.index_of(frame)
         account_codes, account_ids = codes_of(frame[account], account) if account else (None, None)
@@ -414,6 +415,29 @@ class LoggedFeedback:
             for block in self.eligible_sets.blocks():
                 told.update(block.tobytes())
         return told.hexdigest()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Decisions and context columns: scikit-learn's splitters see a table of rows."""
+        return self.context.shape
+
+    def __getitem__(self, rows: Any) -> Self:
+        """The same as :meth:`take`, for scikit-learn's model selection (which asks for ``rows, ...``)."""
+        wanted = rows[0] if isinstance(rows, tuple) else rows
+        return self.take(np.arange(len(self))[wanted] if isinstance(wanted, slice) else np.atleast_1d(wanted))
+
+    def _repr_html_(self) -> str:
+        known = 0 if self.propensity is None else int((~np.isnan(self.propensity)).sum())
+        facts = {
+            "decisions": f"{len(self):,}, {int(self.mature.sum()):,} of them with a mature reward",
+            "mean reward": f"{np.nanmean(self.reward) if self.mature.any() else np.nan:.4g} ({self.reward_kind})",
+            "propensities": "not logged" if not known else f"{known:,} logged",
+            "context": ", ".join(self.context.columns),
+        }
+        facts |= {name: ", ".join(map(str, levels)) for name, levels in self.actions.factors.items()}
+        if self.time is not None and len(self):
+            facts["period"] = f"{pd.Series(self.time).min()} to {pd.Series(self.time).max()}"
+        return facts_table("LoggedFeedback", facts)
 
     def __repr__(self) -> str:
         """Say what is in the log, in one line."""

@@ -82,7 +82,7 @@ def code_ids(columns: Sequence[pd.Series]) -> tuple[IdCodes, list[NDArray[np.int
 
 
 def _one_spelling(distinct: pa.Array, pieces: Sequence[Sequence[pa.Array]]) -> Callable[[pa.Array], pa.Array] | None:
-    """Function that writes ids as the first table does, where tables differ in leading zeros; None where none does.
+    """Function that writes ids with the zeros that any table has, where tables differ in them; None where none does.
 
     A table that itself tells ``7`` from ``007`` means two things: then ids stay as they are.
     """
@@ -100,7 +100,11 @@ def _one_spelling(distinct: pa.Array, pieces: Sequence[Sequence[pa.Array]]) -> C
         if len(np.unique(at[held])) < len(held):
             return None
     place = np.full(len(first), len(distinct), dtype=np.int64)
-    np.minimum.at(place, at, np.arange(len(distinct)))
+    longest = np.argsort(-pc.utf8_length(distinct).to_numpy(zero_copy_only=False), kind="stable")
+    rank = np.empty(len(distinct), dtype=np.int64)
+    rank[longest] = np.arange(len(distinct))
+    np.minimum.at(place, at, rank)
+    place = longest[place]
     written = distinct.take(pa.array(place[at]))
     return lambda ids: written.take(pc.index_in(ids, value_set=distinct, skip_nulls=True))
 

@@ -18,6 +18,7 @@ from recommender.history.contract_check import CheckedTable, check_table
 from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
+from recommender.history.reversals import take_back
 from recommender.history.usable_tables import check_currency, check_zone, id_hint, refuse_unusable
 from recommender.intake import Stated, account_zones, as_frame, country_code, id_keys, id_texts
 from recommender.tables import CONTRACTS, contracted_names
@@ -158,6 +159,7 @@ def check_tables(
     raw = RawTables(tables, notes=[note for checked in tables.values() for note in checked.notes])
     _agree_on_ids(raw)
     _check_money(raw, currency, rates or {})
+    take_back(raw.tables.get("payments"), raw.notes)
     _check_contacts(raw, as_of)
     _check_decisions(raw, actions)
     _check_references(raw)

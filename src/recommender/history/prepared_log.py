@@ -158,6 +158,7 @@ def prepare_log(
     Parameters are those of :func:`recommender.history.build_feedback`; a table may be a function that reads it, and is
     then let go of as it is used.
     """
+    naive_timezone = None if naive_timezone == "account" else naive_timezone  # which is what is done without one
     check_reward(reward, penalties, attribution, window_days, [name for name in given if given[name] is not None])
     raw = check_tables(
         given,

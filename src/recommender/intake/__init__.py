@@ -5,8 +5,10 @@ from recommender.intake.canonical import (
     Stated,
     TableReading,
     account_zones,
+    one_spelling,
     refuse_faults,
     renamed_columns,
+    zone_name,
 )
 from recommender.intake.frames import (
     as_frame,
@@ -82,6 +84,7 @@ __all__ = [
     "map_export",
     "moment_of",
     "number_of",
+    "one_spelling",
     "plain_word",
     "point_key",
     "propose_profiles",
@@ -90,4 +93,5 @@ __all__ = [
     "source_profiles",
     "with_case_states",
     "with_states",
+    "zone_name",
 ]

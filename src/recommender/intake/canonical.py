@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput, shorten
@@ -29,7 +33,16 @@ from recommender.intake.vocabulary import (
 )
 from recommender.local_time import is_timezone
 
-__all__ = ["Fault", "Stated", "TableReading", "account_zones", "refuse_faults", "renamed_columns"]
+__all__ = [
+    "Fault",
+    "Stated",
+    "TableReading",
+    "account_zones",
+    "one_spelling",
+    "refuse_faults",
+    "renamed_columns",
+    "zone_name",
+]
 
 Kind = Literal[
     "id", "instant", "date", "number", "country", "zone", "currency", "channels", "flags", "flag", "word", "level"
@@ -57,6 +70,7 @@ _KINDS: dict[str, dict[str, Kind]] = {
     },
     "payments": {"account_id": "id", "paid_at": "instant", "amount_minor": "number", "currency": "currency"},
 }  # fmt: skip
+ACCOUNT_CLOCK = "account"
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
 _TRUE = frozenset(["true", "t", "yes", "y", "1", "si", "s", "sim", "verdadero", "x"])
@@ -73,17 +87,36 @@ class Stated:
     dates : {"dmy", "mdy"} or None
     decimal : {"comma", "point"} or None
     timezone : str or None
-        IANA zone of local times without an offset.
+        IANA zone of local times without an offset; ``account`` = that of each row's account.
+    ids_as_numbers : bool
+        Leading zeros of ids say nothing: ``00107`` and ``107`` are one account.
+    encoding : str or None
+        Of text files that are not Unicode.
     """
 
     dates: DayOrder | None = None
     decimal: Decimal | None = None
     timezone: str | None = None
+    ids_as_numbers: bool = False
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a zone that is none."""
+        if self.timezone not in (None, ACCOUNT_CLOCK) and not is_timezone(self.timezone):
+            raise InvalidInput.in_column(
+                "naive_timezone", "is no IANA time zone", values=[self.timezone],
+                mend="Write e.g. America/Bogota, or account.",
+            )  # fmt: skip
+
+    @property
+    def zone(self) -> str | None:
+        """The one zone of all local times, where one is stated."""
+        return None if self.timezone == ACCOUNT_CLOCK else self.timezone
 
 
 @dataclass
 class Fault:
-    """Cells of one column that break one rule."""
+    """Cells of one column that break one rule; one that decides is refused however few they are."""
 
     table: str
     column: str
@@ -92,6 +125,7 @@ class Fault:
     mend: str
     rows: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
+    decides: bool = False
 
     def told(self, n_rows: int) -> str:
         """One sentence: how many rows, which values, what to do."""
@@ -133,6 +167,8 @@ class TableReading:
         self.faults: dict[tuple[str, str], Fault] = {}
         self._days: dict[str, DayEvidence] = {}
         self._decimals: dict[str, DecimalEvidence] = {}
+        #: Instants of the piece read last that were local times on a clock nobody stated.
+        self.guessed: dict[str, NDArray[np.bool_]] = {}
 
     @property
     def columns(self) -> frozenset[str]:
@@ -175,6 +211,7 @@ class TableReading:
             that cannot be read stays as it was where text may stand (the rules deny it), else it is missing.
         """
         read = {str(name): frame[name].reset_index(drop=True) for name in frame.columns}
+        self.guessed = {}
         for name, kind in self._read_here(frame):
             read[name] = self._column(read[name], name, kind, zones)
         self.n_rows += len(frame)
@@ -196,7 +233,7 @@ class TableReading:
             case "country":
                 return self._words(cells, name, country_code, "names no country", "Write ISO 3166 codes, e.g. CO.")
             case "zone":
-                return self._words(cells, name, _zone, "is no IANA time zone", "Write e.g. America/Bogota.")
+                return self._words(cells, name, zone_name, "is no IANA time zone", "Write e.g. America/Bogota.")
             case "currency":
                 return self._words(cells, name, _currency, "is no currency code", "Write ISO 4217 codes, e.g. COP.")
             case "channels":
@@ -215,14 +252,26 @@ class TableReading:
                 return self._words(cells, name, lambda value: canonical_word(name, value), f"is no known {name}",
                                    "See data/README.md for the words, or map them: `pipelines map`.")  # fmt: skip
 
-    def _fault(self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str) -> None:
+    def doubt(
+        self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str, start: int
+    ) -> None:
+        """Note cells that were read by a guess on which a decision hangs; ``start`` is the number of the first row."""
+        self._fault(where, cells, name, rule, reason, mend, start=start)
+        if (name, rule) in self.faults:
+            self.faults[name, rule].decides = True
+
+    def _fault(
+        self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str,
+        *, start: int | None = None,
+    ) -> None:  # fmt: skip
         at = np.flatnonzero(where)
         if not at.size:
             return
+        start = self.n_rows if start is None else start
         fault = self.faults.setdefault((name, rule), Fault(self.table, name, rule, reason, mend))
         fault.rows += int(at.size)
         for row in at[: max(0, _FEWEST - len(fault.examples))].tolist():
-            fault.examples.append((self.n_rows + row, str(cells.iloc[row])[:60]))
+            fault.examples.append((start + row, str(cells.iloc[row])[:60]))
 
     def _words(self, cells: pd.Series, name: str, spell: Callable[[Any], Any], reason: str, mend: str) -> pd.Series:
         hashable = cells.map(_hashable) if cells.dtype == object else cells
@@ -293,12 +342,14 @@ class TableReading:
         bare = local.notna().to_numpy(dtype=bool)
         if not bare.any():
             return aware
-        if aware.notna().any() and self.stated.timezone is None:
+        if aware.notna().any() and self.stated.zone is None:
             self._fault(bare, cells, name, "naive_timestamp", "has no UTC offset although others in the column do",
                         "Write instants with an offset, or state --naive-timezone.")  # fmt: skip
             return aware
-        clock = pd.Series(self.stated.timezone, index=cells.index, dtype=object)
-        if self.stated.timezone is None and zones is not None:
+        clock = pd.Series(self.stated.zone, index=cells.index, dtype=object)
+        if self.stated.timezone is None:
+            self.guessed[name] = bare
+        if self.stated.zone is None and zones is not None:
             clock = zones.reset_index(drop=True).astype(object)
         read = aware.copy()
         for zone in pd.unique(clock[bare].dropna()):
@@ -347,17 +398,37 @@ def refuse_faults(readings: Sequence[TableReading], most: float) -> list[str]:
         Names every fault of every table: column, values, rows, share and mend.
     """
     told = [(fault, reading.n_rows) for reading in readings for fault in reading.faults.values()]
-    heavy = [(fault, n) for fault, n in told if fault.rows > most * n]
+    heavy = [(fault, n) for fault, n in told if fault.rows > most * n or fault.decides]
     if heavy:
         first = heavy[0][0]
         lines = "".join(f"\n- {fault.told(n)}" for fault, n in told)
+        share = "a fault on which a decision hangs" if first.decides else f"a fault in more than {most:.0%} of the rows"
         raise InvalidInput(
-            f"The tables cannot be understood (a fault in more than {most:.0%} of the rows):{lines}",
+            f"The tables cannot be understood ({share}):{lines}",
             column=first.column,
             rows=[row for row, _ in first.examples],
             mend="Nothing was planned." if len(heavy) == 1 else "Nothing was planned; these are all faults found.",
         )
     return [fault.told(n) for fault, n in told]
+
+
+def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
+    """Cells of a column of words in the one spelling of :class:`TableReading`; further text without outer blanks."""
+    kind = _KINDS.get(table, {}).get(name)
+    if not _is_text(cells):
+        return cells
+    if kind in ("country", "zone", "currency", "channels", "flags", "word", "level"):
+        return TableReading(table).read(cells.to_frame(name))[name]
+    if kind is not None:
+        return cells
+    words = pa.array(cells, type=pa.large_string(), from_pandas=True) if _all_texts(cells) else None
+    if words is None or not pc.any(pc.match_substring_regex(words, r"^\s|\s$")).as_py():
+        return cells
+    return cells.astype("str").str.strip()
+
+
+def _all_texts(cells: pd.Series) -> bool:
+    return isinstance(cells.dtype, pd.StringDtype) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
 
 
 def account_zones(accounts: pd.DataFrame) -> pd.Series:
@@ -403,9 +474,15 @@ def _hashable(value: Any) -> Any:
     return ";".join(str(item) for item in value) if len(value) else "[]"
 
 
-def _zone(value: Any) -> str | None:
+def zone_name(value: Any) -> str | None:
+    """IANA name of a zone, in whatever capitals it is written; None where there is none."""
     text = str(value).strip()
-    return text if is_timezone(text) else None
+    return text if is_timezone(text) else _zones().get(text.casefold().replace(" ", "_"))
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    return {name.casefold(): name for name in sorted(available_timezones()) if "/" in name and is_timezone(name)}
 
 
 def _currency(value: Any) -> str | None:

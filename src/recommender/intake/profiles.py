@@ -245,21 +245,25 @@ def _cells(
         return pd.Series([told["value"]] * n, index=frame.index, dtype=object)
     if "row" in told:
         return pd.Series([f"{told['row']}{number}" for number in range(n)], index=frame.index, dtype=object)
-    sources = told.get("columns") or [told.get("column") or told["lookup"]]
+    looked_up = told.get("lookup", ())
+    looked_up = [looked_up] if isinstance(looked_up, str) else list(looked_up)
+    sources = told.get("columns") or ([told["column"]] if "column" in told else looked_up)
     held = [named[plain_word(name)] for name in sources if plain_word(name) in named]
     if not held:
         if told.get("optional"):
             return pd.Series([None] * n, index=frame.index, dtype=object)
         raise InvalidInput.missing_columns(sources, frame.columns.tolist(), role=f"profile {profile.name!r}")
+    if looked_up:  # a message is from the debtor or to the debtor: the first point that somebody here has
+        found = pd.Series([None] * n, index=frame.index, dtype=object)
+        for name in held:
+            found = found.where(found.notna(), frame[name].map(lambda value: phones.get(point_key(value) or "")))
+        mapped.without_account += int(found.isna().sum()) if place == ("contacts", "account_id") else 0
+        return found.astype(object)
     cells = frame[held[0]].astype(object)
     for name in held[1:]:
         blank = cells.isna() | (cells.astype(str).str.strip() == "")
         joined = cells.astype(str) + " " + frame[name].astype(str)
         cells = cells.mask(blank, frame[name]) if told.get("first") else joined
-    if "lookup" in told:
-        found = cells.map(lambda value: phones.get(point_key(value) or ""))
-        mapped.without_account += int(found.isna().sum()) if place == ("contacts", "account_id") else 0
-        return found.astype(object)
     if "split" in told:
         cells = cells.map(lambda value: None if value is None else str(value).split(told["split"])[0])
     if "words" not in told:
@@ -269,12 +273,16 @@ def _cells(
     counts = cells.dropna().astype(str).value_counts(sort=False)
     for word, rows in counts.items():
         plain = plain_word(str(word))
-        to = further.get(plain, dictionary.get(plain)) or (
-            canonical_word(place[1], word) if place[1] == "outcome" else None
-        )
+        to = further.get(plain, dictionary.get(plain)) or told.get("otherwise")
+        to = to or (canonical_word(place[1], word) if place[1] == "outcome" else None)
         became[str(word)] = (to, int(rows))
     answers = {word: None if to in (None, _DROPPED) else to for word, (to, _) in became.items()}
-    return cells.map(lambda value: None if value is None or value != value else answers[str(value)]).astype(object)
+    read = cells.map(lambda value: None if value is None or value != value else answers[str(value)]).astype(object)
+    said = named.get(plain_word(told["stop"])) if "stop" in told else None
+    if said is not None:  # what a debtor writes is only looked at for a stop, and not kept
+        stops = frame[said].map(lambda text: isinstance(text, str) and canonical_word("outcome", text) == "opt_out")
+        read = read.mask(stops.to_numpy(dtype=bool) & (read == "replied").to_numpy(dtype=bool), "opt_out")
+    return read
 
 
 def _when(frame: pd.DataFrame, named: Mapping[str, Any], told: Mapping[str, Any]) -> pd.Series:

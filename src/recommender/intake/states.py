@@ -46,7 +46,7 @@ _LIFTS = ("opt_in", "complaint_resolved", "dispute_resolved", "payment_reversed"
 CASE_WORDS = frozenset(
     ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
      "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
-     "third_party")
+     "third_party", "callback_requested")
 )  # fmt: skip
 
 
@@ -264,40 +264,50 @@ def with_states(
 
 
 def with_case_states(
-    account: Mapping[str, Any], contacts: Sequence[Mapping[str, Any]] | None, at_us: int
+    account: Mapping[str, Any], contacts: Sequence[Mapping[str, Any]] | None, at_us: int, *, every_event: bool = False
 ) -> Mapping[str, Any]:
     """Facts of one case with what its contacts' outcomes made of them: :func:`with_states` for a check.
 
-    ``wrong_party`` and ``not_connected`` are words of the case format itself, which the rules count on their own.
+    ``wrong_party`` and ``not_connected`` are words of the case format itself, which the laws count on their own; with
+    ``every_event`` they, and words that nobody understands, make states as they do in a plan.
 
     Parameters
     ----------
     account : mapping
         ``consented_channels`` and ``flags`` as lists or None.
     contacts : sequence of mapping or None
-        ``sent_at`` (aware), ``channel``, ``outcome``.
+        ``sent_at`` (aware), ``channel``, ``outcome``; ``promise_date``, ``callback_at`` (aware) where known.
     at_us : int
         Moment of the check.
+    every_event : bool, default=False
     """
     told = [
         contact
         for contact in contacts or ()
-        if contact.get("outcome") in CASE_WORDS and as_utc_us(contact["sent_at"]) <= at_us
+        if _tells(contact.get("outcome"), every_event=every_event)
+        and contact.get("status") != "planned"
+        and as_utc_us(contact["sent_at"]) <= at_us
     ]
     if not told:
         return account
     frame = pd.DataFrame({name: [account.get(name)] for name in account}, dtype=object).assign(account_id="case")
     frame = frame.drop(columns="debtor_id", errors="ignore")
+    mine = account.get("account_id")
+    named = [contact.get("account_id") for contact in told]
     events = pd.DataFrame(
         {
-            "account_id": "case",
+            # A promise about another of the debtor's debts is none about this one; the person's own words are.
+            "account_id": ["case" if mine is None or n is None or id_text(n) == id_text(mine) else "\0" for n in named],
+            "debtor_id": "case",
             "sent_at": pd.to_datetime([contact["sent_at"] for contact in told], utc=True),
             "channel": [contact.get("channel") for contact in told],
             "outcome": [contact["outcome"] for contact in told],
+            "promise_date": pd.Series([contact.get("promise_date") for contact in told], dtype=object),
+            "callback_at": pd.to_datetime([contact.get("callback_at") for contact in told], utc=True),
         }
     )
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
-    changed, _ = with_states(frame, contacts=events, as_of=moment)
+    changed, _ = with_states(frame.assign(debtor_id="case"), contacts=events, as_of=moment)
     facts = dict(account)
     for name in ("consented_channels", "flags"):
         value = changed[name].iloc[0] if name in changed else None
@@ -305,6 +315,13 @@ def with_case_states(
     balance = changed["balance_minor"].iloc[0] if "balance_minor" in changed else None
     facts["balance_minor"] = None if balance is None or balance != balance else balance
     return facts
+
+
+def _tells(outcome: Any, *, every_event: bool) -> bool:
+    if _null(outcome):
+        return False
+    word = _word(outcome)
+    return word is not None if every_event else word in CASE_WORDS
 
 
 def _state(

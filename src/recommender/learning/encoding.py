@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.columns import is_null
+from recommender.columns import NUMBERS, Coded, Columns, as_floats
 from recommender.errors import InvalidInput
 
 __all__ = ["ColumnCode", "ContextEncoder"]
@@ -33,6 +36,17 @@ class ColumnCode:
     name: str
     kind: Literal["number", "category"]
     categories: tuple[str, ...] = ()
+
+    @cached_property
+    def _code_of(self) -> dict[str, float]:
+        return {category: float(code) for code, category in enumerate(self.categories, start=1)}
+
+    def codes(self, values: Coded) -> NDArray[np.float64]:
+        """Codes of a column of categories."""
+        code_of = self._code_of
+        return values.take(
+            [np.nan if one is None else code_of.get(_text(one), 0.0) for one in values.values], np.float64
+        )
 
 
 class ContextEncoder:
@@ -92,21 +106,29 @@ class ContextEncoder:
         if missing:
             raise InvalidInput.missing_columns(missing, list(context.columns), role="context")
         matrix = np.empty((len(context), len(self.columns)), dtype=np.float64)
-        for position, column in enumerate(self.columns):
-            matrix[:, position] = self.encode(column, context[column.name])
+        columns = Columns({column.name: context[column.name] for column in self.columns}, len(context))
+        self.fill(matrix, columns, range(len(self.columns)))
         return matrix
 
-    @staticmethod
-    def encode(column: ColumnCode, values: pd.Series | list[Any]) -> NDArray[np.float64]:
-        """Encode one column, given as a Series or as a list of values."""
-        if not isinstance(values, list):
-            return _numbers(values) if column.kind == "number" else _codes(values, column.categories)
-        if column.kind == "category":
-            lookup = {category: float(code) for code, category in enumerate(column.categories, start=1)}
-            return np.array([np.nan if is_null(one) else lookup.get(_text(one), 0.0) for one in values])
-        if all(one is None or isinstance(one, int | float) for one in values):
-            return np.array([np.nan if one is None else float(one) for one in values])
-        return _numbers(pd.Series(values, dtype=object, name=column.name))
+    def fill(self, matrix: NDArray[np.float64], columns: Columns, positions: Iterable[int]) -> None:
+        """Encode some columns of a table that has them into their places of ``matrix``, shape (n, n_columns)."""
+        listed = []
+        for position in positions:
+            column = self.columns[position]
+            source = columns.source(column.name)
+            if column.kind == "category":
+                matrix[:, position] = column.codes(columns.coded(column.name))
+            elif isinstance(source, list):
+                listed.append((position, source))
+            elif isinstance(source, np.ndarray) and source.dtype == np.float64:
+                matrix[:, position] = source
+            else:
+                matrix[:, position] = _numbers(pd.Series(source, name=column.name))
+        if set(map(type, chain.from_iterable(values for _, values in listed))) <= NUMBERS:
+            matrix[:, [position for position, _ in listed]] = as_floats([values for _, values in listed]).T
+            return
+        for position, values in listed:
+            matrix[:, position] = _numbers(pd.Series(values, dtype=object, name=self.columns[position].name))
 
     def to_dict(self) -> list[dict[str, Any]]:
         """JSON-ready description; :meth:`from_dict` is its inverse."""
@@ -169,10 +191,3 @@ def _text(value: Any) -> str:
     if isinstance(item, list | tuple):
         return ";".join(map(str, item))
     return str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
-
-
-def _codes(series: pd.Series, categories: tuple[str, ...]) -> NDArray[np.float64]:
-    positions, uniques = pd.factorize(_as_text(series))
-    lookup = {category: float(code) for code, category in enumerate(categories, start=1)}
-    code_of = np.array([lookup.get(str(value), 0.0) for value in uniques] + [np.nan], dtype=np.float64)
-    return np.asarray(code_of[positions], dtype=np.float64)

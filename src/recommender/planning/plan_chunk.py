@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from recommender.deciding import debtor_rounds, decide, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import Stated, with_states
+from recommender.messages import Catalogue
 from recommender.planning.plan_inputs import ChunkInputs
+from recommender.planning.plan_rows import RECORD, TEXTS, plan_rows
 from recommender.rules import packs_of_place
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -53,6 +56,12 @@ class PlanOrder:
         What the tables do not tell about their own spelling.
     other_accounts : bool
         The contacts hold those of accounts that are not planned for, too.
+    overlays : tuple of str
+        Rule packs of one's own as TOML; they can only tighten.
+    templates : tuple of (str, str)
+        Own catalogue of messages: names of files and their TOML; empty = the packaged one.
+    record : bool
+        Keep what the decision log wants to know of each decision.
     """
 
     as_of: datetime
@@ -64,11 +73,20 @@ class PlanOrder:
     seed: int = 0
     stated: Stated = field(default_factory=Stated)
     other_accounts: bool = False
+    overlays: tuple[str, ...] = ()
+    templates: tuple[tuple[str, str], ...] = ()
+    record: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
         told = asdict(self) | {"as_of": self.as_of.isoformat()}
+        told |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
         return told | {"packs": None if self.packs is None else list(self.packs)}
+
+    @cached_property
+    def catalogue(self) -> Catalogue | None:
+        """The own catalogue; None = the packaged one."""
+        return Catalogue.from_toml(dict(self.templates)) if self.templates else None
 
 
 @dataclass(frozen=True)
@@ -144,6 +162,8 @@ def plan_chunk(
                 top_k=order.top_k,
                 explore=order.explore,
                 seed=order.seed,
+                overlays=order.overlays,
+                catalogue=order.catalogue,
             )
         except InvalidInput as error:
             if error.column not in part.columns or not error.rows:
@@ -158,7 +178,8 @@ def plan_chunk(
         if known is not None and number < int(turn.max()):  # what is planned counts for the debtor's other accounts
             planned = planned_contacts(decided)
             known = pd.concat([known, pd.DataFrame(planned)], ignore_index=True) if planned else known
-        parts.append(decided.ranked.assign(row=inputs.row[place][decided.ranked["row"].to_numpy()]))
+        told = plan_rows(decided, model, record=order.record)
+        parts.append(told.assign(row=inputs.row[place][told["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
         if decided.missing_features:
@@ -181,7 +202,7 @@ def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
     typed = ranked.head(0).copy()
     for name, levels in actions.factors.items():
         typed[name] = typed[name].astype(_level_kind(levels))
-    for name in ("decision_id", "template_id", "policy"):
+    for name in ("decision_id", "template_id", "policy", *TEXTS, *([RECORD] if RECORD in typed else [])):
         typed[name] = typed[name].astype("str")
     if typed["account"].dtype == object:
         typed["account"] = typed["account"].astype("str")

@@ -178,7 +178,7 @@ class PlanInputs:
         """
         folder.mkdir(parents=True)
         given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
-        tables, faults = open_tables(given, folder / "read", stated)
+        tables, faults = open_tables(given, folder / "read", stated, as_of)
         (folder / "sort").mkdir()
         limits: dict[str, Any] = {"memory_limit": _MEMORY, "threads": "1", "temp_directory": str(folder / "sort")}
         with closing(duckdb.connect(config=limits)) as book:

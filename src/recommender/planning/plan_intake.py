@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -20,6 +23,7 @@ from recommender.intake import (
     account_zones,
     decimal_evidence,
     id_keys,
+    id_texts,
     number_of,
     refuse_faults,
     renamed_columns,
@@ -33,6 +37,8 @@ __all__ = ["MOST_FAULTY", "open_tables"]
 
 #: Largest share of a table's rows that one fault may touch before nothing is planned.
 MOST_FAULTY = 0.05
+#: How far back a contact may count for a rule (the longest window of the packs is 30 days), and some.
+_COUNTS = pd.Timedelta(days=32)
 _SLICE_ROWS = 100_000
 _INSTANT = pa.timestamp("us", tz="UTC")
 _REQUIRED = {"contacts": ("account_id", "sent_at"), "payments": ("account_id", "paid_at", "amount_minor"),
@@ -40,7 +46,7 @@ _REQUIRED = {"contacts": ("account_id", "sent_at"), "payments": ("account_id", "
 
 
 def open_tables(
-    sources: dict[str, Path | None], folder: Path, stated: Stated | None = None
+    sources: dict[str, Path | None], folder: Path, stated: Stated | None = None, as_of: datetime | None = None
 ) -> tuple[dict[str, StreamedTable], list[str]]:
     """Read tables and write each to ``folder`` as Parquet in the one spelling.
 
@@ -50,6 +56,8 @@ def open_tables(
         ``accounts`` first: local times of the others are on their clocks.
     folder : Path
     stated : Stated, optional
+    as_of : aware datetime, optional
+        Contacts that may still count then must not be read by a guess.
 
     Returns
     -------
@@ -65,23 +73,24 @@ def open_tables(
     folder.mkdir(parents=True, exist_ok=True)
     tables: dict[str, StreamedTable] = {}
     readings: list[TableReading] = []
-    clocks: dict[str, _Clocks] = {}
+    clocks: dict[str, _Known] = {}
+    since = None if as_of is None else pd.Timestamp(as_of).tz_convert("UTC") - _COUNTS
     for name, path in sources.items():
         if path is None:
             continue
         reading = TableReading(name, stated)
-        pieces = _Pieces(name, path)
+        pieces = _Pieces(name, path, reading.stated.encoding)
         for piece in pieces:
             reading.observe(piece.select(pieces.read_here(piece)).to_pandas())
         readings.append(reading)
-        tables[name] = _write(reading, pieces, folder / f"{name}.parquet", clocks)
+        tables[name] = _write(reading, pieces, folder / f"{name}.parquet", clocks, since)
     return tables, refuse_faults(readings, MOST_FAULTY)
 
 
 class _Pieces:
     """A table in Arrow pieces, columns under the contract's names; text is read once, a Parquet file streamed."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, encoding: str | None = None) -> None:
         if not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
         self.name, self.path = name, path
@@ -91,7 +100,7 @@ class _Pieces:
         if parquet and name == "contacts":  # yesterday's plan, as the contacts that it planned
             parquet = not set(pq.read_schema(path).names) >= PLAN_COLUMNS
         if not parquet:
-            frame = read_table(path, table=name)
+            frame = _read(path, name, encoding)
             if UNREADABLE_ROW in frame.columns:
                 wrong = np.flatnonzero(frame[UNREADABLE_ROW].notna())
                 if len(wrong) > MOST_FAULTY * len(frame) or name in ("accounts", "contacts"):
@@ -141,22 +150,35 @@ class _Pieces:
         return [column for column in piece.column_names if column in known]
 
 
-def _write(reading: TableReading, pieces: _Pieces, target: Path, clocks: dict[str, _Clocks]) -> StreamedTable:
+def _read(source: str | Path, name: str, encoding: str | None) -> pd.DataFrame:
+    """The table; a stated encoding is that of the files which are no Unicode."""
+    try:
+        return read_table(source, table=name)
+    except InvalidInput as error:
+        if error.column != "encoding" or encoding is None:
+            raise
+    return read_table(source, table=name, encoding=encoding)
+
+
+def _write(
+    reading: TableReading, pieces: _Pieces, target: Path, known: dict[str, _Known], since: pd.Timestamp | None
+) -> StreamedTable:
     schema: pa.Schema | None = None
     writer: pq.ParquetWriter | None = None
-    own = _Clocks()
+    own = _Known()
     try:
         for piece in pieces:
             names = pieces.read_here(piece)
             given = piece.select(names).to_pandas()
-            zones = (
-                clocks["accounts"].of(given["account_id"]) if "account_id" in given and "accounts" in clocks else None
-            )
-            if zones is None and reading.table == "outcomes" and "contacts" in clocks and "contact_id" in given:
-                zones = clocks["contacts"].of(given["contact_id"])
-            if zones is None and reading.table == "accounts":
-                zones = account_zones(given)
+            found: _Found | None = None
+            if "account_id" in given and "accounts" in known:
+                found = known["accounts"].of(given["account_id"])
+            elif reading.table == "outcomes" and "contacts" in known and "contact_id" in given:
+                found = known["contacts"].of(given["contact_id"])
+            zones = account_zones(given) if reading.table == "accounts" else None if found is None else found.zones
             read = reading.read(given, zones)
+            if reading.table == "contacts" and found is not None and since is not None:
+                _doubt_what_decides(reading, given, read, found, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
             if reading.table == "accounts" and "account_id" in read:
@@ -171,48 +193,93 @@ def _write(reading: TableReading, pieces: _Pieces, target: Path, clocks: dict[st
         if writer is not None:
             writer.close()
     own.settle()
-    clocks[reading.table] = own
+    known[reading.table] = own
     return StreamedTable(reading.table, target, schema or pa.schema([]))
 
 
-class _Clocks:
-    """Zone of each account or contact, nine bytes each, and less where all share one."""
+def _doubt_what_decides(
+    reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, found: _Found, since: pd.Timestamp
+) -> None:
+    """Doubt contacts that rules still count and that were read by a guess: their day, or whose they are."""
+    start = reading.n_rows - len(given)
+    counts = found.mine & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool)
+    guessed = reading.guessed.get("sent_at", np.zeros(len(given), dtype=bool))
+    reading.doubt(
+        counts & guessed, given["sent_at"], "sent_at", "unstated_clock",
+        "is a recent local time: whether a debtor was contacted today hangs on its clock, which nobody states",
+        "State it: --naive-timezone America/Bogota (account = that of each account), or write offsets.", start,
+    )  # fmt: skip
+    if reading.stated.ids_as_numbers:
+        return
+    mend = "Export ids as text, or state --ids-as-numbers where zeros say nothing."
+    reading.doubt(
+        found.mine & (found.zeros > 0), given["account_id"], "account_id", "zeros_of_accounts",
+        "has leading zeros that the accounts table lacks: a plan would name accounts as nobody does", mend, start,
+    )  # fmt: skip
+    reading.doubt(
+        counts & (found.zeros < 0), given["account_id"], "account_id", "zeros_lost",
+        "lacks leading zeros that the accounts table has, in recent contacts: whose they are would be a guess", mend,
+        start,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is known of the owner of each row: zone; whether it is there; leading zeros that the row has more."""
+
+    zones: pd.Series
+    mine: NDArray[np.bool_]
+    zeros: NDArray[np.int64]
+
+
+class _Known:
+    """Zone and leading zeros of each account or contact, eleven bytes each."""
 
     def __init__(self) -> None:
         self._names: dict[Any, int] = {}
-        self._parts: list[tuple[NDArray[np.uint64], NDArray[np.int16]]] = []
+        self._parts: list[tuple[NDArray[np.uint64], NDArray[np.int16], NDArray[np.int8]]] = []
         self._keys = np.zeros(0, dtype=np.uint64)
         self._codes = np.zeros(0, dtype=np.int16)
+        self._zeros = np.zeros(0, dtype=np.int8)
 
     def add(self, ids: pd.Series, zones: pd.Series) -> None:
         """Take some in."""
-        codes = np.array(
-            [self._names.setdefault(zone if isinstance(zone, str) else None, len(self._names)) for zone in zones]
-        )
-        self._parts.append((key_hash(id_keys(ids), "the-account-key1"), codes.astype(np.int16)))
+        codes, names = pd.factorize(zones.astype(object), use_na_sentinel=False)
+        place = [self._names.setdefault(name if isinstance(name, str) else None, len(self._names)) for name in names]
+        keys, zeros = _keyed(ids)
+        self._parts.append((keys, np.array(place, dtype=np.int16)[codes], zeros))
 
     def settle(self) -> None:
         """Sort what was taken in."""
         if self._parts:
-            keys, codes = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+            keys, codes, zeros = (np.concatenate(part) for part in zip(*self._parts, strict=True))
             order = np.argsort(keys, kind="stable")
-            self._keys, self._codes = keys[order], codes[order]
+            self._keys, self._codes, self._zeros = keys[order], codes[order], zeros[order]
         self._parts = []
 
-    def of(self, ids: pd.Series) -> pd.Series:
-        """Zone of each id; the one that all share where the id is not known."""
-        zones = np.array([*self._names, None], dtype=object)
-        only = zones[0] if len(self._names) == 1 else None
+    def of(self, ids: pd.Series) -> _Found:
+        """What is known of each id; an unknown one has the zone that all share."""
+        names = np.array([*self._names, None], dtype=object)
         if not len(self._keys):
-            return pd.Series([None] * len(ids), dtype=object)
-        keys = key_hash(
-            id_keys(pd.Series([None if pd.isna(i) else str(i).strip() for i in ids], dtype=object)), "the-account-key1"
-        )
+            nobody = np.zeros(len(ids), dtype=np.int64)
+            return _Found(pd.Series([None] * len(ids), dtype=object), nobody > 0, nobody)
+        keys, zeros = _keyed(id_texts(ids))
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        found = self._keys[at] == keys
-        return pd.Series(
-            [zones[code] if hit else only for code, hit in zip(self._codes[at], found, strict=True)], dtype=object
-        )
+        mine = self._keys[at] == keys
+        only = 0 if len(self._names) == 1 else -1
+        zones = pd.Series(names[np.where(mine, self._codes[at], only)], dtype=object)
+        return _Found(zones, mine, np.where(mine, zeros.astype(np.int64) - self._zeros[at], 0))
+
+
+def _keyed(ids: pd.Series) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
+    """Hash of what each id is compared by, and the leading zeros that this leaves out."""
+    keys = id_keys(ids)
+    zeros = np.zeros(len(keys), dtype=np.int8)
+    texts = pa.array(ids, type=pa.large_string(), from_pandas=True)
+    if pc.any(pc.starts_with(texts, "0")).as_py():
+        bare = pc.utf8_length(pa.array(keys, type=pa.large_string(), from_pandas=True))
+        zeros = pc.fill_null(pc.subtract(pc.utf8_length(texts), bare), 0).to_numpy(zero_copy_only=False).astype(np.int8)
+    return key_hash(keys, "the-account-key1"), zeros
 
 
 def _arrow(cells: pd.Series) -> pa.ChunkedArray:

@@ -13,8 +13,10 @@ from recommender.errors import InvalidInput
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
 from recommender.planning.plan_folder import PlanFolder, file_digest
 from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.plan_log import log_plan
 from recommender.planning.plan_writing import write_plan
 from recommender.rules import load_pack, pack_digest, pack_ids
+from recommender.store.decision_log import DecisionLog
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanFiles", "PlanSummary", "Planner", "make_plan", "plan_here"]
@@ -61,6 +63,8 @@ class PlanSummary:
     notes : list of str
     resumed : int
         Accounts that an earlier run had finished.
+    logged : int or None
+        Decisions that are new in the decision log; None where none is kept.
     """
 
     n_accounts: int
@@ -70,6 +74,7 @@ class PlanSummary:
     states: dict[str, int]
     notes: list[str]
     resumed: int
+    logged: int | None = None
 
 
 def plan_here(
@@ -90,6 +95,7 @@ def make_plan(
     restart: bool = False,
     planner: Planner = plan_here,
     on_progress: Callable[[int, int, int], None] | None = None,
+    log: DecisionLog | None = None,
 ) -> PlanSummary:
     """Plan for every account, in memory that does not grow with their number.
 
@@ -111,6 +117,8 @@ def make_plan(
         Computes chunks, here or elsewhere.
     on_progress : callable, optional
         Called with (accounts finished, of them by an earlier run, all accounts) at the start and after each chunk.
+    log : DecisionLog, optional
+        Every decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
 
     Returns
     -------
@@ -154,6 +162,9 @@ def make_plan(
         except InvalidInput:
             folder.clear()
             raise
+        logged = None
+        if log is not None:
+            logged = log_plan(folder, inputs.chunks, log, model.actions_, code_version=_code_version(), seed=order.seed)
         n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
         folder.remove()
@@ -165,6 +176,7 @@ def make_plan(
         states=dict(states),
         notes=list(notes),
         resumed=before,
+        logged=logged,
     )
 
 
@@ -196,14 +208,17 @@ def _refuse_a_plan_of_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n
 
 
 def _everything_it_depends_on(files: PlanFiles, model: Model, order: PlanOrder) -> Mapping[str, Any]:
-    try:
-        code = version("recommender")
-    except PackageNotFoundError:  # run from a checkout that was not installed
-        code = "unknown"
     return {
         "files": files.described(),
         "strategy": model.version_,
         "order": order.to_dict(),
-        "code": code,
+        "code": _code_version(),
         "rule_packs": {name: pack_digest(load_pack(name)) for name in pack_ids()},
     }
+
+
+def _code_version() -> str:
+    try:
+        return version("recommender")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"

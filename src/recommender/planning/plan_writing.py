@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled
 from recommender.planning.plan_folder import PlanFolder, written_whole
+from recommender.planning.plan_rows import RECORD
 
 __all__ = ["write_plan"]
 
@@ -40,8 +42,8 @@ def write_plan(folder: PlanFolder, chunks: list[int], *, in_order: bool, out: Pa
     int
         Ranked actions written.
     """
-    tables: Iterable[pa.Table] = (folder.ranked(chunk) for chunk in chunks)
-    schema = folder.ranked(chunks[0]).schema
+    tables: Iterable[pa.Table] = (_without_records(folder.ranked(chunk)) for chunk in chunks)
+    schema = _without_records(folder.ranked(chunks[0])).schema
     if not in_order:
         tables = _sorted_by_row(tables, schema, folder.folder / "ordered")
     with written_whole(out) as place:
@@ -50,6 +52,17 @@ def write_plan(folder: PlanFolder, chunks: list[int], *, in_order: bool, out: Pa
         else:
             written = _write_parquet(tables, place, schema)
     return written
+
+
+def _without_records(table: pa.Table) -> pa.Table:
+    if RECORD not in table.column_names:
+        return table
+    noted = dict(table.schema.metadata or {})
+    if b"pandas" in noted:
+        told = json.loads(noted[b"pandas"])
+        told["columns"] = [one for one in told["columns"] if one["name"] != RECORD]
+        noted[b"pandas"] = json.dumps(told).encode()
+    return table.drop_columns([RECORD]).replace_schema_metadata(noted)
 
 
 def _sorted_by_row(tables: Iterable[pa.Table], schema: pa.Schema, folder: Path) -> Iterator[pa.Table]:

@@ -32,6 +32,7 @@ from recommender.strategy import (
     applies_to,
     best_constant,
     check_eligible,
+    checked_log,
     epsilon_greedy,
     mask_and_normalise,
     seed_rule_scores,
@@ -133,7 +134,7 @@ class OffPolicyEvaluator:
                 values=[n_folds],
                 mend="Pass e.g. 5.",
             )
-        self.log = log
+        self.log = checked_log(log)
         self.n_folds = n_folds
         self.random_state = random_state
         self.reward_model = None if reward_model is None else as_reward_learner(reward_model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import pandas as pd
 
 from recommender.evaluation import PolicyEvaluation
-from recommender.reports import policy_figure, policy_page
+from recommender.reports import facts_table, policy_figure, policy_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +51,26 @@ class PolicyReport(PolicyEvaluation):
             The page.
         """
         return policy_page(self, path, title=title, prices=prices)
+
+    def __repr__(self) -> str:
+        """Verdict and difference in one line."""
+        gap = self.difference
+        return (
+            f"PolicyReport({self.verdict}: {gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}] a decision, "
+            f"{self.default['estimator']} {self.default['value']:.4g})"
+        )
+
+    def _repr_html_(self) -> str:
+        gap = self.difference
+        facts = {
+            "verdict": self.verdict,
+            "difference a decision": f"{gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}], {self.confidence:.0%}",
+            **{f"reason {number}": reason for number, reason in enumerate(self.reasons, start=1)},
+        }
+        for _, row in self.table.iterrows():
+            name = f"{row['estimator']}{' (default)' if row['default'] else ''}"
+            facts[name] = f"{row['value']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+        return facts_table("PolicyReport", facts)
 
     def plot(self) -> Figure:
         """Figure with the estimates, the weights, their calibration and the value by slice."""

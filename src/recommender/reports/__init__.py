@@ -4,6 +4,9 @@ from recommender.reports.backtest_page import (
     backtest_figure,
     backtest_page,
 )
+from recommender.reports.facts_table import (
+    facts_table,
+)
 from recommender.reports.policy_charts import (
     policy_figure,
 )
@@ -30,6 +33,7 @@ __all__ = [
     "describe_pack",
     "describe_packs",
     "draw_step_bars",
+    "facts_table",
     "policy_figure",
     "policy_page",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from recommender.columns import Columns
 from recommender.errors import InvalidInput
-from recommender.intake import with_case_states
+from recommender.intake import canonical_word, with_case_states
 from recommender.local_time import as_utc_us
 from recommender.rules.contact_history import CONTACT, ContactHistory, code_contacts
 from recommender.rules.evaluation import evaluate, place_times
@@ -30,6 +30,7 @@ __all__ = ["check_case", "check_cases", "check_lines"]
 
 _BLOCK = 4_096
 _ACCOUNT_TEXTS = ("timezone", "phone", "due_date", "country", "subdivision", "party", "place")
+_INITIATORS, _STATUSES = ("creditor", "debtor"), ("sent", "planned")
 _EARLIEST, _LATEST = datetime(1901, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 
 
@@ -47,11 +48,15 @@ class _Case:
 
 
 class _Malformed(Exception):
-    """The case breaks the format; the text says where."""
+    """The case breaks the format; the first argument is the field, the second what is wrong with it."""
 
 
 def check_case(
-    case: Mapping[str, Any], *, overlays: Sequence[Pack | Mapping[str, Any] | str] = (), readings: Sequence[str] = ()
+    case: Mapping[str, Any],
+    *,
+    overlays: Sequence[Pack | Mapping[str, Any] | str] = (),
+    readings: Sequence[str] = (),
+    every_event: bool = False,
 ) -> dict[str, Any]:
     """Judge one contact.
 
@@ -63,14 +68,17 @@ def check_case(
         the format it may carry ``place`` (``"home"`` or ``"work"``) and ``preferences``.
     overlays, readings
         As for :func:`~recommender.rules.eligibility`.
+    every_event : bool, default=False
+        Also ``wrong_party``, ``not_connected`` and outcomes that nobody understands make states, as they do in a plan
+        (house policy). Without it these are words that only the laws' own counts use.
 
     Returns
     -------
     dict
         ``id``, ``allowed``, ``rules`` (failing rule ids), ``next_allowed_at`` (UTC text or None). A case that breaks
-        the format is denied with the rule ``input``; nothing is raised.
+        the format is denied with the rule ``input`` and names its ``field`` and ``problem``; nothing is raised.
     """
-    return next(check_cases([case], overlays=overlays, readings=readings))
+    return next(check_cases([case], overlays=overlays, readings=readings, every_event=every_event))
 
 
 def check_lines(
@@ -78,6 +86,7 @@ def check_lines(
     *,
     overlays: Sequence[Pack | Mapping[str, Any] | str] = (),
     readings: Sequence[str] = (),
+    every_event: bool = False,
 ) -> Iterator[str]:
     """Judge JSON lines: one verdict line for each input line, in order, whatever the line holds."""
 
@@ -88,7 +97,8 @@ def check_lines(
         except (ValueError, RecursionError):
             return None
 
-    for verdict in check_cases((read(line) for line in lines), overlays=overlays, readings=readings):
+    cases = (read(line) for line in lines)
+    for verdict in check_cases(cases, overlays=overlays, readings=readings, every_event=every_event):
         yield json.dumps(verdict)
 
 
@@ -97,6 +107,7 @@ def check_cases(
     *,
     overlays: Sequence[Pack | Mapping[str, Any] | str] = (),
     readings: Sequence[str] = (),
+    every_event: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Judge many cases, in order, in blocks; each is judged on its own facts and history."""
     extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
@@ -106,13 +117,18 @@ def check_cases(
     for case in cases:
         block.append(case)
         if len(block) == _BLOCK:
-            yield from _check_block(block, extra, chosen, laws)
+            yield from _check_block(block, extra, chosen, laws, every_event=every_event)
             block = []
-    yield from _check_block(block, extra, chosen, laws)
+    yield from _check_block(block, extra, chosen, laws, every_event=every_event)
 
 
 def _check_block(
-    block: list[Any], overlays: tuple[Pack, ...], readings: frozenset[str], laws: dict[tuple[Any, ...], Law]
+    block: list[Any],
+    overlays: tuple[Pack, ...],
+    readings: frozenset[str],
+    laws: dict[tuple[Any, ...], Law],
+    *,
+    every_event: bool,
 ) -> list[dict[str, Any]]:
     verdicts: list[dict[str, Any]] = []
     read: list[tuple[int, _Case]] = []
@@ -127,12 +143,16 @@ def _check_block(
             }
         )
         try:
-            case = _read_case(raw)
+            case = _read_case(raw, every_event=every_event)
             key = (case.packs, case.purpose, case.wishes)
             if key not in laws:
                 wishes = () if case.wishes is None else (preference_overlay(case.wishes),)
                 laws[key] = Law.compile(rule_books(case.packs, (*overlays, *wishes)), case.purpose, readings)
-        except (_Malformed, PackError):
+        except _Malformed as error:
+            verdicts[-1]["field"], verdicts[-1]["problem"] = error.args
+            continue
+        except PackError as error:
+            verdicts[-1]["field"], verdicts[-1]["problem"] = "packs", str(error)
             continue
         by_law.setdefault(key, []).append(len(read))
         read.append((position, case))
@@ -197,32 +217,34 @@ def _history(cases: list[_Case]) -> ContactHistory:
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
-def _read_case(raw: Any) -> _Case:
+def _read_case(raw: Any, *, every_event: bool) -> _Case:
     if not isinstance(raw, Mapping):
-        raise _Malformed("not an object")
+        raise _Malformed("case", "is no JSON object with each key once")
     packs, channel, purpose = raw.get("packs"), raw.get("channel"), raw.get("purpose")
     if not isinstance(packs, list) or not packs or not all(isinstance(pack, str) for pack in packs):
-        raise _Malformed("packs")
+        raise _Malformed("packs", 'must be a list of rule packs, e.g. ["CO"]')
     if channel not in CHANNELS:
-        raise _Malformed("channel")
+        raise _Malformed("channel", f"must be one of {', '.join(CHANNELS)}; got {_shown(channel)}")
     purpose = "collection" if purpose is None else purpose
     if purpose not in PURPOSES:
-        raise _Malformed("purpose")
+        raise _Malformed("purpose", f"must be one of {', '.join(PURPOSES)}; got {_shown(purpose)}")
     account = raw.get("account")
     if account is not None and not isinstance(account, Mapping):
-        raise _Malformed("account")
+        raise _Malformed("account", "must be an object")
     facts, wishes = _read_account({} if account is None else account)
     contacts = raw.get("contacts")
     if contacts is not None and not isinstance(contacts, list):
-        raise _Malformed("contacts")
-    at_us = _instant(raw.get("at"))
-    history = None if contacts is None else [_read_contact(contact) for contact in contacts]
+        raise _Malformed("contacts", "must be a list, or null where nobody knows them")
+    at_us = as_utc_us(_instant_of(raw.get("at"), "at"))
+    history = None
+    if contacts is not None:
+        history = [_read_contact(contact, f"contacts[{position}]") for position, contact in enumerate(contacts)]
     return _Case(
         packs=tuple(packs),
         at_us=at_us,
         channel=CHANNELS.index(channel),
         purpose=purpose,
-        account=dict(with_case_states(facts, history, at_us)),
+        account=dict(with_case_states(facts, history, at_us, every_event=every_event)),
         contacts=history,
         wishes=wishes,
     )
@@ -231,19 +253,19 @@ def _read_case(raw: Any) -> _Case:
 def _read_account(raw: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     for name in _ACCOUNT_TEXTS:
         if raw.get(name) is not None and not isinstance(raw[name], str):
-            raise _Malformed(name)
+            raise _Malformed(f"account.{name}", f"must be text or null; got {_shown(raw[name])}")
     for name in ("consented_channels", "flags", "phone_timezones"):
         value = raw.get(name)
         if value is not None and not (isinstance(value, list) and all(_is_word(item) for item in value)):
-            raise _Malformed(name)
+            raise _Malformed(f"account.{name}", f"must be a list of words or null; got {_shown(value)}")
     for name in ("account_id", "debtor_id"):
         if isinstance(raw.get(name), bool | float | list | dict):
-            raise _Malformed(name)
+            raise _Malformed(f"account.{name}", f"must be text or a whole number; got {_shown(raw[name])}")
     balance = raw.get("balance_minor")
     if balance is not None and (
         isinstance(balance, bool) or not isinstance(balance, int | float) or not math.isfinite(_as_float(balance))
     ):
-        raise _Malformed("balance_minor")
+        raise _Malformed("account.balance_minor", f"must be a number or null; got {_shown(balance)}")
     names = (
         "account_id", "debtor_id", "country", "subdivision", "timezone", "due_date", "consented_channels", "flags",
         "party", "place",
@@ -255,28 +277,35 @@ def _read_account(raw: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
         try:
             zones = [*(zones or ()), *phone_timezones(raw["phone"])]
         except InvalidInput as error:
-            raise _Malformed("phone") from error
+            raise _Malformed("account.phone", "is no telephone number with its country code") from error
     facts["phone_timezones"] = zones
     wishes = raw.get("preferences")
     if wishes is not None and not isinstance(wishes, Mapping):
-        raise _Malformed("preferences")
+        raise _Malformed("account.preferences", f"must be an object or null; got {_shown(wishes)}")
     return facts, None if wishes is None else json.dumps(wishes, sort_keys=True)
 
 
-def _read_contact(raw: Any) -> dict[str, Any]:
+def _read_contact(raw: Any, place: str) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
-        raise _Malformed("contacts")
+        raise _Malformed(place, f"must be an object; got {_shown(raw)}")
     contact = {name: raw.get(name) for name in ("channel", "account_id", "initiated_by", "outcome", "status", "place")}
     for name, value in contact.items():
         if value is not None and not isinstance(value, str) and not (name == "account_id" and type(value) is int):
-            raise _Malformed(f"contacts.{name}")
-    if contact["channel"] not in (None, *CHANNELS):
-        raise _Malformed("contacts.channel")
-    if contact["initiated_by"] not in (None, "creditor", "debtor"):
-        raise _Malformed("contacts.initiated_by")
-    if contact["status"] not in (None, "sent", "planned"):
-        raise _Malformed("contacts.status")
-    return contact | {"sent_at": _instant_of(raw.get("sent_at"))}
+            raise _Malformed(f"{place}.{name}", f"must be text or null; got {_shown(value)}")
+    for name, known in (("channel", CHANNELS), ("initiated_by", _INITIATORS), ("status", _STATUSES)):
+        word = contact[name]
+        if word is not None and word not in known:  # Spanish and other usual words are read as in a table
+            contact[name] = canonical_word(name, word)
+            if contact[name] is None:
+                raise _Malformed(f"{place}.{name}", f"must be one of {', '.join(known)}; got {_shown(word)}")
+    contact |= {name: raw[name] for name in ("promise_date",) if isinstance(raw.get(name), str)}
+    if isinstance(raw.get("callback_at"), str):
+        contact["callback_at"] = _instant_of(raw["callback_at"], f"{place}.callback_at")
+    return contact | {"sent_at": _instant_of(raw.get("sent_at"), f"{place}.sent_at")}
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
 
 
 def _is_word(item: Any) -> bool:
@@ -291,22 +320,20 @@ def _as_float(value: float) -> float:
         return math.inf
 
 
-def _instant(text: Any) -> int:
-    """Microseconds UTC of ISO text with an offset."""
-    return as_utc_us(_instant_of(text))
-
-
-def _instant_of(text: Any) -> datetime:
+def _instant_of(text: Any, field: str) -> datetime:
     """Aware instant of ISO text with an offset."""
+    wrong = _Malformed(
+        field, f"must be an instant with a UTC offset, e.g. 2026-11-22T10:00:00-05:00; got {_shown(text)}"
+    )
     if not isinstance(text, str):
-        raise _Malformed("instant")
+        raise wrong
     try:
         instant = datetime.fromisoformat(text)
         if instant.tzinfo is None or not _EARLIEST <= instant <= _LATEST:
-            raise _Malformed("instant")
+            raise wrong
         return instant
     except (ValueError, OverflowError) as error:
-        raise _Malformed("instant") from error
+        raise wrong from error
 
 
 def _utc_text(instant_us: int) -> str:

@@ -20,12 +20,13 @@ EXCLUDABLE = ("not_connected", "wrong_party")
 #: One contact as the rules see it. ``debtor`` and ``account`` are the codes of :data:`~recommender.rules.facts.FACT`
 #: (``account`` -1: it names none); ``channel`` is a position in ``CHANNELS`` (-1: unknown, counts as every channel);
 #: ``rung`` is how far it got (an unknown outcome stands highest); ``excludable`` is 1 + position in ``EXCLUDABLE``;
-#: ``pending`` is planned for an instant that lies ahead, with an outcome nobody can know yet.
+#: ``pending`` is planned for an instant that lies ahead, with an outcome nobody can know yet; ``shared`` belongs to an
+#: account of several debtors and does not say which of them it reached.
 CONTACT = np.dtype(
     [
         ("debtor", np.int64), ("account", np.int64), ("instant_us", np.int64), ("channel", np.int64),
         ("rung", np.int64), ("excludable", np.int64), ("by_debtor", np.bool_), ("elsewhere", np.bool_),
-        ("planned", np.bool_), ("pending", np.bool_),
+        ("planned", np.bool_), ("pending", np.bool_), ("shared", np.bool_),
     ]
 )  # fmt: skip
 
@@ -65,7 +66,8 @@ def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> Conta
     """Read contacts under the owner codes of the accounts.
 
     The accounts table says whose an account is; a contact's own ``debtor_id`` serves where its account is not there.
-    An account that stands in the table under several debtors is a contact of each of them.
+    A contact of an account that stands in the table under several debtors counts for each of them: against every cap,
+    and as the message that must come before a call only where it names the debtor.
 
     Parameters
     ----------
@@ -90,30 +92,40 @@ def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> Conta
         return ContactHistory(np.zeros(0, dtype=CONTACT))
     account, _ = id_texts(contacts.coded("account_id"), facts.account_codes)
     named, _ = id_texts(contacts.coded("debtor_id"), facts.debtor_codes)
-    row, debtor = _owners_of(account, named, facts)
+    row, debtor, shared = _owners_of(account, named, facts)
     kept = contacts if len(row) == len(contacts) and (row == np.arange(len(row))).all() else contacts.take(row)
     table = code_contacts(kept, as_of_us)
-    table["debtor"], table["account"] = debtor, account[row]
+    table["debtor"], table["account"], table["shared"] = debtor, account[row], shared
     return ContactHistory.of(table, len(contacts) - len(np.unique(row)))
 
 
 def _owners_of(
     account: NDArray[np.int64], named: NDArray[np.int64], facts: Facts
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of contacts that belong to somebody, and to which debtor; a row may come twice."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows of contacts that belong to somebody, to which debtor, and whether that is unsure; a row may come twice."""
     known = facts.table["account"] >= 0
-    pairs = np.unique(np.stack([facts.table["account"][known], facts.table["debtor"][known]]), axis=1)
+    accounts, debtors = facts.table["account"][known], facts.table["debtor"][known]
+    inside = (account >= 0) & (account < len(facts.account_codes))
+    spare = np.where((named >= 0) & (named < len(facts.debtor_codes)), named, -1)
+    owner = np.full(max(len(facts.account_codes), 1), -1, dtype=np.int64)
+    owner[accounts] = debtors
+    if (owner[accounts] == debtors).all():  # no account is shared
+        debtor = owner[np.where(inside, account, 0)]
+        debtor = np.where(inside & (debtor >= 0), debtor, spare)
+        row = np.flatnonzero(debtor >= 0)
+        return row, debtor[row], np.zeros(len(row), dtype=bool)
+    pairs = np.unique(np.stack([accounts, debtors]), axis=1)
     first = np.searchsorted(pairs[0], account, side="left")
-    count = np.where(account >= 0, np.searchsorted(pairs[0], account, side="right") - first, 0)
+    count = np.where(inside, np.searchsorted(pairs[0], account, side="right") - first, 0)
     row = np.repeat(np.arange(len(account)), count)
     place = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
     debtor = pairs[1][place]
-    by_name = np.flatnonzero((count == 0) & (named >= 0) & (named < len(facts.debtor_codes)))
+    by_name = np.flatnonzero((count == 0) & (spare >= 0))
     if len(by_name):
         row, debtor = np.concatenate([row, by_name]), np.concatenate([debtor, named[by_name]])
         order = np.argsort(row, kind="stable")
         row, debtor = row[order], debtor[order]
-    return row, debtor
+    return row, debtor, (count[row] > 1) & (debtor != named[row])
 
 
 def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArray[Any]:

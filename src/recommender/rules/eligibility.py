@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.columns import Tabular
-from recommender.rules.guardrails import Case, Catalogue, Guardrails
+from recommender.rules.guardrails import Case, Catalogue, Guardrails, Part
 from recommender.rules.next_instant import NEVER, next_allowed
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
@@ -21,6 +21,8 @@ from recommender.rules.schema import Pack
 
 __all__ = ["Eligibility", "eligibility", "judged"]
 
+#: Rules that are named for an account left alone, and such accounts looked at together.
+_REASONS, _WHY_ROWS = 3, 4_096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -95,7 +97,7 @@ class Eligibility:
         cells = (verdict.failing[:, 0, guardrails.hour] >> np.maximum(guardrails.channel, 0)) & 1 == 1
         unused = np.zeros((1, len(guardrails.actions)), dtype=bool)
         _, failing = guardrails.spread(self._case, part, verdict.allowed, unused, keep=True)
-        names = [name.id for name in part.law.names] + guardrails.tests(part.law)
+        names = [*(name.id for name in part.law.names), *guardrails.tests(part.law)]
         for name, gone in zip(names, [*(cells & known), *failing[:, 0]], strict=True):
             if gone.any():
                 found[name] = found[name] | gone if name in found else gone
@@ -128,6 +130,63 @@ class Eligibility:
             if not forbidden >> channel & 1
         ]
         return self._next(row, wanted) if wanted else None
+
+    def left_alone(self, rows: NDArray[np.int64]) -> tuple[list[str], NDArray[np.datetime64]]:
+        """Why some accounts may not be contacted, and when they may be next.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Accounts without an eligible contact.
+
+        Returns
+        -------
+        why : list of str
+            Rules by how much they remove, those that time does not lift first, separated by ``;``.
+        next_at : ndarray of datetime64[us]
+            As :meth:`next_contact_at`; NaT where no instant in 60 days is open.
+        """
+        why = [""] * len(rows)
+        next_us = np.full(len(rows), NEVER)
+        key = self._case.law_of[rows] * len(self._case.facts.places) + self._case.facts.table["place"][rows]
+        for one in np.unique(key):
+            at = np.flatnonzero(key == one)
+            for start in range(0, len(at), _WHY_ROWS):
+                own = at[start : start + _WHY_ROWS]
+                reasons, instants = self._left_alone_in(self._case.part(rows[own]))
+                next_us[own] = instants
+                for place, reason in zip(own.tolist(), reasons, strict=True):
+                    why[place] = reason
+        return why, np.where(next_us == NEVER, np.datetime64("NaT", "us"), next_us.astype("datetime64[us]"))
+
+    def _left_alone_in(self, part: Part) -> tuple[list[str], NDArray[np.int64]]:
+        guardrails = self._case.guardrails
+        failing = self._case.judge(part, keep=True).failing & guardrails.space
+        lasting = part.law.lasting()
+        weight = np.bitwise_count(failing).sum(axis=2, dtype=np.int64).T  # (n, rules)
+        order = np.argsort(-(weight + np.where(lasting, 1 << 20, 0) * (weight > 0)), axis=1, kind="stable")[
+            :, :_REASONS
+        ]
+        names = [name.id for name in part.law.names]
+        reasons = [
+            ";".join(dict.fromkeys(names[rule] for rule in best if held[rule])) or "no-template"
+            for best, held in zip(order.tolist(), weight.tolist(), strict=True)
+        ]
+        forbidden = np.bitwise_or.reduce(failing[lasting][:, :, 0], axis=0, initial=np.uint8(0))
+        place = self._case.facts.places[int(self._case.facts.table["place"][part.rows[0]])]
+        instants = np.broadcast_to(part.times.instant_us, (len(part.rows), part.times.instant_us.shape[1]))
+        found = np.full(len(part.rows), NEVER)
+        for channel in np.unique(guardrails.channel[guardrails.channel >= 0]).tolist():
+            open_rows = np.flatnonzero(~(forbidden >> channel) & 1)
+            if not len(open_rows):
+                continue
+            hour = int(guardrails.hour[np.flatnonzero(guardrails.channel == channel)[0]])
+            facts = self._case.facts.table[part.rows[open_rows]]
+            at = np.ascontiguousarray(instants[open_rows, hour])
+            channels = np.full(len(open_rows), channel, dtype=np.int64)
+            first = next_allowed(part.law, place, facts, self._case.history, at, channels)
+            found[open_rows] = np.minimum(found[open_rows], first)
+        return reasons, found
 
     def _next(self, row: int, wanted: list[tuple[int, int]]) -> datetime | None:
         """Earliest of the instants from which one of some (channel, hour) is allowed."""

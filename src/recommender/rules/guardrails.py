@@ -102,6 +102,7 @@ class Guardrails:
         self.each = actions.n_contact_actions // (len(actions.factors["channel"]) * len(self.hours or (0,)))
         self._catalogue = catalogue
         self._templates = lru_cache(64)(self._templates_of)
+        self._ladders = lru_cache(256)(self._ladders_of)
         self._instants = lru_cache(1_024)(self._instants_of)
         self._place_times = lru_cache(1_024)(self._place_times_of)
 
@@ -227,17 +228,23 @@ class Guardrails:
         missing = np.isnat(found)
         return np.where(missing, np.datetime64(as_of_us, "us"), found).astype(np.int64), missing
 
-    def _templates_of(self, language: str | None) -> NDArray[np.uint8]:
-        """Tones with an approved template, shape (n_stages, n_channels)."""
+    def _templates_of(self, languages: tuple[str | None, ...]) -> NDArray[np.uint8]:
+        """Tones with an approved template, shape (n_languages, n_stages, n_channels)."""
         assert self._catalogue is not None  # noqa: S101 - asked only where there is one
-        there = self._catalogue.available(self.purpose, language)
-        return np.asarray((there * (1 << np.arange(len(TONES)))).sum(axis=2), dtype=np.uint8)
+        there = np.stack([self._catalogue.available(self.purpose, language) for language in languages])
+        return np.asarray((there * (1 << np.arange(len(TONES)))).sum(axis=3), dtype=np.uint8)
 
     # -- from channels to actions ----------------------------------------------------------------------------------
-    def tests(self, law: Law) -> list[str]:
+    def tests(self, law: Law) -> tuple[str, ...]:
         """Names of the tests of :meth:`spread`."""
-        ladders = [name for name, _ in law.ladders] if "tone" in self.actions.factors else []
-        return [*ladders, "no-template", "input"]
+        return self._ladders(law)[0]
+
+    def _ladders_of(self, law: Law) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Names of the tests, and the steps of the ladders of tones among them."""
+        ladders = law.ladders if "tone" in self.actions.factors else ()
+        steps = [(number, *step) for number, (_, ladder) in enumerate(ladders) for step in ladder]
+        names = (*(name for name, _ in ladders), "no-template", "input")
+        return names, np.array(steps, dtype=np.int64).reshape(-1, 4)
 
     def spread(
         self, case: Case, part: Part, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
@@ -245,22 +252,17 @@ class Guardrails:
         """Fill the mask of a part; how many actions each of :meth:`tests` removes, and on request which."""
         n, k = allowed.shape
         late = np.ascontiguousarray(np.broadcast_to(case.days_past_due(part), (n, k)))
-        names = self.tests(part.law)
-        steps = [
-            (number, *step)
-            for number, (_, ladder) in enumerate(part.law.ladders if "tone" in self.actions.factors else ())
-            for step in ladder
-        ]
+        names, steps = self._ladders(part.law)
         if self._catalogue is None:
             stage, templates = np.zeros((n, k), dtype=np.int64), np.zeros((0, 1, 1), dtype=np.uint8)
         else:
             stage = np.asarray(self._catalogue.stage_of(late), dtype=np.int64)
-            templates = np.stack([self._templates(name) for name in case.language_texts])
+            templates = self._templates(case.language_texts)
         removed = np.zeros(len(names), dtype=np.int64)
         failing = np.zeros((len(names) if keep else 0, n, len(self.hour)), dtype=bool)
         spread(
             allowed, late, self.hour, self.channel, self.tone, "tone" in self.actions.factors,
-            np.array(steps, dtype=np.int64).reshape(-1, 4), stage, templates, case.languages[part.rows],
+            steps, stage, templates, case.languages[part.rows],
             mask, removed, failing,
         )  # fmt: skip
         return removed, failing
@@ -293,15 +295,15 @@ class Case:
     on: date
 
     @property
-    def language_texts(self) -> list[str | None]:
+    def language_texts(self) -> tuple[str | None, ...]:
         """Languages of the accounts, by code."""
-        return [None if name is None else str(name) for name in self.language_names]
+        return tuple(None if name is None else str(name) for name in self.language_names)
 
     def parts(self) -> Iterator[Part]:
         """Rows that share place and law, in runs that keep memory flat."""
         key = self.law_of * len(self.facts.places) + self.facts.table["place"]
         order = np.argsort(key, kind="stable")
-        cuts = np.flatnonzero(np.diff(key[order])) + 1
+        cuts = np.flatnonzero(np.diff(key[order])) + 1 if len(self.laws) * len(self.facts.places) > 1 else ()
         for rows in np.split(order, cuts) if len(order) else ():
             for start in range(0, len(rows), _PART_ROWS):
                 yield self.part(rows[start : start + _PART_ROWS])

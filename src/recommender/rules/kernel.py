@@ -86,7 +86,7 @@ def _by_facts(rule, fact):  # type: ignore[no-untyped-def]
 # -- contacts ------------------------------------------------------------------------------------------------------
 @_compiled
 def _counts(rule, contact, account):  # type: ignore[no-untyped-def]
-    """Whether a rule counts a contact; a contact that names no account counts for every debt."""
+    """Whether a rule counts a contact; what is unsure counts against a cap and opens no dearer channel."""
     if rule.per_debt and account >= 0 and contact.account >= 0 and contact.account != account:
         return False
     if contact.rung < rule.rung and not (rule.pending and contact.pending):
@@ -97,6 +97,8 @@ def _counts(rule, contact, account):  # type: ignore[no-untyped-def]
     if contact.by_debtor and not rule.by_debtor:
         return False
     if rule.elsewhere and not contact.elsewhere:
+        return False
+    if rule.kind == ESCALATION and contact.shared:
         return False
     return not (rule.sent_only and contact.planned)
 

@@ -6,6 +6,9 @@ from recommender.strategy.cold_start import (
 from recommender.strategy.contact_strategy import (
     ContactStrategy,
 )
+from recommender.strategy.inputs import (
+    checked_log,
+)
 from recommender.strategy.own_rows import (
     OwnRows,
 )
@@ -51,6 +54,7 @@ __all__ = [
     "best_constant",
     "check_eligible",
     "check_learnable",
+    "checked_log",
     "dispatch_numbers",
     "epsilon_greedy",
     "mask_and_normalise",

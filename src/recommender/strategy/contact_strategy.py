@@ -36,6 +36,8 @@ from recommender.learning import (
     tree_settings,
 )
 from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
+from recommender.strategy.held_out import held_out_value
+from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
 from recommender.strategy.own_rows import OwnRows
 from recommender.strategy.policy import (
     check_eligible,
@@ -72,9 +74,10 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         Share of the decisions spread evenly over the eligible actions (the floor).
     temperature : float or None, default=None
         Of the softmax, in units of reward. None = the largest one that gives up at most 5 % of the modelled gain.
-    n_jobs : int, default=2
-        Threads; results do not depend on it.
-    random_state : int, default=0
+    n_jobs : int or None, default=2
+        Threads as joblib counts them; results do not depend on it.
+    random_state : int, generator or None, default=0
+        None draws a seed at every fit.
     max_rows : int or None, default=200_000
         The reward model learns from at most so many decisions, whole clusters drawn at random from a longer log; every
         decision still counts in the accounts' histories. None = all.
@@ -120,8 +123,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         policy: PolicyKind = "softmax",
         epsilon: float = 0.05,
         temperature: float | None = None,
-        n_jobs: int = 2,
-        random_state: int = 0,
+        n_jobs: int | None = 2,
+        random_state: Any = 0,
         max_rows: int | None = 200_000,
         tree_settings: dict[str, float] | None = None,
         unsupported: Unsupported = "abstain",
@@ -161,7 +164,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             When the log holds one action only, a constant reward, or a parameter is out of range.
         """
         self._check_parameters()
-        mature = mature_sample(log, self.max_rows, self.random_state)
+        log = checked_log(log)
+        self.__dict__["_seed"] = seed_of(self.random_state)
+        mature = mature_sample(log, self.max_rows, self._seed)
         check_learnable(mature)
         self.actions_: ActionSpace = log.actions
         self.feature_names_in_ = np.array(log.context.columns, dtype=object)
@@ -173,9 +178,10 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         whole = None
         if boost is not None:
-            every = mature_sample(log, None, self.random_state)
+            every = mature_sample(log, None, self._seed)
             whole = WholeLog(training_set_of(every, self.history_), boost)
-        self.reward_model_ = self._fitted_rewards(training, whole)
+        with without_autologging():
+            self.reward_model_ = self._fitted_rewards(training, whole)
         self.never_tried_: NeverTried = find_never_tried(
             training.context,
             self.reward_model_.encoder,
@@ -184,7 +190,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             mature.groups,
             eligible=mature.eligible,
             propensity=mature.propensity,
-            random_state=self.random_state,
+            random_state=self._seed,
         )
         self._settle_temperature(training.context, mature.eligible)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
@@ -195,11 +201,15 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _fitted_rewards(self, training: TrainingSet, whole: WholeLog | None) -> RewardModel | OwnReward:
         if not self._is_built_in:
             learner = as_reward_learner(self.reward_model)
-            return OwnReward(learner).fit(training, random_state=self.random_state)
+            return OwnReward(learner).fit(training, random_state=self._seed)
         trees = None if self.tree_settings is None else tree_settings(self.tree_settings, len(training))
         return RewardModel().fit(
-            training, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=trees, whole=whole
+            training, n_jobs=threads_of(self.n_jobs), random_state=self._seed, tree_settings=trees, whole=whole
         )
+
+    @cached_property
+    def _seed(self) -> int:
+        return seed_of(self.random_state)
 
     @property
     def _is_built_in(self) -> bool:
@@ -228,7 +238,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             )
 
     def _settle_temperature(self, context: pd.DataFrame, eligible: NDArray[np.bool_] | None) -> None:
-        rows = np.random.default_rng(self.random_state).permutation(len(context))[:_TEMPERATURE_SAMPLE]
+        rows = np.random.default_rng(self._seed).permutation(len(context))[:_TEMPERATURE_SAMPLE]
         rewards = self._rewards(context.iloc[rows].reset_index(drop=True))
         allowed = check_eligible(None if eligible is None else eligible[rows], len(rows), self.actions_)
         self.temperature_ = self.temperature or temperature_for_cost(rewards, allowed)
@@ -290,6 +300,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             Rows sum to 1.
         """
         check_is_fitted(self, "reward_model_")
+        accounts = account_frame(accounts)
         allowed = check_eligible(eligible, len(accounts), self.actions_)
         context = self._context_of(accounts, history, as_of)
         return self._probabilities(self._rewards(context), allowed, context)
@@ -337,7 +348,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
     def recommend(
         self,
-        accounts: pd.DataFrame,
+        accounts: Any,
         top_k: int = 3,
         eligible: Any | None = None,
         history: pd.DataFrame | None = None,
@@ -352,8 +363,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        accounts : DataFrame
-            Context columns; the account column of the log and ``timezone`` (IANA) where known.
+        accounts : DataFrame, mapping, list of mappings, or a Polars or Arrow frame
+            Context columns; the account column of the log and ``timezone`` (IANA) where known. A mapping is one
+            account.
         top_k : int, default=3
         eligible : array-like of bool of shape (n_accounts, n_actions) or None
             From the guardrails; applied before the probabilities are normalised.
@@ -374,7 +386,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "reward_model_")
         if top_k < 1:
             raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
-        frame = accounts.reset_index(drop=True)
+        frame = account_frame(accounts)
         allowed = check_eligible(eligible, len(frame), self.actions_)
         moment = Moment.of(as_of, self.history_, self.trained_on_)
         parts = []
@@ -402,6 +414,21 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         if not parts:
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         return pd.concat(parts, ignore_index=True)
+
+    def score(self, log: LoggedFeedback, y: None = None) -> float:  # noqa: ARG002 - scikit-learn signature
+        """Doubly robust estimate of the mean reward a decision on a log that was not trained on.
+
+        What :func:`~sklearn.model_selection.cross_val_score` and ``GridSearchCV`` maximise over ``log``; a verdict with
+        an interval is :func:`recommender.evaluate_policy`'s.
+
+        Parameters
+        ----------
+        log : LoggedFeedback
+        y : None
+            Ignored.
+        """
+        check_is_fitted(self, "reward_model_")
+        return held_out_value(self, checked_log(log), random_state=self._seed)
 
     # -- the pieces ----------------------------------------------------------------------------------------------
     def _rewards(self, context: pd.DataFrame) -> NDArray[np.float64]:
@@ -435,7 +462,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         if X is None and not self._takes_all:
             X = self.reward_model_.encoder.transform(context)
         if self.policy == "thompson":
-            rng = np.random.default_rng(self.random_state)
+            rng = np.random.default_rng(self._seed)
             draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
             return self._exploring(thompson(draws, self._tried(X, eligible), self.epsilon), eligible)
         return self._exploring(self._chosen(rewards, self._tried(X, eligible)), eligible)
@@ -496,12 +523,17 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(
-            accounts, [str(name) for name in self.feature_names_in_], self.history_, self.names_, history, as_of
+            account_frame(accounts),
+            [str(name) for name in self.feature_names_in_],
+            self.history_,
+            self.names_,
+            history,
+            as_of,
         )
 
     def _context_of_decisions(self, log: LoggedFeedback) -> pd.DataFrame:
         """Context of a log's decisions, the account's contacts in the training log and in this one included."""
-        if log.actions != self.actions_:
+        if checked_log(log).actions != self.actions_:
             raise IncompatibleLog(
                 f"The log has {log.actions!r}, the strategy was trained on {self.actions_!r}.",
                 column="actions",
@@ -535,6 +567,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
     def _files(self, reward_files: dict[str, bytes]) -> dict[str, bytes]:
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "reward_model"}
+        parameters["random_state"] = self._seed
         return strategy_to_files(parameters, {name: getattr(self, name) for name in LEARNT}, reward_files)
 
     @classmethod

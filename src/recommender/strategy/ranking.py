@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.strategy.policy import draw
@@ -33,10 +32,12 @@ def dispatch_numbers(accounts: Any, as_of: str, policy_version: str, seed: int) 
     ndarray of shape (n,)
         A keyed 64-bit hash of the account, so that API, batch and replay dispatch the same action.
     """
-    key = hashlib.sha256(f"{as_of}|{policy_version}|{seed}".encode()).hexdigest()[:16]
-    texts = np.array([str(account) for account in accounts], dtype=object)
-    hashed = pd.util.hash_array(texts, hash_key=key, categorize=False)
-    return np.asarray((hashed >> np.uint64(11)).astype(np.float64) / _TWO_TO_53)
+    key = hashlib.sha256(f"{as_of}|{policy_version}|{seed}".encode()).digest()
+    hashed = b"".join(
+        hashlib.blake2b(str(account).encode("utf-8", "surrogatepass"), key=key, digest_size=8).digest()
+        for account in accounts
+    )
+    return np.asarray((np.frombuffer(hashed, dtype="<u8") >> np.uint64(11)).astype(np.float64) / _TWO_TO_53)
 
 
 def rank_actions(

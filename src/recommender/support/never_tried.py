@@ -196,6 +196,8 @@ def find_never_tried(
                 if k > most or n == 0 or _upper(k, n) > least:
                     continue
                 whole = inside & allowed
+                if _upper(int((chosen & whole).sum()), int(whole.sum())) > least:
+                    continue  # the half that found it has seen more
                 found.append(
                     Region(
                         choice=name,
@@ -253,7 +255,11 @@ def _words(encoder: ContextEncoder, conditions: Sequence[Condition], X: Floats) 
         low, high = max(one.low for one in own), min(one.high for one in own)
         text = column.name
         values = X[:, position][~np.isnan(X[:, position])]
-        if len(values) and values.min() == values.max():
+        listed = [condition.values for condition in own if condition.values is not None]
+        if listed and len(found := np.unique(values)) > 1:
+            shown = [f"{value:.6g}" for value in found[:6]] + ([f"{len(found) - 6} more"] if len(found) > 6 else [])
+            text = f"{column.name} in {{{', '.join(shown)}}}"
+        elif len(values) and values.min() == values.max():
             text = f"{column.name} = {values[0]:.6g}"
         elif np.isfinite(low) and np.isfinite(high):
             text = f"{low:.6g} < {column.name} <= {high:.6g}"

@@ -15,6 +15,9 @@ _MOST_LEAVES = 24
 _MOST_DEPTH = 4
 _LEAST_ROWS = 25  # fewer rows cannot show that a choice in two is never made
 _LEAST_GAIN = 8.0  # log-likelihood; below it a split is noise (a chi-square of 16)
+_MOST_LISTED = 32  # values of a number column that may be listed, where no interval tells them apart
+_CROSSED_BINS = 8
+_CROSSED_ROWS = 6_000
 
 Bins = NDArray[np.int64]
 
@@ -107,6 +110,15 @@ def leaves(
     list of (conditions, members)
         Where the choice is less than half as frequent as over all ``rows``.
     """
+    found = _grow(binned, rows, chosen, None)
+    first = _crossed_split(binned, rows, chosen)
+    return found if first is None else found + _grow(binned, rows, chosen, first)
+
+
+def _grow(
+    binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[np.bool_], first: tuple[int, Bins] | None
+) -> list[tuple[tuple[Condition, ...], NDArray[np.bool_]]]:
+    """Grow one tree; its first split is the given one, or like all others the one that gains most."""
     usual = float(chosen[rows].mean()) if len(rows) else 0.0
     everyone = np.ones(len(binned.codes), dtype=bool)
     grown: list[tuple[float, tuple[Condition, ...], NDArray[np.bool_]]] = []
@@ -117,7 +129,7 @@ def leaves(
         rate = float(chosen[inside].mean()) if len(inside) else 1.0
         split = None
         if len(conditions) < _MOST_DEPTH and len(grown) + len(open_nodes) < _MOST_LEAVES and rate > 0:
-            split = _best_split(binned, inside, chosen)
+            split = _best_split(binned, inside, chosen) if conditions or first is None else first
         if split is None:
             grown.append((rate, conditions, members))
             continue
@@ -141,6 +153,8 @@ def _condition(binned: BinnedContext, position: int, bins: Bins) -> Condition:
         return Condition(position, -np.inf, np.inf, tuple(upper[known].tolist()), missing)
     if not len(known):
         return Condition(position, np.inf, -np.inf, None, missing)
+    if known[-1] - known[0] >= len(known):
+        return Condition(position, -np.inf, np.inf, tuple(upper[known].tolist()), missing)
     low = -np.inf if known[0] == 0 else float(upper[known[0] - 1])
     high = np.inf if known[-1] == len(upper) - 1 else float(upper[known[-1]])
     return Condition(position, low, high, None, missing)
@@ -161,22 +175,91 @@ def _best_split(binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[
         span = span[total[span] > 0]
         if len(span) < 2:
             continue
-        order = span
-        if binned.is_category[position]:
-            order = span[np.argsort(hits[span] / total[span], kind="stable")]
-        left_n, left_k = np.cumsum(total[order])[:-1], np.cumsum(hits[order])[:-1]
-        gain = _log_likelihood(left_k, left_n) + _log_likelihood(k - left_k, n - left_n)
-        gain -= _log_likelihood(np.array([k]), np.array([n]))
-        gain[(left_n < _LEAST_ROWS) | (n - left_n < _LEAST_ROWS)] = -np.inf
-        at = int(np.argmax(gain))
-        if gain[at] > most:
-            most, left = float(gain[at]), order[: at + 1]
-            if not binned.is_category[position]:
-                # Bins nobody is in go with their neighbours, so that an interval stays one.
-                whole = np.arange(int(binned.first[position]), int(binned.first[position + 1]))
-                left = whole[whole <= left.max()]
-            best = position, left
+        orders = [span]
+        if binned.is_category[position] or len(span) <= _MOST_LISTED:
+            orders.append(span[np.argsort(hits[span] / total[span], kind="stable")])
+        for order in orders:
+            listed = order is not span
+            left_n, left_k = np.cumsum(total[order])[:-1], np.cumsum(hits[order])[:-1]
+            gain = _log_likelihood(left_k, left_n) + _log_likelihood(k - left_k, n - left_n)
+            gain -= _log_likelihood(np.array([k]), np.array([n]))
+            if listed and not binned.is_category[position]:
+                gain -= len(span)  # a list of values fits chance, too: about half a unit a value
+            gain[(left_n < _LEAST_ROWS) | (n - left_n < _LEAST_ROWS)] = -np.inf
+            at = int(np.argmax(gain))
+            if gain[at] > most:
+                most, left = float(gain[at]), order[: at + 1]
+                if not listed and not binned.is_category[position]:
+                    # Bins nobody is in go with their neighbours, so that an interval stays one.
+                    whole = np.arange(int(binned.first[position]), int(binned.first[position + 1]))
+                    left = whole[whole <= left.max()]
+                best = position, left
     return best
+
+
+def _crossed_split(
+    binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> tuple[int, Bins] | None:
+    """First split of a rule that two columns make together and neither of them shows, e.g. either, but not both.
+
+    Of all cells of any two columns, coarsely binned, the one where the choice is rarest against what either column says
+    alone; split is one of its columns, at the bins where the other one's rule is the same.
+    """
+    rows = rows[:: max(1, len(rows) // _CROSSED_ROWS)]
+    if len(rows) < 4 * _LEAST_ROWS or binned.codes.shape[1] < 2:
+        return None
+    coarse = [_coarse(binned, position) for position in range(binned.codes.shape[1])]
+    starts = np.cumsum([0, *[int(bins.max()) + 1 for bins in coarse]])
+    member = np.zeros((len(rows), int(starts[-1])), dtype=np.float32)
+    for position, bins in enumerate(coarse):
+        code = bins[binned.codes[rows, position] - int(binned.first[position])]
+        member[np.arange(len(rows)), starts[position] + code] = 1.0
+    n = (member.T @ member).astype(np.float64)
+    hit = member[chosen[rows]]
+    k = (hit.T @ hit).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.nan_to_num(np.diag(k) / np.diag(n))
+    alone = np.minimum(rate[:, None], rate[None, :])
+    gain = np.where(k < alone * n, _log_likelihood(k, n) - _log_likelihood_at(k, n, alone), 0.0)
+    own = np.repeat(np.arange(len(coarse)), np.diff(starts))
+    gain[own[:, None] == own[None, :]] = 0.0
+    i, j = np.unravel_index(int(np.argmax(gain)), gain.shape)
+    if not gain[i, j] > _LEAST_GAIN + np.log(gain.size):
+        return None
+    position = int(own[i])
+    span = np.arange(starts[position], starts[position + 1])
+    alike = k[span, j] <= 0.25 * alone[i, j] * n[span, j]
+    if not binned.is_category[position]:
+        at = int(i - starts[position])
+        low = at - int(np.argmin(np.append(alike[at::-1], False))) + 1
+        high = at + int(np.argmin(np.append(alike[at:], False)))
+        alike = (np.arange(len(span)) >= low) & (np.arange(len(span)) < high)
+    left = int(binned.first[position]) + np.flatnonzero(alike[coarse[position]])
+    return None if len(left) == len(coarse[position]) else (position, left)
+
+
+def _coarse(binned: BinnedContext, position: int) -> Bins:
+    """Coarse bin of each bin of a column: the commonest categories, or quantiles of numbers; missing ones apart."""
+    first, last = int(binned.first[position]), int(binned.first[position + 1])
+    count = np.bincount(binned.codes[:, position] - first, minlength=last - first)
+    values = count[:-1]
+    if len(values) <= _CROSSED_BINS:
+        bins = np.arange(len(values))
+    elif binned.is_category[position]:
+        rank = np.argsort(np.argsort(-values, kind="stable"), kind="stable")
+        bins = np.minimum(rank, _CROSSED_BINS - 1)
+    else:
+        middle = np.cumsum(values) - 0.5 * values
+        bins = np.minimum((middle / max(values.sum(), 1) * _CROSSED_BINS).astype(np.int64), _CROSSED_BINS - 1)
+        bins = np.unique(bins, return_inverse=True)[1].reshape(-1)
+    return np.append(bins, bins.max(initial=-1) + 1).astype(np.int64)
+
+
+def _log_likelihood_at(k: NDArray[np.float64], n: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of k hits among n under a given rate strictly inside (0, 1); 0 elsewhere."""
+    inside = (p > 0) & (p < 1)
+    safe = np.where(inside, p, 0.5)
+    return np.asarray(np.where(inside, k * np.log(safe) + (n - k) * np.log1p(-safe), 0.0))
 
 
 def _log_likelihood(k: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:

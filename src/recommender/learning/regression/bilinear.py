@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.learning.regression.linear_design import LinearDesign
+from recommender.learning.regression.row_passes import curvature_pass, likelihood_pass
 
 __all__ = ["ActionBlock", "BilinearModel", "Crossing", "Family", "action_blocks"]
 
@@ -33,7 +33,6 @@ Crossing = Literal["pairs", "factors", "none"]
 _SMOOTH_FROM = 6  # levels of an ordered factor from which neighbours teach each other
 _MOST_PARAMETERS = 60_000  # a block; beyond, context crosses its factors one by one only
 _LOWEST, _HIGHEST = 0.05, 1e5  # of a precision: the fixed point runs away where a block says nothing
-_ROWS_PER_SLICE = 60  # below so many rows an action, one pass over all is faster than a call each
 
 
 @dataclass(frozen=True)
@@ -168,30 +167,54 @@ class BilinearModel:
         return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
-def _terms_of_blocks(blocks: Sequence[ActionBlock], design: LinearDesign) -> list[NDArray[np.int64]]:
-    """Terms that cross each block: all of them, those that actions may differ in, or the constant alone."""
-    every = np.arange(len(design.terms))
-    crossed = np.flatnonzero([term.crossed for term in design.terms])
-    return [np.array([0]) if not b.with_context else every if b.name == "all" else crossed for b in blocks]
+@dataclass(frozen=True)
+class _Crossed:
+    """Blocks that the same terms cross, side by side: their weights are one matrix of shape (n_columns, n_terms)."""
+
+    terms: NDArray[np.int64]
+    basis: NDArray[np.float64]  # (n_actions, n_columns)
+    block: NDArray[np.int64]  # of each column
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.basis.shape[1], len(self.terms)
+
+
+def _crossed_blocks(blocks: Sequence[ActionBlock], design: LinearDesign) -> list[_Crossed]:
+    """Blocks by the terms that cross them: all of them, those that actions may differ in, or the constant alone."""
+    every = tuple(range(len(design.terms)))
+    crossed = tuple(np.flatnonzero([term.crossed for term in design.terms]).tolist())
+    members: dict[tuple[int, ...], list[int]] = {}
+    for number, block in enumerate(blocks):
+        terms = (0,) if not block.with_context else every if block.name == "all" else crossed
+        members.setdefault(terms, []).append(number)
+    return [
+        _Crossed(
+            np.array(terms, dtype=np.int64),
+            np.ascontiguousarray(np.hstack([blocks[number].basis for number in numbers])),
+            np.repeat(numbers, [blocks[number].basis.shape[1] for number in numbers]),
+        )
+        for terms, numbers in members.items()
+    ]
 
 
 def _matched_cells(members: Sequence[tuple[int, int]], codes: NDArray[np.int64], n_terms: int) -> NDArray[np.float64]:
-    """One where a term speaks of the action's own level, shape (n_terms, n_actions)."""
-    where = np.zeros((n_terms, len(codes)))
+    """One where a term speaks of the action's own level, shape (n_actions, n_terms)."""
+    where = np.zeros((len(codes), n_terms))
     for term, code in members:
-        where[term, codes == code] = 1.0
+        where[codes == code, term] = 1.0
     return where
 
 
 def _padded(direction: NDArray[np.float64], n_terms: int) -> NDArray[np.float64]:
-    """A direction whose further terms hold nothing."""
-    where = np.zeros((n_terms, direction.shape[1]))
-    where[: len(direction)] = direction
+    """A direction by (action, term) whose further terms hold nothing."""
+    where = np.zeros((direction.shape[1], n_terms))
+    where[:, : len(direction)] = direction.T
     return where
 
 
 class _Problem:
-    """Penalised likelihood over rows grouped by action."""
+    """Penalised likelihood over rows grouped by action; weights are held by (action, term)."""
 
     def __init__(
         self,
@@ -207,100 +230,68 @@ class _Problem:
     ) -> None:
         self.n_terms, self.n_actions = U.shape[1], len(actions)
         order = np.argsort(action, kind="stable")
-        self.U = np.ascontiguousarray(U[order])
-        self.y = target[order]
-        self.w = np.ones(len(order)) if weight is None else weight[order]
+        self.U = np.ascontiguousarray(U[order], dtype=np.float64)
+        self.y = np.ascontiguousarray(target[order], dtype=np.float64)
+        self.w = np.ones(len(order)) if weight is None else np.ascontiguousarray(weight[order], dtype=np.float64)
         self.family = family
-        bounds = np.searchsorted(action[order], np.arange(self.n_actions + 1))
-        self.slices = [(a, slice(bounds[a], bounds[a + 1])) for a in range(self.n_actions) if bounds[a] < bounds[a + 1]]
-        self.starts = np.array([rows.start for _, rows in self.slices])
-        self.tried = np.array([a for a, _ in self.slices])
-        self.sparse = len(order) < _ROWS_PER_SLICE * len(self.slices)
-        self.sorted_action = action[order]
-        self.blocks = action_blocks(actions, self.n_terms, crossing=crossing)
-        self.terms = _terms_of_blocks(self.blocks, design)
+        self.tried, starts = np.unique(action[order], return_index=True)
+        self.bounds = np.append(starts, len(order)).astype(np.int64)
+        blocks = action_blocks(actions, self.n_terms, crossing=crossing)
+        self.crossed = _crossed_blocks(blocks, design)
         matched = design.matched if crossing != "none" else ()
-        self.matched = [_matched_cells(members, actions.codes[:, factor], self.n_terms) for factor, members in matched]
-        self.matched += [_padded(direction, self.n_terms) for direction in directions]
-        self._share_precisions(design.groups)
+        cells = [_matched_cells(members, actions.codes[:, factor], self.n_terms) for factor, members in matched]
+        cells += [_padded(direction, self.n_terms) for direction in directions]
+        self.matched = np.array(cells).reshape(len(cells), self.n_actions * self.n_terms)
+        self._share_precisions(design.groups, len(blocks))
         self.noise = 1.0
 
-    def _share_precisions(self, groups: NDArray[np.int64]) -> None:
+    def _share_precisions(self, groups: NDArray[np.int64], n_blocks: int) -> None:
         """Say which parameters share a precision: :attr:`precision_index`."""
         # one precision a (group, block); the constant of every action together is left free
         n_groups = int(groups.max()) + 1
-        precision_of = [
-            np.repeat(groups[terms] + b * n_groups, block.basis.shape[1])
-            for b, (block, terms) in enumerate(zip(self.blocks, self.terms, strict=True))
-        ]
-        self.n_precisions = n_groups * len(self.blocks)
-        if self.matched:
-            precision_of.append(self.n_precisions + np.arange(len(self.matched)))
+        precision_of = [(groups[part.terms] + part.block[:, None] * n_groups).ravel() for part in self.crossed]
+        self.n_precisions = n_groups * n_blocks
+        precision_of.append(self.n_precisions + np.arange(len(self.matched)))
         self.precision_index = np.concatenate(precision_of)
 
     def weights(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum the blocks into weights of (term, action)."""
-        W = np.zeros((self.n_terms, self.n_actions))
+        """Sum the blocks into weights of shape (n_actions, n_terms)."""
+        return self._summed(theta, squared=False)
+
+    def _summed(self, theta: NDArray[np.float64], *, squared: bool) -> NDArray[np.float64]:
+        W = (theta[len(theta) - len(self.matched) :] @ (self.matched**2 if squared else self.matched)).reshape(
+            self.n_actions, self.n_terms
+        )
         start = 0
-        for block, terms in zip(self.blocks, self.terms, strict=True):
-            size = len(terms) * block.basis.shape[1]
-            part = theta[start : start + size].reshape(len(terms), -1) @ block.basis.T
-            if len(terms) == self.n_terms:
-                W += part
-            else:
-                W[terms] += part
-            start += size
-        for where, value in zip(self.matched, theta[start:], strict=True):
-            W += value * where
+        for part in self.crossed:
+            basis = part.basis**2 if squared else part.basis
+            end = start + part.shape[0] * part.shape[1]
+            W[:, part.terms] += basis @ theta[start:end].reshape(part.shape)
+            start = end
         return W
 
     def collect(self, S: NDArray[np.float64], *, squared: bool = False) -> NDArray[np.float64]:
         """Adjoint of :meth:`weights` (of its square for curvatures)."""
         parts = []
-        for block, terms in zip(self.blocks, self.terms, strict=True):
-            basis = block.basis**2 if squared else block.basis
-            parts.append(((S if len(terms) == self.n_terms else S[terms]) @ basis).ravel())
-        parts.append(np.array([float((S * (where**2 if squared else where)).sum()) for where in self.matched]))
+        for part in self.crossed:
+            basis = part.basis**2 if squared else part.basis
+            parts.append((basis.T @ (S if len(part.terms) == self.n_terms else S[:, part.terms])).ravel())
+        parts.append((self.matched**2 if squared else self.matched) @ S.ravel())
         return np.concatenate(parts)
 
     def likelihood(self, W: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Negative log-likelihood and its gradient by (term, action)."""
-        S = np.zeros((self.n_terms, self.n_actions))
-        if self.sparse:  # few rows an action: one pass over all rows beats one call an action
-            eta = np.einsum("ij,ij->i", self.U, W.T[self.sorted_action])
-            total, residual = self._loss(eta, self.y, self.w)
-            S[:, self.tried] = np.add.reduceat(residual[:, None] * self.U, self.starts, axis=0).T
-            return total, S
-        total = 0.0
-        for a, rows in self.slices:
-            U = self.U[rows]
-            part, residual = self._loss(U @ W[:, a], self.y[rows], self.w[rows])
-            total += part
-            S[:, a] = residual @ U
-        return total, S
-
-    def _loss(
-        self, eta: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64]
-    ) -> tuple[float, NDArray[np.float64]]:
-        if self.family == "binomial":
-            return float(w @ (np.logaddexp(0.0, eta) - y * eta)), w * (expit(eta) - y)
-        residual = w * (eta - y) / self.noise
-        return 0.5 * float(residual @ (eta - y)), residual
+        """Negative log-likelihood and its gradient by (action, term)."""
+        S = np.zeros((self.n_actions, self.n_terms))
+        noise = 0.0 if self.family == "binomial" else self.noise
+        total = likelihood_pass(self.U, W, self.tried, self.bounds, self.y, self.w, noise, S)
+        return float(total), S
 
     def curvature(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
         """Diagonal of the likelihood's Hessian by parameter."""
-        S = np.zeros((self.n_terms, self.n_actions))
-        squares = 0.0
-        for a, rows in self.slices:
-            U, w = self.U[rows], self.w[rows]
-            eta = U @ W[:, a]
-            if self.family == "binomial":
-                p = expit(eta)
-                S[:, a] = (w * p * (1 - p)) @ (U * U)
-            else:
-                squares += float(w @ (eta - self.y[rows]) ** 2)
-                S[:, a] = w @ (U * U)
-        if self.family == "gaussian":
+        S = np.zeros((self.n_actions, self.n_terms))
+        binomial = self.family == "binomial"
+        squares = curvature_pass(self.U, W, self.tried, self.bounds, self.y, self.w, binomial, S)
+        if not binomial:
             self.noise = max(squares / max(float(self.w.sum()), 1.0), 1e-12)
             S /= self.noise
         return self.collect(S, squared=True)
@@ -317,7 +308,7 @@ class _Problem:
         H = self.curvature(self.weights(theta))
         precision = np.full(len(count), 30.0) if known is None else known.copy()
         precision[0] = 1e-3
-        if self.matched and known is None:
+        if len(self.matched) and known is None:
             precision[self.n_precisions :] = 1.0
         for step in range(rounds):
             penalty = precision[self.precision_index] * (prior_scale if step == rounds - 1 else 1.0)
@@ -333,18 +324,8 @@ class _Problem:
             update[self.n_precisions :] = precision[self.n_precisions :]
             precision = update
         spread = 1.0 / (H + penalty)
-        return BilinearModel(self.weights(theta), self._spread(spread), self.noise, precision)
-
-    def _spread(self, spread: NDArray[np.float64]) -> NDArray[np.float64]:
-        V = np.zeros((self.n_terms, self.n_actions))
-        start = 0
-        for block, terms in zip(self.blocks, self.terms, strict=True):
-            size = len(terms) * block.basis.shape[1]
-            V[terms] += spread[start : start + size].reshape(len(terms), -1) @ (block.basis**2).T
-            start += size
-        for where, value in zip(self.matched, spread[start:], strict=True):
-            V += value * where**2
-        return V
+        W, V = (np.ascontiguousarray(one.T) for one in (self.weights(theta), self._summed(spread, squared=True)))
+        return BilinearModel(W, V, self.noise, precision)
 
     def _descend(
         self, theta: NDArray[np.float64], H: NDArray[np.float64], penalty: NDArray[np.float64], *, last: bool

@@ -189,8 +189,9 @@ def _read_sql(source: str, table: str) -> pd.DataFrame:
 
 def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> pd.DataFrame:
     """The frame with the contract's names where another spelling is meant, and only the columns that were asked for."""
-    if table == "contacts" and set(frame.columns) >= PLAN_COLUMNS:
-        frame = plan_as_contacts(frame)
+    if set(frame.columns) >= PLAN_COLUMNS:
+        of_plan = {"contacts": plan_as_contacts, "decisions": plan_as_decisions}
+        frame = of_plan[table](frame) if table in of_plan else frame
     contract = CONTRACTS.get(table)
     names = [*(contract.names if contract else ()), *(columns or ()), "eligible"]
     if renamed := contracted_names(frame.columns, names):
@@ -216,6 +217,18 @@ def plan_as_contacts(plan: pd.DataFrame) -> pd.DataFrame:
     }  # fmt: skip
     kept = {name: sent[name] for name in ("channel", "hour", "tone", "template_id") if name in sent}
     return pd.DataFrame(told | kept)
+
+
+def plan_as_decisions(plan: pd.DataFrame) -> pd.DataFrame:
+    """The decisions of a plan of ``score``, with eligible set and propensity: one an account, contacted or not."""
+    first = plan.loc[plan["rank"].astype("float64") == 1].reset_index(drop=True)
+    argmax = first["deterministic"].astype(str).str.lower() == "true"
+    told = {
+        "decision_id": first["decision_id"], "account_id": first["account"],
+        "propensity": first["propensity"].astype("float64").mask(argmax, 1.0),
+    }  # fmt: skip
+    kept = ("decided_at", "channel", "hour", "tone", "eligible", "policy_version")
+    return pd.DataFrame(told | {name: first[name] for name in kept if name in first})
 
 
 def _without_totals(frame: pd.DataFrame, key: str) -> pd.DataFrame:

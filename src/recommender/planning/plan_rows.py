@@ -1,0 +1,138 @@
+"""What a row of a plan says beside the ranking: whose it is, the debtor's own time, and why nobody is contacted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.deciding import Decided
+from recommender.history import EligibleSets, protected_names
+from recommender.local_time import is_timezone
+from recommender.rules import rule_books
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["RECORD", "TEXTS", "plan_rows"]
+
+RECORD = "_record"
+"""Column of a chunk, not of the plan: what the decision log keeps beside the rows, as JSON."""
+TEXTS = ("debtor", "contact_local", "eligible", "reason", "policy_version")
+_SITUATION = ("days_past_due", "stage", "balance_minor", "country")
+_OPEN = "policy"
+
+
+def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record: bool = False) -> pd.DataFrame:
+    """Ranked actions as a plan writes them.
+
+    Parameters
+    ----------
+    decided : Decided
+    model : ContactStrategy or SeedStrategy
+    record : bool, default=False
+        Add what the decision log keeps, as :data:`RECORD`.
+
+    Returns
+    -------
+    DataFrame
+        :attr:`Decided.ranked` with ``debtor``; ``contact_local`` (the instant on the debtor's clock, with its offset);
+        ``decided_at``; ``policy_version``; and on the first row of each account ``eligible`` (one 0 or 1 an action),
+        ``reason`` (where it is left alone: the rules that close it, or ``policy`` where the policy chose so) and
+        ``next_allowed_at``.
+    """
+    ranked = decided.ranked
+    row = ranked["row"].to_numpy()
+    first = (ranked["rank"] == 1).to_numpy(dtype=bool)
+    accounts = decided.accounts
+    debtors = np.array([None if v is None else str(v) for v in accounts.values("debtor_id")], dtype=object)
+    zones = np.array([z if is_timezone(z) else None for z in accounts.values("timezone")], dtype=object)
+    texts, code = EligibleSets.of_array(decided.eligibility.mask).texts()
+    sets = np.array(texts, dtype=object)[code]
+    reason, next_at = _left_alone(decided)
+    told = {
+        "debtor": debtors[row],
+        "contact_local": _local_texts(ranked["contact_at"], zones[row]),
+        "decided_at": pd.Timestamp(decided.as_of).tz_convert("UTC").as_unit("us"),
+        "policy_version": decided.policy_version,
+        "eligible": np.where(first, sets[row], None),
+        "reason": np.where(first, reason[row], None),
+        "next_allowed_at": pd.Series(np.where(first, next_at[row], np.datetime64("NaT", "us"))).dt.tz_localize("UTC"),
+    }
+    ranked = ranked.assign(**told)
+    return ranked.assign(**{RECORD: _records(decided, model, ranked, first)}) if record else ranked
+
+
+def _left_alone(decided: Decided) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    n = len(decided.decision_ids)
+    reason = np.full(n, None, dtype=object)
+    next_at = np.full(n, np.datetime64("NaT", "us"))
+    idle = decided.actions.no_contact_index
+    if idle is None:
+        return reason, next_at
+    alone = np.flatnonzero(decided.action == idle)
+    closed = decided.eligibility.mask[alone].sum(axis=1) == 1
+    reason[alone[~closed]] = _OPEN
+    why, when = decided.eligibility.left_alone(alone[closed])
+    reason[alone[closed]] = why
+    next_at[alone[closed]] = when
+    return reason, next_at
+
+
+def _local_texts(instants: pd.Series, zones: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Instants on the clock of each row's zone, ISO 8601 with offset; None where one of the two is unknown."""
+    found = np.full(len(instants), None, dtype=object)
+    known = instants.notna().to_numpy(dtype=bool)
+    for zone in {zone for zone in zones if zone is not None}:
+        at = np.flatnonzero(known & (zones == zone))
+        distinct, code = np.unique(instants.iloc[at].dt.as_unit("us").astype("int64").to_numpy(), return_inverse=True)
+        local = pd.to_datetime(distinct, unit="us", utc=True).tz_convert(zone)
+        found[at] = np.array([one.isoformat() for one in local], dtype=object)[code]
+    return found
+
+
+def _records(
+    decided: Decided, model: ContactStrategy | SeedStrategy, ranked: pd.DataFrame, first: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    found = np.full(len(ranked), None, dtype=object)
+    law = decided.eligibility.provenance
+    digests = {pack["id"]: pack["digest"] for pack in law.packs}
+    by_packs: dict[tuple[str, ...], dict[str, str]] = {}
+    names = _context_names(decided, model)
+    packs = decided.accounts.values("packs") if "packs" in decided.accounts else [None] * len(decided.decision_ids)
+    for place, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
+        key = tuple(packs[row].split(";")) if isinstance(packs[row], str) else tuple(packs[row] or ())
+        if key not in by_packs:
+            own = {pack.id for book in rule_books(key) for pack in book.packs} if key else set(digests)
+            by_packs[key] = {name: digest for name, digest in digests.items() if name in own}
+        facts = decided.accounts.row(row)
+        told = {
+            "action": int(decided.action[row]),
+            "actions": [int(action) for action in decided.actions_ranked[row] if action >= 0],
+            "context": {name: _scalar(facts.get(name)) for name in names},
+            "rule_packs": by_packs[key],
+            "holidays": law.holidays,
+            "tzdata": law.tzdata,
+            "needs_human": bool(decided.eligibility.needs_human[row]),
+        }
+        found[place] = json.dumps(told, sort_keys=True)
+    return found
+
+
+def _context_names(decided: Decided, model: ContactStrategy | SeedStrategy) -> list[str]:
+    if isinstance(model, ContactStrategy):
+        return [str(name) for name in model.feature_names_in_]
+    held = [name for name in _SITUATION if name in decided.accounts.names]
+    protected = set(protected_names(held))
+    return [name for name in held if name not in protected]
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if value != value else int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, list | tuple):
+        return ";".join(map(str, value))
+    if isinstance(value, Mapping):
+        return json.dumps(value, sort_keys=True)
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,66 @@
+"""What a strategy would have earned on a log: one number for scikit-learn's model selection."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
+from recommender.evaluation import sndr
+from recommender.history import LoggedFeedback
+from recommender.learning.nuisance import cross_fit_propensities, cross_fit_rewards
+
+__all__ = ["held_out_value"]
+
+_FOLDS = 5
+
+
+class _Policy(Protocol):
+    def log_probabilities(self, log: LoggedFeedback) -> NDArray[np.float64]: ...
+
+
+def held_out_value(policy: _Policy, log: LoggedFeedback, *, random_state: int = 0) -> float:
+    """Self-normalised doubly robust estimate of the mean reward a decision under a policy.
+
+    Parameters
+    ----------
+    policy : object with ``log_probabilities``
+    log : LoggedFeedback
+        Decisions that the policy was not trained on. Propensities that were not logged are estimated.
+    random_state : int, default=0
+
+    Raises
+    ------
+    InvalidInput
+        When no outcome of the log is mature.
+
+    References
+    ----------
+    Dudik, Erhan, Langford and Li, "Doubly robust policy evaluation and optimization", Statistical Science 29, 2014.
+    """
+    part = log.take(np.flatnonzero(log.mature))
+    if not len(part):
+        raise InvalidInput(
+            "The log holds no mature outcome.", column="reward", mend="Score on a log whose windows have closed."
+        )
+    expected = cross_fit_rewards(
+        part.context, part.categorical, part.actions, part.action, part.reward, part.groups,
+        n_folds=_FOLDS, random_state=random_state, reward_kind=part.reward_kind,
+    )  # fmt: skip
+    propensity = part.propensity
+    if propensity is None or np.isnan(propensity).any():
+        estimated = cross_fit_propensities(
+            part.context, part.categorical, part.actions, part.action, part.groups,
+            eligible=part.eligible, n_folds=_FOLDS, random_state=random_state,
+        ).logged  # fmt: skip
+        propensity = estimated if propensity is None else np.where(np.isnan(propensity), estimated, propensity)
+    values = sndr(
+        reward=part.reward,
+        action=part.action,
+        propensity=propensity,
+        expected_reward=expected,
+        action_probabilities=policy.log_probabilities(part),
+    )
+    return float(np.mean(values))
