@@ -89,6 +89,10 @@ def run(
     keep: Annotated[
         list[str] | None, typer.Option(help="Context column to keep although it looks like a leak.")
     ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep decisions of these arms only, e.g. explore of a plan's decisions.parquet; repeat."),
+    ] = None,
     quarantine: Annotated[Path | None, typer.Option(help="Folder of rows that broke a contract.")] = None,
     no_contact: Annotated[
         bool | None, typer.Option(help="Whether NO_CONTACT is an action; default: if decided.")
@@ -162,6 +166,7 @@ def run(
         snapshot="trust" if trust_snapshot else "leave_out",
         keep=keep or (),
         stated=Stated(dates, decimal, naive_timezone),
+        arms=arm or (),
     )
     with console.status("Working out the context of each decision, writing ..."), contexts(dask, log) as context_of:
         write_log_parts(log.parts(context_of=context_of), out, actions=log.actions, roles=log.roles)
@@ -202,6 +207,7 @@ def prepare_from_sources(
     keep: Sequence[str] = (),
     penalties: Mapping[str, float] | None = None,
     stated: Stated | None = None,
+    arms: Sequence[str] = (),
 ) -> tuple[PreparedLog, Path | None]:
     """Read the tables one after the other, prepare the log and write the quarantine."""
     if sources.get("contacts") is None:
@@ -215,6 +221,8 @@ def prepare_from_sources(
 
     def read(name: str, source: str) -> pd.DataFrame:
         frame = read_table(source, table=name, encoding=encoding)
+        if name == "decisions" and arms:
+            frame = _of_arms(frame, arms)
         if name == "decisions" and unordered and "eligible" in frame.columns:
             had_sets.append(name)
             frame = frame.drop(columns="eligible")
@@ -250,6 +258,19 @@ def prepare_from_sources(
     if quarantine is not None:
         write_quarantine(log.quarantine, log.report.to_dict(), quarantine)
     return log, quarantine
+
+
+def _of_arms(decisions: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    """Decisions of some arms: where only one was drawn by chance, only it can be evaluated."""
+    if "arm" not in decisions.columns:
+        raise InvalidInput.missing_columns(["arm"], list(decisions.columns), role="table 'decisions' (--arm)")
+    held = decisions["arm"].astype("str")
+    unknown = sorted(set(arms) - set(held))
+    if unknown:
+        raise InvalidInput.in_column(
+            "arm", "holds no such arm", values=unknown, mend=f"There are {', '.join(sorted(held.unique()))}."
+        )
+    return decisions.loc[held.isin(list(arms))].reset_index(drop=True)
 
 
 def space_of_sources(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,18 +19,18 @@ from recommender.planning import (
     CapacityOrder,
     PlanInputs,
     PlanOrder,
+    PortfolioValues,
     Tomorrow,
+    about_plan,
     compare_plans,
     contacts_by_slot,
     packaged_adapters,
-    plan_tomorrow,
+    plan_day,
     priced_hours,
-    priced_rules,
     put_in_place,
     read_adapter,
     read_capacity,
     read_contact_points,
-    read_portfolio,
     verify_folder,
     with_changes,
     write_campaigns,
@@ -70,6 +70,9 @@ def run(
         Literal["debtor", "codebtor", "guarantor"] | None,
         typer.Option(help="State whom the accounts' contact points belong to, where the table does not say."),
     ] = None,
+    other_accounts: Annotated[
+        bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")
+    ] = False,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
     ] = None,
@@ -114,7 +117,6 @@ def run(
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of)
     told = read_capacity(capacity)
-    unit = "points" if isinstance(model, SeedStrategy) else told.currency or "money"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         work = Path(folder)
@@ -126,26 +128,17 @@ def run(
             payments=payments,
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
+            other_accounts=other_accounts,
         )
         made = _planned(inputs, model, order, told, due, work / "plan")
-        rules = made[1]
         for path in scenario or []:
             other = _planned(inputs, model, order, with_changes(capacity, path), due, work / "scenario")
             _tell_difference(path, made[0], other[0], order.seed, console)
             shutil.rmtree(work / "scenario")
-        about = {
-            "as_of": order.as_of.isoformat(),
-            "strategy": model.version_,
-            "seed": seed,
-            "unit": unit,
-            "capacity": told.model_dump(mode="json"),
-            "unplaced": made[0].unplaced,
-            "rules_in_money": rules,
-            "notes": made[0].notes,
-        }
+        about = about_plan(*made, order, told, model)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
-    _tell(made[0], told, rules, unit, out, console)
+    _tell(made[0], told, about, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)
         own = {path.stem: read_adapter(path) for path in adapter or []}
@@ -166,12 +159,9 @@ def _planned(
     told: CapacityOrder,
     due: Appointments,
     folder: Path,
-) -> tuple[Tomorrow, dict[str, list[float]]]:
+) -> tuple[Tomorrow, PortfolioValues]:
     folder.mkdir()
-    read = read_portfolio(inputs, model, order, told, folder, due)
-    made = plan_tomorrow(read, order, told)
-    read.aside_path.unlink()
-    return made, priced_rules(read, made)
+    return plan_day(inputs, model, order, told, folder, due)
 
 
 def _verified(folder: Path, console: Console) -> None:
@@ -183,26 +173,36 @@ def _verified(folder: Path, console: Console) -> None:
     console.print(f"{folder}: every limit is kept and the gap is what the certificate says", highlight=False)
 
 
-def _tell(
-    made: Tomorrow, told: CapacityOrder, rules: dict[str, list[float]], unit: str, out: Path, console: Console
-) -> None:
+def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path, console: Console) -> None:
+    unit, rules = about["unit"], about["rules_in_money"]
     console.print(
         f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
         f"{made.contacts['value'].sum():,.0f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of the best "
         "possible (proven)",
         highlight=False,
     )
+    if made.contacts["expected"].notna().any():
+        low, middle, high = (made.contacts[name].sum() for name in ("expected_low", "expected", "expected_high"))
+        console.print(
+            f"expected payments of those contacted: {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f} if the strategy "
+            "errs the same way for everybody)",
+            highlight=False,
+        )
     for line in contacts_by_slot(made):
         console.print(line, highlight=False)
     for line in priced_hours(made, told, unit):
         console.print(line, highlight=False)
     for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
+        if middle < 0.5:
+            continue
         console.print(f"rule {rule} holds back {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f})", highlight=False)
+    if made.contacts.empty:
+        console.print("[red]nobody is contacted[/]: see the notes", highlight=False)
     for lost in made.unplaced[:5]:
         console.print(
             f"[yellow]appointment not kept:[/] {lost['account_id']} {lost['at']}: {lost['why']}", highlight=False
         )
-    for note in made.notes:
+    for note in about["notes"]:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 
 
@@ -210,6 +210,8 @@ def _tell_difference(path: Path, base: Tomorrow, other: Tomorrow, seed: int, con
     told = compare_plans(base, other, seed=seed)
     console.print(
         f"scenario {path.stem}: value {told.value:+,.0f} ({told.low:+,.0f} to {told.high:+,.0f}), "
-        f"contacts {told.contacts:+,}" + "".join(f", {queue} {n:+,}" for queue, n in told.by_queue.items() if n),
+        f"contacts {told.contacts:+,}"
+        + "".join(f", {queue} {n:+,}" for queue, n in told.by_queue.items() if n)
+        + "".join(f", arm {arm} {value:+,.0f}" for arm, value in told.by_arm.items() if abs(value) >= 1),
         highlight=False,
     )

@@ -20,11 +20,13 @@ from api.pages import (
     policy_value,
     results,
     rule_costs,
+    tomorrow,
     trace,
     what_if,
 )
 from api.pages.errors import error_page, to_login
 from api.pages.page_data import Portfolio
+from api.pages.plan_desk import PlanDesk
 from api.pages.rendering import LoginNeeded, PageDep, page_of
 from api.pages.security_headers import SecurityHeaders
 from api.pages.session import DEMO_MANAGER, Sessions
@@ -37,6 +39,7 @@ _log = structlog.get_logger(__name__)
 
 ROUTERS = (
     login.router,
+    tomorrow.router,
     results.router,
     policy_value.router,
     drivers.router,
@@ -83,6 +86,7 @@ def install(app: FastAPI, settings: Settings) -> None:
 def open_portfolio(app: FastAPI) -> None:
     """Give the pages what they read, once the application starts; say how to log in where nobody is configured."""
     app.state.portfolio = Portfolio(app.state.settings, app.state.serving)
+    app.state.plan_desk = PlanDesk(app.state.portfolio)
     password = app.state.sessions.demo_password
     if password is not None:
         _log.warning(
@@ -94,4 +98,5 @@ def open_portfolio(app: FastAPI) -> None:
 
 def close(app: FastAPI) -> None:
     """Give back what :func:`open_portfolio` opened."""
+    app.state.plan_desk.close()
     app.state.portfolio.close()

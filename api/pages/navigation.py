@@ -28,6 +28,7 @@ class Entry:
 
 
 MENU: tuple[Entry, ...] = (
+    Entry("tomorrow", _("Tomorrow")),
     Entry("results", _("Results")),
     Entry("policy_value", _("Policy value")),
     Entry("drivers", _("What drives results")),

@@ -121,6 +121,11 @@ class Page:
         told = str(self.locale.days["stand-alone"]["wide"][days.index(name)])
         return told[:1].upper() + told[1:]
 
+    @staticmethod
+    def moment(text: str) -> datetime:
+        """An instant that was kept as text."""
+        return datetime.fromisoformat(text)
+
     # -- links -----------------------------------------------------------------------------------------------------
     def url(self, route: str, query: Mapping[str, Any] | None = None, /, **path: Any) -> str:
         """Path of a page in this language; empty in the static report."""

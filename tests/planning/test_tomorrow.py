@@ -3,6 +3,7 @@
 import csv
 import json
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from recommender.planning import (
     CapacityOrder,
     PlanInputs,
     PlanOrder,
+    decisions_of,
     packaged_adapters,
     plan_tomorrow,
     read_portfolio,
@@ -146,3 +148,44 @@ def test_who_has_no_contact_point_is_counted_and_left_out(tmp_path):
 
 def test_the_plain_list_serves_what_no_other_does():
     assert list(packaged_adapters())[-1] == "plain"
+
+
+def test_propensities_of_the_random_arm_are_how_often_it_happens(inputs, tmp_path):
+    """Over many seeds each account's frequency of contact is one less its chance of being left alone, debtors with
+    several accounts included; every account of the arm has a propensity, contacted or not.
+    """
+    capacity = CapacityOrder.model_validate(
+        {
+            "timezone": "America/Bogota",
+            "queue": [{"name": "m", "channels": ["sms", "email"], "quota": 90}],
+            "arms": {"explore": 1.0},
+        }
+    )
+    read = read_portfolio(inputs, SEED, ORDER, capacity, tmp_path, Appointments.none())
+    contacted, alone, wanted = np.zeros(len(read.facts)), np.full(len(read.facts), np.nan), 0.0
+    several = read.facts["debtor"].duplicated(keep=False).to_numpy()
+    rounds = 300
+    for seed in range(rounds):
+        made = plan_tomorrow(read, replace(ORDER, seed=seed), capacity)
+        contacted[made.contacts["place"]] += 1
+        idle = np.setdiff1d(np.arange(len(read.facts)), made.contacts["place"])
+        alone[idle] = made.arms["propensity"].to_numpy()[idle]
+    known = ~np.isnan(alone)
+    assert known[several].sum() > 20
+    wanted = (1 - alone[known & several]).sum() * rounds
+    assert wanted > 500
+    assert abs(contacted[known & several].sum() - wanted) < 4 * np.sqrt(wanted)
+
+
+def test_the_decisions_of_a_plan_are_a_raw_table_with_arms(inputs, tmp_path):
+    """A row for every account; ingest can keep the arm that was drawn by chance."""
+    told = {"name": "m", "channels": ["sms", "email"], "quota": 30}
+    order = {"timezone": "America/Bogota", "queue": [told], "arms": {"explore": 0.4, "usual": 0.3}}
+    made = planned(inputs, CapacityOrder.model_validate(order), tmp_path)
+    table = decisions_of(made, SEED.actions_, AS_OF.isoformat(), "v1")
+    assert sorted(table["account_id"]) == sorted(made.arms["account_id"])
+    assert table["channel"].notna().sum() == len(made.contacts) > 0
+    chance = table["arm"] == "explore"
+    assert (table.loc[~chance, "propensity"] == 1).all() and table.loc[~chance, "deterministic"].all()
+    assert (table.loc[chance & ~table["deterministic"], "propensity"] <= 1).all()
+    assert (chance & ~table["deterministic"]).sum() == made.arms["propensity"].notna().sum() > 5

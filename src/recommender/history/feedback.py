@@ -419,7 +419,7 @@ class LoggedFeedback:
     @property
     def shape(self) -> tuple[int, int]:
         """Decisions and context columns: scikit-learn's splitters see a table of rows."""
-        return self.context.shape
+        return len(self), self.context.shape[1]
 
     def __getitem__(self, rows: Any) -> Self:
         """The same as :meth:`take`, for scikit-learn's model selection (which asks for ``rows, ...``)."""

@@ -13,6 +13,7 @@ with needs("planning"):
     )
     from recommender.planning.capacity_file import (
         CapacityOrder,
+        capacity_of,
         read_capacity,
         with_changes,
     )
@@ -36,6 +37,10 @@ with needs("planning"):
         PlannedChunk,
         PlanOrder,
         plan_chunk,
+    )
+    from recommender.planning.plan_day import (
+        about_plan,
+        plan_day,
     )
     from recommender.planning.plan_inputs import (
         ChunkInputs,
@@ -64,6 +69,7 @@ with needs("planning"):
         plan_tomorrow,
     )
     from recommender.planning.tomorrow_folder import (
+        decisions_of,
         put_in_place,
         verify_folder,
         write_tomorrow,
@@ -90,12 +96,16 @@ __all__ = [
     "Planner",
     "PortfolioValues",
     "Tomorrow",
+    "about_plan",
+    "capacity_of",
     "certify",
     "compare_plans",
     "contacts_by_slot",
+    "decisions_of",
     "make_plan",
     "packaged_adapters",
     "plan_chunk",
+    "plan_day",
     "plan_here",
     "plan_tomorrow",
     "priced_hours",

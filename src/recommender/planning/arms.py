@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.evaluation import assign
 from recommender.planning.capacity_file import Arms
 
 __all__ = ["ARMS", "draw_arms", "explore", "uniform_of"]
@@ -22,8 +23,11 @@ def uniform_of(names: Sequence[str], *keys: object) -> NDArray[np.float64]:
     return np.array(held, dtype=np.uint64).astype(np.float64) / 2.0**64
 
 
-def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.int64]:
-    """Arm of each debtor, as a place in :data:`ARMS`: the same in every plan of the experiment.
+def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.str_]:
+    """Arm of each debtor, the same in every plan of the experiment.
+
+    The draw is that of :func:`recommender.evaluation.assign`, with the arms in the order of :data:`ARMS`: a control
+    group of the same experiment and of share ``usual + none`` is made of the same debtors.
 
     Parameters
     ----------
@@ -33,14 +37,11 @@ def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.int64]:
 
     Returns
     -------
-    ndarray of shape (n,), dtype int64
+    ndarray of str of shape (n,)
     """
-    policy = 1.0 - arms.explore - arms.usual - arms.none
-    ends = np.cumsum([policy, arms.explore, arms.usual])
-    number = np.minimum(uniform_of(debtors, "arm", arms.experiment), np.nextafter(1.0, 0.0))
-    found = np.searchsorted(ends, number, side="right")
-    widths = np.array([policy, arms.explore, arms.usual, arms.none])
-    return np.asarray(np.minimum(found, np.flatnonzero(widths > 0).max()), dtype=np.int64)
+    shares = (1.0 - arms.explore - arms.usual - arms.none, arms.explore, arms.usual, arms.none)
+    drawn = {name: share for name, share in zip(ARMS, shares, strict=True) if share > 1e-12}
+    return assign(debtors, arms.experiment, drawn)
 
 
 def explore(
@@ -49,6 +50,8 @@ def explore(
     kind: NDArray[np.int64],
     room: NDArray[np.float64],
     numbers: NDArray[np.float64],
+    accounts: NDArray[np.int64],
+    picked: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Draw an action of each account, every eligible one with equal chance, thinned so that capacity suffices.
 
@@ -66,16 +69,20 @@ def explore(
     room : ndarray of shape (n_rows,)
     numbers : ndarray of shape (m,)
         In [0, 1).
+    accounts : ndarray of shape (m,)
+        How many accounts the debtor has in the arm: one of them is picked, each with the same chance.
+    picked : ndarray of shape (m,), dtype bool
+        Which was.
 
     Returns
     -------
     action : ndarray of shape (m,), dtype int64
         -1 for no contact.
     propensity : ndarray of shape (m,)
-        Of the action drawn.
+        Of the action drawn, before it was known which account is picked; of no contact where none was drawn.
     """
     n = eligible.sum(axis=1)
-    chance = np.where(eligible, 1.0 / np.maximum(n, 1)[:, None], 0.0)
+    chance = np.where(eligible, 1.0 / (np.maximum(n, 1) * accounts)[:, None], 0.0)
     expected, spread = np.zeros(len(room)), np.zeros(len(room))
     for code in np.unique(kind):
         by_action = chance[kind == code].sum(axis=0)
@@ -89,8 +96,8 @@ def explore(
     thinned[(use > np.maximum(room, 0.0)).any(axis=2)] = 0.0
     chance *= thinned[kind]
     reach = np.cumsum(chance, axis=1)
-    action = (reach <= numbers[:, None]).sum(axis=1)
-    none = action == eligible.shape[1]
+    action = (reach * accounts[:, None] <= numbers[:, None]).sum(axis=1)
+    none = ~picked | (action == eligible.shape[1])
     action = np.where(none, -1, action).astype(np.int64)
     drawn = chance[np.arange(len(kind)), np.maximum(action, 0)]
     return action, np.where(none, 1.0 - reach[:, -1], drawn)

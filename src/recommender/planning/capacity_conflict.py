@@ -29,8 +29,20 @@ def conflict_message(problem: PlanProblem) -> str:
     limit, names, low = problem.rows.limit, problem.rows.names, problem.rows.is_minimum
     told = [f"{names[row]} {'>=' if low[row] else '<='} {abs(limit[row]):g}" for row in rows]
     if len(rows) == 1:
-        return f"{told[0]} cannot be reached: too few debtors may be contacted in this way."
+        return (
+            f"{told[0]} cannot be reached: only {_open_debtors(problem, int(rows[0])):,} debtors may be contacted in "
+            "this way, by the law and what else is planned for them."
+        )
     return f"These limits contradict each other, and without any one of them a plan exists: {'; '.join(told)}."
+
+
+def _open_debtors(problem: PlanProblem, row: int) -> int:
+    """Debtors with an action that counts for a minimum."""
+    held = _everything_allowed(problem)
+    column = np.where(np.isfinite(held.value), held.column(problem.n_actions), -1)
+    counts = (problem.rows.use[:, :, row] < 0).ravel()
+    mine = ((column >= 0) & counts[np.maximum(column, 0)]).any(axis=1)
+    return len(np.unique(problem.debtor[held.account[mine]]))
 
 
 def _everything_allowed(problem: PlanProblem) -> Candidates:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.local_time import is_timezone
 
-__all__ = ["Arms", "CapacityOrder", "Minimum", "Queue", "read_capacity", "with_changes"]
+__all__ = ["Arms", "CapacityOrder", "Minimum", "Queue", "capacity_of", "read_capacity", "with_changes"]
 
 
 class _Part(BaseModel):
@@ -22,11 +23,15 @@ class _Part(BaseModel):
 class Worth(_Part):
     """What a reward is worth in money.
 
-    A strategy that learnt amounts needs nothing here: its rewards are money.
+    A strategy that learnt amounts needs nothing here: its rewards are money, in the minor unit of ``currency`` as logs
+    made from raw tables hold them. All money of the file itself is in the currency, not in its minor unit.
     """
 
     per_response: float | None = Field(None, ge=0, description="Money that one response brings.")
-    column: str | None = Field(None, description="Or: account column that a response brings a share of.")
+    column: str | None = Field(
+        None,
+        description="Or: account column that a response brings a share of; its name ends in _minor if its unit does.",
+    )
     share: float = Field(1.0, gt=0, description="That share.")
 
     @model_validator(mode="after")
@@ -104,14 +109,21 @@ class CapacityOrder(_Part):
     minimum: tuple[Minimum, ...] = ()
     arms: Arms = Arms()
     packs: tuple[str, ...] | None = Field(None, description="Rule packs of every account; scenarios change them.")
-    contacts_per_debtor: Literal[1] = Field(
-        1, description="A day. The law counts contacts of a debtor, so a second one would have to know the first."
+    contacts_per_debtor: int = Field(1, ge=1, le=6, description="Most contacts of a debtor a day, if the law allows.")
+    hours_between: float = Field(2.0, ge=1, description="Least time between two contacts of a debtor in the plan.")
+    later_contact_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="What a further contact of the day is worth, of its worth alone; no log tells it.",
     )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if not is_timezone(self.timezone):
             raise ValueError(f"timezone {self.timezone!r} is unknown; write e.g. America/Bogota")
+        if self.currency is not None and not is_currency(self.currency):
+            raise ValueError(f"currency {self.currency!r} is unknown; write e.g. COP")
         names = [queue.name for queue in self.queue]
         if len(set(names)) != len(names):
             raise ValueError("two queues have the same name")
@@ -133,6 +145,17 @@ def read_capacity(path: Path) -> CapacityOrder:
         Names the entry, what is wrong with it and the file.
     """
     return _checked(_parsed(path), path)
+
+
+def capacity_of(told: Mapping[str, Any], whose: str) -> CapacityOrder:
+    """Check capacities that come from elsewhere than a file; ``whose`` begins the message.
+
+    Raises
+    ------
+    InvalidInput
+        Names the entry and what is wrong with it.
+    """
+    return _checked(told, whose)
 
 
 def with_changes(path: Path, scenario: Path) -> CapacityOrder:
@@ -167,7 +190,7 @@ def _has_name(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("name"), str)
 
 
-def _checked(told: Mapping[str, Any], path: Path) -> CapacityOrder:
+def _checked(told: Mapping[str, Any], path: Path | str) -> CapacityOrder:
     try:
         return CapacityOrder.model_validate(told)
     except ValidationError as error:

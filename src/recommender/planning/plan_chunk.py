@@ -14,25 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.deciding import debtor_rounds, decide, planned_contacts
+from recommender.columns import Columns
+from recommender.deciding import debtor_rounds, decide, of_debtors, planned_contacts
 from recommender.errors import InvalidInput
-from recommender.history import context_as_of
-from recommender.intake import Stated, with_states
+from recommender.intake import Stated
 from recommender.messages import Catalogue
+from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.planning.plan_rows import RECORD, TEXTS, plan_rows
-from recommender.rules import packs_of_place
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanOrder", "PlannedChunk", "plan_chunk", "plan_schema"]
-
-_NOBODY_CONTACTED = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status")
-_DEBTOR = "debtor_"
-_MAJORITY = 0.75
 
 
 @dataclass(frozen=True)
@@ -127,22 +121,14 @@ def plan_chunk(
     -------
     PlannedChunk
     """
-    frame = inputs.accounts
-    if order.packs is None and "packs" not in frame.columns and "country" in frame.columns:
-        frame = frame.assign(packs=_packs_by_place(frame))
-    elif order.packs is not None:
-        frame = frame.drop(columns="packs", errors="ignore")
-    if order.party is not None and "party" not in frame.columns:
-        frame = frame.assign(party=order.party)
-    if isinstance(model, ContactStrategy):
-        frame = _with_context(frame, inputs, model, order.as_of, currencies)
-    history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if order.no_contacts_yet else inputs.contacts
-    known = None if history is None else _with_debtors(history, frame)
-    frame, states = with_states(
-        frame, contacts=known, outcomes=inputs.outcomes, payments=inputs.payments, as_of=order.as_of
-    )
-    stopped = Counter(
-        name.partition(":")[0] for state in states for name in {one.partition(":")[0] for one in state.names}
+    frame, known, stopped = prepared_accounts(
+        inputs,
+        model,
+        as_of=order.as_of,
+        packs=order.packs,
+        party=order.party,
+        no_contacts_yet=order.no_contacts_yet,
+        currencies=currencies,
     )
     turn = debtor_rounds(frame)
     parts: list[pd.DataFrame] = []
@@ -151,7 +137,7 @@ def plan_chunk(
     for number in range(int(turn.max()) + 1):
         place = np.flatnonzero(turn == number)
         part = frame.iloc[place].reset_index(drop=True)
-        mine = known if known is None or len(place) == len(frame) else _of_debtors(known, part)
+        mine = known if known is None or len(place) == len(frame) else of_debtors(Columns.of(known), part)
         try:
             decided = decide(
                 part,
@@ -190,7 +176,7 @@ def plan_chunk(
         "accounts": len(frame),
         "idle": int(first[next(iter(model.actions_.factors))].isna().sum()),
         "removed": dict(sorted(removed.items())),
-        "states": dict(sorted(stopped.items())),
+        "states": dict(sorted(Counter(stopped).items())),
         "notes": list(notes),
     }
     schema = plan_schema(ranked, model.actions_)
@@ -226,100 +212,3 @@ def _level_kind(levels: Sequence[Any]) -> str:
     if all(isinstance(level, int) and not isinstance(level, bool) for level in levels):
         return "Int64"
     return "float64" if all(isinstance(level, int | float) for level in levels) else "str"
-
-
-def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
-    """Rule packs of each account by its country and subdivision."""
-    subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
-    places = pd.MultiIndex.from_arrays([accounts["country"].astype(object), subdivision.astype(object)])
-    codes, found = pd.factorize(places)
-    named = [tuple(name if isinstance(name, str) else None for name in place) for place in found]
-    packs = [";".join(packs_of_place(country, part, ("CO",))) for country, part in named]
-    return [packs[code] for code in codes]
-
-
-def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Name the debtor of each contact by its account, where the accounts say so; else the contact's own holds.
-
-    A contact that names a debtor although its account has none counts for both, whichever of the two a chunk holds.
-    """
-    if "debtor_id" not in accounts.columns or not len(contacts):
-        return contacts
-    owner = (
-        accounts.assign(_key=accounts["account_id"].astype(str)).drop_duplicates("_key").set_index("_key")["debtor_id"]
-    )
-    account = contacts["account_id"].astype(str)
-    debtor = account.map(owner)
-    if "debtor_id" not in contacts.columns:
-        return contacts.assign(debtor_id=debtor)
-    named = contacts.assign(debtor_id=debtor.fillna(contacts["debtor_id"]))
-    twice = (account.isin(owner.index) & debtor.isna() & named["debtor_id"].isin(owner.dropna())).to_numpy()
-    if not twice.any():
-        return named
-    for_the_debtor = named.loc[twice].assign(account_id=[f"{name}\0" for name in account[twice]])
-    return pd.concat([named, for_the_debtor], ignore_index=True)
-
-
-def _of_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Contacts of the given accounts and of their debtors' other accounts."""
-    mine = _among(contacts["account_id"].astype(str), accounts["account_id"].astype(str))
-    if "debtor_id" in contacts.columns and "debtor_id" in accounts.columns:
-        mine |= _among(contacts["debtor_id"], accounts["debtor_id"].dropna())
-    return contacts.loc[mine].reset_index(drop=True)
-
-
-def _among(values: pd.Series, wanted: pd.Series) -> NDArray[np.bool_]:
-    """``values.isin(wanted)``; of texts without making a Python object of each."""
-    if not all(isinstance(column.dtype, pd.StringDtype) for column in (values, wanted)):
-        return np.asarray(values.isin(wanted), dtype=bool)
-    found = pc.is_in(pa.array(values.array), value_set=pa.array(wanted.array).cast(pa.array(values.array).type))
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _with_context(
-    accounts: pd.DataFrame,
-    inputs: ChunkInputs,
-    strategy: ContactStrategy,
-    as_of: datetime,
-    currencies: Mapping[str, int],
-) -> pd.DataFrame:
-    """Add the context that ``ingest`` derives from raw tables, as of now, where the model wants it.
-
-    The same function made the training log, so a feature means the same in both.
-    """
-    missing = [str(name) for name in strategy.feature_names_in_ if name not in accounts.columns]
-    contacts = inputs.contacts
-    if not missing or contacts is None or not {"contact_id", "account_id"} <= set(contacts.columns):
-        return accounts
-    context = context_as_of(
-        inputs.states,
-        contacts,
-        inputs.outcomes,
-        inputs.payments,
-        actions=strategy.actions_,
-        as_of=as_of,
-        account_ids=accounts["account_id"].tolist(),
-        currency=_one_currency(currencies),
-    )
-    # Counts by debtor exist where some debtor of the chunk has several accounts; else they are those of the account.
-    own = {name: name.removeprefix(_DEBTOR) for name in missing if name.startswith(_DEBTOR)}
-    if inputs.states is not None and "debtor_id" in accounts.columns:
-        for name, single in own.items():
-            if name not in context.columns and single in context.columns:
-                context[name] = context[single]
-    found = [name for name in missing if name in context.columns]
-    return pd.concat([accounts.reset_index(drop=True), context[found].reset_index(drop=True)], axis=1)
-
-
-def _one_currency(currencies: Mapping[str, int]) -> str | None:
-    if not currencies:
-        return None
-    main, most = max(currencies.items(), key=lambda item: (item[1], item[0]))
-    if most < _MAJORITY * sum(currencies.values()):
-        raise InvalidInput.in_column(
-            "currency",
-            "mixes currencies, and amounts of different currencies cannot be added",
-            values=[f"{code}: {count:,} rows" for code, count in currencies.items()],
-            mend="Score one strategy a currency.",
-        )
-    return main

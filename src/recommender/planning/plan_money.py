@@ -30,6 +30,8 @@ class PlanDifference:
         strategy believes taken as true.
     contacts : int
     by_queue : dict of str to int
+    by_arm : dict of str to float
+        Difference of expected value: business as usual may lose money with more agents while the policy gains.
     """
 
     value: float
@@ -37,6 +39,7 @@ class PlanDifference:
     high: float
     contacts: int
     by_queue: dict[str, int]
+    by_arm: dict[str, float]
 
 
 def compare_plans(base: Tomorrow, other: Tomorrow, *, seed: int = 0) -> PlanDifference:
@@ -46,6 +49,7 @@ def compare_plans(base: Tomorrow, other: Tomorrow, *, seed: int = 0) -> PlanDiff
     change = worth[1] - worth[0]
     draws = _resampled(change, seed)
     queues = [made.contacts["queue"].value_counts() for made in (base, other)]
+    arms = [made.contacts.groupby("arm")["value"].sum() for made in (base, other)]
     by_queue = queues[1].subtract(queues[0], fill_value=0).astype(int).sort_index()
     return PlanDifference(
         float(change.sum()),
@@ -53,6 +57,7 @@ def compare_plans(base: Tomorrow, other: Tomorrow, *, seed: int = 0) -> PlanDiff
         float(np.percentile(draws, _ENDS[1])),
         len(other.contacts) - len(base.contacts),
         {str(name): int(count) for name, count in by_queue.items()},
+        {str(name): float(value) for name, value in arms[1].subtract(arms[0], fill_value=0.0).sort_index().items()},
     )
 
 

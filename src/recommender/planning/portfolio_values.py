@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,19 +12,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.currencies import minor_digits
 from recommender.deciding import Accounts, decision_ids, model_history
 from recommender.errors import InvalidInput
 from recommender.messages import default_catalogue
 from recommender.planning.appointments import Appointments
-from recommender.planning.arms import ARMS, draw_arms
-from recommender.planning.capacity_file import CapacityOrder, Worth
+from recommender.planning.arms import draw_arms
+from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
-from recommender.planning.plan_chunk import PlanOrder, _packs_by_place, _with_context, _with_debtors
+from recommender.planning.chunk_accounts import prepared_accounts
+from recommender.planning.earlier_contacts import EarlierContacts, values_name
+from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
 from recommender.rules import Eligibility, eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
-__all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
+__all__ = ["PortfolioValues", "RuleSample", "read_portfolio", "worth_of_reward"]
 
 _USUAL_DEPTH = 12
 _RULE_SAMPLE = 400
@@ -40,11 +44,14 @@ class RuleSample:
     values : ndarray of shape (m, n_actions)
         In money, whether denied or not; -inf where no queue serves.
     removed : list of dict of str to ndarray of shape (n_actions,)
+    details : dict of str to dict
+        Rule -> ``kind`` and ``citation``.
     """
 
     place: NDArray[np.int64]
     values: NDArray[np.float32]
     removed: list[dict[str, NDArray[np.bool_]]]
+    details: dict[str, dict[str, str]]
 
 
 @dataclass
@@ -66,6 +73,8 @@ class PortfolioValues:
     placed : DataFrame
         Appointments that the law allows: ``place``, ``action``, ``at``, ``reason``.
     unplaced : list of dict
+    shut_out : int
+        Accounts that no contact is open for.
     """
 
     kinds: AccountKinds
@@ -79,6 +88,18 @@ class PortfolioValues:
     rules: RuleSample
     removed: dict[str, int]
     notes: list[str]
+    shut_out: int = 0
+
+    def shut_out_told(self) -> str:
+        """How many accounts no contact is open for, and which rules alone close everything; empty for none."""
+        if not self.shut_out:
+            return ""
+        told = f"{self.shut_out:,} of {len(self.facts):,} accounts may not be contacted at all"
+        all_gone = [rule for removed in self.rules.removed for rule, gone in removed.items() if gone.all()]
+        counts = Counter(all_gone).most_common(3)
+        of = len(self.rules.removed)
+        why = "; ".join(f"{rule} denies everything to {count / of:.0%}" for rule, count in counts)
+        return f"{told} (in a sample of {of:,}: {why})" if why else told
 
 
 @dataclass
@@ -91,7 +112,9 @@ class _Reading:
     rule_place: list[int] = field(default_factory=list)
     rule_values: list[NDArray[np.float32]] = field(default_factory=list)
     rule_removed: list[dict[str, NDArray[np.bool_]]] = field(default_factory=list)
+    rule_details: dict[str, dict[str, str]] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
+    shut_out: int = 0
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -103,6 +126,8 @@ def read_portfolio(
     folder: Path,
     appointments: Appointments,
     on_progress: Callable[[int, int], None] | None = None,
+    *,
+    earlier: EarlierContacts | None = None,
 ) -> PortfolioValues:
     """Value every account, chunk by chunk; memory holds a few numbers an account.
 
@@ -118,6 +143,8 @@ def read_portfolio(
     appointments : Appointments
     on_progress : callable, optional
         Called with (accounts read, all accounts).
+    earlier : EarlierContacts, optional
+        What the plan holds already: the law counts it, and only debtors of the policy's arm are asked about again.
 
     Returns
     -------
@@ -126,21 +153,27 @@ def read_portfolio(
     kinds = AccountKinds(capacity, strategy.actions_)
     read = _Reading()
     done = 0
-    policy_path, aside_path = folder / "values.f32", folder / "aside.f32"
+    policy_path, aside_path = folder / values_name(1 if earlier is None else earlier.round), folder / "aside.f32"
     rng = np.random.default_rng([order.seed, 17])
     share = min(1.0, _RULE_SAMPLE / max(inputs.n_accounts, 1))
     with policy_path.open("wb") as policy_file, aside_path.open("wb") as aside_file:
         for chunk in inputs.chunks:
             part = inputs.read(chunk)
-            frame, allowed, rewards = _judged(part, strategy, order, inputs, capacity)
+            frame, allowed, rewards = _judged(part, strategy, order, inputs, capacity, earlier)
             kind, clock = kinds.add(frame, allowed.contact_at)
+            facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
+            if earlier is not None:
+                rewards = rewards * np.where(earlier.unmet(facts["debtor"]), 1.0, capacity.later_contact_share)[:, None]
             values, served = _valued(frame, rewards, kinds.queue_of(kind), capacity, strategy)
             open_ = allowed.mask[:, : values.shape[1]] & served
-            facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
+            if earlier is not None:
+                arm_open = (facts["arm"] == "policy").to_numpy()[:, None]
+                apart = earlier.apart(facts["debtor"], allowed.contact_at, capacity.hours_between)
+                open_ = open_ & arm_open & apart[:, kinds.hour_of_action()]
             placed, unplaced = appointments.place(facts, allowed, values, open_, strategy.actions_, done)
             busy = facts["debtor"].isin(placed["debtor"]).to_numpy()
             arm = facts["arm"].to_numpy()
-            aside = (arm != "policy") & ~busy
+            aside = (arm != "policy") & ~busy if earlier is None else np.zeros(len(facts), dtype=bool)
             np.where(open_ & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
             np.where(open_[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
             usual = aside & (arm == "usual")
@@ -150,12 +183,17 @@ def read_portfolio(
             read.aside.append(np.flatnonzero(aside) + done)
             read.usual.append(_usual_choice(frame.loc[usual], open_[usual], strategy, order))
             read.notes |= dict.fromkeys(allowed.provenance.warnings)
+            read.shut_out += int((~open_.any(axis=1)).sum())
             for rule, count in allowed.counts().items():
                 read.removed[rule] = read.removed.get(rule, 0) + count
             for at in np.flatnonzero(rng.random(len(frame)) < share).tolist():
                 read.rule_place.append(done + at)
                 read.rule_values.append(np.where(served[at], values[at], -np.inf).astype(np.float32))
-                read.rule_removed.append({rule: gone[: len(values[at])] for rule, gone in allowed.removed(at).items()})
+                gone_by = allowed.removed(at)
+                read.rule_removed.append({rule: gone[: len(values[at])] for rule, gone in gone_by.items()})
+                for rule in gone_by.keys() - read.rule_details.keys():
+                    detail = allowed.detail(rule)
+                    read.rule_details[rule] = {"kind": detail.kind, "citation": detail.citation}
             done += len(frame)
             if on_progress is not None:
                 on_progress(done, inputs.n_accounts)
@@ -177,9 +215,11 @@ def read_portfolio(
             np.array(read.rule_place, dtype=np.int64),
             np.array(read.rule_values, dtype=np.float32).reshape(-1, n_actions),
             read.rule_removed,
+            read.rule_details,
         ),
         removed=dict(sorted(read.removed.items())),
         notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
+        shut_out=read.shut_out,
     )
 
 
@@ -189,26 +229,26 @@ def _judged(
     order: PlanOrder,
     inputs: PlanInputs,
     capacity: CapacityOrder,
+    earlier: EarlierContacts | None,
 ) -> tuple[pd.DataFrame, Eligibility, NDArray[np.float64]]:
     """Accounts with their context, what they may be contacted with, and the reward of each action."""
-    frame = part.accounts
     packs = capacity.packs or order.packs
-    if packs is None and "packs" not in frame.columns and "country" in frame.columns:
-        frame = frame.assign(packs=_packs_by_place(frame))
-    elif packs is not None:
-        frame = frame.drop(columns="packs", errors="ignore")
-    if order.party is not None and "party" not in frame.columns:
-        frame = frame.assign(party=order.party)
-    if not isinstance(strategy, SeedStrategy):
-        frame = _with_context(frame, part, strategy, order.as_of, inputs.currencies)
+    frame, history, _ = prepared_accounts(
+        part,
+        strategy,
+        as_of=order.as_of,
+        packs=packs,
+        party=order.party,
+        no_contacts_yet=order.no_contacts_yet,
+        currencies=inputs.currencies,
+    )
+    if earlier is not None:
+        history = earlier.joined(history, frame)
     frame = Accounts.of(frame.reset_index(drop=True)).situated(order.as_of).to_frame()
     wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
     missing = [str(name) for name in wanted if name not in frame.columns]
     if missing:
         frame = frame.assign(**dict.fromkeys(missing, np.nan))
-    history = None if part.contacts is None else _with_debtors(part.contacts, frame)
-    if order.no_contacts_yet:
-        history = pd.DataFrame(columns=["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"])
     allowed = eligibility(
         frame,
         strategy.actions_,
@@ -238,17 +278,21 @@ def _valued(
     """Value less cost of each contact in money, and whether a queue serves it; shape (n, n_contact_actions)."""
     in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
     cost = np.array([0.0 if in_points else told.cost_per_contact for told in capacity.queue])
-    worth = _worth(frame, strategy, capacity.worth)
+    worth = worth_of_reward(frame, strategy, capacity)
     return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
 
 
-def _worth(frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, worth: Worth) -> NDArray[np.float64]:
-    """Money that a reward of 1 is worth, by account."""
+def worth_of_reward(
+    frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, capacity: CapacityOrder
+) -> NDArray[np.float64]:
+    """Money that a reward of 1 is worth, by account, in the currency of capacity.toml (not in its minor unit)."""
+    worth = capacity.worth
+    minor = 10.0 ** -minor_digits(capacity.currency) if capacity.currency is not None else 1.0
     if worth.column is not None:
         if worth.column not in frame.columns:
             raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
         held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
-        return np.asarray(np.maximum(held, 0.0) * worth.share)
+        return np.asarray(np.maximum(held, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
     if isinstance(strategy, SeedStrategy):
         return np.ones(len(frame))
     if worth.per_response is not None:
@@ -259,7 +303,7 @@ def _worth(frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, worth:
             column="worth",
             mend="Add e.g. [worth] with per_response = 12000, or column = 'balance_minor' and share = 0.05.",
         )
-    return np.ones(len(frame))
+    return np.full(len(frame), minor)
 
 
 def _facts(
@@ -277,7 +321,8 @@ def _facts(
     debtor = frame["debtor_id"] if "debtor_id" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     # an account without a debtor is a person of its own, whatever ids the debtors have
     names = [f"account {one}" if pd.isna(who) else f"debtor {who}" for who, one in zip(debtor, account, strict=True)]
-    arm = np.array(ARMS, dtype=object)[draw_arms(names, capacity.arms)]
+    drawn_by = [f"account {one}" if pd.isna(who) else str(who) for who, one in zip(debtor, account, strict=True)]
+    arm = draw_arms(drawn_by, capacity.arms)
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     return pd.DataFrame(

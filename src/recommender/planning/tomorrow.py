@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +20,9 @@ from recommender.planning.capacity_tables import AccountKinds, capacity_rows
 from recommender.planning.certificate import Certificate, certify
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.portfolio_values import PortfolioValues
+from recommender.strategy import STAGES, stage_of
 
-__all__ = ["Tomorrow", "contact_table", "plan_tomorrow"]
+__all__ = ["LaterRound", "Tomorrow", "contact_table", "later_decision_id", "plan_tomorrow", "with_later_round"]
 
 _REDRAWS = 20
 _SLACK = 1e-9
@@ -48,6 +50,8 @@ class Tomorrow:
     unplaced : list of dict
         Appointments that could not be kept, each with its reason.
     notes : list of str
+    later : tuple of LaterRound
+        Where capacity.toml allows several contacts of a debtor.
     """
 
     contacts: pd.DataFrame
@@ -59,6 +63,24 @@ class Tomorrow:
     used: NDArray[np.float64]
     unplaced: list[dict[str, object]]
     notes: list[str]
+    later: tuple[LaterRound, ...] = ()
+
+
+@dataclass(frozen=True)
+class LaterRound:
+    """A further contact of debtors who have one: asked when everything before is known, under what is left.
+
+    Attributes
+    ----------
+    problem : PlanProblem
+    plan : CapacityPlan
+    certificate : Certificate
+        Proves the round, given the rounds before.
+    """
+
+    problem: PlanProblem
+    plan: CapacityPlan
+    certificate: Certificate
 
 
 @dataclass(frozen=True)
@@ -118,8 +140,7 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         np.full(n_actions, -1, dtype=np.int64),
     )
     plan = solve_capacity(problem, gap=gap, seed=order.seed)
-    priced = action_prices(replace(problem, rows=problem.rows.with_limit(np.full(len(left), 1e300))), plan.prices)
-    bought = plan.value - priced[kind[plan.account], plan.action]
+    bought = _beyond_prices(problem, plan)
     below = plan.value < 0  # loses money: only a minimum asks for it
     policy = _Chosen(
         plan.account,
@@ -139,6 +160,7 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         reason=pd.array(chosen.reason, dtype="str"),
         propensity=chosen.propensity,
         deterministic=chosen.reason != "explore",
+        round=1,
         _rank=np.where(np.isneginf(rank), chosen.value, rank),
     )
     contacts = _with_priority(contacts)
@@ -153,6 +175,71 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         unplaced=[*read.unplaced, *unplaced],
         notes=read.notes,
     )
+
+
+def with_later_round(
+    made: Tomorrow,
+    read: PortfolioValues,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    number: int,
+    *,
+    gap: float = 2e-4,
+) -> Tomorrow:
+    """Add a round: at most one further contact a debtor, under the capacity that is left.
+
+    Parameters
+    ----------
+    made : Tomorrow
+        The rounds before; what they hold was counted when ``read`` was judged.
+    read : PortfolioValues
+    order : PlanOrder
+    capacity : CapacityOrder
+    number : int
+        From 2 on.
+    gap : float
+
+    Returns
+    -------
+    Tomorrow
+    """
+    caps = ~made.whole.is_minimum
+    left = made.whole.limit - made.used
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)
+    rows = made.whole.with_limit(np.where(caps, np.maximum(left, 0.0), np.minimum(left, 0.0)))
+    problem = replace(made.problem, values=FileValues(read.policy_path, rows.use.shape[1]), rows=rows)
+    plan = solve_capacity(problem, gap=gap, seed=order.seed)
+    contacts = contact_table(read, plan.account, plan.action, capacity, read.kinds)
+    contacts = contacts.assign(
+        value=plan.value,
+        reason=pd.array(np.where(plan.value < 0, "minimum", "value").astype(object), dtype="str"),
+        propensity=1.0,
+        deterministic=True,
+        round=number,
+        decision_id=pd.array([later_decision_id(one, number) for one in contacts["decision_id"]], dtype="str"),
+        _rank=_beyond_prices(problem, plan),
+    )
+    every = pd.concat([made.contacts, _with_priority(contacts)], ignore_index=True)
+    every = every.sort_values(["queue", "contact_at", "round", "priority"], kind="stable", ignore_index=True)
+    every["priority"] = every.groupby(["queue", "contact_at"], sort=False).cumcount().to_numpy(dtype=np.int64) + 1
+    return replace(
+        made,
+        contacts=every,
+        used=made.used + _used(made.whole, kind, plan.account, plan.action),
+        later=(*made.later, LaterRound(problem, plan, certify(problem, plan))),
+    )
+
+
+def later_decision_id(decision_id: str, number: int) -> str:
+    """Id of an account's decision in a later round."""
+    return hashlib.sha256(f"{decision_id}|{number}".encode()).hexdigest()[:32]
+
+
+def _beyond_prices(problem: PlanProblem, plan: CapacityPlan) -> NDArray[np.float64]:
+    """What each contact brings beyond the price of what it uses."""
+    unlimited = problem.rows.with_limit(np.full(len(problem.rows.names), 1e300))
+    priced = action_prices(replace(problem, rows=unlimited), plan.prices)
+    return np.asarray(plan.value - priced[problem.kind[plan.account], plan.action])
 
 
 def _used(
@@ -208,15 +295,14 @@ def _random_arm(
     debtor = read.facts["debtor"].to_numpy()[place]
     account = read.facts["account_id"].to_numpy()[place]
     held = pd.DataFrame({"debtor": debtor, "number": uniform_of(account, "which", order.seed, order.as_of.isoformat())})
-    size = held.groupby("debtor")["number"].transform("size").to_numpy()
+    size = held.groupby("debtor")["number"].transform("size").to_numpy(dtype=np.int64)
     mine = (held.groupby("debtor")["number"].rank(method="first") == 1).to_numpy()
-    chosen_place, size_of = place[mine], size[mine].astype(np.float64)
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[chosen_place]
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)[place]
     room = np.minimum(np.maximum(left, 0.0), capacity.arms.explore * np.maximum(rows.limit, 0.0))[caps]
     use = rows.use[:, :, caps]
     for attempt in range(_REDRAWS):
-        numbers = uniform_of(account[mine], "draw", order.seed, order.as_of.isoformat(), attempt)
-        action, drawn = explore(np.isfinite(values[mine]), use, kind, room, numbers)
+        numbers = uniform_of(account, "draw", order.seed, order.as_of.isoformat(), attempt)
+        action, drawn = explore(np.isfinite(values), use, kind, room, numbers, size, mine)
         sent = action >= 0
         total = _used(rows, kind, np.flatnonzero(sent), action[sent])
         if (total[caps] <= np.maximum(left, 0.0)[caps] + _SLACK).all():
@@ -225,11 +311,11 @@ def _random_arm(
         raise InvalidInput(
             f"The random arm exceeded a limit in {_REDRAWS} draws.", column="explore", mend="Give arms.explore more."
         )
-    chance[chosen_place] = drawn / size_of
+    chance[place] = drawn
     left -= _used(rows, kind, np.flatnonzero(sent), action[sent])
-    told = values[mine][sent, action[sent]].astype(np.float64)
+    told = values[sent, action[sent]].astype(np.float64)
     reason = np.full(int(sent.sum()), "explore", dtype=object)
-    return _Chosen(chosen_place[sent], action[sent], told, reason, (drawn / size_of)[sent]), chance
+    return _Chosen(place[sent], action[sent], told, reason, drawn[sent]), chance
 
 
 def _usual_arm(
@@ -282,6 +368,7 @@ def contact_table(
     clocks = np.array(kinds.clocks).reshape(len(kinds.clocks), -1)
     instant = clocks[facts["clock"].to_numpy(dtype=np.int64), kinds.hour_of_action()[action]]
     frame["contact_at"] = pd.Series(instant.astype("datetime64[us]")).dt.tz_localize("UTC").array
+    frame["stage"] = pd.array(np.array(STAGES, dtype=object)[stage_of(facts["days_past_due"].to_numpy())], dtype="str")
     frame["needs_human"] = facts["needs_human"].to_numpy()
     frame["template_id"] = _templates(frame, facts)
     frame["place"], frame["action"] = place, action

@@ -1,0 +1,296 @@
+"""Plans that managers ask for: made one at a time beside the requests, kept as folders, approved by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import structlog
+
+from api.pages.page_data import Portfolio
+from recommender.errors import RecommenderError
+from recommender.planning import (
+    Appointments,
+    CapacityOrder,
+    PlanInputs,
+    PlanOrder,
+    about_plan,
+    plan_day,
+    write_tomorrow,
+)
+
+__all__ = ["Ask", "Busy", "MadePlan", "PlanDesk"]
+
+_log = structlog.get_logger(__name__)
+
+_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
+_CHUNK_ROWS = 20_000
+_KEPT = 10
+_SILENT_SECONDS = 600.0
+_TOLD_EVERY_SECONDS = 0.3
+
+
+class Busy(Exception):
+    """A plan is being made; the next one waits."""
+
+
+class _Stopped(Exception):
+    """The application ends."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a plan is asked for.
+
+    Attributes
+    ----------
+    source : str
+        Country of the accounts, ``""`` for all, ``"upload"`` for a file.
+    upload : Path or None
+        The file; removed once it was read.
+    capacity : CapacityOrder
+    as_of : aware datetime
+    party : str or None
+    no_contacts_yet : bool
+    """
+
+    source: str
+    capacity: CapacityOrder
+    as_of: datetime
+    upload: Path | None = None
+    party: str | None = None
+    no_contacts_yet: bool = False
+
+
+@dataclass(frozen=True)
+class MadePlan:
+    """A finished plan as it is shown.
+
+    Attributes
+    ----------
+    plan_id : str
+    contacts, arms : DataFrame
+    about : dict
+        See :func:`recommender.planning.about_plan`; also ``source``, ``asked_by``, ``made_at``.
+    approval : dict or None
+        ``by``, ``at``, ``note``.
+    """
+
+    plan_id: str
+    contacts: pd.DataFrame
+    arms: pd.DataFrame
+    about: dict[str, Any]
+    approval: dict[str, str] | None
+
+
+class PlanDesk:
+    """Plans in ``<portfolio folder>/plans``.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    """
+
+    def __init__(self, portfolio: Portfolio) -> None:
+        self._portfolio = portfolio
+        folder = portfolio.settings.portfolio_path
+        self.folder = None if folder is None else folder / "plans"
+        self._lock = threading.Lock()
+        self._working: threading.Thread | None = None
+        self._ends = threading.Event()
+
+    def close(self) -> None:
+        """Stop what is being made."""
+        self._ends.set()
+        if self._working is not None:
+            self._working.join(timeout=30)
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+    def ask(self, ask: Ask, by: str) -> str:
+        """Begin a plan.
+
+        Returns
+        -------
+        str
+            Its id.
+
+        Raises
+        ------
+        Busy
+            While another one is being made.
+        """
+        if self.folder is None:
+            raise Busy
+        with self._lock:
+            if self._working is not None and self._working.is_alive():
+                raise Busy
+            self.folder.mkdir(exist_ok=True)
+            plan_id = self._new_id()
+            self._tell(plan_id, state="working", done=0, of=0)
+            self._working = threading.Thread(target=self._make, args=(plan_id, ask, by), daemon=True)
+            self._working.start()
+        return plan_id
+
+    def refused(self, problem: str) -> str:
+        """Write down why a plan was not begun; gives the id that :meth:`status` tells it for."""
+        plan_id = self._new_id()
+        if self.folder is not None:
+            self.folder.mkdir(exist_ok=True)
+            self._tell(plan_id, state="failed", problem=problem, mend="")
+        return plan_id
+
+    @staticmethod
+    def _new_id() -> str:
+        return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+    def _make(self, plan_id: str, ask: Ask, by: str) -> None:
+        assert self.folder is not None  # noqa: S101 - asked for only where there is one
+        told = [0.0]
+
+        def progress(done: int, of: int) -> None:
+            if self._ends.is_set():
+                raise _Stopped
+            if time.monotonic() - told[0] > _TOLD_EVERY_SECONDS:
+                told[0] = time.monotonic()
+                self._tell(plan_id, state="working", done=done, of=of)
+
+        try:
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=f".{plan_id}.") as name:
+                work = Path(name)
+                about = self._planned(work, ask, progress)
+                about |= {"source": ask.source, "asked_by": by, "made_at": datetime.now(UTC).isoformat()}
+                made, actions = about.pop("_made"), about.pop("_actions")
+                write_tomorrow(work / "plan", made, actions, about)
+                (work / "plan").replace(self.folder / plan_id)
+            self._tell(plan_id, state="done")
+            self._forget_old()
+        except RecommenderError as error:  # nothing took the place of the last plan
+            problem, mend = getattr(error, "problem", str(error)), getattr(error, "mend", "")
+            self._tell(plan_id, state="failed", problem=problem, mend=mend)
+        except _Stopped:
+            self._tell(plan_id, state="failed", problem="The application was stopped.", mend="Ask again.")
+        except Exception as error:
+            _log.exception("a plan failed", plan=plan_id, error=type(error).__name__)
+            self._tell(plan_id, state="failed", problem="", mend="")
+            raise
+        finally:
+            if ask.upload is not None:
+                ask.upload.unlink(missing_ok=True)
+
+    def _planned(self, work: Path, ask: Ask, progress: Any) -> dict[str, Any]:
+        folder = self._portfolio.settings.portfolio_path
+        assert folder is not None  # noqa: S101
+        strategy = self._portfolio.served.strategy
+        accounts = ask.upload or folder / "accounts.parquet"
+        if ask.upload is None and ask.source:
+            frame = self._portfolio.accounts()
+            accounts = work / "accounts.parquet"
+            if frame is not None:
+                frame.loc[frame["country"] == ask.source].to_parquet(accounts, index=False)
+        contacts = folder / "contacts.parquet"
+        inputs = PlanInputs.prepare(
+            work / "inputs",
+            accounts=accounts,
+            contacts=contacts if contacts.is_file() and not ask.no_contacts_yet else None,
+            outcomes=None,
+            payments=None,
+            as_of=ask.as_of,
+            chunk_rows=_CHUNK_ROWS,
+            other_accounts=True,
+        )
+        order = PlanOrder(
+            ask.as_of,
+            packs=None,
+            party=ask.party,
+            no_contacts_yet=ask.no_contacts_yet,
+            seed=self._portfolio.settings.seed,
+        )
+        (work / "plan").mkdir()
+        made, read = plan_day(
+            inputs, strategy, order, ask.capacity, work / "plan", Appointments.none(), on_progress=progress
+        )
+        about = about_plan(made, read, order, ask.capacity, strategy)
+        return about | {"_made": made, "_actions": strategy.actions_}
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+    def status(self, plan_id: str) -> dict[str, Any] | None:
+        """``state`` (working, done, failed) with ``done`` and ``of``, or ``problem`` and ``mend``; None for no plan."""
+        place = self._status_file(plan_id)
+        if place is None or not place.is_file():
+            return None
+        told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        if told["state"] == "working" and time.time() - place.stat().st_mtime > _SILENT_SECONDS:
+            return {"state": "failed", "problem": "", "mend": ""}
+        return told
+
+    def finished(self) -> list[str]:
+        """Ids of finished plans, newest first."""
+        if self.folder is None or not self.folder.is_dir():
+            return []
+        return sorted((one.name for one in self.folder.iterdir() if _ID.fullmatch(one.name)), reverse=True)
+
+    def read(self, plan_id: str) -> MadePlan | None:
+        """A finished plan."""
+        if self.folder is None or not _ID.fullmatch(plan_id) or not (self.folder / plan_id).is_dir():
+            return None
+        place = self.folder / plan_id
+
+        def load() -> MadePlan:
+            about = json.loads((place / "about.json").read_text(encoding="utf-8"))
+            contacts, arms = (pd.read_parquet(place / f"{name}.parquet") for name in ("plan", "arms"))
+            return MadePlan(plan_id, contacts, arms, about, self._approvals().get(plan_id))
+
+        key = (plan_id, len(self._approvals()))
+        found: MadePlan = self._portfolio.kept("plan", key, load)
+        return found
+
+    # -- approving -------------------------------------------------------------------------------------------------
+    def approve(self, plan_id: str, by: str, note: str) -> None:
+        """Write down who let a plan go out; it is on disk when this returns."""
+        if self.folder is None or self.read(plan_id) is None or plan_id in self._approvals():
+            return
+        line = json.dumps({"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]})
+        handle = os.open(self.folder / "approvals.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        try:
+            os.write(handle, f"{line}\n".encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _approvals(self) -> dict[str, dict[str, str]]:
+        place = None if self.folder is None else self.folder / "approvals.jsonl"
+        if place is None or not place.is_file():
+            return {}
+        told = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return {one["plan"]: one for one in told}
+
+    def _forget_old(self) -> None:
+        """Keep the approved plans and the newest of the others."""
+        approved = self._approvals()
+        if self.folder is not None:
+            for told in sorted(self.folder.glob("*.status.json"))[: -5 * _KEPT]:
+                told.unlink(missing_ok=True)
+        for plan_id in [one for one in self.finished() if one not in approved][_KEPT:]:
+            if self.folder is not None:
+                shutil.rmtree(self.folder / plan_id, ignore_errors=True)
+
+    def _status_file(self, plan_id: str) -> Path | None:
+        return None if self.folder is None or not _ID.fullmatch(plan_id) else self.folder / f"{plan_id}.status.json"
+
+    def _tell(self, plan_id: str, **told: Any) -> None:
+        place = self._status_file(plan_id)
+        if place is not None:
+            new = place.with_suffix(".new")
+            new.write_text(json.dumps(told), encoding="utf-8")
+            new.replace(place)

@@ -1,0 +1,276 @@
+"""Tomorrow: the plan under limited capacity, asked for, looked at, changed, approved and taken along."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, UploadFile
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.pages.content import Content
+from api.pages.exports import sheet_of, table_file
+from api.pages.page_data import Portfolio
+from api.pages.plan_desk import Ask, Busy, MadePlan, PlanDesk
+from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
+from api.pages.section_pages import add_page
+from api.pages.tomorrow_content import Said, contacts_table
+from api.pages.tomorrow_form import Form as CapacityForm
+from api.pages.tomorrow_form import (
+    asked_capacity,
+    default_capacity,
+    form_of,
+    moment_of,
+    sources,
+)
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.planning import CapacityOrder, capacity_of, read_contact_points, write_campaigns
+
+__all__ = ["build", "router"]
+
+router = APIRouter()
+
+_ENDINGS = (".csv", ".xlsx", ".parquet", ".tsv")
+
+
+def _desk(request: Request) -> PlanDesk:
+    desk: PlanDesk = request.app.state.plan_desk
+    return desk
+
+
+DeskDep = Annotated[PlanDesk, Depends(_desk)]
+
+
+@dataclass(frozen=True)
+class TomorrowContent(Content):
+    """The page: a plan, what is being made, and the form for the next one.
+
+    Attributes
+    ----------
+    plan : MadePlan or None
+    form : CapacityForm or None
+    working : str
+        Said while a plan is made.
+    problem : str
+        Why the last one was not made.
+    """
+
+    plan: MadePlan | None = None
+    form: CapacityForm | None = None
+    working: str = ""
+    problem: str = ""
+    query: dict[str, str] | None = None
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowContent:
+    """Build the page."""
+    question = page.text("Whom do we contact tomorrow, how and when?")
+    desk = None if page.request is None else _desk(page.request)
+    if desk is None or desk.folder is None:
+        return TomorrowContent("tomorrow", question, page.text("There is no portfolio folder to keep plans in."))
+    asked = query.get("plan", "")
+    status = desk.status(asked) if asked else None
+    working, problem = _state(page, status)
+    newest = desk.finished()
+    plan = desk.read(asked) if asked and not (working or problem) else None
+    if plan is None and newest:
+        plan = desk.read(newest[0])
+
+    form = _form(page, portfolio, plan, query)
+    if plan is None:
+        told = page.text(
+            "Nothing is planned yet. Choose a portfolio and what there is of agents and messages, then plan."
+        )
+        return TomorrowContent("tomorrow", question, told, form=form, working=working, problem=problem, query={})
+    said = Said(page, plan)
+    return TomorrowContent(
+        "tomorrow",
+        question,
+        said.answer(),
+        "above" if len(plan.contacts) else "unclear",
+        said.sections(query.get("queue", "")),
+        said.tiles(),
+        notices=said.notices(),
+        plan=plan,
+        form=form,
+        working=working,
+        problem=problem,
+        query={"plan": plan.plan_id},
+    )
+
+
+def _state(page: Page, status: dict[str, Any] | None) -> tuple[str, str]:
+    """What is being made, or why it was not."""
+    if status is None or status["state"] == "done":
+        return "", ""
+    if status["state"] == "working":
+        if not status["of"]:
+            return page.text("Reading the portfolio."), ""
+        done, of = (page.formats.count(status[name]) for name in ("done", "of"))
+        return page.text("Judging accounts: {done} of {of}.", done=done, of=of), ""
+    why = f"{status['problem']} {status['mend']}".strip() or page.text("Something broke; the log says what.")
+    return "", why
+
+
+def _form(page: Page, portfolio: Portfolio, plan: MadePlan | None, query: dict[str, str]) -> CapacityForm | None:
+    known = sources(page, portfolio)
+    if not known:
+        return None
+    source = query.get("source") or (str(plan.about["source"]) if plan is not None else "")
+    source = source if source in dict(known) else known[0][0]
+    try:
+        capacity = _base(portfolio, plan, source)
+        _, day = moment_of(page, portfolio, "", capacity.timezone)
+    except InvalidInput:
+        return None
+    return form_of(page, portfolio, capacity, source, day)
+
+
+def _base(portfolio: Portfolio, plan: MadePlan | None, source: str) -> CapacityOrder:
+    """Capacities that a form begins with: those of the plan in sight, if it is for the same accounts."""
+    if plan is not None and plan.about["source"] in (source, "upload"):
+        return capacity_of(plan.about["capacity"], plan.plan_id)
+    return default_capacity(portfolio, source)
+
+
+def _show(request: Request, page: PageDep, portfolio: PortfolioDep) -> Response:
+    content = build(page, portfolio, dict(request.query_params))
+    answer = page.render("tomorrow.html", content=content)
+    if content.working:
+        answer.headers["Refresh"] = "1"  # works without scripts
+    return answer
+
+
+# the page is registered first, so that its own view wins over the general one
+router.add_api_route("/{language}/tomorrow", _show, methods=["GET"], include_in_schema=False)
+add_page(router, "tomorrow", "tomorrow", build, template="tomorrow.html")
+
+
+@router.post("/{language}/tomorrow", include_in_schema=False)
+async def ask(
+    request: Request, page: PageDep, portfolio: PortfolioDep, sessions: SessionsDep, desk: DeskDep
+) -> Response:
+    """Begin a plan with the capacities of the form."""
+    async with request.form(max_files=1, max_fields=400) as form:
+        if page.session is None or not sessions.is_own_form(page.session, str(form.get("token", ""))):
+            raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
+        file = form.get("file")
+        upload = None
+        if file is not None and not isinstance(file, str) and file.filename:
+            upload = await run_in_threadpool(_kept, desk, file.filename, await file.read())
+        told = {name: value for name, value in form.items() if isinstance(value, str)}
+    manager = page.session.manager
+    return await run_in_threadpool(_begin, page, portfolio, desk, told, upload, manager)
+
+
+def _begin(
+    page: Page, portfolio: Portfolio, desk: PlanDesk, told: dict[str, str], upload: Path | None, by: str
+) -> Response:
+    known = dict(sources(page, portfolio))
+    source = told.get("source", "")
+    try:
+        if source not in known:
+            raise InvalidInput(page.text("There is no portfolio {name}.", name=source), column="source")
+        plan = desk.read(told.get("plan", ""))
+        capacity = asked_capacity(page, _base(portfolio, plan, source), told)
+        moment, _ = moment_of(page, portfolio, told.get("day", ""), capacity.timezone)
+        ask = Ask(
+            "upload" if upload else source, capacity, moment, upload,
+            told.get("party") or None, told.get("no_contacts_yet") == "1",
+        )  # fmt: skip
+        return RedirectResponse(page.url("tomorrow", {"plan": desk.ask(ask, by)}), 303)
+    except (InvalidInput, Busy) as error:
+        if upload is not None:
+            upload.unlink(missing_ok=True)
+        busy = page.text("Another plan is being made. Wait until it is there.")
+        wrong = busy if isinstance(error, Busy) else f"{error.problem} {error.mend}".strip()
+        return RedirectResponse(page.url("tomorrow", {"plan": desk.refused(wrong), "source": source}), 303)
+
+
+def _kept(desk: PlanDesk, name: str, content: bytes) -> Path:
+    """The uploaded file under a name of ours, until it was read; nobody else may read it."""
+    ending = next((one for one in _ENDINGS if name.lower().endswith(one)), None)
+    if ending is None or desk.folder is None:
+        raise HTTPException(415, "Give a CSV, XLSX or Parquet file.")
+    desk.folder.mkdir(exist_ok=True)
+    handle, place = tempfile.mkstemp(suffix=ending, prefix=".upload-", dir=desk.folder)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return Path(place)
+
+
+@router.post("/{language}/tomorrow/approve", name="tomorrow_approve", include_in_schema=False)
+def approve(
+    page: PageDep,
+    sessions: SessionsDep,
+    desk: DeskDep,
+    plan: Annotated[str, Form(max_length=64)],
+    token: Annotated[str, Form()] = "",
+    note: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Let a plan go out, with the name of who is logged in."""
+    if page.session is None or not sessions.is_own_form(page.session, token):
+        raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
+    if desk.read(plan) is None:
+        raise HTTPException(404, page.text("There is no such plan."))
+    desk.approve(plan, page.session.manager, note.strip())
+    return RedirectResponse(page.url("tomorrow", {"plan": plan}) + "#approval", 303)
+
+
+@router.get("/{language}/tomorrow/contacts.xlsx", name="tomorrow_contacts", include_in_schema=False)
+def contacts(page: PageDep, desk: DeskDep, plan: str = "") -> Response:
+    """Every contact of a plan as a workbook."""
+    found = desk.read(plan)
+    if found is None:
+        raise HTTPException(404, page.text("There is no such plan."))
+    held = contacts_table(Said(page, found), found.contacts)
+    return table_file(sheet_of(page, held), f"plan-{found.plan_id}", held.caption, "xlsx")
+
+
+@router.post("/{language}/tomorrow/campaigns", name="tomorrow_campaigns", include_in_schema=False)
+def campaigns(
+    page: PageDep,
+    sessions: SessionsDep,
+    desk: DeskDep,
+    plan: Annotated[str, Form(max_length=64)],
+    token: Annotated[str, Form()] = "",
+    list_id: Annotated[str, Form(max_length=32)] = "",
+    points: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Campaign files of an approved plan as one archive; the file with contact points is read and forgotten."""
+    if page.session is None or not sessions.is_own_form(page.session, token):
+        raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
+    found = desk.read(plan)
+    if found is None:
+        raise HTTPException(404, page.text("There is no such plan."))
+    if found.approval is None:
+        raise HTTPException(409, page.text("Only an approved plan goes out."))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        held = None
+        try:
+            if points is not None and points.filename:
+                place = folder / ("points.parquet" if points.filename.lower().endswith(".parquet") else "points.csv")
+                place.write_bytes(points.file.read())
+                held = read_contact_points(place)
+                place.unlink()
+            written, lost = write_campaigns(found.contacts, folder / "files", held, options={"list_id": list_id})
+        except (RecommenderError, ValueError) as error:
+            raise HTTPException(422, str(error)) from error
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            for one in written:
+                file.write(folder / "files" / one, one)
+            told = {"plan": found.plan_id, "approved": found.approval, "rows": written, "without_contact_point": lost}
+            file.writestr("campaign-files.json", json.dumps(told, indent=1))
+    headers = {"Content-Disposition": f'attachment; filename="campaigns-{found.plan_id}.zip"'}
+    return Response(archive.getvalue(), media_type="application/zip", headers=headers)

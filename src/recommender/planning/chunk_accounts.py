@@ -1,0 +1,153 @@
+"""The accounts of a chunk as every plan judges them: packs, party, context, and what events made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from recommender.errors import InvalidInput
+from recommender.history import context_as_of
+from recommender.intake import with_states
+from recommender.planning.plan_inputs import ChunkInputs
+from recommender.rules import packs_of_place
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["prepared_accounts"]
+
+_NOBODY_CONTACTED = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status")
+_DEBTOR = "debtor_"
+_MAJORITY = 0.75
+
+
+def prepared_accounts(
+    inputs: ChunkInputs,
+    model: ContactStrategy | SeedStrategy,
+    *,
+    as_of: datetime,
+    packs: Sequence[str] | None,
+    party: str | None,
+    no_contacts_yet: bool,
+    currencies: Mapping[str, int],
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """Accounts as rules and model take them, and the contacts that count for them.
+
+    Parameters
+    ----------
+    inputs : ChunkInputs
+    model : ContactStrategy or SeedStrategy
+    as_of : aware datetime
+    packs : sequence of str or None
+        Rule packs of every account; None = its own, else those of its place.
+    party : str or None
+        Whom the contact points belong to, where the table does not say.
+    no_contacts_yet : bool
+        No account was ever contacted.
+    currencies : mapping of currency to number of amounts
+        Over the whole portfolio.
+
+    Returns
+    -------
+    accounts : DataFrame
+        With what contacts, outcomes and payments made of them (an opt-out, a dispute, a payment).
+    contacts : DataFrame or None
+        Each with its debtor; None = unknown, which denies.
+    stopped : list of str
+        Names of the states that events gave, one entry an account and state.
+    """
+    frame = inputs.accounts
+    if packs is None and "packs" not in frame.columns and "country" in frame.columns:
+        frame = frame.assign(packs=_packs_by_place(frame))
+    elif packs is not None:
+        frame = frame.drop(columns="packs", errors="ignore")
+    if party is not None and "party" not in frame.columns:
+        frame = frame.assign(party=party)
+    if isinstance(model, ContactStrategy):
+        frame = _with_context(frame, inputs, model, as_of, currencies)
+    history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
+    known = None if history is None else _with_debtors(history, frame)
+    frame, states = with_states(frame, contacts=known, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
+    stopped = [one for state in states for one in sorted({name.partition(":")[0] for name in state.names})]
+    return frame, known, stopped
+
+
+def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
+    """Rule packs of each account by its country and subdivision."""
+    subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
+    places = pd.MultiIndex.from_arrays([accounts["country"].astype(object), subdivision.astype(object)])
+    codes, found = pd.factorize(places)
+    named = [tuple(name if isinstance(name, str) else None for name in place) for place in found]
+    packs = [";".join(packs_of_place(country, part, ("CO",))) for country, part in named]
+    return [packs[code] for code in codes]
+
+
+def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    """Name the debtor of each contact by its account, where the accounts say so; else the contact's own holds.
+
+    A contact that names a debtor although its account has none counts for both, whichever of the two a chunk holds.
+    """
+    if "debtor_id" not in accounts.columns or not len(contacts):
+        return contacts
+    owner = (
+        accounts.assign(_key=accounts["account_id"].astype(str)).drop_duplicates("_key").set_index("_key")["debtor_id"]
+    )
+    account = contacts["account_id"].astype(str)
+    debtor = account.map(owner)
+    if "debtor_id" not in contacts.columns:
+        return contacts.assign(debtor_id=debtor)
+    named = contacts.assign(debtor_id=debtor.fillna(contacts["debtor_id"]))
+    twice = (account.isin(owner.index) & debtor.isna() & named["debtor_id"].isin(owner.dropna())).to_numpy()
+    if not twice.any():
+        return named
+    for_the_debtor = named.loc[twice].assign(account_id=[f"{name}\0" for name in account[twice]])
+    return pd.concat([named, for_the_debtor], ignore_index=True)
+
+
+def _with_context(
+    accounts: pd.DataFrame,
+    inputs: ChunkInputs,
+    strategy: ContactStrategy,
+    as_of: datetime,
+    currencies: Mapping[str, int],
+) -> pd.DataFrame:
+    """Add the context that ``ingest`` derives from raw tables, as of now, where the model wants it.
+
+    The same function made the training log, so a feature means the same in both.
+    """
+    missing = [str(name) for name in strategy.feature_names_in_ if name not in accounts.columns]
+    contacts = inputs.contacts
+    if not missing or contacts is None or not {"contact_id", "account_id"} <= set(contacts.columns):
+        return accounts
+    context = context_as_of(
+        inputs.states,
+        contacts,
+        inputs.outcomes,
+        inputs.payments,
+        actions=strategy.actions_,
+        as_of=as_of,
+        account_ids=accounts["account_id"].tolist(),
+        currency=_one_currency(currencies),
+    )
+    # Counts by debtor exist where some debtor of the chunk has several accounts; else they are those of the account.
+    own = {name: name.removeprefix(_DEBTOR) for name in missing if name.startswith(_DEBTOR)}
+    if inputs.states is not None and "debtor_id" in accounts.columns:
+        for name, single in own.items():
+            if name not in context.columns and single in context.columns:
+                context[name] = context[single]
+    found = [name for name in missing if name in context.columns]
+    return pd.concat([accounts.reset_index(drop=True), context[found].reset_index(drop=True)], axis=1)
+
+
+def _one_currency(currencies: Mapping[str, int]) -> str | None:
+    if not currencies:
+        return None
+    main, most = max(currencies.items(), key=lambda item: (item[1], item[0]))
+    if most < _MAJORITY * sum(currencies.values()):
+        raise InvalidInput.in_column(
+            "currency",
+            "mixes currencies, and amounts of different currencies cannot be added",
+            values=[f"{code}: {count:,} rows" for code, count in currencies.items()],
+            mend="Score one strategy a currency.",
+        )
+    return main

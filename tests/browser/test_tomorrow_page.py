@@ -1,0 +1,135 @@
+"""Tomorrow in a real browser: plan, read, change a capacity, approve, take along; both languages, wide and narrow."""
+
+import csv
+import io
+import json
+import zipfile
+
+import pandas as pd
+import pytest
+
+from tests.browser.reading import serious_findings
+
+pytestmark = pytest.mark.browser
+
+LOOKS = (("es", 1440, "light"), ("en", 390, "dark"), ("es", 390, "light"), ("en", 1440, "dark"))
+
+
+def plan(page, button="Plan"):
+    """Press the button and wait until the plan is there or was refused."""
+    page.get_by_role("button", name=button, exact=True).click()
+    for _ in range(300):
+        if "A plan is being made" not in page.locator("main").inner_text():
+            break
+        page.wait_for_timeout(300)
+        page.reload()
+    return page
+
+
+@pytest.fixture(scope="module")
+def planned(chromium, server, session_state):
+    """Address of a first plan, made on the page as it comes."""
+    context = chromium.new_context(base_url=server, storage_state=session_state)
+    page = context.new_page()
+    page.goto("/en/tomorrow")
+    assert "Nothing is planned yet" in page.locator(".answer").inner_text()
+    assert serious_findings(page) == []
+    plan(page)
+    assert page.locator(".alert").count() == 0
+    found = page.url.partition("/en/")[2]
+    context.close()
+    return found
+
+
+def contacts_of(demo_site, address):
+    """Contacts as they are on disk."""
+    return pd.read_parquet(demo_site / "plans" / address.partition("plan=")[2] / "plan.parquet")
+
+
+@pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
+def test_the_plan_is_accessible_fits_and_asks_nobody_else(open_page, server, planned, language, width, theme):
+    """No serious axe finding, one h1, no sideways scrolling, no other host, no script error."""
+    page = open_page(f"/{language}/{planned}", width=width, theme=theme)
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious_findings(page) == []
+    assert page.complaints == []
+    assert [url for url in page.requests_made if not url.startswith(server)] == []
+
+
+def test_it_says_what_the_plan_holds(open_page, demo_site, planned):
+    """Counts, money with its currency and interval, and the rows of the file are those of the plan; no scripts."""
+    contacts = contacts_of(demo_site, planned)
+    page = open_page(f"/en/{planned}", scripts=False)
+    told = page.locator(".answer").inner_text()
+    assert f"{len(contacts):,} contacts" in told and "COP" in told and "95% CI" in told
+    cells = page.locator("#slots tbody td").all_inner_texts()
+    assert sum(int(text) for text in cells if text.strip()) == len(contacts)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="All contacts for Excel").click()
+    with zipfile.ZipFile(download.value.path()) as book:
+        rows = book.read("xl/worksheets/sheet1.xml").decode().count("<row")
+    assert rows == len(contacts) + 1
+
+
+def test_a_changed_capacity_changes_the_plan_and_a_bad_one_leaves_it(open_page, demo_site, planned):
+    """A tenth of an agent at one hour: one call at most, and its hour has a price; text instead of a number is told."""
+    page = open_page(f"/en/{planned}")
+    for field in page.locator("[name^='agents.0.']").all():
+        field.fill("0")
+    page.fill("[name='agents.0.10']", "0.1")
+    plan(page, "Plan again")
+    changed = contacts_of(demo_site, page.url)
+    calls = changed.loc[changed["channel"] == "call"]
+    assert len(calls) <= 1 < len(contacts_of(demo_site, planned).query("channel == 'call'"))
+    assert set(calls["contact_at"].dt.tz_convert("America/Bogota").dt.hour) <= {10}
+    assert "One more agent hour at 10:00 brings COP" in page.locator(".answer").inner_text()
+    stands = page.locator(".answer").inner_text()
+    page.fill("[name='budget']", "a lot")
+    plan(page, "Plan again")
+    assert "a lot is no number" in page.get_by_text("No plan was made").inner_text()
+    assert page.locator(".answer").inner_text() == stands
+
+
+def test_nothing_goes_out_before_it_is_approved_with_a_name(open_page, demo_site, planned, tmp_path):
+    """After that the archive holds every contact, with the phone numbers of the file that is kept nowhere."""
+    page = open_page(f"/en/{planned}")
+    assert page.get_by_role("button", name="Download campaign files").count() == 0
+    page.fill("#approve-note", "go")
+    page.get_by_role("button", name="Approve as ana").click()
+    assert "by ana" in page.locator("#approval").inner_text()
+    contacts = contacts_of(demo_site, planned)
+    points = tmp_path / "phones.csv"
+    numbers = [f"+5730055501{number % 100:02d}" for number in range(len(contacts))]
+    table = pd.DataFrame(
+        {"account_id": contacts["account_id"], "phone": numbers, "phone_code": "57", "email": "a@b.co"}
+    )
+    table.to_csv(points, index=False)
+    page.set_input_files("#points", points)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download campaign files").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = set(archive.namelist()) - {"campaign-files.json"}
+        told = json.loads(archive.read("campaign-files.json"))
+        dialled = [name for name in names if "vicidial" in name]
+        rows = [row for name in dialled for row in csv.DictReader(io.StringIO(archive.read(name).decode()))]
+    assert set(told["rows"]) == names and sum(told["rows"].values()) == len(contacts)
+    assert told["approved"]["by"] == "ana"
+    assert len(rows) == contacts["channel"].isin(["call", "ivr"]).sum()
+    assert all(row["phone_number"].startswith("300555") for row in rows)
+    kept = [path for path in (demo_site / "plans").rglob("*") if path.is_file()]
+    assert not any(b"300555" in path.read_bytes() for path in kept)
+
+
+def test_an_uploaded_file_is_planned_for_and_not_kept(open_page, demo_site, planned, tmp_path):
+    """A CSV of some accounts: only they are contacted; the file itself is gone."""
+    accounts = pd.read_parquet(demo_site / "accounts.parquet")
+    own = accounts.loc[accounts["country"] == "CO"].head(30)
+    own.to_csv(tmp_path / "own.csv", index=False)
+    page = open_page("/en/tomorrow")
+    page.set_input_files("#file", tmp_path / "own.csv")
+    plan(page, "Plan again")
+    assert page.locator(".alert").count() == 0
+    assert set(contacts_of(demo_site, page.url)["account_id"]) <= set(own["account_id"])
+    assert "of 30 accounts" in page.locator(".tiles").inner_text()
+    assert not list((demo_site / "plans").glob(".upload-*"))
