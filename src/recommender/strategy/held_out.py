@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.evaluation import sndr
 from recommender.history import LoggedFeedback
-from recommender.learning.nuisance import cross_fit_propensities, cross_fit_rewards
+from recommender.learning import cross_fit_propensities, cross_fit_rewards
 
 __all__ = ["held_out_value"]
 
