@@ -8,8 +8,15 @@ from typer.testing import CliRunner
 
 from pipelines.__main__ import build_app
 
-ROW = {"country": "CO", "timezone": "America/Bogota", "currency": "COP", "consented_channels": "sms;email", "flags": "none",
-       "party": "debtor", "language": "es"}  # fmt: skip
+ROW = {
+    "country": "CO",
+    "timezone": "America/Bogota",
+    "currency": "COP",
+    "consented_channels": "sms;email",
+    "flags": "none",
+    "party": "debtor",
+    "language": "es",
+}
 
 
 @pytest.mark.parametrize(
