@@ -92,6 +92,7 @@ def main() -> None:
     """Run and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--logs", type=int, default=400)
+    parser.add_argument("--first", type=int, default=0, help="Seed of the first log.")
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--settings", type=int, nargs="*", default=list(range(len(SETTINGS))))
@@ -99,7 +100,7 @@ def main() -> None:
     parser.add_argument("--refit", action="store_true")
     parser.add_argument("--quick", action="store_true", help="Two logs a setting.")
     given = parser.parse_args()
-    seeds = range(2 if given.quick else given.logs)
+    seeds = range(given.first, given.first + (2 if given.quick else given.logs))
     jobs = [(setting, seed, given.rows, given.refit, given.learner) for seed in seeds for setting in given.settings]
     if given.jobs > 1:
         with ProcessPoolExecutor(given.jobs) as pool:

@@ -210,6 +210,8 @@ def prepare_from_sources(
     arms: Sequence[str] = (),
 ) -> tuple[PreparedLog, Path | None]:
     """Read the tables one after the other, prepare the log and write the quarantine."""
+    if arms and sources.get("decisions") is None:
+        raise InvalidInput("--arm needs the decisions table.", column="arm", mend="Give --decisions FILE_OR_URL.")
     if sources.get("contacts") is None:
         raise InvalidInput("The contacts table is missing.", column="contacts", mend="Give --contacts FILE_OR_URL.")
     actions = (
@@ -223,6 +225,9 @@ def prepare_from_sources(
         frame = read_table(source, table=name, encoding=encoding)
         if name == "decisions" and arms:
             frame = _of_arms(frame, arms)
+        if name == "contacts" and arms and "decision_id" in frame.columns:  # of other arms: history, no decision's
+            kept = read("decisions", str(sources["decisions"]))["decision_id"]
+            frame["decision_id"] = frame["decision_id"].where(frame["decision_id"].isin(kept), None)
         if name == "decisions" and unordered and "eligible" in frame.columns:
             had_sets.append(name)
             frame = frame.drop(columns="eligible")

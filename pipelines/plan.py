@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 
 from pipelines.evaluate import wide_console
+from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.score import read_instant
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
+from recommender.intake import Stated
 from recommender.planning import (
     Appointments,
     CapacityOrder,
@@ -70,6 +72,13 @@ def run(
         Literal["debtor", "codebtor", "guarantor"] | None,
         typer.Option(help="State whom the accounts' contact points belong to, where the table does not say."),
     ] = None,
+    dates: DayOrder = None,
+    decimal: DecimalSign = None,
+    naive_timezone: Annotated[
+        str | None, typer.Option(help="IANA zone of local times without an offset; account = that of each account.")
+    ] = None,
+    ids_as_numbers: Annotated[bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing.")] = False,
+    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
     other_accounts: Annotated[
         bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")
     ] = False,
@@ -128,6 +137,7 @@ def run(
             payments=payments,
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
+            stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
             other_accounts=other_accounts,
         )
         made = _planned(inputs, model, order, told, due, work / "plan")

@@ -15,7 +15,7 @@ import pandas as pd
 from api.service.planned import Planned
 from api.service.schemas import Account
 from recommender.deciding import planned_contact
-from recommender.intake import CASE_WORDS, with_states
+from recommender.intake import with_states
 from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
 
 __all__ = ["REACH", "debtor_of", "ledger_contacts", "with_heard"]
@@ -105,7 +105,7 @@ def with_heard(
         events += [
             _event(account, contact["sent_at"], contact["channel"], contact["outcome"])
             for contact in contacts
-            if contact["outcome"] in CASE_WORDS and contact["account_id"] == account
+            if contact["outcome"] is not None and contact["account_id"] == account and contact["status"] != "planned"
         ]
     if not events:
         return rows

@@ -75,7 +75,7 @@ class Served:
                 process.kill()
                 process.wait()
 
-    def wait(self, port: int, seconds: float = 180.0) -> None:
+    def wait(self, port: int, seconds: float = 400.0) -> None:
         """Until the process answers."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -353,13 +353,22 @@ def test_payment_in_quarantine_leaves_unknown_not_unpaid(spoil, unknown):
 def test_what_was_paid_for_certain_stays_paid_and_a_repeat_is_no_loss():
     """A clean payment in the window makes 'paid' true whatever else was lost; an exact repeat loses nothing."""
     tables = small()
-    lost = tables[4].iloc[[0]].assign(amount_minor=-1)
+    lost = tables[4].iloc[[0]].assign(amount_minor=0)
     tables[4] = pd.concat([tables[4], lost], ignore_index=True)
     assert rewards(build(tables, reward="paid")) == {"x1": 1.0, "x2": 1.0, "x3": 0.0}
     assert np.isnan(rewards(build(tables, reward="amount_gross"))["x1"])
     tables = small()
     tables[4] = pd.concat([tables[4], tables[4].iloc[[0]]], ignore_index=True)
     assert rewards(build(tables, reward="amount_gross")) == {"x1": 100.0, "x2": 300.0, "x3": 0.0}
+
+
+def test_a_negative_payment_takes_the_one_before_it_back():
+    """Whole: not paid, and nothing unknown; in part: what is left."""
+    for back, paid, amount in ((-100, 0.0, 0.0), (-40, 1.0, 60.0)):
+        tables = small()
+        tables[4] = pd.concat([tables[4], tables[4].iloc[[0]].assign(amount_minor=back)], ignore_index=True)
+        assert rewards(build(tables, reward="paid"))["x1"] == paid
+        assert rewards(build(tables, reward="amount_gross"))["x1"] == amount
 
 
 def test_lost_payment_reaches_the_debtors_other_accounts_where_payments_do():

@@ -123,7 +123,8 @@ def further_samples(ids: list[str], phone: list[str]) -> dict[str, str]:
     leads, calls, log = [], [], []
     for number, account in enumerate(ids):
         bare = phone[number].replace(" ", "")
-        at = FIRST_DAY + pd.Timedelta(days=int(rng.integers(0, 5)), hours=int(rng.integers(8, 18)))
+        weeks, day, hour = int(rng.integers(0, 6)), int(rng.integers(0, 5)), int(rng.integers(8, 18))
+        at = FIRST_DAY + pd.Timedelta(days=7 * weeks + day, hours=hour)
         stop = number % 20 == 7
         leads.append(
             {"lead_id": number, "entry_date": "2026-08-01 06:00:00", "modify_date": f"{at:%Y-%m-%d %H:%M:%S}",

@@ -248,7 +248,7 @@ def test_a_row_says_whose_when_and_why_not(tmp_path):
     assert pd.isna(first.loc["00100", "next_allowed_at"])
     # Called this week: texts are closed until Monday, which is not a holiday.
     assert "co-one-channel-week" in first.loc["00109", "reason"]
-    assert first.loc["00109", "next_allowed_at"] == pd.Timestamp("2026-11-30T08:00:00-05:00")
+    assert first.loc["00109", "next_allowed_at"] == pd.Timestamp("2026-11-30T07:00:00-05:00")
     sent = first.dropna(subset="channel")
     assert len(sent) == 8
     assert sent["reason"].isna().all()

@@ -5,6 +5,7 @@ Quick here; ``make proofs`` draws many more (``FRONT_DOOR_PORTFOLIOS`` sets how 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -15,12 +16,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import CliRunner
 
+from pipelines.__main__ import build_app
+from pipelines.ingest import prepare_from_sources
+from recommender import LoggedFeedback
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
+from recommender.monitoring import diagnose
 from recommender.planning import PlanFiles, PlanOrder, make_plan
 from recommender.rules import check_cases
+from recommender.store.files import read_table
 from recommender.strategy import SeedStrategy
 from tests.intake.spellings import AS_OF, portfolio, spell
 
@@ -104,6 +112,108 @@ def tried(seed, folder, spellings):
     return counts
 
 
+def log_of(files, stated):
+    """The log that ``ingest`` makes, its quarantine, and what ``doctor`` says of it."""
+    log, _ = prepare_from_sources(
+        {name: str(path) for name, path in files.items()},
+        Console(file=io.StringIO()),
+        factor=["channel=call,sms,whatsapp,email", "tone=friendly,neutral,firm"],
+        as_of=AS_OF,
+        naive_timezone=stated.timezone,
+        stated=stated,
+    )
+    frame = log.frame().sort_values("decision_id", ignore_index=True)
+    lost = log.quarantine.loc[log.quarantine["rule"] != "duplicate_row"]
+    return frame[sorted(frame)], lost, diagnose(LoggedFeedback.from_prepared(log), report=log.report, subject="x")
+
+
+def ingested(seed, folder, spellings):
+    """The same of ``ingest`` and ``doctor``: one log, one verdict, or a refusal, or rows told to be lost."""
+    rng = random.Random(seed)
+    truth = portfolio(rng)
+    right, lost, verdict = log_of(truth_on_disk(truth, folder / "truth"), Stated())
+    assert not len(lost)
+    counts = Counter()
+    for number in range(spellings):
+        written = spell(rng, truth, folder / str(number))
+        try:
+            found, lost, told = log_of(written.files, written.stated)
+        except InvalidInput as error:
+            counts["refused" if error.column else "refused, and no column named"] += 1
+            continue
+        if len(lost):
+            assert lost[["column", "reason", "mend"]].notna().all(axis=None)
+            assert any(finding.code == "quarantine" for finding in told.findings) or len(lost) < len(right)
+            counts["quarantine"] += 1
+            continue
+        try:
+            pd.testing.assert_frame_equal(found, right)
+            assert (told.learn, told.evaluate) == (verdict.learn, verdict.evaluate)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}, spelling {number}: {written}\n{error}") from error
+        counts["identical"] += 1
+    assert not counts["refused, and no column named"]
+    return counts
+
+
+def checked(seed, folder, spellings):
+    """``check`` of an account and a history in any spelling: the verdict of the true facts, or exit code 2."""
+    rng = random.Random(seed)
+    truth = portfolio(rng)
+    right = [_verdicts(truth, written=None, folder=folder)]
+    counts = Counter()
+    for number in range(spellings):
+        written = spell(rng, truth, folder / str(number))
+        found = _verdicts(truth, written=written, folder=folder / str(number))
+        if found is None:
+            counts["refused"] += 1
+        else:
+            assert found == right[0], f"seed {seed}, spelling {number}: {written}"
+            counts["identical"] += 1
+    return counts
+
+
+def _verdicts(truth, written, folder):
+    """Verdict of the first account, as the verb prints it; None where it cannot read."""
+    account = truth["accounts"].iloc[0].to_dict()
+    history = folder / "history.csv"
+    if written is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        truth["contacts"].to_csv(history, index=False)
+    else:
+        history = written.files["contacts"]
+        try:
+            given = read_table(written.files["accounts"], table="accounts")
+        except InvalidInput:  # another encoding: refused before anything is asked
+            return None
+        account = {k: v for k, v in given.astype(object).iloc[0].to_dict().items() if v is not None and v == v}
+    (folder / "account.json").write_text(json.dumps(account, default=str), encoding="utf-8")
+    found = []
+    for channel in ("sms",):
+        asked = ["check", "--pack", "CO", "--channel", channel, "--at", "2026-11-25T10:00:00-05:00", "--account",
+                 str(folder / "account.json"), "--history", str(history)]  # fmt: skip
+        answer = CliRunner().invoke(build_app(), asked)
+        if answer.exit_code not in (0, 3):
+            assert answer.exit_code == 2 or isinstance(answer.exception, InvalidInput), answer
+            return None
+        found.append(answer.output)
+    return found
+
+
+@settings(max_examples=2, derandomize=True)
+@given(seed=st.integers(0, 10**6))
+def test_any_spelling_is_the_same_log_or_a_refusal(tmp_path_factory, seed):
+    """From ``ingest``, and the same verdict from ``doctor``."""
+    assert ingested(seed, tmp_path_factory.mktemp("ingest"), 4)["identical"]
+
+
+@settings(max_examples=2, derandomize=True)
+@given(seed=st.integers(0, 10**6))
+def test_any_spelling_is_the_same_verdict_or_a_refusal(tmp_path_factory, seed):
+    """From ``check``."""
+    checked(seed, tmp_path_factory.mktemp("check"), 5)
+
+
 @settings(max_examples=2, derandomize=True)
 @given(seed=st.integers(0, 10**6))
 def test_any_spelling_is_the_same_plan_or_a_refusal(tmp_path_factory, seed):
@@ -117,5 +227,8 @@ def test_any_spelling_at_length(tmp_path_factory):
     total = Counter()
     for seed in range(int(os.environ.get("FRONT_DOOR_PORTFOLIOS", "40"))):
         total += tried(seed, tmp_path_factory.mktemp("door"), SPELLINGS)
+        for verb, of in (("ingest", ingested), ("check", checked)):
+            found = of(seed, tmp_path_factory.mktemp(verb), SPELLINGS // 6)
+            total.update({f"{verb} {what}": count for what, count in found.items()})
     print(total)  # noqa: T201
     assert total["identical"] > total["refused"]

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.__main__ import build_app
+from recommender import ContactStrategy, LoggedFeedback
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.planning import InfeasiblePlan, verify_folder
@@ -51,32 +52,26 @@ none = 0.05
 runner = CliRunner()
 
 
-class Believed:
-    """A strategy of known beliefs: training one would cost more than everything that is tested here."""
-
-    actions_ = default_actions(range(8, 18))
-    reward_kind_, history_, version_ = "binary", None, "believed-1"
-    feature_names_in_ = ("capacity_to_pay", "months_on_book")
-
-    def expected_reward(self, accounts, *, incremental, **_):
-        """Of each account by its capacity to pay, of each action by a fixed draw."""
-        assert incremental
-        worth = accounts["capacity_to_pay"].fillna(0.3).to_numpy()[:, None] * 0.3
-        turn = np.arange(len(self.actions_)) + accounts["months_on_book"].to_numpy()[:, None] * 7
-        return worth * (0.5 + np.abs(np.sin(turn)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def believed():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.plan.ContactStrategy.load", lambda _: Believed())
-        yield
+def small_strategy(actions):
+    """A learnt strategy over two columns of the simulated portfolio; training takes seconds."""
+    rng = np.random.default_rng(5)
+    n = 1_200
+    action = rng.integers(0, actions.n_contact_actions, n)
+    log = pd.DataFrame({"capacity_to_pay": rng.gamma(2, 0.5, n), "months_on_book": rng.integers(0, 120, n)})
+    log = pd.concat([log, actions.describe(action)], axis=1)
+    chance = 0.05 + 0.2 * np.minimum(log["capacity_to_pay"], 2) + 0.1 * (log["channel"] == "call")
+    log["reward"] = (rng.random(n) < chance).astype(float)
+    log["propensity"] = 1 / actions.n_contact_actions
+    columns = ["capacity_to_pay", "months_on_book"]
+    feedback = LoggedFeedback.from_frame(log, actions=actions, context=columns, propensity="propensity")
+    return ContactStrategy(n_jobs=1).fit(feedback)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
-    saved_strategy = folder
+    saved_strategy = folder / "strategy"
+    small_strategy(default_actions(range(8, 18))).save(saved_strategy)
     as_of = dt.datetime.fromisoformat(AS_OF)
     accounts = simulate_portfolio(400, seed=1, as_of=as_of)
     accounts.to_parquet(folder / "accounts.parquet")

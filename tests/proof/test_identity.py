@@ -124,6 +124,21 @@ LOOK_ALIKES = {
     "other numbers": lambda f: log_of(f.assign(x=f["x"] + 1.0)),
     "contexts mixed": lambda f: log_of(f.assign(x=np.random.default_rng(6).permutation(f["x"]))),
     "all of one kind": lambda _: log_of(rows(400, 79).assign(kind="p")),
+    "asked again": lambda f: log_of(rows(900, 81)[["arm", "reward"]].join(f[CONTEXT])),
+    "asked twice again": lambda f: log_of(
+        pd.concat([rows(900, seed)[["arm", "reward"]].join(f[CONTEXT]) for seed in (82, 83)])
+    ),
+    "mirrored": lambda f: log_of(f.assign(x=-f["x"])),
+    "another unit": lambda f: log_of(f.assign(x=100 * f["x"])),
+    "another size": lambda f: log_of(f.assign(size=f["size"] + 1)),
+    "arms in turn": lambda f: log_of(f.assign(arm=f["arm"].map({"a": "b", "b": "c", "c": "a"}))),
+    "one column of the log": lambda f: log_of(rows(900, 84).assign(x=f["x"])),
+    "nothing to tell rows by": lambda f: log_of(f.assign(x=0.0, kind="p", size=1)),
+    "a handful of the log": lambda f: log_of(pd.concat([rows(900, 85), f.iloc[:10]])),
+    "its accounts": lambda _: log_of(rows(900, 86).assign(id=np.arange(900)), account="id"),
+    "its accounts and times": lambda _: log_of(
+        rows(900, 87).assign(id=np.arange(900), at=pd.Timestamp("2026-01-01", tz="UTC")), account="id", time="at"
+    ),
     "arms and outcomes of the log": lambda f: log_of(rows(900, 80).assign(arm=f["arm"], reward=f["reward"])),
 }
 

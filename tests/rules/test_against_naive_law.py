@@ -102,3 +102,18 @@ def test_a_million_checks_without_a_violation_or_a_disagreement():
     assert made > 1_000_000
     assert allowed > 100_000
     assert wrong == 0
+
+
+@pytest.mark.proof
+def test_a_hundred_thousand_single_checks_without_a_disagreement():
+    """100,000 generated cases, one by one as ``check --cases`` judges them, against the naive reading."""
+    rng = random.Random(14)
+    wrong = allowed = 0
+    for _ in range(25):
+        cases = [random_case(rng) for _ in range(4_000)]
+        for case, verdict in zip(cases, check_cases(cases), strict=True):
+            allowed += verdict["allowed"]
+            wrong += verdict["allowed"] != permits(case)
+    print(f"100,000 checks, {allowed:,} allowed, {wrong} wrong")  # noqa: T201
+    assert allowed > 1_000
+    assert wrong == 0

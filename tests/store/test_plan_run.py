@@ -31,8 +31,8 @@ SEED = SeedStrategy(
 
 
 def same(found, expected):
-    """Equal frames, where a missing value is a missing value however it is written."""
-    plain = [frame.astype(object).where(frame.notna(), None) for frame in (found, expected)]
+    """Equal rankings, where a missing value is a missing value however it is written; a plan says more beside them."""
+    plain = [frame.astype(object).where(frame.notna(), None) for frame in (found[expected.columns.tolist()], expected)]
     pd.testing.assert_frame_equal(*plain, check_dtype=False)
 
 

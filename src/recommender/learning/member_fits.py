@@ -17,7 +17,7 @@ from recommender.learning.member_jobs import (
     regression_job,
     tree_job,
 )
-from recommender.learning.member_plans import knows_classes, regression_plans, tree_plans_of
+from recommender.learning.member_plans import grown_trees, knows_classes, regression_plans, tree_plans_of
 from recommender.learning.regression import BilinearModel, FacetMean
 from recommender.learning.stacking import group_folds, stack_weights
 from recommender.learning.trees import ActionTrees, TreeSettings
@@ -28,6 +28,7 @@ _SHARE_PRECISIONS_FROM = 100_000  # rows: at 20k sharing made the stack promise 
 _FEWEST_ROWS = 20  # below, nothing can be held out
 _FEW_FOLDS_FROM = 3_000  # rows from which three folds leave members enough; five below
 _CLASSES = 4  # a facet, docs/decision-quality.md
+_WORTH_GROWING = 0.2  # share of the stack's weight from which trees are grown past their best log-loss
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight from which the other folds are worth fitting
 
 
@@ -81,6 +82,8 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
     fits = MemberFits(regressions, by_fold, folds, tree_plans, {})
     if rows.moved is None and knows_classes(task.target, task.family):  # classes know of no time
         _add_classes(rows, fits, n_jobs)
+    if tree_settings is None:  # tuned settings were chosen for what they are
+        _add_grown_trees(rows, fits, n_jobs)
     return fits
 
 
@@ -115,11 +118,27 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
         for fold, members in enumerate(fits.by_fold)
     ]
     first = fits.by_fold[0] | {"classes": work[0]()}
-    out = np.flatnonzero(folds == 0)
-    logged, _ = held_out_scores(rows, [first], np.where(folds == 0, 0, 1), out[:1], fits.design_of, n_jobs)
-    weights, _ = stack_weights(logged[out], rows.task.target[out], rows.task.family)
-    if weights[-1] < _WORTH_ITS_TIME * weights.sum():
+    if _shares_of_first_fold(rows, fits, first, n_jobs)["classes"] < _WORTH_ITS_TIME:
         return
     for members, found in zip(fits.by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
         members["classes"] = found
     fits.facets["classes"] = FacetMean([members["classes"] for members in fits.by_fold])
+
+
+def _add_grown_trees(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
+    """Where trees count, they are grown past their best log-loss: the value of their choices goes on rising."""
+    settings = grown_trees(rows.task.target, rows.task.family)
+    if settings is None or _shares_of_first_fold(rows, fits, fits.by_fold[0], n_jobs)["trees"] < _WORTH_GROWING:
+        return
+    work = [tree_job(rows, settings, fits.folds == fold, stop_early=False) for fold in range(len(fits.by_fold))]
+    for members, grown in zip(fits.by_fold, run_jobs(work, n_jobs), strict=True):
+        members["grown"] = grown
+    fits.tree_plans["grown"] = settings
+
+
+def _shares_of_first_fold(rows: FitRows, fits: MemberFits, members: dict[str, Any], n_jobs: int) -> dict[str, float]:
+    """Share of the stack's weight that each member would have, judged on the first fold alone."""
+    out = np.flatnonzero(fits.folds == 0)
+    logged, _ = held_out_scores(rows, [members], np.where(fits.folds == 0, 0, 1), out[:1], fits.design_of, n_jobs)
+    weights, _ = stack_weights(logged[out], rows.task.target[out], rows.task.family)
+    return dict(zip(members, (weights / max(weights.sum(), 1e-9)).tolist(), strict=True))

@@ -69,8 +69,10 @@ def regression_job(
     return job
 
 
-def tree_job(rows: FitRows, settings: TreeSettings, held_out: Mask) -> Callable[[], ActionTrees]:
-    """Prepare the boosting of one ensemble, stopped early on the rows held out."""
+def tree_job(
+    rows: FitRows, settings: TreeSettings, held_out: Mask, *, stop_early: bool = True
+) -> Callable[[], ActionTrees]:
+    """Prepare the boosting of one ensemble, stopped early on the rows held out unless told otherwise."""
 
     def job() -> ActionTrees:
         return ActionTrees.fit(
@@ -81,6 +83,7 @@ def tree_job(rows: FitRows, settings: TreeSettings, held_out: Mask) -> Callable[
             rows.task.target,
             settings=settings,
             held_out=held_out,
+            stop_early=stop_early,
             n_jobs=1,
             random_state=rows.random_state,
         )

@@ -9,11 +9,12 @@ from recommender.learning.member_jobs import RegressionPlan
 from recommender.learning.regression import Family
 from recommender.learning.trees import TreeSettings
 
-__all__ = ["knows_classes", "regression_plans", "tree_plans_of"]
+__all__ = ["grown_trees", "knows_classes", "regression_plans", "tree_plans_of"]
 
 Floats = NDArray[np.float64]
 
 _EVENTS_FOR_CLASSES = 300  # a membership is a handful of numbers a column: fewer events cannot tell them
+_GROWN_FROM = 10_000  # rows from which trees may be worth growing past their best log-loss
 _FIRM_UP_TO = 30_000  # rows up to which regressions of several strengths are weighed
 
 
@@ -58,3 +59,14 @@ def tree_plans_of(target: Floats, family: Family) -> dict[str, TreeSettings]:
             max_rounds=2_000,
         )
     }
+
+
+def grown_trees(target: Floats, family: Family) -> TreeSettings | None:
+    """Settings of trees that are not stopped early, None where the log is too short for them.
+
+    Log-loss over logged actions is lowest long before the order of an account's actions is: where effects do not add
+    up, every further round finds more of what tells actions apart (docs/decision-quality.md).
+    """
+    if family == "gaussian" or len(target) < _GROWN_FROM:
+        return None
+    return TreeSettings(n_leaves=31, learning_rate=0.06, l2=10.0, min_leaf=50, feature_fraction=0.9, max_rounds=600)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.member_fits import MemberFits
@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
-_BEST_SHARE = 24  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
+_BEST_SHARE = 10  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
+_EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
 _NEWEST = 0.8  # the newest fifth is asked whether it moved away
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
@@ -86,8 +87,9 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
     report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
     eta = mix_scores(scores, beta) + np.float32(intercept)
-    if task.inverse_propensity is not None and task.family == "binomial":
-        chosen = _by_value(panel, beta, expit(eta), task.inverse_propensity[at], report)
+    inverse = _inverse_propensity(rows, at) if task.family == "binomial" else None
+    if inverse is not None:
+        chosen = _by_value(panel, beta, expit(eta), inverse, report)
         if chosen is not None:
             beta, intercept = chosen, 0.0
             eta = mix_scores(scores, beta)
@@ -96,6 +98,23 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     weights = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
     weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
     return StackChoice(weights, intercept, calibration, report)
+
+
+def _inverse_propensity(rows: FitRows, at: NDArray[np.int64]) -> Floats | None:
+    """Inverse propensities of the given rows: as logged, or estimated factor by factor where the logger was even.
+
+    A logger with strong preferences makes estimates of their inverses too rough to overrule log-loss.
+    """
+    if rows.task.inverse_propensity is not None:
+        return rows.task.inverse_propensity[at]
+    if not rows.directions:
+        return None
+    often, whom = rows.directions
+    logits = rows.U["linear"][at].astype(np.float32) @ whom.astype(np.float32) + often.astype(np.float32)
+    logged = logits[np.arange(len(at)), rows.task.action[at]]
+    inverse = np.exp(np.asarray(logsumexp(logits, axis=1) - logged, dtype=np.float64))
+    effective = inverse.sum() ** 2 / (len(at) * (inverse**2).sum())
+    return inverse if effective >= _EVEN_ENOUGH else None
 
 
 def _by_value(

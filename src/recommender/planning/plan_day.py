@@ -71,9 +71,10 @@ def plan_day(
     try:
         made = plan_tomorrow(read, order, capacity, gap=gap)
     except InfeasiblePlan as error:
-        raise InfeasiblePlan(
-            f"{error.problem} {read.shut_out_told()}.".replace(" .", ""), column=error.column, mend=error.mend
-        ) from error
+        others = capacity.arms.explore + capacity.arms.usual > 0 or len(read.placed) > 0
+        why = ["Of what callbacks and the other arms leave to the policy:"] if others else []
+        why += [error.problem, *([f"{read.shut_out_told()}."] if read.shut_out else [])]
+        raise InfeasiblePlan(" ".join(why), column=error.column, mend=error.mend) from error
     read.aside_path.unlink()
     for number in range(2, rounds + 1):
         earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel"]], number)

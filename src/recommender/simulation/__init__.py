@@ -11,6 +11,7 @@ from recommender.simulation.personas import contact_actions
 from recommender.simulation.policy_value import Rollout, value_one_step, value_rollout
 from recommender.simulation.portfolio import simulate_portfolio
 from recommender.simulation.raw_tables import SimulatedTables, simulate_tables
+from recommender.simulation.surfaces import SurfaceLog, simulate_surfaces
 from recommender.simulation.trials import CUTS, CutLog, Trial, cut_trial, read_hillstrom, simulated_trial
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Rollout",
     "SimulatedLog",
     "SimulatedTables",
+    "SurfaceLog",
     "Trial",
     "bayes_ceiling",
     "contact_actions",
@@ -35,6 +37,7 @@ __all__ = [
     "simulate",
     "simulate_habits",
     "simulate_portfolio",
+    "simulate_surfaces",
     "simulate_tables",
     "simulated_trial",
     "value_one_step",

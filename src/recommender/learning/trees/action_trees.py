@@ -128,10 +128,11 @@ class ActionTrees:
         settings: TreeSettings,
         weight: NDArray[np.float64] | None = None,
         held_out: NDArray[np.bool_] | None = None,
+        stop_early: bool = True,
         n_jobs: int,
         random_state: int,
     ) -> ActionTrees:
-        """Boost on the rows that are not held out; stop early on those that are."""
+        """Boost on the rows that are not held out; stop early on those that are, or go on to ``max_rounds``."""
         described = factor_levels(actions)
         design = np.column_stack([X] + [values[action] for _, values, _ in described])
         coded = categorical + [X.shape[1] + i for i, (_, _, is_code) in enumerate(described) if is_code]
@@ -149,13 +150,14 @@ class ActionTrees:
             )
 
         held = np.zeros(len(target), dtype=bool) if held_out is None else held_out
+        watched = stop_early and held.any()
         training = dataset(~held)
         booster = lgb.train(
             parameters,
             training,
             num_boost_round=settings.max_rounds,
-            valid_sets=[dataset(held, training)] if held.any() else [],
-            callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if held.any() else [],
+            valid_sets=[dataset(held, training)] if watched else [],
+            callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if watched else [],
         )
         # keep only the rounds of the best iteration, as a loaded model would
         rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()

@@ -1,0 +1,3 @@
+"""Databases for the fault tests."""
+
+from tests.databases import empty_url, postgres_server  # noqa: F401

@@ -1,0 +1,141 @@
+"""``plan`` from raw tables and a learnt strategy to files on disk, read as those who work with them would."""
+
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.__main__ import build_app
+from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
+from tests.store.test_plan_run import SEED
+
+CAPACITY = """
+timezone = "America/Bogota"
+currency = "COP"
+budget = 40_000
+contacts_per_debtor = 2
+[worth]
+per_response = 12_000
+[[queue]]
+name = "agents"
+channels = ["call"]
+minutes_per_contact = 6
+cost_per_contact = 600
+agents = { 9 = 0.5, 12 = 0.5 }
+[[queue]]
+name = "messages"
+channels = ["sms", "email"]
+quota = 20
+cost_per_contact = 60
+[arms]
+explore = 0.2
+usual = 0.2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Tables, a strategy, capacities, contact points."""
+    place = tmp_path_factory.mktemp("verb")
+    accounts, contacts = portfolio(90, seed=4)
+    write(place, accounts, contacts)
+    small_strategy(SEED.actions_).save(place / "strategy")
+    (place / "capacity.toml").write_text(CAPACITY)
+    (place / "more.toml").write_text('[[queue]]\nname = "agents"\nagents = { 9 = 3, 12 = 3 }\n')
+    (place / "much.toml").write_text(CAPACITY + '[[minimum]]\nname = "contract"\nqueue = "agents"\ncontacts = 50\n')
+    points = accounts[["account_id"]].assign(phone="+573005550101", phone_code="57", email="a@b.co")
+    points.to_csv(place / "points.csv", index=False)
+    return place
+
+
+def run(folder, *more, capacity="capacity.toml"):
+    told = [
+        "plan", str(folder / "accounts.parquet"), "--contacts", str(folder / "contacts.parquet"), "--other-accounts",
+        "--as-of", AS_OF.isoformat(), "--strategy", str(folder / "strategy"), "--capacity", str(folder / capacity),
+        "--out", str(folder / "tomorrow"), *more,
+    ]  # fmt: skip
+    return CliRunner().invoke(build_app(), told)
+
+
+@pytest.fixture(scope="module")
+def told(folder):
+    """What the verb says."""
+    answer = run(
+        folder, "--scenario", str(folder / "more.toml"), "--campaigns", str(folder / "campaigns"),
+        "--contact-file", str(folder / "points.csv"), "--list-id", "7",
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    return " ".join(answer.output.split())
+
+
+def test_the_plan_carries_money_with_its_interval_and_what_is_scarce(folder, told):
+    """Value less cost and expectation of every contact; all limits with use and price; rules with their law."""
+    contacts = pd.read_parquet(folder / "tomorrow" / "plan.parquet")
+    about = json.loads((folder / "tomorrow" / "about.json").read_text())
+    assert len(contacts) > 10 and about["unit"] == "COP"
+    assert (contacts["expected_low"] <= contacts["expected"]).all()
+    assert (contacts["expected"] <= contacts["expected_high"]).all()
+    assert f"worth {contacts['value'].sum():,.0f} COP" in told
+    assert f"expected payments of those contacted: {contacts['expected'].sum():,.0f} COP" in told
+    assert {row["name"] for row in about["capacities"]} >= {"agents 09h minutes", "messages quota", "budget"}
+    assert all(row["used"] <= row["limit"] + 1e-6 for row in about["capacities"])
+    assert set(about["rules_in_money"]) <= set(about["rule_details"])
+    assert "scenario more" in told and "arm policy" in told
+
+
+def test_every_contact_leaves_in_one_campaign_file(folder, told):
+    """Each account once a contact, with the number of the agency's file, which the plan itself does not hold."""
+    contacts = pd.read_parquet(folder / "tomorrow" / "plan.parquet")
+    written = json.loads((folder / "campaigns" / "campaign-files.json").read_text())
+    assert sum(written.values()) == len(contacts)
+    lists = [pd.read_csv(folder / "campaigns" / name, dtype="str") for name in written if "vicidial" in name]
+    dialled = pd.concat(lists)
+    calls = contacts.loc[contacts["channel"] == "call"]
+    assert sorted(dialled["source_id"]) == sorted(calls["decision_id"])
+    assert set(dialled["phone_number"]) == {"3005550101"} and set(dialled["list_id"]) == {"7"}
+    assert not any(b"5550101" in path.read_bytes() for path in (folder / "tomorrow").iterdir())
+
+
+def test_the_plan_verifies_and_a_changed_one_does_not(folder, told):
+    checked = CliRunner().invoke(build_app(), ["plan", "--verify", str(folder / "tomorrow")])
+    assert checked.exit_code == 0 and "every limit is kept" in checked.output
+    place = folder / "tomorrow" / "plan.parquet"
+    kept = place.read_bytes()
+    pd.read_parquet(place).assign(round=2).to_parquet(place, index=False)
+    changed = CliRunner().invoke(build_app(), ["plan", "--verify", str(folder / "tomorrow")])
+    place.write_bytes(kept)
+    assert changed.exit_code != 0
+
+
+def test_a_contradiction_is_named_and_the_last_plan_stays(folder, told):
+    """Fifty calls cannot be made in the minutes there are; nothing of the last plan is touched."""
+    before = (folder / "tomorrow" / "manifest.json").read_bytes()
+    answer = run(folder, capacity="much.toml")
+    assert answer.exit_code != 0
+    assert "minimum contract >= " in str(answer.exception)
+    assert "Of what callbacks and the other arms leave" in str(answer.exception)
+    assert (folder / "tomorrow" / "manifest.json").read_bytes() == before
+    assert not list(folder.glob(".tomorrow.*"))
+
+
+def test_ingest_keeps_the_arm_that_chance_decided(folder, told):
+    """Every kept decision has the plan's own propensity; contacts of other arms stay history; a wrong arm is named."""
+    decisions = pd.read_parquet(folder / "tomorrow" / "decisions.parquet")
+    wanted = [
+        "ingest", "--accounts", str(folder / "accounts.parquet"), "--contacts", str(folder / "contacts.parquet"),
+        "--decisions", str(folder / "tomorrow" / "decisions.parquet"), "--as-of", "2026-12-20T00:00:00Z",
+        "--actions", str(folder / "actions.json"), "--reward", "amount",
+        "--payments", str(folder / "payments.csv"), "--out", str(folder / "log.parquet"),
+    ]  # fmt: skip
+    about = json.loads((folder / "tomorrow" / "about.json").read_text())
+    (folder / "actions.json").write_text(json.dumps({"actions": about["actions"]}))
+    paid = {"account_id": decisions["account_id"].iloc[0], "paid_at": "2026-11-25T15:00:00Z", "amount_minor": 5_000}
+    pd.DataFrame([paid | {"currency": "COP"}]).to_csv(folder / "payments.csv", index=False)
+    answer = CliRunner().invoke(build_app(), [*wanted, "--arm", "explore"])
+    assert answer.exit_code == 0, answer.exception
+    log = pd.read_parquet(folder / "log.parquet")
+    chance = decisions.loc[decisions["arm"] == "explore", "propensity"]
+    assert sorted(log["propensity"].round(9)) == sorted(chance.round(9))
+    wrong = CliRunner().invoke(build_app(), [*wanted, "--arm", "explored"])
+    assert "explored" in str(wrong.exception)
