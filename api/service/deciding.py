@@ -19,7 +19,7 @@ from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
 from api.service.standing import debtor_of, with_heard
-from recommender.deciding import Decided, debtor_rounds, decide, planned_contacts
+from recommender.deciding import Decided, after_planned, debtor_rounds, decide, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.rules import Eligibility
 from recommender.settings import Settings
@@ -211,13 +211,14 @@ class RequestDecider:
             "seed": asked.seed,
         }
         own = [account.constraints for account in chosen]
-        limited = request.constraints is not None or closed or any(one is not None for one in own)
+        limited = request.constraints is not None or closed or any(one is not None for one in own) or any(waiting)
 
         def ask(strategy: ContactStrategy | SeedStrategy, decide: Callable[..., Decided], top_k: int) -> Decided:
             actions = strategy.actions_
 
             def allowed(eligible: Eligibility) -> NDArray[np.bool_]:
-                return openings(actions, eligible, request.constraints, own, closed)
+                opened = openings(actions, eligible, request.constraints, own, closed)
+                return opened & after_planned(actions, eligible, waiting)
 
             return decide(top_k=top_k, allowed=allowed if limited else None, **question)
 

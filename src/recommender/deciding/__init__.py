@@ -16,6 +16,7 @@ from recommender.deciding.decided import (
     Decided,
 )
 from recommender.deciding.rounds import (
+    after_planned,
     debtor_rounds,
     of_debtors,
     planned_contact,
@@ -26,6 +27,7 @@ __all__ = [
     "Accounts",
     "Decided",
     "Decider",
+    "after_planned",
     "debtor_rounds",
     "decide",
     "decision_ids",

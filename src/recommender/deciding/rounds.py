@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular
 from recommender.deciding.decided import Decided
+from recommender.local_time import as_utc_us
+from recommender.rules import Eligibility
 
-__all__ = ["debtor_rounds", "of_debtors", "planned_contact", "planned_contacts"]
+__all__ = ["after_planned", "debtor_rounds", "of_debtors", "planned_contact", "planned_contacts"]
 
 
 def debtor_rounds(accounts: Tabular) -> NDArray[np.int64]:
@@ -75,3 +79,34 @@ def planned_contacts(decided: Decided) -> list[dict[str, Any]]:
             when = decided.contact_at(row, action) or decided.as_of.astimezone(UTC)
             found.append(planned_contact(account, debtor, channels[action], when))
     return found
+
+
+def after_planned(
+    actions: ActionSpace, eligible: Eligibility, planned: Sequence[Sequence[Mapping[str, Any]]]
+) -> NDArray[np.bool_]:
+    """Actions at instants after everything that is planned for the account's debtor.
+
+    What is planned was judged without a contact before it, and an answer to that one may forbid it.
+
+    Parameters
+    ----------
+    actions : ActionSpace
+    eligible : Eligibility
+    planned : sequence of length n_accounts
+        Contacts planned for the debtor of each account, see :func:`planned_contact`.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_accounts, n_actions)
+        NO_CONTACT is always there.
+    """
+    mask = np.ones((len(planned), len(actions)), dtype=bool)
+    hour = actions.codes[:, actions.factor_names.index("hour")] if "hour" in actions.factors else np.zeros(len(actions))
+    place = np.maximum(hour, 0).astype(np.int64)
+    for row, contacts in enumerate(planned):
+        if contacts:
+            last = np.datetime64(max(as_utc_us(one["sent_at"]) for one in contacts), "us")
+            mask[row] = eligible.contact_at[row][place] > last  # an hour that the day lacks is never later
+    if actions.no_contact_index is not None:
+        mask[:, actions.no_contact_index] = True
+    return mask

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
-from recommender.deciding import debtor_rounds, decide, of_debtors, planned_contacts
+from recommender.deciding import after_planned, debtor_rounds, decide, of_debtors, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.messages import Catalogue
@@ -133,6 +133,7 @@ def plan_chunk(
         currencies=currencies,
     )
     turn = debtor_rounds(frame)
+    planned: dict[Any, list[dict[str, Any]]] = {}
     parts: list[pd.DataFrame] = []
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
@@ -153,6 +154,7 @@ def plan_chunk(
                 overlays=order.overlays,
                 catalogue=order.catalogue,
                 purpose=order.purpose,
+                allowed=partial(after_planned, model.actions_, planned=_of_each(part, planned)) if planned else None,
             )
         except InvalidInput as error:
             if error.column not in part.columns or not error.rows:
@@ -164,9 +166,11 @@ def plan_chunk(
                 rows=rows.tolist(),
                 mend=error.mend,
             ) from error
-        if known is not None and number < int(turn.max()):  # what is planned counts for the debtor's other accounts
-            planned = planned_contacts(decided)
-            known = pd.concat([known, pd.DataFrame(planned)], ignore_index=True) if planned else known
+        if number < int(turn.max()):  # what is planned counts for the debtor's other accounts
+            ahead = planned_contacts(decided)
+            for contact in ahead:
+                planned.setdefault(contact["debtor_id"], []).append(contact)
+            known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
         told = plan_rows(decided, model, record=order.record)
         parts.append(told.assign(row=inputs.row[place][told["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
@@ -184,6 +188,11 @@ def plan_chunk(
     }
     schema = plan_schema(ranked, model.actions_)
     return PlannedChunk(_arrow(ranked, schema), summary)
+
+
+def _of_each(accounts: pd.DataFrame, planned: Mapping[Any, list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Contacts planned for the debtor of each account; rounds exist only where accounts name their debtors."""
+    return [planned.get(debtor, []) for debtor in Columns.of(accounts).values("debtor_id")]
 
 
 def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
