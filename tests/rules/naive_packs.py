@@ -156,6 +156,8 @@ def needs_person(asked: Asked, books: Sequence[Sequence[Raw]]) -> bool:
     for rule in (rule for book in books for pack in book for rule in pack.get("needs_human", ())):
         if asked.account.get("party") in rule.get("parties", ()):
             return True
+        if any(flag in rule.get("flags", ()) for flag in asked.account.get("flags") or ()):
+            return True
         if "from_days" in rule and (late is None or late >= rule["from_days"]):
             return True
     return False

@@ -221,3 +221,14 @@ def test_a_reading_that_no_pack_offers_is_refused():
         judge(accounts(), readings=["co-days"])
     with pytest.raises(PackError, match="co-days"):
         check_case({}, readings=["co-days"])
+
+
+def test_people_decide_about_third_parties_hardship_and_old_debts_under_every_pack():
+    """No pack of the trade is needed for it, and what a person must see stays legal or not as it was."""
+    frame = accounts(
+        6, due_date=["2026-11-01"] * 3 + ["2026-04-25", "2026-08-18", "2026-08-20"],
+        party=["debtor", "guarantor", "debtor", "debtor", "debtor", "debtor"],
+        flags=["", "", "hardship", "", "", ""],
+    )  # fmt: skip
+    found = judge(frame, packs=["CO"])
+    assert found.needs_human.tolist() == [False, True, True, True, True, False]  # 91 days, and 90 tomorrow

@@ -114,7 +114,13 @@ def _rows(pack: Pack) -> list[tuple[str, str, str]]:
         (
             rule.id,
             "a person decides: "
-            + (", ".join(rule.parties) if rule.parties else f"from {rule.from_days} days past due"),
+            + ", ".join(
+                [
+                    *rule.parties,
+                    *rule.flags,
+                    *([] if rule.from_days is None else [f"from {rule.from_days} days past due"]),
+                ]
+            ),
             rule.cite,
         )
         for rule in pack.needs_human

@@ -30,7 +30,7 @@ from recommender.rules.preferences import preference_overlay
 from recommender.rules.provenance import Provenance, provenance_of
 from recommender.rules.rule_tables import channel_bits
 from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS, KINDS, PARTIES, PURPOSES, TONES, kind_of
+from recommender.rules.vocabulary import CHANNELS, FLAGS, KINDS, PARTIES, PURPOSES, TONES, kind_of
 
 __all__ = ["Case", "Catalogue", "Guardrails"]
 
@@ -344,9 +344,10 @@ class Case:
         rules = part.law.needs_human
         if rules:
             latest = self.days_past_due(part).max(axis=1)
-            party = self.facts.table["party"][part.rows]
+            party, flags = (self.facts.table[name][part.rows] for name in ("party", "flags"))
         for rule in rules:
             needed |= np.isin(party, [PARTIES.index(name) for name in rule.parties])
+            needed |= flags & sum(1 << FLAGS.index(name) for name in rule.flags) != 0
             if rule.from_days is not None:
                 needed |= latest >= rule.from_days
         return needed

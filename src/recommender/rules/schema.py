@@ -241,10 +241,11 @@ class Escalation(_Cited):
 
 
 class NeedsHuman(_Cited):
-    """Accounts that a person looks at before anything is sent."""
+    """Accounts that a person looks at before anything is sent: of one of the parties, with a flag, or so late."""
 
     id: str
     parties: tuple[Party, ...] = ()
+    flags: tuple[Flag, ...] = ()
     from_days: int | None = None
 
 
