@@ -136,8 +136,8 @@ def test_the_challenger_is_asked_and_logged_and_never_dispatched(registry, regis
         ready = client.get("/readyz").json()["shadow"]
         assert (ready["compared"], ready["match_share"]) == (12, match / 12)
         assert ready["failed"] == 0
-        repeated = ask(client, seed=5)
-        assert repeated["recommendations"] == alone["recommendations"], "shadow mode changes no decision"
+        repeated = ask(client, seed=6, supersede=True)
+        assert repeated["recommendations"] == answer["recommendations"], "asked again, the same stands"
         same = client.get("/metrics").text
         assert 'recommender_shadow_choices_total{result="same"}' in same
 

@@ -1,4 +1,4 @@
-"""Reversals: a negative amount takes back what the account paid last; what is left of a payment was paid."""
+"""Reversals: a negative amount takes back the earlier payment of the account that it equals."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ __all__ = ["take_back"]
 
 
 def take_back(payments: CheckedTable | None, notes: list[str]) -> None:
-    """Net reversals against earlier payments of their account, the latest first.
+    """Take out reversals together with the payments of their account that they take back, the latest of equal ones.
 
-    A payment that was taken back whole never was: 50,000 and then -50,000 is not paid. Known at once, so a feature of
-    the days between does not see the payment that bounced.
+    50,000 and then -50,000 is not paid. A negative amount that equals no earlier payment may as well be a wrong sign:
+    nobody knows what was paid, which the quarantine says. Known at once, so a feature of the days between does not
+    see the payment that bounced.
 
     Parameters
     ----------
     payments : CheckedTable or None
-        ``account_id`` as codes, ``paid_at``, ``amount_minor``. A reversal of more than was paid goes into quarantine.
+        ``account_id`` as codes, ``paid_at``, ``amount_minor``.
     notes : list of str
         Told how many there were.
     """
     if payments is None:
         return
     frame = payments.frame
-    amount = frame["amount_minor"].to_numpy(dtype=np.float64).copy()
+    amount = frame["amount_minor"].to_numpy(dtype=np.float64)
     reversal = amount < 0
     if not reversal.any():
         return
@@ -34,31 +35,25 @@ def take_back(payments: CheckedTable | None, notes: list[str]) -> None:
     rows = np.flatnonzero(np.isin(account, account[reversal]))
     # In time; of one instant the payment comes before what takes it back.
     rows = rows[np.lexsort((amount[rows] < 0, at[rows], account[rows]))]
-    unmatched = np.zeros(len(frame), dtype=bool)
-    open_payments: list[int] = []
+    unmatched, gone = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    open_payments: dict[float, list[int]] = {}
     owner = None
     for row in rows.tolist():
         if account[row] != owner:
-            owner, open_payments = account[row], []
+            owner, open_payments = account[row], {}
         if not reversal[row]:
-            open_payments.append(row)
-            continue
-        owed = -amount[row]
-        while owed > 0 and open_payments:
-            taken = min(owed, amount[open_payments[-1]])
-            amount[open_payments[-1]] -= taken
-            owed -= taken
-            if amount[open_payments[-1]] <= 0:
-                open_payments.pop()
-        unmatched[row] = owed > 0
-    frame = frame.assign(amount_minor=amount)
-    payments.frame = frame
+            open_payments.setdefault(amount[row], []).append(row)
+        elif equal := open_payments.get(-amount[row]):
+            gone[[row, equal.pop()]] = True
+        else:
+            unmatched[row] = True
+    kept = ~gone[~unmatched]
     payments.drop(
         unmatched,
         "amount_minor",
         "negative_amount",
-        "takes back more than the account had paid before",
-        "Give the payments that it reverses, with their instants.",
+        "is negative and equals no earlier payment of the account",
+        "Correct the sign, or give the payment that it takes back with its instant.",
     )
-    payments.frame = keep_rows(payments.frame, payments.frame["amount_minor"].to_numpy(dtype=np.float64) > 0)
-    notes.append(f"{int(reversal.sum()):,} payments are negative: they took earlier ones back.")
+    payments.frame = keep_rows(payments.frame, kept)
+    notes.append(f"{int(gone.sum()) // 2:,} payments were taken back by a negative one.")
