@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from quick import add_quick
 
 from recommender import ContactStrategy
-from recommender.deciding import debtor_rounds, decide, default_actions, planned_contacts
+from recommender.deciding import after_planned, debtor_rounds, decide, default_actions, planned_contacts
 from recommender.simulation import simulate, simulate_portfolio
 from recommender.strategy.cold_start import SeedStrategy
 
@@ -100,10 +101,16 @@ def in_memory(accounts: Path, contacts: Path, strategy: Path | None) -> tuple[fl
     known["debtor_id"] = known["account_id"].map(frame.set_index("account_id")["debtor_id"])
     turn = debtor_rounds(frame)
     ranked = 0
+    planned: dict[object, list[dict[str, object]]] = {}
     for number in range(int(turn.max()) + 1):
         part = frame.iloc[np.flatnonzero(turn == number)].reset_index(drop=True)
-        decided = decide(part, strategy=model, as_of=AS_OF, packs=["CO"], contacts=known)
-        known = pd.concat([known, pd.DataFrame(planned_contacts(decided))], ignore_index=True)
+        ahead = [planned.get(debtor, []) for debtor in part["debtor_id"]]
+        later = partial(after_planned, model.actions_, planned=ahead)
+        decided = decide(part, strategy=model, as_of=AS_OF, packs=["CO"], contacts=known, allowed=later)
+        found = planned_contacts(decided)
+        for contact in found:
+            planned.setdefault(contact["debtor_id"], []).append(contact)
+        known = pd.concat([known, pd.DataFrame(found)], ignore_index=True)
         ranked += len(decided.ranked)
     return time.process_time() - before, ranked
 
