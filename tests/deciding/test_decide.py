@@ -5,7 +5,8 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from recommender.deciding import debtor_rounds, decide, planned_contacts
+from recommender import ActionSpace
+from recommender.deciding import after_planned, debtor_rounds, decide, planned_contact, planned_contacts
 from recommender.deciding.decide import default_actions
 from recommender.messages import default_catalogue
 from recommender.strategy import SeedStrategy
@@ -69,3 +70,26 @@ def test_no_debtor_has_two_accounts_in_one_round_and_strangers_wait_for_nobody()
     assert debtor_rounds(frame).tolist() == [0, 0, 0, 1, 0, 2, 1, 0]
     assert debtor_rounds(frame.drop(columns="debtor_id")).tolist() == [0] * 8
     assert np.array_equal(debtor_rounds(frame.set_axis(list("hgfedcba"))), debtor_rounds(frame))
+
+
+def test_a_further_contact_lies_before_nothing_that_is_planned():
+    """What is planned was judged without a contact before it; the same instant is not before."""
+    decided = decide(accounts(2), strategy=STRATEGY, as_of=LATE, packs=["CO"], contacts=NOBODY)
+    ten = dt.datetime(2026, 11, 18, 10, tzinfo=BOGOTA)
+    planned = [planned_contact("A9", "D0", "sms", when) for when in (ten - dt.timedelta(hours=2), ten)]
+    mask = after_planned(STRATEGY.actions_, decided.eligibility, [planned, []])
+    table = STRATEGY.actions_.to_frame()
+    contact = table["hour"].notna().to_numpy()
+    assert (mask[0] == (~contact | (table["hour"].fillna(0) >= 10).to_numpy())).all()
+    assert mask[1].all()
+
+
+def test_without_hours_a_debtors_second_account_shares_the_moment():
+    """All contacts of such a space are made at the decision: none lies before another."""
+    strategy = SeedStrategy(ActionSpace({"channel": ["sms", "email"], "tone": ["neutral"]}, no_contact=True))
+    noon = dt.datetime(2026, 11, 17, 12, tzinfo=BOGOTA)
+    decided = decide(accounts(1), strategy=strategy, as_of=noon, packs=["CO"], contacts=NOBODY)
+    planned = [planned_contact("A9", "D0", "sms", noon)]
+    assert after_planned(strategy.actions_, decided.eligibility, [planned]).all()
+    later = [planned_contact("A9", "D0", "sms", noon + dt.timedelta(minutes=1))]
+    assert after_planned(strategy.actions_, decided.eligibility, [later])[0].tolist() == [False, False, True]

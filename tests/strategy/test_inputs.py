@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,7 +15,7 @@ from sklearn.model_selection import cross_val_score
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, evaluate_policy
 from recommender.errors import InvalidInput
-from recommender.strategy.inputs import account_frame, seed_of, threads_of
+from recommender.strategy.inputs import account_frame, seed_of, threads_of, without_autologging
 
 SETTINGS = {"n_leaves": 7.0, "learning_rate": 0.1, "l2": 2.0, "leaf_share": 1e-3}
 
@@ -111,3 +116,25 @@ def test_notebooks_see_tables_and_prompts_see_one_line(fitted: ContactStrategy) 
         assert "\n" not in repr(shown)
         assert shown._repr_html_().startswith("<table>")
     assert report.verdict in repr(report)
+
+
+def test_small_models_within_ours_are_no_runs_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While mlflow is there its logging is off around the fit, and on again after it; without it nothing happens."""
+    told: list[str] = []
+
+    @contextmanager
+    def disable_autologging() -> Iterator[None]:
+        told.append("off")
+        yield
+        told.append("on")
+
+    monkeypatch.setitem(
+        sys.modules, "mlflow.utils.autologging_utils", SimpleNamespace(disable_autologging=disable_autologging)
+    )
+    with without_autologging():
+        told.append("fit")
+    assert told == ["off", "fit", "on"]
+    monkeypatch.delitem(sys.modules, "mlflow.utils.autologging_utils")
+    with without_autologging():
+        told.append("fit")
+    assert told == ["off", "fit", "on", "fit"]

@@ -84,7 +84,7 @@ def planned_contacts(decided: Decided) -> list[dict[str, Any]]:
 def after_planned(
     actions: ActionSpace, eligible: Eligibility, planned: Sequence[Sequence[Mapping[str, Any]]]
 ) -> NDArray[np.bool_]:
-    """Actions at instants after everything that is planned for the account's debtor.
+    """Actions at instants that lie before nothing that is planned for the account's debtor.
 
     What is planned was judged without a contact before it, and an answer to that one may forbid it.
 
@@ -106,7 +106,7 @@ def after_planned(
     for row, contacts in enumerate(planned):
         if contacts:
             last = np.datetime64(max(as_utc_us(one["sent_at"]) for one in contacts), "us")
-            mask[row] = eligible.contact_at[row][place] > last  # an hour that the day lacks is never later
+            mask[row] = eligible.contact_at[row][place] >= last  # an hour that the day lacks never is
     if actions.no_contact_index is not None:
         mask[:, actions.no_contact_index] = True
     return mask

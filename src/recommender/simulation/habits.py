@@ -28,6 +28,7 @@ from scipy.special import expit, logit, softmax
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
+from recommender.simulation.captured import share_captured
 from recommender.simulation.signals import Floats
 
 __all__ = ["HabitLaw", "HabitLog", "simulate_habits"]
@@ -86,9 +87,7 @@ class HabitLog:
 
     def captured(self, scores: Floats) -> float:
         """Share of (oracle - logger) that the best-scored action of each debtor earns."""
-        base = float((self.logging * self.truth).sum(axis=1).mean())
-        best = self.truth[np.arange(len(scores)), np.asarray(scores).argmax(axis=1)].mean()
-        return float((best - base) / (self.truth.max(axis=1).mean() - base))
+        return share_captured(scores, self.truth, self.logging)
 
     def share(self, scores: Floats) -> float:
         """The same as a share of the Bayes ceiling."""

@@ -33,6 +33,7 @@ from scipy.special import expit, softmax
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
+from recommender.simulation.captured import share_captured
 from recommender.simulation.signals import Floats
 
 __all__ = ["SurfaceLaw", "SurfaceLog", "simulate_surfaces"]
@@ -89,9 +90,7 @@ class SurfaceLog:
 
     def captured(self, scores: Floats) -> float:
         """Share of (oracle - logger) that the best-scored action of each account earns."""
-        base = float((self.logging * self.truth).sum(axis=1).mean())
-        best = self.truth[np.arange(len(scores)), np.asarray(scores).argmax(axis=1)].mean()
-        return float((best - base) / (self.truth.max(axis=1).mean() - base))
+        return share_captured(scores, self.truth, self.logging)
 
 
 def simulate_surfaces(
