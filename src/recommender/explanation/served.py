@@ -71,7 +71,7 @@ class ServedModel:
 
         known = self.strategy.history_
         if known is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(known.memory)
             known = own if log.digest == self.strategy.trained_on_["digest"] else known.merged(own)
         return self.strategy._context_of_log(log, known).reset_index(drop=True)
 

@@ -36,6 +36,7 @@ from recommender.learning.own import (
     as_propensity_learner,
     as_reward_learner,
 )
+from recommender.learning.personal import learn_memory
 from recommender.learning.regression import LatentProfiles, LinearDesign, LinearTerm
 from recommender.learning.reward import (
     RewardModel,
@@ -94,6 +95,7 @@ __all__ = [
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",
+    "learn_memory",
     "mature_sample",
     "members_of",
     "training_set_of",

@@ -137,8 +137,9 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        if "curved" in wanted:
-            U["curved"] = self.designs["curved"].transform(X)
+        for name in ("curved", "habits"):
+            if name in wanted:
+                U[name] = self.designs[name].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:
@@ -155,7 +156,7 @@ class RewardEnsemble:
 
         Made wider by :attr:`caution`; docs/decision-quality.md tells what that covers.
         """
-        U = self._columns(X, set(self.designs))
+        U = self._columns(X, {design for design, _ in self.glms.values()})
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
         mean, square = np.zeros_like(variance), np.zeros_like(variance)
@@ -246,7 +247,7 @@ class RewardEnsemble:
             "report": self.report.to_dict(),
             "posterior": self.posterior[0],
         }
-        arrays = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
+        arrays: dict[str, NDArray[Any]] = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances
