@@ -34,8 +34,8 @@ def test_no_pickle_anywhere():
 @pytest.mark.parametrize("verb", ["packs", "messages", "check"])
 def test_a_verb_waits_for_no_library_of_another(verb):
     """The command line loads the verb that was asked for."""
-    heavy = {"mlflow", "sqlalchemy", "lightgbm"}
-    code = f"import sys; from pipelines.__main__ import build_app; build_app({verb!r}); sys.exit(bool({heavy!r} & set(sys.modules)))"
+    load = f"import sys; from pipelines.__main__ import build_app; build_app({verb!r})"
+    code = f"{load}; sys.exit(bool({{'mlflow', 'sqlalchemy', 'lightgbm'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
 
 
