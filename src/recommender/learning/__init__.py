@@ -1,5 +1,10 @@
 """WHAT WE LEARN: the reward model, its calibration and its tuning (lightgbm and optuna live only here)."""
 
+from recommender.learning.belief import (
+    DifferenceBelief,
+    JointBelief,
+    Standing,
+)
 from recommender.learning.compiled import (
     Scored,
 )
@@ -31,6 +36,7 @@ from recommender.learning.own import (
     as_propensity_learner,
     as_reward_learner,
 )
+from recommender.learning.personal import learn_memory
 from recommender.learning.regression import LatentProfiles, LinearDesign, LinearTerm
 from recommender.learning.reward import (
     RewardModel,
@@ -61,6 +67,8 @@ __all__ = [
     "ActionTrees",
     "BoostTrees",
     "ContextEncoder",
+    "DifferenceBelief",
+    "JointBelief",
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
@@ -76,6 +84,7 @@ __all__ = [
     "Scored",
     "SklearnPropensity",
     "SklearnReward",
+    "Standing",
     "TrainingSet",
     "TreeSettings",
     "WholeLog",
@@ -86,6 +95,7 @@ __all__ = [
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",
+    "learn_memory",
     "mature_sample",
     "members_of",
     "training_set_of",

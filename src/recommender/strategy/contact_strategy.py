@@ -31,6 +31,7 @@ from recommender.learning import (
     TrainingSet,
     WholeLog,
     as_reward_learner,
+    learn_memory,
     mature_sample,
     training_set_of,
     tree_settings,
@@ -163,6 +164,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.names_ = dict(log.names)
         self.reward_kind_ = log.reward_kind
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
+        if self.history_ is not None and self._is_built_in:
+            self.history_ = self.history_.remembering(learn_memory(self.history_, random_state=self._seed))
         training = training_set_of(mature, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         whole = None
@@ -478,7 +481,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             )
         history = self.history_
         if history is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(history.memory)
             history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
         return self._context_of_log(log, history)
 
