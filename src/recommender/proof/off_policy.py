@@ -153,7 +153,8 @@ class OffPolicyEvaluator:
         return self.log.take(self.rows)
 
     @cached_property
-    def _expected_reward(self) -> NDArray[np.float64]:
+    def expected_reward(self) -> NDArray[np.float64]:
+        """Reward of every action at the evaluated decisions, by a model that has not seen them (cross-fitted)."""
         part = self.part
         if self.reward_model is not None:
             return cross_fit_own_rewards(
@@ -289,7 +290,7 @@ class OffPolicyEvaluator:
             action=cut(part.action),
             propensity=cut(propensity),
             propensity_logged=cut(logged),
-            expected_reward=cut(self._expected_reward),
+            expected_reward=cut(self.expected_reward),
             action_probabilities=cut(probabilities),
             baseline_probabilities=cut(base),
             factor_codes=part.actions.codes,
@@ -374,7 +375,7 @@ class OffPolicyEvaluator:
                 action=part.action[at],
                 propensity=propensity[at],
                 propensity_logged=logged[at],
-                expected_reward=self._expected_reward[at],
+                expected_reward=self.expected_reward[at],
                 factor_codes=part.actions.codes,
                 cluster=part.groups[at],
                 time=None if part.order is None else part.order[at],

@@ -22,6 +22,7 @@ REWARD = _words(
     "pagado is_paid payment_made recovered cured converted conversion conversao convertio purchase purchased compra "
     "bought sale sold click clicks clicked is_click clic visit visited success exito sucesso y target label outcome "
     "outcome_code result resultado disposition disposicion tipificacion subscribed deposit accepted acepto signup "
+    "voted opened attended renewed enrolled registered "
     "amount_paid paid_amount payment_amount monto_pagado valor_pagado amount_recovered revenue spend value_paid poutcome"
 )
 ACTION = _words(
