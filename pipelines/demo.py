@@ -100,6 +100,7 @@ def run(
     page = FirstPage(
         title="From a log of contacts to the plan of tomorrow (simulated portfolio)",
         verdict=report.verdict,
+        against="than the policy in use, on contacts that it has not seen",
         reasons=tuple(report.reasons),
         facts=facts,
         findings=(),

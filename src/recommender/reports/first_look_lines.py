@@ -74,7 +74,7 @@ class FirstPage:
 
     Attributes
     ----------
-    title, verdict, good_for, unit, note : str
+    title, verdict, against, good_for, unit, note : str
     reasons, taken : tuple of str
     facts, left_out : mapping of str to str
     findings : tuple of (grade, what, mend)
@@ -98,6 +98,7 @@ class FirstPage:
     policies: tuple[PolicyLine, ...]
     accounts: tuple[AccountLine, ...]
     unit: str
+    against: str = "against all that it is held against"
     note: str = ""
     taken: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
