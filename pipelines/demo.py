@@ -61,7 +61,7 @@ def run(
     contacts: Annotated[int, typer.Option(min=2_000, help="Simulated past contacts.")] = 60_000,
     out: Annotated[Path, typer.Option(help="Folder for what the demo writes.")] = Path("data/demo"),
     jobs: Annotated[int, typer.Option(help="Threads.")] = 2,
-    seed: Annotated[int, typer.Option(help="World, log and portfolio.")] = 0,
+    seed: Annotated[int, typer.Option(help="World, log and portfolio.")] = 2026,
     redraws: Annotated[int, typer.Option(min=0, help="Further logs of the same portfolio to judge on.")] = 20,
     story: Annotated[
         Literal["portfolio", "calls"], typer.Option(help="calls: real ones, whose log refuses to answer.")
@@ -113,7 +113,7 @@ def run(
     _tell(console, policies_in_text(page))
     _tell(console, [*report.reasons, *again_and_again(world, rows, evaluator, strategy, redraws, seed)])
 
-    console.rule("4. Ten accounts of tomorrow, inside the law, with reasons")
+    console.rule("4. Ten accounts of tomorrow, inside the law: where it differs most from the trade's advice, and why")
     as_of = _morning_after(world)
     accounts = simulate_portfolio(_PORTFOLIO, seed=seed, as_of=as_of)
     told, note = ten_accounts(accounts, strategy, as_of, seed)
@@ -213,17 +213,20 @@ def again_and_again(
 def ten_accounts(
     accounts: pd.DataFrame, strategy: ContactStrategy, as_of: pd.Timestamp, seed: int
 ) -> tuple[tuple[AccountLine, ...], str]:
-    """Next-best actions that the rules of Colombia allow, each against what the trade's advice would do."""
+    """Where the learnt policy, inside the rules of Colombia, expects most beyond what the trade's advice would do."""
     never = pd.DataFrame(columns=["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"])
     decided = decide(accounts, strategy=strategy, as_of=as_of, packs=["CO"], contacts=never, top_k=1, explore=False,
                      seed=seed)  # fmt: skip
     idle = strategy.actions_.no_contact_index
     first = decided.ranked.loc[decided.ranked["rank"] == 1]
     chosen = strategy.actions_.index_of(first[list(strategy.actions_.factors)])
-    told = first.loc[chosen != idle].head(_TOLD)
-    allowed = np.where(decided.eligibility.mask, seed_rule_scores(accounts, strategy.actions_), -1.0)
-    allowed[:, idle] = -1.0
-    return account_lines(strategy, accounts, "en", instead=allowed.argmax(axis=1), ranked=told)
+    advice = np.where(decided.eligibility.mask, seed_rule_scores(accounts, strategy.actions_), -1.0)
+    advice[:, idle] = -1.0
+    instead = advice.argmax(axis=1)
+    expected, row = strategy.expected_reward(accounts), first["row"].to_numpy()
+    gain = np.where(chosen == idle, -np.inf, expected[row, chosen] - expected[row, instead[row]])
+    told = first.iloc[np.argsort(-gain, kind="stable")[:_TOLD]]
+    return account_lines(strategy, accounts, "en", instead=instead, ranked=told)
 
 
 def where_to_go_on(out: Path) -> tuple[tuple[str, str], ...]:

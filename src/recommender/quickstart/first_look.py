@@ -28,7 +28,7 @@ __all__ = ["FirstLook", "account_lines", "first_look", "policy_lines", "value_ma
 Tell = Callable[[str], None]
 
 _PICTURED = 2_000
-_SHOWN_ACCOUNTS = 10
+_SHOWN_ACCOUNTS, _LOOKED_AT = 10, 500
 #: Beside the default estimator; evaluate_policy gives the whole table.
 _ESTIMATORS = ("ips", "sndr", "dm")
 
@@ -120,10 +120,8 @@ def first_look(
     strategy = result.strategies[0]
     last = frame.tail(min(len(frame), _PICTURED)).reset_index(drop=True)
     tell("writing down why")
-    shown = min(_SHOWN_ACCOUNTS, len(log))
-    lines, note = account_lines(
-        strategy, frame.tail(shown).reset_index(drop=True), language, instead=log.action[-shown:]
-    )
+    recent = frame.tail(_LOOKED_AT).reset_index(drop=True)
+    lines, note = _where_it_matters(strategy, recent, log.action[-len(recent) :], language)
     page = FirstPage(
         title=f"First look at {name}",
         verdict=result.verdict,
@@ -140,6 +138,18 @@ def first_look(
         unit="per 1,000 contacts" if log.reward_kind == "binary" else "per contact",
     )
     return FirstLook(roles, log, diagnosis, result, strategy, page, time.perf_counter() - began)
+
+
+def _where_it_matters(
+    strategy: ContactStrategy, recent: pd.DataFrame, done: NDArray[np.int64], language: str
+) -> tuple[tuple[AccountLine, ...], str]:
+    """The contacts for which most is expected beyond what was done."""
+    ranked = strategy.recommend(recent, top_k=1, explore=False)
+    best = strategy.actions_.index_of(ranked[list(strategy.actions_.factors)])
+    expected, row = strategy.expected_reward(recent), ranked["row"].to_numpy()
+    gain = expected[row, best] - expected[row, done[row]]
+    most = ranked.iloc[np.argsort(-gain, kind="stable")[:_SHOWN_ACCOUNTS]]
+    return account_lines(strategy, recent, language, instead=done, ranked=most)
 
 
 def _facts(log: LoggedFeedback, roles: Roles) -> dict[str, str]:

@@ -139,9 +139,7 @@ def map_in_text(told: ValueMap) -> list[str]:
         return lines
     columns = range(min(len(told.columns), _MOST_COLUMNS))
     cell = max(3, max(len(told.columns[column]) for column in columns) + 1)
-    lines = [
-        f"what was learnt: mean expected reward by {told.down} and {told.across} (dark {high:.3g}, light {low:.3g})"
-    ]
+    lines = [f"what was learnt: expected reward by {told.down} and {told.across} (dark {high:.3g}, light {low:.3g})"]
     lines.append(" " * (wide + 4) + "".join(f"{told.columns[column]:>{cell}}" for column in columns))
     for row, name in enumerate(told.rows):
         shades = [_shade(values[row, column], low, high) * (cell - 1) for column in columns]
