@@ -87,6 +87,7 @@ def experiment(
     confidence: float = 0.95,
     n_folds: int = 5,
     random_state: int = 0,
+    estimators: Sequence[str] | None = None,
 ) -> ExperimentReport:
     """Learn a strategy from a part of a log and judge it on the rest.
 
@@ -109,6 +110,8 @@ def experiment(
     n_folds : int, default=5
         Folds of the nuisance models.
     random_state : int, default=0
+    estimators : sequence of str or None
+        Rows of each report beside the default one, see :func:`recommender.evaluate_policy`; None = all.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def experiment(
     evaluator = OffPolicyEvaluator(log.take(judged), n_folds=n_folds, random_state=random_state)
     others, left_out = _others(baselines, evaluator.log, constant[judged], random_state)
     reports = {
-        name: evaluator.evaluate(target[judged], given, None, confidence, n_dependent_folds=len(parts))
+        name: evaluator.evaluate(target[judged], given, estimators, confidence, n_dependent_folds=len(parts))
         for name, given in others.items()
     }
     verdict = _verdict(reports)
