@@ -9,6 +9,11 @@ from recommender.learning.encoding import (
 from recommender.learning.ensemble import (
     RewardEnsemble,
 )
+from recommender.learning.ladder import (
+    LadderBelief,
+    LadderModel,
+    interval_of,
+)
 from recommender.learning.members import (
     OtherMember,
     RegressionMember,
@@ -61,6 +66,8 @@ __all__ = [
     "ActionTrees",
     "BoostTrees",
     "ContextEncoder",
+    "LadderBelief",
+    "LadderModel",
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
@@ -86,6 +93,7 @@ __all__ = [
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",
+    "interval_of",
     "mature_sample",
     "members_of",
     "training_set_of",

@@ -41,6 +41,9 @@ from recommender.strategy.seed_rules import (
 from recommender.strategy.trained_on import (
     check_learnable,
 )
+from recommender.strategy.values import (
+    money_of,
+)
 
 __all__ = [
     "FEW",
@@ -58,6 +61,7 @@ __all__ = [
     "dispatch_numbers",
     "epsilon_greedy",
     "mask_and_normalise",
+    "money_of",
     "nothing_learnt",
     "rank_actions",
     "scores_by_stage",
