@@ -42,6 +42,7 @@ from recommender.strategy.trained_on import (
     check_learnable,
 )
 from recommender.strategy.values import (
+    is_value,
     money_of,
 )
 
@@ -60,6 +61,7 @@ __all__ = [
     "checked_log",
     "dispatch_numbers",
     "epsilon_greedy",
+    "is_value",
     "mask_and_normalise",
     "money_of",
     "nothing_learnt",

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.history import LoggedFeedback
+from recommender.history import RUNGS, LoggedFeedback
 from recommender.learning import LadderModel, interval_of
 
-__all__ = ["MONEY", "Believed", "Money", "gain_over_idle", "ladder_columns", "money_of", "value_names"]
+__all__ = ["MONEY", "Believed", "Money", "gain_over_idle", "is_value", "ladder_columns", "money_of", "value_names"]
 
 Floats = NDArray[np.float64]
 Money = Literal["net", "gross", "other"]
@@ -41,6 +41,16 @@ def money_of(log: LoggedFeedback) -> Money:
     if np.allclose(log.reward[known], (climbed.paid - cost)[known]):
         return "net"
     return "gross" if np.allclose(log.reward[known], climbed.paid[known]) else "other"
+
+
+_ALL = frozenset(
+    f"{name}{end}" for name in ("gain", *(f"p_{rung}" for rung in RUNGS), *MONEY) for end in ("", "_lo", "_hi")
+) | {"cost"}
+
+
+def is_value(column: str) -> bool:
+    """Whether a column of a recommendation belongs to the value ladder."""
+    return column in _ALL
 
 
 def value_names(ladder: LadderModel | None, *, with_idle: bool) -> tuple[str, ...]:
