@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.deciding import planned_contact
+from recommender.planning.capacity_file import CapacityOrder
 
 __all__ = ["EarlierContacts", "values_name"]
 
@@ -27,7 +29,7 @@ class EarlierContacts:
     Attributes
     ----------
     contacts : DataFrame
-        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``.
+        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``, ``day`` (of the plan, from 1).
     round : int
         The round that is asked for, from 2 on.
     """
@@ -54,22 +56,46 @@ class EarlierContacts:
             planned = planned.drop(columns="debtor_id")
         return planned if history.empty else pd.concat([history, planned], ignore_index=True)
 
-    def unmet(self, debtors: pd.Series) -> NDArray[np.bool_]:
-        """Debtors of whom nothing is planned yet."""
-        return np.asarray(~debtors.isin(self.contacts["debtor"]), dtype=bool)
+    def shares(self, debtors: pd.Series, days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
+        """Part of its worth that a further contact has on each day, shape (n, days): 1 where nothing is planned.
 
-    def apart(self, debtors: pd.Series, contact_at: NDArray[np.datetime64], hours_between: float) -> NDArray[np.bool_]:
-        """Hours that are far enough after everything planned for the debtor; shape of ``contact_at``.
+        On the day of another contact it is ``later_contact_share``, and it recovers over ``week.fatigue_days``.
+        """
+        found = np.ones((len(debtors), days))
+        lost = 1.0 - capacity.later_contact_share
+        for row, held in self._of(debtors):
+            away = np.abs(np.arange(1, days + 1)[:, None] - held["day"].to_numpy()[None, :]).min(axis=1)
+            found[row] = 1.0 - lost * np.exp(-away / capacity.week.fatigue_days)
+        return found
 
-        Only after it: what is planned was judged without a contact before it, and an answer to one may forbid the next.
+    def open_at(
+        self, debtors: pd.Series, contact_at: NDArray[np.datetime64], days: int, capacity: CapacityOrder
+    ) -> NDArray[np.bool_]:
+        """Instants that lie far enough from everything planned for the debtor; shape of ``contact_at``.
+
+        In a plan of one day only after it: what is planned was judged without a contact before it, and an answer to one
+        may forbid the next. In a plan of several days whoever asks judges again what such a contact would precede.
         """
         apart = np.ones(contact_at.shape, dtype=bool)
-        least = np.timedelta64(round(hours_between * _HOUR_US), "us")
-        mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
-        held = {name: part.dt.tz_convert(None).to_numpy("datetime64[us]") for name, part in
-                mine.groupby("debtor")["contact_at"]}  # fmt: skip
-        for row, name in enumerate(debtors.tolist()):
-            for instant in held.get(name, ()):
+        least = np.timedelta64(round(capacity.hours_between * _HOUR_US), "us")
+        day = np.repeat(np.arange(1, days + 1), contact_at.shape[1] // days)
+        for row, held in self._of(debtors):
+            of_day = np.bincount(held["day"], minlength=days + 1)
+            apart[row] &= (of_day < capacity.contacts_per_debtor)[day]
+            for instant, when in zip(
+                held["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"), held["day"], strict=True
+            ):
                 with np.errstate(invalid="ignore"):
-                    apart[row] &= contact_at[row] - instant >= least
+                    after = contact_at[row] - instant
+                    apart[row] &= (after >= least) | ((after <= -least) & (days > 1))
+                away = np.abs(day - when)
+                apart[row] &= (away == 0) | (away >= capacity.week.days_between)
         return apart
+
+    def _of(self, debtors: pd.Series) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Rows of debtors with planned contacts, and these."""
+        mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
+        held = dict(iter(mine.groupby("debtor")[["contact_at", "day"]]))
+        for row, name in enumerate(debtors.tolist()):
+            if name in held:
+                yield row, held[name]
