@@ -115,7 +115,10 @@ class Arms(_Part):
 
 
 class Week(_Part):
-    """Several contacts of a debtor within a week, for plans of more than a day."""
+    """Several contacts of a debtor within a week: what was sent in the last days counts, and what is planned.
+
+    Holds for every plan where the table is there, and with its defaults for plans of more than a day.
+    """
 
     contacts_per_debtor: int = Field(2, ge=1, le=21, description="Most contacts of a debtor in the week.")
     days_between: int = Field(1, ge=1, le=7, description="Least days between contacts on different days.")
@@ -143,7 +146,11 @@ class CapacityOrder(_Part):
         le=1,
         description="What a further contact of the day is worth, of its worth alone; no log tells it.",
     )
-    week: Week = Week()
+    week: Week | None = None
+
+    def week_of(self, days: int) -> Week | None:
+        """What holds within a week for a plan of some days."""
+        return Week() if self.week is None and days > 1 else self.week
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

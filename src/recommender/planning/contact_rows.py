@@ -53,6 +53,7 @@ def contact_table(
     hours = kinds.hour_of_action()[action] - day * (len(kinds.clocks[0]) // kinds.days if kinds.clocks else 0)
     frame["template_id"] = _templates(frame, facts, hours, day, order)
     frame["day"] = day + 1
+    frame["share"] = read.share[place, day].astype(np.float64)
     frame["place"], frame["action"] = place, action
     return frame
 

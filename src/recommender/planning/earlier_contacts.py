@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from recommender.deciding import planned_contact
 from recommender.planning.capacity_file import CapacityOrder
 
-__all__ = ["EarlierContacts", "values_name"]
+__all__ = ["EarlierContacts", "RecentContacts", "values_name"]
 
 _HOUR_US = 3_600_000_000
+_WEEK = 7
 
 
 def values_name(round_: int) -> str:
@@ -62,10 +64,9 @@ class EarlierContacts:
         On the day of another contact it is ``later_contact_share``, and it recovers over ``week.fatigue_days``.
         """
         found = np.ones((len(debtors), days))
-        lost = 1.0 - capacity.later_contact_share
         for row, held in self._of(debtors):
             away = np.abs(np.arange(1, days + 1)[:, None] - held["day"].to_numpy()[None, :]).min(axis=1)
-            found[row] = 1.0 - lost * np.exp(-away / capacity.week.fatigue_days)
+            found[row] = _share(away, days, capacity)
         return found
 
     def open_at(
@@ -77,6 +78,7 @@ class EarlierContacts:
         may forbid the next. In a plan of several days whoever asks judges again what such a contact would precede.
         """
         apart = np.ones(contact_at.shape, dtype=bool)
+        week = capacity.week_of(days)
         least = np.timedelta64(round(capacity.hours_between * _HOUR_US), "us")
         day = np.repeat(np.arange(1, days + 1), contact_at.shape[1] // days)
         for row, held in self._of(debtors):
@@ -88,9 +90,14 @@ class EarlierContacts:
                 with np.errstate(invalid="ignore"):
                     after = contact_at[row] - instant
                     apart[row] &= (after >= least) | ((after <= -least) & (days > 1))
-                away = np.abs(day - when)
-                apart[row] &= (away == 0) | (away >= capacity.week.days_between)
+                if week is not None:
+                    away = np.abs(day - when)
+                    apart[row] &= (away == 0) | (away >= week.days_between)
         return apart
+
+    def planned(self, debtors: pd.Series) -> NDArray[np.int64]:
+        """Contacts of each debtor."""
+        return np.asarray(debtors.map(self.contacts["debtor"].value_counts()).fillna(0), dtype=np.int64)
 
     def _of(self, debtors: pd.Series) -> Iterator[tuple[int, pd.DataFrame]]:
         """Rows of debtors with planned contacts, and these."""
@@ -99,3 +106,77 @@ class EarlierContacts:
         for row, name in enumerate(debtors.tolist()):
             if name in held:
                 yield row, held[name]
+
+
+@dataclass(frozen=True)
+class RecentContacts:
+    """What was sent to debtors in the days before a plan.
+
+    Attributes
+    ----------
+    last : ndarray of shape (n,)
+        Days from the last contact to the first day of the plan, at least 1; inf where there is none.
+    within : ndarray of shape (n, 8)
+        Contacts at most so many days before the first day of the plan.
+    """
+
+    last: NDArray[np.float64]
+    within: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, history: pd.DataFrame | None, accounts: pd.Series, debtors: pd.Series, as_of: datetime
+    ) -> RecentContacts:
+        """Count what we sent to the debtor of each account, over all its accounts."""
+        n = len(debtors)
+        last, within = np.full(n, np.inf), np.zeros((n, _WEEK + 1), dtype=np.int64)
+        if history is None or history.empty:
+            return cls(last, within)
+        code, names = pd.factorize(debtors)
+        own = dict(zip(accounts.astype("str"), code, strict=True))
+        by_name = {name: at for at, name in enumerate(names)}
+        owner = history["account_id"].astype("str").map(own)
+        if "debtor_id" in history:
+            owner = owner.fillna(("debtor " + history["debtor_id"].astype("str")).map(by_name))
+        sent = pd.to_datetime(history["sent_at"], utc=True, format="ISO8601")
+        ago = np.floor((pd.Timestamp(as_of) - sent) / pd.Timedelta(days=1)).to_numpy() + 1
+        mine = (owner.notna() & (ago >= 1)).to_numpy()
+        for name, word in (("initiated_by", "debtor"), ("status", "planned")):
+            if name in history:
+                mine = mine & history[name].ne(word).to_numpy()
+        whose, ago = owner[mine].to_numpy(dtype=np.int64), ago[mine]
+        nearest, count = np.full(len(names), np.inf), np.zeros((len(names), _WEEK + 1), dtype=np.int64)
+        np.minimum.at(nearest, whose, ago)
+        recent = ago <= _WEEK
+        np.add.at(count, (whose[recent], ago[recent].astype(np.int64)), 1)
+        return cls(nearest[code], np.cumsum(count, axis=1)[code])
+
+    def shares(self, days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
+        """Part of its worth that a contact has on each day, shape (n, days)."""
+        return np.asarray(_share(self.last[:, None] + np.arange(days), days, capacity))
+
+    def open_on(self, planned: NDArray[np.int64], days: int, capacity: CapacityOrder) -> NDArray[np.bool_]:
+        """Days on which a debtor may be contacted once more, shape (n, days).
+
+        Parameters
+        ----------
+        planned : ndarray of shape (n,)
+            Contacts of the debtor in the plan.
+        days : int
+        capacity : CapacityOrder
+        """
+        week, ahead = capacity.week_of(days), np.arange(days)
+        if week is None:
+            return np.ones((len(self.last), days), dtype=bool)
+        sent = self.within[:, np.maximum(_WEEK - 1 - ahead, 0)]  # seven days with the one that is asked about
+        free = planned[:, None] + sent < week.contacts_per_debtor
+        return np.asarray(free & (self.last[:, None] + ahead >= week.days_between))
+
+
+def _share(away: NDArray[np.float64], days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
+    """Part of its worth that a contact has so many days from another."""
+    week = capacity.week_of(days)
+    lost = 1.0 - capacity.later_contact_share
+    if week is None:
+        return np.where(away > 0, 1.0, 1.0 - lost)
+    return np.asarray(1.0 - lost * np.exp(-away / week.fatigue_days))

@@ -78,7 +78,8 @@ def plan_day(
         raise InvalidInput(
             "A plan in force is replaced for the rest of its day only.", column="days", mend="Plan without --days."
         )
-    rounds = capacity.contacts_per_debtor if days == 1 else capacity.week.contacts_per_debtor
+    week = capacity.week_of(days)
+    rounds = capacity.contacts_per_debtor if days == 1 or week is None else week.contacts_per_debtor
 
     def told(before: int) -> Callable[[int, int], None]:
         def tell(done: int, every: int) -> None:

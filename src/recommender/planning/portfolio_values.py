@@ -19,7 +19,7 @@ from recommender.planning.arms import draw_arms
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.contact_worth import values_in_money
-from recommender.planning.earlier_contacts import EarlierContacts, values_name
+from recommender.planning.earlier_contacts import EarlierContacts, RecentContacts, values_name
 from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
@@ -74,6 +74,8 @@ class PortfolioValues:
     placed : DataFrame
         Appointments that the law allows: ``place``, ``action``, ``at``, ``reason``.
     unplaced : list of dict
+    share : ndarray of shape (n, days), dtype float32
+        Part of its worth that other contacts leave to one on each day; in the values already.
     shut_out : int
         Accounts that no contact is open for.
     """
@@ -89,6 +91,7 @@ class PortfolioValues:
     rules: RuleSample
     removed: dict[str, int]
     notes: list[str]
+    share: NDArray[np.float32]
     shut_out: int = 0
 
     def shut_out_told(self) -> str:
@@ -108,6 +111,7 @@ class _Reading:
     facts: list[pd.DataFrame] = field(default_factory=list)
     aside: list[NDArray[np.int64]] = field(default_factory=list)
     usual: list[NDArray[np.int16]] = field(default_factory=list)
+    share: list[NDArray[np.float32]] = field(default_factory=list)
     placed: list[pd.DataFrame] = field(default_factory=list)
     unplaced: list[dict[str, Any]] = field(default_factory=list)
     rule_place: list[int] = field(default_factory=list)
@@ -178,11 +182,14 @@ def read_portfolio(
             kind, clock = kinds.add(frame, contact_at)
             facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
             queue = kinds.queue_of(kind)[:, :n]
-            worth = [values_in_money(case.frame, _rewards(case, facts, earlier, day, days, capacity), queue, capacity,
-                                     strategy) for day, case in enumerate(cases)]  # fmt: skip
+            weekly = _Weekly.of(cases[0], facts, earlier, days, capacity)
+            worth = [
+                values_in_money(case.frame, case.rewards() * weekly.share[:, day, None], queue, capacity, strategy)
+                for day, case in enumerate(cases)
+            ]
             values = np.hstack([one for one, _ in worth])
             served = np.hstack([one for _, one in worth])
-            open_ = np.hstack([one.mask[:, :n] for one in judged]) & served
+            open_ = np.hstack([one.mask[:, :n] for one in judged]) & served & np.repeat(weekly.open_on, n, axis=1)
             if sent is not None:
                 open_ &= sent.open_at(facts["debtor"], contact_at)[:, kinds.hour_of_action()]
             if earlier is not None:
@@ -198,6 +205,7 @@ def read_portfolio(
             np.where(of_today[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
             usual = aside & (arm == "usual")
             read.facts.append(facts)
+            read.share.append(weekly.share.astype(np.float32))
             read.placed.append(placed)
             read.unplaced += unplaced
             read.aside.append(np.flatnonzero(aside) + done)
@@ -237,22 +245,30 @@ def read_portfolio(
             read.rule_details,
         ),
         removed=dict(sorted(read.removed.items())),
+        share=np.concatenate(read.share),
         notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
         shut_out=read.shut_out,
     )
 
 
-def _rewards(
-    case: PlanCase,
-    facts: pd.DataFrame,
-    earlier: EarlierContacts | None,
-    day: int,
-    days: int,
-    capacity: CapacityOrder,
-) -> NDArray[np.float64]:
-    """Rewards of a day; of a debtor with planned contacts the part that these leave."""
-    rewards = case.rewards()
-    return rewards if earlier is None else rewards * earlier.shares(facts["debtor"], days, capacity)[:, day, None]
+@dataclass(frozen=True)
+class _Weekly:
+    """What was sent in the last days and what is planned leave of each day: part of its worth, and whether at all."""
+
+    share: NDArray[np.float64]
+    open_on: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, case: PlanCase, facts: pd.DataFrame, earlier: EarlierContacts | None, days: int, capacity: CapacityOrder
+    ) -> _Weekly:
+        debtor = facts["debtor"]
+        planned = np.zeros(len(facts), dtype=np.int64) if earlier is None else earlier.planned(debtor)
+        share = np.ones((len(facts), days)) if earlier is None else earlier.shares(debtor, days, capacity)
+        if capacity.week_of(days) is None:
+            return cls(share, np.ones(share.shape, dtype=bool))
+        recent = RecentContacts.of(case.history, facts["account_id"], debtor, case.order.as_of)
+        return cls(np.minimum(share, recent.shares(days, capacity)), recent.open_on(planned, days, capacity))
 
 
 def _placed(

@@ -159,7 +159,6 @@ def plan_tomorrow(
         propensity=chosen.propensity,
         deterministic=chosen.reason != "explore",
         round=1,
-        share=1.0,
         _rank=np.where(np.isneginf(rank), chosen.value, rank),
     )
     contacts = with_priority(contacts)
@@ -244,14 +243,12 @@ def _of_round(
     earlier: EarlierContacts,
 ) -> pd.DataFrame:
     contacts = contact_table(read, plan.account, plan.action, capacity, order)
-    share = earlier.shares(contacts["debtor"], read.kinds.days, capacity)
     return contacts.assign(
         value=plan.value,
         reason=pd.array(np.where(plan.value < 0, "minimum", "value").astype(object), dtype="str"),
         propensity=1.0,
         deterministic=True,
         round=earlier.round,
-        share=share[np.arange(len(contacts)), contacts["day"].to_numpy(dtype=np.int64) - 1],
         decision_id=pd.array([later_decision_id(one, earlier.round) for one in contacts["decision_id"]], dtype="str"),
         _rank=_beyond_prices(problem, plan),
     )
