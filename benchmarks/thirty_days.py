@@ -155,7 +155,7 @@ def main() -> None:
         for seed in range(given.seeds):
             for way in WAYS:
                 began = time.process_time()
-                worth, count = thirty_days(way, seed, strategies[seed], (given.accounts, given.days, agents, messages))
+                worth, count = thirty_days(way, seed, strategy, (given.accounts, given.days, agents, messages))
                 cpu[way] += time.process_time() - began
                 found[way].append(worth)
                 counts[way].append(count)
