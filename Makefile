@@ -24,6 +24,12 @@ $(STAMP): pyproject.toml uv.lock | $(filter .venv-tools/bin/uv,$(UV))
 	$(UV) sync --quiet --locked --extra all --python $(PYTHON)
 	@touch $@
 
+# Where no bytecode is written (PYTHONDONTWRITEBYTECODE), each of the many processes of the tests would compile pandas,
+# scipy and SQLAlchemy anew: ten seconds each.
+.venv/.compiled: $(STAMP)
+	@$(UV) sync --quiet --locked --extra all --compile-bytecode --python $(PYTHON)
+	@touch $@
+
 setup: $(STAMP) ## all extras and development tools into .venv
 
 demo: setup ## the main job end to end: real calls and a simulated portfolio
@@ -32,7 +38,8 @@ demo: setup ## the main job end to end: real calls and a simulated portfolio
 machine: setup
 	@.ci/machine tests
 
-test: machine ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
+test: machine .venv/.compiled ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
+	@$(RUN) -m compileall -q src api pipelines
 	$(RUN) -m pytest -q -m "not proof" -n $(WORKERS) $(ARGS)
 
 proofs: setup ## the long statistical proofs (an hour or more)

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -39,27 +39,16 @@ from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strateg
 from recommender.strategy.held_out import held_out_value
 from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
 from recommender.strategy.own_rows import OwnRows
-from recommender.strategy.policy import (
-    check_eligible,
-    epsilon_greedy,
-    exploration_cost,
-    softmax,
-    temperature_for_cost,
-    thompson,
-)
+from recommender.strategy.policy import check_eligible, exploration_cost, temperature_for_cost
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
+from recommender.strategy.served_policy import PolicyKind, ServedPolicy, Unsupported, check_parameters, tried_of
 from recommender.strategy.trained_on import check_learnable, describe_log
 from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
 
-Unsupported = Literal["abstain", "explore", "allow"]
-PolicyKind = Literal["softmax", "epsilon", "thompson", "greedy"]
-_UNSUPPORTED = ("abstain", "explore", "allow")
-_POLICIES = ("softmax", "epsilon", "thompson", "greedy")
 _CHUNK = 8_192
 _TEMPERATURE_SAMPLE = 5_000
-_THOMPSON_DRAWS = 64
 
 
 class ContactStrategy(BaseEstimator):  # type: ignore[misc]
@@ -163,7 +152,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         InvalidInput
             When the log holds one action only, a constant reward, or a parameter is out of range.
         """
-        self._check_parameters()
+        check_parameters(self.policy, self.epsilon, self.temperature, self.unsupported)
         log = checked_log(log)
         self.__dict__["_seed"] = seed_of(self.random_state)
         mature = mature_sample(log, self.max_rows, self._seed)
@@ -215,34 +204,12 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _is_built_in(self) -> bool:
         return self.reward_model is None or isinstance(self.reward_model, RewardModel)
 
-    def _check_parameters(self) -> None:
-        if self.policy not in _POLICIES:
-            raise InvalidInput(
-                f"policy must be one of {_POLICIES}; got {self.policy!r}.", column="policy", mend="Use one of them."
-            )
-        if not 0.0 <= self.epsilon < 1.0:
-            raise InvalidInput(
-                f"epsilon must lie in [0, 1); got {self.epsilon!r}.", column="epsilon", mend="0.05 is a good start."
-            )
-        if self.unsupported not in _UNSUPPORTED:
-            raise InvalidInput(
-                f"unsupported must be one of {_UNSUPPORTED}; got {self.unsupported!r}.",
-                column="unsupported",
-                mend="Use one of them.",
-            )
-        if self.temperature is not None and not self.temperature > 0:
-            raise InvalidInput(
-                f"temperature must be positive or None; got {self.temperature!r}.",
-                column="temperature",
-                mend="Leave it None to have it chosen from the data.",
-            )
-
     def _settle_temperature(self, context: pd.DataFrame, eligible: NDArray[np.bool_] | None) -> None:
         rows = np.random.default_rng(self._seed).permutation(len(context))[:_TEMPERATURE_SAMPLE]
         rewards = self._rewards(context.iloc[rows].reset_index(drop=True))
         allowed = check_eligible(None if eligible is None else eligible[rows], len(rows), self.actions_)
         self.temperature_ = self.temperature or temperature_for_cost(rewards, allowed)
-        served = self._probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
+        served = self.served_probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
         self.exploration_cost_ = exploration_cost(served, rewards, allowed)
 
     # -- what it believes ----------------------------------------------------------------------------------------
@@ -303,7 +270,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         accounts = account_frame(accounts)
         allowed = check_eligible(eligible, len(accounts), self.actions_)
         context = self._context_of(accounts, history, as_of)
-        return self._probabilities(self._rewards(context), allowed, context)
+        return self.served_probabilities(self._rewards(context), allowed, context)
 
     def log_probabilities(self, log: LoggedFeedback) -> NDArray[np.float64]:
         """Probabilities for the decisions of a log, each with what was known of its account at that moment.
@@ -323,7 +290,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         answer = np.empty((len(log), len(self.actions_)))
         for rows in _chunks(len(log)):
             part = context.iloc[rows].reset_index(drop=True)
-            answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
+            answer[rows] = self.served_probabilities(self._rewards(part), allowed[rows], part)
         return answer
 
     def log_tried(self, log: LoggedFeedback) -> NDArray[np.bool_]:
@@ -334,10 +301,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         allowed = check_eligible(log.eligible, len(log), self.actions_)
         if not self.never_tried_:
             return allowed
-        tried = allowed & ~self.never_tried_.cells(
-            self.reward_model_.encoder.transform(self._context_of_decisions(log))
+        return tried_of(
+            allowed, self.never_tried_.cells(self.reward_model_.encoder.transform(self._context_of_decisions(log)))
         )
-        return np.where(tried.any(axis=1, keepdims=True), tried, allowed)
 
     def log_expected_reward(self, log: LoggedFeedback) -> NDArray[np.float64]:
         """Expected rewards for the decisions of a log, each with what was known of its account at that moment."""
@@ -401,7 +367,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                     self,
                     part,
                     rewards,
-                    self._probabilities(rewards, allowed[rows], context),
+                    self.served_probabilities(rewards, allowed[rows], context),
                     allowed[rows],
                     first_row=int(rows[0]),
                     top_k=top_k,
@@ -446,11 +412,6 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             rewards[:, idle] = 0.0
         return rewards
 
-    def _probabilities(
-        self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
-    ) -> NDArray[np.float64]:
-        return self.served_probabilities(rewards, eligible, context)
-
     def served_probabilities(
         self,
         rewards: NDArray[np.float64],
@@ -458,38 +419,14 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         context: pd.DataFrame | NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Probabilities of the served policy from expected rewards, the mask and the context (encoded or not)."""
-        X = context if isinstance(context, np.ndarray) else None
-        if X is None and not self._takes_all:
-            X = self.reward_model_.encoder.transform(context)
-        if self.policy == "thompson":
-            rng = np.random.default_rng(self._seed)
-            draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
-            return self._exploring(thompson(draws, self._tried(X, eligible), self.epsilon), eligible)
-        return self._exploring(self._chosen(rewards, self._tried(X, eligible)), eligible)
+        return self._served_policy.probabilities(rewards, eligible, context, self.reward_model_)
 
     @property
-    def _takes_all(self) -> bool:
-        """Whether no action needs to be kept back for want of support."""
-        return self.unsupported == "allow" or not self.never_tried_
-
-    def _tried(self, X: NDArray[np.float64] | None, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Eligible actions that the log has tried on accounts like these; all eligible ones where there is none."""
-        if X is None or self._takes_all:
-            return eligible
-        tried = eligible & ~self.never_tried_.cells(X)
-        return np.where(tried.any(axis=1, keepdims=True), tried, eligible)
-
-    def _exploring(self, probabilities: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give what the log never tried its part of the exploring share, where that is wanted."""
-        if self._takes_all or self.unsupported != "explore" or self.policy == "greedy":
-            return probabilities
-        even = eligible / np.maximum(eligible.sum(axis=1, keepdims=True), 1)
-        return np.asarray((1.0 - self.epsilon) * probabilities + self.epsilon * even)
-
-    def _chosen(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        if self.policy == "softmax":
-            return softmax(rewards, eligible, self.temperature_, self.epsilon)
-        return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
+    def _served_policy(self) -> ServedPolicy:
+        """What the parameters and the fit have settled on; parameters set after the fit count."""
+        return ServedPolicy(
+            self.policy, self.epsilon, self.temperature_, self.unsupported, self.never_tried_, self._seed
+        )
 
     @property
     def _context_encoder(self) -> ContextEncoder:
