@@ -20,6 +20,7 @@ from api.pages.policy_value import promotions_table
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.reviews import Review, Reviews
 from api.pages.section_pages import add_page
+from recommender.store.decision_log import resume_contact, stop_contact
 
 __all__ = ["build", "router"]
 
@@ -218,6 +219,11 @@ def answer(
             "confirm.html", decision_id=decision_id, answer=answer, note=note.strip(),
             account=logged.decision.account_id, query=dict(request.query_params),
         )  # fmt: skip
-    reviews = Reviews(portfolio.settings.portfolio_path)
-    reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=datetime.now(UTC))
+    reviews, now = Reviews(portfolio.settings.portfolio_path), datetime.now(UTC)
+    if portfolio.log is not None:  # the ledger first: what is shown as stopped is stopped
+        if answer == "stop":
+            stop_contact(portfolio.log, decision_id, at=now)
+        elif reviews.stops(decision_id):
+            resume_contact(portfolio.log, decision_id, at=now)
+    reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=now)
     return RedirectResponse(page.url("approvals", dict(request.query_params)), 303)

@@ -29,6 +29,7 @@ from recommender.planning import (
     plan_day,
     write_tomorrow,
 )
+from recommender.store.decision_log import stopped_ids
 
 __all__ = ["Ask", "Busy", "MadePlan", "PlanDesk"]
 
@@ -215,6 +216,7 @@ class PlanDesk:
             party=ask.party,
             no_contacts_yet=ask.no_contacts_yet,
             seed=self._portfolio.settings.seed,
+            stopped=() if self._portfolio.log is None else stopped_ids(self._portfolio.log),
         )
         (work / "plan").mkdir()
         made, read = plan_day(

@@ -68,6 +68,11 @@ class Reviews:
             finally:
                 os.close(handle)
 
+    def stops(self, decision_id: str) -> bool:
+        """Whether the last answer to a decision stopped contact."""
+        held = self.latest().get(decision_id)
+        return held is not None and held.answer == "stop"
+
     def latest(self) -> dict[str, Review]:
         """The last answer to each decision; one that was taken back is none."""
         if self._place is None or not self._place.is_file():

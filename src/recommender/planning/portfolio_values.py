@@ -242,6 +242,7 @@ def _judged(
         party=order.party,
         no_contacts_yet=order.no_contacts_yet,
         currencies=inputs.currencies,
+        stopped=order.stopped,
     )
     if earlier is not None:
         history = earlier.joined(history, frame)
