@@ -32,7 +32,7 @@ __all__ = ["DONE", "register", "run"]
 DONE = "site.json"
 """Written last: with it the site is whole, and it holds the settings that serve it."""
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -110,7 +110,10 @@ def run(
     write_frame(lived.contacts, out / "contacts.parquet")
     _write(out / "costs.json", lived.costs)
     tell("what drives results")
-    _write(out / "drivers.json", drivers_document(champion, lived.accounts, as_of=lived.as_of, seed=seed))
+    _write(
+        out / "drivers.json",
+        drivers_document(champion, lived.accounts, as_of=lived.as_of, contacts=lived.contacts, seed=seed),
+    )
     _write(
         out / DONE,
         {

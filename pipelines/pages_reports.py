@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.rule_masks import lever_masks, pack_mask
+from pipelines.segment_values import explored, legal_rules
 from recommender.evaluation import decide as ask_gate
 from recommender.explanation import explain_portfolio
 from recommender.proof import OffPolicyEvaluator, PolicyReport
@@ -113,7 +114,13 @@ def rule_costs_document(
 
 
 def drivers_document(
-    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, seed: int = 0, sample: int = 1_000
+    strategy: ContactStrategy,
+    accounts: pd.DataFrame,
+    *,
+    as_of: datetime,
+    contacts: pd.DataFrame | None = None,
+    seed: int = 0,
+    sample: int = 1_000,
 ) -> dict[str, Any]:
     """What drives results over the portfolio, the best hours and the best tone of each channel.
 
@@ -121,7 +128,9 @@ def drivers_document(
     -------
     dict
         ``explanation``: :meth:`GlobalExplanation.to_dict`; ``hours``: mean expected reward by ``weekday`` and ``hour``
-        with ``best_share``, the share of accounts whose best hour it is.
+        with ``best_share``, the share of accounts whose best hour it is; ``cells`` (columns of
+        :func:`pipelines.segment_values.explored`) and ``rules`` (:func:`pipelines.segment_values.legal_rules`) where
+        the accounts hold the facts that rules read.
     """
     by = [name for name in ("stage", "product", "country", *strategy.actions_.factor_names) if name != "hour"]
     found = explain_portfolio(
@@ -139,6 +148,21 @@ def drivers_document(
         "policy_version": strategy.version_,
         "explanation": found.to_dict(),
         "hours": _hours(strategy, accounts, as_of=as_of, seed=seed, sample=min(sample, 400)),
+        **_under_law(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
+    }
+
+
+def _under_law(
+    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, contacts: pd.DataFrame | None, seed: int
+) -> dict[str, Any]:
+    """What the law leaves open and what it costs; nothing where the accounts do not say where they are."""
+    if not {"country", "currency"} <= set(accounts.columns) or "channel" not in strategy.actions_.factors:
+        return {}
+    cells = explored(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed)
+    names = list(dict.fromkeys(name for cell in cells for name in cell))
+    return {
+        "cells": {name: [cell.get(name) for cell in cells] for name in names},  # by column: there are thousands
+        "rules": legal_rules(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
     }
 
 

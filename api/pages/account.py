@@ -14,11 +14,12 @@ from api.pages.account_case import AccountCase
 from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
-from api.pages.account_values import ActionNames, Values, rule_kind, waterfall_section
+from api.pages.account_values import ActionNames, Values, waterfall_section
 from api.pages.charts import Dot, dots
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.rule_words import rule_told
 from api.pages.section_pages import add_page
 from recommender.explanation import Explanation, debtor_justification
 
@@ -140,7 +141,7 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
     formats = page.formats
     known = [(name, case.text(name)) for name in ("stage", "product", "country")]
     told = [
-        (page.label(name), value if name == "country" else page.label(value))
+        (page.label(name), page.country(value) if name == "country" else page.label(value))
         for name, value in known
         if value is not None
     ]
@@ -201,13 +202,13 @@ def _stopped(page: Page, case: AccountCase) -> str:
     lifts = [one.lifts_at for one in trace.rules if one.lifts_at is not None]
     if strongest is None:
         return page.text("No contact is allowed; the rules behind it cannot be judged again.")
-    named = f"{rule_kind(page, strongest.kind)} ({strongest.rule})"
+    named = rule_told(page, strongest.rule).text
     if strongest.lifts_at is None or not lifts:
-        return page.text("No contact is allowed: rule {rule} stops it, and time alone does not lift it.", rule=named)
+        return page.text("No contact is allowed: “{rule}” stops it, and time alone does not lift it.", rule=named)
     from datetime import datetime
 
     when = page.formats.instant(datetime.fromisoformat(min(lifts)), case.zone).text
-    return page.text("No contact is allowed now: rule {rule} stops it. It lifts on {when}.", rule=named, when=when)
+    return page.text("No contact is allowed now: “{rule}” stops it. It lifts on {when}.", rule=named, when=when)
 
 
 def _ranked_section(

@@ -125,7 +125,7 @@ class _View:
             if self.frame is None or name not in self.frame:
                 return []
             found = sorted(str(value) for value in self.frame[name].dropna().unique())
-            return [(value, value if name == "country" else page.label(value)) for value in found]
+            return [(value, page.country(value) if name == "country" else page.label(value)) for value in found]
 
         offered = [
             Filter("stage", page.text("Stage"), choices=choices("stage")),

@@ -22,7 +22,7 @@ from api.pages.reviews import Review, Reviews
 from api.pages.section_pages import add_page
 from recommender.store.decision_log import resume_contact, stop_contact
 
-__all__ = ["build", "router"]
+__all__ = ["build", "n_waiting", "router", "waiting_promotion"]
 
 router = APIRouter()
 
@@ -37,13 +37,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     filters = decision_filters(page, decisions, query, page.url("approvals"))
     reviews = Reviews(portfolio.settings.portfolio_path)
     answered = reviews.latest()
-    open_rows = pd.DataFrame()
-    if decisions is not None and len(decisions):
-        flagged = decisions["account_id"].isin([name for name, why in _flags(portfolio).items() if why])
-        part = decisions.loc[filters.rows(decisions) & (decisions["needs_human"] | flagged)]
-        newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
-        open_rows = newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
-    waiting = _waiting_promotion(portfolio)
+    open_rows = _open(portfolio, filters, answered)
+    waiting = waiting_promotion(portfolio)
     told = page.texts(
         "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.",
         len(open_rows),
@@ -58,7 +53,24 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     return Content("approvals", question, told, "unclear", sections, (), filters)
 
 
-def _waiting_promotion(portfolio: Portfolio) -> int | None:
+def n_waiting(page: Page, portfolio: Portfolio) -> int:
+    """Accounts that wait for a person."""
+    filters = decision_filters(page, portfolio.decisions(), {}, "")
+    return len(_open(portfolio, filters, Reviews(portfolio.settings.portfolio_path).latest()))
+
+
+def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:
+    """Newest decision of each account that waits, newest first."""
+    decisions = portfolio.decisions()
+    if decisions is None or not len(decisions):
+        return pd.DataFrame()
+    flagged = decisions["account_id"].isin([name for name, why in _flags(portfolio).items() if why])
+    part = decisions.loc[filters.rows(decisions) & (decisions["needs_human"] | flagged)]
+    newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
+    return newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
+
+
+def waiting_promotion(portfolio: Portfolio) -> int | None:
     """A challenger that no request was made for."""
     version = portfolio.challenger()
     asked = {one.version for one in portfolio.promotions() or []}

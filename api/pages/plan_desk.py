@@ -251,16 +251,16 @@ class PlanDesk:
         def load() -> MadePlan:
             about = json.loads((place / "about.json").read_text(encoding="utf-8"))
             contacts, arms = (pd.read_parquet(place / f"{name}.parquet") for name in ("plan", "arms"))
-            return MadePlan(plan_id, contacts, arms, about, self._approvals().get(plan_id))
+            return MadePlan(plan_id, contacts, arms, about, self.approvals().get(plan_id))
 
-        key = (plan_id, len(self._approvals()))
+        key = (plan_id, len(self.approvals()))
         found: MadePlan = self._portfolio.kept("plan", key, load)
         return found
 
     # -- approving -------------------------------------------------------------------------------------------------
     def approve(self, plan_id: str, by: str, note: str) -> None:
         """Write down who let a plan go out; it is on disk when this returns."""
-        if self.folder is None or self.read(plan_id) is None or plan_id in self._approvals():
+        if self.folder is None or self.read(plan_id) is None or plan_id in self.approvals():
             return
         line = json.dumps({"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]})
         handle = os.open(self.folder / "approvals.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
@@ -270,7 +270,8 @@ class PlanDesk:
         finally:
             os.close(handle)
 
-    def _approvals(self) -> dict[str, dict[str, str]]:
+    def approvals(self) -> dict[str, dict[str, str]]:
+        """Who let which plan go out, by plan: ``by``, ``at``, ``note``."""
         place = None if self.folder is None else self.folder / "approvals.jsonl"
         if place is None or not place.is_file():
             return {}
@@ -279,7 +280,7 @@ class PlanDesk:
 
     def _forget_old(self) -> None:
         """Keep the approved plans and the newest of the others."""
-        approved = self._approvals()
+        approved = self.approvals()
         if self.folder is not None:
             for told in sorted(self.folder.glob("*.status.json"))[: -5 * _KEPT]:
                 told.unlink(missing_ok=True)

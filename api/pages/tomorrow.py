@@ -23,7 +23,7 @@ from api.pages.page_data import Portfolio
 from api.pages.plan_desk import Ask, Busy, MadePlan, PlanDesk
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.section_pages import add_page
-from api.pages.tomorrow_content import Said, contacts_table
+from api.pages.tomorrow_content import Said
 from api.pages.tomorrow_form import Form as CapacityForm
 from api.pages.tomorrow_form import (
     asked_capacity,
@@ -32,6 +32,7 @@ from api.pages.tomorrow_form import (
     moment_of,
     sources,
 )
+from api.pages.tomorrow_sections import contacts_table, sections
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.planning import CapacityOrder, capacity_of, read_contact_points, write_campaigns
 
@@ -97,7 +98,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
         question,
         said.answer(),
         "above" if len(plan.contacts) else "unclear",
-        said.sections(query.get("queue", "")),
+        sections(said, query.get("queue", "")),
         said.tiles(),
         notices=said.notices(),
         plan=plan,

@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse
 
 from api.pages.account_case import AccountCase, decision_case
 from api.pages.account_charts import Step, funnel
-from api.pages.account_values import Values, capitalised, rule_kind
+from api.pages.account_values import Values
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
+from api.pages.rule_words import citation_told, rule_told
 from api.pages.section_pages import add_page
 from recommender.explanation import DecisionTrace, TracedAction, TracedRule
 
@@ -211,8 +212,8 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
         version = f"{rule.pack} {rule.pack_version}".strip() or page.text("engine")
         rows.append(
             [
-                Cell(capitalised(rule_kind(page, rule.kind)), note=rule.rule),
-                Cell(version, note=rule.citation),
+                Cell(rule_told(page, rule.rule).name, rule.rule, note=rule.rule),
+                Cell(version, note=citation_told(page, rule.citation)),
                 Cell(_limit(page, rule)),
                 Cell(_read(page, rule)),
                 Cell(
@@ -226,7 +227,7 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
     first = trace.rules[0]
     finding = page.text(
         "{rule} removes the most: {count} actions.",
-        rule=f"{capitalised(rule_kind(page, first.kind))} ({first.rule})",
+        rule=rule_told(page, first.rule).text,
         count=formats.count(first.removed).text,
     )
     return Section(
