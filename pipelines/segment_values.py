@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ def situated(accounts: pd.DataFrame, situation: str, as_of: datetime) -> tuple[p
         later = accounts.assign(days_past_due=days)
         if "stage" in accounts:
             later["stage"] = np.array(STAGES, dtype=object)[stage_of(days.to_numpy())]
-        return later, as_of + timedelta(days=_LATER_DAYS)
+        return later, as_of  # the facts move on; the law is that of a day like this one
     if situation == "broken_promise":
         more = {name: accounts[name].astype("float64").fillna(0.0) + 1.0
                 for name in ("promises_12m", "late_payments_12m") if name in accounts}  # fmt: skip

@@ -158,6 +158,10 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
 
 def _notices(page: Page, case: AccountCase) -> list[str]:
     notices = [_of_control(page)] if case.is_control else []
+    if case.is_stopped:
+        notices.append(page.text("A person stopped all contact with this debtor."))
+    if case.is_taken_back:
+        notices.append(page.text("Cancelled: nobody is contacted by this decision."))
     if case.logged is None:
         notices.append(page.text("No decision about this account is logged; this is what would be decided now."))
     elif not case.same_policy and case.is_model:
@@ -225,7 +229,7 @@ def _ranked_section(
     for action in shown:
         told = values.estimate(explanation.rewards[0, action], *intervals[action])
         is_chosen = action == case.chosen
-        note = page.text("dispatched") if is_chosen else ""
+        note = (page.text("cancelled") if case.is_taken_back else page.text("dispatched")) if is_chosen else ""
         rows.append(
             [
                 Cell(names.of(action), note=note),

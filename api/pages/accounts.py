@@ -49,11 +49,18 @@ def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     held, log = portfolio.accounts(), portfolio.log
     if held is None and log is None:
         return None
-    key = (id(held), None if log is None else log.count())
+    key = (id(held), None if log is None else log.count(), portfolio.stopped())
 
     def read() -> pd.DataFrame:
         found = _overview(held, log)
-        return found.assign(is_control=portfolio.is_control(found["debtor_id"]))
+        decisions, stopped = portfolio.decisions(), portfolio.stopped()
+        gone = set() if decisions is None else set(decisions.loc[decisions["taken_back"], "decision_id"])
+        stops = found["account_id"].isin(stopped) | found["debtor_id"].isin(stopped)
+        return found.assign(
+            is_control=portfolio.is_control(found["debtor_id"]),
+            taken_back=found["decision_id"].isin(gone),
+            is_stopped=stops,
+        )
 
     frame: pd.DataFrame = portfolio.kept("accounts overview", key, read)
     return frame
@@ -245,12 +252,16 @@ class _View:
     def _note(self, row: dict[str, Any]) -> str:
         if row.get("is_control") is True:
             return self.page.text("control: do not touch")
+        if row.get("is_stopped") is True:
+            return self.page.text("stopped by a person")
         return self.page.text("needs a person") if row.get("needs_human") is True else ""
 
     def _action(self, row: dict[str, Any]) -> str:
         if row.get("decided_at") is None or pd.isna(row.get("decided_at")):
             return "–"
         channel = row.get("channel")
+        if row.get("taken_back") is True:
+            return self.page.text("cancelled")
         if not isinstance(channel, str):
             return self.page.text("Leave alone")
         hour, tone = row.get("hour"), row.get("tone")

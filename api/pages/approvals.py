@@ -149,6 +149,8 @@ def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
 
 
 def _done(page: Page, row: Any) -> str:
+    if getattr(row, "taken_back", False):
+        return page.text("cancelled")
     if not isinstance(getattr(row, "channel", None), str):
         return page.text("left alone")
     hour = "" if pd.isna(row.hour) else f", {int(row.hour)}:00"

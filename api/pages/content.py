@@ -50,7 +50,7 @@ class Cell:
     note : str
         Second, smaller line.
     badge : bool
-    language : str
+    language, note_language : str
         Where it is not that of the page.
     """
 
@@ -64,6 +64,7 @@ class Cell:
     note: str = ""
     badge: bool = False
     language: str = ""
+    note_language: str = ""
 
     @classmethod
     def of(cls, content: Any, **changes: Any) -> Cell:

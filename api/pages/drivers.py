@@ -89,11 +89,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     sections += _dependence(page, found, filters.chosen("feature"), kind, money=money)
     sections.append(_segments(page, found, kind))
     if not money:
-        notices.append(
-            page.text(
-                "The portfolio has several currencies: amounts are not shown together. Choose a country for the others."
-            )
-        )
+        notices.append(page.text("The portfolio has several currencies: amounts are not shown together."))
     return Content("drivers", question, _answer(page, part, kind), "unclear", sections, (), filters, notices)
 
 

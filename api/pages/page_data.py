@@ -22,7 +22,15 @@ from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionLog, LoggedDecision, decisions, outcomes, provenances
+from recommender.store.decision_log import (
+    DecisionLog,
+    LoggedDecision,
+    decisions,
+    outcomes,
+    provenances,
+    state_of,
+    stopped_ids,
+)
 from recommender.store.files import read_frame
 from recommender.store.registry import CHALLENGER, Promotion, Registry
 
@@ -31,6 +39,8 @@ __all__ = ["Portfolio"]
 _log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 30.0
+_TAKEN_BACK = ("cancelled", "expired", "undelivered")
+_EVENTS = sa.table("contact_events", sa.column("decision_id"), sa.column("kind"))
 _LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
 
 
@@ -159,6 +169,17 @@ class Portfolio:
         """
         return self._of_the_log("decisions", self._read_decisions)
 
+    def stopped(self) -> frozenset[str]:
+        """Accounts and debtors that a person stopped all contact with."""
+        log, folder = self.log, self.settings.portfolio_path
+        if log is None:
+            return frozenset()
+        answers = None if folder is None else folder / "reviews.jsonl"
+        told = answers.stat().st_mtime_ns if answers is not None and answers.is_file() else 0
+        key = (told, round(time.monotonic() / _FRESH_SECONDS))
+        found: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
+        return found
+
     def outcomes(self) -> pd.DataFrame | None:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
         return self._of_the_log("outcomes", lambda log: log.outcome_frame())
@@ -181,7 +202,7 @@ class Portfolio:
             if held is not None and time.monotonic() - held[0] < _FRESH_SECONDS:
                 frame: pd.DataFrame = held[2]
                 return frame
-            size = log.count()
+            size = (*log.count(), _n_events(log))
             if held is None or held[1] != size:
                 held = (0.0, size, self._with_accounts(read(log)))
             self._kept[name] = (time.monotonic(), size, held[2])
@@ -222,6 +243,9 @@ class Portfolio:
         factors = dict.fromkeys(name for row in rows for name in row["action_factors"])
         for name in factors:
             frame[name] = [row["action_factors"].get(name) for row in rows]
+        frame["taken_back"] = frame["decision_id"].isin(_taken_back(log))
+        for name in factors:
+            frame[name] = frame[name].where(~frame["taken_back"], None)
         frame["explored"] = [_explored(row["ranking"]) for row in rows]
         frame["needs_human"] = [bool(row["ranking"] and row["ranking"][0].get("needs_human")) for row in rows]
         for name in _LOOKED_AT:
@@ -289,6 +313,19 @@ class Portfolio:
 
         found: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
         return found
+
+
+def _n_events(log: DecisionLog) -> int:
+    with log.engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(_EVENTS)).scalar_one())
+
+
+def _taken_back(log: DecisionLog) -> set[str]:
+    """Decisions whose contact did not and will not take place."""
+    query = sa.select(_EVENTS.c.decision_id).where(_EVENTS.c.kind.in_(_TAKEN_BACK)).distinct()
+    with log.engine.connect() as connection:
+        some = [str(row.decision_id) for row in connection.execute(query)]
+    return {key for key, events in log.events_of(some).items() if state_of(events) in _TAKEN_BACK}
 
 
 def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:

@@ -87,7 +87,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         Table("rules", page.text("Price of rules and levers"), columns, cells),
         page.text(
             "Left of the line: the policy earns less when the rule holds, after it has moved to its next best actions. "
-            "Grey: the interval includes no cost, or the log cannot say. Where the estimate itself lies at an end of its "
+            "Grey: the interval includes no cost, or the log cannot say. Where the estimate lies at an end of its "
             "interval, only the interval is said."
         ),
     )

@@ -175,6 +175,14 @@ class Said:
                     all=page.formats.count(self.about["accounts"]),
                 )
             )
+        if self.about.get("stopped_since"):
+            told.append(
+                page.texts(
+                    "{count} contact of this plan was taken out: a person stopped it.",
+                    "{count} contacts of this plan were taken out: a person stopped them.",
+                    self.about["stopped_since"],
+                )
+            )
         if self.about["unplaced"]:
             told.append(
                 page.texts(

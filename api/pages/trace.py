@@ -116,6 +116,10 @@ def _facts(page: Page, case: AccountCase, trace: DecisionTrace) -> list[tuple[st
 
 def _notices(page: Page, case: AccountCase, trace: DecisionTrace) -> list[str]:
     notices = [page.text("Control group: do not touch.")] if case.is_control else []
+    if case.is_stopped:
+        notices.append(page.text("A person stopped all contact with this debtor."))
+    if case.is_taken_back:
+        notices.append(page.text("Cancelled: nobody is contacted by this decision."))
     if trace.policy == "seed_rules":
         notices.append(
             page.text("The general rule answered: the ranking follows the written advice of the trade, not a model.")
