@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ router = APIRouter()
 
 _PER_PAGE = 25
 _FACTS = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
+_DECIDED = (
+    "account_id", "debtor_id", "decision_id", "decided_at", "channel", "hour", "tone", "expected_reward", "lo", "hi",
+    "margin", "needs_human", "taken_back", "fallback",
+)  # fmt: skip
 _SORTS = ("expected_reward", "margin", "balance_minor", "days_past_due", "account_id", "decided_at")
 
 
@@ -49,57 +53,37 @@ def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     held, log = portfolio.accounts(), portfolio.log
     if held is None and log is None:
         return None
-    key = (id(held), None if log is None else log.count(), portfolio.stopped())
+    settings, stopped = portfolio.settings, portfolio.stopped()
+    about = [portfolio.log_size(), portfolio.stamp("accounts.parquet"), sorted(stopped)]
+    key = json.dumps([*about, settings.holdout_experiment, settings.holdout_share])
 
-    def read() -> pd.DataFrame:
-        found = _overview(held, log)
-        decisions, stopped = portfolio.decisions(), portfolio.stopped()
-        gone = set() if decisions is None else set(decisions.loc[decisions["taken_back"], "decision_id"])
+    def read() -> dict[str, Any]:
+        found = _overview(held, portfolio.decisions())
         stops = found["account_id"].isin(stopped) | found["debtor_id"].isin(stopped)
-        return found.assign(
-            is_control=portfolio.is_control(found["debtor_id"]),
-            taken_back=found["decision_id"].isin(gone),
-            is_stopped=stops,
-        )
+        return {"overview": found.assign(is_control=portfolio.is_control(found["debtor_id"]), is_stopped=stops)}
 
-    frame: pd.DataFrame = portfolio.kept("accounts overview", key, read)
-    return frame
+    kept = portfolio.kept_on_disk("accounts", key, read)
+    return None if kept is None else kept["overview"]
 
 
-def _overview(held: pd.DataFrame | None, log: Any | None) -> pd.DataFrame:
-    columns = ["account_id", "debtor_id", "decision_id", "decided_at", "ranking", "action_factors", "fallback"]
-    rows = [] if log is None else log.latest_of_accounts()
-    newest = pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)
-    newest["account_id"] = newest["account_id"].astype("str")
-    rankings = newest.pop("ranking").tolist()
-    told = [_told(ranking) for ranking in rankings]
-    for name in ("expected_reward", "lo", "hi", "margin"):
-        newest[name] = np.array([one[name] for one in told], dtype=np.float64)
-    newest["needs_human"] = [one["needs_human"] for one in told]
-    factors = newest.pop("action_factors").tolist()
-    for name in ("channel", "hour", "tone"):
-        newest[name] = pd.Series([one.get(name) for one in factors], dtype=object, index=newest.index)
-    newest["decided_at"] = pd.to_datetime(newest["decided_at"], utc=True)
+def _overview(held: pd.DataFrame | None, decisions: pd.DataFrame | None) -> pd.DataFrame:
+    """Accounts of portfolio and log, each with its newest decision; what the portfolio knows of them comes first."""
+    names = [*_DECIDED, *_FACTS]
+    if decisions is None:
+        newest = pd.DataFrame({name: pd.Series(dtype=object) for name in names})
+    else:
+        newest = decisions.drop_duplicates("account_id", keep="last").reindex(columns=names)
+    newest = newest.assign(account_id=newest["account_id"].astype("str")).reset_index(drop=True)
     if held is None:
-        return newest.reindex(columns=[*newest.columns, *_FACTS])
+        return newest
     known = held.drop_duplicates("account_id")
     facts = known.reindex(columns=["account_id", "debtor_id", *_FACTS])
     facts = facts.assign(account_id=known["account_id"].astype("str"))
     merged = facts.merge(newest, on="account_id", how="outer", suffixes=("", "_logged"))
-    owner = merged["debtor_id"].astype(object).where(merged["debtor_id"].notna(), merged.pop("debtor_id_logged"))
-    return merged.assign(debtor_id=owner)
-
-
-def _told(ranking: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Expected result of the dispatched action and its lead over the best other one that was ranked."""
-    nothing = {"expected_reward": math.nan, "lo": math.nan, "hi": math.nan, "margin": math.nan, "needs_human": False}
-    if not ranking:
-        return nothing
-    first = ranking[0]
-    values = {name: math.nan if first.get(name) is None else first[name] for name in ("expected_reward", "lo", "hi")}
-    rest = [one["expected_reward"] for one in ranking[1:] if one.get("expected_reward") is not None]
-    margin = values["expected_reward"] - max(rest) if rest else math.nan
-    return {**nothing, **values, "margin": margin, "needs_human": bool(first.get("needs_human"))}
+    for name in ("debtor_id", *_FACTS):
+        own, logged = merged[name], merged.pop(f"{name}_logged")
+        merged[name] = own.astype(object).where(own.notna(), logged) if own.dtype == object else own.fillna(logged)
+    return merged
 
 
 class _View:

@@ -239,5 +239,6 @@ def answer(
             stop_contact(portfolio.log, decision_id, at=now)
         elif reviews.stops(decision_id):
             resume_contact(portfolio.log, decision_id, at=now)
+    portfolio.forget_log()
     reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=now)
     return RedirectResponse(page.url("approvals", dict(request.query_params)), 303)

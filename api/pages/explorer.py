@@ -223,7 +223,7 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
     heads = sorted(grid.columns)
     rows, cells = [], []
     for channel, line in grid.iterrows():
-        shown = []
+        shown: list[dict[str, Any]] = []
         told: list[Any] = [Cell(page.label(channel), channel)]
         for level in heads:
             value = line.get(level)

@@ -67,9 +67,16 @@ def _held(
     portfolio: Portfolio, decisions: pd.DataFrame, outcomes: pd.DataFrame, filters: Filters
 ) -> dict[str, Any] | None:
     """The comparison, kept for the filters that were last used and for none."""
-    key = json.dumps([len(decisions), len(outcomes), filters.query])
-    name = "results, filtered" if filters.query else "results"
-    found: dict[str, Any] | None = portfolio.kept(name, key, lambda: _compute(portfolio, decisions, outcomes, filters))
+    settings = portfolio.settings
+    about = [portfolio.log_size(), settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
+    key = json.dumps([*about, filters.query])
+
+    def make() -> dict[str, Any] | None:
+        return _compute(portfolio, decisions, outcomes, filters)
+
+    if not filters.query:
+        return portfolio.kept_on_disk("results", key, make)
+    found: dict[str, Any] | None = portfolio.kept("results, filtered", key, make)
     return found
 
 

@@ -207,10 +207,10 @@ def _begin(
             upload.unlink(missing_ok=True)
         busy = page.text("Another plan is being made. Wait until it is there.")
         if isinstance(error, Busy):
-            told = desk.refused(busy)
+            plan_id = desk.refused(busy)
         else:
-            told = desk.refused(error.problem) if isinstance(error, NotReadable) else desk.refused_for(error)
-        return RedirectResponse(page.url("tomorrow", {"plan": told, "source": source}), 303)
+            plan_id = desk.refused(error.problem) if isinstance(error, NotReadable) else desk.refused_for(error)
+        return RedirectResponse(page.url("tomorrow", {"plan": plan_id, "source": source}), 303)
 
 
 def _kept(desk: PlanDesk, name: str, content: bytes) -> Path:
