@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.errors import InvalidInput
-from recommender.learning import RewardEnsemble, RewardModel
+from recommender.learning import JointBelief, RewardEnsemble, RewardModel
 from recommender.strategy import ContactStrategy, check_eligible
 
 __all__ = ["ServedModel"]
@@ -103,6 +103,10 @@ class ServedModel:
         """95 % interval of the expected reward of given actions, each of shape (n, k)."""
         belief = self.strategy._belief(X_context, action)
         return belief.lo, belief.hi
+
+    def joint_belief(self, X: Floats) -> JointBelief:
+        """What is known of all actions of each account together; ``X`` is encoded context."""
+        return self.model.joint_belief(X, idle=self.idle_without_data)
 
     def probabilities(self, rewards: Floats, eligible: Any | None, context: pd.DataFrame) -> Floats:
         """Probability of every action under the served policy."""

@@ -1,5 +1,10 @@
 """WHAT WE LEARN: the reward model, its calibration and its tuning (lightgbm and optuna live only here)."""
 
+from recommender.learning.belief import (
+    DifferenceBelief,
+    JointBelief,
+    Standing,
+)
 from recommender.learning.compiled import (
     Scored,
 )
@@ -61,6 +66,8 @@ __all__ = [
     "ActionTrees",
     "BoostTrees",
     "ContextEncoder",
+    "DifferenceBelief",
+    "JointBelief",
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
@@ -76,6 +83,7 @@ __all__ = [
     "Scored",
     "SklearnPropensity",
     "SklearnReward",
+    "Standing",
     "TrainingSet",
     "TreeSettings",
     "WholeLog",
