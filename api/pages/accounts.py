@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.pages.content import Cell
 from api.pages.exports import Sheet, Suffix, table_file
-from api.pages.filters import Chip, Filter, Filters, read_filters
+from api.pages.filters import Chip, Filter, Filters, page_numbers, read_filters
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.shown import Kind
@@ -170,13 +170,7 @@ class _View:
 
     def numbers(self) -> list[int | None]:
         """Page numbers around this one, None for a gap."""
-        near = sorted({1, self.n_pages, *range(max(1, self.number - 2), min(self.n_pages, self.number + 2) + 1)})
-        shown: list[int | None] = []
-        for number in near:
-            if shown and shown[-1] is not None and number - shown[-1] > 1:
-                shown.append(None)
-            shown.append(number)
-        return shown
+        return page_numbers(self.number, self.n_pages)
 
     def heads(self) -> list[dict[str, Any]]:
         """Columns of the table: title, whether a number, and the link that sorts by it."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.pages.content import Cell, Column, Content, Section, Table
-from api.pages.filters import Filters
+from api.pages.filters import Filters, page_numbers
 from api.pages.log_filters import decision_filters
 from api.pages.page_data import Portfolio
 from api.pages.policy_value import promotions_table
@@ -129,7 +129,8 @@ def _queue(
             "can_answer": reviews.keeps,
             "number": number,
             "pages": [
-                (one, page.url("approvals", filters.query | {"page": str(one)})) for one in range(1, n_pages + 1)
+                (one, None if one is None else page.url("approvals", filters.query | {"page": str(one)}))
+                for one in page_numbers(number, n_pages)
             ],
         },
     )

@@ -24,11 +24,14 @@ class Column:
     title : str
     number : bool
         Right-aligned.
+    wide : bool
+        Sentences: takes the whole width on a phone.
     """
 
     key: str
     title: str
     number: bool = True
+    wide: bool = False
 
 
 @dataclass(frozen=True)

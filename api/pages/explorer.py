@@ -164,7 +164,7 @@ def _contrasts(chosen: _Chosen) -> Section | None:
                 Column("action", page.text("Action"), number=False),
                 Column("expected", page.text("Expected result")),
                 Column("interval", page.text("95% CI")),
-                Column("told", page.text("Against the best"), number=False),
+                Column("told", page.text("Against the best"), number=False, wide=True),
             ],
             rows,
         ),

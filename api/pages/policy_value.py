@@ -313,7 +313,7 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
         Column("what", page.text("What"), number=False),
         Column("requested_by", page.text("Asked for by"), number=False),
         Column("decision", page.text("Decision"), number=False),
-        Column("reasons", page.text("Reasons"), number=False),
+        Column("reasons", page.text("Reasons"), number=False, wide=True),
     ]
     return Table("promotions", page.text("Requests to change who serves"), columns, cells)
 
