@@ -16,7 +16,7 @@ from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.records import DecisionRecord
 from recommender.store.decision_log.removing import of_debtor
-from recommender.store.decision_log.rows import decision_of, joined, outcome_of, rows_of_ids
+from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes
 
 __all__ = ["DecisionPage", "debtor_export", "decisions_page"]
@@ -106,8 +106,8 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
     with log.engine.connect() as connection:
         found = [decision_of(row) for row in connection.execute(query).mappings()]
         ids = [record.decision_id for record in found]
-        events = rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids)
-        heard = rows_of_ids(connection, sa.select(outcomes), outcomes.c.decision_id, ids)
+        events = rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids)
+        heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
     told = []
     for record in found:
         own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
