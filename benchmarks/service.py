@@ -2,10 +2,10 @@
 
     python benchmarks/service.py [--quick] [--strategy DIRECTORY] [--log sqlite|URL]
 
-One uvicorn process (uvloop, httptools), no keys; without ``--log`` no decision log. With it every request asks about new
-accounts, each decision is written down before it is answered, and 32 clients at once are timed as well. This process
-sends requests over one keep-alive connection. CPU is that of the server process (all threads; a database server has its
-own), medians over rounds in which every side takes its turn. Quote the ratios: absolute times drift with the machine.
+One uvicorn process (uvloop, httptools), no keys; without ``--log`` no decision log. With it every request asks about
+new accounts, and each decision is written down before it is answered. This process sends requests over one keep-alive
+connection, at the end over 32. CPU is that of the server process (all threads; a database server has its own), medians
+over rounds in which every side takes its turn. Quote the ratios: absolute times drift with the machine.
 
 The sides: a plain FastAPI no-op (the same body validated by FastAPI, a canned answer of the same model), a lean no-op
 (the same body through this service's own route, a canned answer), the recommendation, and the trees alone by

@@ -1,4 +1,4 @@
-"""The service with the endpoints that ``benchmarks/service.py`` compares it with: ``PORT STRATEGY [--log URL] [--profile FILE]``."""
+"""The service with the endpoints that ``benchmarks/service.py`` compares it with."""
 
 from __future__ import annotations
 

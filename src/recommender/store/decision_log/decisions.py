@@ -311,7 +311,8 @@ class DecisionLog:
         """When each of some decisions was made; unknown ids are left out."""
         with self.engine.connect() as connection:
             ids = list(dict.fromkeys(decision_ids))
-            return {row[0]: row[1] for row in by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)}
+            rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
+            return {row.decision_id: row.decided_at for row in rows}
 
     def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str] | None = None) -> Standing:
         """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -84,7 +85,7 @@ class GroupedWrites:
     def _write_group(self, group: list[_Write]) -> None:
         if len(group) > 1:
             try:
-                self._transact(lambda connection: [_in_savepoint(connection, one) for one in group])
+                self._transact(partial(_in_savepoints, group))
             except DBAPIError:
                 pass  # the database is at fault, or one of them is: alone, each gets its own answer
             except BaseException as error:
@@ -100,13 +101,14 @@ class GroupedWrites:
                 one.error = error
 
 
-def _in_savepoint(connection: sa.Connection, one: _Write) -> None:
-    """Do one write of a group; what it refuses by itself leaves the others alone."""
-    one.result, one.error = None, None
-    try:
-        with connection.begin_nested():
-            one.result = one.work(connection)
-    except DBAPIError:
-        raise
-    except Exception as error:  # noqa: BLE001 - it is the other thread's to handle
-        one.error = error
+def _in_savepoints(group: list[_Write], connection: sa.Connection) -> None:
+    """Do the writes of a group; what one refuses by itself leaves the others alone."""
+    for one in group:
+        one.result, one.error = None, None
+        try:
+            with connection.begin_nested():
+                one.result = one.work(connection)
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is the other thread's to handle
+            one.error = error
