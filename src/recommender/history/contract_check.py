@@ -183,7 +183,7 @@ def check_table(
                 clean[str(name)] = one_spelling(cells_of, contract.table, str(name))
             continue
         allowed = levels.get(column.name, column.levels)
-        cells_of = cells.without_placeholders(cells_of)
+        cells_of = cells.without_placeholders(cells_of) if column.nullable else cells_of
         clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone, spelling)
     read = pd.DataFrame(clean, index=range(n_given), copy=False)
     clean.clear()
