@@ -88,7 +88,6 @@ def experiment(
     confidence: float = 0.95,
     n_folds: int = 5,
     random_state: int = 0,
-    estimators: Sequence[str] | None = None,
 ) -> ExperimentReport:
     """Learn a strategy from a part of a log and judge it on the rest.
 
@@ -114,8 +113,6 @@ def experiment(
     n_folds : int, default=5
         Folds of the nuisance models.
     random_state : int, default=0
-    estimators : sequence of str or None
-        Rows of each report beside the default one, see :func:`recommender.evaluate_policy`; None = all.
 
     Returns
     -------
