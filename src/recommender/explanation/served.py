@@ -111,7 +111,7 @@ class ServedModel:
     def probabilities(self, rewards: Floats, eligible: Any | None, context: pd.DataFrame) -> Floats:
         """Probability of every action under the served policy."""
         allowed = check_eligible(eligible, len(rewards), self.actions)
-        return self.strategy._probabilities(rewards, allowed, context)
+        return self.strategy.served_probabilities(rewards, allowed, context)
 
     def training_means(self) -> dict[str, dict[str, Floats]]:
         """Mean of every design column over the training rows, by part and design.

@@ -14,6 +14,11 @@ from recommender.learning.encoding import (
 from recommender.learning.ensemble import (
     RewardEnsemble,
 )
+from recommender.learning.ladder import (
+    LadderBelief,
+    LadderModel,
+    interval_of,
+)
 from recommender.learning.members import (
     OtherMember,
     RegressionMember,
@@ -69,6 +74,8 @@ __all__ = [
     "ContextEncoder",
     "DifferenceBelief",
     "JointBelief",
+    "LadderBelief",
+    "LadderModel",
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
@@ -95,6 +102,7 @@ __all__ = [
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",
+    "interval_of",
     "learn_memory",
     "mature_sample",
     "members_of",
