@@ -1,4 +1,4 @@
-"""Joint beliefs: the covariance of the dense Hessian, differences that follow from it, words that tell ignorance apart."""
+"""Joint beliefs: the covariance of the dense Hessian, differences that follow from it, and words for ignorance."""
 
 import numpy as np
 import pandas as pd
