@@ -25,6 +25,7 @@ from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
     ContextEncoder,
+    JointBelief,
     LadderModel,
     OwnReward,
     OwnScored,
