@@ -204,7 +204,7 @@ class RewardEnsemble:
         for _ in range(n_draws):
             weights = np.tensordot(rng.standard_normal(len(posterior)), posterior, axes=1)
             drawn = row_products(U, weights)
-            for k, number in enumerate(rng.standard_normal(apart.shape[1])):
+            for k, number in enumerate(np.asarray(rng.standard_normal(apart.shape[1])).tolist()):
                 drawn += number * apart[:, k]
             yield scores + self._scale_of_beliefs * drawn
 
@@ -234,8 +234,9 @@ class RewardEnsemble:
         if len(means) > 1:
             shares = list(told.values())
             middle = np.sum([share * one for share, one in zip(shares, means, strict=True)], axis=0)
-            apart = [np.sqrt(share) * (one - middle) for share, one in zip(shares, means, strict=True)]
-            parts.append(np.stack(apart, axis=1))
+            parts.append(
+                np.stack([np.sqrt(share) * (one - middle) for share, one in zip(shares, means, strict=True)], axis=1)
+            )
         return np.concatenate(parts, axis=1)
 
     def _centred(self, scores: Floats) -> Floats:
