@@ -249,7 +249,7 @@ class Decider:
         moment = as_of.astimezone(UTC).isoformat()
         numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.strategy.version_, seed)
         allowed = check_eligible(mask[None], 1, self.actions)
-        ranked, rewards, propensity, lo, hi, _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        (ranked, rewards, propensity, lo, hi, _), _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
         if isinstance(self.strategy, SeedStrategy):
             rewards = np.full(ranked.shape, np.nan)
         names = ("action", "expected_reward", "propensity", "lo", "hi")

@@ -127,7 +127,7 @@ def without_decoration(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _usual_count(frame: pd.DataFrame) -> int:
     counts: NDArray[np.int64] = frame.notna().sum(axis=1).to_numpy()
-    return Counter(counts.tolist()).most_common(1)[0][0]
+    return int(Counter(counts.tolist()).most_common(1)[0][0])
 
 
 def _is_decoration(row: pd.Series, usual: int, *, late: bool) -> bool:
