@@ -99,7 +99,7 @@ def test_the_ten_lines_of_the_readme_run_as_they_stand(tmp_path):
 
 def test_the_call_of_the_readme_is_a_request():
     """What curl sends is what the service takes."""
-    from api.service.requests import RecommendationRequest
+    from api.service.schemas import RecommendationRequest
 
     for page in (ROOT / "README.md", ROOT / "README.es.md"):
         body = re.search(r"-d '(.*)'", blocks(page, "sh")[0], re.DOTALL)[1]
