@@ -25,6 +25,7 @@ from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
     ContextEncoder,
+    LadderModel,
     OwnReward,
     OwnScored,
     RewardModel,
@@ -32,6 +33,7 @@ from recommender.learning import (
     TrainingSet,
     WholeLog,
     as_reward_learner,
+    learn_memory,
     mature_sample,
     training_set_of,
     tree_settings,
@@ -45,6 +47,14 @@ from recommender.strategy.policy import check_eligible, exploration_cost, temper
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
 from recommender.strategy.served_policy import PolicyKind, ServedPolicy, Unsupported, check_parameters, tried_of
 from recommender.strategy.trained_on import check_learnable, describe_log
+from recommender.strategy.values import (
+    Believed,
+    Money,
+    gain_over_idle,
+    ladder_columns,
+    money_of,
+    value_names,
+)
 from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
@@ -100,6 +110,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     temperature_ : float
     exploration_cost_ : float
         Modelled share of the greedy policy's gain that the served policy gives up for exploring.
+    ladder_ : LadderModel or None
+        The value ladder, where the log tells how far its decisions climbed.
     trained_on_ : dict
         Digest, size, period and base rate of the log.
     version_ : str
@@ -191,6 +203,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.names_ = dict(log.names)
         self.reward_kind_ = log.reward_kind
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
+        if self.history_ is not None and self._is_built_in:
+            self.history_ = self.history_.remembering(learn_memory(self.history_, random_state=self._seed))
         training = training_set_of(taught, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         whole = None
@@ -214,6 +228,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         )
         _logger.info("settling how much to explore")
         self._settle_temperature(training.context, taught.eligible)
+        self.ladder_ = self._fitted_ladder(training, taught)
+        self.money_: Money = money_of(taught)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
         if weight is not None:
             self.trained_on_["weighted"] = True
@@ -229,6 +245,27 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return RewardModel().fit(
             training, n_jobs=threads_of(self.n_jobs), random_state=self._seed, tree_settings=trees, whole=whole
         )
+
+    def _fitted_ladder(self, training: TrainingSet, mature: LoggedFeedback) -> LadderModel | None:
+        """The value ladder, where the log tells how far its decisions climbed."""
+        if mature.climbed is None:
+            return None
+        encoder = self.reward_model_.encoder
+        return LadderModel.fit(
+            encoder.transform(training.context),
+            [at for at, column in enumerate(encoder.columns) if column.kind == "category"],
+            self.actions_,
+            mature.action,
+            mature.climbed,
+            mature.groups,
+            n_jobs=threads_of(self.n_jobs),
+            random_state=self._seed,
+        )
+
+    @property
+    def value_names_(self) -> tuple[str, ...]:
+        """Columns of the value ladder that every answer of this strategy has."""
+        return value_names(self.ladder_, with_idle=self.actions_.no_contact_index is not None)
 
     @cached_property
     def _seed(self) -> int:
@@ -380,8 +417,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         -------
         DataFrame
             One row an account and rank: ``row``, ``account``, ``rank``, the factors, ``expected_reward``, ``lo``,
-            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``. Ranks beyond the
-            eligible actions are left out.
+            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``, then the columns of
+            :attr:`value_names_`. Ranks beyond the eligible actions are left out.
         """
         check_is_fitted(self, "reward_model_")
         if top_k < 1:
@@ -492,14 +529,28 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         Where the log never tried an action on accounts like these (``X``, encoded) there is no evidence, whatever its
         factors show elsewhere.
         """
-        lo, hi = scored.interval(ranked)
         idle = self.actions_.no_contact_index
-        if idle is not None and self.action_counts_[idle] == 0:
-            lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
+        asked = ranked if idle is None else np.column_stack([ranked, np.full(len(ranked), idle)])
+        lo, hi = scored.interval(asked)
+        unlogged = idle is not None and bool(self.action_counts_[idle] == 0)
+        if unlogged:
+            lo, hi = np.where(asked == idle, 0.0, lo), np.where(asked == idle, 0.0, hi)
         evidence = scored.evidence(ranked)
         if self.never_tried_:
             evidence = np.where(np.take_along_axis(self.never_tried_.cells(X), ranked, axis=1), 0.0, evidence)
-        return Belief(lo, hi, evidence)
+        k = ranked.shape[1]
+        expected = np.take_along_axis(self.served_rewards(scored), asked, axis=1)
+        believed = Believed(expected[:, :k], lo[:, :k], hi[:, :k])
+        alone = None if idle is None else Believed(expected[:, k:], lo[:, k:], hi[:, k:])
+        values: dict[str, NDArray[np.float64]] = {}
+        if alone is not None:
+            gained = gain_over_idle(believed, alone)
+            values |= {name: np.where(ranked == idle, 0.0, gain) for name, gain in gained.items()}
+        if self.ladder_ is not None:
+            values |= ladder_columns(
+                self.ladder_, X, ranked, believed=believed, money=self.money_, idle=alone, idle_is_nothing=unlogged
+            )
+        return Belief(believed.lo, believed.hi, evidence, values)
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(
@@ -521,7 +572,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             )
         history = self.history_
         if history is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(history.memory)
             history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
         return self._context_of_log(log, history)
 
