@@ -3,6 +3,10 @@
 from recommender.deciding.accounts import (
     Accounts,
 )
+from recommender.deciding.best_hour import (
+    WeekAhead,
+    week_ahead,
+)
 from recommender.deciding.context import (
     model_history,
 )
@@ -27,6 +31,7 @@ __all__ = [
     "Accounts",
     "Decided",
     "Decider",
+    "WeekAhead",
     "after_planned",
     "debtor_rounds",
     "decide",
@@ -36,4 +41,5 @@ __all__ = [
     "of_debtors",
     "planned_contact",
     "planned_contacts",
+    "week_ahead",
 ]
