@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from pipelines.__main__ import build_app
 
 ROW = {"country": "CO", "timezone": "America/Bogota", "currency": "COP", "consented_channels": "sms;email",
-       "flags": "none", "party": "debtor", "language": "es", "balance_minor": 900, "due_date": "2026-11-20"}  # fmt: skip
+       "flags": "none", "party": "debtor", "language": "es", "balance_minor": 9, "due_date": "2026-11-20"}  # fmt: skip
 
 
 def test_the_verb_names_slots_and_rules(tmp_path):

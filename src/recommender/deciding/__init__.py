@@ -19,6 +19,11 @@ from recommender.deciding.decide import (
 from recommender.deciding.decided import (
     Decided,
 )
+from recommender.deciding.fallback import (
+    FAILURES,
+    ChainStep,
+    fallback_chain,
+)
 from recommender.deciding.rounds import (
     after_planned,
     debtor_rounds,
@@ -28,7 +33,9 @@ from recommender.deciding.rounds import (
 )
 
 __all__ = [
+    "FAILURES",
     "Accounts",
+    "ChainStep",
     "Decided",
     "Decider",
     "WeekAhead",
@@ -37,6 +44,7 @@ __all__ = [
     "decide",
     "decision_ids",
     "default_actions",
+    "fallback_chain",
     "model_history",
     "of_debtors",
     "planned_contact",

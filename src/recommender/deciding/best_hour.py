@@ -16,7 +16,7 @@ from recommender.deciding.decide import Decider
 from recommender.errors import InvalidInput
 from recommender.local_time import is_timezone
 
-__all__ = ["WeekAhead", "week_ahead"]
+__all__ = ["WeekAhead", "aged", "week_ahead"]
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _VALUES = ("expected_reward", "lo", "hi")
@@ -107,7 +107,7 @@ def week_ahead(
     for day in range(days):
         at = as_of + timedelta(days=day)
         made = decider.decide(
-            _aged(table, day), as_of=at, packs=packs, contacts=contacts, overlays=overlays, top_k=len(actions),
+            aged(table, day), as_of=at, packs=packs, contacts=contacts, overlays=overlays, top_k=len(actions),
             explore=False,
         )  # fmt: skip
         policy = made.policy
@@ -116,7 +116,7 @@ def week_ahead(
     return WeekAhead(hours.sort_values("contact_at", kind="stable", ignore_index=True), policy)
 
 
-def _aged(account: Accounts, days: int) -> Accounts:
+def aged(account: Accounts, days: int) -> Accounts:
     """The account so many days later: the debt is older, and the stage follows from that."""
     if not days:
         return account
