@@ -24,6 +24,11 @@ from recommender.deciding.fallback import (
     ChainStep,
     fallback_chain,
 )
+from recommender.deciding.replay import (
+    Difference,
+    Replayed,
+    replay,
+)
 from recommender.deciding.rounds import (
     after_planned,
     debtor_rounds,
@@ -38,6 +43,8 @@ __all__ = [
     "ChainStep",
     "Decided",
     "Decider",
+    "Difference",
+    "Replayed",
     "WeekAhead",
     "after_planned",
     "debtor_rounds",
@@ -49,5 +56,6 @@ __all__ = [
     "of_debtors",
     "planned_contact",
     "planned_contacts",
+    "replay",
     "week_ahead",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -225,6 +225,46 @@ class Decider:
             account_name=name,
             values={column: np.concatenate([part[column] for part in told]) for column in told[0]},
         )
+
+    def again(
+        self,
+        account: Mapping[str, Any],
+        *,
+        as_of: datetime,
+        mask: NDArray[np.bool_],
+        seed: int,
+        certain: bool,
+        top_k: int,
+    ) -> list[dict[str, Any]]:
+        """Rank the actions of one account anew where the eligible ones are known, as a log has them.
+
+        Parameters
+        ----------
+        account : mapping
+            ``account_id`` and the context.
+        as_of : aware datetime
+        mask : ndarray of bool of shape (n_actions,)
+        seed : int
+        certain : bool
+            No chance takes part.
+        top_k : int
+
+        Returns
+        -------
+        list of dict
+            ``action``, ``expected_reward``, ``propensity``, ``lo``, ``hi`` by rank.
+        """
+        name = self.strategy.names_.get("account") or "account_id"
+        table = Accounts.of([{**account, name: account["account_id"]}]).situated(as_of)
+        moment = as_of.astimezone(UTC).isoformat()
+        numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.strategy.version_, seed)
+        allowed = check_eligible(mask[None], 1, self.actions)
+        (ranked, rewards, propensity, lo, hi, _), _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        if isinstance(self.strategy, SeedStrategy):
+            rewards = np.full(ranked.shape, np.nan)
+        names = ("action", "expected_reward", "propensity", "lo", "hi")
+        rows = zip(*(part[0].tolist() for part in (ranked, rewards, propensity, lo, hi)), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in rows if row[0] >= 0]
 
     def _ranked(
         self,

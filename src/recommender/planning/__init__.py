@@ -65,6 +65,9 @@ with needs("planning"):
         PortfolioValues,
         read_portfolio,
     )
+    from recommender.planning.sent_today import (
+        SentToday,
+    )
     from recommender.planning.tomorrow import (
         Tomorrow,
         plan_tomorrow,
@@ -96,6 +99,7 @@ __all__ = [
     "PlannedChunk",
     "Planner",
     "PortfolioValues",
+    "SentToday",
     "Tomorrow",
     "about_plan",
     "account_week",
