@@ -10,7 +10,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 __all__ = ["Channel", "Clock", "Identifier", "Instant", "Purpose", "Scalar", "Strict", "Word"]
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
-Purpose = Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
+Purpose = Literal[
+    "collection",
+    "pre_due_reminder",
+    "promise_follow_up",
+    "payment_confirmation",
+    "win_back",
+    "fraud_alert",
+    "requested_information",
+]
 Scalar = str | int | float | bool | None
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 

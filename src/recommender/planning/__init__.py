@@ -3,6 +3,7 @@
 from recommender.extras import needs
 
 with needs("planning"):
+    from recommender.planning.account_week import account_week
     from recommender.planning.appointments import Appointments
     from recommender.planning.campaign_files import (
         Adapter,
@@ -101,6 +102,7 @@ __all__ = [
     "SentToday",
     "Tomorrow",
     "about_plan",
+    "account_week",
     "capacity_of",
     "certify",
     "compare_plans",
