@@ -9,7 +9,7 @@ STAMP := .venv/.synced
 # Processes of the tests; each keeps to one thread. More than eight would wait for the longest file.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$(( n > 8 ? 8 : n )))
 
-.PHONY: help setup demo machine test lint proofs bench serve format clean
+.PHONY: help setup demo machine test lint proofs bench serve docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +58,9 @@ bench: setup ## side-by-side benchmarks, quick sizes
 serve: setup ## the managers' pages and the scoring API on http://127.0.0.1:8000; a demo portfolio where nothing is set
 	@env | grep -q '^RECOMMENDER_' || $(RUN) -m pipelines demo-site
 	$(RUN) -m api.serve
+
+docs: setup ## the documentation site into site/, with the reference from docstrings
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 format: setup ## format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

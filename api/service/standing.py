@@ -17,6 +17,7 @@ from api.service.schemas import Account
 from recommender.deciding import planned_contact
 from recommender.intake import with_states
 from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
+from recommender.tables import CASE_DECISIONS
 
 __all__ = ["REACH", "debtor_of", "ledger_contacts", "with_heard"]
 
@@ -69,7 +70,7 @@ def ledger_contacts(standing: Standing, known: Sequence[Mapping[str, Any]], with
 
 def _rung(contact: LedgerContact) -> str | None:
     """How far a contact got as the rules count it; None while nothing was heard."""
-    heard = [outcome.outcome for outcome in contact.outcomes]
+    heard = [outcome.outcome for outcome in contact.outcomes if outcome.outcome not in CASE_DECISIONS]
     if not heard:
         return None
     rungs = [_RUNGS.get(word, "live_contact") for word in heard]
@@ -95,6 +96,10 @@ def with_heard(
         What was heard later acts as well: it is known now.
     """
     events: list[dict[str, Any]] = []
+    told_of: dict[str, list[Mapping[str, Any]]] = {}
+    for contact in contacts:
+        if contact["outcome"] is not None and contact["status"] != "planned":
+            told_of.setdefault(contact["account_id"], []).append(contact)
     for row in rows:
         account = row["account_id"]
         events += [
@@ -104,8 +109,7 @@ def with_heard(
         ]
         events += [
             _event(account, contact["sent_at"], contact["channel"], contact["outcome"])
-            for contact in contacts
-            if contact["outcome"] is not None and contact["account_id"] == account and contact["status"] != "planned"
+            for contact in told_of.get(account, ())
         ]
     if not events:
         return rows

@@ -118,8 +118,8 @@ class ContextEncoder:
             column = self.columns[position]
             source = columns.source(column.name)
             if column.kind == "category":
-                values = columns.coded(column.name)
-                matrix[:, position] = column.codes(values) if len(values.codes) > 1 else column.code(values.values[0])
+                said = columns.coded(column.name)
+                matrix[:, position] = column.codes(said) if len(said.codes) > 1 else column.code(said.values[0])
             elif isinstance(source, list):
                 listed.append((position, source))
             elif isinstance(source, np.ndarray) and source.dtype == np.float64:

@@ -124,6 +124,7 @@ def plan_case(
         party=order.party,
         no_contacts_yet=order.no_contacts_yet,
         currencies=inputs.currencies,
+        stopped=order.stopped,
     )
     if earlier is not None:
         history = earlier.joined(history, frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property, partial
@@ -24,6 +25,7 @@ from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
     ContextEncoder,
+    LadderModel,
     OwnReward,
     OwnScored,
     RewardModel,
@@ -31,11 +33,13 @@ from recommender.learning import (
     TrainingSet,
     WholeLog,
     as_reward_learner,
+    learn_memory,
     mature_sample,
     training_set_of,
     tree_settings,
 )
 from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
+from recommender.strategy.fitting import checked_weights, drawn_by_weight, told_while_fitting, undone_on_failure
 from recommender.strategy.held_out import held_out_value
 from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
 from recommender.strategy.own_rows import OwnRows
@@ -43,10 +47,20 @@ from recommender.strategy.policy import check_eligible, exploration_cost, temper
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
 from recommender.strategy.served_policy import PolicyKind, ServedPolicy, Unsupported, check_parameters, tried_of
 from recommender.strategy.trained_on import check_learnable, describe_log
+from recommender.strategy.values import (
+    Believed,
+    Money,
+    gain_over_idle,
+    ladder_columns,
+    money_of,
+    value_names,
+)
 from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
 
+_NOT_KEPT = frozenset(("reward_model", "verbose"))
+_logger = logging.getLogger("recommender")
 _CHUNK = 8_192
 _TEMPERATURE_SAMPLE = 5_000
 
@@ -80,6 +94,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     reward_model : RewardLearner, scikit-learn classifier or regressor, or None, default=None
         A reward model of one's own, see :class:`recommender.learning.RewardLearner`; a copy of it is fitted. None = the
         built-in stack.
+    verbose : bool, default=False
+        Print what a fit is at, with the time; the same lines are records of the logger ``recommender`` (INFO) anyway.
 
     Attributes
     ----------
@@ -94,6 +110,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     temperature_ : float
     exploration_cost_ : float
         Modelled share of the greedy policy's gain that the served policy gives up for exploring.
+    ladder_ : LadderModel or None
+        The value ladder, where the log tells how far its decisions climbed.
     trained_on_ : dict
         Digest, size, period and base rate of the log.
     version_ : str
@@ -118,6 +136,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         tree_settings: dict[str, float] | None = None,
         unsupported: Unsupported = "abstain",
         reward_model: Any | None = None,
+        verbose: bool = False,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
@@ -128,6 +147,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.tree_settings = tree_settings
         self.unsupported = unsupported
         self.reward_model = reward_model
+        self.verbose = verbose
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(
@@ -135,15 +155,21 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         log: LoggedFeedback,
         y: None = None,  # noqa: ARG002 - scikit-learn signature
         *,
+        sample_weight: Any | None = None,
         boost: BoostTrees | None = None,
     ) -> Self:
         """Learn from a log; immature rows count as contacts, not as failures.
+
+        A fit that fails or is stopped (Ctrl-C) leaves the strategy as it was before.
 
         Parameters
         ----------
         log : LoggedFeedback
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_decisions,), optional
+            How much each decision teaches, relative to the others; 0 = not at all. Every decision still counts in the
+            accounts' histories and in what the log has tried.
         boost : BoostTrees, optional
             Grows the boosted members on every decision, beyond ``max_rows`` too, e.g. on a cluster.
 
@@ -154,25 +180,44 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         """
         check_parameters(self.policy, self.epsilon, self.temperature, self.unsupported)
         log = checked_log(log)
+        weight = checked_weights(sample_weight, len(log))
+        if weight is not None and boost is not None:
+            raise InvalidInput(
+                "sample_weight and boost cannot be given together: boost grows on every decision alike.",
+                column="sample_weight",
+                mend="Leave one of them out.",
+            )
+        with undone_on_failure(self), told_while_fitting(self.verbose):
+            self._learn(log, weight, boost)
+        return self
+
+    def _learn(self, log: LoggedFeedback, weight: NDArray[np.float64] | None, boost: BoostTrees | None) -> None:
         self.__dict__["_seed"] = seed_of(self.random_state)
-        mature = mature_sample(log, self.max_rows, self._seed)
-        check_learnable(mature)
+        rows = log.sample_rows(np.flatnonzero(log.mature), self.max_rows, self._seed)
+        mature = log.take(rows)
+        taught = mature if weight is None else log.take(drawn_by_weight(rows, weight, self._seed))
+        check_learnable(taught)
         self.actions_: ActionSpace = log.actions
         self.feature_names_in_ = np.array(log.context.columns, dtype=object)
         self.categorical_ = log.categorical
         self.names_ = dict(log.names)
         self.reward_kind_ = log.reward_kind
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
-        training = training_set_of(mature, self.history_)
+        if self.history_ is not None and self._is_built_in:
+            self.history_ = self.history_.remembering(learn_memory(self.history_, random_state=self._seed))
+        training = training_set_of(taught, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         whole = None
         if boost is not None:
             every = mature_sample(log, None, self._seed)
             whole = WholeLog(training_set_of(every, self.history_), boost)
+        _logger.info("learning expected rewards of %d actions from %d decisions", len(self.actions_), len(training))
         with without_autologging():
             self.reward_model_ = self._fitted_rewards(training, whole)
+        _logger.info("looking for what the log never tried")
+        context = training.context if weight is None else training_set_of(mature, self.history_).context
         self.never_tried_: NeverTried = find_never_tried(
-            training.context,
+            context,
             self.reward_model_.encoder,
             self.actions_,
             mature.action,
@@ -181,11 +226,16 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             propensity=mature.propensity,
             random_state=self._seed,
         )
-        self._settle_temperature(training.context, mature.eligible)
+        _logger.info("settling how much to explore")
+        self._settle_temperature(training.context, taught.eligible)
+        self.ladder_ = self._fitted_ladder(training, taught)
+        self.money_: Money = money_of(taught)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
+        if weight is not None:
+            self.trained_on_["weighted"] = True
         self.own_rows_ = OwnRows.of(log, self._context_encoder)
         self.__dict__.pop("version_", None)
-        return self
+        _logger.info("learnt")
 
     def _fitted_rewards(self, training: TrainingSet, whole: WholeLog | None) -> RewardModel | OwnReward:
         if not self._is_built_in:
@@ -195,6 +245,27 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return RewardModel().fit(
             training, n_jobs=threads_of(self.n_jobs), random_state=self._seed, tree_settings=trees, whole=whole
         )
+
+    def _fitted_ladder(self, training: TrainingSet, mature: LoggedFeedback) -> LadderModel | None:
+        """The value ladder, where the log tells how far its decisions climbed."""
+        if mature.climbed is None:
+            return None
+        encoder = self.reward_model_.encoder
+        return LadderModel.fit(
+            encoder.transform(training.context),
+            [at for at, column in enumerate(encoder.columns) if column.kind == "category"],
+            self.actions_,
+            mature.action,
+            mature.climbed,
+            mature.groups,
+            n_jobs=threads_of(self.n_jobs),
+            random_state=self._seed,
+        )
+
+    @property
+    def value_names_(self) -> tuple[str, ...]:
+        """Columns of the value ladder that every answer of this strategy has."""
+        return value_names(self.ladder_, with_idle=self.actions_.no_contact_index is not None)
 
     @cached_property
     def _seed(self) -> int:
@@ -346,8 +417,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         -------
         DataFrame
             One row an account and rank: ``row``, ``account``, ``rank``, the factors, ``expected_reward``, ``lo``,
-            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``. Ranks beyond the
-            eligible actions are left out.
+            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``, then the columns of
+            :attr:`value_names_`. Ranks beyond the eligible actions are left out.
         """
         check_is_fitted(self, "reward_model_")
         if top_k < 1:
@@ -381,7 +452,13 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         return pd.concat(parts, ignore_index=True)
 
-    def score(self, log: LoggedFeedback, y: None = None) -> float:  # noqa: ARG002 - scikit-learn signature
+    def score(
+        self,
+        log: LoggedFeedback,
+        y: None = None,  # noqa: ARG002 - scikit-learn signature
+        *,
+        sample_weight: Any | None = None,
+    ) -> float:
         """Doubly robust estimate of the mean reward a decision on a log that was not trained on.
 
         What :func:`~sklearn.model_selection.cross_val_score` and ``GridSearchCV`` maximise over ``log``; a verdict with
@@ -392,9 +469,12 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         log : LoggedFeedback
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_decisions,), optional
+            How much each decision counts in the mean.
         """
         check_is_fitted(self, "reward_model_")
-        return held_out_value(self, checked_log(log), random_state=self._seed)
+        weight = checked_weights(sample_weight, len(checked_log(log)))
+        return held_out_value(self, log, sample_weight=weight, random_state=self._seed)
 
     # -- the pieces ----------------------------------------------------------------------------------------------
     def _rewards(self, context: pd.DataFrame) -> NDArray[np.float64]:
@@ -449,14 +529,28 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         Where the log never tried an action on accounts like these (``X``, encoded) there is no evidence, whatever its
         factors show elsewhere.
         """
-        lo, hi = scored.interval(ranked)
         idle = self.actions_.no_contact_index
-        if idle is not None and self.action_counts_[idle] == 0:
-            lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
+        asked = ranked if idle is None else np.column_stack([ranked, np.full(len(ranked), idle)])
+        lo, hi = scored.interval(asked)
+        unlogged = idle is not None and bool(self.action_counts_[idle] == 0)
+        if unlogged:
+            lo, hi = np.where(asked == idle, 0.0, lo), np.where(asked == idle, 0.0, hi)
         evidence = scored.evidence(ranked)
         if self.never_tried_:
             evidence = np.where(np.take_along_axis(self.never_tried_.cells(X), ranked, axis=1), 0.0, evidence)
-        return Belief(lo, hi, evidence)
+        k = ranked.shape[1]
+        expected = np.take_along_axis(self.served_rewards(scored), asked, axis=1)
+        believed = Believed(expected[:, :k], lo[:, :k], hi[:, :k])
+        alone = None if idle is None else Believed(expected[:, k:], lo[:, k:], hi[:, k:])
+        values: dict[str, NDArray[np.float64]] = {}
+        if alone is not None:
+            gained = gain_over_idle(believed, alone)
+            values |= {name: np.where(ranked == idle, 0.0, gain) for name, gain in gained.items()}
+        if self.ladder_ is not None:
+            values |= ladder_columns(
+                self.ladder_, X, ranked, believed=believed, money=self.money_, idle=alone, idle_is_nothing=unlogged
+            )
+        return Belief(believed.lo, believed.hi, evidence, values)
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(
@@ -478,7 +572,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             )
         history = self.history_
         if history is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(history.memory)
             history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
         return self._context_of_log(log, history)
 
@@ -503,7 +597,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return self._files(self.reward_model_.to_files())
 
     def _files(self, reward_files: dict[str, bytes]) -> dict[str, bytes]:
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "reward_model"}
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_KEPT}
         parameters["random_state"] = self._seed
         return strategy_to_files(parameters, {name: getattr(self, name) for name in LEARNT}, reward_files)
 
