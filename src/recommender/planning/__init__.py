@@ -34,6 +34,12 @@ with needs("planning"):
         certify,
         verify,
     )
+    from recommender.planning.decision_table import (
+        decisions_of,
+    )
+    from recommender.planning.plan_check import (
+        verify_folder,
+    )
     from recommender.planning.plan_chunk import (
         PlannedChunk,
         PlanOrder,
@@ -73,9 +79,7 @@ with needs("planning"):
         plan_tomorrow,
     )
     from recommender.planning.tomorrow_folder import (
-        decisions_of,
         put_in_place,
-        verify_folder,
         write_tomorrow,
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.deciding import Accounts, decision_ids
 from recommender.planning.appointments import Appointments
-from recommender.planning.arms import draw_arms
+from recommender.planning.arms import draw_arms, drawn_by
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.contact_worth import values_in_money
@@ -310,8 +310,7 @@ def _facts(
     debtor = frame["debtor_id"] if "debtor_id" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     # an account without a debtor is a person of its own, whatever ids the debtors have
     names = [f"account {one}" if pd.isna(who) else f"debtor {who}" for who, one in zip(debtor, account, strict=True)]
-    drawn_by = [f"account {one}" if pd.isna(who) else str(who) for who, one in zip(debtor, account, strict=True)]
-    arm = draw_arms(drawn_by, capacity.arms)
+    arm = draw_arms([drawn_by(name) for name in names], capacity.arms)
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     late = allowed.days_past_due()
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
