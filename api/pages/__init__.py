@@ -14,6 +14,7 @@ from api.pages import (
     account,
     accounts,
     approvals,
+    audit,
     drivers,
     explorer,
     home,
@@ -24,6 +25,7 @@ from api.pages import (
     rule_costs,
     tomorrow,
     trace,
+    views,
     what_if,
 )
 from api.pages.errors import error_page, to_login
@@ -54,6 +56,8 @@ ROUTERS = (
     rule_costs.router,
     approvals.router,
     model_card.router,
+    audit.router,
+    views.router,
 )
 
 
@@ -67,6 +71,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     settings : Settings
     """
     app.state.sessions = Sessions(settings)
+    app.state.audit = audit.AuditTrail(settings.portfolio_path)
     app.state.login_limit = RateLimit(settings.login_rate_limit)
     app.state.error_page = error_page
     app.add_exception_handler(LoginNeeded, to_login)

@@ -21,6 +21,7 @@ from api.pages.policy_value import serving_told
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.reviews import Reviews
 from api.pages.tomorrow_content import Said
+from api.pages.views import Views
 from recommender.monitoring import FEWEST_ACCOUNTS, compare_arms
 from recommender.strategy import STAGES
 
@@ -58,6 +59,7 @@ class HomeContent(Content):
     """Home: cards, then sections."""
 
     cards: Sequence[Card] = ()
+    views: Sequence[tuple[str, str]] = ()
     changes: Sequence[Mapping[str, str]] = field(default_factory=list)
 
 
@@ -78,6 +80,7 @@ def build(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> HomeConten
         cards[0].tone,
         _segments(page, portfolio, held),
         cards=cards,
+        views=_views(page, portfolio),
         changes=_changes(page, portfolio, desk),
     )
 
@@ -199,6 +202,14 @@ def _changes(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> list[di
     return [
         {"at": f"{page.formats.instant(at)} UTC", "by": by, "text": text} for at, by, text in told[:_CHANGES]
     ]  # fmt: skip
+
+
+def _views(page: Page, portfolio: Portfolio) -> list[tuple[str, str]]:
+    """Name and address of the reader's own views."""
+    if page.session is None:
+        return []
+    kept = Views(portfolio.settings.portfolio_path).of(page.session.manager)
+    return [(one.name, f"/{page.language}/{one.path}") for one in kept]
 
 
 def _segments(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> list[Section]:

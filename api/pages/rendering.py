@@ -220,6 +220,7 @@ def _page(request: Request, language: str) -> Page:
     page = page_of(request, language)
     if page.session is None:
         raise LoginNeeded
+    request.app.state.audit.add(page.session.manager, request)
     return page
 
 

@@ -79,11 +79,14 @@ def marked(monkeypatch):
         def __init__(self, name):
             self.held = real(name)
 
+        def known(self, message):
+            return message in self.held._catalog or (message, 0) in self.held._catalog
+
         def ugettext(self, message):
-            return f"⟦{self.held.ugettext(message)}⟧"
+            return f"⟦{self.held.ugettext(message)}⟧" if self.known(message) else message
 
         def ungettext(self, one, many, count):
-            return f"⟦{self.held.ungettext(one, many, count)}⟧"
+            return f"⟦{self.held.ungettext(one, many, count)}⟧" if self.known(one) else many
 
         def upgettext(self, context, message):
             return f"⟦{self.held.upgettext(context, message)}⟧"
