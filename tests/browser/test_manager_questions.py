@@ -162,7 +162,8 @@ def judicial(asked, truth):
     told = number(asked.row("segments-COP", "Judicial", "Cuentas"))
     right = truth.one(
         """SELECT count(*) FROM (SELECT json_extract(context, '$.stage') AS stage,
-        json_extract(context, '$.currency') AS c, row_number() OVER (PARTITION BY account_id ORDER BY decided_at, decision_id) AS n FROM decisions)
+        json_extract(context, '$.currency') AS c,
+        row_number() OVER (PARTITION BY account_id ORDER BY decided_at, decision_id) AS n FROM decisions)
         WHERE n = 1 AND stage = 'judicial' AND c = 'COP'"""
     )
     return told, right
@@ -171,8 +172,8 @@ def judicial(asked, truth):
 def served_since(asked, truth):
     told = asked.page.locator("#changes li", has_text="en uso la versión").last.locator("b").inner_text()
     db = sqlite3.connect(f"file:{truth.site}/mlflow.db?mode=ro", uri=True)
-    right = db.execute("SELECT value FROM tags WHERE key LIKE '%requested_by' UNION ALL "
-                       "SELECT value FROM model_version_tags WHERE key LIKE '%requested_by' AND version = 1")  # fmt: skip
+    tags = "SELECT value FROM model_version_tags WHERE version = 1 AND key LIKE '%requested_by'"
+    right = db.execute(tags + " UNION ALL SELECT value FROM tags WHERE key LIKE '%requested_by'")
     return told in {row[0] for row in right}, True
 
 
