@@ -96,6 +96,10 @@ def with_heard(
         What was heard later acts as well: it is known now.
     """
     events: list[dict[str, Any]] = []
+    told_of: dict[str, list[Mapping[str, Any]]] = {}
+    for contact in contacts:
+        if contact["outcome"] is not None and contact["status"] != "planned":
+            told_of.setdefault(contact["account_id"], []).append(contact)
     for row in rows:
         account = row["account_id"]
         events += [
@@ -105,8 +109,7 @@ def with_heard(
         ]
         events += [
             _event(account, contact["sent_at"], contact["channel"], contact["outcome"])
-            for contact in contacts
-            if contact["outcome"] is not None and contact["account_id"] == account and contact["status"] != "planned"
+            for contact in told_of.get(account, ())
         ]
     if not events:
         return rows

@@ -71,7 +71,7 @@ class ServedModel:
 
         known = self.strategy.history_
         if known is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(known.memory)
             known = own if log.digest == self.strategy.trained_on_["digest"] else known.merged(own)
         return self.strategy._context_of_log(log, known).reset_index(drop=True)
 
@@ -111,7 +111,7 @@ class ServedModel:
     def probabilities(self, rewards: Floats, eligible: Any | None, context: pd.DataFrame) -> Floats:
         """Probability of every action under the served policy."""
         allowed = check_eligible(eligible, len(rewards), self.actions)
-        return self.strategy._probabilities(rewards, allowed, context)
+        return self.strategy.served_probabilities(rewards, allowed, context)
 
     def training_means(self) -> dict[str, dict[str, Floats]]:
         """Mean of every design column over the training rows, by part and design.

@@ -14,6 +14,11 @@ from recommender.learning.encoding import (
 from recommender.learning.ensemble import (
     RewardEnsemble,
 )
+from recommender.learning.ladder import (
+    LadderBelief,
+    LadderModel,
+    interval_of,
+)
 from recommender.learning.members import (
     OtherMember,
     RegressionMember,
@@ -36,6 +41,7 @@ from recommender.learning.own import (
     as_propensity_learner,
     as_reward_learner,
 )
+from recommender.learning.personal import learn_memory
 from recommender.learning.regression import LatentProfiles, LinearDesign, LinearTerm
 from recommender.learning.reward import (
     RewardModel,
@@ -68,6 +74,8 @@ __all__ = [
     "ContextEncoder",
     "DifferenceBelief",
     "JointBelief",
+    "LadderBelief",
+    "LadderModel",
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
@@ -94,6 +102,8 @@ __all__ = [
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",
+    "interval_of",
+    "learn_memory",
     "mature_sample",
     "members_of",
     "training_set_of",

@@ -159,12 +159,12 @@ def _noise(part: str, rank: int) -> Floats:
 
 def _noise_of(roots: Mapping[str, Floats], n_draws: int, rng: np.random.Generator) -> Iterator[dict[str, Floats]]:
     for _ in range(n_draws):
-        yield {name: rng.standard_normal(root.shape[1]) for name, root in roots.items()}
+        yield {name: np.asarray(rng.standard_normal(root.shape[1])) for name, root in roots.items()}
 
 
 def _summed(noise: Floats, root: Floats) -> Floats:
     """``noise @ root`` of every row, in one order whatever the number of rows."""
-    total = noise[0] * root[:, 0]
+    total: Floats = noise[0] * root[:, 0]
     for k in range(1, len(noise)):
         total += noise[k] * root[:, k]
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -30,6 +31,7 @@ __all__ = ["EnsembleReport", "FitOptions", "RewardEnsemble"]
 
 Floats = NDArray[np.float64]
 
+_logger = logging.getLogger("recommender")
 _WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
@@ -80,13 +82,16 @@ class RewardEnsemble:
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(self, task: LearningTask, options: FitOptions) -> Self:
         """Fit members by folds, weigh them, fit them again on every row."""
+        _logger.info("%s part: columns of %d decisions", task.family, len(task))
         rows, drift = prepare_rows(task, options.random_state)
         self.family = task.family
         self.designs = dict(rows.designs)
         self.with_time = rows.moved is not None
         self.share = np.bincount(task.action, minlength=len(task.actions)) / len(task)
+        _logger.info("%s part: regressions and trees by folds (the longest step)", task.family)
         fits = fit_members(rows, options.tree_settings, options.n_jobs)
         self.glms, self.facets, self.trees = fits.regressions, fits.facets, fits.trees
+        _logger.info("%s part: weighing %d members", task.family, len(fits.regressions) + len(fits.trees))
         choice = weigh_members(rows, fits, self.share, options.n_jobs)
         self.weights, self.intercept = choice.weights, choice.intercept
         self.calibration, self.report = choice.calibration, choice.report
@@ -137,8 +142,9 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        if "curved" in wanted:
-            U["curved"] = self.designs["curved"].transform(X)
+        for name in ("curved", "habits"):
+            if name in wanted:
+                U[name] = self.designs[name].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:
@@ -155,7 +161,7 @@ class RewardEnsemble:
 
         Made wider by :attr:`caution`; docs/decision-quality.md tells what that covers.
         """
-        U = self._columns(X, set(self.designs))
+        U = self._columns(X, {design for design, _ in self.glms.values()})
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
         mean, square = np.zeros_like(variance), np.zeros_like(variance)
@@ -246,7 +252,7 @@ class RewardEnsemble:
             "report": self.report.to_dict(),
             "posterior": self.posterior[0],
         }
-        arrays = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
+        arrays: dict[str, NDArray[Any]] = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances

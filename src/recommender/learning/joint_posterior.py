@@ -43,7 +43,7 @@ def joint_posterior(
         rows.task.action,
         rows.task.target,
         family=rows.task.family,
-        directions=rows.directions,
+        directions=rows.directions + ((rows.habits[speaker],) if speaker in rows.habits else ()),
         n_draws=_N_DRAWS,
         random_state=rows.random_state,
     )

@@ -133,6 +133,7 @@ class RewardModel:
             training.groups,
             family="binomial",
             order=training.order,
+            loadings={self._encoder.names.index(name): one for name, one in training.loadings.items()},
         )
 
     def _fit_amount(self, task: LearningTask, amount: Floats, options: FitOptions, whole: WholeLog | None) -> Hurdle:

@@ -78,7 +78,7 @@ def posterior_root(
     by_term = np.ascontiguousarray(np.transpose(drawn, (1, 2, 0)))  # (n_terms, n_draws, n_actions)
     if steps is not None:
         by_term = sum_of_steps(by_term, n_terms, design, steps)
-    return np.ascontiguousarray(np.swapaxes(by_term, 0, 1)) / np.sqrt(n_draws)
+    return np.asarray(np.swapaxes(by_term, 0, 1) / np.sqrt(n_draws))
 
 
 class _Draws:
