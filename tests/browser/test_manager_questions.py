@@ -172,9 +172,11 @@ def judicial(asked, truth):
 def served_since(asked, truth):
     told = asked.page.locator("#changes li", has_text="en uso la versión").last.locator("b").inner_text()
     db = sqlite3.connect(f"file:{truth.site}/mlflow.db?mode=ro", uri=True)
-    tags = "SELECT value FROM model_version_tags WHERE version = 1 AND key LIKE '%requested_by'"
-    right = db.execute(tags + " UNION ALL SELECT value FROM tags WHERE key LIKE '%requested_by'")
-    return told in {row[0] for row in right}, True
+    asked_for = [
+        db.execute("SELECT value FROM model_version_tags WHERE version = 1 AND key LIKE '%requested_by'"),
+        db.execute("SELECT value FROM tags WHERE key LIKE '%requested_by'"),
+    ]
+    return told in {row[0] for some in asked_for for row in some}, True
 
 
 def dearest_rule(asked, truth):
