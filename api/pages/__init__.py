@@ -17,6 +17,7 @@ from api.pages import (
     audit,
     drivers,
     explorer,
+    glossary,
     home,
     login,
     model_card,
@@ -57,6 +58,7 @@ ROUTERS = (
     approvals.router,
     model_card.router,
     audit.router,
+    glossary.router,
     views.router,
 )
 

@@ -179,7 +179,7 @@ def _changes(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> list[di
     told: list[tuple[datetime, str, str]] = []
     for one in portfolio.promotions() or []:
         text = (
-            page.text("Version {n} was let serve.", n=one.version)
+            page.text("Version {n} began to serve.", n=one.version)
             if one.decision == "accepted"
             else page.text("Version {n} was refused.", n=one.version)
         )

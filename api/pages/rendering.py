@@ -23,6 +23,7 @@ from api.pages.navigation import MENU
 from api.pages.page_data import Portfolio
 from api.pages.session import Session, Sessions
 from api.pages.shown import Formats
+from api.pages.terms import terms
 from recommender import __version__
 from recommender.explanation import Wording
 from recommender.settings import Settings
@@ -125,6 +126,10 @@ class Page:
     def moment(text: str) -> datetime:
         """An instant that was kept as text."""
         return datetime.fromisoformat(text)
+
+    def glossary(self) -> dict[str, str]:
+        """Meaning of the words that need one, by the word as it stands in headings."""
+        return terms(self.text)
 
     # -- links -----------------------------------------------------------------------------------------------------
     def url(self, route: str, query: Mapping[str, Any] | None = None, /, **path: Any) -> str:
