@@ -93,6 +93,9 @@ def _earning(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> C
         return Card(question, told, "unclear", page.text("not known"), page.url("results"), link)
     answer, tone = results.answer_of(page, held)
     words = {"above": page.text("yes"), "below": page.text("no, less"), "unclear": page.text("not proven")}
+    money = held["table"].loc[held["table"]["kpi"] == "recovery"]
+    if tone == "above" and not (money["low"] > 0).any():
+        words["above"] = page.text("more pay; amount not proven")
     window = portfolio.window()
     if window is not None:
         answer += " " + page.text("Since {day}.", day=page.formats.day(window[0].date()))
