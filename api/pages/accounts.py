@@ -192,7 +192,7 @@ class _View:
             kept = {key: value for key, value in self.query.items() if key not in ("sort", "order")}
             link = self.page.url("accounts", kept | {"sort": sort, "order": order}) if sort else ""
             direction = "" if not here else "ascending" if self.ascending else "descending"
-            heads.append({"title": title, "number": number, "link": link, "direction": direction})
+            heads.append({"title": title, "number": number, "link": link, "direction": direction, "sort": sort})
         return heads
 
     # -- rows ------------------------------------------------------------------------------------------------------

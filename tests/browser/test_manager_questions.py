@@ -199,7 +199,9 @@ def best_for(**about):
 
 
 def largest(asked, truth):
-    asked.link("Cuentas").link(re.compile("Saldo"), exact=False)
+    asked.link("Cuentas")
+    asked.page.select_option("#sort", "balance_minor")
+    asked.apply("Buscar")
     told = asked.page.locator("table.accounts tbody th a").first.inner_text()
     right = truth.files.execute(
         "SELECT account_id FROM accounts ORDER BY CAST(balance_minor AS REAL) DESC, account_id LIMIT 1"
