@@ -87,7 +87,7 @@ class Serving:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._seen: float | None = None
+        self._seen: Stamp | None = None
         self._checked = float("-inf")
         self._seeds = Served.of(SeedStrategy(default_actions(settings.contact_hours)), "seed rules")
         self._served = self._seed_rules("no model has been trained yet")
@@ -109,6 +109,11 @@ class Serving:
             finally:
                 self._lock.release()
         return self._served
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether a model is required, and none serves."""
+        return self._settings.require_model and not self.current().is_model
 
     @property
     def is_due(self) -> bool:
@@ -135,8 +140,8 @@ class Serving:
         manifest = None if path is None else Path(path) / MANIFEST
         if manifest is None or not manifest.is_file():
             return
-        stamp = manifest.stat().st_mtime
-        if stamp == self._seen:
+        stamp = _stamp_of(manifest.parent)
+        if stamp is None or stamp == self._seen:
             return
         try:
             served = Served.load(manifest.parent, str(path))
@@ -145,6 +150,8 @@ class Serving:
             note = f"the saved model was refused: {error}"
             if not self._served.is_model:
                 self._served = self._seed_rules(note)
+            else:  # it goes on, and says that something newer was refused
+                self._served = replace(self._served, note=note)
         else:
             self._served = served
             _log.info("model loaded", path=str(path), version=served.strategy.version_)
@@ -152,3 +159,18 @@ class Serving:
 
     def _seed_rules(self, note: str) -> Served:
         return replace(self._seeds, note=note)
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def _stamp_of(folder: Path) -> Stamp | None:
+    """What tells a saved model from another without reading it; None while its files come and go.
+
+    All files count: one that was refused half written is read again when the rest has arrived.
+    """
+    try:
+        files = [(str(file.relative_to(folder)), file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
+    except OSError:
+        return None
+    return tuple((name, told.st_mtime_ns, told.st_size) for name, told in files)

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     model_path: Path | None = Field(
         Path("models/strategy"), description="Directory of a saved strategy; without one the seed rules answer."
     )
+    require_model: bool = Field(
+        False, description="Without a model nothing is decided (503): the seed rules do not stand in for one."
+    )
     registry_uri: str | None = Field(
         None, repr=False, description="MLflow tracking URI; when set, the alias champion is served and followed."
     )
