@@ -17,6 +17,7 @@ from api.service.schemas import Account
 from recommender.deciding import planned_contact
 from recommender.intake import with_states
 from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
+from recommender.tables import CASE_DECISIONS
 
 __all__ = ["REACH", "debtor_of", "ledger_contacts", "with_heard"]
 
@@ -69,7 +70,7 @@ def ledger_contacts(standing: Standing, known: Sequence[Mapping[str, Any]], with
 
 def _rung(contact: LedgerContact) -> str | None:
     """How far a contact got as the rules count it; None while nothing was heard."""
-    heard = [outcome.outcome for outcome in contact.outcomes]
+    heard = [outcome.outcome for outcome in contact.outcomes if outcome.outcome not in CASE_DECISIONS]
     if not heard:
         return None
     rungs = [_RUNGS.get(word, "live_contact") for word in heard]

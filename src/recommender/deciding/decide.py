@@ -186,7 +186,8 @@ class Decider:
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*parts, strict=True))
+        numbered, told = zip(*parts, strict=True)
+        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
                 "A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug."
@@ -212,6 +213,7 @@ class Decider:
             policy_version=strategy.version_,
             missing_features=missing,
             account_name=name,
+            values={column: np.concatenate([part[column] for part in told]) for column in told[0]},
         )
 
     def again(
@@ -247,7 +249,7 @@ class Decider:
         moment = as_of.astimezone(UTC).isoformat()
         numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.strategy.version_, seed)
         allowed = check_eligible(mask[None], 1, self.actions)
-        ranked, rewards, propensity, lo, hi, _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        (ranked, rewards, propensity, lo, hi, _), _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
         if isinstance(self.strategy, SeedStrategy):
             rewards = np.full(ranked.shape, np.nan)
         names = ("action", "expected_reward", "propensity", "lo", "hi")
@@ -263,8 +265,8 @@ class Decider:
         numbers: NDArray[np.float64] | None,
         top_k: int,
         rows: NDArray[np.int64] | None,
-    ) -> tuple[NDArray[Any], ...]:
-        """Actions by rank with their numbers, of a chunk of accounts."""
+    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]]]:
+        """Actions by rank with their numbers and their value ladder, of a chunk of accounts."""
         own = mask if rows is None else mask[rows]
         drawn = numbers if rows is None or numbers is None else numbers[rows]
         rewards, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
@@ -272,7 +274,8 @@ class Decider:
         taken = np.maximum(ranked, 0)
         belief = believe(taken)
         each = np.arange(len(taken))[:, None]
-        return ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+        numbered = ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+        return numbered, belief.values
 
     def _opinion(
         self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: NDArray[np.bool_]

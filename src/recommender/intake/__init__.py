@@ -14,6 +14,7 @@ from recommender.intake.frames import (
     as_frame,
 )
 from recommender.intake.ids import (
+    digits_lost,
     id_keys,
     id_text,
     id_texts,
@@ -52,6 +53,7 @@ from recommender.intake.vocabulary import (
     column_synonyms,
     country_code,
     country_zone,
+    is_placeholder,
     plain_word,
 )
 
@@ -77,10 +79,12 @@ __all__ = [
     "country_zone",
     "day_evidence",
     "decimal_evidence",
+    "digits_lost",
     "flat_rows",
     "id_keys",
     "id_text",
     "id_texts",
+    "is_placeholder",
     "map_export",
     "moment_of",
     "number_of",
