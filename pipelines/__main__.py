@@ -23,6 +23,7 @@ VERBS = (
     "plan",
     "registry",
     "privacy",
+    "pseudonymise",
     "check",
     "packs",
     "messages",

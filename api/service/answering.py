@@ -107,9 +107,7 @@ class Counsel:
     def _answered(self, request: RecommendationRequest, unread: Unread) -> Answer:
         served, settings = self.serving.current(), self.settings
         if settings.require_model and not served.is_model:
-            raise ServiceUnavailable(
-                f"No model serves, and one is required: {served.note}. Nothing was decided. Retry."
-            )
+            raise ServiceUnavailable(f"No model serves, and one is required: {served.note}. Nothing was decided.")
         before = {record.account_id: record for record in self.recorder.decided_before(request.request_key)}
         _check_same_request(request, before, settings)
         as_of = request.as_of or (next(iter(before.values())).decided_at if before else self.clock())
@@ -165,6 +163,8 @@ class Counsel:
             notes |= dict.fromkeys([served.note or "", *law["warnings"]])
             if missing := part.decided.missing_features:
                 notes[f"features taken as missing: {', '.join(missing)}"] = None
+        if made.unusual:
+            notes[f"features with values that the model never saw: {', '.join(sorted(made.unusual))}"] = None
         self.metrics.removals(removed)
         if made.repeated:
             notes[f"{made.repeated:,} of these decisions had been made before: answered from the decision log"] = None

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from api.service.feature_contract import FeatureContract
 from api.service.following import RegistryFollower
 from recommender.artefact import MANIFEST, digest_of
 from recommender.deciding import Decider, default_actions
@@ -34,6 +35,8 @@ class Served:
     note, digest : str or None
     provenances : dict
         Versions that decisions were made with; few, and the same for many decisions.
+    contracts : dict
+        Which features are taken, by the settings that they hang on.
     """
 
     decider: Decider
@@ -41,11 +44,20 @@ class Served:
     note: str | None = None
     digest: str | None = None
     provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
+    contracts: dict[int, FeatureContract] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:
         """What decides."""
         return self.decider.strategy
+
+    def contract(self, settings: Settings) -> FeatureContract:
+        """Which features are taken while this serves."""
+        held: FeatureContract | None = self.contracts.get(id(settings))
+        if held is None:
+            held = FeatureContract.of(self.strategy, settings)
+            self.contracts[id(settings)] = held
+        return held
 
     @property
     def is_model(self) -> bool:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["SCOPES", "NamedKey", "Settings"]
+__all__ = ["SCOPES", "DeclaredFeature", "NamedKey", "Settings"]
 
 #: What an API key may be allowed: to ask for decisions, to tell what happened, to read the log, to have decisions
 #: explained, and everything else (giving out and erasing a debtor's data).
@@ -40,6 +40,17 @@ class NamedKey(BaseModel):
     sha256: str = Field(pattern="^[0-9a-f]{64}$", repr=False)
     scopes: tuple[Literal["score", "outcomes", "read", "explain", "admin"], ...] = Field(min_length=1)
     expires: AwareDatetime | None = None
+
+
+class DeclaredFeature(BaseModel):
+    """A feature that accounts may bring."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["number", "category", "any"]
+    unit: str | None = None
+    levels: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
 
 
 class Settings(BaseSettings):
@@ -82,6 +93,17 @@ class Settings(BaseSettings):
         default_factory=dict,
         repr=False,
         description="Name -> hash, scopes and end of an API key; made by `python -m api.service.keys NAME`.",
+    )
+    features: dict[str, DeclaredFeature] = Field(
+        default_factory=dict,
+        description="Features that are taken beside the model's: name -> kind (number, category, any), unit, levels, "
+        "range. With neither a model nor a declaration all are.",
+    )
+    undeclared_features: Literal["refuse", "ignore"] = Field(
+        "refuse", description="What becomes of features that neither the model nor the service names."
+    )
+    numeric_ids: bool = Field(
+        False, description="Take ids of seven and more digits: they are the system's own, and nobody's."
     )
     max_accounts: int = Field(5_000, ge=1, description="Most accounts, or outcomes, in one request.")
     max_body_bytes: int = Field(16 * 2**20, ge=1_024, description="Largest request body.")

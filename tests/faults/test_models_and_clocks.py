@@ -48,7 +48,7 @@ def copied(source, place, names):
 
 
 def test_a_model_is_taken_whole_or_not_at_all(tmp_path, model):
-    """None, half written, corrupt, right, corrupt again: the last right one goes on, and readiness says what is wrong."""
+    """None, half written, whole, corrupt: the last whole one goes on, and readiness says what is wrong."""
     place = tmp_path / "served"
     with TestClient(create_app(settings(tmp_path, model_path=place))) as client:
         seeds = version(client, 0)

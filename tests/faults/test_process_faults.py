@@ -1,4 +1,4 @@
-"""The service is killed, stopped, crowded, starved of disk and locked out: what was acknowledged is in the log, once."""
+"""The service is killed, stopped, crowded, starved of disk and locked out: what it acknowledged is logged, once."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_process_that_breaks_loses_and_doubles_nothing(url):
 
 
 def stopped(served, url):
-    """A stop ends within its grace period, lets the answers out that were begun, and leaves nothing acknowledged out."""
+    """A stop ends within its grace period, and what was acknowledged until then is in the log."""
     process = served.processes[0]
     with Traffic(served, name="stopped") as traffic:
         traffic.wait_for(5)

@@ -32,7 +32,8 @@ async def readyz(
 ) -> dict[str, Any]:
     """Say what answers (a model, or the seed rules and why), and what is not as it should be.
 
-    503 when decisions cannot be written down, or a model is required and none serves: then none can be made. A registry that does not answer is a warning:
+    503 when decisions cannot be written down, or a model is required and none serves: then none can be made. A
+    registry that does not answer, or a model that was refused, is a warning:
     the model in use goes on.
     """
     registry, challenger = serving.registry(), serving.challenger()
