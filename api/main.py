@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         summary="Ranked, legal next-best contact actions for debt collection.",
         lifespan=lifespan,
         responses=problems.DESCRIBED,
+        openapi_url="/openapi.json" if chosen.shows_docs else None,
     )
     app.state.settings = chosen
     app.state.clock = clock

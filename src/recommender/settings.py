@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     seed: int = Field(0, description="Part of the key that draws the dispatched action.")
     contact_hours: tuple[int, ...] = Field(tuple(range(7, 21)), description="Hours of the cold-start action space.")
 
+    docs: bool | None = Field(
+        None, description="/docs, /redoc and /openapi.json; None: in development only. In production behind a key."
+    )
     pages: bool | None = Field(
         None,
         description="The managers' web pages; None: on in development, in production where managers are configured.",
@@ -174,6 +177,11 @@ class Settings(BaseSettings):
         if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", told):
             raise ValueError(f"write a region of {language}, e.g. {language}-US")
         return told
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether the API describes itself over HTTP."""
+        return self.environment == "development" if self.docs is None else self.docs
 
     @property
     def shows_pages(self) -> bool:

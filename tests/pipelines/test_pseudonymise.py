@@ -30,13 +30,11 @@ def test_files_still_join_and_nothing_else_changes(tmp_path, monkeypatch):
     accounts = tmp_path / "accounts.csv"
     accounts.write_text("account_id,debtor_id,balance\n007,573001234567,1.50\n7,juan.perez,\n,573001234567,3\n")
     contacts = tmp_path / "contacts.parquet"
-    pd.DataFrame({"account_id": ["007", "7", "7"], "debtor_id": ["573001234567", "juan.perez", None]}).to_parquet(
-        contacts
-    )
+    told = {"account_id": ["007", "7", "7"], "debtor_id": ["573001234567", "juan.perez", None]}
+    pd.DataFrame(told).to_parquet(contacts)
     for file in (accounts, contacts):
-        done = CliRunner().invoke(
-            build_app("pseudonymise"), ["pseudonymise", str(file), "--out", str(file) + ".out" + file.suffix]
-        )
+        arguments = ["pseudonymise", str(file), "--out", f"{file}.out{file.suffix}"]
+        done = CliRunner().invoke(build_app("pseudonymise"), arguments)
         assert done.exit_code == 0, done.output
     one = pd.read_csv(str(accounts) + ".out.csv", dtype="str", keep_default_na=False)
     other = pd.read_parquet(str(contacts) + ".out.parquet")
