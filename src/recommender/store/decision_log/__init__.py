@@ -34,6 +34,10 @@ with needs("store"):
         debtor_export,
         decisions_page,
     )
+    from recommender.store.decision_log.personal_ids import (
+        personal_kind,
+        refuse_personal_id,
+    )
     from recommender.store.decision_log.privacy import (
         refuse_contact_data,
         refuse_free_text,
@@ -75,10 +79,12 @@ __all__ = [
     "decisions",
     "decisions_page",
     "outcomes",
+    "personal_kind",
     "provenances",
     "read_feedback_frame",
     "refuse_contact_data",
     "refuse_free_text",
+    "refuse_personal_id",
     "resume_contact",
     "state_event",
     "state_of",
