@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from recommender.deciding import Accounts, decision_ids
 from recommender.errors import InvalidInput
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
 from recommender.planning.plan_folder import PlanFolder, file_digest
@@ -16,7 +20,7 @@ from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
 from recommender.planning.plan_writing import write_plan
 from recommender.rules import load_pack, pack_digest, pack_ids
-from recommender.store.decision_log import DecisionLog
+from recommender.store.decision_log import DecisionLog, StaleStanding
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanFiles", "PlanSummary", "Planner", "make_plan", "plan_here"]
@@ -118,7 +122,8 @@ def make_plan(
     on_progress : callable, optional
         Called with (accounts finished, of them by an earlier run, all accounts) at the start and after each chunk.
     log : DecisionLog, optional
-        Every decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
+        What it knows of the debtors (contacts planned and sent, opt-outs, promises) acts on the plan, and every
+        decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
 
     Returns
     -------
@@ -130,6 +135,8 @@ def make_plan(
         When a half-finished plan was made from other inputs; says which.
     PlanBusy
         When another process makes this plan.
+    StaleStanding
+        When somebody decided about the same debtors while the plan was made: make it again.
     InvalidInput
         When a table cannot be used.
     """
@@ -142,6 +149,8 @@ def make_plan(
             with folder.preparing() as place:
                 PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
                                    other_accounts=order.other_accounts, **vars(files))  # fmt: skip
+                if log is not None:
+                    PlanInputs.load(place).ask(log, order.as_of, _own_ids(model, order))
         inputs = PlanInputs.load(folder.inputs)
         done = {chunk for chunk in inputs.chunks if folder.is_planned(chunk)}
         before = finished = sum(inputs.sizes[chunk] for chunk in done)
@@ -164,7 +173,11 @@ def make_plan(
             raise
         logged = None
         if log is not None:
-            logged = log_plan(folder, inputs.chunks, log, model.actions_, code_version=_code_version(), seed=order.seed)
+            try:
+                logged = log_plan(folder, inputs, log, model.actions_, code_version=_code_version(), seed=order.seed)
+            except StaleStanding:
+                folder.clear()
+                raise
         n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
         folder.remove()
@@ -205,6 +218,13 @@ def _refuse_a_plan_of_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n
                 column=rule,
                 mend=mend,
             )
+
+
+def _own_ids(model: Model, order: PlanOrder) -> Callable[[pd.DataFrame], list[str]]:
+    moment = order.as_of.astimezone(UTC).isoformat()
+    return lambda accounts: decision_ids(
+        Accounts.of(accounts), moment, model.version_, order.seed, purpose=order.purpose
+    )
 
 
 def _everything_it_depends_on(files: PlanFiles, model: Model, order: PlanOrder) -> Mapping[str, Any]:

@@ -21,6 +21,12 @@ with needs("store"):
         ShadowChoice,
         read_feedback_frame,
     )
+    from recommender.store.decision_log.known import (
+        REACH,
+        heard_events,
+        ledger_contacts,
+        with_heard,
+    )
     from recommender.store.decision_log.ledger import (
         LedgerContact,
         LedgerOutcome,
@@ -48,6 +54,7 @@ with needs("store"):
     )
 
 __all__ = [
+    "REACH",
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
@@ -69,6 +76,8 @@ __all__ = [
     "debtor_export",
     "decisions",
     "decisions_page",
+    "heard_events",
+    "ledger_contacts",
     "outcomes",
     "provenances",
     "read_feedback_frame",
@@ -77,4 +86,5 @@ __all__ = [
     "state_event",
     "state_of",
     "utc_instant",
+    "with_heard",
 ]
