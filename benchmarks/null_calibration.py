@@ -68,7 +68,7 @@ def one_log(setting: int, seed: int, n: int, refit: bool = False, name: str = "t
     if refit:
         verdicts = {"logging": evaluate_policy(log, strategy.fit(log), estimators=(), random_state=seed).verdict}
     else:
-        report = experiment(log, strategy, random_state=seed)
+        report = experiment(log, strategy, estimators=(), random_state=seed)
         verdicts = {name: one.verdict for name, one in report.reports.items()} | {"all": report.verdict}
     return [{"setting": setting, "baseline": name, "verdict": verdict} for name, verdict in verdicts.items()]
 

@@ -15,6 +15,8 @@ from api.pages import (
     accounts,
     approvals,
     drivers,
+    explorer,
+    home,
     login,
     model_card,
     policy_value,
@@ -27,7 +29,7 @@ from api.pages import (
 from api.pages.errors import error_page, to_login
 from api.pages.page_data import Portfolio
 from api.pages.plan_desk import PlanDesk
-from api.pages.rendering import LoginNeeded, PageDep, page_of
+from api.pages.rendering import LoginNeeded, page_of
 from api.pages.security_headers import SecurityHeaders
 from api.pages.session import DEMO_MANAGER, Sessions
 from api.service.rate_limit import RateLimit
@@ -39,9 +41,11 @@ _log = structlog.get_logger(__name__)
 
 ROUTERS = (
     login.router,
+    home.router,
     tomorrow.router,
     results.router,
     policy_value.router,
+    explorer.router,
     drivers.router,
     accounts.router,
     account.router,
@@ -74,11 +78,6 @@ def install(app: FastAPI, settings: Settings) -> None:
 
     for router in ROUTERS:
         app.include_router(router)
-
-    @app.get("/{language}/", include_in_schema=False, name="home")
-    def _home(page: PageDep) -> RedirectResponse:
-        menu = page.menu()
-        return RedirectResponse(menu[0]["path"] if menu else page.url("login"), 303)
 
     app.add_middleware(SecurityHeaders, secure=settings.environment == "production")
 

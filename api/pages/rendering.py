@@ -158,7 +158,7 @@ class Page:
             except NoMatchFound:
                 continue
             here = self.request.url.path
-            current = here == path or here.startswith(f"{path}/")
+            current = here == path or (entry.route != "home" and here.startswith(f"{path}/"))
             entries.append({"title": self.text(entry.title), "path": path, "current": current})
         return entries
 

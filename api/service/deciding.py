@@ -71,7 +71,9 @@ class Part:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Facts and context of each account, with what was derived from them."""
-        return [self.decided.accounts.row(at) for at in range(len(self.positions))]
+        accounts = self.decided.accounts
+        columns = [accounts.values(name) for name in accounts.names]
+        return [dict(zip(accounts.names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 class RequestDecider:

@@ -109,6 +109,11 @@ class RankedAction(BaseModel):
     propensity: float
     evidence: float
     support: bool
+    values: dict[str, float | None] | None = Field(
+        None,
+        description="Value ladder: chance of each rung (p_delivered to p_paid), expected_amount, cost, net_value, "
+        "net_gain (minor units) and gain over leaving alone (units of the reward), each but cost with _lo and _hi.",
+    )
 
 
 class Recommendation(BaseModel):

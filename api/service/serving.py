@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from recommender.artefact import MANIFEST, digest_of
 from recommender.deciding import Decider, default_actions
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
+from recommender.store.decision_log import Provenance
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Served", "Serving"]
@@ -24,12 +25,22 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Served:
-    """A strategy in use and what there is to say about it."""
+    """A strategy in use and what there is to say about it.
+
+    Attributes
+    ----------
+    decider : Decider
+    source : str
+    note, digest : str or None
+    provenances : dict
+        Versions that decisions were made with; few, and the same for many decisions.
+    """
 
     decider: Decider
     source: str
     note: str | None = None
     digest: str | None = None
+    provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:

@@ -22,6 +22,9 @@ EXPECTED = {
     ("POST", "/v1/outcomes"): "outcomes",
     ("GET", "/v1/decisions"): "read",
     ("GET", "/v1/decisions/{decision_id}"): "read",
+    ("GET", "/v1/decisions/{decision_id}/explanation"): "explain",
+    ("GET", "/v1/decisions/{decision_id}/contrast"): "explain",
+    ("GET", "/v1/decisions/{decision_id}/replay"): "explain",
     ("GET", "/v1/debtors/{debtor_id}"): "admin",
     ("DELETE", "/v1/debtors/{debtor_id}"): "admin",
 }

@@ -15,6 +15,11 @@ from recommender.deciding.decide import (
 from recommender.deciding.decided import (
     Decided,
 )
+from recommender.deciding.replay import (
+    Difference,
+    Replayed,
+    replay,
+)
 from recommender.deciding.rounds import (
     after_planned,
     debtor_rounds,
@@ -27,6 +32,8 @@ __all__ = [
     "Accounts",
     "Decided",
     "Decider",
+    "Difference",
+    "Replayed",
     "after_planned",
     "debtor_rounds",
     "decide",
@@ -36,4 +43,5 @@ __all__ = [
     "of_debtors",
     "planned_contact",
     "planned_contacts",
+    "replay",
 ]

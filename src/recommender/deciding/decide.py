@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -186,7 +186,8 @@ class Decider:
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*parts, strict=True))
+        numbered, told = zip(*parts, strict=True)
+        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
                 "A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug."
@@ -212,7 +213,48 @@ class Decider:
             policy_version=strategy.version_,
             missing_features=missing,
             account_name=name,
+            values={column: np.concatenate([part[column] for part in told]) for column in told[0]},
         )
+
+    def again(
+        self,
+        account: Mapping[str, Any],
+        *,
+        as_of: datetime,
+        mask: NDArray[np.bool_],
+        seed: int,
+        certain: bool,
+        top_k: int,
+    ) -> list[dict[str, Any]]:
+        """Rank the actions of one account anew where the eligible ones are known, as a log has them.
+
+        Parameters
+        ----------
+        account : mapping
+            ``account_id`` and the context.
+        as_of : aware datetime
+        mask : ndarray of bool of shape (n_actions,)
+        seed : int
+        certain : bool
+            No chance takes part.
+        top_k : int
+
+        Returns
+        -------
+        list of dict
+            ``action``, ``expected_reward``, ``propensity``, ``lo``, ``hi`` by rank.
+        """
+        name = self.strategy.names_.get("account") or "account_id"
+        table = Accounts.of([{**account, name: account["account_id"]}]).situated(as_of)
+        moment = as_of.astimezone(UTC).isoformat()
+        numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.strategy.version_, seed)
+        allowed = check_eligible(mask[None], 1, self.actions)
+        (ranked, rewards, propensity, lo, hi, _), _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        if isinstance(self.strategy, SeedStrategy):
+            rewards = np.full(ranked.shape, np.nan)
+        names = ("action", "expected_reward", "propensity", "lo", "hi")
+        rows = zip(*(part[0].tolist() for part in (ranked, rewards, propensity, lo, hi)), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in rows if row[0] >= 0]
 
     def _ranked(
         self,
@@ -223,8 +265,8 @@ class Decider:
         numbers: NDArray[np.float64] | None,
         top_k: int,
         rows: NDArray[np.int64] | None,
-    ) -> tuple[NDArray[Any], ...]:
-        """Actions by rank with their numbers, of a chunk of accounts."""
+    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]]]:
+        """Actions by rank with their numbers and their value ladder, of a chunk of accounts."""
         own = mask if rows is None else mask[rows]
         drawn = numbers if rows is None or numbers is None else numbers[rows]
         rewards, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
@@ -232,7 +274,8 @@ class Decider:
         taken = np.maximum(ranked, 0)
         belief = believe(taken)
         each = np.arange(len(taken))[:, None]
-        return ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+        numbered = ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+        return numbered, belief.values
 
     def _opinion(
         self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: NDArray[np.bool_]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,13 @@ CONCEPTS: dict[str, str] = {
 }
 """Concept -> its name in the source language of the catalogues."""
 
+_HEADLINES = {
+    "better": "{a} is expected to do better than {b}: {difference} (95% CI {lo} to {hi}).",
+    "worse": "{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).",
+    "as good as": "{a} is about as good as {b}: less than a tenth apart, {difference} (95% CI {lo} to {hi}).",
+    "not known": "It is not known whether {a} or {b} does better: {difference} (95% CI {lo} to {hi}), with a "
+    "{chance}% chance that {a} does.",
+}
 _MOST_SENTENCES = 4
 _LEAST_SHARE = 0.05  # of all movement: what weighs less is not a reason
 _FACTS = 2
@@ -56,20 +62,10 @@ def contrast_sentences(contrast: ActionDifference, language: str, currency: str 
         "b": second,
         "difference": shown(contrast.reward_difference),
         "lo": words.signed(100 * lo, plus="") if is_share else words.amount(lo, currency, signed=False),
+        "chance": words.number(100 * contrast.p_better, 0),
         "hi": words.signed(100 * hi, plus="") if is_share else words.amount(hi, currency, signed=False),
     }
-    if not math.isfinite(lo) or not math.isfinite(hi):
-        sentences = [words.text("{a} differs from {b} by {difference} in the expected result.", **values)]
-    elif contrast.sign_is_clear:
-        sentences = [
-            words.text("{a} is expected to do better than {b}: {difference} (95% CI {lo} to {hi}).", **values)
-            if contrast.reward_difference > 0
-            else words.text("{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).", **values)
-        ]
-    else:
-        sentences = [
-            words.text("Practical tie between {a} and {b}: sign unclear, {difference} (95% CI {lo} to {hi}).", **values)
-        ]
+    sentences = [words.text(_HEADLINES[contrast.standing], **values)]
     return sentences + _group_sentences(contrast, words, first, second, shown)
 
 

@@ -90,6 +90,8 @@ _OUTCOMES = {
     "number_invalid": "number_invalid numero_invalido invalid_number disconnected fuera_de_servicio numero_no_existe dc "
     "hard_bounce invalid_recipient",
     "deceased": "deceased fallecido fallecida fallecio muerto",
+    "contact_stopped": "contact_stopped contacto_suspendido suspender_contacto",
+    "contact_resumed": "contact_resumed contacto_reanudado reanudar_contacto",
 }
 _FLAGS = {
     "do_not_contact": "do_not_contact no_contactar dnc",

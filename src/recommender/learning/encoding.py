@@ -43,10 +43,11 @@ class ColumnCode:
 
     def codes(self, values: Coded) -> NDArray[np.float64]:
         """Codes of a column of categories."""
-        code_of = self._code_of
-        return values.take(
-            [np.nan if one is None else code_of.get(_text(one), 0.0) for one in values.values], np.float64
-        )
+        return values.take([self.code(one) for one in values.values], np.float64)
+
+    def code(self, value: Any) -> float:
+        """Code of a single value, as :class:`~recommender.columns.Coded` holds it."""
+        return np.nan if value is None else self._code_of.get(_text(value), 0.0)
 
 
 class ContextEncoder:
@@ -117,7 +118,8 @@ class ContextEncoder:
             column = self.columns[position]
             source = columns.source(column.name)
             if column.kind == "category":
-                matrix[:, position] = column.codes(columns.coded(column.name))
+                said = columns.coded(column.name)
+                matrix[:, position] = column.codes(said) if len(said.codes) > 1 else column.code(said.values[0])
             elif isinstance(source, list):
                 listed.append((position, source))
             elif isinstance(source, np.ndarray) and source.dtype == np.float64:

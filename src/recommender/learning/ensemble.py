@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,8 +13,15 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
 from recommender.learning.fit_rows import LearningTask, prepare_rows
+from recommender.learning.joint_posterior import joint_posterior
 from recommender.learning.member_fits import fit_members
-from recommender.learning.regression import BilinearModel, FacetMean, Family, LatentProfiles, LinearDesign
+from recommender.learning.regression import (
+    BilinearModel,
+    FacetMean,
+    Family,
+    LatentProfiles,
+    LinearDesign,
+)
 from recommender.learning.stacking import Calibration
 from recommender.learning.trees import ActionTrees, TreeSettings
 from recommender.learning.weighing import EnsembleReport, weigh_members
@@ -23,6 +31,7 @@ __all__ = ["EnsembleReport", "FitOptions", "RewardEnsemble"]
 
 Floats = NDArray[np.float64]
 
+_logger = logging.getLogger("recommender")
 _WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
@@ -65,6 +74,7 @@ class RewardEnsemble:
         self.intercept = 0.0
         self.calibration = Calibration(0.0, 1.0, 1.0)
         self.share: Floats = np.ones(1)
+        self.posterior: tuple[str, Floats] = ("linear", np.zeros((0, 1, 1)))
         self.family: Family = "binomial"
         self.with_time = False
         self.report = EnsembleReport()
@@ -72,18 +82,22 @@ class RewardEnsemble:
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(self, task: LearningTask, options: FitOptions) -> Self:
         """Fit members by folds, weigh them, fit them again on every row."""
+        _logger.info("%s part: columns of %d decisions", task.family, len(task))
         rows, drift = prepare_rows(task, options.random_state)
         self.family = task.family
         self.designs = dict(rows.designs)
         self.with_time = rows.moved is not None
         self.share = np.bincount(task.action, minlength=len(task.actions)) / len(task)
+        _logger.info("%s part: regressions and trees by folds (the longest step)", task.family)
         fits = fit_members(rows, options.tree_settings, options.n_jobs)
         self.glms, self.facets, self.trees = fits.regressions, fits.facets, fits.trees
+        _logger.info("%s part: weighing %d members", task.family, len(fits.regressions) + len(fits.trees))
         choice = weigh_members(rows, fits, self.share, options.n_jobs)
         self.weights, self.intercept = choice.weights, choice.intercept
         self.calibration, self.report = choice.calibration, choice.report
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
+        self.posterior = joint_posterior(rows, self.glms, self.weights)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
                 if self.weights[name] > 0:
@@ -128,8 +142,9 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        if "curved" in wanted:
-            U["curved"] = self.designs["curved"].transform(X)
+        for name in ("curved", "habits"):
+            if name in wanted:
+                U[name] = self.designs[name].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:
@@ -146,7 +161,7 @@ class RewardEnsemble:
 
         Made wider by :attr:`caution`; docs/decision-quality.md tells what that covers.
         """
-        U = self._columns(X, set(self.designs))
+        U = self._columns(X, {design for design, _ in self.glms.values()})
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
         mean, square = np.zeros_like(variance), np.zeros_like(variance)
@@ -164,6 +179,46 @@ class RewardEnsemble:
                 square += weight / total * part**2
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
         return np.asarray(self.caution * min(self.calibration.advantage, 1.0) * spread)
+
+    def root(self, X: Floats, *, n_jobs: int = 1) -> Floats:
+        """Root of the covariance of all actions' linear predictors, shape (n, rank, n_actions).
+
+        The posterior of the regression that counts most, the disagreement of members, and of the trees of each fold.
+        """
+        design, posterior = self.posterior
+        n_actions = len(self.share)
+        U = self._columns(X, {design})[design]
+        flat = np.ascontiguousarray(np.swapaxes(posterior, 0, 1).reshape(U.shape[1], -1))
+        parts = [row_products(U, flat).reshape(len(X), -1, n_actions)]
+        total = sum(self.weights.values()) or 1.0
+        found: list[Floats] = []
+        shares: list[float] = []
+        for name, weight in self.weights.items():
+            if weight <= _TELLS * total:
+                continue
+            shares.append(weight / total)
+            if name in self.trees:
+                folds = [one.raw_scores(self.tree_columns(X), n_jobs=n_jobs) for one in self.trees[name].apart]
+                mean = np.sum(folds, axis=0) / len(folds)
+                apart = np.stack(folds, axis=1) - mean[:, None]
+                parts.append(shares[-1] * np.sqrt((len(folds) - 1) / len(folds)) * self._centred(apart))
+            elif name in self.facets:
+                mean = self.facets[name].scores(self._columns(X, set())["linear"])
+            else:
+                of, model = self.glms[name]
+                mean = row_products(self._columns(X, {of})[of], model.weights)
+            found.append(self._centred(mean[:, None])[:, 0])
+        if len(found) > 1:
+            middle = np.sum([share * one for share, one in zip(shares, found, strict=True)], axis=0)
+            parts.append(
+                np.stack([np.sqrt(share) * (one - middle) for share, one in zip(shares, found, strict=True)], 1)
+            )
+        return self.caution * min(self.calibration.advantage, 1.0) * np.concatenate(parts, axis=1)
+
+    def _centred(self, scores: Floats) -> Floats:
+        """Scores of shape (n, k, n_actions) less each one's level, which is calibrated away."""
+        level = row_products(scores.reshape(-1, scores.shape[2]), self.share)
+        return np.asarray(scores - level.reshape(scores.shape[:2])[:, :, None])
 
     @property
     def caution(self) -> float:
@@ -195,8 +250,9 @@ class RewardEnsemble:
             "trees": list(self.trees),
             "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
+            "posterior": self.posterior[0],
         }
-        arrays = {"share": self.share}
+        arrays: dict[str, NDArray[Any]] = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances
@@ -226,6 +282,7 @@ class RewardEnsemble:
         self.intercept = described["intercept"]
         self.calibration = Calibration(**described["calibration"])
         self.share = arrays["share"]
+        self.posterior = (described["posterior"], arrays["posterior"].astype(np.float64))
         self.trees = {name: ActionTrees.from_texts(texts[name], actions) for name in described["trees"]}
         self.facets = {
             name: FacetMean.from_arrays(

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
 from recommender.learning.amount_scale import TAIL, AmountScale, usual_reward
+from recommender.learning.belief import JointBelief
 from recommender.learning.compiled import CompiledReward
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import FitOptions, RewardEnsemble
@@ -32,7 +33,7 @@ __all__ = ["RewardModel"]
 
 Floats = NDArray[np.float64]
 
-_FORMAT = 3  # of the files; a reader of another format refuses
+_FORMAT = 4  # of the files; a reader of another format refuses
 _CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression
@@ -132,6 +133,7 @@ class RewardModel:
             training.groups,
             family="binomial",
             order=training.order,
+            loadings={self._encoder.names.index(name): one for name, one in training.loadings.items()},
         )
 
     def _fit_amount(self, task: LearningTask, amount: Floats, options: FitOptions, whole: WholeLog | None) -> Hurdle:
@@ -202,6 +204,21 @@ class RewardModel:
             found = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
             low[rows], high[rows] = found
         return low, high
+
+    def joint_belief(self, context: pd.DataFrame | NDArray[np.float64], *, idle: int | None = None) -> JointBelief:
+        """What is known of all actions of each account together.
+
+        Parameters
+        ----------
+        context : DataFrame, or ndarray of context that is encoded already
+            Some hundreds of rows at a time: each takes some 30 numbers an action.
+        idle : int, optional
+            An action that earns 0 by definition.
+        """
+        X = context if isinstance(context, np.ndarray) else self._encoder.transform(context)
+        margins = {name: part.scores(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
+        roots = {name: part.root(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
+        return JointBelief(self._hurdle, margins, roots, idle)
 
     def sample_expected_reward(
         self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator

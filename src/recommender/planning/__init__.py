@@ -64,6 +64,9 @@ with needs("planning"):
         PortfolioValues,
         read_portfolio,
     )
+    from recommender.planning.sent_today import (
+        SentToday,
+    )
     from recommender.planning.tomorrow import (
         Tomorrow,
         plan_tomorrow,
@@ -95,6 +98,7 @@ __all__ = [
     "PlannedChunk",
     "Planner",
     "PortfolioValues",
+    "SentToday",
     "Tomorrow",
     "about_plan",
     "capacity_of",

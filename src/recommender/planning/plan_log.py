@@ -12,6 +12,7 @@ from recommender.planning.plan_folder import PlanFolder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_rows import RECORD
 from recommender.store.decision_log import DecisionLog, DecisionRecord, Provenance
+from recommender.strategy import is_value
 
 __all__ = ["log_plan"]
 
@@ -72,6 +73,7 @@ def _record(
             tzdata_version=told["tzdata"],
             code_version=code_version,
         )
+    ladder = [name for name in rows.columns if is_value(str(name))]
     ranking: list[dict[str, Any]] = [
         {
             "rank": int(row["rank"]),
@@ -80,6 +82,7 @@ def _record(
             "action": action,
             "template_id": None if pd.isna(row["template_id"]) else row["template_id"],
             "contact_at": _instant(row["contact_at"]),
+            "values": {name: None if pd.isna(row[name]) else float(row[name]) for name in ladder} or None,
         }
         for action, (_, row) in zip(told["actions"], rows.iterrows(), strict=True)
     ]

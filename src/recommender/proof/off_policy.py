@@ -153,7 +153,8 @@ class OffPolicyEvaluator:
         return self.log.take(self.rows)
 
     @cached_property
-    def _expected_reward(self) -> NDArray[np.float64]:
+    def expected_reward(self) -> NDArray[np.float64]:
+        """Reward of every action at the evaluated decisions, by a model that has not seen them (cross-fitted)."""
         part = self.part
         if self.reward_model is not None:
             return cross_fit_own_rewards(
@@ -289,7 +290,7 @@ class OffPolicyEvaluator:
             action=cut(part.action),
             propensity=cut(propensity),
             propensity_logged=cut(logged),
-            expected_reward=cut(self._expected_reward),
+            expected_reward=cut(self.expected_reward),
             action_probabilities=cut(probabilities),
             baseline_probabilities=cut(base),
             factor_codes=part.actions.codes,
@@ -374,7 +375,7 @@ class OffPolicyEvaluator:
                 action=part.action[at],
                 propensity=propensity[at],
                 propensity_logged=logged[at],
-                expected_reward=self._expected_reward[at],
+                expected_reward=self.expected_reward[at],
                 factor_codes=part.actions.codes,
                 cluster=part.groups[at],
                 time=None if part.order is None else part.order[at],
@@ -474,7 +475,8 @@ def _strategy_probabilities(
 
 def _is_refitted(strategy: ContactStrategy, log: LoggedFeedback) -> bool:
     """Whether a strategy was trained on exactly this log, and the log can be cut into folds."""
-    return bool(strategy.trained_on_["digest"] == log.digest) and len(np.unique(log.groups)) > 1
+    same = bool(strategy.trained_on_["digest"] == log.digest) and not strategy.trained_on_.get("weighted", False)
+    return same and len(np.unique(log.groups)) > 1
 
 
 def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
@@ -485,6 +487,11 @@ def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
     if not isinstance(policy, ContactStrategy):
         return None
     if policy.trained_on_["digest"] == log.digest:
+        if policy.trained_on_.get("weighted", False):
+            return (
+                "Refused: the strategy was trained on this log with sample_weight, which a refit by folds would lose. "
+                "Evaluate on a later log."
+            )
         if len(np.unique(log.groups)) > 1:
             return None  # refitted by folds
         return (

@@ -83,6 +83,7 @@ def experiment(
     strategy: ContactStrategy | None = None,
     *,
     baselines: Sequence[str] = _BASELINES,
+    estimators: Sequence[str] | None = None,
     trained_share: float = 0.5,
     confidence: float = 0.95,
     n_folds: int = 5,
@@ -102,6 +103,9 @@ def experiment(
         Cloned before it is trained; the defaults when omitted.
     baselines : sequence of {"logging", "best_constant", "seed_rules"}
         The best constant is chosen on the training part and, like the strategy, keeps to what was tried.
+    estimators : sequence of str or None
+        Rows of each report's table besides the default one; None = all of them. No verdict depends on it: without any
+        (``()``) a log with propensities is judged in half the time.
     trained_share : float, default=0.5
         Of the decisions with a known reward, where the log has times.
     confidence : float, default=0.95
@@ -141,7 +145,7 @@ def experiment(
     evaluator = OffPolicyEvaluator(log.take(judged), n_folds=n_folds, random_state=random_state)
     others, left_out = _others(baselines, evaluator.log, constant[judged], random_state)
     reports = {
-        name: evaluator.evaluate(target[judged], given, None, confidence, n_dependent_folds=len(parts))
+        name: evaluator.evaluate(target[judged], given, estimators, confidence, n_dependent_folds=len(parts))
         for name, given in others.items()
     }
     verdict = _verdict(reports)

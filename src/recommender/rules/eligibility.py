@@ -53,7 +53,7 @@ class Eligibility:
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
         found = np.empty(self.contact_at.shape, dtype=np.int64)
-        for part in self._case.parts():
+        for part in self._case.parts:
             found[part.rows] = self._case.days_past_due(part)
         return found
 
@@ -288,7 +288,7 @@ def judged(case: Case) -> Eligibility:
     human = np.zeros(n, dtype=bool)
     contact_at = np.empty((n, len(guardrails.hours or (0,))), dtype="datetime64[us]")
     removed: dict[str, int] = {}
-    for part in case.parts():
+    for part in case.parts:
         verdict = case.judge(part)
         own = np.zeros((len(part.rows), len(actions)), dtype=bool)
         by_test, _ = guardrails.spread(case, part, verdict.allowed, own)

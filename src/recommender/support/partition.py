@@ -16,6 +16,7 @@ _MOST_DEPTH = 4
 _LEAST_ROWS = 25  # fewer rows cannot show that a choice in two is never made
 _LEAST_GAIN = 8.0  # log-likelihood; below it a split is noise (a chi-square of 16)
 _MOST_LISTED = 32  # values of a number column that may be listed, where no interval tells them apart
+_PRICE_OF_A_VALUE = 0.5  # log-likelihood that the best list gains by chance: 1 / pi a value, and its scatter
 _CROSSED_BINS = 8
 _CROSSED_ROWS = 6_000
 
@@ -110,15 +111,24 @@ def leaves(
     list of (conditions, members)
         Where the choice is less than half as frequent as over all ``rows``.
     """
-    found = _grow(binned, rows, chosen, None)
+    found = _grow(binned, rows, chosen, None) + _grow(binned, rows, chosen, None, peeling=True)
     first = _crossed_split(binned, rows, chosen)
     return found if first is None else found + _grow(binned, rows, chosen, first)
 
 
 def _grow(
-    binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[np.bool_], first: tuple[int, Bins] | None
+    binned: BinnedContext,
+    rows: NDArray[np.int64],
+    chosen: NDArray[np.bool_],
+    first: tuple[int, Bins] | None,
+    *,
+    peeling: bool = False,
 ) -> list[tuple[tuple[Condition, ...], NDArray[np.bool_]]]:
-    """Grow one tree; its first split is the given one, or like all others the one that gains most."""
+    """Grow one tree; its first split is the given one, or like all others the one that gains most.
+
+    What gains most describes the choice; small parts without it are cut in pieces by splits that describe more. A
+    ``peeling`` tree takes off the part in which the choice is rarest instead, whatever it leaves behind.
+    """
     usual = float(chosen[rows].mean()) if len(rows) else 0.0
     everyone = np.ones(len(binned.codes), dtype=bool)
     grown: list[tuple[float, tuple[Condition, ...], NDArray[np.bool_]]] = []
@@ -129,7 +139,7 @@ def _grow(
         rate = float(chosen[inside].mean()) if len(inside) else 1.0
         split = None
         if len(conditions) < _MOST_DEPTH and len(grown) + len(open_nodes) < _MOST_LEAVES and rate > 0:
-            split = _best_split(binned, inside, chosen) if conditions or first is None else first
+            split = _best_split(binned, inside, chosen, peeling) if conditions or first is None else first
         if split is None:
             grown.append((rate, conditions, members))
             continue
@@ -160,7 +170,9 @@ def _condition(binned: BinnedContext, position: int, bins: Bins) -> Condition:
     return Condition(position, low, high, None, missing)
 
 
-def _best_split(binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[np.bool_]) -> tuple[int, Bins] | None:
+def _best_split(
+    binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[np.bool_], peeling: bool
+) -> tuple[int, Bins] | None:
     """Column and left bins with the largest gain in log-likelihood; None where no split gains enough."""
     if len(rows) < 2 * _LEAST_ROWS or not binned.codes.shape[1]:
         return None
@@ -181,10 +193,13 @@ def _best_split(binned: BinnedContext, rows: NDArray[np.int64], chosen: NDArray[
         for order in orders:
             listed = order is not span
             left_n, left_k = np.cumsum(total[order])[:-1], np.cumsum(hits[order])[:-1]
-            gain = _log_likelihood(left_k, left_n) + _log_likelihood(k - left_k, n - left_n)
-            gain -= _log_likelihood(np.array([k]), np.array([n]))
-            if listed and not binned.is_category[position]:
-                gain -= len(span)  # a list of values fits chance, too: about half a unit a value
+            if peeling:
+                gain = np.maximum(_rarer(left_k, left_n, k / n), _rarer(k - left_k, n - left_n, k / n))
+            else:
+                gain = _log_likelihood(left_k, left_n) + _log_likelihood(k - left_k, n - left_n)
+                gain -= _log_likelihood(np.array([k]), np.array([n]))
+            if listed:
+                gain -= _PRICE_OF_A_VALUE * (len(span) - 2)  # a list of values fits chance, too
             gain[(left_n < _LEAST_ROWS) | (n - left_n < _LEAST_ROWS)] = -np.inf
             at = int(np.argmax(gain))
             if gain[at] > most:
@@ -253,6 +268,12 @@ def _coarse(binned: BinnedContext, position: int) -> Bins:
         bins = np.minimum((middle / max(values.sum(), 1) * _CROSSED_BINS).astype(np.int64), _CROSSED_BINS - 1)
         bins = np.unique(bins, return_inverse=True)[1].reshape(-1)
     return np.append(bins, bins.max(initial=-1) + 1).astype(np.int64)
+
+
+def _rarer(k: NDArray[np.float64], n: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
+    """Log-likelihood that a part gains by a rate of its own, where that is below the usual one; else 0."""
+    at = _log_likelihood_at(k, n, np.full(len(k), usual))
+    return np.asarray(np.where(k < usual * n, _log_likelihood(k, n) - at, 0.0))
 
 
 def _log_likelihood_at(k: NDArray[np.float64], n: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -52,6 +52,11 @@ with needs("store"):
         outcomes,
         provenances,
     )
+    from recommender.store.decision_log.stops import (
+        resume_contact,
+        stop_contact,
+        stopped_ids,
+    )
 
 __all__ = [
     "REACH",
@@ -83,8 +88,11 @@ __all__ = [
     "read_feedback_frame",
     "refuse_contact_data",
     "refuse_free_text",
+    "resume_contact",
     "state_event",
     "state_of",
+    "stop_contact",
+    "stopped_ids",
     "utc_instant",
     "with_heard",
 ]

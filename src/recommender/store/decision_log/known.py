@@ -15,6 +15,7 @@ import pandas as pd
 from recommender.deciding import planned_contact
 from recommender.intake import with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
+from recommender.tables import CASE_DECISIONS
 
 __all__ = ["REACH", "heard_events", "ledger_contacts", "with_heard"]
 
@@ -67,7 +68,7 @@ def ledger_contacts(
 
 def _rung(contact: LedgerContact) -> str | None:
     """How far a contact got as the rules count it; None while nothing was heard."""
-    heard = [outcome.outcome for outcome in contact.outcomes]
+    heard = [outcome.outcome for outcome in contact.outcomes if outcome.outcome not in CASE_DECISIONS]
     if not heard:
         return None
     rungs = [_RUNGS.get(word, "live_contact") for word in heard]
