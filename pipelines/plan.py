@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
-from pipelines.score import read_instant
+from pipelines.score import read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -26,8 +27,10 @@ from recommender.planning import (
     SentToday,
     Tomorrow,
     about_plan,
+    ask_log,
     compare_plans,
     contacts_by_slot,
+    log_tomorrow,
     packaged_adapters,
     plan_day,
     priced_hours,
@@ -94,7 +97,8 @@ def run(
         typer.Option(help="Plan in force: keep what it sent, and plan the rest of its day again from --as-of on."),
     ] = None,
     decision_log: Annotated[
-        str | None, typer.Option(help="SQLAlchemy URL of the decision log: with --replaces, what was sent and heard.")
+        str | None,
+        typer.Option(help="SQLAlchemy URL: what the decision log knows acts on the plan; its decisions go there."),
     ] = None,
     purpose: Annotated[
         Purpose, typer.Option(help="What the plan is for; it settles texts and stages (docs/purposes.md).")
@@ -148,6 +152,8 @@ def run(
         purpose=purpose,
         overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
         templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
+        record=decision_log is not None,
+        stopped=stopped_in(decision_log),
     )
     model: ContactStrategy | SeedStrategy
     if strategy.exists():
@@ -158,8 +164,9 @@ def run(
     due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of, days)
     told = read_capacity(capacity)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        work = Path(folder)
+    with ExitStack() as held:
+        work = Path(held.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")))
+        log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
         inputs = PlanInputs.prepare(
             work / "inputs",
             accounts=accounts,
@@ -171,18 +178,19 @@ def run(
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
             other_accounts=other_accounts,
         )
-        sent = None
-        if replaces is not None:
-            with ExitStack() as held:
-                log = None if decision_log is None else held.enter_context(DecisionLog(decision_log))
-                sent = SentToday.read(replaces, inputs, order.as_of, told, log)
+        sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, told, log)
+        if log is not None:
+            ask_log(log, inputs, order, model, sent)
         made = _planned(inputs, model, order, told, due, work / "plan", days, sent)
         for path in scenario or []:
             changed = with_changes(capacity, path)
-            other = _planned(inputs, model, order, changed, due, work / "scenario", days, sent)
+            other = _planned(inputs, model, replace(order, record=False), changed, due, work / "scenario", days, sent)
             _tell_difference(path, made[0], other[0], order.seed, console)
             shutil.rmtree(work / "scenario")
         about = about_plan(*made, order, told, model, sent)
+        if log is not None:
+            new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent)
+            console.print(f"decision log: {new:,} new decisions", highlight=False)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
     _tell(made[0], told, about, out, console)

@@ -120,7 +120,7 @@ def run(
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     order = PlanOrder(
         as_of=moment,
-        stopped=_stopped(decision_log),
+        stopped=stopped_in(decision_log),
         packs=tuple(pack) if pack else None,
         party=party,
         no_contacts_yet=no_contacts_yet,
@@ -165,7 +165,7 @@ def run(
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 
 
-def _stopped(decision_log: str | None) -> tuple[str, ...]:
+def stopped_in(decision_log: str | None) -> tuple[str, ...]:
     """Whom a person stopped all contact with, as the decision log knows it."""
     if decision_log is None:
         return ()

@@ -77,6 +77,10 @@ with needs("planning"):
         verify_folder,
         write_tomorrow,
     )
+    from recommender.planning.tomorrow_log import (
+        ask_log,
+        log_tomorrow,
+    )
 
 __all__ = [
     "CHUNK_ROWS",
@@ -101,11 +105,13 @@ __all__ = [
     "SentToday",
     "Tomorrow",
     "about_plan",
+    "ask_log",
     "capacity_of",
     "certify",
     "compare_plans",
     "contacts_by_slot",
     "decisions_of",
+    "log_tomorrow",
     "make_plan",
     "packaged_adapters",
     "plan_chunk",

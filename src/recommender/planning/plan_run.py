@@ -19,6 +19,7 @@ from recommender.planning.plan_folder import PlanFolder, file_digest
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
 from recommender.planning.plan_writing import write_plan
+from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.rules import load_pack, pack_digest, pack_ids
 from recommender.store.decision_log import DecisionLog, StaleStanding
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -167,7 +168,7 @@ def make_plan(
             removed.update(summary["removed"])
             states.update(summary["states"])
         try:
-            _refuse_a_plan_of_unknowns(removed, inputs, model.actions_.n_contact_actions)
+            refuse_unknowns(removed, inputs, model.actions_.n_contact_actions)
         except InvalidInput:
             folder.clear()
             raise
@@ -191,33 +192,6 @@ def make_plan(
         resumed=before,
         logged=logged,
     )
-
-
-#: Rule of an unknown fact -> what the user can do about it.
-_UNKNOWN = {
-    "input": "A fact is written in a way that no rule understands: see the facts in data/README.md.",
-    "unknown-country": "Give accounts.country (ISO 3166, e.g. CO).",
-    "unknown-zone": "Give accounts.timezone (IANA, e.g. America/Bogota).",
-    "unknown-party": "Give accounts.party, or state --party debtor.",
-    "unknown-flags": "Give accounts.flags: `none` where an account has none (an empty cell is an unknown one).",
-    "unknown-contacts": "Give --contacts, or state --no-contacts-yet.",
-    "unknown-balance": "Give accounts.balance_minor.",
-    "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
-}
-
-
-def _refuse_a_plan_of_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
-    """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood."""
-    pairs = inputs.n_accounts * n_contact_actions
-    asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
-    for rule, mend in _UNKNOWN.items():
-        if removed.get(rule, 0) > pairs / 2 and not (rule == "floor-consent" and asked):
-            share = removed[rule] / pairs
-            raise InvalidInput(
-                f"No plan was written: {rule} leaves {share:.0%} of {inputs.n_accounts:,} accounts alone.",
-                column=rule,
-                mend=mend,
-            )
 
 
 def _own_ids(model: Model, order: PlanOrder) -> Callable[[pd.DataFrame], list[str]]:
