@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
-from pipelines.score import read_instant, stopped_in
+from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    accounts: Annotated[Path | None, typer.Argument(help="Accounts as Parquet or CSV.")] = None,
+    accounts: Annotated[str | None, typer.Argument(help="Accounts, from any source that `score` reads.")] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Moment of the plan with offset, e.g. 2026-11-23T06:00:00-05:00.")
     ] = None,
@@ -68,9 +68,9 @@ def run(
     strategy: Annotated[Path, typer.Option(help="Saved strategy; the seed rules where there is none.")] = Path(
         "models/strategy"
     ),
-    contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
-    outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
-    payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
+    contacts: Annotated[str | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
+    outcomes: Annotated[str | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
+    payments: Annotated[str | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
     appointments: Annotated[
         Path | None, typer.Option(help="Callbacks and promises: account_id, at, channel, kind (callback, promise).")
     ] = None,
@@ -127,6 +127,9 @@ def run(
 
     Writes a folder with one row a contact, the arm of every account, and a certificate: no plan within the limits can
     be worth more than its bound. ``--verify FOLDER`` checks all of that without trusting whoever made it.
+
+    Exit 0: a plan, also one without a contact because the law or the capacity leaves none: there is nothing to do.
+    Exit 2: not understood (a table, a unit, one unknown fact that leaves most accounts alone): no plan was written.
     """
     console = wide_console()
     if verify is not None:
@@ -140,7 +143,7 @@ def run(
         )
     if contact_file is not None and campaigns is None:
         raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
-    given = [accounts, contacts, outcomes, payments, appointments, contact_file, capacity]
+    given = [appointments, contact_file, capacity]
     for path in [*given, *(scenario or []), *(adapter or []), *(overlay or []), *(templates or [])]:
         if path is not None and not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
@@ -167,12 +170,10 @@ def run(
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")))
         log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
+        tables = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
         inputs = PlanInputs.prepare(
             work / "inputs",
-            accounts=accounts,
-            contacts=contacts,
-            outcomes=outcomes,
-            payments=payments,
+            **vars(held.enter_context(on_disk(tables, work))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),

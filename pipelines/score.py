@@ -105,6 +105,9 @@ def run(
 
     Streams: memory does not grow with the number of accounts. A run that was killed goes on where it stood when the
     same command is given again; a plan half made from other inputs is refused.
+
+    Exit 0: a plan, also one that leaves everybody alone for reasons of the law: there is nothing to do. Exit 2: not
+    understood (a table, a unit, one unknown fact that leaves most accounts alone): no plan was written.
     """
     console = wide_console()
     moment = read_instant(as_of)
