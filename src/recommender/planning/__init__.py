@@ -82,6 +82,10 @@ with needs("planning"):
         put_in_place,
         write_tomorrow,
     )
+    from recommender.planning.tomorrow_log import (
+        ask_log,
+        log_tomorrow,
+    )
 
 __all__ = [
     "CHUNK_ROWS",
@@ -107,11 +111,13 @@ __all__ = [
     "Tomorrow",
     "about_plan",
     "account_week",
+    "ask_log",
     "capacity_of",
     "certify",
     "compare_plans",
     "contacts_by_slot",
     "decisions_of",
+    "log_tomorrow",
     "make_plan",
     "packaged_adapters",
     "plan_chunk",
