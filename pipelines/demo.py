@@ -129,7 +129,7 @@ def run(
     saved, table = strategy.save(out / "strategy"), write_frame(accounts, out / "accounts.parquet")
     (out / "capacity.toml").write_text(_CAPACITY, encoding="utf-8")
     plan.run(
-        accounts=table, as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow", strategy=saved,
+        accounts=str(table), as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow", strategy=saved,
         no_contacts_yet=True,
     )  # fmt: skip
 
