@@ -113,7 +113,7 @@ def run(
     _tell(console, policies_in_text(page))
     _tell(console, [*report.reasons, *again_and_again(world, rows, evaluator, strategy, redraws, seed)])
 
-    console.rule("4. Ten accounts of tomorrow, inside the law: where it differs most from the trade's advice, and why")
+    console.rule("4. Ten accounts inside the law: where it differs most from the trade's advice, and why")
     as_of = _morning_after(world)
     accounts = simulate_portfolio(_PORTFOLIO, seed=seed, as_of=as_of)
     told, note = ten_accounts(accounts, strategy, as_of, seed)
