@@ -24,6 +24,7 @@ VERBS = (
     "best_hour",
     "registry",
     "privacy",
+    "pseudonymise",
     "check",
     "packs",
     "messages",

@@ -34,6 +34,12 @@ with needs("planning"):
         certify,
         verify,
     )
+    from recommender.planning.decision_table import (
+        decisions_of,
+    )
+    from recommender.planning.plan_check import (
+        verify_folder,
+    )
     from recommender.planning.plan_chunk import (
         PlannedChunk,
         PlanOrder,
@@ -73,10 +79,12 @@ with needs("planning"):
         plan_tomorrow,
     )
     from recommender.planning.tomorrow_folder import (
-        decisions_of,
         put_in_place,
-        verify_folder,
         write_tomorrow,
+    )
+    from recommender.planning.tomorrow_log import (
+        ask_log,
+        log_tomorrow,
     )
 
 __all__ = [
@@ -103,11 +111,13 @@ __all__ = [
     "Tomorrow",
     "about_plan",
     "account_week",
+    "ask_log",
     "capacity_of",
     "certify",
     "compare_plans",
     "contacts_by_slot",
     "decisions_of",
+    "log_tomorrow",
     "make_plan",
     "packaged_adapters",
     "plan_chunk",
