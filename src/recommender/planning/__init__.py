@@ -22,6 +22,12 @@ with needs("planning"):
         InfeasiblePlan,
         solve_capacity,
     )
+    from recommender.planning.capacity_prices import (
+        DualPart,
+        collect,
+        dual_bound,
+        minimise_dual,
+    )
     from recommender.planning.capacity_problem import (
         ArrayValues,
         CapacityRows,
@@ -92,6 +98,7 @@ __all__ = [
     "CapacityRows",
     "Certificate",
     "ChunkInputs",
+    "DualPart",
     "FileValues",
     "InfeasiblePlan",
     "PlanDifference",
@@ -107,10 +114,13 @@ __all__ = [
     "about_plan",
     "capacity_of",
     "certify",
+    "collect",
     "compare_plans",
     "contacts_by_slot",
     "decisions_of",
+    "dual_bound",
     "make_plan",
+    "minimise_dual",
     "packaged_adapters",
     "plan_chunk",
     "plan_day",
