@@ -3,6 +3,7 @@
 from recommender.extras import needs
 
 with needs("planning"):
+    from recommender.planning.account_week import account_week
     from recommender.planning.appointments import Appointments
     from recommender.planning.campaign_files import (
         Adapter,
@@ -87,6 +88,10 @@ with needs("planning"):
         put_in_place,
         write_tomorrow,
     )
+    from recommender.planning.tomorrow_log import (
+        ask_log,
+        log_tomorrow,
+    )
 
 __all__ = [
     "CHUNK_ROWS",
@@ -112,6 +117,8 @@ __all__ = [
     "SentToday",
     "Tomorrow",
     "about_plan",
+    "account_week",
+    "ask_log",
     "capacity_of",
     "certify",
     "collect",
@@ -119,6 +126,7 @@ __all__ = [
     "contacts_by_slot",
     "decisions_of",
     "dual_bound",
+    "log_tomorrow",
     "make_plan",
     "minimise_dual",
     "packaged_adapters",
