@@ -24,6 +24,7 @@ __all__ = ["Caller", "Keys", "scope_of"]
 _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/v1/recommendations", "score"),
     ("POST", "/v1/check", "score"),
+    ("GET", "/v1/features", "score"),
     ("POST", "/v1/dispatches", "outcomes"),
     ("POST", "/v1/outcomes", "outcomes"),
     ("GET", "/v1/decisions/*/explanation", "explain"),

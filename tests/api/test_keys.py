@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EXPECTED = {
     ("POST", "/v1/recommendations"): "score",
     ("POST", "/v1/check"): "score",
+    ("GET", "/v1/features"): "score",
     ("POST", "/v1/dispatches"): "outcomes",
     ("POST", "/v1/outcomes"): "outcomes",
     ("GET", "/v1/decisions"): "read",

@@ -39,6 +39,9 @@ from recommender.intake.profiles import (
     propose_profiles,
     source_profiles,
 )
+from recommender.intake.pseudonyms import (
+    pseudonym,
+)
 from recommender.intake.states import (
     CASE_WORDS,
     STATE_FLAGS,
@@ -92,6 +95,7 @@ __all__ = [
     "plain_word",
     "point_key",
     "propose_profiles",
+    "pseudonym",
     "refuse_faults",
     "renamed_columns",
     "source_profiles",

@@ -74,7 +74,7 @@ class Review:
         days_past_due : ndarray of shape (n,)
             The most of the instants asked about.
         """
-        asked = self.parties[facts["party"]]
+        asked: NDArray[np.bool_] = self.parties[facts["party"]]
         if self.flags:
             asked |= facts["flags"] & self.flags != 0
         if self.from_days is not None:

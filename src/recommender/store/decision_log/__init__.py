@@ -21,6 +21,12 @@ with needs("store"):
         ShadowChoice,
         read_feedback_frame,
     )
+    from recommender.store.decision_log.known import (
+        REACH,
+        heard_events,
+        ledger_contacts,
+        with_heard,
+    )
     from recommender.store.decision_log.ledger import (
         LedgerContact,
         LedgerOutcome,
@@ -33,6 +39,10 @@ with needs("store"):
         DecisionPage,
         debtor_export,
         decisions_page,
+    )
+    from recommender.store.decision_log.personal_ids import (
+        personal_kind,
+        refuse_personal_id,
     )
     from recommender.store.decision_log.privacy import (
         refuse_contact_data,
@@ -53,6 +63,7 @@ with needs("store"):
     )
 
 __all__ = [
+    "REACH",
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
@@ -74,15 +85,20 @@ __all__ = [
     "debtor_export",
     "decisions",
     "decisions_page",
+    "heard_events",
+    "ledger_contacts",
     "outcomes",
+    "personal_kind",
     "provenances",
     "read_feedback_frame",
     "refuse_contact_data",
     "refuse_free_text",
+    "refuse_personal_id",
     "resume_contact",
     "state_event",
     "state_of",
     "stop_contact",
     "stopped_ids",
     "utc_instant",
+    "with_heard",
 ]
