@@ -41,7 +41,7 @@ def paths(account):
 @pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
 @pytest.mark.parametrize("name", ["accounts", "account", "what if", "decision"])
 def test_a_page_is_accessible_fits_and_asks_nobody_else(open_page, server, contacted, name, language, width, theme):
-    """No axe finding of any level, one h1, no sideways scrolling, no request to another host, nothing in the console."""
+    """No axe finding, one h1, no sideways scrolling, no request to another host, nothing in the console."""
     page = open_page(f"/{language}/{paths(contacted)[name]}", width=width, theme=theme)
     assert page.answer.status == 200
     assert page.locator("html").get_attribute("lang").startswith(language)

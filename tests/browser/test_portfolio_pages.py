@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.reading import MANAGER, PASSWORD, log_in, findings
+from tests.browser.reading import MANAGER, PASSWORD, findings, log_in
 
 pytestmark = pytest.mark.browser
 
