@@ -21,6 +21,7 @@ VERBS = (
     "backtest",
     "score",
     "plan",
+    "best_hour",
     "registry",
     "privacy",
     "pseudonymise",

@@ -118,14 +118,18 @@ def run(
     accounts = simulate_portfolio(_PORTFOLIO, seed=seed, as_of=as_of)
     told, note = ten_accounts(accounts, strategy, as_of, seed)
     for one in told:
-        console.print(f"[bold]{one.account}[/]: {one.action}, rather than {one.instead}", highlight=False)
+        console.print(
+            f"[bold]{one.account}[/]: {one.action} ({one.expected:.1%} expected), "
+            f"rather than {one.instead} ({one.expected_instead:.1%})",
+            highlight=False,
+        )
         _tell(console, [f"    {one.reason}"] if one.reason else [])
 
     console.rule("5. The plan of tomorrow: five agent hours, 200 messages")
     saved, table = strategy.save(out / "strategy"), write_frame(accounts, out / "accounts.parquet")
     (out / "capacity.toml").write_text(_CAPACITY, encoding="utf-8")
     plan.run(
-        accounts=table, as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow", strategy=saved,
+        accounts=str(table), as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow", strategy=saved,
         no_contacts_yet=True,
     )  # fmt: skip
 

@@ -105,6 +105,9 @@ def run(
 
     Streams: memory does not grow with the number of accounts. A run that was killed goes on where it stood when the
     same command is given again; a plan half made from other inputs is refused.
+
+    Exit 0: a plan, also one that leaves everybody alone for reasons of the law: there is nothing to do. Exit 2: not
+    understood (a table, a unit, one unknown fact that leaves most accounts alone): no plan was written.
     """
     console = wide_console()
     moment = read_instant(as_of)
@@ -120,7 +123,7 @@ def run(
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     order = PlanOrder(
         as_of=moment,
-        stopped=_stopped(decision_log),
+        stopped=stopped_in(decision_log),
         packs=tuple(pack) if pack else None,
         party=party,
         no_contacts_yet=no_contacts_yet,
@@ -165,7 +168,7 @@ def run(
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 
 
-def _stopped(decision_log: str | None) -> tuple[str, ...]:
+def stopped_in(decision_log: str | None) -> tuple[str, ...]:
     """Whom a person stopped all contact with, as the decision log knows it."""
     if decision_log is None:
         return ()

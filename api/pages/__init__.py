@@ -14,8 +14,10 @@ from api.pages import (
     account,
     accounts,
     approvals,
+    audit,
     drivers,
     explorer,
+    glossary,
     home,
     login,
     model_card,
@@ -24,6 +26,7 @@ from api.pages import (
     rule_costs,
     tomorrow,
     trace,
+    views,
     what_if,
 )
 from api.pages.errors import error_page, to_login
@@ -54,6 +57,9 @@ ROUTERS = (
     rule_costs.router,
     approvals.router,
     model_card.router,
+    audit.router,
+    glossary.router,
+    views.router,
 )
 
 
@@ -67,6 +73,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     settings : Settings
     """
     app.state.sessions = Sessions(settings)
+    app.state.audit = audit.AuditTrail(settings.portfolio_path)
     app.state.login_limit = RateLimit(settings.login_rate_limit)
     app.state.error_page = error_page
     app.add_exception_handler(LoginNeeded, to_login)

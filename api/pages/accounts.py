@@ -152,7 +152,8 @@ class _View:
             one.name: f"{one.title}: {dict(one.choices).get(one.chosen, one.chosen)}" for one in self.filters.filters
         }
         if self.search:
-            told["q"] = f"{self.page.text('Account id')}: {self.search}"
+            named = self.page.text("Account id")
+            told["q"] = f"{named}: {self.search}"
         held = self.query
         return [
             Chip(text, self.page.url("accounts", {key: value for key, value in held.items() if key != name}))
@@ -191,7 +192,7 @@ class _View:
             kept = {key: value for key, value in self.query.items() if key not in ("sort", "order")}
             link = self.page.url("accounts", kept | {"sort": sort, "order": order}) if sort else ""
             direction = "" if not here else "ascending" if self.ascending else "descending"
-            heads.append({"title": title, "number": number, "link": link, "direction": direction})
+            heads.append({"title": title, "number": number, "link": link, "direction": direction, "sort": sort})
         return heads
 
     # -- rows ------------------------------------------------------------------------------------------------------
@@ -252,7 +253,8 @@ class _View:
         """Every row that passes, as an export: column by column, since there may be a million of them."""
         text, frame = self.page.text, self.passing
         is_share = self.kind == "rate"
-        points = f" ({self.page.text('pp')})" if is_share else ""
+        unit = self.page.text("pp")
+        points = f" ({unit})" if is_share else ""
         percent = " (%)" if is_share else ""
         scale = 100.0 if is_share else 1.0
         columns: list[tuple[str, pd.Series]] = [

@@ -120,8 +120,8 @@ def _queue(
         ),
         table=Table("queue", heading, columns, cells),
         reading=page.text(
-            "“Agree” keeps the decision as it is; “Stop” asks that nobody contacts the account until the case is "
-            "settled. Both are written down with your name; flags themselves are changed in your own system."
+            "“Agree” keeps the decision as it is. “Stop” cancels what is planned for the debtor and keeps everybody "
+            "from contacting them until it is taken back. Both are written down with your name."
         ),
         template="queue.html",
         extra={

@@ -155,7 +155,7 @@ def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Ki
         Column("group", page.text("Group of facts"), number=False),
         Column("mean_absolute_effect", page.text("Mean size of the effect")),
         Column("ci_95", page.text("95% CI")),
-        Column("rank", page.text("Rank, 95% of resamples")),
+        Column("rank", page.text("Rank (95% range)")),
     ]
     n = page.formats.count(int(part["n_accounts"].iloc[0]))
     return Section(

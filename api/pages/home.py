@@ -21,6 +21,7 @@ from api.pages.policy_value import serving_told
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.reviews import Reviews
 from api.pages.tomorrow_content import Said
+from api.pages.views import Views
 from recommender.monitoring import FEWEST_ACCOUNTS, compare_arms
 from recommender.strategy import STAGES
 
@@ -58,6 +59,7 @@ class HomeContent(Content):
     """Home: cards, then sections."""
 
     cards: Sequence[Card] = ()
+    views: Sequence[tuple[str, str]] = ()
     changes: Sequence[Mapping[str, str]] = field(default_factory=list)
 
 
@@ -78,6 +80,7 @@ def build(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> HomeConten
         cards[0].tone,
         _segments(page, portfolio, held),
         cards=cards,
+        views=_views(page, portfolio),
         changes=_changes(page, portfolio, desk),
     )
 
@@ -90,6 +93,9 @@ def _earning(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> C
         return Card(question, told, "unclear", page.text("not known"), page.url("results"), link)
     answer, tone = results.answer_of(page, held)
     words = {"above": page.text("yes"), "below": page.text("no, less"), "unclear": page.text("not proven")}
+    money = held["table"].loc[held["table"]["kpi"] == "recovery"]
+    if tone == "above" and not (money["low"] > 0).any():
+        words["above"] = page.text("more pay; amount not proven")
     window = portfolio.window()
     if window is not None:
         answer += " " + page.text("Since {day}.", day=page.formats.day(window[0].date()))
@@ -176,7 +182,7 @@ def _changes(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> list[di
     told: list[tuple[datetime, str, str]] = []
     for one in portfolio.promotions() or []:
         text = (
-            page.text("Version {n} was let serve.", n=one.version)
+            page.text("Version {n} began to serve.", n=one.version)
             if one.decision == "accepted"
             else page.text("Version {n} was refused.", n=one.version)
         )
@@ -199,6 +205,14 @@ def _changes(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> list[di
     return [
         {"at": f"{page.formats.instant(at)} UTC", "by": by, "text": text} for at, by, text in told[:_CHANGES]
     ]  # fmt: skip
+
+
+def _views(page: Page, portfolio: Portfolio) -> list[tuple[str, str]]:
+    """Name and address of the reader's own views."""
+    if page.session is None:
+        return []
+    kept = Views(portfolio.settings.portfolio_path).of(page.session.manager)
+    return [(one.name, f"/{page.language}/{one.path}") for one in kept]
 
 
 def _segments(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> list[Section]:

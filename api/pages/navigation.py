@@ -39,4 +39,5 @@ MENU: tuple[Entry, ...] = (
     Entry("rule_costs", _("Rule costs")),
     Entry("approvals", _("Approvals")),
     Entry("model_card", _("Model card")),
+    Entry("audit", _("Audit")),
 )

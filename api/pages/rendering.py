@@ -23,6 +23,7 @@ from api.pages.navigation import MENU
 from api.pages.page_data import Portfolio
 from api.pages.session import Session, Sessions
 from api.pages.shown import Formats
+from api.pages.terms import terms
 from recommender import __version__
 from recommender.explanation import Wording
 from recommender.settings import Settings
@@ -126,6 +127,10 @@ class Page:
         """An instant that was kept as text."""
         return datetime.fromisoformat(text)
 
+    def glossary(self) -> dict[str, str]:
+        """Meaning of the words that need one, by the word as it stands in headings."""
+        return terms(self.text)
+
     # -- links -----------------------------------------------------------------------------------------------------
     def url(self, route: str, query: Mapping[str, Any] | None = None, /, **path: Any) -> str:
         """Path of a page in this language; empty in the static report."""
@@ -220,6 +225,7 @@ def _page(request: Request, language: str) -> Page:
     page = page_of(request, language)
     if page.session is None:
         raise LoginNeeded
+    request.app.state.audit.add(page.session.manager, request)
     return page
 
 

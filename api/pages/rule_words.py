@@ -65,7 +65,7 @@ def citation_told(page: Page, citation: str) -> str:
     unseen = told.endswith(_UNSEEN)
     told = told.removesuffix(_UNSEEN)
     told = page.text("rule of the house") if told in ("house policy", "policy") else told
-    return f"{told} ({page.text('text not checked')})" if unseen else told
+    return page.text("{law} (text not checked)", law=told) if unseen else told
 
 
 def _words(page: Page) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from api.service.feature_contract import FeatureContract
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
+from recommender.intake import id_keys
 from recommender.rules import packs_of_place
 from recommender.store.decision_log import refuse_contact_data, refuse_free_text, refuse_personal_id
 
@@ -91,7 +94,16 @@ def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:
     """All contacts of some accounts, each under the debtor of its account where that is among them."""
     debtor_of = {account.account_id: account.debtor_id for account in reversed(accounts)}
     return [
-        {**contact.__dict__, "debtor_id": debtor_of.get(contact.account_id)}
+        {**contact.__dict__, **_whose(account, contact.account_id, debtor_of)}
         for account in accounts
         for contact in account.contacts or ()
     ]
+
+
+def _whose(account: Account, named: str, debtor_of: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Account and debtor of a contact: one of an account that nobody asks about is the debtor's that it stands with."""
+    if named in debtor_of:
+        return {"account_id": named, "debtor_id": debtor_of[named]}
+    same = id_keys(np.array([named, account.account_id], dtype=object))
+    alike = same[0] == same[1] or account.debtor_id is None
+    return {"account_id": account.account_id if alike else named, "debtor_id": account.debtor_id}

@@ -20,6 +20,7 @@ from recommender.planning import (
     InfeasiblePlan,
     PlanInputs,
     PlanOrder,
+    about_plan,
     plan_day,
     verify_folder,
     write_tomorrow,
@@ -137,10 +138,10 @@ def check_plan(seed, days=1):
         order = PlanOrder(at, packs=tuple(packs), seed=seed)
         (folder / "plan").mkdir()
         try:
-            made, _ = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
+            made, read = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
         except InfeasiblePlan:
             return np.zeros(days, dtype=int)
-        write_tomorrow(folder / "plan", made, SEED.actions_, {})
+        write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, capacity, SEED))
         assert verify_folder(folder / "plan") == []
     plan = made.contacts
     for _, part in plan.groupby("day"):

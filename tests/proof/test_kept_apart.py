@@ -9,7 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, OffPolicyEvaluator, evaluate_policy, experiment
 from recommender.proof import whole_path
-from recommender.proof.off_policy import baseline_probabilities
+from recommender.proof.policies import baseline_probabilities
 from recommender.strategy import best_constant
 
 ARMS = ActionSpace({"arm": ["a", "b", "c"]})

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, OffPolicyEvaluator, evaluate_policy
 from recommender.errors import InvalidInput
-from recommender.proof.off_policy import baseline_probabilities
+from recommender.proof.policies import baseline_probabilities
 from recommender.strategy.policy import epsilon_greedy
 
 

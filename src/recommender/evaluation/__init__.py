@@ -15,6 +15,7 @@ from recommender.evaluation.gate import (
 )
 from recommender.evaluation.intervals import (
     Interval,
+    time_blocks,
 )
 from recommender.evaluation.prices import (
     price_of_rules,
@@ -40,4 +41,5 @@ __all__ = [
     "price_of_rules",
     "refusals",
     "sndr",
+    "time_blocks",
 ]

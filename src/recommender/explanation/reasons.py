@@ -12,7 +12,7 @@ from recommender.explanation.action_difference import ActionDifference
 from recommender.explanation.concepts import ACTION_GROUP, OTHER_GROUP
 from recommender.explanation.wording import Wording
 
-__all__ = ["CONCEPTS", "action_text", "concept_text", "contrast_sentences"]
+__all__ = ["CONCEPTS", "HABIT", "action_text", "concept_text", "contrast_sentences"]
 
 CONCEPTS: dict[str, str] = {
     "payment_history": "The payment history",
@@ -34,8 +34,10 @@ _HEADLINES = {
     "worse": "{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).",
     "as good as": "{a} is about as good as {b}: less than a tenth apart, {difference} (95% CI {lo} to {hi}).",
     "not known": "It is not known whether {a} or {b} does better: {difference} (95% CI {lo} to {hi}), with a "
-    "{chance}% chance that {a} does.",
+    "chance of {chance}% that {a} does.",
 }
+HABIT = "habit."
+"""What names the personal factors, after ``history.``."""
 _MOST_SENTENCES = 4
 _LEAST_SHARE = 0.05  # of all movement: what weighs less is not a reason
 _FACTS = 2
@@ -117,14 +119,35 @@ def _facts(contrast: ActionDifference, words: Wording, group: str) -> str:
         name = str(feature)
         if name not in context.index or explanation.groups.is_protected(name):
             continue
-        stem = name.rpartition(".")[0] if name.startswith("history.") and "=" in name else name
+        of_habits = name.startswith(f"history.{HABIT}")
+        stem = name.rpartition(".")[0] if of_habits or (name.startswith("history.") and "=" in name) else name
         if stem in named:
             continue
         named.add(stem)
-        fact = _fact(words, name, stem, context)
+        fact = _habit(contrast, words, context) if of_habits else _fact(words, name, stem, context)
         if fact:
             facts.append(fact)
     return "; ".join(facts)
+
+
+def _habit(contrast: ActionDifference, words: Wording, context: pd.Series) -> str:
+    """What the debtor's own answers speak for: the level of each factor to which they answer most readily."""
+    history = contrast.explanation.served.strategy.history_
+    if history is None or history.memory is None:
+        return ""
+    memory, actions = history.memory, contrast.explanation.actions
+    own = memory.loadings @ context[list(memory.columns)].to_numpy(dtype=np.float64)
+    shown = []
+    for factor, codes in zip(actions.factor_names, actions.codes.T, strict=True):
+        levels = actions.factors[factor]
+        if len(levels) > 1:
+            best = levels[int(np.argmax([own[codes == code].mean() for code in range(len(levels))]))]
+            shown.append(_level(words, factor, str(best)))
+    return words.text("answers most readily: {levels}", levels=", ".join(shown)) if shown and own.any() else ""
+
+
+def _level(words: Wording, factor: str, level: str) -> str:
+    return f"{level}:00" if factor == "hour" and level.isdigit() else words.label(level)
 
 
 def _fact(words: Wording, name: str, stem: str, context: pd.Series) -> str:
@@ -133,7 +156,7 @@ def _fact(words: Wording, name: str, stem: str, context: pd.Series) -> str:
         if contacts is None or responses is None or not np.isfinite(contacts):
             return ""
         factor, _, level = stem.removeprefix("history.").partition("=")
-        level = f"{level}:00" if factor == "hour" and level.isdigit() else words.label(level)
+        level = _level(words, factor, level)
         if contacts == 0:
             return words.text("{level}: no contacts yet", level=level)
         return words.text(

@@ -28,7 +28,14 @@ from recommender.intake import (
 from recommender.local_time import is_timezone
 
 __all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
-__all__ += ["ambiguous_numbers", "implausible_dates", "read_currencies", "read_dates", "read_zones", "without_placeholders"]
+__all__ += [
+    "ambiguous_numbers",
+    "implausible_dates",
+    "read_currencies",
+    "read_dates",
+    "read_zones",
+    "without_placeholders",
+]
 __all__ += ["wrongly_encoded"]
 
 Mask = NDArray[np.bool_]

@@ -225,7 +225,7 @@ def _read(
     missing = np.asarray(given.isna().to_numpy(dtype=bool))
     match column.kind:
         case "id":
-            fault(digits_lost(given), "digits_lost", "was cut by a spreadsheet (an exponent in place of the last digits)",
+            fault(digits_lost(given), "digits_lost", "was cut by a spreadsheet (an exponent for the last digits)",
                   "Export it as text: the digits are lost in this file.")  # fmt: skip
             ids, missing = cells.read_ids(given)
             checked.raw_ids[name] = ids.mask(missing) if missing.any() else ids

@@ -287,7 +287,8 @@ class TableReading:
         # An empty list is known to be empty; only a cell that is not there is unknown.
         empty = "" if spell in (_flags, _channels) else None
         spelt: list[Any] = [
-            (empty if isinstance(value, str) and not value.strip() else None) if _blank(value) else spell(value) for value in distinct
+            (empty if isinstance(value, str) and not value.strip() else None) if _blank(value) else spell(value)
+            for value in distinct
         ]
         wrong = np.array([word is None and not _blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]

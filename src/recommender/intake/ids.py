@@ -57,7 +57,7 @@ def id_texts(column: pd.Series) -> pd.Series:
 
 
 def digits_lost(column: pd.Series) -> NDArray[np.bool_]:
-    """Where a program cut digits off an id: ``5.70001E+11`` is a hundred thousand accounts, as is a float past 2**53."""
+    """Where a program cut digits off an id: ``5.70001E+11`` is any of many accounts, as is a float past 2**53."""
     lost = np.zeros(len(column), dtype=bool)
     if pd.api.types.is_float_dtype(column.dtype):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -186,34 +186,58 @@ class RewardEnsemble:
         The posterior of the regression that counts most, the disagreement of members, and of the trees of each fold.
         """
         design, posterior = self.posterior
-        n_actions = len(self.share)
         U = self._columns(X, {design})[design]
         flat = np.ascontiguousarray(np.swapaxes(posterior, 0, 1).reshape(U.shape[1], -1))
-        parts = [row_products(U, flat).reshape(len(X), -1, n_actions)]
+        known = row_products(U, flat).reshape(len(X), -1, len(self.share))
+        return self._scale_of_beliefs * np.concatenate([known, self._deviations(X, n_jobs)], axis=1)
+
+    def draws(self, X: Floats, n_draws: int, rng: np.random.Generator, *, n_jobs: int = 1) -> Iterator[Floats]:
+        """Draw the linear predictors of every action from the joint posterior; one draw serves every row.
+
+        Yields
+        ------
+        ndarray of shape (n, n_actions)
+        """
+        design, posterior = self.posterior
+        U = self._columns(X, {design})[design]
+        scores, apart = self.scores(X, n_jobs=n_jobs), self._deviations(X, n_jobs)
+        for _ in range(n_draws):
+            weights = np.tensordot(rng.standard_normal(len(posterior)), posterior, axes=1)
+            drawn = row_products(U, weights)
+            for k, number in enumerate(np.asarray(rng.standard_normal(apart.shape[1])).tolist()):
+                drawn += number * apart[:, k]
+            yield scores + self._scale_of_beliefs * drawn
+
+    @property
+    def _scale_of_beliefs(self) -> float:
+        return self.caution * min(self.calibration.advantage, 1.0)
+
+    def _deviations(self, X: Floats, n_jobs: int) -> Floats:
+        """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions)."""
         total = sum(self.weights.values()) or 1.0
-        found: list[Floats] = []
-        shares: list[float] = []
-        for name, weight in self.weights.items():
-            if weight <= _TELLS * total:
-                continue
-            shares.append(weight / total)
+        told = {name: weight / total for name, weight in self.weights.items() if weight > _TELLS * total}
+        U = self._columns(X, {self.glms[name][0] for name in told if name in self.glms})
+        parts: list[Floats] = [np.zeros((len(X), 0, len(self.share)))]
+        means: list[Floats] = []
+        for name, share in told.items():
             if name in self.trees:
                 folds = [one.raw_scores(self.tree_columns(X), n_jobs=n_jobs) for one in self.trees[name].apart]
-                mean = np.sum(folds, axis=0) / len(folds)
-                apart = np.stack(folds, axis=1) - mean[:, None]
-                parts.append(shares[-1] * np.sqrt((len(folds) - 1) / len(folds)) * self._centred(apart))
+                scores = np.sum(folds, axis=0) / len(folds)
+                apart = self._centred(np.stack(folds, axis=1) - scores[:, None])
+                parts.append(share * np.sqrt((len(folds) - 1) / len(folds)) * apart)  # a jackknife over folds
             elif name in self.facets:
-                mean = self.facets[name].scores(self._columns(X, set())["linear"])
+                scores = self.facets[name].scores(U["linear"])
             else:
-                of, model = self.glms[name]
-                mean = row_products(self._columns(X, {of})[of], model.weights)
-            found.append(self._centred(mean[:, None])[:, 0])
-        if len(found) > 1:
-            middle = np.sum([share * one for share, one in zip(shares, found, strict=True)], axis=0)
+                design, model = self.glms[name]
+                scores = row_products(U[design], model.weights)
+            means.append(self._centred(scores[:, None])[:, 0])
+        if len(means) > 1:
+            shares = list(told.values())
+            middle = np.sum([share * one for share, one in zip(shares, means, strict=True)], axis=0)
             parts.append(
-                np.stack([np.sqrt(share) * (one - middle) for share, one in zip(shares, found, strict=True)], 1)
+                np.stack([np.sqrt(share) * (one - middle) for share, one in zip(shares, means, strict=True)], axis=1)
             )
-        return self.caution * min(self.calibration.advantage, 1.0) * np.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=1)
 
     def _centred(self, scores: Floats) -> Floats:
         """Scores of shape (n, k, n_actions) less each one's level, which is calibrated away."""
@@ -229,12 +253,6 @@ class RewardEnsemble:
         lines = [name for name, (design, _) in self.glms.items() if design != "curved"]
         bent = 1.0 - sum(self.weights[name] for name in lines) / (sum(self.weights.values()) or 1.0)
         return _WIDER_STRAIGHT + (_WIDER_BENT - _WIDER_STRAIGHT) * bent
-
-    def draw(self, X: Floats, rng: np.random.Generator, *, n_jobs: int = 1) -> Floats:
-        """One draw of the linear predictor from the approximate posterior; one draw serves every row."""
-        variances = self.glms["linear"][1].variances
-        noise = rng.standard_normal(variances.shape) * np.sqrt(variances)
-        return self.scores(X, n_jobs=n_jobs) + row_products(self.designs["linear"].transform(X), noise)
 
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -220,24 +220,34 @@ class RewardModel:
         roots = {name: part.root(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
         return JointBelief(self._hurdle, margins, roots, idle)
 
-    def sample_expected_reward(
-        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Draw the expected rewards once from their approximate posterior, for Thompson sampling.
+    def reward_draws(
+        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator, n_draws: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """Draw the expected rewards from their joint posterior, for Thompson sampling; one draw serves every row.
 
         Parameters
         ----------
         context : DataFrame, or ndarray of context that is encoded already
         rng : Generator
+        n_draws : int
 
-        Returns
-        -------
+        Yields
+        ------
         ndarray of float64 of shape (n, n_actions)
         """
         X = context if isinstance(context, np.ndarray) else self._encoder.transform(context)
-        with threadpool_limits(limits=1, user_api="blas"):
-            drawn = {name: part.draw(X, rng, n_jobs=self._n_jobs) for name, part in self._parts.items()}
-        return self._hurdle.reward_of(drawn)
+        parts = [part.draws(X, n_draws, one, n_jobs=self._n_jobs) for part, one in self._with_own(rng)]
+        for drawn in zip(*parts, strict=True):
+            yield self._hurdle.reward_of(dict(zip(self._parts, drawn, strict=True)))
+
+    def _with_own(self, rng: np.random.Generator) -> Iterator[tuple[RewardEnsemble, np.random.Generator]]:
+        return zip(self._parts.values(), rng.spawn(len(self._parts)), strict=True)
+
+    def sample_expected_reward(
+        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Draw the expected rewards once, shape (n, n_actions); see :meth:`reward_draws`."""
+        return next(self.reward_draws(context, rng, 1))
 
     def evidence(self, context: pd.DataFrame) -> NDArray[np.float64]:
         """How often the log tried each action on accounts like these.

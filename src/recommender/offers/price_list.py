@@ -90,7 +90,7 @@ class PriceList:
     Raises
     ------
     PriceListError
-        When an id is used twice, or a later stage is offered more than an earlier one: then waiting would pay.
+        When an id is used twice, or an offer of a kind is dearer at a later stage: then waiting would pay.
     """
 
     def __init__(
@@ -156,24 +156,27 @@ class PriceList:
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def _check_waiting(self) -> None:
-        """Refuse a list by which a debtor of some balance is offered more for growing older."""
+        """Refuse a list by which a debtor of some balance gets a dearer offer of a kind for growing older."""
         edges = {
             edge for one in self.offers for edge in (one.min_balance_minor, one.max_balance_minor) if edge is not None
         }
         for balance in sorted({0.0, *edges, *(edge + 1 for edge in edges)}):
-            best: Offer | None = None
-            for stage in STAGES:
-                here = [offer for offer in self.offers if stage in offer.stages and offer.covers(balance)]
-                if not here:
-                    continue
-                most = max(here, key=self.generosity)
-                if best is not None and self.generosity(most) > self.generosity(best) + 1e-12:
-                    raise PriceListError(
-                        f"Offer {most.id!r} gives {self.generosity(most):g} % of a balance of {balance:,.0f} at the "
-                        f"{stage} stage, more than {best.id!r} ({self.generosity(best):g} %) at an earlier one: it "
-                        "would pay to wait.",
-                        column="stages",
-                        mend=f"Offer {most.id!r} at the earlier stage too, or make it smaller.",
-                    )
-                if best is None or self.generosity(most) < self.generosity(best):
-                    best = most
+            for kind in ("discount", "instalments"):
+                self._check_stages([one for one in self.offers if one.kind == kind and one.covers(balance)], balance)
+
+    def _check_stages(self, offers: list[Offer], balance: float) -> None:
+        least: Offer | None = None  # of the best of each stage so far
+        for stage in STAGES:
+            most = max((one for one in offers if stage in one.stages), key=self.generosity, default=None)
+            if most is None:
+                continue
+            if least is not None and self.generosity(most) > self.generosity(least) + 1e-12:
+                raise PriceListError(
+                    f"Offer {most.id!r} gives {self.generosity(most):g} % of a balance of {balance:,.0f} at the "
+                    f"{stage} stage, more than {least.id!r} ({self.generosity(least):g} %) at an earlier one: it "
+                    "would pay to wait.",
+                    column="stages",
+                    mend=f"Offer {most.id!r} at the earlier stage too, or make it smaller.",
+                )
+            if least is None or self.generosity(most) < self.generosity(least):
+                least = most

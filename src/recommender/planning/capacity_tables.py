@@ -142,6 +142,33 @@ class AccountKinds:
         by_channel = np.array([self.kinds[code][0] for code in kind], dtype=np.int64)
         return by_channel.reshape(len(kind), len(self.channels))[:, self._channel_of_action()]
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """What :meth:`from_arrays` makes the kinds of again; who belongs to which kind is told elsewhere."""
+        n_floors = len(self.order.minimum)
+        return {
+            "kind_queues": np.array([kind[0] for kind in self.kinds], dtype=np.int64).reshape(
+                len(self.kinds), len(self.channels)
+            ),
+            "kind_clock": np.array([kind[1] for kind in self.kinds], dtype=np.int64),
+            "kind_minimums": np.array([kind[2] for kind in self.kinds], dtype=bool).reshape(len(self.kinds), n_floors),
+            "clocks": np.array(self.clocks, dtype="datetime64[us]").reshape(len(self.clocks), -1).astype(np.int64),
+        }
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        order: CapacityOrder,
+        actions: ActionSpace,
+        days: int,
+        kind: NDArray[np.int64],
+    ) -> AccountKinds:
+        """Inverse of :meth:`to_arrays`, given the kind of each account."""
+        told = zip(arrays["kind_queues"], arrays["kind_clock"], arrays["kind_minimums"], strict=True)
+        kinds = [(tuple(map(int, queues)), int(clock), tuple(map(bool, flags))) for queues, clock, flags in told]
+        clocks = list(arrays["clocks"].astype("datetime64[us]"))
+        return cls(order, actions, days, clocks, kinds, np.bincount(kind, minlength=len(kinds)))
+
     def agent_clock(self, clock: int) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
         """Hour and date of the agents in which each hour level falls, -1 and NaT where it does not occur."""
         instants = self.clocks[clock]

@@ -53,7 +53,7 @@ def prepared_accounts(
     Returns
     -------
     accounts : DataFrame
-        With what contacts, outcomes and payments made of them (an opt-out, a dispute, a payment).
+        With what contacts, outcomes, payments and the decision log made of them (an opt-out, a dispute, a payment).
     contacts : DataFrame or None
         Each with its debtor; None = unknown, which denies.
     names : list of str
@@ -70,7 +70,9 @@ def prepared_accounts(
         frame = _with_context(frame, inputs, model, as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
     known = None if history is None else _with_debtors(history, frame)
-    frame, states = with_states(frame, contacts=known, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
+    told = inputs.standing.with_heard(known)
+    known = inputs.standing.with_contacts(known)
+    frame, states = with_states(frame, contacts=told, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
     if stopped:
         frame, by_people = with_states(frame, outcomes=_stops(frame, stopped, as_of), as_of=as_of)
         states = [*states, *by_people]

@@ -23,6 +23,7 @@ from recommender.planning.plan_money import priced_rules
 from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
+from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["about_plan", "plan_day"]
@@ -89,6 +90,7 @@ def plan_day(
         return tell
 
     read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, told(0), days=days, sent=sent)
+    refuse_unknowns(read.removed, inputs, strategy.actions_.n_contact_actions)
     try:
         made = plan_tomorrow(read, order, capacity, gap=gap, sent=sent)
     except InfeasiblePlan as error:
@@ -105,6 +107,7 @@ def plan_day(
         )  # fmt: skip
         more.aside_path.unlink()
         guard = _guard(inputs, strategy, order, capacity) if days > 1 else None
+        read.open_sets |= more.open_sets
         made = with_later_round(made, more, order, capacity, earlier, gap=gap, forbids=guard)
     expected = with_expectations(made.contacts, inputs, strategy, order, capacity, sent)
     return replace(made, contacts=expected), read

@@ -9,6 +9,7 @@ import pandas as pd
 
 from recommender.actions import ActionSpace
 from recommender.planning.plan_folder import PlanFolder
+from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_rows import RECORD
 from recommender.store.decision_log import DecisionLog, DecisionRecord, Provenance
 from recommender.strategy import is_value
@@ -19,14 +20,15 @@ _NUMBERS = ("expected_reward", "lo", "hi", "propensity", "evidence")
 
 
 def log_plan(
-    folder: PlanFolder, chunks: list[int], log: DecisionLog, actions: ActionSpace, *, code_version: str, seed: int
+    folder: PlanFolder, inputs: PlanInputs, log: DecisionLog, actions: ActionSpace, *, code_version: str, seed: int
 ) -> int:
     """Write every decision of a plan; one that was written before is not written again.
 
     Parameters
     ----------
     folder : PlanFolder
-    chunks : list of int
+    inputs : PlanInputs
+        With the standing on which they were made.
     log : DecisionLog
     actions : ActionSpace
     code_version : str
@@ -41,16 +43,18 @@ def log_plan(
     ------
     DecisionConflict
         Where the log holds other decisions under these ids: accounts or history changed since.
+    StaleStanding
+        Where somebody decided about the same debtors meanwhile.
     """
     new = 0
     provenances: dict[str, Provenance] = {}
-    for chunk in chunks:
+    for chunk in inputs.chunks:
         frame = folder.ranked(chunk).to_pandas()
         records = [
             _record(rows, actions, provenances, code_version, seed)
             for _, rows in frame.groupby("row", sort=False)
         ]  # fmt: skip
-        new += log.record(records).stored
+        new += log.record(records, seen=inputs.read(chunk).standing.seen).stored
     return new
 
 

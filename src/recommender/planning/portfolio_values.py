@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.deciding import Accounts, decision_ids
 from recommender.planning.appointments import Appointments
-from recommender.planning.arms import draw_arms
+from recommender.planning.arms import draw_arms, drawn_by
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.contact_worth import values_in_money
@@ -23,6 +24,7 @@ from recommender.planning.earlier_contacts import EarlierContacts, RecentContact
 from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
+from recommender.planning.plan_rows import context_names, plain_scalar
 from recommender.planning.sent_today import SentToday
 from recommender.rules import Eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
@@ -31,6 +33,8 @@ __all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
 
 _USUAL_DEPTH = 12
 _RULE_SAMPLE = 400
+CONTEXTS = "contexts.jsonl"
+"""File beside the values with the context of each account, where the decisions are recorded."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,10 @@ class PortfolioValues:
         Part of its worth that other contacts leave to one on each day; in the values already.
     shut_out : int
         Accounts that no contact is open for.
+    open_sets : dict of int to ndarray of shape (n, bytes), dtype uint8
+        Round -> packed bits of what is open on the first day, where the decisions are recorded.
+    law : dict
+        ``rule_packs`` (id -> digest), ``holidays``, ``tzdata`` that were judged by.
     """
 
     kinds: AccountKinds
@@ -93,6 +101,8 @@ class PortfolioValues:
     notes: list[str]
     share: NDArray[np.float32]
     shut_out: int = 0
+    open_sets: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    law: dict[str, Any] = field(default_factory=dict)
 
     def shut_out_told(self) -> str:
         """How many accounts no contact is open for, and which rules alone close everything; empty for none."""
@@ -121,6 +131,8 @@ class _Reading:
     removed: dict[str, int] = field(default_factory=dict)
     shut_out: int = 0
     notes: dict[str, None] = field(default_factory=dict)
+    open_sets: list[NDArray[np.uint8]] = field(default_factory=list)
+    law: dict[str, Any] = field(default_factory=dict)
 
 
 def read_portfolio(
@@ -211,6 +223,10 @@ def read_portfolio(
             read.aside.append(np.flatnonzero(aside) + done)
             read.usual.append(_usual_choice(frame.loc[usual], of_today[usual][:, :n], strategy, order))
             read.notes |= dict.fromkeys(allowed.provenance.warnings)
+            if order.record:
+                read.open_sets.append(np.packbits(of_today[:, :n], axis=1))
+                if earlier is None:
+                    _keep_record(folder, frame, allowed, strategy, read.law)
             read.shut_out += int((~open_.any(axis=1)).sum())
             for rule, count in allowed.counts().items():
                 read.removed[rule] = read.removed.get(rule, 0) + count
@@ -248,7 +264,30 @@ def read_portfolio(
         share=np.concatenate(read.share),
         notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
         shut_out=read.shut_out,
+        open_sets={1 if earlier is None else earlier.round: np.concatenate(read.open_sets)} if order.record else {},
+        law=read.law,
     )
+
+
+def _keep_record(
+    folder: Path,
+    frame: pd.DataFrame,
+    allowed: Eligibility,
+    strategy: ContactStrategy | SeedStrategy,
+    law: dict[str, Any],
+) -> None:
+    """What the decision log wants to know of each account beside its contact: one line of JSON an account."""
+    told = allowed.provenance
+    packs = law.get("rule_packs", {}) | {pack["id"]: pack["digest"] for pack in told.packs}
+    law.update(rule_packs=packs, holidays=told.holidays, tzdata=told.tzdata)
+    names = [name for name in context_names(list(frame.columns), strategy) if name in frame.columns]
+    with (folder / CONTEXTS).open("a", encoding="utf-8") as file:
+        for row in frame[names].astype(object).itertuples(index=False, name=None):
+            told_of = {
+                name: plain_scalar(None if value is pd.NA or value is pd.NaT else value)
+                for name, value in zip(names, row, strict=True)
+            }
+            file.write(json.dumps(told_of, sort_keys=True) + "\n")
 
 
 @dataclass(frozen=True)
@@ -310,8 +349,7 @@ def _facts(
     debtor = frame["debtor_id"] if "debtor_id" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     # an account without a debtor is a person of its own, whatever ids the debtors have
     names = [f"account {one}" if pd.isna(who) else f"debtor {who}" for who, one in zip(debtor, account, strict=True)]
-    drawn_by = [f"account {one}" if pd.isna(who) else str(who) for who, one in zip(debtor, account, strict=True)]
-    arm = draw_arms(drawn_by, capacity.arms)
+    arm = draw_arms([drawn_by(name) for name in names], capacity.arms)
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     late = allowed.days_past_due()
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)

@@ -43,6 +43,8 @@ class SentToday:
         Contacts and outcomes that the decision log knows, in the form of a contact history; may be empty.
     most, hours_between
         Of the capacities: contacts of a debtor a day, and hours between them.
+    counted : frozenset of str
+        Decisions of the log whose contacts are in ``heard``.
     """
 
     kept: pd.DataFrame
@@ -51,6 +53,7 @@ class SentToday:
     heard: pd.DataFrame
     most: int
     hours_between: float
+    counted: frozenset[str] = frozenset()
     _last: dict[str, tuple[int, pd.Timestamp]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +97,7 @@ class SentToday:
                 mend="Make a new plan without --replaces.",
             )
         plan = plan.loc[plan["day"] == 1].reset_index(drop=True)
-        heard, at_log = _told_by(log, plan, moment)
+        heard, at_log, counted = _told_by(log, plan, moment)
         at_history = _sent_in_history(inputs, plan, began, moment)
         at = at_log.fillna(at_history)
         under_way = at.isna() & (plan["contact_at"] <= moment) & (plan["contact_at"] > moment - _UNDER_WAY)
@@ -110,7 +113,7 @@ class SentToday:
         told = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_HEARD))
         return cls(
             kept, plan.loc[state == "released"].reset_index(drop=True), ends, told, capacity.contacts_per_debtor,
-            capacity.hours_between,
+            capacity.hours_between, counted,
         )  # fmt: skip
 
     def known_to(self, part: ChunkInputs) -> ChunkInputs:
@@ -164,11 +167,13 @@ def _is_text(contacts: pd.DataFrame) -> bool:
     return not pd.api.types.is_datetime64_any_dtype(contacts["sent_at"])
 
 
-def _told_by(log: DecisionLog | None, plan: pd.DataFrame, now: pd.Timestamp) -> tuple[pd.DataFrame, pd.Series]:
-    """Contacts and outcomes of the plan's debtors in the log, and when each contact of the plan was sent."""
+def _told_by(
+    log: DecisionLog | None, plan: pd.DataFrame, now: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.Series, frozenset[str]]:
+    """Contacts and outcomes of the plan's debtors in the log, when each of the plan was sent, and whose they are."""
     at = pd.Series(pd.NaT, index=plan.index, dtype="datetime64[us, UTC]")
     if log is None or plan.empty:
-        return pd.DataFrame(columns=list(_HEARD)), at
+        return pd.DataFrame(columns=list(_HEARD)), at, frozenset()
     rows: list[dict[str, Any]] = []
     when: dict[str, pd.Timestamp] = {}
     names = [name.partition(" ")[2] for name in plan["debtor"]]
@@ -187,7 +192,7 @@ def _told_by(log: DecisionLog | None, plan: pd.DataFrame, now: pd.Timestamp) -> 
             rows += [_row(one.account_id, one.occurred_at, one.channel, one.outcome) for one in outcomes]
     sent = plan["decision_id"].map(when)
     heard = pd.DataFrame(rows, columns=list(_HEARD)).drop_duplicates(ignore_index=True)
-    return heard, pd.to_datetime(sent, utc=True).astype("datetime64[us, UTC]")
+    return heard, pd.to_datetime(sent, utc=True).astype("datetime64[us, UTC]"), frozenset(when)
 
 
 def _row(account: str, at: datetime, channel: str | None, outcome: str | None) -> dict[str, Any]:

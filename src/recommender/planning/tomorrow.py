@@ -14,7 +14,7 @@ from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import CapacityPlan, solve_capacity, uses_of
 from recommender.planning.capacity_prices import action_prices
 from recommender.planning.capacity_problem import CapacityRows, FileValues, PlanProblem
-from recommender.planning.capacity_tables import capacity_rows
+from recommender.planning.capacity_tables import AccountKinds, capacity_rows
 from recommender.planning.certificate import Certificate, certify
 from recommender.planning.contact_rows import contact_table, with_priority
 from recommender.planning.earlier_contacts import EarlierContacts
@@ -23,7 +23,7 @@ from recommender.planning.portfolio_values import PortfolioValues
 from recommender.planning.reserved_contacts import Chosen, appointments_kept, random_arm, use_of, usual_arm
 from recommender.planning.sent_today import SentToday
 
-__all__ = ["LaterRound", "Tomorrow", "later_decision_id", "plan_tomorrow", "with_later_round"]
+__all__ = ["LaterRound", "Tomorrow", "beyond_prices", "later_decision_id", "plan_tomorrow", "with_later_round"]
 
 _ATTEMPTS = 4
 
@@ -37,8 +37,8 @@ class Tomorrow:
     contacts : DataFrame
         One row a contact, in order of queue, time and priority.
     arms : DataFrame
-        ``row``, ``account_id``, ``decision_id``, ``arm``, and of accounts of the random arm the ``propensity`` of what
-        was drawn for them, contact or not.
+        ``row``, ``account_id``, ``debtor``, ``decision_id``, ``arm``, and of accounts of the random arm the
+        ``propensity`` of what was drawn for them, contact or not.
     problem : PlanProblem
         What the policy was asked: everybody else's use is taken off the limits.
     plan : CapacityPlan
@@ -47,6 +47,8 @@ class Tomorrow:
         The limits before anything was taken off.
     used : ndarray of shape (n_rows,)
         Use by all contacts.
+    kinds : AccountKinds
+        Queues and clocks of the accounts.
     unplaced : list of dict
         Appointments that could not be kept, each with its reason.
     notes : list of str
@@ -61,6 +63,7 @@ class Tomorrow:
     certificate: Certificate
     whole: CapacityRows
     used: NDArray[np.float64]
+    kinds: AccountKinds
     unplaced: list[dict[str, object]]
     notes: list[str]
     later: tuple[LaterRound, ...] = ()
@@ -140,7 +143,7 @@ def plan_tomorrow(
         np.full(n_actions, -1, dtype=np.int64),
     )
     plan = solve_capacity(problem, gap=gap, seed=order.seed)
-    bought = _beyond_prices(problem, plan)
+    bought = beyond_prices(problem, plan.prices, plan.account, plan.action, plan.value)
     below = plan.value < 0  # loses money: only a minimum asks for it
     policy = Chosen(
         plan.account,
@@ -164,12 +167,13 @@ def plan_tomorrow(
     contacts = with_priority(contacts)
     return Tomorrow(
         contacts=contacts,
-        arms=read.facts[["row", "account_id", "decision_id", "arm"]].assign(propensity=chance),
+        arms=read.facts[["row", "account_id", "debtor", "decision_id", "arm"]].assign(propensity=chance),
         problem=problem,
         plan=plan,
         certificate=certify(problem, plan),
         whole=rows,
         used=use_of(rows, kind, chosen.place, chosen.action),
+        kinds=read.kinds,
         unplaced=[*read.unplaced, *unplaced],
         notes=read.notes,
     )
@@ -250,7 +254,7 @@ def _of_round(
         deterministic=True,
         round=earlier.round,
         decision_id=pd.array([later_decision_id(one, earlier.round) for one in contacts["decision_id"]], dtype="str"),
-        _rank=_beyond_prices(problem, plan),
+        _rank=beyond_prices(problem, plan.prices, plan.account, plan.action, plan.value),
     )
 
 
@@ -289,8 +293,14 @@ def later_decision_id(decision_id: str, number: int) -> str:
     return hashlib.sha256(f"{decision_id}|{number}".encode()).hexdigest()[:32]
 
 
-def _beyond_prices(problem: PlanProblem, plan: CapacityPlan) -> NDArray[np.float64]:
-    """What each contact brings beyond the price of what it uses."""
+def beyond_prices(
+    problem: PlanProblem,
+    prices: NDArray[np.float64],
+    account: NDArray[np.int64],
+    action: NDArray[np.int64],
+    value: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What each contact brings beyond the price of what it uses: who of a queue and hour comes first."""
     unlimited = problem.rows.with_limit(np.full(len(problem.rows.names), 1e300))
-    priced = action_prices(replace(problem, rows=unlimited), plan.prices)
-    return np.asarray(plan.value - priced[problem.kind[plan.account], plan.action])
+    priced = action_prices(replace(problem, rows=unlimited), prices)
+    return np.asarray(value - priced[problem.kind[account], action])

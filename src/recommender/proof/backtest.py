@@ -14,7 +14,8 @@ from sklearn.base import clone
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.history import LoggedFeedback
 from recommender.proof.backtest_report import BacktestReport, BacktestWindow
-from recommender.proof.off_policy import OffPolicyEvaluator, baseline_probabilities, seen_in_training
+from recommender.proof.off_policy import OffPolicyEvaluator
+from recommender.proof.policies import baseline_probabilities, seen_in_training
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import ContactStrategy, best_constant, check_eligible, epsilon_greedy
 

@@ -10,44 +10,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from recommender.errors import InvalidInput
 from recommender.evaluation import evaluate, price_of_rules
 from recommender.history import LoggedFeedback
-from recommender.learning import (
-    ContextEncoder,
-    PropensityEstimate,
-    as_propensity_learner,
-    as_reward_learner,
-    cross_fit_own_propensities,
-    cross_fit_own_rewards,
-    cross_fit_propensities,
-    cross_fit_rewards,
-    training_set_of,
+from recommender.proof.judged_log import JudgedLog
+from recommender.proof.policies import (
+    baseline_probabilities,
+    given_probabilities,
+    n_refits,
+    refused,
+    seen_in_training,
+    strategy_probabilities,
 )
 from recommender.proof.policy_report import PolicyReport
-from recommender.strategy import (
-    ContactStrategy,
-    applies_to,
-    best_constant,
-    check_eligible,
-    checked_log,
-    epsilon_greedy,
-    mask_and_normalise,
-    seed_rule_scores,
-    uniform,
-)
-from recommender.support import NeverTried, find_never_tried
+from recommender.strategy import ContactStrategy, check_eligible
 
-__all__ = ["OffPolicyEvaluator", "baseline_probabilities", "evaluate_policy", "seen_in_training"]
+__all__ = ["OffPolicyEvaluator", "evaluate_policy"]
 
-_MOST_CELLS = 60_000_000  # decisions x actions held at once; a larger log is sampled by cluster
-_REFIT_FOLDS = 3
 _KEPT_STRATEGIES = 2
-_OVERLAP_REFUSED = 0.05
 _NEED_LOGGING_POLICY = frozenset({"mips", "factored_dr"})
-_BASELINES = ("logging", "uniform", "best_constant", "seed_rules")
 
 
 def evaluate_policy(
@@ -106,7 +88,7 @@ def evaluate_policy(
     return evaluator.evaluate(target, baseline, estimators, confidence, slices=slices)
 
 
-class OffPolicyEvaluator:
+class OffPolicyEvaluator(JudgedLog):
     """Evaluates several policies on one log; the nuisance models are fitted once.
 
     Parameters
@@ -118,111 +100,9 @@ class OffPolicyEvaluator:
         As for :func:`evaluate_policy`.
     """
 
-    def __init__(
-        self,
-        log: LoggedFeedback,
-        *,
-        n_folds: int = 5,
-        random_state: int = 0,
-        reward_model: Any | None = None,
-        propensity_model: Any | None = None,
-    ) -> None:
-        if n_folds < 2:
-            raise InvalidInput.in_column(
-                "n_folds",
-                "must be at least 2: nuisance models must not see the rows they predict",
-                values=[n_folds],
-                mend="Pass e.g. 5.",
-            )
-        self.log = checked_log(log)
-        self.n_folds = n_folds
-        self.random_state = random_state
-        self.reward_model = None if reward_model is None else as_reward_learner(reward_model)
-        self.propensity_model = None if propensity_model is None else as_propensity_learner(propensity_model)
-        self._asked: list[tuple[ContactStrategy, NDArray[np.float64]]] = []
-
     @cached_property
-    def rows(self) -> NDArray[np.int64]:
-        """Positions of the decisions that are evaluated."""
-        most = max(1, _MOST_CELLS // self.log.n_actions)
-        return self.log.sample_rows(np.flatnonzero(self.log.mature), most, self.random_state)
-
-    @cached_property
-    def part(self) -> LoggedFeedback:
-        """The decisions that are evaluated."""
-        return self.log.take(self.rows)
-
-    @cached_property
-    def expected_reward(self) -> NDArray[np.float64]:
-        """Reward of every action at the evaluated decisions, by a model that has not seen them (cross-fitted)."""
-        part = self.part
-        if self.reward_model is not None:
-            return cross_fit_own_rewards(
-                training_set_of(part, None), self.reward_model, n_folds=self.n_folds, random_state=self.random_state
-            )
-        return cross_fit_rewards(
-            part.context,
-            part.categorical,
-            part.actions,
-            part.action,
-            part.reward,
-            part.groups,
-            n_folds=self.n_folds,
-            random_state=self.random_state,
-            reward_kind=part.reward_kind,
-        )
-
-    @cached_property
-    def _estimate(self) -> PropensityEstimate:
-        """The whole logging policy, which no log holds: the marginalised estimators weight whole cells of actions."""
-        part = self.part
-        if self.propensity_model is not None:
-            return cross_fit_own_propensities(
-                training_set_of(part, None), self.propensity_model, n_folds=self.n_folds, random_state=self.random_state
-            )
-        return cross_fit_propensities(
-            part.context,
-            part.categorical,
-            part.actions,
-            part.action,
-            part.groups,
-            eligible=part.eligible,
-            n_folds=self.n_folds,
-            random_state=self.random_state,
-        )
-
-    @cached_property
-    def never_tried(self) -> NeverTried:
-        """Where the evaluated decisions never show an action."""
-        part = self.part
-        return find_never_tried(
-            part.context,
-            ContextEncoder.fit(part.context, part.categorical),
-            part.actions,
-            part.action,
-            part.groups,
-            eligible=part.eligible,
-            propensity=part.propensity,
-            random_state=self.random_state,
-        )
-
-    @cached_property
-    def _never_tried_cells(self) -> NDArray[np.bool_] | None:
-        if not self.never_tried:
-            return None
-        part = self.part
-        return self.never_tried.cells(ContextEncoder.fit(part.context, part.categorical).transform(part.context))
-
-    @cached_property
-    def _propensities(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], PropensityEstimate | None]:
-        """Logged propensities where there are any, cross-fitted ones elsewhere."""
-        logged = self.part.propensity
-        if logged is None:
-            return self._estimate.logged, np.zeros(len(self.part), dtype=bool), self._estimate
-        known = ~np.isnan(logged)
-        if known.all():
-            return logged, known, None
-        return np.where(known, logged, self._estimate.logged), known, self._estimate
+    def _asked(self) -> list[tuple[ContactStrategy, NDArray[np.float64]]]:
+        return []
 
     def probabilities(self, policy: Any) -> NDArray[np.float64] | None:
         """Probabilities of a policy for the evaluated decisions; None for "logging"."""
@@ -233,21 +113,17 @@ class OffPolicyEvaluator:
         if isinstance(policy, ContactStrategy):
             return self._of_strategy(policy)
         allowed = check_eligible(self.part.eligible, len(self.part), self.part.actions)
-        return _given_probabilities(policy, self.log, self.rows, allowed)
-
-    def _n_refits(self, policy: Any) -> int:
-        """Strategies that stand for this one: several where it is refitted by folds."""
-        refitted = isinstance(policy, ContactStrategy) and _is_refitted(policy, self.log)
-        return min(_REFIT_FOLDS, len(np.unique(self.log.groups))) if refitted else 1
+        return given_probabilities(policy, self.log, self.rows, allowed)
 
     def _of_strategy(self, strategy: ContactStrategy) -> NDArray[np.float64]:
         """Probabilities of a strategy, which may take a refit by folds: the last two are kept."""
         for known, probabilities in self._asked:
             if known is strategy:
                 return probabilities
-        probabilities = _strategy_probabilities(strategy, self.log, self.rows, self.random_state)
+        probabilities = strategy_probabilities(strategy, self.log, self.rows, self.random_state)
         probabilities.flags.writeable = False
-        self._asked = [*self._asked, (strategy, probabilities)][-_KEPT_STRATEGIES:]
+        self._asked.append((strategy, probabilities))
+        del self._asked[:-_KEPT_STRATEGIES]
         return probabilities
 
     def evaluate(
@@ -278,9 +154,10 @@ class OffPolicyEvaluator:
             )
         base = self.probabilities(baseline)
         part = self.part
-        propensity, logged, estimate = self._propensities
+        propensity, logged, estimate = self.propensities
+        never_tried, in_words = self.unshown
         marginalised = estimators is None or not _NEED_LOGGING_POLICY.isdisjoint(estimators)
-        whole = self._estimate if estimate is None and marginalised else estimate
+        whole = self.estimate if estimate is None and marginalised else estimate
 
         def cut(values: NDArray[Any] | None) -> Any:
             return values if values is None or inside.all() else values[inside]
@@ -303,16 +180,16 @@ class OffPolicyEvaluator:
             rng=np.random.default_rng(self.random_state),
             action_predictability=None if estimate is None else estimate.predictability,
             propensity_all=None if whole is None else cut(whole.all),
-            n_dependent_folds=max(n_dependent_folds, self._n_refits(target), self._n_refits(baseline)),
-            never_tried=cut(self._never_tried_cells),
-            never_tried_in_words=[str(region) for region in self.never_tried.regions],
+            n_dependent_folds=max(n_dependent_folds, n_refits(target, self.log), n_refits(baseline, self.log)),
+            never_tried=cut(never_tried),
+            never_tried_in_words=in_words,
         )
         n_mature = int(self.log.mature.sum())
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
         evaluation = replace(evaluation, diagnostics={**evaluation.diagnostics, **left_out})
         report = PolicyReport.of(evaluation)
         flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
-        return _refused(report, flattered) if flattered else report
+        return refused(report, flattered) if flattered else report
 
     def _of_every_decision(self, name: str, values: Any) -> NDArray[Any]:
         """Values of a slicing column for the evaluated decisions."""
@@ -351,8 +228,9 @@ class OffPolicyEvaluator:
             raise InvalidInput(
                 "The price of a rule needs a policy, not the log itself.", column="target", mend="Give a strategy."
             )
-        propensity, logged, estimate = self._propensities
+        propensity, logged, estimate = self.propensities
         eligible = check_eligible(part.eligible, len(part), part.actions)
+        never_tried, in_words = self.unshown
         priced = []
         for name, given in rules.items():
             rule = np.asarray(given, dtype=bool)
@@ -383,133 +261,8 @@ class OffPolicyEvaluator:
                 rng=np.random.default_rng(self.random_state),
                 action_predictability=None if estimate is None else estimate.predictability,
                 propensity_all=None if estimate is None else estimate.all[at],
-                never_tried=None if self._never_tried_cells is None else self._never_tried_cells[at],
-                never_tried_in_words=[str(region) for region in self.never_tried.regions],
+                never_tried=None if never_tried is None else never_tried[at],
+                never_tried_in_words=in_words,
             )
             priced.append(line.assign(rows_barred=int(barred.sum())))
         return pd.concat(priced, ignore_index=True) if priced else pd.DataFrame(columns=["rule", "value_lost"])
-
-
-def baseline_probabilities(name: str, log: LoggedFeedback, *, random_state: int = 0) -> NDArray[np.float64]:
-    """Probabilities of a standard baseline for the decisions of a log.
-
-    ``best_constant`` is chosen by folds of clusters, so that it is not judged on the decisions that chose it.
-
-    Returns
-    -------
-    ndarray of shape (n_decisions, n_actions)
-    """
-    allowed = check_eligible(log.eligible, len(log), log.actions)
-    if name == "uniform":
-        return uniform(allowed)
-    if name == "seed_rules":
-        if not applies_to(log.actions, list(log.context.columns)):
-            raise InvalidInput(
-                "The seed rules need a 'channel' factor and days_past_due, stage or due_date in the context.",
-                column="baseline",
-                mend="Use another baseline, e.g. 'best_constant'.",
-            )
-        return epsilon_greedy(seed_rule_scores(log.context, log.actions), allowed, 0.0)
-    if name == "best_constant":
-        answer = np.empty(allowed.shape)
-        n_clusters = len(np.unique(log.groups))
-        fold = log.fold_codes(min(5, n_clusters), random_state) if n_clusters > 1 else np.zeros(len(log), dtype=int)
-        for held_out in np.unique(fold):
-            here, rest = fold == held_out, (fold != held_out) | (n_clusters == 1)
-            rest &= log.mature
-            scores = best_constant(log.action[rest], log.reward[rest], log.n_actions)
-            answer[here] = epsilon_greedy(np.broadcast_to(scores, (int(here.sum()), len(scores))), allowed[here], 0.0)
-        return answer
-    raise InvalidInput(f"Unknown baseline {name!r}.", column="baseline", mend=f"Use one of {_BASELINES}, or an array.")
-
-
-def _given_probabilities(
-    target: Any, log: LoggedFeedback, rows: NDArray[np.int64], allowed: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    given = np.asarray(target, dtype=np.float64)
-    if given.shape != (len(log), log.n_actions):
-        raise InvalidInput(
-            f"The target policy must have shape {(len(log), log.n_actions)} (decisions x actions); got {given.shape}.",
-            column="target",
-            mend="Give one row for each decision of the log and one column for each row of actions.to_frame().",
-        )
-    given = given[rows]
-    wrong = np.flatnonzero(
-        ~np.isfinite(given).all(axis=1) | (given < 0).any(axis=1) | (np.abs(given.sum(axis=1) - 1.0) > 1e-6)
-    )
-    if wrong.size:
-        raise InvalidInput.in_column(
-            "target",
-            "must hold probabilities: finite, not negative, each row summing to 1",
-            values=[float(given[row].sum()) for row in wrong[:5]],
-            rows=rows[wrong].tolist(),
-            mend="Normalise the rows after masking, e.g. recommender.strategy.policy.mask_and_normalise.",
-        )
-    forbidden = np.flatnonzero((given * ~allowed).sum(axis=1) > 1e-9)
-    if forbidden.size:
-        raise InvalidInput.in_column(
-            "target",
-            "gives probability to actions that were not eligible",
-            rows=rows[forbidden].tolist(),
-            mend="Mask before normalising, e.g. recommender.strategy.policy.mask_and_normalise(p, log.eligible).",
-        )
-    return mask_and_normalise(given, allowed)
-
-
-def _strategy_probabilities(
-    strategy: ContactStrategy, log: LoggedFeedback, rows: NDArray[np.int64], random_state: int
-) -> NDArray[np.float64]:
-    """Served probabilities, never from a model that has seen the decision it is judged on."""
-    part = log.take(rows)
-    n_clusters = len(np.unique(log.groups))
-    if not _is_refitted(strategy, log):
-        return strategy.log_probabilities(part)
-    fold = log.fold_codes(min(_REFIT_FOLDS, n_clusters), random_state)
-    answer = np.empty((len(part), log.n_actions))
-    for held_out in np.unique(fold):
-        here = fold[rows] == held_out
-        refitted = clone(strategy).fit(log.take(fold != held_out))
-        answer[here] = refitted.log_probabilities(log.take(rows[here]))
-    return answer
-
-
-def _is_refitted(strategy: ContactStrategy, log: LoggedFeedback) -> bool:
-    """Whether a strategy was trained on exactly this log, and the log can be cut into folds."""
-    same = bool(strategy.trained_on_["digest"] == log.digest) and not strategy.trained_on_.get("weighted", False)
-    return same and len(np.unique(log.groups)) > 1
-
-
-def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
-    """Why an estimate would flatter a policy that was learnt from the decisions it is judged on; None if it would not.
-
-    A strategy that was trained on exactly this log is not reported where it can be refitted by folds.
-    """
-    if not isinstance(policy, ContactStrategy):
-        return None
-    if policy.trained_on_["digest"] == log.digest:
-        if policy.trained_on_.get("weighted", False):
-            return (
-                "Refused: the strategy was trained on this log with sample_weight, which a refit by folds would lose. "
-                "Evaluate on a later log."
-            )
-        if len(np.unique(log.groups)) > 1:
-            return None  # refitted by folds
-        return (
-            "Refused: the strategy was trained on this log, which has a single cluster, so it cannot be refitted by "
-            "folds. Evaluate on a later log, or name a finer cluster column."
-        )
-    overlap, known_by = policy.share_seen_in_training(log)
-    if overlap < _OVERLAP_REFUSED:
-        return None
-    return (
-        f"Refused: {overlap:.0%} of these decisions were in the strategy's training log (known by their {known_by}), "
-        "so the estimate flatters it. Evaluate on a later log (log.split(at)), or on exactly the log it was trained "
-        "on: then it is refitted."
-    )
-
-
-def _refused(report: PolicyReport, reasons: list[str]) -> PolicyReport:
-    """The same report with the verdict withdrawn; the table keeps its intervals and says what is wrong with them."""
-    table = report.to_frame()
-    table["warnings"] = [(*codes, "seen-in-training") for codes in table["warnings"]]
-    return replace(report, table=table, verdict="refused", reasons=(*reasons, *report.reasons))

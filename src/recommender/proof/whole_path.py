@@ -14,7 +14,8 @@ from sklearn.base import clone
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
 from recommender.proof.backtest import known_by
-from recommender.proof.off_policy import OffPolicyEvaluator, baseline_probabilities
+from recommender.proof.off_policy import OffPolicyEvaluator
+from recommender.proof.policies import baseline_probabilities
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import ContactStrategy, best_constant, epsilon_greedy
 

@@ -254,6 +254,7 @@ def account_lines(
     best = actions.index_of(first[list(actions.factors)])
     other = None if instead is None else np.asarray(instead)[first.index]
     reasons, note = _in_words(strategy, accounts, best, other, language)
+    expected = strategy.expected_reward(accounts)
     lines = []
     for row, told in enumerate(first.to_dict(orient="records")):
         name = str(told["account"]) if not pd.isna(told["account"]) else f"account {row + 1}"
@@ -266,6 +267,7 @@ def account_lines(
                 float(told["lo"]),
                 float(told["hi"]),
                 reasons.get(row, ""),
+                None if other is None else float(expected[row, other[row]]),
             )
         )
     return tuple(lines), note

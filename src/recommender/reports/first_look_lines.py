@@ -66,6 +66,7 @@ class AccountLine:
     low: float
     high: float
     reason: str = ""
+    expected_instead: float | None = None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,27 @@ class Eligibility:
             found[part.rows] = self._case.days_past_due(part)
         return found
 
+    def incentive_ranges(self) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Range of what may be given away that each pack sets.
+
+        Returns
+        -------
+        list of (rule, least, most, from_days)
+            Per cent of the balance and days past due, each of shape (n_accounts,); NaN where the pack does not hold.
+        """
+        n = len(self.mask)
+        found: dict[str, tuple[NDArray[np.float64], ...]] = {}
+        for part in self._case.parts:
+            for pack in part.law.packs:
+                if pack.incentive is None:
+                    continue
+                rule = f"{pack.id.lower()}-incentive"
+                arrays = found.setdefault(rule, tuple(np.full(n, np.nan) for _ in range(3)))
+                limits = (pack.incentive.min_percent, pack.incentive.max_percent, pack.incentive.from_days)
+                for values, limit in zip(arrays, limits, strict=True):
+                    values[part.rows] = limit
+        return [(rule, *arrays) for rule, arrays in found.items()]
+
     def open_channels(self) -> NDArray[np.int64]:
         """Channels that the debtor consented to and has not opted out of, as sets over ``CHANNELS``."""
         table = self._case.facts.table

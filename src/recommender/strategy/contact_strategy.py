@@ -25,6 +25,7 @@ from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
     ContextEncoder,
+    JointBelief,
     LadderModel,
     OwnReward,
     OwnScored,
@@ -321,6 +322,39 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                 )
             rewards = rewards - rewards[:, [idle]]
         return rewards
+
+    def joint_belief(
+        self, accounts: Any, history: pd.DataFrame | None = None, *, as_of: Any | None = None
+    ) -> JointBelief:
+        """What is known of all actions of each account together.
+
+        Parameters
+        ----------
+        accounts, history, as_of
+            See :meth:`expected_reward`; some hundreds of accounts at a time, each takes some 30 numbers an action.
+
+        Returns
+        -------
+        JointBelief
+            ``difference(a, b)`` of one pair of action indices an account: interval, P(a earns more than b) and what may
+            be said; ``p_best(eligible)`` of every action.
+
+        Raises
+        ------
+        InvalidInput
+            With a reward model of one's own.
+        """
+        check_is_fitted(self, "reward_model_")
+        if not isinstance(self.reward_model_, RewardModel):
+            raise InvalidInput(
+                "Joint beliefs need the built-in reward model; this strategy was trained with one of your own.",
+                column="reward_model",
+                mend="Ask your model for the difference of two actions.",
+            )
+        idle = self.actions_.no_contact_index
+        never = idle is not None and self.action_counts_[idle] == 0
+        context = self._context_of(account_frame(accounts), history, as_of)
+        return self.reward_model_.joint_belief(context, idle=idle if never else None)
 
     def action_probabilities(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -32,8 +33,8 @@ class DrawsRewards(Protocol):
     def encoder(self) -> Any:
         """Turns context into numbers."""
 
-    def sample_expected_reward(self, context: Any, rng: np.random.Generator) -> Floats:
-        """Draw the expected rewards once from what is believed of them."""
+    def reward_draws(self, context: Any, rng: np.random.Generator, n_draws: int) -> Iterable[Floats]:
+        """Draw the expected rewards from what is believed of them together."""
 
 
 def check_parameters(policy: str, epsilon: float, temperature: float | None, unsupported: str) -> None:
@@ -101,7 +102,7 @@ class ServedPolicy:
             tried = tried_of(eligible, self.never_tried.cells(X))
         if self.kind == "thompson":
             rng = np.random.default_rng(self.seed)
-            draws = (reward_model.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
+            draws = reward_model.reward_draws(context, rng, _THOMPSON_DRAWS)
             chosen = thompson(draws, tried, self.epsilon)
         elif self.kind == "softmax":
             chosen = softmax(rewards, tried, self.temperature, self.epsilon)

@@ -19,7 +19,7 @@ from recommender.actions import ActionSpace
 from recommender.learning import ContextEncoder
 from recommender.support.partition import Condition, bin_context, leaves
 
-__all__ = ["NeverTried", "Region", "find_never_tried"]
+__all__ = ["NeverTried", "Region", "choices", "find_never_tried", "hardly_ever"]
 
 _CONFIDENCE = 0.95
 _AT_MOST = 0.05  # a share that may be hidden in the region, whatever the usual one
@@ -175,7 +175,7 @@ def find_never_tried(
     logged = propensity is not None and not np.isnan(propensity).any()
     binned = bin_context(X, encoder.categorical_positions)
     found: list[Region] = []
-    for name, members in _choices(actions):
+    for name, members in choices(actions):
         chosen = np.isin(action, members)
         allowed = np.ones(len(X), dtype=bool) if eligible is None else eligible[:, members].any(axis=1) | chosen
         if not chosen.any() or not allowed.any():
@@ -221,7 +221,13 @@ def _upper(k: int, n: int) -> float:
     return 1.0 if k >= n else float(beta.ppf(_CONFIDENCE, k + 1, n - k))
 
 
-def _choices(actions: ActionSpace) -> Iterator[tuple[str, list[int]]]:
+def hardly_ever(k: int, n: int, usual: float) -> bool:
+    """Whether so few of n decisions show that a choice is not made there, without a propensity that says otherwise."""
+    return k < _FEWEST and _upper(k, n) <= min(_AT_MOST, _RARER * usual)
+
+
+def choices(actions: ActionSpace) -> Iterator[tuple[str, list[int]]]:
+    """Choices by name, each with the actions it covers: ``NO_CONTACT``, levels, and actions of small spaces."""
     codes = actions.codes
     idle = actions.no_contact_index
     if idle is not None:

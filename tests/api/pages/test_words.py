@@ -19,6 +19,8 @@ PAGES = ROOT / "api" / "pages"
 ES, EN = (Page(language, Settings(model_path=None)) for language in ("es", "en"))
 RULES = rule_citations(list(pack_ids()))
 
+CAUSE = "an unobserved confounder of odds factor 1.100 would overturn the verdict"
+MOST = "the log supports at most +0.01, and 50% more is tolerated."
 #: Pages whose subject is the method; everywhere else these words are for nobody.
 METHOD = {"model_card.py", "policy_value.py", "gate_words.py"}
 JARGON = re.compile(
@@ -68,12 +70,10 @@ def test_citations_keep_the_law_and_translate_the_rest(citation, told):
         ("The mean weight is 1.234 instead of 1: propensities are not calibrated.", ["1,234"]),
         ("Predicted rewards are off by +12.3% on recommended actions; at most 10% is tolerated.", ["12,3", "10"]),
         (
-            "Propensities were estimated, and an unobserved confounder of odds factor 1.100 would overturn the "
-             "verdict; at least 1.25 must be survived.", ["1,100", "1,25"],
+            f"Propensities were estimated, and {CAUSE}; at least 1.25 must be survived.", ["1,100", "1,25"],
         ),
         (
-            "The challenger's model promises a gain of +0.05 per decision; the log supports at most +0.01, and "
-             "50% more is tolerated.", ["0,05", "0,01", "50"],
+            f"The challenger's model promises a gain of +0.05 per decision; {MOST}", ["0,05", "0,01", "50"],
         ),
         ("The claimed gain of +0.2 exceeds what the log supports (at most +0.1).", ["0,2", "0,1"]),
         ("Accepted: the gain is +0.07 per decision, at least +0.01.", ["0,07", "0,01"]),

@@ -21,6 +21,12 @@ with needs("store"):
         ShadowChoice,
         read_feedback_frame,
     )
+    from recommender.store.decision_log.known import (
+        REACH,
+        heard_events,
+        ledger_contacts,
+        with_heard,
+    )
     from recommender.store.decision_log.ledger import (
         LedgerContact,
         LedgerOutcome,
@@ -57,6 +63,7 @@ with needs("store"):
     )
 
 __all__ = [
+    "REACH",
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
@@ -78,6 +85,8 @@ __all__ = [
     "debtor_export",
     "decisions",
     "decisions_page",
+    "heard_events",
+    "ledger_contacts",
     "outcomes",
     "personal_kind",
     "provenances",
@@ -91,4 +100,5 @@ __all__ = [
     "stop_contact",
     "stopped_ids",
     "utc_instant",
+    "with_heard",
 ]

@@ -152,7 +152,7 @@ def _layout_of(raw: bytes, place: Path, table: str, encoding: str | None) -> _La
 
 
 def _separator_of(lines: list[str]) -> str:
-    """The sign that parts most names: in the first line that has as many as the lines below it, which a title has not."""
+    """The sign that parts most names: in the first line that has as many as those below it, as no title has."""
     usual = {sign: Counter(line.count(sign) for line in lines).most_common(1)[0][0] for sign in _SEPARATORS}
     for line in lines:
         sign = max(_SEPARATORS, key=line.count)

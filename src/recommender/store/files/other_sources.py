@@ -16,7 +16,6 @@ import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
-
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,

@@ -86,8 +86,11 @@ def without_repeats(frame: pd.DataFrame, place: object) -> pd.DataFrame:
     for name, others in repeats.items():
         told = [one for one in [name, *others] if frame[one].notna().any()] or [name]
         cells = frame[told].astype(object)
-        differ = np.flatnonzero((cells.nunique(axis=1, dropna=False) > 1).to_numpy())
-        frame = frame.drop(columns=[one for one in [name, *others] if one not in told[: 1 if not differ.size else None]])
+        words = cells.astype("str").fillna("")
+        differ = np.flatnonzero((words != words[[told[0]]].to_numpy()).any(axis=1).to_numpy())
+        frame = frame.drop(
+            columns=[one for one in [name, *others] if one not in told[: 1 if not differ.size else None]]
+        )
         if not differ.size:
             frame = frame.rename(columns={told[0]: name})
             continue
