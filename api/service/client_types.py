@@ -19,7 +19,6 @@ _HEAD = '''"""Bodies of requests and answers; written by ``python -m api.service
 from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
-
 '''
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 

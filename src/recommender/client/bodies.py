@@ -90,7 +90,15 @@ class CheckRequest(_CheckRequest, total=False):
     """One contact to judge before it is sent."""
 
     id: str | int | None
-    purpose: Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
+    purpose: Literal[
+        "collection",
+        "pre_due_reminder",
+        "promise_follow_up",
+        "payment_confirmation",
+        "win_back",
+        "fraud_alert",
+        "requested_information",
+    ]
     account: CheckedAccount
     contacts: list[CheckedContact] | None
 
@@ -152,36 +160,34 @@ class Contact(_Contact, total=False):
         Literal[
             "attempt",
             "live_contact",
-            [
-                "attempted",
-                "not_connected",
-                "bounced",
-                "delivered",
-                "read",
-                "replied",
-                "wrong_party",
-                "right_party_contact",
-                "promise_to_pay",
-                "promise_kept",
-                "paid",
-                "opt_out",
-                "complaint",
-                "answered",
-                "third_party",
-                "promise_broken",
-                "paid_in_full",
-                "payment_reversed",
-                "opt_out_all",
-                "opt_in",
-                "complaint_resolved",
-                "dispute",
-                "dispute_resolved",
-                "callback_requested",
-                "number_invalid",
-                "deceased",
-                "contact_stopped",
-                "contact_resumed",
-            ],
+            "attempted",
+            "not_connected",
+            "bounced",
+            "delivered",
+            "read",
+            "replied",
+            "wrong_party",
+            "right_party_contact",
+            "promise_to_pay",
+            "promise_kept",
+            "paid",
+            "opt_out",
+            "complaint",
+            "answered",
+            "third_party",
+            "promise_broken",
+            "paid_in_full",
+            "payment_reversed",
+            "opt_out_all",
+            "opt_in",
+            "complaint_resolved",
+            "dispute",
+            "dispute_resolved",
+            "callback_requested",
+            "number_invalid",
+            "deceased",
+            "contact_stopped",
+            "contact_resumed",
         ]
         | None
     )
