@@ -129,8 +129,8 @@ def run(
     saved, table = strategy.save(out / "strategy"), write_frame(accounts, out / "accounts.parquet")
     (out / "capacity.toml").write_text(_CAPACITY, encoding="utf-8")
     plan.run(
-        accounts=str(table), as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow", strategy=saved,
-        no_contacts_yet=True,
+        accounts=str(table), as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow",
+        strategy=saved, no_contacts_yet=True,
     )  # fmt: skip
 
     console.rule("Where to click")
