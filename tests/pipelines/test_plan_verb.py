@@ -161,8 +161,13 @@ def test_a_plan_in_force_is_planned_again_and_a_week_told_by_day(folder, told):
     assert checked.exit_code == 0, checked.output
 
 
-def test_the_decision_log_holds_the_plan_and_acts_on_the_next(folder):
+def test_the_decision_log_holds_the_plan_and_acts_on_the_next(folder, tmp_path):
     """Every decision with its eligible set; the same plan again writes nothing; a later plan repeats no contact."""
+    accounts = pd.read_parquet(folder / "accounts.parquet").assign(country="CO")
+    for name in ("strategy", "contacts.parquet", "capacity.toml"):
+        (tmp_path / name).symlink_to(folder / name)
+    accounts.to_parquet(tmp_path / "accounts.parquet")
+    folder = tmp_path
     url = f"sqlite:///{folder}/decisions.db"
     answer = run(folder, "--decision-log", url, "--out", str(folder / "logged"))
     assert answer.exit_code == 0, answer.output
