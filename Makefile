@@ -9,7 +9,7 @@ STAMP := .venv/.synced
 # Processes of the tests; each keeps to one thread. More than eight would wait for the longest file.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$(( n > 8 ? 8 : n )))
 
-.PHONY: help setup demo machine test lint proofs bench serve format clean
+.PHONY: help setup demo machine test lint proofs bench serve docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,6 +24,12 @@ $(STAMP): pyproject.toml uv.lock | $(filter .venv-tools/bin/uv,$(UV))
 	$(UV) sync --quiet --locked --extra all --python $(PYTHON)
 	@touch $@
 
+# Where no bytecode is written (PYTHONDONTWRITEBYTECODE), each of the many processes of the tests would compile pandas,
+# scipy and SQLAlchemy anew: ten seconds each.
+.venv/.compiled: $(STAMP)
+	@$(UV) sync --quiet --locked --extra all --compile-bytecode --python $(PYTHON)
+	@touch $@
+
 setup: $(STAMP) ## all extras and development tools into .venv
 
 demo: setup ## the main job end to end: real calls and a simulated portfolio
@@ -32,7 +38,8 @@ demo: setup ## the main job end to end: real calls and a simulated portfolio
 machine: setup
 	@.ci/machine tests
 
-test: machine ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
+test: machine .venv/.compiled ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
+	@$(RUN) -m compileall -q src api pipelines
 	$(RUN) -m pytest -q -m "not proof" -n $(WORKERS) $(ARGS)
 
 proofs: setup ## the long statistical proofs (an hour or more)
@@ -51,6 +58,9 @@ bench: setup ## side-by-side benchmarks, quick sizes
 serve: setup ## the managers' pages and the scoring API on http://127.0.0.1:8000; a demo portfolio where nothing is set
 	@env | grep -q '^RECOMMENDER_' || $(RUN) -m pipelines demo-site
 	$(RUN) -m api.serve
+
+docs: setup ## the documentation site into site/, with the reference from docstrings
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 format: setup ## format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

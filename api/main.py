@@ -16,7 +16,7 @@ from api.service.gateway import Gateway
 from api.service.metrics import Metrics
 from api.service.rate_limit import RateLimit
 from api.service.recording import Recorder
-from api.service.routes import check, decisions, dispatches, health, metrics, recommendations
+from api.service.routes import check, decisions, dispatches, explanations, features, health, metrics, recommendations
 from api.service.serving import Serving
 from api.service.shadow import Shadow
 from recommender import __version__
@@ -66,13 +66,14 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         summary="Ranked, legal next-best contact actions for debt collection.",
         lifespan=lifespan,
         responses=problems.DESCRIBED,
+        openapi_url="/openapi.json" if chosen.shows_docs else None,
     )
     app.state.settings = chosen
     app.state.clock = clock
     app.state.metrics = numbers
     app.state.shadow = Shadow(numbers)
     problems.install(app)
-    for routes in (health, metrics, recommendations, dispatches, decisions, check):
+    for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, check):
         app.include_router(routes.router)
     app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit), clock=clock)
     app.add_middleware(Envelope, metrics=numbers)

@@ -1,10 +1,11 @@
 """Server CPU of a recommendation request against a no-op endpoint with the same body and middleware, in one run.
 
-    python benchmarks/service.py [--quick] [--strategy DIRECTORY]
+    python benchmarks/service.py [--quick] [--strategy DIRECTORY] [--log sqlite|URL]
 
-One uvicorn process (uvloop, httptools), no decision log, no keys; this process sends requests over one keep-alive
-connection. CPU is that of the server process (all threads), medians over rounds in which every side takes its turn.
-Quote the ratios: absolute times drift with the machine.
+One uvicorn process (uvloop, httptools), no keys; without ``--log`` no decision log. With it every request asks about
+new accounts, and each decision is written down before it is answered. This process sends requests over one keep-alive
+connection, at the end over 32. CPU is that of the server process (all threads; a database server has its own), medians
+over rounds in which every side takes its turn. Quote the ratios: absolute times drift with the machine.
 
 The sides: a plain FastAPI no-op (the same body validated by FastAPI, a canned answer of the same model), a lean no-op
 (the same body through this service's own route, a canned answer), the recommendation, and the trees alone by
@@ -25,6 +26,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any
 
@@ -102,19 +106,40 @@ def free_port() -> int:
         return int(held.getsockname()[1])
 
 
-def measure(client: Client, sides: dict[str, tuple[str, bytes, int]], rounds: int) -> dict[str, float]:
+Body = Callable[[], bytes]
+
+
+def measure(client: Client, sides: dict[str, tuple[str, Body, int]], rounds: int) -> dict[str, float]:
     """Median server CPU seconds a request of each side; every round runs all sides."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for path, body, _ in sides.values():
         for _ in range(5):
-            client.call("POST", path, body)
+            client.call("POST", path, body())
     for _ in range(rounds):
         for name, (path, body, times) in sides.items():
+            bodies = [body() for _ in range(times)]
             before = client.usage()["cpu"]
-            for _ in range(times):
-                client.call("POST", path, body)
+            for sent in bodies:
+                client.call("POST", path, sent)
             taken[name].append((client.usage()["cpu"] - before) / times)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def crowd(port: int, path: str, body: Body, clients: int, each: int) -> tuple[float, float]:
+    """Median and 99th percentile of seconds a request, with some clients that ask all the time."""
+    bodies = [[body() for _ in range(each)] for _ in range(clients)]
+
+    def run(own: list[bytes]) -> list[float]:
+        client, seconds = Client(port), []
+        for sent in own:
+            began = time.perf_counter()
+            client.call("POST", path, sent)
+            seconds.append(time.perf_counter() - began)
+        return seconds[1:]  # the first finds the connection
+
+    with ThreadPoolExecutor(clients) as pool:
+        taken = sorted(one for own in pool.map(run, bodies) for one in own)
+    return statistics.median(taken), taken[int(0.99 * len(taken))]
 
 
 def report(title: str, seconds: dict[str, float], accounts: int) -> None:
@@ -129,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a small model and few requests")
     parser.add_argument("--strategy", type=Path, help="saved strategy; by default one is trained")
+    parser.add_argument("--log", help="'sqlite', or the URL of an empty decision log")
     parser.add_argument("--profile", type=Path, help="write cProfile statistics of the server (slows it down)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -136,9 +162,10 @@ def main() -> None:
         features = features_of(strategy)
         rng = random.Random(1)  # noqa: S311 - made-up accounts
         port = free_port()
-        profile = [str(options.profile)] if options.profile else []
+        url = f"sqlite:///{folder}/decisions.db" if options.log == "sqlite" else options.log
+        more = [*(["--log", url] if url else []), *(["--profile", str(options.profile)] if options.profile else [])]
         # -P: this folder's api.py must not be taken for the application
-        command = [sys.executable, "-P", str(SERVER), str(port), str(strategy), *profile]
+        command = [sys.executable, "-P", str(SERVER), str(port), str(strategy), *more]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
         try:
@@ -154,20 +181,32 @@ def main() -> None:
                     time.sleep(0.1)
             started = client.usage()["peak_mib"]
             rounds, times = (5, 40) if options.quick else (15, 200)
-            for count in (1, 100):
-                accounts = [an_account(number, features, rng) for number in range(count)]
-                body = json.dumps({"accounts": accounts, "as_of": AS_OF}).encode()
+            serial = numbers()
+
+            def body_of(count: int) -> bytes:
+                accounts = [an_account(next(serial) if url else one, features, rng) for one in range(count)]
+                return json.dumps({"accounts": accounts, "as_of": AS_OF}).encode()
+
+            for count in (1, 1_000) if url else (1, 100):
+                body = body_of(count)
                 client.call("PUT", "/bench/canned", client.call("POST", "/v1/recommendations", body))
-                n = times if count == 1 else max(3, times // 20)
+                n = times if count == 1 else max(2, times // (count // 5))
+                same, new = lambda body=body: body, lambda count=count: body_of(count)
                 sides = {
-                    "no-op, plain FastAPI": ("/bench/noop", body, n),
-                    "no-op, lean route": ("/bench/lean", body, n),
-                    "POST /v1/recommendations": ("/v1/recommendations", body, n),
-                    "trees by Booster.predict, cross product": ("/bench/predict", body, max(3, n // 10)),
+                    "no-op, plain FastAPI": ("/bench/noop", same, n),
+                    "no-op, lean route": ("/bench/lean", same, n),
+                    "POST /v1/recommendations": ("/v1/recommendations", new if url else same, n),
                 }
+                if not url:
+                    sides["trees by Booster.predict, cross product"] = ("/bench/predict", same, max(3, n // 10))
                 report(
                     f"{count} account{'s' * (count > 1)}, {len(body):,} bytes", measure(client, sides, rounds), count
                 )
+            each = 10 if options.quick else 40
+            for name, path in (("no-op, lean route", "/bench/lean"), ("recommendations", "/v1/recommendations")):
+                middle, slow = crowd(port, path, lambda: body_of(1), 32, each)
+                print(f"32 clients, {name}: p50 {1e3 * middle:.1f} ms, p99 {1e3 * slow:.1f} ms, {slow / middle:.1f} x")
+            client = Client(port)  # the first has been idle for too long
             text = client.call("GET", "/metrics").decode()
             left = [line for line in text.splitlines() if line.startswith("recommender_general_path_total")]
             print(f"left to the general path: {left or 'nothing'}")

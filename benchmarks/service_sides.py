@@ -1,10 +1,10 @@
-"""The service with the endpoints that ``benchmarks/service.py`` compares it with: ``PORT STRATEGY [PROFILE]``."""
+"""The service with the endpoints that ``benchmarks/service.py`` compares it with."""
 
 from __future__ import annotations
 
+import argparse
 import cProfile
 import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,15 @@ def predict(asked: RecommendationRequest, request: Request) -> dict[str, Any]:
     return {"top": top.tolist(), "scores": np.take_along_axis(scores, top, axis=1).tolist()}
 
 
-def main(port: int, strategy: Path, profile: Path | None) -> None:
-    app = create_app(Settings(model_path=strategy, registry_poll_seconds=3_600))
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("strategy", type=Path)
+    parser.add_argument("--log")
+    parser.add_argument("--profile", type=Path)
+    asked = parser.parse_args()
+    port, profile = asked.port, asked.profile
+    app = create_app(Settings(model_path=asked.strategy, registry_poll_seconds=3_600, decision_log_url=asked.log))
     app.include_router(router)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False))
     if profile is None:
@@ -89,4 +96,4 @@ def main(port: int, strategy: Path, profile: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main()

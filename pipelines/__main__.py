@@ -21,8 +21,10 @@ VERBS = (
     "backtest",
     "score",
     "plan",
+    "best_hour",
     "registry",
     "privacy",
+    "pseudonymise",
     "check",
     "packs",
     "messages",
@@ -40,16 +42,22 @@ app = typer.Typer(
 )
 
 
-def build_app() -> typer.Typer:
-    """Register the commands of every verb module."""
-    for verb in VERBS:
+@app.callback()
+def _several_verbs() -> None:
+    """Keep the verb's name on the command line, even where one verb alone is registered."""
+
+
+def build_app(asked: str | None = None) -> typer.Typer:
+    """Register the commands of the verb asked for, so that none waits for the libraries of another; else of all."""
+    module = (asked or "").replace("-", "_")
+    for verb in (module,) if module in VERBS else VERBS:
         import_module(f"pipelines.{verb}").register(app)
     return app
 
 
 def main() -> None:
     """Run a verb; an error of ours, or of a file, is one clear message and exit code 2, not a traceback."""
-    build_app()
+    build_app(next(iter(sys.argv[1:]), None))
     try:
         app()
     except RecommenderError as error:

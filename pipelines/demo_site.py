@@ -6,7 +6,7 @@ import copy
 import json
 import shutil
 import time
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +15,20 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from pipelines.demo_weeks import COUNTRIES, HOLDOUT_EXPERIMENT, HOLDOUT_SHARE, live_through, local_money
+from pipelines.demo_weeks import (
+    COUNTRIES,
+    FIRST_DAY,
+    HOLDOUT_EXPERIMENT,
+    HOLDOUT_SHARE,
+    live_through,
+    local_money,
+)
 from pipelines.pages_reports import drivers_document, evaluation_document, rule_costs_document
 from pipelines.training_record import metrics_of, model_card, parameters_of
 from recommender.evaluation import decide as ask_gate
 from recommender.history import LoggedFeedback
 from recommender.proof import OffPolicyEvaluator
-from recommender.simulation import simulate
+from recommender.simulation import DebtorWorld, simulate
 from recommender.store.decision_log import DecisionLog
 from recommender.store.files import write_frame
 from recommender.store.registry import Registry
@@ -32,7 +39,7 @@ __all__ = ["DONE", "register", "run"]
 DONE = "site.json"
 """Written last: with it the site is whole, and it holds the settings that serve it."""
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +53,7 @@ def run(
     accounts: Annotated[int, typer.Option(min=200, help="Accounts of each country.")] = 2_400,
     weeks: Annotated[int, typer.Option(min=1, max=12, help="Weeks of decisions after the training.")] = 6,
     seed: Annotated[int, typer.Option()] = 7,
+    until: Annotated[str | None, typer.Option(help="Week that the data end in, e.g. 2026-11-20; today's.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Make it anew although it is there.")] = False,
 ) -> None:
     """Make a portfolio in two countries with a randomised control group, ready for `make serve`.
@@ -65,7 +73,8 @@ def run(
         console.print(f"[{time.process_time() - began:5.0f} CPU s] {what}", highlight=False, markup=False)
 
     tell("simulating past contacts")
-    past, future = _past_and_future(contacts, seed)
+    later = _later(weeks, until)
+    past, future = _past_and_future(contacts, seed, later)
     tell(f"learning from {len(past):,} contacts")
     champion = ContactStrategy(epsilon=0.1, n_jobs=1, random_state=seed).fit(past)
     registry = Registry(f"sqlite:///{out}/mlflow.db", out / "artifacts", "contact-strategy")
@@ -105,12 +114,15 @@ def run(
 
     tell(f"{weeks} weeks in {', '.join(COUNTRIES)}")
     with DecisionLog.create(f"sqlite:///{out}/decisions.db") as log:
-        lived = live_through(champion, log, n_accounts=accounts, weeks=weeks, seed=seed, tell=tell)
+        lived = live_through(champion, log, n_accounts=accounts, weeks=weeks, seed=seed, tell=tell, later=later)
     write_frame(lived.accounts, out / "accounts.parquet")
     write_frame(lived.contacts, out / "contacts.parquet")
     _write(out / "costs.json", lived.costs)
     tell("what drives results")
-    _write(out / "drivers.json", drivers_document(champion, lived.accounts, as_of=lived.as_of, seed=seed))
+    _write(
+        out / "drivers.json",
+        drivers_document(champion, lived.accounts, as_of=lived.as_of, contacts=lived.contacts, seed=seed),
+    )
     _write(
         out / DONE,
         {
@@ -133,11 +145,19 @@ def _is_whole(out: Path) -> bool:
     return place.is_file() and json.loads(place.read_text(encoding="utf-8")).get("format") == _FORMAT
 
 
-def _past_and_future(contacts: int, seed: int) -> tuple[LoggedFeedback, LoggedFeedback]:
+def _later(weeks: int, until: str | None) -> timedelta:
+    """Whole weeks by which the simulated calendar is moved, so that its last week is the one before a day."""
+    ends = pd.Timestamp(DebtorWorld(1).date).date() + timedelta(days=FIRST_DAY + 7 * weeks)
+    day = datetime.now(UTC).date() if until is None else date.fromisoformat(until)
+    return timedelta(weeks=max(0, (day - ends).days // 7))
+
+
+def _past_and_future(contacts: int, seed: int, later: timedelta) -> tuple[LoggedFeedback, LoggedFeedback]:
     """Logged contacts of the two countries, cut by time: to learn from, and to judge on."""
     log = simulate(2 * contacts, seed=seed, no_contact=True)
     here = np.flatnonzero(log.contacts["country"].isin(list(COUNTRIES)).to_numpy())[:contacts]
     frame = local_money(log.contacts.iloc[here].reset_index(drop=True))
+    frame["sent_at"] = frame["sent_at"] + later
     whole = LoggedFeedback.from_frame(
         frame,
         actions=log.actions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -17,16 +17,18 @@ from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeR
 from recommender.strategy import ContactStrategy, SeedStrategy
 from recommender.tables import RESPONSES
 
-__all__ = ["COUNTRIES", "HOLDOUT_EXPERIMENT", "HOLDOUT_SHARE", "Lived", "live_through", "local_money"]
+__all__ = ["COUNTRIES", "FIRST_DAY", "HOLDOUT_EXPERIMENT", "HOLDOUT_SHARE", "Lived", "live_through", "local_money"]
 
-COUNTRIES: dict[str, tuple[str, float]] = {"CO": ("COP", 1.0), "MX": ("MXN", 1.0 / 200.0)}
+COUNTRIES: dict[str, tuple[str, float]] = {"CO": ("COP", 10.0), "MX": ("MXN", 0.04)}
 """Country -> currency, and what a simulated peso is worth in it."""
 
 HOLDOUT_EXPERIMENT = "control-2025"
 HOLDOUT_SHARE = 0.25
 
-_COSTS = {"call": 45_000.0, "sms": 6_000.0, "whatsapp": 9_000.0, "email": 1_500.0, "ivr": 12_000.0}
-_FIRST_DAY = 186  # after the training log ends
+_COSTS = {"call": 15_000.0, "sms": 800.0, "whatsapp": 2_000.0, "email": 150.0, "ivr": 2_500.0}
+FIRST_DAY = 186
+"""Day of the simulated world on which the weeks begin: after the training log ends."""
+
 _WEEKDAYS = (1, 3)  # Tuesday and Thursday
 _SEED_FLOOR = 0.2
 
@@ -67,11 +69,15 @@ def live_through(
     weeks: int,
     seed: int,
     tell: Callable[[str], None],
+    later: timedelta = timedelta(0),
 ) -> Lived:
-    """Decide twice a week about every open account, by the strategy or, in the control group, by the seed rules."""
+    """Decide twice a week about every open account, by the strategy or, in the control group, by the seed rules.
+
+    The simulated world has its own calendar; ``later``, whole weeks, moves everything that is seen of it.
+    """
     pieces = []
     for number, country in enumerate(COUNTRIES):
-        one = _Country(country, strategy, n_accounts=n_accounts, seed=seed, run_seed=number + 1)
+        one = _Country(country, strategy, n_accounts=n_accounts, seed=seed, run_seed=number + 1, later=later)
         for week in range(weeks):
             one.live_a_week(log, seed)
             tell(f"{country}: week {week + 1}, {len(one.contacts):,} contacts so far")
@@ -80,7 +86,7 @@ def live_through(
         accounts=pd.concat([one.accounts() for one in pieces], ignore_index=True),
         contacts=pd.concat([one.contacts for one in pieces], ignore_index=True),
         costs={money: {name: cost * worth for name, cost in _COSTS.items()} for money, worth in COUNTRIES.values()},
-        as_of=max(one.world.as_of.to_pydatetime() for one in pieces),
+        as_of=max(one.world.as_of.to_pydatetime() for one in pieces) + later,
     )
 
 
@@ -93,6 +99,7 @@ class _Country:
     n_accounts: int
     seed: int
     run_seed: int
+    later: timedelta = timedelta(0)
     contacts: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,11 +108,11 @@ class _Country:
             self.n_accounts,
             seed=self.seed,
             run_seed=self.run_seed,
-            open_over_days=_FIRST_DAY + 60,
+            open_over_days=FIRST_DAY + 60,
             country=self.country,
             currency=self.currency,
         )
-        self.world.advance(_FIRST_DAY)
+        self.world.advance(FIRST_DAY)
         self.contacts = pd.DataFrame(
             columns=[
                 "account_id", "debtor_id", "sent_at", "channel", "hour", "tone", "initiated_by", "outcome", "status",
@@ -120,6 +127,8 @@ class _Country:
         frame = self.world.accounts().assign(country=self.country, packs=self.country)
         frame["account_id"] = self.country + frame["account_id"].astype(str)
         frame["debtor_id"] = self.country + frame["debtor_id"].astype(str)
+        due = pd.to_datetime(frame["due_date"].astype(str)) + self.later
+        frame["due_date"] = due.dt.strftime("%Y-%m-%d").where(frame["due_date"].notna(), None)
         return local_money(frame)
 
     def live_a_week(self, log: DecisionLog, seed: int) -> None:
@@ -132,7 +141,7 @@ class _Country:
                 self._take_in(log, self.world.advance(1))
 
     def _decide_today(self, log: DecisionLog, seed: int) -> None:
-        as_of = self.world.as_of.to_pydatetime()
+        as_of = self.world.as_of.to_pydatetime() + self.later
         frame = self.accounts()
         # One account of a debtor a day: the next one must know of the contact of the first.
         turn = frame.groupby("debtor_id").cumcount().to_numpy()
@@ -151,14 +160,16 @@ class _Country:
             sent.append(_contacts(part, decided))
         made = pd.concat(sent, ignore_index=True)
         self.contacts = pd.concat([self.contacts, made], ignore_index=True) if len(self.contacts) else made
-        carried = made.assign(account_id=made["account_id"].str.removeprefix(self.country))
+        carried = made.assign(
+            account_id=made["account_id"].str.removeprefix(self.country), sent_at=made["sent_at"] - self.later
+        )
         self._take_in(log, self.world.respond(carried))
 
     def _take_in(self, log: DecisionLog, answer: Any) -> None:
         """Write outcomes down, payments with the account's latest decision, and keep the contact history true."""
         told = answer.outcomes
         records = [
-            OutcomeRecord(decision_id=decision, occurred_at=when.to_pydatetime(), outcome=outcome)
+            OutcomeRecord(decision_id=decision, occurred_at=when.to_pydatetime() + self.later, outcome=outcome)
             for decision, when, outcome in zip(told["contact_id"], told["occurred_at"], told["outcome"], strict=True)
             if outcome != "paid"
         ]
@@ -170,7 +181,7 @@ class _Country:
                 records.append(
                     OutcomeRecord(
                         decision_id=decision,
-                        occurred_at=when.to_pydatetime(),
+                        occurred_at=when.to_pydatetime() + self.later,
                         outcome="paid",
                         amount_minor=minor,
                         currency=self.currency,

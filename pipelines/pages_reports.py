@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.rule_masks import lever_masks, pack_mask
+from pipelines.segment_values import explored, legal_rules
 from recommender.evaluation import decide as ask_gate
 from recommender.explanation import explain_portfolio
 from recommender.proof import OffPolicyEvaluator, PolicyReport
@@ -20,7 +21,6 @@ from recommender.strategy import ContactStrategy, applies_to
 __all__ = ["drivers_document", "evaluation_document", "rule_costs_document"]
 
 _FORMAT = 1
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CALIBRATION_GROUPS = 10
 
 
@@ -113,15 +113,22 @@ def rule_costs_document(
 
 
 def drivers_document(
-    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, seed: int = 0, sample: int = 1_000
+    strategy: ContactStrategy,
+    accounts: pd.DataFrame,
+    *,
+    as_of: datetime,
+    contacts: pd.DataFrame | None = None,
+    seed: int = 0,
+    sample: int = 1_000,
 ) -> dict[str, Any]:
-    """What drives results over the portfolio, the best hours and the best tone of each channel.
+    """What drives results over the portfolio, what works for which segment under the law, and what the law costs.
 
     Returns
     -------
     dict
-        ``explanation``: :meth:`GlobalExplanation.to_dict`; ``hours``: mean expected reward by ``weekday`` and ``hour``
-        with ``best_share``, the share of accounts whose best hour it is.
+        ``explanation``: :meth:`GlobalExplanation.to_dict`; ``cells`` (columns of
+        :func:`pipelines.segment_values.explored`) and ``rules`` (:func:`pipelines.segment_values.legal_rules`) where
+        the accounts hold the facts that rules read.
     """
     by = [name for name in ("stage", "product", "country", *strategy.actions_.factor_names) if name != "hour"]
     found = explain_portfolio(
@@ -138,38 +145,22 @@ def drivers_document(
         "made_at": datetime.now(UTC).isoformat(),
         "policy_version": strategy.version_,
         "explanation": found.to_dict(),
-        "hours": _hours(strategy, accounts, as_of=as_of, seed=seed, sample=min(sample, 400)),
+        **_under_law(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
     }
 
 
-def _hours(
-    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, seed: int, sample: int
-) -> list[dict[str, Any]]:
-    """Mean expected reward of the best channel and tone at each hour of each weekday, over a sample of accounts."""
-    actions = strategy.actions_
-    if "hour" not in actions.factors or "weekday" not in accounts.columns:
-        return []
-    rows = np.sort(np.random.default_rng(seed).permutation(len(accounts))[:sample])
-    frame = accounts.iloc[rows].reset_index(drop=True)
-    hour = actions.codes[: actions.n_contact_actions, actions.factor_names.index("hour")]
-    levels = list(actions.factors["hour"])
-    answer = []
-    for weekday in _WEEKDAYS:
-        rewards = strategy.expected_reward(frame.assign(weekday=weekday), as_of=as_of)[:, : actions.n_contact_actions]
-        best = np.column_stack([rewards[:, hour == code].max(axis=1) for code in range(len(levels))])
-        first = best.argmax(axis=1)
-        for code, level in enumerate(levels):
-            answer.append(
-                {
-                    "weekday": weekday,
-                    "hour": int(level),
-                    "mean": float(best[:, code].mean()),
-                    "standard_error": float(best[:, code].std(ddof=1) / math.sqrt(len(best))),
-                    "best_share": float((first == code).mean()),
-                    "n_accounts": len(best),
-                }
-            )
-    return answer
+def _under_law(
+    strategy: ContactStrategy, accounts: pd.DataFrame, *, as_of: datetime, contacts: pd.DataFrame | None, seed: int
+) -> dict[str, Any]:
+    """What the law leaves open and what it costs; nothing where the accounts do not say where they are."""
+    if not {"country", "currency"} <= set(accounts.columns) or "channel" not in strategy.actions_.factors:
+        return {}
+    cells = explored(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed)
+    names = list(dict.fromkeys(name for cell in cells for name in cell))
+    return {
+        "cells": {name: [cell.get(name) for cell in cells] for name in names},  # by column: there are thousands
+        "rules": legal_rules(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
+    }
 
 
 def _promised_error(evaluator: OffPolicyEvaluator, strategy: ContactStrategy, report: PolicyReport) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +14,7 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
-from pipelines.score import read_instant
+from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -22,10 +24,13 @@ from recommender.planning import (
     PlanInputs,
     PlanOrder,
     PortfolioValues,
+    SentToday,
     Tomorrow,
     about_plan,
+    ask_log,
     compare_plans,
     contacts_by_slot,
+    log_tomorrow,
     packaged_adapters,
     plan_day,
     priced_hours,
@@ -38,7 +43,9 @@ from recommender.planning import (
     write_campaigns,
     write_tomorrow,
 )
+from recommender.rules import Purpose
 from recommender.settings import Settings
+from recommender.store.decision_log import DecisionLog
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 _CHUNK_ROWS = 20_000
@@ -50,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    accounts: Annotated[Path | None, typer.Argument(help="Accounts as Parquet or CSV.")] = None,
+    accounts: Annotated[str | None, typer.Argument(help="Accounts, from any source that `score` reads.")] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Moment of the plan with offset, e.g. 2026-11-23T06:00:00-05:00.")
     ] = None,
@@ -61,9 +68,9 @@ def run(
     strategy: Annotated[Path, typer.Option(help="Saved strategy; the seed rules where there is none.")] = Path(
         "models/strategy"
     ),
-    contacts: Annotated[Path | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
-    outcomes: Annotated[Path | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
-    payments: Annotated[Path | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
+    contacts: Annotated[str | None, typer.Option(help="Past and planned contacts; unknown history denies.")] = None,
+    outcomes: Annotated[str | None, typer.Option(help="Raw outcomes, for a model trained on raw tables.")] = None,
+    payments: Annotated[str | None, typer.Option(help="Raw payments, for a model trained on raw tables.")] = None,
     appointments: Annotated[
         Path | None, typer.Option(help="Callbacks and promises: account_id, at, channel, kind (callback, promise).")
     ] = None,
@@ -82,6 +89,26 @@ def run(
     other_accounts: Annotated[
         bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")
     ] = False,
+    days: Annotated[
+        int, typer.Option(min=1, max=7, help="Plan so many days as one; the first is carried out, the rest is outlook.")
+    ] = 1,
+    replaces: Annotated[
+        Path | None,
+        typer.Option(help="Plan in force: keep what it sent, and plan the rest of its day again from --as-of on."),
+    ] = None,
+    decision_log: Annotated[
+        str | None,
+        typer.Option(help="SQLAlchemy URL: what the decision log knows acts on the plan; its decisions go there."),
+    ] = None,
+    purpose: Annotated[
+        Purpose, typer.Option(help="What the plan is for; it settles texts and stages (docs/purposes.md).")
+    ] = "collection",
+    overlay: Annotated[
+        list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")
+    ] = None,
+    templates: Annotated[
+        list[Path] | None, typer.Option(help="Your own catalogue of messages (TOML), as `messages lint` reads it.")
+    ] = None,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
     ] = None,
@@ -100,6 +127,9 @@ def run(
 
     Writes a folder with one row a contact, the arm of every account, and a certificate: no plan within the limits can
     be worth more than its bound. ``--verify FOLDER`` checks all of that without trusting whoever made it.
+
+    Exit 0: a plan, also one without a contact because the law or the capacity leaves none: there is nothing to do.
+    Exit 2: not understood (a table, a unit, one unknown fact that leaves most accounts alone): no plan was written.
     """
     console = wide_console()
     if verify is not None:
@@ -113,39 +143,55 @@ def run(
         )
     if contact_file is not None and campaigns is None:
         raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
-    given = [accounts, contacts, outcomes, payments, appointments, contact_file, capacity]
-    for path in [*given, *(scenario or []), *(adapter or [])]:
+    given = [appointments, contact_file, capacity]
+    for path in [*given, *(scenario or []), *(adapter or []), *(overlay or []), *(templates or [])]:
         if path is not None and not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
-    order = PlanOrder(as_of=read_instant(as_of), party=party, no_contacts_yet=no_contacts_yet, seed=seed)
+    order = PlanOrder(
+        as_of=read_instant(as_of),
+        party=party,
+        no_contacts_yet=no_contacts_yet,
+        seed=seed,
+        purpose=purpose,
+        overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
+        templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
+        record=decision_log is not None,
+        stopped=stopped_in(decision_log),
+    )
     model: ContactStrategy | SeedStrategy
     if strategy.exists():
         model = ContactStrategy.load(strategy)
     else:
         model = SeedStrategy(default_actions(Settings().contact_hours))
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
-    due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of)
+    due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of, days)
     told = read_capacity(capacity)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        work = Path(folder)
+    with ExitStack() as held:
+        work = Path(held.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")))
+        log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
+        tables = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
         inputs = PlanInputs.prepare(
             work / "inputs",
-            accounts=accounts,
-            contacts=contacts,
-            outcomes=outcomes,
-            payments=payments,
+            **vars(held.enter_context(on_disk(tables, work))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
             other_accounts=other_accounts,
         )
-        made = _planned(inputs, model, order, told, due, work / "plan")
+        sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, told, log)
+        if log is not None:
+            ask_log(log, inputs, order, model, sent)
+        made = _planned(inputs, model, order, told, due, work / "plan", days, sent)
         for path in scenario or []:
-            other = _planned(inputs, model, order, with_changes(capacity, path), due, work / "scenario")
+            changed = with_changes(capacity, path)
+            other = _planned(inputs, model, replace(order, record=False), changed, due, work / "scenario", days, sent)
             _tell_difference(path, made[0], other[0], order.seed, console)
             shutil.rmtree(work / "scenario")
-        about = about_plan(*made, order, told, model)
+        about = about_plan(*made, order, told, model, sent)
+        if log is not None:
+            new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent)
+            console.print(f"decision log: {new:,} new decisions", highlight=False)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
     _tell(made[0], told, about, out, console)
@@ -153,7 +199,11 @@ def run(
         points = None if contact_file is None else read_contact_points(contact_file)
         own = {path.stem: read_adapter(path) for path in adapter or []}
         written, lost = write_campaigns(
-            made[0].contacts, campaigns, points, own | packaged_adapters(), {"list_id": list_id}
+            made[0].contacts.loc[made[0].contacts["day"] == 1],
+            campaigns,
+            points,
+            own | packaged_adapters(),
+            {"list_id": list_id},
         )
         console.print(
             f"wrote {len(written)} campaign files to {campaigns}: {sum(written.values()):,} rows", highlight=False
@@ -169,9 +219,11 @@ def _planned(
     told: CapacityOrder,
     due: Appointments,
     folder: Path,
+    days: int,
+    sent: SentToday | None,
 ) -> tuple[Tomorrow, PortfolioValues]:
     folder.mkdir()
-    return plan_day(inputs, model, order, told, folder, due)
+    return plan_day(inputs, model, order, told, folder, due, days=days, sent=sent)
 
 
 def _verified(folder: Path, console: Console) -> None:
@@ -191,6 +243,14 @@ def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path,
         "possible (proven)",
         highlight=False,
     )
+    if (days := about["days"]) > 1:
+        by_day = made.contacts.groupby("day").agg(contacts=("value", "size"), value=("value", "sum"))
+        told_days = ", ".join(f"{day}: {one.contacts:,.0f} worth {one.value:,.0f}" for day, one in by_day.iterrows())
+        console.print(f"days 1 to {days} (day: contacts), of which day 1 is decided: {told_days}", highlight=False)
+    if "replaced" in about:
+        told_now = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in about["replaced"].items()
+                             if isinstance(n, int))  # fmt: skip
+        console.print(f"of the plan in force: {told_now}", highlight=False)
     if made.contacts["expected"].notna().any():
         low, middle, high = (made.contacts[name].sum() for name in ("expected_low", "expected", "expected_high"))
         console.print(

@@ -31,6 +31,11 @@ def run(
     site: Annotated[
         Path | None, typer.Option(help="Demo site (folder of `demo-site`) instead of the settings of the environment.")
     ] = None,
+    since: Annotated[str, typer.Option(help="First day of the decisions, e.g. 2026-11-01.")] = "",
+    until: Annotated[str, typer.Option(help="Last day of the decisions.")] = "",
+    stage: Annotated[str, typer.Option(help="Only accounts of this stage, e.g. judicial.")] = "",
+    product: Annotated[str, typer.Option(help="Only accounts of this product.")] = "",
+    country: Annotated[str, typer.Option(help="Only accounts of this country, e.g. CO.")] = "",
 ) -> None:
     """Write results, policy value, drivers, rule costs, approvals and model card into one file that needs no network.
 
@@ -40,6 +45,8 @@ def run(
     out.parent.mkdir(parents=True, exist_ok=True)
     # The applications do not import each other: the pages are asked for as a program.
     command = [sys.executable, "-m", "api.pages.static_report", "--out", str(out), "--language", language]
+    chosen = {"since": since, "until": until, "stage": stage, "product": product, "country": country}
+    command += [part for name, value in chosen.items() if value for part in (f"--{name}", value)]
     if site is not None:
         command += ["--site", str(site)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program

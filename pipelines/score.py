@@ -20,7 +20,7 @@ from recommender.intake import Stated
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
 from recommender.rules import Purpose
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionLog
+from recommender.store.decision_log import DecisionLog, stopped_ids
 from recommender.store.files import read_table, write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -105,6 +105,9 @@ def run(
 
     Streams: memory does not grow with the number of accounts. A run that was killed goes on where it stood when the
     same command is given again; a plan half made from other inputs is refused.
+
+    Exit 0: a plan, also one that leaves everybody alone for reasons of the law: there is nothing to do. Exit 2: not
+    understood (a table, a unit, one unknown fact that leaves most accounts alone): no plan was written.
     """
     console = wide_console()
     moment = read_instant(as_of)
@@ -120,6 +123,7 @@ def run(
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     order = PlanOrder(
         as_of=moment,
+        stopped=stopped_in(decision_log),
         packs=tuple(pack) if pack else None,
         party=party,
         no_contacts_yet=no_contacts_yet,
@@ -162,6 +166,14 @@ def run(
         console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def stopped_in(decision_log: str | None) -> tuple[str, ...]:
+    """Whom a person stopped all contact with, as the decision log knows it."""
+    if decision_log is None:
+        return ()
+    with DecisionLog.create(decision_log) as log:
+        return stopped_ids(log)
 
 
 @contextmanager

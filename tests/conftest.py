@@ -95,9 +95,17 @@ def registry(empty_mlflow_db, tmp_path):
 
 @pytest.fixture(scope="session")
 def demo_site(tmp_path_factory):
-    """A small demo portfolio with everything that the managers' pages show: two countries, a control group, a log."""
-    from pipelines.demo_site import run
+    """A small demo portfolio with everything that the managers' pages show; made once, whichever worker asks first."""
+    import fcntl
 
-    out = tmp_path_factory.mktemp("demo") / "site"
-    run(out=out, contacts=2_500, accounts=520, weeks=2, seed=7, again=False)
+    from pipelines.demo_site import DONE, run
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    out = shared / "demo-site"
+    with (shared / "demo-site.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not (out / DONE).is_file():
+            run(out=out, contacts=2_000, accounts=420, weeks=2, seed=7, until="2025-08-01", again=True)
     return out

@@ -1,8 +1,13 @@
 """What the documents tell a reader to type exists: verbs and their options, targets, files, extras; examples run."""
 
+import ast
 import doctest
 import importlib
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -66,6 +71,75 @@ def test_links_of_a_page_lead_somewhere(page):
     """Relative links are files of the repository."""
     told = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert not [link for link in told if "://" not in link and not (page.parent / link).exists()]
+
+
+def blocks(page, kind):
+    """Code blocks of a kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_python_of_a_page_is_python_of_ours(page):
+    """Every block parses, and what it imports of ours is there."""
+    for code in blocks(page, "python"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recommender"):
+                held = importlib.import_module(node.module)
+                assert not [name.name for name in node.names if not hasattr(held, name.name)]
+
+
+def test_the_ten_lines_of_the_readme_run_as_they_stand(tmp_path):
+    """In a fresh process, in an empty folder; they end in a verdict. Fewer contacts than there, to be quick."""
+    code = blocks(ROOT / "README.md", "python")[0]
+    assert "simulate(20_000" in code
+    code = code.replace("simulate(20_000", "simulate(2_500")
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith((" ", ")"))]) <= 10
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-1500:]
+    assert re.match(r"(better|worse|not proven|refused) [A-Z]", done.stdout.splitlines()[-1])
+
+
+def test_the_call_of_the_readme_is_a_request():
+    """What curl sends is what the service takes."""
+    from api.service.schemas import RecommendationRequest
+
+    for page in (ROOT / "README.md", ROOT / "README.es.md"):
+        body = re.search(r"-d '(.*)'", blocks(page, "sh")[0], re.DOTALL)[1]
+        asked = RecommendationRequest.model_validate(json.loads(body))
+        assert len(asked.accounts) == 1
+
+
+def test_the_spanish_readme_is_whole():
+    """The same code, headings, tables and links to pages as the English one; figures may use decimal commas."""
+    english, spanish = (ROOT / name for name in ("README.md", "README.es.md"))
+    for kind in ("python", "sh"):
+        assert blocks(english, kind) == blocks(spanish, kind)
+    texts = [page.read_text(encoding="utf-8") for page in (english, spanish)]
+    headings, rows = ([len(re.findall(what, text, re.MULTILINE)) for text in texts] for what in (r"^## ", r"^\|"))
+    assert headings[0] == headings[1]
+    assert rows[0] == rows[1]
+    told = [set(re.findall(r"\]\((docs/[^)]+\.md)\)", text)) for text in texts]
+    assert told[0] == told[1]
+
+
+def test_what_machines_read_leads_somewhere():
+    """Links of llms.txt are files."""
+    told = re.findall(r"\]\(([^)]+)\)", (ROOT / "llms.txt").read_text(encoding="utf-8"))
+    assert len(told) > 5
+    assert not [link for link in told if not (ROOT / link).exists()]
+
+
+def test_the_site_builds(tmp_path):
+    """Without a warning; the reference holds the docstrings of the public names, and nothing is fetched from afar."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("mkdocs"), "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-1500:]
+    reference = (tmp_path / "reference" / "index.html").read_text(encoding="utf-8")
+    for name in ("ContactStrategy", "evaluate_policy", "sample_weight", "log_model"):
+        assert name in reference
+    assert "fonts.googleapis" not in reference
 
 
 def test_every_decision_is_in_the_index():

@@ -42,6 +42,7 @@ def test_the_core_learns_evaluates_and_keeps_the_law():
     done = run("""
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, OffPolicyEvaluator, evaluate_policy
 import recommender.deciding, recommender.monitoring, recommender.reports, recommender.store.files
+import recommender.quickstart.command
 from recommender.rules import load_pack
 from recommender.simulation import simulate
 assert load_pack("CO")

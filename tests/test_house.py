@@ -31,6 +31,14 @@ def test_no_pickle_anywhere():
     assert not [path for path in SOURCES if forbidden.search(path.read_text(encoding="utf-8"))]
 
 
+@pytest.mark.parametrize("verb", ["packs", "messages", "check"])
+def test_a_verb_waits_for_no_library_of_another(verb):
+    """The command line loads the verb that was asked for."""
+    load = f"import sys; from pipelines.__main__ import build_app; build_app({verb!r})"
+    code = f"{load}; sys.exit(bool({{'mlflow', 'sqlalchemy', 'lightgbm'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
 @pytest.mark.parametrize("heavy", ["mlflow", "shap", "fastapi", "matplotlib.pyplot", "dask", "sqlalchemy"])
 def test_importing_the_library_does_not_drag_heavy_libraries_along(heavy):
     """A notebook or a worker pays only for what it uses."""

@@ -14,7 +14,11 @@ from api.pages import (
     account,
     accounts,
     approvals,
+    audit,
     drivers,
+    explorer,
+    glossary,
+    home,
     login,
     model_card,
     policy_value,
@@ -22,12 +26,13 @@ from api.pages import (
     rule_costs,
     tomorrow,
     trace,
+    views,
     what_if,
 )
 from api.pages.errors import error_page, to_login
 from api.pages.page_data import Portfolio
 from api.pages.plan_desk import PlanDesk
-from api.pages.rendering import LoginNeeded, PageDep, page_of
+from api.pages.rendering import LoginNeeded, page_of
 from api.pages.security_headers import SecurityHeaders
 from api.pages.session import DEMO_MANAGER, Sessions
 from api.service.rate_limit import RateLimit
@@ -39,9 +44,11 @@ _log = structlog.get_logger(__name__)
 
 ROUTERS = (
     login.router,
+    home.router,
     tomorrow.router,
     results.router,
     policy_value.router,
+    explorer.router,
     drivers.router,
     accounts.router,
     account.router,
@@ -50,6 +57,9 @@ ROUTERS = (
     rule_costs.router,
     approvals.router,
     model_card.router,
+    audit.router,
+    glossary.router,
+    views.router,
 )
 
 
@@ -63,6 +73,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     settings : Settings
     """
     app.state.sessions = Sessions(settings)
+    app.state.audit = audit.AuditTrail(settings.portfolio_path)
     app.state.login_limit = RateLimit(settings.login_rate_limit)
     app.state.error_page = error_page
     app.add_exception_handler(LoginNeeded, to_login)
@@ -74,11 +85,6 @@ def install(app: FastAPI, settings: Settings) -> None:
 
     for router in ROUTERS:
         app.include_router(router)
-
-    @app.get("/{language}/", include_in_schema=False, name="home")
-    def _home(page: PageDep) -> RedirectResponse:
-        menu = page.menu()
-        return RedirectResponse(menu[0]["path"] if menu else page.url("login"), 303)
 
     app.add_middleware(SecurityHeaders, secure=settings.environment == "production")
 

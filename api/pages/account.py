@@ -14,11 +14,12 @@ from api.pages.account_case import AccountCase
 from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
-from api.pages.account_values import ActionNames, Values, rule_kind, waterfall_section
+from api.pages.account_values import ActionNames, Values, waterfall_section
 from api.pages.charts import Dot, dots
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.rule_words import rule_told
 from api.pages.section_pages import add_page
 from recommender.explanation import Explanation, debtor_justification
 
@@ -140,7 +141,7 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
     formats = page.formats
     known = [(name, case.text(name)) for name in ("stage", "product", "country")]
     told = [
-        (page.label(name), value if name == "country" else page.label(value))
+        (page.label(name), page.country(value) if name == "country" else page.label(value))
         for name, value in known
         if value is not None
     ]
@@ -157,6 +158,10 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
 
 def _notices(page: Page, case: AccountCase) -> list[str]:
     notices = [_of_control(page)] if case.is_control else []
+    if case.is_stopped:
+        notices.append(page.text("A person stopped all contact with this debtor."))
+    if case.is_taken_back:
+        notices.append(page.text("Cancelled: nobody is contacted by this decision."))
     if case.logged is None:
         notices.append(page.text("No decision about this account is logged; this is what would be decided now."))
     elif not case.same_policy and case.is_model:
@@ -201,13 +206,13 @@ def _stopped(page: Page, case: AccountCase) -> str:
     lifts = [one.lifts_at for one in trace.rules if one.lifts_at is not None]
     if strongest is None:
         return page.text("No contact is allowed; the rules behind it cannot be judged again.")
-    named = f"{rule_kind(page, strongest.kind)} ({strongest.rule})"
+    named = rule_told(page, strongest.rule).text
     if strongest.lifts_at is None or not lifts:
-        return page.text("No contact is allowed: rule {rule} stops it, and time alone does not lift it.", rule=named)
+        return page.text("No contact is allowed: “{rule}” stops it, and time alone does not lift it.", rule=named)
     from datetime import datetime
 
     when = page.formats.instant(datetime.fromisoformat(min(lifts)), case.zone).text
-    return page.text("No contact is allowed now: rule {rule} stops it. It lifts on {when}.", rule=named, when=when)
+    return page.text("No contact is allowed now: “{rule}” stops it. It lifts on {when}.", rule=named, when=when)
 
 
 def _ranked_section(
@@ -224,7 +229,7 @@ def _ranked_section(
     for action in shown:
         told = values.estimate(explanation.rewards[0, action], *intervals[action])
         is_chosen = action == case.chosen
-        note = page.text("dispatched") if is_chosen else ""
+        note = (page.text("cancelled") if case.is_taken_back else page.text("dispatched")) if is_chosen else ""
         rows.append(
             [
                 Cell(names.of(action), note=note),

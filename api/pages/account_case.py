@@ -19,7 +19,7 @@ from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
 from recommender.messages import default_catalogue
 from recommender.rules import Eligibility, eligibility
-from recommender.store.decision_log import LoggedDecision
+from recommender.store.decision_log import LoggedDecision, state_of
 from recommender.strategy import ContactStrategy
 
 __all__ = ["AccountCase", "decision_case"]
@@ -108,6 +108,20 @@ class AccountCase:
     def is_control(self) -> bool:
         """Whether its debtor is of the control group, which is not to be touched."""
         return bool(self.portfolio.is_control([self.text("debtor_id")])[0])
+
+    @cached_property
+    def is_taken_back(self) -> bool:
+        """Whether the logged decision's contact did not and will not take place."""
+        log = self.portfolio.log
+        if log is None or self.logged is None:
+            return False
+        key = self.logged.decision.decision_id
+        return state_of(log.events_of([key]).get(key, [])) in ("cancelled", "expired", "undelivered")
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a person stopped all contact with the debtor."""
+        return bool({self.account_id, self.text("debtor_id")} & self.portfolio.stopped())
 
     @property
     def currency(self) -> str | None:

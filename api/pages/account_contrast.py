@@ -16,12 +16,13 @@ from api.pages.drawing import Drawing
 from api.pages.rendering import Page
 from recommender.explanation import Contrast, feature_label
 
-__all__ = ["contrast_section", "counterfactual_section", "factor_section", "headline"]
+__all__ = ["chance_told", "contrast_section", "counterfactual_section", "factor_section", "headline"]
 
 _MOST_CONCEPTS = 6
 _OFFERED = 16
 _REFERENCES = 250
 _TURNS = 5
+_UNDECIDED = 0.1  # as likely one as the other: between 40 and 60 per cent
 
 
 def headline(page: Page, contrast: Contrast, values: Values, names: ActionNames) -> str:
@@ -30,11 +31,23 @@ def headline(page: Page, contrast: Contrast, values: Values, names: ActionNames)
     told = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
     if contrast.a == contrast.b:
         return page.text("Both are the same action: there is nothing to compare.")
-    if not contrast.sign_is_clear:
-        return page.text("Practical tie between {a} and {b}: {difference} (95% CI {interval}), sign unclear.", **told)
-    if contrast.reward_difference > 0:
-        return page.text("{a} is expected to do better than {b}: {difference} (95% CI {interval}).", **told)
-    return page.text("{a} is expected to do worse than {b}: {difference} (95% CI {interval}).", **told)
+    if contrast.standing == "as good as":
+        return page.text(
+            "{a} is about as good as {b}, less than a tenth apart: {difference} (95% CI {interval}).", **told
+        )
+    if abs(contrast.p_better - 0.5) < _UNDECIDED:
+        return page.text("It is not known which does better, {a} or {b}: {difference} (95% CI {interval}).", **told)
+    told["chance"] = chance_told(page, max(contrast.p_better, 1.0 - contrast.p_better))
+    if contrast.p_better > 0.5:
+        return page.text("{a} is {chance} likely better than {b}: {difference} (95% CI {interval}).", **told)
+    return page.text("{b} is {chance} likely better than {a}: {difference} (95% CI {interval}).", **told)
+
+
+def chance_told(page: Page, chance: float) -> str:
+    """A chance in whole per cent; nothing that may turn out otherwise is called certain."""
+    held = min(chance, 0.99)
+    told = page.formats.percent(held, 0).text
+    return page.text("more than {chance}", chance=told) if chance > held else told
 
 
 def _figures(page: Page, contrast: Contrast, values: Values) -> tuple[str, str]:

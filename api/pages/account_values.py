@@ -17,7 +17,7 @@ from api.pages.shown import Estimate, Shown
 from recommender.actions import ActionSpace
 from recommender.explanation import Explanation, action_text, concept_label
 
-__all__ = ["ActionNames", "Values", "capitalised", "concept", "rule_kind", "waterfall_section"]
+__all__ = ["ActionNames", "Values", "concept", "waterfall_section"]
 
 _SMALL = 0.02  # differences of rates under two points need a second decimal
 
@@ -157,20 +157,3 @@ def waterfall_section(
             "would happen if a fact changed."
         ),
     )
-
-
-def rule_kind(page: Page, kind: str) -> str:
-    """What a rule is about, in the reader's words; its id is a code."""
-    return {
-        "contact_limit": page.text("contact limit"),
-        "hours": page.text("hours and days"),
-        "consent": page.text("consent"),
-        "stop": page.text("stop"),
-        "message": page.text("tone and message"),
-        "unknown_fact": page.text("not known"),
-    }.get(kind, page.text("other"))
-
-
-def capitalised(text: str) -> str:
-    """With a capital, the rest as it is."""
-    return text[:1].upper() + text[1:]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.pages.content import Cell
 from api.pages.exports import Sheet, Suffix, table_file
-from api.pages.filters import Chip, Filter, Filters, read_filters
+from api.pages.filters import Chip, Filter, Filters, page_numbers, read_filters
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.shown import Kind
@@ -27,6 +27,10 @@ router = APIRouter()
 
 _PER_PAGE = 25
 _FACTS = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
+_DECIDED = (
+    "account_id", "debtor_id", "decision_id", "decided_at", "channel", "hour", "tone", "expected_reward", "lo", "hi",
+    "margin", "needs_human", "taken_back", "fallback",
+)  # fmt: skip
 _SORTS = ("expected_reward", "margin", "balance_minor", "days_past_due", "account_id", "decided_at")
 
 
@@ -49,50 +53,37 @@ def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     held, log = portfolio.accounts(), portfolio.log
     if held is None and log is None:
         return None
-    key = (id(held), None if log is None else log.count())
+    settings, stopped = portfolio.settings, portfolio.stopped()
+    about = [portfolio.log_size(), portfolio.stamp("accounts.parquet"), sorted(stopped)]
+    key = json.dumps([*about, settings.holdout_experiment, settings.holdout_share])
 
-    def read() -> pd.DataFrame:
-        found = _overview(held, log)
-        return found.assign(is_control=portfolio.is_control(found["debtor_id"]))
+    def read() -> dict[str, Any]:
+        found = _overview(held, portfolio.decisions())
+        stops = found["account_id"].isin(stopped) | found["debtor_id"].isin(stopped)
+        return {"overview": found.assign(is_control=portfolio.is_control(found["debtor_id"]), is_stopped=stops)}
 
-    frame: pd.DataFrame = portfolio.kept("accounts overview", key, read)
-    return frame
+    kept = portfolio.kept_on_disk("accounts", key, read)
+    return None if kept is None else kept["overview"]
 
 
-def _overview(held: pd.DataFrame | None, log: Any | None) -> pd.DataFrame:
-    columns = ["account_id", "debtor_id", "decision_id", "decided_at", "ranking", "action_factors", "fallback"]
-    rows = [] if log is None else log.latest_of_accounts()
-    newest = pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)
-    newest["account_id"] = newest["account_id"].astype("str")
-    rankings = newest.pop("ranking").tolist()
-    told = [_told(ranking) for ranking in rankings]
-    for name in ("expected_reward", "lo", "hi", "margin"):
-        newest[name] = np.array([one[name] for one in told], dtype=np.float64)
-    newest["needs_human"] = [one["needs_human"] for one in told]
-    factors = newest.pop("action_factors").tolist()
-    for name in ("channel", "hour", "tone"):
-        newest[name] = pd.Series([one.get(name) for one in factors], dtype=object, index=newest.index)
-    newest["decided_at"] = pd.to_datetime(newest["decided_at"], utc=True)
+def _overview(held: pd.DataFrame | None, decisions: pd.DataFrame | None) -> pd.DataFrame:
+    """Accounts of portfolio and log, each with its newest decision; what the portfolio knows of them comes first."""
+    names = [*_DECIDED, *_FACTS]
+    if decisions is None:
+        newest = pd.DataFrame({name: pd.Series(dtype=object) for name in names})
+    else:
+        newest = decisions.drop_duplicates("account_id", keep="last").reindex(columns=names)
+    newest = newest.assign(account_id=newest["account_id"].astype("str")).reset_index(drop=True)
     if held is None:
-        return newest.reindex(columns=[*newest.columns, *_FACTS])
+        return newest
     known = held.drop_duplicates("account_id")
     facts = known.reindex(columns=["account_id", "debtor_id", *_FACTS])
     facts = facts.assign(account_id=known["account_id"].astype("str"))
     merged = facts.merge(newest, on="account_id", how="outer", suffixes=("", "_logged"))
-    owner = merged["debtor_id"].astype(object).where(merged["debtor_id"].notna(), merged.pop("debtor_id_logged"))
-    return merged.assign(debtor_id=owner)
-
-
-def _told(ranking: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Expected result of the dispatched action and its lead over the best other one that was ranked."""
-    nothing = {"expected_reward": math.nan, "lo": math.nan, "hi": math.nan, "margin": math.nan, "needs_human": False}
-    if not ranking:
-        return nothing
-    first = ranking[0]
-    values = {name: math.nan if first.get(name) is None else first[name] for name in ("expected_reward", "lo", "hi")}
-    rest = [one["expected_reward"] for one in ranking[1:] if one.get("expected_reward") is not None]
-    margin = values["expected_reward"] - max(rest) if rest else math.nan
-    return {**nothing, **values, "margin": margin, "needs_human": bool(first.get("needs_human"))}
+    for name in ("debtor_id", *_FACTS):
+        own, logged = merged[name], merged.pop(f"{name}_logged")
+        merged[name] = own.astype(object).where(own.notna(), logged) if own.dtype == object else own.fillna(logged)
+    return merged
 
 
 class _View:
@@ -125,7 +116,7 @@ class _View:
             if self.frame is None or name not in self.frame:
                 return []
             found = sorted(str(value) for value in self.frame[name].dropna().unique())
-            return [(value, value if name == "country" else page.label(value)) for value in found]
+            return [(value, page.country(value) if name == "country" else page.label(value)) for value in found]
 
         offered = [
             Filter("stage", page.text("Stage"), choices=choices("stage")),
@@ -161,7 +152,8 @@ class _View:
             one.name: f"{one.title}: {dict(one.choices).get(one.chosen, one.chosen)}" for one in self.filters.filters
         }
         if self.search:
-            told["q"] = f"{self.page.text('Account id')}: {self.search}"
+            named = self.page.text("Account id")
+            told["q"] = f"{named}: {self.search}"
         held = self.query
         return [
             Chip(text, self.page.url("accounts", {key: value for key, value in held.items() if key != name}))
@@ -179,13 +171,7 @@ class _View:
 
     def numbers(self) -> list[int | None]:
         """Page numbers around this one, None for a gap."""
-        near = sorted({1, self.n_pages, *range(max(1, self.number - 2), min(self.n_pages, self.number + 2) + 1)})
-        shown: list[int | None] = []
-        for number in near:
-            if shown and shown[-1] is not None and number - shown[-1] > 1:
-                shown.append(None)
-            shown.append(number)
-        return shown
+        return page_numbers(self.number, self.n_pages)
 
     def heads(self) -> list[dict[str, Any]]:
         """Columns of the table: title, whether a number, and the link that sorts by it."""
@@ -206,7 +192,7 @@ class _View:
             kept = {key: value for key, value in self.query.items() if key not in ("sort", "order")}
             link = self.page.url("accounts", kept | {"sort": sort, "order": order}) if sort else ""
             direction = "" if not here else "ascending" if self.ascending else "descending"
-            heads.append({"title": title, "number": number, "link": link, "direction": direction})
+            heads.append({"title": title, "number": number, "link": link, "direction": direction, "sort": sort})
         return heads
 
     # -- rows ------------------------------------------------------------------------------------------------------
@@ -245,12 +231,16 @@ class _View:
     def _note(self, row: dict[str, Any]) -> str:
         if row.get("is_control") is True:
             return self.page.text("control: do not touch")
+        if row.get("is_stopped") is True:
+            return self.page.text("stopped by a person")
         return self.page.text("needs a person") if row.get("needs_human") is True else ""
 
     def _action(self, row: dict[str, Any]) -> str:
         if row.get("decided_at") is None or pd.isna(row.get("decided_at")):
             return "–"
         channel = row.get("channel")
+        if row.get("taken_back") is True:
+            return self.page.text("cancelled")
         if not isinstance(channel, str):
             return self.page.text("Leave alone")
         hour, tone = row.get("hour"), row.get("tone")
@@ -263,7 +253,8 @@ class _View:
         """Every row that passes, as an export: column by column, since there may be a million of them."""
         text, frame = self.page.text, self.passing
         is_share = self.kind == "rate"
-        points = f" ({self.page.text('pp')})" if is_share else ""
+        unit = self.page.text("pp")
+        points = f" ({unit})" if is_share else ""
         percent = " (%)" if is_share else ""
         scale = 100.0 if is_share else 1.0
         columns: list[tuple[str, pd.Series]] = [

@@ -13,15 +13,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.pages.content import Cell, Column, Content, Section, Table
-from api.pages.filters import Filters
+from api.pages.filters import Filters, page_numbers
 from api.pages.log_filters import decision_filters
 from api.pages.page_data import Portfolio
 from api.pages.policy_value import promotions_table
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.reviews import Review, Reviews
 from api.pages.section_pages import add_page
+from recommender.store.decision_log import resume_contact, stop_contact
 
-__all__ = ["build", "router"]
+__all__ = ["build", "n_waiting", "router", "waiting_promotion"]
 
 router = APIRouter()
 
@@ -36,13 +37,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     filters = decision_filters(page, decisions, query, page.url("approvals"))
     reviews = Reviews(portfolio.settings.portfolio_path)
     answered = reviews.latest()
-    open_rows = pd.DataFrame()
-    if decisions is not None and len(decisions):
-        flagged = decisions["account_id"].isin([name for name, why in _flags(portfolio).items() if why])
-        part = decisions.loc[filters.rows(decisions) & (decisions["needs_human"] | flagged)]
-        newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
-        open_rows = newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
-    waiting = _waiting_promotion(portfolio)
+    open_rows = _open(portfolio, filters, answered)
+    waiting = waiting_promotion(portfolio)
     told = page.texts(
         "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.",
         len(open_rows),
@@ -57,7 +53,24 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     return Content("approvals", question, told, "unclear", sections, (), filters)
 
 
-def _waiting_promotion(portfolio: Portfolio) -> int | None:
+def n_waiting(page: Page, portfolio: Portfolio) -> int:
+    """Accounts that wait for a person."""
+    filters = decision_filters(page, portfolio.decisions(), {}, "")
+    return len(_open(portfolio, filters, Reviews(portfolio.settings.portfolio_path).latest()))
+
+
+def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:
+    """Newest decision of each account that waits, newest first."""
+    decisions = portfolio.decisions()
+    if decisions is None or not len(decisions):
+        return pd.DataFrame()
+    flagged = decisions["account_id"].isin([name for name, why in _flags(portfolio).items() if why])
+    part = decisions.loc[filters.rows(decisions) & (decisions["needs_human"] | flagged)]
+    newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
+    return newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
+
+
+def waiting_promotion(portfolio: Portfolio) -> int | None:
     """A challenger that no request was made for."""
     version = portfolio.challenger()
     asked = {one.version for one in portfolio.promotions() or []}
@@ -107,8 +120,8 @@ def _queue(
         ),
         table=Table("queue", heading, columns, cells),
         reading=page.text(
-            "“Agree” keeps the decision as it is; “Stop” asks that nobody contacts the account until the case is "
-            "settled. Both are written down with your name; flags themselves are changed in your own system."
+            "“Agree” keeps the decision as it is. “Stop” cancels what is planned for the debtor and keeps everybody "
+            "from contacting them until it is taken back. Both are written down with your name."
         ),
         template="queue.html",
         extra={
@@ -116,7 +129,8 @@ def _queue(
             "can_answer": reviews.keeps,
             "number": number,
             "pages": [
-                (one, page.url("approvals", filters.query | {"page": str(one)})) for one in range(1, n_pages + 1)
+                (one, None if one is None else page.url("approvals", filters.query | {"page": str(one)}))
+                for one in page_numbers(number, n_pages)
             ],
         },
     )
@@ -136,6 +150,8 @@ def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
 
 
 def _done(page: Page, row: Any) -> str:
+    if getattr(row, "taken_back", False):
+        return page.text("cancelled")
     if not isinstance(getattr(row, "channel", None), str):
         return page.text("left alone")
     hour = "" if pd.isna(row.hour) else f", {int(row.hour)}:00"
@@ -218,6 +234,12 @@ def answer(
             "confirm.html", decision_id=decision_id, answer=answer, note=note.strip(),
             account=logged.decision.account_id, query=dict(request.query_params),
         )  # fmt: skip
-    reviews = Reviews(portfolio.settings.portfolio_path)
-    reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=datetime.now(UTC))
+    reviews, now = Reviews(portfolio.settings.portfolio_path), datetime.now(UTC)
+    if portfolio.log is not None:  # the ledger first: what is shown as stopped is stopped
+        if answer == "stop":
+            stop_contact(portfolio.log, decision_id, at=now)
+        elif reviews.stops(decision_id):
+            resume_contact(portfolio.log, decision_id, at=now)
+    portfolio.forget_log()
+    reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=now)
     return RedirectResponse(page.url("approvals", dict(request.query_params)), 303)

@@ -24,11 +24,14 @@ class Column:
     title : str
     number : bool
         Right-aligned.
+    wide : bool
+        Sentences: takes the whole width on a phone.
     """
 
     key: str
     title: str
     number: bool = True
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Cell:
     note : str
         Second, smaller line.
     badge : bool
-    language : str
+    language, note_language : str
         Where it is not that of the page.
     """
 
@@ -64,6 +67,7 @@ class Cell:
     note: str = ""
     badge: bool = False
     language: str = ""
+    note_language: str = ""
 
     @classmethod
     def of(cls, content: Any, **changes: Any) -> Cell:

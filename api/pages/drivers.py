@@ -1,4 +1,4 @@
-"""What drives results: which facts move what the model expects, the best hours, the best tone of each channel."""
+"""What drives results: which facts move what the model expects, by segment, one currency at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from api.pages.charts import Bar, hbars, nice_ticks, scatter
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, Filters, read_filters
-from api.pages.heat_maps import best_hours, channel_by_tone
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
@@ -68,6 +67,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         "drivers", document["made_at"], lambda: GlobalExplanation.from_dict(document["explanation"])
     )
     filters = _filters(page, found, query)
+    money = _one_money(found, portfolio)
     dimension, segment = next(((one.name, one.chosen) for one in filters.filters[:-1] if one.chosen), ("all", "all"))
     kind: Kind = "points" if found.about["reward_kind"] == "binary" else "number"
     part = found.concepts.loc[(found.concepts["dimension"] == dimension) & (found.concepts["segment"] == segment)]
@@ -85,10 +85,11 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         told = page.text("Too few sampled accounts in this group to say anything.")
         return Content("drivers", question, told, filters=filters, notices=notices)
     sections = [_concepts(page, part, found, kind)]
-    sections += _swarm(page, found, kind) if dimension == "all" else []
-    sections += _dependence(page, found, filters.chosen("feature"), kind)
-    if dimension == "all":
-        sections += [_segments(page, found, kind), *best_hours(page, document, found), *channel_by_tone(page, found)]
+    sections += _facts(page, found, kind, dimension, segment)
+    sections += _dependence(page, found, filters.chosen("feature"), kind, money=money)
+    sections.append(_segments(page, found, kind))
+    if not money:
+        notices.append(page.text("The portfolio has several currencies: amounts are not shown together."))
     return Content("drivers", question, _answer(page, part, kind), "unclear", sections, (), filters, notices)
 
 
@@ -107,6 +108,14 @@ def _filters(page: Page, found: GlobalExplanation, query: dict[str, str]) -> Fil
     chosen = [one.name for one in offered[:-1] if query.get(one.name)]
     kept = {name: value for name, value in query.items() if name not in chosen[:-1]}  # one segment at a time
     return read_filters(offered, kept, page.url("drivers"))
+
+
+def _one_money(found: GlobalExplanation, portfolio: Portfolio) -> bool:
+    """Whether amounts of all accounts are of one currency, so that they can stand on one axis."""
+    accounts = portfolio.accounts()
+    if accounts is None or "currency" not in accounts:
+        return "country" not in found.dimensions
+    return len(set(accounts["currency"].dropna())) <= 1
 
 
 def _protected(found: GlobalExplanation, feature: str) -> bool:
@@ -146,7 +155,7 @@ def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Ki
         Column("group", page.text("Group of facts"), number=False),
         Column("mean_absolute_effect", page.text("Mean size of the effect")),
         Column("ci_95", page.text("95% CI")),
-        Column("rank", page.text("Rank, 95% of resamples")),
+        Column("rank", page.text("Rank (95% range)")),
     ]
     n = page.formats.count(int(part["n_accounts"].iloc[0]))
     return Section(
@@ -165,9 +174,10 @@ def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Ki
     )
 
 
-def _swarm(page: Page, found: GlobalExplanation, kind: Kind) -> list[Section]:
-    """Every sampled account at what a fact does for it."""
-    ordered = found.features.loc[(found.features["dimension"] == "all") & ~found.features["protected"].astype(bool)]
+def _facts(page: Page, found: GlobalExplanation, kind: Kind, dimension: str, segment: str) -> list[Section]:
+    """Single facts of a segment; over all accounts also every sampled account at what a fact does for it."""
+    own = (found.features["dimension"] == dimension) & (found.features["segment"] == segment)
+    ordered = found.features.loc[own & ~found.features["protected"].astype(bool)].dropna(subset=["mean_abs"])
     there = set(found.points["feature"])
     names = [str(name) for name in ordered["feature"] if name in there][:_SWARM_FEATURES]
     if not names:
@@ -210,24 +220,27 @@ def _swarm(page: Page, found: GlobalExplanation, kind: Kind) -> list[Section]:
             "facts",
             page.text("By single fact"),
             "",
-            draw,
+            draw if dimension == "all" else None,
             page.text("Effect of the most important facts on the expected result, one point an account."),
             Table("facts", page.text("Size of the effect by fact"), columns, cells),
             page.text(
                 "One point is an account; left of the line the fact lowers the expected result, right of it raises it. "
                 "The stronger the colour, the higher the value of the fact; grey: a category or not known."
-            ),
-            open=False,
+            )
+            if dimension == "all"
+            else "",
+            open=dimension != "all",
         )
     ]
 
 
-def _dependence(page: Page, found: GlobalExplanation, chosen: str, kind: Kind) -> list[Section]:
+def _dependence(page: Page, found: GlobalExplanation, chosen: str, kind: Kind, *, money: bool) -> list[Section]:
     """How the effect of one fact moves with its value."""
     names = [name for name in dict.fromkeys(found.dependence["feature"]) if not _protected(found, str(name))]
+    names = [name for name in names if money or not str(name).endswith("_minor")]
     if not names:
         return []
-    name = chosen or str(names[0])
+    name = chosen if chosen in names else str(names[0])
     own = found.dependence.loc[found.dependence["feature"] == name]
     cells, bars = [], []
     for row in own.itertuples(index=False):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recommender.errors import InvalidInput
 
-__all__ = ["Chip", "Filter", "Filters", "read_filters"]
+__all__ = ["Chip", "Filter", "Filters", "page_numbers", "read_filters"]
 
 
 @dataclass(frozen=True)
@@ -120,3 +120,14 @@ def read_filters(filters: Sequence[Filter], query: Mapping[str, str], action: st
                 ) from error
         read.append(Filter(one.name, one.title, one.kind, one.choices, told))
     return Filters(read, action)
+
+
+def page_numbers(here: int, last: int) -> list[int | None]:
+    """Numbers of the pages of a table to link to: the first, the last and those around one; None for a gap."""
+    near = sorted({1, last, *range(max(1, here - 2), min(last, here + 2) + 1)})
+    shown: list[int | None] = []
+    for number in near:
+        if shown and shown[-1] is not None and number - shown[-1] > 1:
+            shown.append(None)
+        shown.append(number)
+    return shown

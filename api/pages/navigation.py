@@ -28,13 +28,16 @@ class Entry:
 
 
 MENU: tuple[Entry, ...] = (
+    Entry("home", _("Home")),
     Entry("tomorrow", _("Tomorrow")),
     Entry("results", _("Results")),
     Entry("policy_value", _("Policy value")),
+    Entry("explorer", _("What works for whom")),
     Entry("drivers", _("What drives results")),
     Entry("accounts", _("Accounts")),
     Entry("what_if", _("What if")),
     Entry("rule_costs", _("Rule costs")),
     Entry("approvals", _("Approvals")),
     Entry("model_card", _("Model card")),
+    Entry("audit", _("Audit")),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,11 +18,19 @@ import structlog
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from api.pages.log_facts import KeptTables, LogFacts
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionLog, LoggedDecision, decisions, outcomes, provenances
+from recommender.store.decision_log import (
+    DecisionLog,
+    LoggedDecision,
+    decisions,
+    outcomes,
+    state_of,
+    stopped_ids,
+)
 from recommender.store.files import read_frame
 from recommender.store.registry import CHALLENGER, Promotion, Registry
 
@@ -31,7 +39,8 @@ __all__ = ["Portfolio"]
 _log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 30.0
-_LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
+_TAKEN_BACK = ("cancelled", "expired", "undelivered")
+_EVENTS = sa.table("contact_events", sa.column("decision_id"), sa.column("kind"))
 
 
 class Portfolio:
@@ -92,6 +101,12 @@ class Portfolio:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
         return self._file(f"{name}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
 
+    def stamp(self, name: str) -> int:
+        """When a file of the folder was last written; 0 where there is none."""
+        folder = self.settings.portfolio_path
+        place = None if folder is None else folder / name
+        return place.stat().st_mtime_ns if place is not None and place.is_file() else 0
+
     def _frame(self, name: str) -> pd.DataFrame | None:
         frame: pd.DataFrame | None = self._file(name, read_frame)
         return frame
@@ -151,13 +166,19 @@ class Portfolio:
         Returns
         -------
         DataFrame or None
-            ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` (UTC), ``contact_at``, the action's factors
-            (null: left alone), ``propensity``, ``explored`` (1 where another ranked action was expected to bring more,
-            null where nothing was ranked), ``fallback``, ``deterministic``, ``needs_human``, ``policy_version``,
-            and from the context ``stage``, ``days_past_due``, ``product``, ``country``, ``balance_minor``,
-            ``currency`` where logged. None without a log.
+            As :meth:`LogFacts.frame`, with ``taken_back``: the contact was cancelled, expired or undelivered, so its
+            factors are null. None without a log.
         """
         return self._of_the_log("decisions", self._read_decisions)
+
+    def stopped(self) -> frozenset[str]:
+        """Accounts and debtors that a person stopped all contact with."""
+        log = self.log
+        if log is None:
+            return frozenset()
+        key = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
+        found: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
+        return found
 
     def outcomes(self) -> pd.DataFrame | None:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
@@ -181,7 +202,7 @@ class Portfolio:
             if held is not None and time.monotonic() - held[0] < _FRESH_SECONDS:
                 frame: pd.DataFrame = held[2]
                 return frame
-            size = log.count()
+            size = (*log.count(), _n_events(log))
             if held is None or held[1] != size:
                 held = (0.0, size, self._with_accounts(read(log)))
             self._kept[name] = (time.monotonic(), size, held[2])
@@ -199,36 +220,49 @@ class Portfolio:
                 frame[name] = frame[name].where(frame[name].notna(), told)
         return frame
 
-    @staticmethod
-    def _read_decisions(log: DecisionLog) -> pd.DataFrame:
-        shown = (
-            "decision_id", "account_id", "debtor_id", "decided_at", "contact_at", "action_factors", "propensity",
-            "fallback", "deterministic", "ranking", "context",
-        )  # fmt: skip
-        query = sa.select(*(decisions.c[name] for name in shown), provenances.c.policy_version).join(
-            provenances, provenances.c.provenance_digest == decisions.c.provenance_digest
-        )
-        with log.engine.connect() as connection:
-            rows = connection.execute(query.order_by(decisions.c.decided_at, decisions.c.decision_id)).mappings().all()
-        frame = pd.DataFrame(
-            {
-                name: [row[name] for row in rows]
-                for name in (*shown, "policy_version")
-                if name not in ("action_factors", "ranking", "context")
-            }
-        )
-        for name in ("decided_at", "contact_at"):
-            frame[name] = pd.to_datetime(frame[name], utc=True)
-        factors = dict.fromkeys(name for row in rows for name in row["action_factors"])
-        for name in factors:
-            frame[name] = [row["action_factors"].get(name) for row in rows]
-        frame["explored"] = [_explored(row["ranking"]) for row in rows]
-        frame["needs_human"] = [bool(row["ranking"] and row["ranking"][0].get("needs_human")) for row in rows]
-        for name in _LOOKED_AT:
-            frame[name] = [row["context"].get(name) for row in rows]
-        for name in ("days_past_due", "balance_minor"):
-            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
+    def _read_decisions(self, log: DecisionLog) -> pd.DataFrame:
+        frame = LogFacts(log, self._kept_in("facts")).frame()
+        frame["taken_back"] = frame["decision_id"].isin(_taken_back(log))
+        if frame["taken_back"].any():
+            for name in ("channel", "hour", "tone"):
+                if name in frame:
+                    frame[name] = frame[name].where(~frame["taken_back"], None)
         return frame
+
+    def _kept_in(self, name: str) -> Path | None:
+        """Folder of what the pages keep for themselves; None where no portfolio is configured or it is read-only."""
+        folder = self.settings.portfolio_path
+        if folder is None or not folder.is_dir() or not os.access(folder, os.W_OK):
+            return None
+        return folder / "kept" / name
+
+    def kept_on_disk(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+        """As :meth:`kept`, found again after a restart: ``make`` gives frames and plain values."""
+
+        def found() -> dict[str, Any] | None:
+            tables = KeptTables(self._kept_in("tables"))
+            held = tables.get(name, key)
+            if held is None:
+                held = make()
+                if held is not None:
+                    tables.put(name, key, held)
+            return held
+
+        told: dict[str, Any] | None = self.kept(name, key, found)
+        return told
+
+    def log_size(self) -> str:
+        """Number of decisions, outcomes and events of the log as they were last read."""
+        self.decisions()
+        held = self._kept.get("decisions")
+        return "" if held is None else json.dumps(held[1])
+
+    def forget_log(self) -> None:
+        """Look at the log again: something was just written to it here."""
+        with self._lock:
+            for name in ("decisions", "outcomes"):
+                if name in self._kept:
+                    self._kept[name] = (-_FRESH_SECONDS, *self._kept[name][1:])
 
     def outcomes_of(self, decision_ids: list[str]) -> pd.DataFrame:
         """Outcomes of some decisions."""
@@ -291,6 +325,19 @@ class Portfolio:
         return found
 
 
+def _n_events(log: DecisionLog) -> int:
+    with log.engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(_EVENTS)).scalar_one())
+
+
+def _taken_back(log: DecisionLog) -> set[str]:
+    """Decisions whose contact did not and will not take place."""
+    query = sa.select(_EVENTS.c.decision_id).where(_EVENTS.c.kind.in_(_TAKEN_BACK)).distinct()
+    with log.engine.connect() as connection:
+        some = [str(row.decision_id) for row in connection.execute(query)]
+    return {key for key, events in log.events_of(some).items() if state_of(events) in _TAKEN_BACK}
+
+
 def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:
     """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
     try:
@@ -298,12 +345,3 @@ def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:
     except (RecommenderError, OSError, ValueError) as error:
         _log.error("portfolio file cannot be read", file=place.name, error=type(error).__name__, detail=str(error))
         raise HTTPException(503, f"{place.name} of the portfolio cannot be read.") from error
-
-
-def _explored(ranking: list[dict[str, Any]] | None) -> float:
-    """Whether another ranked action was expected to bring more than the dispatched one, which is the first."""
-    listed = ranking or []
-    values = [float(one["expected_reward"]) for one in listed if one.get("expected_reward") is not None]
-    if len(values) < 2 or len(values) < len(listed):
-        return math.nan
-    return float(values[0] < max(values[1:]))

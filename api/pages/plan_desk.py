@@ -29,6 +29,7 @@ from recommender.planning import (
     plan_day,
     write_tomorrow,
 )
+from recommender.store.decision_log import stopped_ids
 
 __all__ = ["Ask", "Busy", "MadePlan", "PlanDesk"]
 
@@ -81,6 +82,7 @@ class MadePlan:
     ----------
     plan_id : str
     contacts, arms : DataFrame
+        Contacts without those that a person stopped since.
     about : dict
         See :func:`recommender.planning.about_plan`; also ``source``, ``asked_by``, ``made_at``.
     approval : dict or None
@@ -150,6 +152,14 @@ class PlanDesk:
             self._tell(plan_id, state="failed", problem=problem, mend="")
         return plan_id
 
+    def refused_for(self, error: RecommenderError) -> str:
+        """The same for an error of the engine, whose text is English: what it is about is kept with it."""
+        plan_id = self._new_id()
+        if self.folder is not None:
+            self.folder.mkdir(exist_ok=True)
+            self._tell(plan_id, state="failed", **_about(error))
+        return plan_id
+
     @staticmethod
     def _new_id() -> str:
         return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
@@ -176,10 +186,9 @@ class PlanDesk:
             self._tell(plan_id, state="done")
             self._forget_old()
         except RecommenderError as error:  # nothing took the place of the last plan
-            problem, mend = getattr(error, "problem", str(error)), getattr(error, "mend", "")
-            self._tell(plan_id, state="failed", problem=problem, mend=mend)
+            self._tell(plan_id, state="failed", **_about(error))
         except _Stopped:
-            self._tell(plan_id, state="failed", problem="The application was stopped.", mend="Ask again.")
+            self._tell(plan_id, state="failed", problem="The application was stopped.", mend="Ask again.", column="")
         except Exception as error:
             _log.exception("a plan failed", plan=plan_id, error=type(error).__name__)
             self._tell(plan_id, state="failed", problem="", mend="")
@@ -215,6 +224,7 @@ class PlanDesk:
             party=ask.party,
             no_contacts_yet=ask.no_contacts_yet,
             seed=self._portfolio.settings.seed,
+            stopped=() if self._portfolio.log is None else stopped_ids(self._portfolio.log),
         )
         (work / "plan").mkdir()
         made, read = plan_day(
@@ -249,16 +259,20 @@ class PlanDesk:
         def load() -> MadePlan:
             about = json.loads((place / "about.json").read_text(encoding="utf-8"))
             contacts, arms = (pd.read_parquet(place / f"{name}.parquet") for name in ("plan", "arms"))
-            return MadePlan(plan_id, contacts, arms, about, self._approvals().get(plan_id))
+            stops = contacts["account_id"].astype(str).isin(stopped) | contacts["debtor"].astype(str).isin(stopped)
+            about["stopped_since"] = int(stops.sum())
+            left = contacts.loc[~stops.to_numpy()].reset_index(drop=True)
+            return MadePlan(plan_id, left, arms, about, self.approvals().get(plan_id))
 
-        key = (plan_id, len(self._approvals()))
+        stopped = self._portfolio.stopped()
+        key = (plan_id, len(self.approvals()), stopped)
         found: MadePlan = self._portfolio.kept("plan", key, load)
         return found
 
     # -- approving -------------------------------------------------------------------------------------------------
     def approve(self, plan_id: str, by: str, note: str) -> None:
         """Write down who let a plan go out; it is on disk when this returns."""
-        if self.folder is None or self.read(plan_id) is None or plan_id in self._approvals():
+        if self.folder is None or self.read(plan_id) is None or plan_id in self.approvals():
             return
         line = json.dumps({"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]})
         handle = os.open(self.folder / "approvals.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
@@ -268,7 +282,8 @@ class PlanDesk:
         finally:
             os.close(handle)
 
-    def _approvals(self) -> dict[str, dict[str, str]]:
+    def approvals(self) -> dict[str, dict[str, str]]:
+        """Who let which plan go out, by plan: ``by``, ``at``, ``note``."""
         place = None if self.folder is None else self.folder / "approvals.jsonl"
         if place is None or not place.is_file():
             return {}
@@ -277,7 +292,7 @@ class PlanDesk:
 
     def _forget_old(self) -> None:
         """Keep the approved plans and the newest of the others."""
-        approved = self._approvals()
+        approved = self.approvals()
         if self.folder is not None:
             for told in sorted(self.folder.glob("*.status.json"))[: -5 * _KEPT]:
                 told.unlink(missing_ok=True)
@@ -294,3 +309,14 @@ class PlanDesk:
             new = place.with_suffix(".new")
             new.write_text(json.dumps(told), encoding="utf-8")
             new.replace(place)
+
+
+def _about(error: RecommenderError) -> dict[str, Any]:
+    """What an error says and what it is about, for readers of any language."""
+    rows = [int(row) for row in getattr(error, "rows", ()) or ()][:5]
+    return {
+        "problem": getattr(error, "problem", str(error)),
+        "mend": getattr(error, "mend", "") or "",
+        "column": getattr(error, "column", None) or "",
+        "rows": rows,
+    }

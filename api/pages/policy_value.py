@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from api.pages.charts import Dot, dots, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
+from api.pages.gate_words import reason_told
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
@@ -287,7 +288,6 @@ def _gate(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> Section
 
 def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
     """Who asked for what and when, what the gate said, newest first."""
-    as_written = page.language == "en"  # reasons are kept in the registry in English
     kinds = {"promotion": page.text("promotion"), "rollback": page.text("rollback")}
     cells = []
     for one in reversed(promotions):
@@ -305,7 +305,7 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
                     "good" if accepted else "no",
                     badge=True,
                 ),
-                *([Cell("; ".join(one.reasons))] if as_written else []),
+                _reasons(page, one),
             ]
         )
     columns = [
@@ -313,9 +313,19 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
         Column("what", page.text("What"), number=False),
         Column("requested_by", page.text("Asked for by"), number=False),
         Column("decision", page.text("Decision"), number=False),
-        *([Column("reasons", page.text("Reasons as written down"), number=False)] if as_written else []),
+        Column("reasons", page.text("Reasons"), number=False, wide=True),
     ]
     return Table("promotions", page.text("Requests to change who serves"), columns, cells)
+
+
+def _reasons(page: Page, promotion: Promotion) -> Cell:
+    """Why, in the reader's language; what people wrote as they wrote it."""
+    told = [reason_told(page, reason) for reason in promotion.reasons]
+    own = [text for text, language in told if not language]
+    written = [f"“{text}”" for text, language in told if language]
+    if not own and written:
+        return Cell(" ".join(written), "; ".join(promotion.reasons), language="en")
+    return Cell(" ".join(own), "; ".join(promotion.reasons), note=" ".join(written), note_language="en")
 
 
 def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:

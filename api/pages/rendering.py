@@ -23,6 +23,7 @@ from api.pages.navigation import MENU
 from api.pages.page_data import Portfolio
 from api.pages.session import Session, Sessions
 from api.pages.shown import Formats
+from api.pages.terms import terms
 from recommender import __version__
 from recommender.explanation import Wording
 from recommender.settings import Settings
@@ -126,6 +127,10 @@ class Page:
         """An instant that was kept as text."""
         return datetime.fromisoformat(text)
 
+    def glossary(self) -> dict[str, str]:
+        """Meaning of the words that need one, by the word as it stands in headings."""
+        return terms(self.text)
+
     # -- links -----------------------------------------------------------------------------------------------------
     def url(self, route: str, query: Mapping[str, Any] | None = None, /, **path: Any) -> str:
         """Path of a page in this language; empty in the static report."""
@@ -158,7 +163,7 @@ class Page:
             except NoMatchFound:
                 continue
             here = self.request.url.path
-            current = here == path or here.startswith(f"{path}/")
+            current = here == path or (entry.route != "home" and here.startswith(f"{path}/"))
             entries.append({"title": self.text(entry.title), "path": path, "current": current})
         return entries
 
@@ -220,6 +225,7 @@ def _page(request: Request, language: str) -> Page:
     page = page_of(request, language)
     if page.session is None:
         raise LoginNeeded
+    request.app.state.audit.add(page.session.manager, request)
     return page
 
 

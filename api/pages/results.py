@@ -27,12 +27,12 @@ from recommender.monitoring import (
     weekly_trend,
 )
 
-__all__ = ["build", "router"]
+__all__ = ["BROKEN_SPLIT", "answer_of", "build", "router", "whole"]
 
 router = APIRouter()
 
 _WINDOW_DAYS = 14
-_BROKEN_SPLIT = 0.001
+BROKEN_SPLIT = 0.001
 _TRENDED = ("contactability", "right_party_contact", "promise", "payment", "recovery", "opt_out")
 _IN_TILES = ("recovery", "payment", "right_party_contact")
 
@@ -49,11 +49,35 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         told = page.text("There is no control group, so nothing says what the policy adds.")
         notice = page.text("Name one with RECOMMENDER_HOLDOUT_EXPERIMENT and leave its debtors to the old way.")
         return Content("results", question, told, filters=filters, notices=[notice])
-    key = json.dumps([len(decisions), len(outcomes), filters.query])
-    compared = portfolio.kept("results", key, lambda: _compute(portfolio, decisions, outcomes, filters))
+    compared = _held(portfolio, decisions, outcomes, filters)
     if compared is None:
         return Content("results", question, page.text("No decision passes these filters."), filters=filters)
     return _content(page, question, filters, compared)
+
+
+def whole(page: Page, portfolio: Portfolio) -> dict[str, Any] | None:
+    """The comparison over everything; None where there is nothing to compare."""
+    decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
+    if decisions is None or outcomes is None or decisions.empty or portfolio.settings.holdout_experiment is None:
+        return None
+    return _held(portfolio, decisions, outcomes, decision_filters(page, decisions, {}, ""))
+
+
+def _held(
+    portfolio: Portfolio, decisions: pd.DataFrame, outcomes: pd.DataFrame, filters: Filters
+) -> dict[str, Any] | None:
+    """The comparison, kept for the filters that were last used and for none."""
+    settings = portfolio.settings
+    about = [portfolio.log_size(), settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
+    key = json.dumps([*about, filters.query])
+
+    def make() -> dict[str, Any] | None:
+        return _compute(portfolio, decisions, outcomes, filters)
+
+    if not filters.query:
+        return portfolio.kept_on_disk("results", key, make)
+    found: dict[str, Any] | None = portfolio.kept("results, filtered", key, make)
+    return found
 
 
 def _compute(
@@ -67,7 +91,12 @@ def _compute(
     arm = np.where(portfolio.is_control(part["debtor_id"]), "holdout", "policy").astype(object)
     costs = portfolio.document("costs")
     units = account_units(part, told, arm, costs)
+    first = part.drop_duplicates("account_id").set_index("account_id")  # oldest first
+    units = units.assign(
+        **{name: units["account_id"].map(first[name]) for name in ("stage", "country") if name in first}
+    )
     return {
+        "units": units,
         "table": compare_arms(units),
         "trend": weekly_trend(part, told, arm, costs, window_days=_WINDOW_DAYS),
         "split": split_p_value(units, settings.holdout_share),
@@ -147,9 +176,9 @@ def _state(page: Page, row: Any) -> str:
 
 def _content(page: Page, question: str, filters: Filters, held: dict[str, Any]) -> Content:
     rows = list(held["table"].itertuples(index=False))
-    answer, tone = _answer(page, rows, held)
+    answer, tone = answer_of(page, held)
     notices = []
-    if held["split"] < _BROKEN_SPLIT:
+    if held["split"] < BROKEN_SPLIT:
         notices.append(
             page.text(
                 "The split of debtors is not the planned one: the assignment or the log is broken. Do not read on."
@@ -167,10 +196,10 @@ def _content(page: Page, question: str, filters: Filters, held: dict[str, Any]) 
     )
 
 
-def _answer(page: Page, rows: list[Any], held: dict[str, Any]) -> tuple[str, str]:
-    """How many more paid, and what that was in money where it can be said."""
+def answer_of(page: Page, held: dict[str, Any]) -> tuple[str, str]:
+    """How many more paid, and what that was in money where it can be said; and the tone of that."""
     told, tones = [], []
-    for row in rows:
+    for row in held["table"].itertuples(index=False):
         change = _difference(page, row) if row.kpi in ("payment", "recovery") else None
         if change is None:
             continue

@@ -68,10 +68,19 @@ class Reviews:
             finally:
                 os.close(handle)
 
+    def stops(self, decision_id: str) -> bool:
+        """Whether the last answer to a decision stopped contact."""
+        held = self.latest().get(decision_id)
+        return held is not None and held.answer == "stop"
+
+    def all(self) -> list[Review]:
+        """Every answer, oldest first."""
+        if self._place is None or not self._place.is_file():
+            return []
+        told = self._place.read_text(encoding="utf-8").splitlines()
+        return [Review(**json.loads(line)) for line in told if line.strip()]
+
     def latest(self) -> dict[str, Review]:
         """The last answer to each decision; one that was taken back is none."""
-        if self._place is None or not self._place.is_file():
-            return {}
-        told = self._place.read_text(encoding="utf-8").splitlines()
-        answers = [Review(**json.loads(line)) for line in told if line.strip()]
-        return {key: one for key, one in {one.decision_id: one for one in answers}.items() if one.answer != "undone"}
+        last = {one.decision_id: one for one in self.all()}
+        return {key: one for key, one in last.items() if one.answer != "undone"}

@@ -7,13 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.pages.charts import Dot, dots, nice_ticks
+from api.pages.charts import Bar, Dot, dots, hbars, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.page_data import Portfolio
 from api.pages.policy_value import kind_of, window_told
 from api.pages.rendering import Page
+from api.pages.rule_words import citation_told, rule_told
 from api.pages.section_pages import add_page
+from api.pages.shown import Kind
 
 __all__ = ["build", "router"]
 
@@ -25,9 +27,10 @@ _LEVER = re.compile(r"without (?P<factor>\S+) (?P<level>.+)")
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  # noqa: ARG001 - nothing to filter by
     """Build the page."""
     question = page.text("What does each rule or missing lever cost?")
-    document = portfolio.document("rule_costs")
+    document, legal = portfolio.document("rule_costs"), _legal(page, portfolio)
     if document is None or not document["rules"]:
-        return Content("rule_costs", question, page.text("No price of rules has been computed yet."))
+        told = page.text("No price of rules has been computed yet.")
+        return Content("rule_costs", question, told if not legal else legal[0].finding, sections=legal)
     kind = kind_of(document)
     words = {
         "costs": (page.text("costs"), "below"),
@@ -46,7 +49,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
             [
                 Cell(name, row["rule"]),
                 page.formats.percent(row["probability_moved"]),
-                Cell.of(lost.value, tone=tone),
+                Cell(page.text("only the interval"), "", tone) if _at_an_end(row) else Cell.of(lost.value, tone=tone),
                 Cell.interval(lost),
                 Cell(word, row["verdict"], tone, badge=True),
             ]
@@ -54,10 +57,10 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         marks.append(
             Dot(
                 name,
-                -row["value_lost"],
+                -(row["ci_low"] + row["ci_high"]) / 2.0 if _at_an_end(row) else -row["value_lost"],
                 -row["ci_high"],
                 -row["ci_low"],
-                lost.value.text,
+                lost.interval if _at_an_end(row) else lost.value.text,
                 "below" if row["verdict"] == "costs" else "above" if row["verdict"] == "gains" else "unclear",
             )
         )
@@ -84,10 +87,73 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         Table("rules", page.text("Price of rules and levers"), columns, cells),
         page.text(
             "Left of the line: the policy earns less when the rule holds, after it has moved to its next best actions. "
-            "Grey: the interval includes no cost, or the log cannot say."
+            "Grey: the interval includes no cost, or the log cannot say. Where the estimate lies at an end of its "
+            "interval, only the interval is said."
         ),
     )
-    return Content("rule_costs", question, _answer(page, document), "unclear", [section])
+    answer = " ".join([legal[0].finding, _answer(page, document)] if legal else [_answer(page, document)])
+    return Content("rule_costs", question, answer, "unclear", [*legal, section])
+
+
+def _at_an_end(row: dict[str, Any]) -> bool:
+    """Whether an estimate lies at or beyond an end of its interval: then it says less than the interval does."""
+    width = row["ci_high"] - row["ci_low"]
+    return bool(width > 0 and not row["ci_low"] + 0.01 * width < row["value_lost"] < row["ci_high"] - 0.01 * width)
+
+
+def _legal(page: Page, portfolio: Portfolio) -> list[Section]:
+    """What each rule of the law and the house holds back today, a country at a time."""
+    document = portfolio.document("drivers")
+    if document is None or not document.get("rules"):
+        return []
+    kind: Kind = "points" if document["explanation"]["about"]["reward_kind"] == "binary" else "number"
+    rules = sorted(document["rules"], key=lambda row: -row["lost"])
+    rows, bars = [], []
+    for row in rules:
+        words, place = rule_told(page, row["rule"]), page.country(row["country"])
+        lost = page.formats.estimate(kind, row["lost"], row["low"], row["high"])
+        name = f"{place}: {words.name}"
+        rows.append(
+            [
+                Cell(name, f"{row['country']} {row['rule']}", note=citation_told(page, row["citation"])),
+                page.formats.percent(row["share"]),
+                Cell.of(lost.value, shown=lost.value.text.lstrip("+"), tone=lost.direction),
+                Cell.interval(lost),
+                page.formats.count(row["n_accounts"]),
+            ]
+        )
+        bars.append(Bar(name, row["lost"], lost.value.text.lstrip("+"), row["low"], row["high"]))
+    first = rules[0]
+    dearest = page.formats.estimate(kind, first["lost"], first["low"], first["high"])
+    finding = page.text(
+        "The dearest rule is “{rule}” in {place}: {lost} of expected result per account (95% CI {interval}).",
+        rule=rule_told(page, first["rule"]).name,
+        place=page.country(first["country"]),
+        lost=dearest.value.text.lstrip("+"),
+        interval=dearest.interval,
+    )
+    heading = page.text("What each rule of the law holds back")
+    columns = [
+        Column("rule", page.text("Rule"), number=False),
+        Column("share", page.text("Accounts that it alone binds")),
+        Column("lost", page.text("Held back per account")),
+        Column("ci_95", page.text("95% CI")),
+        Column("accounts", page.text("Accounts looked at")),
+    ]
+    return [
+        Section(
+            "legal",
+            heading,
+            finding,
+            lambda width: hbars(bars, width),
+            page.text("Expected result per account that each rule alone holds back, with its 95% interval."),
+            Table("legal", heading, columns, rows),
+            page.text(
+                "How much more the best contact would be expected to bring if this rule alone were not there, over all "
+                "accounts looked at. It is the cost of keeping the law, and no reason not to."
+            ),
+        )
+    ]
 
 
 def _answer(page: Page, document: dict[str, Any]) -> str:

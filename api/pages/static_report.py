@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from api.pages import approvals, drivers, model_card, policy_value, results, rule_costs
+from api.pages import approvals, drivers, explorer, model_card, policy_value, results, rule_costs
 from api.pages.language import LANGUAGES
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
@@ -19,11 +20,13 @@ from recommender.settings import Settings
 
 __all__ = ["main", "report"]
 
-_PAGES = (results, policy_value, drivers, rule_costs, approvals, model_card)
+_PAGES = (results, policy_value, explorer, drivers, rule_costs, approvals, model_card)
 _STYLE = Path(__file__).parent / "static" / "pages.css"
 
+FILTERS = ("since", "until", "stage", "product", "country")
 
-def report(portfolio: Portfolio, settings: Settings, language: str) -> str:
+
+def report(portfolio: Portfolio, settings: Settings, language: str, query: Mapping[str, str] | None = None) -> str:
     """The pages one after the other, with their style inside and nothing to fetch.
 
     Parameters
@@ -31,9 +34,13 @@ def report(portfolio: Portfolio, settings: Settings, language: str) -> str:
     portfolio : Portfolio
     settings : Settings
     language : str
+    query : mapping of str to str, optional
+        ``since``, ``until``, ``stage``, ``product``, ``country``, as in the address of a page; each page takes those
+        that it knows.
     """
     page = Page(language, settings)
-    contents = [module.build(page, portfolio, {}) for module in _PAGES]
+    asked = dict(query or {})
+    contents = [module.build(page, portfolio, asked) for module in _PAGES]
     window = portfolio.window()
     facts = [
         (page.text("Policy"), portfolio.policy_version),
@@ -44,6 +51,9 @@ def report(portfolio: Portfolio, settings: Settings, language: str) -> str:
     if window is not None:
         first, last = (page.formats.day(end.date()).text for end in window)
         facts.insert(0, (page.text("Data"), f"{first} {page.formats.to} {last}"))
+    chosen = next((one.filters.chips() for one in contents if one.filters is not None), [])
+    if chosen:
+        facts.insert(0, (page.text("Part"), ", ".join(chip.text for chip in chosen)))
     return page.markup("report.html", contents=contents, style=_STYLE.read_text(encoding="utf-8"), facts=facts)
 
 
@@ -53,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--language", choices=list(LANGUAGES), default="es")
     parser.add_argument("--site", type=Path)
+    for name in FILTERS:
+        parser.add_argument(f"--{name}", default="")
     given = parser.parse_args(arguments)
     try:
         if given.site is not None:
@@ -61,8 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings()
         serving = Serving(settings)
         portfolio = Portfolio(settings, serving)
+        query = {name: told for name in FILTERS if (told := getattr(given, name))}
         try:
-            given.out.write_text(report(portfolio, settings, given.language), encoding="utf-8")
+            given.out.write_text(report(portfolio, settings, given.language, query), encoding="utf-8")
         finally:
             portfolio.close()
             serving.close()

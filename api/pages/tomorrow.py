@@ -21,17 +21,20 @@ from api.pages.content import Content
 from api.pages.exports import sheet_of, table_file
 from api.pages.page_data import Portfolio
 from api.pages.plan_desk import Ask, Busy, MadePlan, PlanDesk
+from api.pages.problem_words import problem_told
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.section_pages import add_page
-from api.pages.tomorrow_content import Said, contacts_table
+from api.pages.tomorrow_content import Said
 from api.pages.tomorrow_form import Form as CapacityForm
 from api.pages.tomorrow_form import (
+    NotReadable,
     asked_capacity,
     default_capacity,
     form_of,
     moment_of,
     sources,
 )
+from api.pages.tomorrow_sections import contacts_table, sections
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.planning import CapacityOrder, capacity_of, read_contact_points, write_campaigns
 
@@ -62,12 +65,15 @@ class TomorrowContent(Content):
         Said while a plan is made.
     problem : str
         Why the last one was not made.
+    technical : str
+        The same as it was written down, where that is another language than the reader's.
     """
 
     plan: MadePlan | None = None
     form: CapacityForm | None = None
     working: str = ""
     problem: str = ""
+    technical: str = ""
     query: dict[str, str] | None = None
 
 
@@ -80,6 +86,9 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
     asked = query.get("plan", "")
     status = desk.status(asked) if asked else None
     working, problem = _state(page, status)
+    technical = ""
+    if problem and status is not None and status.get("column") is not None and page.language != "en":
+        technical = f"{status['problem']} {status['mend']}".strip()
     newest = desk.finished()
     plan = desk.read(asked) if asked and not (working or problem) else None
     if plan is None and newest:
@@ -90,20 +99,23 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
         told = page.text(
             "Nothing is planned yet. Choose a portfolio and what there is of agents and messages, then plan."
         )
-        return TomorrowContent("tomorrow", question, told, form=form, working=working, problem=problem, query={})
+        return TomorrowContent(
+            "tomorrow", question, told, form=form, working=working, problem=problem, technical=technical, query={}
+        )
     said = Said(page, plan)
     return TomorrowContent(
         "tomorrow",
         question,
         said.answer(),
         "above" if len(plan.contacts) else "unclear",
-        said.sections(query.get("queue", "")),
+        sections(said, query.get("queue", "")),
         said.tiles(),
         notices=said.notices(),
         plan=plan,
         form=form,
         working=working,
         problem=problem,
+        technical=technical,
         query={"plan": plan.plan_id},
     )
 
@@ -117,8 +129,10 @@ def _state(page: Page, status: dict[str, Any] | None) -> tuple[str, str]:
             return page.text("Reading the portfolio."), ""
         done, of = (page.formats.count(status[name]) for name in ("done", "of"))
         return page.text("Judging accounts: {done} of {of}.", done=done, of=of), ""
-    why = f"{status['problem']} {status['mend']}".strip() or page.text("Something broke; the log says what.")
-    return "", why
+    if status.get("column") is None or page.language == "en":
+        why = f"{status['problem']} {status['mend']}".strip() or page.text("Something broke; the log says what.")
+        return "", why
+    return "", problem_told(page, status)
 
 
 def _form(page: Page, portfolio: Portfolio, plan: MadePlan | None, query: dict[str, str]) -> CapacityForm | None:
@@ -179,7 +193,7 @@ def _begin(
     source = told.get("source", "")
     try:
         if source not in known:
-            raise InvalidInput(page.text("There is no portfolio {name}.", name=source), column="source")
+            raise NotReadable(page.text("There is no portfolio {name}.", name=source), column="source")
         plan = desk.read(told.get("plan", ""))
         capacity = asked_capacity(page, _base(portfolio, plan, source), told)
         moment, _ = moment_of(page, portfolio, told.get("day", ""), capacity.timezone)
@@ -192,8 +206,11 @@ def _begin(
         if upload is not None:
             upload.unlink(missing_ok=True)
         busy = page.text("Another plan is being made. Wait until it is there.")
-        wrong = busy if isinstance(error, Busy) else f"{error.problem} {error.mend}".strip()
-        return RedirectResponse(page.url("tomorrow", {"plan": desk.refused(wrong), "source": source}), 303)
+        if isinstance(error, Busy):
+            plan_id = desk.refused(busy)
+        else:
+            plan_id = desk.refused(error.problem) if isinstance(error, NotReadable) else desk.refused_for(error)
+        return RedirectResponse(page.url("tomorrow", {"plan": plan_id, "source": source}), 303)
 
 
 def _kept(desk: PlanDesk, name: str, content: bytes) -> Path:

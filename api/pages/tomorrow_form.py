@@ -18,7 +18,22 @@ from recommender.currencies import minor_digits
 from recommender.errors import InvalidInput
 from recommender.planning import CapacityOrder, capacity_of, read_capacity
 
-__all__ = ["Form", "HourField", "QueueFields", "asked_capacity", "default_capacity", "form_of", "moment_of", "sources"]
+__all__ = [
+    "Form",
+    "HourField",
+    "NotReadable",
+    "QueueFields",
+    "asked_capacity",
+    "default_capacity",
+    "form_of",
+    "moment_of",
+    "sources",
+]
+
+
+class NotReadable(InvalidInput):
+    """What was typed cannot be used; its text is in the reader's language."""
+
 
 _VOICE = ("call", "visit", "field_visit")
 _HOURS = range(7, 21)
@@ -183,7 +198,7 @@ def asked_capacity(page: Page, base: CapacityOrder, form: Mapping[str, Any]) -> 
         try:
             return read_number(text, page.locale)
         except ValueError as error:
-            raise InvalidInput(
+            raise NotReadable(
                 page.text("{title}: {text} is no number.", title=title, text=text), column=name
             ) from error
 
@@ -228,9 +243,9 @@ def moment_of(page: Page, portfolio: Portfolio, day: str, timezone: str) -> tupl
     try:
         wanted = datetime.fromisoformat(day).date() if day else (local + timedelta(days=1)).date()
     except ValueError as error:
-        raise InvalidInput(page.text("{day} is no day.", day=day), column="day") from error
+        raise NotReadable(page.text("{day} is no day.", day=day), column="day") from error
     if wanted < local.date():
-        raise InvalidInput(
+        raise NotReadable(
             page.text("{day} is over: the data end on {end}.", day=day, end=page.formats.day(local.date())),
             column="day",
         )

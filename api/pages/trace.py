@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse
 
 from api.pages.account_case import AccountCase, decision_case
 from api.pages.account_charts import Step, funnel
-from api.pages.account_values import Values, capitalised, rule_kind
+from api.pages.account_values import Values
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
+from api.pages.rule_words import citation_told, rule_told
 from api.pages.section_pages import add_page
 from recommender.explanation import DecisionTrace, TracedAction, TracedRule
 
@@ -115,6 +116,10 @@ def _facts(page: Page, case: AccountCase, trace: DecisionTrace) -> list[tuple[st
 
 def _notices(page: Page, case: AccountCase, trace: DecisionTrace) -> list[str]:
     notices = [page.text("Control group: do not touch.")] if case.is_control else []
+    if case.is_stopped:
+        notices.append(page.text("A person stopped all contact with this debtor."))
+    if case.is_taken_back:
+        notices.append(page.text("Cancelled: nobody is contacted by this decision."))
     if trace.policy == "seed_rules":
         notices.append(
             page.text("The general rule answered: the ranking follows the written advice of the trade, not a model.")
@@ -211,8 +216,8 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
         version = f"{rule.pack} {rule.pack_version}".strip() or page.text("engine")
         rows.append(
             [
-                Cell(capitalised(rule_kind(page, rule.kind)), note=rule.rule),
-                Cell(version, note=rule.citation),
+                Cell(rule_told(page, rule.rule).name, rule.rule, note=rule.rule),
+                Cell(version, note=citation_told(page, rule.citation)),
                 Cell(_limit(page, rule)),
                 Cell(_read(page, rule)),
                 Cell(
@@ -226,7 +231,7 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
     first = trace.rules[0]
     finding = page.text(
         "{rule} removes the most: {count} actions.",
-        rule=f"{capitalised(rule_kind(page, first.kind))} ({first.rule})",
+        rule=rule_told(page, first.rule).text,
         count=formats.count(first.removed).text,
     )
     return Section(

@@ -100,6 +100,7 @@ def _content(
     }
     facts, changes, missing, unreadable = _facts(page, case, query, explore)
     kept: dict[str, Any] = {key: value for key, value in query.items() if key != "page" and value}
+    links = [*_situations(page, case), *links]
     told: dict[str, Any] = {
         "case": case, "query": kept, "explore": explore, "links": links,
         "levers": _levers(page, case, without), "facts": facts,
@@ -176,6 +177,26 @@ def _levers(page: Page, case: AccountCase, without: Mapping[str, Sequence[str]])
         ]
         levers.append(Lever(name, page.label(name), shown))
     return levers
+
+
+def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
+    """Levers of time and of promises: the same account with the facts that it would have then."""
+    known = changeable_columns(case.strategy)
+    more = {
+        page.text("In 20 days, nothing paid"): {"days_past_due": 20.0},
+        page.text("After a broken promise"): {"promises_12m": 1.0, "late_payments_12m": 1.0},
+    }
+    links = []
+    for title, changes in more.items():
+        facts = {name: case.number(name) for name in changes if name in known}
+        told = {
+            f"{_FACT}{name}": _written(page, held + changes[name], 1.0)
+            for name, held in facts.items()
+            if held is not None
+        }
+        if told:
+            links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **told}), title))
+    return links
 
 
 def _facts(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -57,6 +58,8 @@ class Counsel:
     recorder : Recorder
     shadow : Shadow
     metrics : Metrics
+    clock : callable
+        The present moment, for requests that name none.
     """
 
     serving: Serving
@@ -64,12 +67,13 @@ class Counsel:
     recorder: Recorder
     shadow: Shadow
     metrics: Metrics
+    clock: Callable[[], datetime]
 
     @classmethod
     def of(cls, request: Request) -> Counsel:
         """The application's own."""
         state = request.app.state
-        return cls(state.serving, state.settings, state.recorder, state.shadow, state.metrics)
+        return cls(state.serving, state.settings, state.recorder, state.shadow, state.metrics, state.clock)
 
     @property
     def waits_for_nothing(self) -> bool:
@@ -102,9 +106,11 @@ class Counsel:
 
     def _answered(self, request: RecommendationRequest, unread: Unread) -> Answer:
         served, settings = self.serving.current(), self.settings
+        if settings.require_model and not served.is_model:
+            raise ServiceUnavailable(f"No model serves, and one is required: {served.note}. Nothing was decided.")
         before = {record.account_id: record for record in self.recorder.decided_before(request.request_key)}
         _check_same_request(request, before, settings)
-        as_of = request.as_of or (next(iter(before.values())).decided_at if before else datetime.now(UTC))
+        as_of = request.as_of or (next(iter(before.values())).decided_at if before else self.clock())
         request = self._with_known_debtors(request)
         asked = Asked(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
         made = make(Task(request, asked, served, settings, self.recorder, self._shadows, before))
@@ -157,6 +163,8 @@ class Counsel:
             notes |= dict.fromkeys([served.note or "", *law["warnings"]])
             if missing := part.decided.missing_features:
                 notes[f"features taken as missing: {', '.join(missing)}"] = None
+        if made.unusual:
+            notes[f"features with values that the model never saw: {', '.join(sorted(made.unusual))}"] = None
         self.metrics.removals(removed)
         if made.repeated:
             notes[f"{made.repeated:,} of these decisions had been made before: answered from the decision log"] = None

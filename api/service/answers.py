@@ -28,6 +28,7 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
     """Ranked actions of each account in plain values; the first also says what holds for the account."""
     numbers = (decided.propensity, decided.evidence, decided.support, decided.expected_reward, decided.lo, decided.hi)
     tables = [table.tolist() for table in (decided.actions_ranked, *numbers)]
+    ladder = {name: values.tolist() for name, values in decided.values.items()}
     answer = []
     searched = 0
     eligible = decided.eligibility
@@ -48,6 +49,7 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
                     "action": action,
                     "template_id": decided.template_ids[row][place],
                     "contact_at": decided.contact_at(row, action),
+                    "values": {name: _number(values[row][place]) for name, values in ladder.items()} or None,
                 }
             )
         searched += int(alone)
@@ -120,6 +122,7 @@ def _actions(ranking: Ranking, actions: ActionSpace) -> list[dict[str, Any]]:
             "propensity": entry["propensity"],
             "evidence": entry["evidence"],
             "support": entry["support"],
+            "values": entry.get("values"),  # records of before the value ladder have none
         }
         for entry in ranking
     ]

@@ -71,7 +71,9 @@ class Part:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Facts and context of each account, with what was derived from them."""
-        return [self.decided.accounts.row(at) for at in range(len(self.positions))]
+        accounts = self.decided.accounts
+        columns = [accounts.values(name) for name in accounts.names]
+        return [dict(zip(accounts.names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 class RequestDecider:
@@ -90,6 +92,8 @@ class RequestDecider:
         What the ledger heard from each debtor.
     refused : dict of int to InvalidInput
         What is wrong with the accounts that could not be decided, by position.
+    unusual : set of str
+        Features of which some account brought a value that the model never saw.
     """
 
     def __init__(self, request: RecommendationRequest, asked: Asked, served: Served, settings: Settings) -> None:
@@ -98,6 +102,8 @@ class RequestDecider:
         self._request = request
         self._asked = asked
         self._served = served
+        self._contract = served.contract(settings)
+        self.unusual: set[str] = set()
         self._settings = settings
         self._contacts = contact_rows(request.accounts)
         self._names = {account.account_id for account in request.accounts}
@@ -201,7 +207,7 @@ class RequestDecider:
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
         sent = self._contacts_of(positions, is_first=is_first)
-        rows = account_rows(chosen, settings.packs, positions)
+        rows = account_rows(chosen, settings.packs, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
             "accounts": with_heard(rows, sent, self.heard, asked.as_of),
             "contacts": [*sent, *(one for held in waiting for one in held)],

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-__all__ = ["Channel", "Clock", "Identifier", "Instant", "Purpose", "Scalar", "Strict", "Word"]
+from recommender.intake import canonical_word, country_code, plain_word, zone_name
+
+__all__ = [
+    "Channel",
+    "Clock",
+    "Country",
+    "Flags",
+    "Identifier",
+    "Instant",
+    "Purpose",
+    "Scalar",
+    "Spelt",
+    "Strict",
+    "Word",
+]
+__all__ += ["Zone"]
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
-Purpose = Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
+Purpose = Literal[
+    "collection",
+    "pre_due_reminder",
+    "promise_follow_up",
+    "payment_confirmation",
+    "win_back",
+    "fraud_alert",
+    "requested_information",
+]
 Scalar = str | int | float | bool | None
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 
@@ -24,8 +48,33 @@ def _in_reach(instant: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_reach)]
 Word = Annotated[str, StringConstraints(max_length=64)]
+
+
+class Spelt(BeforeValidator):
+    """The word of a vocabulary that a text means (``SMS``, ``DEUDOR``); another text stays, and its type judges it."""
+
+    def __init__(self, column: str, own: Collection[str] = ()) -> None:
+        super().__init__(
+            lambda value: (
+                canonical_word(column, value) or value if isinstance(value, str) and value not in own else value
+            )
+        )
+
+
+Country = Annotated[Word, BeforeValidator(lambda value: (isinstance(value, str) and country_code(value)) or value)]
+Flags = Annotated[list[Annotated[Word, Spelt("flags")]], BeforeValidator(lambda value: _without_none(value))]
+Zone = Annotated[Word, BeforeValidator(lambda value: (isinstance(value, str) and zone_name(value)) or value)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-4]):[0-5]\d$")]
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:\-]+$")]
+
+
+def _without_none(flags: object) -> object:
+    """A list that says that there is none, empty."""
+    if not isinstance(flags, list):
+        return flags
+    return [
+        one for one in flags if not isinstance(one, str) or plain_word(one) not in ("", "none", "ninguno", "ninguna")
+    ]
 
 
 class Strict(BaseModel):

@@ -19,12 +19,17 @@ from recommender.settings import SCOPES, Settings
 
 __all__ = ["Caller", "Keys", "scope_of"]
 
-#: What each route asks for: the longest prefix wins; what is not named here asks for everything.
+#: What each route asks for: the first that fits, with all that lies below it; ``*`` is any one part of a path. What is
+#: not named here asks for everything.
 _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/v1/recommendations", "score"),
     ("POST", "/v1/check", "score"),
+    ("GET", "/v1/features", "score"),
     ("POST", "/v1/dispatches", "outcomes"),
     ("POST", "/v1/outcomes", "outcomes"),
+    ("GET", "/v1/decisions/*/explanation", "explain"),
+    ("GET", "/v1/decisions/*/contrast", "explain"),
+    ("GET", "/v1/decisions/*/replay", "explain"),
     ("GET", "/v1/decisions", "read"),
     ("GET", "/metrics", "read"),
     ("GET", "/docs", "read"),
@@ -52,10 +57,16 @@ class Caller:
 def scope_of(method: str, path: str) -> str:
     """Scope that a route asks for."""
     asked = "GET" if method == "HEAD" else method
-    for known, prefix, scope in _ROUTES:
-        if asked == known and (path == prefix or path.startswith(f"{prefix}/")):
+    parts = path.split("/")
+    for known, route, scope in _ROUTES:
+        named = route.split("/")
+        if asked == known and len(parts) >= len(named) and all(map(_fits, named, parts)):
             return scope
     return "admin"
+
+
+def _fits(named: str, part: str) -> bool:
+    return named in ("*", part)
 
 
 class Keys:

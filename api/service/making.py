@@ -55,6 +55,8 @@ class Made:
         How many had been decided before.
     new : list of (str, str)
         Id and debtor of the decisions that were made now.
+    unusual : set of str
+        Features with values that the model never saw.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Made:
     refused: dict[int, InvalidInput | DecisionConflict] = field(default_factory=dict)
     repeated: int = 0
     new: list[tuple[str, str]] = field(default_factory=list)
+    unusual: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ class _Attempt:
         ]  # fmt: skip
         parts = self._decider.decide(free, self._planned(known), self._used(known))
         made.refused |= self._decider.refused
+        made.unusual |= self._decider.unusual
         made.repeated = len(made.stands) + len(made.parts)
         made.parts += parts
         if self._task.recorder.keeps:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 
@@ -83,5 +85,12 @@ class Metrics:
         self._log_failures.inc()
 
     def text(self) -> bytes:
-        """Everything in the exposition format."""
-        return generate_latest(self._registry)
+        """Everything in the exposition format: of all workers where they share a folder, else of this process.
+
+        The folder is ``PROMETHEUS_MULTIPROC_DIR``, which prometheus_client reads when it is imported.
+        """
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)

@@ -49,6 +49,7 @@ _log = structlog.get_logger(__name__)
 _LOCKS = 64
 _PROBE_SECONDS = 1.0
 _EXACT = 2**53
+_AS_THEY_ARE = {str, int, bool, type(None)}
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 
 
@@ -58,18 +59,20 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
     decided = part.decided
     provenances: dict[tuple[str, ...], Provenance] = {}
     records = []
-    for at, row in enumerate(part.rows):
-        key = tuple(row["packs"])
+    about = zip(*(decided.accounts.values(name) for name in ("account_id", "debtor_id", "packs")), strict=True)
+    actions = decided.action.tolist()
+    for at, (account, debtor, packs) in enumerate(about):
+        key = tuple(packs)
         if key not in provenances:
             provenances[key] = _provenance(decided, served, key)
         first = part.ranked[at][0]
         records.append(
             DecisionRecord(
                 decision_id=decided.decision_ids[at],
-                account_id=row["account_id"],
-                debtor_id=row["debtor_id"],
+                account_id=account,
+                debtor_id=debtor,
                 decided_at=part.asked.as_of,
-                action=int(decided.action[at]),
+                action=actions[at],
                 propensity=1.0 if decided.deterministic else min(1.0, float(first["propensity"])),
                 eligible=decided.eligibility.mask[at],
                 context=contexts[at],
@@ -91,22 +94,27 @@ def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Pro
     """Versions behind the decision of an account under these packs (and those that they bring along)."""
     own = {pack.id for book in rule_books(packs) for pack in book.packs}
     law = decided.eligibility.provenance
-    return Provenance(
-        policy_version=decided.policy_version,
-        actions=decided.actions,
-        model_digest=served.digest,
-        rule_packs={pack["id"]: pack["digest"] for pack in law.packs if pack["id"] in own},
-        holidays_version=law.holidays,
-        tzdata_version=law.tzdata,
-        code_version=__version__,
-    )
+    digests = tuple(sorted((pack["id"], pack["digest"]) for pack in law.packs if pack["id"] in own))
+    key = (digests, law.holidays, law.tzdata)
+    if (held := served.provenances.get(key)) is None:  # hashing an action space takes longer than deciding
+        held = served.provenances[key] = Provenance(
+            policy_version=decided.policy_version,
+            actions=decided.actions,
+            model_digest=served.digest,
+            rule_packs=dict(digests),
+            holidays_version=law.holidays,
+            tzdata_version=law.tzdata,
+            code_version=__version__,
+        )
+    return held
 
 
 def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
     """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
     if served.is_model:
-        names = [str(name) for name in served.strategy.feature_names_in_]  # type: ignore[union-attr]
-        return [{name: _scalar(row.get(name)) for name in names} for row in part.rows]
+        names = sorted(str(name) for name in served.strategy.feature_names_in_)  # type: ignore[union-attr]
+        columns = [_scalars(part.decided.accounts.values(name)) for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     brought = dict.fromkeys(name for names in part.features for name in sorted(names))
     protected = set(protected_names(list(brought)))
     kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]
@@ -114,6 +122,10 @@ def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
         {name: _scalar(row.get(name)) for name in kept if name in row and (name in _SITUATION or name in features)}
         for row, features in zip(part.rows, part.features, strict=True)
     ]
+
+
+def _scalars(values: list[Any]) -> list[Any]:
+    return values if set(map(type, values)) <= _AS_THEY_ARE else [_scalar(value) for value in values]
 
 
 def _scalar(value: Any) -> Any:

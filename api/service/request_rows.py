@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from api.service.feature_contract import FeatureContract
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
+from recommender.intake import id_keys
 from recommender.rules import packs_of_place
-from recommender.store.decision_log import refuse_contact_data, refuse_free_text
+from recommender.store.decision_log import refuse_contact_data, refuse_free_text, refuse_personal_id
 
 __all__ = ["account_rows", "contact_rows"]
 
@@ -29,10 +33,37 @@ _FACTS = (
 _REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
 
 
-def account_rows(accounts: Sequence[Account], packs: tuple[str, ...], positions: Sequence[int]) -> list[dict[str, Any]]:
-    """One row an account: facts and features side by side; a feature may not overwrite a fact."""
+_ANY_FEATURE = FeatureContract()
+
+
+def account_rows(
+    accounts: Sequence[Account],
+    packs: tuple[str, ...],
+    positions: Sequence[int],
+    contract: FeatureContract = _ANY_FEATURE,
+    unusual: set[str] | None = None,
+) -> list[dict[str, Any]]:
+    """One row an account: facts and features side by side; a feature may not overwrite a fact.
+
+    Parameters
+    ----------
+    accounts : sequence of Account
+    packs : tuple of str
+        Of accounts that name no country.
+    positions : sequence of int
+        Places in the request, for errors.
+    contract : FeatureContract
+        Which features are taken.
+    unusual : set of str or None
+        Names of features are added whose value the model never saw.
+    """
     rows = []
+    seen = set() if unusual is None else unusual
     for position, account in zip(positions, accounts, strict=True):
+        for name in ("account_id", "debtor_id"):
+            if (told := getattr(account, name)) is not None:
+                refuse_personal_id(name, told, numbers_are_ours=contract.numeric_ids)
+        contract.check(account.features, position, seen)
         refuse_contact_data(account.features, argument=f"accounts[{position}].features")
         refuse_free_text(account.features, argument=f"accounts[{position}].features")
         held = account.__dict__
@@ -63,7 +94,16 @@ def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:
     """All contacts of some accounts, each under the debtor of its account where that is among them."""
     debtor_of = {account.account_id: account.debtor_id for account in reversed(accounts)}
     return [
-        {**contact.__dict__, "debtor_id": debtor_of.get(contact.account_id)}
+        {**contact.__dict__, **_whose(account, contact.account_id, debtor_of)}
         for account in accounts
         for contact in account.contacts or ()
     ]
+
+
+def _whose(account: Account, named: str, debtor_of: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Account and debtor of a contact: one of an account that nobody asks about is the debtor's that it stands with."""
+    if named in debtor_of:
+        return {"account_id": named, "debtor_id": debtor_of[named]}
+    same = id_keys(np.array([named, account.account_id], dtype=object))
+    alike = same[0] == same[1] or account.debtor_id is None
+    return {"account_id": account.account_id if alike else named, "debtor_id": account.debtor_id}

@@ -8,8 +8,23 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from api.service.constraints import Constraints, RequestConstraints
-from api.service.fields import Channel, Clock, Identifier, Instant, Purpose, Scalar, Strict, Word
+from api.service.fields import (
+    Channel,
+    Clock,
+    Country,
+    Flags,
+    Identifier,
+    Instant,
+    Purpose,
+    Scalar,
+    Spelt,
+    Strict,
+    Word,
+    Zone,
+)
 from recommender.tables import OUTCOMES
+
+_TOLD = ("attempt", "live_contact", *OUTCOMES)
 
 
 class Contact(Strict):
@@ -17,10 +32,10 @@ class Contact(Strict):
 
     account_id: Identifier
     sent_at: Instant
-    channel: str
-    initiated_by: Literal["creditor", "debtor"] = "creditor"
-    outcome: Literal["attempt", "live_contact", OUTCOMES] | None = None  # type: ignore[valid-type]
-    status: Literal["sent", "planned"] = "sent"
+    channel: Annotated[str, Spelt("channel")]
+    initiated_by: Annotated[Literal["creditor", "debtor"], Spelt("initiated_by")] = "creditor"
+    outcome: Annotated[Literal[_TOLD] | None, Spelt("outcome", _TOLD)] = None  # type: ignore[valid-type]
+    status: Annotated[Literal["sent", "planned"], Spelt("status")] = "sent"
     hour: int | None = None
     tone: str | None = None
     reward: float | None = None
@@ -31,15 +46,15 @@ class Account(Strict):
 
     account_id: Identifier
     debtor_id: Identifier | None = None
-    country: Word | None = None
+    country: Country | None = None
     subdivision: Word | None = None
-    timezone: Word | None = None
+    timezone: Zone | None = None
     phone_timezones: list[Word] | None = None
     due_date: Annotated[date | None, Field(strict=False)] = None
     balance_minor: int | None = None
-    consented_channels: list[Word] | None = None
-    flags: list[Word] | None = None
-    party: Literal["debtor", "codebtor", "guarantor", "reference"] | None = None
+    consented_channels: list[Annotated[Word, Spelt("channel")]] | None = None
+    flags: Flags | None = None
+    party: Annotated[Literal["debtor", "codebtor", "guarantor", "reference"] | None, Spelt("party")] = None
     packs: list[Word] | None = None
     contacts: list[Contact] | None = Field(None, description="Null or absent = unknown, which denies; [] = none.")
     features: dict[str, Scalar] = Field(default_factory=dict, description="Context columns of the model.")
@@ -109,6 +124,11 @@ class RankedAction(BaseModel):
     propensity: float
     evidence: float
     support: bool
+    values: dict[str, float | None] | None = Field(
+        None,
+        description="Value ladder: chance of each rung (p_delivered to p_paid), expected_amount, cost, net_value, "
+        "net_gain (minor units) and gain over leaving alone (units of the reward), each but cost with _lo and _hi.",
+    )
 
 
 class Recommendation(BaseModel):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from api.service.feature_contract import FeatureContract
 from api.service.following import RegistryFollower
 from recommender.artefact import MANIFEST, digest_of
 from recommender.deciding import Decider, default_actions
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
+from recommender.store.decision_log import Provenance
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Served", "Serving"]
@@ -24,17 +26,38 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Served:
-    """A strategy in use and what there is to say about it."""
+    """A strategy in use and what there is to say about it.
+
+    Attributes
+    ----------
+    decider : Decider
+    source : str
+    note, digest : str or None
+    provenances : dict
+        Versions that decisions were made with; few, and the same for many decisions.
+    contracts : dict
+        Which features are taken, by the settings that they hang on.
+    """
 
     decider: Decider
     source: str
     note: str | None = None
     digest: str | None = None
+    provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
+    contracts: dict[int, FeatureContract] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:
         """What decides."""
         return self.decider.strategy
+
+    def contract(self, settings: Settings) -> FeatureContract:
+        """Which features are taken while this serves."""
+        held: FeatureContract | None = self.contracts.get(id(settings))
+        if held is None:
+            held = FeatureContract.of(self.strategy, settings)
+            self.contracts[id(settings)] = held
+        return held
 
     @property
     def is_model(self) -> bool:
@@ -76,7 +99,7 @@ class Serving:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._seen: float | None = None
+        self._seen: Stamp | None = None
         self._checked = float("-inf")
         self._seeds = Served.of(SeedStrategy(default_actions(settings.contact_hours)), "seed rules")
         self._served = self._seed_rules("no model has been trained yet")
@@ -98,6 +121,11 @@ class Serving:
             finally:
                 self._lock.release()
         return self._served
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether a model is required, and none serves."""
+        return self._settings.require_model and not self.current().is_model
 
     @property
     def is_due(self) -> bool:
@@ -124,8 +152,8 @@ class Serving:
         manifest = None if path is None else Path(path) / MANIFEST
         if manifest is None or not manifest.is_file():
             return
-        stamp = manifest.stat().st_mtime
-        if stamp == self._seen:
+        stamp = _stamp_of(manifest.parent)
+        if stamp is None or stamp == self._seen:
             return
         try:
             served = Served.load(manifest.parent, str(path))
@@ -134,6 +162,8 @@ class Serving:
             note = f"the saved model was refused: {error}"
             if not self._served.is_model:
                 self._served = self._seed_rules(note)
+            else:  # it goes on, and says that something newer was refused
+                self._served = replace(self._served, note=note)
         else:
             self._served = served
             _log.info("model loaded", path=str(path), version=served.strategy.version_)
@@ -141,3 +171,18 @@ class Serving:
 
     def _seed_rules(self, note: str) -> Served:
         return replace(self._seeds, note=note)
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def _stamp_of(folder: Path) -> Stamp | None:
+    """What tells a saved model from another without reading it; None while its files come and go.
+
+    All files count: one that was refused half written is read again when the rest has arrived.
+    """
+    try:
+        files = [(str(file.relative_to(folder)), file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
+    except OSError:
+        return None
+    return tuple((name, told.st_mtime_ns, told.st_size) for name, told in files)

@@ -7,9 +7,9 @@ read through :meth:`Columns.coded`, which parses each distinct value once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self, TypeAlias
+from operator import itemgetter
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -67,8 +67,7 @@ def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
     return frame
 
 
-@dataclass(frozen=True)
-class Coded:
+class Coded(NamedTuple):
     """A column by its distinct values.
 
     Attributes
@@ -118,7 +117,10 @@ class Columns:
             arrow: Any = table
             return cls({name: arrow.column(name).to_pylist() for name in arrow.column_names}, arrow.num_rows)
         rows = list(table)
-        names: dict[str, None] = {}
+        names: dict[str, None] = dict.fromkeys(rows[0]) if rows else {}
+        if len(names) > 1 and all(row.keys() == names.keys() for row in rows):
+            listed = map(list, zip(*map(itemgetter(*names), rows), strict=True))
+            return cls(dict(zip(names, listed, strict=True)), len(rows))
         for row in rows:
             if row.keys() - names.keys():
                 names |= dict.fromkeys(row)
@@ -161,7 +163,7 @@ class Columns:
 
     def _code(self, name: str) -> Coded:
         if name not in self._columns:
-            return Coded(np.zeros(self._n, dtype=np.int64), [None])
+            return _NOTHING_SAID if self._n == 1 else Coded(np.zeros(self._n, dtype=np.int64), [None])
         source = self._columns[name]
         if isinstance(source, pd.Series) and source.dtype != object and self._n > 1:
             codes, uniques = pd.factorize(source, use_na_sentinel=True)
@@ -169,7 +171,7 @@ class Columns:
             return Coded(np.where(codes < 0, len(values), codes).astype(np.int64), [*values, None])
         given = self.values(name)
         if self._n == 1:
-            return Coded(np.zeros(1, dtype=np.int64), [_plain(given[0])])
+            return Coded(_FIRST, [_plain(given[0])])
         kinds = set(map(type, given)) - {type(None)}
         if kinds == {list}:
             given = [None if value is None else _text_of_list(value) for value in given]
@@ -235,6 +237,10 @@ class Columns:
         answer._coded = {name: held for name, held in self._coded.items() if name not in columns}  # noqa: SLF001
         return answer
 
+
+_FIRST = np.zeros(1, dtype=np.int64)  # codes of a table of one row
+_FIRST.setflags(write=False)
+_NOTHING_SAID = Coded(_FIRST, [None])
 
 #: Types whose equal values say the same; a float may be NaN.
 _COMPARABLE = frozenset({str, int, bool, datetime, date})

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["SCOPES", "NamedKey", "Settings"]
+__all__ = ["SCOPES", "DeclaredFeature", "NamedKey", "Settings"]
 
 #: What an API key may be allowed: to ask for decisions, to tell what happened, to read the log, to have decisions
 #: explained, and everything else (giving out and erasing a debtor's data).
@@ -42,6 +42,17 @@ class NamedKey(BaseModel):
     expires: AwareDatetime | None = None
 
 
+class DeclaredFeature(BaseModel):
+    """A feature that accounts may bring."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["number", "category", "any"]
+    unit: str | None = None
+    levels: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
+
+
 class Settings(BaseSettings):
     """Read from arguments and from environment variables ``RECOMMENDER_<NAME>``.
 
@@ -56,6 +67,9 @@ class Settings(BaseSettings):
     )
     model_path: Path | None = Field(
         Path("models/strategy"), description="Directory of a saved strategy; without one the seed rules answer."
+    )
+    require_model: bool = Field(
+        False, description="Without a model nothing is decided (503): the seed rules do not stand in for one."
     )
     registry_uri: str | None = Field(
         None, repr=False, description="MLflow tracking URI; when set, the alias champion is served and followed."
@@ -80,6 +94,17 @@ class Settings(BaseSettings):
         repr=False,
         description="Name -> hash, scopes and end of an API key; made by `python -m api.service.keys NAME`.",
     )
+    features: dict[str, DeclaredFeature] = Field(
+        default_factory=dict,
+        description="Features that are taken beside the model's: name -> kind (number, category, any), unit, levels, "
+        "range. With neither a model nor a declaration all are.",
+    )
+    undeclared_features: Literal["refuse", "ignore"] = Field(
+        "refuse", description="What becomes of features that neither the model nor the service names."
+    )
+    numeric_ids: bool = Field(
+        False, description="Take ids of seven and more digits: they are the system's own, and nobody's."
+    )
     max_accounts: int = Field(5_000, ge=1, description="Most accounts, or outcomes, in one request.")
     max_body_bytes: int = Field(16 * 2**20, ge=1_024, description="Largest request body.")
     max_in_flight: int = Field(32, ge=1, description="Requests that are worked on at once in one process.")
@@ -92,6 +117,9 @@ class Settings(BaseSettings):
     seed: int = Field(0, description="Part of the key that draws the dispatched action.")
     contact_hours: tuple[int, ...] = Field(tuple(range(7, 21)), description="Hours of the cold-start action space.")
 
+    docs: bool | None = Field(
+        None, description="/docs, /redoc and /openapi.json; None: in development only. In production behind a key."
+    )
     pages: bool | None = Field(
         None,
         description="The managers' web pages; None: on in development, in production where managers are configured.",
@@ -149,6 +177,11 @@ class Settings(BaseSettings):
         if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", told):
             raise ValueError(f"write a region of {language}, e.g. {language}-US")
         return told
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether the API describes itself over HTTP."""
+        return self.environment == "development" if self.docs is None else self.docs
 
     @property
     def shows_pages(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "CASE_DECISIONS",
     "CONTRACTS",
     "DEBTOR_FLAGS",
     "OUTCOMES",
@@ -55,9 +56,15 @@ OUTCOMES: tuple[str, ...] = (
     "callback_requested",
     "number_invalid",
     "deceased",
+    # Since 2026-11: what a person of the house decided about the case, not what the debtor did.
+    "contact_stopped",
+    "contact_resumed",
 )
 """The outcome ladder, lowest rung first, the two negative outcomes, then events that only make states
 (:func:`recommender.intake.account_states`)."""
+
+CASE_DECISIONS: tuple[str, ...] = ("contact_stopped", "contact_resumed")
+"""Outcomes that a person of the house decided: they stop and free contact, and say nothing about how a contact went."""
 
 _LADDER = OUTCOMES[:11]
 

@@ -11,9 +11,16 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
+from api.service.standing import ledger_contacts
 from recommender.deciding import default_actions
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionLog, read_feedback_frame
+from recommender.store.decision_log import (
+    DecisionLog,
+    read_feedback_frame,
+    resume_contact,
+    stop_contact,
+    stopped_ids,
+)
 
 AS_OF = datetime.fromisoformat("2026-11-23T08:00:00-05:00")
 
@@ -132,6 +139,49 @@ def test_what_the_ledger_heard_stops_it_too(sender):
     heard = {"decision_id": told["decision_id"], "occurred_at": AS_OF.isoformat(), "outcome": "opt_out"}
     assert sender.client.post("/v1/outcomes", json={"outcomes": [heard]}).status_code == 200
     assert not sender.send(told, account=one)["may_send"]
+
+
+def test_a_person_who_stops_contact_stops_it_in_every_process(sender):
+    """A stop cancels what is planned, denies what would be sent, and the next decision in each road leaves alone."""
+    told, one = sender.contacting()
+    with DecisionLog(sender.url) as log:
+        assert stop_contact(log, told["decision_id"], at=sender.now) == [told["decision_id"]]
+        assert stopped_ids(log) == tuple(sorted((one["account_id"], one["debtor_id"])))
+    held = sender.client.get(f"/v1/decisions/{told['decision_id']}").json()
+    assert held["state"] == "cancelled"
+    sender.at(told)
+    assert sender.send(told, 207, account=one)["status"] == 409, "what was cancelled is not sent"
+    with TestClient(create_app(sender.client.app.state.settings, clock=lambda: sender.now)) as another:
+        for moment in (AS_OF + timedelta(days=1), AS_OF + timedelta(days=60)):
+            sender.now = moment
+            accounts = [one, one | {"account_id": "A-other"}]
+            answer = another.post("/v1/recommendations", json={"accounts": accounts, "as_of": moment.isoformat()})
+            assert [row["actions"][0]["no_contact"] for row in answer.json()["recommendations"]] == [True, True]
+    with DecisionLog(sender.url) as log:
+        resume_contact(log, told["decision_id"], at=sender.now)
+        assert stopped_ids(log) == ()
+    sender.now += timedelta(days=1)
+    assert any(
+        not sender.client.post("/v1/recommendations", json={"accounts": [one], "as_of": moment.isoformat()}).json()[
+            "recommendations"
+        ][0]["actions"][0]["no_contact"]
+        for moment in (sender.now + timedelta(days=day) for day in range(5))
+    )
+
+
+def test_a_contact_that_is_planned_counts_however_a_person_answered(sender):
+    """The word of a person is no conversation with the debtor: it spends no limit."""
+    told, one = sender.contacting()
+    sender.at(told)
+    assert sender.send(told, account=one)["may_send"]
+    sender.send(told, state="sent")
+    with DecisionLog(sender.url) as log:
+        assert stop_contact(log, told["decision_id"], at=sender.now) == [], "what was sent cannot be taken back"
+        assert log.get(told["decision_id"]).outcomes[0].outcome == "contact_stopped"
+        resume_contact(log, told["decision_id"], at=sender.now + timedelta(minutes=1))
+        standing = log.standing([one["debtor_id"]], AS_OF - timedelta(days=30))
+    (row,) = ledger_contacts(standing, (), ())[one["debtor_id"]]
+    assert row["outcome"] is None
 
 
 def test_a_second_contact_of_the_day_is_refused_at_send_time(sender):

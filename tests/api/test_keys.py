@@ -18,10 +18,14 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EXPECTED = {
     ("POST", "/v1/recommendations"): "score",
     ("POST", "/v1/check"): "score",
+    ("GET", "/v1/features"): "score",
     ("POST", "/v1/dispatches"): "outcomes",
     ("POST", "/v1/outcomes"): "outcomes",
     ("GET", "/v1/decisions"): "read",
     ("GET", "/v1/decisions/{decision_id}"): "read",
+    ("GET", "/v1/decisions/{decision_id}/explanation"): "explain",
+    ("GET", "/v1/decisions/{decision_id}/contrast"): "explain",
+    ("GET", "/v1/decisions/{decision_id}/replay"): "explain",
     ("GET", "/v1/debtors/{debtor_id}"): "admin",
     ("DELETE", "/v1/debtors/{debtor_id}"): "admin",
 }

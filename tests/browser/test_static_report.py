@@ -14,14 +14,16 @@ pytestmark = pytest.mark.browser
 def test_the_report_opens_offline_and_holds_every_page(chromium, chromium_on_path, demo_site, tmp_path):
     """One file, nothing fetched, a part for each page with its answer, no serious finding; and a PDF of it."""
     place, pdf = tmp_path / "report.html", tmp_path / "report.pdf"
-    run(out=place, language="es", pdf=pdf, site=demo_site)
+    run(out=place, language="es", pdf=pdf, site=demo_site, country="CO")
     context = chromium.new_context(offline=True, viewport={"width": 1000, "height": 900})
     page = context.new_page()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(place.as_uri())
-    assert page.locator("section.part").count() == 6
-    assert page.locator(".answer").count() == 6
+    assert page.locator("section.part").count() == 7
+    assert page.locator(".answer").count() == 7
+    assert "Colombia" in page.locator("body").inner_text()
+    assert "MXN" not in page.locator("section.part").first.inner_text(), "the results are those of the country"
     assert page.locator("html").get_attribute("lang").startswith("es")
     assert asked == [place.as_uri()]
     assert not re.search(r"(src|href)=\"https?:", place.read_text(encoding="utf-8"))

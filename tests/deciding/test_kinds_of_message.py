@@ -143,3 +143,16 @@ def test_availability_and_choice_agree_in_any_catalogue(templates, kind, tone, c
         assert found == [want[0] if plain else None]
     assert kind_of(kind.replace("_", " ").title()) == kind
     assert np.count_nonzero([one is not None for one in found]) == bool(plain)
+
+
+def test_a_follow_up_reminds_of_the_promise_and_win_back_needs_no_debt():
+    """An open promise stops collection, not its own follow-up; a settled debt stops both, but not win-back; a dispute
+    stops all three.
+    """
+    told = {}, {"flags": ["promise_open"]}, {"balance_minor": 0}, {"flags": ["disputed"]}
+    accounts = [account(i, 10, **one) for i, one in enumerate(told)]
+    contacted = {
+        purpose: {row for row, _, _ in every_choice(decider(purpose=purpose), accounts)}
+        for purpose in ("collection", "promise_follow_up", "win_back")
+    }
+    assert contacted == {"collection": {0}, "promise_follow_up": {0, 1}, "win_back": {0, 2}}

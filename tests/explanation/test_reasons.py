@@ -35,14 +35,16 @@ def test_sentences_are_few_plain_and_fair(explanation):
                 assert "nan" not in sentence.lower().split()
 
 
-def test_an_interval_over_zero_is_said_to_be_unclear(explanation):
-    """The headline says sign unclear exactly when the interval includes 0."""
+def test_ignorance_is_told_apart_from_equality(explanation):
+    """The headline takes a side exactly when the interval leaves 0 out; else it says as good as, or not known."""
     for row in range(0, 40, 5):
         contrast = explanation.contrast(int(explanation.action[row, 0]), int(explanation.action[row, -1]), row=row)
         lo, hi = contrast.interval
         assert lo <= contrast.reward_difference <= hi
-        assert ("sign unclear" in contrast.reasons("en")[0]) == (lo <= 0 <= hi)
-        assert ("signo incierto" in contrast.reasons("es")[0]) == (lo <= 0 <= hi)
+        english, spanish = contrast.reasons("en")[0], contrast.reasons("es")[0]
+        assert ("is expected to do" in english) == (lo > 0 or hi < 0)
+        assert ("not known" in english) == ("No se sabe" in spanish) == (contrast.standing == "not known")
+        assert ("as good as" in english) == ("casi igual" in spanish) == (contrast.standing == "as good as")
 
 
 def test_a_concept_is_said_to_speak_for_the_action_it_speaks_for(explanation):

@@ -12,6 +12,7 @@ from recommender import ActionSpace, LoggedFeedback
 from recommender.errors import InvalidInput
 from recommender.features.account_history import AccountHistory
 from recommender.features.incremental import HistoryState
+from recommender.features.personal_memory import PersonalMemory
 
 SPACE = ActionSpace({"channel": ["call", "sms"], "hour": [9, 10, 18]}, no_contact=True)
 DAYS = st.integers(0, 40).map(lambda quarter: 20_000.0 + quarter / 4)
@@ -21,7 +22,12 @@ EVENTS = st.lists(
 )
 
 
-def history_of(events):
+MEMORY = PersonalMemory(
+    np.random.default_rng(3).normal(size=(len(SPACE), 2)), np.random.default_rng(4).normal(-2.0, 0.5, len(SPACE))
+)
+
+
+def history_of(events, memory=None):
     """All events as a history of one account; a reward may be known later than the contact, or never."""
     order = sorted(range(len(events)), key=lambda i: (events[i][0], events[i][1]))
     time = np.array([events[i][0] for i in order])
@@ -37,14 +43,15 @@ def history_of(events):
         time_kind="instant",
         half_life=30.0,
         last=float(time.max(initial=20_000.0)),
+        memory=memory,
     )
 
 
-@given(EVENTS, st.lists(DAYS, min_size=1, max_size=4))
-@settings(max_examples=150)
-def test_a_state_tells_what_the_kernel_tells(events, moments):
+@given(EVENTS, st.lists(DAYS, min_size=1, max_size=4), st.sampled_from([None, MEMORY]))
+@settings(max_examples=200)
+def test_a_state_tells_what_the_kernel_tells(events, moments, memory):
     """Told as they happen, kept as JSON in between, asked at several moments: the same bits, ties included."""
-    history = history_of(events)
+    history = history_of(events, memory)
     state = HistoryState(history.layout)
     told = 0
     happened = sorted(
@@ -64,6 +71,25 @@ def test_a_state_tells_what_the_kernel_tells(events, moments):
         np.testing.assert_array_equal(state.features(moment), want)
         np.testing.assert_array_equal(history.state_of("A").features(moment), want)
         state = HistoryState.from_dict(json.loads(json.dumps(state.to_dict(), allow_nan=False)), history.layout)
+
+
+@given(EVENTS, DAYS)
+@settings(max_examples=60)
+def test_personal_factors_are_one_newton_step_over_what_was_known(events, moment):
+    """A naive second implementation, in dense algebra from the definition."""
+    history = history_of(events, MEMORY)
+    v = np.column_stack([MEMORY.loadings, np.ones(len(SPACE))])
+    p = 1.0 / (1.0 + np.exp(-MEMORY.bias))
+    H, g = np.diag([1.0, 1.0, 10.0]), np.zeros(3)
+    for at, action, reward, wait in events:
+        if at < moment:
+            H += p[action] * (1 - p[action]) * np.outer(v[action], v[action])
+            g -= p[action] * v[action]
+        if wait is not None and reward > 0 and at + wait / 4 < moment:
+            g += v[action]
+    found = history.at(["A"], moment)[list(MEMORY.columns)].to_numpy()[0]
+    np.testing.assert_allclose(found, np.linalg.solve(H, g)[:2], rtol=1e-5, atol=1e-5)
+    assert (history.at(["nobody"], moment)[list(MEMORY.columns)].to_numpy() == 0.0).all()
 
 
 def test_a_state_of_a_log_is_that_of_the_log():

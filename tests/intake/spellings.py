@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -274,14 +275,20 @@ def _write(rng: random.Random, frame: pd.DataFrame, folder: Path, name: str, how
         case "jsonl":
             frame.to_json(path, orient="records", lines=True, force_ascii=False, date_format="iso")
         case "arrow":
-            pf.write_feather(pa.Table.from_pandas(frame, preserve_index=False), path)
+            pf.write_feather(_arrow(frame), path)
         case "xlsx":
             workbook(frame, path)
         case "duckdb":
             with duckdb.connect(str(path)) as book:
-                book.register("given", pa.Table.from_pandas(frame, preserve_index=False))
+                book.register("given", _arrow(frame))
                 book.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608
     return path
+
+
+def _arrow(frame: pd.DataFrame) -> pa.Table:
+    with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def workbook(frame: pd.DataFrame, path: Path) -> None:

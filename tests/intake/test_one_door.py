@@ -26,7 +26,15 @@ from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.monitoring import diagnose
-from recommender.planning import PlanFiles, PlanOrder, make_plan
+from recommender.planning import (
+    Appointments,
+    CapacityOrder,
+    PlanFiles,
+    PlanInputs,
+    PlanOrder,
+    make_plan,
+    plan_day,
+)
 from recommender.rules import check_cases
 from recommender.store.files import read_table
 from recommender.strategy import SeedStrategy
@@ -109,6 +117,51 @@ def tried(seed, folder, spellings):
             assert is_a_refusal(found), f"seed {seed}, spelling {number}: {found!r} names too little"
             counts["refused"] += 1
             counts[f"{found.column}: {str(found)[:160]}"] += 1
+    return counts
+
+
+CAPACITY = CapacityOrder.model_validate(
+    {
+        "timezone": "America/Bogota",
+        "queue": [
+            {"name": "agents", "channels": ["call"], "minutes_per_contact": 20, "agents": {"9": 1, "14": 1}},
+            {"name": "texts", "channels": ["sms", "whatsapp", "email"], "quota": 5},
+        ],
+    }
+)
+
+
+def day_of(files, folder, stated):
+    """Contacts of a plan under limited capacity, or what the refusal says."""
+    given = dict.fromkeys(("contacts", "outcomes", "payments")) | files
+    try:
+        inputs = PlanInputs.prepare(folder / "inputs", as_of=AS_OF, chunk_rows=20, stated=stated, **given)
+        made, _ = plan_day(inputs, SEED, PlanOrder(AS_OF), CAPACITY, folder, Appointments.none())
+    except InvalidInput as error:
+        return error
+    return made.contacts
+
+
+def day_planned(seed, folder, spellings):
+    """``plan`` of a portfolio in any spelling: the same contacts at the same values, or a refusal."""
+    rng = random.Random(seed)
+    truth = portfolio(rng)
+    right = day_of(truth_on_disk(truth, folder / "truth"), folder / "truth", Stated())
+    assert isinstance(right, pd.DataFrame), right
+    assert forbidden(right.rename(columns={"account_id": "account"}), truth) == []
+    counts = Counter(contacted=len(right))
+    for number in range(spellings):
+        written = spell(rng, truth, folder / str(number))
+        found = day_of(written.files, folder / str(number), written.stated)
+        if isinstance(found, pd.DataFrame):
+            try:
+                pd.testing.assert_frame_equal(found, right)
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}, spelling {number}: {written}\n{error}") from error
+            counts["identical"] += 1
+        else:
+            assert is_a_refusal(found), f"seed {seed}, spelling {number}: {found!r} names too little"
+            counts["refused"] += 1
     return counts
 
 
@@ -221,13 +274,20 @@ def test_any_spelling_is_the_same_plan_or_a_refusal(tmp_path_factory, seed):
     tried(seed, tmp_path_factory.mktemp("door"), 6)
 
 
+@settings(max_examples=2, derandomize=True)
+@given(seed=st.integers(0, 10**6))
+def test_any_spelling_is_the_same_day_or_a_refusal(tmp_path_factory, seed):
+    """From ``plan`` under limited capacity."""
+    day_planned(seed, tmp_path_factory.mktemp("day"), 4)
+
+
 @pytest.mark.proof
 def test_any_spelling_at_length(tmp_path_factory):
     """The same with 30 spellings each of many portfolios."""
     total = Counter()
     for seed in range(int(os.environ.get("FRONT_DOOR_PORTFOLIOS", "40"))):
         total += tried(seed, tmp_path_factory.mktemp("door"), SPELLINGS)
-        for verb, of in (("ingest", ingested), ("check", checked)):
+        for verb, of in (("ingest", ingested), ("check", checked), ("plan", day_planned)):
             found = of(seed, tmp_path_factory.mktemp(verb), SPELLINGS // 6)
             total.update({f"{verb} {what}": count for what, count in found.items()})
     print(total)  # noqa: T201

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.regression.bilinear import BilinearModel, _Problem, action_blocks
+from recommender.learning.regression.bilinear import BilinearModel, BlockProblem, action_blocks
 from recommender.learning.regression.linear_design import LinearDesign
 
 SPACE = ActionSpace(
@@ -20,7 +20,7 @@ SPACE = ActionSpace(
 
 def _problem(
     n: int = 300, crossing: str = "pairs", family: str = "binomial"
-) -> tuple[_Problem, np.ndarray, np.ndarray]:
+) -> tuple[BlockProblem, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     context = pd.DataFrame({"x": rng.normal(size=n), "z": rng.choice(["a", "b", "c"], size=n)})
     encoder = ContextEncoder.fit(context, ())
@@ -29,7 +29,7 @@ def _problem(
     U = design.transform(X)
     action = rng.integers(0, len(SPACE), n)
     target = (rng.random(n) < 0.3).astype(float) if family == "binomial" else rng.normal(size=n)
-    return _Problem(design, U, SPACE, action, target, family, None, crossing), U, action  # type: ignore[arg-type]
+    return BlockProblem(design, U, SPACE, action, target, family, None, crossing), U, action  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("family", ["binomial", "gaussian"])

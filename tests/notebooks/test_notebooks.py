@@ -21,6 +21,15 @@ def test_a_notebook_is_thin_and_stripped(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_opens_with_its_question_and_ends_with_its_answer(path):
+    """The heading is a question, and the last words answer it."""
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].source.splitlines()[0].startswith("# ")
+    assert cells[0].source.splitlines()[0].endswith("?")
+    assert cells[-1].source.startswith("**Answer.**")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path):
     """Every cell runs in a fresh kernel, and the last ones show a table and a picture."""
     notebook = nbformat.read(path, as_version=4)

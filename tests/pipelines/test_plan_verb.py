@@ -1,12 +1,15 @@
 """``plan`` from raw tables and a learnt strategy to files on disk, read as those who work with them would."""
 
 import json
+from datetime import timedelta
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from pipelines.__main__ import build_app
+from recommender.errors import InvalidInput
+from recommender.store.decision_log import DecisionLog
 from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
 from tests.store.test_plan_run import SEED
 
@@ -139,3 +142,55 @@ def test_ingest_keeps_the_arm_that_chance_decided(folder, told):
     assert sorted(log["propensity"].round(9)) == sorted(chance.round(9))
     wrong = CliRunner().invoke(build_app(), [*wanted, "--arm", "explored"])
     assert "explored" in str(wrong.exception)
+
+
+def test_the_decision_log_holds_the_plan_and_acts_on_the_next(folder):
+    """Every decision with its eligible set; the same plan again writes nothing; a later plan repeats no contact."""
+    url = f"sqlite:///{folder}/decisions.db"
+    answer = run(folder, "--decision-log", url, "--out", str(folder / "logged"))
+    assert answer.exit_code == 0, answer.output
+    contacts = pd.read_parquet(folder / "logged" / "plan.parquet")
+    arms = pd.read_parquet(folder / "logged" / "arms.parquet")
+    with DecisionLog(url) as log:
+        held = {one["decision_id"]: log.get(one["decision_id"]).decision for one in contacts.to_dict("records")}
+        # two contacts of one debtor are two decisions; who is left alone is one
+        assert log.count()[0] == len(contacts) + len(arms) - contacts["account_id"].nunique()
+    for row in contacts.itertuples():
+        record = held[row.decision_id]
+        assert record.eligible[record.action]
+        assert (record.contact_at, record.account_id) == (row.contact_at, row.account_id)
+        assert record.propensity == (row.propensity if row.reason == "explore" else 1.0)
+        assert record.provenance.rule_packs
+        assert record.context
+    again = run(folder, "--decision-log", url, "--out", str(folder / "logged"))
+    assert "decision log: 0 new decisions" in " ".join(again.output.split()), again.output
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "logged" / "plan.parquet"), contacts)
+    later = AS_OF + timedelta(minutes=1)
+    next_ = run(folder, "--decision-log", url, "--out", str(folder / "later"), "--as-of", later.isoformat())
+    assert next_.exit_code == 0, next_.output
+    day = pd.read_parquet(folder / "later" / "plan.parquet")
+    both = day.merge(contacts, on="debtor", suffixes=("", "_before"))
+    same_day = both["contact_at"].dt.tz_convert("America/Bogota").dt.date == both["contact_at_before"].dt.tz_convert(
+        "America/Bogota"
+    ).dt.date  # fmt: skip
+    assert not same_day.any()
+
+
+def test_one_unknown_fact_that_leaves_most_alone_is_no_plan(folder, tmp_path):
+    """With the reason and the mend of `score`, and exit code 2."""
+    accounts = pd.read_parquet(folder / "accounts.parquet")
+    for name in ("contacts.parquet", "capacity.toml"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    accounts.drop(columns="flags").to_parquet(tmp_path / "accounts.parquet")
+    for verb in ("plan", "score"):
+        asked = [
+            verb, str(tmp_path / "accounts.parquet"), "--contacts", str(tmp_path / "contacts.parquet"), "--as-of",
+            AS_OF.isoformat(), "--strategy", str(folder / "strategy"), "--other-accounts", "--out",
+            str(tmp_path / f"{verb}.parquet"),
+            *(["--capacity", str(tmp_path / "capacity.toml")] if verb == "plan" else []),
+        ]  # fmt: skip
+        answer = CliRunner().invoke(build_app(), asked)
+        assert isinstance(answer.exception, InvalidInput), answer.output
+        assert answer.exception.column == "unknown-flags"
+        assert answer.exception.mend
+        assert not (tmp_path / f"{verb}.parquet").exists()

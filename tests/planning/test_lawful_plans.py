@@ -9,6 +9,7 @@ import random
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,6 +20,7 @@ from recommender.planning import (
     InfeasiblePlan,
     PlanInputs,
     PlanOrder,
+    about_plan,
     plan_day,
     verify_folder,
     write_tomorrow,
@@ -97,6 +99,7 @@ def random_capacity(rng):
                 "cost_per_contact": 7,
             },
         ],
+        "week": {"contacts_per_debtor": rng.randint(1, 3), "days_between": rng.randint(1, 3)},
         "minimum": [{"name": "floor", "queue": "messages", "contacts": 1}] if rng.random() < 0.2 else [],
         "arms": rng.choice([{}, {"explore": 0.3, "usual": 0.3}, {"usual": 0.5, "none": 0.2}]),
     }
@@ -110,8 +113,8 @@ def as_table(rows):
     return frame.drop(columns="phone")
 
 
-def check_plan(seed):
-    """Make a random plan and count everything that it breaks; gives the number of contacts."""
+def check_plan(seed, days=1):
+    """Make a random plan and count everything that it breaks; gives the number of contacts of each day."""
     rng = random.Random(seed)
     accounts, contacts, packs, at = random_portfolio(rng)
     told = random_capacity(rng)
@@ -135,14 +138,17 @@ def check_plan(seed):
         order = PlanOrder(at, packs=tuple(packs), seed=seed)
         (folder / "plan").mkdir()
         try:
-            made, _ = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none())
+            made, read = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
         except InfeasiblePlan:
-            return 0
-        write_tomorrow(folder / "plan", made, SEED.actions_, {})
+            return np.zeros(days, dtype=int)
+        write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, capacity, SEED))
         assert verify_folder(folder / "plan") == []
     plan = made.contacts
-    count_capacities(plan, told)
-    assert plan.groupby("debtor").size().max() <= told["contacts_per_debtor"] if len(plan) else True
+    for _, part in plan.groupby("day"):
+        count_capacities(part, told)
+    most = told["contacts_per_debtor"]
+    assert (plan.groupby(["debtor", "day"]).size() <= most).all()
+    assert (plan.groupby("debtor").size() <= (most if days == 1 else told["week"]["contacts_per_debtor"])).all()
     held = {one["account_id"]: one for one in accounts}
     for _, part in plan.sort_values("contact_at", kind="stable").groupby("debtor"):
         before = []
@@ -162,9 +168,16 @@ def check_plan(seed):
             for other in before:
                 gap = abs(moment - dt.datetime.fromisoformat(other["sent_at"]))
                 assert gap >= dt.timedelta(hours=told["hours_between"])
-            sent = {"sent_at": moment.isoformat(), "channel": row["channel"], "account_id": row["account_id"]}
+                away = abs(row["day"] - other["day"])
+                assert away == 0 or away >= told["week"]["days_between"]
+            sent = {
+                "day": row["day"],
+                "sent_at": moment.isoformat(),
+                "channel": row["channel"],
+                "account_id": row["account_id"],
+            }
             before.append(sent | {"initiated_by": "creditor", "outcome": "live_contact", "status": "sent"})
-    return len(plan)
+    return np.bincount(plan["day"] - 1, minlength=days)
 
 
 def count_capacities(plan, told):
@@ -181,11 +194,23 @@ def count_capacities(plan, told):
 
 def test_random_plans_break_nothing():
     """A quick part of the thousand, with the two of its first run whose later contact came before an earlier one."""
-    assert sum(check_plan(seed) for seed in (27, 35, *range(40, 50))) >= 40
+    assert sum(check_plan(seed).sum() for seed in (27, 35, *range(40, 50))) >= 40
+
+
+def test_random_weeks_break_nothing():
+    """Each contact of a week is lawful given all planned before it, whichever round planned it; days are spread."""
+    by_day = sum(check_plan(seed, days=7) for seed in range(6))
+    assert by_day.sum() >= 20 and (by_day > 0).sum() >= 5
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("block", range(10))
 def test_a_thousand_random_plans_break_nothing(block):
     """0 capacities, caps or rules broken in 1,000 plans."""
-    assert sum(check_plan(1_000 + 100 * block + number) for number in range(100)) >= 200
+    assert sum(check_plan(1_000 + 100 * block + number).sum() for number in range(100)) >= 200
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("block", range(10))
+def test_a_hundred_random_weeks_break_nothing(block):
+    assert sum(check_plan(5_000 + 10 * block + number, days=7).sum() for number in range(10)) >= 40

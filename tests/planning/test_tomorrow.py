@@ -1,7 +1,5 @@
-"""A day under any capacity: limits, law, debtors and the certificate, by the seed rules; campaign files by column."""
+"""A day under any capacity: limits, law, debtors and the certificate, by the seed rules."""
 
-import csv
-import json
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
@@ -18,12 +16,11 @@ from recommender.planning import (
     CapacityOrder,
     PlanInputs,
     PlanOrder,
+    about_plan,
     decisions_of,
-    packaged_adapters,
     plan_tomorrow,
     read_portfolio,
     verify_folder,
-    write_campaigns,
     write_tomorrow,
 )
 from tests.store.plan_portfolio import AS_OF, portfolio, write
@@ -49,7 +46,7 @@ def planned(inputs, capacity, folder, due=None):
     read = read_portfolio(inputs, SEED, ORDER, capacity, folder, due or Appointments.none())
     made = plan_tomorrow(read, ORDER, capacity)
     read.aside_path.unlink()
-    return made
+    return made, about_plan(made, read, ORDER, capacity, SEED)
 
 
 @settings(max_examples=12, deadline=None)
@@ -77,7 +74,7 @@ def test_no_capacity_is_ever_exceeded(inputs, agents, quota, hourly, budget, exp
     due["at"] = pd.Timestamp(AS_OF) + timedelta(hours=1, minutes=20)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = planned(inputs, CapacityOrder.model_validate(order), folder, Appointments(due))
+        made, about = planned(inputs, CapacityOrder.model_validate(order), folder, Appointments(due))
         contacts = made.contacts
         hour = contacts["contact_at"].dt.tz_convert("America/Bogota").dt.hour
         calls = (contacts["queue"] == "a").to_numpy()
@@ -88,66 +85,8 @@ def test_no_capacity_is_ever_exceeded(inputs, agents, quota, hourly, budget, exp
         assert np.where(calls, 50, 9).sum() <= budget + 1e-6
         assert contacts["debtor"].is_unique
         assert (contacts["reason"] == "callback").sum() + len(made.unplaced) == len(called)
-        write_tomorrow(folder, made, SEED.actions_, {})
+        write_tomorrow(folder, made, SEED.actions_, about)
         assert verify_folder(folder) == []
-
-
-def contacts_of(channel, queue, account="A1"):
-    at = pd.Timestamp("2026-11-23T15:00Z")
-    row = {"queue": queue, "channel": channel, "account_id": account, "contact_at": at, "priority": 1}
-    return pd.DataFrame([row | {"template_id": "t-1", "decision_id": "d" * 32, "reason": "value"}])
-
-
-POINTS = pd.DataFrame(
-    {"account_id": ["A1"], "phone": ["+57 (300) 123"], "phone_code": ["57"], "email": ["a@b.co"], "first_name": ["Ana"]}
-).set_index("account_id")
-
-
-@pytest.mark.parametrize(
-    ("channel", "expected"),
-    [
-        ("sms", {"to": "+57300123", "template_id": "t-1", "send_at": "2026-11-23T15:00:00Z", "reference": "d" * 32}),
-        ("email", {"to": "a@b.co", "template_id": "t-1", "first_name": "Ana", "reference": "d" * 32}),
-        (
-            "call",
-            {"vendor_lead_code": "A1", "phone_code": "57", "phone_number": "300123", "list_id": "7", "rank": "99"},
-        ),
-        ("letter", {"account_id": "A1", "channel": "letter", "priority": "1", "decision_id": "d" * 32}),
-    ],
-)
-def test_a_campaign_file_holds_what_its_system_reads(tmp_path, channel, expected):
-    written, lost = write_campaigns(contacts_of(channel, "q"), tmp_path, POINTS, None, {"list_id": "7"})
-    (row,) = csv.DictReader((tmp_path / next(iter(written))).read_text().splitlines())
-    assert row.items() >= expected.items() and not lost
-
-
-def test_a_whatsapp_line_is_a_template_message_of_the_cloud_api(tmp_path):
-    written, _ = write_campaigns(contacts_of("whatsapp", "q"), tmp_path, POINTS)
-    assert json.loads((tmp_path / next(iter(written))).read_text())["body"] == {
-        "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        "to": "57300123",
-        "type": "template",
-        "template": {"name": "t-1", "language": {"code": "es"}},
-    }
-
-
-def test_a_new_plan_leaves_no_file_of_the_last_and_none_of_others(tmp_path):
-    """A debtor moved from calls to messages must not be dialled by the old file; a stranger's file stays."""
-    (tmp_path / "mine.csv").write_text("kept")
-    old, _ = write_campaigns(contacts_of("call", "agents"), tmp_path, POINTS)
-    new, _ = write_campaigns(contacts_of("sms", "messages"), tmp_path, POINTS)
-    assert {path.name for path in tmp_path.iterdir()} == {"mine.csv", "campaign-files.json", *new}
-    assert not set(old) & set(new)
-
-
-def test_who_has_no_contact_point_is_counted_and_left_out(tmp_path):
-    written, lost = write_campaigns(contacts_of("sms", "messages", "A2"), tmp_path, POINTS)
-    assert sum(written.values()) == 0 and lost == {"messages": 1}
-
-
-def test_the_plain_list_serves_what_no_other_does():
-    assert list(packaged_adapters())[-1] == "plain"
 
 
 def test_propensities_of_the_random_arm_are_how_often_it_happens(inputs, tmp_path):
@@ -181,8 +120,8 @@ def test_the_decisions_of_a_plan_are_a_raw_table_with_arms(inputs, tmp_path):
     """A row for every account; ingest can keep the arm that was drawn by chance."""
     told = {"name": "m", "channels": ["sms", "email"], "quota": 30}
     order = {"timezone": "America/Bogota", "queue": [told], "arms": {"explore": 0.4, "usual": 0.3}}
-    made = planned(inputs, CapacityOrder.model_validate(order), tmp_path)
-    table = decisions_of(made, SEED.actions_, AS_OF.isoformat(), "v1")
+    made, _ = planned(inputs, CapacityOrder.model_validate(order), tmp_path)
+    table = decisions_of(made.contacts, made.arms, SEED.actions_, AS_OF.isoformat(), "v1")
     assert sorted(table["account_id"]) == sorted(made.arms["account_id"])
     assert table["channel"].notna().sum() == len(made.contacts) > 0
     chance = table["arm"] == "explore"

@@ -65,7 +65,10 @@ def _person_permits(account: dict[str, Any], channel: str, purpose: str) -> bool
     if purpose in EXEMPT:
         return not PERSONAL_STOPS & set(flags)
     balance = account.get("balance_minor")
-    return balance is not None and balance > 0 and all(flag.startswith("opt_out:") for flag in flags)
+    if purpose != "win_back" and (balance is None or balance <= 0):
+        return False
+    about = {"promise_open"} if purpose == "promise_follow_up" else set()
+    return all(flag.startswith("opt_out:") or flag in about for flag in flags)
 
 
 def _law_permits(law: str, at: dt.datetime, zone: ZoneInfo, case: dict[str, Any], readings: frozenset[str]) -> bool:

@@ -209,6 +209,8 @@ def _book_forbids(book: Sequence[Raw], clock: Clock) -> Iterator[tuple[str, tupl
 def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str, ...]]]:
     account, prefix = clock.asked.account, pack["id"].lower()
     money = clock.asked.purpose not in NOT_FOR_MONEY
+    owing = money and clock.asked.purpose != "win_back"
+    follows_up = clock.asked.purpose == "promise_follow_up"
     flags = account.get("flags")
     if pack["id"] == "FLOOR":
         unknown = {
@@ -216,7 +218,7 @@ def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
             "unknown-party": account.get("party") is None,
             "unknown-flags": flags is None,
             "unknown-contacts": clock.asked.contacts is None,
-            "unknown-balance": account.get("balance_minor") is None and money,
+            "unknown-balance": account.get("balance_minor") is None and owing,
         }
         for rule, holds in unknown.items():
             if holds:
@@ -231,9 +233,11 @@ def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
     if "opt_out" in pack:
         yield f"{prefix}-opt-out", tuple(c for c in CHANNELS if f"opt_out:{c}" in flags)
     balance = account.get("balance_minor")
-    if "settled" in pack and money and balance is not None and balance <= 0:
+    if "settled" in pack and owing and balance is not None and balance <= 0:
         yield f"{prefix}-settled", CHANNELS
     for stop in pack.get("stops", ()):
+        if follows_up and stop["flag"] == "promise_open":
+            continue
         if stop["flag"] in flags and (money or stop.get("effect", "money") == "everything"):
             yield f"{prefix}-stop-{stop['flag'].replace('_', '-')}", CHANNELS
     for ban in pack.get("forbidden", ()):

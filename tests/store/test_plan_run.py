@@ -102,6 +102,21 @@ def test_neither_chunks_nor_kills_change_a_byte(tables, whole, rows, alive):
         assert out.read_bytes() == whole.read_bytes()
 
 
+def test_whom_a_person_stopped_is_left_alone_with_all_debts(tables, whole, tmp_path):
+    """By account or by debtor, as the log names them; nobody else's plan changes."""
+    accounts, whole = pd.read_parquet(tables.accounts), pd.read_parquet(whole)
+    contacted = whole.loc[(whole["rank"] == 1) & whole["channel"].notna(), "row"]
+    one = accounts.iloc[int(contacted.iloc[0])]
+    named = one["debtor_id"] if pd.notna(one["debtor_id"]) else one["account_id"]
+    order = dataclasses.replace(ORDER, stopped=(str(named),))
+    make_plan(tables, tmp_path / "plan.parquet", SEED, order)
+    plan = pd.read_parquet(tmp_path / "plan.parquet")
+    own = np.flatnonzero((accounts["debtor_id"] == named) | (accounts["account_id"] == named))
+    assert len(own) and plan.loc[plan["row"].isin(own), "channel"].isna().all()
+    rest = ~plan["row"].isin(own)
+    same(plan.loc[rest].reset_index(drop=True), whole.loc[~whole["row"].isin(own)].reset_index(drop=True))
+
+
 @pytest.mark.parametrize("rows", [3, 17])
 def test_debtors_beside_each_other_are_streamed_in_file_order(tmp_path, rows):
     """Where debtors stand together nothing is sorted, and the plan is that of the tables in memory."""

@@ -229,3 +229,18 @@ def test_columns_of_other_languages_are_refused(key: str) -> None:
     """Identity numbers and names under the words that collectors' systems use."""
     with pytest.raises(InvalidInput, match="personal contact data"):
         refuse_contact_data({key: "900123456"})
+
+
+def test_a_digest_from_parts_is_that_of_the_whole():
+    """Texts that are written once and hashed are the canonical JSON of the whole, whatever stands in it."""
+    import json
+
+    from recommender.store.decision_log.record_fields import WrittenJson, canonical_json, sha256_of, sha256_of_parts
+
+    content = {"b": {"z": 1.5e22, "a": ["é", None]}, "a": 1, "d": [], "c": "x", "e": True}
+    for written in ((), ("b",), ("a", "e"), ("a", "b", "c", "d", "e")):
+        parts = {
+            name: WrittenJson(canonical_json(value)) if name in written else value for name, value in content.items()
+        }
+        assert sha256_of_parts(parts) == sha256_of(content)
+    assert json.loads(canonical_json(content)) == content

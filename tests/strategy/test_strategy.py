@@ -14,7 +14,7 @@ from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
 
 COLUMNS = [
     "row", "account", "rank", "channel", "hour", "tone", "expected_reward", "lo", "hi",
-    "propensity", "evidence", "support", "contact_at", "deterministic",
+    "propensity", "evidence", "support", "contact_at", "deterministic", "gain", "gain_lo", "gain_hi",
 ]  # fmt: skip
 
 

@@ -102,6 +102,7 @@ def test_reads_what_the_standard_library_writes(tmp_path_factory, rows, separato
     told = read_table(path, table="accounts")
     nothing = ("", "NULL", "null", "\\N", "NaN", "nan", "None", "#N/A", "<NA>", "NaT")
     want = [[None if cell in nothing else cell for cell in row] for row in rows]
+    want = [row for row in want if any(cell and cell.strip() for cell in row)]  # an empty row is no row
     assert told.astype(object).where(told.notna(), None).to_numpy().tolist() == want
 
 

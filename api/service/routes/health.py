@@ -32,7 +32,8 @@ async def readyz(
 ) -> dict[str, Any]:
     """Say what answers (a model, or the seed rules and why), and what is not as it should be.
 
-    503 when decisions cannot be written down: then none can be made. A registry that does not answer is a warning:
+    503 when decisions cannot be written down, or a model is required and none serves: then none can be made. A
+    registry that does not answer, or a model that was refused, is a warning:
     the model in use goes on.
     """
     registry, challenger = serving.registry(), serving.challenger()
@@ -42,10 +43,11 @@ async def readyz(
         None if registry is None else registry["trouble"],
         *_pack_warnings(settings.packs, now.date()),
     ]
-    if trouble is not None:
+    is_ready = trouble is None and not serving.lacks_model
+    if not is_ready:
         response.status_code = 503
     return {
-        "status": "ready" if trouble is None else "not ready",
+        "status": "ready" if is_ready else "not ready",
         "policy": "model" if served.is_model else "seed_rules",
         "policy_version": served.strategy.version_,
         "source": served.source,

@@ -3,6 +3,10 @@
 from recommender.deciding.accounts import (
     Accounts,
 )
+from recommender.deciding.best_hour import (
+    WeekAhead,
+    week_ahead,
+)
 from recommender.deciding.context import (
     model_history,
 )
@@ -15,6 +19,16 @@ from recommender.deciding.decide import (
 from recommender.deciding.decided import (
     Decided,
 )
+from recommender.deciding.fallback import (
+    FAILURES,
+    ChainStep,
+    fallback_chain,
+)
+from recommender.deciding.replay import (
+    Difference,
+    Replayed,
+    replay,
+)
 from recommender.deciding.rounds import (
     after_planned,
     debtor_rounds,
@@ -24,16 +38,24 @@ from recommender.deciding.rounds import (
 )
 
 __all__ = [
+    "FAILURES",
     "Accounts",
+    "ChainStep",
     "Decided",
     "Decider",
+    "Difference",
+    "Replayed",
+    "WeekAhead",
     "after_planned",
     "debtor_rounds",
     "decide",
     "decision_ids",
     "default_actions",
+    "fallback_chain",
     "model_history",
     "of_debtors",
     "planned_contact",
     "planned_contacts",
+    "replay",
+    "week_ahead",
 ]

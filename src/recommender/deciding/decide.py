@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +16,11 @@ from recommender.columns import Columns, Tabular
 from recommender.deciding.accounts import Accounts
 from recommender.deciding.context import ModelContext
 from recommender.deciding.decided import Decided
+from recommender.deciding.offer_choice import OfferChoice
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
 from recommender.messages import Catalogue, default_catalogue
+from recommender.offers import OfferDesk
 from recommender.rules import Eligibility, Guardrails, judged
 from recommender.strategy import (
     STAGES,
@@ -39,8 +42,9 @@ _CHUNK = 8_192
 
 #: What is open beside the law: a mask, or what makes one of the eligible actions and their instants.
 Allowed = NDArray[np.bool_] | Callable[[Eligibility], NDArray[np.bool_]]
-#: What a policy makes of some accounts: rewards, probabilities, and how sure it is of ranked actions.
-Opinion = tuple[NDArray[np.float64], NDArray[np.float64], Callable[[NDArray[np.int64]], Belief]]
+#: What a policy makes of some accounts: rewards, the same less what offers cost beyond the money that comes in,
+#: probabilities, and how sure it is of ranked actions.
+Opinion = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Callable[[NDArray[np.int64]], Belief]]
 
 
 def decide(
@@ -57,6 +61,7 @@ def decide(
     catalogue: Catalogue | None = None,
     allowed: Allowed | None = None,
     overlays: Sequence[str] = (),
+    offers: OfferDesk | None = None,
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -85,6 +90,8 @@ def decide(
         probabilities are normalised, so propensities stay those of what is dispatched.
     overlays : sequence of str
         Rule packs of your own as TOML; they can only tighten.
+    offers : OfferDesk or None
+        Price list and offers made before, for actions with a factor ``offer``; without it none is made.
 
     Returns
     -------
@@ -95,7 +102,7 @@ def decide(
     InvalidInput
         For a naive ``as_of``, no accounts, or values that cannot be read.
     """
-    decider = Decider(strategy, purpose=purpose, catalogue=catalogue)
+    decider = Decider(strategy, purpose=purpose, catalogue=catalogue, offers=offers)
     return decider.decide(
         accounts,
         as_of=as_of,
@@ -117,6 +124,7 @@ class Decider:
     strategy : ContactStrategy or SeedStrategy
     purpose : str, default="collection"
     catalogue : Catalogue or None
+    offers : OfferDesk or None
     """
 
     def __init__(
@@ -125,13 +133,15 @@ class Decider:
         *,
         purpose: str = "collection",
         catalogue: Catalogue | None = None,
+        offers: OfferDesk | None = None,
     ) -> None:
         self.strategy = strategy
         self.actions = strategy.actions_
         messages = catalogue or default_catalogue()
         self._purpose = purpose
         self._guardrails = Guardrails(self.actions, purpose, messages)
-        self._templates = TemplateChoice(self.actions, messages, purpose)
+        self._offers = OfferChoice(self.actions, offers, messages, purpose)
+        self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
         if isinstance(strategy, SeedStrategy):
             self._by_stage = scores_by_stage(self.actions)
         else:
@@ -173,7 +183,7 @@ class Decider:
         case = self._guardrails.case(
             table, as_of=as_of, packs=None if "packs" in table else packs, contacts=history, overlays=overlays
         )
-        eligible = judged(case)
+        eligible = self._offers.narrowed(judged(case), table, as_of)
         if allowed is not None:
             eligible = eligible.narrowed(allowed(eligible) if callable(allowed) else allowed, "not-open")
         mask = check_eligible(eligible.mask, len(table), self.actions)
@@ -186,7 +196,8 @@ class Decider:
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*parts, strict=True))
+        numbered, told = zip(*parts, strict=True)
+        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
                 "A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug."
@@ -212,7 +223,48 @@ class Decider:
             policy_version=strategy.version_,
             missing_features=missing,
             account_name=name,
+            values={column: np.concatenate([part[column] for part in told]) for column in told[0]},
         )
+
+    def again(
+        self,
+        account: Mapping[str, Any],
+        *,
+        as_of: datetime,
+        mask: NDArray[np.bool_],
+        seed: int,
+        certain: bool,
+        top_k: int,
+    ) -> list[dict[str, Any]]:
+        """Rank the actions of one account anew where the eligible ones are known, as a log has them.
+
+        Parameters
+        ----------
+        account : mapping
+            ``account_id`` and the context.
+        as_of : aware datetime
+        mask : ndarray of bool of shape (n_actions,)
+        seed : int
+        certain : bool
+            No chance takes part.
+        top_k : int
+
+        Returns
+        -------
+        list of dict
+            ``action``, ``expected_reward``, ``propensity``, ``lo``, ``hi`` by rank.
+        """
+        name = self.strategy.names_.get("account") or "account_id"
+        table = Accounts.of([{**account, name: account["account_id"]}]).situated(as_of)
+        moment = as_of.astimezone(UTC).isoformat()
+        numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.strategy.version_, seed)
+        allowed = check_eligible(mask[None], 1, self.actions)
+        (ranked, rewards, propensity, lo, hi, _), _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        if isinstance(self.strategy, SeedStrategy):
+            rewards = np.full(ranked.shape, np.nan)
+        names = ("action", "expected_reward", "propensity", "lo", "hi")
+        rows = zip(*(part[0].tolist() for part in (ranked, rewards, propensity, lo, hi)), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in rows if row[0] >= 0]
 
     def _ranked(
         self,
@@ -223,16 +275,17 @@ class Decider:
         numbers: NDArray[np.float64] | None,
         top_k: int,
         rows: NDArray[np.int64] | None,
-    ) -> tuple[NDArray[Any], ...]:
-        """Actions by rank with their numbers, of a chunk of accounts."""
+    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]]]:
+        """Actions by rank with their numbers and their value ladder, of a chunk of accounts."""
         own = mask if rows is None else mask[rows]
         drawn = numbers if rows is None or numbers is None else numbers[rows]
-        rewards, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
-        ranked = rank_actions(probabilities, rewards, own, top_k=top_k, numbers=drawn)
+        rewards, priced, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
+        ranked = rank_actions(probabilities, priced, own, top_k=top_k, numbers=drawn)
         taken = np.maximum(ranked, 0)
         belief = believe(taken)
         each = np.arange(len(taken))[:, None]
-        return ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+        numbered = ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
+        return numbered, belief.values
 
     def _opinion(
         self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: NDArray[np.bool_]
@@ -240,15 +293,37 @@ class Decider:
         strategy = self.strategy
         if isinstance(strategy, SeedStrategy):
             scores = self._by_stage[_stages(accounts)]
-            return scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
+            return scores, scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
         X = self._contexts.of(accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
 
-        def believe(ranked: NDArray[np.int64]) -> Belief:
-            return strategy.belief(scored, ranked, X)
+        later = self._paid_later(strategy, accounts, X)
 
-        return rewards, strategy.served_probabilities(rewards, mask, X), believe
+        def believe(ranked: NDArray[np.int64]) -> Belief:
+            told = strategy.belief(scored, ranked, X)
+            if later is None:
+                return told
+            less = np.take_along_axis(later, ranked, axis=1)
+            net = {name: values - less for name, values in told.values.items() if name.startswith("net_")}
+            return replace(told, values=told.values | net)
+
+        priced = rewards if later is None or strategy.money_ == "other" else rewards - later
+        return rewards, priced, strategy.served_probabilities(priced, mask, X), believe
+
+    def _paid_later(
+        self, strategy: ContactStrategy, accounts: Accounts, X: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """What the offer of each action costs beyond the money that comes in, times the chance that it is taken."""
+        costs = self._offers.costs(accounts, beyond_money=True)
+        if costs is None or not costs.any():
+            return None
+        if strategy.ladder_ is None or not strategy.ladder_.has_amounts:
+            return costs  # nobody knows who takes it: as if everybody did
+        dear = np.flatnonzero(costs.any(axis=0))
+        taken = strategy.ladder_.believe(X, np.repeat(dear[None], len(X), axis=0)).rungs["paid"].mean(axis=-1)
+        costs[:, dear] *= taken
+        return costs
 
 
 def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:

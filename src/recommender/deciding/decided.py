@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
@@ -45,6 +45,8 @@ class Decided:
     policy_version : str
     missing_features : tuple of str
         Context columns that no account brought; they were taken as missing values.
+    values : dict of str to ndarray of shape (n_accounts, top_k)
+        The value ladder of each ranked action: chance of each rung, money, cost, gain over leaving alone.
     """
 
     actions_ranked: NDArray[np.int64]
@@ -64,6 +66,7 @@ class Decided:
     policy_version: str
     missing_features: tuple[str, ...]
     account_name: str
+    values: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def action(self) -> NDArray[np.int64]:
@@ -121,4 +124,6 @@ class Decided:
         templates: list[Any] = [self.template_ids[i][k] for i, k in zip(row.tolist(), place.tolist(), strict=True)]
         frame["template_id"] = templates
         frame["policy"] = self.policy
+        for name, values in self.values.items():
+            frame[name] = values[row, place]
         return frame

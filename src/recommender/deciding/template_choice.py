@@ -21,17 +21,23 @@ class TemplateChoice:
     actions : ActionSpace
     catalogue : Catalogue
     purpose : str
+    kinds : list of str or None, optional
+        Kind that each contact action asks for by what it offers, where kinds are no factor.
     """
 
-    def __init__(self, actions: ActionSpace, catalogue: Catalogue, purpose: str) -> None:
+    def __init__(
+        self, actions: ActionSpace, catalogue: Catalogue, purpose: str, kinds: list[str | None] | None = None
+    ) -> None:
         self._catalogue, self._purpose = catalogue, purpose
         names = actions.factor_names
         contacts = actions.codes[: actions.n_contact_actions]
-        levels = {
+        levels: dict[str, list[str | None]] = {
             name: [str(actions.factors[name][code]) for code in contacts[:, names.index(name)].tolist()]
             for name in ("channel", "tone", "message_kind")
             if name in names
         }
+        if kinds is not None:
+            levels.setdefault("message_kind", kinds)
         self._says_what = "channel" in levels and "tone" in levels
         self._hour = contacts[:, names.index("hour")] if "hour" in names else np.zeros(len(contacts), dtype=np.int64)
         self._levels = levels
@@ -58,8 +64,8 @@ class TemplateChoice:
         tongues = [name if isinstance(name, str) else None for name in accounts.values("language")]
         told = {name: [levels[one] for one in action.tolist()] for name, levels in self._levels.items()}
         chosen = self._catalogue.template_ids(
-            channel=told["channel"],
-            tone=told["tone"],
+            channel=[str(one) for one in told["channel"]],
+            tone=[str(one) for one in told["tone"]],
             kind=told.get("message_kind"),
             days_past_due=days.tolist(),
             language=[tongues[one] for one in row.tolist()],

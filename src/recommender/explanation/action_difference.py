@@ -14,6 +14,7 @@ from recommender.explanation.attribution import attribute
 from recommender.explanation.explained_accounts import ExplainedAccounts
 from recommender.explanation.factors import factor_contrast, factor_effects
 from recommender.explanation.reward_units import reward_slopes
+from recommender.learning import DifferenceBelief, Standing
 
 __all__ = ["CONTACT_OR_NOT", "ActionDifference"]
 
@@ -94,32 +95,30 @@ class ActionDifference:
         return pd.DataFrame({**columns, "contribution_reward": reward}).iloc[order].reset_index(drop=True)
 
     @cached_property
+    def belief(self) -> DifferenceBelief:
+        """What is known of the difference, from the joint posterior of both actions; arrays of one value."""
+        pair = (np.array([self.a]), np.array([self.b]))
+        return self.explanation.served.joint_belief(self.explanation.X[[self.account_index]]).difference(*pair)
+
+    @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the difference of rewards.
+        """95 % interval of the difference of rewards; what both actions share is not held against it."""
+        return float(self.belief.lo[0]), float(self.belief.hi[0])
 
-        Recovered from the intervals of both actions as if they erred apart (MOVER). They share much of their error, so
-        the interval is rather too wide than too narrow.
+    @property
+    def p_better(self) -> float:
+        """P(``a`` earns more than ``b``)."""
+        return float(self.belief.p_better[0])
 
-        References
-        ----------
-        Zou and Donner (2008), "Construction of confidence limits about effect measures".
-        """
-        if self.a == self.b:
-            return 0.0, 0.0
-        context = self.explanation.context.iloc[[self.account_index]].reset_index(drop=True)
-        lo, hi = (ends[0] for ends in self.explanation.served.interval(context, np.array([[self.a, self.b]])))
-        at = self.explanation.rewards[self.account_index, [self.a, self.b]]
-        below, above = at - lo, hi - at
-        return (
-            self.reward_difference - float(np.hypot(below[0], above[1])),
-            self.reward_difference + float(np.hypot(above[0], below[1])),
-        )
+    @property
+    def standing(self) -> Standing:
+        """``better``, ``worse``, ``as good as`` (less than a tenth apart, with 95 %) or ``not known``."""
+        return self.belief.standing[0]
 
     @property
     def sign_is_clear(self) -> bool:
         """Whether the interval leaves 0 out."""
-        lo, hi = self.interval
-        return lo > 0 or hi < 0
+        return self.standing in {"better", "worse"}
 
     @classmethod
     def between(cls, explanation: ExplainedAccounts, account_index: int, a: int, b: int) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender.explanation.reasons import CONCEPTS
+from recommender.explanation.reasons import CONCEPTS, HABIT
 from recommender.explanation.wording import Wording
 
 __all__ = ["concept_label", "feature_label"]
@@ -25,6 +25,8 @@ def feature_label(words: Wording, feature: str) -> str:
     if not feature.startswith("history."):
         return words.label(feature.removesuffix("_minor"))
     name = feature.removeprefix("history.")
+    if name.startswith(HABIT):
+        return words.text("own habit {number}", number=name.removeprefix(HABIT))
     stem, _, count = name.rpartition(".")
     if "=" not in stem:
         return words.label(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from recommender.explanation.action_difference import ActionDifference
 from recommender.explanation.concepts import ACTION_GROUP, OTHER_GROUP
 from recommender.explanation.wording import Wording
 
-__all__ = ["CONCEPTS", "action_text", "concept_text", "contrast_sentences"]
+__all__ = ["CONCEPTS", "HABIT", "action_text", "concept_text", "contrast_sentences"]
 
 CONCEPTS: dict[str, str] = {
     "payment_history": "The payment history",
@@ -30,6 +29,15 @@ CONCEPTS: dict[str, str] = {
 }
 """Concept -> its name in the source language of the catalogues."""
 
+_HEADLINES = {
+    "better": "{a} is expected to do better than {b}: {difference} (95% CI {lo} to {hi}).",
+    "worse": "{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).",
+    "as good as": "{a} is about as good as {b}: less than a tenth apart, {difference} (95% CI {lo} to {hi}).",
+    "not known": "It is not known whether {a} or {b} does better: {difference} (95% CI {lo} to {hi}), with a "
+    "chance of {chance}% that {a} does.",
+}
+HABIT = "habit."
+"""What names the personal factors, after ``history.``."""
 _MOST_SENTENCES = 4
 _LEAST_SHARE = 0.05  # of all movement: what weighs less is not a reason
 _FACTS = 2
@@ -56,20 +64,10 @@ def contrast_sentences(contrast: ActionDifference, language: str, currency: str 
         "b": second,
         "difference": shown(contrast.reward_difference),
         "lo": words.signed(100 * lo, plus="") if is_share else words.amount(lo, currency, signed=False),
+        "chance": words.number(100 * contrast.p_better, 0),
         "hi": words.signed(100 * hi, plus="") if is_share else words.amount(hi, currency, signed=False),
     }
-    if not math.isfinite(lo) or not math.isfinite(hi):
-        sentences = [words.text("{a} differs from {b} by {difference} in the expected result.", **values)]
-    elif contrast.sign_is_clear:
-        sentences = [
-            words.text("{a} is expected to do better than {b}: {difference} (95% CI {lo} to {hi}).", **values)
-            if contrast.reward_difference > 0
-            else words.text("{a} is expected to do worse than {b}: {difference} (95% CI {lo} to {hi}).", **values)
-        ]
-    else:
-        sentences = [
-            words.text("Practical tie between {a} and {b}: sign unclear, {difference} (95% CI {lo} to {hi}).", **values)
-        ]
+    sentences = [words.text(_HEADLINES[contrast.standing], **values)]
     return sentences + _group_sentences(contrast, words, first, second, shown)
 
 
@@ -121,14 +119,35 @@ def _facts(contrast: ActionDifference, words: Wording, group: str) -> str:
         name = str(feature)
         if name not in context.index or explanation.groups.is_protected(name):
             continue
-        stem = name.rpartition(".")[0] if name.startswith("history.") and "=" in name else name
+        of_habits = name.startswith(f"history.{HABIT}")
+        stem = name.rpartition(".")[0] if of_habits or (name.startswith("history.") and "=" in name) else name
         if stem in named:
             continue
         named.add(stem)
-        fact = _fact(words, name, stem, context)
+        fact = _habit(contrast, words, context) if of_habits else _fact(words, name, stem, context)
         if fact:
             facts.append(fact)
     return "; ".join(facts)
+
+
+def _habit(contrast: ActionDifference, words: Wording, context: pd.Series) -> str:
+    """What the debtor's own answers speak for: the level of each factor to which they answer most readily."""
+    history = contrast.explanation.served.strategy.history_
+    if history is None or history.memory is None:
+        return ""
+    memory, actions = history.memory, contrast.explanation.actions
+    own = memory.loadings @ context[list(memory.columns)].to_numpy(dtype=np.float64)
+    shown = []
+    for factor, codes in zip(actions.factor_names, actions.codes.T, strict=True):
+        levels = actions.factors[factor]
+        if len(levels) > 1:
+            best = levels[int(np.argmax([own[codes == code].mean() for code in range(len(levels))]))]
+            shown.append(_level(words, factor, str(best)))
+    return words.text("answers most readily: {levels}", levels=", ".join(shown)) if shown and own.any() else ""
+
+
+def _level(words: Wording, factor: str, level: str) -> str:
+    return f"{level}:00" if factor == "hour" and level.isdigit() else words.label(level)
 
 
 def _fact(words: Wording, name: str, stem: str, context: pd.Series) -> str:
@@ -137,7 +156,7 @@ def _fact(words: Wording, name: str, stem: str, context: pd.Series) -> str:
         if contacts is None or responses is None or not np.isfinite(contacts):
             return ""
         factor, _, level = stem.removeprefix("history.").partition("=")
-        level = f"{level}:00" if factor == "hour" and level.isdigit() else words.label(level)
+        level = _level(words, factor, level)
         if contacts == 0:
             return words.text("{level}: no contacts yet", level=level)
         return words.text(

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender.errors import InvalidInput
-from recommender.learning import RewardEnsemble, RewardModel
+from recommender.learning import JointBelief, RewardEnsemble, RewardModel
 from recommender.strategy import ContactStrategy, check_eligible
 
 __all__ = ["ServedModel"]
@@ -71,7 +71,7 @@ class ServedModel:
 
         known = self.strategy.history_
         if known is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(known.memory)
             known = own if log.digest == self.strategy.trained_on_["digest"] else known.merged(own)
         return self.strategy._context_of_log(log, known).reset_index(drop=True)
 
@@ -104,10 +104,14 @@ class ServedModel:
         belief = self.strategy._belief(X_context, action)
         return belief.lo, belief.hi
 
+    def joint_belief(self, X: Floats) -> JointBelief:
+        """What is known of all actions of each account together; ``X`` is encoded context."""
+        return self.model.joint_belief(X, idle=self.idle_without_data)
+
     def probabilities(self, rewards: Floats, eligible: Any | None, context: pd.DataFrame) -> Floats:
         """Probability of every action under the served policy."""
         allowed = check_eligible(eligible, len(rewards), self.actions)
-        return self.strategy._probabilities(rewards, allowed, context)
+        return self.strategy.served_probabilities(rewards, allowed, context)
 
     def training_means(self) -> dict[str, dict[str, Floats]]:
         """Mean of every design column over the training rows, by part and design.

@@ -15,6 +15,9 @@ from recommender.features.event_log import (
 from recommender.features.families import (
     family_of,
 )
+from recommender.features.personal_memory import (
+    PersonalMemory,
+)
 from recommender.features.point_in_time import (
     Knowledge,
 )
@@ -26,6 +29,7 @@ __all__ = [
     "AccountHistory",
     "Knowledge",
     "LaterContacts",
+    "PersonalMemory",
     "family_of",
     "last_at_or_before",
     "local_hours",

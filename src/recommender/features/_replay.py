@@ -8,9 +8,48 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N_TOTALS", "clear_state", "count_event", "read_state", "replay"]
+__all__ = ["N_TOTALS", "clear_state", "count_event", "read_memory", "read_state", "replay"]
 
 N_TOTALS = 6  # contacts, responses, days since contact, days since response, two recency-weighted counts
+
+
+@numba.njit(cache=True, nogil=True)
+def read_memory(sums: Any, precision: Any, out: Any) -> None:
+    """Posterior means of the personal factors, by Cholesky; see :class:`PersonalMemory`.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_state,)
+        Lower triangle of the precision that events add, row by row, then the slope.
+    precision : ndarray of shape (d,)
+        Before any event.
+    out : ndarray of shape (d - 1,)
+    """
+    d = len(precision)
+    if d == 0:
+        return
+    L = np.zeros((d, d))
+    x = np.empty(d)
+    for i in range(d):
+        for j in range(i + 1):
+            total = sums[i * (i + 1) // 2 + j]
+            if i == j:
+                total += precision[i]
+            for k in range(j):
+                total -= L[i, k] * L[j, k]
+            L[i, j] = np.sqrt(total) if i == j else total / L[j, j]
+    first = d * (d + 1) // 2
+    for i in range(d):
+        total = sums[first + i]
+        for k in range(i):
+            total -= L[i, k] * x[k]
+        x[i] = total / L[i, i]
+    for i in range(d - 1, -1, -1):
+        for k in range(i + 1, d):
+            x[i] -= L[k, i] * x[k]
+        x[i] /= L[i, i]
+    for i in range(d - 1):
+        out[i] = x[i]
 
 
 # -- one account's state: what both a replay and a state that is told event by event go through ----------------------
@@ -76,6 +115,8 @@ def replay(
     level_codes: NDArray[np.int64],
     n_levels: int,
     half_life: float,
+    told: NDArray[np.float64],
+    precision: NDArray[np.float64],
 ) -> Any:
     """Answer questions (account, moment), sorted by both, from events sorted by account and time.
 
@@ -92,13 +133,17 @@ def replay(
         Number of level columns; each holds two numbers (contacts, responses).
     half_life : float
         Of the recency-weighted counts.
+    told, precision
+        Of the personal memory; of shapes (2, n_actions, 0) and (0,) where there is none.
 
     Returns
     -------
-    ndarray of shape (n_questions, 6 + 2 * n_levels), dtype float32
+    ndarray of shape (n_questions, 6 + 2 * n_levels + n_factors), dtype float32
     """
     rate = np.log(2.0) / half_life
-    out = np.zeros((len(account), N_TOTALS + 2 * n_levels), dtype=np.float32)
+    n_counted = N_TOTALS + 2 * n_levels
+    out = np.zeros((len(account), n_counted + max(len(precision) - 1, 0)), dtype=np.float32)
+    sums = np.zeros(told.shape[2])
     state, counts = np.empty(N_TOTALS), np.empty(2 * n_levels)
     clear_state(state, counts)
     current = -1
@@ -112,14 +157,18 @@ def replay(
             next_event = next_known = start[current]
             end = start[current + 1]
             clear_state(state, counts)
+            sums[:] = 0.0
         now = moment[row]
         while next_event < end and time[next_event] < now:
             count_event(state, counts, level_codes[action[next_event]], time[next_event], rate, 0)
+            sums += told[0, action[next_event]]
             next_event += 1
         while next_known < end and known[by_known[next_known]] < now:
             event = by_known[next_known]
             if reward[event] > 0.0:
                 count_event(state, counts, level_codes[action[event]], known[event], rate, 1)
+                sums += told[1, action[event]]
             next_known += 1
         read_state(state, counts, now, rate, out[row])
+        read_memory(sums, precision, out[row, n_counted:])
     return out

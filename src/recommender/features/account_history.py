@@ -21,6 +21,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features._replay import N_TOTALS, replay
 from recommender.features.incremental import HistoryLayout, HistoryState
+from recommender.features.personal_memory import PersonalMemory
 from recommender.features.time_line import TimeKind, order_of, time_kind
 
 __all__ = ["AccountHistory", "HistoryColumn", "LaterContacts"]
@@ -103,6 +104,8 @@ class AccountHistory:
         Of the two recency-weighted counts, in units of ``time``.
     last : float
         Latest time in the log.
+    memory : PersonalMemory or None
+        What actions mean to personal factors, where that was learnt.
     """
 
     actions: ActionSpace
@@ -115,6 +118,7 @@ class AccountHistory:
     time_kind: TimeKind
     half_life: float
     last: float
+    memory: PersonalMemory | None = None
 
     @classmethod
     def from_log(cls, log: AccountLog) -> Self:
@@ -163,7 +167,17 @@ class AccountHistory:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the feature columns."""
-        return _TOTALS + tuple(self.level_columns)
+        return _TOTALS + tuple(self.level_columns) + (() if self.memory is None else self.memory.columns)
+
+    def remembering(self, memory: PersonalMemory | None) -> Self:
+        """The same contacts, with what actions mean to personal factors."""
+        return replace(self, memory=memory)
+
+    @cached_property
+    def _memory(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if self.memory is None:
+            return np.zeros((2, len(self.actions), 0)), np.zeros(0)
+        return self.memory.told, self.memory.precision
 
     # -- questions -----------------------------------------------------------------------------------------------
     def of_log(self, log: AccountLog) -> pd.DataFrame:
@@ -207,6 +221,7 @@ class AccountHistory:
             level_codes,
             n_level_columns,
             self.half_life,
+            *self._memory,
         )
         answer = np.empty_like(table)
         answer[order] = table
@@ -255,6 +270,7 @@ class AccountHistory:
         table = replay(
             np.arange(len(place)), np.full(len(place), when), starts, time, known,
             np.lexsort((known, owner)).astype(np.int64), action, reward, level_codes, n_levels, self.half_life,
+            *self._memory,
         )  # fmt: skip
         if moment is None:
             table[:, 2:4] = np.maximum(table[:, 2:4], 0.0)
@@ -291,7 +307,7 @@ class AccountHistory:
         """What a state of one account needs to know of this history."""
         level_codes, _ = self._level_codes
         slots = tuple(tuple(code for code in codes if code >= 0) for codes in level_codes.tolist())
-        return HistoryLayout(self.columns, slots, self.half_life)
+        return HistoryLayout(self.columns, slots, self.half_life, self.memory)
 
     def state_of(self, account: Any) -> HistoryState:
         """Everything known of one account, as a state that later events may be told to."""
@@ -428,6 +444,7 @@ class AccountHistory:
             "reward": self.reward,
             "time_kind": np.array(self.time_kind),
             "line": np.array([self.half_life, self.last]),
+            **({} if self.memory is None else self.memory.to_arrays()),
         }
 
     @classmethod
@@ -446,6 +463,7 @@ class AccountHistory:
             time_kind="instant" if kind == "instant" else "number" if kind == "number" else "rank",
             half_life=float(arrays["line"][0]),
             last=float(arrays["line"][1]),
+            memory=PersonalMemory.from_arrays(arrays),
         )
 
     @cached_property

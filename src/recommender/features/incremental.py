@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
-from recommender.features._replay import N_TOTALS, clear_state, count_event, read_state
+from recommender.features._replay import N_TOTALS, clear_state, count_event, read_memory, read_state
+from recommender.features.personal_memory import PersonalMemory
 
 __all__ = ["HistoryLayout", "HistoryState"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class HistoryLayout:
         Level columns of each action.
     half_life : float
         Of the recency-weighted counts, in units of time (days for instants).
+    memory : PersonalMemory or None
     """
 
     columns: tuple[str, ...]
     level_slots: tuple[tuple[int, ...], ...]
     half_life: float
+    memory: PersonalMemory | None = None
 
     @cached_property
     def slots(self) -> list[NDArray[np.int64]]:
@@ -56,7 +59,12 @@ class HistoryLayout:
     @property
     def n_levels(self) -> int:
         """Number of levels that are counted on their own."""
-        return (len(self.columns) - 6) // 2
+        return (len(self.columns) - N_TOTALS - self.n_factors) // 2
+
+    @property
+    def n_factors(self) -> int:
+        """Personal factors."""
+        return 0 if self.memory is None else len(self.memory.columns)
 
 
 @dataclass
@@ -79,12 +87,14 @@ class HistoryState:
     waiting_responses: list[tuple[float, int]] = field(default_factory=list)
     state: NDArray[np.float64] = field(default_factory=lambda: np.empty(N_TOTALS))
     counts: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         """Start the counters, unless they were kept."""
         if not len(self.counts):
             self.counts = np.empty(2 * self.layout.n_levels)
             clear_state(self.state, self.counts)
+            self.sums = np.zeros(0 if self.layout.memory is None else self.layout.memory.told.shape[2])
 
     def contact(self, time: float, action: int) -> None:
         """Tell that the account was contacted.
@@ -122,6 +132,9 @@ class HistoryState:
         self._count(moment)
         row = np.empty(len(self.layout.columns), dtype=np.float32)
         read_state(self.state, self.counts, float(moment), self.layout.rate, row)
+        memory = self.layout.memory
+        if memory is not None:
+            read_memory(self.sums, memory.precision, row[-self.layout.n_factors :])
         return row
 
     def _count(self, moment: float) -> None:
@@ -132,6 +145,8 @@ class HistoryState:
                 if not at < moment:
                     break
                 count_event(self.state, self.counts, self.layout.slots[action], at, self.layout.rate, response)
+                if self.layout.memory is not None:
+                    self.sums += self.layout.memory.told[response, action]
                 done += 1
             del waiting[:done]
 
@@ -173,7 +188,7 @@ class HistoryState:
             )
         values = {name: value for name, value in held.items() if name not in {"format", "columns"}}
         values["asked"] = -math.inf if values["asked"] is None else values["asked"]
-        for name in ("state", "counts"):
+        for name in ("state", "counts", "sums"):
             values[name] = np.array([np.nan if one is None else one for one in values[name]], dtype=np.float64)
         for name in ("waiting_contacts", "waiting_responses"):
             values[name] = [(float(at), int(action)) for at, action in values[name]]

@@ -23,6 +23,10 @@ from recommender.history.feedback import (
     LoggedFeedback,
     ProtectedAttributeWarning,
 )
+from recommender.history.ladder import (
+    RUNGS,
+    Climbed,
+)
 from recommender.history.leakage import (
     leakage_suspects,
 )
@@ -44,9 +48,11 @@ from recommender.history.row_identity import (
 )
 
 __all__ = [
+    "RUNGS",
     "Attribution",
     "BuildReport",
     "Built",
+    "Climbed",
     "ContextOf",
     "EligibleSets",
     "LoggedFeedback",

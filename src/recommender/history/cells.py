@@ -20,6 +20,7 @@ from recommender.intake import (
     day_evidence,
     decimal_evidence,
     id_texts,
+    is_placeholder,
     moment_of,
     number_of,
     zone_name,
@@ -27,7 +28,15 @@ from recommender.intake import (
 from recommender.local_time import is_timezone
 
 __all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
-__all__ += ["ambiguous_numbers", "implausible_dates", "read_currencies", "read_dates", "read_zones", "wrongly_encoded"]
+__all__ += [
+    "ambiguous_numbers",
+    "implausible_dates",
+    "read_currencies",
+    "read_dates",
+    "read_zones",
+    "without_placeholders",
+]
+__all__ += ["wrongly_encoded"]
 
 Mask = NDArray[np.bool_]
 _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
@@ -73,6 +82,19 @@ class Instants:
         spelt = _spelt_as_iso(text, ~self.naive, None)
         told = pd.to_datetime(text if spelt is None else spelt, format="ISO8601", utc=True, errors="coerce")
         return self.values.where(~pd.Series(self.naive), _utc(told))
+
+
+def without_placeholders(column: pd.Series) -> pd.Series:
+    """The column with its placeholders (``N/A``, ``-``, ``s/d``) as the missing cells that they stand for."""
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return column
+    codes, distinct = pd.factorize(column) if column.dtype != object else pd.factorize(column.map(_text_or_none))
+    held = [place for place, value in enumerate(distinct) if str(value).strip() and is_placeholder(str(value))]
+    return column.mask(np.isin(codes, held)) if held else column
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def read_instants(

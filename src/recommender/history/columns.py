@@ -17,6 +17,7 @@ from recommender.errors import InvalidInput
 from recommender.history.eligible_sets import EligibleSets
 
 __all__ = [
+    "amounts_of",
     "check_names",
     "checked_sets",
     "codes_of",
@@ -68,7 +69,7 @@ def check_names(
     after_the_fact |= {
         name: f"the {role} column"
         for role, name in roles.items()
-        if name and role in ("reward", "propensity", "known_at")
+        if name and role in ("reward", "propensity", "known_at", "rung", "paid", "cost")
     }
     for name in context:
         if name in after_the_fact:
@@ -156,6 +157,22 @@ def reward_column(
             mend="Use reward_kind='amount' if these are amounts.",
         )
     return rewards, kind
+
+
+def amounts_of(column: pd.Series, name: str) -> NDArray[np.float64]:
+    """Money as float64, NaN where unknown.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no finite number.
+    """
+    amounts = _numbers(column, name, "Amounts are numbers, in minor units.")
+    if (infinite := np.flatnonzero(np.isinf(amounts))).size:
+        raise InvalidInput.in_column(
+            name, "must be finite", values=amounts[infinite], rows=infinite.tolist(), mend="Correct or drop these rows."
+        )
+    return amounts
 
 
 def propensity_column(column: pd.Series, name: str) -> NDArray[np.float64]:

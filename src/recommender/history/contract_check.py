@@ -18,7 +18,7 @@ from recommender.history import cells
 from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.quarantine import Faults
-from recommender.intake import Stated, one_spelling
+from recommender.intake import Stated, digits_lost, one_spelling
 from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
@@ -183,6 +183,7 @@ def check_table(
                 clean[str(name)] = one_spelling(cells_of, contract.table, str(name))
             continue
         allowed = levels.get(column.name, column.levels)
+        cells_of = cells.without_placeholders(cells_of) if column.nullable else cells_of
         clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone, spelling)
     read = pd.DataFrame(clean, index=range(n_given), copy=False)
     clean.clear()
@@ -224,6 +225,8 @@ def _read(
     missing = np.asarray(given.isna().to_numpy(dtype=bool))
     match column.kind:
         case "id":
+            fault(digits_lost(given), "digits_lost", "was cut by a spreadsheet (an exponent for the last digits)",
+                  "Export it as text: the digits are lost in this file.")  # fmt: skip
             ids, missing = cells.read_ids(given)
             checked.raw_ids[name] = ids.mask(missing) if missing.any() else ids
             read = {name: checked.raw_ids[name]}

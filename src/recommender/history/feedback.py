@@ -19,6 +19,7 @@ from recommender.columns import as_frame
 from recommender.errors import InvalidInput
 from recommender.features import order_of
 from recommender.history.columns import (
+    amounts_of,
     check_names,
     checked_sets,
     codes_of,
@@ -28,6 +29,7 @@ from recommender.history.columns import (
     reward_column,
 )
 from recommender.history.eligible_sets import EligibleSets
+from recommender.history.ladder import Climbed, rung_column
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
 from recommender.history.times import check_times
@@ -79,6 +81,8 @@ class LoggedFeedback:
         Actions that were allowed at each decision, in bits; :attr:`eligible` gives them as booleans.
     identity : RowIdentity or None
         Carried from the log the rows were taken from; None where they were born here, see :attr:`row_identity`.
+    climbed : Climbed or None
+        How far each decision climbed the outcome ladder: what the value ladder is learnt from.
     """
 
     actions: ActionSpace
@@ -96,6 +100,7 @@ class LoggedFeedback:
     known_order: NDArray[np.float64] | None = None
     eligible_sets: EligibleSets | None = None
     identity: RowIdentity | None = None
+    climbed: Climbed | None = None
     names: dict[str, str | None] = field(default_factory=dict)
 
     # -- birth ---------------------------------------------------------------------------------------------------
@@ -115,6 +120,9 @@ class LoggedFeedback:
         eligible: Any | None = None,
         reward_kind: RewardKind | None = None,
         known_at: str | None = None,
+        rung: str | None = None,
+        paid: str | None = None,
+        cost: str | None = None,
     ) -> Self:
         """Check a frame of past contacts and freeze it.
 
@@ -142,6 +150,12 @@ class LoggedFeedback:
             None = binary when every mature reward is 0 or 1, else amount.
         known_at : str or None
             Column with the moment each reward became known, comparable with ``time``; default: right after ``time``.
+        rung : str or None
+            Column of the highest rung of the outcome ladder that was reached in the window: "none", "delivered",
+            "reached" (a reply or the right party), "promise_to_pay", "promise_kept" or "paid"; null = unknown. With
+            it the strategy learns the value ladder beside the reward.
+        paid, cost : str or None
+            Columns of the money that came in within the window and of what the contacts cost, in minor units.
 
         Returns
         -------
@@ -165,6 +179,8 @@ class LoggedFeedback:
         )
         roles = {"reward": reward, "propensity": propensity, "account": account, "time": time}
         roles |= {"cluster": cluster, "known_at": known_at}
+        labels = {"rung": rung, "paid": paid, "cost": cost}
+        roles |= {role: str(name) for role, name in labels.items() if name is not None}
         check_names(frame, actions, context, categorical, roles)
         if not len(frame):
             raise InvalidInput(
@@ -203,6 +219,7 @@ class LoggedFeedback:
             order=order,
             known_order=known_order,
             eligible_sets=None if eligible is None else checked_sets(eligible, chosen, actions),
+            climbed=_climbed(frame, rung, paid, cost),
             names=roles,
         )
 
@@ -322,6 +339,7 @@ class LoggedFeedback:
             known_order=pick(self.known_order),
             eligible_sets=None if self.eligible_sets is None else self.eligible_sets.take(at),
             identity=self.row_identity.take(at),
+            climbed=None if self.climbed is None else self.climbed.take(at),
         )
 
     def split(self, at: Any) -> tuple[Self, Self]:
@@ -409,6 +427,8 @@ class LoggedFeedback:
         told.update(self.context_keys().tobytes())
         for values in (self.action, self.reward, self.propensity, self.cluster, self.order):
             told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+        for values in () if self.climbed is None else self.climbed.arrays:
+            told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
         if self.eligible_sets is None:
             told.update(b"-")
         else:
@@ -448,6 +468,19 @@ class LoggedFeedback:
             f"LoggedFeedback({len(self):,} decisions, {mature:,} mature, mean reward {mean:.4g} ({self.reward_kind}), "
             f"{self.n_actions} actions, {self.context.shape[1]} context columns, propensities {known})"
         )
+
+
+def _climbed(frame: pd.DataFrame, rung: str | None, paid: str | None, cost: str | None) -> Climbed | None:
+    if rung is None:
+        if paid is not None or cost is not None:
+            raise InvalidInput(
+                "paid and cost are labels of the value ladder, which needs its rungs.",
+                column="rung",
+                mend='Name the column of the highest rung reached: rung="...".',
+            )
+        return None
+    amounts = (None if name is None else amounts_of(frame[name], name) for name in (paid, cost))
+    return Climbed(rung_column(frame[rung], rung), *amounts)
 
 
 def _stored_time(column: pd.Series) -> NDArray[Any]:

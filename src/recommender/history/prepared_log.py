@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from recommender.history.build_report import BuildReport, most_frequent_reasons,
 from recommender.history.columns import context_columns, propensity_column, protected_names, reward_column
 from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts, link_lost_contacts
 from recommender.history.eligible_sets import EligibleSets
+from recommender.history.ladder import Climbed, climbed_of
 from recommender.history.leakage import leakage_suspects
 from recommender.history.linking import RawTable, RawTables, check_tables
 from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
@@ -28,6 +30,8 @@ CHUNK_ROWS = 250_000
 ContextOf = Callable[[pd.DataFrame], pd.DataFrame]
 """Works out the context of some rows of ``PreparedLog.head``, here or elsewhere."""
 _OWN = ("decision_id", "account_id", "decided_at", "propensity", "policy_version", "_position", "eligible")
+_LABELS = {"rung": "ladder_rung", "paid": "ladder_paid_minor", "cost": "ladder_cost_minor"}
+"""Columns of the value ladder's labels, by role: what came of a decision, so never context."""
 
 
 @dataclass(eq=False)
@@ -51,6 +55,7 @@ class PreparedLog:
     ids: Mapping[str, Any]
     knowledge: Knowledge
     rewards: Rewards
+    climbed: Climbed | None
     own: tuple[str, ...]
     dtypes: dict[str, Any]
     roles: dict[str, Any]
@@ -115,6 +120,10 @@ class PreparedLog:
             columns.pop("propensity", None)
         columns["reward"] = self.rewards.reward[start:stop]
         columns["known_at"] = pd.to_datetime(self.rewards.known_us[start:stop], unit="us", utc=True)
+        if self.climbed is not None:
+            part = self.climbed.take(np.arange(start, stop))
+            named = {"rung": part.words(), "paid": part.paid, "cost": part.cost}
+            columns |= {str(self.roles[role]): values for role, values in named.items() if values is not None}
         for name in self.roles["context"]:
             wanted = self.dtypes[name]
             columns[name] = context[name] if context[name].dtype == wanted else context[name].astype(wanted)
@@ -204,22 +213,28 @@ def prepare_log(
     rows = rows.drop(columns="_position")
     no_contact = actions.no_contact_index
     left_alone = actions.index_of(rows) == (-1 if no_contact is None else no_contact)
-    rewards = reward_decisions(
+    linked = link_contacts(raw, rows, sent, actions)
+    rewarded = partial(
+        reward_decisions,
         rows,
         sent,
         raw.frame("outcomes"),
         raw.frame("payments"),
-        contact_decision=link_contacts(raw, rows, sent, actions),
+        contact_decision=linked,
         group_of=knowledge.debtor_of,
-        reward=reward,
         window_days=window_days,
         as_of=as_of,
         attribution=attribution,
         left_alone=left_alone,
-        penalties=penalties,
         lost=raw.lost,
         lost_contacts=link_lost_contacts(raw, rows, sent, left_alone),
     )
+    rewards = rewarded(reward=reward, penalties=penalties)
+    climbed = None
+    if "outcomes" in raw.tables:
+        climbed = climbed_of(
+            lambda name: rewarded(reward=name).reward, sent, linked, len(rows), with_payments="payments" in raw.tables
+        )
     del sent
     for table in ("contacts", "outcomes", "payments"):
         raw.let_go(table)
@@ -240,13 +255,16 @@ def prepare_log(
         "known_at": "known_at",
         "reward_kind": rewards.kind,
     }
+    if climbed is not None:
+        labels = {"rung": climbed.rung, "paid": climbed.paid, "cost": climbed.cost}
+        roles |= {role: _LABELS[role] for role, values in labels.items() if values is not None}
     report = report_of(raw, knowledge, given, names, left_out, rewards=rewards, with_propensity=with_propensity)
     ids = {name: raw.reader(name) for name in ("decision_id", "account_id", "debtor_id")}
     if not with_decisions:
         ids["decision_id"] = raw.reader("contact_id")
     texts = raw.tables["decisions"].text_dtypes if with_decisions else {}
     return PreparedLog(
-        actions, rows, ids, knowledge, rewards, own, dtypes, roles, eligible, raw.quarantine, report, texts,
+        actions, rows, ids, knowledge, rewards, climbed, own, dtypes, roles, eligible, raw.quarantine, report, texts,
         chunk_rows, whole,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from recommender.intake.frames import (
     as_frame,
 )
 from recommender.intake.ids import (
+    digits_lost,
     id_keys,
     id_text,
     id_texts,
@@ -38,6 +39,9 @@ from recommender.intake.profiles import (
     propose_profiles,
     source_profiles,
 )
+from recommender.intake.pseudonyms import (
+    pseudonym,
+)
 from recommender.intake.states import (
     CASE_WORDS,
     STATE_FLAGS,
@@ -52,6 +56,7 @@ from recommender.intake.vocabulary import (
     column_synonyms,
     country_code,
     country_zone,
+    is_placeholder,
     plain_word,
 )
 
@@ -77,10 +82,12 @@ __all__ = [
     "country_zone",
     "day_evidence",
     "decimal_evidence",
+    "digits_lost",
     "flat_rows",
     "id_keys",
     "id_text",
     "id_texts",
+    "is_placeholder",
     "map_export",
     "moment_of",
     "number_of",
@@ -88,6 +95,7 @@ __all__ = [
     "plain_word",
     "point_key",
     "propose_profiles",
+    "pseudonym",
     "refuse_faults",
     "renamed_columns",
     "source_profiles",

@@ -7,6 +7,7 @@ is reported, all of it at once, with its column, values, rows and mend.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput, shorten
-from recommender.intake.ids import id_texts
+from recommender.intake.ids import digits_lost, id_texts
 from recommender.intake.moments import DayEvidence, DayOrder, Moment, day_evidence, moment_of
 from recommender.intake.numbers import Decimal, DecimalEvidence, decimal_evidence, number_of
 from recommender.intake.vocabulary import (
@@ -29,6 +30,7 @@ from recommender.intake.vocabulary import (
     column_synonyms,
     country_code,
     country_zone,
+    is_placeholder,
     plain_word,
 )
 from recommender.local_time import is_timezone
@@ -73,9 +75,13 @@ _KINDS: dict[str, dict[str, Kind]] = {
 ACCOUNT_CLOCK = "account"
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
+_CUT = "was cut by a spreadsheet (an exponent in place of the last digits)"
+_CUT_MEND = "Export it as text: the digits are lost in this file."
 _TRUE = frozenset(["true", "t", "yes", "y", "1", "si", "s", "sim", "verdadero", "x"])
 _FALSE = frozenset(["false", "f", "no", "n", "0", "nao", "falso"])
 _FEWEST = 5
+#: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
+_YEARS = (1971, 2090)
 
 
 @dataclass(frozen=True)
@@ -223,6 +229,7 @@ class TableReading:
     def _column(self, cells: pd.Series, name: str, kind: Kind, zones: pd.Series | None) -> pd.Series:
         match kind:
             case "id":
+                self.doubt(digits_lost(cells), cells, name, "digits_lost", _CUT, _CUT_MEND, self.n_rows)
                 return id_texts(cells)
             case "date":
                 return self._dates(cells, name)
@@ -271,7 +278,8 @@ class TableReading:
         fault = self.faults.setdefault((name, rule), Fault(self.table, name, rule, reason, mend))
         fault.rows += int(at.size)
         for row in at[: max(0, _FEWEST - len(fault.examples))].tolist():
-            fault.examples.append((start + row, str(cells.iloc[row])[:60]))
+            value = cells.iloc[row]
+            fault.examples.append((start + row, "(empty)" if _is_empty(value) else str(value)[:60]))
 
     def _words(self, cells: pd.Series, name: str, spell: Callable[[Any], Any], reason: str, mend: str) -> pd.Series:
         hashable = cells.map(_hashable) if cells.dtype == object else cells
@@ -279,7 +287,8 @@ class TableReading:
         # An empty list is known to be empty; only a cell that is not there is unknown.
         empty = "" if spell in (_flags, _channels) else None
         spelt: list[Any] = [
-            (empty if isinstance(value, str) else None) if _blank(value) else spell(value) for value in distinct
+            (empty if isinstance(value, str) and not value.strip() else None) if _blank(value) else spell(value)
+            for value in distinct
         ]
         wrong = np.array([word is None and not _blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
@@ -293,7 +302,7 @@ class TableReading:
         found = self._decimals.get(name, DecimalEvidence())
         decimal = self.stated.decimal or found.decided
         codes, distinct = pd.factorize(cells)
-        read = [number_of(str(value), decimal) if str(value).strip() else np.nan for value in distinct]
+        read = [np.nan if _blank(value) else number_of(str(value), decimal) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
         wrong = np.array([value is None for value in read] + [False])
         self._fault(unclear[codes], cells, name, "ambiguous_number", "may be a fraction or hold a sign of thousands",
@@ -301,6 +310,8 @@ class TableReading:
         self._fault(wrong[codes], cells, name, "not_a_number", "is not a number", "Write plain numbers.")
         values = np.array([v if isinstance(v, float) else np.nan for v in read] + [np.nan], dtype=np.float64)
         if name in ("balance_minor", "amount_minor"):
+            self._fault(np.append(digits_lost(pd.Series(distinct)), False)[codes], cells, name, "digits_lost", _CUT,
+                        "Export plain numbers.")  # fmt: skip
             with np.errstate(invalid="ignore"):
                 broken = np.abs(values - np.round(values)) > 1e-6
             self._fault(broken[codes], cells, name, "fraction", "holds a fraction, and minor units are whole",
@@ -311,8 +322,12 @@ class TableReading:
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
             return cells.dt.strftime("%Y-%m-%d").astype(object).where(cells.notna(), None)
         codes, distinct, read = self._moments(cells, name)
+        far = np.array([isinstance(m, Moment) and not _YEARS[0] <= m.at.year <= _YEARS[1] for m in read] + [False])
+        self._fault(far[codes], cells, name, "unlikely_date", "is a day that stands for none",
+                    "Leave the cell empty where there is no date.")  # fmt: skip
         days = [m.at.date().isoformat() if isinstance(m, Moment) else None if _blank(v) else str(v)
                 for m, v in zip(read, distinct, strict=True)]  # fmt: skip
+        days = [None if wrong else day for day, wrong in zip(days, far[:-1], strict=True)]
         return pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
 
     def _moments(self, cells: pd.Series, name: str) -> tuple[NDArray[np.int64], Any, list[Any]]:
@@ -465,7 +480,13 @@ def _numeral(value: Any) -> str:
 
 
 def _blank(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value != value or not str(value).strip()
+    if _is_empty(value):
+        return True
+    return is_placeholder(value) if isinstance(value, str) else not str(value).strip()
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def _hashable(value: Any) -> Any:
@@ -494,8 +515,7 @@ def _items(value: Any) -> list[str]:
     text = str(value).strip()
     if text[:1] in "[{(" and text[-1:] in "]})":
         text = text[1:-1]
-    for separator in ("|", ",", "/", "\n"):
-        text = text.replace(separator, ";")
+    text = re.sub(r"[|,/+&\n]|\s+(?:y|e|and)\s+", ";", text)
     items = [item.strip().strip("\"'") for item in text.split(";")]
     if len(items) == 1 and canonical_channel(items[0]) is None and " " in items[0]:
         items = items[0].split()

@@ -12,11 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["id_keys", "id_text", "id_texts"]
+from recommender.intake.vocabulary import is_placeholder
+
+__all__ = ["digits_lost", "id_keys", "id_text", "id_texts"]
 
 _WHOLE_AS_FRACTION = r"^([0-9]+)\.0+$"
 _WHOLE_EXPONENT = re.compile(r"([0-9])(?:\.([0-9]+))?[eE]\+?([0-9]{1,2})")
 _PLAIN = r"^[!-~]+$"  # printable ASCII without blanks
+_ODD = r"\.0+$|[eE]\+?[0-9]+$|^'|^[^0-9A-Za-z]|/"  # an apostrophe, an exponent, a placeholder
 
 
 def id_text(value: Any) -> str | None:
@@ -27,6 +30,8 @@ def id_text(value: Any) -> str | None:
         return str(int(value))
     text = unicodedata.normalize("NFC", str(value)).strip().strip("\u200b\ufeff").strip()
     text = text.removeprefix("'")  # how spreadsheets are told that a number is a text
+    if is_placeholder(text):
+        return None
     text = re.sub(_WHOLE_AS_FRACTION, r"\1", text)
     if found := _WHOLE_EXPONENT.fullmatch(text):
         digits = found[1] + (found[2] or "")
@@ -43,12 +48,29 @@ def id_texts(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.StringDtype) or pd.api.types.infer_dtype(column, skipna=True) == "string":
         words = pa.array(column, type=pa.large_string(), from_pandas=True)
         plain = pc.all(pc.match_substring_regex(words, _PLAIN)).as_py()
-        odd = pc.any(pc.match_substring_regex(words, r"\.0+$|[eE]\+?[0-9]+$|^'")).as_py()
+        odd = pc.any(pc.match_substring_regex(words, _ODD)).as_py()
         if plain is not False and not odd:
             return column.astype("str").where(column.notna())
     codes, distinct = pd.factorize(column)
     spelt = pd.Series([*(id_text(value) for value in distinct), None], dtype="str")
     return spelt.take(codes).reset_index(drop=True)
+
+
+def digits_lost(column: pd.Series) -> NDArray[np.bool_]:
+    """Where a program cut digits off an id: ``5.70001E+11`` is any of many accounts, as is a float past 2**53."""
+    lost = np.zeros(len(column), dtype=bool)
+    if pd.api.types.is_float_dtype(column.dtype):
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(np.abs(numbers) >= 2.0**53)
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return lost
+    text = column.reset_index(drop=True).where(column.notna().to_numpy()).astype("str")
+    words = pa.array(text, type=pa.large_string(), from_pandas=True)
+    powers = pc.fill_null(pc.match_substring_regex(words, r"^[0-9][.,][0-9]+[eE]\+?[0-9]{1,2}$"), fill_value=False)
+    for row in np.flatnonzero(powers.to_numpy(zero_copy_only=False)).tolist():
+        mantissa, _, power = text.iloc[row].lower().partition("e")
+        lost[row] = int(power) >= 6 and len(mantissa) - 2 < int(power)
+    return lost
 
 
 def id_keys(texts: pd.Series | NDArray[np.object_]) -> NDArray[np.object_]:

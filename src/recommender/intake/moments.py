@@ -27,7 +27,7 @@ _YMD = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)", re.DOTALL)
 _AB = re.compile(r"(\d{1,2})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})((?:[T ,].*)?)", re.DOTALL)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?)?(Z?)")
 _DAY_NAMED = re.compile(
-    r"(?:[a-z]+[.,]*\s+)?(\d{1,2})(?:st|nd|rd|th|o)?[\s\-/.]*(?:de\s+)?([a-z]{3,10})[\s\-/.,]*(?:del?\s+)?(\d{4})(.*)",
+    r"(?:[a-z]+[.,]*\s+)?(\d{1,2})(?:st|nd|rd|th|o)?[\s\-/.]*(?:de\s+)?([a-z]{3,10})[\s\-/.,]*(?:del?\s+)?(\d{4}|(?<=[-/])\d{2}(?!\d))(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _MONTH_NAMED = re.compile(
@@ -173,6 +173,7 @@ def _written(bare: str, order: DayOrder | None) -> Moment | Literal["open"] | No
         name, day, year, rest = found.groups()
     else:
         return None
+    year = year if len(year) == 4 else f"20{year}"  # 29-nov-26: how spreadsheets write a day
     month_number = _MONTHS.get(plain_word(name))
     return None if month_number is None else _with_clock((int(year), month_number, int(day)), rest)
 

@@ -15,8 +15,10 @@ Decimal = Literal["comma", "point"]
 _PLAIN = re.compile(r"[+-]?\d+(?:[eE][+-]?\d{1,3})?")
 _ONE_SIGN = re.compile(r"[+-]?(\d*)([.,])(\d+)")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([.,' ])\d{3})(?:\1\d{3})*(?:([.,])(\d+))?")
-_EXPONENT = re.compile(r"[+-]?\d*[.]?\d+[eE][+-]?\d{1,3}")
-_MONEY = re.compile(r"^(?:[A-Z]{3}|US\$|S/\.?|[$€£])\s*|\s*(?:[A-Z]{3}|[$€£])$")
+_EXPONENT = re.compile(r"[+-]?\d*([.,]?)\d+[eE][+-]?\d{1,3}")
+_MONEY = re.compile(
+    r"^(?:[A-Z]{3}\$?|US\$|S/\.?|[$€£])\s*|\s*(?:[A-Z]{3}|[$€£]|(?i:pesos|soles|d[oó]lares|euros|m/?cte\.?))$"
+)
 
 
 @dataclass(frozen=True)
@@ -109,4 +111,6 @@ def _sign_of(bare: str) -> Literal["plain", "comma", "point", "open", "none"]:
         if mark is None:
             return "comma" if group == "." else "point"  # 1.234.567: points part thousands
         return "none"
-    return "point" if _EXPONENT.fullmatch(bare) else "none"
+    if exponent := _EXPONENT.fullmatch(bare):
+        return "comma" if exponent[1] == "," else "point"
+    return "none"

@@ -39,14 +39,14 @@ _POINTS = (("call", "sms", "whatsapp", "ivr"), ("email",), ("letter", "visit"))
 _RIGHT_PARTY = ("right_party_contact", "promise_to_pay", "promise_kept")
 _REACHED = (*_RIGHT_PARTY, "delivered", "read", "replied", "answered", "live_contact")
 _NO_STATE = ("attempt", "attempted")
-_LIFTS = ("opt_in", "complaint_resolved", "dispute_resolved", "payment_reversed", *_REACHED)
+_LIFTS = ("opt_in", "contact_resumed", "complaint_resolved", "dispute_resolved", "payment_reversed", *_REACHED)
 
 
 #: Outcomes in a contact history that make a state; the rules count ``wrong_party`` and ``not_connected`` there.
 CASE_WORDS = frozenset(
     ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
      "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
-     "third_party", "callback_requested")
+     "third_party", "callback_requested", "contact_stopped", "contact_resumed")
 )  # fmt: skip
 
 
@@ -63,6 +63,8 @@ class State:
         ``unknown_outcome`` (debtor).
     complaint, disputed, deceased : bool
         Debtor.
+    stopped : bool
+        A person of the house stopped all contact (debtor).
     promise : {"open", "kept", "broken"} or None
     promise_until : int or None
         Microseconds UTC.
@@ -79,6 +81,7 @@ class State:
     complaint: bool = False
     disputed: bool = False
     deceased: bool = False
+    stopped: bool = False
     promise: str | None = None
     promise_until: int | None = None
     callback_at: int | None = None
@@ -90,7 +93,7 @@ class State:
         """What stops or shapes a contact, as words for a report."""
         told = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
         told += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
-        told += [name for name in ("complaint", "disputed", "deceased", "settled") if getattr(self, name)]
+        told += [name for name in ("complaint", "disputed", "deceased", "stopped", "settled") if getattr(self, name)]
         told += ["promise_open"] if self.promise == "open" else []
         return told + (["callback_set"] if self.callback_at is not None else [])
 
@@ -105,6 +108,7 @@ class _Person:
     complaint_at: int | None = None
     disputed: bool = False
     deceased: bool = False
+    stopped: bool = False
 
     def tell(self, word: str, at: int, channel: str | None) -> None:
         """Take one event in."""
@@ -130,6 +134,8 @@ class _Person:
             self.disputed = word == "dispute"
         elif word == "deceased":
             self.deceased = True
+        elif word in ("contact_stopped", "contact_resumed"):
+            self.stopped = word == "contact_stopped"
         elif word == "unknown":  # a word that nobody understands may be a stop
             self.blocked |= dict.fromkeys(channels, "unknown_outcome")
 
@@ -240,6 +246,7 @@ def with_states(
         state = states[row]
         raised = [f"opt_out:{channel}" for channel in sorted(state.opted_out)]
         raised += [name for name in ("disputed", "deceased") if getattr(state, name)]
+        raised += ["do_not_contact"] if state.stopped else []
         raised += ["complaint_open"] if state.complaint else []
         raised += ["promise_open"] if state.promise == "open" else []
         raised += ["callback_set"] if state.callback_at is not None else []
@@ -335,7 +342,7 @@ def _state(
             if count >= FAILURES and now < last + REST_DAYS * DAY_US:
                 state.blocked.setdefault(channel, "failed")
         state.complaint = person.complaint_at is not None and now < person.complaint_at + COMPLAINT_DAYS * DAY_US
-        state.disputed, state.deceased = person.disputed, person.deceased
+        state.disputed, state.deceased, state.stopped = person.disputed, person.deceased, person.stopped
     start = taken
     if start is None:
         start = now - LAG_DAYS * DAY_US if due is None or due >= now else max(due, now - OVERDUE_LAG_DAYS * DAY_US)

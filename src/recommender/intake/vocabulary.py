@@ -19,6 +19,7 @@ __all__ = [
     "column_synonyms",
     "country_code",
     "country_zone",
+    "is_placeholder",
     "plain_word",
 ]
 
@@ -89,6 +90,8 @@ _OUTCOMES = {
     "number_invalid": "number_invalid numero_invalido invalid_number disconnected fuera_de_servicio numero_no_existe dc "
     "hard_bounce invalid_recipient",
     "deceased": "deceased fallecido fallecida fallecio muerto",
+    "contact_stopped": "contact_stopped contacto_suspendido suspender_contacto",
+    "contact_resumed": "contact_resumed contacto_reanudado reanudar_contacto",
 }
 _FLAGS = {
     "do_not_contact": "do_not_contact no_contactar dnc",
@@ -164,6 +167,26 @@ def plain_word(text: str) -> str:
     """A word without accents, capitals, blanks and punctuation: ``" Llamada telefónica "`` is ``llamada_telefonica``."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return re.sub(r"[^a-z0-9]+", "_", bare).strip("_")
+
+
+_PLACEHOLDERS = re.compile(
+    r"[-\u2010-\u2015\u2212_.?*]+|#?n\s?[/.]\s?[ad]\.?|s\s?[/.]\s?[di]\.?|#n/?a!?|#(?:ref|value|div/0|null|nombre|valor)[!?]"
+    r"|sin (?:datos?|informacion|registro|fecha|asignar)|no (?:aplica|disponible|registra|reporta|informa|available)"
+    r"|not (?:applicable|available)|\(?(?:null|nulo|en blanco|blank|vacio)\)?"
+    r"|0{4}[-/]0{2}[-/]0{2}(?:[t ]0{2}:0{2}(?::0{2}(?:\.0+)?)?)?|0{2}[-/]0{2}[-/]0{4}"
+)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a cell is how people and programs write "nothing here": ``N/A``, ``-``, ``s/d``, ``#N/D``, ``0000-00-00``.
+
+    Words that may be an answer (``none``, ``no``, ``unknown``) are no placeholders, nor is ``NA``, which is Namibia.
+    """
+    bare = text.strip()
+    if len(bare) > 24:
+        return False
+    plain = "".join(c for c in unicodedata.normalize("NFKD", bare.casefold()) if not unicodedata.combining(c))
+    return not plain or _PLACEHOLDERS.fullmatch(plain) is not None
 
 
 def canonical_word(column: str, value: Any) -> str | None:

@@ -1,5 +1,10 @@
 """WHAT WE LEARN: the reward model, its calibration and its tuning (lightgbm and optuna live only here)."""
 
+from recommender.learning.belief import (
+    DifferenceBelief,
+    JointBelief,
+    Standing,
+)
 from recommender.learning.compiled import (
     Scored,
 )
@@ -8,6 +13,11 @@ from recommender.learning.encoding import (
 )
 from recommender.learning.ensemble import (
     RewardEnsemble,
+)
+from recommender.learning.ladder import (
+    LadderBelief,
+    LadderModel,
+    interval_of,
 )
 from recommender.learning.members import (
     OtherMember,
@@ -31,6 +41,7 @@ from recommender.learning.own import (
     as_propensity_learner,
     as_reward_learner,
 )
+from recommender.learning.personal import learn_memory
 from recommender.learning.regression import LatentProfiles, LinearDesign, LinearTerm
 from recommender.learning.reward import (
     RewardModel,
@@ -61,6 +72,10 @@ __all__ = [
     "ActionTrees",
     "BoostTrees",
     "ContextEncoder",
+    "DifferenceBelief",
+    "JointBelief",
+    "LadderBelief",
+    "LadderModel",
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
@@ -76,6 +91,7 @@ __all__ = [
     "Scored",
     "SklearnPropensity",
     "SklearnReward",
+    "Standing",
     "TrainingSet",
     "TreeSettings",
     "WholeLog",
@@ -86,6 +102,8 @@ __all__ = [
     "cross_fit_propensities",
     "cross_fit_rewards",
     "factor_levels",
+    "interval_of",
+    "learn_memory",
     "mature_sample",
     "members_of",
     "training_set_of",

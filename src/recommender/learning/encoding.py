@@ -31,11 +31,14 @@ class ColumnCode:
     kind : {"number", "category"}
     categories : tuple of str
         Kept categories, most frequent first: code 1, 2, ...; code 0 is every other value, seen or not. Missing is NaN.
+    range : (float, float) or None
+        Smallest and largest finite number learnt from; None for categories, and where nothing was finite.
     """
 
     name: str
     kind: Literal["number", "category"]
     categories: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
 
     @cached_property
     def _code_of(self) -> dict[str, float]:
@@ -43,10 +46,11 @@ class ColumnCode:
 
     def codes(self, values: Coded) -> NDArray[np.float64]:
         """Codes of a column of categories."""
-        code_of = self._code_of
-        return values.take(
-            [np.nan if one is None else code_of.get(_text(one), 0.0) for one in values.values], np.float64
-        )
+        return values.take([self.code(one) for one in values.values], np.float64)
+
+    def code(self, value: Any) -> float:
+        """Code of a single value, as :class:`~recommender.columns.Coded` holds it."""
+        return np.nan if value is None else self._code_of.get(_text(value), 0.0)
 
 
 class ContextEncoder:
@@ -72,7 +76,7 @@ class ContextEncoder:
                 kept = tuple(str(value) for value, _ in ranked[:_MOST_CATEGORIES])
                 codes.append(ColumnCode(str(name), "category", kept))
             else:
-                codes.append(ColumnCode(str(name), "number"))
+                codes.append(ColumnCode(str(name), "number", range=_range(_numbers(series))))
         return cls(tuple(codes))
 
     @property
@@ -117,7 +121,8 @@ class ContextEncoder:
             column = self.columns[position]
             source = columns.source(column.name)
             if column.kind == "category":
-                matrix[:, position] = column.codes(columns.coded(column.name))
+                said = columns.coded(column.name)
+                matrix[:, position] = column.codes(said) if len(said.codes) > 1 else column.code(said.values[0])
             elif isinstance(source, list):
                 listed.append((position, source))
             elif isinstance(source, np.ndarray) and source.dtype == np.float64:
@@ -132,12 +137,31 @@ class ContextEncoder:
 
     def to_dict(self) -> list[dict[str, Any]]:
         """JSON-ready description; :meth:`from_dict` is its inverse."""
-        return [{"name": c.name, "kind": c.kind, "categories": list(c.categories)} for c in self.columns]
+        return [
+            {"name": c.name, "kind": c.kind, "categories": list(c.categories)}
+            | ({} if c.range is None else {"range": list(c.range)})
+            for c in self.columns
+        ]
 
     @classmethod
     def from_dict(cls, described: list[dict[str, Any]]) -> ContextEncoder:
         """Rebuild an encoder from :meth:`to_dict`."""
-        return cls(tuple(ColumnCode(c["name"], c["kind"], tuple(c["categories"])) for c in described))
+        return cls(
+            tuple(
+                ColumnCode(
+                    c["name"],
+                    c["kind"],
+                    tuple(c["categories"]),
+                    (float(c["range"][0]), float(c["range"][1])) if "range" in c else None,
+                )
+                for c in described
+            )
+        )
+
+
+def _range(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else None
 
 
 def _is_number_like(series: pd.Series) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,8 +13,15 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
 from recommender.learning.fit_rows import LearningTask, prepare_rows
+from recommender.learning.joint_posterior import joint_posterior
 from recommender.learning.member_fits import fit_members
-from recommender.learning.regression import BilinearModel, FacetMean, Family, LatentProfiles, LinearDesign
+from recommender.learning.regression import (
+    BilinearModel,
+    FacetMean,
+    Family,
+    LatentProfiles,
+    LinearDesign,
+)
 from recommender.learning.stacking import Calibration
 from recommender.learning.trees import ActionTrees, TreeSettings
 from recommender.learning.weighing import EnsembleReport, weigh_members
@@ -23,6 +31,7 @@ __all__ = ["EnsembleReport", "FitOptions", "RewardEnsemble"]
 
 Floats = NDArray[np.float64]
 
+_logger = logging.getLogger("recommender")
 _WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
@@ -65,6 +74,7 @@ class RewardEnsemble:
         self.intercept = 0.0
         self.calibration = Calibration(0.0, 1.0, 1.0)
         self.share: Floats = np.ones(1)
+        self.posterior: tuple[str, Floats] = ("linear", np.zeros((0, 1, 1)))
         self.family: Family = "binomial"
         self.with_time = False
         self.report = EnsembleReport()
@@ -72,18 +82,22 @@ class RewardEnsemble:
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(self, task: LearningTask, options: FitOptions) -> Self:
         """Fit members by folds, weigh them, fit them again on every row."""
+        _logger.info("%s part: columns of %d decisions", task.family, len(task))
         rows, drift = prepare_rows(task, options.random_state)
         self.family = task.family
         self.designs = dict(rows.designs)
         self.with_time = rows.moved is not None
         self.share = np.bincount(task.action, minlength=len(task.actions)) / len(task)
+        _logger.info("%s part: regressions and trees by folds (the longest step)", task.family)
         fits = fit_members(rows, options.tree_settings, options.n_jobs)
         self.glms, self.facets, self.trees = fits.regressions, fits.facets, fits.trees
+        _logger.info("%s part: weighing %d members", task.family, len(fits.regressions) + len(fits.trees))
         choice = weigh_members(rows, fits, self.share, options.n_jobs)
         self.weights, self.intercept = choice.weights, choice.intercept
         self.calibration, self.report = choice.calibration, choice.report
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
+        self.posterior = joint_posterior(rows, self.glms, self.weights)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
                 if self.weights[name] > 0:
@@ -128,8 +142,9 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        if "curved" in wanted:
-            U["curved"] = self.designs["curved"].transform(X)
+        for name in ("curved", "habits"):
+            if name in wanted:
+                U[name] = self.designs[name].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:
@@ -146,7 +161,7 @@ class RewardEnsemble:
 
         Made wider by :attr:`caution`; docs/decision-quality.md tells what that covers.
         """
-        U = self._columns(X, set(self.designs))
+        U = self._columns(X, {design for design, _ in self.glms.values()})
         variance = row_products(U["linear"] ** 2, self.glms["linear"][1].variances)
         total = sum(self.weights.values()) or 1.0
         mean, square = np.zeros_like(variance), np.zeros_like(variance)
@@ -165,6 +180,70 @@ class RewardEnsemble:
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
         return np.asarray(self.caution * min(self.calibration.advantage, 1.0) * spread)
 
+    def root(self, X: Floats, *, n_jobs: int = 1) -> Floats:
+        """Root of the covariance of all actions' linear predictors, shape (n, rank, n_actions).
+
+        The posterior of the regression that counts most, the disagreement of members, and of the trees of each fold.
+        """
+        design, posterior = self.posterior
+        U = self._columns(X, {design})[design]
+        flat = np.ascontiguousarray(np.swapaxes(posterior, 0, 1).reshape(U.shape[1], -1))
+        known = row_products(U, flat).reshape(len(X), -1, len(self.share))
+        return self._scale_of_beliefs * np.concatenate([known, self._deviations(X, n_jobs)], axis=1)
+
+    def draws(self, X: Floats, n_draws: int, rng: np.random.Generator, *, n_jobs: int = 1) -> Iterator[Floats]:
+        """Draw the linear predictors of every action from the joint posterior; one draw serves every row.
+
+        Yields
+        ------
+        ndarray of shape (n, n_actions)
+        """
+        design, posterior = self.posterior
+        U = self._columns(X, {design})[design]
+        scores, apart = self.scores(X, n_jobs=n_jobs), self._deviations(X, n_jobs)
+        for _ in range(n_draws):
+            weights = np.tensordot(rng.standard_normal(len(posterior)), posterior, axes=1)
+            drawn = row_products(U, weights)
+            for k, number in enumerate(np.asarray(rng.standard_normal(apart.shape[1])).tolist()):
+                drawn += number * apart[:, k]
+            yield scores + self._scale_of_beliefs * drawn
+
+    @property
+    def _scale_of_beliefs(self) -> float:
+        return self.caution * min(self.calibration.advantage, 1.0)
+
+    def _deviations(self, X: Floats, n_jobs: int) -> Floats:
+        """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions)."""
+        total = sum(self.weights.values()) or 1.0
+        told = {name: weight / total for name, weight in self.weights.items() if weight > _TELLS * total}
+        U = self._columns(X, {self.glms[name][0] for name in told if name in self.glms})
+        parts: list[Floats] = [np.zeros((len(X), 0, len(self.share)))]
+        means: list[Floats] = []
+        for name, share in told.items():
+            if name in self.trees:
+                folds = [one.raw_scores(self.tree_columns(X), n_jobs=n_jobs) for one in self.trees[name].apart]
+                scores = np.sum(folds, axis=0) / len(folds)
+                apart = self._centred(np.stack(folds, axis=1) - scores[:, None])
+                parts.append(share * np.sqrt((len(folds) - 1) / len(folds)) * apart)  # a jackknife over folds
+            elif name in self.facets:
+                scores = self.facets[name].scores(U["linear"])
+            else:
+                design, model = self.glms[name]
+                scores = row_products(U[design], model.weights)
+            means.append(self._centred(scores[:, None])[:, 0])
+        if len(means) > 1:
+            shares = list(told.values())
+            middle = np.sum([share * one for share, one in zip(shares, means, strict=True)], axis=0)
+            parts.append(
+                np.stack([np.sqrt(share) * (one - middle) for share, one in zip(shares, means, strict=True)], axis=1)
+            )
+        return np.concatenate(parts, axis=1)
+
+    def _centred(self, scores: Floats) -> Floats:
+        """Scores of shape (n, k, n_actions) less each one's level, which is calibrated away."""
+        level = row_products(scores.reshape(-1, scores.shape[2]), self.share)
+        return np.asarray(scores - level.reshape(scores.shape[:2])[:, :, None])
+
     @property
     def caution(self) -> float:
         """Factor of every spread: the more weight lies beyond straight lines, the less their posterior tells.
@@ -174,12 +253,6 @@ class RewardEnsemble:
         lines = [name for name, (design, _) in self.glms.items() if design != "curved"]
         bent = 1.0 - sum(self.weights[name] for name in lines) / (sum(self.weights.values()) or 1.0)
         return _WIDER_STRAIGHT + (_WIDER_BENT - _WIDER_STRAIGHT) * bent
-
-    def draw(self, X: Floats, rng: np.random.Generator, *, n_jobs: int = 1) -> Floats:
-        """One draw of the linear predictor from the approximate posterior; one draw serves every row."""
-        variances = self.glms["linear"][1].variances
-        noise = rng.standard_normal(variances.shape) * np.sqrt(variances)
-        return self.scores(X, n_jobs=n_jobs) + row_products(self.designs["linear"].transform(X), noise)
 
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
@@ -195,8 +268,9 @@ class RewardEnsemble:
             "trees": list(self.trees),
             "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
+            "posterior": self.posterior[0],
         }
-        arrays = {"share": self.share}
+        arrays: dict[str, NDArray[Any]] = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances
@@ -226,6 +300,7 @@ class RewardEnsemble:
         self.intercept = described["intercept"]
         self.calibration = Calibration(**described["calibration"])
         self.share = arrays["share"]
+        self.posterior = (described["posterior"], arrays["posterior"].astype(np.float64))
         self.trees = {name: ActionTrees.from_texts(texts[name], actions) for name in described["trees"]}
         self.facets = {
             name: FacetMean.from_arrays(

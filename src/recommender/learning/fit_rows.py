@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class LearningTask:
     order : ndarray of shape (n,), optional
         Time order.
     inverse_propensity : ndarray of shape (n,), optional
+    loadings : mapping of column to ndarray of shape (n_actions,)
+        What one unit of an encoded column means for each action, up to one factor for all.
     """
 
     encoder: ContextEncoder
@@ -59,6 +61,7 @@ class LearningTask:
     family: Family
     order: Floats | None = None
     inverse_propensity: Floats | None = None
+    loadings: Mapping[int, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Count the decisions."""
@@ -112,6 +115,8 @@ class FitRows:
     random_state : int
     moved : TimePlace or None
         None where the world stands still.
+    habits : mapping of design to ndarray of shape (<= n_terms, n_actions)
+        What the account's own habits mean, up to a factor; empty where nothing is known of them.
     """
 
     task: LearningTask
@@ -121,6 +126,7 @@ class FitRows:
     directions: tuple[Floats, ...]
     random_state: int
     moved: TimePlace | None = None
+    habits: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def judges(self) -> NDArray[np.int64]:
@@ -136,7 +142,9 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
     (FitRows, mapping of candidate to gain in log-loss and its standard error)
         The second tells what steps in time would have gained on the newest rows.
     """
-    linear = LinearDesign.fit(task.encoder, task.X, task.pairs, task.actions, task.profiles)
+    linear = LinearDesign.fit(
+        task.encoder, task.X, task.pairs, task.actions, task.profiles, straight=frozenset(task.loadings)
+    )
     U = linear.transform(task.X)
     curved = linear.curved(U)
     designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
@@ -146,7 +154,25 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
     moved, gains = _moved(task, linear, U, random_state)
     X = task.X if moved is None else np.column_stack([task.X, moved.recent])
     directions = logger_directions(U, task.actions, task.action, random_state=random_state)
-    return FitRows(task, X, designs, columns, directions, random_state, moved), gains
+    habits = _habits(linear, task, designs, columns)
+    return FitRows(task, X, designs, columns, directions, random_state, moved, habits), gains
+
+
+def _habits(
+    linear: LinearDesign, task: LearningTask, designs: dict[str, LinearDesign], columns: dict[str, Floats]
+) -> dict[str, Floats]:
+    """Known loadings of encoded columns as weights of each design's terms; adds a design of these columns alone."""
+    at = [j for j, term in enumerate(linear.terms) if term.kind == "number" and term.source in task.loadings]
+    if not at:
+        return {}
+    direction = np.zeros((len(linear.terms), len(task.actions)))
+    for j in at:
+        direction[j] = linear.terms[j].scale * task.loadings[linear.terms[j].source]
+    found = dict.fromkeys((name for name in designs if name != "constant"), direction)
+    kept = [0, *at]
+    designs["habits"] = LinearDesign(tuple(replace(linear.terms[j], crossed=j == 0) for j in kept))
+    columns["habits"] = np.ascontiguousarray(columns["linear"][:, kept])
+    return found | {"habits": direction[kept]}
 
 
 def _moved(

@@ -45,8 +45,9 @@ def regression_job(
     rows: FitRows, plan: RegressionPlan, keep: Mask | None, precision: Floats | None
 ) -> Callable[[], BilinearModel]:
     """Prepare the fit of one regression on the kept rows (all when None)."""
-    # where every account is ranked alike, only how often an action was chosen can tell
-    ranks_alike = plan.crossing == "none" or plan.design == "constant"
+    # where no column of the context tells accounts apart, only how often an action was chosen can tell
+    ranks_alike = plan.crossing == "none" or plan.design in {"constant", "habits"}
+    own = (rows.habits[plan.design],) if plan.crossing != "none" and plan.design in rows.habits else ()
 
     def job() -> BilinearModel:
         part = slice(None) if keep is None else keep
@@ -63,7 +64,7 @@ def regression_job(
             crossing=plan.crossing,
             prior_scale=plan.prior_scale,
             precision=precision,
-            directions=rows.directions[: 1 if ranks_alike else None],
+            directions=rows.directions[: 1 if ranks_alike else None] + own,
         )
 
     return job

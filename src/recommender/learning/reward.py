@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
 from recommender.learning.amount_scale import TAIL, AmountScale, usual_reward
+from recommender.learning.belief import JointBelief
 from recommender.learning.compiled import CompiledReward
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import FitOptions, RewardEnsemble
@@ -32,7 +33,7 @@ __all__ = ["RewardModel"]
 
 Floats = NDArray[np.float64]
 
-_FORMAT = 3  # of the files; a reader of another format refuses
+_FORMAT = 4  # of the files; a reader of another format refuses
 _CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression
@@ -132,6 +133,7 @@ class RewardModel:
             training.groups,
             family="binomial",
             order=training.order,
+            loadings={self._encoder.names.index(name): one for name, one in training.loadings.items()},
         )
 
     def _fit_amount(self, task: LearningTask, amount: Floats, options: FitOptions, whole: WholeLog | None) -> Hurdle:
@@ -203,24 +205,49 @@ class RewardModel:
             low[rows], high[rows] = found
         return low, high
 
-    def sample_expected_reward(
-        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Draw the expected rewards once from their approximate posterior, for Thompson sampling.
+    def joint_belief(self, context: pd.DataFrame | NDArray[np.float64], *, idle: int | None = None) -> JointBelief:
+        """What is known of all actions of each account together.
+
+        Parameters
+        ----------
+        context : DataFrame, or ndarray of context that is encoded already
+            Some hundreds of rows at a time: each takes some 30 numbers an action.
+        idle : int, optional
+            An action that earns 0 by definition.
+        """
+        X = context if isinstance(context, np.ndarray) else self._encoder.transform(context)
+        margins = {name: part.scores(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
+        roots = {name: part.root(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
+        return JointBelief(self._hurdle, margins, roots, idle)
+
+    def reward_draws(
+        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator, n_draws: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """Draw the expected rewards from their joint posterior, for Thompson sampling; one draw serves every row.
 
         Parameters
         ----------
         context : DataFrame, or ndarray of context that is encoded already
         rng : Generator
+        n_draws : int
 
-        Returns
-        -------
+        Yields
+        ------
         ndarray of float64 of shape (n, n_actions)
         """
         X = context if isinstance(context, np.ndarray) else self._encoder.transform(context)
-        with threadpool_limits(limits=1, user_api="blas"):
-            drawn = {name: part.draw(X, rng, n_jobs=self._n_jobs) for name, part in self._parts.items()}
-        return self._hurdle.reward_of(drawn)
+        parts = [part.draws(X, n_draws, one, n_jobs=self._n_jobs) for part, one in self._with_own(rng)]
+        for drawn in zip(*parts, strict=True):
+            yield self._hurdle.reward_of(dict(zip(self._parts, drawn, strict=True)))
+
+    def _with_own(self, rng: np.random.Generator) -> Iterator[tuple[RewardEnsemble, np.random.Generator]]:
+        return zip(self._parts.values(), rng.spawn(len(self._parts)), strict=True)
+
+    def sample_expected_reward(
+        self, context: pd.DataFrame | NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Draw the expected rewards once, shape (n, n_actions); see :meth:`reward_draws`."""
+        return next(self.reward_draws(context, rng, 1))
 
     def evidence(self, context: pd.DataFrame) -> NDArray[np.float64]:
         """How often the log tried each action on accounts like these.

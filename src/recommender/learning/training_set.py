@@ -45,6 +45,8 @@ class TrainingSet:
         What the logging policy could have chosen.
     history_columns : mapping of str to (factor, level, "trials" | "successes")
         Count columns of the account's own history; factor and level are None for the total over all levels.
+    loadings : mapping of str to ndarray of shape (n_actions,)
+        Columns whose meaning for each action is known up to one factor for all: see :class:`PersonalMemory`.
 
     Raises
     ------
@@ -64,6 +66,7 @@ class TrainingSet:
     order: NDArray[np.float64] | None = None
     eligible: NDArray[np.bool_] | None = None
     history_columns: Mapping[str, tuple[str | None, object, str]] = field(default_factory=dict)
+    loadings: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check lengths and ranges."""
@@ -139,4 +142,5 @@ class TrainingSet:
             order=None if self.order is None else self.order[rows],
             eligible=None if self.eligible is None else self.eligible[rows],
             history_columns=self.history_columns,
+            loadings=self.loadings,
         )

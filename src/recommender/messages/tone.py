@@ -57,8 +57,10 @@ class ToneClassifier:
         return cls.fit([t.body for t in catalogue.templates], [t.tone for t in catalogue.templates])
 
     def predict(self, texts: Sequence[str]) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-        """Most likely tone of each text and its probability."""
+        """Most likely tone of each text and its probability: none where it knows no word of the text."""
         probability = self.pipeline.predict_proba([*texts])
+        words = self.pipeline.named_steps["features"].transformer_list[0][1]
+        probability *= (words.transform([*texts]).getnnz(axis=1) > 0)[:, None]
         classes = np.asarray(self.pipeline.named_steps["model"].classes_, dtype=object)
         best = probability.argmax(axis=1)
         return classes[best], probability[np.arange(len(best)), best].astype(np.float64)

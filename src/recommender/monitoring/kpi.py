@@ -6,7 +6,7 @@ amount paid. Its interval takes accounts of one debtor together, because they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,9 +117,10 @@ def account_units(
     Returns
     -------
     DataFrame
-        One row an account (and level of ``by``): ``account_id``, ``debtor_id``, ``arm``, ``currency``, ``accounts``
-        (1), ``contacts``, ``cost_minor``, ``paid_minor``, ``balance_minor`` (at the first decision) and 0/1 columns
-        ``reached``, ``right_party_contact``, ``promise``, ``promise_kept``, ``payment``, ``opt_out``, ``complaint``.
+        One row an account (and level of ``by``): ``account_id``, ``debtor_id``, ``debtor`` (its number), ``arm``,
+        ``currency``, ``accounts`` (1), ``contacts``, ``cost_minor``, ``paid_minor``, ``balance_minor`` (at the first
+        decision) and 0/1 columns ``reached``, ``right_party_contact``, ``promise``, ``promise_kept``, ``payment``,
+        ``opt_out``, ``complaint``.
     """
     frame = decisions.reset_index(drop=True)
     keys = ["account_id", *by]
@@ -135,7 +136,8 @@ def account_units(
     summed = grouped[["contacts", "cost_minor", "paid_minor"]].sum(min_count=1)
     happened = grouped[list(_EVENTS)].max()
     units = pd.concat([first, summed, happened], axis=1).reset_index()
-    return units.assign(accounts=1.0, paid_minor=units["paid_minor"].fillna(0.0))
+    debtor, _ = pd.factorize(units["debtor_id"], use_na_sentinel=False)  # once: every figure counts clusters
+    return units.assign(accounts=1.0, paid_minor=units["paid_minor"].fillna(0.0), debtor=debtor)
 
 
 def _costs(frame: pd.DataFrame, costs: Mapping[str, Mapping[str, float]] | None) -> Floats:
@@ -161,7 +163,7 @@ def _events_by_decision(decision_id: pd.Series, outcomes: pd.DataFrame) -> pd.Da
     return pd.DataFrame(told)
 
 
-def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95, kpis: Collection[str] | None = None) -> pd.DataFrame:
     """Every figure for the policy and for the control group.
 
     Parameters
@@ -169,6 +171,8 @@ def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFra
     units : DataFrame
         From :func:`account_units`.
     confidence : float, default=0.95
+    kpis : collection of str, optional
+        Names of the figures; default: all.
 
     Returns
     -------
@@ -179,7 +183,7 @@ def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFra
         "few events" or "unknown" (nothing to divide by). Only in state "ok" is there a difference.
     """
     rows = []
-    for kpi in KPIS:
+    for kpi in [one for one in KPIS if kpis is None or one.name in kpis]:
         for currency in sorted(units["currency"].dropna().unique()) if kpi.by_currency else [None]:
             part = units if currency is None else units.loc[units["currency"] == currency]
             rows.append(_compared(part, kpi, currency, confidence))
@@ -236,8 +240,8 @@ def _ratio(units: pd.DataFrame, kpi: Kpi) -> _Ratio:
     if not total > 0:
         return _Ratio(np.nan, np.nan, 0, len(over))
     value = float(over.sum() / total)
-    _, cluster = np.unique(units["debtor_id"].to_numpy(dtype=object)[known].astype(str), return_inverse=True)
-    sums = np.bincount(cluster, (over - value * under) / total)
+    cluster = units["debtor"].to_numpy(dtype=np.int64)[known]
+    sums = np.bincount(cluster, (over - value * under) / total)[np.bincount(cluster) > 0]
     n = len(sums)
     variance = float(n / (n - 1) * np.sum(sums**2)) if n > 1 else np.nan
     return _Ratio(value, variance, n, len(over))

@@ -3,6 +3,7 @@
 from recommender.extras import needs
 
 with needs("planning"):
+    from recommender.planning.account_week import account_week
     from recommender.planning.appointments import Appointments
     from recommender.planning.campaign_files import (
         Adapter,
@@ -32,6 +33,12 @@ with needs("planning"):
         Certificate,
         certify,
         verify,
+    )
+    from recommender.planning.decision_table import (
+        decisions_of,
+    )
+    from recommender.planning.plan_check import (
+        verify_folder,
     )
     from recommender.planning.plan_chunk import (
         PlannedChunk,
@@ -64,15 +71,20 @@ with needs("planning"):
         PortfolioValues,
         read_portfolio,
     )
+    from recommender.planning.sent_today import (
+        SentToday,
+    )
     from recommender.planning.tomorrow import (
         Tomorrow,
         plan_tomorrow,
     )
     from recommender.planning.tomorrow_folder import (
-        decisions_of,
         put_in_place,
-        verify_folder,
         write_tomorrow,
+    )
+    from recommender.planning.tomorrow_log import (
+        ask_log,
+        log_tomorrow,
     )
 
 __all__ = [
@@ -95,13 +107,17 @@ __all__ = [
     "PlannedChunk",
     "Planner",
     "PortfolioValues",
+    "SentToday",
     "Tomorrow",
     "about_plan",
+    "account_week",
+    "ask_log",
     "capacity_of",
     "certify",
     "compare_plans",
     "contacts_by_slot",
     "decisions_of",
+    "log_tomorrow",
     "make_plan",
     "packaged_adapters",
     "plan_chunk",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,9 +31,12 @@ class Appointments:
     ----------
     table : DataFrame
         ``account_id``, ``at`` (UTC), ``channel``, ``kind`` ("callback" or "promise"), in order of time.
+    since : Timestamp or None
+        When the first day of the plan begins.
     """
 
     table: pd.DataFrame
+    since: pd.Timestamp | None = None
 
     @classmethod
     def none(cls) -> Self:
@@ -40,8 +44,8 @@ class Appointments:
         return cls(pd.DataFrame({name: pd.Series(dtype="str") for name in _COLUMNS}))
 
     @classmethod
-    def read(cls, path: Path, as_of: datetime) -> Self:
-        """Read those of the 24 hours from ``as_of`` on.
+    def read(cls, path: Path, as_of: datetime, days: int = 1) -> Self:
+        """Read those of the days from ``as_of`` on, each of 24 hours.
 
         Raises
         ------
@@ -69,8 +73,17 @@ class Appointments:
             )
         moment = pd.Timestamp(as_of).tz_convert("UTC")
         kept = table.assign(at=instants, account_id=table["account_id"].astype("str"))
-        kept = kept.loc[(instants > moment) & (instants <= moment + pd.Timedelta(hours=24))]
-        return cls(kept.sort_values(["at", "account_id"], kind="stable", ignore_index=True)[list(_COLUMNS)])
+        kept = kept.loc[(instants > moment) & (instants <= moment + pd.Timedelta(days=days))]
+        kept = kept.sort_values(["at", "account_id"], kind="stable", ignore_index=True)[list(_COLUMNS)]
+        return cls(kept, moment)
+
+    def of_day(self, day: int) -> Self:
+        """Those of one day of a plan, from 0; without a moment to count from all are of the first."""
+        if not len(self.table) or self.since is None:
+            return self if day == 0 else type(self).none()
+        begin = self.since + pd.Timedelta(days=day)
+        mine = (self.table["at"] > begin) & (self.table["at"] <= begin + pd.Timedelta(days=1))
+        return type(self)(self.table.loc[mine].reset_index(drop=True), self.since)
 
     def place(
         self,
@@ -80,6 +93,7 @@ class Appointments:
         open_: NDArray[np.bool_],
         actions: ActionSpace,
         first: int,
+        busy: AbstractSet[str] = frozenset(),
     ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         """Find the action of each appointment: its channel, the hour it falls in, the best tone that is legal.
 
@@ -93,6 +107,8 @@ class Appointments:
         actions : ActionSpace
         first : int
             Place of the chunk's first account.
+        busy : set of str
+            Debtors with an appointment on an earlier day of the plan.
 
         Returns
         -------
@@ -112,7 +128,9 @@ class Appointments:
             fitting = _fitting(actions, told["channel"], told["at"], allowed.contact_at[at])
             legal = [action for action in fitting if open_[at, action]]
             why = None
-            if debtor in taken:
+            if debtor in busy:
+                why = "the debtor has an earlier appointment in this plan; this one is kept when its day comes"
+            elif debtor in taken:
                 why = "the debtor has an earlier appointment that day"
             elif not fitting:
                 why = "no action of this channel and hour"

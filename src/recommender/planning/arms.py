@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recommender.evaluation import assign
 from recommender.planning.capacity_file import Arms
 
-__all__ = ["ARMS", "draw_arms", "explore", "uniform_of"]
+__all__ = ["ARMS", "draw_arms", "drawn_by", "explore", "uniform_of"]
 
 ARMS = ("policy", "explore", "usual", "none")
 
@@ -21,6 +21,11 @@ def uniform_of(names: Sequence[str], *keys: object) -> NDArray[np.float64]:
     end = "".join(f"\0{key}" for key in keys).encode()
     held = [int.from_bytes(hashlib.sha256(str(name).encode() + end).digest()[:8], "big") for name in names]
     return np.array(held, dtype=np.uint64).astype(np.float64) / 2.0**64
+
+
+def drawn_by(debtor: str) -> str:
+    """Name under which a debtor of a plan is drawn: its id, and for an account without one the account's."""
+    return debtor.removeprefix("debtor ") if debtor.startswith("debtor ") else debtor
 
 
 def draw_arms(debtors: Sequence[str], arms: Arms) -> NDArray[np.str_]:

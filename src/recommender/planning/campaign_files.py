@@ -16,13 +16,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recommender.errors import InvalidInput
 
-__all__ = ["Adapter", "packaged_adapters", "read_adapter", "read_contact_points", "write_campaigns"]
+__all__ = ["PEOPLE", "Adapter", "packaged_adapters", "read_adapter", "read_contact_points", "write_campaigns"]
 
+#: List of the contacts that a person looks at before anything is sent.
+PEOPLE = "people.csv"
 _HIGHEST_RANK = 99
 _WRITTEN = "campaign-files.json"
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
@@ -39,7 +42,8 @@ class Column(BaseModel):
     option: str | None = None
     value: str | None = None
     default: str = ""
-    keep: Literal["all", "digits", "phone"] = "all"
+    keep: Literal["all", "digits", "phone", "name"] = "all"
+    most: int | None = Field(None, gt=0, description="Characters that the system keeps; it would cut the rest off.")
     less: str | None = Field(None, description="Contact column with a country code that is taken off the front.")
 
     @model_validator(mode="after")
@@ -118,6 +122,9 @@ def write_campaigns(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Write a file a queue (and hour) for the system of its channel.
 
+    Contacts of accounts that a person must look at first stand in a list for people (:data:`PEOPLE`) and in no file
+    that a system loads.
+
     Parameters
     ----------
     contacts : DataFrame
@@ -135,23 +142,55 @@ def write_campaigns(
     -------
     written, left_out : dict
         Rows of each file; contacts of each queue that have no contact point.
+
+    Raises
+    ------
+    InvalidInput
+        When a debtor stands in two queues at once, or a value is longer than its system keeps.
     """
     known = packaged_adapters() if adapters is None else dict(adapters)
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_last(folder)
-    written: dict[str, int] = {}
+    _refuse_two_at_once(contacts)
+    by_person = np.zeros(len(contacts), dtype=bool)
+    if "needs_human" in contacts.columns:
+        by_person = contacts["needs_human"].fillna(True).to_numpy(dtype=bool)  # unknown: a person looks
+    files: dict[str, tuple[list[dict[str, str]], Adapter]] = {}
     left_out: dict[str, int] = {}
-    for (queue, channel), part in contacts.groupby(["queue", "channel"], sort=True):
+    for (queue, channel), part in contacts.loc[~by_person].groupby(["queue", "channel"], sort=True):
         name, adapter = _serving(known, str(channel), points is not None)
         for label, hour in _split(part, adapter):
             rows, lost = _rows(hour, adapter, points, options or {})
             if lost:
                 left_out[str(queue)] = left_out.get(str(queue), 0) + lost
-            path = folder / f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
-            _write_private(path, _text(rows, adapter))
-            written[path.name] = len(rows)
-            _write_private(folder / _WRITTEN, json.dumps(written, indent=1))
+            held = f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
+            if held in files:  # names of queues that differ in signs only
+                held = f"{len(files)}-{held}"
+            files[held] = rows, adapter
+    if by_person.any():
+        plain = packaged_adapters()["plain"]
+        files[PEOPLE] = _rows(contacts.loc[by_person], plain, None, {})[0], plain
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_last(folder)
+    written: dict[str, int] = {}
+    for name, (rows, adapter) in files.items():
+        _write_private(folder / name, _text(rows, adapter))
+        written[name] = len(rows)
+        _write_private(folder / _WRITTEN, json.dumps(written, indent=1))
     return written, left_out
+
+
+def _refuse_two_at_once(contacts: pd.DataFrame) -> None:
+    """A debtor who is called and written to in the same minute would be in two queues at once."""
+    if "debtor" not in contacts.columns:
+        return
+    twice = contacts["contact_at"].notna() & contacts.duplicated(["debtor", "contact_at"], keep=False)
+    if twice.any():
+        raise InvalidInput.in_column(
+            "debtor",
+            "stands in two queues at once",
+            values=contacts.loc[twice, "debtor"],
+            rows=np.flatnonzero(twice).tolist(),
+            mend="Plan again; nothing was written.",
+        )
 
 
 def _remove_last(folder: Path) -> None:
@@ -203,6 +242,18 @@ def _rows(
 
 
 def _value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
+    text = _raw_value(column, told, point, options)
+    if column.most is not None and len(text) > column.most:
+        raise InvalidInput.in_column(
+            column.name,
+            f"is longer than the {column.most} characters that the system keeps",
+            values=[text],
+            mend="Leave the column out with an adapter of your own.",
+        )
+    return text
+
+
+def _raw_value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
     if column.source is not None:
         text = str(told.get(column.source, ""))
     elif column.contact is not None:
@@ -214,6 +265,8 @@ def _value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], op
         text = options.get(column.option, "")
     else:
         text = column.value or ""
+    if column.keep == "name":  # of a template, as WhatsApp allows them
+        return re.sub(r"[^a-z0-9_]", "_", text.lower())
     if column.keep == "digits":
         return re.sub(r"\D", "", text)
     if column.keep == "phone":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,11 +14,14 @@ from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.local_time import is_timezone
 
-__all__ = ["Arms", "CapacityOrder", "Minimum", "Queue", "capacity_of", "read_capacity", "with_changes"]
+__all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacity_of", "read_capacity", "with_changes"]
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # a TOML file may say inf and nan, which no limit, price or cost is
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Worth(_Part):
@@ -53,6 +57,9 @@ class Queue(_Part):
     agents: float | dict[int, float] | None = Field(None, description="Agents, always or by hour.")
     quota: float | None = Field(None, ge=0, description="Contacts a day.")
     quota_by_hour: float | dict[int, float] | None = Field(None, description="Contacts an hour, always or by hour.")
+    on: dict[str, float] = Field(
+        {}, description="Part of agents and quotas that there is on a weekday or date, e.g. saturday = 0.5."
+    )
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -64,7 +71,16 @@ class Queue(_Part):
                 raise ValueError("hours lie in 0..23 and what there is of them is not negative")
             if isinstance(table, float | int) and table < 0:
                 raise ValueError("agents and quotas are not negative")
+        for day, part in self.on.items():
+            if day not in DAYS and not _is_date(day):
+                raise ValueError(f"on: {day!r} is neither a date such as 2026-12-24 nor one of {', '.join(DAYS)}")
+            if part < 0:
+                raise ValueError(f"on: {day} has a negative part of agents and quotas")
         return self
+
+    def part_on(self, day: date) -> float:
+        """Part of agents and quotas that there is on a day; a date before its weekday, 1 where neither is told."""
+        return self.on.get(day.isoformat(), self.on.get(DAYS[day.weekday()], 1.0))
 
 
 class Minimum(_Part):
@@ -98,6 +114,19 @@ class Arms(_Part):
         return self
 
 
+class Week(_Part):
+    """Several contacts of a debtor within a week: what was sent in the last days counts, and what is planned.
+
+    Holds for every plan where the table is there, and with its defaults for plans of more than a day.
+    """
+
+    contacts_per_debtor: int = Field(2, ge=1, le=21, description="Most contacts of a debtor in the week.")
+    days_between: int = Field(1, ge=1, le=7, description="Least days between contacts on different days.")
+    fatigue_days: float = Field(
+        5.0, gt=0, description="Days after which a contact has lost most of what it takes from the next."
+    )
+
+
 class CapacityOrder(_Part):
     """Everything of ``capacity.toml``."""
 
@@ -117,6 +146,11 @@ class CapacityOrder(_Part):
         le=1,
         description="What a further contact of the day is worth, of its worth alone; no log tells it.",
     )
+    week: Week | None = None
+
+    def week_of(self, days: int) -> Week | None:
+        """What holds within a week for a plan of some days."""
+        return Week() if self.week is None and days > 1 else self.week
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -184,6 +218,13 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
         else:
             out[key] = value
     return out
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _has_name(part: Any) -> bool:

@@ -41,18 +41,21 @@ class AccountKinds:
     """Kinds of accounts: all of a kind use the same of everything, whatever the action.
 
     A kind is a queue for each channel, the agents' hour of each hour of the debtor, and the minimums it counts for.
+    In a plan of several days an action is one of the action space on one of the days, day after day.
 
     Attributes
     ----------
     order : CapacityOrder
     actions : ActionSpace
+    days : int
     clocks : list of ndarray
-        UTC instants of the hour levels, one entry a set of like clocks.
+        UTC instants of the hour levels, day after day, one entry a set of like clocks.
     kinds : list of (queues, clock, minimums)
     """
 
     order: CapacityOrder
     actions: ActionSpace
+    days: int = 1
     clocks: list[NDArray[np.datetime64]] = field(default_factory=list)
     kinds: list[tuple[tuple[int, ...], int, tuple[bool, ...]]] = field(default_factory=list)
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -89,7 +92,7 @@ class AccountKinds:
         Parameters
         ----------
         accounts : DataFrame
-        contact_at : ndarray of shape (n, n_hours), dtype datetime64[us]
+        contact_at : ndarray of shape (n, days * n_hours), dtype datetime64[us]
 
         Returns
         -------
@@ -129,71 +132,160 @@ class AccountKinds:
             self.clocks.append(instants.astype("datetime64[us]"))
         return self._clock_at[key]
 
+    @property
+    def n_actions(self) -> int:
+        """Contact actions of all days."""
+        return self.days * self.actions.n_contact_actions
+
     def queue_of(self, kind: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Queue of each action for each kind, -1 where none serves it; shape (len(kind), n_contact_actions)."""
+        """Queue of each action for each kind, -1 where none serves it; shape (len(kind), n_actions)."""
         by_channel = np.array([self.kinds[code][0] for code in kind], dtype=np.int64)
         return by_channel.reshape(len(kind), len(self.channels))[:, self._channel_of_action()]
 
-    def agent_hours(self, clock: int) -> NDArray[np.int64]:
-        """Hour of the agents' day in which each hour level falls, -1 where it does not occur."""
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """What :meth:`from_arrays` makes the kinds of again; who belongs to which kind is told elsewhere."""
+        n_floors = len(self.order.minimum)
+        return {
+            "kind_queues": np.array([kind[0] for kind in self.kinds], dtype=np.int64).reshape(
+                len(self.kinds), len(self.channels)
+            ),
+            "kind_clock": np.array([kind[1] for kind in self.kinds], dtype=np.int64),
+            "kind_minimums": np.array([kind[2] for kind in self.kinds], dtype=bool).reshape(len(self.kinds), n_floors),
+            "clocks": np.array(self.clocks, dtype="datetime64[us]").reshape(len(self.clocks), -1).astype(np.int64),
+        }
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        order: CapacityOrder,
+        actions: ActionSpace,
+        days: int,
+        kind: NDArray[np.int64],
+    ) -> AccountKinds:
+        """Inverse of :meth:`to_arrays`, given the kind of each account."""
+        told = zip(arrays["kind_queues"], arrays["kind_clock"], arrays["kind_minimums"], strict=True)
+        kinds = [(tuple(map(int, queues)), int(clock), tuple(map(bool, flags))) for queues, clock, flags in told]
+        clocks = list(arrays["clocks"].astype("datetime64[us]"))
+        return cls(order, actions, days, clocks, kinds, np.bincount(kind, minlength=len(kinds)))
+
+    def agent_clock(self, clock: int) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+        """Hour and date of the agents in which each hour level falls, -1 and NaT where it does not occur."""
         instants = self.clocks[clock]
         local = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(self.order.timezone)
-        return np.where(np.isnat(instants), -1, np.asarray(local.hour)).astype(np.int64)
+        hours = np.where(np.isnat(instants), -1, np.asarray(local.hour)).astype(np.int64)
+        return hours, local.tz_localize(None).to_numpy().astype("datetime64[D]")
 
     def _channel_of_action(self) -> NDArray[np.int64]:
         at = self.actions.factor_names.index("channel")
-        return np.asarray(self.actions.codes[: self.actions.n_contact_actions, at])
+        return np.tile(self.actions.codes[: self.actions.n_contact_actions, at], self.days)
+
+    def day_of_action(self) -> NDArray[np.int64]:
+        """Day of each action, from 0."""
+        return np.repeat(np.arange(self.days), self.actions.n_contact_actions)
 
     def hour_of_action(self) -> NDArray[np.int64]:
-        """Place of each contact action's hour among the hour levels; 0 without hours."""
-        if "hour" not in self.actions.factors:
-            return np.zeros(self.actions.n_contact_actions, dtype=np.int64)
-        return np.asarray(self.actions.codes[: self.actions.n_contact_actions, self.actions.factor_names.index("hour")])
+        """Place of each action's hour among the hour levels of all days; that of its day without hours."""
+        n, hours = self.actions.n_contact_actions, 1
+        of_one = np.zeros(n, dtype=np.int64)
+        if "hour" in self.actions.factors:
+            hours = len(self.actions.factors["hour"])
+            of_one = np.asarray(self.actions.codes[:n, self.actions.factor_names.index("hour")], dtype=np.int64)
+        return np.tile(of_one, self.days) + hours * self.day_of_action()
+
+    def instant_of(self, clock: NDArray[np.int64], action: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        """UTC instant of actions under the clocks of their accounts."""
+        held = np.array(self.clocks, dtype="datetime64[us]").reshape(len(self.clocks), -1)
+        return held[clock, self.hour_of_action()[action]]
 
 
 def capacity_rows(kinds: AccountKinds) -> CapacityRows:
     """Rows of everything that ``capacity.toml`` limits or asks for.
+
+    Of the days after the first the arms of the experiment keep their share: they are planned when their day comes.
 
     Returns
     -------
     CapacityRows
         Hours of agents and of quotas only where some account can be contacted in them.
     """
-    order, n_kinds, n_actions = kinds.order, len(kinds.kinds), kinds.actions.n_contact_actions
-    every = np.arange(n_kinds)
-    queue = kinds.queue_of(every)
-    hours = np.array([kinds.agent_hours(clock) for _, clock, _ in kinds.kinds]).reshape(n_kinds, -1)
-    hour = hours[:, kinds.hour_of_action()] if n_kinds else np.zeros((0, n_actions), dtype=np.int64)
-    names: list[str] = []
-    uses: list[NDArray[np.float64]] = []
-    limits: list[float] = []
+    order, n_kinds = kinds.order, len(kinds.kinds)
+    queue = kinds.queue_of(np.arange(n_kinds))
+    hour, date = _agent_hours(kinds)
+    day_of = kinds.day_of_action()
+    found = _Rows()
+    for day in range(kinds.days):
+        mine_now, part = (day_of == day)[None, :], _left_to_policy(kinds, day)
+        end = f" day {day + 1}" if kinds.days > 1 else ""
+        shares = []
+        for number, told in enumerate(order.queue):
+            mine = (queue == number) & mine_now
+            for hour_of_day in range(24):
+                now = mine & (hour == hour_of_day)
+                if not now.any():
+                    continue
+                when = date[now].min().astype(object)
+                for name, use, limit in _hourly(told, hour_of_day):
+                    label = f"{when} {name}" if kinds.days > 1 else name
+                    found.add(f"{told.name} {label}", use * now, limit * told.part_on(when) * part)
+            shares.append(_part_of_day(told, date, mine))
+            if told.quota is not None:
+                found.add(f"{told.name} quota{end}", mine.astype(np.float64), told.quota * shares[-1] * part)
+        if order.budget is not None:
+            cost = np.array([told.cost_per_contact for told in order.queue])
+            costs = np.where((queue >= 0) & mine_now, cost[np.maximum(queue, 0)], 0.0)
+            found.add(f"budget{end}", costs, order.budget * part)
+        for place, least in enumerate(order.minimum):
+            number = [told.name for told in order.queue].index(least.queue)
+            counts = np.array([flags[place] for _, _, flags in kinds.kinds], dtype=bool)
+            accounts = float(kinds.counts[counts].sum()) if n_kinds else 0.0
+            wanted = least.contacts if least.contacts is not None else (least.share or 0.0) * accounts
+            counted = (queue == number) & counts[:, None] & mine_now
+            # half a contact cannot be made: a minimum is met by the next whole one
+            found.add(f"minimum {least.name}{end}", -counted.astype(np.float64), -np.ceil(
+                round(wanted * min(shares[number], 1.0) * part, 9)
+            ))  # fmt: skip
+    return found.joined(n_kinds, kinds.n_actions)
 
-    def add(name: str, use: NDArray[np.float64], limit: float) -> None:
-        names.append(name)
-        uses.append(use)
-        limits.append(limit)
 
-    for number, told in enumerate(order.queue):
-        mine = queue == number
-        for hour_of_day in range(24):
-            now = (mine & (hour == hour_of_day)).astype(np.float64)
-            if not now.any():
-                continue
-            for name, use, limit in _hourly(told, hour_of_day):
-                add(name, use * now, limit)
-        if told.quota is not None:
-            add(f"{told.name} quota", mine.astype(np.float64), told.quota)
-    if order.budget is not None:
-        cost = np.array([told.cost_per_contact for told in order.queue])
-        add("budget", np.where(queue >= 0, cost[np.maximum(queue, 0)], 0.0), order.budget)
-    for place, least in enumerate(order.minimum):
-        number = [told.name for told in order.queue].index(least.queue)
-        counts = np.array([flags[place] for _, _, flags in kinds.kinds], dtype=bool)
-        accounts = float(kinds.counts[counts].sum()) if n_kinds else 0.0
-        wanted = least.contacts if least.contacts is not None else float(np.ceil((least.share or 0.0) * accounts))
-        add(f"minimum {least.name}", -((queue == number) & counts[:, None]).astype(np.float64), -wanted)
-    table = np.stack(uses, axis=2) if uses else np.zeros((n_kinds, n_actions, 0))
-    return CapacityRows(tuple(names), table, np.array(limits, dtype=np.float64))
+@dataclass
+class _Rows:
+    names: list[str] = field(default_factory=list)
+    uses: list[NDArray[np.float64]] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+
+    def add(self, name: str, use: NDArray[np.float64], limit: float) -> None:
+        self.names.append(name)
+        self.uses.append(use)
+        self.limits.append(limit)
+
+    def joined(self, n_kinds: int, n_actions: int) -> CapacityRows:
+        table = np.stack(self.uses, axis=2) if self.uses else np.zeros((n_kinds, n_actions, 0))
+        return CapacityRows(tuple(self.names), table, np.array(self.limits, dtype=np.float64))
+
+
+def _agent_hours(kinds: AccountKinds) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+    """Hour and date of the agents for each action of each kind, shape (n_kinds, n_actions)."""
+    clocks = [kinds.agent_clock(clock) for clock in range(len(kinds.clocks))]
+    of_kind = [clock for _, clock, _ in kinds.kinds]
+    at, n_kinds = kinds.hour_of_action(), len(kinds.kinds)
+    if not n_kinds:
+        return np.zeros((0, len(at)), dtype=np.int64), np.zeros((0, len(at)), dtype="datetime64[D]")
+    return np.array([clocks[one][0] for one in of_kind])[:, at], np.array([clocks[one][1] for one in of_kind])[:, at]
+
+
+def _left_to_policy(kinds: AccountKinds, day: int) -> float:
+    arms = kinds.order.arms
+    return 1.0 if day == 0 else max(1.0 - arms.explore - arms.usual, 0.0)
+
+
+def _part_of_day(told: Queue, date: NDArray[np.datetime64], mine: NDArray[np.bool_]) -> float:
+    """Part that a queue has of its quota within the 24 hours of a day, which may hold two dates: the commoner one's."""
+    dates = date[mine & ~np.isnat(date)]
+    if not told.on or not len(dates):
+        return 1.0
+    held, count = np.unique(dates, return_counts=True)
+    return told.part_on(held[np.argmax(count)].astype(object))
 
 
 def _hourly(told: Queue, hour: int) -> list[tuple[str, float, float]]:
@@ -202,7 +294,7 @@ def _hourly(told: Queue, hour: int) -> list[tuple[str, float, float]]:
     agents, quota = hours_of(told.agents)[hour], hours_of(told.quota_by_hour)[hour]
     if told.minutes_per_contact is not None:
         minutes = float(agents) * told.minutes_per_agent_hour
-        found.append((f"{told.name} {hour:02d}h minutes", told.minutes_per_contact, minutes))
+        found.append((f"{hour:02d}h minutes", told.minutes_per_contact, minutes))
     if not np.isnan(quota):
-        found.append((f"{told.name} {hour:02d}h quota", 1.0, float(quota)))
+        found.append((f"{hour:02d}h quota", 1.0, float(quota)))
     return found

@@ -9,7 +9,7 @@ import pandas as pd
 
 from recommender.errors import InvalidInput
 from recommender.history import context_as_of
-from recommender.intake import with_states
+from recommender.intake import id_text, with_states
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.rules import packs_of_place
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -30,6 +30,7 @@ def prepared_accounts(
     party: str | None,
     no_contacts_yet: bool,
     currencies: Mapping[str, int],
+    stopped: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Accounts as rules and model take them, and the contacts that count for them.
 
@@ -46,14 +47,16 @@ def prepared_accounts(
         No account was ever contacted.
     currencies : mapping of currency to number of amounts
         Over the whole portfolio.
+    stopped : sequence of str
+        Accounts and debtors that a person stopped all contact with.
 
     Returns
     -------
     accounts : DataFrame
-        With what contacts, outcomes and payments made of them (an opt-out, a dispute, a payment).
+        With what contacts, outcomes, payments and the decision log made of them (an opt-out, a dispute, a payment).
     contacts : DataFrame or None
         Each with its debtor; None = unknown, which denies.
-    stopped : list of str
+    names : list of str
         Names of the states that events gave, one entry an account and state.
     """
     frame = inputs.accounts
@@ -67,9 +70,23 @@ def prepared_accounts(
         frame = _with_context(frame, inputs, model, as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
     known = None if history is None else _with_debtors(history, frame)
-    frame, states = with_states(frame, contacts=known, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
-    stopped = [one for state in states for one in sorted({name.partition(":")[0] for name in state.names})]
-    return frame, known, stopped
+    told = inputs.standing.with_heard(known)
+    known = inputs.standing.with_contacts(known)
+    frame, states = with_states(frame, contacts=told, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
+    if stopped:
+        frame, by_people = with_states(frame, outcomes=_stops(frame, stopped, as_of), as_of=as_of)
+        states = [*states, *by_people]
+    names = [one for state in states for one in sorted({name.partition(":")[0] for name in state.names})]
+    return frame, known, names
+
+
+def _stops(accounts: pd.DataFrame, stopped: Sequence[str], as_of: datetime) -> pd.DataFrame:
+    """What people stopped, as events of now: it is known now, whenever the plan is for."""
+    wanted = {id_text(one) for one in stopped}
+    ids = accounts["account_id"].map(id_text)
+    owner = accounts["debtor_id"].map(id_text) if "debtor_id" in accounts.columns else ids
+    held = accounts.loc[(ids.isin(wanted) | owner.isin(wanted)).to_numpy(), "account_id"]
+    return pd.DataFrame({"account_id": held, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
 
 
 def _packs_by_place(accounts: pd.DataFrame) -> list[str]:

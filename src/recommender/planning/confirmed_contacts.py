@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recommender.deciding import decide
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
-from recommender.planning.chunk_accounts import prepared_accounts
+from recommender.planning.contact_worth import worth_of_reward
 from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
-from recommender.planning.portfolio_values import worth_of_reward
+from recommender.planning.sent_today import SentToday
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["with_expectations"]
+__all__ = ["unlawful", "with_expectations"]
 
 
 def with_expectations(
@@ -26,6 +29,7 @@ def with_expectations(
     strategy: ContactStrategy | SeedStrategy,
     order: PlanOrder,
     capacity: CapacityOrder,
+    sent: SentToday | None = None,
 ) -> pd.DataFrame:
     """Let :func:`recommender.deciding.decide` judge every planned contact, and add what it expects of it.
 
@@ -33,7 +37,7 @@ def with_expectations(
     ----------
     contacts : DataFrame
         Of a plan.
-    inputs, strategy, order, capacity
+    inputs, strategy, order, capacity, sent
         What the plan was made from.
 
     Returns
@@ -47,18 +51,78 @@ def with_expectations(
     InvalidInput
         When a contact is not legal, which would be a fault of the planner: nothing is given out then.
     """
-    parts = []
-    for number, mine in contacts.groupby("round", sort=True):
-        before = contacts.loc[contacts["round"] < number, ["account_id", "debtor", "contact_at", "channel"]]
-        earlier = EarlierContacts(before, int(str(number))) if len(before) else None
-        for chunk in inputs.chunks:
-            part = _only(inputs.read(chunk), mine["row"])
-            if len(part.row):
-                parts.append(_expected(part, mine, strategy, order, inputs, capacity, earlier))
+    parts = [
+        _expected(case, planned, rows, strategy, capacity)
+        for case, planned, rows in _in_time(contacts, None, inputs, strategy, order, capacity, sent)
+    ]
     columns = ["expected", "expected_low", "expected_high"]
+    told = contacts.drop(columns="share")
     if not parts:
-        return contacts.assign(**dict.fromkeys(columns, np.nan))
-    return contacts.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
+        return told.assign(**dict.fromkeys(columns, np.nan))
+    return told.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
+
+
+def unlawful(
+    contacts: pd.DataFrame,
+    which: NDArray[np.bool_],
+    inputs: PlanInputs,
+    strategy: ContactStrategy | SeedStrategy,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+) -> NDArray[np.bool_]:
+    """Contacts that the law forbids once everything planned before them took place.
+
+    Parameters
+    ----------
+    contacts : DataFrame
+        Of a plan.
+    which : ndarray of bool of shape (n_contacts,)
+        Those to judge.
+    inputs, strategy, order, capacity
+        What the plan is made from.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_contacts,)
+        False for what was not judged.
+    """
+    found = np.zeros(len(contacts), dtype=bool)
+    place = {key: at for at, key in enumerate(zip(contacts["row"], contacts["round"], strict=True))}
+    for case, planned, rows in _in_time(contacts, which, inputs, strategy, order, capacity, None):
+        action = planned["action"].to_numpy(dtype=np.int64) % strategy.actions_.n_contact_actions
+        legal = case.judged().mask[np.arange(len(planned)), action]
+        for row, turn in zip(rows[~legal], planned["round"][~legal], strict=True):
+            found[place[row, turn]] = True
+    return found
+
+
+def _in_time(
+    contacts: pd.DataFrame,
+    which: NDArray[np.bool_] | None,
+    inputs: PlanInputs,
+    strategy: ContactStrategy | SeedStrategy,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    sent: SentToday | None,
+) -> Iterator[tuple[PlanCase, pd.DataFrame, NDArray[np.int64]]]:
+    """Planned contacts with their accounts, each knowing what is planned before it for its debtor and nothing after."""
+    if contacts.empty:
+        return
+    turn = contacts.sort_values(["contact_at", "round"], kind="stable").groupby("debtor").cumcount().sort_index()
+    wanted = np.ones(len(contacts), dtype=bool) if which is None else which
+    groups = contacts.loc[wanted].groupby([contacts["day"], turn], sort=True)
+    for chunk in inputs.chunks:
+        part = inputs.read(chunk)
+        if sent is not None:
+            part = sent.known_to(part)
+        for (day, number), mine in groups:
+            held = _only(part, mine["row"])
+            if not len(held.row):
+                continue
+            before = contacts.loc[turn < number, ["account_id", "debtor", "contact_at", "channel", "day"]]
+            earlier = EarlierContacts(before, 2) if len(before) else None
+            case = plan_case(held, strategy, order, inputs, capacity, day=int(str(day)) - 1, earlier=earlier)
+            yield case, mine.set_index("row").loc[held.row], held.row
 
 
 def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
@@ -68,40 +132,29 @@ def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
 
 
 def _expected(
-    part: ChunkInputs,
-    contacts: pd.DataFrame,
+    case: PlanCase,
+    planned: pd.DataFrame,
+    rows: NDArray[np.int64],
     strategy: ContactStrategy | SeedStrategy,
-    order: PlanOrder,
-    inputs: PlanInputs,
     capacity: CapacityOrder,
-    earlier: EarlierContacts | None,
 ) -> pd.DataFrame:
-    packs = capacity.packs or order.packs
-    frame, history, _ = prepared_accounts(
-        part,
-        strategy,
-        as_of=order.as_of,
-        packs=packs,
-        party=order.party,
-        no_contacts_yet=order.no_contacts_yet,
-        currencies=inputs.currencies,
-    )
-    if earlier is not None:
-        history = earlier.joined(history, frame)
-    planned = contacts.set_index("row").loc[part.row]
-    action = planned["action"].to_numpy(dtype=np.int64)
+    frame, order = case.frame, case.order
+    action = planned["action"].to_numpy(dtype=np.int64) % strategy.actions_.n_contact_actions
     wanted = np.zeros((len(frame), len(strategy.actions_)), dtype=bool)
     wanted[np.arange(len(frame)), action] = True
     decided = decide(
         frame,
         strategy=strategy,
         as_of=order.as_of,
-        packs=list(packs or ["CO"]),
-        contacts=history,
+        packs=case.packs,
+        contacts=case.history,
         top_k=2,
         explore=False,
         seed=order.seed,
         allowed=wanted,
+        purpose=order.purpose,
+        catalogue=order.catalogue,
+        overlays=order.overlays,
     )
     at, rank = np.nonzero(decided.actions_ranked == action[:, None])
     if not np.array_equal(at, np.arange(len(frame))):
@@ -111,14 +164,12 @@ def _expected(
             "account_id",
             f"is planned against the law ({', '.join(rules)})",
             values=frame["account_id"].iloc[lost],
-            rows=part.row[lost].tolist(),
+            rows=rows[lost].tolist(),
             mend="Report this as a bug; nothing was written.",
         )
-    worth = worth_of_reward(frame, strategy, capacity)
-    if earlier is not None:
-        worth = worth * np.where(earlier.unmet(planned["debtor"]), 1.0, capacity.later_contact_share)
+    worth = worth_of_reward(frame, strategy, capacity) * planned["share"].to_numpy(dtype=np.float64)
     told = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
     return pd.DataFrame(
-        {"row": part.row, "round": planned["round"].to_numpy()}
+        {"row": rows, "round": planned["round"].to_numpy()}
         | {name: values[at, rank] * worth for name, values in told.items()}
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.deciding import planned_contact
+from recommender.planning.capacity_file import CapacityOrder
 
-__all__ = ["EarlierContacts", "values_name"]
+__all__ = ["EarlierContacts", "RecentContacts", "values_name"]
 
 _HOUR_US = 3_600_000_000
+_WEEK = 7
 
 
 def values_name(round_: int) -> str:
@@ -27,7 +31,7 @@ class EarlierContacts:
     Attributes
     ----------
     contacts : DataFrame
-        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``.
+        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``, ``day`` (of the plan, from 1).
     round : int
         The round that is asked for, from 2 on.
     """
@@ -54,22 +58,125 @@ class EarlierContacts:
             planned = planned.drop(columns="debtor_id")
         return planned if history.empty else pd.concat([history, planned], ignore_index=True)
 
-    def unmet(self, debtors: pd.Series) -> NDArray[np.bool_]:
-        """Debtors of whom nothing is planned yet."""
-        return np.asarray(~debtors.isin(self.contacts["debtor"]), dtype=bool)
+    def shares(self, debtors: pd.Series, days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
+        """Part of its worth that a further contact has on each day, shape (n, days): 1 where nothing is planned.
 
-    def apart(self, debtors: pd.Series, contact_at: NDArray[np.datetime64], hours_between: float) -> NDArray[np.bool_]:
-        """Hours that are far enough after everything planned for the debtor; shape of ``contact_at``.
+        On the day of another contact it is ``later_contact_share``, and it recovers over ``week.fatigue_days``.
+        """
+        found = np.ones((len(debtors), days))
+        for row, held in self._of(debtors):
+            away = np.abs(np.arange(1, days + 1)[:, None] - held["day"].to_numpy()[None, :]).min(axis=1)
+            found[row] = _share(away, days, capacity)
+        return found
 
-        Only after it: what is planned was judged without a contact before it, and an answer to one may forbid the next.
+    def open_at(
+        self, debtors: pd.Series, contact_at: NDArray[np.datetime64], days: int, capacity: CapacityOrder
+    ) -> NDArray[np.bool_]:
+        """Instants that lie far enough from everything planned for the debtor; shape of ``contact_at``.
+
+        In a plan of one day only after it: what is planned was judged without a contact before it, and an answer to one
+        may forbid the next. In a plan of several days whoever asks judges again what such a contact would precede.
         """
         apart = np.ones(contact_at.shape, dtype=bool)
-        least = np.timedelta64(round(hours_between * _HOUR_US), "us")
-        mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
-        held = {name: part.dt.tz_convert(None).to_numpy("datetime64[us]") for name, part in
-                mine.groupby("debtor")["contact_at"]}  # fmt: skip
-        for row, name in enumerate(debtors.tolist()):
-            for instant in held.get(name, ()):
+        week = capacity.week_of(days)
+        least = np.timedelta64(round(capacity.hours_between * _HOUR_US), "us")
+        day = np.repeat(np.arange(1, days + 1), contact_at.shape[1] // days)
+        for row, held in self._of(debtors):
+            of_day = np.bincount(held["day"], minlength=days + 1)
+            apart[row] &= (of_day < capacity.contacts_per_debtor)[day]
+            for instant, when in zip(
+                held["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"), held["day"], strict=True
+            ):
                 with np.errstate(invalid="ignore"):
-                    apart[row] &= contact_at[row] - instant >= least
+                    after = contact_at[row] - instant
+                    apart[row] &= (after >= least) | ((after <= -least) & (days > 1))
+                if week is not None:
+                    away = np.abs(day - when)
+                    apart[row] &= (away == 0) | (away >= week.days_between)
         return apart
+
+    def planned(self, debtors: pd.Series) -> NDArray[np.int64]:
+        """Contacts of each debtor."""
+        return np.asarray(debtors.map(self.contacts["debtor"].value_counts()).fillna(0), dtype=np.int64)
+
+    def _of(self, debtors: pd.Series) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Rows of debtors with planned contacts, and these."""
+        mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
+        held = dict(iter(mine.groupby("debtor")[["contact_at", "day"]]))
+        for row, name in enumerate(debtors.tolist()):
+            if name in held:
+                yield row, held[name]
+
+
+@dataclass(frozen=True)
+class RecentContacts:
+    """What was sent to debtors in the days before a plan.
+
+    Attributes
+    ----------
+    last : ndarray of shape (n,)
+        Days from the last contact to the first day of the plan, at least 1; inf where there is none.
+    within : ndarray of shape (n, 8)
+        Contacts at most so many days before the first day of the plan.
+    """
+
+    last: NDArray[np.float64]
+    within: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, history: pd.DataFrame | None, accounts: pd.Series, debtors: pd.Series, as_of: datetime
+    ) -> RecentContacts:
+        """Count what we sent to the debtor of each account, over all its accounts."""
+        n = len(debtors)
+        last, within = np.full(n, np.inf), np.zeros((n, _WEEK + 1), dtype=np.int64)
+        if history is None or history.empty:
+            return cls(last, within)
+        code, names = pd.factorize(debtors)
+        own = dict(zip(accounts.astype("str"), code, strict=True))
+        by_name = {name: at for at, name in enumerate(names)}
+        owner = history["account_id"].astype("str").map(own)
+        if "debtor_id" in history:
+            owner = owner.fillna(("debtor " + history["debtor_id"].astype("str")).map(by_name))
+        sent = pd.to_datetime(history["sent_at"], utc=True, format="ISO8601")
+        ago = np.floor((pd.Timestamp(as_of) - sent) / pd.Timedelta(days=1)).to_numpy() + 1
+        mine = (owner.notna() & (ago >= 1)).to_numpy()
+        for name, word in (("initiated_by", "debtor"), ("status", "planned")):
+            if name in history:
+                mine = mine & history[name].ne(word).to_numpy()
+        whose, ago = owner[mine].to_numpy(dtype=np.int64), ago[mine]
+        nearest, count = np.full(len(names), np.inf), np.zeros((len(names), _WEEK + 1), dtype=np.int64)
+        np.minimum.at(nearest, whose, ago)
+        recent = ago <= _WEEK
+        np.add.at(count, (whose[recent], ago[recent].astype(np.int64)), 1)
+        return cls(nearest[code], np.cumsum(count, axis=1)[code])
+
+    def shares(self, days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
+        """Part of its worth that a contact has on each day, shape (n, days)."""
+        return np.asarray(_share(self.last[:, None] + np.arange(days), days, capacity))
+
+    def open_on(self, planned: NDArray[np.int64], days: int, capacity: CapacityOrder) -> NDArray[np.bool_]:
+        """Days on which a debtor may be contacted once more, shape (n, days).
+
+        Parameters
+        ----------
+        planned : ndarray of shape (n,)
+            Contacts of the debtor in the plan.
+        days : int
+        capacity : CapacityOrder
+        """
+        week, ahead = capacity.week_of(days), np.arange(days)
+        if week is None:
+            return np.ones((len(self.last), days), dtype=bool)
+        sent = self.within[:, np.maximum(_WEEK - 1 - ahead, 0)]  # seven days with the one that is asked about
+        free = planned[:, None] + sent < week.contacts_per_debtor
+        return np.asarray(free & (self.last[:, None] + ahead >= week.days_between))
+
+
+def _share(away: NDArray[np.float64], days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
+    """Part of its worth that a contact has so many days from another."""
+    week = capacity.week_of(days)
+    lost = 1.0 - capacity.later_contact_share
+    if week is None:
+        return np.where(away > 0, 1.0, 1.0 - lost)
+    return np.asarray(1.0 - lost * np.exp(-away / week.fatigue_days))

@@ -57,6 +57,9 @@ class PlanOrder:
         Own catalogue of messages: names of files and their TOML; empty = the packaged one.
     record : bool
         Keep what the decision log wants to know of each decision.
+    stopped : tuple of str
+        Accounts and debtors that a person stopped all contact with
+        (:func:`recommender.store.decision_log.stopped_ids`).
     """
 
     as_of: datetime
@@ -72,11 +75,13 @@ class PlanOrder:
     purpose: Purpose = "collection"
     templates: tuple[tuple[str, str], ...] = ()
     record: bool = False
+    stopped: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
         told = asdict(self) | {"as_of": self.as_of.isoformat()}
         told |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
+        told["stopped"] = list(self.stopped)
         return told | {"packs": None if self.packs is None else list(self.packs)}
 
     @cached_property
@@ -131,6 +136,7 @@ def plan_chunk(
         party=order.party,
         no_contacts_yet=order.no_contacts_yet,
         currencies=currencies,
+        stopped=order.stopped,
     )
     turn = debtor_rounds(frame)
     planned: dict[Any, list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""A day from portfolio to plan: read, plan, and ask again for further contacts where they are allowed."""
+"""A day or a week from portfolio to plan: read, plan, and ask again for further contacts where they are allowed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.errors import InvalidInput
 from recommender.planning.appointments import Appointments
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import InfeasiblePlan
-from recommender.planning.confirmed_contacts import with_expectations
+from recommender.planning.confirmed_contacts import unlawful, with_expectations
 from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
 from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
+from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
+from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["about_plan", "plan_day"]
@@ -32,12 +39,19 @@ def plan_day(
     *,
     on_progress: Callable[[int, int], None] | None = None,
     gap: float = 2e-4,
+    days: int = 1,
+    sent: SentToday | None = None,
 ) -> tuple[Tomorrow, PortfolioValues]:
-    """Plan a day.
+    """Plan a day, or several of which the first is to be carried out.
 
     The first round gives each debtor one contact at most. Where ``contacts_per_debtor`` is more, every account is
     judged again with what is planned already in its history, so that the law counts it, and what is left of the
     capacity is planned. So a further contact of one debtor never takes the place of a first one of another.
+
+    Several days are planned as one: each debtor's contact lies where it brings most after the prices of all days, under
+    the calendar that is known ahead (pay days, weekdays, days past due). Further rounds may lie before or after what is
+    planned; a contact that would make a later one unlawful is closed and the round asked again.
+    Tomorrow the days are planned anew with what was heard until then.
 
     Parameters
     ----------
@@ -51,6 +65,9 @@ def plan_day(
     on_progress : callable, optional
         Called with (accounts judged, all that will be).
     gap : float
+    days : int, default=1
+    sent : SentToday, optional
+        What is kept of a plan in force, the rest of whose day is planned again; for one day only.
 
     Returns
     -------
@@ -58,7 +75,12 @@ def plan_day(
     PortfolioValues
         Of the first round.
     """
-    rounds = capacity.contacts_per_debtor
+    if sent is not None and days > 1:
+        raise InvalidInput(
+            "A plan in force is replaced for the rest of its day only.", column="days", mend="Plan without --days."
+        )
+    week = capacity.week_of(days)
+    rounds = capacity.contacts_per_debtor if days == 1 or week is None else week.contacts_per_debtor
 
     def told(before: int) -> Callable[[int, int], None]:
         def tell(done: int, every: int) -> None:
@@ -67,9 +89,10 @@ def plan_day(
 
         return tell
 
-    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, told(0))
+    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, told(0), days=days, sent=sent)
+    refuse_unknowns(read.removed, inputs, strategy.actions_.n_contact_actions)
     try:
-        made = plan_tomorrow(read, order, capacity, gap=gap)
+        made = plan_tomorrow(read, order, capacity, gap=gap, sent=sent)
     except InfeasiblePlan as error:
         others = capacity.arms.explore + capacity.arms.usual > 0 or len(read.placed) > 0
         why = ["Of what callbacks and the other arms leave to the policy:"] if others else []
@@ -77,14 +100,32 @@ def plan_day(
         raise InfeasiblePlan(" ".join(why), column=error.column, mend=error.mend) from error
     read.aside_path.unlink()
     for number in range(2, rounds + 1):
-        earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel"]], number)
+        earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel", "day"]], number)
         more = read_portfolio(
-            inputs, strategy, order, capacity, folder, Appointments.none(), told(number - 1), earlier=earlier
-        )
+            inputs, strategy, order, capacity, folder, Appointments.none(), told(number - 1), earlier=earlier,
+            days=days, sent=sent,
+        )  # fmt: skip
         more.aside_path.unlink()
-        made = with_later_round(made, more, order, capacity, number, gap=gap)
-    expected = with_expectations(made.contacts, inputs, strategy, order, capacity)
+        guard = _guard(inputs, strategy, order, capacity) if days > 1 else None
+        read.open_sets |= more.open_sets
+        made = with_later_round(made, more, order, capacity, earlier, gap=gap, forbids=guard)
+    expected = with_expectations(made.contacts, inputs, strategy, order, capacity, sent)
     return replace(made, contacts=expected), read
+
+
+def _guard(
+    inputs: PlanInputs, strategy: ContactStrategy | SeedStrategy, order: PlanOrder, capacity: CapacityOrder
+) -> Callable[[pd.DataFrame], NDArray[np.bool_]]:
+    """Which contacts of the last round would make one that is planned after them unlawful."""
+
+    def forbids(contacts: pd.DataFrame) -> NDArray[np.bool_]:
+        new = (contacts["round"] == contacts["round"].max()).to_numpy()
+        at = contacts.loc[new].set_index("debtor")["contact_at"]
+        after = (contacts["contact_at"] > contacts["debtor"].map(at)).to_numpy()
+        broken = unlawful(contacts, after & ~new, inputs, strategy, order, capacity)
+        return np.asarray(contacts.loc[new, "debtor"].isin(contacts.loc[broken, "debtor"]))
+
+    return forbids
 
 
 def about_plan(
@@ -93,6 +134,7 @@ def about_plan(
     order: PlanOrder,
     capacity: CapacityOrder,
     strategy: ContactStrategy | SeedStrategy,
+    sent: SentToday | None = None,
 ) -> dict[str, Any]:
     """What a plan was made from and what it says, JSON-ready: for ``about.json`` and whoever shows the plan."""
     names, limit, used = made.whole.names, made.whole.limit.tolist(), made.used.tolist()
@@ -102,10 +144,13 @@ def about_plan(
         for name, most, has, price in zip(names, limit, used, prices, strict=True)
     ]
     shut_out = read.shut_out_told()
-    return {
+    in_force = {} if sent is None else {"ends": sent.ends.isoformat(), "replaced": sent.told(made.contacts)}
+    return in_force | {
         "as_of": order.as_of.isoformat(),
         "strategy": strategy.version_,
         "seed": order.seed,
+        "days": read.kinds.days,
+        "purpose": order.purpose,
         "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",
         "capacity": capacity.model_dump(mode="json"),
         "capacities": capacities,

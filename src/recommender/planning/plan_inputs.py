@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from recommender.intake import Stated, id_keys
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
 from recommender.planning.plan_intake import open_tables
 from recommender.planning.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
+from recommender.planning.plan_standing import ChunkStanding, read_chunk_standing
 from recommender.planning.plan_tables import StreamedTable
+from recommender.store.decision_log import DecisionLog
 
 __all__ = ["ChunkInputs", "PlanInputs"]
 
@@ -55,6 +57,8 @@ class ChunkInputs:
         Every state of these accounts, where the table is a change history.
     contacts, outcomes, payments : DataFrame or None
         Those of these accounts and their debtors; None where the table was not given.
+    standing : ChunkStanding
+        What the decision log knows of the debtors; nothing where none was named.
     """
 
     chunk: int
@@ -64,6 +68,7 @@ class ChunkInputs:
     contacts: pd.DataFrame | None
     outcomes: pd.DataFrame | None
     payments: pd.DataFrame | None
+    standing: ChunkStanding = field(default_factory=ChunkStanding)
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,27 @@ class PlanInputs:
             row=row[now],
             accounts=states.iloc[now].reset_index(drop=True),
             states=states if "valid_from" in states.columns else None,
+            standing=ChunkStanding.load(told) if (told := self._standing(chunk)).is_file() else ChunkStanding(),
             **others,
         )
+
+    def _standing(self, chunk: int) -> Path:
+        return self.folder / f"standing-{chunk}.json"
+
+    def ask(self, log: DecisionLog, as_of: datetime, own: Callable[[pd.DataFrame], Iterable[str]]) -> None:
+        """Keep beside each chunk what a decision log knows of its debtors.
+
+        Parameters
+        ----------
+        log : DecisionLog
+        as_of : aware datetime
+        own : callable
+            Ids that decisions about some accounts will have.
+        """
+        for chunk in self.chunks:
+            part = self.read(chunk)
+            told = read_chunk_standing(log, part.accounts, part.contacts, as_of, own(part.accounts))
+            told.save(self._standing(chunk))
 
     def _table(self, name: str, chunk: int) -> pa.Table:
         schema = self.tables[name].schema

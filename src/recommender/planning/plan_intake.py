@@ -80,6 +80,8 @@ def open_tables(
             continue
         reading = TableReading(name, stated)
         pieces = _Pieces(name, path, reading.stated.encoding)
+        if name == "accounts" and sources.get("contacts") is not None and "account_id" not in pieces.columns:
+            raise InvalidInput.missing_columns(["account_id"], pieces.columns, role="table 'accounts'")
         for piece in pieces:
             reading.observe(piece.select(pieces.read_here(piece)).to_pandas())
         readings.append(reading)
@@ -123,7 +125,7 @@ class _Pieces:
                     mend="Give a Parquet file, or a CSV with a header line.",
                 ) from error  # fmt: skip
         self.renamed = renamed_columns(held, name)
-        named = [self.renamed.get(column, column) for column in held]
+        named = self.columns = [self.renamed.get(column, column) for column in held]
         missing = [column for column in _REQUIRED.get(name, ()) if column not in named]
         if missing:
             raise InvalidInput.missing_columns(missing, held, role=f"table {name!r}")
@@ -177,8 +179,10 @@ def _write(
                 found = known["contacts"].of(given["contact_id"])
             zones = account_zones(given) if reading.table == "accounts" else None if found is None else found.zones
             read = reading.read(given, zones)
-            if reading.table == "contacts" and found is not None and since is not None:
-                _doubt_what_decides(reading, given, read, found, since)
+            if reading.table == "contacts" and since is not None:
+                _doubt_what_is_missing(reading, given, read, since)
+                if found is not None:
+                    _doubt_what_decides(reading, given, read, found, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
             if reading.table == "accounts" and "account_id" in read:
@@ -195,6 +199,24 @@ def _write(
     own.settle()
     known[reading.table] = own
     return StreamedTable(reading.table, target, schema or pa.schema([]))
+
+
+def _doubt_what_is_missing(reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, since: pd.Timestamp) -> None:
+    """Doubt contacts of nobody, or of no moment: somebody was contacted, and a rule would count it."""
+    start = reading.n_rows - len(given)
+    timeless = read["sent_at"].isna().to_numpy(dtype=bool)
+    reading.doubt(
+        timeless, given["sent_at"], "sent_at", "no_instant", "tells no instant that could be read",
+        "Fill the cells, or drop these rows where nothing was sent.", start,
+    )  # fmt: skip
+    nobody = read["account_id"].isna().to_numpy(dtype=bool)
+    if "debtor_id" in read:
+        nobody &= read["debtor_id"].isna().to_numpy(dtype=bool)
+    reading.doubt(
+        nobody & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool), given["account_id"], "account_id",
+        "nobody", "is missing in recent contacts: whose they are nobody knows",
+        "Fill the ids, or drop these rows where nothing was sent.", start,
+    )  # fmt: skip
 
 
 def _doubt_what_decides(

@@ -9,8 +9,10 @@ import pandas as pd
 
 from recommender.actions import ActionSpace
 from recommender.planning.plan_folder import PlanFolder
+from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_rows import RECORD
 from recommender.store.decision_log import DecisionLog, DecisionRecord, Provenance
+from recommender.strategy import is_value
 
 __all__ = ["log_plan"]
 
@@ -18,14 +20,15 @@ _NUMBERS = ("expected_reward", "lo", "hi", "propensity", "evidence")
 
 
 def log_plan(
-    folder: PlanFolder, chunks: list[int], log: DecisionLog, actions: ActionSpace, *, code_version: str, seed: int
+    folder: PlanFolder, inputs: PlanInputs, log: DecisionLog, actions: ActionSpace, *, code_version: str, seed: int
 ) -> int:
     """Write every decision of a plan; one that was written before is not written again.
 
     Parameters
     ----------
     folder : PlanFolder
-    chunks : list of int
+    inputs : PlanInputs
+        With the standing on which they were made.
     log : DecisionLog
     actions : ActionSpace
     code_version : str
@@ -40,16 +43,18 @@ def log_plan(
     ------
     DecisionConflict
         Where the log holds other decisions under these ids: accounts or history changed since.
+    StaleStanding
+        Where somebody decided about the same debtors meanwhile.
     """
     new = 0
     provenances: dict[str, Provenance] = {}
-    for chunk in chunks:
+    for chunk in inputs.chunks:
         frame = folder.ranked(chunk).to_pandas()
         records = [
             _record(rows, actions, provenances, code_version, seed)
             for _, rows in frame.groupby("row", sort=False)
         ]  # fmt: skip
-        new += log.record(records).stored
+        new += log.record(records, seen=inputs.read(chunk).standing.seen).stored
     return new
 
 
@@ -68,6 +73,7 @@ def _record(
             tzdata_version=told["tzdata"],
             code_version=code_version,
         )
+    ladder = [name for name in rows.columns if is_value(str(name))]
     ranking: list[dict[str, Any]] = [
         {
             "rank": int(row["rank"]),
@@ -76,6 +82,7 @@ def _record(
             "action": action,
             "template_id": None if pd.isna(row["template_id"]) else row["template_id"],
             "contact_at": _instant(row["contact_at"]),
+            "values": {name: None if pd.isna(row[name]) else float(row[name]) for name in ladder} or None,
         }
         for action, (_, row) in zip(told["actions"], rows.iterrows(), strict=True)
     ]

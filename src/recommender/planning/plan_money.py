@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -85,13 +86,13 @@ def contacts_by_slot(made: Tomorrow) -> Iterator[str]:
 
 def priced_hours(made: Tomorrow, told: CapacityOrder, unit: str) -> Iterator[str]:
     """A line an hour of agents whose capacity is scarce: what one more agent hour brings."""
-    minutes = {queue.name: queue.minutes_per_agent_hour for queue in told.queue}
     prices = dict(zip(made.whole.names, made.plan.prices.tolist(), strict=True))
-    for queue, per_hour in minutes.items():
+    for queue in told.queue:
         for name, price in prices.items():
-            if name.startswith(f"{queue} ") and name.endswith("h minutes") and price > 0:
-                hour = name.removeprefix(f"{queue} ").removesuffix("h minutes")
-                yield f"one more agent hour of {queue} at {hour}:00 brings {price * per_hour:,.0f} {unit}"
+            hour = re.fullmatch(rf"{re.escape(queue.name)} ((?:\d{{4}}-\d\d-\d\d )?\d\d)h minutes", name)
+            if hour is not None and price > 0:
+                brings = price * queue.minutes_per_agent_hour
+                yield f"one more agent hour of {queue.name} at {hour[1]}:00 brings {brings:,.0f} {unit}"
 
 
 def priced_rules(read: PortfolioValues, made: Tomorrow) -> dict[str, list[float]]:
@@ -110,7 +111,8 @@ def priced_rules(read: PortfolioValues, made: Tomorrow) -> dict[str, list[float]
     if not len(sample.place):
         return {}
     kind = read.facts["kind"].to_numpy(dtype=np.int64)[sample.place]
-    after = sample.values - action_prices(made.problem, made.plan.prices)[kind]
+    today = slice(0, sample.values.shape[1])  # of a plan of several days
+    after = sample.values - action_prices(made.problem, made.plan.prices)[kind][:, today]
     scale = len(read.facts) / len(sample.place)
     gains: dict[str, NDArray[np.float64]] = {}
     for at, removed in enumerate(sample.removed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from recommender.local_time import is_timezone
 from recommender.rules import rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["RECORD", "TEXTS", "plan_rows"]
+__all__ = ["RECORD", "TEXTS", "context_names", "plain_scalar", "plan_rows"]
 
 RECORD = "_record"
 """Column of a chunk, not of the plan: what the decision log keeps beside the rows, as JSON."""
@@ -99,7 +99,7 @@ def _records(
     law = decided.eligibility.provenance
     digests = {pack["id"]: pack["digest"] for pack in law.packs}
     by_packs: dict[tuple[str, ...], dict[str, str]] = {}
-    names = _context_names(decided, model)
+    names = context_names(decided.accounts.names, model)
     packs = decided.accounts.values("packs") if "packs" in decided.accounts else [None] * len(decided.decision_ids)
     for place, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
         key = tuple(packs[row].split(";")) if isinstance(packs[row], str) else tuple(packs[row] or ())
@@ -110,7 +110,7 @@ def _records(
         told = {
             "action": int(decided.action[row]),
             "actions": [int(action) for action in decided.actions_ranked[row] if action >= 0],
-            "context": {name: _scalar(facts.get(name)) for name in names},
+            "context": {name: plain_scalar(facts.get(name)) for name in names},
             "rule_packs": by_packs[key],
             "holidays": law.holidays,
             "tzdata": law.tzdata,
@@ -120,15 +120,17 @@ def _records(
     return found
 
 
-def _context_names(decided: Decided, model: ContactStrategy | SeedStrategy) -> list[str]:
+def context_names(columns: Sequence[str], model: ContactStrategy | SeedStrategy) -> list[str]:
+    """Columns that the decision log keeps as the context of a decision: what the model was asked with."""
     if isinstance(model, ContactStrategy):
         return [str(name) for name in model.feature_names_in_]
-    held = [name for name in _SITUATION if name in decided.accounts.names]
+    held = [name for name in _SITUATION if name in columns]
     protected = set(protected_names(held))
     return [name for name in held if name not in protected]
 
 
-def _scalar(value: Any) -> Any:
+def plain_scalar(value: Any) -> Any:
+    """A cell as JSON keeps it."""
     if isinstance(value, float):
         return None if value != value else int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, list | tuple):

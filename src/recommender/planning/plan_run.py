@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from recommender.deciding import Accounts, decision_ids
 from recommender.errors import InvalidInput
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
 from recommender.planning.plan_folder import PlanFolder, file_digest
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
 from recommender.planning.plan_writing import write_plan
+from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.rules import load_pack, pack_digest, pack_ids
-from recommender.store.decision_log import DecisionLog
+from recommender.store.decision_log import DecisionLog, StaleStanding
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanFiles", "PlanSummary", "Planner", "make_plan", "plan_here"]
@@ -118,7 +123,8 @@ def make_plan(
     on_progress : callable, optional
         Called with (accounts finished, of them by an earlier run, all accounts) at the start and after each chunk.
     log : DecisionLog, optional
-        Every decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
+        What it knows of the debtors (contacts planned and sent, opt-outs, promises) acts on the plan, and every
+        decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
 
     Returns
     -------
@@ -130,6 +136,8 @@ def make_plan(
         When a half-finished plan was made from other inputs; says which.
     PlanBusy
         When another process makes this plan.
+    StaleStanding
+        When somebody decided about the same debtors while the plan was made: make it again.
     InvalidInput
         When a table cannot be used.
     """
@@ -142,6 +150,8 @@ def make_plan(
             with folder.preparing() as place:
                 PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
                                    other_accounts=order.other_accounts, **vars(files))  # fmt: skip
+                if log is not None:
+                    PlanInputs.load(place).ask(log, order.as_of, _own_ids(model, order))
         inputs = PlanInputs.load(folder.inputs)
         done = {chunk for chunk in inputs.chunks if folder.is_planned(chunk)}
         before = finished = sum(inputs.sizes[chunk] for chunk in done)
@@ -158,13 +168,17 @@ def make_plan(
             removed.update(summary["removed"])
             states.update(summary["states"])
         try:
-            _refuse_a_plan_of_unknowns(removed, inputs, model.actions_.n_contact_actions)
+            refuse_unknowns(removed, inputs, model.actions_.n_contact_actions)
         except InvalidInput:
             folder.clear()
             raise
         logged = None
         if log is not None:
-            logged = log_plan(folder, inputs.chunks, log, model.actions_, code_version=_code_version(), seed=order.seed)
+            try:
+                logged = log_plan(folder, inputs, log, model.actions_, code_version=_code_version(), seed=order.seed)
+            except StaleStanding:
+                folder.clear()
+                raise
         n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
         folder.remove()
@@ -180,31 +194,11 @@ def make_plan(
     )
 
 
-#: Rule of an unknown fact -> what the user can do about it.
-_UNKNOWN = {
-    "input": "A fact is written in a way that no rule understands: see the facts in data/README.md.",
-    "unknown-country": "Give accounts.country (ISO 3166, e.g. CO).",
-    "unknown-zone": "Give accounts.timezone (IANA, e.g. America/Bogota).",
-    "unknown-party": "Give accounts.party, or state --party debtor.",
-    "unknown-flags": "Give accounts.flags: `none` where an account has none (an empty cell is an unknown one).",
-    "unknown-contacts": "Give --contacts, or state --no-contacts-yet.",
-    "unknown-balance": "Give accounts.balance_minor.",
-    "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
-}
-
-
-def _refuse_a_plan_of_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
-    """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood."""
-    pairs = inputs.n_accounts * n_contact_actions
-    asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
-    for rule, mend in _UNKNOWN.items():
-        if removed.get(rule, 0) > pairs / 2 and not (rule == "floor-consent" and asked):
-            share = removed[rule] / pairs
-            raise InvalidInput(
-                f"No plan was written: {rule} leaves {share:.0%} of {inputs.n_accounts:,} accounts alone.",
-                column=rule,
-                mend=mend,
-            )
+def _own_ids(model: Model, order: PlanOrder) -> Callable[[pd.DataFrame], list[str]]:
+    moment = order.as_of.astimezone(UTC).isoformat()
+    return lambda accounts: decision_ids(
+        Accounts.of(accounts), moment, model.version_, order.seed, purpose=order.purpose
+    )
 
 
 def _everything_it_depends_on(files: PlanFiles, model: Model, order: PlanOrder) -> Mapping[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.currencies import minor_digits
-from recommender.deciding import Accounts, decision_ids, model_history
-from recommender.errors import InvalidInput
-from recommender.messages import default_catalogue
+from recommender.actions import ActionSpace
+from recommender.deciding import Accounts, decision_ids
 from recommender.planning.appointments import Appointments
-from recommender.planning.arms import draw_arms
+from recommender.planning.arms import draw_arms, drawn_by
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
-from recommender.planning.chunk_accounts import prepared_accounts
-from recommender.planning.earlier_contacts import EarlierContacts, values_name
+from recommender.planning.contact_worth import values_in_money
+from recommender.planning.earlier_contacts import EarlierContacts, RecentContacts, values_name
+from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
-from recommender.rules import Eligibility, eligibility
+from recommender.planning.plan_rows import context_names, plain_scalar
+from recommender.planning.sent_today import SentToday
+from recommender.rules import Eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
-__all__ = ["PortfolioValues", "RuleSample", "read_portfolio", "worth_of_reward"]
+__all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
 
 _USUAL_DEPTH = 12
 _RULE_SAMPLE = 400
+CONTEXTS = "contexts.jsonl"
+"""File beside the values with the context of each account, where the decisions are recorded."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,14 @@ class PortfolioValues:
     placed : DataFrame
         Appointments that the law allows: ``place``, ``action``, ``at``, ``reason``.
     unplaced : list of dict
+    share : ndarray of shape (n, days), dtype float32
+        Part of its worth that other contacts leave to one on each day; in the values already.
     shut_out : int
         Accounts that no contact is open for.
+    open_sets : dict of int to ndarray of shape (n, bytes), dtype uint8
+        Round -> packed bits of what is open on the first day, where the decisions are recorded.
+    law : dict
+        ``rule_packs`` (id -> digest), ``holidays``, ``tzdata`` that were judged by.
     """
 
     kinds: AccountKinds
@@ -89,7 +99,10 @@ class PortfolioValues:
     rules: RuleSample
     removed: dict[str, int]
     notes: list[str]
+    share: NDArray[np.float32]
     shut_out: int = 0
+    open_sets: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    law: dict[str, Any] = field(default_factory=dict)
 
     def shut_out_told(self) -> str:
         """How many accounts no contact is open for, and which rules alone close everything; empty for none."""
@@ -108,6 +121,7 @@ class _Reading:
     facts: list[pd.DataFrame] = field(default_factory=list)
     aside: list[NDArray[np.int64]] = field(default_factory=list)
     usual: list[NDArray[np.int16]] = field(default_factory=list)
+    share: list[NDArray[np.float32]] = field(default_factory=list)
     placed: list[pd.DataFrame] = field(default_factory=list)
     unplaced: list[dict[str, Any]] = field(default_factory=list)
     rule_place: list[int] = field(default_factory=list)
@@ -117,6 +131,8 @@ class _Reading:
     removed: dict[str, int] = field(default_factory=dict)
     shut_out: int = 0
     notes: dict[str, None] = field(default_factory=dict)
+    open_sets: list[NDArray[np.uint8]] = field(default_factory=list)
+    law: dict[str, Any] = field(default_factory=dict)
 
 
 def read_portfolio(
@@ -129,6 +145,8 @@ def read_portfolio(
     on_progress: Callable[[int, int], None] | None = None,
     *,
     earlier: EarlierContacts | None = None,
+    days: int = 1,
+    sent: SentToday | None = None,
 ) -> PortfolioValues:
     """Value every account, chunk by chunk; memory holds a few numbers an account.
 
@@ -146,12 +164,17 @@ def read_portfolio(
         Called with (accounts read, all accounts).
     earlier : EarlierContacts, optional
         What the plan holds already: the law counts it, and only debtors of the policy's arm are asked about again.
+    days : int, default=1
+        Every account is judged and valued as of each day; only the first is open to the arms beside the policy.
+    sent : SentToday, optional
+        What a plan in force has sent of its day: it counts for its debtors, and the day ends when it did.
 
     Returns
     -------
     PortfolioValues
     """
-    kinds = AccountKinds(capacity, strategy.actions_)
+    kinds = AccountKinds(capacity, strategy.actions_, days)
+    n = strategy.actions_.n_contact_actions
     read = _Reading()
     done = 0
     policy_path, aside_path = folder / values_name(1 if earlier is None else earlier.round), folder / "aside.f32"
@@ -160,45 +183,64 @@ def read_portfolio(
     with policy_path.open("wb") as policy_file, aside_path.open("wb") as aside_file:
         for chunk in inputs.chunks:
             part = inputs.read(chunk)
-            frame, allowed, rewards = _judged(part, strategy, order, inputs, capacity, earlier)
-            kind, clock = kinds.add(frame, allowed.contact_at)
+            if sent is not None:
+                part = sent.known_to(part)
+            cases = [
+                plan_case(part, strategy, order, inputs, capacity, day=day, earlier=earlier) for day in range(days)
+            ]
+            judged = [case.judged() for case in cases]
+            frame, allowed = cases[0].frame, judged[0]
+            contact_at = np.hstack([one.contact_at for one in judged])
+            kind, clock = kinds.add(frame, contact_at)
             facts = _facts(part, frame, allowed, kind, clock, strategy, order, capacity)
-            if earlier is not None:
-                rewards = rewards * np.where(earlier.unmet(facts["debtor"]), 1.0, capacity.later_contact_share)[:, None]
-            values, served = _valued(frame, rewards, kinds.queue_of(kind), capacity, strategy)
-            open_ = allowed.mask[:, : values.shape[1]] & served
+            queue = kinds.queue_of(kind)[:, :n]
+            weekly = _Weekly.of(cases[0], facts, earlier, days, capacity)
+            worth = [
+                values_in_money(case.frame, case.rewards() * weekly.share[:, day, None], queue, capacity, strategy)
+                for day, case in enumerate(cases)
+            ]
+            values = np.hstack([one for one, _ in worth])
+            served = np.hstack([one for _, one in worth])
+            open_ = np.hstack([one.mask[:, :n] for one in judged]) & served & np.repeat(weekly.open_on, n, axis=1)
+            if sent is not None:
+                open_ &= sent.open_at(facts["debtor"], contact_at)[:, kinds.hour_of_action()]
             if earlier is not None:
                 arm_open = (facts["arm"] == "policy").to_numpy()[:, None]
-                apart = earlier.apart(facts["debtor"], allowed.contact_at, capacity.hours_between)
+                apart = earlier.open_at(facts["debtor"], contact_at, days, capacity)
                 open_ = open_ & arm_open & apart[:, kinds.hour_of_action()]
-            placed, unplaced = appointments.place(facts, allowed, values, open_, strategy.actions_, done)
+            placed, unplaced = _placed(appointments, facts, judged, values, open_, strategy.actions_, done)
             busy = facts["debtor"].isin(placed["debtor"]).to_numpy()
             arm = facts["arm"].to_numpy()
             aside = (arm != "policy") & ~busy if earlier is None else np.zeros(len(facts), dtype=bool)
             np.where(open_ & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
-            np.where(open_[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
+            of_today = open_ & (kinds.day_of_action() == 0)
+            np.where(of_today[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
             usual = aside & (arm == "usual")
             read.facts.append(facts)
+            read.share.append(weekly.share.astype(np.float32))
             read.placed.append(placed)
             read.unplaced += unplaced
             read.aside.append(np.flatnonzero(aside) + done)
-            read.usual.append(_usual_choice(frame.loc[usual], open_[usual], strategy, order))
+            read.usual.append(_usual_choice(frame.loc[usual], of_today[usual][:, :n], strategy, order))
             read.notes |= dict.fromkeys(allowed.provenance.warnings)
+            if order.record:
+                read.open_sets.append(np.packbits(of_today[:, :n], axis=1))
+                if earlier is None:
+                    _keep_record(folder, frame, allowed, strategy, read.law)
             read.shut_out += int((~open_.any(axis=1)).sum())
             for rule, count in allowed.counts().items():
                 read.removed[rule] = read.removed.get(rule, 0) + count
             for at in np.flatnonzero(rng.random(len(frame)) < share).tolist():
                 read.rule_place.append(done + at)
-                read.rule_values.append(np.where(served[at], values[at], -np.inf).astype(np.float32))
+                read.rule_values.append(np.where(served[at, :n], values[at, :n], -np.inf).astype(np.float32))
                 gone_by = allowed.removed(at)
-                read.rule_removed.append({rule: gone[: len(values[at])] for rule, gone in gone_by.items()})
+                read.rule_removed.append({rule: gone[:n] for rule, gone in gone_by.items()})
                 for rule in gone_by.keys() - read.rule_details.keys():
                     detail = allowed.detail(rule)
                     read.rule_details[rule] = {"kind": detail.kind, "citation": detail.citation}
             done += len(frame)
             if on_progress is not None:
                 on_progress(done, inputs.n_accounts)
-    n_actions = strategy.actions_.n_contact_actions
     if isinstance(strategy, SeedStrategy):
         read.notes["values are points of the seed rules, not money: costs count against the budget only"] = None
     elif strategy.actions_.no_contact_index is None:
@@ -214,97 +256,82 @@ def read_portfolio(
         unplaced=[*read.unplaced, *appointments.of_nobody(read.facts)],
         rules=RuleSample(
             np.array(read.rule_place, dtype=np.int64),
-            np.array(read.rule_values, dtype=np.float32).reshape(-1, n_actions),
+            np.array(read.rule_values, dtype=np.float32).reshape(-1, n),
             read.rule_removed,
             read.rule_details,
         ),
         removed=dict(sorted(read.removed.items())),
+        share=np.concatenate(read.share),
         notes=list(dict.fromkeys([*inputs.notes, *read.notes])),
         shut_out=read.shut_out,
+        open_sets={1 if earlier is None else earlier.round: np.concatenate(read.open_sets)} if order.record else {},
+        law=read.law,
     )
 
 
-def _judged(
-    part: ChunkInputs,
-    strategy: ContactStrategy | SeedStrategy,
-    order: PlanOrder,
-    inputs: PlanInputs,
-    capacity: CapacityOrder,
-    earlier: EarlierContacts | None,
-) -> tuple[pd.DataFrame, Eligibility, NDArray[np.float64]]:
-    """Accounts with their context, what they may be contacted with, and the reward of each action."""
-    packs = capacity.packs or order.packs
-    frame, history, _ = prepared_accounts(
-        part,
-        strategy,
-        as_of=order.as_of,
-        packs=packs,
-        party=order.party,
-        no_contacts_yet=order.no_contacts_yet,
-        currencies=inputs.currencies,
-    )
-    if earlier is not None:
-        history = earlier.joined(history, frame)
-    frame = Accounts.of(frame.reset_index(drop=True)).situated(order.as_of).to_frame()
-    wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
-    missing = [str(name) for name in wanted if name not in frame.columns]
-    if missing:
-        frame = frame.assign(**dict.fromkeys(missing, np.nan))
-    allowed = eligibility(
-        frame,
-        strategy.actions_,
-        as_of=order.as_of,
-        packs=None if "packs" in frame.columns else list(packs or ["CO"]),
-        contacts=history,
-        catalogue=default_catalogue(),
-    )
-    if isinstance(strategy, SeedStrategy):
-        return frame, allowed, seed_rule_scores(frame, strategy.actions_, as_of=order.as_of)
-    rewards = strategy.expected_reward(
-        frame,
-        history=model_history(history, strategy),
-        as_of=order.as_of,
-        incremental=strategy.actions_.no_contact_index is not None,
-    )
-    return frame, allowed, rewards
-
-
-def _valued(
+def _keep_record(
+    folder: Path,
     frame: pd.DataFrame,
-    rewards: NDArray[np.float64],
-    queue: NDArray[np.int64],
-    capacity: CapacityOrder,
+    allowed: Eligibility,
     strategy: ContactStrategy | SeedStrategy,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Value less cost of each contact in money, and whether a queue serves it; shape (n, n_contact_actions)."""
-    in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
-    cost = np.array([0.0 if in_points else told.cost_per_contact for told in capacity.queue])
-    worth = worth_of_reward(frame, strategy, capacity)
-    return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
+    law: dict[str, Any],
+) -> None:
+    """What the decision log wants to know of each account beside its contact: one line of JSON an account."""
+    told = allowed.provenance
+    packs = law.get("rule_packs", {}) | {pack["id"]: pack["digest"] for pack in told.packs}
+    law.update(rule_packs=packs, holidays=told.holidays, tzdata=told.tzdata)
+    names = [name for name in context_names(list(frame.columns), strategy) if name in frame.columns]
+    with (folder / CONTEXTS).open("a", encoding="utf-8") as file:
+        for row in frame[names].astype(object).itertuples(index=False, name=None):
+            told_of = {
+                name: plain_scalar(None if value is pd.NA or value is pd.NaT else value)
+                for name, value in zip(names, row, strict=True)
+            }
+            file.write(json.dumps(told_of, sort_keys=True) + "\n")
 
 
-def worth_of_reward(
-    frame: pd.DataFrame, strategy: ContactStrategy | SeedStrategy, capacity: CapacityOrder
-) -> NDArray[np.float64]:
-    """Money that a reward of 1 is worth, by account, in the currency of capacity.toml (not in its minor unit)."""
-    worth = capacity.worth
-    minor = 10.0 ** -minor_digits(capacity.currency) if capacity.currency is not None else 1.0
-    if worth.column is not None:
-        if worth.column not in frame.columns:
-            raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
-        held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
-        return np.asarray(np.maximum(held, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
-    if isinstance(strategy, SeedStrategy):
-        return np.ones(len(frame))
-    if worth.per_response is not None:
-        return np.full(len(frame), worth.per_response)
-    if strategy.reward_kind_ != "amount":
-        raise InvalidInput(
-            "The strategy learnt responses, and capacity.toml does not say what one is worth in money.",
-            column="worth",
-            mend="Add e.g. [worth] with per_response = 12000, or column = 'balance_minor' and share = 0.05.",
+@dataclass(frozen=True)
+class _Weekly:
+    """What was sent in the last days and what is planned leave of each day: part of its worth, and whether at all."""
+
+    share: NDArray[np.float64]
+    open_on: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, case: PlanCase, facts: pd.DataFrame, earlier: EarlierContacts | None, days: int, capacity: CapacityOrder
+    ) -> _Weekly:
+        debtor = facts["debtor"]
+        planned = np.zeros(len(facts), dtype=np.int64) if earlier is None else earlier.planned(debtor)
+        share = np.ones((len(facts), days)) if earlier is None else earlier.shares(debtor, days, capacity)
+        if capacity.week_of(days) is None:
+            return cls(share, np.ones(share.shape, dtype=bool))
+        recent = RecentContacts.of(case.history, facts["account_id"], debtor, case.order.as_of)
+        return cls(np.minimum(share, recent.shares(days, capacity)), recent.open_on(planned, days, capacity))
+
+
+def _placed(
+    appointments: Appointments,
+    facts: pd.DataFrame,
+    judged: Sequence[Eligibility],
+    values: NDArray[np.float64],
+    open_: NDArray[np.bool_],
+    actions: ActionSpace,
+    first: int,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Appointments of all days: the first of each debtor, the later ones when their day comes."""
+    parts, unplaced, n = [], [], actions.n_contact_actions
+    taken: set[str] = set()
+    for day, allowed in enumerate(judged):
+        mine = slice(day * n, (day + 1) * n)
+        placed, lost = appointments.of_day(day).place(
+            facts, allowed, values[:, mine], open_[:, mine], actions, first, taken
         )
-    return np.full(len(frame), minor)
+        parts.append(placed.assign(action=placed["action"] + day * n))
+        taken |= set(placed["debtor"])
+        unplaced += lost
+    held = [part for part in parts if len(part)]
+    return pd.concat(held, ignore_index=True) if held else parts[0], unplaced
 
 
 def _facts(
@@ -322,8 +349,7 @@ def _facts(
     debtor = frame["debtor_id"] if "debtor_id" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
     # an account without a debtor is a person of its own, whatever ids the debtors have
     names = [f"account {one}" if pd.isna(who) else f"debtor {who}" for who, one in zip(debtor, account, strict=True)]
-    drawn_by = [f"account {one}" if pd.isna(who) else str(who) for who, one in zip(debtor, account, strict=True)]
-    arm = draw_arms(drawn_by, capacity.arms)
+    arm = draw_arms([drawn_by(name) for name in names], capacity.arms)
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     late = allowed.days_past_due()
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
@@ -333,7 +359,10 @@ def _facts(
             "account_id": account,
             "debtor": pd.array(names, dtype="str"),
             "decision_id": pd.array(
-                decision_ids(Accounts.of(frame), order.as_of.isoformat(), strategy.version_, order.seed), dtype="str"
+                decision_ids(
+                    Accounts.of(frame), order.as_of.isoformat(), strategy.version_, order.seed, purpose=order.purpose
+                ),
+                dtype="str",
             ),
             "arm": pd.array(arm, dtype="str"),
             "kind": kind,

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.errors import InvalidInput
-from recommender.messages import default_catalogue
-from recommender.planning.arms import explore, uniform_of
 from recommender.planning.capacity_file import CapacityOrder
-from recommender.planning.capacity_plan import CapacityPlan, solve_capacity
+from recommender.planning.capacity_plan import CapacityPlan, solve_capacity, uses_of
 from recommender.planning.capacity_prices import action_prices
 from recommender.planning.capacity_problem import CapacityRows, FileValues, PlanProblem
 from recommender.planning.capacity_tables import AccountKinds, capacity_rows
 from recommender.planning.certificate import Certificate, certify
+from recommender.planning.contact_rows import contact_table, with_priority
+from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.portfolio_values import PortfolioValues
-from recommender.strategy import STAGES, stage_of
+from recommender.planning.reserved_contacts import Chosen, appointments_kept, random_arm, use_of, usual_arm
+from recommender.planning.sent_today import SentToday
 
-__all__ = ["LaterRound", "Tomorrow", "contact_table", "later_decision_id", "plan_tomorrow", "with_later_round"]
+__all__ = ["LaterRound", "Tomorrow", "beyond_prices", "later_decision_id", "plan_tomorrow", "with_later_round"]
 
-_REDRAWS = 20
-_SLACK = 1e-9
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Tomorrow:
     contacts : DataFrame
         One row a contact, in order of queue, time and priority.
     arms : DataFrame
-        ``row``, ``account_id``, ``decision_id``, ``arm``, and of accounts of the random arm the ``propensity`` of what
-        was drawn for them, contact or not.
+        ``row``, ``account_id``, ``debtor``, ``decision_id``, ``arm``, and of accounts of the random arm the
+        ``propensity`` of what was drawn for them, contact or not.
     problem : PlanProblem
         What the policy was asked: everybody else's use is taken off the limits.
     plan : CapacityPlan
@@ -47,6 +47,8 @@ class Tomorrow:
         The limits before anything was taken off.
     used : ndarray of shape (n_rows,)
         Use by all contacts.
+    kinds : AccountKinds
+        Queues and clocks of the accounts.
     unplaced : list of dict
         Appointments that could not be kept, each with its reason.
     notes : list of str
@@ -61,6 +63,7 @@ class Tomorrow:
     certificate: Certificate
     whole: CapacityRows
     used: NDArray[np.float64]
+    kinds: AccountKinds
     unplaced: list[dict[str, object]]
     notes: list[str]
     later: tuple[LaterRound, ...] = ()
@@ -83,19 +86,15 @@ class LaterRound:
     certificate: Certificate
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Contacts of one arm or of the appointments."""
-
-    place: NDArray[np.int64]
-    action: NDArray[np.int64]
-    value: NDArray[np.float64]
-    reason: NDArray[np.object_]
-    propensity: NDArray[np.float64]
-
-
-def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrder, *, gap: float = 2e-4) -> Tomorrow:
-    """Plan the contacts of a day.
+def plan_tomorrow(
+    read: PortfolioValues,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    *,
+    gap: float = 2e-4,
+    sent: SentToday | None = None,
+) -> Tomorrow:
+    """Plan the first contact of each debtor, on whichever of the days that were read.
 
     Appointments come first, in order of time. The arms get capacity in proportion to their share of the debtors: the
     random arm by thinning, business as usual first come first served by days past due. The policy gets the rest, and
@@ -108,6 +107,8 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
     capacity : CapacityOrder
     gap : float, default=2e-4
         Gap to aim at.
+    sent : SentToday, optional
+        What was used of the day's quotas and budget already.
 
     Returns
     -------
@@ -121,15 +122,17 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         When random contacts do not fit in what there is for them, so that their propensities would be untrue.
     """
     rows = capacity_rows(read.kinds)
+    if sent is not None:
+        rows = _less_sent(rows, sent, capacity)
     caps = ~rows.is_minimum
     n_actions = rows.use.shape[1]
     kind = read.facts["kind"].to_numpy(dtype=np.int64)
     left = rows.limit.copy()
-    fixed, unplaced = _appointments(read, rows, kind, left)
+    fixed, unplaced = appointments_kept(read, rows, kind, left)
     aside = np.fromfile(read.aside_path, dtype="<f4").reshape(-1, n_actions)
     arm = read.facts["arm"].to_numpy()[read.aside]
-    drawn, chance = _random_arm(read, aside[arm == "explore"], rows, left, capacity, order)
-    usual = _usual_arm(read, aside[arm == "usual"], rows, left, capacity)
+    drawn, chance = random_arm(read, aside[arm == "explore"], rows, left, capacity, order)
+    usual = usual_arm(read, aside[arm == "usual"], rows, left, capacity)
     codes, debtor = np.unique(read.facts["debtor"].to_numpy(), return_inverse=True)
     del codes
     problem = PlanProblem(
@@ -140,9 +143,9 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         np.full(n_actions, -1, dtype=np.int64),
     )
     plan = solve_capacity(problem, gap=gap, seed=order.seed)
-    bought = _beyond_prices(problem, plan)
+    bought = beyond_prices(problem, plan.prices, plan.account, plan.action, plan.value)
     below = plan.value < 0  # loses money: only a minimum asks for it
-    policy = _Chosen(
+    policy = Chosen(
         plan.account,
         plan.action,
         plan.value,
@@ -152,10 +155,8 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
     every = [fixed, drawn, usual, policy]
     rank = np.concatenate([np.full(len(part.place), np.inf if part is fixed else -np.inf) for part in every])
     rank[len(rank) - len(plan.account) :] = bought
-    chosen = _Chosen(
-        *(np.concatenate([getattr(part, name) for part in every]) for name in _Chosen.__dataclass_fields__)
-    )
-    contacts = contact_table(read, chosen.place, chosen.action, capacity, read.kinds).assign(
+    chosen = Chosen(*(np.concatenate([getattr(part, name) for part in every]) for name in Chosen.__dataclass_fields__))
+    contacts = contact_table(read, chosen.place, chosen.action, capacity, order).assign(
         value=chosen.value,
         reason=pd.array(chosen.reason, dtype="str"),
         propensity=chosen.propensity,
@@ -163,15 +164,16 @@ def plan_tomorrow(read: PortfolioValues, order: PlanOrder, capacity: CapacityOrd
         round=1,
         _rank=np.where(np.isneginf(rank), chosen.value, rank),
     )
-    contacts = _with_priority(contacts)
+    contacts = with_priority(contacts)
     return Tomorrow(
         contacts=contacts,
-        arms=read.facts[["row", "account_id", "decision_id", "arm"]].assign(propensity=chance),
+        arms=read.facts[["row", "account_id", "debtor", "decision_id", "arm"]].assign(propensity=chance),
         problem=problem,
         plan=plan,
         certificate=certify(problem, plan),
         whole=rows,
-        used=_used(rows, kind, chosen.place, chosen.action),
+        used=use_of(rows, kind, chosen.place, chosen.action),
+        kinds=read.kinds,
         unplaced=[*read.unplaced, *unplaced],
         notes=read.notes,
     )
@@ -182,9 +184,10 @@ def with_later_round(
     read: PortfolioValues,
     order: PlanOrder,
     capacity: CapacityOrder,
-    number: int,
+    earlier: EarlierContacts,
     *,
     gap: float = 2e-4,
+    forbids: Callable[[pd.DataFrame], NDArray[np.bool_]] | None = None,
 ) -> Tomorrow:
     """Add a round: at most one further contact a debtor, under the capacity that is left.
 
@@ -195,9 +198,12 @@ def with_later_round(
     read : PortfolioValues
     order : PlanOrder
     capacity : CapacityOrder
-    number : int
-        From 2 on.
+    earlier : EarlierContacts
+        The contacts of the rounds before, and the number of this one.
     gap : float
+    forbids : callable, optional
+        Given all contacts with the new ones last, which of the new ones must not be: such a contact is closed, and the
+        round is asked again.
 
     Returns
     -------
@@ -207,27 +213,79 @@ def with_later_round(
     left = made.whole.limit - made.used
     kind = read.facts["kind"].to_numpy(dtype=np.int64)
     rows = made.whole.with_limit(np.where(caps, np.maximum(left, 0.0), np.minimum(left, 0.0)))
-    problem = replace(made.problem, values=FileValues(read.policy_path, rows.use.shape[1]), rows=rows)
-    plan = solve_capacity(problem, gap=gap, seed=order.seed)
-    contacts = contact_table(read, plan.account, plan.action, capacity, read.kinds)
-    contacts = contacts.assign(
-        value=plan.value,
-        reason=pd.array(np.where(plan.value < 0, "minimum", "value").astype(object), dtype="str"),
-        propensity=1.0,
-        deterministic=True,
-        round=number,
-        decision_id=pd.array([later_decision_id(one, number) for one in contacts["decision_id"]], dtype="str"),
-        _rank=_beyond_prices(problem, plan),
-    )
-    every = pd.concat([made.contacts, _with_priority(contacts)], ignore_index=True)
+    n_actions = rows.use.shape[1]
+    problem = replace(made.problem, values=FileValues(read.policy_path, n_actions), rows=rows)
+    for attempt in range(_ATTEMPTS):
+        plan = solve_capacity(problem, gap=gap, seed=order.seed)
+        contacts = _of_round(problem, plan, read, order, capacity, earlier)
+        wrong = np.zeros(len(contacts), dtype=bool)
+        if forbids is not None and len(contacts):
+            wrong = forbids(pd.concat([made.contacts, contacts.drop(columns="_rank")], ignore_index=True))
+        if not wrong.any() or attempt == _ATTEMPTS - 1:
+            break
+        _close(read, contacts["place"].to_numpy()[wrong], contacts["day"].to_numpy()[wrong])
+    if wrong.any():
+        plan = _without(problem, plan, contacts["place"].to_numpy()[wrong])
+        contacts = contacts.loc[~wrong]
+    every = pd.concat([made.contacts, with_priority(contacts)], ignore_index=True)
     every = every.sort_values(["queue", "contact_at", "round", "priority"], kind="stable", ignore_index=True)
     every["priority"] = every.groupby(["queue", "contact_at"], sort=False).cumcount().to_numpy(dtype=np.int64) + 1
     return replace(
         made,
         contacts=every,
-        used=made.used + _used(made.whole, kind, plan.account, plan.action),
+        used=made.used + use_of(made.whole, kind, plan.account, plan.action),
         later=(*made.later, LaterRound(problem, plan, certify(problem, plan))),
     )
+
+
+def _of_round(
+    problem: PlanProblem,
+    plan: CapacityPlan,
+    read: PortfolioValues,
+    order: PlanOrder,
+    capacity: CapacityOrder,
+    earlier: EarlierContacts,
+) -> pd.DataFrame:
+    contacts = contact_table(read, plan.account, plan.action, capacity, order)
+    return contacts.assign(
+        value=plan.value,
+        reason=pd.array(np.where(plan.value < 0, "minimum", "value").astype(object), dtype="str"),
+        propensity=1.0,
+        deterministic=True,
+        round=earlier.round,
+        decision_id=pd.array([later_decision_id(one, earlier.round) for one in contacts["decision_id"]], dtype="str"),
+        _rank=beyond_prices(problem, plan.prices, plan.account, plan.action, plan.value),
+    )
+
+
+def _close(read: PortfolioValues, place: NDArray[np.int64], day: NDArray[np.int64]) -> None:
+    """Deny contacts of accounts on a day, where the round reads its values."""
+    days, n = read.kinds.days, read.kinds.actions.n_contact_actions
+    held = np.memmap(read.policy_path, dtype="<f4", mode="r+", shape=(len(read.facts), days, n))
+    held[place, day - 1] = -np.inf
+    held.flush()
+
+
+def _without(problem: PlanProblem, plan: CapacityPlan, place: NDArray[np.int64]) -> CapacityPlan:
+    """The plan without the contacts of some accounts; its bound holds all the same."""
+    kept = ~np.isin(plan.account, place)
+    account, action = plan.account[kept], plan.action[kept]
+    return replace(plan, account=account, action=action, value=plan.value[kept], used=uses_of(problem, account, action))
+
+
+def _less_sent(rows: CapacityRows, sent: SentToday, capacity: CapacityOrder) -> CapacityRows:
+    """Limits of the rest of the day; what was sent counts towards minimums, too."""
+    used = sent.used({queue.name: queue.cost_per_contact for queue in capacity.queue})
+    count = sent.kept["queue"].value_counts()
+    limit = rows.limit.copy()
+    for row, name in enumerate(rows.names):
+        if rows.limit[row] >= 0:
+            limit[row] = max(limit[row] - used.get(name, 0.0), 0.0)
+    for least in capacity.minimum:
+        row = rows.names.index(f"minimum {least.name}")
+        # whom a minimum of some accounts counts is not known of the old contacts: only one of all is lowered
+        limit[row] = min(limit[row] + (0.0 if least.only else float(count.get(least.queue, 0))), 0.0)
+    return rows.with_limit(limit)
 
 
 def later_decision_id(decision_id: str, number: int) -> str:
@@ -235,166 +293,14 @@ def later_decision_id(decision_id: str, number: int) -> str:
     return hashlib.sha256(f"{decision_id}|{number}".encode()).hexdigest()[:32]
 
 
-def _beyond_prices(problem: PlanProblem, plan: CapacityPlan) -> NDArray[np.float64]:
-    """What each contact brings beyond the price of what it uses."""
-    unlimited = problem.rows.with_limit(np.full(len(problem.rows.names), 1e300))
-    priced = action_prices(replace(problem, rows=unlimited), plan.prices)
-    return np.asarray(plan.value - priced[problem.kind[plan.account], plan.action])
-
-
-def _used(
-    rows: CapacityRows, kind: NDArray[np.int64], place: NDArray[np.int64], action: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    return np.asarray(rows.use[kind[place], action].sum(axis=0))
-
-
-def _appointments(
-    read: PortfolioValues, rows: CapacityRows, kind: NDArray[np.int64], left: NDArray[np.float64]
-) -> tuple[_Chosen, list[dict[str, object]]]:
-    """Take appointments off what is left, in order of time, as far as it goes."""
-    kept: list[int] = []
-    unplaced: list[dict[str, object]] = []
-    placed = read.placed.sort_values(["at", "place"], kind="stable", ignore_index=True)
-    for number, told in enumerate(placed.to_dict("records")):
-        use = rows.use[kind[told["place"]], told["action"]]
-        short = (use > 0) & (use > left + _SLACK)
-        if short.any():
-            names = ", ".join(rows.names[row] for row in np.flatnonzero(short))
-            account = read.facts["account_id"].iloc[told["place"]]
-            why = f"no capacity: {names}"
-            unplaced.append({"account_id": account, "at": str(told["at"]), "kind": told["reason"], "why": why})
-            continue
-        left -= use
-        kept.append(number)
-    held = placed.iloc[kept]
-    return _Chosen(
-        held["place"].to_numpy(dtype=np.int64),
-        held["action"].to_numpy(dtype=np.int64),
-        held["value"].to_numpy(dtype=np.float64),
-        held["reason"].to_numpy(dtype=object),
-        np.ones(len(held)),
-    ), unplaced
-
-
-def _random_arm(
-    read: PortfolioValues,
-    values: NDArray[np.float32],
-    rows: CapacityRows,
-    left: NDArray[np.float64],
-    capacity: CapacityOrder,
-    order: PlanOrder,
-) -> tuple[_Chosen, NDArray[np.float64]]:
-    """Draw the contacts of the random arm; propensity of what was drawn for each account of it, else NaN.
-
-    Of a debtor with several accounts one is drawn first, each with the same chance, which is part of the propensity.
-    """
-    arm = read.facts["arm"].to_numpy()
-    place = read.aside[arm[read.aside] == "explore"]
-    chance = np.full(len(read.facts), np.nan)
-    caps = ~rows.is_minimum
-    debtor = read.facts["debtor"].to_numpy()[place]
-    account = read.facts["account_id"].to_numpy()[place]
-    held = pd.DataFrame({"debtor": debtor, "number": uniform_of(account, "which", order.seed, order.as_of.isoformat())})
-    size = held.groupby("debtor")["number"].transform("size").to_numpy(dtype=np.int64)
-    mine = (held.groupby("debtor")["number"].rank(method="first") == 1).to_numpy()
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[place]
-    room = np.minimum(np.maximum(left, 0.0), capacity.arms.explore * np.maximum(rows.limit, 0.0))[caps]
-    use = rows.use[:, :, caps]
-    for attempt in range(_REDRAWS):
-        numbers = uniform_of(account, "draw", order.seed, order.as_of.isoformat(), attempt)
-        action, drawn = explore(np.isfinite(values), use, kind, room, numbers, size, mine)
-        sent = action >= 0
-        total = _used(rows, kind, np.flatnonzero(sent), action[sent])
-        if (total[caps] <= np.maximum(left, 0.0)[caps] + _SLACK).all():
-            break
-    else:
-        raise InvalidInput(
-            f"The random arm exceeded a limit in {_REDRAWS} draws.", column="explore", mend="Give arms.explore more."
-        )
-    chance[place] = drawn
-    left -= _used(rows, kind, np.flatnonzero(sent), action[sent])
-    told = values[sent, action[sent]].astype(np.float64)
-    reason = np.full(int(sent.sum()), "explore", dtype=object)
-    return _Chosen(place[sent], action[sent], told, reason, drawn[sent]), chance
-
-
-def _usual_arm(
-    read: PortfolioValues,
-    values: NDArray[np.float32],
-    rows: CapacityRows,
-    left: NDArray[np.float64],
-    capacity: CapacityOrder,
-) -> _Chosen:
-    """Business as usual: the longest overdue first, each the first of the trade's rules that still fits."""
-    arm = read.facts["arm"].to_numpy()
-    place = read.aside[arm[read.aside] == "usual"]
-    caps = ~rows.is_minimum
-    room = np.where(caps, np.minimum(left, capacity.arms.usual * rows.limit), np.inf)
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[place]
-    debtor = read.facts["debtor"].to_numpy()[place]
-    days = read.facts["days_past_due"].to_numpy()[place]
-    met: set[str] = set()
-    at, action = [], []
-    for i in np.argsort(-days, kind="stable").tolist():
-        if debtor[i] in met:
-            continue
-        for wanted in read.usual_choice[i].tolist():
-            if wanted >= 0 and (rows.use[kind[i], wanted][caps] <= room[caps] + _SLACK).all():
-                room -= rows.use[kind[i], wanted]
-                met.add(debtor[i])
-                at.append(i)
-                action.append(wanted)
-                break
-    chosen, taken = np.array(at, dtype=np.int64), np.array(action, dtype=np.int64)
-    left -= _used(rows, kind, chosen, taken)
-    told = values[chosen, taken].astype(np.float64)
-    return _Chosen(place[chosen], taken, told, np.full(len(chosen), "usual", dtype=object), np.ones(len(chosen)))
-
-
-def contact_table(
-    read: PortfolioValues,
-    place: NDArray[np.int64],
+def beyond_prices(
+    problem: PlanProblem,
+    prices: NDArray[np.float64],
+    account: NDArray[np.int64],
     action: NDArray[np.int64],
-    capacity: CapacityOrder,
-    kinds: AccountKinds,
-) -> pd.DataFrame:
-    """Who is contacted how and when, with the approved template."""
-    facts = read.facts.iloc[place].reset_index(drop=True)
-    actions = kinds.actions
-    frame = pd.concat([facts[["decision_id", "row", "account_id", "debtor", "arm"]], actions.describe(action)], axis=1)
-    queues = kinds.queue_of(facts["kind"].to_numpy(dtype=np.int64))
-    names = np.array([queue.name for queue in capacity.queue], dtype=object)
-    frame["queue"] = pd.array(names[queues[np.arange(len(place)), action]], dtype="str")
-    clocks = np.array(kinds.clocks).reshape(len(kinds.clocks), -1)
-    instant = clocks[facts["clock"].to_numpy(dtype=np.int64), kinds.hour_of_action()[action]]
-    frame["contact_at"] = pd.Series(instant.astype("datetime64[us]")).dt.tz_localize("UTC").array
-    frame["stage"] = pd.array(np.array(STAGES, dtype=object)[stage_of(facts["days_past_due"].to_numpy())], dtype="str")
-    frame["needs_human"] = facts["needs_human"].to_numpy()
-    frame["template_id"] = _templates(frame, facts, kinds.hour_of_action()[action])
-    frame["place"], frame["action"] = place, action
-    return frame
-
-
-def _templates(frame: pd.DataFrame, facts: pd.DataFrame, hour: NDArray[np.int64]) -> list[str | None]:
-    """Of the kind that was chosen and the stage on the day of the contact."""
-    if "tone" not in frame.columns:
-        return [None] * len(frame)
-    late = facts["late"].to_numpy(dtype=np.int64) + (facts["next_day"].to_numpy(dtype=np.int64) >> hour & 1)
-    return default_catalogue().template_ids(
-        channel=frame["channel"].astype(str).tolist(),
-        tone=frame["tone"].astype(str).tolist(),
-        kind=frame["message_kind"].astype(str).tolist() if "message_kind" in frame.columns else None,
-        days_past_due=late.tolist(),
-        language=[name if isinstance(name, str) else None for name in facts["language"]],
-        open_channels=facts["open_channels"].tolist(),
-    )
-
-
-def _with_priority(contacts: pd.DataFrame) -> pd.DataFrame:
-    """Order by queue, time and what a contact brings beyond the price of its slot; number within queue and time."""
-    ordered = contacts.sort_values(
-        ["queue", "contact_at", "_rank", "row"], ascending=[True, True, False, True], kind="stable", ignore_index=True
-    )
-    place = ordered.groupby(["queue", "contact_at"], sort=False).cumcount() + 1
-    ordered.insert(0, "priority", place.to_numpy(dtype=np.int64))
-    return ordered.drop(columns="_rank")
+    value: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What each contact brings beyond the price of what it uses: who of a queue and hour comes first."""
+    unlimited = problem.rows.with_limit(np.full(len(problem.rows.names), 1e300))
+    priced = action_prices(replace(problem, rows=unlimited), prices)
+    return np.asarray(value - priced[problem.kind[account], action])

@@ -129,7 +129,8 @@ def n_refits(policy: Any, log: LoggedFeedback) -> int:
 
 def _is_refitted(strategy: ContactStrategy, log: LoggedFeedback) -> bool:
     """Whether a strategy was trained on exactly this log, and the log can be cut into folds."""
-    return bool(strategy.trained_on_["digest"] == log.digest) and len(np.unique(log.groups)) > 1
+    same = bool(strategy.trained_on_["digest"] == log.digest) and not strategy.trained_on_.get("weighted", False)
+    return same and len(np.unique(log.groups)) > 1
 
 
 def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
@@ -140,6 +141,11 @@ def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
     if not isinstance(policy, ContactStrategy):
         return None
     if policy.trained_on_["digest"] == log.digest:
+        if policy.trained_on_.get("weighted", False):
+            return (
+                "Refused: the strategy was trained on this log with sample_weight, which a refit by folds would lose. "
+                "Evaluate on a later log."
+            )
         if len(np.unique(log.groups)) > 1:
             return None  # refitted by folds
         return (

@@ -7,6 +7,18 @@ from recommender.reports.backtest_page import (
 from recommender.reports.facts_table import (
     facts_table,
 )
+from recommender.reports.first_look_lines import (
+    AccountLine,
+    FirstPage,
+    PolicyLine,
+    ValueMap,
+    map_in_text,
+    policies_in_text,
+    shown_value,
+)
+from recommender.reports.first_page import (
+    first_page,
+)
 from recommender.reports.policy_charts import (
     policy_figure,
 )
@@ -26,14 +38,22 @@ from recommender.reports.step_bars import (
 
 __all__ = [
     "GENERATED_FROM_HERE",
+    "AccountLine",
+    "FirstPage",
+    "PolicyLine",
     "StepBar",
     "StepBars",
+    "ValueMap",
     "backtest_figure",
     "backtest_page",
     "describe_pack",
     "describe_packs",
     "draw_step_bars",
     "facts_table",
+    "first_page",
+    "map_in_text",
+    "policies_in_text",
     "policy_figure",
     "policy_page",
+    "shown_value",
 ]

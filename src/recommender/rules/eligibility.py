@@ -53,9 +53,30 @@ class Eligibility:
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
         found = np.empty(self.contact_at.shape, dtype=np.int64)
-        for part in self._case.parts():
+        for part in self._case.parts:
             found[part.rows] = self._case.days_past_due(part)
         return found
+
+    def incentive_ranges(self) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Range of what may be given away that each pack sets.
+
+        Returns
+        -------
+        list of (rule, least, most, from_days)
+            Per cent of the balance and days past due, each of shape (n_accounts,); NaN where the pack does not hold.
+        """
+        n = len(self.mask)
+        found: dict[str, tuple[NDArray[np.float64], ...]] = {}
+        for part in self._case.parts:
+            for pack in part.law.packs:
+                if pack.incentive is None:
+                    continue
+                rule = f"{pack.id.lower()}-incentive"
+                arrays = found.setdefault(rule, tuple(np.full(n, np.nan) for _ in range(3)))
+                limits = (pack.incentive.min_percent, pack.incentive.max_percent, pack.incentive.from_days)
+                for values, limit in zip(arrays, limits, strict=True):
+                    values[part.rows] = limit
+        return [(rule, *arrays) for rule, arrays in found.items()]
 
     def open_channels(self) -> NDArray[np.int64]:
         """Channels that the debtor consented to and has not opted out of, as sets over ``CHANNELS``."""
@@ -288,7 +309,7 @@ def judged(case: Case) -> Eligibility:
     human = np.zeros(n, dtype=bool)
     contact_at = np.empty((n, len(guardrails.hours or (0,))), dtype="datetime64[us]")
     removed: dict[str, int] = {}
-    for part in case.parts():
+    for part in case.parts:
         verdict = case.judge(part)
         own = np.zeros((len(part.rows), len(actions)), dtype=bool)
         by_test, _ = guardrails.spread(case, part, verdict.allowed, own)

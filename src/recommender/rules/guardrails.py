@@ -7,10 +7,10 @@ account is to read its facts and to run the kernel over them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ from recommender.rules.preferences import preference_overlay
 from recommender.rules.provenance import Provenance, provenance_of
 from recommender.rules.rule_tables import channel_bits
 from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS, FLAGS, KINDS, PARTIES, PURPOSES, TONES, kind_of
+from recommender.rules.vocabulary import CHANNELS, KINDS, PURPOSES, TONES, kind_of
 
 __all__ = ["Case", "Catalogue", "Guardrails"]
 
@@ -301,14 +301,17 @@ class Case:
         """Languages of the accounts, by code."""
         return tuple(None if name is None else str(name) for name in self.language_names)
 
-    def parts(self) -> Iterator[Part]:
+    @cached_property
+    def parts(self) -> list[Part]:
         """Rows that share place and law, in runs that keep memory flat."""
         key = self.law_of * len(self.facts.places) + self.facts.table["place"]
         order = np.argsort(key, kind="stable")
         cuts = np.flatnonzero(np.diff(key[order])) + 1 if len(self.laws) * len(self.facts.places) > 1 else ()
-        for rows in np.split(order, cuts) if len(order) else ():
-            for start in range(0, len(rows), _PART_ROWS):
-                yield self.part(rows[start : start + _PART_ROWS])
+        return [
+            self.part(rows[start : start + _PART_ROWS])
+            for rows in (np.split(order, cuts) if len(cuts) else [order] if len(order) else ())
+            for start in range(0, len(rows), _PART_ROWS)
+        ]
 
     def part(self, rows: NDArray[np.int64]) -> Part:
         """Rows that are known to share place and law."""
@@ -341,15 +344,11 @@ class Case:
     def needs_human(self, part: Part) -> NDArray[np.bool_]:
         """Accounts that a person looks at first, shape (n,)."""
         needed = np.zeros(len(part.rows), dtype=bool)
-        rules = part.law.needs_human
-        if rules:
+        if part.law.reviews:
             latest = self.days_past_due(part).max(axis=1)
-            party, flags = (self.facts.table[name][part.rows] for name in ("party", "flags"))
-        for rule in rules:
-            needed |= np.isin(party, [PARTIES.index(name) for name in rule.parties])
-            needed |= flags & sum(1 << FLAGS.index(name) for name in rule.flags) != 0
-            if rule.from_days is not None:
-                needed |= latest >= rule.from_days
+            facts = self.facts.table[part.rows]
+            for review in part.law.reviews:
+                needed |= review.asks_for(facts, latest)
         return needed
 
     def provenance(self) -> Provenance:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from recommender.rules.clocks import ClockRule, clock_rules, not_in_force_rule
 from recommender.rules.loading import FLOOR, RuleBook
 from recommender.rules.rule_tables import COUNT_RULE, FACT_RULE, RuleName, RuleTables, no_law, no_window, unknown_facts
-from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import TONES
+from recommender.rules.schema import NeedsHuman, Pack
+from recommender.rules.vocabulary import FLAGS, PARTIES, TONES
 
 __all__ = ["NO_SUCH_HOUR", "Book", "Law"]
 
@@ -38,6 +39,47 @@ class Book:
     zones: tuple[str, ...]
     unknown_zone: int
     clocks: list[tuple[int, ClockRule]]
+
+
+@dataclass(frozen=True, eq=False)
+class Review:
+    """A rule about accounts that a person looks at first, as tables.
+
+    Attributes
+    ----------
+    parties : ndarray of bool of shape (n_parties + 1,)
+        By position in ``PARTIES``; the last place is that of a party nobody knows (-1).
+    flags : int
+        A bit set over ``FLAGS``.
+    from_days : int or None
+        Days past due.
+    """
+
+    parties: NDArray[np.bool_]
+    flags: int
+    from_days: int | None
+
+    @classmethod
+    def of(cls, rule: NeedsHuman) -> Self:
+        """Compile a rule of a pack."""
+        parties = np.array([*(name in rule.parties for name in PARTIES), False])
+        return cls(parties, sum(1 << FLAGS.index(name) for name in rule.flags), rule.from_days)
+
+    def asks_for(self, facts: NDArray[Any], days_past_due: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a person looks first, by account.
+
+        Parameters
+        ----------
+        facts : ndarray of shape (n,), dtype FACT
+        days_past_due : ndarray of shape (n,)
+            The most of the instants asked about.
+        """
+        asked: NDArray[np.bool_] = self.parties[facts["party"]]
+        if self.flags:
+            asked |= facts["flags"] & self.flags != 0
+        if self.from_days is not None:
+            asked |= days_past_due >= self.from_days
+        return asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +148,10 @@ class Law:
             purpose,
         )
 
-    @property
-    def needs_human(self) -> list[Any]:
+    @cached_property
+    def reviews(self) -> list[Review]:
         """Rules about accounts that a person looks at first."""
-        return [rule for pack in self.packs for rule in pack.needs_human]
+        return [Review.of(rule) for pack in self.packs for rule in pack.needs_human]
 
     def lasting(self) -> NDArray[np.bool_]:
         """Rules that time alone does not lift, by position."""

@@ -14,7 +14,16 @@ import numpy as np
 from recommender.local_time import HOUR_US
 from recommender.rules.contact_history import EXCLUDABLE
 from recommender.rules.schema import Cap, Pack, Per, Week
-from recommender.rules.vocabulary import CHANNELS, DAYS, EXEMPT_PURPOSES, FLAGS, PARTIES, RUNGS
+from recommender.rules.vocabulary import (
+    ABOUT_FLAG,
+    CHANNELS,
+    DAYS,
+    DEBT_FREE_PURPOSES,
+    EXEMPT_PURPOSES,
+    FLAGS,
+    PARTIES,
+    RUNGS,
+)
 
 __all__ = [
     "COUNT_RULE",
@@ -22,7 +31,6 @@ __all__ = [
     "FACT_RULE",
     "RuleName",
     "RuleTables",
-    "asks_for_money",
     "channel_bits",
     "no_law",
     "no_window",
@@ -98,7 +106,7 @@ class RuleTables:
     # -- sections of a pack ----------------------------------------------------------------------------------------
     def about_facts(self, pack: Pack, purpose: str) -> None:
         """Consent, parties, opt-outs, settled debts, stops, bans and the place of work."""
-        prefix, money = pack.id.lower(), asks_for_money(purpose)
+        prefix, stoppable = pack.id.lower(), purpose not in EXEMPT_PURPOSES
         if pack.consent is not None:
             bits = channel_bits(pack.consent.channels)
             self.fact(f"{prefix}-consent", pack.id, pack.consent.cite, CONSENT, bits)
@@ -107,10 +115,10 @@ class RuleTables:
             self.fact(f"{prefix}-party", pack.id, pack.parties.cite, PARTY, value=allowed)
         if pack.opt_out is not None:
             self.fact(f"{prefix}-opt-out", pack.id, pack.opt_out.cite, OPT_OUT)
-        if pack.settled is not None and money:
+        if pack.settled is not None and purpose not in DEBT_FREE_PURPOSES:
             self.fact(f"{prefix}-settled", pack.id, pack.settled.cite, BALANCE, value=1)
         for stop in pack.stops:
-            if stop.effect == "everything" or money:
+            if stop.effect == "everything" or (stoppable and stop.flag != ABOUT_FLAG.get(purpose)):
                 name = f"{prefix}-stop-{stop.flag.replace('_', '-')}"
                 self.fact(name, pack.id, stop.cite, FLAG, value=1 << FLAGS.index(stop.flag))
         for ban in pack.forbidden:
@@ -195,11 +203,6 @@ def channel_bits(channels: Sequence[str] | str) -> int:
     return sum(1 << i for i, channel in enumerate(CHANNELS) if channels == "*" or channel in channels)
 
 
-def asks_for_money(purpose: str) -> bool:
-    """Whether a purpose is collection in the wide sense: reminders before the due date are."""
-    return purpose not in EXEMPT_PURPOSES
-
-
 def unknown_facts(tables: RuleTables, purpose: str) -> None:
     """Rules of the engine itself, in force under every pack: what is not known or not readable denies."""
     tests = {
@@ -211,7 +214,7 @@ def unknown_facts(tables: RuleTables, purpose: str) -> None:
     }
     for name, kind in tests.items():
         tables.fact(name, "FLOOR", "policy", kind)
-    if asks_for_money(purpose):
+    if purpose not in DEBT_FREE_PURPOSES:
         tables.fact("unknown-balance", "FLOOR", "policy", BALANCE, value=0)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 __all__ = [
+    "ABOUT_FLAG",
     "CHANNELS",
+    "DEBT_FREE_PURPOSES",
     "EXEMPT_PURPOSES",
     "FLAGS",
     "HIGHEST_RUNG",
@@ -29,7 +31,15 @@ __all__ = [
 ]
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
-Purpose = Literal["collection", "pre_due_reminder", "payment_confirmation", "fraud_alert", "requested_information"]
+Purpose = Literal[
+    "collection",
+    "pre_due_reminder",
+    "promise_follow_up",
+    "payment_confirmation",
+    "win_back",
+    "fraud_alert",
+    "requested_information",
+]
 Flag = Literal[
     "do_not_contact",
     "disputed",
@@ -71,8 +81,13 @@ DAYS: tuple[Day, ...] = get_args(Day)
 TONES: tuple[Tone, ...] = get_args(Tone)
 KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 
-#: Purposes that do not ask for money.
+#: Purposes that neither ask for money nor sell: what stops collection does not stop them.
 EXEMPT_PURPOSES: frozenset[Purpose] = frozenset({"payment_confirmation", "fraud_alert", "requested_information"})
+
+#: Purposes for which nothing need be owed.
+DEBT_FREE_PURPOSES: frozenset[Purpose] = EXEMPT_PURPOSES | {"win_back"}
+#: What a purpose is about, so that it does not stop it: a promise is what its follow-up reminds of.
+ABOUT_FLAG: dict[str, Flag] = {"promise_follow_up": "promise_open"}
 
 HIGHEST_RUNG = len(RUNGS) - 1
 

@@ -214,8 +214,7 @@ class DebtorWorld:
         decisions = self.decisions(account)
         fatigue = self._fatigue_now(debtor) + _earlier_today(debtor)
         reachable = self.standing.reachable[debtor, channel]
-        surface = np.clip(self._world.probability_of(decisions, action), 1e-9, 1.0 - 1e-9)
-        response = expit(logit(surface) - _FATIGUE_LOGITS * fatigue) * reachable
+        response = self.response_probability(account, action)
         responded = self._rng.random(len(account)) < response
         climbed = climb(
             channel=channel,
@@ -236,6 +235,14 @@ class DebtorWorld:
         self._plan_payments(account, numbers, sent_at, climbed)
         self._close_channels(debtor, channel, climbed)
         return np.asarray(responded)
+
+    def response_probability(self, account: Ints, action: Ints) -> Floats:
+        """True chance that each contact of today is answered, in time order: tired debtors answer less."""
+        debtor = self.population.debtor[account]
+        fatigue = self._fatigue_now(debtor) + _earlier_today(debtor)
+        surface = np.clip(self._world.probability_of(self.decisions(account), action), 1e-9, 1.0 - 1e-9)
+        reachable = self.standing.reachable[debtor, self.actions.codes[action, 0]]
+        return np.asarray(expit(logit(surface) - _FATIGUE_LOGITS * fatigue) * reachable)
 
     def end_day(self) -> None:
         """Let today's payments happen, planned and unprompted, and go on to tomorrow."""

@@ -41,6 +41,10 @@ from recommender.strategy.seed_rules import (
 from recommender.strategy.trained_on import (
     check_learnable,
 )
+from recommender.strategy.values import (
+    is_value,
+    money_of,
+)
 
 __all__ = [
     "FEW",
@@ -57,7 +61,9 @@ __all__ = [
     "checked_log",
     "dispatch_numbers",
     "epsilon_greedy",
+    "is_value",
     "mask_and_normalise",
+    "money_of",
     "nothing_learnt",
     "rank_actions",
     "scores_by_stage",

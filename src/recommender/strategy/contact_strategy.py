@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ from recommender.history import LoggedFeedback, accounts_context, log_context
 from recommender.learning import (
     BoostTrees,
     ContextEncoder,
+    JointBelief,
+    LadderModel,
     OwnReward,
     OwnScored,
     RewardModel,
@@ -31,35 +34,36 @@ from recommender.learning import (
     TrainingSet,
     WholeLog,
     as_reward_learner,
+    learn_memory,
     mature_sample,
     training_set_of,
     tree_settings,
 )
 from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
+from recommender.strategy.fitting import checked_weights, drawn_by_weight, told_while_fitting, undone_on_failure
 from recommender.strategy.held_out import held_out_value
 from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
 from recommender.strategy.own_rows import OwnRows
-from recommender.strategy.policy import (
-    check_eligible,
-    epsilon_greedy,
-    exploration_cost,
-    softmax,
-    temperature_for_cost,
-    thompson,
-)
+from recommender.strategy.policy import check_eligible, exploration_cost, temperature_for_cost
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
+from recommender.strategy.served_policy import PolicyKind, ServedPolicy, Unsupported, check_parameters, tried_of
 from recommender.strategy.trained_on import check_learnable, describe_log
+from recommender.strategy.values import (
+    Believed,
+    Money,
+    gain_over_idle,
+    ladder_columns,
+    money_of,
+    value_names,
+)
 from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
 
-Unsupported = Literal["abstain", "explore", "allow"]
-PolicyKind = Literal["softmax", "epsilon", "thompson", "greedy"]
-_UNSUPPORTED = ("abstain", "explore", "allow")
-_POLICIES = ("softmax", "epsilon", "thompson", "greedy")
+_NOT_KEPT = frozenset(("reward_model", "verbose"))
+_logger = logging.getLogger("recommender")
 _CHUNK = 8_192
 _TEMPERATURE_SAMPLE = 5_000
-_THOMPSON_DRAWS = 64
 
 
 class ContactStrategy(BaseEstimator):  # type: ignore[misc]
@@ -91,6 +95,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     reward_model : RewardLearner, scikit-learn classifier or regressor, or None, default=None
         A reward model of one's own, see :class:`recommender.learning.RewardLearner`; a copy of it is fitted. None = the
         built-in stack.
+    verbose : bool, default=False
+        Print what a fit is at, with the time; the same lines are records of the logger ``recommender`` (INFO) anyway.
 
     Attributes
     ----------
@@ -105,6 +111,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     temperature_ : float
     exploration_cost_ : float
         Modelled share of the greedy policy's gain that the served policy gives up for exploring.
+    ladder_ : LadderModel or None
+        The value ladder, where the log tells how far its decisions climbed.
     trained_on_ : dict
         Digest, size, period and base rate of the log.
     version_ : str
@@ -129,6 +137,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         tree_settings: dict[str, float] | None = None,
         unsupported: Unsupported = "abstain",
         reward_model: Any | None = None,
+        verbose: bool = False,
     ) -> None:
         self.policy = policy
         self.epsilon = epsilon
@@ -139,6 +148,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         self.tree_settings = tree_settings
         self.unsupported = unsupported
         self.reward_model = reward_model
+        self.verbose = verbose
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(
@@ -146,15 +156,21 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         log: LoggedFeedback,
         y: None = None,  # noqa: ARG002 - scikit-learn signature
         *,
+        sample_weight: Any | None = None,
         boost: BoostTrees | None = None,
     ) -> Self:
         """Learn from a log; immature rows count as contacts, not as failures.
+
+        A fit that fails or is stopped (Ctrl-C) leaves the strategy as it was before.
 
         Parameters
         ----------
         log : LoggedFeedback
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_decisions,), optional
+            How much each decision teaches, relative to the others; 0 = not at all. Every decision still counts in the
+            accounts' histories and in what the log has tried.
         boost : BoostTrees, optional
             Grows the boosted members on every decision, beyond ``max_rows`` too, e.g. on a cluster.
 
@@ -163,27 +179,46 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         InvalidInput
             When the log holds one action only, a constant reward, or a parameter is out of range.
         """
-        self._check_parameters()
+        check_parameters(self.policy, self.epsilon, self.temperature, self.unsupported)
         log = checked_log(log)
+        weight = checked_weights(sample_weight, len(log))
+        if weight is not None and boost is not None:
+            raise InvalidInput(
+                "sample_weight and boost cannot be given together: boost grows on every decision alike.",
+                column="sample_weight",
+                mend="Leave one of them out.",
+            )
+        with undone_on_failure(self), told_while_fitting(self.verbose):
+            self._learn(log, weight, boost)
+        return self
+
+    def _learn(self, log: LoggedFeedback, weight: NDArray[np.float64] | None, boost: BoostTrees | None) -> None:
         self.__dict__["_seed"] = seed_of(self.random_state)
-        mature = mature_sample(log, self.max_rows, self._seed)
-        check_learnable(mature)
+        rows = log.sample_rows(np.flatnonzero(log.mature), self.max_rows, self._seed)
+        mature = log.take(rows)
+        taught = mature if weight is None else log.take(drawn_by_weight(rows, weight, self._seed))
+        check_learnable(taught)
         self.actions_: ActionSpace = log.actions
         self.feature_names_in_ = np.array(log.context.columns, dtype=object)
         self.categorical_ = log.categorical
         self.names_ = dict(log.names)
         self.reward_kind_ = log.reward_kind
         self.history_ = AccountHistory.from_log(log) if log.has_account_history else None
-        training = training_set_of(mature, self.history_)
+        if self.history_ is not None and self._is_built_in:
+            self.history_ = self.history_.remembering(learn_memory(self.history_, random_state=self._seed))
+        training = training_set_of(taught, self.history_)
         self.action_counts_ = np.bincount(log.action[log.mature], minlength=len(self.actions_)).astype(np.int64)
         whole = None
         if boost is not None:
             every = mature_sample(log, None, self._seed)
             whole = WholeLog(training_set_of(every, self.history_), boost)
+        _logger.info("learning expected rewards of %d actions from %d decisions", len(self.actions_), len(training))
         with without_autologging():
             self.reward_model_ = self._fitted_rewards(training, whole)
+        _logger.info("looking for what the log never tried")
+        context = training.context if weight is None else training_set_of(mature, self.history_).context
         self.never_tried_: NeverTried = find_never_tried(
-            training.context,
+            context,
             self.reward_model_.encoder,
             self.actions_,
             mature.action,
@@ -192,11 +227,16 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             propensity=mature.propensity,
             random_state=self._seed,
         )
-        self._settle_temperature(training.context, mature.eligible)
+        _logger.info("settling how much to explore")
+        self._settle_temperature(training.context, taught.eligible)
+        self.ladder_ = self._fitted_ladder(training, taught)
+        self.money_: Money = money_of(taught)
         self.trained_on_ = describe_log(log, mature) | ({} if whole is None else {"n_boosted": len(whole.training)})
+        if weight is not None:
+            self.trained_on_["weighted"] = True
         self.own_rows_ = OwnRows.of(log, self._context_encoder)
         self.__dict__.pop("version_", None)
-        return self
+        _logger.info("learnt")
 
     def _fitted_rewards(self, training: TrainingSet, whole: WholeLog | None) -> RewardModel | OwnReward:
         if not self._is_built_in:
@@ -207,6 +247,27 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             training, n_jobs=threads_of(self.n_jobs), random_state=self._seed, tree_settings=trees, whole=whole
         )
 
+    def _fitted_ladder(self, training: TrainingSet, mature: LoggedFeedback) -> LadderModel | None:
+        """The value ladder, where the log tells how far its decisions climbed."""
+        if mature.climbed is None:
+            return None
+        encoder = self.reward_model_.encoder
+        return LadderModel.fit(
+            encoder.transform(training.context),
+            [at for at, column in enumerate(encoder.columns) if column.kind == "category"],
+            self.actions_,
+            mature.action,
+            mature.climbed,
+            mature.groups,
+            n_jobs=threads_of(self.n_jobs),
+            random_state=self._seed,
+        )
+
+    @property
+    def value_names_(self) -> tuple[str, ...]:
+        """Columns of the value ladder that every answer of this strategy has."""
+        return value_names(self.ladder_, with_idle=self.actions_.no_contact_index is not None)
+
     @cached_property
     def _seed(self) -> int:
         return seed_of(self.random_state)
@@ -215,34 +276,12 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     def _is_built_in(self) -> bool:
         return self.reward_model is None or isinstance(self.reward_model, RewardModel)
 
-    def _check_parameters(self) -> None:
-        if self.policy not in _POLICIES:
-            raise InvalidInput(
-                f"policy must be one of {_POLICIES}; got {self.policy!r}.", column="policy", mend="Use one of them."
-            )
-        if not 0.0 <= self.epsilon < 1.0:
-            raise InvalidInput(
-                f"epsilon must lie in [0, 1); got {self.epsilon!r}.", column="epsilon", mend="0.05 is a good start."
-            )
-        if self.unsupported not in _UNSUPPORTED:
-            raise InvalidInput(
-                f"unsupported must be one of {_UNSUPPORTED}; got {self.unsupported!r}.",
-                column="unsupported",
-                mend="Use one of them.",
-            )
-        if self.temperature is not None and not self.temperature > 0:
-            raise InvalidInput(
-                f"temperature must be positive or None; got {self.temperature!r}.",
-                column="temperature",
-                mend="Leave it None to have it chosen from the data.",
-            )
-
     def _settle_temperature(self, context: pd.DataFrame, eligible: NDArray[np.bool_] | None) -> None:
         rows = np.random.default_rng(self._seed).permutation(len(context))[:_TEMPERATURE_SAMPLE]
         rewards = self._rewards(context.iloc[rows].reset_index(drop=True))
         allowed = check_eligible(None if eligible is None else eligible[rows], len(rows), self.actions_)
         self.temperature_ = self.temperature or temperature_for_cost(rewards, allowed)
-        served = self._probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
+        served = self.served_probabilities(rewards, allowed, context.iloc[rows].reset_index(drop=True))
         self.exploration_cost_ = exploration_cost(served, rewards, allowed)
 
     # -- what it believes ----------------------------------------------------------------------------------------
@@ -284,6 +323,39 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             rewards = rewards - rewards[:, [idle]]
         return rewards
 
+    def joint_belief(
+        self, accounts: Any, history: pd.DataFrame | None = None, *, as_of: Any | None = None
+    ) -> JointBelief:
+        """What is known of all actions of each account together.
+
+        Parameters
+        ----------
+        accounts, history, as_of
+            See :meth:`expected_reward`; some hundreds of accounts at a time, each takes some 30 numbers an action.
+
+        Returns
+        -------
+        JointBelief
+            ``difference(a, b)`` of one pair of action indices an account: interval, P(a earns more than b) and what may
+            be said; ``p_best(eligible)`` of every action.
+
+        Raises
+        ------
+        InvalidInput
+            With a reward model of one's own.
+        """
+        check_is_fitted(self, "reward_model_")
+        if not isinstance(self.reward_model_, RewardModel):
+            raise InvalidInput(
+                "Joint beliefs need the built-in reward model; this strategy was trained with one of your own.",
+                column="reward_model",
+                mend="Ask your model for the difference of two actions.",
+            )
+        idle = self.actions_.no_contact_index
+        never = idle is not None and self.action_counts_[idle] == 0
+        context = self._context_of(account_frame(accounts), history, as_of)
+        return self.reward_model_.joint_belief(context, idle=idle if never else None)
+
     def action_probabilities(
         self,
         accounts: pd.DataFrame,
@@ -303,7 +375,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         accounts = account_frame(accounts)
         allowed = check_eligible(eligible, len(accounts), self.actions_)
         context = self._context_of(accounts, history, as_of)
-        return self._probabilities(self._rewards(context), allowed, context)
+        return self.served_probabilities(self._rewards(context), allowed, context)
 
     def log_probabilities(self, log: LoggedFeedback) -> NDArray[np.float64]:
         """Probabilities for the decisions of a log, each with what was known of its account at that moment.
@@ -323,7 +395,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         answer = np.empty((len(log), len(self.actions_)))
         for rows in _chunks(len(log)):
             part = context.iloc[rows].reset_index(drop=True)
-            answer[rows] = self._probabilities(self._rewards(part), allowed[rows], part)
+            answer[rows] = self.served_probabilities(self._rewards(part), allowed[rows], part)
         return answer
 
     def log_tried(self, log: LoggedFeedback) -> NDArray[np.bool_]:
@@ -334,10 +406,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         allowed = check_eligible(log.eligible, len(log), self.actions_)
         if not self.never_tried_:
             return allowed
-        tried = allowed & ~self.never_tried_.cells(
-            self.reward_model_.encoder.transform(self._context_of_decisions(log))
+        return tried_of(
+            allowed, self.never_tried_.cells(self.reward_model_.encoder.transform(self._context_of_decisions(log)))
         )
-        return np.where(tried.any(axis=1, keepdims=True), tried, allowed)
 
     def log_expected_reward(self, log: LoggedFeedback) -> NDArray[np.float64]:
         """Expected rewards for the decisions of a log, each with what was known of its account at that moment."""
@@ -380,8 +451,8 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         -------
         DataFrame
             One row an account and rank: ``row``, ``account``, ``rank``, the factors, ``expected_reward``, ``lo``,
-            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``. Ranks beyond the
-            eligible actions are left out.
+            ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``, then the columns of
+            :attr:`value_names_`. Ranks beyond the eligible actions are left out.
         """
         check_is_fitted(self, "reward_model_")
         if top_k < 1:
@@ -401,7 +472,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                     self,
                     part,
                     rewards,
-                    self._probabilities(rewards, allowed[rows], context),
+                    self.served_probabilities(rewards, allowed[rows], context),
                     allowed[rows],
                     first_row=int(rows[0]),
                     top_k=top_k,
@@ -415,7 +486,13 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         return pd.concat(parts, ignore_index=True)
 
-    def score(self, log: LoggedFeedback, y: None = None) -> float:  # noqa: ARG002 - scikit-learn signature
+    def score(
+        self,
+        log: LoggedFeedback,
+        y: None = None,  # noqa: ARG002 - scikit-learn signature
+        *,
+        sample_weight: Any | None = None,
+    ) -> float:
         """Doubly robust estimate of the mean reward a decision on a log that was not trained on.
 
         What :func:`~sklearn.model_selection.cross_val_score` and ``GridSearchCV`` maximise over ``log``; a verdict with
@@ -426,9 +503,12 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         log : LoggedFeedback
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_decisions,), optional
+            How much each decision counts in the mean.
         """
         check_is_fitted(self, "reward_model_")
-        return held_out_value(self, checked_log(log), random_state=self._seed)
+        weight = checked_weights(sample_weight, len(checked_log(log)))
+        return held_out_value(self, log, sample_weight=weight, random_state=self._seed)
 
     # -- the pieces ----------------------------------------------------------------------------------------------
     def _rewards(self, context: pd.DataFrame) -> NDArray[np.float64]:
@@ -446,11 +526,6 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             rewards[:, idle] = 0.0
         return rewards
 
-    def _probabilities(
-        self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_], context: pd.DataFrame
-    ) -> NDArray[np.float64]:
-        return self.served_probabilities(rewards, eligible, context)
-
     def served_probabilities(
         self,
         rewards: NDArray[np.float64],
@@ -458,38 +533,14 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         context: pd.DataFrame | NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Probabilities of the served policy from expected rewards, the mask and the context (encoded or not)."""
-        X = context if isinstance(context, np.ndarray) else None
-        if X is None and not self._takes_all:
-            X = self.reward_model_.encoder.transform(context)
-        if self.policy == "thompson":
-            rng = np.random.default_rng(self._seed)
-            draws = (self.reward_model_.sample_expected_reward(context, rng) for _ in range(_THOMPSON_DRAWS))
-            return self._exploring(thompson(draws, self._tried(X, eligible), self.epsilon), eligible)
-        return self._exploring(self._chosen(rewards, self._tried(X, eligible)), eligible)
+        return self._served_policy.probabilities(rewards, eligible, context, self.reward_model_)
 
     @property
-    def _takes_all(self) -> bool:
-        """Whether no action needs to be kept back for want of support."""
-        return self.unsupported == "allow" or not self.never_tried_
-
-    def _tried(self, X: NDArray[np.float64] | None, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Eligible actions that the log has tried on accounts like these; all eligible ones where there is none."""
-        if X is None or self._takes_all:
-            return eligible
-        tried = eligible & ~self.never_tried_.cells(X)
-        return np.where(tried.any(axis=1, keepdims=True), tried, eligible)
-
-    def _exploring(self, probabilities: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give what the log never tried its part of the exploring share, where that is wanted."""
-        if self._takes_all or self.unsupported != "explore" or self.policy == "greedy":
-            return probabilities
-        even = eligible / np.maximum(eligible.sum(axis=1, keepdims=True), 1)
-        return np.asarray((1.0 - self.epsilon) * probabilities + self.epsilon * even)
-
-    def _chosen(self, rewards: NDArray[np.float64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
-        if self.policy == "softmax":
-            return softmax(rewards, eligible, self.temperature_, self.epsilon)
-        return epsilon_greedy(rewards, eligible, self.epsilon if self.policy == "epsilon" else 0.0)
+    def _served_policy(self) -> ServedPolicy:
+        """What the parameters and the fit have settled on; parameters set after the fit count."""
+        return ServedPolicy(
+            self.policy, self.epsilon, self.temperature_, self.unsupported, self.never_tried_, self._seed
+        )
 
     @property
     def _context_encoder(self) -> ContextEncoder:
@@ -512,14 +563,28 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         Where the log never tried an action on accounts like these (``X``, encoded) there is no evidence, whatever its
         factors show elsewhere.
         """
-        lo, hi = scored.interval(ranked)
         idle = self.actions_.no_contact_index
-        if idle is not None and self.action_counts_[idle] == 0:
-            lo, hi = np.where(ranked == idle, 0.0, lo), np.where(ranked == idle, 0.0, hi)
+        asked = ranked if idle is None else np.column_stack([ranked, np.full(len(ranked), idle)])
+        lo, hi = scored.interval(asked)
+        unlogged = idle is not None and bool(self.action_counts_[idle] == 0)
+        if unlogged:
+            lo, hi = np.where(asked == idle, 0.0, lo), np.where(asked == idle, 0.0, hi)
         evidence = scored.evidence(ranked)
         if self.never_tried_:
             evidence = np.where(np.take_along_axis(self.never_tried_.cells(X), ranked, axis=1), 0.0, evidence)
-        return Belief(lo, hi, evidence)
+        k = ranked.shape[1]
+        expected = np.take_along_axis(self.served_rewards(scored), asked, axis=1)
+        believed = Believed(expected[:, :k], lo[:, :k], hi[:, :k])
+        alone = None if idle is None else Believed(expected[:, k:], lo[:, k:], hi[:, k:])
+        values: dict[str, NDArray[np.float64]] = {}
+        if alone is not None:
+            gained = gain_over_idle(believed, alone)
+            values |= {name: np.where(ranked == idle, 0.0, gain) for name, gain in gained.items()}
+        if self.ladder_ is not None:
+            values |= ladder_columns(
+                self.ladder_, X, ranked, believed=believed, money=self.money_, idle=alone, idle_is_nothing=unlogged
+            )
+        return Belief(believed.lo, believed.hi, evidence, values)
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(
@@ -541,7 +606,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             )
         history = self.history_
         if history is not None and log.has_account_history:
-            own = AccountHistory.from_log(log)
+            own = AccountHistory.from_log(log).remembering(history.memory)
             history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
         return self._context_of_log(log, history)
 
@@ -566,7 +631,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return self._files(self.reward_model_.to_files())
 
     def _files(self, reward_files: dict[str, bytes]) -> dict[str, bytes]:
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "reward_model"}
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_KEPT}
         parameters["random_state"] = self._seed
         return strategy_to_files(parameters, {name: getattr(self, name) for name in LEARNT}, reward_files)
 

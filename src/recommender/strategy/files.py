@@ -12,7 +12,7 @@ from recommender.actions import ActionSpace
 from recommender.artefact import arrays_from_bytes, arrays_to_bytes
 from recommender.errors import ArtefactError
 from recommender.features import AccountHistory
-from recommender.learning import OwnReward, RewardModel
+from recommender.learning import LadderModel, OwnReward, RewardModel
 from recommender.strategy.own_rows import OwnRows
 from recommender.support import NeverTried
 
@@ -31,8 +31,11 @@ LEARNT = (
     "own_rows_",
     "never_tried_",
     "history_",
+    "ladder_",
+    "money_",
 )
 _REWARD = "reward/"  # where the reward model's own files stand
+_LADDER = "ladder/"  # and those of the value ladder
 
 
 def strategy_to_files(
@@ -63,6 +66,9 @@ def strategy_to_files(
         "never_tried": learnt["never_tried_"].to_dict(),
     }
     files = {f"{_REWARD}{name}": content for name, content in reward_files.items()}
+    if learnt["ladder_"] is not None:
+        described["money"] = learnt["money_"]
+        files |= {f"{_LADDER}{name}": content for name, content in learnt["ladder_"].to_files().items()}
     files["policy.json"] = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False).encode()
     arrays = {"action_counts": learnt["action_counts_"], **learnt["own_rows_"].to_arrays()}
     files["training.npz"] = arrays_to_bytes(arrays)
@@ -112,6 +118,9 @@ def learnt_in(files: dict[str, bytes], reward_model: Any | None = None) -> dict[
         }
     except (KeyError, TypeError) as error:
         raise ArtefactError(f"The saved strategy is incomplete: {error!r}. Train and save it again.") from error
+    ladder = {name[len(_LADDER) :]: content for name, content in files.items() if name.startswith(_LADDER)}
+    learnt["ladder_"] = LadderModel.from_files(ladder, actions) if ladder else None
+    learnt["money_"] = described.get("money", "other")
     reward = {name[len(_REWARD) :]: content for name, content in files.items() if name.startswith(_REWARD)}
     own = OwnReward.is_in(reward)
     learnt["reward_model_"] = OwnReward.from_files(reward, reward_model) if own else RewardModel.from_files(reward)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
-from recommender.evaluation import sndr
 from recommender.history import LoggedFeedback
 from recommender.learning import cross_fit_propensities, cross_fit_rewards
 
@@ -21,7 +20,13 @@ class _Policy(Protocol):
     def log_probabilities(self, log: LoggedFeedback) -> NDArray[np.float64]: ...
 
 
-def held_out_value(policy: _Policy, log: LoggedFeedback, *, random_state: int = 0) -> float:
+def held_out_value(
+    policy: _Policy,
+    log: LoggedFeedback,
+    *,
+    sample_weight: NDArray[np.float64] | None = None,
+    random_state: int = 0,
+) -> float:
     """Self-normalised doubly robust estimate of the mean reward a decision under a policy.
 
     Parameters
@@ -29,6 +34,8 @@ def held_out_value(policy: _Policy, log: LoggedFeedback, *, random_state: int = 
     policy : object with ``log_probabilities``
     log : LoggedFeedback
         Decisions that the policy was not trained on. Propensities that were not logged are estimated.
+    sample_weight : ndarray of shape (n_decisions,), optional
+        How much each decision counts.
     random_state : int, default=0
 
     Raises
@@ -40,7 +47,8 @@ def held_out_value(policy: _Policy, log: LoggedFeedback, *, random_state: int = 
     ----------
     Dudik, Erhan, Langford and Li, "Doubly robust policy evaluation and optimization", Statistical Science 29, 2014.
     """
-    part = log.take(np.flatnonzero(log.mature))
+    rows = np.flatnonzero(log.mature if sample_weight is None else log.mature & (sample_weight > 0))
+    part = log.take(rows)
     if not len(part):
         raise InvalidInput(
             "The log holds no mature outcome.", column="reward", mend="Score on a log whose windows have closed."
@@ -56,11 +64,11 @@ def held_out_value(policy: _Policy, log: LoggedFeedback, *, random_state: int = 
             eligible=part.eligible, n_folds=_FOLDS, random_state=random_state,
         ).logged  # fmt: skip
         propensity = estimated if propensity is None else np.where(np.isnan(propensity), estimated, propensity)
-    values = sndr(
-        reward=part.reward,
-        action=part.action,
-        propensity=propensity,
-        expected_reward=expected,
-        action_probabilities=policy.log_probabilities(part),
-    )
-    return float(np.mean(values))
+    probabilities = policy.log_probabilities(part)
+    counted = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
+    # A weight of two is the decision twice: it weighs the mean of the model and the correction alike.
+    at = np.arange(len(part))
+    matched = probabilities[at, part.action] / propensity * counted
+    residual = part.reward - expected[at, part.action]
+    model = float(np.average((probabilities * expected).sum(axis=1), weights=counted))
+    return model + (float(np.average(residual, weights=matched)) if matched.any() else float("nan"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,11 +43,14 @@ class Belief:
         Ends of the 95 % interval of the expected reward.
     evidence : ndarray
         Logged tries of the action on accounts like this one.
+    values : dict of str to ndarray
+        The value ladder, see :mod:`recommender.strategy.values`; the same columns for every account of a strategy.
     """
 
     lo: NDArray[np.float64]
     hi: NDArray[np.float64]
     evidence: NDArray[np.float64]
+    values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def nothing_learnt(ranked: NDArray[np.int64]) -> Belief:
@@ -147,6 +150,8 @@ def recommendation_frame(
     frame["support"] = frame["evidence"] >= FEW
     frame["contact_at"] = _contact_at(accounts, actions, moment, row, action)
     frame["deterministic"] = draws_nothing
+    for name, values in belief.values.items():
+        frame[name] = values[row, position]
     return frame
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -134,6 +135,10 @@ class OwnReward:
             )
         frame = decoded_frame(self.encoder, self.encoder.transform(context))
         return checked_answer(draw(frame, rng), self._shape(frame), self.learner, "sample_expected_reward")
+
+    def reward_draws(self, context: pd.DataFrame, rng: np.random.Generator, n_draws: int) -> Iterator[Floats]:
+        """Several draws of :meth:`sample_expected_reward`."""
+        return (self.sample_expected_reward(context, rng) for _ in range(n_draws))
 
     def _rewards(self, X: Floats) -> Floats:
         frame = decoded_frame(self.encoder, X)

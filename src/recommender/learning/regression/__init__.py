@@ -7,6 +7,7 @@ from recommender.learning.regression.facets import FacetMean, FacetModel
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.linear_design import LinearDesign, LinearTerm
 from recommender.learning.regression.logger_directions import logger_directions
+from recommender.learning.regression.posterior import posterior_root
 
 __all__ = [
     "BilinearModel",
@@ -22,5 +23,6 @@ __all__ = [
     "count_pairs",
     "fit_stepped",
     "logger_directions",
+    "posterior_root",
     "recent_steps",
 ]

@@ -25,7 +25,7 @@ from recommender.actions import ActionSpace
 from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.regression.row_passes import curvature_pass, likelihood_pass
 
-__all__ = ["ActionBlock", "BilinearModel", "Crossing", "Family", "action_blocks"]
+__all__ = ["ActionBlock", "BilinearModel", "BlockProblem", "Crossing", "Family", "action_blocks"]
 
 Family = Literal["binomial", "gaussian"]
 Crossing = Literal["pairs", "factors", "none"]
@@ -163,7 +163,7 @@ class BilinearModel:
             Weights known beforehand up to a factor, e.g. those of the logging policy; a coefficient is learnt for
             each. Terms beyond their rows have none.
         """
-        problem = _Problem(design, U, actions, action, target, family, weight, crossing, directions)
+        problem = BlockProblem(design, U, actions, action, target, family, weight, crossing, directions)
         return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
@@ -213,7 +213,7 @@ def _padded(direction: NDArray[np.float64], n_terms: int) -> NDArray[np.float64]
     return where
 
 
-class _Problem:
+class BlockProblem:
     """Penalised likelihood over rows grouped by action; weights are held by (action, term)."""
 
     def __init__(

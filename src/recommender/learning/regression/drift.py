@@ -17,7 +17,7 @@ from recommender.actions import ActionSpace
 from recommender.learning.regression.bilinear import BilinearModel
 from recommender.learning.regression.linear_design import LinearDesign
 
-__all__ = ["DriftSteps", "fit_stepped", "recent_steps"]
+__all__ = ["DriftSteps", "fit_stepped", "recent_steps", "stepped_columns", "sum_of_steps"]
 
 Floats = NDArray[np.float64]
 
@@ -77,19 +77,32 @@ def fit_stepped(
     """
     if steps is None or passed is None:
         return BilinearModel.fit(design, U, actions, action, target, **settings)  # type: ignore[arg-type]
-    stepping, n_groups, n_terms = steps.terms(design), int(design.groups.max()) + 1, U.shape[1]
+    n_terms = U.shape[1]
+    longer, columns = stepped_columns(design, U, steps, passed)
+    model = BilinearModel.fit(longer, columns, actions, action, target, **settings)  # type: ignore[arg-type]
+    weights, variances = (sum_of_steps(one, n_terms, design, steps) for one in (model.weights, model.variances))
+    return BilinearModel(weights, variances, model.noise, model.precision)
+
+
+def stepped_columns(
+    design: LinearDesign, U: Floats, steps: DriftSteps, passed: NDArray[np.bool_]
+) -> tuple[LinearDesign, Floats]:
+    """Add each step's own columns behind those that always hold."""
+    stepping, n_groups = steps.terms(design), int(design.groups.max()) + 1
     terms, columns = list(design.terms), [U]
     for k, taken in enumerate(passed.T, start=1):
         terms += [replace(design.terms[j], group=design.terms[j].group + k * n_groups) for j in stepping]
         columns.append(U[:, stepping] * taken[:, None])
-    longer = LinearDesign(tuple(terms), design.matched)
-    model = BilinearModel.fit(longer, np.hstack(columns), actions, action, target, **settings)  # type: ignore[arg-type]
-    weights, variances = model.weights[:n_terms].copy(), model.variances[:n_terms].copy()
+    return LinearDesign(tuple(terms), design.matched), np.hstack(columns)
+
+
+def sum_of_steps(by_term: Floats, n_terms: int, design: LinearDesign, steps: DriftSteps) -> Floats:
+    """What holds now, all steps taken, from values of shape (n_terms and those of every step, ...)."""
+    stepping = steps.terms(design)
+    now: Floats = by_term[:n_terms].copy()
     for k in range(len(steps.starts)):
-        part = slice(n_terms + k * len(stepping), n_terms + (k + 1) * len(stepping))
-        weights[stepping] += model.weights[part]
-        variances[stepping] += model.variances[part]
-    return BilinearModel(weights, variances, model.noise, model.precision)
+        now[stepping] += by_term[n_terms + k * len(stepping) : n_terms + (k + 1) * len(stepping)]
+    return now
 
 
 def recent_steps(

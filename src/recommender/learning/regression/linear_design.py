@@ -93,6 +93,8 @@ class LinearDesign:
         pairs: Sequence[CountPair],
         actions: ActionSpace,
         profiles: LatentProfiles | None = None,
+        *,
+        straight: frozenset[int] = frozenset(),
     ) -> LinearDesign:
         """Choose terms, scales and priors of rates from the training rows.
 
@@ -102,6 +104,8 @@ class LinearDesign:
             Columns of trials and successes, whose rate stands for the successes.
         profiles : LatentProfiles, optional
             Their memberships become terms, one group of precisions a profile.
+        straight : frozenset of int
+            Encoded columns that stay what they are, however skewed; they share their precisions.
         """
         terms = [LinearTerm("one")]
         matched: dict[int, list[tuple[int, int]]] = {}
@@ -112,8 +116,9 @@ class LinearDesign:
             terms.append(LinearTerm("rate", trials, successes, group, prior, strength))
         used = {successes for _, _, successes in pairs}
         for position, column in enumerate(encoder.columns):
-            if position not in used:
+            if position not in used and position not in straight:
                 terms += _column_terms(X[:, position], position, column, group=terms[-1].group)
+        terms += _straight_terms(X, sorted(straight), group=terms[-1].group)
         if profiles is not None and profiles.profiles:
             terms += _profile_terms(profiles, X, group=terms[-1].group)
         return cls(tuple(terms), tuple((k, tuple(v)) for k, v in sorted(matched.items())), profiles)
@@ -224,6 +229,12 @@ def _column_terms(values: NDArray[np.float64], position: int, column: ColumnCode
     if missing.mean() > _WORTH_MARKING:
         terms.append(LinearTerm("missing", position, -1, group + 1, float(missing.mean())))
     return terms
+
+
+def _straight_terms(X: NDArray[np.float64], positions: Sequence[int], *, group: int) -> list[LinearTerm]:
+    """Numbers that are not bent, in one group."""
+    spread = {position: float(np.nanstd(X[:, position])) for position in positions}
+    return [LinearTerm("number", one, -1, group + 1, 0.0, size) for one, size in spread.items() if size > 0.0]
 
 
 def _profile_terms(profiles: LatentProfiles, X: NDArray[np.float64], *, group: int) -> list[LinearTerm]:

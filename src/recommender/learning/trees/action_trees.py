@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -167,6 +168,11 @@ class ActionTrees:
     def mean_of(cls, members: Sequence[ActionTrees]) -> ActionTrees:
         """Average several ensembles, e.g. one a fold."""
         return cls([booster for member in members for booster in member.boosters], members[0].actions)
+
+    @cached_property
+    def apart(self) -> tuple[ActionTrees, ...]:
+        """Each ensemble that this is the mean of."""
+        return tuple(ActionTrees([booster], self.actions) for booster in self.boosters)
 
     @property
     def rounds(self) -> int:

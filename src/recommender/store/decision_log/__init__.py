@@ -21,6 +21,12 @@ with needs("store"):
         ShadowChoice,
         read_feedback_frame,
     )
+    from recommender.store.decision_log.known import (
+        REACH,
+        heard_events,
+        ledger_contacts,
+        with_heard,
+    )
     from recommender.store.decision_log.ledger import (
         LedgerContact,
         LedgerOutcome,
@@ -34,6 +40,10 @@ with needs("store"):
         debtor_export,
         decisions_page,
     )
+    from recommender.store.decision_log.personal_ids import (
+        personal_kind,
+        refuse_personal_id,
+    )
     from recommender.store.decision_log.privacy import (
         refuse_contact_data,
         refuse_free_text,
@@ -46,8 +56,14 @@ with needs("store"):
         outcomes,
         provenances,
     )
+    from recommender.store.decision_log.stops import (
+        resume_contact,
+        stop_contact,
+        stopped_ids,
+    )
 
 __all__ = [
+    "REACH",
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
@@ -69,12 +85,20 @@ __all__ = [
     "debtor_export",
     "decisions",
     "decisions_page",
+    "heard_events",
+    "ledger_contacts",
     "outcomes",
+    "personal_kind",
     "provenances",
     "read_feedback_frame",
     "refuse_contact_data",
     "refuse_free_text",
+    "refuse_personal_id",
+    "resume_contact",
     "state_event",
     "state_of",
+    "stop_contact",
+    "stopped_ids",
     "utc_instant",
+    "with_heard",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from recommender.errors import InvalidInput, RecommenderError
+from recommender.store.decision_log.grouped_writes import GroupedWrites
+from recommender.store.decision_log.record_fields import WrittenJson
 from recommender.store.decision_log.schema import SchemaMismatch
 
 __all__ = ["DatabaseUnavailable", "open_engine", "refuse_missing_file", "write"]
@@ -67,10 +72,14 @@ def open_engine(url: str) -> sa.Engine:
             mend="Name a file, e.g. sqlite:///models/decisions.db.",
         )
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, json_serializer=_json_text)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _json_text(value: Any) -> str:
+    return value.text if type(value) is WrittenJson else json.dumps(value)
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
@@ -86,6 +95,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
         url.difference_update_query(["options"]),
         connect_args=connect,
+        json_serializer=_json_text,
         pool_pre_ping=True,
         pool_timeout=_LOCK_SECONDS,
         pool_size=10,
@@ -107,8 +117,30 @@ def refuse_missing_file(url: str) -> None:
 def write(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
     """Run ``work`` in one transaction; repeat it when the database was busy, deadlocked or went away.
 
-    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed.
+    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed. On SQLite
+    the threads of a process share transactions; each returns when its own is committed.
     """
+    if engine.dialect.name != "sqlite":
+        return _transact(engine, work)
+    with _GROUPS_LOCK:
+        group = _GROUPS.get(engine)
+        if group is None:
+            held = weakref.ref(engine)  # the writes of an engine must not keep it alive
+            group = _GROUPS[engine] = GroupedWrites(lambda some: _transact(_alive(held), some))
+    return group.write(work)
+
+
+_GROUPS: weakref.WeakKeyDictionary[sa.Engine, GroupedWrites] = weakref.WeakKeyDictionary()
+_GROUPS_LOCK = threading.Lock()
+
+
+def _alive(held: weakref.ref[sa.Engine]) -> sa.Engine:
+    engine = held()
+    assert engine is not None, "whoever writes holds its engine"  # noqa: S101
+    return engine
+
+
+def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():

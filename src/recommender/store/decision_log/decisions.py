@@ -28,6 +28,7 @@ from recommender.store.decision_log.record_fields import unpack_eligible, utc_in
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.removing import Removal
 from recommender.store.decision_log.rows import (
+    ALL_EVENTS,
     DecisionConflict,
     by_ids,
     decision_of,
@@ -64,6 +65,11 @@ __all__ = [
 
 _CHUNK_ROWS = 20_000
 _Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord, ContactEvent)
+_STEPS = sa.select(contact_events.c.decision_id, contact_events.c.step)
+_TOLD_OF = (
+    (sa.select(contact_events.c.decision_id), contact_events.c.decision_id),
+    (sa.select(outcomes.c.decision_id), outcomes.c.decision_id),
+)
 _correction = outcomes.alias("correction")
 
 
@@ -238,11 +244,8 @@ class DecisionLog:
             about = [event.decision_id for event in batch.values()]
             known = {
                 row["decision_id"]
-                for column, table in (
-                    (contact_events.c.decision_id, contact_events),
-                    (outcomes.c.decision_id, outcomes),
-                )
-                for row in rows_of_ids(connection, sa.select(table.c.decision_id), column, about)
+                for query, column in _TOLD_OF
+                for row in rows_of_ids(connection, query, column, about)
             }
             free = {key: event for key, event in batch.items() if event.decision_id not in known}
             return _insert_events(connection, free, told_at) if free else 0
@@ -308,7 +311,8 @@ class DecisionLog:
         """When each of some decisions was made; unknown ids are left out."""
         with self.engine.connect() as connection:
             ids = list(dict.fromkeys(decision_ids))
-            return {row[0]: row[1] for row in by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)}
+            rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
+            return {row.decision_id: row.decided_at for row in rows}
 
     def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str] | None = None) -> Standing:
         """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""
@@ -324,7 +328,7 @@ class DecisionLog:
         """Rows of ``contact_events`` of some decisions, in the order they were told."""
         found: dict[str, list[Row]] = {}
         with self.engine.connect() as connection:
-            for row in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, decision_ids):
+            for row in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, decision_ids):
                 found.setdefault(row["decision_id"], []).append(dict(row))
         for events in found.values():
             events.sort(key=lambda event: (event["step"], event["at"], event["event_id"]))
@@ -465,8 +469,7 @@ def _insert_events(connection: sa.Connection, events: Mapping[str, ContactEvent]
     """Insert events as the next steps of their decisions; the lock of their debtors is held."""
     about = list(dict.fromkeys(event.decision_id for event in events.values()))
     step: dict[str, int] = {}
-    known = sa.select(contact_events.c.decision_id, contact_events.c.step)
-    for row in rows_of_ids(connection, known, contact_events.c.decision_id, about):
+    for row in rows_of_ids(connection, _STEPS, contact_events.c.decision_id, about):
         step[row["decision_id"]] = max(step.get(row["decision_id"], 0), row["step"])
     rows = []
     for event in events.values():

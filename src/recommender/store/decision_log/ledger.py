@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from recommender.errors import RecommenderError
 from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event, state_of
 from recommender.store.decision_log.record_fields import utc_instant
-from recommender.store.decision_log.rows import rows_of_ids
+from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, rows_of_ids
 from recommender.store.decision_log.schema import contact_events, decisions, outcomes
 
 __all__ = [
@@ -36,6 +36,15 @@ __all__ = [
 
 ContactState = Literal["reserved", "dispatched", "overridden"]
 _IDS_A_QUERY = 500
+_WHOSE = sa.select(decisions.c.decision_id, decisions.c.debtor_id, decisions.c.account_id)
+_TOLD = sa.select(contact_events.c.decision_id, contact_events.c.event_id)
+_MADE = sa.select(
+    decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
+    decisions.c.contact_at, decisions.c.action_factors,
+)  # fmt: skip
+_NAMED = sa.select(
+    decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at, decisions.c.decision_id
+).where(decisions.c.debtor_id != decisions.c.account_id)
 
 
 class StaleStanding(RecommenderError):
@@ -157,19 +166,24 @@ def read_standing(
     moment = utc_instant("since", since)
     named = dict(accounts or {})
     wanted = set(debtors)
-    columns = sa.select(
-        decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
-        decisions.c.contact_at, decisions.c.action_factors,
-    )  # fmt: skip
-    rows = rows_of_ids(connection, columns, decisions.c.debtor_id, debtors)
-    for one in rows:
-        named.setdefault(one["account_id"], one["debtor_id"])
     # An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
-    rows += rows_of_ids(connection, columns, decisions.c.account_id, list(named))
-    made: list[Mapping[str, Any]] = list({one["decision_id"]: dict(one) for one in rows}.values())
+    asked = list(dict.fromkeys([*debtors, *named]))
+    rows = rows_of_ids(connection, _MADE, decisions.c.debtor_id, asked, decisions.c.account_id)
+    for one in rows:
+        if one["debtor_id"] in wanted:
+            named.setdefault(one["account_id"], one["debtor_id"])
+    if further := [account for account in named if account not in (accounts or ())]:
+        rows += rows_of_ids(connection, _MADE, decisions.c.account_id, further)
+    made: list[Mapping[str, Any]] = list(
+        {
+            one["decision_id"]: dict(one)
+            for one in rows
+            if one["debtor_id"] in wanted or one["account_id"] in named  # a debtor may bear an account's name
+        }.values()
+    )
     ids = [row["decision_id"] for row in made]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for event in rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids):
+    for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
         events[event["decision_id"]].append(dict(event))
     heard = _outcomes(connection, made)
     seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
@@ -232,7 +246,7 @@ def _outcomes(connection: sa.Connection, made: Sequence[Mapping[str, Any]]) -> d
     """Outcomes of some decisions that were not corrected, oldest first."""
     found: dict[str, list[LedgerOutcome]] = defaultdict(list)
     about = {row["decision_id"]: row for row in made}
-    rows = rows_of_ids(connection, sa.select(outcomes), outcomes.c.decision_id, list(about))
+    rows = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, list(about))
     replaced = {row["replaces"] for row in rows if row["replaces"]}
     for row in sorted(rows, key=lambda row: (row["occurred_at"], row["outcome_id"])):
         if row["outcome_id"] in replaced:
@@ -283,16 +297,13 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
     mine = set(own)
     debtors: dict[str, set[str]] = {debtor: set() for debtor in seen.debtors}
     accounts: dict[str, set[str]] = {account: set() for account in seen.accounts}
-    whose = (decisions.c.debtor_id, decisions.c.account_id)
-    happened = sa.select(*whose, contact_events.c.event_id.label("id")).join(
-        contact_events, contact_events.c.decision_id == decisions.c.decision_id
-    )
-    for query in (sa.select(*whose, decisions.c.decision_id.label("id")), happened):
-        rows = rows_of_ids(connection, query, decisions.c.debtor_id, list(debtors))
-        rows += rows_of_ids(connection, query, decisions.c.account_id, list(accounts))
-        for row in rows:
-            debtors.get(row["debtor_id"], set()).add(row["id"])
-            accounts.get(row["account_id"], set()).add(row["id"])
+    names = list(dict.fromkeys([*debtors, *accounts]))
+    made = rows_of_ids(connection, _WHOSE, decisions.c.debtor_id, names, decisions.c.account_id)
+    of = {row["decision_id"]: row for row in made}
+    told = rows_of_ids(connection, _TOLD, contact_events.c.decision_id, list(of))
+    for about, read in [(key, key) for key in of] + [(event["decision_id"], event["event_id"]) for event in told]:
+        debtors.get(of[about]["debtor_id"], set()).add(read)
+        accounts.get(of[about]["account_id"], set()).add(read)
     stale = {debtor for debtor, ids in debtors.items() if ids - mine != seen.debtors[debtor] - mine}
     stale |= {account for account, ids in accounts.items() if ids - mine != seen.accounts[account] - mine}
     if stale:
@@ -301,8 +312,6 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
 
 def known_debtors(connection: sa.Connection, accounts: Sequence[str]) -> dict[str, str]:
     """Debtor under whom each account was last decided about; accounts that were never named with one are left out."""
-    columns = sa.select(decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at, decisions.c.decision_id)
-    named = columns.where(decisions.c.debtor_id != decisions.c.account_id)
-    rows = rows_of_ids(connection, named, decisions.c.account_id, accounts)
+    rows = rows_of_ids(connection, _NAMED, decisions.c.account_id, accounts)
     ordered = sorted(rows, key=lambda row: (row["decided_at"], row["decision_id"]))
     return {row["account_id"]: row["debtor_id"] for row in ordered}

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
+from recommender.store.decision_log.record_fields import WrittenJson
 from recommender.store.decision_log.records import DecisionRecord
 from recommender.store.decision_log.removing import of_debtor
-from recommender.store.decision_log.rows import decision_of, joined, outcome_of, rows_of_ids
+from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes
 
 __all__ = ["DecisionPage", "debtor_export", "decisions_page"]
@@ -106,8 +107,8 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
     with log.engine.connect() as connection:
         found = [decision_of(row) for row in connection.execute(query).mappings()]
         ids = [record.decision_id for record in found]
-        events = rows_of_ids(connection, sa.select(contact_events), contact_events.c.decision_id, ids)
-        heard = rows_of_ids(connection, sa.select(outcomes), outcomes.c.decision_id, ids)
+        events = rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids)
+        heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
     told = []
     for record in found:
         own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
@@ -120,7 +121,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
                 "outcomes": [outcome_of(row).to_row() for row in heard if row["decision_id"] == record.decision_id],
             }
         )
-    plain: dict[str, Any] = json.loads(json.dumps({"debtor_id": debtor_id, "decisions": told}, default=_text))
+    plain: dict[str, Any] = json.loads(json.dumps({"debtor_id": debtor_id, "decisions": told}, default=_plain))
     return plain
 
 
@@ -128,7 +129,9 @@ def _order(event: Row) -> tuple[Any, ...]:
     return event["step"], event["at"], event["event_id"]
 
 
-def _text(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    if isinstance(value, WrittenJson):
+        return json.loads(value.text)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from recommender.store.decision_log.privacy import refuse_contact_data, refuse_c
 
 __all__ = [
     "LARGEST_INTEGER",
+    "WrittenJson",
+    "canonical_json",
     "check_action",
     "check_eligible",
     "check_id",
@@ -25,12 +28,14 @@ __all__ = [
     "number_or_none",
     "plain_mapping",
     "sha256_of",
+    "sha256_of_parts",
     "unpack_eligible",
     "utc_instant",
 ]
 
 LARGEST_INTEGER = 2**63 - 1  # what a BIGINT holds
 _ID_LENGTH = 128
+_PLAIN = frozenset({str, bool, type(None)})  # exactly these need no look
 
 
 def utc_instant(name: str, instant: datetime) -> datetime:
@@ -118,7 +123,14 @@ def check_ranking(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: 
 
 def plain_mapping(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
     """Plain JSON scalars under text keys, free of personal contact data."""
-    plain = {str(key): _plain_scalar(value, str(key), argument) for key, value in values.items()}
+    plain = {
+        key if type(key) is str else str(key): value
+        if (kind := type(value)) in _PLAIN
+        or (kind is float and isfinite(value))
+        or (kind is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER)
+        else _plain_scalar(value, str(key), argument)
+        for key, value in values.items()
+    }
     refuse_contact_data(plain, argument=argument)
     return plain
 
@@ -149,7 +161,36 @@ def number_or_none(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
+class WrittenJson:
+    """A value whose JSON text is known already: what is hashed need not be written twice."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+#: Canonical JSON text of a value.
+canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
 def sha256_of(content: Any) -> str:
     """SHA-256 of the canonical JSON."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def sha256_of_parts(content: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of an object some of whose values are :class:`WrittenJson`."""
+    texts, plain = [], {}
+    for name in sorted(content):
+        value = content[name]
+        if type(value) is not WrittenJson:
+            plain[name] = value
+            continue
+        if plain:
+            texts.append(canonical_json(plain)[1:-1])
+            plain = {}
+        texts.append(f'"{name}":{value.text}')
+    if plain:
+        texts.append(canonical_json(plain)[1:-1])
+    return hashlib.sha256(f"{{{','.join(texts)}}}".encode()).hexdigest()

@@ -16,6 +16,8 @@ from recommender.errors import InvalidInput
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
+    WrittenJson,
+    canonical_json,
     check_action,
     check_eligible,
     check_id,
@@ -23,6 +25,7 @@ from recommender.store.decision_log.record_fields import (
     number_or_none,
     plain_mapping,
     sha256_of,
+    sha256_of_parts,
     utc_instant,
 )
 from recommender.tables import OUTCOMES
@@ -70,6 +73,21 @@ class Provenance:
     def digest(self) -> str:
         """SHA-256 of everything above."""
         return sha256_of(self.to_row(with_digest=False))
+
+    @cached_property
+    def _factors_texts(self) -> dict[int, str]:
+        return {}
+
+    def factors_text(self, action: int) -> str:
+        """Factor levels of an action as canonical JSON; null where it has none."""
+        if (text := self._factors_texts.get(action)) is None:
+            codes = self.actions.codes[action].tolist()
+            levels = {
+                name: None if code < 0 else levels[code]
+                for (name, levels), code in zip(self.actions.factors.items(), codes, strict=True)
+            }
+            text = self._factors_texts[action] = canonical_json(levels)
+        return text
 
     def to_row(self, *, with_digest: bool = True) -> dict[str, Any]:
         """Columns of the ``provenances`` table."""
@@ -183,20 +201,22 @@ class DecisionRecord:
     @cached_property
     def content_digest(self) -> str:
         """SHA-256 of the content: equal records have equal digests on any machine."""
-        row = self._content()
+        row = dict(self._content)
         row["eligible"] = row["eligible"].hex()
+        if type(row["context"]) is not WrittenJson:
+            row["context"] = WrittenJson(canonical_json(self.context))
         for name in ("decided_at", "contact_at"):
             row[name] = None if row[name] is None else row[name].isoformat()
-        return sha256_of(row)
+        return sha256_of_parts(row)
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``decisions`` table."""
-        return {**self._content(), "content_digest": self.content_digest}
+        return {**self._content, "content_digest": self.content_digest}
 
+    @cached_property
     def _content(self) -> dict[str, Any]:
+        """What is stored; JSON that is stored as it is hashed is text already."""
         shadow = self.shadow
-        factors = self.provenance.actions.factors
-        codes = self.provenance.actions.codes[self.action].tolist()
         return {
             "decision_id": self.decision_id,
             "request_key": self.request_key,
@@ -206,14 +226,12 @@ class DecisionRecord:
             "decided_at": self.decided_at,
             "contact_at": self.contact_at,
             "action": self.action,
-            "action_factors": {
-                name: None if code < 0 else levels[code]
-                for (name, levels), code in zip(factors.items(), codes, strict=True)
-            },
+            "action_factors": WrittenJson(self.provenance.factors_text(self.action)),
             "propensity": self.propensity,
             "eligible": np.packbits(self.eligible).tobytes(),
-            "ranking": [dict(ranked) for ranked in self.ranking],
-            "context": dict(self.context),
+            "ranking": WrittenJson(canonical_json(self.ranking)),
+            # As it was given: its order is that of the features.
+            "context": WrittenJson(canonical_json(self.context)) if _is_sorted(self.context) else self.context,
             "fallback": bool(self.fallback),
             "deterministic": bool(self.deterministic),
             "seed": None if self.seed is None else int(self.seed),
@@ -232,6 +250,11 @@ class DecisionRecord:
     def __hash__(self) -> int:
         """Hash of the content."""
         return hash(self.content_digest)
+
+
+def _is_sorted(mapping: Mapping[str, Any]) -> bool:
+    names = list(mapping)
+    return names == sorted(names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+import json
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,9 +14,11 @@ from recommender.actions import ActionSpace
 from recommender.errors import RecommenderError
 from recommender.store.decision_log.record_fields import unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
-from recommender.store.decision_log.schema import Row, decisions, provenances
+from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes, provenances
 
 __all__ = [
+    "ALL_EVENTS",
+    "ALL_OUTCOMES",
     "DecisionConflict",
     "by_ids",
     "decision_of",
@@ -24,8 +28,8 @@ __all__ = [
     "outcome_of",
     "rows_of_ids",
 ]
-
-_IDS_A_QUERY = 500
+ALL_EVENTS = sa.select(contact_events)
+ALL_OUTCOMES = sa.select(outcomes)
 
 
 class DecisionConflict(RecommenderError, ValueError):
@@ -74,21 +78,48 @@ def insert_checked(connection: sa.Connection, table: sa.Table, kind: str, rows: 
 
 def by_ids(
     connection: sa.Connection, key: sa.Column[Any], ids: Sequence[Hashable], *columns: sa.Column[Any]
-) -> Iterator[Any]:
-    """Rows of the given keys, a few hundred a query."""
-    for start in range(0, len(ids), _IDS_A_QUERY):
-        some = ids[start : start + _IDS_A_QUERY]
-        yield from connection.execute(sa.select(key, *columns).where(key.in_(some)))
+) -> list[sa.Row[Any]]:
+    """Rows of the given keys: the key itself, then these columns."""
+    if not ids:
+        return []
+    return list(connection.execute(_picked(key, columns, connection.dialect.name), _parameter(connection, ids)))
 
 
 def rows_of_ids(
-    connection: sa.Connection, query: sa.Select[Any], key: sa.Column[Any], ids: Sequence[Hashable]
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    key: sa.Column[Any],
+    ids: Sequence[Hashable],
+    *more: sa.Column[Any],
 ) -> list[sa.RowMapping]:
-    """Rows of a query whose key is one of some ids, a few hundred a query."""
-    rows: list[sa.RowMapping] = []
-    for start in range(0, len(ids), _IDS_A_QUERY):
-        rows.extend(connection.execute(query.where(key.in_(ids[start : start + _IDS_A_QUERY]))).mappings())
-    return rows
+    """Rows of a query whose key (or one of ``more``) is one of some ids."""
+    if not ids:
+        return []
+    statement = _narrowed(query, (key, *more), connection.dialect.name)
+    return list(connection.execute(statement, _parameter(connection, ids)).mappings())
+
+
+def _parameter(connection: sa.Connection, ids: Sequence[Hashable]) -> dict[str, Any]:
+    listed = list(ids)
+    return {"ids": listed if connection.dialect.name == "postgresql" else json.dumps(listed)}
+
+
+def _is_one_of(key: sa.Column[Any], dialect: str) -> sa.ColumnElement[bool]:
+    # One parameter however many ids: the statement is written, compiled and planned once.
+    if dialect == "postgresql":
+        return key == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(sa.String)))
+    listed = sa.func.json_each(sa.bindparam("ids", type_=sa.String)).table_valued("value", name="listed")
+    return key.in_(sa.select(listed.c.value))
+
+
+@lru_cache(maxsize=64)  # by identity: the statements are constants of the modules that ask
+def _narrowed(query: sa.Select[Any], keys: tuple[sa.Column[Any], ...], dialect: str) -> sa.Select[Any]:
+    return query.where(sa.or_(*(_is_one_of(key, dialect) for key in keys)))
+
+
+@lru_cache(maxsize=64)
+def _picked(key: sa.Column[Any], columns: tuple[sa.Column[Any], ...], dialect: str) -> sa.Select[Any]:
+    return sa.select(key, *columns).where(_is_one_of(key, dialect))
 
 
 def joined() -> sa.Select[Any]:

@@ -25,11 +25,19 @@ import pyarrow.csv as pv
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.store.files.sheet_shape import (
+    LOOKED_AT,
+    header_row,
+    is_footer,
+    known_names,
+    numbered_names,
+    without_decoration,
+    without_repeats,
+)
 from recommender.tables import UNREADABLE_ROW
 
-__all__ = ["CSV_ENDINGS", "LONG_AND_FEW", "read_csv_table"]
+__all__ = ["LONG_AND_FEW", "read_csv_table"]
 
-CSV_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv", ".tsv.gz")
 LONG_AND_FEW = ("eligible",)
 """Columns of long texts that repeat: read as categories."""
 
@@ -75,6 +83,18 @@ def read_csv_table(place: Path, table: str, encoding: str | None = None) -> pd.D
     # A few such rows are faults of their own, whole files are another encoding: then no accent at all could be read.
     if lost.sum() > _MOST_UNDECODED * len(frame) and not (foreign & ~lost).any():
         raise _wrong_encoding(place, table, layout.encoding, raw, f"{int(lost.sum()):,} of {len(frame):,} rows")
+    return without_decoration(without_repeats(_as_meant(frame), f"table {table!r} ({place})"))
+
+
+def _as_meant(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells without the sign by which spreadsheets are told that a number is a text: ``="00107"``."""
+    for name in frame.columns:
+        cells = frame[name]
+        if isinstance(cells.dtype, pd.CategoricalDtype) or not len(cells):
+            continue
+        words = pa.array(cells, type=pa.large_string(), from_pandas=True)
+        if pc.any(pc.starts_with(words, '="')).as_py():
+            frame[name] = cells.astype("str").str.replace(r'^="(.*)"$', r"\1", regex=True)
     return frame
 
 
@@ -104,35 +124,42 @@ def _layout_of(raw: bytes, place: Path, table: str, encoding: str | None) -> _La
             f"Table {table!r}: there is no encoding {told!r}.", column="encoding", mend="Use e.g. utf-8 or latin-1."
         ) from error
     text = codecs.getincrementaldecoder(told)("replace").decode(raw)
-    lines = _lines(text)
-    start, header = next(((end, line) for end, line in lines if line.strip("\ufeff \t")), (0, ""))
-    if separator_line := _SEPARATOR_LINE.fullmatch(header.lstrip("\ufeff")):  # written by and for spreadsheets
-        start, header = next(((end, line) for end, line in lines if line.strip()), (start, ""))
-    header = header.lstrip("\ufeff")
-    if not header.strip():
+    found = [(end, line.lstrip("\ufeff")) for end, line in _lines(text) if line.strip("\ufeff \t")]
+    separator_line = _SEPARATOR_LINE.fullmatch(found[0][1]) if found else None  # written by and for spreadsheets
+    found = found[1:] if separator_line else found
+    if not found:
         raise InvalidInput(
             f"Table {table!r}: {place} is empty: it has no header line.",
             column=table,
             mend="Export it again, with a header.",
         )
-    if "\x00" in header:
+    if "\x00" in found[0][1]:
         raise InvalidInput(
             f"Table {table!r}: {place} holds binary data or is in another encoding than {told}.",
             column=table,
             mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
         )
-    if "\ufffd" in header:
+    lines = [line for _, line in found[:LOOKED_AT]]
+    separator = separator_line[1] if separator_line else _separator_of(lines)
+    rows = [next(csv.reader([line], delimiter=separator), []) for line in lines]
+    at = header_row(rows)
+    start = found[at][0]
+    if "\ufffd" in lines[at]:
         raise _wrong_encoding(place, table, told, raw, "its header line")
-    separator = separator_line[1] if separator_line else max(_SEPARATORS, key=header.count)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=separator))]
-    if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
-        raise InvalidInput.in_column(
-            twice[0],
-            f"appears more than once in the header of table {table!r} ({place})",
-            mend="Rename or drop the repeats: nobody can tell which one is meant.",
-        )
+    names = numbered_names([name.strip() for name in rows[at]])
     named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
     return _Layout(told, separator, named, start)
+
+
+def _separator_of(lines: list[str]) -> str:
+    """The sign that parts most names: in the first line that has as many as those below it, as no title has."""
+    usual = {sign: Counter(line.count(sign) for line in lines).most_common(1)[0][0] for sign in _SEPARATORS}
+    for line in lines:
+        sign = max(_SEPARATORS, key=line.count)
+        title = line.count(sign) <= 1 and not known_names(line.split(sign))
+        if 2 * line.count(sign) >= usual[sign] and not (title and max(usual.values()) > 2 * line.count(sign) + 1):
+            return sign
+    return max(_SEPARATORS, key=lines[0].count)
 
 
 def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
@@ -172,7 +199,8 @@ def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
     odd.look_beyond(read.select(list(padding)), list(names), read)
     if not odd.found:
         return read.select(wanted).to_pandas(split_blocks=True, self_destruct=True)
-    return odd.put_back(read.select(list(names)).to_pandas())[[*wanted, UNREADABLE_ROW]]
+    frame = odd.put_back(read.select(list(names)).to_pandas())
+    return frame[[*wanted, UNREADABLE_ROW] if frame[UNREADABLE_ROW].notna().any() else wanted]
 
 
 @dataclass
@@ -258,6 +286,8 @@ class _OddRows:
             if not line.strip():
                 continue
             cells = self.layout.cells(line)
+            if len(cells) == 1 < len(self.layout.names) and is_footer(cells[0]):
+                continue
             if line.count('"') % 2:
                 first = line.split(self.layout.separator)[0].replace('"', "")
                 rows.append((None, f"a quote that is not closed, or not opened; the first cell is {first[:40]!r}"))
@@ -373,7 +403,9 @@ def _wrong_encoding(place: Path, table: str, told: str, raw: bytes, what: str) -
 
 
 def _opened(place: Path) -> IO[bytes]:
-    return gzip.open(place) if place.name.lower().endswith(".gz") else place.open("rb")  # type: ignore[return-value]
+    with place.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return gzip.open(place) if packed else place.open("rb")  # type: ignore[return-value]
 
 
 def _head(place: Path) -> bytes:

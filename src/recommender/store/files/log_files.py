@@ -38,6 +38,9 @@ _ROLE_NAMES = (
     "cluster",
     "known_at",
     "reward_kind",
+    "rung",
+    "paid",
+    "cost",
 )
 _CSV_ENDINGS = (".csv", ".csv.gz")
 _BLOCK_ROWS = 65_536
@@ -188,9 +191,7 @@ def feedback_from_file(path: Path | str, roles: Mapping[str, Any] | None = None)
     """Read a log file as checked feedback, by the given roles or those beside it."""
     told = dict(read_roles(path) if roles is None else roles)
     actions = ActionSpace.from_dict(told["actions"])
-    single = [
-        told[name] for name in ("reward", "propensity", "account", "time", "cluster", "known_at") if told.get(name)
-    ]
+    single = [told[name] for name in _ROLE_NAMES[2:] if name != "reward_kind" and told.get(name)]
     needed = list(dict.fromkeys([*actions.factors, *told["context"], *single]))
     frame = read_frame(path, needed)
     time = told.get("time")

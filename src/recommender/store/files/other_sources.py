@@ -16,6 +16,13 @@ import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
+from recommender.store.files.sheet_shape import (
+    LOOKED_AT,
+    header_row,
+    numbered_names,
+    without_decoration,
+    without_repeats,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -119,16 +126,16 @@ def read_workbook(place: Path, sheet: str | None = None) -> pd.DataFrame:
     rows = [row for row in rows if any(value.strip() for value in row.values())]
     if not rows:
         raise InvalidInput(f"{place} is empty: it has no header line.", column="path", mend="Export it again.")
-    # Reports begin with a title: the header is the first row that fills as many cells as any of the first ones.
-    wide = max(len(row) for row in rows[:20])
-    start = next(number for number, row in enumerate(rows) if 2 * len(row) > wide)
+    width = 1 + max(max(row) for row in rows)
+    start = header_row([[row.get(at, "") for at in range(width)] for row in rows[:LOOKED_AT]])
     header = rows[start]
-    names = {at: header[at].strip() for at in sorted(header) if header[at].strip()}
-    if len(set(names.values())) < len(names):
-        raise InvalidInput(f"{place}: a column name appears twice in the header.", column="path",
-                           mend="Rename or drop the repeats.")  # fmt: skip
-    cells = {name: [row.get(at) or None for row in rows[start + 1 :]] for at, name in names.items()}
-    return pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in cells.items()})
+    at_name = [(at, header[at].strip()) for at in sorted(header) if header[at].strip()]
+    names = numbered_names([name for _, name in at_name])
+    cells = {
+        name: [row.get(at) or None for row in rows[start + 1 :]] for (at, _), name in zip(at_name, names, strict=True)
+    }
+    frame = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in cells.items()})
+    return without_decoration(without_repeats(frame, place))
 
 
 def _rows_of(archive: zipfile.ZipFile, place: Path, sheet: str | None) -> Iterator[dict[int, str]]:

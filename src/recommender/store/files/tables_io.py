@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,8 +15,8 @@ import pyarrow.parquet as pq
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
-from recommender.intake import plain_word, renamed_columns
-from recommender.store.files.csv_tables import CSV_ENDINGS, LONG_AND_FEW, read_csv_table
+from recommender.intake import renamed_columns
+from recommender.store.files.csv_tables import LONG_AND_FEW, read_csv_table
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
 
@@ -28,7 +30,7 @@ __all__ = ["PLAN_COLUMNS", "plan_as_contacts", "read_table", "write_quarantine"]
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
 """Columns that a plan is known by: it is read as the contacts that it planned."""
-_TOTALS = frozenset(("total", "totales", "gran_total", "grand_total", "total_general", "suma"))
+_MOST_UNPACKED = 4 << 30
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 
 
@@ -80,18 +82,7 @@ def read_table(
             mend="Save it as XLSX or as CSV (UTF-8).",
         )
     try:
-        if mark.startswith(_ZIP):
-            frame = read_workbook(place, inner or None)
-        elif place.name.lower().endswith(_JSON_ENDINGS):
-            frame = read_json_lines(place)
-        elif mark == b"ARRO" or place.name.lower().endswith((".feather", ".arrow")):
-            frame = read_arrow(place)
-        elif place.name.lower().endswith((".duckdb", ".ddb")):
-            frame = read_duckdb(place, inner or table)
-        elif place.name.lower().endswith(CSV_ENDINGS) and mark != b"PAR1":
-            frame = read_csv_table(place, table, encoding)
-        else:
-            frame = _without_index(_read_parquet(place, table, columns))
+        frame = _read_file(place, inner, table, encoding, columns, mark)
     except InvalidInput:
         raise
     except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
@@ -101,6 +92,57 @@ def read_table(
             mend="Give a Parquet file, or a CSV file with a header line.",
         ) from error
     return _named(frame, table, columns)
+
+
+def _read_file(
+    place: Path, inner: str, table: str, encoding: str | None, columns: Collection[str] | None, mark: bytes
+) -> pd.DataFrame:
+    """A file by what it holds; its name is asked where that does not tell."""
+    name = place.name.lower()
+    if place.is_dir() or mark == b"PAR1":
+        return _without_index(_read_parquet(place, table, columns))
+    if mark.startswith(_ZIP):
+        with zipfile.ZipFile(place) as archive:
+            held = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
+        if "xl/workbook.xml" in held:
+            return read_workbook(place, inner or None)
+        return _read_packed(place, held, inner, table, encoding)
+    if mark == b"ARRO" or name.endswith((".feather", ".arrow")):
+        return read_arrow(place)
+    if name.endswith((".duckdb", ".ddb")):
+        return read_duckdb(place, inner or table)
+    if name.endswith(_JSON_ENDINGS):
+        return read_json_lines(place)
+    if name.endswith(".parquet"):
+        return _without_index(_read_parquet(place, table, columns))
+    if mark.lstrip().startswith(b"<"):
+        raise InvalidInput(
+            f"Table {table!r}: {place} is a web page or XML, whatever its name says.", column=table,
+            mend="Open it and save it as XLSX or as CSV (UTF-8).",
+        )  # fmt: skip
+    return read_csv_table(place, table, encoding)
+
+
+def _read_packed(place: Path, held: list[str], inner: str, table: str, encoding: str | None) -> pd.DataFrame:
+    """The one file (or the named one) of an archive."""
+    wanted = [one for one in held if one == inner] if inner else held
+    if len(wanted) != 1:
+        raise InvalidInput(
+            f"Table {table!r}: {place} is an archive of {len(held)} files"
+            + (f", none of them {inner!r}." if inner else "."),
+            column=table,
+            mend=f"Name one after '#': {', '.join(held[:10])}." if held else "Pack the table into it.",
+        )
+    with zipfile.ZipFile(place) as archive, tempfile.TemporaryDirectory() as folder:
+        if archive.getinfo(wanted[0]).file_size > _MOST_UNPACKED or archive.getinfo(wanted[0]).flag_bits & 1:
+            raise InvalidInput(
+                f"Table {table!r}: {place} is too large to unpack, or is locked by a password.", column=table,
+                mend="Unpack it first.",
+            )  # fmt: skip
+        unpacked = Path(folder) / Path(wanted[0]).name
+        with archive.open(wanted[0]) as packed, unpacked.open("wb") as written:
+            shutil.copyfileobj(packed, written)
+        return read_table(unpacked, table=table, encoding=encoding)
 
 
 def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: Path | str) -> list[Path]:
@@ -198,7 +240,6 @@ def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> 
         frame = frame.rename(columns=renamed)
     if renamed := renamed_columns(frame.columns, table):
         frame = frame.rename(columns=renamed)
-    frame = _without_totals(frame, contract.key[0]) if contract and contract.key[0] in frame else frame
     return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
 
 
@@ -229,13 +270,6 @@ def plan_as_decisions(plan: pd.DataFrame) -> pd.DataFrame:
     }  # fmt: skip
     kept = ("decided_at", "channel", "hour", "tone", "eligible", "policy_version")
     return pd.DataFrame(told | {name: first[name] for name in kept if name in first})
-
-
-def _without_totals(frame: pd.DataFrame, key: str) -> pd.DataFrame:
-    """The frame without the line of totals that reports end with: its first cell says so, and no id is called that."""
-    last = frame[key].tail(3)
-    totals = [row for row, value in last.items() if isinstance(value, str) and plain_word(value) in _TOTALS]
-    return frame.drop(index=totals).reset_index(drop=True) if totals else frame
 
 
 def _mark(place: Path) -> bytes:

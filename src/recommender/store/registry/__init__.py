@@ -3,6 +3,10 @@
 from recommender.extras import needs
 
 with needs("registry"):
+    from recommender.store.registry.flavour import (
+        load_model,
+        log_model,
+    )
     from recommender.store.registry.promotions import (
         CHALLENGER,
         CHAMPION,
@@ -21,4 +25,6 @@ __all__ = [
     "Registry",
     "RegistryError",
     "Trial",
+    "load_model",
+    "log_model",
 ]

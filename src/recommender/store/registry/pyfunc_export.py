@@ -10,7 +10,7 @@ from typing import Any
 
 from recommender.store.registry.mlflow_client import quiet
 
-__all__ = ["export_pyfunc"]
+__all__ = ["export_pyfunc", "pyfunc_parts"]
 
 
 def export_pyfunc(strategy_dir: Path, into: Path) -> Path:
@@ -35,14 +35,18 @@ def export_pyfunc(strategy_dir: Path, into: Path) -> Path:
         # MLflow names the artefact folder after its source.
         source = Path(scratch) / "strategy"
         shutil.copytree(strategy_dir, source)
-        mlflow.pyfunc.save_model(
-            path=str(into),
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"strategy": str(source)},
-            signature=_signature(strategy_dir),
-            pip_requirements=[_this_package()],
-        )
+        mlflow.pyfunc.save_model(path=str(into), **pyfunc_parts(source))
     return into
+
+
+def pyfunc_parts(strategy_dir: Path) -> dict[str, Any]:
+    """What MLflow makes a model of: code from a file, the native files, the signature; nothing pickled."""
+    return {
+        "python_model": str(Path(__file__).with_name("pyfunc_model.py")),
+        "artifacts": {"strategy": str(strategy_dir)},
+        "signature": _signature(strategy_dir),
+        "pip_requirements": [_this_package()],
+    }
 
 
 def _signature(strategy_dir: Path) -> Any:

@@ -1,0 +1,115 @@
+"""Who saw and changed what: one line a page that was opened or a form that was sent, appended, never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.filters import Filter, read_filters
+from api.pages.page_data import Portfolio
+from api.pages.rendering import Page
+from api.pages.section_pages import add_page
+
+__all__ = ["AuditTrail", "build", "router"]
+
+router = APIRouter()
+
+_SHOWN = 200
+_TAIL_BYTES = 400_000
+_SECRET = ("token", "password")
+
+
+class AuditTrail:
+    """Lines kept in ``audit.jsonl`` beside the portfolio; nothing is kept where there is no folder to write to.
+
+    Parameters
+    ----------
+    folder : Path or None
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        writable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
+        self._place = folder / "audit.jsonl" if folder is not None and writable else None
+
+    def add(self, manager: str, request: Request) -> None:
+        """Write down who asked for what."""
+        if self._place is None:
+            return
+        query = {name: value for name, value in request.query_params.items() if name not in _SECRET}
+        told = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": manager,
+            "did": "changed" if request.method == "POST" else "saw",
+            "path": request.url.path,
+            "query": query,
+        }
+        handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        try:
+            os.write(handle, f"{json.dumps(told, ensure_ascii=False)}\n".encode())
+        finally:
+            os.close(handle)
+
+    def newest(self) -> pd.DataFrame:
+        """The newest lines, newest first: ``at``, ``by``, ``did``, ``path``, ``query``."""
+        names = ("at", "by", "did", "path", "query")
+        if self._place is None or not self._place.is_file():
+            return pd.DataFrame({name: [] for name in names}, dtype=object)
+        with self._place.open("rb") as file:
+            file.seek(max(0, self._place.stat().st_size - _TAIL_BYTES))
+            lines = file.read().split(b"\n")
+        told = []
+        for line in lines:
+            try:
+                told.append(json.loads(line))
+            except ValueError:
+                continue  # the first one may be cut
+        return pd.DataFrame([{name: one.get(name) for name in names} for one in reversed(told)], columns=list(names))
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
+    """Build the page."""
+    question = page.text("Who saw and changed what?")
+    frame = AuditTrail(portfolio.settings.portfolio_path).newest()
+    words = {"saw": page.text("saw"), "changed": page.text("changed")}
+    offered = [
+        Filter("by", page.text("Who"), choices=[(one, one) for one in sorted(frame["by"].unique())]),
+        Filter("did", page.text("What"), choices=list(words.items())),
+    ]
+    filters = read_filters(offered, query, page.url("audit"))
+    own = frame.loc[filters.rows(frame)] if len(frame) else frame
+    rows = [
+        [
+            Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
+            one.by,
+            Cell(words.get(one.did, one.did), words.get(one.did, one.did)),
+            Cell(_told(one), _told(one), language="zxx"),
+        ]
+        for one in own.head(_SHOWN).itertuples(index=False)
+    ]
+    heading = page.text("Newest first")
+    columns = [
+        Column("at", page.text("When"), number=False),
+        Column("by", page.text("Who"), number=False),
+        Column("did", page.text("What"), number=False),
+        Column("path", page.text("Page"), number=False, wide=True),
+    ]
+    section = Section("trail", heading, table=Table("trail", heading, columns, rows))
+    changed = int((own["did"] == "changed").sum()) if len(own) else 0
+    told = page.texts("{count} change among the newest entries.", "{count} changes among the newest entries.", changed)
+    return Content("audit", question, told, "unclear", [section], (), filters)
+
+
+def _told(one: object) -> str:
+    query = getattr(one, "query", None) or {}
+    said = ", ".join(f"{name}={value}" for name, value in query.items())
+    return f"{getattr(one, 'path', '')} {said}".strip()
+
+
+add_page(router, "audit", "audit", build)

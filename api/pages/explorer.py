@@ -1,0 +1,310 @@
+"""Explorer: what each channel, hour and tone is expected to bring for a segment, over what the law leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from fastapi import APIRouter
+
+from api.pages.content import Cell, Column, Content, Section, Table
+from api.pages.filters import Filter, Filters, read_filters
+from api.pages.page_data import Portfolio
+from api.pages.rendering import Page
+from api.pages.section_pages import add_page
+from api.pages.shown import Estimate, Kind
+from recommender.strategy import STAGES
+
+__all__ = ["build", "router"]
+
+router = APIRouter()
+
+_SHOWN = 12
+_EQUAL = 0.01  # differences of rates under a point, by an interval that excludes more, count as equal
+_FEW_TRIES = 5.0
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Cells of one segment in one situation, best first."""
+
+    page: Page
+    kind: Kind
+    cells: pd.DataFrame
+    place: str
+    segment: str
+
+    def value(self, row: Any) -> Estimate:
+        """Expected result with its interval."""
+        return self.page.formats.estimate(self.kind, row["mean"], row["low"], row["high"], difference=False)
+
+    def action(self, row: Any) -> str:
+        """Channel, hour and tone in words."""
+        parts = [self.page.label(row["channel"])]
+        parts += [f"{int(row['hour'])}:00"] if "hour" in row and pd.notna(row["hour"]) else []
+        parts += [self.page.wording.label(str(row["tone"]))] if "tone" in row and pd.notna(row["tone"]) else []
+        return ", ".join(parts)
+
+
+def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
+    """Build the page."""
+    question = page.text("What works for whom: channel, hour and tone?")
+    document = portfolio.document("drivers")
+    if document is None or not document.get("cells"):
+        return Content("explorer", question, page.text("The segments of the portfolio have not been computed yet."))
+    frame: pd.DataFrame = portfolio.kept("cells", document["made_at"], lambda: pd.DataFrame(document["cells"]))
+    filters, about = _filters(page, frame, query)
+    kind: Kind = "rate" if document["explanation"]["about"]["reward_kind"] == "binary" else "number"
+    own = frame.loc[(frame["country"] == about["country"]) & (frame["dimension"] == about["dimension"])]
+    own = own.loc[own["segment"] == about["segment"]]
+    if about["channel"]:
+        own = own.loc[own["channel"] == about["channel"]]
+    here = own.loc[own["situation"] == about["situation"]].sort_values("mean", ascending=False, ignore_index=True)
+    place = page.country(about["country"])
+    named = page.text("all accounts") if about["dimension"] == "all" else page.label(about["segment"])
+    if here.empty:
+        told = page.text("The law leaves nothing open for these accounts.")
+        return Content("explorer", question, told, filters=filters)
+    chosen = _Chosen(page, kind, here, place, named)
+    sections = [_hours(chosen), _contrasts(chosen), _best(chosen), _tones(chosen), _situations(chosen, own, query)]
+    notices = []
+    if document["policy_version"] != portfolio.policy_version:
+        notices.append(
+            page.text(
+                "Computed for version {there}; version {here} serves now.",
+                there=document["policy_version"], here=portfolio.policy_version,
+            )
+        )  # fmt: skip
+    answer = _answer(chosen)
+    return Content("explorer", question, answer, "unclear", [one for one in sections if one], (), filters, notices)
+
+
+def _filters(page: Page, frame: pd.DataFrame, query: dict[str, str]) -> tuple[Filters, dict[str, str]]:
+    countries = sorted(frame["country"].unique())
+    stages = [one for one in STAGES if one in set(frame.loc[frame["dimension"] == "stage", "segment"])]
+    products = sorted(frame.loc[frame["dimension"] == "product", "segment"].unique())
+    t = page.text
+    situations = [
+        ("now", t("as they are")),
+        ("in_20_days", t("in 20 days")),
+        ("broken_promise", t("after a broken promise")),
+    ]
+    offered = [
+        Filter("country", t("Country"), choices=[(one, page.country(one)) for one in countries]),
+        Filter("stage", t("Stage"), choices=[(one, page.label(one)) for one in stages]),
+        Filter("product", t("Product"), choices=[(one, page.label(one)) for one in products]),
+        Filter("channel", t("Channel"), choices=[(one, page.label(one)) for one in sorted(frame["channel"].unique())]),
+        Filter("situation", t("Situation"), choices=situations),
+    ]
+    asked = dict(query)
+    if asked.get("stage") and asked.get("product"):
+        asked.pop("product")  # one segment at a time
+    read = read_filters([one for one in offered if one.choices], asked, page.url("explorer"))
+    dimension = next((name for name in ("stage", "product") if read.chosen(name)), "all")
+    return read, {
+        "country": read.chosen("country") or countries[0],
+        "dimension": dimension,
+        "segment": read.chosen(dimension) if dimension != "all" else "all",
+        "channel": read.chosen("channel"),
+        "situation": read.chosen("situation") or "now",
+    }
+
+
+def _answer(chosen: _Chosen) -> str:
+    page, first = chosen.page, chosen.cells.iloc[0]
+    value = chosen.value(first)
+    told = page.text(
+        "In {place}, for {segment}: {action} is expected to bring most, {value} (95% CI {interval}).",
+        place=chosen.place, segment=chosen.segment, action=chosen.action(first),
+        value=value.value, interval=value.interval,
+    )  # fmt: skip
+    others = chosen.cells.loc[chosen.cells["channel"] != first["channel"]]
+    if len(others):
+        told += " " + _contrast_told(chosen, first, others.iloc[0])
+    if first["evidence"] < _FEW_TRIES:
+        told += " " + page.text("It was hardly tried on accounts like these.")
+    return told
+
+
+def _contrast_told(chosen: _Chosen, a: Any, b: Any) -> str:
+    """One action against another in words: better, equal, or not known."""
+    page = chosen.page
+    change = page.formats.difference(chosen.kind, float(a["mean"] - b["mean"]))
+    low, high = float(a["low"] - b["high"]), float(a["high"] - b["low"])
+    values = {"a": chosen.action(a), "b": chosen.action(b), "change": change}
+    if low > 0:
+        return page.text("{a} is better than {b}: {change}.", **values)
+    if chosen.kind == "rate" and max(-low, high) < _EQUAL:
+        return page.text("{a} and {b} are equally good: {change}, and not more than a point either way.", **values)
+    return page.text(
+        "Whether {a} is better than {b} is not known: {change} expected, less than what is uncertain.", **values
+    )
+
+
+def _contrasts(chosen: _Chosen) -> Section | None:
+    """Best action of each channel against the best of all."""
+    page = chosen.page
+    best = chosen.cells.drop_duplicates("channel")
+    if len(best) < 2:
+        return None
+    first = best.iloc[0]
+    rows = []
+    for _, row in best.iterrows():
+        value = chosen.value(row)
+        told = page.text("the best here") if row["channel"] == first["channel"] else _contrast_told(chosen, first, row)
+        rows.append([Cell(chosen.action(row)), Cell.of(value.value), Cell.interval(value), Cell(told, told)])
+    return Section(
+        "contrasts",
+        page.text("Channel against channel"),
+        table=Table(
+            "contrasts",
+            page.text("Best action of each channel"),
+            [
+                Column("action", page.text("Action"), number=False),
+                Column("expected", page.text("Expected result")),
+                Column("interval", page.text("95% CI")),
+                Column("told", page.text("Against the best"), number=False, wide=True),
+            ],
+            rows,
+        ),
+        reading=page.text(
+            "“Not known” is not “equal”: it means that the evidence does not suffice to say which is better."
+        ),
+    )
+
+
+def _best(chosen: _Chosen) -> Section:
+    page = chosen.page
+    rows = []
+    for _, row in chosen.cells.head(_SHOWN).iterrows():
+        value = chosen.value(row)
+        rows.append(
+            [
+                Cell(chosen.action(row)),
+                Cell.of(value.value),
+                Cell.interval(value),
+                page.formats.count(row["evidence"]),
+                page.formats.percent(row["n_accounts"] / row["n_sampled"], 0),
+            ]
+        )
+    return Section(
+        "best",
+        page.text("Best actions for this segment"),
+        table=Table(
+            "best",
+            page.text("Actions with the largest expected result"),
+            [
+                Column("action", page.text("Action"), number=False),
+                Column("expected", page.text("Expected result")),
+                Column("interval", page.text("95% CI")),
+                Column("evidence", page.text("Tries on accounts like these")),
+                Column("open", page.text("Open to (of the accounts)")),
+            ],
+            rows,
+        ),
+        reading=page.text(
+            "Expected result: mean over a sample of {n} accounts of the segment, of those to whom the rules leave the "
+            "action open. The interval is that of a single account, on average: what is not known about one is not "
+            "taken to cancel out over many.",
+            n=page.formats.count(int(chosen.cells["n_sampled"].iloc[0])),
+        ),
+    )
+
+
+def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) -> Section | None:
+    """Channel by another factor, each cell the best over the rest; what the law never leaves open is empty."""
+    page = chosen.page
+    if column not in chosen.cells or chosen.cells[column].isna().all():
+        return None
+    best = chosen.cells.drop_duplicates(["channel", column])
+    grid = best.pivot_table(index="channel", columns=column, values="mean", aggfunc="max")
+    low, high = float(best["mean"].min()), float(best["mean"].max())
+    heads = sorted(grid.columns)
+    rows, cells = [], []
+    for channel, line in grid.iterrows():
+        shown: list[dict[str, Any]] = []
+        told: list[Any] = [Cell(page.label(channel), channel)]
+        for level in heads:
+            value = line.get(level)
+            if value is None or pd.isna(value):
+                shown.append({"text": "", "level": None, "best": False})
+                told.append(Cell(page.text("not open"), ""))
+                continue
+            number = page.formats.value(chosen.kind, float(value))
+            step = round(8 * (float(value) - low) / ((high - low) or 1.0))
+            shown.append({"text": number.text.replace("%", "").strip(), "level": step, "best": float(value) == high})
+            told.append(Cell.of(number))
+        rows.append({"name": page.label(channel), "cells": shown})
+        cells.append(told)
+    names = [f"{int(one)}" if column == "hour" else page.label(one) for one in heads]
+    columns = [
+        Column("channel", page.text("Channel"), number=False),
+        *(Column(str(one), f"{name}:00" if column == "hour" else name) for one, name in zip(heads, names, strict=True)),
+    ]
+    return Section(
+        key,
+        heading,
+        finding,
+        table=Table(key, heading, columns, cells, stacked=False),
+        reading=page.text("Empty: the rules leave it open to nobody of the segment. The best cell is framed.")
+        + (" " + page.text("Values in %.") if chosen.kind == "rate" else ""),
+        template="heat.html",
+        extra={"heads": names, "rows": rows, "corner": page.text("Channel")},
+    )
+
+
+def _hours(chosen: _Chosen) -> Section | None:
+    page = chosen.page
+    finding = page.text("{place}, {segment}: expected result in the best tone, hours of the debtor.",
+                        place=chosen.place, segment=chosen.segment)  # fmt: skip
+    return _grid(chosen, "hour", "hours", page.text("Channel by hour"), finding)
+
+
+def _tones(chosen: _Chosen) -> Section | None:
+    page = chosen.page
+    return _grid(chosen, "tone", "tones", page.text("Channel by tone"), page.text("Expected result at the best hour."))
+
+
+def _situations(chosen: _Chosen, own: pd.DataFrame, query: dict[str, str]) -> Section:
+    """The best action as accounts are, in twenty days, and after a broken promise."""
+    page = chosen.page
+    words = {
+        "now": page.text("as they are"),
+        "in_20_days": page.text("in 20 days"),
+        "broken_promise": page.text("after a broken promise"),
+    }
+    rows = []
+    for situation, word in words.items():
+        part = own.loc[own["situation"] == situation].sort_values("mean", ascending=False)
+        if part.empty:
+            rows.append([Cell(word, situation), Cell(page.text("nothing is open"), ""), Cell("–", ""), Cell("–", "")])
+            continue
+        first = part.iloc[0]
+        value = chosen.value(first)
+        link = page.url("explorer", {**query, "situation": situation})
+        rows.append(
+            [Cell(word, situation, link=link), Cell(chosen.action(first)), Cell.of(value.value), Cell.interval(value)]
+        )
+    return Section(
+        "situations",
+        page.text("What if things go on?"),
+        table=Table(
+            "situations",
+            page.text("Best action by situation"),
+            [
+                Column("situation", page.text("Situation"), number=False),
+                Column("action", page.text("Best action"), number=False),
+                Column("expected", page.text("Expected result")),
+                Column("interval", page.text("95% CI")),
+            ],
+            rows,
+        ),
+        reading=page.text(
+            "In 20 days: the same accounts, 20 days more past due and nothing paid. After a broken promise: one more "
+            "promise that was not kept. It is what is expected of such accounts, not the effect of waiting."
+        ),
+    )
+
+
+add_page(router, "explorer", "explorer", build)

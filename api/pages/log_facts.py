@@ -1,0 +1,224 @@
+"""What the pages need of each decision, kept as columns beside the portfolio and only added to.
+
+The log keeps a decision as documents; a page about millions of them cannot open each. Parts are appended in the order
+of the log; where a decision was erased or came in with an earlier moment, the parts no longer agree with the log's own
+count and are made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from recommender.store.decision_log import DecisionLog, decisions, provenances
+
+__all__ = ["LOOKED_AT", "KeptTables", "LogFacts"]
+
+LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
+"""What is kept of the context."""
+
+_FORMAT = 1
+_ROWS = 20_000
+_OWN = (
+    "decision_id", "account_id", "debtor_id", "decided_at", "contact_at", "propensity", "fallback", "deterministic",
+)  # fmt: skip
+_DOCUMENTS = ("action_factors", "ranking", "context")
+_NUMBERS = ("days_past_due", "balance_minor")
+_TOLD = ("expected_reward", "lo", "hi", "margin")
+
+
+class LogFacts:
+    """Facts of the decisions of a log.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    folder : Path or None
+        Where parts are kept; None: nothing is kept, everything is read each time.
+    """
+
+    def __init__(self, log: DecisionLog, folder: Path | None) -> None:
+        self._log, self._folder = log, folder
+
+    def frame(self) -> pd.DataFrame:
+        """Every decision, oldest first.
+
+        Returns
+        -------
+        DataFrame
+            ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` and ``contact_at`` (UTC), ``propensity``,
+            ``fallback``, ``deterministic``, ``policy_version``, the factors of the action, :data:`LOOKED_AT`,
+            ``explored``, ``needs_human``, and of the dispatched action ``expected_reward``, ``lo``, ``hi`` and
+            ``margin`` (its lead over the best other ranked one).
+        """
+        if self._folder is None:
+            return _joined([_facts(rows) for rows in self._rows(None)])
+        with self._locked(self._folder) as folder:
+            state = self._state(folder)
+            for number, rows in enumerate(self._rows(state["last"]), start=state["parts"]):
+                part = _facts(rows)
+                place = folder / f"part-{number:06d}.parquet"
+                part.to_parquet(place.with_suffix(".new"), index=False)
+                place.with_suffix(".new").replace(place)
+                last = rows[-1]
+                state["last"] = [last["decided_at"].astimezone(UTC).isoformat(), last["decision_id"]]
+                state["parts"], state["rows"] = number + 1, state["rows"] + len(part)
+                _write(folder / "state.json", state)
+            parts = [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
+            return _joined([pd.read_parquet(part) for part in parts])
+
+    def _state(self, folder: Path) -> dict[str, Any]:
+        """Where the parts end; from the beginning where they do not agree with the log."""
+        empty = {"format": _FORMAT, "log": _fingerprint(self._log), "last": None, "parts": 0, "rows": 0}
+        place = folder / "state.json"
+        if not place.is_file():
+            return empty
+        state: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        agrees = state.get("format") == _FORMAT and state["log"] == empty["log"]
+        if not agrees or (state["last"] is not None and self._count(state["last"]) != state["rows"]):
+            for part in folder.glob("part-*.parquet"):
+                part.unlink()
+            return empty
+        return state
+
+    def _count(self, last: Sequence[str]) -> int:
+        query = sa.select(sa.func.count()).select_from(decisions).where(~_after(last))
+        with self._log.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def _rows(self, last: Sequence[str] | None) -> Iterator[list[dict[str, Any]]]:
+        """Rows of the log after a decision, in its order, some at a time."""
+        wanted = sa.select(*(decisions.c[name] for name in (*_OWN, *_DOCUMENTS)), provenances.c.policy_version).join(
+            provenances, provenances.c.provenance_digest == decisions.c.provenance_digest
+        )
+        while True:
+            query = wanted.order_by(decisions.c.decided_at, decisions.c.decision_id).limit(_ROWS)
+            with self._log.engine.connect() as connection:
+                held = connection.execute(query if last is None else query.where(_after(last))).mappings()
+                rows = [dict(row) for row in held]
+            if not rows:
+                return
+            yield rows
+            last = (rows[-1]["decided_at"].astimezone(UTC).isoformat(), rows[-1]["decision_id"])
+
+    @contextlib.contextmanager
+    def _locked(self, folder: Path) -> Iterator[Path]:
+        """One process at a time adds to the parts."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield folder
+
+
+class KeptTables:
+    """Aggregates kept on disk: frames and plain values, found again by what they were made from.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def get(self, name: str, key: str) -> dict[str, Any] | None:
+        """What was kept under a name, if it was made from the same."""
+        place = None if self._folder is None else self._folder / name
+        if place is None or not (place / "about.json").is_file():
+            return None
+        try:
+            about = json.loads((place / "about.json").read_text(encoding="utf-8"))
+            if about["key"] != key:
+                return None
+            return {**about["plain"], **{one: pd.read_parquet(place / f"{one}.parquet") for one in about["frames"]}}
+        except (OSError, ValueError, KeyError):  # half written or of another version: made anew
+            return None
+
+    def put(self, name: str, key: str, values: dict[str, Any]) -> None:
+        """Keep values in place of those of before; frames as Parquet."""
+        if self._folder is None:
+            return
+        place = self._folder / name
+        fresh = self._folder / f".{name}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        frames = [one for one, value in values.items() if isinstance(value, pd.DataFrame)]
+        for one in frames:
+            values[one].to_parquet(fresh / f"{one}.parquet", index=False)
+        plain = {one: value for one, value in values.items() if one not in frames}
+        _write(fresh / "about.json", {"key": key, "frames": frames, "plain": plain})
+        shutil.rmtree(place, ignore_errors=True)
+        fresh.replace(place)
+
+
+def _after(last: Sequence[str]) -> sa.ColumnElement[bool]:
+    moment = datetime.fromisoformat(last[0])
+    return sa.or_(
+        decisions.c.decided_at > moment,
+        sa.and_(decisions.c.decided_at == moment, decisions.c.decision_id > last[1]),
+    )
+
+
+def _fingerprint(log: DecisionLog) -> str:
+    url = log.engine.url
+    return f"{url.get_backend_name()}:{url.host or ''}/{url.database or ''}"
+
+
+def _facts(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Columns of some rows of the log."""
+    frame = pd.DataFrame({name: [row[name] for row in rows] for name in (*_OWN, "policy_version")})
+    for name in ("decided_at", "contact_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True).dt.as_unit("us")
+    factors = dict.fromkeys(name for row in rows for name in row["action_factors"])
+    for name in factors:
+        frame[name] = [row["action_factors"].get(name) for row in rows]
+    rankings = [_ranked(row["ranking"]) for row in rows]
+    for name in ("explored", *_TOLD):
+        frame[name] = np.array([one[name] for one in rankings], dtype=np.float64)
+    frame["needs_human"] = [one["needs_human"] for one in rankings]
+    for name in LOOKED_AT:
+        frame[name] = [row["context"].get(name) for row in rows]
+    for name in _NUMBERS:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
+    return frame
+
+
+def _ranked(ranking: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
+    """What was expected of the dispatched action, the first, and whether another was expected to bring more."""
+    listed = list(ranking or ())
+    first = listed[0] if listed else {}
+    names = ("expected_reward", "lo", "hi")
+    told = {name: math.nan if first.get(name) is None else float(first[name]) for name in names}
+    values = [float(one["expected_reward"]) for one in listed if one.get("expected_reward") is not None]
+    rest = [float(one["expected_reward"]) for one in listed[1:] if one.get("expected_reward") is not None]
+    known = len(values) >= 2 and len(values) == len(listed)
+    return {
+        **told,
+        "margin": told["expected_reward"] - max(rest) if rest else math.nan,
+        "explored": float(values[0] < max(values[1:])) if known else math.nan,
+        "needs_human": bool(first.get("needs_human")),
+    }
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    if not parts:
+        return _facts([])
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def _write(place: Path, content: Any) -> None:
+    fresh = place.with_suffix(".new")
+    fresh.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+    fresh.replace(place)

@@ -1,0 +1,107 @@
+"""Rules in the reader's words: what each one says, where it holds, and the law behind it; its id stays a small code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from api.pages.rendering import Page
+
+__all__ = ["RuleWords", "citation_told", "rule_told"]
+
+_HOUSE = ("floor", "house", "trade")
+_UNSEEN = ", not seen"
+_STATES = ", events become states"
+
+
+@dataclass(frozen=True)
+class RuleWords:
+    """A rule as a manager reads it.
+
+    Attributes
+    ----------
+    name : str
+        What it says, with a capital.
+    place : str
+        Where it holds: a country, or that it is of the house.
+    rule : str
+        Its id.
+    """
+
+    name: str
+    place: str
+    rule: str
+
+    @property
+    def text(self) -> str:
+        """Name and place."""
+        return f"{self.name} ({self.place})" if self.place else self.name
+
+
+def rule_told(page: Page, rule: str) -> RuleWords:
+    """Words of a rule id as :meth:`recommender.rules.Eligibility.rules` gives it."""
+    words = _words(page)
+    head, _, rest = rule.partition("-")
+    if rule in words:
+        return RuleWords(words[rule], "", rule)
+    if head in _HOUSE:
+        place = page.text("everywhere") if head == "floor" else page.text("rule of the house")
+    elif re.fullmatch("[a-z]{2}", head):
+        part, _, further = rest.partition("-")
+        place = page.country(head.upper())
+        if re.fullmatch("[a-z]{2}", part) and further:  # a state: us-ma-…, br-sp-…
+            place, rest = f"{place}, {part.upper()}", further
+    else:
+        return RuleWords(page.text("Rule of your own: {rule}", rule=rule), "", rule)
+    if rest.startswith("stop-"):
+        flag = rest.removeprefix("stop-").replace("-", "_")
+        return RuleWords(page.text("No contact while: {flag}", flag=page.wording.label(flag)), place, rule)
+    return RuleWords(words.get(rest) or page.text("Rule of your own: {rule}", rule=rule), place, rule)
+
+
+def citation_told(page: Page, citation: str) -> str:
+    """Law and article; what is no law in the reader's language."""
+    told = citation.removesuffix(_STATES)
+    unseen = told.endswith(_UNSEEN)
+    told = told.removesuffix(_UNSEEN)
+    told = page.text("rule of the house") if told in ("house policy", "policy") else told
+    return page.text("{law} (text not checked)", law=told) if unseen else told
+
+
+def _words(page: Page) -> dict[str, str]:
+    t = page.text
+    return {
+        "input": t("A fact that cannot be read"),
+        "unknown-country": t("Country not known"),
+        "unknown-zone": t("Time zone not known"),
+        "unknown-party": t("Not known whose contact data they are"),
+        "unknown-flags": t("Not known whether anything forbids contact"),
+        "unknown-contacts": t("Earlier contacts not known"),
+        "unknown-balance": t("Balance not known"),
+        "missing-hour": t("Hour that this day does not have"),
+        "no-template": t("No approved message"),
+        "too-early": t("Before the planned moment"),
+        "consent": t("Only channels that were agreed to"),
+        "party": t("Only the debtor and who answers for the debt"),
+        "opt-out": t("Channel that the debtor no longer wants"),
+        "settled": t("Nothing left to collect"),
+        "not-in-force": t("Law not yet or no longer in force"),
+        "window": t("Permitted hours"),
+        "no-window": t("No permitted hours"),
+        "holiday": t("Sundays and public holidays"),
+        "holiday-unknown": t("Public holidays not known"),
+        "day": t("Most contacts a day"),
+        "week": t("Most contacts a week"),
+        "one-channel-week": t("One channel a week"),
+        "visit": t("No visits"),
+        "workplace": t("Not at the workplace"),
+        "live": t("Most conversations a week"),
+        "message": t("Most messages a week"),
+        "message-gap": t("Days between messages"),
+        "tone": t("Tones by days past due"),
+        "cheaper-first": t("Cheaper channels first"),
+        "seven-in-seven": t("Seven calls in seven days"),
+        "wait-after-talk": t("Seven days of silence after a conversation"),
+        "two-in-seven": t("Two calls in seven days"),
+        "two-in-thirty-elsewhere": t("Two calls in thirty days elsewhere"),
+    }

@@ -1,0 +1,176 @@
+"""Thirty days under capacity in a world with known truth: what a week's plan, a day's plan and simpler ways earn.
+
+    python benchmarks/thirty_days.py [--accounts 500] [--days 30] [--seeds 10] [--agents 0.4 1.2] [--quick]
+
+Debtors remember (:class:`recommender.simulation.DebtorWorld`): every contact tires them, pay days come and go, channels
+are closed for good. A strategy learnt from 12,000 contacts of the same world values contacts; the Colombian law and the
+same agents and messages hold for all. A day's worth is the sum over its contacts of the true chance of an answer times
+5 % of the balance, less the cost: no luck of the draw is in it.
+
+``week``: seven days planned as one, the first carried out, with what was sent in the last days counted; ``week's
+memory``: one day at a time, with the same memory; ``day``: one day at a time; ``greedy``: accounts by their best value,
+each the best that still fits; ``seed rules``: the longest overdue first, by the trade's advice. Intervals are over
+seeds (debtors and events drawn anew), 95 %, Student's t, of the ratio to ``day`` with the same debtors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from recommender import ContactStrategy
+from recommender.planning import Appointments, CapacityOrder, PlanInputs, PlanOrder, capacity_of, plan_day
+from recommender.planning.capacity_tables import capacity_rows
+from recommender.planning.portfolio_values import read_portfolio
+from recommender.simulation import DebtorWorld, simulate
+
+WEEK = {"contacts_per_debtor": 2, "days_between": 2, "fatigue_days": 5.0}
+WAYS = {
+    "week": (7, {"week": WEEK}),
+    "week's memory": (1, {"week": WEEK}),
+    "day": (1, {}),
+    "greedy": (1, {}),
+    "seed rules": (1, {"arms": {"usual": 1.0}}),
+}
+SHARE = 0.05
+COST = {"agents": 600.0, "messages": 60.0}
+
+
+def told(agents: float, messages: int, more: dict) -> CapacityOrder:
+    """Agents by hour and messages a day; nobody works on Sundays."""
+    return capacity_of(
+        {
+            "timezone": "America/Bogota",
+            "currency": "COP",
+            "worth": {"column": "balance_minor", "share": SHARE},
+            "queue": [
+                {"name": "agents", "channels": ["call"], "minutes_per_contact": 6, "cost_per_contact": COST["agents"],
+                 "agents": dict.fromkeys((9, 11, 14, 17), agents), "on": {"sunday": 0, "saturday": 0.5}},
+                {"name": "messages", "channels": ["sms", "whatsapp", "email"], "quota": messages,
+                 "cost_per_contact": COST["messages"], "on": {"sunday": 0}},
+            ],
+        }
+        | more,
+        "benchmark",
+    )  # fmt: skip
+
+
+def best_first(read) -> tuple[np.ndarray, np.ndarray]:
+    """Accounts by the value of their best action, each the best that still fits, one a debtor."""
+    rows = capacity_rows(read.kinds)
+    values = np.fromfile(read.policy_path, dtype="<f4").reshape(len(read.facts), -1)
+    left, met, place, action = rows.limit.copy(), set(), [], []
+    kind, debtor = read.facts["kind"].to_numpy(), read.facts["debtor"].to_numpy()
+    for one in np.argsort(-values.max(axis=1), kind="stable"):
+        fits = (values[one] > 0) & (rows.use[kind[one]] <= left + 1e-9).all(axis=1)
+        if debtor[one] in met or not fits.any():
+            continue
+        best = int(np.flatnonzero(fits)[np.argmax(values[one][fits])])
+        left -= rows.use[kind[one], best]
+        met.add(debtor[one])
+        place.append(one)
+        action.append(best)
+    return np.array(place, dtype=np.int64), np.array(action, dtype=np.int64)
+
+
+def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder: Path) -> pd.DataFrame:
+    """Today's contacts: account_id, action and instant, in time order."""
+    days, _ = WAYS[way]
+    world.accounts().to_parquet(folder / "accounts.parquet")
+    sent.to_parquet(folder / "contacts.parquet")
+    as_of = world.as_of.to_pydatetime()
+    inputs = PlanInputs.prepare(
+        folder / "inputs", accounts=folder / "accounts.parquet", contacts=folder / "contacts.parquet", outcomes=None,
+        payments=None, as_of=as_of, chunk_rows=100_000, other_accounts=True,
+    )  # fmt: skip
+    order = PlanOrder(as_of, packs=("CO",))
+    (folder / "plan").mkdir()
+    if way == "greedy":
+        read = read_portfolio(inputs, strategy, order, capacity, folder / "plan", Appointments.none())
+        place, action = best_first(read)
+        at = read.kinds.instant_of(read.facts["clock"].to_numpy(dtype=np.int64)[place], action)
+        made = pd.DataFrame({"account_id": read.facts["account_id"].to_numpy()[place], "action": action})
+        made["contact_at"] = pd.Series(at).dt.tz_localize("UTC")
+    else:
+        plan, _ = plan_day(inputs, strategy, order, capacity, folder / "plan", Appointments.none(), days=days)
+        made = plan.contacts.loc[plan.contacts["day"] == 1]
+    return made.sort_values("contact_at", kind="stable", ignore_index=True)
+
+
+def thirty_days(way: str, seed: int, strategy, size: tuple[int, int, float, int]) -> tuple[float, int]:
+    """True worth of all contacts, and how many."""
+    n_accounts, days, agents, messages = size
+    world = DebtorWorld(n_accounts, seed=0, run_seed=1_000 + seed)
+    capacity = told(agents, messages, WAYS[way][1])
+    columns = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"]
+    sent = pd.DataFrame(columns=columns).astype("str")
+    total, count = 0.0, 0
+    for _ in range(days):
+        if not len(world.open_accounts()):
+            break
+        with tempfile.TemporaryDirectory() as name:
+            made = contacts_of(way, world, strategy, sent, capacity, Path(name))
+        account = pd.Index(world.population.account_id).get_indexer(made["account_id"])
+        action = made["action"].to_numpy(dtype=np.int64)
+        worth = SHARE * world.population.accounts["balance_minor"][account] / 100
+        channel = np.array([str(level) for level in world.actions.factors["channel"]])[world.actions.codes[action, 0]]
+        cost = np.where(channel == "call", COST["agents"], COST["messages"])
+        total += float((world.response_probability(account, action) * worth - cost).sum())
+        count += len(made)
+        world.send(account, action, made["contact_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]"))
+        world.end_day()
+        rows = pd.DataFrame({"account_id": made["account_id"].astype("str"), "channel": channel})
+        rows = rows.assign(sent_at=made["contact_at"].astype("str"), initiated_by="creditor", outcome="delivered",
+                           status="sent")  # fmt: skip
+        sent = pd.concat([sent, rows[columns]], ignore_index=True)
+    return total, count
+
+
+def main() -> None:
+    """Print true worth a way, and its ratio to a day's plan with an interval over seeds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accounts", type=int, default=500)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--log", type=int, default=12_000, help="contacts that the strategy learns from")
+    parser.add_argument("--agents", type=float, nargs="*", default=[0.4, 2.0], help="agents in each of four hours")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    if given.quick:
+        given.accounts, given.days, given.seeds, given.log, given.agents = 150, 3, 2, 3_000, [0.4]
+    strategy = ContactStrategy(n_jobs=1, random_state=0).fit(simulate(given.log, seed=0).feedback())
+    for agents in given.agents:
+        messages = round(given.accounts * agents / 20)
+        print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {messages} messages "
+              "a day: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
+        found: dict[str, list[float]] = {way: [] for way in WAYS}
+        counts: dict[str, list[int]] = {way: [] for way in WAYS}
+        cpu = dict.fromkeys(WAYS, 0.0)
+        for seed in range(given.seeds):
+            for way in WAYS:
+                began = time.process_time()
+                worth, count = thirty_days(way, seed, strategy, (given.accounts, given.days, agents, messages))
+                cpu[way] += time.process_time() - began
+                found[way].append(worth)
+                counts[way].append(count)
+            print(f"  seed {seed}: " + ", ".join(f"{way} {found[way][-1]:,.0f}" for way in WAYS), flush=True)
+        for way in WAYS:
+            ratio = np.array(found[way]) / np.array(found["day"]) - 1
+            half = 100 * stats.t.ppf(0.975, max(len(ratio) - 1, 1)) * ratio.std(ddof=1) / np.sqrt(len(ratio))
+            middle = 100 * ratio.mean()
+            print(
+                f"{way:>14} {np.mean(found[way]):14,.0f} COP {np.mean(counts[way]):8,.0f} contacts "
+                f"{middle:+7.2f} % ({middle - half:+.2f} to {middle + half:+.2f})"
+                f"  {cpu[way] / given.seeds / given.days:6.2f} CPU s a day",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""A decision from the log, decided again from what the log holds: the same to the bit, or what is not the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.actions import ActionSpace
+from recommender.deciding.decide import Decider
+
+__all__ = ["Difference", "Replayed", "replay"]
+
+_ROUNDING = 1e-9  # sums over another number of accounts are taken in another order
+_NUMBERS = ("expected_reward", "lo", "hi", "propensity")
+
+
+class Logged(Protocol):
+    """A row of the decision log, as :class:`recommender.store.decision_log.DecisionRecord` has it."""
+
+    @property
+    def account_id(self) -> str: ...
+
+    @property
+    def decided_at(self) -> datetime: ...
+
+    @property
+    def action(self) -> int: ...
+
+    @property
+    def propensity(self) -> float: ...
+
+    @property
+    def eligible(self) -> NDArray[np.bool_]: ...
+
+    @property
+    def ranking(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def context(self) -> Mapping[str, Any]: ...
+
+    @property
+    def deterministic(self) -> bool: ...
+
+    @property
+    def seed(self) -> int | None: ...
+
+    @property
+    def provenance(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that came out otherwise.
+
+    Attributes
+    ----------
+    what : str
+        ``policy_version``, ``action_space``, or a field of a ranked action.
+    rank : int or None
+    logged, again : object
+    """
+
+    what: str
+    rank: int | None
+    logged: Any
+    again: Any
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of deciding again.
+
+    Attributes
+    ----------
+    result : {"same", "same within rounding", "differs", "not replayed"}
+        ``not replayed`` where another policy is in use than the one that decided.
+    differences : tuple of Difference
+    """
+
+    result: Literal["same", "same within rounding", "differs", "not replayed"]
+    differences: tuple[Difference, ...] = ()
+
+
+def replay(record: Logged, decider: Decider) -> Replayed:
+    """Score, mask and draw again from the logged context, eligible set, moment and seed.
+
+    The rules are not judged again: the facts that they read are not kept. Contacts that the caller sent along are not
+    kept either; a model that learns from histories may therefore see another history than it did.
+
+    Parameters
+    ----------
+    record : DecisionRecord
+    decider : Decider
+        Of the policy that is thought to have decided.
+    """
+    strategy, space = decider.strategy, record.provenance.actions
+    version = record.provenance.policy_version
+    if version != strategy.version_:
+        return Replayed("not replayed", (Difference("policy_version", None, version, strategy.version_),))
+    if space != strategy.actions_:
+        told = (_short(space), _short(strategy.actions_))
+        return Replayed("not replayed", (Difference("action_space", None, *told),))
+    again = decider.again(
+        {"account_id": record.account_id, **record.context},
+        as_of=record.decided_at,
+        mask=np.asarray(record.eligible),
+        seed=record.seed or 0,
+        certain=record.deterministic,
+        top_k=max(1, len(record.ranking)),
+    )
+    differences: list[Difference] = []
+    exact = True
+    held = record.ranking or ({"action": record.action, "propensity": record.propensity},)
+    for place, (logged, now) in enumerate(zip(held, again, strict=False)):
+        if logged["action"] != now["action"]:
+            differences.append(Difference("action", place + 1, logged["action"], now["action"]))
+            continue
+        for name in _NUMBERS:
+            one, other = logged.get(name), _number(now[name])
+            if name not in logged or one == other:
+                continue
+            exact = False
+            if one is None or other is None or not math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=1e-12):
+                differences.append(Difference(name, place + 1, one, other))
+    if len(held) != len(again):
+        differences.append(Difference("ranks", None, len(held), len(again)))
+    if differences:
+        return Replayed("differs", tuple(differences))
+    return Replayed("same" if exact else "same within rounding")
+
+
+def _short(space: ActionSpace) -> dict[str, int]:
+    return {name: len(levels) for name, levels in space.factors.items()}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,157 @@
+"""The joint posterior of a regression's weights, as draws: what it knows of a difference, not of each action apart.
+
+Laplace's approximation with the whole Hessian. A draw solves ``(H + P) theta = G' z + P^1/2 z'``, which has exactly
+the covariance ``(H + P)^-1``; the Hessian is never built, because it acts action by action through small matrices, and
+conjugate gradients solve all draws at once. Two actions that share a channel share what is unknown of the channel: it
+cancels in their difference, as it does not where actions are taken to err apart.
+
+References
+----------
+Papandreou and Yuille (2010), "Gaussian sampling by local perturbations".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from recommender.actions import ActionSpace
+from recommender.learning.regression.bilinear import BilinearModel, BlockProblem, Crossing, Family
+from recommender.learning.regression.drift import DriftSteps, stepped_columns, sum_of_steps
+from recommender.learning.regression.linear_design import LinearDesign
+
+__all__ = ["posterior_root"]
+
+Floats = NDArray[np.float64]
+
+_MOST_CELLS = 40_000_000  # of the actions' matrices, 320 MB; beyond, parameters are taken to err apart
+_ROUNDS = 60  # of conjugate gradients
+_CLOSE = 0.02  # of the right side's length: a twentieth of what so few draws leave open
+
+
+def posterior_root(
+    model: BilinearModel,
+    design: LinearDesign,
+    U: Floats,
+    steps: DriftSteps | None,
+    passed: NDArray[np.bool_] | None,
+    actions: ActionSpace,
+    action: NDArray[np.int64],
+    target: Floats,
+    *,
+    family: Family,
+    crossing: Crossing = "pairs",
+    prior_scale: float = 1.0,
+    directions: tuple[Floats, ...] = (),
+    n_draws: int = 24,
+    random_state: int = 0,
+) -> Floats:
+    """Draw deviations of the weights from their mode, scaled so that they are a root of the covariance.
+
+    Parameters
+    ----------
+    model : BilinearModel
+        Fitted on these rows, its precisions known.
+
+    Returns
+    -------
+    ndarray of shape (n_draws, n_terms, n_actions)
+        The scores of an account ``u`` have the covariance ``sum_k (u . root[k])(u . root[k])'``.
+    """
+    n_terms = U.shape[1]
+    eta = model.logged_scores(U, action)
+    weight = np.full(len(U), 1.0 / model.noise)
+    if family == "binomial":
+        chance = expit(eta)
+        weight = chance * (1.0 - chance)
+    if steps is not None and passed is not None:
+        longer, U = stepped_columns(design, U, steps, passed)
+    else:
+        longer = design
+    problem = BlockProblem(longer, U, actions, action, target, family, weight, crossing, directions)
+    if model.precision is None:
+        raise ValueError("the model's precisions are not known: it was loaded, not fitted")
+    penalty = (model.precision * prior_scale)[problem.precision_index]
+    penalty[0] = model.precision[0]
+    drawn = _Draws(problem, penalty).solve(n_draws, np.random.default_rng(random_state))
+    by_term = np.ascontiguousarray(np.transpose(drawn, (1, 2, 0)))  # (n_terms, n_draws, n_actions)
+    if steps is not None:
+        by_term = sum_of_steps(by_term, n_terms, design, steps)
+    return np.asarray(np.swapaxes(by_term, 0, 1) / np.sqrt(n_draws))
+
+
+class _Draws:
+    """Right sides and the product with the Hessian, for many draws at once; weights are (n_actions, n_terms, draws)."""
+
+    def __init__(self, problem: BlockProblem, penalty: Floats) -> None:
+        self.problem, self.penalty = problem, penalty
+        shape = (problem.n_actions, problem.n_terms, problem.n_terms)
+        self.is_small = int(np.prod(shape)) <= _MOST_CELLS
+        self.gram = np.zeros(shape if self.is_small else (0, 0, 0))
+        self.square = np.zeros(shape[:2])
+        for action, start, end in self._runs():
+            U, w = problem.U[start:end], problem.w[start:end, None]
+            self.square[action] = (w * U**2).sum(axis=0)
+            if self.is_small:
+                self.gram[action] = U.T @ (w * U)
+        self.diagonal = problem.collect(self.square, squared=True) + penalty
+
+    def _runs(self) -> zip[tuple[int, int, int]]:
+        problem = self.problem
+        return zip(problem.tried.tolist(), problem.bounds[:-1].tolist(), problem.bounds[1:].tolist(), strict=True)
+
+    def weights(self, theta: Floats) -> Floats:
+        """Weights of many parameter vectors of shape (n_parameters, n_draws)."""
+        problem, n_draws = self.problem, theta.shape[1]
+        W = np.zeros((problem.n_actions, problem.n_terms, n_draws))
+        start = 0
+        for part in problem.crossed:
+            end = start + part.shape[0] * part.shape[1]
+            summed = part.basis @ theta[start:end].reshape(part.shape[0], -1)
+            W[:, part.terms] += summed.reshape(problem.n_actions, part.shape[1], n_draws)
+            start = end
+        if len(problem.matched):
+            W += (problem.matched.T @ theta[start:]).reshape(W.shape)
+        return W
+
+    def collect(self, S: Floats) -> Floats:
+        """Adjoint of :meth:`weights`."""
+        problem, n_draws = self.problem, S.shape[2]
+        parts = [
+            (part.basis.T @ S[:, part.terms].reshape(problem.n_actions, -1)).reshape(-1, n_draws)
+            for part in problem.crossed
+        ]
+        parts.append(problem.matched @ S.reshape(-1, n_draws))
+        return np.concatenate(parts)
+
+    def solve(self, n_draws: int, rng: np.random.Generator) -> Floats:
+        """Weights of each draw, shape (n_actions, n_terms, n_draws)."""
+        problem, n = self.problem, len(self.penalty)
+        if not self.is_small:
+            return self.weights(rng.standard_normal((n, n_draws)) / np.sqrt(self.diagonal)[:, None])
+        S = np.zeros((problem.n_actions, problem.n_terms, n_draws))
+        for action, start, end in self._runs():
+            noise = rng.standard_normal((end - start, n_draws)) * np.sqrt(problem.w[start:end, None])
+            S[action] = problem.U[start:end].T @ noise
+        right = self.collect(S) + np.sqrt(self.penalty)[:, None] * rng.standard_normal((n, n_draws))
+        return self.weights(self._conjugate_gradients(right))
+
+    def _conjugate_gradients(self, right: Floats) -> Floats:
+        """Solve for every draw, scaled by the diagonal."""
+        scale = 1.0 / np.sqrt(self.diagonal)[:, None]
+        residual = scale * right
+        found, direction = np.zeros_like(residual), residual.copy()
+        size = (residual**2).sum(axis=0)
+        enough = _CLOSE**2 * size
+        for _ in range(_ROUNDS):
+            if (size <= enough).all():
+                break
+            point = scale * direction
+            product = scale * (self.collect(self.gram @ self.weights(point)) + self.penalty[:, None] * point)
+            step = size / np.maximum((direction * product).sum(axis=0), 1e-300)
+            found += step * direction
+            residual -= step * product
+            before, size = size, (residual**2).sum(axis=0)
+            direction = residual + (size / np.maximum(before, 1e-300)) * direction
+        return scale * found

@@ -1,0 +1,15 @@
+"""What may be offered to whom: a price list, what was offered before, and what is left of the budget."""
+
+from recommender.offers.desk import (
+    NO_OFFER,
+    OfferDesk,
+    OfferRules,
+)
+from recommender.offers.price_list import (
+    Authority,
+    Offer,
+    PriceList,
+    PriceListError,
+)
+
+__all__ = ["NO_OFFER", "Authority", "Offer", "OfferDesk", "OfferRules", "PriceList", "PriceListError"]

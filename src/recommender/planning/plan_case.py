@@ -1,0 +1,162 @@
+"""Accounts of a chunk on a day of the plan: as the law judges them and as the model values them, for every reader."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.deciding import Accounts, model_history
+from recommender.messages import default_catalogue
+from recommender.planning.capacity_file import CapacityOrder
+from recommender.planning.chunk_accounts import prepared_accounts
+from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.plan_chunk import PlanOrder
+from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
+from recommender.rules import Eligibility, eligibility
+from recommender.strategy import STAGES, ContactStrategy, SeedStrategy, seed_rule_scores
+
+__all__ = ["PlanCase", "order_of_day", "plan_case"]
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_PAYDAYS = 30  # pay days come back after a month
+
+
+class PlanCase:
+    """Some accounts, their history with what is planned ahead of this question, and what is asked about them.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    history : DataFrame or None
+        None = unknown, which denies.
+    order : PlanOrder
+        Of the day.
+    packs : list of str
+        For accounts that name none.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        history: pd.DataFrame | None,
+        order: PlanOrder,
+        packs: list[str],
+        strategy: ContactStrategy | SeedStrategy,
+    ) -> None:
+        self.frame, self.history, self.order, self.packs = frame, history, order, packs
+        self._strategy = strategy
+
+    def judged(self) -> Eligibility:
+        """What each account may be contacted with."""
+        return eligibility(
+            self.frame,
+            self._strategy.actions_,
+            as_of=self.order.as_of,
+            packs=None if "packs" in self.frame.columns else self.packs,
+            contacts=self.history,
+            catalogue=self.order.catalogue or default_catalogue(),
+            purpose=self.order.purpose,
+            overlays=self.order.overlays,
+        )
+
+    def rewards(self) -> NDArray[np.float64]:
+        """Incremental reward of each action (points of the seed rules), shape (n, n_actions)."""
+        strategy = self._strategy
+        if isinstance(strategy, SeedStrategy):
+            return seed_rule_scores(self.frame, strategy.actions_, as_of=self.order.as_of)
+        missing = [str(name) for name in strategy.feature_names_in_ if name not in self.frame.columns]
+        return strategy.expected_reward(
+            self.frame.assign(**dict.fromkeys(missing, np.nan)),
+            history=model_history(self.history, strategy),
+            as_of=self.order.as_of,
+            incremental=strategy.actions_.no_contact_index is not None,
+        )
+
+
+def order_of_day(order: PlanOrder, day: int) -> PlanOrder:
+    """The order as it is asked some days later."""
+    return order if day == 0 else replace(order, as_of=order.as_of + timedelta(days=day))
+
+
+def plan_case(
+    part: ChunkInputs,
+    strategy: ContactStrategy | SeedStrategy,
+    order: PlanOrder,
+    inputs: PlanInputs,
+    capacity: CapacityOrder,
+    *,
+    day: int = 0,
+    earlier: EarlierContacts | None = None,
+) -> PlanCase:
+    """Prepare the accounts of a chunk for a day of the plan.
+
+    Parameters
+    ----------
+    part : ChunkInputs
+    strategy : ContactStrategy or SeedStrategy
+    order : PlanOrder
+        Of the first day.
+    inputs : PlanInputs
+    capacity : CapacityOrder
+        Its ``packs`` hold before those of the order.
+    day : int, default=0
+        Days after the first. What the calendar does to a context column is known ahead (see :func:`_aged`); everything
+        else is as it is known now.
+    earlier : EarlierContacts, optional
+        Planned contacts that the law counts.
+
+    Returns
+    -------
+    PlanCase
+    """
+    today = order_of_day(order, day)
+    packs = capacity.packs or order.packs
+    aged = part if day == 0 else replace(part, accounts=_aged(part.accounts, day))
+    frame, history, _ = prepared_accounts(
+        aged,
+        strategy,
+        as_of=today.as_of,
+        packs=packs,
+        party=order.party,
+        no_contacts_yet=order.no_contacts_yet,
+        currencies=inputs.currencies,
+        stopped=order.stopped,
+    )
+    if earlier is not None:
+        history = earlier.joined(history, frame)
+    frame = Accounts.of(frame.reset_index(drop=True)).situated(today.as_of).to_frame()
+    return PlanCase(frame, history, today, list(packs or ["CO"]), strategy)
+
+
+def _aged(accounts: pd.DataFrame, days: int) -> pd.DataFrame:
+    """Columns that the calendar moves, some days on.
+
+    ``days_past_due`` and ``days_since_...`` grow, ``days_to_...`` shrink (to the next pay day, a month later, once one
+    is past), ``weekday`` moves on as a name or a number, and ``stage`` follows the days past due.
+    """
+    moved = {}
+    for name in accounts.columns:
+        text = str(name)
+        if text == "days_past_due" or text.startswith(("days_since_", "days_to_")):
+            number = pd.to_numeric(accounts[name], errors="coerce")
+            grown = number - days if text.startswith("days_to_") else number + days
+            moved[text] = grown.where(grown >= 0, grown % _PAYDAYS) if text == "days_to_payday" else grown
+        elif text == "weekday":
+            moved[text] = _later_weekday(accounts[name], days)
+    aged = accounts.assign(**moved)
+    if "days_past_due" in moved and "stage" in aged.columns and aged["stage"].dropna().isin(STAGES).all():
+        aged = aged.drop(columns="stage")  # worked out again from the days
+    return aged
+
+
+def _later_weekday(held: pd.Series, days: int) -> pd.Series:
+    number = pd.to_numeric(held, errors="coerce")
+    if number.notna().any() and held.notna().equals(number.notna()):
+        low = 1 if number.max() == 7 else 0
+        return (number - low + days) % 7 + low
+    names = {name: _WEEKDAYS[(place + days) % 7] for place, name in enumerate(_WEEKDAYS)}
+    return held.astype(object).map(lambda name: names.get(name, name)).astype("str")

@@ -1,0 +1,120 @@
+"""What the decision log knows of the debtors of a chunk, read once when a plan begins and kept beside its accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts
+
+__all__ = ["ChunkStanding", "read_chunk_standing"]
+
+
+@dataclass(frozen=True)
+class ChunkStanding:
+    """Contacts planned or sent, what was heard, and all that was read.
+
+    Attributes
+    ----------
+    contacts : list of dict
+        As in a contact history; those that the history tells too are left out.
+    heard : list of dict
+        Events that make states (an opt-out, a promise), one an account that it concerns.
+    seen : Seen
+        What must be unchanged when the decisions are written.
+    """
+
+    contacts: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        seen = {name: {key: sorted(ids) for key, ids in vars(self.seen)[name].items()} for name in vars(self.seen)}
+        told = {"contacts": self.contacts, "heard": self.heard, "seen": seen}
+        path.write_text(json.dumps(told, default=datetime.isoformat), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> ChunkStanding:
+        """Inverse of :meth:`save`."""
+        told = json.loads(path.read_text(encoding="utf-8"))
+        for row in (*told["contacts"], *told["heard"]):
+            row["sent_at"] = datetime.fromisoformat(row["sent_at"])
+        seen = {name: {key: frozenset(ids) for key, ids in held.items()} for name, held in told["seen"].items()}
+        return cls(told["contacts"], told["heard"], Seen(**seen))
+
+    def with_contacts(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
+        """A history with the ledger's contacts; an unknown one stays unknown."""
+        return known if known is None or not self.contacts else _joined(known, self.contacts)
+
+    def with_heard(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
+        """Contacts from which states are made, with what was heard; None where nothing is known at all."""
+        return known if not self.heard else _joined(known, [row | {"status": "sent"} for row in self.heard])
+
+
+def read_chunk_standing(
+    log: DecisionLog,
+    accounts: pd.DataFrame,
+    contacts: pd.DataFrame | None,
+    as_of: datetime,
+    own: Iterable[str],
+) -> ChunkStanding:
+    """Ask the log about the debtors of some accounts.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    accounts : DataFrame
+    contacts : DataFrame or None
+        History as the tables tell it.
+    as_of : aware datetime
+        What was heard later is known now: it counts as heard then.
+    own : iterable of str
+        Ids that the plan gives to its own decisions: made again, they do not stand in their own way.
+    """
+    names = accounts["account_id"].astype("str").tolist()
+    debtors: list[Any] = accounts["debtor_id"].tolist() if "debtor_id" in accounts.columns else [None] * len(names)
+    owners = {
+        name: name if debtor is None or pd.isna(debtor) else str(debtor)
+        for name, debtor in zip(names, debtors, strict=True)
+    }
+    standing = log.standing(owners.values(), as_of - REACH, owners)
+    told = [] if contacts is None or not standing.contacts else _told(contacts, standing.contacts.values())
+    planned = [row for rows in ledger_contacts(standing, told, own).values() for row in rows]
+    heard = [event for name, debtor in owners.items() for event in heard_events(name, debtor, standing.outcomes)]
+    for event in heard:
+        event["sent_at"] = min(event["sent_at"], as_of)
+    return ChunkStanding(planned, heard, standing.seen)
+
+
+def _told(contacts: pd.DataFrame, known: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+    """Contacts of the history that may be one of the ledger's."""
+    names = {contact.account_id for some in known for contact in some}
+    mine = contacts.loc[contacts["account_id"].astype("str").isin(names) & contacts["sent_at"].notna()]
+    channels = mine["channel"].tolist() if "channel" in mine.columns else [None] * len(mine)
+    return [
+        {"account_id": str(account), "channel": channel, "sent_at": at.to_pydatetime()}
+        for account, channel, at in zip(mine["account_id"], channels, mine["sent_at"], strict=True)
+    ]
+
+
+def _joined(known: pd.DataFrame | None, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of a history below those that it holds."""
+    more = pd.DataFrame(rows)
+    more["sent_at"] = pd.to_datetime(more["sent_at"], utc=True).dt.as_unit("us")
+    if known is None or not len(known):
+        return more
+    wanted = [name for name in more.columns if name in known.columns or name in ("outcome", "initiated_by", "status")]
+    held = known.assign(**{name: np.full(len(known), None, dtype=object) for name in wanted if name not in known})
+    columns = {
+        name: held[name].tolist() + (more[name].tolist() if name in wanted else [None] * len(more)) for name in held
+    }
+    joined = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
+    return joined.assign(sent_at=pd.to_datetime(joined["sent_at"], utc=True).dt.as_unit("us")).infer_objects()

@@ -1,0 +1,179 @@
+"""The decisions of a plan of a day, written to the decision log before the plan takes its place."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recommender.deciding import Accounts, decision_ids
+from recommender.planning.plan_chunk import PlanOrder
+from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.portfolio_values import CONTEXTS, PortfolioValues
+from recommender.planning.sent_today import SentToday
+from recommender.planning.tomorrow import Tomorrow, later_decision_id
+from recommender.store.decision_log import ContactEvent, DecisionLog, DecisionRecord, Provenance
+from recommender.strategy import ContactStrategy, SeedStrategy
+
+__all__ = ["ask_log", "log_tomorrow"]
+
+_ROUNDS = range(2, 32)
+
+
+def ask_log(
+    log: DecisionLog,
+    inputs: PlanInputs,
+    order: PlanOrder,
+    strategy: ContactStrategy | SeedStrategy,
+    sent: SentToday | None = None,
+) -> None:
+    """Let what the log knows of the debtors act on the plan; its own decisions, made again, do not.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    inputs : PlanInputs
+    order : PlanOrder
+    strategy : ContactStrategy or SeedStrategy
+    sent : SentToday, optional
+        Plan that is replaced: it counts its contacts itself.
+    """
+    counted = set() if sent is None else {*sent.counted, *sent.kept["decision_id"], *sent.released["decision_id"]}
+
+    def own(accounts: pd.DataFrame) -> Iterable[str]:
+        ids = decision_ids(
+            Accounts.of(accounts), order.as_of.isoformat(), strategy.version_, order.seed, purpose=order.purpose
+        )
+        return {*counted, *ids, *(later_decision_id(one, number) for one in ids for number in _ROUNDS)}
+
+    inputs.ask(log, order.as_of, own)
+
+
+def log_tomorrow(
+    log: DecisionLog,
+    made: Tomorrow,
+    read: PortfolioValues,
+    inputs: PlanInputs,
+    order: PlanOrder,
+    strategy: ContactStrategy | SeedStrategy,
+    folder: Path,
+    sent: SentToday | None = None,
+) -> int:
+    """Write every decision of the first day: each contact, and each account that is left alone.
+
+    An action space without ``NO_CONTACT`` cannot say that an account is left alone: those are not written.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    made : Tomorrow
+    read : PortfolioValues
+        Read with ``order.record``.
+    inputs : PlanInputs
+        With the standing on which the plan was made.
+    order : PlanOrder
+    strategy : ContactStrategy or SeedStrategy
+    folder : Path
+        Where the portfolio was read; the contexts kept there are taken away.
+    sent : SentToday, optional
+        Plan that is replaced: what of it was not made is cancelled.
+
+    Returns
+    -------
+    int
+        Decisions that were new.
+
+    Raises
+    ------
+    StaleStanding
+        Where somebody decided about the same debtors meanwhile.
+    DecisionConflict
+        Where the log holds other decisions under these ids.
+    """
+    actions = strategy.actions_
+    provenance = Provenance(
+        policy_version=strategy.version_, actions=actions, rule_packs=read.law.get("rule_packs", {}),
+        holidays_version=read.law.get("holidays"), tzdata_version=read.law.get("tzdata"),
+    )  # fmt: skip
+    today = made.contacts.loc[made.contacts["day"] == 1]
+    codes = actions.index_of(today[list(actions.factors)])
+    of_place: dict[int, list[tuple[Any, int]]] = defaultdict(list)
+    for row, action in zip(today.itertuples(index=False), codes.tolist(), strict=True):
+        of_place[int(row.place)].append((row, action))
+    new = start = 0
+    withdrawn = _cancelled(log, sent)
+    lines = _lines(folder / CONTEXTS)
+    for chunk in inputs.chunks:
+        size = inputs.sizes[chunk]
+        records = []
+        for place, line in zip(range(start, start + size), islice(lines, size), strict=True):
+            context = json.loads(line)
+            told = of_place.get(place, [])
+            if not told and actions.no_contact_index is not None:
+                told = [(made.arms.iloc[place], actions.no_contact_index)]
+            records += [_record(one, action, place, context, read, provenance, order) for one, action in told]
+        seen = inputs.read(chunk).standing.seen
+        new += log.record(records, seen=seen, events=withdrawn if chunk == inputs.chunks[0] else ()).stored
+        start += size
+    (folder / CONTEXTS).unlink()
+    return new
+
+
+def _record(
+    row: Any, action: int, place: int, context: dict[str, Any], read: PortfolioValues, provenance: Provenance,
+    order: PlanOrder,
+) -> DecisionRecord:  # fmt: skip
+    actions = provenance.actions
+    alone = action == actions.no_contact_index
+    n = actions.n_contact_actions
+    round_ = 1 if alone else int(row.round)
+    eligible: NDArray[np.bool_] = np.ones(len(actions), dtype=np.bool_)  # to leave an account alone is always open
+    eligible[:n] = np.unpackbits(read.open_sets[round_][place], count=n)
+    drawn = row.arm == "explore" and pd.notna(row.propensity) and (alone or row.reason == "explore")
+    facts = read.facts.iloc[place]
+    kind, _, name = str(facts["debtor"]).partition(" ")
+    at = None if alone or pd.isna(row.contact_at) else row.contact_at.to_pydatetime()
+    template = None if alone or pd.isna(row.template_id) else str(row.template_id)
+    return DecisionRecord(
+        decision_id=str(row.decision_id),
+        account_id=str(facts["account_id"]),
+        debtor_id=name if kind == "debtor" else None,
+        decided_at=order.as_of,
+        action=action,
+        propensity=float(row.propensity) if drawn else 1.0,
+        eligible=eligible,
+        context=context,
+        provenance=provenance,
+        ranking=[{"rank": 1, "action": action, "template_id": template, "contact_at": at}],
+        contact_at=at,
+        fallback=row.arm == "usual",
+        deterministic=not drawn,
+        seed=order.seed,
+    )
+
+
+def _cancelled(log: DecisionLog, sent: SentToday | None) -> list[ContactEvent]:
+    """What nobody made of a plan that is replaced, as far as the log knows it."""
+    if sent is None or sent.released.empty:
+        return []
+    known = log.decided_at(sent.released["decision_id"].tolist())
+    return [
+        ContactEvent(
+            decision_id=row.decision_id, debtor_id=row.debtor.partition(" ")[2], kind="cancelled",
+            at=row.contact_at.to_pydatetime(), reason="replanned",
+        )
+        for row in sent.released.itertuples(index=False)
+        if row.decision_id in known
+    ]  # fmt: skip
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as file:
+        yield from file

@@ -1,0 +1,36 @@
+"""A plan that leaves most accounts alone because one fact is unknown is no plan: the tables were not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recommender.errors import InvalidInput
+from recommender.planning.plan_inputs import PlanInputs
+
+__all__ = ["refuse_unknowns"]
+
+#: Rule of an unknown fact -> what the user can do about it.
+_UNKNOWN = {
+    "input": "A fact is written in a way that no rule understands: see the facts in data/README.md.",
+    "unknown-country": "Give accounts.country (ISO 3166, e.g. CO).",
+    "unknown-zone": "Give accounts.timezone (IANA, e.g. America/Bogota).",
+    "unknown-party": "Give accounts.party, or state --party debtor.",
+    "unknown-flags": "Give accounts.flags: `none` where an account has none (an empty cell is an unknown one).",
+    "unknown-contacts": "Give --contacts, or state --no-contacts-yet.",
+    "unknown-balance": "Give accounts.balance_minor.",
+    "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
+}
+
+
+def refuse_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
+    """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood."""
+    pairs = inputs.n_accounts * n_contact_actions
+    asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
+    for rule, mend in _UNKNOWN.items():
+        if removed.get(rule, 0) > pairs / 2 and not (rule == "floor-consent" and asked):
+            share = removed[rule] / pairs
+            raise InvalidInput(
+                f"No plan was written: {rule} leaves {share:.0%} of {inputs.n_accounts:,} accounts alone.",
+                column=rule,
+                mend=mend,
+            )

@@ -1,0 +1,73 @@
+"""What columns are usually called, by the role they play; plain words in English, Spanish and Portuguese."""
+
+# ruff: noqa: E501 - a word list is read by its lines
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "ACCOUNT", "ACTION", "CHANNEL", "CLUSTER", "HOUR", "MARKED_ACTION", "NOT_A_PROPENSITY", "PERSONAL", "PROPENSITY",
+    "REWARD", "SUCCESSES", "TIME", "TONE",
+]  # fmt: skip
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+#: The likeliest first: of several, the first is taken and the others were known no earlier.
+REWARD = _words(
+    "reward rewards recompensa responded response is_response respuesta respondio right_party_contact rpc answered "
+    "contesto atendida contactado contacto_efectivo reply replied promise promise_to_pay promesa promesa_de_pago paid pago "
+    "pagado is_paid payment_made recovered cured converted conversion conversao convertio purchase purchased compra "
+    "bought sale sold click clicks clicked is_click clic visit visited success exito sucesso y target label outcome "
+    "outcome_code result resultado disposition disposicion tipificacion subscribed deposit accepted acepto signup "
+    "voted opened attended renewed enrolled registered "
+    "amount_paid paid_amount payment_amount monto_pagado valor_pagado amount_recovered revenue spend value_paid poutcome"
+)
+ACTION = _words(
+    "action accion acao action_id treatment tratamiento tratamento treatment_group arm arm_id brazo variant variante "
+    "variation test_group experiment_group item_id item creative creative_id banner banner_id offer offer_id oferta ad_id "
+    "campaign_type message_variant message_id template template_id plantilla script subject_line exposure decision"
+)
+#: Names that may also be a segment of customers: they count as the action where their levels sound like one.
+MARKED_ACTION = _words(
+    "segment segmento group grupo campaign campana campanha strategy estrategia type tipo flag message"
+)
+CHANNEL = _words(
+    "channel canal contact_channel contact_type contact_method contact medium medio via communication_channel "
+    "communication_type tipo_contacto tipo_de_contacto tipo_gestion medio_contacto metodo_contacto canal_contacto"
+)
+HOUR = _words(
+    "hour hora hour_of_day hora_contacto hour_local local_hour hora_local call_hour contact_hour send_hour time_slot slot "
+    "franja franja_horaria time_of_day daypart send_time_slot"
+)
+TONE = _words("tone tono tom message_tone tono_mensaje style estilo")
+PROPENSITY = _words(
+    "propensity propensity_score propension pscore p_score action_prob action_probability prob_action prob probability "
+    "probabilidad logging_prob logging_probability p_action p logged_propensity selection_probability"
+)
+NOT_A_PROPENSITY = re.compile(
+    r"(^|_)(pay|paid|pago|pagar|default|churn|convert|response|respond|model|score_pago)($|_)"
+)
+ACCOUNT = _words(
+    "account_id account cuenta id_cuenta numero_cuenta account_number loan_id contract_id obligacion id_obligacion "
+    "no_credito customer_id customer cust_id client_id cliente id_cliente client user_id userid usuario id_usuario uid "
+    "member_id debtor_id deudor id_deudor person_id lead_id subscriber_id visitor_id contact_id_hash"
+)
+CLUSTER = _words("debtor_id deudor id_deudor customer_id cliente_id id_cliente person_id")
+TIME = _words(
+    "sent_at decided_at contacted_at called_at call_time contact_time fecha_hora fecha_contacto fecha_gestion fecha_envio "
+    "timestamp event_time datetime date_time created_at start_time calldate call_date send_date contact_date time date "
+    "fecha data day_time ts"
+)
+PERSONAL = re.compile(
+    r"(^|_)(name|nombre|nombres|nome|apellido|apellidos|surname|firstname|lastname|phone|telefono|celular|movil|mobile|"
+    r"email|e_mail|correo|address|direccion|endereco|cedula|nit|dni|ssn|rfc|curp|cpf|cnpj|passport|pasaporte)($|_)"
+)
+SUCCESSES = frozenset(
+    _words(
+        "yes y si s sim true t 1 success successful exito exitoso positive positivo converted won clicked click paid "
+        "pagado pago responded response respondio answered contesto accepted acepto subscribed good ok done"
+    )
+)

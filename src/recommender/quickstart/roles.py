@@ -1,0 +1,334 @@
+"""Which column of an unknown file plays which role: a guess that says itself, and what it cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.errors import InvalidInput, shorten
+from recommender.history import leakage_suspects, protected_names
+from recommender.intake import canonical_channel, canonical_word, plain_word
+from recommender.quickstart import column_names as names
+from recommender.quickstart.typed_cells import TypedFrame
+
+__all__ = ["Roles", "guess_roles", "reward_of"]
+
+Ask = Callable[[str, Sequence[str]], str | None]
+
+_MOST_LEVELS = 100
+_MOST_ACTIONS = 2_000
+_SLOTS = 24
+_RESPONSES = frozenset(("replied", "answered", "right_party_contact", "promise_to_pay", "promise_kept", "paid",
+                        "paid_in_full", "read"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns by role, and in words what was taken for what.
+
+    Attributes
+    ----------
+    reward : str
+    success : tuple of str
+        Words of a text reward that count as success; empty for a number.
+    factors : tuple of str
+        Columns of the action.
+    hour_from : str or None
+        Column of instants whose hour is a further factor ``hour``.
+    context : tuple of str
+    propensity, account, cluster, time : str or None
+    left_out : dict of str to str
+        Column -> why it is neither.
+    told : tuple of str
+        Sentences for the reader.
+    """
+
+    reward: str
+    factors: tuple[str, ...]
+    success: tuple[str, ...] = ()
+    hour_from: str | None = None
+    context: tuple[str, ...] = ()
+    propensity: str | None = None
+    account: str | None = None
+    cluster: str | None = None
+    time: str | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+
+
+def guess_roles(
+    typed: TypedFrame,
+    *,
+    reward: str | None = None,
+    success: Sequence[str] = (),
+    action: Sequence[str] = (),
+    account: str | None = None,
+    time: str | None = None,
+    propensity: str | None = None,
+    leave_out: Sequence[str] = (),
+    ask: Ask | None = None,
+) -> Roles:
+    """Guess every role that is not given.
+
+    Parameters
+    ----------
+    typed : TypedFrame
+    reward, success, action, account, time, propensity, leave_out
+        What the user states; nothing of it is guessed over.
+    ask : callable of (question, columns) giving a column, or None
+        Asked where a guess would be one of several; None = the error says what to state.
+
+    Raises
+    ------
+    InvalidInput
+        When a stated column is not there, or reward or action cannot be told.
+    """
+    frame = typed.frame
+    for stated in (reward, account, time, propensity, *action, *leave_out):
+        if stated is not None and stated not in frame.columns:
+            raise InvalidInput.missing_columns([stated], frame.columns.tolist(), role="the file")
+    free = [name for name in frame.columns if name not in leave_out]
+    reward = reward or _reward(typed, [name for name in free if name not in action], ask)
+    told = [f"reward: {reward}"]
+    at = time or _time(typed, [name for name in free if name not in (reward, *action)])
+    rest = [name for name in free if name not in (reward, at)]
+    chance = propensity or _propensity(frame, rest)
+    rest = [name for name in rest if name != chance]
+    factors = tuple(action) or _factors(typed, rest, ask)
+    unit = account or _account(frame, [name for name in rest if name not in factors])
+    rest = [name for name in rest if name not in factors and name != unit]
+    debtor = next((name for name in rest if plain_word(name) in names.CLUSTER and frame[name].notna().all()), None)
+    debtor = debtor if unit is not None else None
+    rest = [name for name in rest if name != debtor]
+    hour_from = None
+    if not action and chance is None and at in typed.timed and _chooses_hours(frame, factors, at):
+        hour_from = at
+    told.append("action: " + " x ".join((*factors, *([f"hour (of {hour_from})"] if hour_from else []))))
+    told += [f"{role}: {name}" for role, name in _named(at, unit, debtor, chance)]
+    if chance is None:
+        told.append("propensities: not logged, so they are estimated")
+    roles = Roles(
+        reward=reward,
+        factors=factors,
+        success=tuple(success),
+        hour_from=hour_from,
+        propensity=chance,
+        account=unit,
+        time=at,
+    )
+    values, words = reward_of(frame, roles)
+    if words:
+        told[0] += f" (success: {shorten(words, 8)})"
+    context, left_out = _context(typed, rest, values)
+    return replace(
+        roles,
+        success=tuple(words),
+        context=tuple(context),
+        cluster=debtor,
+        left_out=left_out,
+        told=tuple(told),
+    )
+
+
+def _named(time: str | None, account: str | None, debtor: str | None, propensity: str | None) -> list[tuple[str, str]]:
+    roles = {"time": time, "account": account, "debtor": debtor, "propensity": propensity}
+    return [(role, name) for role, name in roles.items() if name is not None]
+
+
+def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dtype[np.float64]], list[str]]:
+    """Reward as numbers, and the words that count as success where it is text.
+
+    Raises
+    ------
+    InvalidInput
+        When it cannot be told which words are a success.
+    """
+    column = frame[roles.reward]
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        kinds = np.unique(values[~np.isnan(values)])
+        if roles.success:
+            wanted = [float(one) for one in roles.success]
+            return np.where(np.isnan(values), np.nan, np.isin(values, wanted)).astype(np.float64), list(roles.success)
+        if len(kinds) == 2 and not np.array_equal(kinds, [0.0, 1.0]):  # 1/2, -1/1: the larger one is the success
+            return np.where(np.isnan(values), np.nan, values == kinds[1]).astype(np.float64), [f"{kinds[1]:g}"]
+        return values, []
+    if not pd.api.types.is_object_dtype(column.dtype) and not pd.api.types.is_string_dtype(column.dtype):
+        raise InvalidInput.in_column(
+            roles.reward, "holds instants, not outcomes", mend="Name the reward with --reward COLUMN."
+        )
+    held = [str(word) for word in pd.unique(column.dropna())]
+    chosen = [word for word in held if plain_word(word) in {plain_word(one) for one in roles.success}]
+    if not roles.success:
+        ladder = {word: canonical_word("outcome", word) for word in held}
+        known = column.map(ladder).notna().sum() / max(int(column.notna().sum()), 1)
+        if len(held) == 2:
+            chosen = [word for word in held if plain_word(word) in names.SUCCESSES or ladder[word] in _RESPONSES]
+        elif known >= 0.9:
+            chosen = [word for word, to in ladder.items() if to in _RESPONSES]
+    if not chosen or len(chosen) == len(held):
+        raise InvalidInput.in_column(
+            roles.reward,
+            "is text, and it is not clear which of its words are a success",
+            values=held[:12],
+            mend="State them: --success WORD (repeat for more), or name another reward: --reward COLUMN.",
+        )
+    values = np.where(column.isna(), np.nan, column.isin(chosen)).astype(np.float64)
+    return values, chosen
+
+
+def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
+    frame = typed.frame
+    usable = [name for name in free if name not in typed.instants and frame[name].nunique() >= 2]
+    for wanted in names.REWARD:
+        for name in usable:
+            if plain_word(name) == wanted and not _is_level(frame[name], wanted):
+                return name
+    binary = [name for name in usable if frame[name].nunique() == 2 and plain_word(name) not in names.ACTION]
+    likely = [name for name in binary if set(plain_word(name).split("_")) & set(names.REWARD)]
+    if len(likely) == 1:
+        return likely[0]
+    if ask is not None and (said := ask("Which column tells whether a contact succeeded?", binary or usable)):
+        return said
+    hint = f" Two-valued columns are {shorten(binary, 8)}." if binary else ""
+    raise InvalidInput(
+        f"It is not known which column says whether a contact succeeded.{hint}",
+        column="reward",
+        mend=f"Name it: --reward COLUMN. Columns: {', '.join(free[:40])}.",
+    )
+
+
+def _is_level(column: pd.Series, wanted: str) -> bool:
+    """Whether a column that is called like a reward cannot be one: a text of very many values."""
+    return wanted in ("value_paid", "target", "label") and column.dtype == object and column.nunique() > _MOST_LEVELS
+
+
+def _time(typed: TypedFrame, free: list[str]) -> str | None:
+    frame = typed.frame
+    for wanted in names.TIME:
+        for name in free:
+            if plain_word(name) == wanted and name in typed.instants and frame[name].notna().all():
+                return name
+    whole = [name for name in typed.instants if name in free and frame[name].notna().all()]
+    timed = [name for name in whole if name in typed.timed]
+    if len(timed) == 1 or len(whole) == 1:
+        return (timed or whole)[0]
+    for name in free:
+        order = plain_word(name) in ("timestamp", "time", "t", "ts", "step", "round", "day_index", "event_index")
+        if order and pd.api.types.is_numeric_dtype(frame[name].dtype) and frame[name].nunique() > _MOST_LEVELS:
+            return name
+    return None
+
+
+def _propensity(frame: pd.DataFrame, free: list[str]) -> str | None:
+    for wanted in names.PROPENSITY:
+        for name in free:
+            plain = plain_word(name)
+            if plain != wanted or names.NOT_A_PROPENSITY.search(plain):
+                continue
+            if pd.api.types.is_numeric_dtype(frame[name].dtype):
+                values = frame[name].dropna()
+                if len(values) and values.gt(0).all() and values.le(1).all():
+                    return name
+    return None
+
+
+def _factors(typed: TypedFrame, free: list[str], ask: Ask | None) -> tuple[str, ...]:
+    frame = typed.frame
+    usable = [name for name in free if name not in typed.instants and 2 <= frame[name].nunique() <= _MOST_LEVELS]
+    single = [name for wanted in names.ACTION for name in usable if plain_word(name) == wanted]
+    single += [name for name in usable if plain_word(name) in names.MARKED_ACTION and _sounds_like_actions(frame[name])]
+    if single:
+        return (single[0],)
+    joint = [
+        next((name for wanted in group for name in usable if plain_word(name) == wanted), None)
+        for group in (names.CHANNEL, names.HOUR, names.TONE)
+    ]
+    found = tuple(name for name in joint if name is not None)
+    if not found:
+        found = tuple(name for name in usable if _channels(frame[name]))[:1]
+    if found:
+        return found
+    few = [name for name in usable if frame[name].nunique() <= _SLOTS]
+    if ask is not None and (said := ask("Which column is what was chosen for each contact (the action)?", few)):
+        return (said,)
+    raise InvalidInput(
+        "It is not known which column is the action: what was chosen for each contact.",
+        column="action",
+        mend=f"Name it: --action COLUMN (repeat for more). Columns of few values: {', '.join(few[:30]) or 'none'}.",
+    )
+
+
+def _sounds_like_actions(column: pd.Series) -> bool:
+    """Levels such as ``Mens E-Mail``, ``control``, ``variant B``, ``sms``."""
+    if column.dtype != object:
+        return False
+    told = {part for level in pd.unique(column.dropna()) for part in plain_word(str(level)).split("_")}
+    marks = {"control", "treatment", "treated", "placebo", "variant", "email", "mail", "sms", "call", "whatsapp",
+             "holdout", "llamada", "correo"}  # fmt: skip
+    return bool(told & marks)
+
+
+def _channels(column: pd.Series) -> bool:
+    if column.dtype != object:
+        return False
+    levels = [canonical_channel(str(level)) for level in pd.unique(column.dropna())]
+    return len(levels) >= 2 and sum(one is not None for one in levels) >= 0.6 * len(levels)
+
+
+def _account(frame: pd.DataFrame, free: list[str]) -> str | None:
+    for wanted in names.ACCOUNT:
+        for name in free:
+            if plain_word(name) == wanted and frame[name].notna().all() and len(frame[name].unique()) > 1:
+                return name
+    return None
+
+
+def _chooses_hours(frame: pd.DataFrame, factors: tuple[str, ...], at: str) -> bool:
+    """Whether the hour of a contact is something that was chosen: a channel is, no column of hours, and hours vary."""
+    told = {plain_word(name) for name in factors}
+    if told & set(names.HOUR) or not (told & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)):
+        return False
+    shares = frame[at].dt.hour.value_counts(normalize=True)
+    return bool((shares > 0.01).sum() >= 4)
+
+
+def _long_numbers(column: pd.Series) -> bool:
+    """Whole numbers of seven digits and more: telephones and papers of people."""
+    values = column.dropna()
+    return bool(len(values) and (values == values.round()).all() and values.median() >= 1e6)
+
+
+def _context(
+    typed: TypedFrame, free: list[str], reward: np.ndarray[Any, np.dtype[np.float64]]
+) -> tuple[list[str], dict[str, str]]:
+    """Columns that were known before the contact, and why the others are left out."""
+    frame, left_out, kept = typed.frame, {}, []
+    protected = set(protected_names(free))
+    for name in free:
+        column, plain = frame[name], plain_word(name)
+        levels = column.nunique()
+        is_text = column.dtype == object
+        if levels < 2:
+            left_out[name] = "holds one value"
+        elif names.PERSONAL.search(plain) and levels > 0.05 * len(frame) and (is_text or _long_numbers(column)):
+            left_out[name] = "is personal data"
+        elif name in protected:
+            left_out[name] = "is named like a protected attribute"
+        elif plain in names.REWARD and plain != "poutcome":
+            left_out[name] = "is another outcome"
+        elif is_text and levels > _MOST_LEVELS:
+            left_out[name] = f"is text of {levels:,} values, an id perhaps"
+        elif plain == "id" or ((plain.endswith("_id") or plain.startswith("id_")) and levels > 0.5 * len(frame)):
+            left_out[name] = "is an id"
+        elif plain in ("unnamed_0", "index", "row", "row_number") and levels == len(frame):
+            left_out[name] = "counts the rows"
+        else:
+            kept.append(name)
+    numbers = frame[[name for name in kept if name not in typed.instants]]
+    left_out |= leakage_suspects(numbers, reward, list(numbers.columns))
+    return [name for name in kept if name not in left_out], left_out

@@ -1,0 +1,162 @@
+"""The cells of a file that nobody has described: text becomes numbers, instants or words, column by column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from recommender.errors import InvalidInput
+from recommender.intake import day_evidence, decimal_evidence, moment_of, number_of, plain_word
+
+__all__ = ["TypedFrame", "type_cells"]
+
+DayOrder = Literal["dmy", "mdy"]
+
+_NOTHING = frozenset(("", "na", "n_a", "nan", "null", "none", "nat", "s_d", "sin_dato", "missing", "no_data"))
+_NO_WORD = re.compile(r"[?.\-_#\s]*")
+_LEADING_ZERO = re.compile(r"0\d+")
+_TIME_NAME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|fecha|epoch|at)($|_)")
+_MOSTLY = 0.98
+_TRIED = 200
+_EPOCH_SECONDS = (9e8, 4e9)
+
+
+@dataclass
+class TypedFrame:
+    """A frame whose columns are numbers, instants (UTC, or local without a zone) or words.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    instants : list of str
+        Columns of instants.
+    timed : list of str
+        Those whose cells carry a clock time.
+    open_dates : dict of str to str
+        Columns of dates that can be read two ways, with such a cell.
+    """
+
+    frame: pd.DataFrame
+    instants: list[str] = field(default_factory=list)
+    timed: list[str] = field(default_factory=list)
+    open_dates: dict[str, str] = field(default_factory=dict)
+
+
+def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame:
+    """Read the cells of every column as what nearly all of them are.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells as text, or typed already.
+    dates : {"dmy", "mdy"} or None
+        Order of day and month where a column does not say it itself.
+
+    Raises
+    ------
+    InvalidInput
+        When there is no row or no column.
+    """
+    if not len(frame) or not len(frame.columns):
+        raise InvalidInput("The file holds no rows.", column="file", mend="Export at least the contacts of some weeks.")
+    typed = TypedFrame(pd.DataFrame(index=pd.RangeIndex(len(frame))))
+    columns = {}
+    for name in frame.columns:
+        columns[str(name)] = _column(frame[name].reset_index(drop=True), str(name), typed, dates)
+    typed.frame = pd.DataFrame(columns)
+    return typed
+
+
+def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | None) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        typed.instants.append(name)
+        if (cells.dropna().dt.normalize() != cells.dropna()).any():
+            typed.timed.append(name)
+        return cells
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return cells.astype("float64")
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return _epochs(cells, name, typed)
+    text = cells.astype(object).where(cells.notna(), None)
+    words = pd.Series(pd.unique(text.dropna())).astype(str)
+    meant = words[[not _is_nothing(word) for word in words]]
+    if not len(meant):
+        return pd.Series(np.nan, index=cells.index)
+    text = text.map(lambda value: None if value is None else str(value).strip())
+    numbers = _numbers(meant)
+    if numbers is not None:
+        return _epochs(text.map(numbers).astype("float64"), name, typed)
+    moments = _moments(meant, name, typed, dates)
+    if moments is not None:
+        typed.instants.append(name)
+        return text.map(moments).astype("datetime64[us]")
+    held = set(meant.str.strip())
+    return text.where(text.isin(held), None).astype(object)
+
+
+def _is_nothing(word: str) -> bool:
+    return plain_word(word) in _NOTHING or bool(_NO_WORD.fullmatch(word.strip()))
+
+
+def _numbers(words: pd.Series) -> dict[str, float] | None:
+    """Numbers of distinct cells, where nearly all are numbers; ids with leading zeros are words."""
+    stripped = words.str.strip()
+    if stripped.map(lambda word: bool(_LEADING_ZERO.fullmatch(word))).any():
+        return None
+    plain = pd.to_numeric(stripped, errors="coerce")
+    if plain.notna().all():
+        return dict(zip(stripped, plain.astype("float64"), strict=True))
+    sign = decimal_evidence(stripped).decided
+    read = {}
+    for word in stripped:
+        value = number_of(word.removesuffix("%").strip(), sign)
+        if isinstance(value, float):
+            read[word] = value
+        elif value == "open":
+            read[word] = float(word.replace(",", "").replace("'", "")) if word.replace(",", "").isdigit() else np.nan
+    known = sum(not np.isnan(value) for value in read.values())
+    return read if known >= _MOSTLY * len(stripped) else None
+
+
+def _moments(words: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | None) -> dict[str, pd.Timestamp] | None:
+    stripped = words.str.strip()
+    order = day_evidence(stripped).decided or dates
+    first = [moment_of(word, order) for word in stripped.head(_TRIED)]
+    if sum(one is not None for one in first) < _MOSTLY * len(first):
+        return None
+    read, timed, still_open = {}, False, ""
+    for word in stripped:
+        moment = moment_of(word, order)
+        if moment == "open":
+            still_open, moment = still_open or word, moment_of(word, "dmy")
+        if moment is None or moment == "open":
+            read[word] = pd.NaT
+            continue
+        timed |= moment.timed
+        at = moment.at.astimezone(UTC).replace(tzinfo=None) if moment.at.tzinfo else moment.at
+        read[word] = pd.Timestamp(at)
+    if sum(value is not pd.NaT for value in read.values()) < _MOSTLY * len(stripped):
+        return None
+    if still_open:
+        typed.open_dates[name] = still_open
+    if timed:
+        typed.timed.append(name)
+    return read
+
+
+def _epochs(cells: pd.Series, name: str, typed: TypedFrame) -> pd.Series:
+    """Seconds or milliseconds since 1970 as instants, where the column is called like a time."""
+    values = cells.dropna().astype("float64")
+    if not len(values) or not _TIME_NAME.search(plain_word(name)):
+        return cells
+    for unit in (1.0, 1e3, 1e6):
+        if (values / unit).between(*_EPOCH_SECONDS).all():
+            typed.instants.append(name)
+            typed.timed.append(name)
+            return pd.to_datetime(cells.astype("float64") / unit, unit="s").astype("datetime64[us]")
+    return cells

@@ -1,0 +1,145 @@
+"""What the contact ledger knows, joined with what a caller or an export tells: the same for service, score and plan.
+
+Neither side alone is asked: a contact that only one of them knows counts, and what was heard from a debtor acts on
+every later decision, whichever process made the earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from recommender.deciding import planned_contact
+from recommender.intake import with_states
+from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
+from recommender.tables import CASE_DECISIONS
+
+__all__ = ["REACH", "heard_events", "ledger_contacts", "with_heard"]
+
+#: How far back a contact can matter to any rule: a year, and some.
+REACH = timedelta(days=400)
+#: A contact that the caller tells this close to the ledger's, of the same account and channel, is the same one.
+_SAME_CONTACT = timedelta(hours=12)
+#: Outcomes that the rules count, from the words of the ladder; what is not here counts as a conversation.
+_RUNGS = {
+    "attempted": "attempt", "not_connected": "not_connected", "bounced": "not_connected", "wrong_party": "wrong_party",
+    "delivered": "delivered", "read": "delivered",
+}  # fmt: skip
+#: Words that speak of one debt and not of the person who owes it.
+_OF_ONE_DEBT = frozenset(
+    {"promise_to_pay", "promise_kept", "promise_broken", "callback_requested", "paid", "paid_in_full",
+     "payment_reversed"}
+)  # fmt: skip
+_FACTS = (
+    "account_id", "debtor_id", "balance_minor", "due_date", "timezone", "country", "consented_channels", "flags",
+)  # fmt: skip
+
+
+def ledger_contacts(
+    standing: Standing, known: Sequence[Mapping[str, Any]], without: Iterable[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Contacts of the ledger, by debtor.
+
+    Parameters
+    ----------
+    standing : Standing
+    known : sequence of mapping
+        Contacts that the caller sent: those are not counted twice.
+    without : iterable of str
+        Decisions that are counted otherwise.
+    """
+    told: dict[tuple[str, str], list[datetime]] = {}
+    for sent in known:
+        told.setdefault((sent["account_id"], sent["channel"]), []).append(sent["sent_at"])
+    left_out = set(without)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for debtor, contacts in standing.contacts.items():
+        for contact in contacts:
+            same = told.get((contact.account_id, contact.channel), ())
+            if contact.decision_id in left_out or any(abs(when - contact.at) < _SAME_CONTACT for when in same):
+                continue
+            row = planned_contact(contact.account_id, debtor, contact.channel, contact.at)
+            found.setdefault(debtor, []).append(row | {"outcome": _rung(contact)})
+    return found
+
+
+def _rung(contact: LedgerContact) -> str | None:
+    """How far a contact got as the rules count it; None while nothing was heard."""
+    heard = [outcome.outcome for outcome in contact.outcomes if outcome.outcome not in CASE_DECISIONS]
+    if not heard:
+        return None
+    rungs = [_RUNGS.get(word, "live_contact") for word in heard]
+    return max(rungs, key=("not_connected", "wrong_party", "attempt", "delivered", "live_contact").index)
+
+
+def heard_events(account: str, debtor: str, outcomes: Mapping[str, Sequence[LedgerOutcome]]) -> list[dict[str, Any]]:
+    """What was heard about an account, as events that make states: all of its own, and the debtor's about the person.
+
+    Parameters
+    ----------
+    account, debtor : str
+    outcomes : mapping of str to sequence of LedgerOutcome
+        By debtor.
+    """
+    return [
+        _event(account, heard.occurred_at, heard.channel, heard.outcome)
+        for heard in outcomes.get(debtor, ())
+        if heard.account_id == account or heard.outcome not in _OF_ONE_DEBT
+    ]
+
+
+def with_heard(
+    rows: list[dict[str, Any]],
+    contacts: Sequence[Mapping[str, Any]],
+    outcomes: Mapping[str, Sequence[LedgerOutcome]],
+    as_of: datetime,
+) -> list[dict[str, Any]]:
+    """Accounts with what was heard from their debtors written into their facts.
+
+    Parameters
+    ----------
+    rows : list of dict
+    contacts : sequence of mapping
+        As the caller sent them; their outcomes are events too.
+    outcomes : mapping of str to sequence of LedgerOutcome
+        By debtor.
+    as_of : aware datetime
+        What was heard later acts as well: it is known now.
+    """
+    events: list[dict[str, Any]] = []
+    told_of: dict[str, list[Mapping[str, Any]]] = {}
+    for contact in contacts:
+        if contact["outcome"] is not None and contact["status"] != "planned":
+            told_of.setdefault(contact["account_id"], []).append(contact)
+    for row in rows:
+        account = row["account_id"]
+        events += heard_events(account, row["debtor_id"] or account, outcomes)
+        events += [
+            _event(account, contact["sent_at"], contact["channel"], contact["outcome"])
+            for contact in told_of.get(account, ())
+        ]
+    if not events:
+        return rows
+    told = pd.DataFrame(events)
+    told["sent_at"] = pd.to_datetime(told["sent_at"], utc=True)
+    moment = max(as_of, told["sent_at"].max().to_pydatetime())
+    names = {event["account_id"] for event in events}
+    concerned = [position for position, row in enumerate(rows) if row["account_id"] in names]
+    frame = pd.DataFrame([{name: rows[position].get(name) for name in _FACTS} for position in concerned], dtype=object)
+    stated, _ = with_states(frame, contacts=told, as_of=moment)
+    changed = list(rows)
+    for place, position in enumerate(concerned):
+        balance = stated["balance_minor"].iloc[place]
+        changed[position] = rows[position] | {
+            "consented_channels": stated["consented_channels"].iloc[place],
+            "flags": stated["flags"].iloc[place],
+            "balance_minor": None if pd.isna(balance) else int(balance),
+        }
+    return changed
+
+
+def _event(account: str, at: datetime, channel: str | None, outcome: str) -> dict[str, Any]:
+    return {"account_id": account, "sent_at": at, "channel": channel, "outcome": outcome, "initiated_by": "creditor"}

@@ -1,0 +1,149 @@
+"""The value ladder of an answer: chance of each rung, money, cost, net value and gain over leaving alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.history import RUNGS, LoggedFeedback
+from recommender.learning import LadderModel, interval_of
+
+__all__ = ["MONEY", "Believed", "Money", "gain_over_idle", "is_value", "ladder_columns", "money_of", "value_names"]
+
+Floats = NDArray[np.float64]
+Money = Literal["net", "gross", "other"]
+
+MONEY = ("expected_amount", "net_value", "net_gain")
+"""Columns in minor units that come with an interval; ``cost`` is a number of its own."""
+
+
+@dataclass(frozen=True)
+class Believed:
+    """Expected reward of actions with its interval; arrays of one shape."""
+
+    expected: Floats
+    lo: Floats
+    hi: Floats
+
+
+def money_of(log: LoggedFeedback) -> Money:
+    """What the reward is in money, as the log itself shows: what came in, the same net of cost, or something else."""
+    climbed = log.climbed
+    if climbed is None or climbed.paid is None or log.reward_kind != "amount":
+        return "other"
+    known = log.mature & ~np.isnan(climbed.paid)
+    if not known.any():
+        return "other"
+    cost = np.zeros(len(log)) if climbed.cost is None else np.nan_to_num(climbed.cost)
+    if np.allclose(log.reward[known], (climbed.paid - cost)[known]):
+        return "net"
+    return "gross" if np.allclose(log.reward[known], climbed.paid[known]) else "other"
+
+
+_ALL = frozenset(
+    f"{name}{end}" for name in ("gain", *(f"p_{rung}" for rung in RUNGS), *MONEY) for end in ("", "_lo", "_hi")
+) | {"cost"}
+
+
+def is_value(column: str) -> bool:
+    """Whether a column of a recommendation belongs to the value ladder."""
+    return column in _ALL
+
+
+def value_names(ladder: LadderModel | None, *, with_idle: bool) -> tuple[str, ...]:
+    """Columns of an answer, in order."""
+    names = ["gain", "gain_lo", "gain_hi"] if with_idle else []
+    if ladder is not None:
+        names += [f"p_{rung}{end}" for rung in ladder.rungs for end in ("", "_lo", "_hi")]
+        if ladder.has_amounts:
+            money = MONEY if with_idle else MONEY[:2]
+            names += ["cost", *(f"{name}{end}" for name in money for end in ("", "_lo", "_hi"))]
+    return tuple(names)
+
+
+def gain_over_idle(action: Believed, idle: Believed) -> dict[str, Floats]:
+    """Expected reward above that of leaving the account alone, with its interval.
+
+    References
+    ----------
+    Zou & Donner (2008), "Construction of confidence limits about effect measures" (MOVER): the interval of a
+    difference from those of its parts. What both have in common makes it wider than need be, never narrower.
+    """
+    difference = action.expected - idle.expected
+    below = np.hypot(action.expected - action.lo, idle.hi - idle.expected)
+    above = np.hypot(action.hi - action.expected, idle.expected - idle.lo)
+    return {"gain": difference, "gain_lo": difference - below, "gain_hi": difference + above}
+
+
+def ladder_columns(
+    ladder: LadderModel,
+    X: Floats,
+    ranked: NDArray[np.int64],
+    *,
+    believed: Believed,
+    money: Money,
+    idle: Believed | None,
+    idle_is_nothing: bool,
+) -> dict[str, Floats]:
+    """Columns of the value ladder of ranked actions.
+
+    Parameters
+    ----------
+    ladder : LadderModel
+    X : ndarray of shape (n, n_columns)
+        Encoded context.
+    ranked : ndarray of shape (n, k)
+    believed : Believed
+        Of the ranked actions: where the reward is money, it is this that is told, and no second opinion.
+    money : {"net", "gross", "other"}
+    idle : Believed or None
+        Of leaving alone, shape (n, 1); None where the action space has no ``NO_CONTACT``.
+    idle_is_nothing : bool
+        Leaving alone was never logged: it brings in nothing by definition.
+    """
+    alone = ladder.actions.no_contact_index
+    asked = ranked if alone is None else np.column_stack([ranked, np.full(len(ranked), alone)])
+    belief = ladder.believe(X, asked)
+    k = ranked.shape[1]
+    columns: dict[str, Floats] = {}
+    below, above = np.ones(ranked.shape), np.ones(ranked.shape)
+    for name in ladder.rungs:
+        chance = belief.rungs[name][:, :k]
+        mean, lo, hi = interval_of(chance)
+        if alone is not None:  # its only rung is payment
+            nothing = ranked == alone
+            if idle_is_nothing and name == "paid":
+                mean, lo, hi = (np.where(nothing, 0.0, one) for one in (mean, lo, hi))
+            free = np.where(nothing, 1.0, below), np.where(nothing, 1.0, above)
+        else:
+            free = below, above
+        lo, hi = np.minimum(np.clip(lo, 0.0, 1.0), free[0]), np.minimum(np.clip(hi, 0.0, 1.0), free[1])
+        columns |= {f"p_{name}": mean, f"p_{name}_lo": lo, f"p_{name}_hi": hi}
+        below, above = lo, hi
+    if belief.amount is None:
+        return columns
+    cost = ladder.cost[ranked]
+    columns["cost"] = cost
+    if money != "other":
+        paid_in = cost if money == "net" else np.zeros(ranked.shape)
+        ends = {"": believed.expected, "_lo": believed.lo, "_hi": believed.hi}
+        columns |= {f"expected_amount{end}": value + paid_in for end, value in ends.items()}
+        columns |= {f"net_value{end}": value + paid_in - cost for end, value in ends.items()}
+        if idle is not None:
+            gained = gain_over_idle(believed, idle)
+            columns |= {f"net_{name}": value - (cost - paid_in) for name, value in gained.items()}
+        return columns
+    amount = belief.amount[:, :k]
+    if alone is not None and idle_is_nothing:
+        amount = np.where((ranked == alone)[..., None], 0.0, amount)
+    told = {"expected_amount": amount, "net_value": amount - cost[..., None]}
+    if alone is not None:
+        left = np.zeros((len(ranked), 1, amount.shape[-1])) if idle_is_nothing else belief.amount[:, k:]
+        told["net_gain"] = np.where((ranked == alone)[..., None], 0.0, told["net_value"] - left)
+    for name, members in told.items():
+        mean, lo, hi = interval_of(members)
+        columns |= {name: mean, f"{name}_lo": lo, f"{name}_hi": hi}
+    return columns

@@ -1,0 +1,177 @@
+"""Whole kinds on every page of the demo portfolio: texts from the catalogue, exports that say what is shown."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from urllib.parse import quote
+
+import babel.numbers
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from api.pages import language, rendering
+from api.pages.passwords import hash_password
+from recommender.explanation import Wording
+from recommender.settings import Settings
+
+NAMES = (
+    "", "tomorrow", "results", "policy-value", "explorer", "explorer?situation=in_20_days&stage=extrajudicial",
+    "drivers", "drivers?country=CO", "accounts", "rule-costs", "approvals", "model-card",
+)  # fmt: skip
+READ = ("aria-label", "title", "placeholder", "alt", "data-name", "content")
+#: What is no text of ours: ids, codes, names of people, places and laws, units and ISO codes.
+OURS_NOT = re.compile(
+    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b|\b(?:COP|MXN|MX\$|FLOOR|UTC|ES|EN|CSV|XLSX|CO|MX)\b|Español|English|Colombia|México"
+    r"|America/\w+|\bana(?:\.ruiz)?\b|luis\.ortega|contact-strategy v\d+|v\d+"
+    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*|\b(?:floor|co|mx|house)-[a-z-]+\b|\b(?:CO|MX|FLOOR) \d{4}\.\d+\.\d+"
+)
+
+
+#: Days as the region writes them: words of CLDR, not ours.
+DAYS = re.compile(r"\b\d{1,2} de (?:ene|feb|mar|abr|may|jun|jul|ago|sept|oct|nov|dic)[a-z]*\b")
+
+
+class Texts(HTMLParser):
+    """Texts that a reader sees or hears; what is marked as another language is left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.silent = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        foreign = tag != "html" and told.get("lang") not in (None, "es")
+        if tag not in ("meta", "link", "input", "br", "hr", "img", "path", "line", "rect", "circle") and (
+            self.silent or tag in ("script", "style", "code") or foreign
+        ):
+            self.silent += 1
+        if not self.silent:
+            self.found += [told[name] for name in READ if told.get(name) and not (tag == "meta" and name == "content")]
+
+    def handle_endtag(self, _tag):
+        self.silent = max(0, self.silent - 1)
+
+    def handle_data(self, data):
+        if not self.silent and data.strip():
+            self.found.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def client(demo_site):
+    told = json.loads((demo_site / "site.json").read_text())["environment"]
+    values = {name.removeprefix("RECOMMENDER_").lower(): value for name, value in told.items()}
+    settings = Settings(
+        **values, managers={"ana": hash_password("correct horse battery")}, login_rate_limit="100/minute"
+    )
+    with TestClient(create_app(settings), headers={"accept": "text/html"}) as held:
+        page = held.get("/es/login").text
+        token = re.search(r'name="token" value="([^"]+)"', page)[1]
+        held.post("/es/login", data={"manager": "ana", "password": "correct horse battery", "token": token})
+        yield held
+
+
+@pytest.fixture
+def marked(monkeypatch):
+    """Every text of the catalogues comes in brackets."""
+    real = language.translations
+
+    class Marked:
+        def __init__(self, name):
+            self.held = real(name)
+
+        def known(self, message):
+            return message in self.held._catalog or (message, 0) in self.held._catalog
+
+        def ugettext(self, message):
+            return f"⟦{self.held.ugettext(message)}⟧" if self.known(message) else message
+
+        def ungettext(self, one, many, count):
+            return f"⟦{self.held.ungettext(one, many, count)}⟧" if self.known(one) else many
+
+        def upgettext(self, context, message):
+            return f"⟦{self.held.upgettext(context, message)}⟧"
+
+    text, label = Wording.text, Wording.label
+    monkeypatch.setattr(language, "translations", Marked)
+    monkeypatch.setattr(rendering, "translations", Marked)
+    monkeypatch.setattr(Wording, "text", lambda self, message, **values: f"⟦{text(self, message, **values)}⟧")
+    monkeypatch.setattr(Wording, "label", lambda self, name: f"⟦{label(self, name)}⟧")
+    language.environment.cache_clear()
+    yield
+    language.environment.cache_clear()
+
+
+def paths(client, demo_site):
+    accounts = pd.read_parquet(demo_site / "accounts.parquet")["account_id"]
+    for name in NAMES:
+        yield f"/es/{name}"
+    for account in (accounts.iloc[0], accounts.iloc[-1]):
+        yield from (f"/es/account?id={account}", f"/es/decision?account={account}")
+        yield f"/es/what-if?account={account}&explore=1&fact.balance_minor={quote('12,5')}&fact.days_past_due=muchos"
+
+
+def test_every_spanish_text_comes_from_the_catalogue(client, demo_site, marked):
+    """What is left once the marked texts, ids and proper names are taken away has no letters."""
+    left = {}
+    for path in paths(client, demo_site):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        reader = Texts()
+        reader.feed(answer.text)
+        for text in reader.found:
+            bare = text
+            while (shorter := re.sub(r"⟦[^⟦⟧]*⟧", "", bare)) != bare:
+                bare = shorter
+            bare = OURS_NOT.sub("", bare)
+            bare = DAYS.sub("", bare)
+            if re.search(r"[^\W\d_]{2,}", bare):
+                left.setdefault(bare.strip(), path)
+    assert left == {}
+
+
+UNITS = r"COP|MXN|p\. p\.|\ba\b"
+
+
+def numbers_in(text, locale):
+    """Numbers as the region writes them."""
+    decimal = babel.numbers.get_decimal_symbol(locale)
+    group = "," if decimal == "." else "."
+    found = re.findall(r"[+\N{MINUS SIGN}]?\d[\d.,]*", text.replace("\N{NO-BREAK SPACE}", " "))
+    return [
+        float(one.rstrip(".,").replace(group, "").replace(decimal, ".").replace("\N{MINUS SIGN}", "-")) for one in found
+    ]
+
+
+def test_every_exported_number_is_the_one_that_is_shown(client):
+    """Each number of each table of each page stands in its CSV, rounded as the page rounds."""
+    locale = babel.Locale.parse("es_CO")
+    seen = 0
+    for name in ("", *NAMES[2:]):
+        page = client.get(f"/es/{name}").text
+        for link in sorted(set(re.findall(r'href="(/es/[^"]+\.csv[^"]*)"', page))):
+            if "/accounts.csv" in link:
+                continue
+            answer = client.get(link.replace("&amp;", "&"))
+            assert answer.status_code == 200, link
+            rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+            exported = [
+                float(cell) for row in rows[1:] for cell in row if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
+            ]
+            key = re.search(r"/tables/([^.]+)\.csv", link)[1]
+            section = page[page.index(f'id="{key}"') :] if f'id="{key}"' in page else page
+            table = re.search(r"<tbody>(.*?)</tbody>", section, re.DOTALL)[1]
+            cells = re.findall(r'<td class="number[^"]*"[^>]*>(.*?)</td>', table, re.DOTALL)
+            for cell in cells:
+                shown = re.sub(r"<[^>]+>.*", "", cell, flags=re.DOTALL)
+                if re.search(r"[^\W\d_]", re.sub(UNITS, "", shown)):
+                    continue  # a sentence in place of a number
+                for number in numbers_in(shown, locale):
+                    places = max(0, len(repr(number).partition(".")[2])) if number % 1 else 0
+                    near = [one for one in exported if abs(one - number) <= 0.5001 * 10.0**-places]
+                    assert near, f"{link}: {shown!r} is not in the file"
+                    seen += 1
+    assert seen > 100

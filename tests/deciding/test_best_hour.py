@@ -1,0 +1,92 @@
+"""Best hours: a week of one debtor over one channel, holidays and law marked by rule, the best slots first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+from recommender.deciding import Decider, decide, week_ahead
+from recommender.strategy import SeedStrategy
+
+BOGOTA = ZoneInfo("America/Bogota")
+MONDAY = datetime(2026, 12, 7, 11, tzinfo=UTC)  # six in the morning; Tuesday the 8th is a holiday
+ACTIONS = ActionSpace({"channel": ["sms", "call"], "hour": list(range(7, 21)), "tone": ["friendly"]}, no_contact=True)
+ACCOUNT = {
+    "account_id": "A", "debtor_id": "D", "country": "CO", "timezone": "America/Bogota", "language": "es",
+    "party": "debtor", "consented_channels": "sms;call", "balance_minor": 400_000, "flags": "",
+    "due_date": "2026-11-25", "x": 0.5,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def strategy() -> ContactStrategy:
+    """Calls work at six in the evening, SMS at ten."""
+    rng = np.random.default_rng(0)
+    n = 2_500
+    action = rng.integers(0, len(ACTIONS), n)
+    frame = pd.concat([pd.DataFrame({"x": rng.normal(size=n)}), ACTIONS.describe(action)], axis=1)
+    best = np.where(frame["channel"] == "call", 18, 10)
+    near = (frame["hour"].astype(float) - best).abs() <= 1
+    frame["reward"] = (rng.random(n) < np.where(near, 0.6, 0.15)).astype(float)
+    log = LoggedFeedback.from_frame(frame, actions=ACTIONS, context=["x"])
+    return ContactStrategy(random_state=0, n_jobs=1).fit(log)
+
+
+def test_a_week_has_every_hour_and_agrees_with_the_decision(strategy: ContactStrategy) -> None:
+    """Legal cells are those of decide() on each day, with its values; the others name rule and law."""
+    given = {"packs": ["CO"], "contacts": []}
+    week = week_ahead(Decider(strategy), [ACCOUNT], channel="call", as_of=MONDAY, **given)
+    assert len(week.hours) == 7 * 14
+    assert week.hours["contact_at"].is_monotonic_increasing
+    made = decide([ACCOUNT], strategy=strategy, as_of=MONDAY, top_k=99, explore=False, **given).ranked
+    today = made[made["channel"] == "call"].set_index("contact_at")["expected_reward"]
+    same = week.hours.set_index("contact_at").loc[today.index]
+    assert same["legal"].all()
+    pd.testing.assert_series_equal(same["expected_reward"], today)
+    closed = week.hours[~week.hours["legal"]]
+    assert (closed["rules"] != "").all()
+    assert closed["expected_reward"].isna().all()
+    holiday = closed[closed["date"] == datetime(2026, 12, 8, tzinfo=BOGOTA).date()]
+    assert len(holiday) == 14
+    assert holiday["rules"].str.contains("holiday|window").all()
+    assert not week.hours[week.hours["weekday"] == "sun"]["legal"].any()
+    saturday = week.hours[week.hours["weekday"] == "sat"]
+    assert saturday[saturday["legal"]]["hour"].between(8, 14).all()
+    assert "Ley 2300" in " ".join(closed["citations"])
+
+
+def test_the_best_slots_are_legal_and_best(strategy: ContactStrategy) -> None:
+    """Five of them, near the hour that works, none on the holiday; the grid shows value or rule."""
+    week = week_ahead(Decider(strategy), [ACCOUNT], channel="call", as_of=MONDAY, packs=["CO"], contacts=[])
+    best = week.best(5)
+    assert len(best) == 5
+    assert best["legal"].all()
+    assert best["expected_reward"].is_monotonic_decreasing
+    assert best["hour"].between(16, 19).all()
+    others = week.hours[week.hours["legal"] & ~week.hours["contact_at"].isin(best["contact_at"])]
+    assert best["expected_reward"].min() >= others["expected_reward"].max()
+    grid = week.grid()
+    assert grid.shape == (14, 7)
+    assert grid.loc[10, "mon 2026-12-07"] != ""
+
+
+def test_the_seed_rules_and_a_closed_week() -> None:
+    """Without a model legal hours stand in time; without consent none is legal and the rule says so."""
+    seeds = Decider(SeedStrategy(ACTIONS))
+    week = week_ahead(seeds, [ACCOUNT], channel="sms", as_of=MONDAY, packs=["CO"], contacts=[])
+    assert week.policy == "seed_rules"
+    assert week.best(2)["contact_at"].is_monotonic_increasing
+    shut = week_ahead(
+        seeds, [ACCOUNT | {"flags": "cease_contact"}], channel="sms", as_of=MONDAY, packs=["CO"], contacts=[], days=2
+    )
+    assert shut.best().empty
+    assert len(shut.hours) == 28
+    with pytest.raises(ValueError, match="no level"):
+        week_ahead(seeds, [ACCOUNT], channel="fax", as_of=MONDAY, packs=["CO"])
+    with pytest.raises(ValueError, match="one account"):
+        week_ahead(seeds, [ACCOUNT, ACCOUNT], channel="sms", as_of=MONDAY, packs=["CO"])

@@ -1,0 +1,79 @@
+"""Fallback chains: each next step legal after the failures before it, with the propensity of that moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from recommender import ActionSpace
+from recommender.deciding import Decider, decide, fallback_chain
+from recommender.strategy import SeedStrategy
+
+MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ACTIONS = ActionSpace(
+    {"channel": ["sms", "call", "email"], "hour": [9, 11, 15, 17], "tone": ["friendly", "neutral"]}, no_contact=True
+)
+ACCOUNT = {
+    "account_id": "A", "debtor_id": "D", "country": "CL", "timezone": "America/Santiago", "language": "es",
+    "party": "debtor", "consented_channels": "sms;call;email", "balance_minor": 400_000, "flags": "",
+    "due_date": "2026-11-05",
+}  # fmt: skip
+DECIDER = Decider(SeedStrategy(ACTIONS))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_step_is_what_would_be_decided_then(seed: int) -> None:
+    """Asked anew at the moment of a step, with the failures so far, decide() gives that step and propensity."""
+    chain = fallback_chain(DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], seed=seed, steps=3)
+    assert len(chain) >= 2
+    sent: list[dict[str, object]] = []
+    outcome = {"bounced": "bounced", "not_connected": "not_connected", "not_read": "delivered"}
+    for step, following in zip(chain, [*chain[1:], None], strict=True):
+        stale = {one["channel"] for one in sent if one["outcome"] == "bounced"}
+        assert step.factors["channel"] not in stale
+        open_ = ~ACTIONS.to_frame()["channel"].isin(stale).to_numpy(dtype=bool)
+        made = decide(
+            [ACCOUNT],
+            strategy=DECIDER.strategy,
+            as_of=step.as_of,
+            packs=["CL"],
+            contacts=sent,
+            seed=seed,
+            allowed=open_,
+        )
+        assert made.propensity[0, 0] == step.propensity
+        assert made.contact_at(0, int(made.action[0])) == step.contact_at
+        assert made.decision_ids[0] == step.decision_id
+        if following is not None:
+            assert following.as_of >= step.contact_at + timedelta(hours=24)
+            sent.append(
+                {"account_id": "A", "debtor_id": "D", "sent_at": step.contact_at, "initiated_by": "creditor",
+                 "status": "sent", "outcome": outcome[following.after], **step.factors}
+            )  # fmt: skip
+
+
+def test_a_bounced_channel_is_stale_and_a_letter_ends_the_chain() -> None:
+    """Everything that bounces is tried once; a channel without a way to fail is the last."""
+    fails = dict.fromkeys(("sms", "call", "email"), "bounced")
+    chain = fallback_chain(
+        DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], steps=9, days=30, failures=fails
+    )
+    channels = [step.factors["channel"] for step in chain]
+    assert len(channels) == len(set(channels)) == 3
+    assert [step.after for step in chain] == [None, "bounced", "bounced"]
+    once = fallback_chain(DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], failures={})
+    assert len(once) == 1
+
+
+def test_nothing_legal_is_no_chain() -> None:
+    """Somebody who may not be contacted has no step; what cannot be meant is refused."""
+    shut = fallback_chain(
+        DECIDER, pd.DataFrame([ACCOUNT | {"flags": "cease_contact"}]), as_of=MONDAY, packs=["CL"], contacts=[]
+    )
+    assert shut == []
+    with pytest.raises(ValueError, match="one account"):
+        fallback_chain(DECIDER, [ACCOUNT, ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[])
+    with pytest.raises(ValueError, match="no way to fail"):
+        fallback_chain(DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], failures={"sms": "lost"})

@@ -1,0 +1,68 @@
+"""Personal memory: habits are found and used, states never see their own row, and logs without a past have none."""
+
+import numpy as np
+import pytest
+
+from recommender import ContactStrategy
+from recommender.features import AccountHistory
+from recommender.learning import learn_memory
+from recommender.learning.personal.prior import action_kernel
+from recommender.simulation import simulate_habits
+
+
+@pytest.fixture(scope="module")
+def log():
+    """A log of smooth habits."""
+    return simulate_habits(400, 20, seed=0)
+
+
+@pytest.fixture(scope="module")
+def history(log):
+    """Its history, with a memory."""
+    plain = AccountHistory.from_log(log.feedback())
+    return plain.remembering(learn_memory(plain))
+
+
+def test_the_factors_alone_beat_the_best_constant_by_far(log, history):
+    """Bias and factors times loadings, as of now, against the bias alone."""
+    now = history.at(log.accounts["account_id"])[list(history.memory.columns)].to_numpy()
+    share = log.share(history.memory.bias + now @ history.memory.loadings.T)
+    assert share > log.share(np.tile(history.memory.bias, (len(now), 1))) + 0.15
+    assert share > 0.6
+
+
+def test_a_row_never_sees_itself(log, history):
+    """Other answers from a moment on change no factor of an earlier row of the log, nor of that moment."""
+    feedback = log.feedback()
+    before = history.of_log(feedback)[list(history.memory.columns)]
+    later = np.arange(len(feedback)) >= 4_000
+    turned = log.contacts.assign(reward=np.where(later, 1.0 - log.contacts["reward"], log.contacts["reward"]))
+    other = AccountHistory.from_log(type(log)(**{**vars(log), "contacts": turned}).feedback())
+    after = other.remembering(history.memory).of_log(feedback)[list(history.memory.columns)]
+    assert (before.iloc[:4_001].to_numpy() == after.iloc[:4_001].to_numpy()).all()
+    assert (before.to_numpy() != after.to_numpy()).any()
+
+
+def test_a_log_without_a_past_has_no_memory():
+    """One contact a debtor teaches no habit: no column is added."""
+    history = AccountHistory.from_log(simulate_habits(4_000, 0.7, seed=1).feedback())
+    assert learn_memory(history) is None
+    assert not [name for name in history.columns if "habit" in name]
+
+
+def test_a_saved_strategy_remembers(log, tmp_path):
+    """Save and load keep the memory and every bit of what is expected of each debtor."""
+    strategy = ContactStrategy(n_jobs=1, random_state=0).fit(log.feedback())
+    assert "habits" in strategy.reward_model_.parts["event"].glms
+    loaded = ContactStrategy.load(strategy.save(tmp_path / "strategy"))
+    some = log.accounts.head(50)
+    assert (loaded.expected_reward(some) == strategy.expected_reward(some)).all()
+    assert (loaded.history_.memory.loadings == strategy.history_.memory.loadings).all()
+
+
+def test_neighbours_are_alike_and_no_contact_is_alone(log):
+    """The kernel is a correlation; hours next door are nearer than hours far off."""
+    kernel = action_kernel(log.actions)
+    assert np.linalg.eigvalsh(kernel).min() > 0
+    assert np.diag(kernel) == pytest.approx(1.0)
+    assert kernel[0, 1] > kernel[0, 2] > kernel[0, 7]

@@ -1,0 +1,183 @@
+"""Offers: ranges, authority, one open offer a debtor, waiting never pays, and a budget that is never broken."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.columns import Columns
+from recommender.messages import STAGES
+from recommender.offers import Offer, OfferDesk, PriceList, PriceListError
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+LIST = """
+schema = 1
+currency = "COP"
+budget_minor = 100_000
+capital_percent_month = 1.0
+
+[[offers]]
+id = "d20"
+kind = "discount"
+percent = 20
+stages = ["extrajudicial", "judicial"]
+min_balance_minor = 50_000
+authority = "agent"
+
+[[offers]]
+id = "d10"
+kind = "discount"
+percent = 10
+stages = ["extrajudicial", "judicial"]
+min_balance_minor = 50_000
+
+[[offers]]
+id = "six"
+kind = "instalments"
+instalments = 6
+stages = ["administrative", "extrajudicial", "judicial"]
+max_balance_minor = 49_999
+valid_days = 5
+"""
+
+
+def accounts(*rows: dict[str, object]) -> Columns:
+    """Accounts as columns."""
+    return Columns.of(
+        [{"account_id": f"A{at}", "debtor_id": None, "balance_minor": None, **one} for at, one in enumerate(rows)]
+    )
+
+
+def allowed(desk: OfferDesk, table: Columns, days: list[int], at: datetime = NOW, **more: object) -> list[set[str]]:
+    """Ids that each account may be offered."""
+    ruled = desk.rules(table, as_of=at, days_past_due=np.array(days), **more)  # type: ignore[arg-type]
+    return [{name for name, open_ in zip(desk.prices.ids, row, strict=True) if open_} for row in ruled.allowed]
+
+
+def test_the_list_is_a_range_of_stage_balance_and_authority() -> None:
+    """Outside its stage, balance or authority an offer is not made; at the edges it is."""
+    prices = PriceList.from_toml(LIST)
+    table = accounts({"balance_minor": 50_000}, {"balance_minor": 49_999}, {"balance_minor": None})
+    assert allowed(OfferDesk(prices), table, [31, 31, 31]) == [{"d10"}, {"six"}, set()]
+    assert allowed(OfferDesk(prices), table, [30, 30, 30]) == [set(), {"six"}, set()]
+    assert allowed(OfferDesk(prices), table, [0, 0, 0]) == [set(), set(), set()]
+    assert allowed(OfferDesk(prices, authority="agent"), table, [91, 91, 91])[0] == {"d10", "d20"}
+    assert allowed(OfferDesk(prices), accounts({"balance_minor": 60_000, "currency": "USD"}), [31]) == [set()]
+
+
+def test_the_range_of_a_rule_pack_holds() -> None:
+    """A pack that allows 0 to 5 % from 60 days past due takes out the rest, by its name."""
+    desk = OfferDesk(PriceList.from_toml(LIST))
+    table = accounts({"balance_minor": 60_000}, {"balance_minor": 40_000}, {"balance_minor": 40_000})
+    limits = [("x-incentive", *(np.array([value] * 3, dtype=float) for value in (0, 5, 60)))]
+    ruled = desk.rules(table, as_of=NOW, days_past_due=np.array([70, 70, 59]), ranges=limits)
+    assert ruled.allowed.sum() == 1
+    assert ruled.allowed[1, 2]
+    assert ruled.removed["x-incentive"][0, 1]
+    assert ruled.removed["x-incentive"][2].all()
+
+
+def test_what_an_offer_costs() -> None:
+    """A discount costs its part of the balance; six instalments two and a half months of capital."""
+    prices = PriceList.from_toml(LIST)
+    assert prices.costs(np.array([40_000.0]))[0].tolist() == [8_000.0, 4_000.0, 1_000.0]
+    assert [offer.message_kind for offer in prices.offers] == ["incentive", "incentive", "flexible_offer"]
+
+
+def test_one_open_offer_a_debtor() -> None:
+    """While an offer runs it may be repeated, for its account only; afterwards nothing better follows."""
+    prices = PriceList.from_toml(LIST)
+    desk = OfferDesk(prices, authority="supervisor")
+    table = accounts({"debtor_id": "D", "balance_minor": 60_000}, {"debtor_id": "D", "balance_minor": 40_000})
+    assert allowed(desk, table, [40, 40]) == [{"d20", "d10"}, set()]  # the second account of a debtor waits
+    desk.make("A0", "d10", at=NOW, balance_minor=60_000, debtor_id="D")
+    assert allowed(desk, table, [40, 40]) == [{"d10"}, set()]
+    later = NOW + timedelta(days=11)
+    assert allowed(desk, table, [51, 51], later) == [{"d10"}, set()]
+    refused = [{"account_id": "A0", "debtor_id": "D", "offer_id": "six", "offered_at": NOW, "status": "refused"}]
+    assert allowed(OfferDesk(prices, refused), table, [40, 40]) == [set(), {"six"}]
+
+
+def test_a_list_that_rewards_waiting_is_refused() -> None:
+    """More at a later stage, for some balance, is an error that names both offers."""
+    worse = LIST.replace('percent = 20\nstages = ["extrajudicial", "judicial"]', 'percent = 20\nstages = ["judicial"]')
+    with pytest.raises(PriceListError, match=r"'d20' gives 20 % .* more than 'd10'"):
+        PriceList.from_toml(worse)
+    with pytest.raises(PriceListError, match="percent above 0"):
+        PriceList.from_toml(LIST.replace("percent = 10", "percent = 0"))
+
+
+@st.composite
+def price_lists(draw: st.DrawFn) -> PriceList | None:
+    """A list of a few offers at any stages and balances; None where it would reward waiting."""
+    offers = []
+    for at in range(draw(st.integers(1, 4))):
+        low = draw(st.sampled_from([0, 10_000, 50_000]))
+        stages = draw(st.sets(st.sampled_from(STAGES), min_size=1))
+        width = draw(st.sampled_from([None, 20_000, 90_000]))
+        offers.append(
+            Offer(
+                id=f"o{at}", kind="discount", percent=draw(st.sampled_from([5, 10, 15, 30])), min_balance_minor=low,
+                stages=tuple(name for name in STAGES if name in stages),
+                max_balance_minor=None if width is None else low + width, valid_days=draw(st.integers(1, 20)),
+            )
+        )  # fmt: skip
+    try:
+        return PriceList(offers, currency="COP", budget_minor=draw(st.sampled_from([None, 0, 3_000, 20_000])))
+    except PriceListError:
+        return None
+
+
+@given(
+    price_lists(),
+    st.lists(
+        st.tuples(st.integers(0, 25), st.integers(0, 2), st.integers(0, 5), st.sampled_from([8_000, 30_000, 60_000])),
+        max_size=12,
+    ),
+)
+@settings(max_examples=80, deadline=None)
+def test_waiting_never_pays_and_the_budget_holds(
+    prices: PriceList | None, steps: list[tuple[int, int, int, int]]
+) -> None:
+    """Over any sequence of days, debtors and choices no debtor is ever offered more than before, nor two at a time."""
+    if prices is None:
+        return
+    desk, day, made = OfferDesk(prices), -20, {}
+    held: list[tuple[str, str, datetime, float]] = []
+    for wait, who, pick, balance in steps:
+        day += wait
+        at = NOW + timedelta(days=day)
+        table = accounts({"account_id": f"A{who}", "debtor_id": f"D{who}", "balance_minor": balance})
+        choice = sorted(allowed(desk, table, [day], at)[0])
+        if not choice:
+            continue
+        offer = prices.get(choice[pick % len(choice)])
+        assert offer is not None
+        assert offer.percent <= made.get(who, 100)
+        running = [one for one in held if one[0] == f"A{who}" and one[2] > at]
+        assert all(one[1] == offer.id for one in running)
+        if not running:
+            held.append((f"A{who}", offer.id, at + timedelta(days=offer.valid_days), balance * offer.percent / 100))
+        desk.make(f"A{who}", offer.id, at=at, balance_minor=balance, debtor_id=f"D{who}")
+        made[who] = offer.percent
+        if prices.budget_minor is not None:
+            assert sum(one[3] for one in held if one[2] > at) <= prices.budget_minor + 1e-6
+
+
+def test_the_budget_serves_the_first_and_is_not_broken_by_many() -> None:
+    """However many may be offered something at once, all of it taken costs no more than is left."""
+    prices = PriceList.from_toml(LIST)
+    desk = OfferDesk(prices, authority="agent")
+    table = accounts(*({"balance_minor": 60_000 + at} for at in range(40)))
+    ruled = desk.rules(table, as_of=NOW, days_past_due=np.full(40, 40))
+    costs = prices.costs(table.numbers("balance_minor"))
+    assert (costs * ruled.allowed).max(axis=1).sum() <= prices.budget_minor
+    assert ruled.allowed[0].sum() == 2
+    assert not ruled.allowed[-1].any()
+    assert ruled.removed["offer-budget"][-1, 0]
+    unknown = OfferDesk(prices, [{"account_id": "B", "offer_id": "gone", "offered_at": NOW}])
+    assert not unknown.rules(table, as_of=NOW, days_past_due=np.full(40, 40)).allowed.any()

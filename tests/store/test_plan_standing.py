@@ -1,0 +1,118 @@
+"""What the decision log knows acts on the next plan, whichever process wrote it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from recommender.deciding import default_actions
+from recommender.planning import PlanFiles, PlanOrder, make_plan
+from recommender.store.decision_log import ContactEvent, DecisionLog, OutcomeRecord, StaleStanding
+from recommender.strategy import SeedStrategy
+
+TODAY = datetime.fromisoformat("2026-11-24T07:30:00-05:00")
+TOMORROW = TODAY + timedelta(days=1)
+SEED = SeedStrategy(default_actions(range(8, 18)))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three accounts; the first two are one debtor's."""
+    accounts = pd.DataFrame(
+        {
+            "account_id": ["A1", "A2", "B1"], "debtor_id": ["D1", "D1", "D2"], "country": "CO",
+            "timezone": "America/Bogota", "balance_minor": 100_000, "currency": "COP", "due_date": "2026-10-20",
+            "party": "debtor", "flags": "none", "consented_channels": "sms;whatsapp",
+        }
+    )  # fmt: skip
+    accounts.to_csv(tmp_path / "accounts.csv", index=False)
+    return PlanFiles(tmp_path / "accounts.csv")
+
+
+def plan(files, folder, log, as_of=TODAY):
+    """First rows of a plan, by account."""
+    out = folder / "plan.parquet"
+    make_plan(files, out, SEED, PlanOrder(as_of, no_contacts_yet=True, record=True), log=log)
+    made = pd.read_parquet(out)
+    return made.loc[made["rank"] == 1].set_index("account")
+
+
+def test_the_same_plan_again_is_the_same(files, tmp_path):
+    """Its own decisions do not stand in its way, and nothing is written twice."""
+    with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log:
+        first = plan(files, tmp_path, log)
+        again = plan(files, tmp_path, log)
+        assert log.count()[0] == 3
+    pd.testing.assert_frame_equal(first, again)
+    assert first["channel"].notna().any()
+
+
+def test_what_was_planned_counts_for_the_next_plan(files, tmp_path):
+    """A plan of an hour later contacts no debtor a second time that day."""
+    with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log:
+        first = plan(files, tmp_path, log)
+        later = plan(files, tmp_path, log, TODAY + timedelta(hours=1))
+    days = first["contact_at"].dt.tz_convert("America/Bogota").dt.date
+    contacted = first.loc[first["channel"].notna(), "debtor"].tolist()
+    assert set(days.dropna()) == {TODAY.date()}
+    assert contacted
+    mine = later.loc[later["debtor"].isin(contacted), "contact_at"].dropna()
+    assert (mine.dt.tz_convert("America/Bogota").dt.date > TODAY.date()).all()
+
+
+@pytest.mark.parametrize(
+    ("heard", "closed"),
+    [("opt_out", ["A1", "A2"]), ("promise_to_pay", ["A1"]), ("opt_out_all", ["A1", "A2"]), ("paid_in_full", ["A1"])],
+)
+def test_what_was_heard_acts_on_the_next_plan(files, tmp_path, heard, closed):
+    """An opt-out from the debtor on that channel, a promise or a payment on that debt."""
+    with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log:
+        first = plan(files, tmp_path, log)
+        told = first.loc["A1"] if pd.notna(first.loc["A1", "channel"]) else first.loc["A2"]
+        account = told.name
+        outcome = {"decision_id": told["decision_id"], "occurred_at": TODAY + timedelta(hours=5), "outcome": heard}
+        log.record_outcomes([OutcomeRecord(**outcome)])
+        after = plan(files, tmp_path, log, TODAY + timedelta(days=30))
+    closed = [name if account == "A1" else {"A1": "A2", "A2": "A1"}[name] for name in closed]
+    if heard == "opt_out":
+        assert (after.loc[closed, "channel"] != told["channel"]).all()
+    else:
+        assert after.loc[closed, "channel"].isna().all() or heard == "promise_to_pay"
+    if heard == "promise_to_pay":
+        soon = plan(files, tmp_path, DecisionLog(f"sqlite:///{tmp_path}/log.db"), TODAY + timedelta(days=2))
+        assert soon.loc[closed, "channel"].isna().all()
+
+
+def test_what_was_taken_back_does_not_count(files, tmp_path):
+    """A contact that was cancelled is open again."""
+    with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log:
+        first = plan(files, tmp_path, log)
+        gone = first.loc[first["channel"].notna()]
+        told = [
+            ContactEvent(decision_id=row["decision_id"], debtor_id=row["debtor"], kind="cancelled", at=TODAY)
+            for _, row in gone.iterrows()
+        ]
+        log.record_events(told)
+        later = plan(files, tmp_path, log, TODAY + timedelta(minutes=5))
+    assert (later["contact_at"].dropna().dt.tz_convert("America/Bogota").dt.date == TODAY.date()).any()
+
+
+def test_a_decision_of_another_process_meanwhile_stops_the_plan(files, tmp_path, monkeypatch):
+    """What was planned on an older standing is not written."""
+    with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log, monkeypatch.context() as patched:
+        from recommender.planning import plan_run
+
+        kept = plan_run.log_plan
+
+        def late(*args, **kwargs):
+            patched.setattr(plan_run, "log_plan", kept)
+            plan(files, tmp_path / "other", DecisionLog(f"sqlite:///{tmp_path}/log.db"), TODAY + timedelta(minutes=1))
+            return kept(*args, **kwargs)
+
+        (tmp_path / "other").mkdir()
+        patched.setattr(plan_run, "log_plan", late)
+        with pytest.raises(StaleStanding):
+            plan(files, tmp_path, log)
+        assert log.count()[0] == 3
