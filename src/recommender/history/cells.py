@@ -19,6 +19,7 @@ from recommender.intake import (
     canonical_word,
     day_evidence,
     decimal_evidence,
+    flag_of,
     id_texts,
     is_placeholder,
     moment_of,
@@ -45,8 +46,6 @@ _ISO = (
 )
 _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
-_TRUE = frozenset({"true", "t", "yes", "y", "1", "si", "sí", "sim", "s", "verdadero", "verdadeiro"})
-_FALSE = frozenset({"false", "f", "no", "n", "0", "nao", "não", "falso"})
 _THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
 _FARTHEST_DUE = pd.Timedelta(days=60 * 366)
 _MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
@@ -395,12 +394,8 @@ def _by_unique(column: pd.Series, read: Callable[[Any], float | None]) -> tuple[
 
 
 def _flag(value: Any) -> float | None:
-    written = _written(value).strip().lower()
-    if written in _TRUE:
-        return 1.0
-    if written in _FALSE:
-        return 0.0
-    return np.nan if not written else None
+    told = flag_of(value)
+    return float(told) if told is not None else None if _written(value).strip() else np.nan
 
 
 def _text_by_unique(

@@ -1,14 +1,15 @@
 """How facts are written: one reading of tables for every verb, and what events make of the accounts."""
 
 from recommender.intake.canonical import (
-    Fault,
-    Stated,
     TableReading,
     account_zones,
     one_spelling,
-    refuse_faults,
     renamed_columns,
-    zone_name,
+)
+from recommender.intake.faults import (
+    Fault,
+    Stated,
+    refuse_faults,
 )
 from recommender.intake.frames import (
     as_frame,
@@ -59,6 +60,10 @@ from recommender.intake.vocabulary import (
     is_placeholder,
     plain_word,
 )
+from recommender.intake.words import (
+    flag_of,
+    zone_name,
+)
 
 __all__ = [
     "CASE_WORDS",
@@ -83,6 +88,7 @@ __all__ = [
     "day_evidence",
     "decimal_evidence",
     "digits_lost",
+    "flag_of",
     "flat_rows",
     "id_keys",
     "id_text",

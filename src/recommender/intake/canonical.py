@@ -7,12 +7,8 @@ is reported, all of it at once, with its column, values, rows and mend.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -20,30 +16,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.errors import InvalidInput, shorten
+from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
 from recommender.intake.moments import DayEvidence, DayOrder, Moment, day_evidence, moment_of
-from recommender.intake.numbers import Decimal, DecimalEvidence, decimal_evidence, number_of
+from recommender.intake.numbers import DecimalEvidence, decimal_evidence, number_of
 from recommender.intake.vocabulary import (
-    canonical_channel,
     canonical_word,
     column_synonyms,
     country_code,
     country_zone,
-    is_placeholder,
     plain_word,
+)
+from recommender.intake.words import (
+    channel_list,
+    currency_code,
+    flag_list,
+    flag_of,
+    hashable,
+    is_blank,
+    is_empty,
+    numeral,
+    zone_name,
 )
 from recommender.local_time import is_timezone
 
 __all__ = [
-    "Fault",
-    "Stated",
     "TableReading",
     "account_zones",
     "one_spelling",
-    "refuse_faults",
     "renamed_columns",
-    "zone_name",
 ]
 
 Kind = Literal[
@@ -72,75 +73,13 @@ _KINDS: dict[str, dict[str, Kind]] = {
     },
     "payments": {"account_id": "id", "paid_at": "instant", "amount_minor": "number", "currency": "currency"},
 }  # fmt: skip
-ACCOUNT_CLOCK = "account"
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
 _CUT = "was cut by a spreadsheet (an exponent in place of the last digits)"
 _CUT_MEND = "Export it as text: the digits are lost in this file."
-_TRUE = frozenset(["true", "t", "yes", "y", "1", "si", "s", "sim", "verdadero", "x"])
-_FALSE = frozenset(["false", "f", "no", "n", "0", "nao", "falso"])
 _FEWEST = 5
 #: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
 _YEARS = (1971, 2090)
-
-
-@dataclass(frozen=True)
-class Stated:
-    """What the user states about the spelling of a source, because its cells do not tell.
-
-    Attributes
-    ----------
-    dates : {"dmy", "mdy"} or None
-    decimal : {"comma", "point"} or None
-    timezone : str or None
-        IANA zone of local times without an offset; ``account`` = that of each row's account.
-    ids_as_numbers : bool
-        Leading zeros of ids say nothing: ``00107`` and ``107`` are one account.
-    encoding : str or None
-        Of text files that are not Unicode.
-    """
-
-    dates: DayOrder | None = None
-    decimal: Decimal | None = None
-    timezone: str | None = None
-    ids_as_numbers: bool = False
-    encoding: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a zone that is none."""
-        if self.timezone not in (None, ACCOUNT_CLOCK) and not is_timezone(self.timezone):
-            raise InvalidInput.in_column(
-                "naive_timezone", "is no IANA time zone", values=[self.timezone],
-                mend="Write e.g. America/Bogota, or account.",
-            )  # fmt: skip
-
-    @property
-    def zone(self) -> str | None:
-        """The one zone of all local times, where one is stated."""
-        return None if self.timezone == ACCOUNT_CLOCK else self.timezone
-
-
-@dataclass
-class Fault:
-    """Cells of one column that break one rule; one that decides is refused however few they are."""
-
-    table: str
-    column: str
-    rule: str
-    reason: str
-    mend: str
-    rows: int = 0
-    examples: list[tuple[int, str]] = field(default_factory=list)
-    decides: bool = False
-
-    def told(self, n_rows: int) -> str:
-        """One sentence: how many rows, which values, what to do."""
-        values = shorten(value for _, value in self.examples)
-        at = shorten(row for row, _ in self.examples)
-        return (
-            f"{self.table}.{self.column} {self.reason} in {self.rows:,} of {n_rows:,} rows ({self.rows / n_rows:.0%}; "
-            f"{values} in row {at}). {self.mend}"
-        )
 
 
 def renamed_columns(columns: Sequence[object], table: str) -> dict[str, str]:
@@ -242,15 +181,15 @@ class TableReading:
             case "zone":
                 return self._words(cells, name, zone_name, "is no IANA time zone", "Write e.g. America/Bogota.")
             case "currency":
-                return self._words(cells, name, _currency, "is no currency code", "Write ISO 4217 codes, e.g. COP.")
+                return self._words(cells, name, currency_code, "is no currency code", "Write ISO 4217 codes, e.g. COP.")
             case "channels":
-                return self._words(cells, name, _channels, "lists a channel that is not known",
+                return self._words(cells, name, channel_list, "lists a channel that is not known",
                                    "Use call, sms, whatsapp, email, ivr, letter, visit.")  # fmt: skip
             case "flags":
-                return self._words(cells, name, _flags, "holds a flag that is not known",
+                return self._words(cells, name, flag_list, "holds a flag that is not known",
                                    f"Use {', '.join(_FLAG_COLUMNS)} or opt_out:<channel>.")  # fmt: skip
             case "flag":
-                return self._words(cells, name, _flag, "is neither true nor false", "Write true or false.").astype(
+                return self._words(cells, name, flag_of, "is neither true nor false", "Write true or false.").astype(
                     object
                 )
             case "level":  # further levels are allowed: they are of the user's own action space
@@ -279,18 +218,17 @@ class TableReading:
         fault.rows += int(at.size)
         for row in at[: max(0, _FEWEST - len(fault.examples))].tolist():
             value = cells.iloc[row]
-            fault.examples.append((start + row, "(empty)" if _is_empty(value) else str(value)[:60]))
+            fault.examples.append((start + row, "(empty)" if is_empty(value) else str(value)[:60]))
 
     def _words(self, cells: pd.Series, name: str, spell: Callable[[Any], Any], reason: str, mend: str) -> pd.Series:
-        hashable = cells.map(_hashable) if cells.dtype == object else cells
-        codes, distinct = pd.factorize(hashable)
+        codes, distinct = pd.factorize(cells.map(hashable) if cells.dtype == object else cells)
         # An empty list is known to be empty; only a cell that is not there is unknown.
-        empty = "" if spell in (_flags, _channels) else None
+        empty = "" if spell in (flag_list, channel_list) else None
         spelt: list[Any] = [
-            (empty if isinstance(value, str) and not value.strip() else None) if _blank(value) else spell(value)
+            (empty if isinstance(value, str) and not value.strip() else None) if is_blank(value) else spell(value)
             for value in distinct
         ]
-        wrong = np.array([word is None and not _blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
+        wrong = np.array([word is None and not is_blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
         self._fault(wrong[codes], cells, name, "unknown_word", reason, mend)
         held = pd.Series([*kept, None], dtype=object)
@@ -302,7 +240,7 @@ class TableReading:
         found = self._decimals.get(name, DecimalEvidence())
         decimal = self.stated.decimal or found.decided
         codes, distinct = pd.factorize(cells)
-        read = [np.nan if _blank(value) else number_of(str(value), decimal) for value in distinct]
+        read = [np.nan if is_blank(value) else number_of(str(value), decimal) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
         wrong = np.array([value is None for value in read] + [False])
         self._fault(unclear[codes], cells, name, "ambiguous_number", "may be a fraction or hold a sign of thousands",
@@ -325,7 +263,7 @@ class TableReading:
         far = np.array([isinstance(m, Moment) and not _YEARS[0] <= m.at.year <= _YEARS[1] for m in read] + [False])
         self._fault(far[codes], cells, name, "unlikely_date", "is a day that stands for none",
                     "Leave the cell empty where there is no date.")  # fmt: skip
-        days = [m.at.date().isoformat() if isinstance(m, Moment) else None if _blank(v) else str(v)
+        days = [m.at.date().isoformat() if isinstance(m, Moment) else None if is_blank(v) else str(v)
                 for m, v in zip(read, distinct, strict=True)]  # fmt: skip
         days = [None if wrong else day for day, wrong in zip(days, far[:-1], strict=True)]
         return pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
@@ -333,9 +271,9 @@ class TableReading:
     def _moments(self, cells: pd.Series, name: str) -> tuple[NDArray[np.int64], Any, list[Any]]:
         codes, distinct = pd.factorize(cells)
         order = self.order_of(name)
-        read = [None if _blank(value) else moment_of(_numeral(value), order) for value in distinct]
+        read = [None if is_blank(value) else moment_of(numeral(value), order) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
-        wrong = np.array([m is None and not _blank(v) for m, v in zip(read, distinct, strict=True)] + [False])
+        wrong = np.array([m is None and not is_blank(v) for m, v in zip(read, distinct, strict=True)] + [False])
         mixed = self._days.get(name, DayEvidence())
         reason = (
             "has the day first in some rows and the month first in others, and cannot be told apart"
@@ -398,35 +336,6 @@ class TableReading:
         return aware.take(codes).reset_index(drop=True), local.take(codes).reset_index(drop=True)
 
 
-def refuse_faults(readings: Sequence[TableReading], most: float) -> list[str]:
-    """Refuse tables of which too many rows are at fault; else say what was found.
-
-    Parameters
-    ----------
-    readings : sequence of TableReading
-    most : float
-        Largest share of a table's rows that one fault may touch.
-
-    Raises
-    ------
-    InvalidInput
-        Names every fault of every table: column, values, rows, share and mend.
-    """
-    told = [(fault, reading.n_rows) for reading in readings for fault in reading.faults.values()]
-    heavy = [(fault, n) for fault, n in told if fault.rows > most * n or fault.decides]
-    if heavy:
-        first = heavy[0][0]
-        lines = "".join(f"\n- {fault.told(n)}" for fault, n in told)
-        share = "a fault on which a decision hangs" if first.decides else f"a fault in more than {most:.0%} of the rows"
-        raise InvalidInput(
-            f"The tables cannot be understood ({share}):{lines}",
-            column=first.column,
-            rows=[row for row, _ in first.examples],
-            mend="Nothing was planned." if len(heavy) == 1 else "Nothing was planned; these are all faults found.",
-        )
-    return [fault.told(n) for fault, n in told]
-
-
 def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
     """Cells of a column of words in the one spelling of :class:`TableReading`; further text without outer blanks."""
     kind = _KINDS.get(table, {}).get(name)
@@ -471,83 +380,3 @@ def _odd_texts(cells: pd.Series, usual: str) -> list[str]:
     text = text.astype("str")
     odd = text[~text.str.match(usual).to_numpy(dtype=bool)]
     return [value for value in odd.unique().tolist() if value.strip()]
-
-
-def _numeral(value: Any) -> str:
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _blank(value: Any) -> bool:
-    if _is_empty(value):
-        return True
-    return is_placeholder(value) if isinstance(value, str) else not str(value).strip()
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value != value
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, str) or value is None or not isinstance(value, list | tuple | set | np.ndarray):
-        return value
-    return ";".join(str(item) for item in value) if len(value) else "[]"
-
-
-def zone_name(value: Any) -> str | None:
-    """IANA name of a zone, in whatever capitals it is written; None where there is none."""
-    text = str(value).strip()
-    return text if is_timezone(text) else _zones().get(text.casefold().replace(" ", "_"))
-
-
-@lru_cache(maxsize=1)
-def _zones() -> dict[str, str]:
-    return {name.casefold(): name for name in sorted(available_timezones()) if "/" in name and is_timezone(name)}
-
-
-def _currency(value: Any) -> str | None:
-    code = str(value).strip().upper()
-    return code if len(code) == 3 and code.isascii() and code.isalpha() else None
-
-
-def _items(value: Any) -> list[str]:
-    text = str(value).strip()
-    if text[:1] in "[{(" and text[-1:] in "]})":
-        text = text[1:-1]
-    text = re.sub(r"[|,/+&\n]|\s+(?:y|e|and)\s+", ";", text)
-    items = [item.strip().strip("\"'") for item in text.split(";")]
-    if len(items) == 1 and canonical_channel(items[0]) is None and " " in items[0]:
-        items = items[0].split()
-    return [item for item in items if item]
-
-
-def _channels(value: Any) -> str | None:
-    items = _items(value)
-    if [plain_word(item) for item in items] in (["ninguno"], ["none"], ["ninguna"], ["no"]):
-        return ""
-    named = [canonical_channel(item) for item in items]
-    return None if None in named else ";".join(sorted({name for name in named if name}))
-
-
-def _flags(value: Any) -> str | None:
-    named: list[str] = []
-    for item in _items(value):
-        head, colon, tail = item.partition(":")
-        if colon:
-            channel = canonical_channel(tail)
-            if plain_word(head) != "opt_out" or channel is None:
-                return None
-            named.append(f"opt_out:{channel}")
-        elif (word := canonical_word("flags", item)) is not None:
-            named.append(word)
-        elif plain_word(item) not in ("ninguno", "none", "ninguna", "no"):
-            return None
-    return ";".join(sorted(set(named)))
-
-
-def _flag(value: Any) -> bool | None:
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    word = plain_word(_numeral(value))
-    return True if word in _TRUE else False if word in _FALSE else None

@@ -18,7 +18,8 @@ from typing import Any
 import pandas as pd
 
 from recommender.errors import InvalidInput, shorten
-from recommender.intake.canonical import Stated, TableReading, refuse_faults
+from recommender.intake.canonical import TableReading
+from recommender.intake.faults import Stated, refuse_faults
 from recommender.intake.vocabulary import canonical_word, plain_word
 
 __all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose_profiles", "source_profiles"]

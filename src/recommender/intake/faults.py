@@ -1,0 +1,115 @@
+"""What a user states about the spelling of a source, and what is told of cells that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from recommender.errors import InvalidInput, shorten
+from recommender.intake.moments import DayOrder
+from recommender.intake.numbers import Decimal
+from recommender.local_time import is_timezone
+
+__all__ = ["ACCOUNT_CLOCK", "Fault", "Faulty", "Stated", "refuse_faults"]
+
+ACCOUNT_CLOCK = "account"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the user states about the spelling of a source, because its cells do not tell.
+
+    Attributes
+    ----------
+    dates : {"dmy", "mdy"} or None
+    decimal : {"comma", "point"} or None
+    timezone : str or None
+        IANA zone of local times without an offset; ``account`` = that of each row's account.
+    ids_as_numbers : bool
+        Leading zeros of ids say nothing: ``00107`` and ``107`` are one account.
+    encoding : str or None
+        Of text files that are not Unicode.
+    """
+
+    dates: DayOrder | None = None
+    decimal: Decimal | None = None
+    timezone: str | None = None
+    ids_as_numbers: bool = False
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a zone that is none."""
+        if self.timezone not in (None, ACCOUNT_CLOCK) and not is_timezone(self.timezone):
+            raise InvalidInput.in_column(
+                "naive_timezone", "is no IANA time zone", values=[self.timezone],
+                mend="Write e.g. America/Bogota, or account.",
+            )  # fmt: skip
+
+    @property
+    def zone(self) -> str | None:
+        """The one zone of all local times, where one is stated."""
+        return None if self.timezone == ACCOUNT_CLOCK else self.timezone
+
+
+@dataclass
+class Fault:
+    """Cells of one column that break one rule; one that decides is refused however few they are."""
+
+    table: str
+    column: str
+    rule: str
+    reason: str
+    mend: str
+    rows: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+    decides: bool = False
+
+    def told(self, n_rows: int) -> str:
+        """One sentence: how many rows, which values, what to do."""
+        values = shorten(value for _, value in self.examples)
+        at = shorten(row for row, _ in self.examples)
+        return (
+            f"{self.table}.{self.column} {self.reason} in {self.rows:,} of {n_rows:,} rows ({self.rows / n_rows:.0%}; "
+            f"{values} in row {at}). {self.mend}"
+        )
+
+
+class Faulty(Protocol):
+    """A table of which is known how many rows it has and what is wrong with them."""
+
+    n_rows: int
+
+    @property
+    def faults(self) -> Mapping[Any, Fault]:
+        """By column and rule."""
+
+
+def refuse_faults(readings: Sequence[Faulty], most: float) -> list[str]:
+    """Refuse tables of which too many rows are at fault; else say what was found.
+
+    Parameters
+    ----------
+    readings : sequence of Faulty
+        Such as :class:`~recommender.intake.TableReading`.
+    most : float
+        Largest share of a table's rows that one fault may touch.
+
+    Raises
+    ------
+    InvalidInput
+        Names every fault of every table: column, values, rows, share and mend.
+    """
+    told = [(fault, reading.n_rows) for reading in readings for fault in reading.faults.values()]
+    heavy = [(fault, n) for fault, n in told if fault.rows > most * n or fault.decides]
+    if heavy:
+        first = heavy[0][0]
+        lines = "".join(f"\n- {fault.told(n)}" for fault, n in told)
+        share = "a fault on which a decision hangs" if first.decides else f"a fault in more than {most:.0%} of the rows"
+        raise InvalidInput(
+            f"The tables cannot be understood ({share}):{lines}",
+            column=first.column,
+            rows=[row for row, _ in first.examples],
+            mend="Nothing was planned." if len(heavy) == 1 else "Nothing was planned; these are all faults found.",
+        )
+    return [fault.told(n) for fault, n in told]

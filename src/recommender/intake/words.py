@@ -1,0 +1,108 @@
+"""Cells of words: flags, channels, zones, currencies; and what counts as an empty one."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+import numpy as np
+import pandas as pd
+
+from recommender.intake.vocabulary import canonical_channel, canonical_word, is_placeholder, plain_word
+from recommender.local_time import is_timezone
+
+__all__ = ["channel_list", "currency_code", "flag_list", "flag_of", "hashable", "is_blank", "is_empty", "numeral"]
+__all__ += ["zone_name"]
+
+_TRUE = frozenset(["true", "t", "yes", "y", "1", "si", "s", "sim", "verdadero", "verdadeiro", "x"])
+_FALSE = frozenset(["false", "f", "no", "n", "0", "nao", "falso"])
+
+
+def numeral(value: Any) -> str:
+    """A number as a person would write it, an instant as ISO 8601."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a cell says nothing: null, blanks, or a placeholder."""
+    if is_empty(value):
+        return True
+    return is_placeholder(value) if isinstance(value, str) else not str(value).strip()
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell is null."""
+    return value is None or value is pd.NA or value is pd.NaT or value != value
+
+
+def hashable(value: Any) -> Any:
+    """A cell that can be counted: a list as its items."""
+    if isinstance(value, str) or value is None or not isinstance(value, list | tuple | set | np.ndarray):
+        return value
+    return ";".join(str(item) for item in value) if len(value) else "[]"
+
+
+def zone_name(value: Any) -> str | None:
+    """IANA name of a zone, in whatever capitals it is written; None where there is none."""
+    text = str(value).strip()
+    return text if is_timezone(text) else _zones().get(text.casefold().replace(" ", "_"))
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    return {name.casefold(): name for name in sorted(available_timezones()) if "/" in name and is_timezone(name)}
+
+
+def currency_code(value: Any) -> str | None:
+    """Three capital letters; None where a cell is no currency code."""
+    code = str(value).strip().upper()
+    return code if len(code) == 3 and code.isascii() and code.isalpha() else None
+
+
+def _items(value: Any) -> list[str]:
+    text = str(value).strip()
+    if text[:1] in "[{(" and text[-1:] in "]})":
+        text = text[1:-1]
+    text = re.sub(r"[|,/+&\n]|\s+(?:y|e|and)\s+", ";", text)
+    items = [item.strip().strip("\"'") for item in text.split(";")]
+    if len(items) == 1 and canonical_channel(items[0]) is None and " " in items[0]:
+        items = items[0].split()
+    return [item for item in items if item]
+
+
+def channel_list(value: Any) -> str | None:
+    """Channels of a list in any writing, separated by ``;``; None where one is not known."""
+    items = _items(value)
+    if [plain_word(item) for item in items] in (["ninguno"], ["none"], ["ninguna"], ["no"]):
+        return ""
+    named = [canonical_channel(item) for item in items]
+    return None if None in named else ";".join(sorted({name for name in named if name}))
+
+
+def flag_list(value: Any) -> str | None:
+    """Flags of a list in any writing, separated by ``;``; None where one is not known."""
+    named: list[str] = []
+    for item in _items(value):
+        head, colon, tail = item.partition(":")
+        if colon:
+            channel = canonical_channel(tail)
+            if plain_word(head) != "opt_out" or channel is None:
+                return None
+            named.append(f"opt_out:{channel}")
+        elif (word := canonical_word("flags", item)) is not None:
+            named.append(word)
+        elif plain_word(item) not in ("ninguno", "none", "ninguna", "no"):
+            return None
+    return ";".join(sorted(set(named)))
+
+
+def flag_of(value: Any) -> bool | None:
+    """True or false in any writing; None where it is neither."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    word = plain_word(numeral(value))
+    return True if word in _TRUE else False if word in _FALSE else None
