@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api import pages
 from api.service import problems, request_log
 from api.service.delivery import Delivery
+from api.service.described import describe
 from api.service.envelope import Envelope
 from api.service.gateway import Gateway
 from api.service.metrics import Metrics
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     problems.install(app)
     for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, check):
         app.include_router(routes.router)
+    describe(app)
     app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit), clock=clock)
     app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:

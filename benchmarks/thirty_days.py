@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from quick import add_quick
 from scipy import stats
 
 from recommender import ContactStrategy
@@ -140,10 +141,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--log", type=int, default=12_000, help="contacts that the strategy learns from")
     parser.add_argument("--agents", type=float, nargs="*", default=[0.4, 2.0], help="agents in each of four hours")
-    parser.add_argument("--quick", action="store_true")
+    add_quick(parser, accounts=150, days=2, seeds=2, log=3_000, agents=[0.4])
     given = parser.parse_args()
-    if given.quick:
-        given.accounts, given.days, given.seeds, given.log, given.agents = 150, 3, 2, 3_000, [0.4]
     strategy = ContactStrategy(n_jobs=1, random_state=0).fit(simulate(given.log, seed=0).feedback())
     for agents in given.agents:
         messages = round(given.accounts * agents / 20)

@@ -100,11 +100,11 @@ def run(
     page = FirstPage(
         title="From a log of contacts to the plan of tomorrow (simulated portfolio)",
         verdict=report.verdict,
-        against="than the policy in use, on contacts that it has not seen",
+        against="against the policy in use, on contacts that it has not seen",
         reasons=tuple(report.reasons),
         facts=facts,
         findings=(),
-        good_for="learn and evaluate",
+        good_for="",
         map=learnt,
         policies=lines,
         accounts=(),
@@ -113,7 +113,7 @@ def run(
     _tell(console, policies_in_text(page))
     _tell(console, [*report.reasons, *again_and_again(world, rows, evaluator, strategy, redraws, seed)])
 
-    console.rule("4. Ten accounts of tomorrow, inside the law: where it differs most from the trade's advice, and why")
+    console.rule("4. Ten accounts inside the law: where it differs most from the trade's advice, and why")
     as_of = _morning_after(world)
     accounts = simulate_portfolio(_PORTFOLIO, seed=seed, as_of=as_of)
     told, note = ten_accounts(accounts, strategy, as_of, seed)
@@ -252,7 +252,7 @@ def _plan_in_words(folder: Path) -> tuple[str, ...]:
     gap = float(proof["gap"]) if "gap" in proof else float("nan")
     return (
         f"{len(placed):,} contacts for {_PORTFOLIO:,} accounts: {queues}.",
-        f"Worth {placed['value'].sum():,.0f} COP after costs; no plan within the limits is worth {gap:.4%} more.",
+        f"Worth {placed['value'].sum():,.0f} COP after costs; none within the limits exceeds it by {gap:.4%}.",
         f"Files: {folder} (plan, arms, decisions, certificate).",
     )
 

@@ -107,5 +107,5 @@ def demo_site(tmp_path_factory):
     with (shared / "demo-site.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not (out / DONE).is_file():
-            run(out=out, contacts=2_000, accounts=420, weeks=2, seed=7, until="2025-08-01", again=True)
+            run(out=out, contacts=2_000, accounts=520, weeks=2, seed=7, until="2025-08-01", again=True)
     return out

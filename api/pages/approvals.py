@@ -53,10 +53,16 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     return Content("approvals", question, told, "unclear", sections, (), filters)
 
 
-def n_waiting(page: Page, portfolio: Portfolio) -> int:
+def n_waiting(portfolio: Portfolio) -> int:
     """Accounts that wait for a person."""
-    filters = decision_filters(page, portfolio.decisions(), {}, "")
-    return len(_open(portfolio, filters, Reviews(portfolio.settings.portfolio_path).latest()))
+    key = f"{portfolio.log_size()} {portfolio.stamp('accounts.parquet')} {portfolio.stamp('reviews.jsonl')}"
+
+    def count() -> dict[str, Any]:
+        answered = Reviews(portfolio.settings.portfolio_path).latest()
+        return {"n": len(_open(portfolio, Filters([], ""), answered))}
+
+    found = portfolio.kept_on_disk("waiting", key, count)
+    return 0 if found is None else int(found["n"])
 
 
 def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:

@@ -155,7 +155,7 @@ def _still_right(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) 
 
 
 def _waiting(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> Card:
-    n = approvals.n_waiting(page, portfolio)
+    n = approvals.n_waiting(portfolio)
     told = page.texts(
         "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.", n
     )

@@ -160,7 +160,8 @@ class KeptTables:
         plain = {one: value for one, value in values.items() if one not in frames}
         _write(fresh / "about.json", {"key": key, "frames": frames, "plain": plain})
         shutil.rmtree(place, ignore_errors=True)
-        fresh.replace(place)
+        with contextlib.suppress(OSError):  # another worker kept the same meanwhile
+            fresh.replace(place)
 
 
 def _after(last: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -155,10 +155,18 @@ class Portfolio:
 
     def window(self) -> tuple[datetime, datetime] | None:
         """First and last decision of the log."""
-        frame = self.decisions()
-        if frame is None or frame.empty:
+        log = self.log
+        if log is None:
             return None
-        return frame["decided_at"].min().to_pydatetime(), frame["decided_at"].max().to_pydatetime()
+
+        def ends() -> tuple[datetime, datetime] | None:
+            query = sa.select(sa.func.min(decisions.c.decided_at), sa.func.max(decisions.c.decided_at))
+            with log.engine.connect() as connection:
+                first, last = connection.execute(query).one()
+            return None if first is None else (first, last)
+
+        found: tuple[datetime, datetime] | None = self.kept("window", self.log_size(), ends)
+        return found
 
     def decisions(self) -> pd.DataFrame | None:
         """Every logged decision, without what only one account's page needs.
@@ -197,16 +205,8 @@ class Portfolio:
         log = self.log
         if log is None:
             return None
-        with self._lock:
-            held = self._kept.get(name)
-            if held is not None and time.monotonic() - held[0] < _FRESH_SECONDS:
-                frame: pd.DataFrame = held[2]
-                return frame
-            size = (*log.count(), _n_events(log))
-            if held is None or held[1] != size:
-                held = (0.0, size, self._with_accounts(read(log)))
-            self._kept[name] = (time.monotonic(), size, held[2])
-            return self._kept[name][2]
+        frame: pd.DataFrame = self.kept(name, self.log_size(), lambda: self._with_accounts(read(log)))
+        return frame
 
     def _with_accounts(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Fill from the accounts what the log does not hold about them."""
@@ -252,17 +252,18 @@ class Portfolio:
         return told
 
     def log_size(self) -> str:
-        """Number of decisions, outcomes and events of the log as they were last read."""
-        self.decisions()
-        held = self._kept.get("decisions")
-        return "" if held is None else json.dumps(held[1])
+        """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""
+        log = self.log
+        if log is None:
+            return ""
+        tick = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
+        size: str = self.kept("size", tick, lambda: json.dumps((*log.count(), _n_events(log))))
+        return size
 
     def forget_log(self) -> None:
         """Look at the log again: something was just written to it here."""
         with self._lock:
-            for name in ("decisions", "outcomes"):
-                if name in self._kept:
-                    self._kept[name] = (-_FRESH_SECONDS, *self._kept[name][1:])
+            self._kept.pop("size", None)
 
     def outcomes_of(self, decision_ids: list[str]) -> pd.DataFrame:
         """Outcomes of some decisions."""

@@ -97,6 +97,8 @@ class Page:
         stem, _, what = name.removeprefix("history.").rpartition(".")
         if not name.startswith("history."):
             return None
+        if stem == "habit":
+            return self.wording.text("own habit {number}", number=what)
         named = {
             "contacts": self.text("Earlier contacts"),
             "responses": self.text("Earlier answers"),

@@ -49,7 +49,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         told = page.text("There is no control group, so nothing says what the policy adds.")
         notice = page.text("Name one with RECOMMENDER_HOLDOUT_EXPERIMENT and leave its debtors to the old way.")
         return Content("results", question, told, filters=filters, notices=[notice])
-    compared = _held(portfolio, decisions, outcomes, filters)
+    compared = _held(portfolio, filters)
     if compared is None:
         return Content("results", question, page.text("No decision passes these filters."), filters=filters)
     return _content(page, question, filters, compared)
@@ -57,22 +57,20 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
 
 def whole(page: Page, portfolio: Portfolio) -> dict[str, Any] | None:
     """The comparison over everything; None where there is nothing to compare."""
-    decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
-    if decisions is None or outcomes is None or decisions.empty or portfolio.settings.holdout_experiment is None:
+    if portfolio.window() is None or portfolio.settings.holdout_experiment is None:
         return None
-    return _held(portfolio, decisions, outcomes, decision_filters(page, decisions, {}, ""))
+    return _held(portfolio, Filters([], page.url("results")))
 
 
-def _held(
-    portfolio: Portfolio, decisions: pd.DataFrame, outcomes: pd.DataFrame, filters: Filters
-) -> dict[str, Any] | None:
+def _held(portfolio: Portfolio, filters: Filters) -> dict[str, Any] | None:
     """The comparison, kept for the filters that were last used and for none."""
     settings = portfolio.settings
     about = [portfolio.log_size(), settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
     key = json.dumps([*about, filters.query])
 
     def make() -> dict[str, Any] | None:
-        return _compute(portfolio, decisions, outcomes, filters)
+        decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
+        return None if decisions is None or outcomes is None else _compute(portfolio, decisions, outcomes, filters)
 
     if not filters.query:
         return portfolio.kept_on_disk("results", key, make)

@@ -38,7 +38,54 @@ def test_every_route_describes_its_answers_and_its_problems():
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             told = operation["responses"]
-            assert "default" in told and "422" not in told, (path, method)
+            assert "default" in told, (path, method)
+            if path.startswith("/v1/"):
+                assert {"401", "403", "413", "429", "503"} <= set(told), (path, method)
+                refs = [one["$ref"] for one in told.values() if "$ref" in one]
+                for name in (ref.rpartition("/")[2] for ref in refs):
+                    answer = described["components"]["responses"][name]
+                    body = answer["content"]["application/problem+json"]
+                    assert Draft202012Validator(body["schema"]).is_valid(body["example"]), name
             problem = told["default"]["content"]["application/problem+json"]["schema"]
             Draft202012Validator.check_schema(problem)
             assert {"title", "status", "detail", "request_id"} <= set(problem["properties"])
+
+
+def test_links_lead_to_operations_and_can_be_followed(tmp_path):
+    """Each link names an operation that is there; following those of a decision answers as described."""
+    from tests.api.test_dispatches import AS_OF, account
+
+    app = create_app(Settings(model_path=None, pages=False, decision_log_url=f"sqlite:///{tmp_path / 'd.db'}"))
+    described = app.openapi()
+    by_id = {
+        operation["operationId"]: (method, path)
+        for path, operations in described["paths"].items()
+        for method, operation in operations.items()
+    }
+    links = described["paths"]["/v1/recommendations"]["post"]["responses"]["200"]["links"]
+    asked = {"accounts": [account()], "as_of": AS_OF.isoformat()}
+
+    def valued(told, answer):
+        if isinstance(told, dict):
+            return {name: valued(part, answer) for name, part in told.items()}
+        if isinstance(told, list):
+            return [valued(part, answer) for part in told]
+        if not str(told).startswith("$"):
+            return told
+        value = answer if told.startswith("$response.body#/") else asked
+        for step in told.partition("#/")[2].split("/"):
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        return value
+
+    with TestClient(app) as client:
+        answer = client.post("/v1/recommendations", json=asked).json()
+        statuses = {}
+        for name, link in links.items():
+            method, path = by_id[link["operationId"]]
+            for parameter, told in link.get("parameters", {}).items():
+                path = path.replace(f"{{{parameter}}}", valued(told, answer))
+            body = valued(link["requestBody"], answer) if "requestBody" in link else None
+            statuses[name] = client.request(method, path, json=body).status_code
+    assert statuses == {
+        "decision": 200, "explanation": 200, "replay": 200, "contrast": 409, "cancel": 200, "outcome": 200,
+    }  # fmt: skip

@@ -11,11 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from api.service.standing import ledger_contacts
 from recommender.deciding import default_actions
 from recommender.settings import Settings
 from recommender.store.decision_log import (
     DecisionLog,
+    ledger_contacts,
     read_feedback_frame,
     resume_contact,
     stop_contact,

@@ -11,14 +11,9 @@ def log_in(page, server, language="en"):
     page.click("button.main")
 
 
-def serious_findings(page):
-    """What axe calls serious or critical, as short texts."""
+def findings(page):
+    """What axe calls a violation, of any level, as short texts."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {node['html'][:160]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
+    return [f"{one['impact']} {one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.reading import serious_findings
+from tests.browser.reading import findings
 
 pytestmark = pytest.mark.browser
 
@@ -41,13 +41,13 @@ def paths(account):
 @pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
 @pytest.mark.parametrize("name", ["accounts", "account", "what if", "decision"])
 def test_a_page_is_accessible_fits_and_asks_nobody_else(open_page, server, contacted, name, language, width, theme):
-    """No serious axe finding, one h1, no sideways scrolling, no request to another host, nothing in the console."""
+    """No axe finding, one h1, no sideways scrolling, no request to another host, nothing in the console."""
     page = open_page(f"/{language}/{paths(contacted)[name]}", width=width, theme=theme)
     assert page.answer.status == 200
     assert page.locator("html").get_attribute("lang").startswith(language)
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert serious_findings(page) == []
+    assert findings(page) == []
     assert page.complaints == []
     assert [url for url in page.requests_made if not url.startswith(server)] == []
 

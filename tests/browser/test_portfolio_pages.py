@@ -4,27 +4,62 @@ import re
 
 import pytest
 
-from tests.browser.reading import MANAGER, PASSWORD, log_in, serious_findings
+from tests.browser.reading import MANAGER, PASSWORD, findings, log_in
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("results", "policy-value", "drivers", "rule-costs", "approvals", "model-card")
+PAGES = ("results", "policy-value", "explorer", "drivers", "rule-costs", "approvals", "model-card")
 LOOKS = (("es", 1440, "light"), ("en", 390, "dark"), ("es", 390, "light"), ("en", 1440, "dark"))
 
 
 @pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
 @pytest.mark.parametrize("slug", PAGES)
 def test_a_page_is_accessible_fits_and_asks_nobody_else(open_page, server, slug, language, width, theme):
-    """No serious axe finding, one h1, the right language, no sideways scrolling, no other host, no error."""
+    """No axe finding of any level, one h1, the right language, no sideways scrolling, no other host, no error."""
     page = open_page(f"/{language}/{slug}", width=width, theme=theme)
     assert page.answer.status == 200
     assert page.locator("html").get_attribute("lang").startswith(language)
     assert page.locator("h1").count() == 1
     assert page.locator("main .answer").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert serious_findings(page) == []
+    assert findings(page) == []
     assert page.complaints == []
     assert [url for url in page.requests_made if not url.startswith(server)] == []
+
+
+@pytest.mark.parametrize(("path", "width"), [("es/", 390), ("en/", 1440), ("es/audit", 390), ("en/glossary", 1440)])
+def test_home_and_the_small_pages_are_accessible_and_fit(open_page, path, width):
+    """No axe finding, one h1, no sideways scrolling."""
+    page = open_page(f"/{path}", width=width)
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert findings(page) == []
+    assert page.complaints == []
+
+
+def test_home_answers_in_one_look_and_leads_down_to_a_decision(open_page):
+    """Four questions with a state each; stage, account and decision are three clicks away, by keyboard."""
+    page = open_page("/es/")
+    assert page.locator(".glance h2 .badge").count() == 4
+    assert all(len(text) > 10 for text in page.locator(".glance > p:first-of-type").all_inner_texts())
+    page.locator("#segments-COP tbody a").last.press("Enter")
+    assert "stage=judicial" in page.url
+    page.locator("table.accounts tbody th a").first.press("Enter")
+    page.get_by_role("link", name="Traza de la decisión").press("Enter")
+    assert "/decision?" in page.url
+
+
+def test_a_view_is_kept_under_a_name_and_removed(open_page):
+    """It is on the home of who kept it, with its filters."""
+    page = open_page("/es/results?stage=judicial")
+    page.get_by_text("Guardar esta vista").click()
+    page.fill("#view-name", "Judicial, semana")
+    page.get_by_role("button", name="Guardar").click()
+    page.get_by_role("link", name="Judicial, semana").click()
+    assert page.url.endswith("/es/results?stage=judicial")
+    page.goto("/es/")
+    page.get_by_role("button", name="Quitar Judicial, semana").click()
+    assert page.get_by_role("link", name="Judicial, semana").count() == 0
 
 
 @pytest.mark.parametrize("slug", PAGES)
@@ -110,7 +145,7 @@ def test_a_missing_page_is_told_in_the_readers_language(open_page, language, sai
     page = open_page(f"/{language}/nowhere")
     assert page.answer.status == 404
     assert page.locator("h1").inner_text() == said
-    assert serious_findings(page) == []
+    assert findings(page) == []
 
 
 def test_languages_are_switched_in_place_and_numbers_follow(open_page):

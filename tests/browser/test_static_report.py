@@ -6,13 +6,13 @@ import pytest
 
 from pipelines.report import run, write_pdf
 from recommender.errors import InvalidInput
-from tests.browser.reading import serious_findings
+from tests.browser.reading import findings
 
 pytestmark = pytest.mark.browser
 
 
 def test_the_report_opens_offline_and_holds_every_page(chromium, chromium_on_path, demo_site, tmp_path):
-    """One file, nothing fetched, a part for each page with its answer, no serious finding; and a PDF of it."""
+    """One file, nothing fetched, a part for each page with its answer, no finding; and a PDF of it."""
     place, pdf = tmp_path / "report.html", tmp_path / "report.pdf"
     run(out=place, language="es", pdf=pdf, site=demo_site, country="CO")
     context = chromium.new_context(offline=True, viewport={"width": 1000, "height": 900})
@@ -27,7 +27,7 @@ def test_the_report_opens_offline_and_holds_every_page(chromium, chromium_on_pat
     assert page.locator("html").get_attribute("lang").startswith("es")
     assert asked == [place.as_uri()]
     assert not re.search(r"(src|href)=\"https?:", place.read_text(encoding="utf-8"))
-    assert serious_findings(page) == []
+    assert findings(page) == []
     assert pdf.read_bytes().startswith(b"%PDF")
     context.close()
 

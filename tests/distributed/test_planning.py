@@ -2,16 +2,20 @@
 
 import os
 import signal
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from recommender.deciding.decide import default_actions
-from recommender.distributed import cluster, planner_on
-from recommender.errors import RecommenderError
+from recommender.distributed import cluster, planner_on, prices_on
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.planning import ArrayValues, dual_bound, solve_capacity
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_run import PlanFiles, make_plan
 from recommender.strategy.cold_start import SeedStrategy
+from tests.planning.instances import random_problem
 from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
 
 ORDER = PlanOrder(AS_OF, packs=("CO",), other_accounts=True)
@@ -29,6 +33,24 @@ def client():
 def files(tmp_path_factory):
     """A portfolio whose debtors stand anywhere in the file."""
     return PlanFiles(*write(tmp_path_factory.mktemp("portfolio"), *portfolio(80)))
+
+
+def test_prices_found_by_workers_are_those_of_one(client):
+    """Three parts on two workers, one part, and the whole in this process: one bound, which proves the plan's gap."""
+    whole = random_problem(5, 1_200, share=0.4, budget=True)
+    values = whole.values.values
+    parts = []
+    for rows in np.array_split(np.arange(1_200), 3):
+        debtor = np.arange(len(rows))
+        parts.append(replace(whole, values=ArrayValues(values[rows]), debtor=debtor, kind=whole.kind[rows]))
+    prices, bound = prices_on(client, parts)
+    alone, _ = prices_on(client, [whole])
+    np.testing.assert_allclose(prices, alone, rtol=1e-6, atol=1e-9)
+    assert bound == pytest.approx(dual_bound(whole, prices), rel=1e-12)
+    plan = solve_capacity(whole)
+    assert plan.total <= bound * (1 + 1e-12) and bound <= plan.bound * 1.001
+    with pytest.raises(InvalidInput, match="share their limits"):
+        prices_on(client, [parts[0], replace(parts[1], rows=whole.rows.with_limit(whole.rows.limit + 1))])
 
 
 def test_a_worker_killed_on_the_way_changes_nothing(client, files, tmp_path):

@@ -360,6 +360,23 @@ def test_shap_gets_the_same_numbers(explanation):
     assert taken.feature_names == list(explanation.features)
 
 
+@pytest.mark.filterwarnings("ignore")  # shap's own plots use what matplotlib and pandas are about to retire
+@pytest.mark.parametrize("plot", ["bar", "beeswarm", "heatmap", "scatter", "violin", "waterfall"])
+def test_shap_draws_what_it_gets(explanation, plot):
+    """The object goes into each of shap's plots as it is."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+    import shap
+
+    taken = explanation.to_shap()
+    given = {"scatter": taken[:, 0], "waterfall": taken[0]}.get(plot, taken)
+    getattr(shap.plots, plot)(given, show=False)
+    assert plt.gcf().axes
+    plt.close("all")
+
+
 def test_a_team_brings_its_own_concepts(strategy, simulated):
     """Concepts come from a TOML text; what matches nothing is other."""
     groups = ConceptGroups.from_toml('[[group]]\nname = "money"\npatterns = ["balance"]\n')

@@ -144,6 +144,23 @@ def test_ingest_keeps_the_arm_that_chance_decided(folder, told):
     assert "explored" in str(wrong.exception)
 
 
+def test_a_plan_in_force_is_planned_again_and_a_week_told_by_day(folder, told):
+    """Days are told with what each is worth; the rest of the day with what became of the old contacts."""
+    answer = run(folder, "--replaces", str(folder / "tomorrow"), "--out", str(folder / "later"),
+                 "--as-of", "2026-11-23T10:30:00-05:00")  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    assert "of the plan in force: sent 0, under way" in " ".join(answer.output.split())
+    assert json.loads((folder / "later" / "about.json").read_text())["ends"].startswith("2026-11-24T13:00")
+    answer = run(folder, "--days", "2", "--out", str(folder / "week"), "--campaigns", str(folder / "weekly"))
+    assert answer.exit_code == 0, answer.output
+    assert "days 1 to 2" in answer.output
+    week = pd.read_parquet(folder / "week" / "plan.parquet")
+    written = json.loads((folder / "weekly" / "campaign-files.json").read_text())
+    assert set(week["day"]) == {1, 2} and sum(written.values()) == (week["day"] == 1).sum()
+    checked = CliRunner().invoke(build_app(), ["plan", "--verify", str(folder / "week")])
+    assert checked.exit_code == 0, checked.output
+
+
 def test_the_decision_log_holds_the_plan_and_acts_on_the_next(folder, tmp_path):
     """Every decision with its eligible set; the same plan again writes nothing; a later plan repeats no contact."""
     accounts = pd.read_parquet(folder / "accounts.parquet").assign(country="CO")

@@ -168,3 +168,9 @@ def test_a_minimum_costs_value_and_is_kept():
     plan = solve_capacity(problem)
     assert plan.account.tolist() == list(range(80, 100))
     assert plan.total == -210.0
+
+
+@pytest.mark.parametrize(("seed", "n", "share"), [(5, 1_200, 0.4), (21, 3_000, 0.1)])
+def test_prices_are_found_where_many_capacities_cost_nothing(seed, n, share):
+    """A step cut off at price 0 may lead nowhere; the search once stopped there, with gaps of 43 and 9 %."""
+    assert solve_capacity(random_problem(seed, n, share=share, budget=True)).gap < 5e-3

@@ -20,6 +20,7 @@ from recommender.planning import (
     write_tomorrow,
 )
 from recommender.planning.plan_case import plan_case
+from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
 from tests.store.plan_portfolio import AS_OF, portfolio, write
 from tests.store.test_plan_run import SEED
 
@@ -175,3 +176,35 @@ def test_the_rest_of_a_day_is_planned_again(morning, tables, tmp_path):
 def test_a_plan_of_another_day_is_not_replaced(morning, inputs, tmp_path):
     with pytest.raises(InvalidInput, match="Make a new plan"):
         SentToday.read(tmp_path / "morning", inputs, AS_OF + timedelta(hours=30), CapacityOrder.model_validate(TOLD))
+
+
+def test_what_the_decision_log_knows_is_sent_and_heard(morning, inputs, tmp_path):
+    """A dispatched contact is kept at the time it was made, whatever the plan said; an opt-out joins the history."""
+    first, other = morning.iloc[0], morning.iloc[-1]
+    at = AS_OF + timedelta(minutes=75)
+    stop = LedgerOutcome(other["decision_id"], other["account_id"], _name(other), "sms", at, "opt_out", None, None)
+    sent = LedgerContact(first["decision_id"], first["account_id"], _name(first), "call", at, "dispatched")
+    log = _Log(Standing(contacts={_name(first): [sent]}, outcomes={_name(other): [stop]}))
+    now = AS_OF + timedelta(hours=2)
+    kept = SentToday.read(tmp_path / "morning", inputs, now, CapacityOrder.model_validate(TOLD), log)
+    assert kept.kept.loc[kept.kept["state"] == "sent", "decision_id"].tolist() == [first["decision_id"]]
+    assert (kept.kept["contact_at"] == pd.Timestamp(at)).any()
+    again, about = planned(inputs, TOLD, tmp_path / "later", PlanOrder(now, packs=("PE",)), sent=kept)
+    assert about["replaced"]["sent"] == 1
+    assert other["account_id"] not in set(again.contacts.loc[again.contacts["channel"] == "sms", "account_id"])
+    assert not set(again.contacts["debtor"]) & set(kept.kept["debtor"])
+
+
+def _name(contact):
+    return contact["debtor"].partition(" ")[2]
+
+
+class _Log:
+    """A decision log that knows one thing."""
+
+    def __init__(self, standing):
+        self._standing = standing
+
+    def standing(self, debtors, since, accounts):
+        assert since < AS_OF and set(accounts.values()) <= set(debtors)
+        return self._standing

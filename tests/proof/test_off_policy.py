@@ -41,6 +41,22 @@ def test_the_oracle_is_better_and_its_reverse_is_worse(propensity):
         assert report.verdict == verdict or (verdict == "worse" and report.verdict == "not proven")
 
 
+def test_a_trend_that_nobody_recorded_proves_nothing():
+    """Replies rise and the logger turns to arm a meanwhile: no arm does anything, and the log's time knows it."""
+    rng = np.random.default_rng(5)
+    n = 3_000
+    day = np.sort(rng.integers(0, 120, n))
+    frame = pd.DataFrame({"x": rng.normal(size=n), "day": day})
+    frame["arm"] = np.where(rng.random(n) < np.where(day < 60, 0.2, 0.8), "a", "b")
+    frame["reward"] = (rng.random(n) < 0.1 + 0.3 * day / 120).astype(int)
+    verdicts = {}
+    for time in ("day", None):
+        log = LoggedFeedback.from_frame(frame, actions=ActionSpace({"arm": ["a", "b"]}), context=["x"], time=time)
+        everybody = np.column_stack([np.ones(n), np.zeros(n)])
+        verdicts[time] = evaluate_policy(log, everybody, estimators=(), n_folds=3).verdict
+    assert verdicts == {"day": "not proven", None: "better"}
+
+
 def test_marginalised_estimators_are_there_with_and_without_logged_propensities():
     """A log never holds the whole logging policy: it is estimated for the two rows that need it, and they say so."""
     for propensity, code in ((True, "estimated-logging-policy"), (False, "estimated-propensity")):

@@ -105,6 +105,8 @@ def test_defaults_stay_where_nothing_beats_them(training: TrainingSet) -> None:
     assert result.objective == 0.0
     assert result.table.index.tolist() == ["default"]
     assert "no trial beat" in result.kept
+    assert len(result.study.trials) == 6
+    assert result.study.best_value == result.objective
 
 
 def test_what_is_clearly_worse_on_rows_no_trial_saw_is_dropped(

@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, evaluate_policy
 from recommender.learning import ContextEncoder
-from recommender.support import NeverTried, find_never_tried
+from recommender.support import NeverTried, find_least_likely, find_never_tried
 
 SPACE = ActionSpace({"channel": ["sms", "call", "mail"], "tone": ["soft", "firm"]}, no_contact=True)
 
@@ -111,6 +111,51 @@ def test_a_rule_that_neither_column_shows_is_found():
     found = find_never_tried(frame, encoder, SPACE, draw(probabilities), np.arange(len(frame)))
     np.testing.assert_array_equal(found.cells(encoder.transform(frame)), probabilities == 0.0)
     assert {"old = 0 and rich = 1", "old = 1 and rich = 0"} <= {region.where for region in found.regions}
+
+
+def test_hundreds_of_levels_hide_no_rule():
+    """A column of many levels fits chance at every split; it must not keep the search from a rule on two others."""
+    rng = np.random.default_rng(0)
+    frame = context(4_000).assign(product=rng.choice([f"shop {k}" for k in range(240)], 4_000))
+    inside = ((frame["days"] > 20) & (frame["balance"] > 100)).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.0
+    found, encoder = search(frame, draw(probabilities))
+    cells = found.cells(encoder.transform(frame))
+    assert cells[probabilities == 0.0].mean() > 0.95
+    assert cells[probabilities > 0.0].mean() < 0.01
+
+
+def test_a_small_part_is_found_where_larger_ones_describe_more():
+    """A smooth habit in the same column gains more at every split than one part in sixteen without any letter."""
+    frame = context(8_000)
+    days = frame["days"].to_numpy()
+    inside = (days > 56) | (days == 30)
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[:, :2] = np.where(days < 30, 1.0, 4.0)[:, None]
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.0
+    found, encoder = search(frame, draw(probabilities))
+    assert found.cells(encoder.transform(frame))[days > 56][:, 0].mean() > 0.95
+
+
+def test_a_rule_on_a_ratio_is_found_in_the_order_of_propensities():
+    """No column ends where it does: the model orders, the count decides; smooth habits show no such part."""
+    rng = np.random.default_rng(2)
+    n = 6_000
+    score = rng.normal(size=n)
+    propensity = np.where(score > 1.0, 0.0, 0.3)
+    action = np.where(rng.random(n) < propensity, 0, rng.integers(1, 6, n))
+    noisy = np.full((n, len(SPACE)), 0.1)
+    noisy[:, 0] = 0.3 - 0.1 * score + rng.normal(scale=0.01, size=n)
+    cells, told = find_least_likely(noisy, SPACE, action)
+    assert cells[score > 1.5, 0].mean() > 0.95
+    assert cells[score < 0.5].mean() < 0.01
+    assert any(phrase.startswith("where it is least likely and") for phrase in told)
+    habit = np.where(rng.random(n) < 0.05 + 0.2 * (score < 0), 0, rng.integers(1, 6, n))
+    assert not find_least_likely(noisy, SPACE, habit)[0][:, 0].any()
+    forbidden = np.ones((n, len(SPACE)), dtype=bool)
+    forbidden[score > 1.0, 0] = False
+    assert not find_least_likely(noisy, SPACE, action, forbidden)[0][:, 0].any()
 
 
 @pytest.mark.parametrize(("rows", "found"), [(90, False), (160, True)])
@@ -215,6 +260,23 @@ def test_a_little_of_it_is_answered_with_whatever_it_might_be_worth():
     assert f"{share:.2%}" in report.reasons[0]
     inside = (1 - share) * 0.35
     assert report.default["ci_low"] < inside < inside + share < report.default["ci_high"]
+
+
+@pytest.mark.parametrize("kind", ["instants", "numbers", "text"])
+def test_an_arm_that_came_late_is_refused_though_no_column_says_when(kind):
+    """The time of a log is a column of it: before the letters nobody knows what they would have done."""
+    frame, _ = mailing(share=0.0)
+    rng = np.random.default_rng(3)
+    late = np.arange(len(frame)) >= 1_600
+    frame["mail"] = np.where(late & (rng.random(len(frame)) < 0.5), "letter", None)
+    days = np.arange(len(frame)) // 20
+    instants = pd.Timestamp("2026-01-01") + pd.to_timedelta(days, unit="D")
+    frame["sent"] = {"instants": instants, "numbers": days, "text": instants.strftime("%Y-%m-%d")}[kind]
+    space = ActionSpace({"mail": ["letter"]}, no_contact=True)
+    log = LoggedFeedback.from_frame(frame, actions=space, context=["region", "x"], time="sent")
+    report = evaluate_policy(log, np.column_stack([np.ones(len(log)), np.zeros(len(log))]), estimators=(), n_folds=2)
+    assert report.verdict == "refused"
+    assert "sent" in report.reasons[0] and "mail letter: 0 of" in report.reasons[0]
 
 
 @pytest.mark.parametrize("unsupported", ["abstain", "explore", "allow"])

@@ -12,6 +12,9 @@ with needs("distributed"):
     from recommender.distributed.planning import (
         planner_on,
     )
+    from recommender.distributed.prices import (
+        prices_on,
+    )
     from recommender.distributed.training import (
         boost_on_cluster,
     )
@@ -21,4 +24,5 @@ __all__ = [
     "cluster",
     "contexts_on",
     "planner_on",
+    "prices_on",
 ]

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 
 _logger = logging.getLogger("recommender")
 _WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
+_JOINT_STRAIGHT, _JOINT_BENT = 0.85, 2.05  # of differences, measured there too
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
 
@@ -210,7 +211,9 @@ class RewardEnsemble:
 
     @property
     def _scale_of_beliefs(self) -> float:
-        return self.caution * min(self.calibration.advantage, 1.0)
+        """Of the joint covariance: short logs give a little weight to anything, so only much of it widens."""
+        factor = _JOINT_STRAIGHT + (_JOINT_BENT - _JOINT_STRAIGHT) * self._bent_share**3
+        return factor * min(self.calibration.advantage, 1.0)
 
     def _deviations(self, X: Floats, n_jobs: int) -> Floats:
         """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions)."""
@@ -250,9 +253,12 @@ class RewardEnsemble:
 
         Where bends, trees and classes are needed, there is also what none of them can express.
         """
+        return _WIDER_STRAIGHT + (_WIDER_BENT - _WIDER_STRAIGHT) * self._bent_share
+
+    @property
+    def _bent_share(self) -> float:
         lines = [name for name, (design, _) in self.glms.items() if design != "curved"]
-        bent = 1.0 - sum(self.weights[name] for name in lines) / (sum(self.weights.values()) or 1.0)
-        return _WIDER_STRAIGHT + (_WIDER_BENT - _WIDER_STRAIGHT) * bent
+        return 1.0 - sum(self.weights[name] for name in lines) / (sum(self.weights.values()) or 1.0)
 
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:

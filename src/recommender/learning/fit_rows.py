@@ -146,7 +146,7 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
         task.encoder, task.X, task.pairs, task.actions, task.profiles, straight=frozenset(task.loadings)
     )
     U = linear.transform(task.X)
-    curved = linear.curved(U)
+    curved = linear.curved(U, straight=frozenset(task.loadings))
     designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
     columns = {"linear": U, "curved": curved.transform(task.X), "constant": U[:, :1]}
     if task.profiles.profiles:

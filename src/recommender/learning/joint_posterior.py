@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 _SPEAKERS = ("linear", "curved", "profiles")  # one a design, each crossing context with pairs of factors
 _N_DRAWS = 24  # a variance from so many is within a third of itself for one pair, and even over many
+_FEWEST_DRAWS, _MOST_CELLS = 8, 8_000_000  # 64 MB of weights
 
 
 def joint_posterior(
@@ -44,7 +45,7 @@ def joint_posterior(
         rows.task.target,
         family=rows.task.family,
         directions=rows.directions + ((rows.habits[speaker],) if speaker in rows.habits else ()),
-        n_draws=_N_DRAWS,
+        n_draws=int(np.clip(_MOST_CELLS // regressions[speaker][1].weights.size, _FEWEST_DRAWS, _N_DRAWS)),
         random_state=rows.random_state,
     )
     return speaker, root.astype(np.float32).astype(np.float64)  # as it is kept

@@ -30,8 +30,9 @@ Floats = NDArray[np.float64]
 _STEP = "rung_"  # of the tree model; a factor of the log cannot be called that, see _steps
 _FEWEST = 50  # decisions that climbed a rung, under which nothing is said of it
 _MOST_ROWS = 60_000  # decisions that the ladder is learnt from
-_MEMBERS = 5
+_MEMBERS = 5  # groups left out, one a member: a jackknife of fewer is all noise
 _HELD = 20.0  # pseudo-counts that hold a slope at 1
+# Small leaves, for steps are few on the high rungs; early stopping settles the rounds.
 _TREES = TreeSettings(
     learning_rate=0.1, l2=5.0, min_leaf=30, feature_fraction=0.8, row_fraction=1.0, max_rounds=250, patience=12
 )

@@ -113,14 +113,14 @@ class PriceList:
 
     @classmethod
     def from_toml(cls, text: str, *, name: str = "offers.toml") -> Self:
-        """Read a price list; see docs/offers.md for its fields."""
+        """Read a price list; see docs/purposes.md for its fields."""
         try:
             held = _File.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise PriceListError(f"{name} is no TOML: {error}.", mend="Mend the line named.") from error
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
-            raise PriceListError(f"{name}: {faults}.", mend="docs/offers.md names every field.") from error
+            raise PriceListError(f"{name}: {faults}.", mend="docs/purposes.md names every field.") from error
         return cls(
             held.offers,
             currency=held.currency,

@@ -23,6 +23,12 @@ with needs("planning"):
         InfeasiblePlan,
         solve_capacity,
     )
+    from recommender.planning.capacity_prices import (
+        DualPart,
+        collect,
+        dual_bound,
+        minimise_dual,
+    )
     from recommender.planning.capacity_problem import (
         ArrayValues,
         CapacityRows,
@@ -97,6 +103,7 @@ __all__ = [
     "CapacityRows",
     "Certificate",
     "ChunkInputs",
+    "DualPart",
     "FileValues",
     "InfeasiblePlan",
     "PlanDifference",
@@ -114,11 +121,14 @@ __all__ = [
     "ask_log",
     "capacity_of",
     "certify",
+    "collect",
     "compare_plans",
     "contacts_by_slot",
     "decisions_of",
+    "dual_bound",
     "log_tomorrow",
     "make_plan",
+    "minimise_dual",
     "packaged_adapters",
     "plan_chunk",
     "plan_day",

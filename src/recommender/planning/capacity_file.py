@@ -125,6 +125,13 @@ class Week(_Part):
     fatigue_days: float = Field(
         5.0, gt=0, description="Days after which a contact has lost most of what it takes from the next."
     )
+    wait_share: float = Field(
+        0.95,
+        gt=0,
+        le=1,
+        description="Part of its worth that a contact keeps for each day it waits: debtors pay, move on or close a "
+        "channel meanwhile, and what is believed of a later day is less sure. An assumption.",
+    )
 
 
 class CapacityOrder(_Part):

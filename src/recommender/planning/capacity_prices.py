@@ -6,7 +6,7 @@ all accounts earn after paying them plus the capacities at these prices, so how 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from recommender.planning.capacity_problem import PlanProblem
 from recommender.planning.price_kernels import best_at_prices, best_candidates, smoothed_dual
 
-__all__ = ["Candidates", "action_prices", "best_of_accounts", "collect", "dual_bound", "find_prices", "top_per_debtor"]
+__all__ = [
+    "Candidates",
+    "DualPart",
+    "action_prices",
+    "best_of_accounts",
+    "collect",
+    "dual_bound",
+    "find_prices",
+    "minimise_dual",
+    "top_per_debtor",
+]
 
 _COOLING = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 _MOST_STEPS = 25
@@ -147,49 +157,114 @@ def find_prices(
     -------
     ndarray of shape (n_rows,)
     """
-    rows = problem.rows
-    table = rows.use.reshape(-1, len(rows.names))
-    used = np.abs(table).sum(axis=0)
-    scale = used / np.maximum((table != 0).sum(axis=0), 1)
-    scale[scale == 0] = 1.0  # a row that nothing uses
-    at, row = np.nonzero(table)
-    use_start = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(table)))]).astype(np.int64)
-    amount = table[at, row] / scale[row]
-    column = held.column(problem.n_actions).ravel()
-    value = held.value.ravel()
-    most = np.where(np.isfinite(held.value), held.value, 0.0).max(axis=1, initial=0.0)
-    typical = float(most[most > 0].mean()) if (most > 0).any() else 1.0
-    open_price = np.where(problem.closed.ravel(), np.inf, 0.0)
-    scaled = table / scale
+    part = DualPart.of(problem, held)
+    total, count = part.typical()
+
+    def settle(price: NDArray[np.float64]) -> bool:
+        return part.settle(problem, held, price)
+
+    return minimise_dual(part.at, part.scale, limit, begin, total / max(count, 1) or 1.0, cooling, settle)
+
+
+def minimise_dual(
+    dual_of: Callable[[NDArray[np.float64], float], tuple[float, NDArray[np.float64], NDArray[np.float64]]],
+    scale: NDArray[np.float64],
+    limit: NDArray[np.float64],
+    begin: NDArray[np.float64],
+    typical: float,
+    cooling: Sequence[float] = _COOLING,
+    settle: Callable[[NDArray[np.float64]], bool] | None = None,
+) -> NDArray[np.float64]:
+    """Prices at which the dual of all debtors, wherever it is summed, is least.
+
+    Parameters
+    ----------
+    dual_of : callable
+        Given scaled prices and a temperature: sum over debtors, expected use and its covariance, see
+        :meth:`DualPart.at`.
+    scale : ndarray of shape (n_rows,)
+        Mean use of each row by what uses it.
+    limit, begin : ndarray of shape (n_rows,)
+    typical : float
+        Mean value of an account's best action.
+    cooling : sequence of float
+    settle : callable, optional
+        Told the scaled prices before each temperature; True where the smoothed sum leaves something out.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
     price, goal = begin * scale, limit / scale
     best, best_price = np.inf, price
 
+    def dual(trial: NDArray[np.float64], temperature: float) -> Any:
+        total, use, spread = dual_of(trial, temperature)
+        return total + float(trial @ goal), goal - use, spread / temperature
+
     for part in cooling:
-        start, handicap = _choosers(problem, held, action_prices(problem, price / scale))
-
-        def dual(trial: NDArray[np.float64], temperature: float) -> Any:
-            total, use, spread = smoothed_dual(
-                start,  # noqa: B023
-                column,
-                value,
-                handicap,  # noqa: B023
-                scaled @ trial + open_price,
-                use_start,
-                row.astype(np.int64),
-                amount,
-                len(trial),
-                temperature,
-            )
-            return total + float(trial @ goal), goal - use, spread / temperature
-
+        rough = settle is not None and settle(price)
         price = _newton(dual, price, part * typical)
-        if np.any(handicap):  # the smoothed value leaves debtors' limits out
+        if rough:  # the smoothed value leaves debtors' limits out
             best_price = price
             continue
         total = dual(price, 1e-6 * typical)[0]
         if total < best:
             best, best_price = total, price
     return np.asarray(np.maximum(best_price / scale, 0.0), dtype=np.float64)
+
+
+class DualPart:
+    """The smoothed dual of some debtors over their kept actions: what one process holds, or one worker of many.
+
+    Attributes
+    ----------
+    scale : ndarray of shape (n_rows,)
+    """
+
+    def __init__(
+        self, scale: NDArray[np.float64], start: NDArray[np.int64], handicap: NDArray[np.float64], **arrays: Any
+    ) -> None:
+        self.scale, self._start, self._handicap, self._arrays = scale, start, handicap, arrays
+
+    @classmethod
+    def of(cls, problem: PlanProblem, held: Candidates) -> DualPart:
+        """Of the debtors whose candidates are held, before any price is known."""
+        table = problem.rows.use.reshape(-1, len(problem.rows.names))
+        used = np.abs(table).sum(axis=0)
+        scale = used / np.maximum((table != 0).sum(axis=0), 1)
+        scale[scale == 0] = 1.0  # a row that nothing uses
+        at, row = np.nonzero(table)
+        use_start = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(table)))]).astype(np.int64)
+        start, handicap = _choosers(problem, held, action_prices(problem, np.zeros(len(scale))))
+        return cls(
+            scale, start, handicap, column=held.column(problem.n_actions).ravel(), value=held.value.ravel(),
+            most=np.where(np.isfinite(held.value), held.value, 0.0).max(axis=1, initial=0.0), table=table / scale,
+            open_price=np.where(problem.closed.ravel(), np.inf, 0.0), use_start=use_start, row=row.astype(np.int64),
+            amount=table[at, row] / scale[row],
+        )  # fmt: skip
+
+    def settle(self, problem: PlanProblem, held: Candidates, price: NDArray[np.float64]) -> bool:
+        """Set the debtors' own prices, where each may have several contacts; whether there are any."""
+        if problem.contacts_per_debtor > 1:
+            self._start, self._handicap = _choosers(problem, held, action_prices(problem, price / self.scale))
+        return bool(np.any(self._handicap))
+
+    def typical(self) -> tuple[float, int]:
+        """Sum and number of the accounts' best values above 0."""
+        most = self._arrays["most"]
+        return float(most[most > 0].sum(dtype=np.float64)), int((most > 0).sum())
+
+    def at(
+        self, price: NDArray[np.float64], temperature: float
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Sum over debtors, expected scaled use and its covariance, at scaled prices."""
+        held = self._arrays
+        total, use, covariance = smoothed_dual(
+            self._start, held["column"], held["value"], self._handicap, held["table"] @ price + held["open_price"],
+            held["use_start"], held["row"], held["amount"], len(price), temperature,
+        )  # fmt: skip
+        return float(total), use, covariance
 
 
 def _choosers(
@@ -233,7 +308,9 @@ def _newton(dual: Any, price: NDArray[np.float64], temperature: float) -> NDArra
             trial = np.maximum(trial, 0.0)
             promised = float(slope @ (trial - price))
             if promised > -1e-9 * max(abs(total), 1.0):
-                return price
+                # cut off at 0 a Newton step may lead nowhere; damped enough it is a gradient step, which does not
+                damping = max(damping * 10, 1e-3)
+                continue
             told = dual(trial, temperature)
             if told[0] <= total + 1e-3 * promised:
                 moved = True

@@ -304,10 +304,12 @@ class _Weekly:
         debtor = facts["debtor"]
         planned = np.zeros(len(facts), dtype=np.int64) if earlier is None else earlier.planned(debtor)
         share = np.ones((len(facts), days)) if earlier is None else earlier.shares(debtor, days, capacity)
-        if capacity.week_of(days) is None:
+        week = capacity.week_of(days)
+        if week is None:
             return cls(share, np.ones(share.shape, dtype=bool))
         recent = RecentContacts.of(case.history, facts["account_id"], debtor, case.order.as_of)
-        return cls(np.minimum(share, recent.shares(days, capacity)), recent.open_on(planned, days, capacity))
+        kept = np.minimum(share, recent.shares(days, capacity)) * week.wait_share ** np.arange(days)
+        return cls(kept, recent.open_on(planned, days, capacity))
 
 
 def _placed(

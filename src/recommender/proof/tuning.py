@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,8 @@ class TuningResult:
         ``loss`` per decision with the ends of their 95 % intervals.
     n_finished, n_pruned : int
         Trials of all sessions of the study.
+    study : optuna.Study
+        As Optuna's plots and dashboards take it.
     """
 
     settings: dict[str, float] | None
@@ -69,6 +71,7 @@ class TuningResult:
     table: pd.DataFrame
     n_finished: int
     n_pruned: int
+    study: Any = field(repr=False, compare=False)
 
 
 def tune(
@@ -233,6 +236,7 @@ class _Search:
             _table(default, tuned, difference),
             self.finished,
             self.finished - len(done),
+            self.study,
         )
 
 

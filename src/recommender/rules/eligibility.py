@@ -66,17 +66,14 @@ class Eligibility:
             Per cent of the balance and days past due, each of shape (n_accounts,); NaN where the pack does not hold.
         """
         n = len(self.mask)
-        found: dict[str, tuple[NDArray[np.float64], ...]] = {}
+        found: dict[str, NDArray[np.float64]] = {}
         for part in self._case.parts:
             for pack in part.law.packs:
-                if pack.incentive is None:
-                    continue
-                rule = f"{pack.id.lower()}-incentive"
-                arrays = found.setdefault(rule, tuple(np.full(n, np.nan) for _ in range(3)))
-                limits = (pack.incentive.min_percent, pack.incentive.max_percent, pack.incentive.from_days)
-                for values, limit in zip(arrays, limits, strict=True):
-                    values[part.rows] = limit
-        return [(rule, *arrays) for rule, arrays in found.items()]
+                if pack.incentive is not None:
+                    limits = (pack.incentive.min_percent, pack.incentive.max_percent, pack.incentive.from_days)
+                    table = found.setdefault(f"{pack.id.lower()}-incentive", np.full((3, n), np.nan))
+                    table[:, part.rows] = np.array(limits, dtype=np.float64)[:, None]
+        return [(rule, table[0], table[1], table[2]) for rule, table in found.items()]
 
     def open_channels(self) -> NDArray[np.int64]:
         """Channels that the debtor consented to and has not opted out of, as sets over ``CHANNELS``."""

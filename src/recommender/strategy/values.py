@@ -108,42 +108,46 @@ def ladder_columns(
     asked = ranked if alone is None else np.column_stack([ranked, np.full(len(ranked), alone)])
     belief = ladder.believe(X, asked)
     k = ranked.shape[1]
-    columns: dict[str, Floats] = {}
-    below, above = np.ones(ranked.shape), np.ones(ranked.shape)
-    for name in ladder.rungs:
-        chance = belief.rungs[name][:, :k]
-        mean, lo, hi = interval_of(chance)
-        if alone is not None:  # its only rung is payment
-            nothing = ranked == alone
-            if idle_is_nothing and name == "paid":
-                mean, lo, hi = (np.where(nothing, 0.0, one) for one in (mean, lo, hi))
-            free = np.where(nothing, 1.0, below), np.where(nothing, 1.0, above)
-        else:
-            free = below, above
-        lo, hi = np.minimum(np.clip(lo, 0.0, 1.0), free[0]), np.minimum(np.clip(hi, 0.0, 1.0), free[1])
-        columns |= {f"p_{name}": mean, f"p_{name}_lo": lo, f"p_{name}_hi": hi}
-        below, above = lo, hi
+    nothing = np.zeros(ranked.shape, dtype=bool) if alone is None else ranked == alone
+    columns = _rung_columns({name: belief.rungs[name][:, :k] for name in ladder.rungs}, nothing, idle_is_nothing)
     if belief.amount is None:
         return columns
     cost = ladder.cost[ranked]
-    columns["cost"] = cost
     if money != "other":
-        paid_in = cost if money == "net" else np.zeros(ranked.shape)
-        ends = {"": believed.expected, "_lo": believed.lo, "_hi": believed.hi}
-        columns |= {f"expected_amount{end}": value + paid_in for end, value in ends.items()}
-        columns |= {f"net_value{end}": value + paid_in - cost for end, value in ends.items()}
-        if idle is not None:
-            gained = gain_over_idle(believed, idle)
-            columns |= {f"net_{name}": value - (cost - paid_in) for name, value in gained.items()}
-        return columns
-    amount = belief.amount[:, :k]
-    if alone is not None and idle_is_nothing:
-        amount = np.where((ranked == alone)[..., None], 0.0, amount)
+        return columns | {"cost": cost} | _told_money(believed, idle, cost, cost if money == "net" else 0.0 * cost)
+    amount = np.where((nothing & idle_is_nothing)[..., None], 0.0, belief.amount[:, :k])
     told = {"expected_amount": amount, "net_value": amount - cost[..., None]}
     if alone is not None:
-        left = np.zeros((len(ranked), 1, amount.shape[-1])) if idle_is_nothing else belief.amount[:, k:]
-        told["net_gain"] = np.where((ranked == alone)[..., None], 0.0, told["net_value"] - left)
+        left = 0.0 if idle_is_nothing else belief.amount[:, k:]
+        told["net_gain"] = np.where(nothing[..., None], 0.0, told["net_value"] - left)
+    columns["cost"] = cost
     for name, members in told.items():
         mean, lo, hi = interval_of(members)
         columns |= {name: mean, f"{name}_lo": lo, f"{name}_hi": hi}
+    return columns
+
+
+def _rung_columns(chances: dict[str, Floats], alone: NDArray[np.bool_], idle_is_nothing: bool) -> dict[str, Floats]:
+    """Chance of each rung with its interval, the ends in order too; left alone, the only rung is payment."""
+    columns: dict[str, Floats] = {}
+    below, above = np.ones(alone.shape), np.ones(alone.shape)
+    for name, members in chances.items():
+        mean, lo, hi = interval_of(members)
+        if idle_is_nothing and name == "paid":
+            mean, lo, hi = (np.where(alone, 0.0, one) for one in (mean, lo, hi))
+        lo = np.minimum(np.clip(lo, 0.0, 1.0), np.where(alone, 1.0, below))
+        hi = np.minimum(np.clip(hi, 0.0, 1.0), np.where(alone, 1.0, above))
+        columns |= {f"p_{name}": mean, f"p_{name}_lo": lo, f"p_{name}_hi": hi}
+        below, above = lo, hi
+    return columns
+
+
+def _told_money(believed: Believed, idle: Believed | None, cost: Floats, taken_off: Floats) -> dict[str, Floats]:
+    """The money that the reward itself is; ``taken_off`` is the cost that it is net of already."""
+    ends = {"": believed.expected, "_lo": believed.lo, "_hi": believed.hi}
+    columns = {f"expected_amount{end}": value + taken_off for end, value in ends.items()}
+    columns |= {f"net_value{end}": value + taken_off - cost for end, value in ends.items()}
+    if idle is not None:
+        gained = gain_over_idle(believed, idle)
+        columns |= {f"net_{name}": value - (cost - taken_off) for name, value in gained.items()}
     return columns

@@ -145,16 +145,17 @@ class LinearDesign:
             terms.append(replace(term, crossed=not spoken_for))
         return LinearDesign(tuple(terms), self.matched, self.profiles)
 
-    def curved(self, U: NDArray[np.float64]) -> LinearDesign:
+    def curved(self, U: NDArray[np.float64], *, straight: frozenset[int] = frozenset()) -> LinearDesign:
         """Add saturating functions of every number, so that effects may bend; each number's bends share precisions.
 
-        Columns are added while the design stays within memory: fewer where there are very many rows.
+        Columns are added while the design stays within memory: fewer where there are very many rows. Terms of the
+        encoded columns in ``straight`` are not bent.
         """
         most = min(_MOST_TERMS, max(len(self.terms), int(_MOST_CELLS / max(len(U), 1))))
         terms = list(self.terms)
         group = int(self.groups.max())
         for j, term in enumerate(self.terms):
-            if term.kind not in {"number", "log", "rate"}:
+            if term.kind not in {"number", "log", "rate"} or term.source in straight:
                 continue
             u = U[:, j]
             points = np.unique(np.quantile(u, _BENDS))

@@ -1,0 +1,142 @@
+"""The client against the service and against its description: neither can change without the other."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from api.service.client_types import client_types
+from recommender.client import ApiError, Client
+from recommender.client.calls import Sent
+from recommender.settings import Settings
+from tests.api.served import free_port
+from tests.api.test_dispatches import AS_OF, account
+
+BODIES = Path(__file__).parents[2] / "src/recommender/client/bodies.py"
+
+
+def test_the_types_are_those_of_the_description():
+    """Written anew they are the same; else run ``python -m api.service.client_types`` and put it there."""
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
+    command = [ruff, "format", "--stdin-filename", str(BODIES), "-"]
+    formatted = subprocess.run(command, input=client_types(), capture_output=True, text=True, check=True).stdout
+    assert formatted == BODIES.read_text(encoding="utf-8")
+
+
+def test_every_route_has_a_method_and_every_method_a_route():
+    paths = create_app(Settings(model_path=None, pages=False)).openapi()["paths"]
+    described = {(method.upper(), path) for path, some in paths.items() if path.startswith("/v1/") for method in some}
+    called = set()
+
+    def send(method, target, headers, body):
+        called.add((method, re.sub(r"/XX(?=/|$)", "/{}", urlsplit(target).path)))
+        return Sent(200, {}, b'{"decisions": [], "next_cursor": null}')
+
+    client = Client("http://x", send=send)
+    for name, method in inspect.getmembers(client, inspect.ismethod):
+        if name.startswith("_"):
+            continue
+        wanted = [one for one in inspect.signature(method).parameters.values() if one.default is one.empty]
+        given = ["XX" if one.annotation == "str" else {} for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD]
+        more = {one.name: "me" for one in wanted if one.kind is one.KEYWORD_ONLY}
+        told = method(*given, **more)
+        if inspect.isgenerator(told):
+            list(told)
+    assert called == {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in described}
+
+
+def through(app, failures=()):
+    """A client whose requests go through a test client, after some failures."""
+    waiting = list(failures)
+
+    def send(method, target, headers, body):
+        if waiting:
+            failure = waiting.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+            return failure
+        answer = app.request(method, target, headers=headers, content=body)
+        return Sent(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+
+    return Client("http://x", send=send)
+
+
+@pytest.fixture
+def app(tmp_path):
+    settings = Settings(model_path=None, pages=False, decision_log_url=f"sqlite:///{tmp_path / 'd.db'}")
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def test_a_decision_through_its_life(app):
+    client = through(app)
+    accounts = [account(f"A{number}", debtor_id=f"D{number}") for number in range(3)]
+    answer = client.recommend(accounts, as_of=AS_OF, top_k=2)
+    assert len(answer["recommendations"]) == 3 and answer["recorded"]
+    first = answer["recommendations"][0]["decision_id"]
+    assert client.decision(first)["state"] == "decided" and client.replay(first)["result"] == "same"
+    assert client.explanation(first, language="en")["policy"] == "seed_rules"
+    assert (
+        client.tell([{"decision_id": first, "occurred_at": AS_OF.isoformat(), "outcome": "delivered"}])["stored"] == 1
+    )
+    given_up = {"dispatch_id": "x", "decision_id": first, "state": "cancelled"}
+    assert client.dispatch([given_up])["results"][0]["state"] == "cancelled"
+    assert [one["decision_id"] for one in client.decisions(debtor_id="D0", limit=1)] == [first]
+    assert len(list(client.decisions(limit=2))) == 3
+    assert len(client.debtor("D0")["decisions"]) == 1
+    assert client.forget("D0", requested_by="me")["decisions"] == 1
+    assert client.features()["open"]
+
+
+def test_a_call_is_repeated_where_that_helps_and_decides_once(app, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    busy = Sent(503, {"retry-after": "1"}, b"{}")
+    answer = through(app, [ConnectionResetError(), busy]).recommend([account()])
+    again = through(app).recommend([account()], request_key="k")
+    repeated = through(app).recommend([account()], request_key="k")
+    assert answer["recommendations"] and again["recommendations"] == repeated["recommendations"]
+    with pytest.raises(ApiError) as told:
+        through(app, [ConnectionResetError()] * 4).features()
+    assert told.value.status == 0
+    with pytest.raises(ApiError) as told:
+        through(app, [busy] * 4).features()
+    assert told.value.status == 503
+
+
+def test_an_error_names_the_field_and_the_request(app):
+    with pytest.raises(ApiError) as told:
+        through(app).recommend([account("573001234567")])
+    assert (told.value.status, told.value.column) == (422, "account_id") and told.value.request_id
+    with pytest.raises(ApiError) as told:
+        through(app, [Sent(403, {}, b"<html>")]).features()
+    assert "proxy" in told.value.detail
+    with pytest.raises(ValueError, match="http"):
+        Client("file:///etc/passwd")
+
+
+def test_over_a_real_connection():
+    port = free_port()
+    config = uvicorn.Config(create_app(Settings(model_path=None, pages=False)), port=port, log_level="critical")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        client = Client(f"http://127.0.0.1:{port}", attempts=8)
+        assert client.features()["source"] == "none"
+        with pytest.raises(ApiError) as told:
+            client.recommend([{"account_id": "A1", "unknown": 1}])
+        assert told.value.status == 422
+    finally:
+        server.should_exit = True
+        thread.join()
