@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 __all__ = [
     "CASE_DECISIONS",
@@ -22,6 +23,7 @@ __all__ = [
     "Column",
     "Contract",
     "contracted_names",
+    "planned_contact",
 ]
 
 Kind = Literal[
@@ -254,6 +256,19 @@ CONTRACTS: dict[str, Contract] = {
     contract.table: contract for contract in (_ACCOUNTS, _DECISIONS, _CONTACTS, _OUTCOMES, _PAYMENTS)
 }
 """Table name -> its contract."""
+
+
+def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetime) -> dict[str, Any]:
+    """A contact that was decided and is not sent yet, in the form of a contact history."""
+    return {
+        "account_id": account_id,
+        "debtor_id": debtor_id,
+        "sent_at": when,
+        "channel": channel,
+        "initiated_by": "creditor",
+        "outcome": None,
+        "status": "planned",
+    }
 
 
 def contracted_names(columns: Iterable[object], names: Iterable[str]) -> dict[str, str]:

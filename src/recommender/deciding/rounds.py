@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from recommender.columns import Columns, Tabular
 from recommender.deciding.decided import Decided
 from recommender.local_time import as_utc_us
 from recommender.rules import Eligibility
+from recommender.tables import planned_contact
 
 __all__ = ["after_planned", "debtor_rounds", "of_debtors", "planned_contact", "planned_contacts"]
 
@@ -53,19 +54,6 @@ def of_debtors(contacts: Columns, accounts: Tabular) -> Columns:
         column = contacts.coded(name)
         mine |= column.take([value is not None and str(value) in wanted for value in column.values], bool)
     return contacts if mine.all() else contacts.take(np.flatnonzero(mine))
-
-
-def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetime) -> dict[str, Any]:
-    """A contact that was decided and is not sent yet, in the form of a contact history."""
-    return {
-        "account_id": account_id,
-        "debtor_id": debtor_id,
-        "sent_at": when,
-        "channel": channel,
-        "initiated_by": "creditor",
-        "outcome": None,
-        "status": "planned",
-    }
 
 
 def planned_contacts(decided: Decided) -> list[dict[str, Any]]:

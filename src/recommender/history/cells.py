@@ -44,6 +44,7 @@ _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
 _ISO = (
     r"^\s*\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[zZ]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?\s*$"
 )
+_MAY_BE_PLACEHOLDER = r"^\s*(?:[^0-9A-Za-z\s]|[nNsS(]|00)"  # which few real cells begin like
 _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
@@ -87,6 +88,10 @@ def without_placeholders(column: pd.Series) -> pd.Series:
     """The column with its placeholders (``N/A``, ``-``, ``s/d``) as the missing cells that they stand for."""
     if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
         return column
+    if column.dtype != object:
+        words = pa.array(column, type=pa.large_string(), from_pandas=True)
+        if not pc.any(pc.match_substring_regex(words, _MAY_BE_PLACEHOLDER)).as_py():
+            return column
     codes, distinct = pd.factorize(column) if column.dtype != object else pd.factorize(column.map(_text_or_none))
     held = [place for place, value in enumerate(distinct) if str(value).strip() and is_placeholder(str(value))]
     return column.mask(np.isin(codes, held)) if held else column

@@ -64,7 +64,8 @@ def digits_lost(column: pd.Series) -> NDArray[np.bool_]:
         return np.asarray(np.abs(numbers) >= 2.0**53)
     if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
         return lost
-    text = column.reset_index(drop=True).where(column.notna().to_numpy()).astype("str")
+    text = column.reset_index(drop=True)
+    text = text if isinstance(text.dtype, pd.StringDtype) else text.where(text.notna()).astype("str")
     words = pa.array(text, type=pa.large_string(), from_pandas=True)
     powers = pc.fill_null(pc.match_substring_regex(words, r"^[0-9][.,][0-9]+[eE]\+?[0-9]{1,2}$"), fill_value=False)
     for row in np.flatnonzero(powers.to_numpy(zero_copy_only=False)).tolist():

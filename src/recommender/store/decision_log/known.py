@@ -12,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.deciding import planned_contact
 from recommender.intake import with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
-from recommender.tables import CASE_DECISIONS
+from recommender.tables import CASE_DECISIONS, planned_contact
 
 __all__ = ["REACH", "heard_events", "ledger_contacts", "with_heard"]
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
@@ -112,10 +114,10 @@ def without_decoration(frame: pd.DataFrame) -> pd.DataFrame:
     first = frame[names[0]]
     suspect = np.array(first.isna().to_numpy(dtype=bool))
     if first.dtype == object or isinstance(first.dtype, pd.StringDtype):
-        text = first.astype("str")
-        for pattern in (_TOTALS, _RULE):
-            suspect |= text.str.match(pattern).fillna(value=False).to_numpy(dtype=bool)
-        suspect |= (text.str.strip() == str(names[0])).fillna(value=False).to_numpy(dtype=bool)
+        text = first if isinstance(first.dtype, pd.StringDtype) else first.where(first.notna()).astype("str")
+        words = pa.array(text, type=pa.large_string(), from_pandas=True)
+        odd = pc.match_substring_regex(words, f"{_TOTALS}|{_RULE}|^\\s*{re.escape(str(names[0]))}\\s*$")
+        suspect |= pc.fill_null(odd, fill_value=False).to_numpy(zero_copy_only=False)
         suspect[-5:] = True
     if UNREADABLE_ROW in frame:
         suspect &= frame[UNREADABLE_ROW].isna().to_numpy(dtype=bool)
