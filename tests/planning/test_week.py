@@ -90,7 +90,10 @@ def test_a_week_spreads_contacts_over_the_days_that_have_capacity(inputs, tmp_pa
 
 def test_a_week_is_worth_what_seven_days_are_or_more(inputs, tmp_path):
     """Where every debtor may be contacted once a week, the best week beats taking the best of each day in turn."""
-    told = TOLD | {"week": {"contacts_per_debtor": 1}, "worth": {"column": "balance_minor", "share": 0.1}}
+    told = TOLD | {
+        "week": {"contacts_per_debtor": 1, "wait_share": 1.0},
+        "worth": {"column": "balance_minor", "share": 0.1},
+    }
     made, _ = planned(inputs, told, tmp_path / "week", days=7)
     values = np.fromfile(tmp_path / "week" / "values.f32", dtype="<f4").reshape(90, 7, -1)
     rows, use = made.problem.rows, made.problem.rows.use.reshape(len(made.problem.rows.use), 7, values.shape[2], -1)

@@ -126,7 +126,7 @@ class Week(_Part):
         5.0, gt=0, description="Days after which a contact has lost most of what it takes from the next."
     )
     wait_share: float = Field(
-        0.95,
+        0.8,
         gt=0,
         le=1,
         description="Part of its worth that a contact keeps for each day it waits: debtors pay, move on or close a "
