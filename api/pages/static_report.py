@@ -53,7 +53,6 @@ def report(portfolio: Portfolio, settings: Settings, language: str, query: Mappi
         first, last = (page.formats.day(end.date()).text for end in window)
         facts.insert(0, (page.text("Data"), f"{first} {page.formats.to} {last}"))
     chosen = next((tuple(one.filters.chips()) for one in contents if one.filters is not None), ())
-    chosen: list[Chip] = next((one.filters.chips() for one in contents if one.filters is not None), [])
     if chosen:
         facts.insert(0, (page.text("Part"), ", ".join(chip.text for chip in chosen)))
     return page.markup("report.html", contents=contents, style=_STYLE.read_text(encoding="utf-8"), facts=facts)

@@ -26,7 +26,7 @@ Standing = Literal["better", "worse", "as good as", "not known"]
 _DRAWS = 2_000  # of a pair: a share of .025 is told to within .003
 _DRAWS_OF_ALL = 500  # of every action
 _ALIKE = 0.1  # of what the better action earns: within it two actions are as good as each other
-_SURE = 0.95
+_SURE = 0.95  # as every interval of the package
 
 
 @dataclass(frozen=True, eq=False)

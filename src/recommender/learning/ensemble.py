@@ -223,24 +223,28 @@ class RewardEnsemble:
         parts: list[Floats] = [np.zeros((len(X), 0, len(self.share)))]
         means: list[Floats] = []
         for name, share in told.items():
-            if name in self.trees:
-                folds = [one.raw_scores(self.tree_columns(X), n_jobs=n_jobs) for one in self.trees[name].apart]
-                scores = np.sum(folds, axis=0) / len(folds)
-                apart = self._centred(np.stack(folds, axis=1) - scores[:, None])
-                parts.append(share * np.sqrt((len(folds) - 1) / len(folds)) * apart)  # a jackknife over folds
-            elif name in self.facets:
-                scores = self.facets[name].scores(U["linear"])
-            else:
-                design, model = self.glms[name]
-                scores = row_products(U[design], model.weights)
-            means.append(self._centred(scores[:, None])[:, 0])
+            scores = self._scores_by_fold(name, X, U, n_jobs)
+            n_folds = scores.shape[1]
+            mean = scores.mean(axis=1, keepdims=True)
+            if n_folds > 1:
+                parts.append(share * np.sqrt((n_folds - 1) / n_folds) * self._centred(scores - mean))  # a jackknife
+            means.append(self._centred(mean)[:, 0])
         if len(means) > 1:
-            shares = list(told.values())
-            middle = np.sum([share * one for share, one in zip(shares, means, strict=True)], axis=0)
-            parts.append(
-                np.stack([np.sqrt(share) * (one - middle) for share, one in zip(shares, means, strict=True)], axis=1)
-            )
+            shares = np.array(list(told.values()))[:, None]
+            apart = np.stack(means, axis=1)
+            parts.append(np.sqrt(shares) * (apart - (shares * apart).sum(axis=1, keepdims=True)))
         return np.concatenate(parts, axis=1)
+
+    def _scores_by_fold(self, name: str, X: Floats, U: dict[str, Floats], n_jobs: int) -> Floats:
+        """Scores of a member, shape (n, n_folds, n_actions); one fold where it has none."""
+        if name in self.trees:
+            return np.stack(
+                [one.raw_scores(self.tree_columns(X), n_jobs=n_jobs) for one in self.trees[name].apart], axis=1
+            )
+        if name in self.facets:
+            return np.asarray(self.facets[name].scores(U["linear"])[:, None])
+        design, model = self.glms[name]
+        return np.asarray(row_products(U[design], model.weights)[:, None])
 
     def _centred(self, scores: Floats) -> Floats:
         """Scores of shape (n, k, n_actions) less each one's level, which is calibrated away."""

@@ -29,13 +29,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _FACTORS = 6  # a state of 28 + 7 numbers; 4 lose a little, 8 gain nothing (docs/decision-quality.md)
-_FEWEST_FACTORS = 2
+_FEWEST_FACTORS = 2  # one factor is a level of the debtor, which orders no actions
 _MOST_PARAMETERS = 1_400  # actions x (factors + 1): one dense solve a step
 _LEVEL_VARIANCE = 0.1  # of d_i before any answer
 _SCALE = 0.3  # prior variance of what an action means to a factor
 _ROUNDS, _STEPS = 12, 2  # Newton steps a round, of debtors and of actions
 _MOST_ROWS = 40_000  # whole debtors; what actions mean is a few hundred numbers
-_FEWEST_ROWS, _FEWEST_RESPONSES = 2_000, 150
+_FEWEST_ROWS, _FEWEST_RESPONSES = 2_000, 150  # below, what actions mean to a factor is noise
 _FEWEST_EARLIER = 1.0  # earlier contacts a contact: below, there is no past to speak of
 
 
