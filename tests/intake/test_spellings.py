@@ -16,7 +16,9 @@ from recommender.intake import (
     country_zone,
     day_evidence,
     decimal_evidence,
+    id_key,
     id_keys,
+    id_spellings,
     id_text,
     id_texts,
     moment_of,
@@ -108,6 +110,8 @@ def test_programs_do_not_change_an_id(number, zeros):
     written = "0" * zeros + str(number)
     spelt = [written, f" {written} ", f"{number}.0", f"'{written}", number, float(number)]
     assert {id_keys(pd.Series([id_text(one)]))[0] for one in spelt} == {str(number)}
+    assert {id_key(str(id_text(one))) for one in spelt} == {str(number)}
+    assert {id_spellings([str(id_text(one))])[str(number)] for one in spelt} == {str(id_text(one)) for one in spelt}
 
 
 def test_ids_that_differ_are_not_joined():

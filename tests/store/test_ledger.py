@@ -79,6 +79,23 @@ def test_old_contacts_are_left_out_and_outcomes_are_not(log: DecisionLog, decide
     assert [(one.outcome, one.account_id) for one in standing.outcomes["D"]] == [("opt_out", "A1")]
 
 
+@pytest.mark.parametrize(("kept", "asked"), [("00107", "107"), ("107", "000107"), ("0", "000")])
+def test_an_id_is_the_same_with_and_without_its_zeros(log: DecisionLog, decide: Decide, kept: str, asked: str) -> None:
+    """An opt-out under 00107 stops 107: zeros are what programs add and drop. A standing read so goes stale so."""
+    made = decide(1, account_id=kept, debtor_id=kept, action=0, ranking=())
+    log.record([made])
+    log.record_outcomes([OutcomeRecord(decision_id=made.decision_id, occurred_at=NOON, outcome="opt_out")])
+    standing = log.standing([asked, "107x"], LONG_AGO, {asked: asked})
+    assert [one.outcome for one in standing.outcomes[asked]] == ["opt_out"]
+    assert [one.decision_id for one in standing.contacts[asked]] == [made.decision_id]
+    assert standing.seen.debtors[asked] == {made.decision_id}
+    other = decide(2, account_id=kept, debtor_id=kept, action=0, ranking=())
+    log.record([other])
+    with pytest.raises(StaleStanding):
+        log.record([decide(3, account_id=asked, debtor_id=asked, action=0, ranking=())], seen=standing.seen)
+    assert log.erase(requested_by="test", at=NOON, debtor_id=asked).decisions == 2
+
+
 def test_a_correction_takes_the_place_of_what_was_told_wrongly(log: DecisionLog, decide: Decide) -> None:
     """Both rows stay; only the correction counts, in the standing and in the outcomes that are learnt from."""
     made = _contact(decide, 1)

@@ -16,7 +16,9 @@ from recommender.intake.frames import (
 )
 from recommender.intake.ids import (
     digits_lost,
+    id_key,
     id_keys,
+    id_spellings,
     id_text,
     id_texts,
 )
@@ -90,7 +92,9 @@ __all__ = [
     "digits_lost",
     "flag_of",
     "flat_rows",
+    "id_key",
     "id_keys",
+    "id_spellings",
     "id_text",
     "id_texts",
     "is_placeholder",

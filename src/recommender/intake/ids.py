@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 
 from recommender.intake.vocabulary import is_placeholder
 
-__all__ = ["digits_lost", "id_keys", "id_text", "id_texts"]
+__all__ = ["digits_lost", "id_key", "id_keys", "id_spellings", "id_text", "id_texts"]
 
 _WHOLE_AS_FRACTION = r"^([0-9]+)\.0+$"
 _WHOLE_EXPONENT = re.compile(r"([0-9])(?:\.([0-9]+))?[eE]\+?([0-9]{1,2})")
+_LONGEST_PADDED = 20  # digits that systems pad a number to
 _PLAIN = r"^[!-~]+$"  # printable ASCII without blanks
 _ODD = r"\.0+$|[eE]\+?[0-9]+$|^'|^[^0-9A-Za-z]|/"  # an apostrophe, an exponent, a placeholder
 
@@ -82,3 +84,22 @@ def id_keys(texts: pd.Series | NDArray[np.object_]) -> NDArray[np.object_]:
         bare = pc.replace_substring_regex(words, r"^0+([0-9]+)$", r"\1")
         words = pc.if_else(pc.fill_null(zeros, fill_value=False), bare, words)
     return np.asarray(words.to_numpy(zero_copy_only=False), dtype=object)
+
+
+def id_key(text: str) -> str:
+    """:func:`id_keys` of one id."""
+    return (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else text
+
+
+def id_spellings(texts: Iterable[str]) -> dict[str, str]:
+    """Every spelling under which an id may be kept elsewhere, with the id as it is spelt here.
+
+    A whole number may have been padded with zeros, or have lost them; where an id itself is given it stands for itself.
+    """
+    spelt = {text: text for text in texts}
+    for text in list(spelt):
+        key = id_key(text)
+        if key != text or (key.isascii() and key.isdigit()):
+            for length in range(len(key), _LONGEST_PADDED + 1):
+                spelt.setdefault(key.zfill(length), text)
+    return spelt

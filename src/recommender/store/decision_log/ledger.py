@@ -16,6 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from recommender.errors import RecommenderError
+from recommender.intake import id_key, id_spellings
 from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event, state_of
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, rows_of_ids
@@ -167,16 +168,17 @@ def read_standing(
     named = dict(accounts or {})
     wanted = set(debtors)
     # An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
-    asked = list(dict.fromkeys([*debtors, *named]))
-    rows = rows_of_ids(connection, _MADE, decisions.c.debtor_id, asked, decisions.c.account_id)
+    spelt = id_spellings([*debtors, *named])
+    rows = _as_asked(rows_of_ids(connection, _MADE, decisions.c.debtor_id, list(spelt), decisions.c.account_id), spelt)
     for one in rows:
         if one["debtor_id"] in wanted:
             named.setdefault(one["account_id"], one["debtor_id"])
     if further := [account for account in named if account not in (accounts or ())]:
-        rows += rows_of_ids(connection, _MADE, decisions.c.account_id, further)
+        spelt = id_spellings([*debtors, *named])
+        rows += _as_asked(rows_of_ids(connection, _MADE, decisions.c.account_id, list(id_spellings(further))), spelt)
     made: list[Mapping[str, Any]] = list(
         {
-            one["decision_id"]: dict(one)
+            one["decision_id"]: one
             for one in rows
             if one["debtor_id"] in wanted or one["account_id"] in named  # a debtor may bear an account's name
         }.values()
@@ -218,6 +220,18 @@ def read_standing(
     return Standing(
         dict(contacts), dict(by_debtor), dict(live), taken_back, Seen(_frozen(seen_debtors), _frozen(seen_accounts))
     )
+
+
+def _as_asked(rows: Iterable[Mapping[str, Any]], spelt: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Rows with the ids of debtor and account as they were asked for: 00107 was decided about, 107 is asked."""
+    return [
+        {
+            **row,
+            "debtor_id": spelt.get(row["debtor_id"], row["debtor_id"]),
+            "account_id": spelt.get(row["account_id"], row["account_id"]),
+        }
+        for row in rows
+    ]
 
 
 def _frozen(ids: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
@@ -268,7 +282,7 @@ def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:
     if connection.dialect.name != "postgresql":
         return
     # One order for everybody, so that two batches wait for each other instead of deadlocking.
-    ordered = sorted(set(names))
+    ordered = sorted(set(map(id_key, names)))
     for start in range(0, len(ordered), _IDS_A_QUERY):
         some = ordered[start : start + _IDS_A_QUERY]
         locks = sa.text(
@@ -297,8 +311,8 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
     mine = set(own)
     debtors: dict[str, set[str]] = {debtor: set() for debtor in seen.debtors}
     accounts: dict[str, set[str]] = {account: set() for account in seen.accounts}
-    names = list(dict.fromkeys([*debtors, *accounts]))
-    made = rows_of_ids(connection, _WHOSE, decisions.c.debtor_id, names, decisions.c.account_id)
+    spelt = id_spellings([*debtors, *accounts])
+    made = _as_asked(rows_of_ids(connection, _WHOSE, decisions.c.debtor_id, list(spelt), decisions.c.account_id), spelt)
     of = {row["decision_id"]: row for row in made}
     told = rows_of_ids(connection, _TOLD, contact_events.c.decision_id, list(of))
     for about, read in [(key, key) for key in of] + [(event["decision_id"], event["event_id"]) for event in told]:
@@ -312,6 +326,7 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
 
 def known_debtors(connection: sa.Connection, accounts: Sequence[str]) -> dict[str, str]:
     """Debtor under whom each account was last decided about; accounts that were never named with one are left out."""
-    rows = rows_of_ids(connection, _NAMED, decisions.c.account_id, accounts)
+    spelt = id_spellings(accounts)
+    rows = rows_of_ids(connection, _NAMED, decisions.c.account_id, list(spelt))
     ordered = sorted(rows, key=lambda row: (row["decided_at"], row["decision_id"]))
-    return {row["account_id"]: row["debtor_id"] for row in ordered}
+    return {spelt[row["account_id"]]: row["debtor_id"] for row in ordered}

@@ -16,7 +16,7 @@ from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.record_fields import WrittenJson
 from recommender.store.decision_log.records import DecisionRecord
-from recommender.store.decision_log.removing import of_debtor
+from recommender.store.decision_log.removing import of_account, of_debtor
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes
 
@@ -68,7 +68,7 @@ def decisions_page(
     """
     query = joined().order_by(decisions.c.decided_at.desc(), decisions.c.decision_id.desc()).limit(limit + 1)
     if account_id is not None:
-        query = query.where(decisions.c.account_id == account_id)
+        query = query.where(of_account(account_id))
     if debtor_id is not None:
         query = query.where(of_debtor(debtor_id))
     if since is not None:

@@ -8,11 +8,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
+from recommender.intake import id_spellings
 from recommender.store.decision_log.database import write
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.schema import contact_events, decisions, outcomes, removals
 
-__all__ = ["Removal", "erase", "of_debtor", "past_removals", "purge"]
+__all__ = ["Removal", "erase", "of_account", "of_debtor", "past_removals", "purge"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,17 @@ class Removal:
     outcomes: int
 
 
+def of_account(account_id: str) -> sa.ColumnElement[bool]:
+    """Decisions about an account, however its id was spelt."""
+    return decisions.c.account_id.in_(list(id_spellings([account_id])))
+
+
 def of_debtor(debtor_id: str) -> sa.ColumnElement[bool]:
     """Decisions about a debtor, and those about its accounts from before anybody said whose they are."""
-    named = decisions.alias("named")
-    theirs = sa.select(named.c.account_id).where(named.c.debtor_id == debtor_id)
+    named, spelt = decisions.alias("named"), list(id_spellings([debtor_id]))
+    theirs = sa.select(named.c.account_id).where(named.c.debtor_id.in_(spelt))
     unnamed = sa.and_(decisions.c.debtor_id == decisions.c.account_id, decisions.c.account_id.in_(theirs))
-    return sa.or_(decisions.c.debtor_id == debtor_id, unnamed)
+    return sa.or_(decisions.c.debtor_id.in_(spelt), unnamed)
 
 
 def erase(
@@ -44,7 +50,7 @@ def erase(
             column="account_id",
             mend="Name one account, or one debtor with all accounts.",
         )
-    whose = decisions.c.account_id == account_id if debtor_id is None else of_debtor(debtor_id)
+    whose = of_account(str(account_id)) if debtor_id is None else of_debtor(debtor_id)
     return _remove(engine, "erase", whose, None, requested_by, at)
 
 
