@@ -98,7 +98,7 @@ class Page:
         if not name.startswith("history."):
             return None
         if stem == "habit":
-            return self.wording.text("own habit {number}", number=what)
+            return self.text("own habit {number}", number=what)
         named = {
             "contacts": self.text("Earlier contacts"),
             "responses": self.text("Earlier answers"),

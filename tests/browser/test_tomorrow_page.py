@@ -35,7 +35,7 @@ def planned(chromium, server, session_state):
     assert "Nothing is planned yet" in page.locator(".answer").inner_text()
     assert findings(page) == []
     plan(page)
-    assert page.locator(".alert").count() == 0
+    assert page.locator(".alert").all_inner_texts() == []
     found = page.url.partition("/en/")[2]
     context.close()
     return found

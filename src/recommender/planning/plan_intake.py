@@ -211,7 +211,7 @@ def _doubt_what_is_missing(reading: TableReading, given: pd.DataFrame, read: pd.
     )  # fmt: skip
     nobody = read["account_id"].isna().to_numpy(dtype=bool)
     if "debtor_id" in read:
-        nobody &= read["debtor_id"].isna().to_numpy(dtype=bool)
+        nobody = nobody & read["debtor_id"].isna().to_numpy(dtype=bool)  # what pandas gives may be read-only
     reading.doubt(
         nobody & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool), given["account_id"], "account_id",
         "nobody", "is missing in recent contacts: whose they are nobody knows",

@@ -24,6 +24,12 @@ _PREFIXED = re.compile(
     r"(?:CC|TI|CE|NIT|DNI|CPF|CNPJ|CURP|RFC|RUT|RUC|CUIT|CUIL|TEL|CEL|PHONE|MSISDN)[ :._\-]*(?!000)\d{7,}"
 )
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[ ._\-]+[^\W\d_]{2,}){1,4}")
+#: Words that tell that the others are no name.
+_OF_SYSTEMS = frozenset({
+    "id", "account", "acct", "acc", "debtor", "debt", "loan", "customer", "client", "contract", "card",
+    "case", "user", "test", "demo", "cuenta", "deudor", "deuda", "credito", "cliente", "contrato", "tarjeta",
+    "caso", "usuario", "no",
+})  # fmt: skip
 _CAPITALS = re.compile(r"(?:[A-ZÀ-Þ][a-zà-ÿ]{2,}){2,4}")
 
 
@@ -45,7 +51,8 @@ def personal_kind(identifier: str) -> str | None:
             return _NUMBER
     if any(shape.fullmatch(upper) for shape in _NATIONAL) or _PREFIXED.fullmatch(upper) or _is_dni(upper):
         return "an identity number"
-    if _WORDS.fullmatch(text) or _CAPITALS.fullmatch(text):
+    words = set(re.findall(r"[A-ZÀ-Þ]?[a-zà-ÿ]+", text) if _CAPITALS.fullmatch(text) else re.split(r"[ ._\-]+", text))
+    if (_WORDS.fullmatch(text) or _CAPITALS.fullmatch(text)) and not {word.lower() for word in words} & _OF_SYSTEMS:
         return "a name"
     return None
 

@@ -27,6 +27,7 @@ __all__ = [
     "check_ranking",
     "number_or_none",
     "plain_mapping",
+    "plain_ranked",
     "sha256_of",
     "sha256_of_parts",
     "unpack_eligible",
@@ -133,6 +134,15 @@ def plain_mapping(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
     }
     refuse_contact_data(plain, argument=argument)
     return plain
+
+
+def plain_ranked(ranked: Mapping[str, Any]) -> dict[str, Any]:
+    """A ranked action as plain JSON: scalars, and under ``values`` those of its value ladder."""
+    values = ranked.get("values")
+    if not isinstance(values, Mapping):
+        return plain_mapping(ranked, "ranking")
+    bare = plain_mapping({name: value for name, value in ranked.items() if name != "values"}, "ranking")
+    return bare | {"values": plain_mapping(values, "ranking")}
 
 
 def _plain_scalar(value: Any, key: str, argument: str) -> str | int | float | bool | None:

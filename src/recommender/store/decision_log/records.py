@@ -24,6 +24,7 @@ from recommender.store.decision_log.record_fields import (
     check_ranking,
     number_or_none,
     plain_mapping,
+    plain_ranked,
     sha256_of,
     sha256_of_parts,
     utc_instant,
@@ -193,7 +194,7 @@ class DecisionRecord:
             raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
         put("context", plain_mapping(self.context, "context"))
         refuse_free_text(self.context)
-        put("ranking", tuple(plain_mapping(ranked, "ranking") for ranked in self.ranking))
+        put("ranking", tuple(map(plain_ranked, self.ranking)))
         check_ranking(self.ranking, self.action, n_actions)
         if self.shadow is not None:
             check_action("shadow.action", self.shadow.action, n_actions)
