@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from api.pages import approvals, drivers, explorer, model_card, policy_value, results, rule_costs
-from api.pages.filters import Chip
 from api.pages.language import LANGUAGES
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page

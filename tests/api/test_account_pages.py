@@ -212,7 +212,7 @@ def test_the_page_explains_the_logged_decision(browser, site, listed, contacted)
 def test_an_account_without_a_legal_contact_says_what_stops_it(browser):
     """Where only leaving alone is left, the page names the rule and when it lifts, and offers no comparison."""
     page = browser.get("/en/account?id=STOPPED").text
-    assert "No contact is allowed: rule" in page
+    assert "No contact is allowed: “" in page and "time alone does not lift it" in page
     assert "do-not-contact" in page
     assert 'id="pick"' not in page
     assert "what would be decided now" in page
