@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-SERVER = Path(__file__).with_name("service_sides.py")
+SERVER = Path(__file__).with_name("peers") / "service_sides.py"
 AS_OF = "2026-11-23T08:00:00-05:00"
 
 

@@ -134,8 +134,12 @@ def test_order_of_rows_and_later_rows_change_nothing(tables):
     past = {name: frame.loc[frame[instants[name]] <= cut] for name, frame in held.items()}
     early = build(simulated, past, as_of=cut).frame
     then = whole.loc[whole["decided_at"] <= cut].reset_index(drop=True)
-    context = [name for name in early.columns if name not in ("reward", "known_at")]
+    labels = ("reward", "known_at", "ladder_rung", "ladder_paid_minor", "ladder_cost_minor")  # what came of a decision
+    context = [name for name in early.columns if name not in labels]
     pd.testing.assert_frame_equal(early[context], then[context])
     known = early["reward"].notna()
     assert known.sum() > 50
     np.testing.assert_array_equal(early.loc[known, "reward"], then.loc[known, "reward"])
+    told = early["ladder_rung"].notna()
+    assert told.sum() > 50
+    assert (early.loc[told, "ladder_rung"] == then.loc[told, "ladder_rung"]).all()

@@ -94,7 +94,8 @@ def test_every_contact_leaves_in_one_campaign_file(folder, told):
     assert sum(written.values()) == len(contacts)
     lists = [pd.read_csv(folder / "campaigns" / name, dtype="str") for name in written if "vicidial" in name]
     dialled = pd.concat(lists)
-    calls = contacts.loc[contacts["channel"] == "call"]
+    calls = contacts.loc[(contacts["channel"] == "call") & ~contacts["needs_human"]]
+    assert written["people.csv"] == contacts["needs_human"].sum() > 0  # older than 90 days: a person looks first
     assert sorted(dialled["source_id"]) == sorted(calls["decision_id"])
     assert set(dialled["phone_number"]) == {"3005550101"} and set(dialled["list_id"]) == {"7"}
     assert not any(b"5550101" in path.read_bytes() for path in (folder / "tomorrow").iterdir())

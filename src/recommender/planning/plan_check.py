@@ -88,7 +88,7 @@ def verify_folder(folder: Path) -> list[str]:
         wrong += found if number == 1 else [f"round {number}: {finding}" for finding in found]
         wrong += _not_what_was_left(one, problem, whole, taken, number)
         taken = taken + use[mine].sum(axis=0)
-    wrong += _of_all_arms(contacts, arms, problem, whole, place, action)
+    wrong += _of_all_arms(contacts, arms, problem, whole, place, action, days)
     told = actions.describe(action % actions.n_contact_actions)
     for factor in actions.factors:
         if not contacts[factor].astype(str).equals(told[factor].astype(str)):
@@ -272,6 +272,7 @@ def _of_all_arms(
     whole: NDArray[np.float64],
     place: NDArray[np.int64],
     action: NDArray[np.int64],
+    days: int,
 ) -> list[str]:
     """Limits, debtors, arms and propensities over the contacts of all arms."""
     wrong = []
@@ -285,8 +286,8 @@ def _of_all_arms(
     if instants.loc[contacts["contact_at"].notna().to_numpy()].duplicated().any():
         wrong.append("debtor: one is in two queues at once")
     turns = instants.assign(turn=turn).sort_values(["debtor", "turn"], kind="stable")
-    one_day = (contacts["day"] == 1).all()  # within a week whoever planned judged again what a contact precedes
-    if one_day and (turns.groupby("debtor")["at"].diff().dropna() < pd.Timedelta(0)).any():
+    # within a week whoever planned judged again what a contact precedes
+    if days == 1 and (turns.groupby("debtor")["at"].diff().dropna() < pd.Timedelta(0)).any():
         wrong.append("debtor: a contact of a later round comes before an earlier one, which was judged without it")
     for name in ("account_id", "row", "decision_id", "arm", "debtor"):
         told = arms[name].to_numpy()[place]
