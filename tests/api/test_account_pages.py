@@ -213,13 +213,13 @@ def test_an_account_without_a_legal_contact_says_what_stops_it(browser):
     """Where only leaving alone is left, the page names the rule and when it lifts, and offers no comparison."""
     page = browser.get("/en/account?id=STOPPED").text
     assert "No contact is allowed: “" in page and "time alone does not lift it" in page
-    assert "do-not-contact" in page
+    assert "do not contact (everywhere)" in page  # the rule in words
     assert 'id="pick"' not in page
     assert "what would be decided now" in page
     told = browser.get("/en/decision.json?account=STOPPED").json()
     assert told["replay"] == "live"
     assert told["notes"] == ["no_contact_only"]
-    assert "no contact while" in browser.get("/en/decision?account=STOPPED").text
+    assert "no contact while" in browser.get("/en/decision?account=STOPPED").text.lower()
 
 
 def test_the_trace_counts_down_and_names_rules(browser, listed):
