@@ -222,7 +222,7 @@ def read_standing(
     )
 
 
-def _as_asked(rows: Iterable[Mapping[str, Any]], spelt: Mapping[str, str]) -> list[dict[str, Any]]:
+def _as_asked(rows: Iterable[sa.RowMapping], spelt: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows with the ids of debtor and account as they were asked for: 00107 was decided about, 107 is asked."""
     return [
         {
