@@ -1,11 +1,13 @@
 """Files of strangers become a log without a line of cleaning code, or one message says what to state."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recommender.errors import InvalidInput
 from recommender.quickstart import guess_roles, log_of_file, type_cells
 from recommender.quickstart.command import main
+from recommender.quickstart.first_look import _where_it_matters
 from recommender.store.files import read_table
 from tests.quickstart.shapes import SHAPES, N, written
 
@@ -91,3 +93,12 @@ def test_the_command_says_one_thing_to_do(tmp_path, capsys):
     path, _, _ = written(next(shape for shape in SHAPES if shape.__name__ == "job_training"), tmp_path)
     assert main(["quickstart", str(path), "--yes"]) == 2
     assert "--reward COLUMN" in capsys.readouterr().err
+
+
+def test_each_account_is_told_once(strategy, simulated):
+    """A debtor with many contacts fills no list alone."""
+    recent = pd.concat([simulated.contacts.tail(6)] * 3, ignore_index=True)
+    done = strategy.actions_.index_of(recent)
+    lines, _ = _where_it_matters(strategy, recent, done, "en")
+    told = [line.account for line in lines]
+    assert len(told) == len(set(told)) == recent["account_id"].nunique()

@@ -26,6 +26,7 @@ from recommender.deciding.fallback import (
 )
 from recommender.deciding.replay import (
     Difference,
+    Logged,
     Replayed,
     replay,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Decided",
     "Decider",
     "Difference",
+    "Logged",
     "Replayed",
     "WeekAhead",
     "after_planned",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.deciding.decide import Decider
 
-__all__ = ["Difference", "Replayed", "replay"]
+__all__ = ["Difference", "Logged", "Replayed", "replay"]
 
 _ROUNDING = 1e-9  # sums over another number of accounts are taken in another order
 _NUMBERS = ("expected_reward", "lo", "hi", "propensity")
@@ -24,34 +24,44 @@ class Logged(Protocol):
     """A row of the decision log, as :class:`recommender.store.decision_log.DecisionRecord` has it."""
 
     @property
-    def account_id(self) -> str: ...
+    def account_id(self) -> str:
+        """Whom it was about."""
 
     @property
-    def decided_at(self) -> datetime: ...
+    def decided_at(self) -> datetime:
+        """Moment of the decision."""
 
     @property
-    def action(self) -> int: ...
+    def action(self) -> int:
+        """Index of the dispatched action."""
 
     @property
-    def propensity(self) -> float: ...
+    def propensity(self) -> float:
+        """Probability with which it was drawn."""
 
     @property
-    def eligible(self) -> NDArray[np.bool_]: ...
+    def eligible(self) -> NDArray[np.bool_]:
+        """Mask of shape (n_actions,) that the policy was given."""
 
     @property
-    def ranking(self) -> Sequence[Mapping[str, Any]]: ...
+    def ranking(self) -> Sequence[Mapping[str, Any]]:
+        """Ranked actions, the dispatched one first."""
 
     @property
-    def context(self) -> Mapping[str, Any]: ...
+    def context(self) -> Mapping[str, Any]:
+        """Feature columns that the model was given."""
 
     @property
-    def deterministic(self) -> bool: ...
+    def deterministic(self) -> bool:
+        """Whether no chance took part."""
 
     @property
-    def seed(self) -> int | None: ...
+    def seed(self) -> int | None:
+        """Of the draw."""
 
     @property
-    def provenance(self) -> Any: ...
+    def provenance(self) -> Any:
+        """Action space, policy version and what else decisions share."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.deciding import Decided
+from recommender.deciding import Decided, Logged
 from recommender.explanation.trace_parts import DecisionTrace, Replay, TracedAction, TracedRule, TraceStep
 from recommender.rules import Eligibility
 
@@ -22,41 +22,14 @@ __all__ = ["DecisionTrace", "TraceStep", "TracedAction", "TracedRule", "trace_de
 _LIFTED_BY_TIME = ("contact_limit", "hours")
 
 
-class Recorded(Protocol):
+class Recorded(Logged, Protocol):
     """A row of the decision log, as :class:`recommender.store.decision_log.decisions.DecisionRecord` has it."""
 
     @property
     def decision_id(self) -> str: ...
 
     @property
-    def account_id(self) -> str: ...
-
-    @property
-    def decided_at(self) -> datetime: ...
-
-    @property
-    def action(self) -> int: ...
-
-    @property
-    def propensity(self) -> float: ...
-
-    @property
-    def eligible(self) -> NDArray[np.bool_]: ...
-
-    @property
-    def ranking(self) -> Sequence[Mapping[str, Any]]: ...
-
-    @property
-    def context(self) -> Mapping[str, Any]: ...
-
-    @property
     def fallback(self) -> bool: ...
-
-    @property
-    def deterministic(self) -> bool: ...
-
-    @property
-    def provenance(self) -> Any: ...
 
 
 def trace_decision(

@@ -143,12 +143,14 @@ def first_look(
 def _where_it_matters(
     strategy: ContactStrategy, recent: pd.DataFrame, done: NDArray[np.int64], language: str
 ) -> tuple[tuple[AccountLine, ...], str]:
-    """The contacts for which most is expected beyond what was done."""
+    """The accounts, each by one of its contacts, for which most is expected beyond what was done."""
     ranked = strategy.recommend(recent, top_k=1, explore=False)
     best = strategy.actions_.index_of(ranked[list(strategy.actions_.factors)])
     expected, row = strategy.expected_reward(recent), ranked["row"].to_numpy()
     gain = expected[row, best] - expected[row, done[row]]
-    most = ranked.iloc[np.argsort(-gain, kind="stable")[:_SHOWN_ACCOUNTS]]
+    most = ranked.iloc[np.argsort(-gain, kind="stable")]
+    again = most["account"].notna() & most["account"].duplicated()
+    most = most.loc[~again].head(_SHOWN_ACCOUNTS)
     return account_lines(strategy, recent, language, instead=done, ranked=most)
 
 
