@@ -53,11 +53,11 @@ class Served:
 
     def contract(self, settings: Settings) -> FeatureContract:
         """Which features are taken while this serves."""
-        held: FeatureContract | None = self.contracts.get(id(settings))
-        if held is None:
-            held = FeatureContract.of(self.strategy, settings)
-            self.contracts[id(settings)] = held
-        return held
+        contract: FeatureContract | None = self.contracts.get(id(settings))
+        if contract is None:
+            contract = FeatureContract.of(self.strategy, settings)
+            self.contracts[id(settings)] = contract
+        return contract
 
     @property
     def is_model(self) -> bool:
@@ -185,4 +185,4 @@ def _stamp_of(folder: Path) -> Stamp | None:
         files = [(str(file.relative_to(folder)), file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
     except OSError:
         return None
-    return tuple((name, told.st_mtime_ns, told.st_size) for name, told in files)
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)
