@@ -157,7 +157,7 @@ class RecommendationService:
                 channel = one["actions"][0]["factors"].get("channel")
                 self.metrics.decision(one["policy"], None if channel is None else str(channel))
             removed.update(part.decided.eligibility.counts())
-            law = part.decided.eligibility.provenance.told
+            law = part.decided.eligibility.provenance.summary
             packs |= {pack["id"]: pack for pack in law["packs"]}
             warnings |= dict.fromkeys(law["warnings"])
             notes |= dict.fromkeys([served.note or "", *law["warnings"]])
