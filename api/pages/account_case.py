@@ -78,8 +78,8 @@ class AccountCase:
         as_of = datetime.now(UTC)
         if logged is not None:
             as_of = logged.decision.decided_at
-            told = {name: [value] for name, value in logged.decision.context.items()}
-            facts = facts.assign(**told)
+            logged_context = {name: [value] for name, value in logged.decision.context.items()}
+            facts = facts.assign(**logged_context)
         return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
 
     # -- what is served --------------------------------------------------------------------------------------------
