@@ -34,7 +34,6 @@ Floats = NDArray[np.float64]
 _logger = logging.getLogger("recommender")
 _WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
 _JOINT_STRAIGHT, _JOINT_BENT = 0.85, 2.05  # of differences, measured there too
-_NEWEST = 0.8  # quantile of time from which accounts have the past that they have when they are scored
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
 
@@ -77,7 +76,6 @@ class RewardEnsemble:
         self.calibration = Calibration(0.0, 1.0, 1.0)
         self.share: Floats = np.ones(1)
         self.posterior: tuple[str, Floats] = ("linear", np.zeros((0, 1, 1)))
-        self.unknown_habits: Floats = np.zeros((0, 1))
         self.family: Family = "binomial"
         self.with_time = False
         self.report = EnsembleReport()
@@ -100,7 +98,6 @@ class RewardEnsemble:
         self.calibration, self.report = choice.calibration, choice.report
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
-        self.unknown_habits = _unknown_habits(task)
         self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
@@ -218,10 +215,7 @@ class RewardEnsemble:
         return factor * min(self.calibration.advantage, 1.0)
 
     def _deviations(self, X: Floats, n_jobs: int) -> Floats:
-        """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions).
-
-        What an account's own answers leave open of its habits stands behind them.
-        """
+        """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions)."""
         total = sum(self.weights.values()) or 1.0
         relative = {name: weight / total for name, weight in self.weights.items() if weight > _TELLS * total}
         U = self._columns(X, {self.glms[name][0] for name in relative if name in self.glms})
@@ -238,9 +232,6 @@ class RewardEnsemble:
             shares = np.array(list(relative.values()))[:, None]
             apart = np.stack(means, axis=1)
             parts.append(np.sqrt(shares) * (apart - (shares * apart).sum(axis=1, keepdims=True)))
-        if len(self.unknown_habits):
-            size = total - sum(self.weights[name] for name in {"constant", *self.trees})
-            parts.append(np.broadcast_to(size * self.unknown_habits, (len(X), *self.unknown_habits.shape)))
         return np.concatenate(parts, axis=1)
 
     def _scores_by_fold(self, name: str, X: Floats, U: dict[str, Floats], n_jobs: int) -> Floats:
@@ -289,7 +280,6 @@ class RewardEnsemble:
             "posterior": self.posterior[0],
         }
         arrays: dict[str, NDArray[Any]] = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
-        arrays["unknown_habits"] = self.unknown_habits
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances
@@ -320,7 +310,6 @@ class RewardEnsemble:
         self.calibration = Calibration(**described["calibration"])
         self.share = arrays["share"]
         self.posterior = (described["posterior"], arrays["posterior"].astype(np.float64))
-        self.unknown_habits = arrays["unknown_habits"]
         self.trees = {name: ActionTrees.from_texts(texts[name], actions) for name in described["trees"]}
         self.facets = {
             name: FacetMean.from_arrays(
@@ -330,15 +319,3 @@ class RewardEnsemble:
         }
         self.report = EnsembleReport(**described["report"])
         return self
-
-
-def _unknown_habits(task: LearningTask) -> Floats:
-    """Root of what answers leave open of the habits of the accounts that were contacted last, shape (k, n_actions).
-
-    A factor has the variance one before any answer; its column, the posterior mean, has the part that answers tell.
-    """
-    if not task.loadings:
-        return np.zeros((0, len(task.actions)))
-    newest = slice(None) if task.order is None else task.order >= np.quantile(task.order, _NEWEST)
-    left = [np.sqrt(max(1.0 - float((task.X[newest, at] ** 2).mean()), 0.0)) for at in task.loadings]
-    return np.stack([size * (one - one.mean()) for size, one in zip(left, task.loadings.values(), strict=True)])

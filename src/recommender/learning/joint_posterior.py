@@ -19,7 +19,7 @@ _N_DRAWS = 24  # a variance from so many is within a third of itself for one pai
 _FEWEST_DRAWS, _MOST_CELLS = 8, 8_000_000  # 64 MB of weights
 _ACCOUNTS = 400  # by which it is told how much accounts differ
 _FIRM = 4.0  # precisions of the member "firm", in those of "linear"
-_LEAST, _MOST = 0.25, 100.0  # of the firmness
+_LEAST, _MOST = 0.5, 20.0  # of the firmness
 
 
 def joint_posterior(
