@@ -39,6 +39,7 @@ from recommender.store.decision_log import (
     Seen,
     ShadowChoice,
     Standing,
+    checked_mappings,
     debtor_export,
     decisions_page,
 )
@@ -80,7 +81,7 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
                 ranking=part.ranked[at],
                 request_key=part.terms.request_key,
                 request_position=0 if part.terms.request_key is None else part.positions[at],
-                contact_at=first["contact_at"],
+                contact_at=decided.contact_at(at, actions[at]),
                 fallback=decided.policy == "seed_rules",
                 deterministic=decided.deterministic,
                 seed=part.terms.seed,
@@ -109,12 +110,12 @@ def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Pro
     return cached
 
 
-def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
+def _contexts(part: Part, served: Served) -> Sequence[dict[str, Any]]:
     """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
     if served.is_model:
         names = sorted(str(name) for name in served.strategy.feature_names_in_)  # type: ignore[union-attr]
         columns = [_scalars(part.decided.accounts.values(name)) for name in names]
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return checked_mappings(dict(zip(names, columns, strict=True)), "context", levels=True)
     brought = dict.fromkeys(name for names in part.features for name in sorted(names))
     protected = set(protected_names(list(brought)))
     kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]
@@ -125,7 +126,12 @@ def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
 
 
 def _scalars(values: list[Any]) -> list[Any]:
-    return values if set(map(type, values)) <= _AS_THEY_ARE else [_scalar(value) for value in values]
+    kinds = set(map(type, values))
+    if kinds <= _AS_THEY_ARE:
+        return values
+    if kinds == {float}:
+        return [int(value) if value.is_integer() and abs(value) < _EXACT else value for value in values]
+    return [_scalar(value) for value in values]
 
 
 def _scalar(value: Any) -> Any:
