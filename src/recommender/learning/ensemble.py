@@ -143,9 +143,8 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        for name in ("curved", "habits"):
-            if name in wanted:
-                U[name] = self.designs[name].transform(X)
+        if "curved" in wanted:
+            U["curved"] = self.designs["curved"].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:

@@ -154,25 +154,19 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
     moved, gains = _moved(task, linear, U, random_state)
     X = task.X if moved is None else np.column_stack([task.X, moved.recent])
     directions = logger_directions(U, task.actions, task.action, random_state=random_state)
-    habits = _habits(linear, task, designs, columns)
+    habits = _habits(linear, task, designs)
     return FitRows(task, X, designs, columns, directions, random_state, moved, habits), gains
 
 
-def _habits(
-    linear: LinearDesign, task: LearningTask, designs: dict[str, LinearDesign], columns: dict[str, Floats]
-) -> dict[str, Floats]:
-    """Known loadings of encoded columns as weights of each design's terms; adds a design of these columns alone."""
+def _habits(linear: LinearDesign, task: LearningTask, designs: Mapping[str, LinearDesign]) -> dict[str, Floats]:
+    """Known loadings of encoded columns as weights of each design's terms."""
     at = [j for j, term in enumerate(linear.terms) if term.kind == "number" and term.source in task.loadings]
     if not at:
         return {}
     direction = np.zeros((len(linear.terms), len(task.actions)))
     for j in at:
         direction[j] = linear.terms[j].scale * task.loadings[linear.terms[j].source]
-    directions = dict.fromkeys((name for name in designs if name != "constant"), direction)
-    kept = [0, *at]
-    designs["habits"] = LinearDesign(tuple(replace(linear.terms[j], crossed=j == 0) for j in kept))
-    columns["habits"] = np.ascontiguousarray(columns["linear"][:, kept])
-    return directions | {"habits": direction[kept]}
+    return dict.fromkeys((name for name in designs if name != "constant"), direction)
 
 
 def _moved(

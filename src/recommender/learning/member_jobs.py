@@ -46,8 +46,8 @@ def regression_job(
 ) -> Callable[[], BilinearModel]:
     """Prepare the fit of one regression on the kept rows (all when None)."""
     # where no column of the context tells accounts apart, only how often an action was chosen can tell
-    ranks_alike = plan.crossing == "none" or plan.design in {"constant", "habits"}
-    own = (rows.habits[plan.design],) if plan.crossing != "none" and plan.design in rows.habits else ()
+    ranks_alike = plan.crossing == "none" or plan.design == "constant"
+    own = (rows.habits[plan.design],) if plan.design in rows.habits else ()
 
     def job() -> BilinearModel:
         part = slice(None) if keep is None else keep
