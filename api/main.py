@@ -18,7 +18,17 @@ from api.service.gateway import Gateway
 from api.service.metrics import Metrics
 from api.service.rate_limit import RateLimit
 from api.service.recording import Recorder
-from api.service.routes import check, decisions, dispatches, explanations, features, health, metrics, recommendations
+from api.service.routes import (
+    check,
+    decisions,
+    dispatches,
+    explanations,
+    features,
+    forecasts,
+    health,
+    metrics,
+    recommendations,
+)
 from api.service.serving import Serving
 from api.service.shadow import Shadow
 from recommender import __version__
@@ -92,7 +102,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     app.state.metrics = numbers
     app.state.shadow = Shadow(numbers)
     problems.install(app)
-    for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, check):
+    for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, forecasts, check):
         app.include_router(routes.router)
     describe(app)
     app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit), clock=clock)

@@ -112,7 +112,8 @@ class RecommendationService:
         _check_same_request(request, before, settings)
         as_of = request.as_of or (next(iter(before.values())).decided_at if before else self.clock())
         request = self._with_known_debtors(request)
-        terms = RequestTerms(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
+        seed = settings.seed if request.seed is None else request.seed
+        terms = RequestTerms(as_of, seed, request.request_key, request.purpose)
         made = make(Task(request, terms, served, settings, self.recorder, self._shadows, before))
         if len(made.refused) == len(request.accounts) and not unread.problems:
             raise made.refused[min(made.refused)]
@@ -180,6 +181,7 @@ class RecommendationService:
         ]
         return {
             "as_of": as_of,
+            "purpose": request.purpose,
             "policy_version": versions.pop() if versions and not made.parts else served.strategy.version_,
             "code_version": __version__,
             "packs": law and {**law, "packs": tuple(packs.values()), "warnings": tuple(warnings)},
@@ -199,7 +201,10 @@ def _check_same_request(request: RecommendationRequest, before: dict[str, Decisi
     asked = {account.account_id for account in request.accounts} if before else set()
     for record in before.values():
         other_moment = request.as_of is not None and request.as_of != record.decided_at
-        if other_moment or record.seed != seed or record.account_id not in asked:
+        is_other = other_moment or record.seed != seed or (record.purpose or "collection") != request.purpose
+        if is_other or record.account_id not in asked:
             raise HTTPException(
-                409, "This request_key was used for other accounts, another as_of or seed; give each request its own."
+                409,
+                "This request_key was used for other accounts, another as_of, seed or purpose; give each request its "
+                "own.",
             )

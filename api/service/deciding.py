@@ -36,6 +36,7 @@ class RequestTerms:
     as_of: datetime
     seed: int
     request_key: str | None
+    purpose: str = "collection"
 
     @property
     def as_of_text(self) -> str:
@@ -228,7 +229,7 @@ class RequestDecider:
 
             return decide(top_k=top_k, allowed=allowed if limited else None, **question)
 
-        decided = ask(self._served.strategy, self._served.decider.decide, request.top_k)
+        decided = ask(self._served.strategy, self._served.decider_for(terms.purpose).decide, request.top_k)
         ranked = rankings(decided, [planned_text(contacts) if contacts else None for contacts in waiting])
         features = [frozenset(account.features) for account in chosen]
         return Part(
@@ -236,7 +237,7 @@ class RequestDecider:
             features,
             decided,
             ranked,
-            lambda strategy, top_k: ask(strategy, partial(decide, strategy=strategy), top_k),
+            lambda strategy, top_k: ask(strategy, partial(decide, strategy=strategy, purpose=terms.purpose), top_k),
             terms,
         )
 

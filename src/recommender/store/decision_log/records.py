@@ -153,6 +153,8 @@ class DecisionRecord:
         Whether the seed rules answered for a missing model; whether no chance took part.
     seed : int or None
     shadow : ShadowChoice or None
+    purpose : str or None
+        What the contact is for; None = collection.
     """
 
     decision_id: str
@@ -172,6 +174,7 @@ class DecisionRecord:
     deterministic: bool = False
     seed: int | None = None
     shadow: ShadowChoice | None = None
+    purpose: str | None = None
 
     def __post_init__(self) -> None:
         """Check every field and bring it to the form that is stored."""
@@ -201,6 +204,8 @@ class DecisionRecord:
             refuse_free_text(self.context)
         put("ranking", tuple(one if type(one) is CheckedMapping else plain_ranked(one) for one in self.ranking))
         check_ranking(self.ranking, self.action, n_actions)
+        if self.purpose is not None:
+            put("purpose", None if self.purpose == "collection" else check_id("purpose", self.purpose))
         if self.shadow is not None:
             check_action("shadow.action", self.shadow.action, n_actions)
 
@@ -208,13 +213,14 @@ class DecisionRecord:
     def content_digest(self) -> str:
         """SHA-256 of the content: equal records have equal digests on any machine."""
         row = _hashable(self._content)
-        plain = ordered_json([row[name] for name in _PLAIN_COLUMNS])
+        more = [] if self.purpose is None else [self.purpose]
+        plain = ordered_json([*(row[name] for name in _PLAIN_COLUMNS), *more])
         return sha256_of_texts(plain, row["action_factors"].text, row["ranking"].text, self._context_text)
 
     @cached_property
     def first_digest(self) -> str:
         """The digest that rows were kept under before JSON was written another way; they stay readable."""
-        content = _hashable(dict(self._content))
+        content = _hashable({name: value for name, value in self._content.items() if name != "purpose"})
         factors = json.loads(content["action_factors"].text)
         return sha256_of(content | {"action_factors": factors, "context": self.context, "ranking": self.ranking})
 
@@ -252,6 +258,7 @@ class DecisionRecord:
             "shadow_expected_reward": None if shadow is None else number_or_none(shadow.expected_reward),
             "shadow_policy_version": None if shadow is None else shadow.policy_version,
             "provenance_digest": self.provenance.digest,
+            "purpose": self.purpose,
         }
 
     def __eq__(self, other: object) -> bool:

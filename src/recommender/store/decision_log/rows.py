@@ -180,7 +180,7 @@ def decision_of(row: sa.RowMapping) -> DecisionRecord:
         )
     names = (
         "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "context", "ranking",
-        "request_key", "request_position", "contact_at", "fallback", "deterministic", "seed",
+        "request_key", "request_position", "contact_at", "fallback", "deterministic", "seed", "purpose",
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "rule_packs", "holidays_version", "tzdata_version", "code_version")
     record = DecisionRecord(
