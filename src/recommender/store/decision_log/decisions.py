@@ -192,7 +192,7 @@ class DecisionLog:
                 refuse_stale(connection, seen, [*batch, *news])
             if unknown := [shared[digest].to_row() for digest in shared.keys() - self._known_provenances]:
                 insert_new(connection, provenances, unknown)
-            stored = insert_checked(connection, decisions, "decision", rows)
+            stored = insert_checked(connection, decisions, "decision", rows, lambda key: batch[key].first_digest)
             if news:
                 _insert_events(connection, news, None)
             return stored
