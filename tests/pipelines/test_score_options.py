@@ -167,3 +167,37 @@ def test_one_unknown_fact_stops_score_and_plan_alike(tmp_path, change, rule):
         assert not out.exists()
         said.append(str(answer.exception))
     assert said[0] == said[1]
+
+
+def day_planned(folder, out, as_of, *more):
+    """Contacts of ``plan``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ACCOUNTS.to_csv(folder / "a.csv", index=False)
+    (folder / "capacity.toml").write_text(CAPACITY, encoding="utf-8")
+    answer = command(
+        "plan", folder / "a.csv", "--as-of", as_of, "--strategy", "none", "--no-contacts-yet",
+        "--capacity", folder / "capacity.toml", "--out", folder / out, *more,
+    )  # fmt: skip
+    assert answer.exit_code == 0, (answer.output, answer.exception)
+    return pd.read_parquet(folder / out / "plan.parquet")
+
+
+def test_a_second_plan_of_the_day_knows_the_first(tmp_path):
+    """Through the decision log: whoever has a text today gets none today, though the caller states no contacts."""
+    log = ("--decision-log", f"sqlite:///{tmp_path}/log.db")
+    plans = [day_planned(tmp_path, f"plan{hour}", f"2026-11-25T0{hour}:30:00-05:00", *log) for hour in (6, 7)]
+    assert [len(plan) for plan in plans] == [10, 10]
+    both = pd.concat(plans)
+    both = both.assign(local_day=both["contact_at"].dt.tz_convert("America/Bogota").dt.date)
+    assert not both.duplicated(["account_id", "local_day"]).any()
+
+
+def test_plan_takes_packs_and_texts_of_its_own(tmp_path):
+    """The same options, the same effect as in ``score``."""
+    (tmp_path / "own.toml").write_text(OVERLAY, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(TEXT, encoding="utf-8")
+    bound = day_planned(tmp_path, "bound", AS_OF, "--overlay", tmp_path / "own.toml")
+    assert set(bound["channel"]) == {"email"}
+    assert set(bound["hour"].astype(int)) <= {14, 15}
+    own = day_planned(tmp_path, "own", AS_OF, "--templates", tmp_path / "mine.toml")
+    assert set(own["template_id"]) == {"mine"}
