@@ -55,6 +55,7 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
         searched += int(alone)
         look = alone and searched <= _MOST_SEARCHED
         entries[0]["needs_human"] = bool(eligible.needs_human[row])
+        entries[0] |= decided.documents
         entries[0]["next_allowed_at"] = eligible.next_contact_at(row) if look else None
         answer.append(entries)
     return answer

@@ -115,6 +115,7 @@ def _records(
             "holidays": law.holidays,
             "tzdata": law.tzdata,
             "needs_human": bool(decided.eligibility.needs_human[row]),
+            "documents": decided.documents,
         }
         found[place] = json.dumps(told, sort_keys=True)
     return found

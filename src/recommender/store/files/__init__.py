@@ -23,6 +23,9 @@ from recommender.store.files.tables_io import (
     read_table,
     write_quarantine,
 )
+from recommender.store.files.template_files import (
+    read_template_sources,
+)
 
 __all__ = [
     "PLAN_COLUMNS",
@@ -34,6 +37,7 @@ __all__ = [
     "read_frame",
     "read_roles",
     "read_table",
+    "read_template_sources",
     "roles_path",
     "stage",
     "write_frame",
