@@ -119,13 +119,13 @@ def _points(path: Path) -> dict[str, str]:
     named = {plain_word(str(name)): name for name in frame.columns}
     if "account_id" not in named:
         raise InvalidInput.missing_columns(["account_id"], frame.columns.tolist(), role="table 'phones'")
-    held: dict[str, set[str]] = {}
+    accounts_of: dict[str, set[str]] = {}
     for name in frame.columns:
         if name != named["account_id"]:
             for point, account in zip(frame[name], frame[named["account_id"]], strict=True):
                 if (key := point_key(point)) is not None:
-                    held.setdefault(key, set()).add(str(account))
-    return {point: next(iter(accounts)) for point, accounts in held.items() if len(accounts) == 1}
+                    accounts_of.setdefault(key, set()).add(str(account))
+    return {point: next(iter(accounts)) for point, accounts in accounts_of.items() if len(accounts) == 1}
 
 
 def _told(mapped: Mapped) -> list[str]:

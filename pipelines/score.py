@@ -139,10 +139,10 @@ def run(
         record=decision_log is not None,
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
-    with ExitStack() as held:
-        files = held.enter_context(on_disk(given, out.parent))
-        log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
-        planner, on_progress = held.enter_context(computed_on(dask)), held.enter_context(progress_on(console))
+    with ExitStack() as stack:
+        files = stack.enter_context(on_disk(given, out.parent))
+        log = None if decision_log is None else stack.enter_context(DecisionLog.create(decision_log))
+        planner, on_progress = stack.enter_context(computed_on(dask)), stack.enter_context(progress_on(console))
         plan = make_plan(
             files, out, model, order, chunk_rows=chunk_rows, restart=restart, planner=planner, on_progress=on_progress,
             log=log, offered=offered_before(offered, offers),
@@ -167,12 +167,12 @@ def run(
     if order.prices is not None:
         console.print(f"offers made: {out}.offers.parquet, for --offered of the next run", highlight=False)
     if plan.states:
-        told = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
-        console.print(f"accounts in a state that events made: {told}", highlight=False)
+        summary = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
+        console.print(f"accounts in a state that events made: {summary}", highlight=False)
     if plan.removed:
         most = sorted(plan.removed.items(), key=lambda item: (-item[1], item[0]))[:8]
-        told = ", ".join(f"{rule} {count:,}" for rule, count in most)
-        console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
+        summary = ", ".join(f"{rule} {count:,}" for rule, count in most)
+        console.print(f"(account, action) pairs removed by rule: {summary}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 

@@ -17,9 +17,9 @@ from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.messages import default_catalogue
 from recommender.rules import Eligibility, eligibility
 from recommender.store.decision_log import LoggedDecision, state_of
+from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy
 
 __all__ = ["AccountCase", "decision_case"]
@@ -78,8 +78,8 @@ class AccountCase:
         as_of = datetime.now(UTC)
         if logged is not None:
             as_of = logged.decision.decided_at
-            told = {name: [value] for name, value in logged.decision.context.items()}
-            facts = facts.assign(**told)
+            logged_context = {name: [value] for name, value in logged.decision.context.items()}
+            facts = facts.assign(**logged_context)
         return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
 
     # -- what is served --------------------------------------------------------------------------------------------
@@ -165,6 +165,7 @@ class AccountCase:
             contacts=self.contacts,
             top_k=_SHOWN_ACTIONS,
             seed=self.portfolio.settings.seed,
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
@@ -175,7 +176,7 @@ class AccountCase:
             as_of=self.as_of,
             packs=None if "packs" in facts.columns else self.packs,
             contacts=self.contacts,
-            catalogue=default_catalogue(),
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     @cached_property

@@ -39,18 +39,18 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     answered = reviews.latest()
     open_rows = _open(portfolio, filters, answered)
     waiting = waiting_promotion(portfolio)
-    told = page.texts(
+    answer = page.texts(
         "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.",
         len(open_rows),
     )  # fmt: skip
     if waiting is not None:
-        told += " " + page.text("Version {n} asks to serve and was not judged yet.", n=waiting)
+        answer += " " + page.text("Version {n} asks to serve and was not judged yet.", n=waiting)
     sections = [
         _queue(page, portfolio, open_rows, reviews, filters, query.get("page", "")),
         *_answers(page, portfolio, answered, reviews),
         *_promotions(page, portfolio),
     ]
-    return Content("approvals", question, told, "unclear", sections, (), filters)
+    return Content("approvals", question, answer, "unclear", sections, (), filters)
 
 
 def n_waiting(portfolio: Portfolio) -> int:
@@ -61,8 +61,8 @@ def n_waiting(portfolio: Portfolio) -> int:
         answered = Reviews(portfolio.settings.portfolio_path).latest()
         return {"n": len(_open(portfolio, Filters([], ""), answered))}
 
-    found = portfolio.kept_on_disk("waiting", key, count)
-    return 0 if found is None else int(found["n"])
+    counted = portfolio.kept_on_disk("waiting", key, count)
+    return 0 if counted is None else int(counted["n"])
 
 
 def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:
@@ -149,9 +149,9 @@ def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
         return {}
     pairs = zip(accounts["account_id"], accounts["flags"], strict=True)
     return {
-        str(name): [one for one in told.split(";") if one in _HUMAN_FLAGS]
-        for name, told in pairs
-        if isinstance(told, str) and told
+        str(name): [one for one in joined.split(";") if one in _HUMAN_FLAGS]
+        for name, joined in pairs
+        if isinstance(joined, str) and joined
     }
 
 
@@ -208,10 +208,10 @@ def _accounts_of(portfolio: Portfolio, decision_ids: list[str]) -> dict[str, str
 
 
 def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
-    held = portfolio.promotions()
-    if not held:
+    promotions = portfolio.promotions()
+    if not promotions:
         return []
-    return [Section("promotions", page.text("Who let which policy serve"), table=promotions_table(page, held))]
+    return [Section("promotions", page.text("Who let which policy serve"), table=promotions_table(page, promotions))]
 
 
 add_page(router, "approvals", "approvals", build)

@@ -16,8 +16,8 @@ def decision_filters(page: Page, decisions: pd.DataFrame | None, query: dict[str
     def choices(name: str) -> list[tuple[str, str]]:
         if decisions is None or name not in decisions:
             return []
-        held = sorted(str(value) for value in decisions[name].dropna().unique())
-        return [(value, page.country(value) if name == "country" else page.label(value)) for value in held]
+        levels = sorted(str(value) for value in decisions[name].dropna().unique())
+        return [(value, page.country(value) if name == "country" else page.label(value)) for value in levels]
 
     offered = [
         Filter("since", page.text("From"), "since"),

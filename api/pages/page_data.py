@@ -84,7 +84,7 @@ class Portfolio:
         """Version of the strategy in use."""
         return self.served.strategy.version_
 
-    def model_told(self, text: Callable[[str], str]) -> str:
+    def model_in_words(self, text: Callable[[str], str]) -> str:
         """Where the strategy in use comes from, in words."""
         return self.served.source if self.served.is_model else text("seed rules (nothing learnt yet)")
 
@@ -104,8 +104,8 @@ class Portfolio:
     def stamp(self, name: str) -> int:
         """When a file of the folder was last written; 0 where there is none."""
         folder = self.settings.portfolio_path
-        place = None if folder is None else folder / name
-        return place.stat().st_mtime_ns if place is not None and place.is_file() else 0
+        path = None if folder is None else folder / name
+        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
 
     def _frame(self, name: str) -> pd.DataFrame | None:
         frame: pd.DataFrame | None = self._file(name, read_frame)
@@ -114,16 +114,16 @@ class Portfolio:
     def _file(self, name: str, read: Callable[[Path], Any]) -> Any:
         """Content of a file of the portfolio folder, read again when it is replaced."""
         folder = self.settings.portfolio_path
-        place = None if folder is None else folder / name
-        if place is None or not place.is_file():
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
             return None
-        stamp = place.stat().st_mtime
+        stamp = path.stat().st_mtime
         with self._lock:
-            held = self._files.get(name)
-            if held is None or held[0] != stamp:
-                held = (stamp, _read_or_unavailable(place, read))
-                self._files[name] = held
-            return held[1]
+            cached = self._files.get(name)
+            if cached is None or cached[0] != stamp:
+                cached = (stamp, _read_or_unavailable(path, read))
+                self._files[name] = cached
+            return cached[1]
 
     # -- the decision log ------------------------------------------------------------------------------------------
     @property
@@ -165,8 +165,8 @@ class Portfolio:
                 first, last = connection.execute(query).one()
             return None if first is None else (first, last)
 
-        found: tuple[datetime, datetime] | None = self.kept("window", self.log_size(), ends)
-        return found
+        ends_of_log: tuple[datetime, datetime] | None = self.kept("window", self.log_size(), ends)
+        return ends_of_log
 
     def decisions(self) -> pd.DataFrame | None:
         """Every logged decision, without what only one account's page needs.
@@ -185,8 +185,8 @@ class Portfolio:
         if log is None:
             return frozenset()
         key = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
-        found: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
-        return found
+        stopped: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
+        return stopped
 
     def outcomes(self) -> pd.DataFrame | None:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
@@ -195,11 +195,11 @@ class Portfolio:
     def kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
         """Result of ``make``, computed again when ``key`` differs from the last time."""
         with self._lock:
-            held = self._kept.get(name)
-            if held is None or held[1] != key:
-                held = (time.monotonic(), key, make())
-                self._kept[name] = held
-            return held[2]
+            cached = self._kept.get(name)
+            if cached is None or cached[1] != key:
+                cached = (time.monotonic(), key, make())
+                self._kept[name] = cached
+            return cached[2]
 
     def _of_the_log(self, name: str, read: Callable[[DecisionLog], pd.DataFrame]) -> pd.DataFrame | None:
         log = self.log
@@ -216,8 +216,8 @@ class Portfolio:
         known = accounts.drop_duplicates("account_id").set_index("account_id")
         for name in ("product", "country", "currency"):
             if name in known and name in frame:
-                told = frame["account_id"].map(known[name])
-                frame[name] = frame[name].where(frame[name].notna(), told)
+                filled = frame["account_id"].map(known[name])
+                frame[name] = frame[name].where(frame[name].notna(), filled)
         return frame
 
     def _read_decisions(self, log: DecisionLog) -> pd.DataFrame:
@@ -241,15 +241,15 @@ class Portfolio:
 
         def found() -> dict[str, Any] | None:
             tables = KeptTables(self._kept_in("tables"))
-            held = tables.get(name, key)
-            if held is None:
-                held = make()
-                if held is not None:
-                    tables.put(name, key, held)
-            return held
+            stored = tables.get(name, key)
+            if stored is None:
+                stored = make()
+                if stored is not None:
+                    tables.put(name, key, stored)
+            return stored
 
-        told: dict[str, Any] | None = self.kept(name, key, found)
-        return told
+        result: dict[str, Any] | None = self.kept(name, key, found)
+        return result
 
     def log_size(self) -> str:
         """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""
@@ -306,8 +306,8 @@ class Portfolio:
                 _log.error("registry did not answer", error=type(error).__name__)
                 return None
 
-        found: list[Promotion] | None = self.kept("promotions", round(time.monotonic() / _FRESH_SECONDS), ask)
-        return found
+        promotions: list[Promotion] | None = self.kept("promotions", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return promotions
 
     def challenger(self) -> int | None:
         """Version that is registered to serve next; None without one or without a registry."""
@@ -322,8 +322,8 @@ class Portfolio:
                 _log.error("registry did not answer", error=type(error).__name__)
                 return None
 
-        found: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
-        return found
+        version: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return version
 
 
 def _n_events(log: DecisionLog) -> int:
@@ -339,10 +339,10 @@ def _taken_back(log: DecisionLog) -> set[str]:
     return {key for key, events in log.events_of(some).items() if state_of(events) in _TAKEN_BACK}
 
 
-def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:
+def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
     """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
     try:
-        return read(place)
+        return read(path)
     except (RecommenderError, OSError, ValueError) as error:
-        _log.error("portfolio file cannot be read", file=place.name, error=type(error).__name__, detail=str(error))
-        raise HTTPException(503, f"{place.name} of the portfolio cannot be read.") from error
+        _log.error("portfolio file cannot be read", file=path.name, error=type(error).__name__, detail=str(error))
+        raise HTTPException(503, f"{path.name} of the portfolio cannot be read.") from error

@@ -34,12 +34,12 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
     eligible = decided.eligibility
     for row, (alone, *values) in enumerate(zip(eligible.mask.sum(axis=1) <= 1, *tables, strict=True)):
         entries: list[dict[str, Any]] = []
-        for place, (action, propensity, evidence, support, reward, lo, hi) in enumerate(zip(*values, strict=True)):
+        for index, (action, propensity, evidence, support, reward, lo, hi) in enumerate(zip(*values, strict=True)):
             if action < 0:
                 break
             entries.append(
                 {
-                    "rank": place + 1,
+                    "rank": index + 1,
                     "propensity": propensity,
                     "evidence": evidence,
                     "support": support,
@@ -47,9 +47,9 @@ def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
                     "lo": _number(lo),
                     "hi": _number(hi),
                     "action": action,
-                    "template_id": decided.template_ids[row][place],
+                    "template_id": decided.template_ids[row][index],
                     "contact_at": decided.contact_at(row, action),
-                    "values": {name: _number(values[row][place]) for name, values in ladder.items()} or None,
+                    "values": {name: _number(values[row][index]) for name, values in ladder.items()} or None,
                 }
             )
         searched += int(alone)
@@ -144,12 +144,12 @@ _LEVELS: dict[int, tuple[ActionSpace, list[dict[str, Scalar]]]] = {}
 
 def _levels_of(actions: ActionSpace) -> list[dict[str, Scalar]]:
     """By identity: hashing a space takes longer than answering."""
-    held = _LEVELS.get(id(actions))
-    if held is None or held[0] is not actions:
+    cached = _LEVELS.get(id(actions))
+    if cached is None or cached[0] is not actions:
         if len(_LEVELS) > 64:
             _LEVELS.clear()
-        held = _LEVELS[id(actions)] = (actions, _equal_levels(actions))
-    return held[1]
+        cached = _LEVELS[id(actions)] = (actions, _equal_levels(actions))
+    return cached[1]
 
 
 @lru_cache(maxsize=16)

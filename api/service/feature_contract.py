@@ -86,8 +86,8 @@ class FeatureContract:
         declared, refuses_others = settings.features, settings.undeclared_features == "refuse"
         own = settings.numeric_ids
         rules = {
-            name: FeatureRule(name, told.kind, told.unit, frozenset(told.levels), *(told.range or ()))
-            for name, told in declared.items()
+            name: FeatureRule(name, feature.kind, feature.unit, frozenset(feature.levels), *(feature.range or ()))
+            for name, feature in declared.items()
         }
         if isinstance(strategy, SeedStrategy):
             return cls(rules, not declared or not refuses_others, "declared" if declared else "none", own)

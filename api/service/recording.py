@@ -43,7 +43,7 @@ from recommender.store.decision_log import (
     decisions_page,
 )
 
-__all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
+__all__ = ["DecisionsDiffer", "Recorder", "decision_records", "same_decision"]
 
 _log = structlog.get_logger(__name__)
 _LOCKS = 64
@@ -71,19 +71,19 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
                 decision_id=decided.decision_ids[at],
                 account_id=account,
                 debtor_id=debtor,
-                decided_at=part.asked.as_of,
+                decided_at=part.terms.as_of,
                 action=actions[at],
                 propensity=1.0 if decided.deterministic else min(1.0, float(first["propensity"])),
                 eligible=decided.eligibility.mask[at],
                 context=contexts[at],
                 provenance=provenances[key],
                 ranking=part.ranked[at],
-                request_key=part.asked.request_key,
-                request_position=0 if part.asked.request_key is None else part.positions[at],
+                request_key=part.terms.request_key,
+                request_position=0 if part.terms.request_key is None else part.positions[at],
                 contact_at=first["contact_at"],
                 fallback=decided.policy == "seed_rules",
                 deterministic=decided.deterministic,
-                seed=part.asked.seed,
+                seed=part.terms.seed,
                 shadow=shadows[at],
             )
         )
@@ -96,8 +96,8 @@ def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Pro
     law = decided.eligibility.provenance
     digests = tuple(sorted((pack["id"], pack["digest"]) for pack in law.packs if pack["id"] in own))
     key = (digests, law.holidays, law.tzdata)
-    if (held := served.provenances.get(key)) is None:  # hashing an action space takes longer than deciding
-        held = served.provenances[key] = Provenance(
+    if (cached := served.provenances.get(key)) is None:  # hashing an action space takes longer than deciding
+        cached = served.provenances[key] = Provenance(
             policy_version=decided.policy_version,
             actions=decided.actions,
             model_digest=served.digest,
@@ -106,7 +106,7 @@ def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Pro
             tzdata_version=law.tzdata,
             code_version=__version__,
         )
-    return held
+    return cached
 
 
 def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
@@ -142,7 +142,7 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-class Differs(Exception):
+class DecisionsDiffer(Exception):
     """Decisions that were made before, from other facts or with other contacts planned; nothing was written."""
 
     def __init__(self, logged: dict[str, DecisionRecord]) -> None:
@@ -282,7 +282,7 @@ class Recorder:
         ------
         DecisionConflict
             When a request holds two decisions of one id.
-        Differs
+        DecisionsDiffer
             When decisions were logged before that are not the same; the caller decides whether the facts are.
         StaleStanding
             When somebody decided about one of the debtors meanwhile.
@@ -291,8 +291,8 @@ class Recorder:
         """
         batch: dict[str, DecisionRecord] = {}
         for record in records:
-            held = batch.setdefault(record.decision_id, record)
-            if held is not record and not same_decision(held, record):
+            first = batch.setdefault(record.decision_id, record)
+            if first is not record and not same_decision(first, record):
                 raise DecisionConflict("decision", [record.decision_id])
         log = self._needed()
         with self._reached("written"):
@@ -308,7 +308,7 @@ class Recorder:
                     if logged is not None and not same_decision(logged.decision, batch[key])
                 }
                 if other:
-                    raise Differs(other) from conflict
+                    raise DecisionsDiffer(other) from conflict
                 batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
                 rest = log.record(
                     (record for key, record in batch.items() if key not in known), seen=seen, events=events
@@ -331,10 +331,10 @@ class Recorder:
 
     def record_of(self, decision_id: str) -> DecisionRecord:
         """A decision that is known to be in the log."""
-        held = self.get(decision_id)
-        if held is None:
+        logged = self.get(decision_id)
+        if logged is None:
             raise ServiceUnavailable("A decision was erased while it was read. Nothing was decided. Retry.")
-        return held.decision
+        return logged.decision
 
     def page(self, **asked: Any) -> DecisionPage:
         """Decisions, newest first; see :func:`recommender.store.decision_log.decisions_page`."""
@@ -373,7 +373,7 @@ class Recorder:
         """Turn whatever the database says into one sentence without its text, which may hold values or secrets."""
         try:
             yield
-        except (RecommenderError, Differs):
+        except (RecommenderError, DecisionsDiffer):
             raise
         except Exception as error:
             self._metrics.log_failure()
@@ -384,22 +384,22 @@ class Recorder:
             ) from error
 
 
-def same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
+def same_decision(logged: DecisionRecord, again: DecisionRecord) -> bool:
     """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
 
     A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
     """
-    if held.action != again.action:
+    if logged.action != again.action:
         return False
-    rounded = math.isclose(held.propensity, again.propensity, rel_tol=1e-9)
+    rounded = math.isclose(logged.propensity, again.propensity, rel_tol=1e-9)
     as_held = replace(
         again,
-        propensity=held.propensity if rounded else again.propensity,
-        request_key=held.request_key,
-        request_position=held.request_position,
-        ranking=held.ranking,
-        shadow=held.shadow,
+        propensity=logged.propensity if rounded else again.propensity,
+        request_key=logged.request_key,
+        request_position=logged.request_position,
+        ranking=logged.ranking,
+        shadow=logged.shadow,
         # Whose account it is may have become known since.
-        debtor_id=held.debtor_id if held.debtor_id == held.account_id else again.debtor_id,
+        debtor_id=logged.debtor_id if logged.debtor_id == logged.account_id else again.debtor_id,
     )
-    return as_held == held
+    return as_held == logged

@@ -61,13 +61,13 @@ def account_rows(
     seen = set() if unusual is None else unusual
     for position, account in zip(positions, accounts, strict=True):
         for name in ("account_id", "debtor_id"):
-            if (told := getattr(account, name)) is not None:
-                refuse_personal_id(name, told, numbers_are_ours=contract.numeric_ids)
+            if (identifier := getattr(account, name)) is not None:
+                refuse_personal_id(name, identifier, numbers_are_ours=contract.numeric_ids)
         contract.check(account.features, position, seen)
         refuse_contact_data(account.features, argument=f"accounts[{position}].features")
         refuse_free_text(account.features, argument=f"accounts[{position}].features")
-        held = account.__dict__
-        row = {name: held[name] for name in _FACTS}
+        facts = account.__dict__
+        row = {name: facts[name] for name in _FACTS}
         if clash := sorted(_REPEATABLE & account.features.keys()):
             raise InvalidInput(
                 f"accounts[{position}].features repeats the fact {clash[0]!r}.",

@@ -276,8 +276,8 @@ def contracted_names(columns: Iterable[object], names: Iterable[str]) -> dict[st
 
     Only where one column alone can be meant, and none has the name itself.
     """
-    held = [str(column) for column in columns]
-    wanted = dict.fromkeys(name for name in names if name not in held)
-    spelt = {column: column.strip().casefold().replace(" ", "_").replace("-", "_") for column in held}
+    given = [str(column) for column in columns]
+    wanted = dict.fromkeys(name for name in names if name not in given)
+    spelt = {column: column.strip().casefold().replace(" ", "_").replace("-", "_") for column in given}
     meant = Counter(spelt.values())
     return {column: name for column, name in spelt.items() if name in wanted and meant[name] == 1}

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
-from api.service.answering import Counsel
+from api.service.answering import RecommendationService
 from api.service.deps import KeyDep
-from api.service.item_problems import Unread, readable_part
+from api.service.item_problems import UnreadItems, readable_part
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
 
 _FEW = 8  # accounts that are decided faster than a thread is found
@@ -31,10 +31,10 @@ class DirectRoute(APIRoute):
         general = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            told = request.headers.get("content-type", "")
-            if not told.startswith("application/json"):
+            content_type = request.headers.get("content-type", "")
+            if not content_type.startswith("application/json"):
                 return await general(request)
-            unread = Unread()
+            unread = UnreadItems()
             try:
                 asked = RecommendationRequest.model_validate_json(await request.body())
             except ValidationError:
@@ -42,10 +42,10 @@ class DirectRoute(APIRoute):
                 if part is None:
                     return await general(request)
                 asked, unread = part
-            counsel = Counsel.of(request)
-            if len(asked.accounts) <= _FEW and counsel.waits_for_nothing:
-                return _response(counsel.answer(asked, unread).body)
-            answer = await run_in_threadpool(counsel.answer, asked, unread)
+            service = RecommendationService.of(request)
+            if len(asked.accounts) <= _FEW and service.waits_for_nothing:
+                return _response(service.answer(asked, unread).body)
+            answer = await run_in_threadpool(service.answer, asked, unread)
             if answer.new and await request.is_disconnected():
                 request.app.state.delivery.failed(answer.new)
             return _response(answer.body)
@@ -75,4 +75,4 @@ def recommend(asked: RecommendationRequest, request: Request) -> Response:
     that cannot be answered is named in ``errors``, and the others are answered (207); where none can be, or where the
     request itself is at fault, the answer is a problem.
     """
-    return _response(Counsel.of(request).answer(asked).body)
+    return _response(RecommendationService.of(request).answer(asked).body)

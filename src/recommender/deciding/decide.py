@@ -148,6 +148,11 @@ class Decider:
             self._contexts = ModelContext(strategy)
 
     @property
+    def catalogue(self) -> Catalogue:
+        """Approved messages."""
+        return self._messages
+
+    @property
     def documents(self) -> dict[str, str]:
         """Digest of what is said and offered: ``messages_digest``, and ``offers_digest`` where there is a list."""
         offers = {} if self._desk is None else {"offers_digest": self._desk.prices.digest}
@@ -202,7 +207,7 @@ class Decider:
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        numbered, told = zip(*parts, strict=True)
+        numbered, ladders = zip(*parts, strict=True)
         ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
@@ -211,7 +216,7 @@ class Decider:
         is_seed = isinstance(strategy, SeedStrategy)
         wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
         missing = tuple(str(one) for one in wanted if one not in table)
-        values = {column: np.concatenate([part[column] for part in told]) for column in told[0]}
+        values = {column: np.concatenate([part[column] for part in ladders]) for column in ladders[0]}
         if (costs := self._offers.costs(table)) is not None:
             values["offer_cost"] = np.take_along_axis(costs, np.maximum(ranked, 0), axis=1)
         return Decided(
@@ -311,12 +316,12 @@ class Decider:
         later = self._offers.paid_later(strategy, accounts, X)
 
         def believe(ranked: NDArray[np.int64]) -> Belief:
-            told = strategy.belief(scored, ranked, X)
+            belief = strategy.belief(scored, ranked, X)
             if later is None:
-                return told
+                return belief
             less = np.take_along_axis(later, ranked, axis=1)
-            net = {name: values - less for name, values in told.values.items() if name.startswith("net_")}
-            return replace(told, values=told.values | net)
+            net = {name: values - less for name, values in belief.values.items() if name.startswith("net_")}
+            return replace(belief, values=belief.values | net)
 
         priced = rewards if later is None or strategy.money_ == "other" else rewards - later
         return rewards, priced, strategy.served_probabilities(priced, mask, X), believe

@@ -53,7 +53,7 @@ class PersonalMemory:
         return dict(zip(self.columns, self.loadings.T, strict=True))
 
     @cached_property
-    def told(self) -> Floats:
+    def increments(self) -> Floats:
         """What a contact (0) and a response (1) add to a state, shape (2, n_actions, n_state).
 
         A state is the lower triangle of the precision, row by row, then the slope; ``d`` comes last.

@@ -87,10 +87,10 @@ def context_columns(
 
     Numbers become float64, but float32 stays what it is: every value of it is a float64, in half the memory.
     """
-    held: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
     categories = list(categorical)
     for name in context:
-        column = held[name] = frame[name]
+        column = kept[name] = frame[name]
         if name in categorical:
             continue
         if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
@@ -101,9 +101,9 @@ def context_columns(
                 mend="Turn it into a number, e.g. days before the decision.",
             )
         if _holds_numbers(column):
-            column = held[name] = column.astype("float64")
+            column = kept[name] = column.astype("float64")
         if pd.api.types.is_bool_dtype(column.dtype):
-            held[name] = column.astype("float64")
+            kept[name] = column.astype("float64")
         elif pd.api.types.is_numeric_dtype(column.dtype):
             single = column.dtype == np.float32
             numbers = column.to_numpy() if single else column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -116,11 +116,11 @@ def context_columns(
                     rows=infinite.tolist(),
                     mend="Replace infinities by NaN (missing) or by the largest meaningful value.",
                 )
-            held[name] = column if single or column.dtype == np.float64 else numbers
+            kept[name] = column if single or column.dtype == np.float64 else numbers
         else:
             categories.append(name)
     # Copy on write: the columns are shared with the frame until someone writes to one of them.
-    return pd.DataFrame(held, index=frame.index, copy=False), tuple(name for name in context if name in categories)
+    return pd.DataFrame(kept, index=frame.index, copy=False), tuple(name for name in context if name in categories)
 
 
 def reward_column(

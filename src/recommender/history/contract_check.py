@@ -157,14 +157,14 @@ def check_table(
     faults = Faults(contract.table, given[key], np.arange(n_given, dtype=np.int32))
     checked = CheckedTable(contract, given.iloc[:0], faults, {}, n_given=n_given)
     if UNREADABLE_ROW in given:
-        told = given.pop(UNREADABLE_ROW)
+        unreadable = given.pop(UNREADABLE_ROW)
         faults.add(
-            told.notna().to_numpy(dtype=bool),
+            unreadable.notna().to_numpy(dtype=bool),
             "row",
             "unreadable_row",
             "does not have one cell for each column of the header",
             "Write cells that hold the separator, a line break or a quote between quotes; write empty cells too.",
-            told,
+            unreadable,
         )
     _check_encodings(given, faults)
     owners = given[[name for name in _WHOSE if name in given.columns]]
@@ -258,7 +258,7 @@ def _read(
             missing = np.asarray(instants.values.isna().to_numpy(dtype=bool))
             read = {name: instants.values}
             if checked.contract.table in ("contacts", "outcomes", "payments"):
-                checked.told_at, checked.naive = instants.told(given).mask(future), instants.naive
+                checked.told_at, checked.naive = instants.as_far_as_read(given).mask(future), instants.naive
         case "date":
             dates, wrong = cells.read_dates(given, spelling.stated.dates)
             fault(wrong, "unreadable_date", "is not a date, or may be two (which number is the day?)",

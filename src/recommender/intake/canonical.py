@@ -85,14 +85,14 @@ _YEARS = (1971, 2090)
 def renamed_columns(columns: Sequence[object], table: str) -> dict[str, str]:
     """Columns that are written in another way than the contract does -> its names; only where one alone is meant."""
     known = _KINDS.get(table, {})
-    held = [str(column) for column in columns]
+    given = [str(column) for column in columns]
     meant: dict[str, list[str]] = {}
-    for name in held:
+    for name in given:
         plain = plain_word(name)
         target = plain if plain in known else column_synonyms(name)
         if target in known and name not in known:
             meant.setdefault(str(target), []).append(name)
-    return {names[0]: target for target, names in meant.items() if len(names) == 1 and target not in held}
+    return {names[0]: target for target, names in meant.items() if len(names) == 1 and target not in given}
 
 
 class TableReading:
@@ -129,15 +129,15 @@ class TableReading:
             if kind in ("date", "instant"):
                 self._days[name] = self._days.get(name, DayEvidence()) | day_evidence(_odd_texts(frame[name], _ISO))
             elif kind == "number":
-                found = decimal_evidence(_odd_texts(frame[name], r"^-?\d+$"))
-                self._decimals[name] = self._decimals.get(name, DecimalEvidence()) | found
+                evidence = decimal_evidence(_odd_texts(frame[name], r"^-?\d+$"))
+                self._decimals[name] = self._decimals.get(name, DecimalEvidence()) | evidence
 
     def order_of(self, name: str) -> DayOrder | None:
         """Order of day and month in a column; None where nothing tells."""
-        found = self._days.get(name, DayEvidence())
+        evidence = self._days.get(name, DayEvidence())
         if self.stated.dates is not None:
             return self.stated.dates
-        return found.decided
+        return evidence.decided
 
     # -- cells -----------------------------------------------------------------------------------------------------
     def read(self, frame: pd.DataFrame, zones: pd.Series | None = None) -> pd.DataFrame:
@@ -231,14 +231,14 @@ class TableReading:
         wrong = np.array([word is None and not is_blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
         self._fault(wrong[codes], cells, name, "unknown_word", reason, mend)
-        held = pd.Series([*kept, None], dtype=object)
-        return held.take(codes).reset_index(drop=True)
+        words = pd.Series([*kept, None], dtype=object)
+        return words.take(codes).reset_index(drop=True)
 
     def _numbers(self, cells: pd.Series, name: str) -> pd.Series:
         if not _is_text(cells):
             return cells if pd.api.types.is_numeric_dtype(cells.dtype) else pd.to_numeric(cells, errors="coerce")
-        found = self._decimals.get(name, DecimalEvidence())
-        decimal = self.stated.decimal or found.decided
+        evidence = self._decimals.get(name, DecimalEvidence())
+        decimal = self.stated.decimal or evidence.decided
         codes, distinct = pd.factorize(cells)
         read = [np.nan if is_blank(value) else number_of(str(value), decimal) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
@@ -326,12 +326,12 @@ class TableReading:
                 if not (read.isna() & cells.notna()).any():
                     return read, pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us]")
         codes, _, read_cells = self._moments(cells, name)
-        told = [m if isinstance(m, Moment) else None for m in read_cells]
+        moments = [m if isinstance(m, Moment) else None for m in read_cells]
         aware = pd.to_datetime(
-            pd.Series([m.at if m and m.aware else None for m in told] + [None], dtype=object), utc=True
+            pd.Series([m.at if m and m.aware else None for m in moments] + [None], dtype=object), utc=True
         ).astype("datetime64[us, UTC]")
         local = pd.to_datetime(
-            pd.Series([m.at if m and not m.aware else None for m in told] + [None], dtype=object)
+            pd.Series([m.at if m and not m.aware else None for m in moments] + [None], dtype=object)
         ).astype("datetime64[us]")
         return aware.take(codes).reset_index(drop=True), local.take(codes).reset_index(drop=True)
 

@@ -35,10 +35,10 @@ def id_text(value: Any) -> str | None:
     if is_placeholder(text):
         return None
     text = re.sub(_WHOLE_AS_FRACTION, r"\1", text)
-    if found := _WHOLE_EXPONENT.fullmatch(text):
-        digits = found[1] + (found[2] or "")
-        if int(found[3]) + 1 >= len(digits) and "." in text:
-            text = digits.ljust(int(found[3]) + 1, "0")
+    if exponent := _WHOLE_EXPONENT.fullmatch(text):
+        digits = exponent[1] + (exponent[2] or "")
+        if int(exponent[3]) + 1 >= len(digits) and "." in text:
+            text = digits.ljust(int(exponent[3]) + 1, "0")
     return text or None
 
 

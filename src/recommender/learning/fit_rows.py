@@ -20,7 +20,7 @@ from recommender.learning.regression import (
     recent_steps,
 )
 
-__all__ = ["FitRows", "LearningTask", "TimePlace", "prepare_rows"]
+__all__ = ["FitRows", "LearningTask", "RowTimes", "prepare_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ class LearningTask:
 
 
 @dataclass(frozen=True, eq=False)
-class TimePlace:
+class RowTimes:
     """Where rows stand in time, where the world was found to have moved.
 
     Attributes
@@ -113,7 +113,7 @@ class FitRows:
     directions : tuple of ndarray
         What the logging policy preferred, see :func:`logger_directions`.
     random_state : int
-    moved : TimePlace or None
+    moved : RowTimes or None
         None where the world stands still.
     habits : mapping of design to ndarray of shape (<= n_terms, n_actions)
         What the account's own habits mean, up to a factor; empty where nothing is known of them.
@@ -125,7 +125,7 @@ class FitRows:
     U: Mapping[str, Floats]
     directions: tuple[Floats, ...]
     random_state: int
-    moved: TimePlace | None = None
+    moved: RowTimes | None = None
     habits: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
@@ -168,18 +168,18 @@ def _habits(
     direction = np.zeros((len(linear.terms), len(task.actions)))
     for j in at:
         direction[j] = linear.terms[j].scale * task.loadings[linear.terms[j].source]
-    found = dict.fromkeys((name for name in designs if name != "constant"), direction)
+    directions = dict.fromkeys((name for name in designs if name != "constant"), direction)
     kept = [0, *at]
     designs["habits"] = LinearDesign(tuple(replace(linear.terms[j], crossed=j == 0) for j in kept))
     columns["habits"] = np.ascontiguousarray(columns["linear"][:, kept])
-    return found | {"habits": direction[kept]}
+    return directions | {"habits": direction[kept]}
 
 
 def _moved(
     task: LearningTask, linear: LinearDesign, U: Floats, random_state: int
-) -> tuple[TimePlace | None, dict[str, tuple[float, float]]]:
+) -> tuple[RowTimes | None, dict[str, tuple[float, float]]]:
     if task.order is None or task.family != "binomial":
         return None, {}
-    place = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
-    steps, gains = recent_steps(linear, U, task.actions, task.action, task.target, place, random_state=random_state)
-    return None if steps is None else TimePlace(steps, steps.passed(place), steps.recent(place)), gains
+    time_rank = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
+    steps, gains = recent_steps(linear, U, task.actions, task.action, task.target, time_rank, random_state=random_state)
+    return None if steps is None else RowTimes(steps, steps.passed(time_rank), steps.recent(time_rank)), gains

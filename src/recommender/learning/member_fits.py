@@ -120,8 +120,8 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
     first = fits.by_fold[0] | {"classes": work[0]()}
     if _shares_of_first_fold(rows, fits, first, n_jobs)["classes"] < _WORTH_ITS_TIME:
         return
-    for members, found in zip(fits.by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
-        members["classes"] = found
+    for members, fitted in zip(fits.by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
+        members["classes"] = fitted
     fits.facets["classes"] = FacetMean([members["classes"] for members in fits.by_fold])
 
 

@@ -201,8 +201,8 @@ class RewardModel:
         X = self._encoder.transform(context)
         for start in range(0, len(X), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            found = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
-            low[rows], high[rows] = found
+            ends = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
+            low[rows], high[rows] = ends
         return low, high
 
     def joint_belief(self, context: pd.DataFrame | NDArray[np.float64], *, idle: int | None = None) -> JointBelief:

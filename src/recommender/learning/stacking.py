@@ -76,7 +76,7 @@ def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Float
         gradient = np.append(scores.T @ residual + _PULL * away, residual.sum())
         return value + 0.5 * _PULL * float(away @ away), gradient
 
-    found = minimize(
+    optimum = minimize(
         loss,
         np.append(equal, 0.0),
         jac=True,
@@ -84,7 +84,7 @@ def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Float
         bounds=[(0.0, 3.0)] * n_members + [(None, None)],
         options={"maxiter": 300, "ftol": 1e-12},
     )
-    return np.asarray(found.x[:-1]), float(found.x[-1])
+    return np.asarray(optimum.x[:-1]), float(optimum.x[-1])
 
 
 def choose_by_value(
@@ -211,10 +211,10 @@ def calibrate(
             value = 0.5 * float(residual @ (eta - target))
         return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
 
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
-    if usual is not None and loss(start)[0] - float(found.fun) < least_gain:
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
+    if usual is not None and loss(start)[0] - float(optimum.fun) < least_gain:
         return usual
-    return Calibration(*(float(value) for value in found.x))
+    return Calibration(*(float(value) for value in optimum.x))
 
 
 def mix_scores(scores: list[NDArray[np.float32]], weights: Floats) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender.messages.sms import sms_length
 from recommender.messages.template import ENVIRONMENT, STAGE_ENDS, STAGES, CatalogueError, Template, too_long
 from recommender.messages.template_sources import templates_of
-from recommender.rules import CHANNELS, KINDS, TONES, kind_of
+from recommender.rules import CHANNELS, KINDS, OFFER_KINDS, TONES, kind_of
 
 __all__ = ["Catalogue", "Message", "default_catalogue", "described"]
 
@@ -124,7 +124,7 @@ class Catalogue:
             At the contact, on the debtor's own date.
         language : sequence of str or None
         kind : sequence of str or None, optional
-            Kind of message that was chosen; None = the first kind that the catalogue has.
+            Kind of message that was chosen; None = the first kind that the catalogue has and that offers nothing.
         open_channels : sequence of int, optional
             Channels that the debtor agreed to, as sets over ``CHANNELS``: a text that hands over to one of them goes
             before the plain one of its kind. By default none is known.
@@ -153,7 +153,9 @@ class Catalogue:
         cell = (stage, _CHANNEL_AT[channel], slice(None), _TONE_AT[tone])
         plain = self._index(purpose, language, None)[cell]
         there = np.flatnonzero(plain >= 0)
-        if kind is not None:
+        if kind is None:
+            there = there[~_OFFERS[there]]  # an offer is made by choice, never because no other text is there
+        else:
             word = kind_of(kind)
             there = there[there == (KINDS.index(word) if word else -1)]
         if not len(there):
@@ -225,6 +227,7 @@ class Catalogue:
 
 
 _CHANNEL_AT: dict[str, int] = {name: position for position, name in enumerate(CHANNELS)}
+_OFFERS = np.array([kind in OFFER_KINDS for kind in KINDS])
 _TONE_AT: dict[str, int] = {name: position for position, name in enumerate(TONES)}
 
 

@@ -183,7 +183,7 @@ class JudgedLog:
         """Cells that the log never shows, of shape (n_evaluated, n_actions) or None, and the regions in words."""
         part = self.part
         cells = self.never_tried.cells(self._encoded) if self.never_tried else None
-        told = tuple(str(region) for region in self.never_tried.regions)
+        named = tuple(str(region) for region in self.never_tried.regions)
         if part.propensity is None:
             # Propensities are estimated anyway, and their order shows rules that end at no single column.
             more, why = find_least_likely(self.estimate.all, part.actions, part.action, part.eligible)
@@ -191,7 +191,7 @@ class JudgedLog:
                 cells = more if cells is None else cells | more
         else:
             why = ()
-        return cells, told + why
+        return cells, named + why
 
     @cached_property
     def _encoder(self) -> ContextEncoder:

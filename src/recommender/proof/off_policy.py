@@ -188,20 +188,20 @@ class OffPolicyEvaluator(JudgedLog):
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
         evaluation = replace(evaluation, diagnostics={**evaluation.diagnostics, **left_out})
         report = PolicyReport.of(evaluation)
-        flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
+        flattered = [reason for policy in (target, baseline) if (reason := seen_in_training(policy, self.log))]
         return refused(report, flattered) if flattered else report
 
     def _of_every_decision(self, name: str, values: Any) -> NDArray[Any]:
         """Values of a slicing column for the evaluated decisions."""
-        held = np.asarray(values)
-        if held.shape != (len(self.log),):
+        array = np.asarray(values)
+        if array.shape != (len(self.log),):
             raise InvalidInput.in_column(
                 f"slices[{name!r}]",
                 f"must have one entry for each of the log's {len(self.log):,} decisions",
-                values=[held.shape],
+                values=[array.shape],
                 mend="Pass a column of the log's own rows, immature ones included.",
             )
-        return held[self.rows]
+        return array[self.rows]
 
     def price_of_rules(
         self, target: Any, rules: Mapping[str, NDArray[np.bool_]], confidence: float = 0.95

@@ -114,14 +114,14 @@ def ladder_columns(
         return columns
     cost = ladder.cost[ranked]
     if money != "other":
-        return columns | {"cost": cost} | _told_money(believed, idle, cost, cost if money == "net" else 0.0 * cost)
+        return columns | {"cost": cost} | _reward_as_money(believed, idle, cost, cost if money == "net" else 0.0 * cost)
     amount = np.where((nothing & idle_is_nothing)[..., None], 0.0, belief.amount[:, :k])
-    told = {"expected_amount": amount, "net_value": amount - cost[..., None]}
+    by_member = {"expected_amount": amount, "net_value": amount - cost[..., None]}
     if alone is not None:
         left = 0.0 if idle_is_nothing else belief.amount[:, k:]
-        told["net_gain"] = np.where(nothing[..., None], 0.0, told["net_value"] - left)
+        by_member["net_gain"] = np.where(nothing[..., None], 0.0, by_member["net_value"] - left)
     columns["cost"] = cost
-    for name, members in told.items():
+    for name, members in by_member.items():
         mean, lo, hi = interval_of(members)
         columns |= {name: mean, f"{name}_lo": lo, f"{name}_hi": hi}
     return columns
@@ -142,7 +142,7 @@ def _rung_columns(chances: dict[str, Floats], alone: NDArray[np.bool_], idle_is_
     return columns
 
 
-def _told_money(believed: Believed, idle: Believed | None, cost: Floats, taken_off: Floats) -> dict[str, Floats]:
+def _reward_as_money(believed: Believed, idle: Believed | None, cost: Floats, taken_off: Floats) -> dict[str, Floats]:
     """The money that the reward itself is; ``taken_off`` is the cost that it is net of already."""
     ends = {"": believed.expected, "_lo": believed.lo, "_hi": believed.hi}
     columns = {f"expected_amount{end}": value + taken_off for end, value in ends.items()}

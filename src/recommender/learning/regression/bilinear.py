@@ -90,9 +90,9 @@ def _level_basis(levels: tuple[object, ...]) -> NDArray[np.float64]:
     numbers = all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
     if not numbers or len(levels) < _SMOOTH_FROM:
         return np.eye(len(levels))
-    place = np.asarray(levels, dtype=np.float64)
-    spacing = float(np.median(np.diff(np.sort(place)))) or 1.0
-    kernel = np.exp(-0.5 * ((place[:, None] - place[None]) / (1.5 * spacing)) ** 2)
+    position = np.asarray(levels, dtype=np.float64)
+    spacing = float(np.median(np.diff(np.sort(position)))) or 1.0
+    kernel = np.exp(-0.5 * ((position[:, None] - position[None]) / (1.5 * spacing)) ** 2)
     kernel = 0.85 * kernel + 0.15 * np.eye(len(levels))
     values, vectors = np.linalg.eigh(kernel)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
@@ -338,11 +338,11 @@ class BlockProblem:
             penalised = penalty * point
             return value + 0.5 * float(penalised @ point), (self.collect(S) + penalised) * scale
 
-        found = minimize(
+        optimum = minimize(
             loss,
             theta / scale,
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": 80 if last else 15, "maxcor": 10, "ftol": 1e-9 if last else 1e-6, "gtol": 1e-3},
         )
-        return np.asarray(found.x * scale, dtype=np.float64)
+        return np.asarray(optimum.x * scale, dtype=np.float64)

@@ -111,8 +111,8 @@ class LinearDesign:
         matched: dict[int, list[tuple[int, int]]] = {}
         for group, (key, trials, successes) in enumerate(pairs, start=1):
             prior, strength = beta_prior(X[:, trials], X[:, successes])
-            if (place := _level_place(key, actions)) is not None:
-                matched.setdefault(place[0], []).append((len(terms), place[1]))
+            if (level := _level_of(key, actions)) is not None:
+                matched.setdefault(level[0], []).append((len(terms), level[1]))
             terms.append(LinearTerm("rate", trials, successes, group, prior, strength))
         used = {successes for _, _, successes in pairs}
         for position, column in enumerate(encoder.columns):
@@ -201,7 +201,7 @@ class LinearDesign:
         )
 
 
-def _level_place(key: tuple[str, object], actions: ActionSpace) -> tuple[int, int] | None:
+def _level_of(key: tuple[str, object], actions: ActionSpace) -> tuple[int, int] | None:
     """Position of a factor and code of its level, where the action space has them."""
     factor, level = key
     if factor not in actions.factors or level not in actions.factors[factor]:
@@ -243,8 +243,8 @@ def _profile_terms(profiles: LatentProfiles, X: NDArray[np.float64], *, group: i
     mean = profiles.memberships(X).mean(axis=0)
     profile_of = np.repeat(np.arange(len(profiles.n_classes)), profiles.n_classes)
     return [
-        LinearTerm("profile", X.shape[1] + place, -1, group + 1 + int(profile), float(mean[place]), _MEMBERSHIP)
-        for place, profile in enumerate(profile_of)
+        LinearTerm("profile", X.shape[1] + column, -1, group + 1 + int(profile), float(mean[column]), _MEMBERSHIP)
+        for column, profile in enumerate(profile_of)
     ]
 
 

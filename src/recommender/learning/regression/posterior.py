@@ -141,7 +141,7 @@ class _Draws:
         """Solve for every draw, scaled by the diagonal."""
         scale = 1.0 / np.sqrt(self.diagonal)[:, None]
         residual = scale * right
-        found, direction = np.zeros_like(residual), residual.copy()
+        solution, direction = np.zeros_like(residual), residual.copy()
         size = (residual**2).sum(axis=0)
         enough = _CLOSE**2 * size
         for _ in range(_ROUNDS):
@@ -150,8 +150,8 @@ class _Draws:
             point = scale * direction
             product = scale * (self.collect(self.gram @ self.weights(point)) + self.penalty[:, None] * point)
             step = size / np.maximum((direction * product).sum(axis=0), 1e-300)
-            found += step * direction
+            solution += step * direction
             residual -= step * product
             before, size = size, (residual**2).sum(axis=0)
             direction = residual + (size / np.maximum(before, 1e-300)) * direction
-        return scale * found
+        return scale * solution

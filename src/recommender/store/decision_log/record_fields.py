@@ -107,10 +107,10 @@ def check_eligible(eligible: Any, n_actions: int, action: int) -> NDArray[np.boo
 
 def check_ranking(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: int) -> None:
     """Raise unless every entry names an action and the first is the dispatched one."""
-    for place, ranked in enumerate(ranking):
+    for position, ranked in enumerate(ranking):
         if "action" not in ranked:
             raise InvalidInput.in_column(
-                "ranking", "has an entry without its action index", rows=[place], mend="Add 'action' to each entry."
+                "ranking", "has an entry without its action index", rows=[position], mend="Add 'action' to each entry."
             )
         check_action("ranking", ranked["action"], n_actions)
     if ranking and ranking[0]["action"] != action:

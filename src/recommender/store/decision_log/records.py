@@ -333,8 +333,8 @@ class OutcomeRecord:
     @cached_property
     def content_digest(self) -> str:
         """SHA-256 of the content without the key."""
-        told = [self.decision_id, self.occurred_at.isoformat(), self.outcome, self.amount_minor, self.currency]
-        return sha256_of(told if self.replaces is None else [*told, self.replaces])
+        content = [self.decision_id, self.occurred_at.isoformat(), self.outcome, self.amount_minor, self.currency]
+        return sha256_of(content if self.replaces is None else [*content, self.replaces])
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``outcomes`` table."""

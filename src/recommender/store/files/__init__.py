@@ -24,12 +24,14 @@ from recommender.store.files.tables_io import (
     write_quarantine,
 )
 from recommender.store.files.template_files import (
+    catalogue_at,
     read_template_sources,
 )
 
 __all__ = [
     "PLAN_COLUMNS",
     "bank_feedback",
+    "catalogue_at",
     "feedback_from_file",
     "folder_digest",
     "move_into_place",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from recommender.errors import InvalidInput
+from recommender.messages import Catalogue, default_catalogue, own_catalogue
 from recommender.store.files.tables_io import read_table
 
-__all__ = ["read_template_sources"]
+__all__ = ["catalogue_at", "read_template_sources"]
 
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 
@@ -36,6 +38,23 @@ def read_template_sources(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:
         For a path that is not there, or a folder without a template file.
     """
     return tuple(_source(file) for path in paths for file in _files(path))
+
+
+@lru_cache(maxsize=8)
+def catalogue_at(paths: tuple[Path, ...]) -> Catalogue:
+    """The catalogue of some files, read once a process; the packaged one where there are none.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        As :func:`read_template_sources` takes them.
+
+    Raises
+    ------
+    CatalogueError
+        For a catalogue that must not be used.
+    """
+    return own_catalogue(read_template_sources(paths)) if paths else default_catalogue()
 
 
 def _files(path: Path) -> list[Path]:
