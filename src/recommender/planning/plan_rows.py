@@ -11,7 +11,7 @@ import pandas as pd
 
 from recommender.deciding import Decided
 from recommender.history import EligibleSets, protected_names
-from recommender.local_time import is_timezone
+from recommender.intake import account_zones
 from recommender.rules import rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -47,7 +47,8 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
     first = (ranked["rank"] == 1).to_numpy(dtype=bool)
     accounts = decided.accounts
     debtors = np.array([None if v is None else str(v) for v in accounts.values("debtor_id")], dtype=object)
-    zones = np.array([z if is_timezone(z) else None for z in accounts.values("timezone")], dtype=object)
+    where = pd.DataFrame({name: accounts.values(name) for name in ("timezone", "country")}, dtype=object)
+    zones = account_zones(where).where(lambda zone: zone.notna(), None).to_numpy(dtype=object)
     texts, code = EligibleSets.of_array(decided.eligibility.mask).texts()
     sets = np.array(texts, dtype=object)[code]
     reason, next_at = _left_alone(decided)
@@ -115,6 +116,7 @@ def _records(
             "holidays": law.holidays,
             "tzdata": law.tzdata,
             "needs_human": bool(decided.eligibility.needs_human[row]),
+            "documents": decided.documents,
         }
         records[at] = json.dumps(record, sort_keys=True)
     return records
