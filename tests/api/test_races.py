@@ -92,8 +92,8 @@ def test_two_request_keys_of_one_debtor_at_once_plan_one_contact_a_day(services)
                     "POST",
                     "/v1/recommendations",
                     {
-                        "accounts": [account(f"R{number}x{key}", debtor_id=f"R{number}")], "request_key": f"{number}-{key}",
-                        "as_of": AS_OF.isoformat(), "top_k": 1,
+                        "accounts": [account(f"R{number}x{key}", debtor_id=f"R{number}")],
+                        "request_key": f"{number}-{key}", "as_of": AS_OF.isoformat(), "top_k": 1,
                     },
                 )
                 for key in range(3)
