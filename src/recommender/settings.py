@@ -114,7 +114,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(16 * 2**20, ge=1_024, description="Largest request body.")
     max_in_flight: int = Field(32, ge=1, description="Requests that are worked on at once in one process.")
     max_waiting: int = Field(256, ge=0, description="Requests that may wait for a turn; the next one is told to retry.")
-    deadline_seconds: float = Field(20.0, gt=0, description="How long a request may wait for a turn.")
+    deadline_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="How long a request may wait for a turn, and after it for its debtors and the log; then 503.",
+    )
     read_timeout_seconds: float = Field(30.0, gt=0, description="How long a body may take to arrive.")
     rate_limit: str | None = Field(
         None, description="Requests of one key (or client, without keys), e.g. '600/minute'; none by default."
