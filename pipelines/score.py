@@ -13,14 +13,24 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pipelines.evaluate import wide_console
-from pipelines.own_files import Authority, Offered, Offers, Overlays, Templates, offered_before, own_files
+from pipelines.own_files import (
+    Authority,
+    Offered,
+    Offers,
+    Overlays,
+    SegmentRules,
+    Templates,
+    Without,
+    offered_before,
+    own_files,
+)
 from pipelines.score_progress import progress_on
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.messages import default_catalogue, described
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog, stopped_ids
 from recommender.store.files import read_table, write_frame
@@ -97,6 +107,8 @@ def run(
     offers: Offers = None,
     offered: Offered = None,
     authority: Authority = "automatic",
+    without: Without = None,
+    segments: SegmentRules = None,
     decision_log: Annotated[
         str | None, typer.Option(help="SQLAlchemy URL: write every decision there, as the service does.")
     ] = None,
@@ -135,7 +147,8 @@ def run(
         other_accounts=other_accounts,
         purpose=purpose,
         authority=authority,
-        **own_files(overlay, templates, offers),
+        house=house_packs(without or ()),
+        **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
@@ -149,7 +162,8 @@ def run(
         )  # fmt: skip
     written_order = out.with_name(out.name + ".actions.json")
     catalogue = order.catalogue or default_catalogue()
-    about: dict[str, Any] = {"actions": model.actions_.to_dict(), "messages_digest": catalogue.digest}
+    about: dict[str, Any] = {"actions": model.actions_.to_dict(), "messages_digest": catalogue.digest,
+                             "house": list(order.house), "segments_digest": order.segmentation.digest}  # fmt: skip
     if order.templates:
         about["messages"] = described(catalogue)
     if order.prices is not None:
@@ -173,6 +187,8 @@ def run(
         most = sorted(plan.removed.items(), key=lambda item: (-item[1], item[0]))[:8]
         summary = ", ".join(f"{rule} {count:,}" for rule, count in most)
         console.print(f"(account, action) pairs removed by rule: {summary}", highlight=False)
+    if without:
+        console.print(f"[yellow]switched off by name:[/] {', '.join(without)}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 

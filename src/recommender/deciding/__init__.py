@@ -42,9 +42,16 @@ from recommender.deciding.rounds import (
     planned_contact,
     planned_contacts,
 )
+from recommender.deciding.segments import (
+    OTHER,
+    Segment,
+    Segments,
+    default_segments,
+)
 
 __all__ = [
     "FAILURES",
+    "OTHER",
     "Accounts",
     "ChainStep",
     "Decided",
@@ -54,12 +61,15 @@ __all__ = [
     "ModelContext",
     "OfferChoice",
     "Replayed",
+    "Segment",
+    "Segments",
     "WeekAhead",
     "after_planned",
     "debtor_rounds",
     "decide",
     "decision_ids",
     "default_actions",
+    "default_segments",
     "fallback_chain",
     "model_history",
     "of_debtors",
