@@ -25,6 +25,11 @@ from recommender.deciding.fallback import (
     ChainStep,
     fallback_chain,
 )
+from recommender.deciding.objective import (
+    OBJECTIVES,
+    Lever,
+    Objective,
+)
 from recommender.deciding.offer_choice import (
     OfferChoice,
     offer_levels,
@@ -51,14 +56,17 @@ from recommender.deciding.segments import (
 
 __all__ = [
     "FAILURES",
+    "OBJECTIVES",
     "OTHER",
     "Accounts",
     "ChainStep",
     "Decided",
     "Decider",
     "Difference",
+    "Lever",
     "Logged",
     "ModelContext",
+    "Objective",
     "OfferChoice",
     "Replayed",
     "Segment",

@@ -18,6 +18,7 @@ import pyarrow as pa
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding import (
+    Objective,
     Segments,
     after_planned,
     debtor_rounds,
@@ -54,6 +55,8 @@ class PlanOrder:
         and its pages set them unless they are switched off by name.
     segments : (str, str) or None
         Name and TOML of the rules by which accounts are named; None = those of the package.
+    objective : Objective
+        What ``score`` maximises; a plan under limited capacity values contacts in money, whatever is said here.
     party : str or None
         Whom the contact points belong to, where the table does not say.
     no_contacts_yet : bool
@@ -99,12 +102,14 @@ class PlanOrder:
     stopped: tuple[str, ...] = ()
     house: tuple[str, ...] = ()
     segments: tuple[str, str] | None = None
+    objective: Objective = field(default_factory=Objective)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
         told = asdict(self) | {"as_of": self.as_of.isoformat()}
         told |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
         told |= {"stopped": list(self.stopped), "house": list(self.house)}
+        told["objective"] = self.objective.model_dump(mode="json")
         told["offers"] = None if self.offers is None else list(self.offers)
         told["segments"] = None if self.segments is None else list(self.segments)
         return told | {"packs": None if self.packs is None else list(self.packs)}
@@ -202,6 +207,7 @@ def plan_chunk(
                 catalogue=order.catalogue,
                 purpose=order.purpose,
                 offers=desk,
+                objective=order.objective,
                 allowed=partial(after_planned, model.actions_, planned=_of_each(part, planned)) if planned else None,
             )
         except InvalidInput as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.deciding import Accounts, decision_ids
+from recommender.deciding import Accounts, Decider, decision_ids
 from recommender.errors import InvalidInput
 from recommender.offers import PriceList
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
@@ -209,9 +209,8 @@ def make_plan(
 
 def _own_ids(model: Model, order: PlanOrder) -> Callable[[pd.DataFrame], list[str]]:
     moment = order.as_of.astimezone(UTC).isoformat()
-    return lambda accounts: decision_ids(
-        Accounts.of(accounts), moment, model.version_, order.seed, purpose=order.purpose
-    )
+    version = Decider(model, objective=order.objective).version
+    return lambda accounts: decision_ids(Accounts.of(accounts), moment, version, order.seed, purpose=order.purpose)
 
 
 def _offered(
