@@ -33,7 +33,7 @@ from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make
 from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog, stopped_ids
-from recommender.store.files import read_table, write_frame
+from recommender.store.files import one_file, read_table, write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 
@@ -228,6 +228,9 @@ def on_disk(given: Mapping[str, str | Path | None], folder: Path) -> Iterator[Pl
         for name, source in given.items():
             files[name] = None if source is None else Path(source)
             if source is None or Path(source).is_file():
+                continue
+            if Path(source).is_dir():  # a folder of Parquet files: one after the other, never all in memory
+                files[name] = one_file(Path(source), Path(fetched) / f"{name}.parquet")
                 continue
             if "#" not in str(source) and "://" not in str(source):
                 raise InvalidInput(f"There is no file {source}.", column="path", mend="Check the path.")

@@ -228,12 +228,11 @@ def counterfactual_section(
 
 
 def _reference(case: AccountCase) -> pd.DataFrame | None:
-    accounts = case.portfolio.accounts()
+    accounts = case.portfolio.some_accounts(_REFERENCES)
     if accounts is None:
         return None
     needed = [str(name) for name in case.strategy.feature_names_in_]
-    others = accounts.reindex(columns=[*dict.fromkeys([*accounts.columns, *needed])])
-    return others.sample(min(_REFERENCES, len(others)), random_state=0)
+    return accounts.reindex(columns=[*dict.fromkeys([*accounts.columns, *needed])])
 
 
 def _value(page: Page, name: str, value: Any) -> str:

@@ -30,6 +30,9 @@ __all__ = ["router"]
 
 router = APIRouter()
 
+_COMPARED_WITH = 20_000
+"""Accounts whose range says what is unusual."""
+
 _SHOWN = 8
 _FACT = "fact."
 _WITHOUT = "no."
@@ -158,7 +161,7 @@ def _judged(
         eligible_after=after,
         as_of=case.as_of,
         history=case.history,
-        reference=case.portfolio.accounts(),
+        reference=case.portfolio.some_accounts(_COMPARED_WITH),
     )
 
 

@@ -145,6 +145,10 @@ class _Case:
     def _space(self) -> Any:
         return self._record.provenance.actions
 
+    @property
+    def _purpose(self) -> str:
+        return self._record.purpose or "collection"
+
     @cached_property
     def _present(self) -> PresentFacts | None:
         account = self._asked.account
@@ -154,7 +158,9 @@ class _Case:
             raise InvalidInput(
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
-        return PresentFacts(account, self._standing, self._record.decision_id, self._by.settings.packs_in_force)
+        return PresentFacts(
+            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose
+        )
 
     @cached_property
     def _plan(self) -> _Plan:
@@ -268,7 +274,7 @@ class _Case:
             accounts=[present.account], top_k=1, explore=not record.deterministic, constraints=limits
         )
         seed = self._by.settings.seed if record.seed is None else record.seed
-        question = RequestTerms(began - timedelta(microseconds=1), seed, None)
+        question = RequestTerms(began - timedelta(microseconds=1), seed, None, self._purpose)
         decider = RequestDecider(request, question, served, self._by.settings)
         decider.heard = self._standing.outcomes
         decided = decider.part([0], present.planned, is_first=True).decided

@@ -40,6 +40,8 @@ class Served:
         Versions that decisions were made with; few, and the same for many decisions.
     contracts : dict
         Which features are taken, by the settings that they hang on.
+    deciders : dict
+        For purposes beside collection, made when they are first asked for.
     """
 
     decider: Decider
@@ -48,6 +50,7 @@ class Served:
     digest: str | None = None
     provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
     contracts: dict[int, FeatureContract] = field(default_factory=dict, compare=False, repr=False)
+    deciders: dict[str, Decider] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:
@@ -61,6 +64,15 @@ class Served:
             contract = FeatureContract.of(self.strategy, settings)
             self.contracts[id(settings)] = contract
         return contract
+
+    def decider_for(self, purpose: str) -> Decider:
+        """The strategy ready to decide for a purpose: each has its texts, its law and its ids."""
+        if purpose == "collection":
+            return self.decider
+        known = self.deciders.get(purpose)
+        return known or self.deciders.setdefault(
+            purpose, Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue)
+        )
 
     @property
     def is_model(self) -> bool:

@@ -37,7 +37,6 @@ __all__ += [
     "read_zones",
     "without_placeholders",
 ]
-__all__ += ["wrongly_encoded"]
 
 Mask = NDArray[np.bool_]
 _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
@@ -49,7 +48,6 @@ _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
 _FARTHEST_DUE = pd.Timedelta(days=60 * 366)
-_MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
 
 
 @dataclass(frozen=True)
@@ -335,42 +333,6 @@ def read_channels(column: pd.Series, channels: Sequence[Any]) -> tuple[Mapping[s
         unknown[code] = named is None
         flags[code] = [float(channel in (named or ())) for channel in known]
     return {channel: flags[positions, at] for at, channel in enumerate(known)}, unknown[positions]
-
-
-def wrongly_encoded(column: pd.Series) -> Mask:
-    """Where text holds bytes, NULs, replacement characters, or UTF-8 that was read as Latin-1."""
-    column = column.reset_index(drop=True)
-    nothing = np.zeros(len(column), dtype=bool)
-    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
-        return nothing
-    if column.dtype == object:
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if kind in ("datetime", "date", "decimal", "integer", "floating", "boolean", "empty"):
-            return nothing
-        if kind != "string":
-            is_bytes = _mask(column.map(lambda cell: isinstance(cell, bytes | bytearray)))
-            text = column.where(column.map(lambda cell: isinstance(cell, str)), None)
-            return is_bytes | wrongly_encoded(text.astype("str")) if text.notna().any() else is_bytes
-    words = pa.array(column, type=pa.large_string(), from_pandas=True)
-    suspect = np.asarray(
-        pc.fill_null(pc.match_substring_regex(words, _MOJIBAKE_SIGNS), fill_value=False).to_numpy(zero_copy_only=False),
-        dtype=bool,
-    )
-    if suspect.any():
-        rows = np.flatnonzero(suspect)
-        suspect[rows] = [_is_mojibake(str(text)) for text in column.iloc[rows]]
-    return suspect
-
-
-def _is_mojibake(text: str) -> bool:
-    if "\ufffd" in text or "\x00" in text:
-        return True
-    for codec in ("cp1252", "latin-1"):
-        try:
-            return text.encode(codec).decode("utf-8") != text
-        except UnicodeError:
-            continue
-    return any("\u0080" <= sign <= "\u009f" for sign in text)
 
 
 def _listed(text: str) -> tuple[str, ...] | None:

@@ -98,7 +98,7 @@ class RewardEnsemble:
         self.calibration, self.report = choice.calibration, choice.report
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
-        self.posterior = joint_posterior(rows, self.glms, self.weights)
+        self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
                 if self.weights[name] > 0:
@@ -143,9 +143,8 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        for name in ("curved", "habits"):
-            if name in wanted:
-                U[name] = self.designs[name].transform(X)
+        if "curved" in wanted:
+            U["curved"] = self.designs["curved"].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:

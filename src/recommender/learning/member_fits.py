@@ -67,7 +67,7 @@ class MemberFits:
 def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) -> MemberFits:
     """Fit the members that the log's length and its number of events call for."""
     task, n = rows.task, len(rows.task)
-    plans = regression_plans(n, with_profiles=bool(task.profiles.profiles), with_habits=bool(rows.habits))
+    plans = regression_plans(n, with_profiles=bool(task.profiles.profiles))
     full = run_jobs([regression_job(rows, plan, None, None) for plan in plans], n_jobs)
     regressions = {plan.name: (plan.design, model) for plan, model in zip(plans, full, strict=True)}
     if n < _FEWEST_ROWS:  # the constant alone, in sample

@@ -155,10 +155,10 @@ def make_plan(
             folder.clear()
         resumed = folder.begin(_everything_it_depends_on(files, model, order, offered))
         if not (resumed and folder.inputs.is_dir()):
-            with folder.preparing() as place:
-                PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
+            with folder.preparing() as path:
+                PlanInputs.prepare(path, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
                                    other_accounts=order.other_accounts, **vars(files))  # fmt: skip
-                prepared, own = PlanInputs.load(place), _own_ids(model, order)
+                prepared, own = PlanInputs.load(path), _own_ids(model, order)
                 if log is not None:
                     prepared.ask(log, order.as_of, own)
                 prepared.noted(settle_offers(prepared, model, order, _offered(prepared, offered, log, order, own)))

@@ -41,7 +41,7 @@ __all__ = ["LONG_AND_FEW", "read_csv_table"]
 LONG_AND_FEW = ("eligible",)
 """Columns of long texts that repeat: read as categories."""
 
-_SEPARATORS = (",", ";", "\t", "|")
+_SEPARATORS = (",", ";", "\t", "|", "~", "^", "\x01", "\x1f")
 _SNIFFED_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 24
 _MOST_UNDECODED = 0.05
@@ -100,16 +100,17 @@ def _as_meant(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a file is written: encoding, separator, names of the columns, characters up to the first row."""
+    """How a file is written: encoding, separator, names of the columns, characters up to the first row, quotes."""
 
     encoding: str
     separator: str
     names: tuple[str, ...]
     start: int
+    quote: str = '"'
 
     def cells(self, line: str) -> list[str]:
         """Cells of one line; empty ones beyond the header are no cells."""
-        cells = next(csv.reader([line], delimiter=self.separator), [])
+        cells = next(csv.reader([line], delimiter=self.separator, quotechar=self.quote), [])
         while len(cells) > len(self.names) and not cells[-1]:
             cells.pop()
         return cells
@@ -133,22 +134,40 @@ def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> _Lay
             column=table,
             mend="Export it again, with a header.",
         )
-    if "\x00" in filled[0][1]:
+    lines = [line for _, line in filled[:LOOKED_AT]]
+    separator = separator_line[1] if separator_line else _separator_of(lines)
+    quote = _quote_of(lines, separator)
+    rows = [next(csv.reader([line], delimiter=separator, quotechar=quote), []) for line in lines]
+    at = header_row(rows)
+    start = filled[at][0]
+    _drop_unnamed_tail(rows[at], rows[at + 1 :])
+    if "\ufffd" in lines[at]:
+        raise _wrong_encoding(path, table, codec, raw, "its header line")
+    bare = [name.strip().strip("\x00").strip() for name in rows[at]]  # some writers fill their cells with NULs
+    if any("\x00" in name for name in bare):
         raise InvalidInput(
             f"Table {table!r}: {path} holds binary data or is in another encoding than {codec}.",
             column=table,
             mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
         )
-    lines = [line for _, line in filled[:LOOKED_AT]]
-    separator = separator_line[1] if separator_line else _separator_of(lines)
-    rows = [next(csv.reader([line], delimiter=separator), []) for line in lines]
-    at = header_row(rows)
-    start = filled[at][0]
-    if "\ufffd" in lines[at]:
-        raise _wrong_encoding(path, table, codec, raw, "its header line")
-    names = numbered_names([name.strip() for name in rows[at]])
+    names = numbered_names(bare)
     named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
-    return _Layout(codec, separator, named, start)
+    return _Layout(codec, separator, named, start, quote)
+
+
+def _quote_of(lines: list[str], separator: str) -> str:
+    """The sign that cells stand between: a single quote where every cell of a line has one at both ends."""
+    cells = [cell.strip() for cell in lines[0].split(separator)]
+    single = len(cells) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in cells)
+    return "'" if single else '"'
+
+
+def _drop_unnamed_tail(header: list[str], below: list[list[str]]) -> None:
+    """Take empty names off the end of a header whose rows end before them."""
+    widths = Counter(map(len, below))
+    usual = widths.most_common(1)[0][0] if widths else len(header)
+    while len(header) > usual and not header[-1].strip():
+        header.pop()
 
 
 def _separator_of(lines: list[str]) -> str:
@@ -180,8 +199,8 @@ def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
                 stream,
                 pv.ReadOptions(use_threads=False, column_names=[*names, *padding], block_size=_BLOCK_BYTES),
                 pv.ParseOptions(
-                    delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=odd.keep,
-                    ignore_empty_lines=True,
+                    delimiter=layout.separator, quote_char=layout.quote, newlines_in_values=True,
+                    invalid_row_handler=odd.keep, ignore_empty_lines=True,
                 ),
                 pv.ConvertOptions(
                     column_types=kinds, strings_can_be_null=True, null_values=_NULLS, quoted_strings_can_be_null=True
@@ -232,7 +251,7 @@ class _OddRows:
 
     def look_for_swallowed(self, read: pa.Table) -> None:
         """Find rows that hold whole other rows in a cell, since a quote was left open; they have the right count."""
-        places = self._places(read.num_rows)
+        places, quote = self._places(read.num_rows), self.layout.quote
         texts = [name for name in read.column_names if not pa.types.is_dictionary(read.schema.field(name).type)]
         suspects: set[int] = set()
         for name in texts if len(self.layout.names) > 2 else ():
@@ -242,7 +261,7 @@ class _OddRows:
             written = self.layout.separator.join(read[name][at].as_py() or "" for name in read.column_names)
             lines = [line for line in _NEWLINE.split(written) if line]
             if len(lines) > 1 and all(line.count(self.layout.separator) == self.width - 1 for line in lines):
-                self.rows_at[int(places[at])] = self._apart('"' + "\n".join([*lines[:-1], '"' + lines[-1]]))
+                self.rows_at[int(places[at])] = self._apart(quote + "\n".join([*lines[:-1], quote + lines[-1]]))
 
     def look_beyond(self, padding: pa.Table, names: list[str], read: pa.Table) -> None:
         """Rows that hold something where the others only end with a separator."""
@@ -288,8 +307,8 @@ class _OddRows:
             cells = self.layout.cells(line)
             if len(cells) == 1 < len(self.layout.names) and is_footer(cells[0]):
                 continue
-            if line.count('"') % 2:
-                first = line.split(self.layout.separator)[0].replace('"', "")
+            if line.count(self.layout.quote) % 2:
+                first = line.split(self.layout.separator)[0].replace(self.layout.quote, "")
                 rows.append((None, f"a quote that is not closed, or not opened; the first cell is {first[:40]!r}"))
             elif len(cells) == len(self.layout.names):
                 rows.append((cells, None))
@@ -311,6 +330,8 @@ class _AsUtf8(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder(layout.encoding)("replace")
         self._skip = layout.start
         self._ahead = b""
+        self._nuls = 0  # at the end of what was read: padding, unless text follows in the same cell
+        self._padding = re.compile(f"\x00+(?=[{re.escape(layout.separator + layout.quote)}\r\n])")
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -342,16 +363,28 @@ class _AsUtf8(io.RawIOBase):
             text = self._decoder.decode(taken, final=not taken)
             skipped = min(self._skip, len(text))
             self._skip -= skipped
-            text = text[skipped:]
+            text = self._unpadded(text[skipped:], last=not taken)
             if text or not taken:
                 return text.encode("utf-8", "replace")
+
+    def _unpadded(self, text: str, *, last: bool) -> str:
+        """Text without the NULs that fill cells and ends of files; one inside a cell stays, as a fault of its row."""
+        if not self._nuls and "\x00" not in text:
+            return text
+        bare = text.rstrip("\x00")
+        if not bare and not last:
+            self._nuls += len(text)
+            return ""
+        # Before a line of its own, or at the very end, it is what a write that broke off leaves behind.
+        before, self._nuls = "\x00" if self._nuls and bare else "", len(text) - len(bare)
+        return self._padding.sub("", before + bare)
 
 
 def _trailing_cells(path: Path, layout: _Layout) -> int:
     """Empty cells that most of the first rows have beyond the header."""
     with _AsUtf8(path, layout) as stream:
         lines = [line for line in _NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
-    rows = list(csv.reader(lines, delimiter=layout.separator))
+    rows = list(csv.reader(lines, delimiter=layout.separator, quotechar=layout.quote))
     if not rows:
         return 0
     width = Counter(map(len, rows)).most_common(1)[0][0]
