@@ -63,10 +63,10 @@ def run(
     console.print(week.grid().to_string(), highlight=False, markup=False)
     best = week.best(slots)
     console.print(f"best {len(best)} slots over {channel}, on the debtor's clock:", highlight=False)
-    for place, slot in enumerate(best.to_dict("records"), start=1):
+    for rank, slot in enumerate(best.to_dict("records"), start=1):
         value = "" if slot["expected_reward"] != slot["expected_reward"] else f"  {slot['expected_reward']:.4g}"
         when = f"{slot['weekday']} {slot['date']} {int(slot['hour']):02d}h"
-        console.print(f"{place}. {when}  {slot['contact_at'].isoformat()}{value}", highlight=False)
+        console.print(f"{rank}. {when}  {slot['contact_at'].isoformat()}{value}", highlight=False)
     closed = week.hours.loc[~week.hours["legal"], ["rules", "citations"]]
     for rule, count in closed["rules"].str.split(";").explode().value_counts().items():
         console.print(f"closed by {rule}: {count} hours", highlight=False)

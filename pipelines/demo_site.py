@@ -141,8 +141,8 @@ def run(
 
 
 def _is_whole(out: Path) -> bool:
-    place = out / DONE
-    return place.is_file() and json.loads(place.read_text(encoding="utf-8")).get("format") == _FORMAT
+    marker = out / DONE
+    return marker.is_file() and json.loads(marker.read_text(encoding="utf-8")).get("format") == _FORMAT
 
 
 def _later(weeks: int, until: str | None) -> timedelta:
@@ -197,5 +197,5 @@ def _kept(folder: Path, report: dict[str, Any]) -> Path:
     return folder
 
 
-def _write(place: Path, document: Any) -> None:
-    place.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+def _write(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False), encoding="utf-8")

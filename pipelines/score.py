@@ -21,7 +21,7 @@ from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make
 from recommender.rules import Purpose
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog, stopped_ids
-from recommender.store.files import read_table, write_frame
+from recommender.store.files import one_file, read_table, write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 
@@ -138,10 +138,10 @@ def run(
         record=decision_log is not None,
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
-    with ExitStack() as held:
-        files = held.enter_context(on_disk(given, out.parent))
-        log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
-        planner, on_progress = held.enter_context(computed_on(dask)), held.enter_context(progress_on(console))
+    with ExitStack() as stack:
+        files = stack.enter_context(on_disk(given, out.parent))
+        log = None if decision_log is None else stack.enter_context(DecisionLog.create(decision_log))
+        planner, on_progress = stack.enter_context(computed_on(dask)), stack.enter_context(progress_on(console))
         plan = make_plan(
             files, out, model, order, chunk_rows=chunk_rows, restart=restart, planner=planner, on_progress=on_progress,
             log=log,
@@ -158,12 +158,12 @@ def run(
     if plan.logged is not None:
         console.print(f"decision log: {plan.logged:,} new decisions", highlight=False)
     if plan.states:
-        told = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
-        console.print(f"accounts in a state that events made: {told}", highlight=False)
+        summary = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
+        console.print(f"accounts in a state that events made: {summary}", highlight=False)
     if plan.removed:
         most = sorted(plan.removed.items(), key=lambda item: (-item[1], item[0]))[:8]
-        told = ", ".join(f"{rule} {count:,}" for rule, count in most)
-        console.print(f"(account, action) pairs removed by rule: {told}", highlight=False)
+        summary = ", ".join(f"{rule} {count:,}" for rule, count in most)
+        console.print(f"(account, action) pairs removed by rule: {summary}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
 
@@ -185,6 +185,9 @@ def on_disk(given: Mapping[str, str | Path | None], folder: Path) -> Iterator[Pl
         for name, source in given.items():
             files[name] = None if source is None else Path(source)
             if source is None or Path(source).is_file():
+                continue
+            if Path(source).is_dir():  # a folder of Parquet files: one after the other, never all in memory
+                files[name] = one_file(Path(source), Path(fetched) / f"{name}.parquet")
                 continue
             if "#" not in str(source) and "://" not in str(source):
                 raise InvalidInput(f"There is no file {source}.", column="path", mend="Check the path.")

@@ -67,8 +67,7 @@ class AccountCase:
         if logged is None:
             ids = portfolio.decision_ids_of(account_id)
             logged = portfolio.decision(ids[0]) if ids else None
-        accounts = portfolio.accounts()
-        own = None if accounts is None else accounts.loc[accounts["account_id"].astype("str") == account_id]
+        own = portfolio.account(account_id)
         known = own is not None and not own.empty
         if own is None or own.empty:
             if logged is None:
@@ -78,8 +77,8 @@ class AccountCase:
         as_of = datetime.now(UTC)
         if logged is not None:
             as_of = logged.decision.decided_at
-            told = {name: [value] for name, value in logged.decision.context.items()}
-            facts = facts.assign(**told)
+            logged_context = {name: [value] for name, value in logged.decision.context.items()}
+            facts = facts.assign(**logged_context)
         return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
 
     # -- what is served --------------------------------------------------------------------------------------------
@@ -245,13 +244,8 @@ def decision_case(portfolio: Portfolio, query: dict[str, str]) -> AccountCase:
 
 def _contacts(portfolio: Portfolio, facts: pd.DataFrame, as_of: datetime) -> pd.DataFrame | None:
     """Contacts of the debtor before a moment; caps count over all accounts of a debtor."""
-    contacts = portfolio.contacts()
-    if contacts is None:
+    own = portfolio.contacts_of(facts)
+    if own is None:
         return None
-    owner = "debtor_id" if {"debtor_id"} <= {*contacts.columns} & {*facts.columns} else "account_id"
-    places: dict[str, Any] = portfolio.kept(
-        f"contacts by {owner}", (id(contacts), len(contacts)), lambda: contacts.groupby(owner, sort=False).indices
-    )
-    own = contacts.take(places.get(facts[owner].iloc[0], np.zeros(0, dtype=np.int64)))
     sent = pd.to_datetime(own["sent_at"], utc=True)
     return own.loc[sent < pd.Timestamp(as_of)].reset_index(drop=True)

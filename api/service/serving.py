@@ -37,6 +37,8 @@ class Served:
         Versions that decisions were made with; few, and the same for many decisions.
     contracts : dict
         Which features are taken, by the settings that they hang on.
+    deciders : dict
+        For purposes beside collection, made when they are first asked for.
     """
 
     decider: Decider
@@ -45,6 +47,7 @@ class Served:
     digest: str | None = None
     provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
     contracts: dict[int, FeatureContract] = field(default_factory=dict, compare=False, repr=False)
+    deciders: dict[str, Decider] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:
@@ -53,11 +56,18 @@ class Served:
 
     def contract(self, settings: Settings) -> FeatureContract:
         """Which features are taken while this serves."""
-        held: FeatureContract | None = self.contracts.get(id(settings))
-        if held is None:
-            held = FeatureContract.of(self.strategy, settings)
-            self.contracts[id(settings)] = held
-        return held
+        contract: FeatureContract | None = self.contracts.get(id(settings))
+        if contract is None:
+            contract = FeatureContract.of(self.strategy, settings)
+            self.contracts[id(settings)] = contract
+        return contract
+
+    def decider_for(self, purpose: str) -> Decider:
+        """The strategy ready to decide for a purpose: each has its texts, its law and its ids."""
+        if purpose == "collection":
+            return self.decider
+        known = self.deciders.get(purpose)
+        return known or self.deciders.setdefault(purpose, Decider(self.strategy, purpose=purpose))
 
     @property
     def is_model(self) -> bool:
@@ -185,4 +195,4 @@ def _stamp_of(folder: Path) -> Stamp | None:
         files = [(str(file.relative_to(folder)), file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
     except OSError:
         return None
-    return tuple((name, told.st_mtime_ns, told.st_size) for name, told in files)
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)

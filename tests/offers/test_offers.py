@@ -102,6 +102,23 @@ def test_one_open_offer_a_debtor() -> None:
     assert allowed(OfferDesk(prices, refused), table, [40, 40]) == [set(), {"six"}]
 
 
+def test_an_offer_runs_for_its_days_and_no_longer() -> None:
+    """Five days: one second before the end it binds the debtor's other account, at the end it does not."""
+    desk = OfferDesk(PriceList.from_toml(LIST))
+    desk.make("A9", "six", at=NOW, balance_minor=40_000, debtor_id="D")
+    other = accounts({"debtor_id": "D", "balance_minor": 40_000})
+    end = NOW + timedelta(days=5)
+    assert allowed(desk, other, [45], end - timedelta(seconds=1)) == [set()]
+    assert allowed(desk, other, [45], end) == [{"six"}]
+
+
+def test_an_account_that_comes_twice_keeps_the_dearer_offer_reserved() -> None:
+    """The budget of 11,000 pays 6,000 for the first account, however small its second row is, and no second 6,000."""
+    desk = OfferDesk(PriceList.from_toml(LIST.replace("budget_minor = 100_000", "budget_minor = 11_000")))
+    first, again = {"account_id": "A0", "balance_minor": 60_000}, {"account_id": "A0", "balance_minor": 50_000}
+    assert allowed(desk, accounts(first, again, {"balance_minor": 60_000}), [40] * 3) == [{"d10"}, {"d10"}, set()]
+
+
 def test_a_list_that_rewards_waiting_is_refused() -> None:
     """More at a later stage, for some balance, is an error that names both offers."""
     worse = LIST.replace('percent = 20\nstages = ["extrajudicial", "judicial"]', 'percent = 20\nstages = ["judicial"]')

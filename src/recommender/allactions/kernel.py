@@ -26,6 +26,7 @@ def score_rows(
     mask: NDArray[np.bool_],
     ids: NDArray[np.int64],
     scores: NDArray[np.float64],
+    given: bool,
 ) -> None:
     """Score every action of every row.
 
@@ -40,6 +41,8 @@ def score_rows(
         Best actions (out); k = 0 asks for all scores instead.
     scores : ndarray of shape (n, k) or (n, n_actions)
         Their scores (out).
+    given : bool
+        ``ids`` are the actions asked about, and not those to be chosen.
     """
     unit = unit_of(packed)
     coding, tables, leaves = unpack_coding(packed), unpack_words(packed), unpack_leaves(packed)
@@ -66,6 +69,9 @@ def score_rows(
             if k == 0:
                 for action in range(n_actions):
                     scores[at, action] = cells[leaves.cell_of_action[action]] * unit
+            elif given:
+                for position in range(k):
+                    scores[at, position] = cells[leaves.cell_of_action[ids[at, position]]] * unit
             else:
                 _select(cells, leaves.cell_of_action, mask, at, unit, best, ids[at], scores[at])
 

@@ -196,7 +196,7 @@ class Decider:
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        numbered, told = zip(*parts, strict=True)
+        numbered, values = zip(*parts, strict=True)
         ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
@@ -223,7 +223,7 @@ class Decider:
             policy_version=strategy.version_,
             missing_features=missing,
             account_name=name,
-            values={column: np.concatenate([part[column] for part in told]) for column in told[0]},
+            values={column: np.concatenate([part[column] for part in values]) for column in values[0]},
         )
 
     def again(
@@ -301,12 +301,12 @@ class Decider:
         later = self._paid_later(strategy, accounts, X)
 
         def believe(ranked: NDArray[np.int64]) -> Belief:
-            told = strategy.belief(scored, ranked, X)
+            belief = strategy.belief(scored, ranked, X)
             if later is None:
-                return told
+                return belief
             less = np.take_along_axis(later, ranked, axis=1)
-            net = {name: values - less for name, values in told.values.items() if name.startswith("net_")}
-            return replace(told, values=told.values | net)
+            net = {name: values - less for name, values in belief.values.items() if name.startswith("net_")}
+            return replace(belief, values=belief.values | net)
 
         priced = rewards if later is None or strategy.money_ == "other" else rewards - later
         return rewards, priced, strategy.served_probabilities(priced, mask, X), believe

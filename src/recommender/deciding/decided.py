@@ -106,14 +106,14 @@ class Decided:
         With ``decision_id``, ``template_id`` (approved message of a contact) and ``policy`` ("model" or "seed_rules").
         ``contact_at`` are the instants that the rules were checked at, and no others.
         """
-        row, place = np.nonzero(self.actions_ranked >= 0)
-        action = self.actions_ranked[row, place]
+        row, position = np.nonzero(self.actions_ranked >= 0)
+        action = self.actions_ranked[row, position]
         known = self.account_name in self.accounts
         ids = pd.Series(self.accounts.source(self.account_name)).take(row).array if known else None
-        frame = pd.DataFrame({"row": row, "account": ids, "rank": place + 1})
+        frame = pd.DataFrame({"row": row, "account": ids, "rank": position + 1})
         frame = pd.concat([frame, self.actions.describe(action)], axis=1)
         for name in ("expected_reward", "lo", "hi", "propensity", "evidence", "support"):
-            frame[name] = getattr(self, name)[row, place]
+            frame[name] = getattr(self, name)[row, position]
         hour = np.array(self._hour_of, dtype=np.int64)[action]
         when = self.eligibility.contact_at[row, np.maximum(hour, 0)]
         idle = np.datetime64("NaT", "us")
@@ -121,9 +121,9 @@ class Decided:
         frame["contact_at"] = pd.Series(instants).dt.tz_localize("UTC").array
         frame["deterministic"] = self.deterministic
         frame.insert(0, "decision_id", np.array(self.decision_ids, dtype=object)[row])
-        templates: list[Any] = [self.template_ids[i][k] for i, k in zip(row.tolist(), place.tolist(), strict=True)]
+        templates: list[Any] = [self.template_ids[i][k] for i, k in zip(row.tolist(), position.tolist(), strict=True)]
         frame["template_id"] = templates
         frame["policy"] = self.policy
         for name, values in self.values.items():
-            frame[name] = values[row, place]
+            frame[name] = values[row, position]
         return frame

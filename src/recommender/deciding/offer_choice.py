@@ -54,8 +54,8 @@ class OfferChoice:
         """Kind of message that each contact action asks for by its offer; None where there are no offers."""
         if not self.is_offered:
             return None
-        told = [None if offer is None else offer.message_kind for offer in self._offers]
-        return [told[level] for level in self._level.tolist()]
+        kind_of_level = [None if offer is None else offer.message_kind for offer in self._offers]
+        return [kind_of_level[level] for level in self._level.tolist()]
 
     def narrowed(self, eligible: Eligibility, accounts: Columns, as_of: datetime) -> Eligibility:
         """Take out the offers that may not be made, each by the name of the rule."""
@@ -69,16 +69,18 @@ class OfferChoice:
         if self._desk is None:
             return eligible
         ids = self._desk.prices.ids
-        place = np.array([-1 if offer is None else ids.index(offer.id) for offer in self._offers])
+        listed_at = np.array([-1 if offer is None else ids.index(offer.id) for offer in self._offers])
         days = eligible.days_past_due()
         undated = days.max(axis=1) > _LONGEST_DAYS
-        eligible = self._without(eligible, undated[:, None] & (place >= 0)[None], "offer-stage")
+        eligible = self._without(eligible, undated[:, None] & (listed_at >= 0)[None], "offer-stage")
         # An offer must be right on every day that it may be told.
         for day in (days.min(axis=1), days.max(axis=1)):
             ruled = self._desk.rules(accounts, as_of=as_of, days_past_due=day, ranges=eligible.incentive_ranges())
             for rule, gone in ruled.removed.items():
-                eligible = self._without(eligible, np.where(place >= 0, gone[:, np.maximum(place, 0)], False), rule)
-        return eligible.narrowed(self._told(accounts, days), "no-template")
+                eligible = self._without(
+                    eligible, np.where(listed_at >= 0, gone[:, np.maximum(listed_at, 0)], False), rule
+                )
+        return eligible.narrowed(self._with_text(accounts, days), "no-template")
 
     def _without(self, eligible: Eligibility, gone: NDArray[np.bool_], rule: str) -> Eligibility:
         """Take levels out, ``gone`` of shape (n, n_levels)."""
@@ -88,7 +90,7 @@ class OfferChoice:
         allowed[:, : len(self._level)] = ~gone[:, self._level]
         return eligible.narrowed(allowed, rule)
 
-    def _told(self, accounts: Columns, days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _with_text(self, accounts: Columns, days: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Where an approved text of the offer's kind, or no offer, is there; shape (n, n_actions)."""
         names, codes = self._actions.factor_names, self._actions.codes[: len(self._level)]
 
@@ -112,13 +114,13 @@ class OfferChoice:
                 continue
             if "tone" not in names:  # nothing is written that could tell it
                 continue
-            place = CHANNELS.index(channels[action]) if channels[action] in CHANNELS else -1
+            channel = CHANNELS.index(channels[action]) if channels[action] in CHANNELS else -1
             how = TONES.index(tones[action]) if tones[action] in TONES else -1
-            if place < 0 or how < 0:
+            if channel < 0 or how < 0:
                 answer[:, action] = False
                 continue
             at = stage[:, self._hour[action]]
-            answer[:, action] = there[np.arange(n), at, place, KINDS.index(kind), how]
+            answer[:, action] = there[np.arange(n), at, channel, KINDS.index(kind), how]
         return answer
 
     def costs(self, accounts: Columns, *, beyond_money: bool = False) -> NDArray[np.float64] | None:

@@ -79,11 +79,11 @@ class PaidAmount:
         factor = float(paid[rows].sum() / (mean * outside.sum()))
         return cls(mean, ActionTrees.mean_of(members), factor)
 
-    def expected(self, X: Floats, action: NDArray[np.int64]) -> Floats:
-        """Expected amount of one action a row."""
+    def expected(self, X: Floats, actions: NDArray[np.int64]) -> Floats:
+        """Expected amount of some actions of each row, ``actions`` and answer of shape (n, k)."""
         if self._trees is None:
-            return np.full(len(X), self.mean)
-        return np.asarray(self.mean * self._factor * np.exp(self._trees.logged_scores(X, action)))
+            return np.full(actions.shape, self.mean)
+        return np.asarray(self.mean * self._factor * np.exp(self._trees.scores_of(X, actions)))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trees."""

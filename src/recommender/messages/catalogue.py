@@ -210,8 +210,8 @@ class Catalogue:
             raise ValueError("channel, tone, kind, days_past_due, language and open_channels must be of one length.")
         stages = self.stage_of(np.asarray(days_past_due, dtype=np.int64)).tolist()
         return [
-            self._first(purpose, self._language(tongue), stage, where, how, what, held)
-            for where, how, what, stage, tongue, held in zip(
+            self._first(purpose, self._language(tongue), stage, where, how, what, agreed_to)
+            for where, how, what, stage, tongue, agreed_to in zip(
                 channel, tone, kinds, stages, language, agreed, strict=True
             )
         ]

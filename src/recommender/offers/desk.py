@@ -121,13 +121,13 @@ class OfferDesk:
     def committed(self, as_of: datetime) -> float:
         """Minor units that offers which are open or were accepted may cost; NaN where one of them is unknown."""
         now = as_utc_us(as_of)
-        held = [
+        costs = [
             one.cost
             for offers in self._made.values()
             for one in offers
             if one.status in _BINDING or (one.status in _OPEN and one.until > now)
         ]
-        return float(np.sum(held)) if held else 0.0
+        return float(np.sum(costs)) if costs else 0.0
 
     def rules(
         self,
@@ -252,12 +252,12 @@ class OfferDesk:
                 mend=f"Known are {', '.join(self.prices.ids)}.",
             )
         now = as_utc_us(at)
-        held = self._made.setdefault(_owner(debtor_id, account_id), [])
-        if any(one.offer == offer_id and one.status in _OPEN and one.until > now for one in held):
+        offered = self._made.setdefault(_owner(debtor_id, account_id), [])
+        if any(one.offer == offer_id and one.status in _OPEN and one.until > now for one in offered):
             return  # repeated while it runs: it is the same offer, and it does not run longer
         until = as_utc_us(at + offer.valid_days * _DAY)
         cost = balance_minor * self.prices.generosity(offer) / 100.0
-        held.append(_Made(account_id, offer_id, until, "open", cost))
+        offered.append(_Made(account_id, offer_id, until, "open", cost))
 
     def _owners(self, accounts: Columns) -> list[tuple[str, Any]]:
         n = len(accounts)

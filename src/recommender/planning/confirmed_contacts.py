@@ -56,10 +56,10 @@ def with_expectations(
         for case, planned, rows in _in_time(contacts, None, inputs, strategy, order, capacity, sent)
     ]
     columns = ["expected", "expected_low", "expected_high"]
-    told = contacts.drop(columns="share")
+    kept = contacts.drop(columns="share")
     if not parts:
-        return told.assign(**dict.fromkeys(columns, np.nan))
-    return told.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
+        return kept.assign(**dict.fromkeys(columns, np.nan))
+    return kept.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
 
 
 def unlawful(
@@ -86,14 +86,14 @@ def unlawful(
     ndarray of bool of shape (n_contacts,)
         False for what was not judged.
     """
-    found = np.zeros(len(contacts), dtype=bool)
-    place = {key: at for at, key in enumerate(zip(contacts["row"], contacts["round"], strict=True))}
+    broken = np.zeros(len(contacts), dtype=bool)
+    position = {key: at for at, key in enumerate(zip(contacts["row"], contacts["round"], strict=True))}
     for case, planned, rows in _in_time(contacts, which, inputs, strategy, order, capacity, None):
         action = planned["action"].to_numpy(dtype=np.int64) % strategy.actions_.n_contact_actions
         legal = case.judged().mask[np.arange(len(planned)), action]
         for row, turn in zip(rows[~legal], planned["round"][~legal], strict=True):
-            found[place[row, turn]] = True
-    return found
+            broken[position[row, turn]] = True
+    return broken
 
 
 def _in_time(
@@ -116,13 +116,13 @@ def _in_time(
         if sent is not None:
             part = sent.known_to(part)
         for (day, number), mine in groups:
-            held = _only(part, mine["row"])
-            if not len(held.row):
+            accounts = _only(part, mine["row"])
+            if not len(accounts.row):
                 continue
             before = contacts.loc[turn < number, ["account_id", "debtor", "contact_at", "channel", "day"]]
             earlier = EarlierContacts(before, 2) if len(before) else None
-            case = plan_case(held, strategy, order, inputs, capacity, day=int(str(day)) - 1, earlier=earlier)
-            yield case, mine.set_index("row").loc[held.row], held.row
+            case = plan_case(accounts, strategy, order, inputs, capacity, day=int(str(day)) - 1, earlier=earlier)
+            yield case, mine.set_index("row").loc[accounts.row], accounts.row
 
 
 def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
@@ -168,8 +168,8 @@ def _expected(
             mend="Report this as a bug; nothing was written.",
         )
     worth = worth_of_reward(frame, strategy, capacity) * planned["share"].to_numpy(dtype=np.float64)
-    told = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
+    beliefs = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
     return pd.DataFrame(
         {"row": rows, "round": planned["round"].to_numpy()}
-        | {name: values[at, rank] * worth for name, values in told.items()}
+        | {name: values[at, rank] * worth for name, values in beliefs.items()}
     )

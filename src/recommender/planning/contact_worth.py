@@ -37,7 +37,7 @@ def values_in_money(
     values, served : ndarray of shape (n, n_contact_actions)
     """
     in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
-    cost = np.array([0.0 if in_points else told.cost_per_contact for told in capacity.queue])
+    cost = np.array([0.0 if in_points else entry.cost_per_contact for entry in capacity.queue])
     worth = worth_of_reward(frame, strategy, capacity)
     return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
 
@@ -51,8 +51,8 @@ def worth_of_reward(
     if worth.column is not None:
         if worth.column not in frame.columns:
             raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
-        held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
-        return np.asarray(np.maximum(held, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
+        amounts = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
+        return np.asarray(np.maximum(amounts, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
     if isinstance(strategy, SeedStrategy):
         return np.ones(len(frame))
     if worth.per_response is not None:

@@ -63,11 +63,11 @@ class EarlierContacts:
 
         On the day of another contact it is ``later_contact_share``, and it recovers over ``week.fatigue_days``.
         """
-        found = np.ones((len(debtors), days))
-        for row, held in self._of(debtors):
-            away = np.abs(np.arange(1, days + 1)[:, None] - held["day"].to_numpy()[None, :]).min(axis=1)
-            found[row] = _share(away, days, capacity)
-        return found
+        shares = np.ones((len(debtors), days))
+        for row, planned in self._of(debtors):
+            away = np.abs(np.arange(1, days + 1)[:, None] - planned["day"].to_numpy()[None, :]).min(axis=1)
+            shares[row] = _share(away, days, capacity)
+        return shares
 
     def open_at(
         self, debtors: pd.Series, contact_at: NDArray[np.datetime64], days: int, capacity: CapacityOrder
@@ -81,11 +81,11 @@ class EarlierContacts:
         week = capacity.week_of(days)
         least = np.timedelta64(round(capacity.hours_between * _HOUR_US), "us")
         day = np.repeat(np.arange(1, days + 1), contact_at.shape[1] // days)
-        for row, held in self._of(debtors):
-            of_day = np.bincount(held["day"], minlength=days + 1)
+        for row, planned in self._of(debtors):
+            of_day = np.bincount(planned["day"], minlength=days + 1)
             apart[row] &= (of_day < capacity.contacts_per_debtor)[day]
             for instant, when in zip(
-                held["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"), held["day"], strict=True
+                planned["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"), planned["day"], strict=True
             ):
                 with np.errstate(invalid="ignore"):
                     after = contact_at[row] - instant
@@ -102,10 +102,10 @@ class EarlierContacts:
     def _of(self, debtors: pd.Series) -> Iterator[tuple[int, pd.DataFrame]]:
         """Rows of debtors with planned contacts, and these."""
         mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
-        held = dict(iter(mine.groupby("debtor")[["contact_at", "day"]]))
+        by_debtor = dict(iter(mine.groupby("debtor")[["contact_at", "day"]]))
         for row, name in enumerate(debtors.tolist()):
-            if name in held:
-                yield row, held[name]
+            if name in by_debtor:
+                yield row, by_debtor[name]
 
 
 @dataclass(frozen=True)

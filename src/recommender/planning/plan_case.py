@@ -153,10 +153,10 @@ def _aged(accounts: pd.DataFrame, days: int) -> pd.DataFrame:
     return aged
 
 
-def _later_weekday(held: pd.Series, days: int) -> pd.Series:
-    number = pd.to_numeric(held, errors="coerce")
-    if number.notna().any() and held.notna().equals(number.notna()):
+def _later_weekday(weekdays: pd.Series, days: int) -> pd.Series:
+    number = pd.to_numeric(weekdays, errors="coerce")
+    if number.notna().any() and weekdays.notna().equals(number.notna()):
         low = 1 if number.max() == 7 else 0
         return (number - low + days) % 7 + low
-    names = {name: _WEEKDAYS[(place + days) % 7] for place, name in enumerate(_WEEKDAYS)}
-    return held.astype(object).map(lambda name: names.get(name, name)).astype("str")
+    names = {name: _WEEKDAYS[(index + days) % 7] for index, name in enumerate(_WEEKDAYS)}
+    return weekdays.astype(object).map(lambda name: names.get(name, name)).astype("str")

@@ -79,10 +79,10 @@ class PlanOrder:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
-        told = asdict(self) | {"as_of": self.as_of.isoformat()}
-        told |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
-        told["stopped"] = list(self.stopped)
-        return told | {"packs": None if self.packs is None else list(self.packs)}
+        fields = asdict(self) | {"as_of": self.as_of.isoformat()}
+        fields |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
+        fields["stopped"] = list(self.stopped)
+        return fields | {"packs": None if self.packs is None else list(self.packs)}
 
     @cached_property
     def catalogue(self) -> Catalogue | None:
@@ -144,9 +144,9 @@ def plan_chunk(
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
     for number in range(int(turn.max()) + 1):
-        place = np.flatnonzero(turn == number)
-        part = frame.iloc[place].reset_index(drop=True)
-        mine = known if known is None or len(place) == len(frame) else of_debtors(Columns.of(known), part)
+        positions = np.flatnonzero(turn == number)
+        part = frame.iloc[positions].reset_index(drop=True)
+        mine = known if known is None or len(positions) == len(frame) else of_debtors(Columns.of(known), part)
         try:
             decided = decide(
                 part,
@@ -165,7 +165,7 @@ def plan_chunk(
         except InvalidInput as error:
             if error.column not in part.columns or not error.rows:
                 raise
-            rows = inputs.row[place][list(error.rows)]
+            rows = inputs.row[positions][list(error.rows)]
             raise InvalidInput(
                 f"{error.problem} (Counted over all accounts from 0: {', '.join(map(str, rows[:5]))}.)",
                 column=error.column,
@@ -177,8 +177,8 @@ def plan_chunk(
             for contact in ahead:
                 planned.setdefault(contact["debtor_id"], []).append(contact)
             known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
-        told = plan_rows(decided, model, record=order.record)
-        parts.append(told.assign(row=inputs.row[place][told["row"].to_numpy()]))
+        lines = plan_rows(decided, model, record=order.record)
+        parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
         if decided.missing_features:

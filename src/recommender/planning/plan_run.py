@@ -147,11 +147,11 @@ def make_plan(
             folder.clear()
         resumed = folder.begin(_everything_it_depends_on(files, model, order))
         if not (resumed and folder.inputs.is_dir()):
-            with folder.preparing() as place:
-                PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
+            with folder.preparing() as path:
+                PlanInputs.prepare(path, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
                                    other_accounts=order.other_accounts, **vars(files))  # fmt: skip
                 if log is not None:
-                    PlanInputs.load(place).ask(log, order.as_of, _own_ids(model, order))
+                    PlanInputs.load(path).ask(log, order.as_of, _own_ids(model, order))
         inputs = PlanInputs.load(folder.inputs)
         done = {chunk for chunk in inputs.chunks if folder.is_planned(chunk)}
         before = finished = sum(inputs.sizes[chunk] for chunk in done)

@@ -104,21 +104,21 @@ def log_tomorrow(
     )  # fmt: skip
     today = made.contacts.loc[made.contacts["day"] == 1]
     codes = actions.index_of(today[list(actions.factors)])
-    of_place: dict[int, list[tuple[Any, int]]] = defaultdict(list)
+    of_position: dict[int, list[tuple[Any, int]]] = defaultdict(list)
     for row, action in zip(today.itertuples(index=False), codes.tolist(), strict=True):
-        of_place[int(row.place)].append((row, action))
+        of_position[int(row.place)].append((row, action))
     new = start = 0
     withdrawn = _cancelled(log, sent)
     lines = _lines(folder / CONTEXTS)
     for chunk in inputs.chunks:
         size = inputs.sizes[chunk]
         records = []
-        for place, line in zip(range(start, start + size), islice(lines, size), strict=True):
+        for position, line in zip(range(start, start + size), islice(lines, size), strict=True):
             context = json.loads(line)
-            told = of_place.get(place, [])
-            if not told and actions.no_contact_index is not None:
-                told = [(made.arms.iloc[place], actions.no_contact_index)]
-            records += [_record(one, action, place, context, read, provenance, order) for one, action in told]
+            chosen = of_position.get(position, [])
+            if not chosen and actions.no_contact_index is not None:
+                chosen = [(made.arms.iloc[position], actions.no_contact_index)]
+            records += [_record(one, action, position, context, read, provenance, order) for one, action in chosen]
         seen = inputs.read(chunk).standing.seen
         new += log.record(records, seen=seen, events=withdrawn if chunk == inputs.chunks[0] else ()).stored
         start += size
@@ -127,7 +127,7 @@ def log_tomorrow(
 
 
 def _record(
-    row: Any, action: int, place: int, context: dict[str, Any], read: PortfolioValues, provenance: Provenance,
+    row: Any, action: int, position: int, context: dict[str, Any], read: PortfolioValues, provenance: Provenance,
     order: PlanOrder,
 ) -> DecisionRecord:  # fmt: skip
     actions = provenance.actions
@@ -135,9 +135,9 @@ def _record(
     n = actions.n_contact_actions
     round_ = 1 if alone else int(row.round)
     eligible: NDArray[np.bool_] = np.ones(len(actions), dtype=np.bool_)  # to leave an account alone is always open
-    eligible[:n] = np.unpackbits(read.open_sets[round_][place], count=n)
+    eligible[:n] = np.unpackbits(read.open_sets[round_][position], count=n)
     drawn = row.arm == "explore" and pd.notna(row.propensity) and (alone or row.reason == "explore")
-    facts = read.facts.iloc[place]
+    facts = read.facts.iloc[position]
     kind, _, name = str(facts["debtor"]).partition(" ")
     at = None if alone or pd.isna(row.contact_at) else row.contact_at.to_pydatetime()
     template = None if alone or pd.isna(row.template_id) else str(row.template_id)

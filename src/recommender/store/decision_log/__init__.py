@@ -3,6 +3,10 @@
 from recommender.extras import needs
 
 with needs("store"):
+    from recommender.store.decision_log.checked_columns import (
+        CheckedMapping,
+        checked_mappings,
+    )
     from recommender.store.decision_log.contact_event import (
         ContactEvent,
         state_event,
@@ -45,6 +49,7 @@ with needs("store"):
         refuse_personal_id,
     )
     from recommender.store.decision_log.privacy import (
+        column_is_free_of_people,
         refuse_contact_data,
         refuse_free_text,
     )
@@ -64,6 +69,7 @@ with needs("store"):
 
 __all__ = [
     "REACH",
+    "CheckedMapping",
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
@@ -82,6 +88,8 @@ __all__ = [
     "ShadowChoice",
     "StaleStanding",
     "Standing",
+    "checked_mappings",
+    "column_is_free_of_people",
     "debtor_export",
     "decisions",
     "decisions_page",

@@ -17,8 +17,12 @@ from recommender.store.files.log_files import (
     write_log,
     write_log_parts,
 )
+from recommender.store.files.other_sources import (
+    json_documents,
+)
 from recommender.store.files.tables_io import (
     PLAN_COLUMNS,
+    one_file,
     plan_as_contacts,
     read_table,
     write_quarantine,
@@ -29,7 +33,9 @@ __all__ = [
     "bank_feedback",
     "feedback_from_file",
     "folder_digest",
+    "json_documents",
     "move_into_place",
+    "one_file",
     "plan_as_contacts",
     "read_frame",
     "read_roles",
