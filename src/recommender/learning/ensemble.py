@@ -98,7 +98,7 @@ class RewardEnsemble:
         self.calibration, self.report = choice.calibration, choice.report
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
-        self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores)
+        self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores, self._bent_share)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
                 if self.weights[name] > 0:
