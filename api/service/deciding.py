@@ -237,7 +237,11 @@ class RequestDecider:
             features,
             decided,
             ranked,
-            lambda strategy, top_k: ask(strategy, partial(decide, strategy=strategy, purpose=terms.purpose), top_k),
+            lambda strategy, top_k: ask(
+                strategy,
+                partial(decide, strategy=strategy, purpose=terms.purpose, catalogue=self._served.decider.catalogue),
+                top_k,
+            ),
             terms,
         )
 

@@ -69,7 +69,7 @@ class Forecaster:
             steps=asked.steps,
             wait_hours=asked.wait_hours,
             days=asked.days,
-            failures=None if asked.failures is None else dict(asked.failures),
+            failures=None if asked.failures is None else {str(channel): how for channel, how in asked.failures.items()},
             explore=asked.explore,
             seed=self.settings.seed if asked.seed is None else asked.seed,
             **self._known(asked.account, as_of),

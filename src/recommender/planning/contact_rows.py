@@ -68,12 +68,22 @@ def _templates(
     return (order.catalogue or default_catalogue()).template_ids(
         channel=frame["channel"].astype(str).tolist(),
         tone=frame["tone"].astype(str).tolist(),
-        kind=frame["message_kind"].astype(str).tolist() if "message_kind" in frame.columns else None,
+        kind=_kinds(frame, order),
         days_past_due=late.tolist(),
         language=[name if isinstance(name, str) else None for name in facts["language"]],
         open_channels=facts["open_channels"].tolist(),
         purpose=order.purpose,
     )
+
+
+def _kinds(frame: pd.DataFrame, order: PlanOrder) -> list[str | None] | None:
+    """Kind of message of each contact: as it was chosen, else the one that tells its offer."""
+    if "message_kind" in frame.columns:
+        return [str(one) for one in frame["message_kind"]]
+    if "offer" not in frame.columns or order.prices is None:
+        return None
+    told = {offer.id: offer.message_kind for offer in order.prices.offers}
+    return [told.get(str(one)) for one in frame["offer"]]
 
 
 def with_priority(contacts: pd.DataFrame) -> pd.DataFrame:

@@ -116,6 +116,7 @@ def _records(
             "holidays": law.holidays,
             "tzdata": law.tzdata,
             "needs_human": bool(decided.eligibility.needs_human[row]),
+            "documents": decided.documents,
         }
         records[at] = json.dumps(record, sort_keys=True)
     return records

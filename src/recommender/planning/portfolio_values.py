@@ -196,7 +196,14 @@ def read_portfolio(
             queue = kinds.queue_of(kind)[:, :n]
             weekly = _Weekly.of(cases[0], facts, earlier, days, capacity)
             worth = [
-                values_in_money(case.frame, case.rewards() * weekly.share[:, day, None], queue, capacity, strategy)
+                values_in_money(
+                    case.frame,
+                    case.rewards() * weekly.share[:, day, None],
+                    queue,
+                    capacity,
+                    strategy,
+                    offer_costs=case.offer_costs(),
+                )
                 for day, case in enumerate(cases)
             ]
             values = np.hstack([one for one, _ in worth])
