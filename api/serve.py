@@ -23,8 +23,8 @@ def demo_settings(environ: Mapping[str, str], site: Path = DEMO_SITE) -> dict[st
     """Settings of the demo portfolio; none where any setting was made or the demo is not there."""
     if any(name.startswith("RECOMMENDER_") for name in environ) or not site.is_file():
         return {}
-    told: dict[str, str] = json.loads(site.read_text(encoding="utf-8"))["environment"]
-    return told
+    environment: dict[str, str] = json.loads(site.read_text(encoding="utf-8"))["environment"]
+    return environment
 
 
 def greeting(address: str, sessions: Sessions | None, *, is_demo: bool) -> str:

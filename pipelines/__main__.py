@@ -66,8 +66,8 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        told = f"{error.filename} cannot be read or written ({error.strerror}). Check the path and the rights to it."
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(told)}", highlight=False)
+        message = f"{error.filename} cannot be read or written ({error.strerror}). Check the path and the rights to it."
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
         sys.exit(2)
 
 

@@ -31,7 +31,7 @@ from recommender.strategy import ContactStrategy, seed_rule_scores
 
 _PAST_SHARE = 0.6
 _PORTFOLIO = 600
-_TOLD = 10
+_N_SHOWN = 10
 _ESTIMATORS = ("ips", "sndr", "dm")
 _CAPACITY = """\
 timezone = "America/Bogota"
@@ -116,8 +116,8 @@ def run(
     console.rule("4. Ten accounts inside the law: where it differs most from the trade's advice, and why")
     as_of = _morning_after(world)
     accounts = simulate_portfolio(_PORTFOLIO, seed=seed, as_of=as_of)
-    told, note = ten_accounts(accounts, strategy, as_of, seed)
-    for one in told:
+    shown_accounts, note = ten_accounts(accounts, strategy, as_of, seed)
+    for one in shown_accounts:
         console.print(
             f"[bold]{one.account}[/]: {one.action} ({one.expected:.1%} expected), "
             f"rather than {one.instead} ({one.expected_instead:.1%})",
@@ -137,7 +137,7 @@ def run(
     onwards = where_to_go_on(out)
     words = _plan_in_words(out / "tomorrow")
     report_path = out / "report.html"
-    first_page(replace(page, accounts=told, note=note, plan=words, onwards=onwards), report_path)
+    first_page(replace(page, accounts=shown_accounts, note=note, plan=words, onwards=onwards), report_path)
     console.print(f"open    {report_path.resolve().as_uri()}", highlight=False, soft_wrap=True)
     for what, command in onwards:
         console.print(f"{what:<14} {command}", highlight=False, soft_wrap=True)
@@ -205,12 +205,12 @@ def again_and_again(
     target = np.asarray(evaluator.probabilities(strategy))
     truth = world.value(target, rows)
     drawn = list(redrawn(world, rows, evaluator, target, n_logs, seed + 99))
-    held = sum(one.holds(truth) for one in drawn)
+    n_holding = sum(one.holds(truth) for one in drawn)
     return [
         "",
         f"Is such an interval right? The same portfolio, drawn {n_logs} times again (| truth, : policy in use):",
         *interval_lines(drawn, truth, world.logging_value(rows)),
-        f"{held} of {n_logs} intervals hold the true value; 95 % promise 19 of 20 (docs/evaluation-coverage.md).",
+        f"{n_holding} of {n_logs} intervals hold the true value; 95 % promise 19 of 20 (docs/evaluation-coverage.md).",
     ]
 
 
@@ -229,8 +229,8 @@ def ten_accounts(
     instead = advice.argmax(axis=1)
     expected, row = strategy.expected_reward(accounts), first["row"].to_numpy()
     gain = np.where(chosen == idle, -np.inf, expected[row, chosen] - expected[row, instead[row]])
-    told = first.iloc[np.argsort(-gain, kind="stable")[:_TOLD]]
-    return account_lines(strategy, accounts, "en", instead=instead, ranked=told)
+    ranked = first.iloc[np.argsort(-gain, kind="stable")[:_N_SHOWN]]
+    return account_lines(strategy, accounts, "en", instead=instead, ranked=ranked)
 
 
 def where_to_go_on(out: Path) -> tuple[tuple[str, str], ...]:

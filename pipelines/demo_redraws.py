@@ -52,12 +52,12 @@ def redrawn(
     for _ in range(n_logs):
         action = (cumulative < rng.random((len(rows), 1)) * cumulative[:, -1:]).sum(axis=1)
         action = np.minimum(action, logging.shape[1] - 1)
-        told = evaluate(
+        report = evaluate(
             reward=(rng.random(len(rows)) < expected[at, action]).astype(np.float64),
             action=action,
             propensity=logging[at, action],
             propensity_logged=np.ones(len(rows), dtype=bool),
-            expected_reward=evaluator.expected_reward,
+            expected_reward=evaluator.nuisance.expected_reward,
             action_probabilities=target,
             factor_codes=part.actions.codes,
             cluster=part.groups,
@@ -65,7 +65,7 @@ def redrawn(
             estimators=(),
             rng=rng,
         ).default
-        yield Redraw(float(told["value"]), float(told["ci_low"]), float(told["ci_high"]))
+        yield Redraw(float(report["value"]), float(report["ci_low"]), float(report["ci_high"]))
 
 
 def interval_lines(drawn: list[Redraw], truth: float, in_use: float) -> list[str]:

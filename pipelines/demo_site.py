@@ -141,8 +141,8 @@ def run(
 
 
 def _is_whole(out: Path) -> bool:
-    done = out / DONE
-    return done.is_file() and json.loads(done.read_text(encoding="utf-8")).get("format") == _FORMAT
+    marker = out / DONE
+    return marker.is_file() and json.loads(marker.read_text(encoding="utf-8")).get("format") == _FORMAT
 
 
 def _later(weeks: int, until: str | None) -> timedelta:

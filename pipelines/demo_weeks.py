@@ -167,10 +167,12 @@ class _Country:
 
     def _take_in(self, log: DecisionLog, answer: Any) -> None:
         """Write outcomes down, payments with the account's latest decision, and keep the contact history true."""
-        told = answer.outcomes
+        outcomes = answer.outcomes
         records = [
             OutcomeRecord(decision_id=decision, occurred_at=when.to_pydatetime() + self.later, outcome=outcome)
-            for decision, when, outcome in zip(told["contact_id"], told["occurred_at"], told["outcome"], strict=True)
+            for decision, when, outcome in zip(
+                outcomes["contact_id"], outcomes["occurred_at"], outcomes["outcome"], strict=True
+            )
             if outcome != "paid"
         ]
         paid = answer.payments
@@ -189,11 +191,11 @@ class _Country:
                     )
                 )
         log.record_outcomes(records)
-        if len(told) and len(self.contacts):
-            best = told.loc[told["outcome"] != "paid"].drop_duplicates("contact_id", keep="last")
+        if len(outcomes) and len(self.contacts):
+            best = outcomes.loc[outcomes["outcome"] != "paid"].drop_duplicates("contact_id", keep="last")
             outcome = self.contacts["decision_id"].map(best.set_index("contact_id")["outcome"])
             self.contacts["outcome"] = outcome.where(outcome.notna(), self.contacts["outcome"]).astype(object)
-            answered = set(told.loc[told["outcome"].isin(RESPONSES), "contact_id"])
+            answered = set(outcomes.loc[outcomes["outcome"].isin(RESPONSES), "contact_id"])
             self.contacts["reward"] = self.contacts["reward"].where(~self.contacts["decision_id"].isin(answered), 1.0)
 
 

@@ -89,10 +89,10 @@ def run(
             console.print(estimates_table(report, f"{strategy} on {log} ({len(feedback):,} decisions)"))
             if json_out is not None:
                 json_out.parent.mkdir(parents=True, exist_ok=True)
-                told = report.to_dict() | {"subject": subject(log, strategy, name)}
+                document = report.to_dict() | {"subject": subject(log, strategy, name)}
                 if prices is not None:
-                    told["prices"] = json.loads(prices.to_json(orient="records"))  # NaN becomes null
-                json_out.write_text(json.dumps(told, indent=2, ensure_ascii=False), encoding="utf-8")
+                    document["prices"] = json.loads(prices.to_json(orient="records"))  # NaN becomes null
+                json_out.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
             if html_out is not None:
                 html_out.parent.mkdir(parents=True, exist_ok=True)
                 report.to_html(html_out, title=f"Evaluation of {strategy.name} on {log.name}", prices=prices)
@@ -125,13 +125,13 @@ def silence_hint(pack: str, allowed: NDArray[np.bool_], no_contact: int | None) 
 
 def subject(log: Path, strategy: Path, baseline: str) -> dict[str, str]:
     """What a report is about; the digests are those of the registry, so that ``promote --report`` can tell."""
-    told = {
+    described = {
         "log": log.name,
         "strategy": str(strategy),
         "strategy_digest": folder_digest(strategy),
         "baseline": baseline,
     }
-    return told | ({"baseline_digest": folder_digest(Path(baseline))} if Path(baseline).is_dir() else {})
+    return described | ({"baseline_digest": folder_digest(Path(baseline))} if Path(baseline).is_dir() else {})
 
 
 def wide_console() -> Console:

@@ -20,8 +20,8 @@ FACTORS = ("channel", "hour", "tone")
 def read_actions(path: Path) -> ActionSpace:
     """Read an action space from ``ActionSpace.to_dict()`` as JSON, alone or under the key ``actions``."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return ActionSpace.from_dict(told.get("actions", told))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return ActionSpace.from_dict(document.get("actions", document))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             f"{path} holds no action space ({type(error).__name__}).",
@@ -45,9 +45,9 @@ def action_space(
         levels = {name: _frequent(source[name]) for name in names}
         if decisions is None and "hour" not in levels:
             levels = {"channel": levels.get("channel", []), "hour": list(range(7, 22)), "tone": levels.get("tone", [])}
-            levels = {name: held for name, held in levels.items() if held}
-    held = [name for name in levels if name in source.columns]
-    alone = bool(decisions is not None and held and _left_alone(source[held]).any())
+            levels = {name: listed for name, listed in levels.items() if listed}
+    listed = [name for name in levels if name in source.columns]
+    alone = bool(decisions is not None and listed and _left_alone(source[listed]).any())
     return ActionSpace(levels, no_contact=alone if no_contact is None else no_contact)
 
 
@@ -72,10 +72,14 @@ def _frequent(column: pd.Series) -> list[Any]:
     """Levels by name, without the rare ones that are likely slips."""
     text = column.dropna().astype(str).str.strip().str.replace(r"\.0$", "", regex=True)
     counts = text[~text.isin(["", "NO_CONTACT"])].value_counts()
-    held = sorted(str(level) for level in counts.index[counts >= max(1.0, counts.sum() / 1000)])
-    if column.name == "channel" and (known := sorted({level.lower() for level in held} & set(CHANNELS))):
+    frequent = sorted(str(level) for level in counts.index[counts >= max(1.0, counts.sum() / 1000)])
+    if column.name == "channel" and (known := sorted({level.lower() for level in frequent} & set(CHANNELS))):
         return list(known)  # others are slips, and go to quarantine, unless --factor names them
-    return sorted(int(level) for level in held) if held and all(level.isdigit() for level in held) else held
+    return (
+        sorted(int(level) for level in frequent)
+        if frequent and all(level.isdigit() for level in frequent)
+        else frequent
+    )
 
 
 def _left_alone(factors: pd.DataFrame) -> pd.Series:

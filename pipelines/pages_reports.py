@@ -131,7 +131,7 @@ def drivers_document(
         the accounts hold the facts that rules read.
     """
     by = [name for name in ("stage", "product", "country", *strategy.actions_.factor_names) if name != "hour"]
-    explanation = explain_portfolio(
+    explained = explain_portfolio(
         strategy,
         accounts,
         by=[name for name in by if name in accounts.columns or name in strategy.actions_.factors],
@@ -144,7 +144,7 @@ def drivers_document(
         "format": _FORMAT,
         "made_at": datetime.now(UTC).isoformat(),
         "policy_version": strategy.version_,
-        "explanation": explanation.to_dict(),
+        "explanation": explained.to_dict(),
         **_under_law(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
     }
 

@@ -20,11 +20,11 @@ from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
 
-__all__ = ["Asked", "judge_on_log", "judge_report", "promises", "read_report"]
+__all__ = ["PromotionRequest", "judge_on_log", "judge_report", "promises", "read_report"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromotionRequest:
     """A request to promote, as the gate needs it.
 
     Attributes
@@ -46,15 +46,15 @@ class Asked:
 
 
 def judge_on_log(
-    asked: Asked, feedback: LoggedFeedback, folder: Path, slice_by: Sequence[str], console: Console
+    request: PromotionRequest, feedback: LoggedFeedback, folder: Path, slice_by: Sequence[str], console: Console
 ) -> GateDecision:
     """Evaluate a version against the champion on a log, ask the gate, and leave the report in a folder.
 
     Without a champion the baseline is what was logged.
     """
-    registry, champion = asked.registry, asked.champion
+    registry, champion = request.registry, request.champion
     with tempfile.TemporaryDirectory(prefix="candidates-") as scratch:
-        target = ContactStrategy.load(registry.fetch(asked.version, Path(scratch)))
+        target = ContactStrategy.load(registry.fetch(request.version, Path(scratch)))
         baseline = "logging" if champion is None else ContactStrategy.load(registry.fetch(champion, Path(scratch)))
     slices = {name: feedback.context[name].to_numpy() for name in slice_by}
     against = "what was logged" if champion is None else f"version {champion}"
@@ -62,8 +62,10 @@ def judge_on_log(
         evaluator = OffPolicyEvaluator(feedback)
         report = evaluator.evaluate(target, baseline=baseline, slices=slices or None)
         error, gain = promises(evaluator, target, baseline, report)
-    outcome = decide(report, asked.rules, calibration_error=error, promised_gain=gain, claimed_gain=asked.claimed_gain)
-    title = f"version {registry.resolve(asked.version)} on {len(feedback):,} decisions"
+    outcome = decide(
+        report, request.rules, calibration_error=error, promised_gain=gain, claimed_gain=request.claimed_gain
+    )
+    title = f"version {registry.resolve(request.version)} on {len(feedback):,} decisions"
     console.print(estimates_table(report, title))
     console.print(verdict_line(report, against), highlight=False)
     folder.mkdir(parents=True)
@@ -102,20 +104,20 @@ def promises(
     return (promised - nearest) / abs(value), promised - instead
 
 
-def judge_report(asked: Asked, path: Path) -> GateDecision:
+def judge_report(request: PromotionRequest, path: Path) -> GateDecision:
     """Judge by a report that ``evaluate --json`` wrote: of this version, against who serves now, by the whole gate."""
     report, subject = read_report(path)
-    digests = {held.version: held.strategy_digest for held in asked.registry.versions()}
-    version = asked.registry.resolve(asked.version)
+    digests = {one.version: one.strategy_digest for one in request.registry.versions()}
+    version = request.registry.resolve(request.version)
     strays = []
     if subject.get("strategy_digest") != digests.get(version):
         strays.append(f"The report judges another strategy than version {version}.")
-    if asked.champion is not None and subject.get("baseline_digest") != digests.get(asked.champion):
+    if request.champion is not None and subject.get("baseline_digest") != digests.get(request.champion):
         strays.append(
-            f"The report compares with {subject.get('baseline', 'something else')}, and version {asked.champion} "
+            f"The report compares with {subject.get('baseline', 'something else')}, and version {request.champion} "
             "is champion: evaluate with --baseline DIR of the champion, or promote with --log."
         )
-    outcome = decide(report, asked.rules, claimed_gain=asked.claimed_gain)
+    outcome = decide(report, request.rules, claimed_gain=request.claimed_gain)
     if not strays:
         return outcome
     reasons = (*strays, *(() if outcome.accepted else outcome.reasons))
@@ -131,8 +133,8 @@ def read_report(path: Path) -> tuple[PolicyReport, Mapping[str, Any]]:
         When there is no such file, or it is no evaluation report or does not say which strategy it judges.
     """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return PolicyReport.from_dict(told), dict(told["subject"])
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return PolicyReport.from_dict(document), dict(document["subject"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             f"{path} is not an evaluation report that says which strategy it judges ({error!r}).",

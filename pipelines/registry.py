@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.promotion_evidence import Asked, judge_on_log, judge_report
+from pipelines.promotion_evidence import PromotionRequest, judge_on_log, judge_report
 from pipelines.registry_options import (
     DEFAULT_ARTIFACTS,
     DEFAULT_MODEL,
@@ -98,19 +98,19 @@ def promote(
     champion = registry.current(CHAMPION)
     check_how_judged(log, report, champion=champion, without_gate=without_gate, reasons=reason or ())
     with tempfile.TemporaryDirectory(prefix="promotion-") as scratch:
-        asked = Asked(registry, version, champion, GateRules(least_gain=least_gain), claimed_gain)
+        request = PromotionRequest(registry, version, champion, GateRules(least_gain=least_gain), claimed_gain)
         kept: Path | None = report
         gate: Callable[[], GateOutcome] | None = None
         if report is not None:
-            gate = partial(judge_report, asked, report)
+            gate = partial(judge_report, request, report)
         elif log is not None:
             kept = Path(scratch) / "evaluation"
             feedback = read_log(log, console)
             if since is not None:
                 _, feedback = feedback.split(since)
-            gate = partial(judge_on_log, asked, feedback, kept, slice_by or (), console)
-        told = [*(reason or ()), *(["promoted without the gate"] if without_gate else [])]
-        done = promote_version(registry, version, by=by, at=datetime.now(UTC), gate=gate, report=kept, reasons=told)
+            gate = partial(judge_on_log, request, feedback, kept, slice_by or (), console)
+        reasons = [*(reason or ()), *(["promoted without the gate"] if without_gate else [])]
+        done = promote_version(registry, version, by=by, at=datetime.now(UTC), gate=gate, report=kept, reasons=reasons)
     console.print(_sentence(done, model), highlight=False)
     for why in done.reasons:
         console.print(f"  - {why}", highlight=False, markup=False)
@@ -217,10 +217,10 @@ def models(
         )
         return
     table = Table("version", "alias", "registered (UTC)", "strategy", "data", "run", title=model)
-    for held in versions:
-        digests = (held.strategy_digest[:12], held.data_digest[:12])
-        at = f"{held.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(str(held.version), ", ".join(held.aliases), at, *digests, held.run_id[:12])
+    for one in versions:
+        digests = (one.strategy_digest[:12], one.data_digest[:12])
+        at = f"{one.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(str(one.version), ", ".join(one.aliases), at, *digests, one.run_id[:12])
     console.print(table)
     if history:
         table = Table("decided (UTC)", "what", "version", "before", "by", "decision", "reasons")

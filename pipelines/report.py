@@ -66,7 +66,7 @@ def write_pdf(page: Path, pdf: Path) -> None:
     InvalidInput
         When there is no Chromium, or it fails.
     """
-    browser = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
+    browser = next((executable for name in _BROWSERS if (executable := shutil.which(name))), None)
     if browser is None:
         raise InvalidInput(
             "A PDF needs Chromium, and there is none.",

@@ -32,8 +32,8 @@ def lever_masks(actions: ActionSpace) -> dict[str, NDArray[np.bool_]]:
         many = len(levels) > _MOST_LEVELS
         for block in np.array_split(np.arange(len(levels)), _BLOCKS) if many else np.arange(len(levels))[:, None]:
             ends = [levels[int(block[0])], levels[int(block[-1])]]
-            told = f"{ends[0]}" if len(block) == 1 else f"{ends[0]} to {ends[1]}"
-            masks[f"without {name} {told}"] = ~np.isin(codes[:, position], block)
+            span = f"{ends[0]}" if len(block) == 1 else f"{ends[0]} to {ends[1]}"
+            masks[f"without {name} {span}"] = ~np.isin(codes[:, position], block)
     return masks
 
 

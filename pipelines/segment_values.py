@@ -173,7 +173,7 @@ def legal_rules(
         it alone removes), ``lost`` (mean over all accounts of the sample), ``low``, ``high`` (95 %, debtors
         independent), ``n_accounts``. Dearest first.
     """
-    found: list[dict[str, Any]] = []
+    rules: list[dict[str, Any]] = []
     rng = np.random.default_rng(seed)
     actions = strategy.actions_
     for country, part in accounts.groupby("country", sort=True):
@@ -193,7 +193,7 @@ def legal_rules(
         debtor = pd.factorize(own["debtor_id"])[0] if "debtor_id" in own else np.arange(len(own))
         for rule, values in lost.items():
             mean, half = _clustered_mean(values, debtor)
-            found.append(
+            rules.append(
                 {
                     "country": str(country),
                     "rule": rule,
@@ -205,7 +205,7 @@ def legal_rules(
                     "n_accounts": len(own),
                 }
             )
-    return sorted(found, key=lambda one: (one["country"], -one["lost"]))
+    return sorted(rules, key=lambda one: (one["country"], -one["lost"]))
 
 
 def _clustered_mean(values: NDArray[np.float64], cluster: NDArray[np.int64]) -> tuple[float, float]:

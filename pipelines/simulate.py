@@ -64,19 +64,19 @@ def run(
         rewards = log.expected_reward().astype(np.float32)
         names = [log.actions.label(action, "|") for action in range(len(log.actions))]
         written.append(write_frame(pd.DataFrame(rewards, columns=names), out / "truth.parquet"))
-    told = f"{len(log.contacts):,} contacts, mean reward {log.contacts['reward'].mean():.4g}"
+    summary = f"{len(log.contacts):,} contacts, mean reward {log.contacts['reward'].mean():.4g}"
     del log, portfolio  # the tables are a world of their own: two at once would double the memory
     if tables:
         with console.status("Simulating raw tables ..."):
             raw = simulate_tables(contacts, seed=seed, logger=logger, propensities=propensities, world=world)
         for name, frame in raw.to_dict().items():
             written.append(write_frame(frame, out / "tables" / f"{name}.parquet"))
-        place = out / "tables" / "actions.json"
-        place.write_text(json.dumps({"actions": raw.actions.to_dict()}, indent=1), encoding="utf-8")
+        target = out / "tables" / "actions.json"
+        target.write_text(json.dumps({"actions": raw.actions.to_dict()}, indent=1), encoding="utf-8")
         console.print(f"raw tables as of {raw.as_of.isoformat()}", highlight=False)
     for path in written:
         console.print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False)
     console.print(
-        f"{told}; next: python -m pipelines train {out / 'log.parquet'}",
+        f"{summary}; next: python -m pipelines train {out / 'log.parquet'}",
         highlight=False,
     )

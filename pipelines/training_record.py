@@ -27,14 +27,14 @@ _NOT_FOR = (
 )
 
 
-def parameters_of(strategy: ContactStrategy, feedback: LoggedFeedback, **told: Any) -> dict[str, Any]:
+def parameters_of(strategy: ContactStrategy, feedback: LoggedFeedback, **further: Any) -> dict[str, Any]:
     """Everything that was chosen: the strategy's parameters, the roles of the columns, the action space."""
     return {
         **strategy.get_params(),
-        **told,
+        **further,
         "temperature_used": strategy.temperature_,
         "reward_kind": feedback.reward_kind,
-        "columns": {name: held for name, held in feedback.names.items() if held is not None},
+        "columns": {name: column for name, column in feedback.names.items() if column is not None},
         "context": list(map(str, strategy.feature_names_in_)),
         "actions": strategy.actions_.to_dict(),
         "reward_model": strategy.reward_model_.report_,
@@ -121,7 +121,10 @@ def model_card(strategy: ContactStrategy, metrics: Mapping[str, float], *, run_n
                 f"{data['n_decisions']:,} logged decisions, {data['n_mature']:,} with a known reward, "
                 f"{data['n_clusters']:,} clusters, {period}."
             ),
-            f"Reward: {strategy.reward_kind_}. Propensities: {_told(data['propensities'])}. Digest: {data['digest']}.",
+            (
+                f"Reward: {strategy.reward_kind_}. Propensities: {_share_text(data['propensities'])}. "
+                f"Digest: {data['digest']}."
+            ),
         ],
         "Metrics": [
             f"Mean reward of the log: {metrics['base_rate']:.5g}{interval if 'base_rate_low' in metrics else ''}.",
@@ -141,12 +144,12 @@ def model_card(strategy: ContactStrategy, metrics: Mapping[str, float], *, run_n
     return "\n".join(
         [
             f"# {run_name}",
-            *(f"\n## {name}\n\n" + "\n".join(f"- {one}" for one in held) for name, held in sections.items()),
+            *(f"\n## {name}\n\n" + "\n".join(f"- {one}" for one in lines) for name, lines in sections.items()),
         ]
     )
 
 
-def _told(share: str) -> str:
+def _share_text(share: str) -> str:
     return (
         "not logged, estimated in evaluation" if share == "none" else f"logged for {float(share):.0%} of the decisions"
     )

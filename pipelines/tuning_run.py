@@ -75,14 +75,14 @@ def tune_log(
             f"The study {study} exists.", column="study", mend="Add --resume to go on with it, or name another --study."
         )
     study.parent.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("optuna").setLevel(logging.WARNING)  # trials are told below, once
+    logging.getLogger("optuna").setLevel(logging.WARNING)  # trials are printed below, once
     sample = mature_sample(feedback, rows, seed)
     check_learnable(sample)
     run_id, begun = _run_of(study, registry, run_name, resume=resume)
     history = AccountHistory.from_log(feedback) if feedback.has_account_history else None
     deadline = time.monotonic() + 60.0 * minutes
 
-    def told(trial: dict[str, Any]) -> None:
+    def log_trial(trial: dict[str, Any]) -> None:
         registry.log_trial(run_id, Trial(trial["number"], trial["params"], trial["value"], trial["state"]))
         value = "pruned" if trial["state"] == "PRUNED" else f"objective {trial['value']:+.5f}"
         console.print(f"trial {trial['number']}: {value}", highlight=False)
@@ -93,7 +93,7 @@ def tune_log(
             n_trials=trials,
             go_on=lambda: time.monotonic() < deadline,
             journal=str(study),
-            report=told,
+            report=log_trial,
             max_rows=None,
             n_jobs=jobs,
             random_state=seed,
@@ -110,12 +110,12 @@ def tune_log(
 
 def _run_of(study: Path, registry: Registry, run_name: str, *, resume: bool) -> tuple[str, bool]:
     """Run of the study and whether it was begun now; an open one in this registry is gone on with."""
-    held = json.loads(_beside(study).read_text()) if resume and _beside(study).exists() else {}
-    if held.get("registry") == registry.tracking_uri and not held["closed"]:
-        return str(held["run_id"]), False
+    state = json.loads(_beside(study).read_text()) if resume and _beside(study).exists() else {}
+    if state.get("registry") == registry.tracking_uri and not state["closed"]:
+        return str(state["run_id"]), False
     tags = {"kind": "tuning study", "study": study.name}
-    if "run_id" in held:
-        tags["continues"] = held["run_id"]  # what a closed run says of its training stays as it was
+    if "run_id" in state:
+        tags["continues"] = state["run_id"]  # what a closed run says of its training stays as it was
     run_id = registry.begin(run_name, tags=tags)
     _beside(study).write_text(json.dumps({"registry": registry.tracking_uri, "run_id": run_id, "closed": False}))
     return run_id, True
@@ -123,8 +123,8 @@ def _run_of(study: Path, registry: Registry, run_name: str, *, resume: bool) -> 
 
 def close(study: Path) -> None:
     """Note that the run of the study holds a finished training."""
-    held = json.loads(_beside(study).read_text())
-    _beside(study).write_text(json.dumps({**held, "closed": True}))
+    state = json.loads(_beside(study).read_text())
+    _beside(study).write_text(json.dumps({**state, "closed": True}))
 
 
 def _beside(study: Path) -> Path:

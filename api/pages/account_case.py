@@ -17,9 +17,9 @@ from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.messages import default_catalogue
 from recommender.rules import Eligibility, eligibility
 from recommender.store.decision_log import LoggedDecision, state_of
+from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy
 
 __all__ = ["AccountCase", "decision_case"]
@@ -164,6 +164,7 @@ class AccountCase:
             contacts=self.contacts,
             top_k=_SHOWN_ACTIONS,
             seed=self.portfolio.settings.seed,
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
@@ -174,7 +175,7 @@ class AccountCase:
             as_of=self.as_of,
             packs=None if "packs" in facts.columns else self.packs,
             contacts=self.contacts,
-            catalogue=default_catalogue(),
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     @cached_property

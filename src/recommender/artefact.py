@@ -26,11 +26,11 @@ FORMAT = 1
 
 def digest_of(files: Mapping[str, bytes]) -> str:
     """SHA-256 over names and contents, in name order."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in sorted(files):
-        told.update(f"{name}\0{len(files[name])}\0".encode())
-        told.update(files[name])
-    return told.hexdigest()
+        digest.update(f"{name}\0{len(files[name])}\0".encode())
+        digest.update(files[name])
+    return digest.hexdigest()
 
 
 def arrays_to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -46,8 +46,8 @@ def arrays_to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def arrays_from_bytes(content: bytes) -> dict[str, NDArray[Any]]:
     """Inverse of :func:`arrays_to_bytes`; refuses anything that would need pickle."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as held:
-            return {name: held[name] for name in held.files}
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError) as error:
         raise ArtefactError(f"Not a plain array file: {error}") from error
 
@@ -71,13 +71,13 @@ def write_artefact(path: str | os.PathLike[str], files: Mapping[str, bytes], abo
                 _inside(target, name).unlink()
         manifest.unlink()
     for name, content in files.items():
-        place = _inside(target, name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
+        file = _inside(target, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
     listed = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    told = {"format": FORMAT, **about, "files": listed}
+    listing = {"format": FORMAT, **about, "files": listed}
     waiting = target / (MANIFEST + ".part")
-    waiting.write_text(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+    waiting.write_text(json.dumps(listing, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     waiting.replace(manifest)
     return target
 
@@ -104,17 +104,17 @@ def read_artefact(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[st
         )
     files: dict[str, bytes] = {}
     for name, expected in about["files"].items():
-        place = _inside(target, name)
-        if not place.is_file():
-            raise ArtefactError(f"{place} is missing although {MANIFEST} lists it. Copy the whole directory again.")
-        files[name] = place.read_bytes()
+        file = _inside(target, name)
+        if not file.is_file():
+            raise ArtefactError(f"{file} is missing although {MANIFEST} lists it. Copy the whole directory again.")
+        files[name] = file.read_bytes()
         if hashlib.sha256(files[name]).hexdigest() != expected:
-            raise ArtefactError(f"{place} was altered: its SHA-256 is not the one in {MANIFEST}. Refusing to load it.")
+            raise ArtefactError(f"{file} was altered: its SHA-256 is not the one in {MANIFEST}. Refusing to load it.")
     return about, files
 
 
 def _inside(target: Path, name: str) -> Path:
-    place = target / name
+    path = target / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ArtefactError(f"File name {name!r} in {MANIFEST} leads out of {target}.")
-    return place
+    return path

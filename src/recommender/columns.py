@@ -156,10 +156,10 @@ class Columns:
 
     def coded(self, name: str) -> Coded:
         """A column by its distinct values; an absent one is None for every row."""
-        held = self._coded.get(name)
-        if held is None:
-            held = self._coded[name] = self._code(name)
-        return held
+        cached = self._coded.get(name)
+        if cached is None:
+            cached = self._coded[name] = self._code(name)
+        return cached
 
     def _code(self, name: str) -> Coded:
         if name not in self._columns:
@@ -180,9 +180,9 @@ class Columns:
             kinds = set(map(type, given)) - {type(None)}
         # 1, 1.0 and True are three things
         keys = given if len(kinds) < 2 else [(type(value), value) for value in given]
-        place = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-        codes = np.fromiter(map(place.__getitem__, keys), dtype=np.int64, count=self._n)
-        return Coded(codes, list(place) if keys is given else [value for _, value in place])
+        code_of = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+        codes = np.fromiter(map(code_of.__getitem__, keys), dtype=np.int64, count=self._n)
+        return Coded(codes, list(code_of) if keys is given else [value for _, value in code_of])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column of numbers; what is absent, null or no number is NaN."""
@@ -204,10 +204,10 @@ class Columns:
         InvalidInput
             For null or naive values, with the rows.
         """
-        held = self._instants.get(name)
-        if held is None:
-            held = self._instants[name] = self._read_instants(name)
-        return held
+        cached = self._instants.get(name)
+        if cached is None:
+            cached = self._instants[name] = self._read_instants(name)
+        return cached
 
     def _read_instants(self, name: str) -> NDArray[np.int64]:
         source = self._columns[name]
@@ -234,7 +234,7 @@ class Columns:
                     f"Column {name!r} has {len(column)} values for {self._n} rows.", column=name, mend="Give one a row."
                 )
         answer = type(self)({**self._columns, **columns}, self._n)
-        answer._coded = {name: held for name, held in self._coded.items() if name not in columns}  # noqa: SLF001
+        answer._coded = {name: cached for name, cached in self._coded.items() if name not in columns}  # noqa: SLF001
         return answer
 
 

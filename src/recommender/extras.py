@@ -43,9 +43,9 @@ class _Later:
 
     def __getattr__(self, name: str) -> Any:
         with needs(self._extra):
-            found = getattr(import_module(self._library), name)
-        setattr(self, name, found)
-        return found
+            attribute = getattr(import_module(self._library), name)
+        setattr(self, name, attribute)
+        return attribute
 
 
 def later(library: str, extra: str) -> Any:

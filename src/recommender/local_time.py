@@ -126,14 +126,14 @@ def local_to_utc(local_us: NDArray[np.int64], zone: str, *, fold: int = 0) -> ND
     changes, offsets = zone_changes(zone, *years_of(local))
     # An instant belongs to segment s when changes[s-1] <= instant < changes[s]; try the segments around the guess.
     guess = np.searchsorted(changes, local - offsets[0], side="right")
-    found = np.full(local.shape, np.iinfo(np.int64).min)
+    latest = np.full(local.shape, np.iinfo(np.int64).min)
     candidates = []
     for step in (-2, -1, 0, 1, 2):
         segment = np.clip(guess + step, 0, len(changes))
         instant = local - offsets[segment]
-        candidates.append(np.where(np.searchsorted(changes, instant, side="right") == segment, instant, found))
+        candidates.append(np.where(np.searchsorted(changes, instant, side="right") == segment, instant, latest))
     tried = np.stack(candidates)
-    exists = tried > found
+    exists = tried > latest
     first = np.where(exists, tried, np.iinfo(np.int64).max).min(axis=0)
     chosen = first if fold == 0 else tried.max(axis=0)
     missing = ~exists.any(axis=0)
@@ -202,12 +202,12 @@ def next_occurrence(
         start = np.array([as_utc_us(as_of)])
         return np.asarray(np.stack([_strikes(clock, start, zone)[0] for zone in zones])[codes], dtype="datetime64[us]")
     starts = utc_us(as_of, "as_of")
-    found = np.empty((len(codes), len(clock)), dtype="datetime64[us]")
+    instants = np.empty((len(codes), len(clock)), dtype="datetime64[us]")
     for code, zone in enumerate(zones):
         rows = np.flatnonzero(codes == (code if code < len(names) else -1))
         if len(rows):
-            found[rows] = _strikes(clock, starts[rows], zone)
-    return found
+            instants[rows] = _strikes(clock, starts[rows], zone)
+    return instants
 
 
 def _strikes(clock: NDArray[np.int64], starts: NDArray[np.int64], zone: str) -> NDArray[np.datetime64]:

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
+    templates: tuple[Path, ...] = Field(
+        (),
+        description="Your own messages: TOML files, tables or folders of them; a catalogue with findings of "
+        "`messages lint` keeps the service from starting. By default the packaged texts.",
+    )
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
     named_keys: dict[str, NamedKey] = Field(
         default_factory=dict,
@@ -156,10 +161,10 @@ class Settings(BaseSettings):
     @field_validator("managers")
     @classmethod
     def _hashed(cls, managers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, told in managers.items():
+        for name, password_hash in managers.items():
             if not re.fullmatch(r"[\w.@-]{1,64}", name):
                 raise ValueError("a manager's name may hold letters, digits and . _ @ -, 64 at most")
-            if not _HASH.fullmatch(told.get_secret_value()):
+            if not _HASH.fullmatch(password_hash.get_secret_value()):
                 raise ValueError("give password hashes, never passwords: run `python -m api.pages.passwords NAME`")
         return managers
 
@@ -172,11 +177,11 @@ class Settings(BaseSettings):
 
     @field_validator("spanish_locale", "english_locale")
     @classmethod
-    def _regional(cls, told: str, info: ValidationInfo) -> str:
+    def _regional(cls, locale: str, info: ValidationInfo) -> str:
         language = {"spanish_locale": "es", "english_locale": "en"}[str(info.field_name)]
-        if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", told):
+        if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", locale):
             raise ValueError(f"write a region of {language}, e.g. {language}-US")
-        return told
+        return locale
 
     @property
     def shows_docs(self) -> bool:

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "id", "instant", "date", "text", "level", "number", "flag", "zone", "currency", "probability", "channels"
+    "id", "instant", "date", "text", "level", "number", "flag", "zone", "currency", "probability", "channels", "country"
 ]
 
 OUTCOMES: tuple[str, ...] = (
@@ -183,7 +183,7 @@ _ACCOUNTS = Contract(
         _id("account_id", required=True),
         Column("valid_from", "instant", nullable=False),
         _id("debtor_id"),
-        Column("country", "text"),
+        Column("country", "country"),
         Column("subdivision", "text"),
         Column("timezone", "zone"),
         Column("language", "text"),
@@ -276,8 +276,8 @@ def contracted_names(columns: Iterable[object], names: Iterable[str]) -> dict[st
 
     Only where one column alone can be meant, and none has the name itself.
     """
-    held = [str(column) for column in columns]
-    wanted = dict.fromkeys(name for name in names if name not in held)
-    spelt = {column: column.strip().casefold().replace(" ", "_").replace("-", "_") for column in held}
+    given = [str(column) for column in columns]
+    wanted = dict.fromkeys(name for name in names if name not in given)
+    spelt = {column: column.strip().casefold().replace(" ", "_").replace("-", "_") for column in given}
     meant = Counter(spelt.values())
     return {column: name for column, name in spelt.items() if name in wanted and meant[name] == 1}

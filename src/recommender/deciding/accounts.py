@@ -33,12 +33,12 @@ class Accounts(Columns):
         """Read a frame, an Arrow table, a list of JSON objects, or columns; names of the raw table are known."""
         accounts = super().of(table)
         if "channels_consented" in accounts and "consented_channels" not in accounts:
-            held = [
+            consented = [
                 value.replace("|", ";") if isinstance(value, str) else value
                 for value in accounts.values("channels_consented")
             ]
             kept = {name: accounts.source(name) for name in accounts.names if name != "channels_consented"}
-            accounts = cls({**kept, "consented_channels": held}, len(accounts))
+            accounts = cls({**kept, "consented_channels": consented}, len(accounts))
         return accounts
 
     def situated(self, as_of: datetime) -> Self:

@@ -47,12 +47,12 @@ class WeekAhead:
 
     def grid(self) -> pd.DataFrame:
         """Hour x day: the value of each legal hour, else the first rule that closes it."""
-        told = self.hours.copy()
-        value = told["expected_reward"].map(lambda one: "legal" if pd.isna(one) else f"{one:.4g}")
-        told["cell"] = np.where(told["legal"], value, told["rules"].str.split(";").str[0])
-        told["day"] = told["weekday"] + " " + told["date"].astype("str")
-        days = list(dict.fromkeys(told["day"]))
-        return told.pivot_table(index="hour", columns="day", values="cell", aggfunc="first")[days]
+        cells = self.hours.copy()
+        value = cells["expected_reward"].map(lambda one: "legal" if pd.isna(one) else f"{one:.4g}")
+        cells["cell"] = np.where(cells["legal"], value, cells["rules"].str.split(";").str[0])
+        cells["day"] = cells["weekday"] + " " + cells["date"].astype("str")
+        days = list(dict.fromkeys(cells["day"]))
+        return cells.pivot_table(index="hour", columns="day", values="cell", aggfunc="first")[days]
 
 
 def week_ahead(
@@ -138,10 +138,10 @@ def _hours(made: Any, channel: str) -> pd.DataFrame:
     best = ranked.sort_values(["expected_reward", "rank"], ascending=[False, True], kind="stable")
     best = best.drop_duplicates("hour").set_index("hour")
     others = [name for name in made.actions.factor_names if name not in ("channel", "hour")]
-    told = [*_VALUES, *others, "template_id", *made.values]
+    names = [*_VALUES, *others, "template_id", *made.values]
     rows = []
-    for place, hour in enumerate(made.actions.factors["hour"]):
-        when = made.eligibility.contact_at[0, place]
+    for position, hour in enumerate(made.actions.factors["hour"]):
+        when = made.eligibility.contact_at[0, position]
         if np.isnat(when):  # a clock that leaps over the hour
             continue
         instant = pd.Timestamp(when, tz="UTC")
@@ -151,7 +151,7 @@ def _hours(made: Any, channel: str) -> pd.DataFrame:
             "legal": hour in best.index, "rules": "", "citations": "",
         }  # fmt: skip
         if row["legal"]:
-            row |= best.loc[hour, told].to_dict()
+            row |= best.loc[hour, names].to_dict()
         else:
             cell = np.flatnonzero((space["channel"] == channel) & (space["hour"] == hour))
             common = [set(made.eligibility.rules(0, int(action))) for action in cell]
@@ -159,6 +159,6 @@ def _hours(made: Any, channel: str) -> pd.DataFrame:
             closing = [rule for rule in first if all(rule in one for one in common)] or list(first)
             cited = [made.eligibility.provenance.citation(rule) for rule in closing]
             row |= {"rules": ";".join(closing), "citations": ";".join(one for one in cited if one)}
-            row |= {name: np.nan if name in _VALUES or name in made.values else None for name in told}
+            row |= {name: np.nan if name in _VALUES or name in made.values else None for name in names}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -29,13 +29,13 @@ class ModelContext:
         self._strategy = strategy
         self._encoder = strategy.reward_model_.encoder
         known = {str(name) for name in strategy.feature_names_in_}
-        self._own = [place for place, column in enumerate(self._encoder.columns) if column.name in known]
+        self._own = [position for position, column in enumerate(self._encoder.columns) if column.name in known]
         history = () if strategy.history_ is None else strategy.history_.columns
-        found = {name: place for place, name in enumerate(history)}
+        history_at = {name: position for position, name in enumerate(history)}
         self._of_history = [
-            (place, found[column.name])
-            for place, column in enumerate(self._encoder.columns)
-            if column.name in found and column.name not in known
+            (position, history_at[column.name])
+            for position, column in enumerate(self._encoder.columns)
+            if column.name in history_at and column.name not in known
         ]
 
     def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime) -> NDArray[np.float64]:
@@ -59,7 +59,9 @@ class ModelContext:
         """
         encoder, strategy = self._encoder, self._strategy
         matrix = np.full((len(accounts), len(encoder.columns)), np.nan)
-        encoder.fill(matrix, accounts, [place for place in self._own if encoder.columns[place].name in accounts])
+        encoder.fill(
+            matrix, accounts, [position for position in self._own if encoder.columns[position].name in accounts]
+        )
         if strategy.history_ is not None and self._of_history:
             table = _history_of(strategy, strategy.history_, accounts, contacts, as_of)
             places, columns = zip(*self._of_history, strict=True)
@@ -131,9 +133,9 @@ def _actions_of(strategy: ContactStrategy, contacts: Columns) -> NDArray[np.int6
     """Action of each contact."""
     codes = []
     for name, levels in strategy.actions_.factors.items():
-        place = {level: code for code, level in enumerate(levels)}
+        code_of = {level: code for code, level in enumerate(levels)}
         column = contacts.coded(name)
-        codes.append(column.take([place.get(value, -1) for value in column.values], np.int64))
+        codes.append(column.take([code_of.get(value, -1) for value in column.values], np.int64))
     if min(int(code.min()) for code in codes) < 0:  # says which level, of which column and row
         return strategy.actions_.index_of({name: contacts.values(name) for name in strategy.actions_.factors})
     return np.asarray(np.ravel_multi_index(tuple(codes), strategy.actions_.shape), dtype=np.int64)

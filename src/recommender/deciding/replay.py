@@ -114,8 +114,8 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     if version != strategy.version_:
         return Replayed("not replayed", (Difference("policy_version", None, version, strategy.version_),))
     if space != strategy.actions_:
-        told = (_short(space), _short(strategy.actions_))
-        return Replayed("not replayed", (Difference("action_space", None, *told),))
+        spaces = (_short(space), _short(strategy.actions_))
+        return Replayed("not replayed", (Difference("action_space", None, *spaces),))
     again = decider.again(
         {"account_id": record.account_id, **record.context},
         as_of=record.decided_at,
@@ -126,10 +126,10 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     )
     differences: list[Difference] = []
     exact = True
-    held = record.ranking or ({"action": record.action, "propensity": record.propensity},)
-    for place, (logged, now) in enumerate(zip(held, again, strict=False)):
+    logged_ranks = record.ranking or ({"action": record.action, "propensity": record.propensity},)
+    for position, (logged, now) in enumerate(zip(logged_ranks, again, strict=False)):
         if logged["action"] != now["action"]:
-            differences.append(Difference("action", place + 1, logged["action"], now["action"]))
+            differences.append(Difference("action", position + 1, logged["action"], now["action"]))
             continue
         for name in _NUMBERS:
             one, other = logged.get(name), _number(now[name])
@@ -137,9 +137,9 @@ def replay(record: Logged, decider: Decider) -> Replayed:
                 continue
             exact = False
             if one is None or other is None or not math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=1e-12):
-                differences.append(Difference(name, place + 1, one, other))
-    if len(held) != len(again):
-        differences.append(Difference("ranks", None, len(held), len(again)))
+                differences.append(Difference(name, position + 1, one, other))
+    if len(logged_ranks) != len(again):
+        differences.append(Difference("ranks", None, len(logged_ranks), len(again)))
     if differences:
         return Replayed("differs", tuple(differences))
     return Replayed("same" if exact else "same within rounding")

@@ -61,12 +61,12 @@ def planned_contacts(decided: Decided) -> list[dict[str, Any]]:
     accounts = decided.accounts
     owners = zip(accounts.values("account_id"), accounts.values("debtor_id"), strict=True)
     channels = decided.channels
-    found = []
+    planned = []
     for row, ((account, debtor), action) in enumerate(zip(owners, decided.action.tolist(), strict=True)):
         if channels[action] is not None:
             when = decided.contact_at(row, action) or decided.as_of.astimezone(UTC)
-            found.append(planned_contact(account, debtor, channels[action], when))
-    return found
+            planned.append(planned_contact(account, debtor, channels[action], when))
+    return planned
 
 
 def after_planned(
@@ -90,11 +90,11 @@ def after_planned(
     """
     mask = np.ones((len(planned), len(actions)), dtype=bool)
     hour = actions.codes[:, actions.factor_names.index("hour")] if "hour" in actions.factors else np.zeros(len(actions))
-    place = np.maximum(hour, 0).astype(np.int64)
+    position = np.maximum(hour, 0).astype(np.int64)
     for row, contacts in enumerate(planned):
         if contacts:
             last = np.datetime64(max(as_utc_us(one["sent_at"]) for one in contacts), "us")
-            mask[row] = eligible.contact_at[row][place] >= last  # an hour that the day lacks never is
+            mask[row] = eligible.contact_at[row][position] >= last  # an hour that the day lacks never is
     if actions.no_contact_index is not None:
         mask[:, actions.no_contact_index] = True
     return mask

@@ -55,23 +55,23 @@ class TemplateChoice:
         eligible : Eligibility
             Of these accounts.
         """
-        found: list[list[str | None]] = [[None] * ranked.shape[1] for _ in range(len(ranked))]
+        templates: list[list[str | None]] = [[None] * ranked.shape[1] for _ in range(len(ranked))]
         if not self._says_what:
-            return found
-        row, place = np.nonzero((ranked >= 0) & (ranked < len(self._hour)))
-        action = ranked[row, place]
+            return templates
+        row, position = np.nonzero((ranked >= 0) & (ranked < len(self._hour)))
+        action = ranked[row, position]
         days = eligible.days_past_due()[row, self._hour[action]]
         tongues = [name if isinstance(name, str) else None for name in accounts.values("language")]
-        told = {name: [levels[one] for one in action.tolist()] for name, levels in self._levels.items()}
+        levels_of = {name: [levels[one] for one in action.tolist()] for name, levels in self._levels.items()}
         chosen = self._catalogue.template_ids(
-            channel=[str(one) for one in told["channel"]],
-            tone=[str(one) for one in told["tone"]],
-            kind=told.get("message_kind"),
+            channel=[str(one) for one in levels_of["channel"]],
+            tone=[str(one) for one in levels_of["tone"]],
+            kind=levels_of.get("message_kind"),
             days_past_due=days.tolist(),
             language=[tongues[one] for one in row.tolist()],
             open_channels=eligible.open_channels()[row].tolist(),
             purpose=self._purpose,
         )
-        for one, rank, template in zip(row.tolist(), place.tolist(), chosen, strict=True):
-            found[one][rank] = template
-        return found
+        for one, rank, template in zip(row.tolist(), position.tolist(), chosen, strict=True):
+            templates[one][rank] = template
+        return templates

@@ -177,7 +177,7 @@ class AccountHistory:
     def _memory(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self.memory is None:
             return np.zeros((2, len(self.actions), 0)), np.zeros(0)
-        return self.memory.told, self.memory.precision
+        return self.memory.increments, self.memory.precision
 
     # -- questions -----------------------------------------------------------------------------------------------
     def of_log(self, log: AccountLog) -> pd.DataFrame:
@@ -247,15 +247,15 @@ class AccountHistory:
         ndarray of shape (n, n_columns), float32
         """
         keys = [self._key(one) for one in accounts]
-        place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        position = self._positions(list(place))
+        owner_of = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        position = self._positions(list(owner_of))
         first = np.where(position >= 0, self.start[position], 0)
         count = np.where(position >= 0, self.start[position + 1] - first, 0)
-        owner = np.repeat(np.arange(len(place)), count)
+        owner = np.repeat(np.arange(len(owner_of)), count)
         event = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
         time, known, action, reward = self.time[event], self.known[event], self.action[event], self.reward[event]
         if later is not None:
-            mine = np.array([place.get(self._key(one), -1) for one in later.account], dtype=np.int64)
+            mine = np.array([owner_of.get(self._key(one), -1) for one in later.account], dtype=np.int64)
             rows = np.flatnonzero(mine >= 0)
             owner, time = np.concatenate([owner, mine[rows]]), np.concatenate([time, later.time[rows]])
             worth = later.reward[rows]
@@ -266,15 +266,15 @@ class AccountHistory:
             owner, time, known, action, reward = (part[order] for part in (owner, time, known, action, reward))
         level_codes, n_levels = self._level_codes
         when = np.nextafter(self.last, np.inf) if moment is None else moment
-        starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(place)))]).astype(np.int64)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(owner_of)))]).astype(np.int64)
         table = replay(
-            np.arange(len(place)), np.full(len(place), when), starts, time, known,
+            np.arange(len(owner_of)), np.full(len(owner_of), when), starts, time, known,
             np.lexsort((known, owner)).astype(np.int64), action, reward, level_codes, n_levels, self.half_life,
             *self._memory,
         )  # fmt: skip
         if moment is None:
             table[:, 2:4] = np.maximum(table[:, 2:4], 0.0)
-        return np.asarray(table[[place[key] for key in keys]])
+        return np.asarray(table[[owner_of[key] for key in keys]])
 
     @cached_property
     def _are_numbers(self) -> bool:
@@ -299,8 +299,8 @@ class AccountHistory:
         if self.account_ids.dtype == np.int64:
             none = np.iinfo(np.int64).min
             return np.asarray(self.account_ids.get_indexer([none if key is None else key for key in keys]))
-        found = self.account_ids.get_indexer(pd.Index(["" if key is None else key for key in keys], dtype="str"))
-        return np.where([key is None for key in keys], -1, found).astype(np.int64)
+        positions = self.account_ids.get_indexer(pd.Index(["" if key is None else key for key in keys], dtype="str"))
+        return np.where([key is None for key in keys], -1, positions).astype(np.int64)
 
     @cached_property
     def layout(self) -> HistoryLayout:

@@ -95,11 +95,11 @@ def _check_tables(report: BuildReport) -> Iterator[Finding]:
             continue
         share = row.quarantined / max(row.given, 1)
         reasons = report.reasons[report.reasons["table"] == row.table].sort_values("rows", ascending=False)
-        told = ", ".join(f"{reason.column} {reason.rule} ({reason.rows:,})" for reason in reasons.head(5).itertuples())
+        text = ", ".join(f"{reason.column} {reason.rule} ({reason.rows:,})" for reason in reasons.head(5).itertuples())
         grade: Grade = "stop" if share > 0.5 else "care" if share > _MUCH_QUARANTINED else "fine"
         yield Finding(
             "contract_breaks",
-            f"Table {row.table}: {row.quarantined:,} of {row.given:,} rows ({share:.1%}) are in quarantine: {told}.",
+            f"Table {row.table}: {row.quarantined:,} of {row.given:,} rows ({share:.1%}) are in quarantine: {text}.",
             "Mend them at the source; the quarantine file names row, value, reason and mend.",
             grade,
             grade,
@@ -110,10 +110,10 @@ def _check_tables(report: BuildReport) -> Iterator[Finding]:
             yield Finding("leak_left_out", f"Column {name!r} was left out: {why}.", "", figures={"column": name})
     others = [name for name, why in report.left_out.items() if not why.startswith("leak")]
     if others:
-        told = ", ".join(f"{name} ({report.left_out[name]})" for name in others[:6])
+        text = ", ".join(f"{name} ({report.left_out[name]})" for name in others[:6])
         yield Finding(
             "columns_left_out",
-            f"{len(others)} columns are no context: {told}.",
+            f"{len(others)} columns are no context: {text}.",
             "Export the change history where it is a single snapshot." if report.single_snapshot else "",
             "care" if report.single_snapshot else "fine",
             figures={"columns": others},

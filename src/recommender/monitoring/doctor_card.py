@@ -12,4 +12,4 @@ __all__ = ["card_html"]
 def card_html(diagnosis: Diagnosis) -> str:
     """One HTML page without scripts or outside resources; grades are told in words, not by colour alone."""
     pages = Environment(loader=PackageLoader("recommender.monitoring"), autoescape=True, trim_blocks=True)
-    return pages.get_template("doctor.html").render(diagnosis=diagnosis, told=diagnosis.to_dict())
+    return pages.get_template("doctor.html").render(diagnosis=diagnosis, report=diagnosis.to_dict())

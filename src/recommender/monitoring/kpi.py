@@ -152,15 +152,15 @@ def _costs(frame: pd.DataFrame, costs: Mapping[str, Mapping[str, float]] | None)
 
 def _events_by_decision(decision_id: pd.Series, outcomes: pd.DataFrame) -> pd.DataFrame:
     """0/1 for each event, and the amount paid, in the order of the decisions."""
-    told = {}
+    by_event = {}
     index = pd.Index(decision_id)
     for name, rungs in _EVENTS.items():
         has = outcomes.loc[outcomes["outcome"].isin(rungs), "decision_id"].unique()
-        told[name] = index.isin(has).astype(np.float64)
+        by_event[name] = index.isin(has).astype(np.float64)
     paid = outcomes.loc[(outcomes["outcome"] == "paid") & outcomes["amount_minor"].notna()]
     amounts = paid.groupby("decision_id")["amount_minor"].sum()
-    told["paid_minor"] = amounts.reindex(index).fillna(0.0).to_numpy(dtype=np.float64)
-    return pd.DataFrame(told)
+    by_event["paid_minor"] = amounts.reindex(index).fillna(0.0).to_numpy(dtype=np.float64)
+    return pd.DataFrame(by_event)
 
 
 def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95, kpis: Collection[str] | None = None) -> pd.DataFrame:
@@ -198,8 +198,8 @@ def _compared(units: pd.DataFrame, kpi: Kpi, currency: str | None, confidence: f
         "kind": kpi.kind,
         "higher_is_better": kpi.higher_is_better,
         "currency": currency,
-        **{arm: held.value for arm, held in estimates.items()},
-        **{f"n_{arm}": held.n_units for arm, held in estimates.items()},
+        **{arm: estimate.value for arm, estimate in estimates.items()},
+        **{f"n_{arm}": estimate.n_units for arm, estimate in estimates.items()},
         "difference": np.nan,
         "low": np.nan,
         "high": np.nan,
@@ -209,9 +209,9 @@ def _compared(units: pd.DataFrame, kpi: Kpi, currency: str | None, confidence: f
     needs_events = kpi.kind != "number"
     if min(len(part) for part in arms.values()) < FEWEST_ACCOUNTS:
         row["state"] = "few accounts"
-    elif not all(np.isfinite(held.value) for held in estimates.values()):
+    elif not all(np.isfinite(estimate.value) for estimate in estimates.values()):
         row["state"] = "unknown"
-    elif min(held.n_units for held in estimates.values()) < FEWEST_ACCOUNTS:
+    elif min(estimate.n_units for estimate in estimates.values()) < FEWEST_ACCOUNTS:
         row["state"] = "few accounts"
     elif needs_events and events < FEWEST_EVENTS:
         row["state"] = "few events"
@@ -254,7 +254,7 @@ def _difference(estimates: Mapping[str, _Ratio], confidence: float) -> tuple[flo
     if not variance > 0:
         return value, value, value
     freedom = variance**2 / sum(
-        held.variance**2 / (held.n_clusters - 1) for held in (policy, holdout) if held.variance > 0
+        estimate.variance**2 / (estimate.n_clusters - 1) for estimate in (policy, holdout) if estimate.variance > 0
     )
     half = float(stats.t.ppf(0.5 + confidence / 2, max(freedom, 1.0))) * float(np.sqrt(variance))
     return value, value - half, value + half
@@ -292,8 +292,8 @@ def weekly_trend(
     decided = frame.set_index("decision_id")["decided_at"]
     at = outcomes["decision_id"].map(decided)
     inside = (outcomes["occurred_at"] - at) < pd.Timedelta(days=window_days)
-    told = outcomes.loc[inside.fillna(False)]
-    units = account_units(frame.assign(week=week), told, arm, costs, by=["week"])
+    in_week = outcomes.loc[inside.fillna(False)]
+    units = account_units(frame.assign(week=week), in_week, arm, costs, by=["week"])
     last = max(frame["decided_at"].max(), outcomes["occurred_at"].max() if len(outcomes) else frame["decided_at"].max())
     pieces = []
     for monday, part in units.groupby("week"):

@@ -80,10 +80,10 @@ def check_context(log: LoggedFeedback) -> Iterator[Finding]:
         name: share for name in context if name not in empty and (share := float(context[name].isna().mean())) > 0.5
     }
     if sparse:
-        told = ", ".join(f"{name} {share:.0%}" for name, share in list(sparse.items())[:5])
+        text = ", ".join(f"{name} {share:.0%}" for name, share in list(sparse.items())[:5])
         yield Finding(
             "mostly_missing",
-            f"{len(sparse)} columns are missing in most rows: {told}.",
+            f"{len(sparse)} columns are missing in most rows: {text}.",
             "Missing is a value to the model; make sure it means the same in training and when scoring.",
             figures={"missing": sparse},
         )
@@ -123,13 +123,13 @@ def check_leaks(log: LoggedFeedback) -> Iterator[Finding]:
 
 def check_duplicates(log: LoggedFeedback) -> Iterator[Finding]:
     """Decisions that are in the log twice."""
-    held = log.context.assign(_action=log.action, _reward=log.reward)
+    rows = log.context.assign(_action=log.action, _reward=log.reward)
     if log.account is not None:
-        held = held.assign(_account=log.account)
+        rows = rows.assign(_account=log.account)
     if log.order is not None:
-        held = held.assign(_order=log.order)
+        rows = rows.assign(_order=log.order)
     known = log.account is not None and log.order is not None
-    same = int(held.duplicated().sum())
+    same = int(rows.duplicated().sum())
     if same and known:
         yield Finding(
             "duplicates",
@@ -181,15 +181,17 @@ def check_thin_cells(log: LoggedFeedback) -> Iterator[Finding]:
     codes = log.actions.codes[log.action[mature]]
     weak = {
         f"{name}={level}": int(n)
-        for place, (name, levels) in enumerate(log.actions.factors.items())
-        for level, n in zip(levels, np.bincount(codes[codes[:, place] >= 0, place], minlength=len(levels)), strict=True)
+        for position, (name, levels) in enumerate(log.actions.factors.items())
+        for level, n in zip(
+            levels, np.bincount(codes[codes[:, position] >= 0, position], minlength=len(levels)), strict=True
+        )
         if n < FEWEST_IN_LEVEL
     }
     if weak:
-        told = ", ".join(f"{name} ({n:,})" for name, n in list(weak.items())[:6])
+        text = ", ".join(f"{name} ({n:,})" for name, n in list(weak.items())[:6])
         yield Finding(
             "thin_levels",
-            f"{len(weak)} levels have fewer than {FEWEST_IN_LEVEL} mature rows: {told}.",
+            f"{len(weak)} levels have fewer than {FEWEST_IN_LEVEL} mature rows: {text}.",
             "Expect wide intervals for them; explore them or leave them out of the action space.",
             "care",
             "care",

@@ -28,7 +28,7 @@ def check_never_tried(log: LoggedFeedback, random_state: int = 0) -> Iterator[Fi
     """Whether there are regions of the context in which the log never made a choice: a business rule, mostly."""
     if not len(log.context.columns) or len(np.unique(log.action)) < 2:
         return
-    found = find_never_tried(
+    never_tried = find_never_tried(
         log.context,
         ContextEncoder.fit(log.context, log.categorical),
         log.actions,
@@ -38,13 +38,13 @@ def check_never_tried(log: LoggedFeedback, random_state: int = 0) -> Iterator[Fi
         propensity=log.propensity,
         random_state=random_state,
     )
-    if not found:
+    if not never_tried:
         return
-    told = "; ".join(str(region) for region in found.regions[:_MOST_REGIONS])
-    more = f" and {len(found.regions) - _MOST_REGIONS} more" if len(found.regions) > _MOST_REGIONS else ""
+    text = "; ".join(str(region) for region in never_tried.regions[:_MOST_REGIONS])
+    more = f" and {len(never_tried.regions) - _MOST_REGIONS} more" if len(never_tried.regions) > _MOST_REGIONS else ""
     yield Finding(
         "never_tried",
-        f"Some choices were never made in a part of the log: {told}{more}.",
+        f"Some choices were never made in a part of the log: {text}{more}.",
         "Where a rule forbids them, say so: pass eligible= (the eligible column of the decisions table). Else nothing "
         "is known of them there: strategies abstain from them, and policies that rely on them are refused.",
         "care",
@@ -58,7 +58,7 @@ def check_never_tried(log: LoggedFeedback, random_state: int = 0) -> Iterator[Fi
                     "decisions": region.n_decisions,
                     "upper_bound": region.upper_bound,
                 }
-                for region in found.regions
+                for region in never_tried.regions
             ]
         },
     )
@@ -210,12 +210,12 @@ def share_determined(log: LoggedFeedback, random_state: int = 0) -> tuple[float,
     held_out = np.arange(len(rows)) % 2 == 1
     joint = np.ones(int(held_out.sum()))
     by_factor = {}
-    for place, name in enumerate(log.actions.factor_names):
-        given = np.column_stack([table, codes[:, :place]])
+    for position, name in enumerate(log.actions.factor_names):
+        given = np.column_stack([table, codes[:, :position]])
         tree = DecisionTreeClassifier(min_samples_leaf=10, max_leaf_nodes=512, random_state=random_state)
-        tree.fit(given[~held_out], codes[~held_out, place])
-        column = np.searchsorted(tree.classes_, codes[held_out, place])
-        column = np.where(np.isin(codes[held_out, place], tree.classes_), column, -1)
+        tree.fit(given[~held_out], codes[~held_out, position])
+        column = np.searchsorted(tree.classes_, codes[held_out, position])
+        column = np.where(np.isin(codes[held_out, position], tree.classes_), column, -1)
         chance = tree.predict_proba(given[held_out])
         taken = np.where(column >= 0, chance[np.arange(len(column)), column], 0.0)
         by_factor[name] = float((taken >= _ALL_BUT_CERTAIN).mean())

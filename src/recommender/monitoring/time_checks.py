@@ -64,8 +64,8 @@ def _check_hours(log: LoggedFeedback, instants: NDArray[np.int64], zones: pd.Ser
     levels = log.actions.factors[name]
     if not all(isinstance(level, int) for level in levels):
         return
-    place = log.actions.factor_names.index(name)
-    code = log.actions.codes[log.action, place]
+    position = log.actions.factor_names.index(name)
+    code = log.actions.codes[log.action, position]
     acted = code >= 0
     if acted.sum() < 100:
         return

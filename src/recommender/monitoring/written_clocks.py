@@ -120,16 +120,16 @@ def _offsets(column: pd.Series, name: str, zones: pd.Series) -> Iterator[Finding
     """Compare written offsets with those of the accounts' zones: one offset all year ignores daylight saving."""
     if not pd.api.types.is_string_dtype(column.dtype):
         return
-    found = column.astype("str").str.extract(_OFFSET)
-    hours, minutes = found[0].astype("float64"), found[1].astype("float64")
+    matches = column.astype("str").str.extract(_OFFSET)
+    hours, minutes = matches[0].astype("float64"), matches[1].astype("float64")
     written = (hours * 60 + np.sign(hours.where(hours != 0, 1.0)) * minutes).to_numpy()
-    told = ~np.isnan(written) & (written != 0)
+    has_offset = ~np.isnan(written) & (written != 0)
     instants = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
     wrong, judged = 0, 0
-    for zone in zones[told].dropna().unique():
+    for zone in zones[has_offset].dropna().unique():
         if not is_timezone(zone):
             continue
-        rows = told & (zones == zone).to_numpy(dtype=bool) & instants.notna().to_numpy(dtype=bool)
+        rows = has_offset & (zones == zone).to_numpy(dtype=bool) & instants.notna().to_numpy(dtype=bool)
         local = instants[rows].dt.tz_convert(zone).dt.tz_localize(None)
         truth = (local - instants[rows].dt.tz_localize(None)).dt.total_seconds().to_numpy() / 60
         judged += int(rows.sum())

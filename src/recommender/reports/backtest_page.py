@@ -76,11 +76,11 @@ def backtest_figure(table: pd.DataFrame, baselines: Sequence[str]) -> Figure:
     panels = np.atleast_1d(figure.subplots(1, max(len(baselines), 1), sharey=True))
     for panel, name in zip(panels, baselines, strict=False):
         own = shown[shown["baseline"] == name].reset_index(drop=True)
-        for place, row in own.iterrows():
+        for position, row in own.iterrows():
             colour = _ACCENT if row["window"] == "pooled" else _QUIET
             if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-                panel.plot([place, place], [row["ci_low"], row["ci_high"]], color=colour, linewidth=2)
-            panel.plot([place], [row["difference"]], "o", color=colour)
+                panel.plot([position, position], [row["ci_low"], row["ci_high"]], color=colour, linewidth=2)
+            panel.plot([position], [row["difference"]], "o", color=colour)
         panel.axhline(0.0, color=_INK, linestyle="--", linewidth=1)
         panel.set_xticks(range(len(own)), own["window"].tolist())
         panel.set_title(f"against {name}", fontsize=10)

@@ -123,26 +123,26 @@ def shown_value(value: float | None, per: float = 1.0, *, sign: bool = False) ->
     return f"{scaled:{'+' if sign else ''},.{digits}f}"
 
 
-def map_in_text(told: ValueMap) -> list[str]:
+def map_in_text(seen: ValueMap) -> list[str]:
     """The map as shades: the darker, the more is expected; levels that the log never shows are left blank."""
-    values = np.where(told.times > 0, told.values, np.nan)
+    values = np.where(seen.times > 0, seen.values, np.nan)
     low, high = np.nanmin(values), np.nanmax(values)
-    wide = max(len(row) for row in told.rows)
-    if not told.across:
+    wide = max(len(row) for row in seen.rows)
+    if not seen.across:
         scale = _WIDTH / max(high, 1e-300) if high > 0 else 0.0
-        order = np.argsort(-told.values[:, 0])[:_MOST_COLUMNS]
-        lines = [f"what was learnt: mean expected reward by {told.down}"]
+        order = np.argsort(-seen.values[:, 0])[:_MOST_COLUMNS]
+        lines = [f"what was learnt: mean expected reward by {seen.down}"]
         for row in order:
-            bar = "\u2588" * max(1, round(float(told.values[row, 0]) * scale)) if told.times[row, 0] else ""
+            bar = "\u2588" * max(1, round(float(seen.values[row, 0]) * scale)) if seen.times[row, 0] else ""
             lines.append(
-                f"  {told.rows[row]:<{wide}}  {bar} {told.values[row, 0]:.4g} ({told.times[row, 0]:,.0f} times)"
+                f"  {seen.rows[row]:<{wide}}  {bar} {seen.values[row, 0]:.4g} ({seen.times[row, 0]:,.0f} times)"
             )
         return lines
-    columns = range(min(len(told.columns), _MOST_COLUMNS))
-    cell = max(3, max(len(told.columns[column]) for column in columns) + 1)
-    lines = [f"what was learnt: expected reward by {told.down} and {told.across} (dark {high:.3g}, light {low:.3g})"]
-    lines.append(" " * (wide + 4) + "".join(f"{told.columns[column]:>{cell}}" for column in columns))
-    for row, name in enumerate(told.rows):
+    columns = range(min(len(seen.columns), _MOST_COLUMNS))
+    cell = max(3, max(len(seen.columns[column]) for column in columns) + 1)
+    lines = [f"what was learnt: expected reward by {seen.down} and {seen.across} (dark {high:.3g}, light {low:.3g})"]
+    lines.append(" " * (wide + 4) + "".join(f"{seen.columns[column]:>{cell}}" for column in columns))
+    for row, name in enumerate(seen.rows):
         shades = [_shade(values[row, column], low, high) * (cell - 1) for column in columns]
         lines.append(f"  {name:<{wide}}  " + "".join(f" {shade}" for shade in shades))
     return lines
@@ -175,13 +175,13 @@ def policies_in_text(page: FirstPage) -> list[str]:
             drawn[at(policy.truth)] = "|"
         if np.isfinite(policy.value):
             drawn[at(policy.value)] = "o"
-        told = shown_value(policy.value, per)
+        line = shown_value(policy.value, per)
         if policy.low is not None:
-            told += f" [{shown_value(policy.low, per)}, {shown_value(policy.high, per)}]"
+            line += f" [{shown_value(policy.low, per)}, {shown_value(policy.high, per)}]"
         if policy.gap is not None:
-            told += (
+            line += (
                 f"   learnt is {policy.verdict}: {shown_value(policy.gap, per, sign=True)} "
                 f"[{shown_value(policy.gap_low, per, sign=True)}, {shown_value(policy.gap_high, per, sign=True)}]"
             )
-        lines.append(f"  {policy.name:<{wide}}  {''.join(drawn)}  {told}")
+        lines.append(f"  {policy.name:<{wide}}  {''.join(drawn)}  {line}")
     return lines

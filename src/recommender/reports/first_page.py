@@ -47,14 +47,14 @@ def first_page(page: FirstPage, path: str | PathLike[str] | None = None) -> str:
 
 def _cells(page: FirstPage) -> list[tuple[str, list[dict[str, str]]]]:
     """Rows of the map: level, then colour, ink, value and count of each cell."""
-    told = page.map
-    seen = np.where(told.times > 0, told.values, np.nan)
+    value_map = page.map
+    seen = np.where(value_map.times > 0, value_map.values, np.nan)
     low, high = (np.nanmin(seen), np.nanmax(seen)) if np.isfinite(seen).any() else (0.0, 1.0)
     rows = []
-    for row, name in enumerate(told.rows):
+    for row, name in enumerate(value_map.rows):
         cells = []
-        for column in range(min(len(told.columns), _MOST_COLUMNS)):
-            value, times = float(told.values[row, column]), float(told.times[row, column])
+        for column in range(min(len(value_map.columns), _MOST_COLUMNS)):
+            value, times = float(value_map.values[row, column]), float(value_map.times[row, column])
             share = (value - low) / (high - low) if high > low else 1.0
             tone = int(np.clip(share * len(_TONES), 0, len(_TONES) - 1)) if np.isfinite(value) else 0
             cells.append(

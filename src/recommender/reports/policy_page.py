@@ -157,10 +157,10 @@ def _reward_format(table: pd.DataFrame, column: str) -> Callable[[float], str]:
     shown = shown[np.isfinite(shown) & (shown > 0)]
     digits = int(np.clip(2 - np.floor(np.log10(np.median(shown))), 0, 4)) if len(shown) else 1
 
-    def told(value: float) -> str:
+    def formatted(value: float) -> str:
         return f"{_PER * value:,.{digits}f}" if np.isfinite(value) else _number(float(value))
 
-    return told
+    return formatted
 
 
 def _size(value: float) -> str:
@@ -189,14 +189,14 @@ def _range(low: float, high: float, *, sign: bool = False) -> str:
 
 def _measures(diagnostics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and meaning of each measure that was taken."""
-    told = []
+    measures = []
     for name, value in diagnostics.items():
         if name in ("clipping", "baseline") or value is None or value in ("", []):
             continue
         if isinstance(value, list):
             shown = "; ".join(str(one) for one in value)
         elif isinstance(value, dict):
-            shown = ", ".join(f"{key.replace('_', ' ')} {_number(held)}" for key, held in value.items())
+            shown = ", ".join(f"{key.replace('_', ' ')} {_number(number)}" for key, number in value.items())
         elif name in _REWARDS:
             shown = _thousand(value)
         elif name in _SIZES:
@@ -205,8 +205,8 @@ def _measures(diagnostics: dict[str, Any]) -> list[tuple[str, str, str]]:
             shown = f"{value:.1%}"
         else:
             shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else _number(value)
-        told.append((name.removeprefix("n_").replace("_", " "), shown, _MEASURES.get(name, "")))
-    return told
+        measures.append((name.removeprefix("n_").replace("_", " "), shown, _MEASURES.get(name, "")))
+    return measures
 
 
 def _number(value: Any) -> str:

@@ -16,7 +16,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import canonical_word, with_case_states
 from recommender.local_time import as_utc_us
 from recommender.rules.contact_history import CONTACT, ContactHistory, code_contacts
-from recommender.rules.evaluation import evaluate, place_times
+from recommender.rules.evaluation import evaluate, local_times
 from recommender.rules.facts import read_facts
 from recommender.rules.law import Law
 from recommender.rules.loading import PackError, check_readings, parse_pack, rule_books
@@ -177,18 +177,18 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
     history = _history(cases)
     lasting = law.lasting()
     verdicts: list[dict[str, Any]] = [{} for _ in range(n)]
-    for code, place in enumerate(facts.places):
-        part = np.flatnonzero(facts.table["place"] == code)
+    for code, locality in enumerate(facts.localities):
+        part = np.flatnonzero(facts.table["locality"] == code)
         own = facts.table[part]
         channel = np.array([cases[row].channel for row in part.tolist()], dtype=np.int64)
-        verdict = evaluate(law, own, history, place_times(law, place, at[part][:, None]), keep=True)
+        verdict = evaluate(law, own, history, local_times(law, locality, at[part][:, None]), keep=True)
         allowed = (verdict.allowed[:, 0] >> channel) & 1 == 1
         failing = (verdict.failing[:, :, 0] >> channel) & 1 == 1  # (rules, cases)
         instants = np.where(allowed, at[part], NEVER)
         # What time alone does not lift is not waited for.
         hopeful = np.flatnonzero(~allowed & ~failing[lasting].any(axis=0))
         if len(hopeful):
-            instants[hopeful] = next_allowed(law, place, own[hopeful], history, at[part][hopeful], channel[hopeful])
+            instants[hopeful] = next_allowed(law, locality, own[hopeful], history, at[part][hopeful], channel[hopeful])
         for local, row in enumerate(part.tolist()):
             instant = int(instants[local])
             named = [law.names[position].id for position in np.flatnonzero(failing[:, local]).tolist()]
@@ -285,23 +285,23 @@ def _read_account(raw: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     return facts, None if wishes is None else json.dumps(wishes, sort_keys=True)
 
 
-def _read_contact(raw: Any, place: str) -> dict[str, Any]:
+def _read_contact(raw: Any, field: str) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
-        raise _Malformed(place, f"must be an object; got {_shown(raw)}")
+        raise _Malformed(field, f"must be an object; got {_shown(raw)}")
     contact = {name: raw.get(name) for name in ("channel", "account_id", "initiated_by", "outcome", "status", "place")}
     for name, value in contact.items():
         if value is not None and not isinstance(value, str) and not (name == "account_id" and type(value) is int):
-            raise _Malformed(f"{place}.{name}", f"must be text or null; got {_shown(value)}")
+            raise _Malformed(f"{field}.{name}", f"must be text or null; got {_shown(value)}")
     for name, known in (("channel", CHANNELS), ("initiated_by", _INITIATORS), ("status", _STATUSES)):
         word = contact[name]
         if word is not None and word not in known:  # Spanish and other usual words are read as in a table
             contact[name] = canonical_word(name, word)
             if contact[name] is None:
-                raise _Malformed(f"{place}.{name}", f"must be one of {', '.join(known)}; got {_shown(word)}")
+                raise _Malformed(f"{field}.{name}", f"must be one of {', '.join(known)}; got {_shown(word)}")
     contact |= {name: raw[name] for name in ("promise_date",) if isinstance(raw.get(name), str)}
     if isinstance(raw.get("callback_at"), str):
-        contact["callback_at"] = _instant_of(raw["callback_at"], f"{place}.callback_at")
-    return contact | {"sent_at": _instant_of(raw.get("sent_at"), f"{place}.sent_at")}
+        contact["callback_at"] = _instant_of(raw["callback_at"], f"{field}.callback_at")
+    return contact | {"sent_at": _instant_of(raw.get("sent_at"), f"{field}.sent_at")}
 
 
 def _shown(value: Any) -> str:

@@ -118,8 +118,8 @@ def _owners_of(
     first = np.searchsorted(pairs[0], account, side="left")
     count = np.where(inside, np.searchsorted(pairs[0], account, side="right") - first, 0)
     row = np.repeat(np.arange(len(account)), count)
-    place = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
-    debtor = pairs[1][place]
+    pair = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
+    debtor = pairs[1][pair]
     by_name = np.flatnonzero((count == 0) & (spare >= 0))
     if len(by_name):
         row, debtor = np.concatenate([row, by_name]), np.concatenate([debtor, named[by_name]])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.columns import Tabular
-from recommender.rules.guardrails import Case, Catalogue, Guardrails, Part
+from recommender.rules.guardrails import Case, CasePart, Catalogue, Guardrails
 from recommender.rules.next_instant import NEVER, next_allowed
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
@@ -52,10 +52,10 @@ class Eligibility:
 
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
-        found = np.empty(self.contact_at.shape, dtype=np.int64)
+        days = np.empty(self.contact_at.shape, dtype=np.int64)
         for part in self._case.parts:
-            found[part.rows] = self._case.days_past_due(part)
-        return found
+            days[part.rows] = self._case.days_past_due(part)
+        return days
 
     def incentive_ranges(self) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
         """Range of what may be given away that each pack sets.
@@ -66,14 +66,14 @@ class Eligibility:
             Per cent of the balance and days past due, each of shape (n_accounts,); NaN where the pack does not hold.
         """
         n = len(self.mask)
-        found: dict[str, NDArray[np.float64]] = {}
+        tables: dict[str, NDArray[np.float64]] = {}
         for part in self._case.parts:
             for pack in part.law.packs:
                 if pack.incentive is not None:
                     limits = (pack.incentive.min_percent, pack.incentive.max_percent, pack.incentive.from_days)
-                    table = found.setdefault(f"{pack.id.lower()}-incentive", np.full((3, n), np.nan))
+                    table = tables.setdefault(f"{pack.id.lower()}-incentive", np.full((3, n), np.nan))
                     table[:, part.rows] = np.array(limits, dtype=np.float64)[:, None]
-        return [(rule, table[0], table[1], table[2]) for rule, table in found.items()]
+        return [(rule, table[0], table[1], table[2]) for rule, table in tables.items()]
 
     def open_channels(self) -> NDArray[np.int64]:
         """Channels that the debtor consented to and has not opted out of, as sets over ``CHANNELS``."""
@@ -123,16 +123,16 @@ class Eligibility:
         part = self._case.part(np.array([row]))
         verdict = self._case.judge(part, keep=True)
         known = guardrails.channel >= 0
-        found: dict[str, NDArray[np.bool_]] = {}
+        by_rule: dict[str, NDArray[np.bool_]] = {}
         cells = (verdict.failing[:, 0, guardrails.hour] >> np.maximum(guardrails.channel, 0)) & 1 == 1
         unused = np.zeros((1, len(guardrails.actions)), dtype=bool)
         _, failing = guardrails.spread(self._case, part, verdict.allowed, unused, keep=True)
         names = [*(name.id for name in part.law.names), *guardrails.tests(part.law)]
         for name, gone in zip(names, [*(cells & known), *failing[:, 0]], strict=True):
             if gone.any():
-                found[name] = found[name] | gone if name in found else gone
+                by_rule[name] = by_rule[name] | gone if name in by_rule else gone
         closed = {rule: gone[row, : len(known)] for rule, gone in self._closed.items()}
-        return found | {rule: gone for rule, gone in closed.items() if gone.any()}
+        return by_rule | {rule: gone for rule, gone in closed.items() if gone.any()}
 
     def detail(self, rule: str) -> RuleDetail:
         """Kind, pack, citation and limit behind a rule id."""
@@ -178,18 +178,18 @@ class Eligibility:
         """
         why = [""] * len(rows)
         next_us = np.full(len(rows), NEVER)
-        key = self._case.law_of[rows] * len(self._case.facts.places) + self._case.facts.table["place"][rows]
+        key = self._case.law_of[rows] * len(self._case.facts.localities) + self._case.facts.table["locality"][rows]
         for one in np.unique(key):
             at = np.flatnonzero(key == one)
             for start in range(0, len(at), _WHY_ROWS):
                 own = at[start : start + _WHY_ROWS]
                 reasons, instants = self._left_alone_in(self._case.part(rows[own]))
                 next_us[own] = instants
-                for place, reason in zip(own.tolist(), reasons, strict=True):
-                    why[place] = reason
+                for row, reason in zip(own.tolist(), reasons, strict=True):
+                    why[row] = reason
         return why, np.where(next_us == NEVER, np.datetime64("NaT", "us"), next_us.astype("datetime64[us]"))
 
-    def _left_alone_in(self, part: Part) -> tuple[list[str], NDArray[np.int64]]:
+    def _left_alone_in(self, part: CasePart) -> tuple[list[str], NDArray[np.int64]]:
         guardrails = self._case.guardrails
         failing = self._case.judge(part, keep=True).failing & guardrails.space
         lasting = part.law.lasting()
@@ -199,13 +199,13 @@ class Eligibility:
         ]
         names = [name.id for name in part.law.names]
         reasons = [
-            ";".join(dict.fromkeys(names[rule] for rule in best if held[rule])) or "no-template"
-            for best, held in zip(order.tolist(), weight.tolist(), strict=True)
+            ";".join(dict.fromkeys(names[rule] for rule in best if counts[rule])) or "no-template"
+            for best, counts in zip(order.tolist(), weight.tolist(), strict=True)
         ]
         forbidden = np.bitwise_or.reduce(failing[lasting][:, :, 0], axis=0, initial=np.uint8(0))
-        place = self._case.facts.places[int(self._case.facts.table["place"][part.rows[0]])]
+        locality = self._case.facts.localities[int(self._case.facts.table["locality"][part.rows[0]])]
         instants = np.broadcast_to(part.times.instant_us, (len(part.rows), part.times.instant_us.shape[1]))
-        found = np.full(len(part.rows), NEVER)
+        earliest = np.full(len(part.rows), NEVER)
         for channel in np.unique(guardrails.channel[guardrails.channel >= 0]).tolist():
             open_rows = np.flatnonzero(~(forbidden >> channel) & 1)
             if not len(open_rows):
@@ -214,23 +214,23 @@ class Eligibility:
             facts = self._case.facts.table[part.rows[open_rows]]
             at = np.ascontiguousarray(instants[open_rows, hour])
             channels = np.full(len(open_rows), channel, dtype=np.int64)
-            first = next_allowed(part.law, place, facts, self._case.history, at, channels)
-            found[open_rows] = np.minimum(found[open_rows], first)
-        return reasons, found
+            first = next_allowed(part.law, locality, facts, self._case.history, at, channels)
+            earliest[open_rows] = np.minimum(earliest[open_rows], first)
+        return reasons, earliest
 
     def _next(self, row: int, wanted: list[tuple[int, int]]) -> datetime | None:
         """Earliest of the instants from which one of some (channel, hour) is allowed."""
         part = self._case.part(np.array([row]))
-        place = self._case.facts.places[int(self._case.facts.table["place"][row])]
-        found = next_allowed(
+        locality = self._case.facts.localities[int(self._case.facts.table["locality"][row])]
+        instants = next_allowed(
             part.law,
-            place,
+            locality,
             self._case.facts.table[np.full(len(wanted), row)],
             self._case.history,
             part.times.instant_us[0, [hour for _, hour in wanted]],
             np.array([channel for channel, _ in wanted], dtype=np.int64),
         )
-        first = int(found.min())
+        first = int(instants.min())
         return None if first == NEVER else _EPOCH + timedelta(microseconds=first)
 
 

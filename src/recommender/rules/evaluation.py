@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from recommender.local_time import years_of, zone_changes
 from recommender.rules.clocks import REACH_US, Reading, candidate_zones, distinct_zones, read_clock
 from recommender.rules.contact_history import ContactHistory
-from recommender.rules.facts import Place
+from recommender.rules.facts import Locality
 from recommender.rules.kernel import judge
 from recommender.rules.law import NO_SUCH_HOUR, Law
 from recommender.rules.rule_tables import EVERY_CHANNEL
 
-__all__ = ["PlaceTimes", "Verdict", "evaluate", "place_times"]
+__all__ = ["LocalTimes", "Verdict", "evaluate", "local_times"]
 
 _ALWAYS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
-class PlaceTimes:
+class LocalTimes:
     """Instants of contact at a place, read on every clock that its debtors may live by.
 
     Attributes
@@ -48,11 +48,11 @@ class PlaceTimes:
     rule_zones: NDArray[np.bool_]
 
 
-def place_times(
-    law: Law, place: Place, instant_us: NDArray[np.int64], missing: NDArray[np.bool_] | None = None
-) -> PlaceTimes:
-    """Prepare a place at instants of shape (n, k), or (1, k) where all accounts share them."""
-    zone, phone_zones, country, subdivision = place
+def local_times(
+    law: Law, locality: Locality, instant_us: NDArray[np.int64], missing: NDArray[np.bool_] | None = None
+) -> LocalTimes:
+    """Prepare a locality at instants of shape (n, k), or (1, k) where all accounts share them."""
+    zone, phone_zones, country, subdivision = locality
     candidates = [candidate_zones(zone, phone_zones, book.zones) or ("UTC",) for book in law.books]
     low, high = int(instant_us.min()) - REACH_US, int(instant_us.max()) + REACH_US
     same = distinct_zones(dict.fromkeys(name for names in candidates for name in names), low, high)
@@ -61,11 +61,11 @@ def place_times(
     own = zone or next(iter(law.zones), "UTC")
     own_day = (read[same[own]] if own in same else read_clock(instant_us, own, country, subdivision)).day
     gone = np.zeros(instant_us.shape, dtype=bool) if missing is None else missing
-    rules, bits = _clock_table(law, place, gone, candidates, same, zones, read)
+    rules, bits = _clock_table(law, locality, gone, candidates, same, zones, read)
     tables = [zone_changes(name, *years_of(np.array([low, high]))) for name in zones]
     end = np.array([_ALWAYS])
     by_book = np.array([[name in {same[one] for one in names} for name in zones] for names in candidates], dtype=bool)
-    return PlaceTimes(
+    return LocalTimes(
         instant_us=instant_us,
         missing=gone,
         own_day=own_day,
@@ -81,7 +81,7 @@ def place_times(
 
 def _clock_table(
     law: Law,
-    place: Place,
+    locality: Locality,
     missing: NDArray[np.bool_],
     candidates: list[tuple[str, ...]],
     same: dict[str, str],
@@ -89,21 +89,23 @@ def _clock_table(
     read: dict[str, Reading],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """What clocks forbid, by rule and stage; what forbids nothing is left out."""
-    found: list[tuple[int, int, NDArray[np.uint8]]] = []
+    forbidden: list[tuple[int, int, NDArray[np.uint8]]] = []
 
     def add(position: int, zone: int, bits: NDArray[np.uint8]) -> None:
         if bits.any():
-            found.append((position, zone, np.broadcast_to(bits, (3, *missing.shape))))
+            forbidden.append((position, zone, np.broadcast_to(bits, (3, *missing.shape))))
 
     add(NO_SUCH_HOUR, -1, np.where(missing, EVERY_CHANNEL, 0).astype(np.uint8))
     for book, names in zip(law.books, candidates, strict=True):
-        if not candidate_zones(place[0], place[1], book.zones):
+        if not candidate_zones(locality[0], locality[1], book.zones):
             add(book.unknown_zone, -1, np.full(missing.shape, EVERY_CHANNEL, dtype=np.uint8))
         for name in dict.fromkeys(same[one] for one in names):
             for position, rule in book.clocks:
                 add(position, zones.index(name) if rule.by_stage else -1, rule.forbids(read[name]))
-    rules = np.array([(position, zone) for position, zone, _ in found], dtype=np.int64).reshape(-1, 2)
-    bits = np.stack([part for _, _, part in found]) if found else np.zeros((0, 3, *missing.shape), dtype=np.uint8)
+    rules = np.array([(position, zone) for position, zone, _ in forbidden], dtype=np.int64).reshape(-1, 2)
+    bits = (
+        np.stack([part for _, _, part in forbidden]) if forbidden else np.zeros((0, 3, *missing.shape), dtype=np.uint8)
+    )
     return rules, np.ascontiguousarray(bits)
 
 
@@ -129,7 +131,7 @@ def evaluate(
     law: Law,
     facts: NDArray[Any],
     history: ContactHistory,
-    times: PlaceTimes,
+    times: LocalTimes,
     *,
     space: int = EVERY_CHANNEL,
     known_before: NDArray[np.int64] | None = None,
@@ -143,7 +145,7 @@ def evaluate(
     facts : ndarray of shape (n,), dtype FACT
     history : ContactHistory
         Contacts of at least their debtors.
-    times : PlaceTimes
+    times : LocalTimes
         Of their place.
     space : int
         Channels whose cells count as removed.

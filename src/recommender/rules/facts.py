@@ -15,7 +15,7 @@ from recommender.columns import Coded, Columns, is_null
 from recommender.local_time import is_timezone
 from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
-__all__ = ["FACT", "NO_DUE_DAY", "Facts", "Place", "due_days", "id_texts", "owners", "read_facts"]
+__all__ = ["FACT", "NO_DUE_DAY", "Facts", "Locality", "due_days", "id_texts", "owners", "read_facts"]
 
 #: Day number of a due date that nobody knows: in the past of every instant, so the debt is overdue.
 NO_DUE_DAY = -(2**40)
@@ -25,18 +25,18 @@ _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
 #: One account as the rules see it. ``consents``, ``opt_outs`` and ``flags`` are bit sets over ``CHANNELS`` and
 #: ``FLAGS``; ``party`` is a position in ``PARTIES`` (-1 unknown); ``due_day`` counts days since 1970-01-01;
 #: ``elsewhere`` is a place that is not the debtor's home or own number; ``debtor`` and ``account`` are codes that the
-#: history shares (``account`` is -1 where unknown); rows of equal ``place`` share zones, country and subdivision.
+#: history shares (``account`` is -1 where unknown); rows of equal ``locality`` share zones, country and subdivision.
 FACT = np.dtype(
     [
         ("malformed", np.bool_), ("consents", np.int64), ("opt_outs", np.int64), ("flags", np.int64),
         ("flags_known", np.bool_), ("contacts_known", np.bool_), ("country_known", np.bool_), ("party", np.int64),
         ("balance", np.int64), ("due_day", np.int64), ("elsewhere", np.bool_), ("debtor", np.int64),
-        ("account", np.int64), ("place", np.int64),
+        ("account", np.int64), ("locality", np.int64),
     ]
 )  # fmt: skip
 
 #: Zone or None, zones of the phone, country, subdivision.
-Place = tuple[str | None, tuple[str, ...], str, str]
+Locality = tuple[str | None, tuple[str, ...], str, str]
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Facts:
     Attributes
     ----------
     table : ndarray of shape (n,), dtype FACT
-    places : list of Place
-        What ``place`` of the table points to.
+    localities : list of Locality
+        What ``locality`` of the table points to.
     account_codes, debtor_codes : dict of str to int
         Codes of the ids that the accounts name.
     """
 
     table: NDArray[Any]
-    places: list[Place]
+    localities: list[Locality]
     account_codes: dict[str, int]
     debtor_codes: dict[str, int]
 
@@ -103,20 +103,22 @@ def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -
     column, due = read("due_date", due_day_of)
     table["due_day"] = column.take([one[0] for one in due], np.int64)
     malformed |= column.take([one[1] for one in due], bool)
-    table["place"], places, bad_place = _places(accounts)
-    table["country_known"] = np.array([bool(place[2]) for place in places], dtype=bool)[table["place"]]
-    table["malformed"] = malformed | bad_place
-    told = accounts.coded("contacts_known")
-    table["contacts_known"] = contacts_known & told.take([value is None or bool(value) for value in told.values], bool)
+    table["locality"], localities, unreadable = _localities(accounts)
+    table["country_known"] = np.array([bool(locality[2]) for locality in localities], dtype=bool)[table["locality"]]
+    table["malformed"] = malformed | unreadable
+    stated = accounts.coded("contacts_known")
+    table["contacts_known"] = contacts_known & stated.take(
+        [value is None or bool(value) for value in stated.values], bool
+    )
     table["balance"] = _balance(accounts)
     column, elsewhere = read("place", lambda value: value in ("work", "elsewhere"))
     table["elsewhere"] = column.take(elsewhere, bool)
     table["debtor"], table["account"], debtors, names = owners(accounts)
-    return Facts(table, places, names, debtors)
+    return Facts(table, localities, names, debtors)
 
 
-def _places(accounts: Columns) -> tuple[NDArray[np.int64], list[Place], NDArray[np.bool_]]:
-    """Place of each row, the distinct places, and rows whose place cannot be read."""
+def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], NDArray[np.bool_]]:
+    """Locality of each row, the distinct places, and rows whose place cannot be read."""
     names = ("timezone", "phone_timezones", "country", "subdivision")
     columns = [accounts.coded(name) for name in names]
     parsers: tuple[Any, ...] = (zone_of, phone_zones_of, country_of, lambda v: ("" if is_null(v) else str(v), False))
@@ -124,9 +126,9 @@ def _places(accounts: Columns) -> tuple[NDArray[np.int64], list[Place], NDArray[
     key = np.zeros(len(accounts), dtype=np.int64)
     for column in columns:
         key = key * len(column.values) + column.codes
-    seen: dict[Place, int] = {}
+    seen: dict[Locality, int] = {}
     at: dict[int, int] = {}
-    places = np.empty(len(accounts), dtype=np.int64)
+    localities = np.empty(len(accounts), dtype=np.int64)
     for row, one in enumerate(key.tolist()):
         position = at.get(one)
         if position is None:
@@ -134,11 +136,11 @@ def _places(accounts: Columns) -> tuple[NDArray[np.int64], list[Place], NDArray[
                 values[column.codes[row]][0] for values, column in zip(read, columns, strict=True)
             )
             position = at[one] = seen.setdefault((zone, phones, country, part), len(seen))
-        places[row] = position
+        localities[row] = position
     bad = np.zeros(len(accounts), dtype=bool)
     for column, values in zip(columns, read, strict=True):
         bad |= column.take([value[1] for value in values], bool)
-    return places, list(seen), bad
+    return localities, list(seen), bad
 
 
 def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -253,5 +255,5 @@ def owners(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], dic
 def id_texts(column: Coded, known: dict[str, int] | None = None) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Code of each row's identifier, -1 where there is none; ids beyond ``known`` get codes after its own."""
     codes = dict(known or {})
-    place = [-1 if value is None else codes.setdefault(str(value), len(codes)) for value in column.values]
-    return column.take(place, np.int64), codes
+    code = [-1 if value is None else codes.setdefault(str(value), len(codes)) for value in column.values]
+    return column.take(code, np.int64), codes

@@ -21,8 +21,8 @@ from recommender.columns import Columns, Tabular
 from recommender.errors import InvalidInput
 from recommender.local_time import HOUR_US, as_utc_us, next_occurrence, utc_us, zone_changes
 from recommender.rules.contact_history import ContactHistory, read_history
-from recommender.rules.evaluation import PlaceTimes, Verdict, evaluate, place_times
-from recommender.rules.facts import Facts, Place, read_facts
+from recommender.rules.evaluation import LocalTimes, Verdict, evaluate, local_times
+from recommender.rules.facts import Facts, Locality, read_facts
 from recommender.rules.kernel import spread
 from recommender.rules.law import Law
 from recommender.rules.loading import check_in_force, check_readings, parse_pack, rule_books
@@ -30,7 +30,7 @@ from recommender.rules.preferences import preference_overlay
 from recommender.rules.provenance import Provenance, provenance_of
 from recommender.rules.rule_tables import channel_bits
 from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS, KINDS, PURPOSES, TONES, kind_of
+from recommender.rules.vocabulary import CHANNELS, KINDS, OFFER_KINDS, PURPOSES, TONES, kind_of
 
 __all__ = ["Case", "Catalogue", "Guardrails"]
 
@@ -55,20 +55,20 @@ class Catalogue(Protocol):
 
 
 @dataclass(frozen=True)
-class Part:
+class CasePart:
     """Rows of a case that share place and law.
 
     Attributes
     ----------
     rows : ndarray of int64
     law : Law
-    times : PlaceTimes
+    times : LocalTimes
         Of these rows, or shared by them.
     """
 
     rows: NDArray[np.int64]
     law: Law
-    times: PlaceTimes
+    times: LocalTimes
 
 
 class Guardrails:
@@ -106,7 +106,7 @@ class Guardrails:
         self._templates = lru_cache(64)(self._templates_of)
         self._ladders = lru_cache(256)(self._ladders_of)
         self._instants = lru_cache(1_024)(self._instants_of)
-        self._place_times = lru_cache(1_024)(self._place_times_of)
+        self._local_times = lru_cache(1_024)(self._local_times_of)
 
     # -- read ------------------------------------------------------------------------------------------------------
     def case(
@@ -165,17 +165,17 @@ class Guardrails:
             column = accounts.coded("packs")
             codes, asked = column.codes, [value if isinstance(value, str) else "" for value in column.values]
         wishes = _wishes(accounts)
-        found: dict[tuple[str, str], int] = {}
+        law_at: dict[tuple[str, str], int] = {}
         law_of = np.zeros(len(accounts), dtype=np.int64)
         if wishes is None:
-            place = np.zeros(len(asked), dtype=np.int64)
+            law_of_code = np.zeros(len(asked), dtype=np.int64)
             for code in np.unique(codes).tolist():
-                place[code] = found.setdefault((asked[code], ""), len(found))
-            law_of = place[codes]
+                law_of_code[code] = law_at.setdefault((asked[code], ""), len(law_at))
+            law_of = law_of_code[codes]
         else:
             for row, (code, wish) in enumerate(zip(codes.tolist(), wishes, strict=True)):
-                law_of[row] = found.setdefault((asked[code], wish), len(found))
-        return [_law(names, wish, self.purpose, overlays, readings) for names, wish in found], law_of
+                law_of[row] = law_at.setdefault((asked[code], wish), len(law_at))
+        return [_law(names, wish, self.purpose, overlays, readings) for names, wish in law_at], law_of
 
     def _given_instants(
         self,
@@ -189,46 +189,46 @@ class Guardrails:
     ) -> NDArray[np.datetime64] | None:
         """Instants of contact, shape (n, n_hours or 1), where accounts do not share them; None where they do."""
         if contact_at is not None:
-            found = np.asarray(contact_at, dtype="datetime64[us]")
+            instants = np.asarray(contact_at, dtype="datetime64[us]")
             wanted = (len(facts), len(self.hours or (0,)))
-            if found.shape not in (wanted, (len(facts), 1)):
+            if instants.shape not in (wanted, (len(facts), 1)):
                 raise InvalidInput(
-                    f"contact_at has shape {found.shape}, expected {wanted}.",
+                    f"contact_at has shape {instants.shape}, expected {wanted}.",
                     column="contact_at",
                     mend="Give one instant an hour.",
                 )
-            return np.broadcast_to(found, wanted)
+            return np.broadcast_to(instants, wanted)
         if shared is not None:
             return None
         if self.hours is None:
             return starts[:, None].astype("datetime64[us]")
         zones = [
-            facts.places[place][0] or next(iter(laws[law].zones), "UTC")
-            for place, law in zip(facts.table["place"].tolist(), law_of.tolist(), strict=True)
+            facts.localities[locality][0] or next(iter(laws[law].zones), "UTC")
+            for locality, law in zip(facts.table["locality"].tolist(), law_of.tolist(), strict=True)
         ]
         return next_occurrence(self.hours, as_of, zones)
 
     # -- prepare ---------------------------------------------------------------------------------------------------
-    def times(self, law: Law, place: Place, as_of_us: int) -> PlaceTimes:
+    def times(self, law: Law, locality: Locality, as_of_us: int) -> LocalTimes:
         """Instants of contact at a place after a moment, with the clocks read; kept for a quarter of an hour."""
-        zone = place[0] or next(iter(law.zones), "UTC")
+        zone = locality[0] or next(iter(law.zones), "UTC")
         at = as_of_us
         start = as_of_us - as_of_us % _QUARTER_US
         # An hour that is missing is judged at the decision itself, so then the quarter's start will not do.
         if self.hours is not None and _turns_by_quarters(zone) and not self._instants(zone, start)[1].any():
             at = start
-        return self._place_times(law, place, zone, at)
+        return self._local_times(law, locality, zone, at)
 
-    def _place_times_of(self, law: Law, place: Place, zone: str, at_us: int) -> PlaceTimes:
-        return place_times(law, place, *self._instants(zone, at_us))
+    def _local_times_of(self, law: Law, locality: Locality, zone: str, at_us: int) -> LocalTimes:
+        return local_times(law, locality, *self._instants(zone, at_us))
 
     def _instants_of(self, zone: str, as_of_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Instants of contact in a zone, shape (1, k), and which hours the day lacks."""
         if self.hours is None:
             return np.array([[as_of_us]]), np.zeros((1, 1), dtype=bool)
-        found = next_occurrence(self.hours, _EPOCH + timedelta(microseconds=as_of_us), [zone])
-        missing = np.isnat(found)
-        return np.where(missing, np.datetime64(as_of_us, "us"), found).astype(np.int64), missing
+        instants = next_occurrence(self.hours, _EPOCH + timedelta(microseconds=as_of_us), [zone])
+        missing = np.isnat(instants)
+        return np.where(missing, np.datetime64(as_of_us, "us"), instants).astype(np.int64), missing
 
     def _templates_of(self, languages: tuple[str | None, ...]) -> NDArray[np.int64]:
         """Kinds and tones with an approved template as sets, shape (n_languages, n_stages, n_channels)."""
@@ -249,7 +249,7 @@ class Guardrails:
         return names, np.array(steps, dtype=np.int64).reshape(-1, 4)
 
     def spread(
-        self, case: Case, part: Part, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
+        self, case: Case, part: CasePart, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Fill the mask of a part; how many actions each of :meth:`tests` removes, and on request which."""
         n, k = allowed.shape
@@ -302,30 +302,30 @@ class Case:
         return tuple(None if name is None else str(name) for name in self.language_names)
 
     @cached_property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[CasePart]:
         """Rows that share place and law, in runs that keep memory flat."""
-        key = self.law_of * len(self.facts.places) + self.facts.table["place"]
+        key = self.law_of * len(self.facts.localities) + self.facts.table["locality"]
         order = np.argsort(key, kind="stable")
-        cuts = np.flatnonzero(np.diff(key[order])) + 1 if len(self.laws) * len(self.facts.places) > 1 else ()
+        cuts = np.flatnonzero(np.diff(key[order])) + 1 if len(self.laws) * len(self.facts.localities) > 1 else ()
         return [
             self.part(rows[start : start + _PART_ROWS])
             for rows in (np.split(order, cuts) if len(cuts) else [order] if len(order) else ())
             for start in range(0, len(rows), _PART_ROWS)
         ]
 
-    def part(self, rows: NDArray[np.int64]) -> Part:
+    def part(self, rows: NDArray[np.int64]) -> CasePart:
         """Rows that are known to share place and law."""
         law = self.laws[self.law_of[rows[0]]]
-        place = self.facts.places[int(self.facts.table["place"][rows[0]])]
+        locality = self.facts.localities[int(self.facts.table["locality"][rows[0]])]
         if self.contact_at is None:
             assert self.shared_us is not None  # noqa: S101 - one or the other
-            return Part(rows, law, self.guardrails.times(law, place, self.shared_us))
+            return CasePart(rows, law, self.guardrails.times(law, locality, self.shared_us))
         own = self.contact_at[rows]
         missing = np.isnat(own)
         instants = np.where(missing, self.starts_us[rows][:, None].astype("datetime64[us]"), own).astype(np.int64)
-        return Part(rows, law, place_times(law, place, instants, missing))
+        return CasePart(rows, law, local_times(law, locality, instants, missing))
 
-    def judge(self, part: Part, *, keep: bool = False) -> Verdict:
+    def judge(self, part: CasePart, *, keep: bool = False) -> Verdict:
         """Apply every rule of the part's law."""
         return evaluate(
             part.law,
@@ -337,11 +337,11 @@ class Case:
             keep=keep,
         )
 
-    def days_past_due(self, part: Part) -> NDArray[np.int64]:
+    def days_past_due(self, part: CasePart) -> NDArray[np.int64]:
         """Local days past due at each instant, shape (n, k)."""
         return np.asarray(part.times.own_day - self.facts.table["due_day"][part.rows][:, None])
 
-    def needs_human(self, part: Part) -> NDArray[np.bool_]:
+    def needs_human(self, part: CasePart) -> NDArray[np.bool_]:
         """Accounts that a person looks at first, shape (n,)."""
         needed = np.zeros(len(part.rows), dtype=bool)
         if part.law.reviews:
@@ -359,7 +359,8 @@ class Case:
 def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
     """Instant, channel and tone position of each contact action, -1 for a channel or tone nobody knows; what it says.
 
-    What it says is the set of kinds x tones of message that fit; without a factor for one of the two, any fits.
+    What it says is the set of kinds x tones of message that fit; without a factor for one of the two, any fits but the
+    kinds that offer something.
     """
     codes = space.codes[: space.n_contact_actions]
     names = list(space.factors)
@@ -376,6 +377,13 @@ def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
     if "message_kind" in names:
         kinds = np.array([[kind_of(level) == kind for kind in KINDS] for level in space.factors["message_kind"]])
         fits &= kinds[codes[:, names.index("message_kind")]][:, :, None]
+    else:  # an offer is made by choice, never because no other text is there
+        plain = np.array([kind not in OFFER_KINDS for kind in KINDS])
+        chosen = np.zeros(len(codes), dtype=bool)
+        if "offer" in names:
+            offers = np.array([str(level) != "none" for level in space.factors["offer"]])
+            chosen = offers[codes[:, names.index("offer")]]
+        fits &= (plain[None, :] | chosen[:, None])[:, :, None]
     return hour, positions("channel", CHANNELS), tone, np.asarray((fits * _SAYS).sum(axis=(1, 2)), dtype=np.int64)
 
 

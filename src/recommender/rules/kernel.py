@@ -106,11 +106,11 @@ def _counts(rule, contact, account):  # type: ignore[no-untyped-def]
 @_compiled
 def _within(days, n, first, last):  # type: ignore[no-untyped-def]
     """Contacts with a local date in ``[first, last]``."""
-    found = 0
+    count = 0
     for i in range(n):
         if first <= days[i] <= last:
-            found += 1
-    return found
+            count += 1
+    return count
 
 
 @_compiled
@@ -135,11 +135,11 @@ def _over_cap(rule, days, n, today):  # type: ignore[no-untyped-def]
 @_compiled
 def _over_cap_of_hours(rule, instants, n, now):  # type: ignore[no-untyped-def]
     """Whether the elapsed time before and after an instant already holds as many contacts as are allowed."""
-    found = 0
+    count = 0
     for i in range(n):
         if now - rule.length < instants[i] < now + rule.length:
-            found += 1
-    return found >= rule.most
+            count += 1
+    return count >= rule.most
 
 
 @_compiled
@@ -219,11 +219,11 @@ def _local_day(instant, changes, offsets, start, end):  # type: ignore[no-untype
 
 @_compiled
 def _channels_in(bits):  # type: ignore[no-untyped-def]
-    found = 0
+    count = 0
     while bits:
         bits &= bits - 1
-        found += 1
-    return found
+        count += 1
+    return count
 
 
 # -- all together --------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def judge(  # type: ignore[no-untyped-def]
     """
     k = instants.shape[1]
     keeps = failing.shape[0] > 0
-    found = np.zeros((n_rules, k), dtype=np.int64)
+    forbidden_by = np.zeros((n_rules, k), dtype=np.int64)
     most = 0
     for row in range(len(facts)):
         most = max(most, spans[1, row] - spans[0, row])
@@ -295,11 +295,11 @@ def judge(  # type: ignore[no-untyped-def]
     for row in range(len(facts)):
         fact = facts[row]
         shared = row if instants.shape[0] > 1 else 0
-        found[:] = 0
+        forbidden_by[:] = 0
         for r in range(len(fact_rules)):
             bits = _by_facts(fact_rules[r], fact)
             if bits:
-                found[fact_rules[r].position] |= bits
+                forbidden_by[fact_rules[r].position] |= bits
         for r in range(len(clock_rules)):
             position, zone = clock_rules[r, 0], clock_rules[r, 1]
             for i in range(k):
@@ -307,7 +307,7 @@ def judge(  # type: ignore[no-untyped-def]
                 if zone >= 0:
                     late = days[zone, shared, i] - fact.due_day
                     stage = 0 if late < 0 else (1 if late == 0 else 2)
-                found[position, i] |= np.int64(clock_bits[r, stage, shared, i])
+                forbidden_by[position, i] |= np.int64(clock_bits[r, stage, shared, i])
         first, n = spans[0, row], 0
         for c in range(first, spans[1, row]):
             if contacts[c].instant_us < known_before[row]:
@@ -338,11 +338,11 @@ def judge(  # type: ignore[no-untyped-def]
                     today = days[zone, shared, i]
                     if i == 0 or not by_date or today != days[zone, shared, i - 1]:
                         bits = _by_contacts(rule, fact, kept_day, kept_at, kept_channel, m, today, instants[shared, i])
-                    found[rule.position, i] |= bits
+                    forbidden_by[rule.position, i] |= bits
         for i in range(k):
             forbidden = 0
             for r in range(n_rules):
-                bits = found[r, i]
+                bits = forbidden_by[r, i]
                 if bits:
                     forbidden |= bits
                     removed[r] += _channels_in(bits & space)

@@ -16,7 +16,7 @@ from recommender.rules.rule_tables import COUNT_RULE, FACT_RULE, RuleName, RuleT
 from recommender.rules.schema import NeedsHuman, Pack
 from recommender.rules.vocabulary import FLAGS, PARTIES, TONES
 
-__all__ = ["NO_SUCH_HOUR", "Book", "Law"]
+__all__ = ["NO_SUCH_HOUR", "CompiledBook", "Law"]
 
 #: Position of the rule that the debtor's day has no such hour.
 NO_SUCH_HOUR = 0
@@ -24,7 +24,7 @@ _EVER = 2**40
 
 
 @dataclass(frozen=True)
-class Book:
+class CompiledBook:
     """Packs that are read in the same zones.
 
     Attributes
@@ -88,7 +88,7 @@ class Law:
 
     Attributes
     ----------
-    books : tuple of Book
+    books : tuple of CompiledBook
     packs : tuple of Pack
         Each once.
     names : list of RuleName
@@ -103,7 +103,7 @@ class Law:
     purpose : str
     """
 
-    books: tuple[Book, ...]
+    books: tuple[CompiledBook, ...]
     packs: tuple[Pack, ...]
     names: list[RuleName]
     fact_rules: NDArray[Any]
@@ -130,7 +130,7 @@ class Law:
             clocks = _compile_book(tables, book, purpose, readings)
             if number == 0 and not is_law:
                 no_law(tables)
-            compiled.append(Book(book.zones or law_zones, unknown_zone, clocks))
+            compiled.append(CompiledBook(book.zones or law_zones, unknown_zone, clocks))
             names += tables.names
             facts += tables.facts
             counts += tables.counts

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from recommender.local_time import DAY_US, HOUR_US, local_time, local_to_utc, years_of, zone_changes
 from recommender.rules.clocks import candidate_zones, clock_us, distinct_zones
 from recommender.rules.contact_history import ContactHistory
-from recommender.rules.evaluation import evaluate, place_times
-from recommender.rules.facts import Place
+from recommender.rules.evaluation import evaluate, local_times
+from recommender.rules.facts import Locality
 from recommender.rules.law import Law
 
 __all__ = ["HORIZON_DAYS", "NEVER", "next_allowed"]
@@ -24,7 +24,7 @@ _CELLS = 400_000
 
 def next_allowed(
     law: Law,
-    place: Place,
+    locality: Locality,
     facts: NDArray[Any],
     history: ContactHistory,
     at_us: NDArray[np.int64],
@@ -38,7 +38,7 @@ def next_allowed(
     Parameters
     ----------
     law : Law
-    place : Place
+    locality : Locality
     facts : ndarray of shape (n,), dtype FACT
         Accounts of this place.
     history : ContactHistory
@@ -52,26 +52,26 @@ def next_allowed(
     ndarray of shape (n,)
         Microseconds UTC; ``NEVER`` where there is none.
     """
-    found = np.full(len(facts), NEVER)
+    earliest = np.full(len(facts), NEVER)
     # Most accounts are let in within days, so the far end is looked at only for those that are not.
     for near, far in ((0, 3), (3, 9), (9, 30), (30, HORIZON_DAYS + 1)):
-        waiting = np.flatnonzero(found == NEVER)
+        waiting = np.flatnonzero(earliest == NEVER)
         if not len(waiting):
             break
         width = max(1, _CELLS // (400 * (far - near)))
         for start in range(0, len(waiting), width):
             rows = waiting[start : start + width]
             own = facts[rows]
-            tried = _turning_points(law, place, own, history, at_us[rows], near, far)
-            verdict = evaluate(law, own, history, place_times(law, place, tried))
+            tried = _turning_points(law, locality, own, history, at_us[rows], near, far)
+            verdict = evaluate(law, own, history, local_times(law, locality, tried))
             allowed = (verdict.allowed >> channel[rows][:, None]) & 1 == 1
-            found[rows] = np.where(allowed, tried, NEVER).min(axis=1)
-    return found
+            earliest[rows] = np.where(allowed, tried, NEVER).min(axis=1)
+    return earliest
 
 
 def _turning_points(
     law: Law,
-    place: Place,
+    locality: Locality,
     facts: NDArray[Any],
     history: ContactHistory,
     at_us: NDArray[np.int64],
@@ -79,7 +79,7 @@ def _turning_points(
     far: int,
 ) -> NDArray[np.int64]:
     """Instants to try ``near`` to ``far`` days ahead, shape (n, k); those outside are replaced by ``at`` itself."""
-    zone, phone_zones, _, _ = place
+    zone, phone_zones, _, _ = locality
     zones = dict.fromkeys(
         name for book in law.books for name in candidate_zones(zone, phone_zones, book.zones) or ("UTC",)
     )

@@ -49,7 +49,7 @@ class Provenance:
         return self.sources.get(rule, "")
 
     @cached_property
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What an answer says of it: everything but the citations; not to be changed."""
         return {name: value for name, value in self.to_dict().items() if name != "sources"}
 
@@ -62,12 +62,12 @@ def provenance_of(
     packs: Sequence[Pack], on: dt.date, *, readings: tuple[str, ...] = (), unmatched_contacts: int = 0
 ) -> Provenance:
     """Describe packs as used on a date."""
-    told, sources = _of_packs(packs)
+    described, sources = _of_packs(packs)
     warnings = pack_warnings(packs, on)
     if unmatched_contacts:
         warnings.append(f"{unmatched_contacts:,} contacts belong to no account of the table and were not counted.")
     return Provenance(
-        packs=told,
+        packs=described,
         holidays=HOLIDAYS_VERSION,
         tzdata=TZDATA_VERSION,
         readings=readings,
@@ -82,9 +82,9 @@ _KEPT: dict[tuple[int, ...], tuple[tuple[Pack, ...], tuple[dict[str, str], ...],
 def _of_packs(packs: Sequence[Pack]) -> tuple[tuple[dict[str, str], ...], dict[str, str]]:
     """What is told of each pack, and the citations; kept by identity, as packs do not change once they are loaded."""
     key = tuple(map(id, packs))
-    held = _KEPT.get(key)
-    if held is None:
-        told = tuple(
+    cached = _KEPT.get(key)
+    if cached is None:
+        described = tuple(
             {
                 "id": pack.id,
                 "version": pack.pack_version,
@@ -95,8 +95,8 @@ def _of_packs(packs: Sequence[Pack]) -> tuple[tuple[dict[str, str], ...], dict[s
         )
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
-        held = _KEPT[key] = (tuple(packs), told, citations(packs))  # the packs are held, so that ids stay theirs
-    return held[1], held[2]
+        cached = _KEPT[key] = (tuple(packs), described, citations(packs))  # the packs are held, so that ids stay theirs
+    return cached[1], cached[2]
 
 
 def rule_citations(packs: Sequence[str]) -> dict[str, str]:
@@ -106,10 +106,10 @@ def rule_citations(packs: Sequence[str]) -> dict[str, str]:
 
 def citations(packs: Sequence[Pack]) -> dict[str, str]:
     """Law and article behind each rule id of some packs."""
-    found: dict[str, str] = {}
+    cited: dict[str, str] = {}
     for pack in packs:
         named = {source.id: f"{source.law}, {source.article}" for source in pack.sources}
         for rule in Law.compile([RuleBook(pack.id, (pack,), ())], "collection").names:
             if rule.pack == pack.id and rule.cite in named:
-                found[rule.id] = named[rule.cite].removesuffix(", -")
-    return found
+                cited[rule.id] = named[rule.cite].removesuffix(", -")
+    return cited

@@ -62,9 +62,9 @@ def rule_detail(rule: str, packs: Sequence[Pack], citation: str = "") -> RuleDet
         Law and article, where known.
     """
     for pack in packs:
-        found = _in_pack(rule, pack)
-        if found is not None:
-            kind, limit = found
+        match = _in_pack(rule, pack)
+        if match is not None:
+            kind, limit = match
             return RuleDetail(rule, kind, pack.id, pack.pack_version, citation, limit)
     return RuleDetail(
         rule, _ENGINE.get(rule, "unknown_fact" if rule.startswith("unknown-") else "other"), "", "", citation
@@ -85,8 +85,8 @@ def _in_pack(rule: str, pack: Pack) -> tuple[RuleKind, dict[str, Any]] | None:
             return "contact_limit", {"one_channel": True, **_per(exclusive.per)}
     for step in pack.escalation:
         if rule == step.id:
-            told = {"attempts": step.attempts, "within_days": step.within_days, "first": list(step.after)}
-            return "contact_limit", told
+            limit = {"attempts": step.attempts, "within_days": step.within_days, "first": list(step.after)}
+            return "contact_limit", limit
     for ban in pack.forbidden:
         if rule == ban.id:
             return "stop", {"forbidden": list(ban.channels)}

@@ -40,7 +40,7 @@ from recommender.learning import (
     tree_settings,
 )
 from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
-from recommender.strategy.fitting import checked_weights, drawn_by_weight, told_while_fitting, undone_on_failure
+from recommender.strategy.fitting import checked_weights, drawn_by_weight, progress_printed, undone_on_failure
 from recommender.strategy.held_out import held_out_value
 from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
 from recommender.strategy.own_rows import OwnRows
@@ -188,7 +188,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
                 column="sample_weight",
                 mend="Leave one of them out.",
             )
-        with undone_on_failure(self), told_while_fitting(self.verbose):
+        with undone_on_failure(self), progress_printed(self.verbose):
             self._learn(log, weight, boost)
         return self
 

@@ -82,10 +82,10 @@ def without_threads(files: dict[str, bytes]) -> dict[str, bytes]:
     kept = dict(files)
     for name, content in files.items():
         if name.endswith(".json") and b'"n_jobs"' in content:
-            told = json.loads(content)
-            told.pop("n_jobs", None)
-            told.get("parameters", {}).pop("n_jobs", None)
-            kept[name] = json.dumps(told, sort_keys=True).encode()
+            document = json.loads(content)
+            document.pop("n_jobs", None)
+            document.get("parameters", {}).pop("n_jobs", None)
+            kept[name] = json.dumps(document, sort_keys=True).encode()
     return kept
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 
-__all__ = ["checked_weights", "drawn_by_weight", "told_while_fitting", "undone_on_failure"]
+__all__ = ["checked_weights", "drawn_by_weight", "progress_printed", "undone_on_failure"]
 
 _logger = logging.getLogger("recommender")
 
@@ -71,7 +71,7 @@ def drawn_by_weight(rows: NDArray[np.int64], weight: NDArray[np.float64], random
 
 
 @contextmanager
-def told_while_fitting(verbose: bool) -> Iterator[None]:
+def progress_printed(verbose: bool) -> Iterator[None]:
     """Write the records of the logger ``recommender`` to the standard output, where asked; they are made anyway."""
     if not verbose:
         yield

@@ -69,10 +69,10 @@ class OwnRows:
         whole, other = self.context * _MIX + self.outcome, context * _MIX + outcome
         _, counts = np.unique(whole, return_counts=True)
         by_chance = 1.0 - float((counts == 1).sum()) / len(whole)
-        found = float(np.isin(other, whole).mean())
+        share = float(np.isin(other, whole).mean())
         spread = by_chance * (1.0 - by_chance) + 1.0 / len(whole)
         error = float(np.sqrt(spread / len(other) + spread / len(whole)))
-        if found - by_chance < _CERTAIN * error or by_chance >= 1.0:
+        if share - by_chance < _CERTAIN * error or by_chance >= 1.0:
             return 0.0
         known, first, times = np.unique(self.context, return_index=True, return_counts=True)
         at = np.minimum(np.searchsorted(known, context), len(known) - 1)
@@ -83,7 +83,7 @@ class OwnRows:
         differ = float(((then != now) & (then != _UNKNOWN)).mean())
         _, outcomes = np.unique(self.outcome, return_counts=True)
         usual = 1.0 - float(np.sum((outcomes / len(whole)) ** 2))
-        return 0.0 if differ > 0.02 * usual else (found - by_chance) / (1.0 - by_chance)
+        return 0.0 if differ > 0.02 * usual else (share - by_chance) / (1.0 - by_chance)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays to save; the origin is kept beside them."""

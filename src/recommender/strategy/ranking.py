@@ -75,9 +75,9 @@ def rank_actions(
     scores[rows, first] = np.inf
     k = min(top_k, n_actions)
     ranked = _top(scores, k)
-    found = np.take_along_axis(scores, ranked, axis=1) > -np.inf
+    eligible_rank = np.take_along_axis(scores, ranked, axis=1) > -np.inf
     answer = np.full((n, top_k), -1, dtype=np.int64)
-    answer[:, :k] = np.where(found, ranked, -1)
+    answer[:, :k] = np.where(eligible_rank, ranked, -1)
     return answer
 
 

@@ -95,8 +95,8 @@ def _scores_of_stage(stage: str, actions: ActionSpace) -> NDArray[np.float64]:
         if name not in actions.factors:
             continue
         levels = actions.factors[name]
-        place = {level: position for position, level in enumerate(preferred)}
-        worth = np.array([1.0 - place.get(level, 19) / 20.0 for level in levels])
+        rank_of = {level: position for position, level in enumerate(preferred)}
+        worth = np.array([1.0 - rank_of.get(level, 19) / 20.0 for level in levels])
         codes = actions.codes[:, actions.factor_names.index(name)]
         score = score * 20.0 + np.where(codes >= 0, worth[np.maximum(codes, 0)], 0.0)
     top = score.max()
