@@ -113,10 +113,11 @@ def _cells(
     factors = list(actions.factors)
     wanted = ["expected_reward", "lo", "hi", "evidence"]
     grouped = ranked.groupby(factors, sort=True, observed=True)
-    means, counts, index = grouped[wanted].mean(), grouped.size(), grouped["action"].first()
+    means, counts = grouped[wanted].mean(), grouped.size()
+    index = dict(zip(means.index, actions.index_of(means.index.to_frame(index=False)).tolist(), strict=True))
     best = means.sort_values("expected_reward", ascending=False, kind="stable")
     best = best.loc[~best.index.to_frame()["channel"].duplicated()]
-    against = _against_the_best(strategy, accounts, as_of, legal, [int(index[key]) for key in best.index])
+    against = _against_the_best(strategy, accounts, as_of, legal, [index[key] for key in best.index])
     return [
         {
             **about,
@@ -127,7 +128,7 @@ def _cells(
             "evidence": float(row["evidence"]),
             "n_accounts": int(counts[key]),
             "n_sampled": len(accounts),
-            **against.get(int(index[key]), {}),
+            **against.get(index[key], {}),
         }
         for key, row in means.iterrows()
     ]
