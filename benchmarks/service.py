@@ -48,10 +48,10 @@ class Client:
         headers = {"content-type": "application/json"} if body else {}
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
-        told = answer.read()
+        text = answer.read()
         if answer.status != 200:
-            raise SystemExit(f"{method} {path}: {answer.status} {told[:500]!r}")
-        return told
+            raise SystemExit(f"{method} {path}: {answer.status} {text[:500]!r}")
+        return text
 
     def usage(self) -> dict[str, float]:
         """CPU seconds and peak memory of the server so far."""
@@ -60,7 +60,7 @@ class Client:
 
 def an_account(number: int, features: list[tuple[str, list[str] | None]], rng: random.Random) -> dict[str, Any]:
     """Facts, forty features and a contact."""
-    held = {
+    drawn = {
         name: (rng.choice(levels[:5]) if levels else round(rng.random() * 50, 2))
         for name, levels in features
         if name not in {"country", "balance_minor", "days_past_due", "stage"}
@@ -78,7 +78,7 @@ def an_account(number: int, features: list[tuple[str, list[str] | None]], rng: r
         "flags": [],
         "party": "debtor",
         "contacts": [contact],
-        "features": held,
+        "features": drawn,
     }
 
 
@@ -101,9 +101,9 @@ def features_of(strategy: Path) -> list[tuple[str, list[str] | None]]:
 
 
 def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 Body = Callable[[], bytes]

@@ -103,16 +103,16 @@ def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str
 
 def _account(path: Path) -> dict[str, Any]:
     """Facts of an account in any spelling, as the format of a case has them."""
-    told = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(told, dict):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
         raise InvalidInput(f"{path} holds no JSON object.", column="account", mend="Write one account as an object.")
-    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in told.items()})
+    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in document.items()})
     frame = frame.rename(columns=renamed_columns(frame.columns, "accounts"))
     reading = TableReading("accounts")
     reading.observe(frame)
     read = reading.read(frame)
     refuse_faults([reading], 0.0)
-    facts = {str(name): read[name].iloc[0] if name in reading.columns else told[name] for name in read}
+    facts = {str(name): read[name].iloc[0] if name in reading.columns else document[name] for name in read}
     for name, value in facts.items():
         if name in ("consented_channels", "channels_consented", "flags") and isinstance(value, str):
             facts[name] = [item for item in value.split(";") if item]
@@ -136,9 +136,9 @@ def _contacts(path: Path, account: dict[str, Any]) -> list[dict[str, Any]]:
     if "sent_at" not in read:
         raise InvalidInput.missing_columns(["sent_at"], frame.columns.tolist(), role="contact history")
     refuse_faults([reading], 0.0)
-    held = [name for name in _CONTACT if name in read]
+    names = [name for name in _CONTACT if name in read]
     rows = []
-    for row in read[held].to_dict("records"):
+    for row in read[names].to_dict("records"):
         contact = {str(name): None if pd.isna(value) else value for name, value in row.items()}
         rows.append(
             {name: value.isoformat() if isinstance(value, datetime) else value for name, value in contact.items()}

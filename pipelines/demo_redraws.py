@@ -57,7 +57,7 @@ def redrawn(
             action=action,
             propensity=logging[at, action],
             propensity_logged=np.ones(len(rows), dtype=bool),
-            expected_reward=evaluator.expected_reward,
+            expected_reward=evaluator.nuisance.expected_reward,
             action_probabilities=target,
             factor_codes=part.actions.codes,
             cluster=part.groups,

@@ -124,21 +124,21 @@ def _of_log(
 ) -> Diagnosis:
     frame = read_frame(path)
     zones = frame["timezone"] if "timezone" in frame.columns else None
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
         by_name = bool(factor) or not roles_path(path).is_file()
         time = _time_column(frame, columns) if by_name else read_roles(path).get("time")
         if isinstance(time, str) and time in frame.columns:
-            found += check_written_clock(frame[time], time, zones=zones, naive_timezone=naive_timezone)
+            findings += check_written_clock(frame[time], time, zones=zones, naive_timezone=naive_timezone)
             frame = _on_one_clock(frame, time, naive_timezone)
         if by_name:
             feedback = _by_columns(frame, factor or _guessed_factors(frame), context, columns)
         else:
             feedback = feedback_from_file(path)
-        found += _lost_on_the_way(path)
+        findings += _lost_on_the_way(path)
     except InvalidInput as error:
-        return diagnose_refusal(error, subject=path.name, more=found)
-    return diagnose(feedback, zones=zones, subject=path.name, more=found)
+        return diagnose_refusal(error, subject=path.name, more=findings)
+    return diagnose(feedback, zones=zones, subject=path.name, more=findings)
 
 
 def _lost_on_the_way(path: Path) -> list[Finding]:
@@ -146,12 +146,12 @@ def _lost_on_the_way(path: Path) -> list[Finding]:
     report = path.with_name(path.name + ".quarantine") / "report.json"
     if not report.is_file():
         return []
-    found = []
+    findings = []
     for row in json.loads(report.read_text(encoding="utf-8"))["tables"]:
         share = row["quarantined"] / max(row["given"], 1)
         if row["quarantined"]:
             grade: Literal["stop", "care", "fine"] = "stop" if share > _STOP else "care" if share > _CARE else "fine"
-            found.append(
+            findings.append(
                 Finding(
                     "quarantine",
                     f"{row['quarantined']:,} of {row['given']:,} {row['table']} ({share:.1%}) are in quarantine.",
@@ -161,7 +161,7 @@ def _lost_on_the_way(path: Path) -> list[Finding]:
                     {"rows": row["quarantined"], "share": share},
                 )
             )
-    return found
+    return findings
 
 
 def _time_column(frame: pd.DataFrame, columns: dict[str, str | None]) -> str | None:
@@ -208,8 +208,8 @@ def _by_columns(
 
 
 def _guessed_factors(frame: pd.DataFrame) -> list[str]:
-    if held := [name for name in ("channel", "hour", "tone") if name in frame.columns]:
-        return held
+    if factors := [name for name in ("channel", "hour", "tone") if name in frame.columns]:
+        return factors
     raise InvalidInput(
         "It is not known which columns are the action.",
         column="factor",

@@ -269,13 +269,13 @@ def _of_arms(decisions: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     """Decisions of some arms: where only one was drawn by chance, only it can be evaluated."""
     if "arm" not in decisions.columns:
         raise InvalidInput.missing_columns(["arm"], list(decisions.columns), role="table 'decisions' (--arm)")
-    held = decisions["arm"].astype("str")
-    unknown = sorted(set(arms) - set(held))
+    arm = decisions["arm"].astype("str")
+    unknown = sorted(set(arms) - set(arm))
     if unknown:
         raise InvalidInput.in_column(
-            "arm", "holds no such arm", values=unknown, mend=f"There are {', '.join(sorted(held.unique()))}."
+            "arm", "holds no such arm", values=unknown, mend=f"There are {', '.join(sorted(arm.unique()))}."
         )
-    return decisions.loc[held.isin(list(arms))].reset_index(drop=True)
+    return decisions.loc[arm.isin(list(arms))].reset_index(drop=True)
 
 
 def space_of_sources(

@@ -32,7 +32,7 @@ class _Chosen:
     page: Page
     kind: Kind
     cells: pd.DataFrame
-    place: str
+    country: str
     segment: str
 
     def value(self, row: Any) -> Estimate:
@@ -61,12 +61,12 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     if about["channel"]:
         own = own.loc[own["channel"] == about["channel"]]
     here = own.loc[own["situation"] == about["situation"]].sort_values("mean", ascending=False, ignore_index=True)
-    place = page.country(about["country"])
+    country = page.country(about["country"])
     named = page.text("all accounts") if about["dimension"] == "all" else page.label(about["segment"])
     if here.empty:
-        told = page.text("The law leaves nothing open for these accounts.")
-        return Content("explorer", question, told, filters=filters)
-    chosen = _Chosen(page, kind, here, place, named)
+        nothing_open = page.text("The law leaves nothing open for these accounts.")
+        return Content("explorer", question, nothing_open, filters=filters)
+    chosen = _Chosen(page, kind, here, country, named)
     sections = [_hours(chosen), _contrasts(chosen), _best(chosen), _tones(chosen), _situations(chosen, own, query)]
     notices = []
     if document["policy_version"] != portfolio.policy_version:
@@ -114,20 +114,20 @@ def _filters(page: Page, frame: pd.DataFrame, query: dict[str, str]) -> tuple[Fi
 def _answer(chosen: _Chosen) -> str:
     page, first = chosen.page, chosen.cells.iloc[0]
     value = chosen.value(first)
-    told = page.text(
-        "In {place}, for {segment}: {action} is expected to bring most, {value} (95% CI {interval}).",
-        place=chosen.place, segment=chosen.segment, action=chosen.action(first),
+    answer = page.text(
+        "In {country}, for {segment}: {action} is expected to bring most, {value} (95% CI {interval}).",
+        country=chosen.country, segment=chosen.segment, action=chosen.action(first),
         value=value.value, interval=value.interval,
     )  # fmt: skip
     others = chosen.cells.loc[chosen.cells["channel"] != first["channel"]]
     if len(others):
-        told += " " + _contrast_told(chosen, first, others.iloc[0])
+        answer += " " + _contrast_in_words(chosen, first, others.iloc[0])
     if first["evidence"] < _FEW_TRIES:
-        told += " " + page.text("It was hardly tried on accounts like these.")
-    return told
+        answer += " " + page.text("It was hardly tried on accounts like these.")
+    return answer
 
 
-def _contrast_told(chosen: _Chosen, a: Any, b: Any) -> str:
+def _contrast_in_words(chosen: _Chosen, a: Any, b: Any) -> str:
     """One action against another in words: better, equal, or not known."""
     page = chosen.page
     change = page.formats.difference(chosen.kind, float(a["mean"] - b["mean"]))
@@ -152,8 +152,10 @@ def _contrasts(chosen: _Chosen) -> Section | None:
     rows = []
     for _, row in best.iterrows():
         value = chosen.value(row)
-        told = page.text("the best here") if row["channel"] == first["channel"] else _contrast_told(chosen, first, row)
-        rows.append([Cell(chosen.action(row)), Cell.of(value.value), Cell.interval(value), Cell(told, told)])
+        words = (
+            page.text("the best here") if row["channel"] == first["channel"] else _contrast_in_words(chosen, first, row)
+        )
+        rows.append([Cell(chosen.action(row)), Cell.of(value.value), Cell.interval(value), Cell(words, words)])
     return Section(
         "contrasts",
         page.text("Channel against channel"),
@@ -224,19 +226,19 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
     rows, cells = [], []
     for channel, line in grid.iterrows():
         shown: list[dict[str, Any]] = []
-        told: list[Any] = [Cell(page.label(channel), channel)]
+        row_cells: list[Any] = [Cell(page.label(channel), channel)]
         for level in heads:
             value = line.get(level)
             if value is None or pd.isna(value):
                 shown.append({"text": "", "level": None, "best": False})
-                told.append(Cell(page.text("not open"), ""))
+                row_cells.append(Cell(page.text("not open"), ""))
                 continue
             number = page.formats.value(chosen.kind, float(value))
             step = round(8 * (float(value) - low) / ((high - low) or 1.0))
             shown.append({"text": number.text.replace("%", "").strip(), "level": step, "best": float(value) == high})
-            told.append(Cell.of(number))
+            row_cells.append(Cell.of(number))
         rows.append({"name": page.label(channel), "cells": shown})
-        cells.append(told)
+        cells.append(row_cells)
     names = [f"{int(one)}" if column == "hour" else page.label(one) for one in heads]
     columns = [
         Column("channel", page.text("Channel"), number=False),
@@ -256,8 +258,8 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
 
 def _hours(chosen: _Chosen) -> Section | None:
     page = chosen.page
-    finding = page.text("{place}, {segment}: expected result in the best tone, hours of the debtor.",
-                        place=chosen.place, segment=chosen.segment)  # fmt: skip
+    finding = page.text("{country}, {segment}: expected result in the best tone, hours of the debtor.",
+                        country=chosen.country, segment=chosen.segment)  # fmt: skip
     return _grid(chosen, "hour", "hours", page.text("Channel by hour"), finding)
 
 

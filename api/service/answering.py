@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import HTTPException, Request
 
 from api.service.answers import logged_recommendation
-from api.service.deciding import Asked, Part, recommendations
-from api.service.item_problems import Unread, item_problem
-from api.service.making import ClaimedMeanwhile, Made, Task, make
+from api.service.deciding import Part, RequestTerms, recommendations
+from api.service.item_problems import UnreadItems, item_problem
+from api.service.making import ClaimedMeanwhile, RequestResult, Task, make
 from api.service.metrics import Metrics
 from api.service.problems import ServiceUnavailable
 from api.service.recording import Recorder
@@ -24,9 +24,9 @@ from recommender import __version__
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionRecord, ShadowChoice
 
-__all__ = ["Answer", "Counsel"]
+__all__ = ["Answer", "RecommendationService"]
 
-_ALL_READ = Unread()
+_ALL_READ = UnreadItems()
 _ATTEMPTS = 50  # each is lost to somebody who won: so many in a row are a storm
 _NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
 
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Counsel:
+class RecommendationService:
     """What answering takes: the parts of the application.
 
     Attributes
@@ -70,7 +70,7 @@ class Counsel:
     clock: Callable[[], datetime]
 
     @classmethod
-    def of(cls, request: Request) -> Counsel:
+    def of(cls, request: Request) -> RecommendationService:
         """The application's own."""
         state = request.app.state
         return cls(state.serving, state.settings, state.recorder, state.shadow, state.metrics, state.clock)
@@ -80,14 +80,23 @@ class Counsel:
         """Whether answering touches no disk, network or other model."""
         return not self.recorder.keeps and not self.serving.is_due and self.serving.challenger() is None
 
-    def answer(self, request: RecommendationRequest, unread: Unread = _ALL_READ) -> Answer:
+    def first_moment(self, request_key: str | None) -> datetime:
+        """Now, or when a request with this key was first answered."""
+        before = self.recorder.decided_before(request_key)
+        return before[0].decided_at if before else self.clock()
+
+    def answer(
+        self, request: RecommendationRequest, unread: UnreadItems = _ALL_READ, *, every_item: bool = False
+    ) -> Answer:
         """Decide, or find what was decided.
 
         Parameters
         ----------
         request : RecommendationRequest
-        unread : Unread
+        unread : UnreadItems
             What could not be read of the body; the accounts of the request are the others.
+        every_item : bool, default=False
+            Name what is wrong with each account also where none can be answered.
 
         Raises
         ------
@@ -99,12 +108,12 @@ class Counsel:
         for _ in range(_ATTEMPTS):
             try:
                 with self.recorder.one_at_a_time(request.request_key):
-                    return self._answered(request, unread)
+                    return self._answered(request, unread, every_item=every_item)
             except ClaimedMeanwhile:
                 continue
         raise ServiceUnavailable("Other workers answer the same request key all the time. Retry.")
 
-    def _answered(self, request: RecommendationRequest, unread: Unread) -> Answer:
+    def _answered(self, request: RecommendationRequest, unread: UnreadItems, *, every_item: bool) -> Answer:
         served, settings = self.serving.current(), self.settings
         if settings.require_model and not served.is_model:
             raise ServiceUnavailable(f"No model serves, and one is required: {served.note}. Nothing was decided.")
@@ -112,11 +121,12 @@ class Counsel:
         _check_same_request(request, before, settings)
         as_of = request.as_of or (next(iter(before.values())).decided_at if before else self.clock())
         request = self._with_known_debtors(request)
-        asked = Asked(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
-        made = make(Task(request, asked, served, settings, self.recorder, self._shadows, before))
-        if len(made.refused) == len(request.accounts) and not unread.problems:
+        seed = settings.seed if request.seed is None else request.seed
+        terms = RequestTerms(as_of, seed, request.request_key, request.purpose)
+        made = make(Task(request, terms, served, settings, self.recorder, self._shadows, before))
+        if len(made.refused) == len(request.accounts) and not unread.problems and not every_item:
             raise made.refused[min(made.refused)]
-        return Answer(self._told(request, served, made, as_of, unread), made.new)
+        return Answer(self._body(request, served, made, as_of, unread), made.new)
 
     def _with_known_debtors(self, request: RecommendationRequest) -> RecommendationRequest:
         """The request, with the debtors that the ledger knows of accounts that name none."""
@@ -136,13 +146,13 @@ class Counsel:
         challenger = self.serving.challenger()
         return [None] * len(part.positions) if challenger is None else self.shadow.choices(challenger, part)
 
-    def _told(
+    def _body(
         self,
         request: RecommendationRequest,
         served: Served,
-        made: Made,
+        made: RequestResult,
         as_of: datetime,
-        unread: Unread,
+        unread: UnreadItems,
     ) -> dict[str, Any]:
         answers = {position: logged_recommendation(record) for position, record in made.stands.items()}
         notes: dict[str, None] = {}
@@ -151,8 +161,8 @@ class Counsel:
         packs: dict[str, dict[str, str]] = {}
         warnings: dict[str, None] = {}
         for part in made.parts:
-            told = recommendations(part, made.logged)
-            for position, one in zip(part.positions, told, strict=True):
+            answered = recommendations(part, made.logged)
+            for position, one in zip(part.positions, answered, strict=True):
                 answers[position] = one
                 channel = one["actions"][0]["factors"].get("channel")
                 self.metrics.decision(one["policy"], None if channel is None else str(channel))
@@ -174,12 +184,13 @@ class Counsel:
         errors = [
             *unread.problems,
             *(
-                item_problem(unread.place(position), request.accounts[position].account_id, error)
+                item_problem(unread.position(position), request.accounts[position].account_id, error)
                 for position, error in made.refused.items()
             ),
         ]
         return {
             "as_of": as_of,
+            "purpose": request.purpose,
             "policy_version": versions.pop() if versions and not made.parts else served.strategy.version_,
             "code_version": __version__,
             "packs": law and {**law, "packs": tuple(packs.values()), "warnings": tuple(warnings)},
@@ -199,7 +210,10 @@ def _check_same_request(request: RecommendationRequest, before: dict[str, Decisi
     asked = {account.account_id for account in request.accounts} if before else set()
     for record in before.values():
         other_moment = request.as_of is not None and request.as_of != record.decided_at
-        if other_moment or record.seed != seed or record.account_id not in asked:
+        is_other = other_moment or record.seed != seed or (record.purpose or "collection") != request.purpose
+        if is_other or record.account_id not in asked:
             raise HTTPException(
-                409, "This request_key was used for other accounts, another as_of or seed; give each request its own."
+                409,
+                "This request_key was used for other accounts, another as_of, seed or purpose; give each request its "
+                "own.",
             )

@@ -25,8 +25,8 @@ _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool
 
 def client_types() -> str:
     """Source text of the types."""
-    told = create_app(Settings(model_path=None, pages=False)).openapi()
-    schemas: dict[str, Any] = told["components"]["schemas"]
+    description = create_app(Settings(model_path=None, pages=False)).openapi()
+    schemas: dict[str, Any] = description["components"]["schemas"]
     named = sorted(name for name, schema in schemas.items() if schema.get("type") == "object" and _is_ours(name))
     names = "\n".join(f'    "{name}",' for name in named)
     return "\n".join([_HEAD, f"__all__ = [\n{names}\n]\n", *(_class(name, schemas[name]) for name in named)])

@@ -130,12 +130,12 @@ def _match(actions: ActionSpace, pattern: tuple[tuple[str, Any], ...], name: str
             known = list(actions.factor_names)
             raise InvalidInput.in_column(name, "names no factor", values=[factor], mend=f"Use some of {known}.")
         levels = [one.item() if isinstance(one, np.generic) else one for one in actions.factors[factor]]
-        found = [place for place, one in enumerate(levels) if one == level and not isinstance(level, bool)]
-        if not found:
+        codes = [code for code, one in enumerate(levels) if one == level and not isinstance(level, bool)]
+        if not codes:
             raise InvalidInput.in_column(
                 name, f"names no level of {factor}", values=[level], mend=f"Use some of {levels}."
             )
-        mask &= actions.codes[:, actions.factor_names.index(factor)] == found[0]
+        mask &= actions.codes[:, actions.factor_names.index(factor)] == codes[0]
     return mask
 
 

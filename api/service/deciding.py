@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from api.service.answers import logged_recommendation, rankings, recommendation
 from api.service.constraints import openings
-from api.service.planned import PLANNED, Planned, planned_text
+from api.service.planned import Planned, planned_text
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
@@ -26,16 +26,17 @@ from recommender.settings import Settings
 from recommender.store.decision_log import DecisionRecord, LedgerOutcome
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["Asked", "Part", "RequestDecider", "recommendations"]
+__all__ = ["Part", "RequestDecider", "RequestTerms", "recommendations"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestTerms:
     """What of a request belongs in the records of its decisions."""
 
     as_of: datetime
     seed: int
     request_key: str | None
+    purpose: str = "collection"
 
     @property
     def as_of_text(self) -> str:
@@ -58,15 +59,15 @@ class Part:
         See :func:`api.service.answers.rankings`.
     ask : callable
         The same question to another strategy.
-    asked : Asked
+    terms : RequestTerms
     """
 
     positions: list[int]
     features: list[frozenset[str]]
     decided: Decided
-    ranked: list[list[dict[str, Any]]]
+    ranked: Sequence[Sequence[Mapping[str, Any]]]
     ask: Callable[..., Decided]
-    asked: Asked
+    terms: RequestTerms
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ class RequestDecider:
     Parameters
     ----------
     request : RecommendationRequest
-    asked : Asked
+    terms : RequestTerms
     served : Served
     settings : Settings
 
@@ -96,11 +97,11 @@ class RequestDecider:
         Features of which some account brought a value that the model never saw.
     """
 
-    def __init__(self, request: RecommendationRequest, asked: Asked, served: Served, settings: Settings) -> None:
+    def __init__(self, request: RecommendationRequest, terms: RequestTerms, served: Served, settings: Settings) -> None:
         self.heard: Mapping[str, Sequence[LedgerOutcome]] = {}
         self.refused: dict[int, InvalidInput] = {}
         self._request = request
-        self._asked = asked
+        self._terms = terms
         self._served = served
         self._contract = served.contract(settings)
         self.unusual: set[str] = set()
@@ -126,19 +127,19 @@ class RequestDecider:
         parts = []
         left = self._capacity(used or Counter())
         for number in range(int(turn.max()) + 1):
-            own = [positions[place] for place in np.flatnonzero(turn == number).tolist()]
+            own = [positions[index] for index in np.flatnonzero(turn == number).tolist()]
             for part in self._within_capacity(own, planned, left, is_first=number == 0):
                 parts.append(part)
                 for contact in planned_contacts(part.decided):
-                    held = planned.setdefault(contact["debtor_id"] or contact["account_id"], [])
-                    if contact not in held:
-                        held.append(contact)
+                    contacts = planned.setdefault(contact["debtor_id"] or contact["account_id"], [])
+                    if contact not in contacts:
+                        contacts.append(contact)
         return parts
 
     def _capacity(self, used: Counter[str]) -> dict[str, int]:
         limits = self._request.constraints
-        told = {} if limits is None or limits.capacity is None else limits.capacity
-        return {channel: left - used[channel] for channel, left in told.items()}
+        capacity = {} if limits is None or limits.capacity is None else limits.capacity
+        return {channel: left - used[channel] for channel, left in capacity.items()}
 
     def _within_capacity(
         self, positions: list[int], planned: Planned, left: dict[str, int], *, is_first: bool
@@ -147,9 +148,9 @@ class RequestDecider:
         parts: list[Part] = []
         while positions:
             closed = frozenset(channel for channel, count in left.items() if count <= 0)
-            found = self._sound(positions, planned, is_first=is_first, closed=closed)
+            decided = self._sound(positions, planned, is_first=is_first, closed=closed)
             taken: list[int] = []
-            for part in found:
+            for part in decided:
                 fits = _fitting(part, left)
                 taken += part.positions[:fits]
                 if fits == len(part.positions):
@@ -186,7 +187,7 @@ class RequestDecider:
         *,
         is_first: bool,
         closed: frozenset[str] = frozenset(),
-        asked: Asked | None = None,
+        terms: RequestTerms | None = None,
     ) -> Part:
         """Decide accounts of different debtors in one call.
 
@@ -199,22 +200,22 @@ class RequestDecider:
             Whether contacts of strangers are looked at as well.
         closed : frozenset of str
             Channels without capacity.
-        asked : Asked or None
+        terms : RequestTerms or None
             In place of the request's own.
         """
         request, settings = self._request, self._settings
-        asked = asked or self._asked
+        terms = terms or self._terms
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
         sent = self._contacts_of(positions, is_first=is_first)
         rows = account_rows(chosen, settings.packs, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
-            "accounts": with_heard(rows, sent, self.heard, asked.as_of),
-            "contacts": [*sent, *(one for held in waiting for one in held)],
-            "as_of": asked.as_of,
+            "accounts": with_heard(rows, sent, self.heard, terms.as_of),
+            "contacts": [*sent, *(one for contacts in waiting for one in contacts)],
+            "as_of": terms.as_of,
             "packs": settings.packs,
             "explore": request.explore,
-            "seed": asked.seed,
+            "seed": terms.seed,
         }
         own = [account.constraints for account in chosen]
         limited = request.constraints is not None or closed or any(one is not None for one in own) or any(waiting)
@@ -228,25 +229,26 @@ class RequestDecider:
 
             return decide(top_k=top_k, allowed=allowed if limited else None, **question)
 
-        decided = ask(self._served.strategy, self._served.decider.decide, request.top_k)
-        ranked = rankings(decided)
-        for entries, held in zip(ranked, waiting, strict=True):
-            if held:
-                entries[0][PLANNED] = planned_text(held)
+        decided = ask(self._served.strategy, self._served.decider_for(terms.purpose).decide, request.top_k)
+        ranked = rankings(decided, [planned_text(contacts) if contacts else None for contacts in waiting])
         features = [frozenset(account.features) for account in chosen]
         return Part(
             positions,
             features,
             decided,
             ranked,
-            lambda strategy, top_k: ask(strategy, partial(decide, strategy=strategy), top_k),
-            asked,
+            lambda strategy, top_k: ask(
+                strategy,
+                partial(decide, strategy=strategy, purpose=terms.purpose, catalogue=self._served.decider.catalogue),
+                top_k,
+            ),
+            terms,
         )
 
     @property
     def as_of(self) -> datetime:
         """Moment of the decisions."""
-        return self._asked.as_of
+        return self._terms.as_of
 
     @property
     def contacts(self) -> list[dict[str, Any]]:
@@ -273,12 +275,12 @@ def _fitting(part: Part, left: dict[str, int]) -> int:
     """How many accounts of a part, in their order, the capacity is enough for; it is taken from what is left."""
     if not left:
         return len(part.positions)
-    for place, action in enumerate(part.decided.action.tolist()):
+    for row, action in enumerate(part.decided.action.tolist()):
         channel = part.decided.channels[action]
         if channel is None or channel not in left:
             continue
         if left[channel] <= 0:
-            return place
+            return row
         left[channel] -= 1
     return len(part.positions)
 

@@ -65,7 +65,7 @@ class Delivery:
             self._something.wait()
             self._something.clear()
             while self._waiting and not self._stop.is_set():
-                some = [self._waiting[place] for place in range(min(500, len(self._waiting)))]
+                some = [self._waiting[index] for index in range(min(500, len(self._waiting)))]
                 try:
                     count = self._recorder.take_back(some, datetime.now(UTC))
                 except RecommenderError:

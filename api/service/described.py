@@ -32,6 +32,8 @@ _MORE = {
     ("post", "/v1/dispatches"): (400, 404, 409, 422),
     ("post", "/v1/outcomes"): (400, 409, 422),
     ("post", "/v1/check"): (400, 422),
+    ("post", "/v1/best-hours"): (400, 422),
+    ("post", "/v1/fallback-chains"): (400, 422),
     ("get", "/v1/decisions"): (422,),
     ("get", "/v1/decisions/{decision_id}"): (404,),
     ("get", "/v1/decisions/{decision_id}/explanation"): (404, 409, 422),
@@ -63,18 +65,18 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _completed(told: dict[str, Any]) -> dict[str, Any]:
-    responses = told.setdefault("components", {}).setdefault("responses", {})
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    responses = document.setdefault("components", {}).setdefault("responses", {})
     for status, meaning in _MEANINGS.items():
         responses[f"Problem{status}"] = _problem(status, meaning)
-    for path, operations in told["paths"].items():
+    for path, operations in document["paths"].items():
         if not path.startswith("/v1/"):
             continue
         for method, operation in operations.items():
             for status in sorted({*_EVERYWHERE, *_MORE.get((method, path), ())}):
                 operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
-    _link(told)
-    return told
+    _link(document)
+    return document
 
 
 def _problem(status: int, meaning: str) -> dict[str, Any]:
@@ -89,9 +91,9 @@ def _problem(status: int, meaning: str) -> dict[str, Any]:
     return answer
 
 
-def _link(told: dict[str, Any]) -> None:
+def _link(document: dict[str, Any]) -> None:
     """Lead from the answers of one route to the parameters of the next."""
-    paths = told["paths"]
+    paths = document["paths"]
     recommended = paths["/v1/recommendations"]["post"]["responses"]
     for status in ("200", "207"):
         recommended[status]["links"] = {
@@ -105,9 +107,9 @@ def _link(told: dict[str, Any]) -> None:
             name: {
                 "operationId": paths[f"/v1/{route}"]["post"]["operationId"],
                 "requestBody": {route: [body]},
-                "description": told_of,
+                "description": description,
             }
-            for name, route, body, told_of in (
+            for name, route, body, description in (
                 (
                     "cancel",
                     "dispatches",

@@ -18,13 +18,13 @@ import numpy as np
 
 from api.service.answers import factors_of
 from api.service.constraints import RequestConstraints
-from api.service.deciding import Asked, RequestDecider
+from api.service.deciding import RequestDecider, RequestTerms
 from api.service.dispatch_schemas import Dispatch
 from api.service.fields import Channel
 from api.service.problems import ServiceUnavailable
 from api.service.recording import Recorder
 from api.service.schemas import RecommendationRequest
-from api.service.send_check import Present, Verdict
+from api.service.send_check import PresentFacts, Verdict
 from api.service.serving import Served
 from api.service.standing import REACH, debtor_of
 from recommender.errors import InvalidInput
@@ -95,23 +95,23 @@ class Dispatcher:
         InvalidInput
             When facts are missing or cannot be.
         """
-        held = self.recorder.get(asked.decision_id)
-        if held is None:
+        logged = self.recorder.get(asked.decision_id)
+        if logged is None:
             raise UnknownDecision
         for reason in (asked.reason, None if asked.instead is None else asked.instead.reason):
             refuse_free_text({"reason": reason}, argument="dispatch")
         if asked.at is not None and asked.state != "reserve" and asked.at > self.now + _SKEW:
             raise InvalidInput("at lies in the future.", column="at", mend="Tell what has happened.")
         for _ in range(_ATTEMPTS):
-            record = held.decision
+            record = logged.decision
             owner = str(record.debtor_id)
             named = owner if asked.account is None else debtor_of(asked.account)
             standing = self.recorder.standing({owner, named}, self.now - REACH, {record.account_id: named})
             events = self.recorder.events_of([record.decision_id]).get(record.decision_id, [])
             case = _Case(self, asked, record, standing, events)
-            told = case.repeated()
-            if told is not None:
-                return told
+            earlier = case.repeated()
+            if earlier is not None:
+                return earlier
             event, answer = case.judged()
             try:
                 self.recorder.write_events([event], self.now, standing.seen)
@@ -145,8 +145,12 @@ class _Case:
     def _space(self) -> Any:
         return self._record.provenance.actions
 
+    @property
+    def _purpose(self) -> str:
+        return self._record.purpose or "collection"
+
     @cached_property
-    def _present(self) -> Present | None:
+    def _present(self) -> PresentFacts | None:
         account = self._asked.account
         if account is None:
             return None
@@ -154,7 +158,7 @@ class _Case:
             raise InvalidInput(
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
-        return Present(account, self._standing, self._record.decision_id, self._by.settings.packs)
+        return PresentFacts(account, self._standing, self._record.decision_id, self._by.settings.packs, self._purpose)
 
     @cached_property
     def _plan(self) -> _Plan:
@@ -180,7 +184,7 @@ class _Case:
         kinds = ("dispatched", "overridden") if self._asked.state == "sent" else (self._asked.state,)
         for event in reversed(self._events):
             if event["dispatch_id"] == self._asked.dispatch_id and event["kind"] in kinds:
-                return self._told(event, None, repeated=True)
+                return self._result(event, None, repeated=True)
         return None
 
     @property
@@ -200,7 +204,7 @@ class _Case:
         if state == "sent":
             return self._sent()
         event = self._event(state, self._plan, self._at, reason=self._asked.reason)
-        return event, self._told(vars(event), None)
+        return event, self._result(vars(event), None)
 
     def _reserve(self) -> tuple[ContactEvent, dict[str, Any]]:
         last, present = self._last, self._present
@@ -234,7 +238,7 @@ class _Case:
             return Verdict(("too-early",), when.isoformat())
         return Verdict(("slot-passed",), None) if self._at >= when + _SLOT else None
 
-    def _verdict(self, present: Present, channel: str) -> Verdict:
+    def _verdict(self, present: PresentFacts, channel: str) -> Verdict:
         verdict = present.verdict(channel, self._at)
         if channel in self._asked.closed_channels:
             return Verdict((*verdict.rules, "not-open"), verdict.next_allowed_at)
@@ -245,9 +249,9 @@ class _Case:
     ) -> tuple[ContactEvent, dict[str, Any]]:
         kind: Literal["refused", "reserved"] = "refused" if verdict.rules else "reserved"
         event = self._event(kind, plan, self._at, reason=reason, checks=verdict.rules)
-        return event, self._told(vars(event), verdict.next_allowed_at)
+        return event, self._result(vars(event), verdict.next_allowed_at)
 
-    def _fallback(self, present: Present) -> tuple[ContactEvent, dict[str, Any]]:
+    def _fallback(self, present: PresentFacts) -> tuple[ContactEvent, dict[str, Any]]:
         """Draw another action from the policy over what is left: this hour's if legal right now, and later hours'."""
         served, record = self._by.served, self._record
         if served.decider.actions != self._space:
@@ -268,7 +272,7 @@ class _Case:
             accounts=[present.account], top_k=1, explore=not record.deterministic, constraints=limits
         )
         seed = self._by.settings.seed if record.seed is None else record.seed
-        question = Asked(began - timedelta(microseconds=1), seed, None)
+        question = RequestTerms(began - timedelta(microseconds=1), seed, None, self._purpose)
         decider = RequestDecider(request, question, served, self._by.settings)
         decider.heard = self._standing.outcomes
         decided = decider.part([0], present.planned, is_first=True).decided
@@ -281,9 +285,9 @@ class _Case:
         )  # fmt: skip
         if channel is None or (when is not None and when > self._at):
             event = self._event("reserved", plan, when or self._at, reason=_PLANNED, checks=())
-            return event, self._told(vars(event), None)
+            return event, self._result(vars(event), None)
         event = self._event("reserved", plan, self._at, checks=())
-        return event, self._told(vars(event), None)
+        return event, self._result(vars(event), None)
 
     def _sent(self) -> tuple[ContactEvent, dict[str, Any]]:
         last, instead = self._last, self._asked.instead
@@ -310,7 +314,7 @@ class _Case:
         elif mine and last is not None and last["checks"] is not None:
             checks = tuple(last["checks"])
         event = self._event(kind, plan, self._at, reason=reason, checks=checks)
-        return event, self._told(vars(event), None)
+        return event, self._result(vars(event), None)
 
     # -- parts -----------------------------------------------------------------------------------------------------
     def _tone(self, plan: _Plan) -> str | None:
@@ -324,15 +328,15 @@ class _Case:
         hour = None if present is None else present.local_hour(self._at)
         if "hour" in space.factors:
             wanted["hour"] = hour
-        found = None
+        action = None
         if set(wanted) >= set(space.factors):
             matches = [
                 index
                 for index in range(space.n_contact_actions)
                 if all(level == wanted[name] for name, level in factors_of(space, index).items())
             ]
-            found = matches[0] if matches else None
-        return _Plan(found, channel, self._at, None, None, False)
+            action = matches[0] if matches else None
+        return _Plan(action, channel, self._at, None, None, False)
 
     def _event(
         self,
@@ -343,9 +347,9 @@ class _Case:
         reason: str | None = None,
         checks: tuple[str, ...] | None = None,
     ) -> ContactEvent:
-        told = f"{self._asked.dispatch_id}|{self._record.decision_id}|{kind}"
+        identity = f"{self._asked.dispatch_id}|{self._record.decision_id}|{kind}"
         # A reservation is judged anew each time; everything else is told once.
-        key = uuid4().hex if self._asked.state == "reserve" else sha256(told.encode()).hexdigest()
+        key = uuid4().hex if self._asked.state == "reserve" else sha256(identity.encode()).hexdigest()
         own = reason is not None and reason != _PLANNED and kind in ("reserved", "refused", "overridden")
         return ContactEvent(
             decision_id=self._record.decision_id,
@@ -362,7 +366,9 @@ class _Case:
             event_id=key,
         )
 
-    def _told(self, event: Mapping[str, Any], next_allowed_at: str | None, *, repeated: bool = False) -> dict[str, Any]:
+    def _result(
+        self, event: Mapping[str, Any], next_allowed_at: str | None, *, repeated: bool = False
+    ) -> dict[str, Any]:
         kind = str(event["kind"])
         own = event["propensity"] is None and kind in ("reserved", "refused", "overridden")
         factors = dict(factors_of(self._space, self._space.no_contact_index or 0)) if event["action"] is None else None
@@ -388,6 +394,6 @@ class _Case:
         }
 
     def _conflict(self, why: str) -> DecisionConflict:
-        told = DecisionConflict("decision", [self._record.decision_id])
-        told.args = (f"Nothing can be done about the decision {self._record.decision_id!r}: {why}.",)
-        return told
+        conflict = DecisionConflict("decision", [self._record.decision_id])
+        conflict.args = (f"Nothing can be done about the decision {self._record.decision_id!r}: {why}.",)
+        return conflict

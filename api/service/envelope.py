@@ -57,8 +57,8 @@ class Envelope:
             except Exception as error:  # noqa: BLE001 - the caller gets the same body as for any error
                 _log.error("request failed", error=type(error).__name__, frames=frames_of(error)[-8:])
                 if not started:
-                    told = f"The service failed and wrote down why. Retry, or report the request id {request_id}."
-                    await problem(Request(scope), 500, told)(scope, receive, send_with_id)
+                    detail = f"The service failed and wrote down why. Retry, or report the request id {request_id}."
+                    await problem(Request(scope), 500, detail)(scope, receive, send_with_id)
             finally:
                 seconds = time.perf_counter() - began
                 route = getattr(scope.get("route"), "path", "unmatched")

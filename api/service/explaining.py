@@ -24,11 +24,11 @@ _NONE = "none"
 
 def replay_of(record: DecisionRecord, served: Served) -> dict[str, Any]:
     """Fields of :class:`api.service.explain_schemas.ReplayAnswer`."""
-    told = replay(record, served.decider)
+    replayed = replay(record, served.decider)
     return {
         "decision_id": record.decision_id,
-        "result": told.result,
-        "differences": [vars(one) for one in told.differences],
+        "result": replayed.result,
+        "differences": [vars(one) for one in replayed.differences],
         "policy_version": served.strategy.version_,
     }
 
@@ -56,19 +56,19 @@ def explanation_of(record: DecisionRecord, served: Served, language: str, top_k:
     }
     if record.fallback:
         return answer
-    told = _explained(record, served, language, top_k)
-    frame = told.to_frame()
+    explained = _explained(record, served, language, top_k)
+    frame = explained.to_frame()
     each = frame.groupby(["rank", "group"], sort=False)["contribution_reward"].sum()
-    answer["reasons"] = _reasons(told, record)
+    answer["reasons"] = _reasons(explained, record)
     answer["actions"] = [
         {
             "rank": rank,
-            "factors": factors_of(told.actions, int(told.action[0, rank - 1])),
-            "expected_reward": float(told.rewards[0, told.action[0, rank - 1]]),
+            "factors": factors_of(explained.actions, int(explained.action[0, rank - 1])),
+            "expected_reward": float(explained.rewards[0, explained.action[0, rank - 1]]),
             "baseline": float(each.get((rank, "baseline"), 0.0)),
             "concepts": _largest({group: float(value) for group, value in each[rank].items() if group != "baseline"}),
         }
-        for rank in range(1, 1 + int((told.action[0] >= 0).sum()))
+        for rank in range(1, 1 + int((explained.action[0] >= 0).sum()))
     ]
     return answer
 
@@ -96,18 +96,18 @@ def contrast_of(
     }
 
 
-def action_named(actions: ActionSpace, told: str) -> int:
+def action_named(actions: ActionSpace, name: str) -> int:
     """Action of an index, of levels in the order of the factors (``sms:9:friendly``), or of ``none``.
 
     Raises
     ------
     InvalidInput
     """
-    if told == _NONE and actions.no_contact_index is not None:
+    if name == _NONE and actions.no_contact_index is not None:
         return actions.no_contact_index
-    if told.isdecimal() and len(told) < 9 and int(told) < len(actions):
-        return int(told)
-    parts = told.split(":")
+    if name.isdecimal() and len(name) < 9 and int(name) < len(actions):
+        return int(name)
+    parts = name.split(":")
     levels = list(actions.factors.values())
     if len(parts) == len(levels):
         codes = [[str(level) for level in some].index(part) if part in map(str, some) else -1
@@ -118,7 +118,7 @@ def action_named(actions: ActionSpace, told: str) -> int:
     raise InvalidInput.in_column(
         "action",
         "is no action of this decision",
-        values=[told[:80]],
+        values=[name[:80]],
         mend=f"Give an index below {len(actions)}, levels of its factors (e.g. {first}), or {_NONE!r}.",
     )
 
@@ -148,11 +148,11 @@ def _explained(record: DecisionRecord, served: Served, language: str, top_k: int
     )
 
 
-def _reasons(told: Explanation, record: DecisionRecord) -> list[str]:
+def _reasons(explained: Explanation, record: DecisionRecord) -> list[str]:
     if int(record.eligible.sum()) < 2:
         return []  # nothing else was open: there is nothing to prefer it to
-    contrast: Contrast = told.contrast(record.action, None, row=0)
-    return contrast.reasons(told.language)
+    contrast: Contrast = explained.contrast(record.action, None, row=0)
+    return contrast.reasons(explained.language)
 
 
 def _by(frame: pd.DataFrame, name: str) -> dict[str, float]:

@@ -110,8 +110,8 @@ class RegistryFollower(Generic[T]):
             raise _Withdrawn("the alias names no version any more; the one in use stays")
         loaded = None
         if version is not None:
-            place = self._registry.fetch(version, self._cache)
-            loaded = self._load(place, f"{self._name} v{version}", None)
+            folder = self._registry.fetch(version, self._cache)
+            loaded = self._load(folder, f"{self._name} v{version}", None)
             _log.info("model loaded", alias=alias, version=version)
         if alias == CHALLENGER:
             self.challenger = loaded
@@ -137,7 +137,7 @@ class RegistryFollower(Generic[T]):
         try:
             version = int(json.loads(self._memory.read_text(encoding="utf-8"))["version"])
             note = "the registry has not answered since the start; the champion of the last run is served"
-            place = self._cache / f"{self._name}-v{version}"
-            self.champion = self._load(place, f"{self._name} v{version}", note)
+            folder = self._cache / f"{self._name}-v{version}"
+            self.champion = self._load(folder, f"{self._name} v{version}", note)
         except (OSError, ValueError, KeyError, TypeError, RecommenderError):
             self.champion = None

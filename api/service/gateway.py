@@ -103,8 +103,8 @@ class Gateway:
             if needed not in known.scopes:
                 raise HTTPException(403, f"This key may not do that: it lacks the scope {needed!r}.")
             scope.setdefault("state", {})["caller"] = known.name
-        told = headers.get("content-length", "")
-        if told.isdecimal() and int(told) > self._settings.max_body_bytes:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._settings.max_body_bytes:
             raise HTTPException(413, self._too_large)
 
     @property

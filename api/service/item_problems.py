@@ -13,33 +13,33 @@ from api.service.schemas import Account, ItemProblem, RecommendationRequest
 from recommender.errors import InvalidInput
 from recommender.store.decision_log import DecisionConflict
 
-__all__ = ["Unread", "item_problem", "readable_part", "told_of"]
+__all__ = ["UnreadItems", "item_problem", "problem_text", "readable_part"]
 
 _TOLD = 3
 _LONGEST_ID = 128
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadItems:
     """What could not be read of a request.
 
     Attributes
     ----------
-    places : tuple of int or None
+    positions : tuple of int or None
         Position in the body of each account that could be read; None = their own.
     problems : tuple of ItemProblem
         The others.
     """
 
-    places: tuple[int, ...] | None = None
+    positions: tuple[int, ...] | None = None
     problems: tuple[ItemProblem, ...] = field(default_factory=tuple)
 
-    def place(self, position: int) -> int:
+    def position(self, position: int) -> int:
         """Where an account that could be read stands in the body."""
-        return position if self.places is None else self.places[position]
+        return position if self.positions is None else self.positions[position]
 
 
-def readable_part(body: bytes) -> tuple[RecommendationRequest, Unread] | None:
+def readable_part(body: bytes) -> tuple[RecommendationRequest, UnreadItems] | None:
     """Read the accounts that are well-formed; None where none is, or where the fault is not in the accounts.
 
     Parameters
@@ -48,15 +48,15 @@ def readable_part(body: bytes) -> tuple[RecommendationRequest, Unread] | None:
         A request that could not be read as a whole.
     """
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return None
-    if not isinstance(told, dict) or not isinstance(told.get("accounts"), list):
+    if not isinstance(content, dict) or not isinstance(content.get("accounts"), list):
         return None
     good: list[Any] = []
-    places: list[int] = []
+    positions: list[int] = []
     problems: list[ItemProblem] = []
-    for position, item in enumerate(told["accounts"]):
+    for position, item in enumerate(content["accounts"]):
         try:
             Account.model_validate_json(json.dumps(item))
         except ValidationError as error:
@@ -66,26 +66,26 @@ def readable_part(body: bytes) -> tuple[RecommendationRequest, Unread] | None:
                     position=position,
                     account_id=named if isinstance(named, str) and len(named) <= _LONGEST_ID else None,
                     status=422,
-                    detail=told_of(error),
+                    detail=problem_text(error),
                     column=next((str(part) for part in error.errors()[0]["loc"][:1]), None),
                 )
             )
         else:
             good.append(item)
-            places.append(position)
+            positions.append(position)
     if not good or not problems:
         return None
     try:
-        request = RecommendationRequest.model_validate_json(json.dumps({**told, "accounts": good}))
+        request = RecommendationRequest.model_validate_json(json.dumps({**content, "accounts": good}))
     except ValidationError:
         return None
-    return request, Unread(tuple(places), tuple(problems))
+    return request, UnreadItems(tuple(positions), tuple(problems))
 
 
-def told_of(error: ValidationError) -> str:
+def problem_text(error: ValidationError) -> str:
     """What pydantic found, without the values."""
-    found: Sequence[Mapping[str, Any]] = error.errors(include_input=False, include_url=False)
-    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found[:_TOLD])
+    errors: Sequence[Mapping[str, Any]] = error.errors(include_input=False, include_url=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in errors[:_TOLD])
 
 
 def item_problem(position: int, name: str | None, error: InvalidInput | DecisionConflict) -> ItemProblem:

@@ -25,6 +25,8 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/v1/recommendations", "score"),
     ("POST", "/v1/check", "score"),
     ("GET", "/v1/features", "score"),
+    ("POST", "/v1/best-hours", "score"),
+    ("POST", "/v1/fallback-chains", "score"),
     ("POST", "/v1/dispatches", "outcomes"),
     ("POST", "/v1/outcomes", "outcomes"),
     ("GET", "/v1/decisions/*/explanation", "explain"),
@@ -81,8 +83,8 @@ class Keys:
     def __init__(self, settings: Settings) -> None:
         every = frozenset(SCOPES)
         self._known = [
-            (_hash(key.get_secret_value()), Caller(f"key-{place + 1}", every))
-            for place, key in enumerate(settings.api_keys)
+            (_hash(key.get_secret_value()), Caller(f"key-{index + 1}", every))
+            for index, key in enumerate(settings.api_keys)
         ]
         self._known += [
             (key.sha256, Caller(name, frozenset(key.scopes), key.expires)) for name, key in settings.named_keys.items()
@@ -94,8 +96,8 @@ class Keys:
 
     def find(self, given: str) -> Caller | None:
         """The caller of a key, in time that does not depend on how much of it was right."""
-        told = _hash(given)
-        matches = [caller for known, caller in self._known if hmac.compare_digest(told, known)]
+        digest = _hash(given)
+        matches = [caller for known, caller in self._known if hmac.compare_digest(digest, known)]
         return matches[0] if matches else None
 
 

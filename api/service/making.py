@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from uuid import uuid4
 
-from api.service.deciding import Asked, Part, RequestDecider
+from api.service.decided_records import decision_records, same_decision
+from api.service.deciding import Part, RequestDecider, RequestTerms
 from api.service.planned import Planned, planned_of_record, seen_by
 from api.service.problems import ServiceUnavailable
-from api.service.recording import Differs, Recorder, decision_records, same_decision
+from api.service.recording import DecisionsDiffer, Recorder
 from api.service.schemas import Account, RecommendationRequest
 from api.service.serving import Served
 from api.service.standing import REACH, debtor_of, ledger_contacts
@@ -28,7 +29,7 @@ from recommender.store.decision_log import (
     Standing,
 )
 
-__all__ = ["ClaimedMeanwhile", "Made", "Task", "make"]
+__all__ = ["ClaimedMeanwhile", "RequestResult", "Task", "make"]
 
 _ATTEMPTS = 50  # each is lost to somebody who won: so many in a row are a storm
 
@@ -38,7 +39,7 @@ class ClaimedMeanwhile(Exception):
 
 
 @dataclass
-class Made:
+class RequestResult:
     """What became of the accounts of a request.
 
     Attributes
@@ -75,7 +76,7 @@ class Task:
     Attributes
     ----------
     request : RecommendationRequest
-    asked : Asked
+    terms : RequestTerms
     served : Served
     settings : Settings
     recorder : Recorder
@@ -86,7 +87,7 @@ class Task:
     """
 
     request: RecommendationRequest
-    asked: Asked
+    terms: RequestTerms
     served: Served
     settings: Settings
     recorder: Recorder
@@ -97,7 +98,8 @@ class Task:
     def ids(self) -> list[str]:
         """Id of the decision about each account, if it is made now."""
         table = Columns.of([{"account_id": account.account_id} for account in self.request.accounts])
-        return decision_ids(table, self.asked.as_of_text, self.served.strategy.version_, self.asked.seed)
+        version, terms = self.served.strategy.version_, self.terms
+        return decision_ids(table, terms.as_of_text, version, terms.seed, purpose=terms.purpose)
 
     @cached_property
     def owners(self) -> dict[str, str]:
@@ -105,7 +107,7 @@ class Task:
         return {account.account_id: debtor_of(account) for account in self.request.accounts}
 
 
-def make(task: Task) -> Made:
+def make(task: Task) -> RequestResult:
     """Decide and write down; what had been decided before stands, and is planned for the debtor's other accounts.
 
     Where the log holds a decision of this request that came out differently, it is decided again as it was then: with
@@ -117,10 +119,10 @@ def make(task: Task) -> Made:
     """
     differing: dict[str, DecisionRecord] = {}
     for _ in range(_ATTEMPTS):
-        standing = task.recorder.standing(task.owners.values(), task.asked.as_of - REACH, task.owners)
+        standing = task.recorder.standing(task.owners.values(), task.terms.as_of - REACH, task.owners)
         try:
             return _Attempt(task, standing, differing).run()
-        except Differs as differs:
+        except DecisionsDiffer as differs:
             if not differs.logged.keys() - differing.keys():
                 raise DecisionConflict("decision", sorted(differs.logged)) from differs
             differing |= differs.logged
@@ -145,13 +147,13 @@ class _Attempt:
         self._task = task
         self._standing = standing
         self._differing = {record.account_id: record for record in differing.values()}
-        self._decider = RequestDecider(task.request, task.asked, task.served, task.settings)
+        self._decider = RequestDecider(task.request, task.terms, task.served, task.settings)
         self._decider.heard = standing.outcomes
         self._events: list[ContactEvent] = []
         self._given_up: set[str] = set()
-        self._made = Made()
+        self._made = RequestResult()
 
-    def run(self) -> Made:
+    def run(self) -> RequestResult:
         made = self._made
         again: list[tuple[int, DecisionRecord]] = []
         free: list[int] = []
@@ -194,14 +196,14 @@ class _Attempt:
     def _that_stands(self, position: int, account: Account) -> DecisionRecord | None:
         """The decision that was made before about this account and moment, if one stands."""
         own = self._task.ids[position]
-        held = self._task.before.get(account.account_id)
-        gone = self._standing.taken_back.get(held.decision_id if held is not None else own)
+        earlier = self._task.before.get(account.account_id)
+        gone = self._standing.taken_back.get(earlier.decision_id if earlier is not None else own)
         if gone == "undelivered":
             # It never reached anybody: it is made again, and counts from now on, if it still comes out the same.
-            again = held.decision_id if held is not None else own
+            again = earlier.decision_id if earlier is not None else own
             self._events.append(
                 ContactEvent(
-                    decision_id=again, debtor_id=debtor_of(account), kind="delivered", at=self._task.asked.as_of,
+                    decision_id=again, debtor_id=debtor_of(account), kind="delivered", at=self._task.terms.as_of,
                     event_id=uuid4().hex,
                 )
             )  # fmt: skip
@@ -210,12 +212,14 @@ class _Attempt:
         if gone is not None:
             self._made.refused[position] = _taken_back(own, gone)
             return None
-        if held is not None:
-            return held
+        if earlier is not None:
+            return earlier
         others = [
             one
             for one in self._standing.live.get(account.account_id, ())
-            if one.decided_at == self._task.asked.as_of and one.decision_id != own
+            if one.decided_at == self._task.terms.as_of
+            and one.decision_id != own
+            and (one.purpose or "collection") == self._task.terms.purpose
         ]
         if not others:
             return self._differing.get(account.account_id)
@@ -228,15 +232,15 @@ class _Attempt:
             self._given_up.add(one.decision_id)
             self._events.append(
                 ContactEvent(
-                    decision_id=one.decision_id, debtor_id=one.debtor_id, kind="cancelled", at=self._task.asked.as_of,
+                    decision_id=one.decision_id, debtor_id=one.debtor_id, kind="cancelled", at=self._task.terms.as_of,
                     reason="superseded", event_id=f"superseded:{one.decision_id}"[:128],
                 )
             )  # fmt: skip
         return self._differing.get(account.account_id)
 
     def _refuse_if_differing(self, position: int, account: Account) -> None:
-        if (held := self._differing.get(account.account_id)) is not None:
-            self._made.refused[position] = _taken_back(held.decision_id, "undelivered")
+        if (logged := self._differing.get(account.account_id)) is not None:
+            self._made.refused[position] = _taken_back(logged.decision_id, "undelivered")
 
     def _again(self, position: int, record: DecisionRecord) -> None:
         """Decide an account as when its logged decision was made; other facts refuse it."""
@@ -248,10 +252,10 @@ class _Attempt:
         self._decider.heard = {
             debtor: [one for one in some if one.occurred_at <= record.decided_at] for debtor, some in heard.items()
         }
-        asked = replace(self._task.asked, seed=self._task.asked.seed if record.seed is None else record.seed)
+        terms = replace(self._task.terms, seed=self._task.terms.seed if record.seed is None else record.seed)
         planned: Planned = {debtor_of(account): seen_by(record)}
         try:
-            part = self._decider.part([position], planned, is_first=True, asked=asked)
+            part = self._decider.part([position], planned, is_first=True, terms=terms)
         except InvalidInput as error:
             self._made.refused[position] = error
             return
@@ -323,6 +327,6 @@ def _other_facts(decision_id: str) -> DecisionConflict:
 
 
 def _conflict(decision_id: str, text: str) -> DecisionConflict:
-    told = DecisionConflict("decision", [decision_id])
-    told.args = (text,)
-    return told
+    conflict = DecisionConflict("decision", [decision_id])
+    conflict.args = (text,)
+    return conflict

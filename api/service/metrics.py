@@ -67,10 +67,10 @@ class Metrics:
     def _child(self, counter: Counter, *labels: str) -> Any:
         """A labelled counter, looked up once."""
         key = (str(id(counter)), *labels)
-        held = self._children.get(key)
-        if held is None:
-            held = self._children[key] = counter.labels(*labels)
-        return held
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = counter.labels(*labels)
+        return child
 
     def outcomes(self, new: int) -> None:
         """Count outcomes that were not known before."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from api.service.log_schemas import Outcome
 from api.service.recording import Recorder
-from api.service.schemas import Outcome
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 
@@ -36,8 +36,8 @@ def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetim
     for position, outcome in enumerate(outcomes):
         trouble = _trouble(outcome, decided_at.get(outcome.decision_id), now)
         if trouble is not None:
-            column, told, mend = trouble
-            raise InvalidInput(f"outcomes[{position}].{column} {told}.", column=column, rows=[position], mend=mend)
+            column, text, mend = trouble
+            raise InvalidInput(f"outcomes[{position}].{column} {text}.", column=column, rows=[position], mend=mend)
 
 
 def _trouble(outcome: Outcome, decided: datetime | None, now: datetime) -> tuple[str, str, str] | None:

@@ -31,15 +31,15 @@ def planned_of_record(record: DecisionRecord) -> dict[str, Any] | None:
 
 def planned_text(planned: Sequence[Mapping[str, Any]]) -> str:
     """Planned contacts as the log keeps them: one text."""
-    told = ([one["account_id"], one["channel"], one["sent_at"].isoformat(), one["outcome"]] for one in planned)
-    return json.dumps([one if one[3] is not None else one[:3] for one in told])
+    rows = ([one["account_id"], one["channel"], one["sent_at"].isoformat(), one["outcome"]] for one in planned)
+    return json.dumps([one if one[3] is not None else one[:3] for one in rows])
 
 
 def seen_by(record: DecisionRecord) -> list[dict[str, Any]]:
     """Contacts planned for the debtor's other accounts that a logged decision took into account."""
-    held = record.ranking[0].get(PLANNED) if record.ranking else None
+    text = record.ranking[0].get(PLANNED) if record.ranking else None
     return [
         planned_contact(account, record.debtor_id, channel, datetime.fromisoformat(when))
         | {"outcome": outcome[0] if outcome else None}
-        for account, channel, when, *outcome in json.loads(held or "[]")
+        for account, channel, when, *outcome in json.loads(text or "[]")
     ]

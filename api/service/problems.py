@@ -41,11 +41,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
-        told = "; ".join(
+        detail = "; ".join(
             f"{'.'.join(str(part) for part in one['loc'] if part != 'body')}: {one['msg']}"
             for one in error.errors()[:5]
         )
-        return problem(request, 422, told)
+        return problem(request, 422, detail)
 
     @app.exception_handler(InvalidInput)
     def _refused(request: Request, error: InvalidInput) -> Response:

@@ -30,12 +30,12 @@ class RateLimit:
         When the limit cannot be read.
     """
 
-    def __init__(self, told: str | None) -> None:
+    def __init__(self, limit: str | None) -> None:
         try:
-            self._limit = None if told is None else parse(told)
+            self._limit = None if limit is None else parse(limit)
         except ValueError as error:
             raise InvalidInput.in_column(
-                "rate_limit", "cannot be read", values=[told], mend="Write e.g. '600/minute' or '10/second'."
+                "rate_limit", "cannot be read", values=[limit], mend="Write e.g. '600/minute' or '10/second'."
             ) from error
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 

@@ -1,30 +1,23 @@
-"""A decision is written down when it is made: records of what was decided, and the log that keeps them."""
+"""A decision is written down when it is made: the log as the routes use it."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
 
-from api.service.deciding import Part
+from api.service.decided_records import same_decision
 from api.service.metrics import Metrics
 from api.service.problems import ServiceUnavailable
-from api.service.serving import Served
-from recommender import __version__
-from recommender.deciding import Decided
 from recommender.errors import RecommenderError
-from recommender.history import protected_names
-from recommender.rules import rule_books
 from recommender.store.decision_log import (
     ContactEvent,
     DecisionConflict,
@@ -34,115 +27,21 @@ from recommender.store.decision_log import (
     LoggedDecision,
     OutcomeReceipt,
     OutcomeRecord,
-    Provenance,
     Removal,
     Seen,
-    ShadowChoice,
     Standing,
     debtor_export,
     decisions_page,
 )
 
-__all__ = ["Differs", "Recorder", "decision_records", "same_decision"]
+__all__ = ["DecisionsDiffer", "Recorder"]
 
 _log = structlog.get_logger(__name__)
 _LOCKS = 64
 _PROBE_SECONDS = 1.0
-_EXACT = 2**53
-_AS_THEY_ARE = {str, int, bool, type(None)}
-_SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 
 
-def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice | None]) -> list[DecisionRecord]:
-    """One record an account; the propensity is that of what is dispatched: 1 where no chance took part."""
-    contexts = _contexts(part, served)
-    decided = part.decided
-    provenances: dict[tuple[str, ...], Provenance] = {}
-    records = []
-    about = zip(*(decided.accounts.values(name) for name in ("account_id", "debtor_id", "packs")), strict=True)
-    actions = decided.action.tolist()
-    for at, (account, debtor, packs) in enumerate(about):
-        key = tuple(packs)
-        if key not in provenances:
-            provenances[key] = _provenance(decided, served, key)
-        first = part.ranked[at][0]
-        records.append(
-            DecisionRecord(
-                decision_id=decided.decision_ids[at],
-                account_id=account,
-                debtor_id=debtor,
-                decided_at=part.asked.as_of,
-                action=actions[at],
-                propensity=1.0 if decided.deterministic else min(1.0, float(first["propensity"])),
-                eligible=decided.eligibility.mask[at],
-                context=contexts[at],
-                provenance=provenances[key],
-                ranking=part.ranked[at],
-                request_key=part.asked.request_key,
-                request_position=0 if part.asked.request_key is None else part.positions[at],
-                contact_at=first["contact_at"],
-                fallback=decided.policy == "seed_rules",
-                deterministic=decided.deterministic,
-                seed=part.asked.seed,
-                shadow=shadows[at],
-            )
-        )
-    return records
-
-
-def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Provenance:
-    """Versions behind the decision of an account under these packs (and those that they bring along)."""
-    own = {pack.id for book in rule_books(packs) for pack in book.packs}
-    law = decided.eligibility.provenance
-    digests = tuple(sorted((pack["id"], pack["digest"]) for pack in law.packs if pack["id"] in own))
-    key = (digests, law.holidays, law.tzdata)
-    if (held := served.provenances.get(key)) is None:  # hashing an action space takes longer than deciding
-        held = served.provenances[key] = Provenance(
-            policy_version=decided.policy_version,
-            actions=decided.actions,
-            model_digest=served.digest,
-            rule_packs=dict(digests),
-            holidays_version=law.holidays,
-            tzdata_version=law.tzdata,
-            code_version=__version__,
-        )
-    return held
-
-
-def _contexts(part: Part, served: Served) -> list[dict[str, Any]]:
-    """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
-    if served.is_model:
-        names = sorted(str(name) for name in served.strategy.feature_names_in_)  # type: ignore[union-attr]
-        columns = [_scalars(part.decided.accounts.values(name)) for name in names]
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    brought = dict.fromkeys(name for names in part.features for name in sorted(names))
-    protected = set(protected_names(list(brought)))
-    kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]
-    return [
-        {name: _scalar(row.get(name)) for name in kept if name in row and (name in _SITUATION or name in features)}
-        for row, features in zip(part.rows, part.features, strict=True)
-    ]
-
-
-def _scalars(values: list[Any]) -> list[Any]:
-    return values if set(map(type, values)) <= _AS_THEY_ARE else [_scalar(value) for value in values]
-
-
-def _scalar(value: Any) -> Any:
-    """What a context may hold; lists as text and dates as ISO, as they are written in tables.
-
-    A whole number is one whether it came as 5 or as 5.0: what stands beside it in a request must not tell.
-    """
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
-        return int(value)
-    if isinstance(value, list | tuple):
-        return ";".join(map(str, value))
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
-    return value
-
-
-class Differs(Exception):
+class DecisionsDiffer(Exception):
     """Decisions that were made before, from other facts or with other contacts planned; nothing was written."""
 
     def __init__(self, logged: dict[str, DecisionRecord]) -> None:
@@ -282,7 +181,7 @@ class Recorder:
         ------
         DecisionConflict
             When a request holds two decisions of one id.
-        Differs
+        DecisionsDiffer
             When decisions were logged before that are not the same; the caller decides whether the facts are.
         StaleStanding
             When somebody decided about one of the debtors meanwhile.
@@ -291,8 +190,8 @@ class Recorder:
         """
         batch: dict[str, DecisionRecord] = {}
         for record in records:
-            held = batch.setdefault(record.decision_id, record)
-            if held is not record and not same_decision(held, record):
+            first = batch.setdefault(record.decision_id, record)
+            if first is not record and not same_decision(first, record):
                 raise DecisionConflict("decision", [record.decision_id])
         log = self._needed()
         with self._reached("written"):
@@ -308,7 +207,7 @@ class Recorder:
                     if logged is not None and not same_decision(logged.decision, batch[key])
                 }
                 if other:
-                    raise Differs(other) from conflict
+                    raise DecisionsDiffer(other) from conflict
                 batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
                 rest = log.record(
                     (record for key, record in batch.items() if key not in known), seen=seen, events=events
@@ -331,10 +230,10 @@ class Recorder:
 
     def record_of(self, decision_id: str) -> DecisionRecord:
         """A decision that is known to be in the log."""
-        held = self.get(decision_id)
-        if held is None:
+        logged = self.get(decision_id)
+        if logged is None:
             raise ServiceUnavailable("A decision was erased while it was read. Nothing was decided. Retry.")
-        return held.decision
+        return logged.decision
 
     def page(self, **asked: Any) -> DecisionPage:
         """Decisions, newest first; see :func:`recommender.store.decision_log.decisions_page`."""
@@ -373,7 +272,7 @@ class Recorder:
         """Turn whatever the database says into one sentence without its text, which may hold values or secrets."""
         try:
             yield
-        except (RecommenderError, Differs):
+        except (RecommenderError, DecisionsDiffer):
             raise
         except Exception as error:
             self._metrics.log_failure()
@@ -382,24 +281,3 @@ class Recorder:
                 f"The decision log cannot be {what} ({type(error).__name__}). A decision that is not written down is "
                 "not made: nothing was decided. Retry."
             ) from error
-
-
-def same_decision(held: DecisionRecord, again: DecisionRecord) -> bool:
-    """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
-
-    A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
-    """
-    if held.action != again.action:
-        return False
-    rounded = math.isclose(held.propensity, again.propensity, rel_tol=1e-9)
-    as_held = replace(
-        again,
-        propensity=held.propensity if rounded else again.propensity,
-        request_key=held.request_key,
-        request_position=held.request_position,
-        ranking=held.ranking,
-        shadow=held.shadow,
-        # Whose account it is may have become known since.
-        debtor_id=held.debtor_id if held.debtor_id == held.account_id else again.debtor_id,
-    )
-    return as_held == held

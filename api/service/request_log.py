@@ -41,8 +41,8 @@ def new_request_id(given: str | None) -> str:
 
 def request_id_of(scope: MutableMapping[str, Any]) -> str | None:
     """Id of the request being answered."""
-    held = scope.get("state", {}).get("request_id")
-    return None if held is None else str(held)
+    request_id = scope.get("state", {}).get("request_id")
+    return None if request_id is None else str(request_id)
 
 
 def frames_of(error: BaseException) -> list[str]:

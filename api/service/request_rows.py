@@ -13,7 +13,12 @@ from api.service.schemas import Account
 from recommender.errors import InvalidInput
 from recommender.intake import id_keys
 from recommender.rules import packs_of_place
-from recommender.store.decision_log import refuse_contact_data, refuse_free_text, refuse_personal_id
+from recommender.store.decision_log import (
+    column_is_free_of_people,
+    refuse_contact_data,
+    refuse_free_text,
+    refuse_personal_id,
+)
 
 __all__ = ["account_rows", "contact_rows"]
 
@@ -34,6 +39,7 @@ _REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
 
 
 _ANY_FEATURE = FeatureContract()
+_MANY = 16  # accounts whose features are looked at by column
 
 
 def account_rows(
@@ -59,30 +65,51 @@ def account_rows(
     """
     rows = []
     seen = set() if unusual is None else unusual
+    are_checked = _pass_by_column(accounts, contract, seen)
     for position, account in zip(positions, accounts, strict=True):
         for name in ("account_id", "debtor_id"):
-            if (told := getattr(account, name)) is not None:
-                refuse_personal_id(name, told, numbers_are_ours=contract.numeric_ids)
-        contract.check(account.features, position, seen)
-        refuse_contact_data(account.features, argument=f"accounts[{position}].features")
-        refuse_free_text(account.features, argument=f"accounts[{position}].features")
-        held = account.__dict__
-        row = {name: held[name] for name in _FACTS}
-        if clash := sorted(_REPEATABLE & account.features.keys()):
+            if (identifier := getattr(account, name)) is not None:
+                refuse_personal_id(name, identifier, numbers_are_ours=contract.numeric_ids)
+        features = account.features
+        if not are_checked:
+            _check_features(features, position, contract, seen)
+        facts = account.__dict__
+        row = {name: facts[name] for name in _FACTS}
+        if clash := sorted(_REPEATABLE & features.keys()):
             raise InvalidInput(
                 f"accounts[{position}].features repeats the fact {clash[0]!r}.",
                 column=clash[0],
                 rows=[position],
                 mend="Give it once, beside features.",
             )
-        for name, value in account.features.items():
-            if name not in row or row[name] is None:
-                row[name] = value
+        row |= {name: value for name, value in features.items() if row.get(name) is None}
         # A country without a pack leaves the account under no known law, which denies.
         row["packs"] = account.packs or list(_packs_of_place(account.country, account.subdivision, packs))
         row["contacts_known"] = account.contacts is not None
         rows.append(row)
     return rows
+
+
+def _check_features(features: Mapping[str, Any], position: int, contract: FeatureContract, seen: set[str]) -> None:
+    contract.check(features, position, seen)
+    refuse_contact_data(features, argument=f"accounts[{position}].features")
+    refuse_free_text(features, argument=f"accounts[{position}].features")
+
+
+def _pass_by_column(accounts: Sequence[Account], contract: FeatureContract, seen: set[str]) -> bool:
+    """Whether the features of many accounts with the same names are right; if not, each account is looked at."""
+    names = tuple(accounts[0].features)
+    if len(accounts) < _MANY or any(tuple(account.features) != names for account in accounts):
+        return False
+    columns = zip(*(account.features.values() for account in accounts), strict=True)
+    unusual: set[str] = set()
+    for name, values in zip(names, columns, strict=False):
+        if not contract.column_passes(name, values, unusual):
+            return False
+        if not column_is_free_of_people(name, values, levels=True):
+            return False
+    seen |= unusual
+    return True
 
 
 @lru_cache(maxsize=4_096)

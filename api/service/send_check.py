@@ -16,7 +16,7 @@ from recommender.local_time import is_timezone
 from recommender.rules import check_case
 from recommender.store.decision_log import Standing
 
-__all__ = ["Present", "Verdict"]
+__all__ = ["PresentFacts", "Verdict"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Present:
+class PresentFacts:
     """An account at the moment of sending.
 
     Attributes
@@ -41,23 +41,26 @@ class Present:
         The decision whose contact is to be sent: it does not stand in its own way.
     packs : tuple of str
         Rule packs of accounts that name no country.
+    purpose : str
+        What the contact is for.
     """
 
     account: Account
     standing: Standing
     own: str
     packs: tuple[str, ...]
+    purpose: str = "collection"
 
     @property
     def planned(self) -> Planned:
         """Contacts of the ledger besides this one, by debtor."""
-        found = ledger_contacts(self.standing, contact_rows([self.account]), [self.own])
+        contacts = ledger_contacts(self.standing, contact_rows([self.account]), [self.own])
         owner = debtor_of(self.account)
         # A contact that counts for two names of the debtor is one contact.
         once = {
             (contact["account_id"], contact["channel"], contact["sent_at"]): contact | {"debtor_id": owner}
-            for held in found.values()
-            for contact in held
+            for some in contacts.values()
+            for contact in some
         }
         return {owner: list(once.values())}
 
@@ -67,12 +70,13 @@ class Present:
         rows = account_rows([self.account], self.packs, [0])
         (row,) = with_heard(rows, sent, self.standing.outcomes, at)
         known = self.account.contacts is not None
-        waiting = [contact for held in self.planned.values() for contact in held]
+        waiting = [contact for some in self.planned.values() for contact in some]
         judged = check_case(
             {
                 "packs": list(row["packs"]),
                 "at": at.isoformat(),
                 "channel": channel,
+                "purpose": self.purpose,
                 "account": {name: _plain(row.get(name)) for name in _FACTS},
                 "contacts": [_contact(one) for one in (*sent, *waiting)] if known else None,
             }

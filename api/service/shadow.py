@@ -70,9 +70,9 @@ class Shadow:
 
     def _count(self, challenger: Served, compared: int, same: int, *, failed: int) -> None:
         with self._lock:
-            held = self._compared.setdefault(challenger.strategy.version_, [0, 0])
-            held[0] += compared
-            held[1] += same
+            counts = self._compared.setdefault(challenger.strategy.version_, [0, 0])
+            counts[0] += compared
+            counts[1] += same
             self._failed += failed
         for result, count in (("same", same), ("other", compared - same), ("failed", failed)):
             self._metrics.shadow(result, count)

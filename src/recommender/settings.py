@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
+    templates: tuple[Path, ...] = Field(
+        (),
+        description="Your own messages: TOML files, tables or folders of them; a catalogue with findings of "
+        "`messages lint` keeps the service from starting. By default the packaged texts.",
+    )
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
     named_keys: dict[str, NamedKey] = Field(
         default_factory=dict,

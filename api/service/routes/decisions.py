@@ -10,8 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from api.service.answers import factors_of, ranked_actions
 from api.service.deps import KeyDep, NowDep, RecorderDep, SettingsDep
 from api.service.fields import Identifier, Instant
-from api.service.outcome_checks import check_outcomes
-from api.service.schemas import (
+from api.service.log_schemas import (
     DebtorExport,
     DecisionAnswer,
     DecisionList,
@@ -24,6 +23,7 @@ from api.service.schemas import (
     ProvenanceAnswer,
     ShadowAnswer,
 )
+from api.service.outcome_checks import check_outcomes
 from recommender.store.decision_log import LoggedDecision, OutcomeRecord, state_of
 
 router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
@@ -97,22 +97,22 @@ def forget_debtor(
 @router.get("/decisions/{decision_id}")
 def get_decision(decision_id: str, recorder: RecorderDep) -> DecisionAnswer:
     """Give a decision as it was written down, with its outcomes so far."""
-    held = recorder.get(decision_id)
-    if held is None:
+    logged = recorder.get(decision_id)
+    if logged is None:
         raise HTTPException(404, "The decision log holds no decision of this id.")
-    return _answer(held, recorder.events_of([decision_id]).get(decision_id, []))
+    return _answer(logged, recorder.events_of([decision_id]).get(decision_id, []))
 
 
-def _answer(held: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> DecisionAnswer:
-    record, provenance = held.decision, held.decision.provenance
-    actions, shadow = provenance.actions, held.decision.shadow
+def _answer(logged: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> DecisionAnswer:
+    record, provenance = logged.decision, logged.decision.provenance
+    actions, shadow = provenance.actions, logged.decision.shadow
     same = (
         "decision_id", "account_id", "debtor_id", "request_key", "decided_at", "contact_at", "action", "propensity",
         "fallback", "deterministic", "seed",
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "holidays_version", "tzdata_version", "code_version")
     happened = ("kind", "at", "told_at", "dispatch_id", "channel", "reason", "propensity")
-    told = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces")
+    names = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces")
     return DecisionAnswer(
         **{name: getattr(record, name) for name in same},
         no_contact=record.action == actions.no_contact_index,
@@ -121,6 +121,7 @@ def _answer(held: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> Decisi
         n_actions=len(actions),
         ranking=ranked_actions(record.ranking, actions),
         context=dict(record.context),
+        purpose=record.purpose or "collection",
         shadow=None
         if shadow is None
         else ShadowAnswer(
@@ -140,5 +141,5 @@ def _answer(held: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> Decisi
             )
             for event in events
         ],
-        outcomes=[LoggedOutcome(**{name: getattr(one, name) for name in told}) for one in held.outcomes],
+        outcomes=[LoggedOutcome(**{name: getattr(one, name) for name in names}) for one in logged.outcomes],
     )

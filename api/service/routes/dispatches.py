@@ -43,9 +43,9 @@ def dispatch(
         try:
             answer.results.append(DispatchResult(**dispatcher.handle(asked)))
         except UnknownDecision:
-            told = "The decision log holds no decision of this id."
+            detail = "The decision log holds no decision of this id."
             answer.errors.append(
-                ItemProblem(position=position, account_id=name, status=404, detail=told, column="decision_id")
+                ItemProblem(position=position, account_id=name, status=404, detail=detail, column="decision_id")
             )
         except (InvalidInput, DecisionConflict) as error:
             answer.errors.append(item_problem(position, name, error))

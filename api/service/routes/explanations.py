@@ -32,7 +32,7 @@ def explain_decision(
 
     From the logged context alone; 409 where another model serves than the one that decided.
     """
-    return ExplanationAnswer(**explanation_of(_held(recorder, decision_id), served, language, top_k))
+    return ExplanationAnswer(**explanation_of(_record(recorder, decision_id), served, language, top_k))
 
 
 @router.get("/contrast")
@@ -45,7 +45,7 @@ def contrast_actions(
     language: Language = "es",
 ) -> ContrastAnswer:
     """Say why one action (default: the dispatched one) and not another (default: the best other eligible one)."""
-    record = _held(recorder, decision_id)
+    record = _record(recorder, decision_id)
     space = record.provenance.actions
     first = record.action if action is None else action_named(space, action)
     second = None if against is None else action_named(space, against)
@@ -58,11 +58,11 @@ def replay_decision(decision_id: DecisionId, recorder: RecorderDep, served: Serv
 
     The rules are taken as they were logged: the facts that they read, and contacts that were sent along, are not kept.
     """
-    return ReplayAnswer(**replay_of(_held(recorder, decision_id), served))
+    return ReplayAnswer(**replay_of(_record(recorder, decision_id), served))
 
 
-def _held(recorder: Recorder, decision_id: str) -> DecisionRecord:
-    held = recorder.get(decision_id)
-    if held is None:
+def _record(recorder: Recorder, decision_id: str) -> DecisionRecord:
+    logged = recorder.get(decision_id)
+    if logged is None:
         raise HTTPException(404, "The decision log holds no decision of this id.")
-    return held.decision
+    return logged.decision

@@ -170,17 +170,17 @@ class Client:
         headers = self._headers if sent is None else self._headers | {"content-type": "application/json"}
         for attempt in range(1, self._attempts + 1):
             try:
-                told = self._send(method, target, headers, sent)
+                answer = self._send(method, target, headers, sent)
             except OSError as error:
                 if attempt == self._attempts:
                     raise ApiError(0, f"{self._url} does not answer ({type(error).__name__})") from error
                 time.sleep(min(_LONGEST_PAUSE, 0.2 * 2**attempt))
                 continue
-            if told.status < 400:
-                return json.loads(told.body)
-            if told.status not in _AGAIN or attempt == self._attempts:
-                raise _error(told)
-            time.sleep(_pause(told, attempt))
+            if answer.status < 400:
+                return json.loads(answer.body)
+            if answer.status not in _AGAIN or attempt == self._attempts:
+                raise _error(answer)
+            time.sleep(_pause(answer, attempt))
         raise AssertionError("unreachable")
 
     def _over_http(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Sent:
@@ -205,18 +205,18 @@ def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers}
 
 
-def _pause(told: Sent, attempt: int) -> float:
-    asked = told.headers.get("retry-after", "")
+def _pause(answer: Sent, attempt: int) -> float:
+    asked = answer.headers.get("retry-after", "")
     return min(_LONGEST_PAUSE, float(asked) if asked.isdecimal() else 0.2 * 2**attempt)
 
 
-def _error(told: Sent) -> ApiError:
+def _error(answer: Sent) -> ApiError:
     try:
-        problem = json.loads(told.body)
+        problem = json.loads(answer.body)
     except ValueError:
         problem = None
     if not isinstance(problem, dict):
-        return ApiError(told.status, "The answer is none of this service: is there a proxy before it?")
+        return ApiError(answer.status, "The answer is none of this service: is there a proxy before it?")
     return ApiError(
-        told.status, str(problem.get("detail", "")), problem.get("column"), problem.get("request_id")
+        answer.status, str(problem.get("detail", "")), problem.get("column"), problem.get("request_id")
     )  # fmt: skip

@@ -8,6 +8,7 @@ from recommender.deciding.best_hour import (
     week_ahead,
 )
 from recommender.deciding.context import (
+    ModelContext,
     model_history,
 )
 from recommender.deciding.decide import (
@@ -23,6 +24,10 @@ from recommender.deciding.fallback import (
     FAILURES,
     ChainStep,
     fallback_chain,
+)
+from recommender.deciding.offer_choice import (
+    OfferChoice,
+    offer_levels,
 )
 from recommender.deciding.replay import (
     Difference,
@@ -46,6 +51,8 @@ __all__ = [
     "Decider",
     "Difference",
     "Logged",
+    "ModelContext",
+    "OfferChoice",
     "Replayed",
     "WeekAhead",
     "after_planned",
@@ -56,6 +63,7 @@ __all__ = [
     "fallback_chain",
     "model_history",
     "of_debtors",
+    "offer_levels",
     "planned_contact",
     "planned_contacts",
     "replay",

@@ -138,7 +138,7 @@ class Decider:
         self.strategy = strategy
         self.actions = strategy.actions_
         messages = catalogue or default_catalogue()
-        self._purpose = purpose
+        self._purpose, self._messages, self._desk = purpose, messages, offers
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._offers = OfferChoice(self.actions, offers, messages, purpose)
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
@@ -146,6 +146,17 @@ class Decider:
             self._by_stage = scores_by_stage(self.actions)
         else:
             self._contexts = ModelContext(strategy)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Approved messages."""
+        return self._messages
+
+    @property
+    def documents(self) -> dict[str, str]:
+        """Digest of what is said and offered: ``messages_digest``, and ``offers_digest`` where there is a list."""
+        offers = {} if self._desk is None else {"offers_digest": self._desk.prices.digest}
+        return {"messages_digest": self._messages.digest, **offers}
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""
@@ -196,7 +207,7 @@ class Decider:
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        numbered, values = zip(*parts, strict=True)
+        numbered, ladders = zip(*parts, strict=True)
         ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
@@ -205,6 +216,9 @@ class Decider:
         is_seed = isinstance(strategy, SeedStrategy)
         wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
         missing = tuple(str(one) for one in wanted if one not in table)
+        values = {column: np.concatenate([part[column] for part in ladders]) for column in ladders[0]}
+        if (costs := self._offers.costs(table)) is not None:
+            values["offer_cost"] = np.take_along_axis(costs, np.maximum(ranked, 0), axis=1)
         return Decided(
             actions_ranked=ranked,
             expected_reward=np.full(ranked.shape, np.nan) if is_seed else rewards,
@@ -223,7 +237,8 @@ class Decider:
             policy_version=strategy.version_,
             missing_features=missing,
             account_name=name,
-            values={column: np.concatenate([part[column] for part in values]) for column in values[0]},
+            values=values,
+            documents=self.documents,
         )
 
     def again(
@@ -298,7 +313,7 @@ class Decider:
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
 
-        later = self._paid_later(strategy, accounts, X)
+        later = self._offers.paid_later(strategy, accounts, X)
 
         def believe(ranked: NDArray[np.int64]) -> Belief:
             belief = strategy.belief(scored, ranked, X)
@@ -310,20 +325,6 @@ class Decider:
 
         priced = rewards if later is None or strategy.money_ == "other" else rewards - later
         return rewards, priced, strategy.served_probabilities(priced, mask, X), believe
-
-    def _paid_later(
-        self, strategy: ContactStrategy, accounts: Accounts, X: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        """What the offer of each action costs beyond the money that comes in, times the chance that it is taken."""
-        costs = self._offers.costs(accounts, beyond_money=True)
-        if costs is None or not costs.any():
-            return None
-        if strategy.ladder_ is None or not strategy.ladder_.has_amounts:
-            return costs  # nobody knows who takes it: as if everybody did
-        dear = np.flatnonzero(costs.any(axis=0))
-        taken = strategy.ladder_.believe(X, np.repeat(dear[None], len(X), axis=0)).rungs["paid"].mean(axis=-1)
-        costs[:, dear] *= taken
-        return costs
 
 
 def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:

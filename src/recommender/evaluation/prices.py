@@ -122,9 +122,9 @@ def price_of_rules(
 
 def refusals(prices: pd.DataFrame) -> dict[str, list[str]]:
     """Why prices were refused: each reason once, with the rules it refuses."""
-    told: dict[str, list[str]] = {}
+    rules: dict[str, list[str]] = {}
     for row in prices.to_dict(orient="records"):
         reasons = row.get("reasons")
         for reason in reasons if row.get("verdict") == "refused" and isinstance(reasons, tuple) else ():
-            told.setdefault(reason, []).append(row["rule"])
-    return told
+            rules.setdefault(reason, []).append(row["rule"])
+    return rules

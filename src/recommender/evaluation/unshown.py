@@ -69,8 +69,8 @@ def unshown_part(
         return Unshown(), Unshown()
     n, hidden, model = len(cells), cells[touched], expected_reward[touched]
     own = np.where(hidden, target[0][touched], 0.0)
-    mass, told = float(own.sum()) / n, float((own * model).sum()) / n
-    value = Unshown(mass, 0.0, told + mass * _usual_residual(target[1]))
+    mass, modelled = float(own.sum()) / n, float((own * model).sum()) / n
+    value = Unshown(mass, 0.0, modelled + mass * _usual_residual(target[1]))
     if baseline is None:
         return value, value
     other = np.where(hidden, baseline[0][touched], 0.0)

@@ -185,11 +185,11 @@ def judge(
     nothing, caveat = 1e-9 * scale, support.caveat()
     apart = difference.low > nothing or difference.high < -nothing
     if disagreement and apart:
-        told = (
+        reason = (
             f"Not proven: {said}, but estimators that are right under the same assumptions contradict each other "
             f"(see the table): the propensities or their support are wrong.{caveat}"
         )
-        return "not proven", (told,)
+        return "not proven", (reason,)
     if difference.low > nothing:
         return "better", (f"Better: {said}, all above zero.{caveat}",)
     if difference.high < -nothing:

@@ -179,8 +179,8 @@ def context_as_of(
         default_zone=default_timezone,
     )
     if account_ids is None:
-        held = knowledge.states.account_ids if knowledge.states is not None else knowledge.events.account_ids
-        codes = pd.Series(held).astype("int64")
+        ids = knowledge.states.account_ids if knowledge.states is not None else knowledge.events.account_ids
+        codes = pd.Series(ids).astype("int64")
         wanted = raw.reader("account_id")(codes)
     else:
         wanted = pd.Series(list(account_ids))

@@ -37,7 +37,6 @@ __all__ += [
     "read_zones",
     "without_placeholders",
 ]
-__all__ += ["wrongly_encoded"]
 
 Mask = NDArray[np.bool_]
 _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
@@ -49,7 +48,6 @@ _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
 _FARTHEST_DUE = pd.Timedelta(days=60 * 366)
-_MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
 
 
 @dataclass(frozen=True)
@@ -74,14 +72,14 @@ class Instants:
     all_naive: bool = False
     clock_change: Mask | None = None
 
-    def told(self, column: pd.Series) -> pd.Series:
+    def as_far_as_read(self, column: pd.Series) -> pd.Series:
         """Instants as far as the cells of ``column`` tell them, naive ones as if on UTC."""
         if not self.naive.any():
             return self.values
         text = _as_text(column.reset_index(drop=True)).where(pd.Series(self.naive))
         spelt = _spelt_as_iso(text, ~self.naive, None)
-        told = pd.to_datetime(text if spelt is None else spelt, format="ISO8601", utc=True, errors="coerce")
-        return self.values.where(~pd.Series(self.naive), _utc(told))
+        read = pd.to_datetime(text if spelt is None else spelt, format="ISO8601", utc=True, errors="coerce")
+        return self.values.where(~pd.Series(self.naive), _utc(read))
 
 
 def without_placeholders(column: pd.Series) -> pd.Series:
@@ -93,8 +91,8 @@ def without_placeholders(column: pd.Series) -> pd.Series:
         if not pc.any(pc.match_substring_regex(words, _MAY_BE_PLACEHOLDER)).as_py():
             return column
     codes, distinct = pd.factorize(column) if column.dtype != object else pd.factorize(column.map(_text_or_none))
-    held = [place for place, value in enumerate(distinct) if str(value).strip() and is_placeholder(str(value))]
-    return column.mask(np.isin(codes, held)) if held else column
+    empty = [code for code, value in enumerate(distinct) if str(value).strip() and is_placeholder(str(value))]
+    return column.mask(np.isin(codes, empty)) if empty else column
 
 
 def _text_or_none(value: Any) -> str | None:
@@ -186,15 +184,15 @@ def _spelt_as_iso(text: pd.Series, missing: Mask, order: Literal["dmy", "mdy"] |
     if not odd.size:
         return None
     codes, distinct = pd.factorize(text.iloc[odd])
-    told = order or day_evidence(map(str, distinct)).decided
-    read = [moment_of(str(value), told) for value in distinct]
+    day_order = order or day_evidence(map(str, distinct)).decided
+    read = [moment_of(str(value), day_order) for value in distinct]
     spelt = [
         moment.at.isoformat() if isinstance(moment, Moment) else str(v)
         for moment, v in zip(read, distinct, strict=True)
     ]
-    found = text.astype(object)
-    found.iloc[odd] = np.array(spelt, dtype=object)[codes]
-    return found.astype("str").where(~pd.Series(missing))
+    iso_text = text.astype(object)
+    iso_text.iloc[odd] = np.array(spelt, dtype=object)[codes]
+    return iso_text.astype("str").where(~pd.Series(missing))
 
 
 def implausible_dates(dates: pd.Series, as_of: pd.Timestamp) -> Mask:
@@ -262,8 +260,8 @@ def ambiguous_numbers(column: pd.Series, decimal: Literal["comma", "point"] | No
     if not pd.api.types.is_string_dtype(column.dtype):
         return np.zeros(len(column), dtype=bool)
     text = column.reset_index(drop=True).astype("str")
-    found = _thousands(text)
-    return np.zeros(len(column), dtype=bool) if found.any() and (decimal or _decimal_of(text)) == "comma" else found
+    grouped = _thousands(text)
+    return np.zeros(len(column), dtype=bool) if grouped.any() and (decimal or _decimal_of(text)) == "comma" else grouped
 
 
 def _thousands(text: pd.Series) -> Mask:
@@ -330,47 +328,11 @@ def read_channels(column: pd.Series, channels: Sequence[Any]) -> tuple[Mapping[s
     known = [_written(channel) for channel in channels]
     flags = np.full((len(uniques) + 1, len(known)), np.nan)
     unknown = np.zeros(len(uniques) + 1, dtype=bool)
-    for place, text in enumerate(uniques):
+    for code, text in enumerate(uniques):
         named = _listed(str(text))
-        unknown[place] = named is None
-        flags[place] = [float(channel in (named or ())) for channel in known]
+        unknown[code] = named is None
+        flags[code] = [float(channel in (named or ())) for channel in known]
     return {channel: flags[positions, at] for at, channel in enumerate(known)}, unknown[positions]
-
-
-def wrongly_encoded(column: pd.Series) -> Mask:
-    """Where text holds bytes, NULs, replacement characters, or UTF-8 that was read as Latin-1."""
-    column = column.reset_index(drop=True)
-    nothing = np.zeros(len(column), dtype=bool)
-    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
-        return nothing
-    if column.dtype == object:
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if kind in ("datetime", "date", "decimal", "integer", "floating", "boolean", "empty"):
-            return nothing
-        if kind != "string":
-            is_bytes = _mask(column.map(lambda cell: isinstance(cell, bytes | bytearray)))
-            text = column.where(column.map(lambda cell: isinstance(cell, str)), None)
-            return is_bytes | wrongly_encoded(text.astype("str")) if text.notna().any() else is_bytes
-    words = pa.array(column, type=pa.large_string(), from_pandas=True)
-    suspect = np.asarray(
-        pc.fill_null(pc.match_substring_regex(words, _MOJIBAKE_SIGNS), fill_value=False).to_numpy(zero_copy_only=False),
-        dtype=bool,
-    )
-    if suspect.any():
-        rows = np.flatnonzero(suspect)
-        suspect[rows] = [_is_mojibake(str(text)) for text in column.iloc[rows]]
-    return suspect
-
-
-def _is_mojibake(text: str) -> bool:
-    if "\ufffd" in text or "\x00" in text:
-        return True
-    for codec in ("cp1252", "latin-1"):
-        try:
-            return text.encode(codec).decode("utf-8") != text
-        except UnicodeError:
-            continue
-    return any("\u0080" <= sign <= "\u009f" for sign in text)
 
 
 def _listed(text: str) -> tuple[str, ...] | None:
@@ -399,8 +361,8 @@ def _by_unique(column: pd.Series, read: Callable[[Any], float | None]) -> tuple[
 
 
 def _flag(value: Any) -> float | None:
-    told = flag_of(value)
-    return float(told) if told is not None else None if _written(value).strip() else np.nan
+    flag = flag_of(value)
+    return float(flag) if flag is not None else None if _written(value).strip() else np.nan
 
 
 def _text_by_unique(

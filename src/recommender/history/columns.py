@@ -27,6 +27,7 @@ __all__ = [
     "reward_column",
 ]
 
+_LARGEST_REWARD = 1e30  # intervals sum sixth powers, which must stay numbers; no currency comes near it
 _PROTECTED = re.compile(
     r"(^|[_\W])(age|gender|sex|ethnic\w*|race|religio\w*|health|disabilit\w*|neighbou?rhood|marital\w*|pregnan\w*|"
     r"nationality|edad|genero|género|sexo|etnia|raza|religion|salud|discapacidad|barrio|estado_civil|nacionalidad|"
@@ -87,10 +88,10 @@ def context_columns(
 
     Numbers become float64, but float32 stays what it is: every value of it is a float64, in half the memory.
     """
-    held: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
     categories = list(categorical)
     for name in context:
-        column = held[name] = frame[name]
+        column = kept[name] = frame[name]
         if name in categorical:
             continue
         if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
@@ -101,9 +102,9 @@ def context_columns(
                 mend="Turn it into a number, e.g. days before the decision.",
             )
         if _holds_numbers(column):
-            column = held[name] = column.astype("float64")
+            column = kept[name] = column.astype("float64")
         if pd.api.types.is_bool_dtype(column.dtype):
-            held[name] = column.astype("float64")
+            kept[name] = column.astype("float64")
         elif pd.api.types.is_numeric_dtype(column.dtype):
             single = column.dtype == np.float32
             numbers = column.to_numpy() if single else column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -116,11 +117,11 @@ def context_columns(
                     rows=infinite.tolist(),
                     mend="Replace infinities by NaN (missing) or by the largest meaningful value.",
                 )
-            held[name] = column if single or column.dtype == np.float64 else numbers
+            kept[name] = column if single or column.dtype == np.float64 else numbers
         else:
             categories.append(name)
     # Copy on write: the columns are shared with the frame until someone writes to one of them.
-    return pd.DataFrame(held, index=frame.index, copy=False), tuple(name for name in context if name in categories)
+    return pd.DataFrame(kept, index=frame.index, copy=False), tuple(name for name in context if name in categories)
 
 
 def reward_column(
@@ -128,10 +129,14 @@ def reward_column(
 ) -> tuple[NDArray[np.float64], Literal["binary", "amount"]]:
     """Rewards as float64 with NaN where not mature, and their kind."""
     rewards = _numbers(column, name, "Rewards are numbers: 1/0 for a response, or an amount.")
-    infinite = np.flatnonzero(np.isinf(rewards))
+    infinite = np.flatnonzero(np.abs(rewards) > _LARGEST_REWARD)
     if infinite.size:
         raise InvalidInput.in_column(
-            name, "must be finite", values=rewards[infinite], rows=infinite.tolist(), mend="Correct or drop these rows."
+            name,
+            f"must be finite and at most {_LARGEST_REWARD:g} in size",
+            values=rewards[infinite],
+            rows=infinite.tolist(),
+            mend="Correct or drop these rows.",
         )
     mature = ~np.isnan(rewards)
     if not mature.any():

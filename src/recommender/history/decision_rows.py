@@ -49,11 +49,11 @@ def link_contacts(raw: RawTables, rows: pd.DataFrame, sent: pd.DataFrame, action
     if raw.frame("decisions") is None:
         return np.asarray(ids.get_indexer(pd.Index(sent["contact_id"])), dtype=np.int64)
     if _names_decisions(sent):
-        found = ids.get_indexer(pd.Index(sent["decision_id"]))
+        positions = ids.get_indexer(pd.Index(sent["decision_id"]))
         loose = int((sent["decision_id"] < 0).sum())
         if loose:
             raw.notes.append(f"{loose:,} contacts have no decision_id: they count as history, not as decisions.")
-        return np.asarray(found, dtype=np.int64)
+        return np.asarray(positions, dtype=np.int64)
     raw.notes.append("No contact has a decision_id: contacts were linked by account, channel and time (48 hours).")
     by = ["account_id"] + (["channel"] if "channel" in actions.factors else [])
     right = rows[[*by, "decided_at"]].assign(_decision=np.arange(len(rows)))
@@ -88,12 +88,12 @@ def link_lost_contacts(
         for by, lost in (("decision_id", contacts.loc[~loose]), ("account_id", contacts.loc[loose])):
             near = rows[by].isin(lost[by]).to_numpy(dtype=bool) & ~(left_alone & (by == "account_id"))
             own = pd.DataFrame({by: rows[by].to_numpy()[near], "decision": np.flatnonzero(near)})
-            found = lost.merge(own, on=by)
+            candidates = lost.merge(own, on=by)
             if by == "account_id":
-                decided = rows["decided_at"].iloc[found["decision"]].dt.as_unit("us").astype("int64").to_numpy()
-                late = decided + _LONGEST_DELAY // pd.Timedelta(microseconds=1) < found["earliest"].to_numpy()
-                found = found.loc[~late & (found["latest"].to_numpy() >= decided)]
-            pairs.append(found[["contact_id", "decision"]])
+                decided = rows["decided_at"].iloc[candidates["decision"]].dt.as_unit("us").astype("int64").to_numpy()
+                late = decided + _LONGEST_DELAY // pd.Timedelta(microseconds=1) < candidates["earliest"].to_numpy()
+                candidates = candidates.loc[~late & (candidates["latest"].to_numpy() >= decided)]
+            pairs.append(candidates[["contact_id", "decision"]])
     return pd.concat(pairs, ignore_index=True).drop_duplicates(ignore_index=True)
 
 
@@ -109,14 +109,16 @@ def eligible_sets(raw: RawTables, rows: pd.DataFrame, actions: ActionSpace) -> E
     """
     if "eligible" not in rows or rows["eligible"].isna().all():
         return None
-    told = rows["eligible"]
-    if not isinstance(told.dtype, pd.CategoricalDtype):
-        told = told.map(lambda cell: cell if isinstance(cell, str) else json.dumps(_plain(cell))).astype("category")
-    sets = [_eligible_set(str(text), len(actions)) for text in told.cat.categories]
+    written = rows["eligible"]
+    if not isinstance(written.dtype, pd.CategoricalDtype):
+        written = written.map(lambda cell: cell if isinstance(cell, str) else json.dumps(_plain(cell))).astype(
+            "category"
+        )
+    sets = [_eligible_set(str(text), len(actions)) for text in written.cat.categories]
     sets.append(np.ones(len(actions), dtype=bool))  # an empty cell, code -1, allows everything
-    unread = np.array([found is None for found in sets], dtype=bool)
-    table = np.array([np.ones(len(actions), dtype=bool) if found is None else found for found in sets])
-    code = told.cat.codes.to_numpy().astype(np.int32)
+    unread = np.array([one is None for one in sets], dtype=bool)
+    table = np.array([np.ones(len(actions), dtype=bool) if one is None else one for one in sets])
+    code = written.cat.codes.to_numpy().astype(np.int32)
     code[code < 0] = len(sets) - 1
     wrong = unread[code]
     allowed = EligibleSets.of_sets(table, code)
@@ -149,9 +151,9 @@ def _eligible_set(text: str, n_actions: int) -> NDArray[np.bool_] | None:
         return np.array(listed, dtype=bool)
     if not all(isinstance(value, int) and 0 <= value < n_actions for value in listed):
         return None
-    found = np.zeros(n_actions, dtype=bool)
-    found[listed] = True
-    return found
+    mask = np.zeros(n_actions, dtype=bool)
+    mask[listed] = True
+    return mask
 
 
 def _contacts_as_decisions(

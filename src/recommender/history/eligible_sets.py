@@ -52,12 +52,12 @@ class EligibleSets:
     def of_blocks(cls, blocks: Iterable[NDArray[np.bool_]], n_actions: int) -> EligibleSets:
         """From booleans that come a few rows at a time."""
         width = -(-n_actions // 8)
-        held: list[NDArray[np.uint8]] = [
+        packed: list[NDArray[np.uint8]] = [
             np.packbits(block[first : first + _CHUNK], axis=1)
             for block in blocks
             for first in range(0, len(block), _CHUNK)
         ]
-        rows = np.concatenate(held) if held else np.zeros((0, width), dtype=np.uint8)
+        rows = np.concatenate(packed) if packed else np.zeros((0, width), dtype=np.uint8)
         return cls(*_distinct(rows), n_actions)
 
     @classmethod
@@ -73,7 +73,7 @@ class EligibleSets:
         codes: list[NDArray[np.int32]] = []
         for texts, code in parts:
             at = np.empty(len(texts), dtype=np.int32)
-            for place, text in enumerate(texts):
+            for number_of_row, text in enumerate(texts):
                 if text is None or len(text) != n_actions or text.strip("01"):
                     raise InvalidInput.in_column(
                         "eligible",
@@ -81,7 +81,7 @@ class EligibleSets:
                         values=[text],
                         mend="Write the log again with `python -m pipelines ingest`.",
                     )
-                at[place] = number.setdefault(text, len(number))
+                at[number_of_row] = number.setdefault(text, len(number))
             codes.append(at[code])
         width = -(-n_actions // 8)
         packed = np.empty((len(number), width), dtype=np.uint8)
@@ -110,10 +110,10 @@ class EligibleSets:
     def array(self) -> NDArray[np.bool_]:
         """Booleans of shape (n_decisions, n_actions): take the decisions you need first."""
         answer = np.empty((len(self), self.n_actions), dtype=bool)
-        place = 0
+        start = 0
         for block in self.blocks():
-            answer[place : place + len(block)] = block
-            place += len(block)
+            answer[start : start + len(block)] = block
+            start += len(block)
         return answer
 
     def blocks(self) -> Iterator[NDArray[np.bool_]]:
@@ -140,6 +140,6 @@ def _distinct(rows: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.in
     """Distinct rows in the order in which they come, and the number of each row."""
     width = rows.shape[1]
     keys = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])
-    found = keys.dictionary_encode()
-    packed = np.frombuffer(b"".join(found.dictionary.to_pylist()), dtype=np.uint8).reshape(-1, width)
-    return packed, found.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+    encoded = keys.dictionary_encode()
+    packed = np.frombuffer(b"".join(encoded.dictionary.to_pylist()), dtype=np.uint8).reshape(-1, width)
+    return packed, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)

@@ -193,7 +193,7 @@ class LoggedFeedback:
                 ProtectedAttributeWarning,
                 stacklevel=2,
             )
-        held, categories = context_columns(frame, context, categorical)
+        columns, categories = context_columns(frame, context, categorical)
         rewards, kind = reward_column(frame[reward], reward, reward_kind)
         chosen = actions.index_of(frame)
         account_codes, account_ids = codes_of(frame[account], account) if account else (None, None)
@@ -206,7 +206,7 @@ class LoggedFeedback:
             known_order = np.fmax(order_of(frame[known_at], known_at, like=frame[time]), order)
         return cls(
             actions=actions,
-            context=held,
+            context=columns,
             categorical=categories,
             action=chosen,
             reward=rewards,
@@ -278,8 +278,8 @@ class LoggedFeedback:
     @classmethod
     def from_prepared(cls, prepared: PreparedLog, frame: pd.DataFrame | None = None) -> Self:
         """The whole of a prepared log in memory, checked; ``frame`` is what its ``frame()`` gave, if made already."""
-        held = prepared.frame() if frame is None else frame
-        return cls.from_frame(held, actions=prepared.actions, eligible=prepared.eligible, **prepared.roles)
+        rows = prepared.frame() if frame is None else frame
+        return cls.from_frame(rows, actions=prepared.actions, eligible=prepared.eligible, **prepared.roles)
 
     # -- views ---------------------------------------------------------------------------------------------------
     def __len__(self) -> int:
@@ -423,18 +423,18 @@ class LoggedFeedback:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content; equal logs have equal digests on any machine."""
-        told = hashlib.sha256(repr((self.actions.to_dict(), list(self.context.columns))).encode())
-        told.update(self.context_keys().tobytes())
+        digest = hashlib.sha256(repr((self.actions.to_dict(), list(self.context.columns))).encode())
+        digest.update(self.context_keys().tobytes())
         for values in (self.action, self.reward, self.propensity, self.cluster, self.order):
-            told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
         for values in () if self.climbed is None else self.climbed.arrays:
-            told.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
         if self.eligible_sets is None:
-            told.update(b"-")
+            digest.update(b"-")
         else:
             for block in self.eligible_sets.blocks():
-                told.update(block.tobytes())
-        return told.hexdigest()
+                digest.update(block.tobytes())
+        return digest.hexdigest()
 
     @property
     def shape(self) -> tuple[int, int]:

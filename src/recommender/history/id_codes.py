@@ -48,8 +48,8 @@ class IdCodes:
         else:
             values = values.astype("str").where(values.notna())
         # Arrow again: pandas would make an object of every id to look one up.
-        found = pc.index_in(pa.array(values, from_pandas=True), value_set=pa.array(self.ids), skip_nulls=True)
-        return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+        positions = pc.index_in(pa.array(values, from_pandas=True), value_set=pa.array(self.ids), skip_nulls=True)
+        return np.asarray(pc.fill_null(positions, -1).to_numpy(), dtype=np.int64)
 
 
 def code_ids(columns: Sequence[pd.Series]) -> tuple[IdCodes, list[NDArray[np.int64]]]:
@@ -92,31 +92,31 @@ def _one_spelling(distinct: pa.Array, pieces: Sequence[Sequence[pa.Array]]) -> C
         return None
     at = pc.index_in(keys, value_set=first).to_numpy()
     for piece in pieces:
-        held = np.unique(
+        pairs = np.unique(
             pc.index_in(
                 pc.unique(pa.chunked_array(piece, type=distinct.type)).drop_null(), value_set=distinct
             ).to_numpy()
         )
-        if len(np.unique(at[held])) < len(held):
+        if len(np.unique(at[pairs])) < len(pairs):
             return None
-    place = np.full(len(first), len(distinct), dtype=np.int64)
+    order = np.full(len(first), len(distinct), dtype=np.int64)
     longest = np.argsort(-pc.utf8_length(distinct).to_numpy(zero_copy_only=False), kind="stable")
     rank = np.empty(len(distinct), dtype=np.int64)
     rank[longest] = np.arange(len(distinct))
-    np.minimum.at(place, at, rank)
-    place = longest[place]
-    written = distinct.take(pa.array(place[at]))
+    np.minimum.at(order, at, rank)
+    order = longest[order]
+    written = distinct.take(pa.array(order[at]))
     return lambda ids: written.take(pc.index_in(ids, value_set=distinct, skip_nulls=True))
 
 
 def _ranks(chunks: Sequence[pa.Array], distinct: pa.Array) -> NDArray[np.int64]:
     """Position of each id among the distinct ones, -1 where an id is missing."""
-    held = pa.chunked_array(chunks, type=distinct.type)
-    found = pc.index_in(held, value_set=distinct, skip_nulls=True)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+    values = pa.chunked_array(chunks, type=distinct.type)
+    positions = pc.index_in(values, value_set=distinct, skip_nulls=True)
+    return np.asarray(pc.fill_null(positions, -1).to_numpy(), dtype=np.int64)
 
 
 def _chunks(column: pd.Series, kind: pa.DataType) -> list[pa.Array]:
-    held = pa.array(column, from_pandas=True)
-    held = held.cast(kind) if held.type != kind else held
-    return list(held.chunks) if isinstance(held, pa.ChunkedArray) else [held]
+    chunk = pa.array(column, from_pandas=True)
+    chunk = chunk.cast(kind) if chunk.type != kind else chunk
+    return list(chunk.chunks) if isinstance(chunk, pa.ChunkedArray) else [chunk]

@@ -115,7 +115,7 @@ def climbed_of(
     paid = reward_of("amount_gross") if with_payments else None
     cost = None
     if "cost_minor" in contacts and contacts["cost_minor"].notna().any():
-        held = contact_decision >= 0
-        each = contacts["cost_minor"].to_numpy(dtype=np.float64)[held]  # NaN: unknown, and so is the sum
-        cost = np.bincount(contact_decision[held], weights=each, minlength=n_decisions).astype(np.float64)
+        linked = contact_decision >= 0
+        each = contacts["cost_minor"].to_numpy(dtype=np.float64)[linked]  # NaN: unknown, and so is the sum
+        cost = np.bincount(contact_decision[linked], weights=each, minlength=n_decisions).astype(np.float64)
     return Climbed.of_rungs(reached, paid, cost)

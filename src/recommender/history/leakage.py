@@ -93,20 +93,20 @@ def leakage_suspects(
     value = reward[mature]
     success = value > 0
     enough = min(success.sum(), (~success).sum()) >= _FEWEST
-    found = {}
+    suspects = {}
     for name in names:
         column = context[name].loc[mature].reset_index(drop=True)
         if len(value) and pd.api.types.is_numeric_dtype(column.dtype) and len(np.unique(value)) > 1:
             numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
             if np.array_equal(numbers, value):
-                found[name] = "equals the reward in every row"
+                suspects[name] = "equals the reward in every row"
                 continue
         if named_after_the_fact(name):
-            found[name] = "is named like something that is only known after the contact"
+            suspects[name] = "is named like something that is only known after the contact"
             continue
         if enough and (area := discrimination(column, success)) >= TOO_GOOD:
-            found[name] = f"separates success from failure almost perfectly (area under the curve {area:.3f})"
-    return found
+            suspects[name] = f"separates success from failure almost perfectly (area under the curve {area:.3f})"
+    return suspects
 
 
 def _area(score: NDArray[np.float64], success: NDArray[np.bool_]) -> float:

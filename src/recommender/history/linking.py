@@ -185,10 +185,10 @@ class _Clocks:
             own = owners if countries is None else owners.assign(country=countries)
             return account_zones(own)
         accounts = self.tables["accounts"]
-        held = accounts.frame
-        zones = account_zones(held.assign(country=held["country"].map(country_code, na_action="ignore"))
-                              if "country" in held else held)  # fmt: skip
-        ids = accounts.raw_ids["account_id"].iloc[held["_position"].to_numpy()]
+        frame = accounts.frame
+        zones = account_zones(frame.assign(country=frame["country"].map(country_code, na_action="ignore"))
+                              if "country" in frame else frame)  # fmt: skip
+        ids = accounts.raw_ids["account_id"].iloc[frame["_position"].to_numpy()]
         zone_of = pd.Series(zones.to_numpy(), index=id_keys(id_texts(ids)))
         zone_of = zone_of[~zone_of.index.duplicated(keep="last")]
         only = zone_of.dropna().unique()
@@ -245,7 +245,7 @@ def _agree_on_ids(raw: RawTables) -> None:
             continue
         columns = [checked.raw_ids.pop(name) for name, checked in holders]
         for name in kind:
-            dtypes = [column.dtype for (held, _), column in zip(holders, columns, strict=True) if held == name]
+            dtypes = [column.dtype for (key, _), column in zip(holders, columns, strict=True) if key == name]
             if dtypes and all(pd.api.types.is_integer_dtype(dtype) for dtype in dtypes):
                 whole.add(name)
         if not all(name in whole for name, _ in holders):
@@ -293,12 +293,12 @@ def _check_money(raw: RawTables, currency: str | None, rates: Mapping[str, float
         if name not in raw.tables or "currency" not in raw.tables[name].frame:
             continue
         checked = raw.tables[name]
-        held = checked.frame["currency"]
-        factor = held.map({**rates, main: 1.0}).astype("float64").fillna(1.0).to_numpy()
+        codes = checked.frame["currency"]
+        factor = codes.map({**rates, main: 1.0}).astype("float64").fillna(1.0).to_numpy()
         if amounts in checked.frame and (factor != 1.0).any():
             checked.frame[amounts] = np.rint(checked.frame[amounts].to_numpy(dtype=np.float64) * factor)
-            checked.frame["currency"] = held.where(held.isna() | ~held.isin(list(rates)), main)
-        foreign = (held.notna() & ~held.isin([main, *rates])).to_numpy(dtype=bool)
+            checked.frame["currency"] = codes.where(codes.isna() | ~codes.isin(list(rates)), main)
+        foreign = (codes.notna() & ~codes.isin([main, *rates])).to_numpy(dtype=bool)
         checked.drop(
             foreign,
             "currency",

@@ -81,8 +81,8 @@ class LostRows:
 
         ``decision_of`` pairs each ``contact_id`` with the row of a ``decision`` that it carried out, or may have.
         """
-        told = self.outcomes["outcome"]
-        lost = self.outcomes.loc[told.isna() | told.isin(list(outcomes))]
+        outcome = self.outcomes["outcome"]
+        lost = self.outcomes.loc[outcome.isna() | outcome.isin(list(outcomes))]
         asked = decision_of.loc[decision_of["contact_id"].isin(lost["contact_id"]) & (decision_of["decision"] >= 0)]
         asked = asked.rename(columns={"contact_id": "who", "decision": "row"})
         return _may_fall_in(asked, lost.rename(columns={"contact_id": "who"}), decided, window)
@@ -102,12 +102,12 @@ def _lost(
     faults = checked.faults.frame()
     faults = faults.loc[faults["rule"] != "duplicate_row"]
     rows = faults["row"].to_numpy(dtype=np.int64)
-    told = checked.told_at.iloc[rows]
-    known = told.notna().to_numpy(dtype=bool) & ~faults["rule"].isin(_NO_INSTANT).to_numpy(dtype=bool)
-    instant = told.dt.as_unit("us").astype("int64").to_numpy()
+    instants = checked.told_at.iloc[rows]
+    known = instants.notna().to_numpy(dtype=bool) & ~faults["rule"].isin(_NO_INSTANT).to_numpy(dtype=bool)
+    instant = instants.dt.as_unit("us").astype("int64").to_numpy()
     slack = np.where(checked.naive[rows], _WIDEST_OFFSET_US, 0)
-    held = {name: raw_codes.get((table, name)) for name in ids}
-    columns: dict[str, Any] = {name: -1 if codes is None else codes[rows] for name, codes in held.items()}
+    codes_of = {name: raw_codes.get((table, name)) for name in ids}
+    columns: dict[str, Any] = {name: -1 if codes is None else codes[rows] for name, codes in codes_of.items()}
     columns |= {
         "earliest": np.where(known, instant - slack, -_EVER),
         "latest": np.where(known, instant + slack, _EVER),

@@ -305,8 +305,8 @@ def _settle_dtypes(
         context = context_of_rows(knowledge, rows.iloc[start : start + chunk_rows].reset_index(drop=True), own)
         for name in context.columns:
             if dtypes.get(name) is None:
-                held = context[name].notna().any()
-                dtypes[name] = (known.get(name, context[name].dtype)) if held else None
+                any_value = context[name].notna().any()
+                dtypes[name] = (known.get(name, context[name].dtype)) if any_value else None
         if len(rows) <= chunk_rows:
             whole = context
         if all(dtype is not None for dtype in dtypes.values()):

@@ -85,10 +85,10 @@ class Faults:
 
 def join_quarantines(pieces: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put quarantines of several tables together, by table and row."""
-    held = [piece for piece in pieces if len(piece)]
-    if not held:
+    filled = [piece for piece in pieces if len(piece)]
+    if not filled:
         return pd.DataFrame({name: pd.Series(dtype="int64" if name == "row" else "str") for name in QUARANTINE_COLUMNS})
-    frame = pd.concat(held, ignore_index=True)
+    frame = pd.concat(filled, ignore_index=True)
     return frame.sort_values(["table", "row"], kind="stable", ignore_index=True)[list(QUARANTINE_COLUMNS)]
 
 

@@ -200,7 +200,7 @@ def check_reward(
 
 
 def _check_penalties(reward: str, penalties: Mapping[str, float] | None, tables: Collection[str]) -> None:
-    told = "penalties={'opt_out': 500, 'complaint': 2000} (--penalty opt_out=500 --penalty complaint=2000)"
+    example = "penalties={'opt_out': 500, 'complaint': 2000} (--penalty opt_out=500 --penalty complaint=2000)"
     if reward != "net_value":
         if penalties:
             raise InvalidInput.in_column(
@@ -212,18 +212,18 @@ def _check_penalties(reward: str, penalties: Mapping[str, float] | None, tables:
         raise InvalidInput(
             "Reward 'net_value' needs penalties: what a negative outcome weighs, in minor units.",
             column="penalties",
-            mend=f"Pass {told}, or use reward='amount'.",
+            mend=f"Pass {example}, or use reward='amount'.",
         )
     if unknown := [name for name in penalties if name not in PENALISED]:
         raise InvalidInput.in_column(
             "penalties", "name something that is no negative outcome", values=unknown,
-            mend=f"Use {' or '.join(PENALISED)}, e.g. {told}.",
+            mend=f"Use {' or '.join(PENALISED)}, e.g. {example}.",
         )  # fmt: skip
     for name, weight in penalties.items():
         if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < np.inf:
             raise InvalidInput.in_column(
                 "penalties", f"must be minor units of 0 or more; that of {name!r} is not", values=[weight],
-                mend=f"Give what one weighs as a positive number, e.g. {told}.",
+                mend=f"Give what one weighs as a positive number, e.g. {example}.",
             )  # fmt: skip
     if "outcomes" not in tables and any(penalties.values()):
         raise InvalidInput(
@@ -254,13 +254,13 @@ class _Linked:
         nothing = np.zeros(0, dtype=np.int64)
         if outcomes is None or not kinds or not len(contact_decision) or not len(decided):
             return cls(nothing, nothing, pd.Series(dtype="str"))
-        held = outcomes.loc[outcomes["outcome"].isin(kinds).to_numpy(dtype=bool)]
-        contact = pd.Index(contacts["contact_id"]).get_indexer(pd.Index(held["contact_id"]))
+        kept = outcomes.loc[outcomes["outcome"].isin(kinds).to_numpy(dtype=bool)]
+        contact = pd.Index(contacts["contact_id"]).get_indexer(pd.Index(kept["contact_id"]))
         decision = np.where(contact >= 0, contact_decision[contact], -1)
-        occurred = _micros(held["occurred_at"])
+        occurred = _micros(kept["occurred_at"])
         after = occurred - decided[np.maximum(decision, 0)]
         counts = (decision >= 0) & (after >= 0) & (after < window)
-        return cls(decision[counts], occurred[counts], held["outcome"].loc[counts].astype("str"))
+        return cls(decision[counts], occurred[counts], kept["outcome"].loc[counts].astype("str"))
 
 
 def _payments(
@@ -309,16 +309,16 @@ def _last_contact(
         credited = np.where((credited < 0) & in_reach, row, credited)
     total = np.zeros(len(account))
     first = np.full(len(account), _NEVER, dtype=np.int64)
-    held = credited >= 0
-    np.add.at(total, credited[held], amount[held].astype(np.float64))
-    np.minimum.at(first, credited[held], paid_at[held])
+    has_contact = credited >= 0
+    np.add.at(total, credited[has_contact], amount[has_contact].astype(np.float64))
+    np.minimum.at(first, credited[has_contact], paid_at[has_contact])
     return total, first
 
 
 def _costs(contacts: pd.DataFrame, contact_decision: NDArray[np.int64], n_decisions: int) -> NDArray[np.float64]:
-    held = contact_decision >= 0
+    linked = contact_decision >= 0
     cost = np.nan_to_num(contacts["cost_minor"].to_numpy(dtype=np.float64))
-    return np.bincount(contact_decision[held], weights=cost[held], minlength=n_decisions).astype(np.float64)
+    return np.bincount(contact_decision[linked], weights=cost[linked], minlength=n_decisions).astype(np.float64)
 
 
 def _micros(instants: pd.Series) -> NDArray[Any]:

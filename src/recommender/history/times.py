@@ -36,8 +36,8 @@ def check_times(column: pd.Series, name: str) -> None:
                     mend="Correct or drop these rows.",
                 )
         return
-    told = column.dropna()
-    is_text = np.array([isinstance(value, str) for value in told], dtype=bool)
+    filled = column.dropna()
+    is_text = np.array([isinstance(value, str) for value in filled], dtype=bool)
     if is_text.any() and not is_text.all():
         rows = np.flatnonzero(column.notna())[~is_text]
         raise InvalidInput.in_column(
@@ -49,7 +49,7 @@ def check_times(column: pd.Series, name: str) -> None:
         )
     if not is_text.any():
         return
-    backwards = np.array([bool(_DAY_OR_MONTH_FIRST.match(value)) for value in told], dtype=bool)
+    backwards = np.array([bool(_DAY_OR_MONTH_FIRST.match(value)) for value in filled], dtype=bool)
     if backwards.any():
         rows = np.flatnonzero(column.notna())[backwards]
         raise InvalidInput.in_column(
@@ -59,7 +59,7 @@ def check_times(column: pd.Series, name: str) -> None:
             rows=rows.tolist(),
             mend=f"Convert it first: pd.to_datetime(frame[{name!r}], dayfirst=True, utc=True), or dayfirst=False.",
         )
-    values = np.sort(pd.unique(told.to_numpy(dtype=object)))
+    values = np.sort(pd.unique(filled.to_numpy(dtype=object)))
     at = _first_out_of_order(values)
     if at is not None:
         rows = np.flatnonzero((column == values[at]) | (column == values[at + 1]))

@@ -67,9 +67,9 @@ def _kept(checked: CheckedTable) -> str:
     return f"only {left:,}" if left else "none"
 
 
-def _further(reasons: Any, told: tuple[Any, ...]) -> str:
+def _further(reasons: Any, main: tuple[Any, ...]) -> str:
     """The other faults of the table, each with its rows."""
-    others = [f"{group[0]} {group[2]} in {len(rows):,} rows" for group, rows in reasons.groups.items() if group != told]
+    others = [f"{group[0]} {group[2]} in {len(rows):,} rows" for group, rows in reasons.groups.items() if group != main]
     return f" Further faults: {'; '.join(others)}." if others else ""
 
 
@@ -97,18 +97,18 @@ def check_currency(counts: Mapping[str, pd.Series], currency: str | None, rates:
     InvalidInput
         Where currencies are really mixed, or no row is in the one asked for.
     """
-    held = pd.concat(list(counts.values()), axis=1).fillna(0).sum(axis=1).sort_values(ascending=False, kind="stable")
-    if not len(held):
+    rows_of = pd.concat(list(counts.values()), axis=1).fillna(0).sum(axis=1).sort_values(ascending=False, kind="stable")
+    if not len(rows_of):
         return currency
-    main = currency or str(held.index[0])
-    if main not in held.index and not any(code in rates for code in held.index):
+    main = currency or str(rows_of.index[0])
+    if main not in rows_of.index and not any(code in rates for code in rows_of.index):
         raise InvalidInput.in_column(
             "currency",
             f"is {main!r} in no row",
-            values=[f"{code}: {int(count):,} rows" for code, count in held.items()],
+            values=[f"{code}: {int(count):,} rows" for code, count in rows_of.items()],
             mend="Name one of these, or pass rates={...} to convert them.",
         )
-    for of_table in [held, *(given for given in counts.values() if given.sum() >= 2 * _FEW_ROWS)]:
+    for of_table in [rows_of, *(given for given in counts.values() if given.sum() >= 2 * _FEW_ROWS)]:
         others = {code: int(count) for code, count in of_table.items() if code != main and code not in rates}
         if currency is None and of_table.get(main, 0) < _CLEAR_MAJORITY * (
             of_table.get(main, 0) + sum(others.values())
@@ -146,10 +146,10 @@ def id_hint(unknown: NDArray[Any], known: NDArray[np.bool_], ids: IdCodes, targe
         ("leading zeros were lost in one of them", lambda words: pc.utf8_ltrim(words, characters="0")),
         ("upper and lower case differ", pc.utf8_lower),
     ):
-        found = pc.index_in(plain(mine), value_set=plain(theirs), skip_nulls=True)
-        at = np.flatnonzero(pc.is_valid(found).to_numpy(zero_copy_only=False))
+        positions = pc.index_in(plain(mine), value_set=plain(theirs), skip_nulls=True)
+        at = np.flatnonzero(pc.is_valid(positions).to_numpy(zero_copy_only=False))
         if len(at) > len(asked) // 2:
             first = int(at[0])
-            one, other = mine[first].as_py(), theirs[found[first].as_py()].as_py()
+            one, other = mine[first].as_py(), theirs[positions[first].as_py()].as_py()
             return f" {target} has {other!r} where this table has {one!r}: {what}. Export ids as the same text."
     return ""

@@ -65,7 +65,7 @@ class Fault:
     examples: list[tuple[int, str]] = field(default_factory=list)
     decides: bool = False
 
-    def told(self, n_rows: int) -> str:
+    def sentence(self, n_rows: int) -> str:
         """One sentence: how many rows, which values, what to do."""
         values = shorten(value for _, value in self.examples)
         at = shorten(row for row, _ in self.examples)
@@ -100,11 +100,11 @@ def refuse_faults(readings: Sequence[Faulty], most: float) -> list[str]:
     InvalidInput
         Names every fault of every table: column, values, rows, share and mend.
     """
-    told = [(fault, reading.n_rows) for reading in readings for fault in reading.faults.values()]
-    heavy = [(fault, n) for fault, n in told if fault.rows > most * n or fault.decides]
+    counted = [(fault, reading.n_rows) for reading in readings for fault in reading.faults.values()]
+    heavy = [(fault, n) for fault, n in counted if fault.rows > most * n or fault.decides]
     if heavy:
         first = heavy[0][0]
-        lines = "".join(f"\n- {fault.told(n)}" for fault, n in told)
+        lines = "".join(f"\n- {fault.sentence(n)}" for fault, n in counted)
         share = "a fault on which a decision hangs" if first.decides else f"a fault in more than {most:.0%} of the rows"
         raise InvalidInput(
             f"The tables cannot be understood ({share}):{lines}",
@@ -112,4 +112,4 @@ def refuse_faults(readings: Sequence[Faulty], most: float) -> list[str]:
             rows=[row for row, _ in first.examples],
             mend="Nothing was planned." if len(heavy) == 1 else "Nothing was planned; these are all faults found.",
         )
-    return [fault.told(n) for fault, n in told]
+    return [fault.sentence(n) for fault, n in counted]

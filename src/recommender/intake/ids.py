@@ -30,15 +30,17 @@ def id_text(value: Any) -> str | None:
         return None
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value).decode("utf-8", "replace")
     text = unicodedata.normalize("NFC", str(value)).strip().strip("\u200b\ufeff").strip()
     text = text.removeprefix("'")  # how spreadsheets are told that a number is a text
     if is_placeholder(text):
         return None
     text = re.sub(_WHOLE_AS_FRACTION, r"\1", text)
-    if found := _WHOLE_EXPONENT.fullmatch(text):
-        digits = found[1] + (found[2] or "")
-        if int(found[3]) + 1 >= len(digits) and "." in text:
-            text = digits.ljust(int(found[3]) + 1, "0")
+    if exponent := _WHOLE_EXPONENT.fullmatch(text):
+        digits = exponent[1] + (exponent[2] or "")
+        if int(exponent[3]) + 1 >= len(digits) and "." in text:
+            text = digits.ljust(int(exponent[3]) + 1, "0")
     return text or None
 
 

@@ -31,8 +31,10 @@ _DAY_NAMED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MONTH_NAMED = re.compile(
-    r"(?:[a-z]+[.,]*\s+)?([a-z]{3,10})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(.*)", re.IGNORECASE | re.DOTALL
+    r"(?:[a-z]+[.,]*\s+)?([a-z]{3,10})\.?\s+(\d{1,2})(?:st|nd|rd|th|o)?,?\s+(?:del?\s+)?(\d{4})(.*)",
+    re.IGNORECASE | re.DOTALL,
 )
+_YEAR_FIRST = re.compile(r"(\d{4})[\s\-/.]+([a-z]{3,10})\.?[\s\-/.]+(\d{1,2})(?!\d)(.*)", re.IGNORECASE | re.DOTALL)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
 _MONTHS = {
@@ -99,8 +101,8 @@ def day_evidence(texts: Iterable[str]) -> DayEvidence:
     """Evidence of some cells."""
     dmy = mdy = undecided = False
     for text in texts:
-        if found := _AB.fullmatch(_bare(text)):
-            first, second, year = int(found[1]), int(found[3]), found[4]
+        if match := _AB.fullmatch(_bare(text)):
+            first, second, year = int(match[1]), int(match[3]), match[4]
             dmy |= first > 12 >= second and len(year) == 4
             mdy |= second > 12 >= first and len(year) == 4
             undecided |= max(first, second) <= 12 and first != second
@@ -145,18 +147,18 @@ def _numbers(bare: str) -> Moment | None:
         )
         at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
         return Moment(at, timed=True)
-    if found := _COMPACT.fullmatch(bare):
-        year, month, day, hour, minute, second, zulu = found.groups()
+    if match := _COMPACT.fullmatch(bare):
+        year, month, day, hour, minute, second, zulu = match.groups()
         at = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001
         return Moment(at.replace(tzinfo=UTC) if zulu else at, timed=hour is not None)
     return None
 
 
 def _written(bare: str, order: DayOrder | None) -> Moment | Literal["open"] | None:
-    if found := _YMD.fullmatch(bare):
-        return _with_clock((int(found[1]), int(found[3]), int(found[4])), found[5])
-    if found := _AB.fullmatch(bare):
-        first, second, year = int(found[1]), int(found[3]), found[4]
+    if match := _YMD.fullmatch(bare):
+        return _with_clock((int(match[1]), int(match[3]), int(match[4])), match[5])
+    if match := _AB.fullmatch(bare):
+        first, second, year = int(match[1]), int(match[3]), match[4]
         if len(year) == 2:
             if order is None:
                 return "open"
@@ -165,12 +167,14 @@ def _written(bare: str, order: DayOrder | None) -> Moment | Literal["open"] | No
             if max(first, second) <= 12 and first != second:
                 return "open"
             order = "dmy" if first > 12 or first == second else "mdy"
-        return _with_clock((int(year), *((second, first) if order == "dmy" else (first, second))), found[5])
+        return _with_clock((int(year), *((second, first) if order == "dmy" else (first, second))), match[5])
     plain = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
-    if found := _DAY_NAMED.fullmatch(plain):
-        day, name, year, rest = found.groups()
-    elif found := _MONTH_NAMED.fullmatch(plain):
-        name, day, year, rest = found.groups()
+    if match := _DAY_NAMED.fullmatch(plain):
+        day, name, year, rest = match.groups()
+    elif match := _MONTH_NAMED.fullmatch(plain):
+        name, day, year, rest = match.groups()
+    elif match := _YEAR_FIRST.fullmatch(plain):
+        year, name, day, rest = match.groups()
     else:
         return None
     year = year if len(year) == 4 else f"20{year}"  # 29-nov-26: how spreadsheets write a day
@@ -182,10 +186,10 @@ def _with_clock(day: tuple[int, int, int], rest: str) -> Moment | None:
     at = datetime(*day)  # noqa: DTZ001 - local until an offset is found
     if not rest.strip(" ,"):
         return Moment(at, timed=False)
-    found = _CLOCK.fullmatch(rest.strip(" ,"))
-    if found is None:
+    match = _CLOCK.fullmatch(rest.strip(" ,"))
+    if match is None:
         return None
-    hour, minute, second, fraction, half, offset = found.groups()
+    hour, minute, second, fraction, half, offset = match.groups()
     hours = int(hour)
     if minute is None and half is None:
         return None

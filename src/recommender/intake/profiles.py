@@ -26,6 +26,12 @@ __all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose
 
 TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
 _DROPPED = "-"
+#: Calling code (with the mobile sign that some add) -> digits of a number at home.
+_CALLING_CODES = {
+    "549": (10,), "521": (10,), "57": (10,), "52": (10,), "54": (10,), "55": (10, 11), "58": (10,), "56": (9,),
+    "51": (8, 9), "593": (8, 9), "595": (8, 9), "591": (8,), "598": (8,), "507": (8,), "506": (8,), "502": (8,),
+    "503": (8,), "504": (8,), "505": (8,), "34": (9,), "1": (10,),
+}  # fmt: skip
 #: Amounts in minor units between which the median of a currency's debts is believable (a hundredth of a peso, a cent).
 _BELIEVABLE = {
     "COP": (1e6, 5e10),
@@ -73,10 +79,11 @@ class Profile:
         InvalidInput
             For a table, a dictionary or a kind of cell that is not known.
         """
-        told = tomllib.loads(text)
-        tables = told.get("tables", {})
+        document = tomllib.loads(text)
+        tables = document.get("tables", {})
         words = {
-            key: {plain_word(word): to for word, to in held.items()} for key, held in told.get("words", {}).items()
+            key: {plain_word(word): to for word, to in words_of.items()}
+            for key, words_of in document.get("words", {}).items()
         }
         for table, columns in tables.items():
             named = [c.get("words") for c in columns.values() if isinstance(c, dict)]
@@ -84,7 +91,13 @@ class Profile:
                 raise InvalidInput(f"Profile {name!r}: table {table!r} or one of its dictionaries is not known.",
                                    column=name, mend=f"Tables are {', '.join(TABLES)}.")  # fmt: skip
         return cls(
-            name, told["title"], tuple(told["columns"]), tables, words, tuple(told.get("rows", ())), told.get("zone")
+            name,
+            document["title"],
+            tuple(document["columns"]),
+            tables,
+            words,
+            tuple(document.get("rows", ())),
+            document.get("zone"),
         )
 
 
@@ -136,13 +149,13 @@ def source_profiles() -> dict[str, Profile]:
 
 def propose_profiles(columns: Iterable[object]) -> list[tuple[str, float]]:
     """Profiles that a file may be of, the likeliest first, with the share of their columns that it has."""
-    held = {plain_word(str(column)) for column in columns}
-    found = [
-        (profile.name, sum(plain_word(name) in held for name in profile.columns) / len(profile.columns))
+    plain = {plain_word(str(column)) for column in columns}
+    shares = [
+        (profile.name, sum(plain_word(name) in plain for name in profile.columns) / len(profile.columns))
         for profile in source_profiles().values()
     ]
     return sorted(
-        [one for one in found if one[1] >= 0.5], key=lambda one: (-one[1], -len(source_profiles()[one[0]].columns))
+        [one for one in shares if one[1] >= 0.5], key=lambda one: (-one[1], -len(source_profiles()[one[0]].columns))
     )
 
 
@@ -174,7 +187,7 @@ def map_export(
         As read, cells as text.
     profile : Profile
     phones : mapping of contact point to account id, optional
-        Phone numbers by their last ten digits, other addresses in small letters.
+        As :func:`point_key` writes them.
     stated : Stated, optional
         Clock, order of day and month, decimal sign; the clock of the profile serves where none is stated.
     words : mapping, optional
@@ -221,93 +234,96 @@ def map_export(
     mapped.faults = refuse_faults([reading for reading in readings if reading.n_rows], 0.05)
     if "outcomes" in mapped.tables and "contacts" in mapped.tables:
         known = mapped.tables["contacts"]["contact_id"]
-        told = mapped.tables["outcomes"]
-        mapped.tables["outcomes"] = told.loc[told["contact_id"].isin(known)].reset_index(drop=True)
+        outcomes = mapped.tables["outcomes"]
+        mapped.tables["outcomes"] = outcomes.loc[outcomes["contact_id"].isin(known)].reset_index(drop=True)
     mapped.doubts = list(_doubts(mapped.tables))
     return mapped
 
 
 def point_key(value: Any) -> str | None:
-    """What a phone number or an address is compared by."""
+    """What a phone number (its digits at home, without the country's code) or an address is compared by."""
     text = str(value).strip().casefold() if value is not None and value == value else ""
     if "@" in text:
         return text
-    digits = re.sub(r"\D", "", text.removeprefix("whatsapp:"))
+    digits = re.sub(r"\D", "", text.removeprefix("whatsapp:")).lstrip("0")
+    for code, lengths in _CALLING_CODES.items():
+        if digits.startswith(code) and len(digits) - len(code) in lengths:
+            return digits[len(code) :]
     return digits[-10:] if len(digits) >= 7 else None
 
 
 def _cells(
-    frame: pd.DataFrame, named: Mapping[str, Any], spec: Any, profile: Profile, place: tuple[str, str], mapped: Mapped,
+    frame: pd.DataFrame, named: Mapping[str, Any], spec: Any, profile: Profile, target: tuple[str, str], mapped: Mapped,
     further: Mapping[str, str], phones: Mapping[str, str],
 ) -> pd.Series:  # fmt: skip
-    told = {"column": spec} if isinstance(spec, str) else dict(spec)
+    source = {"column": spec} if isinstance(spec, str) else dict(spec)
     n = len(frame)
-    if "value" in told:
-        return pd.Series([told["value"]] * n, index=frame.index, dtype=object)
-    if "row" in told:
-        return pd.Series([f"{told['row']}{number}" for number in range(n)], index=frame.index, dtype=object)
-    looked_up = told.get("lookup", ())
+    if "value" in source:
+        return pd.Series([source["value"]] * n, index=frame.index, dtype=object)
+    if "row" in source:
+        return pd.Series([f"{source['row']}{number}" for number in range(n)], index=frame.index, dtype=object)
+    looked_up = source.get("lookup", ())
     looked_up = [looked_up] if isinstance(looked_up, str) else list(looked_up)
-    sources = told.get("columns") or ([told["column"]] if "column" in told else looked_up)
-    held = [named[plain_word(name)] for name in sources if plain_word(name) in named]
-    if not held:
-        if told.get("optional"):
+    sources = source.get("columns") or ([source["column"]] if "column" in source else looked_up)
+    present = [named[plain_word(name)] for name in sources if plain_word(name) in named]
+    if not present:
+        if source.get("optional"):
             return pd.Series([None] * n, index=frame.index, dtype=object)
         raise InvalidInput.missing_columns(sources, frame.columns.tolist(), role=f"profile {profile.name!r}")
     if looked_up:  # a message is from the debtor or to the debtor: the first point that somebody here has
-        found = pd.Series([None] * n, index=frame.index, dtype=object)
-        for name in held:
-            found = found.where(found.notna(), frame[name].map(lambda value: phones.get(point_key(value) or "")))
-        mapped.without_account += int(found.isna().sum()) if place == ("contacts", "account_id") else 0
-        return found.astype(object)
-    cells = frame[held[0]].astype(object)
-    for name in held[1:]:
+        account = pd.Series([None] * n, index=frame.index, dtype=object)
+        for name in present:
+            account = account.where(account.notna(), frame[name].map(lambda value: phones.get(point_key(value) or "")))
+        mapped.without_account += int(account.isna().sum()) if target == ("contacts", "account_id") else 0
+        return account.astype(object)
+    cells = frame[present[0]].astype(object)
+    for name in present[1:]:
         blank = cells.isna() | (cells.astype(str).str.strip() == "")
         joined = cells.astype(str) + " " + frame[name].astype(str)
-        cells = cells.mask(blank, frame[name]) if told.get("first") else joined
-    if "split" in told:
-        cells = cells.map(lambda value: None if value is None else str(value).split(told["split"])[0])
-    if "words" not in told:
+        cells = cells.mask(blank, frame[name]) if source.get("first") else joined
+    if "split" in source:
+        cells = cells.map(lambda value: None if value is None else str(value).split(source["split"])[0])
+    if "words" not in source:
         return cells
-    dictionary = profile.words[told["words"]]
-    became = mapped.became.setdefault(place, {})
+    dictionary = profile.words[source["words"]]
+    became = mapped.became.setdefault(target, {})
     counts = cells.dropna().astype(str).value_counts(sort=False)
     for word, rows in counts.items():
         plain = plain_word(str(word))
-        to = further.get(plain, dictionary.get(plain)) or told.get("otherwise")
-        to = to or (canonical_word(place[1], word) if place[1] == "outcome" else None)
+        to = further.get(plain, dictionary.get(plain)) or source.get("otherwise")
+        to = to or (canonical_word(target[1], word) if target[1] == "outcome" else None)
         became[str(word)] = (to, int(rows))
     answers = {word: None if to in (None, _DROPPED) else to for word, (to, _) in became.items()}
     read = cells.map(lambda value: None if value is None or value != value else answers[str(value)]).astype(object)
-    said = named.get(plain_word(told["stop"])) if "stop" in told else None
+    said = named.get(plain_word(source["stop"])) if "stop" in source else None
     if said is not None:  # what a debtor writes is only looked at for a stop, and not kept
         stops = frame[said].map(lambda text: isinstance(text, str) and canonical_word("outcome", text) == "opt_out")
         read = read.mask(stops.to_numpy(dtype=bool) & (read == "replied").to_numpy(dtype=bool), "opt_out")
     return read
 
 
-def _when(frame: pd.DataFrame, named: Mapping[str, Any], told: Mapping[str, Any]) -> pd.Series:
-    column = named.get(plain_word(told["column"]))
+def _when(frame: pd.DataFrame, named: Mapping[str, Any], rule: Mapping[str, Any]) -> pd.Series:
+    column = named.get(plain_word(rule["column"]))
     if column is None:
-        return pd.Series(bool(told.get("absent", False)), index=frame.index)
+        return pd.Series(bool(rule.get("absent", False)), index=frame.index)
     written = frame[column].astype(str).map(plain_word)
-    chosen = written.isin([plain_word(str(word)) for word in told.get("is", told.get("not", ()))])
-    return chosen if "is" in told else ~chosen
+    chosen = written.isin([plain_word(str(word)) for word in rule.get("is", rule.get("not", ()))])
+    return chosen if "is" in rule else ~chosen
 
 
 def _doubts(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Figures that are hard to believe: units of money, instants before the contact, dates of another century."""
     medians: dict[str, float] = {}
     for table, column in (("accounts", "balance_minor"), ("payments", "amount_minor")):
-        held = tables.get(table)
-        if held is None or column not in held:
+        frame = tables.get(table)
+        if frame is None or column not in frame:
             continue
-        amounts = pd.to_numeric(held[column], errors="coerce")
+        amounts = pd.to_numeric(frame[column], errors="coerce")
         amounts = amounts[amounts > 0]
         if not len(amounts):
             continue
         medians[table] = float(amounts.median())
-        codes = held["currency"].dropna().unique().tolist() if "currency" in held else []
+        codes = frame["currency"].dropna().unique().tolist() if "currency" in frame else []
         low, high = _BELIEVABLE.get(codes[0], (0.0, float("inf"))) if len(codes) == 1 else (0.0, float("inf"))
         if not low <= medians[table] <= high:
             hint = "whole units taken for hundredths?" if medians[table] < low else "hundredths multiplied once more?"
@@ -327,18 +343,18 @@ def _walk(value: Any, steps: list[str]) -> Iterator[Any]:
         yield value
         return
     name, many = steps[0].removesuffix("[]"), steps[0].endswith("[]")
-    held = value.get(name) if isinstance(value, dict) else None
-    for one in (held if isinstance(held, list) else []) if many else ([] if held is None else [held]):
+    child = value.get(name) if isinstance(value, dict) else None
+    for one in (child if isinstance(child, list) else []) if many else ([] if child is None else [child]):
         yield from _walk(one, steps[1:])
 
 
 def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for name, held in value.items():
-        if isinstance(held, dict):
-            flat |= _flat(held, f"{before}{name}.")
+    for name, child in value.items():
+        if isinstance(child, dict):
+            flat |= _flat(child, f"{before}{name}.")
         else:
             flat[f"{before}{name}"] = (
-                json.dumps(held) if isinstance(held, list) else None if held is None else str(held)
+                json.dumps(child) if isinstance(child, list) else None if child is None else str(child)
             )
     return flat

@@ -91,11 +91,11 @@ class State:
     @property
     def names(self) -> list[str]:
         """What stops or shapes a contact, as words for a report."""
-        told = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
-        told += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
-        told += [name for name in ("complaint", "disputed", "deceased", "stopped", "settled") if getattr(self, name)]
-        told += ["promise_open"] if self.promise == "open" else []
-        return told + (["callback_set"] if self.callback_at is not None else [])
+        names = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
+        names += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
+        names += [name for name in ("complaint", "disputed", "deceased", "stopped", "settled") if getattr(self, name)]
+        names += ["promise_open"] if self.promise == "open" else []
+        return names + (["callback_set"] if self.callback_at is not None else [])
 
 
 @dataclass
@@ -252,10 +252,12 @@ def with_states(
         raised += ["callback_set"] if state.callback_at is not None else []
         gone = {*state.blocked, *state.opted_out}
         for name in ("consented_channels", "channels_consented"):
-            if name in columns and (held := _listed(columns[name][row])) is not None:
-                columns[name][row] = ";".join(channel for channel in held if channel not in gone)
-        if (held := _listed(columns["flags"][row])) is not None or not raised:
-            columns["flags"][row] = columns["flags"][row] if held is None else ";".join(dict.fromkeys([*held, *raised]))
+            if name in columns and (listed := _listed(columns[name][row])) is not None:
+                columns[name][row] = ";".join(channel for channel in listed if channel not in gone)
+        if (listed := _listed(columns["flags"][row])) is not None or not raised:
+            columns["flags"][row] = (
+                columns["flags"][row] if listed is None else ";".join(dict.fromkeys([*listed, *raised]))
+            )
         elif _flags_told(frame, row):
             columns["flags"][row] = ";".join(raised)
         if state.settled:
@@ -288,29 +290,29 @@ def with_case_states(
         Moment of the check.
     every_event : bool, default=False
     """
-    told = [
+    own = [
         contact
         for contact in contacts or ()
         if _tells(contact.get("outcome"), every_event=every_event)
         and contact.get("status") != "planned"
         and as_utc_us(contact["sent_at"]) <= at_us
     ]
-    if not told:
+    if not own:
         return account
     frame = pd.DataFrame({name: [account.get(name)] for name in account}, dtype=object).assign(account_id="case")
     frame = frame.drop(columns="debtor_id", errors="ignore")
     mine = account.get("account_id")
-    named = [contact.get("account_id") for contact in told]
+    named = [contact.get("account_id") for contact in own]
     events = pd.DataFrame(
         {
             # A promise about another of the debtor's debts is none about this one; the person's own words are.
             "account_id": ["case" if mine is None or n is None or id_text(n) == id_text(mine) else "\0" for n in named],
             "debtor_id": "case",
-            "sent_at": pd.to_datetime([contact["sent_at"] for contact in told], utc=True),
-            "channel": [contact.get("channel") for contact in told],
-            "outcome": [contact["outcome"] for contact in told],
-            "promise_date": pd.Series([contact.get("promise_date") for contact in told], dtype=object),
-            "callback_at": pd.to_datetime([contact.get("callback_at") for contact in told], utc=True),
+            "sent_at": pd.to_datetime([contact["sent_at"] for contact in own], utc=True),
+            "channel": [contact.get("channel") for contact in own],
+            "outcome": [contact["outcome"] for contact in own],
+            "promise_date": pd.Series([contact.get("promise_date") for contact in own], dtype=object),
+            "callback_at": pd.to_datetime([contact.get("callback_at") for contact in own], utc=True),
         }
     )
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
@@ -371,14 +373,14 @@ def _events(
     people = set(owner.values())
     if contacts is not None and len(contacts):
         n = len(contacts)
-        told = _column(contacts, "outcome", n)
+        outcome_cells = _column(contacts, "outcome", n)
         instants = _instants(contacts, "sent_at")
         debtors = _column(contacts, "debtor_id", n)
         wanted = outcomes is not None and len(outcomes) > 0
         planned = _column(contacts, "status", n)
         due, callback = _column(contacts, "promise_date", n), _instants(contacts, "callback_at")
         rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
-                   _column(contacts, "channel", n), told, strict=True)  # fmt: skip
+                   _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
         for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
             word = None if _null(outcome) or planned[row] == "planned" else _word(outcome)
             if word is None and not wanted:
@@ -427,9 +429,9 @@ def _word(outcome: Any) -> str | None:
 
 
 def _payments(payments: pd.DataFrame | None, now: int) -> dict[str, list[tuple[int, float]]]:
-    held: dict[str, list[tuple[int, float]]] = {}
+    paid: dict[str, list[tuple[int, float]]] = {}
     if payments is None or not len(payments):
-        return held
+        return paid
     once = payments.drop_duplicates(
         subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
     )
@@ -437,8 +439,8 @@ def _payments(payments: pd.DataFrame | None, now: int) -> dict[str, list[tuple[i
     for account, at, amount in zip(once["account_id"], _instants(once, "paid_at"), amounts, strict=True):
         key = id_text(account)
         if key is not None and (at is None or at <= now):
-            held.setdefault(key, []).append((now if at is None else at, amount))
-    return held
+            paid.setdefault(key, []).append((now if at is None else at, amount))
+    return paid
 
 
 def _column(frame: pd.DataFrame, name: str, n: int) -> list[Any]:

@@ -25,6 +25,7 @@ from recommender.learning.members import (
     members_of,
 )
 from recommender.learning.nuisance import (
+    LogNuisance,
     PropensityEstimate,
     cross_fit_own_propensities,
     cross_fit_own_rewards,
@@ -79,6 +80,7 @@ __all__ = [
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
+    "LogNuisance",
     "OtherMember",
     "OwnReward",
     "OwnScored",

@@ -177,7 +177,7 @@ class LadderModel:
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_files(self) -> dict[str, bytes]:
         """Plain files: JSON and LightGBM text."""
-        told = {
+        described = {
             "rungs": list(self.rungs),
             "members": len(self._members),
             "cost": [None if np.isnan(one) else one for one in self.cost.tolist()],
@@ -185,9 +185,9 @@ class LadderModel:
             "offsets": self._offsets.tolist(),
             "amount": None if self._amount is None else self._amount.to_dict(),
         }
-        files = {"ladder.json": json.dumps(told, indent=1, sort_keys=True).encode()}
-        for place, member in enumerate(self._members):
-            files[f"step.{place}.txt"] = member.to_texts()[0].encode()
+        files = {"ladder.json": json.dumps(described, indent=1, sort_keys=True).encode()}
+        for index, member in enumerate(self._members):
+            files[f"step.{index}.txt"] = member.to_texts()[0].encode()
         if self._amount is not None:
             files |= {f"amount.{at}.txt": text.encode() for at, text in enumerate(self._amount.to_texts())}
         return files
@@ -196,18 +196,18 @@ class LadderModel:
     def from_files(cls, files: dict[str, bytes], actions: ActionSpace) -> Self:
         """Inverse of :meth:`to_files`."""
         try:
-            told = json.loads(files["ladder.json"])
-            steps = _steps(actions, len(told["rungs"]))
+            described = json.loads(files["ladder.json"])
+            steps = _steps(actions, len(described["rungs"]))
             members = [
-                ActionTrees.from_texts([files[f"step.{at}.txt"].decode()], steps) for at in range(told["members"])
+                ActionTrees.from_texts([files[f"step.{at}.txt"].decode()], steps) for at in range(described["members"])
             ]
             amount = None
-            if told["amount"] is not None:
-                texts = [files[f"amount.{at}.txt"].decode() for at in range(told["amount"]["members"])]
-                amount = PaidAmount.from_parts(told["amount"], texts, actions)
-            cost = np.array([np.nan if one is None else one for one in told["cost"]], dtype=np.float64)
-            slopes, offsets = (np.asarray(told[name], dtype=np.float64) for name in ("slopes", "offsets"))
-            return cls(actions, told["rungs"], members, amount, cost, slopes, offsets)
+            if described["amount"] is not None:
+                texts = [files[f"amount.{at}.txt"].decode() for at in range(described["amount"]["members"])]
+                amount = PaidAmount.from_parts(described["amount"], texts, actions)
+            cost = np.array([np.nan if one is None else one for one in described["cost"]], dtype=np.float64)
+            slopes, offsets = (np.asarray(described[name], dtype=np.float64) for name in ("slopes", "offsets"))
+            return cls(actions, described["rungs"], members, amount, cost, slopes, offsets)
         except (KeyError, json.JSONDecodeError) as error:
             raise ArtefactError(f"The value ladder is incomplete: {error!r}. Train and save it again.") from error
 
@@ -307,15 +307,15 @@ def _costs(actions: ActionSpace, action: NDArray[np.int64], cost: Floats | None)
         return answer
     contact = np.flatnonzero((action < actions.n_contact_actions) & ~np.isnan(cost))
     best = np.inf
-    for place in range(len(actions.factor_names)):
-        code = actions.codes[action[contact], place]
-        size = np.bincount(code, minlength=len(actions.factors[actions.factor_names[place]]))
+    for factor in range(len(actions.factor_names)):
+        code = actions.codes[action[contact], factor]
+        size = np.bincount(code, minlength=len(actions.factors[actions.factor_names[factor]]))
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.bincount(code, weights=cost[contact], minlength=len(size)) / size
         rest = float(((cost[contact] - mean[code]) ** 2).sum()) if len(contact) else np.inf
         if rest < best:
             best = rest
-            answer[: actions.n_contact_actions] = mean[actions.codes[: actions.n_contact_actions, place]]
+            answer[: actions.n_contact_actions] = mean[actions.codes[: actions.n_contact_actions, factor]]
     return answer
 
 

@@ -115,17 +115,17 @@ class PriceList:
     def from_toml(cls, text: str, *, name: str = "offers.toml") -> Self:
         """Read a price list; see docs/purposes.md for its fields."""
         try:
-            held = _File.model_validate(tomllib.loads(text))
+            parsed = _File.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise PriceListError(f"{name} is no TOML: {error}.", mend="Mend the line named.") from error
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
             raise PriceListError(f"{name}: {faults}.", mend="docs/purposes.md names every field.") from error
         return cls(
-            held.offers,
-            currency=held.currency,
-            budget_minor=held.budget_minor,
-            capital_percent_month=held.capital_percent_month,
+            parsed.offers,
+            currency=parsed.currency,
+            budget_minor=parsed.budget_minor,
+            capital_percent_month=parsed.capital_percent_month,
         )
 
     @property
@@ -151,9 +151,9 @@ class PriceList:
     @property
     def digest(self) -> str:
         """First 16 digits of the SHA-256 of everything in it."""
-        told = [self.currency, self.budget_minor, self.capital_percent_month]
-        told += [offer.model_dump_json() for offer in self.offers]
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+        contents = [self.currency, self.budget_minor, self.capital_percent_month]
+        contents += [offer.model_dump_json() for offer in self.offers]
+        return hashlib.sha256(repr(contents).encode()).hexdigest()[:16]
 
     def _check_waiting(self) -> None:
         """Refuse a list by which a debtor of some balance gets a dearer offer of a kind for growing older."""

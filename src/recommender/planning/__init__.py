@@ -66,6 +66,10 @@ with needs("planning"):
         priced_hours,
         priced_rules,
     )
+    from recommender.planning.plan_offers import (
+        offers_of_plan,
+        settle_offers,
+    )
     from recommender.planning.plan_run import (
         CHUNK_ROWS,
         PlanFiles,
@@ -91,6 +95,7 @@ with needs("planning"):
     from recommender.planning.tomorrow_log import (
         ask_log,
         log_tomorrow,
+        logged_offers,
     )
 
 __all__ = [
@@ -127,8 +132,10 @@ __all__ = [
     "decisions_of",
     "dual_bound",
     "log_tomorrow",
+    "logged_offers",
     "make_plan",
     "minimise_dual",
+    "offers_of_plan",
     "packaged_adapters",
     "plan_chunk",
     "plan_day",
@@ -141,6 +148,7 @@ __all__ = [
     "read_capacity",
     "read_contact_points",
     "read_portfolio",
+    "settle_offers",
     "solve_capacity",
     "verify",
     "verify_folder",

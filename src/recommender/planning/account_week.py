@@ -58,7 +58,11 @@ def account_week(
             )  # fmt: skip
             one = frame[frame["account_id"].astype("str") == account].head(1).reset_index(drop=True)
             return week_ahead(
-                Decider(model, purpose=order.purpose, catalogue=order.catalogue), one, channel=channel,
+                Decider(
+                    model, purpose=order.purpose, catalogue=order.catalogue,
+                    offers=part.offers.desk(order.prices, order.authority),
+                ),
+                one, channel=channel,
                 as_of=order.as_of, packs=list(order.packs or ["CO"]), contacts=known, overlays=order.overlays,
                 days=days,
             )  # fmt: skip

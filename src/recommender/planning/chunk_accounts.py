@@ -70,9 +70,11 @@ def prepared_accounts(
         frame = _with_context(frame, inputs, model, as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
     known = None if history is None else _with_debtors(history, frame)
-    told = inputs.standing.with_heard(known)
+    contacts = inputs.standing.with_heard(known)
     known = inputs.standing.with_contacts(known)
-    frame, states = with_states(frame, contacts=told, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
+    frame, states = with_states(
+        frame, contacts=contacts, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of
+    )
     if stopped:
         frame, by_people = with_states(frame, outcomes=_stops(frame, stopped, as_of), as_of=as_of)
         states = [*states, *by_people]
@@ -85,16 +87,16 @@ def _stops(accounts: pd.DataFrame, stopped: Sequence[str], as_of: datetime) -> p
     wanted = {id_text(one) for one in stopped}
     ids = accounts["account_id"].map(id_text)
     owner = accounts["debtor_id"].map(id_text) if "debtor_id" in accounts.columns else ids
-    held = accounts.loc[(ids.isin(wanted) | owner.isin(wanted)).to_numpy(), "account_id"]
-    return pd.DataFrame({"account_id": held, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
+    closed = accounts.loc[(ids.isin(wanted) | owner.isin(wanted)).to_numpy(), "account_id"]
+    return pd.DataFrame({"account_id": closed, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
 
 
 def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
     """Rule packs of each account by its country and subdivision."""
     subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
     places = pd.MultiIndex.from_arrays([accounts["country"].astype(object), subdivision.astype(object)])
-    codes, found = pd.factorize(places)
-    named = [tuple(name if isinstance(name, str) else None for name in place) for place in found]
+    codes, distinct = pd.factorize(places)
+    named = [tuple(name if isinstance(name, str) else None for name in pair) for pair in distinct]
     packs = [";".join(packs_of_place(country, part, ("CO",))) for country, part in named]
     return [packs[code] for code in codes]
 
@@ -152,8 +154,8 @@ def _with_context(
         for name, single in own.items():
             if name not in context.columns and single in context.columns:
                 context[name] = context[single]
-    found = [name for name in missing if name in context.columns]
-    return pd.concat([accounts.reset_index(drop=True), context[found].reset_index(drop=True)], axis=1)
+    available = [name for name in missing if name in context.columns]
+    return pd.concat([accounts.reset_index(drop=True), context[available].reset_index(drop=True)], axis=1)
 
 
 def _one_currency(currencies: Mapping[str, int]) -> str | None:

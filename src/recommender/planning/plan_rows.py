@@ -11,7 +11,7 @@ import pandas as pd
 
 from recommender.deciding import Decided
 from recommender.history import EligibleSets, protected_names
-from recommender.local_time import is_timezone
+from recommender.intake import account_zones
 from recommender.rules import rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -47,11 +47,12 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
     first = (ranked["rank"] == 1).to_numpy(dtype=bool)
     accounts = decided.accounts
     debtors = np.array([None if v is None else str(v) for v in accounts.values("debtor_id")], dtype=object)
-    zones = np.array([z if is_timezone(z) else None for z in accounts.values("timezone")], dtype=object)
+    where = pd.DataFrame({name: accounts.values(name) for name in ("timezone", "country")}, dtype=object)
+    zones = account_zones(where).where(lambda zone: zone.notna(), None).to_numpy(dtype=object)
     texts, code = EligibleSets.of_array(decided.eligibility.mask).texts()
     sets = np.array(texts, dtype=object)[code]
     reason, next_at = _left_alone(decided)
-    told = {
+    columns = {
         "debtor": debtors[row],
         "contact_local": _local_texts(ranked["contact_at"], zones[row]),
         "decided_at": pd.Timestamp(decided.as_of).tz_convert("UTC").as_unit("us"),
@@ -60,7 +61,7 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
         "reason": np.where(first, reason[row], None),
         "next_allowed_at": pd.Series(np.where(first, next_at[row], np.datetime64("NaT", "us"))).dt.tz_localize("UTC"),
     }
-    ranked = ranked.assign(**told)
+    ranked = ranked.assign(**columns)
     return ranked.assign(**{RECORD: _records(decided, model, ranked, first)}) if record else ranked
 
 
@@ -82,32 +83,32 @@ def _left_alone(decided: Decided) -> tuple[np.ndarray[Any, Any], np.ndarray[Any,
 
 def _local_texts(instants: pd.Series, zones: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Instants on the clock of each row's zone, ISO 8601 with offset; None where one of the two is unknown."""
-    found = np.full(len(instants), None, dtype=object)
+    texts = np.full(len(instants), None, dtype=object)
     known = instants.notna().to_numpy(dtype=bool)
     for zone in {zone for zone in zones if zone is not None}:
         at = np.flatnonzero(known & (zones == zone))
         distinct, code = np.unique(instants.iloc[at].dt.as_unit("us").astype("int64").to_numpy(), return_inverse=True)
         local = pd.to_datetime(distinct, unit="us", utc=True).tz_convert(zone)
-        found[at] = np.array([one.isoformat() for one in local], dtype=object)[code]
-    return found
+        texts[at] = np.array([one.isoformat() for one in local], dtype=object)[code]
+    return texts
 
 
 def _records(
     decided: Decided, model: ContactStrategy | SeedStrategy, ranked: pd.DataFrame, first: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
-    found = np.full(len(ranked), None, dtype=object)
+    records = np.full(len(ranked), None, dtype=object)
     law = decided.eligibility.provenance
     digests = {pack["id"]: pack["digest"] for pack in law.packs}
     by_packs: dict[tuple[str, ...], dict[str, str]] = {}
     names = context_names(decided.accounts.names, model)
     packs = decided.accounts.values("packs") if "packs" in decided.accounts else [None] * len(decided.decision_ids)
-    for place, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
+    for at, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
         key = tuple(packs[row].split(";")) if isinstance(packs[row], str) else tuple(packs[row] or ())
         if key not in by_packs:
             own = {pack.id for book in rule_books(key) for pack in book.packs} if key else set(digests)
             by_packs[key] = {name: digest for name, digest in digests.items() if name in own}
         facts = decided.accounts.row(row)
-        told = {
+        record = {
             "action": int(decided.action[row]),
             "actions": [int(action) for action in decided.actions_ranked[row] if action >= 0],
             "context": {name: plain_scalar(facts.get(name)) for name in names},
@@ -115,18 +116,19 @@ def _records(
             "holidays": law.holidays,
             "tzdata": law.tzdata,
             "needs_human": bool(decided.eligibility.needs_human[row]),
+            "documents": decided.documents,
         }
-        found[place] = json.dumps(told, sort_keys=True)
-    return found
+        records[at] = json.dumps(record, sort_keys=True)
+    return records
 
 
 def context_names(columns: Sequence[str], model: ContactStrategy | SeedStrategy) -> list[str]:
     """Columns that the decision log keeps as the context of a decision: what the model was asked with."""
     if isinstance(model, ContactStrategy):
         return [str(name) for name in model.feature_names_in_]
-    held = [name for name in _SITUATION if name in columns]
-    protected = set(protected_names(held))
-    return [name for name in held if name not in protected]
+    names = [name for name in _SITUATION if name in columns]
+    protected = set(protected_names(names))
+    return [name for name in names if name not in protected]
 
 
 def plain_scalar(value: Any) -> Any:

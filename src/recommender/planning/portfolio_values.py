@@ -43,7 +43,7 @@ class RuleSample:
 
     Attributes
     ----------
-    place : ndarray of shape (m,)
+    position : ndarray of shape (m,)
         Among the accounts read.
     values : ndarray of shape (m, n_actions)
         In money, whether denied or not; -inf where no queue serves.
@@ -52,7 +52,7 @@ class RuleSample:
         Rule -> ``kind`` and ``citation``.
     """
 
-    place: NDArray[np.int64]
+    position: NDArray[np.int64]
     values: NDArray[np.float32]
     removed: list[dict[str, NDArray[np.bool_]]]
     details: dict[str, dict[str, str]]
@@ -104,16 +104,16 @@ class PortfolioValues:
     open_sets: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     law: dict[str, Any] = field(default_factory=dict)
 
-    def shut_out_told(self) -> str:
+    def shut_out_text(self) -> str:
         """How many accounts no contact is open for, and which rules alone close everything; empty for none."""
         if not self.shut_out:
             return ""
-        told = f"{self.shut_out:,} of {len(self.facts):,} accounts may not be contacted at all"
+        text = f"{self.shut_out:,} of {len(self.facts):,} accounts may not be contacted at all"
         all_gone = [rule for removed in self.rules.removed for rule, gone in removed.items() if gone.all()]
         counts = Counter(all_gone).most_common(3)
         of = len(self.rules.removed)
         why = "; ".join(f"{rule} denies everything to {count / of:.0%}" for rule, count in counts)
-        return f"{told} (in a sample of {of:,}: {why})" if why else told
+        return f"{text} (in a sample of {of:,}: {why})" if why else text
 
 
 @dataclass
@@ -196,7 +196,14 @@ def read_portfolio(
             queue = kinds.queue_of(kind)[:, :n]
             weekly = _Weekly.of(cases[0], facts, earlier, days, capacity)
             worth = [
-                values_in_money(case.frame, case.rewards() * weekly.share[:, day, None], queue, capacity, strategy)
+                values_in_money(
+                    case.frame,
+                    case.rewards() * weekly.share[:, day, None],
+                    queue,
+                    capacity,
+                    strategy,
+                    offer_costs=case.offer_costs(),
+                )
                 for day, case in enumerate(cases)
             ]
             values = np.hstack([one for one, _ in worth])
@@ -277,17 +284,17 @@ def _keep_record(
     law: dict[str, Any],
 ) -> None:
     """What the decision log wants to know of each account beside its contact: one line of JSON an account."""
-    told = allowed.provenance
-    packs = law.get("rule_packs", {}) | {pack["id"]: pack["digest"] for pack in told.packs}
-    law.update(rule_packs=packs, holidays=told.holidays, tzdata=told.tzdata)
+    provenance = allowed.provenance
+    packs = law.get("rule_packs", {}) | {pack["id"]: pack["digest"] for pack in provenance.packs}
+    law.update(rule_packs=packs, holidays=provenance.holidays, tzdata=provenance.tzdata)
     names = [name for name in context_names(list(frame.columns), strategy) if name in frame.columns]
     with (folder / CONTEXTS).open("a", encoding="utf-8") as file:
         for row in frame[names].astype(object).itertuples(index=False, name=None):
-            told_of = {
+            context = {
                 name: plain_scalar(None if value is pd.NA or value is pd.NaT else value)
                 for name, value in zip(names, row, strict=True)
             }
-            file.write(json.dumps(told_of, sort_keys=True) + "\n")
+            file.write(json.dumps(context, sort_keys=True) + "\n")
 
 
 @dataclass(frozen=True)
@@ -326,14 +333,14 @@ def _placed(
     taken: set[str] = set()
     for day, allowed in enumerate(judged):
         mine = slice(day * n, (day + 1) * n)
-        placed, lost = appointments.of_day(day).place(
+        placed, lost = appointments.of_day(day).match(
             facts, allowed, values[:, mine], open_[:, mine], actions, first, taken
         )
         parts.append(placed.assign(action=placed["action"] + day * n))
         taken |= set(placed["debtor"])
         unplaced += lost
-    held = [part for part in parts if len(part)]
-    return pd.concat(held, ignore_index=True) if held else parts[0], unplaced
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0], unplaced
 
 
 def _facts(

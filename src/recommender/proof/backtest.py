@@ -121,9 +121,11 @@ def backtest(
     def reports(within: NDArray[np.bool_], windows: Sequence[int]) -> dict[str, PolicyReport]:
         answer = {}
         for name, given in others.items():
-            found = evaluator.evaluate(target, given, None, confidence, within=within)
-            told = [flattery[number] for number in windows if number in flattery] if name == "champion" else []
-            answer[name] = replace(found, verdict="refused", reasons=(*told, *found.reasons)) if told else found
+            report = evaluator.evaluate(target, given, None, confidence, within=within)
+            reasons = [flattery[number] for number in windows if number in flattery] if name == "champion" else []
+            answer[name] = (
+                replace(report, verdict="refused", reasons=(*reasons, *report.reasons)) if reasons else report
+            )
         return answer
 
     windows = [
@@ -195,34 +197,34 @@ def _fixed_baselines(
     future: LoggedFeedback, names: Sequence[str], champion: ContactStrategy | None, random_state: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Baselines that no cutoff changes (and room for the one that it does), and those that this log cannot give."""
-    found: dict[str, Any] = {}
+    baselines: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     for name in names:
         if name == "logging":
-            found[name] = "logging"
+            baselines[name] = "logging"
         elif name == "best_constant":
-            found[name] = np.zeros((len(future), future.n_actions))
+            baselines[name] = np.zeros((len(future), future.n_actions))
         else:
             try:
-                found[name] = baseline_probabilities(name, future, random_state=random_state)
+                baselines[name] = baseline_probabilities(name, future, random_state=random_state)
             except InvalidInput as error:
                 left_out[name] = str(error)
     if champion is not None:
-        found["champion"] = champion.log_probabilities(future)
-    return found, left_out
+        baselines["champion"] = champion.log_probabilities(future)
+    return baselines, left_out
 
 
 def _flattery(champion: ContactStrategy | None, future: LoggedFeedback, window_of: NDArray[np.int64]) -> dict[int, str]:
     """Windows whose decisions the champion was trained on, with the sentence that says so."""
-    told: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for number in set(window_of.tolist()) if champion is not None else ():
         window = future.take(window_of == number)
         why = seen_in_training(champion, window)
         if champion is not None and champion.trained_on_["digest"] == window.digest:
             why = "Refused: the champion was trained on exactly these decisions, and it is not retrained here."
         if why:
-            told[number] = f"Window {number + 1}: {why}"
-    return told
+            reasons[number] = f"Window {number + 1}: {why}"
+    return reasons
 
 
 def _ends(future: LoggedFeedback, here: NDArray[np.bool_]) -> tuple[Any, Any]:

@@ -43,12 +43,12 @@ class Tally:
 
     def to_dict(self) -> dict[str, list[float]]:
         """JSON-ready form."""
-        return {name: held.tolist() for name, held in vars(self).items()}
+        return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod
-    def from_dict(cls, told: dict[str, list[float]]) -> Tally:
+    def from_dict(cls, content: dict[str, list[float]]) -> Tally:
         """Inverse of :meth:`to_dict`."""
-        return cls(**{name: np.asarray(held, dtype=np.float64) for name, held in told.items()})
+        return cls(**{name: np.asarray(values, dtype=np.float64) for name, values in content.items()})
 
     @classmethod
     def total(cls, parts: Sequence[Tally]) -> Tally:
@@ -80,8 +80,8 @@ class Difference:
     def clearly_worse(self) -> bool:
         """Whether the value is worse beyond chance, or cannot be told apart while the loss is."""
         value, loss = (mean + _NORMAL_95 * error for mean, error in (self.value, self.loss))
-        told = abs(self.value[0]) > _TOLD_APART * self.value[1]
-        return value < 0 or (not told and loss < 0)
+        significant = abs(self.value[0]) > _TOLD_APART * self.value[1]
+        return value < 0 or (not significant and loss < 0)
 
 
 def compare(candidate: Tally, default: Tally, *, value_unit: float, loss_unit: float) -> Difference:
@@ -120,12 +120,12 @@ def _places(training: TrainingSet, random_state: int) -> Floats:
     else:
         codes = np.unique(training.groups, return_inverse=True)[1]
         key = np.random.default_rng(random_state).permutation(int(codes.max()) + 1)[codes].astype(np.float64)
-    place = np.empty(n)
-    place[np.argsort(key, kind="stable")] = np.arange(n) / n
+    rank = np.empty(n)
+    rank[np.argsort(key, kind="stable")] = np.arange(n) / n
     # rows of one moment (or one cluster) stay on one side of every edge
     _, inverse = np.unique(key, return_inverse=True)
     first = np.full(int(inverse.max()) + 1, np.inf)
-    np.minimum.at(first, inverse, place)
+    np.minimum.at(first, inverse, rank)
     return np.asarray(first[inverse])
 
 
@@ -135,12 +135,12 @@ def forward_splits(training: TrainingSet, edges: Sequence[float], random_state: 
     A quarter of the judged clusters are left out of what is learnt from, the others may be known from before: as in
     service, where some accounts are new.
     """
-    place = _places(training, random_state)
+    position = _places(training, random_state)
     pairs = []
     for start, stop in pairwise(edges):
-        judge = (place >= start) & (place < stop)
+        judge = (position >= start) & (position < stop)
         new = np.unique(training.groups[judge])[::4]
-        learn = (place < start) & ~np.isin(training.groups, new)
+        learn = (position < start) & ~np.isin(training.groups, new)
         if judge.any() and learn.any():
             pairs.append((np.flatnonzero(learn), np.flatnonzero(judge)))
     return pairs

@@ -154,10 +154,10 @@ class OffPolicyEvaluator(JudgedLog):
             )
         base = self.probabilities(baseline)
         part = self.part
-        propensity, logged, estimate = self.propensities
+        propensity, logged, estimate = self.nuisance.propensities
         never_tried, in_words = self.unshown
         marginalised = estimators is None or not _NEED_LOGGING_POLICY.isdisjoint(estimators)
-        whole = self.estimate if estimate is None and marginalised else estimate
+        whole = self.nuisance.estimate if estimate is None and marginalised else estimate
 
         def cut(values: NDArray[Any] | None) -> Any:
             return values if values is None or inside.all() else values[inside]
@@ -167,7 +167,7 @@ class OffPolicyEvaluator(JudgedLog):
             action=cut(part.action),
             propensity=cut(propensity),
             propensity_logged=cut(logged),
-            expected_reward=cut(self.expected_reward),
+            expected_reward=cut(self.nuisance.expected_reward),
             action_probabilities=cut(probabilities),
             baseline_probabilities=cut(base),
             factor_codes=part.actions.codes,
@@ -188,20 +188,20 @@ class OffPolicyEvaluator(JudgedLog):
         left_out = {"n_immature": len(self.log) - n_mature, "n_sampled_out": n_mature - len(self.rows)}
         evaluation = replace(evaluation, diagnostics={**evaluation.diagnostics, **left_out})
         report = PolicyReport.of(evaluation)
-        flattered = [told for policy in (target, baseline) if (told := seen_in_training(policy, self.log))]
+        flattered = [reason for policy in (target, baseline) if (reason := seen_in_training(policy, self.log))]
         return refused(report, flattered) if flattered else report
 
     def _of_every_decision(self, name: str, values: Any) -> NDArray[Any]:
         """Values of a slicing column for the evaluated decisions."""
-        held = np.asarray(values)
-        if held.shape != (len(self.log),):
+        array = np.asarray(values)
+        if array.shape != (len(self.log),):
             raise InvalidInput.in_column(
                 f"slices[{name!r}]",
                 f"must have one entry for each of the log's {len(self.log):,} decisions",
-                values=[held.shape],
+                values=[array.shape],
                 mend="Pass a column of the log's own rows, immature ones included.",
             )
-        return held[self.rows]
+        return array[self.rows]
 
     def price_of_rules(
         self, target: Any, rules: Mapping[str, NDArray[np.bool_]], confidence: float = 0.95
@@ -228,7 +228,7 @@ class OffPolicyEvaluator(JudgedLog):
             raise InvalidInput(
                 "The price of a rule needs a policy, not the log itself.", column="target", mend="Give a strategy."
             )
-        propensity, logged, estimate = self.propensities
+        propensity, logged, estimate = self.nuisance.propensities
         eligible = check_eligible(part.eligible, len(part), part.actions)
         never_tried, in_words = self.unshown
         priced = []
@@ -253,7 +253,7 @@ class OffPolicyEvaluator(JudgedLog):
                 action=part.action[at],
                 propensity=propensity[at],
                 propensity_logged=logged[at],
-                expected_reward=self.expected_reward[at],
+                expected_reward=self.nuisance.expected_reward[at],
                 factor_codes=part.actions.codes,
                 cluster=part.groups[at],
                 time=None if part.order is None else part.order[at],

@@ -171,7 +171,7 @@ class _Search:
     def default_tallies(self) -> list[Tally] | None:
         for trial in self.study.trials:
             if trial.user_attrs.get("default") and trial.state == optuna.trial.TrialState.COMPLETE:
-                return [Tally.from_dict(told) for told in trial.user_attrs["tallies"]]
+                return [Tally.from_dict(content) for content in trial.user_attrs["tallies"]]
         return None
 
     def take_up(self, go_on: Callable[[], bool], report: Report | None) -> None:
@@ -181,7 +181,7 @@ class _Search:
             seed=(self.random_state + 1_000_003 * self.finished) % 2**32, n_startup_trials=_BEFORE_MODEL
         )
         if not self.study.trials:
-            usual = {name: held.usual for name, held in SEARCH_SPACE.items()}
+            usual = {name: range_.usual for name, range_ in SEARCH_SPACE.items()}
             self.study.enqueue_trial(usual, user_attrs={"default": True})
         trial = self.study.ask(_distributions())
         is_default = bool(trial.user_attrs.get("default"))
@@ -207,8 +207,8 @@ class _Search:
             kept = self.study.trials[trial.number]
             report({"number": kept.number, "value": kept.value, "state": state.name, "params": dict(kept.params)})
 
-    def _predict(self, split: ForwardSplit, found: Mapping[str, float] | None) -> Any:
-        settings = None if found is None else tree_settings(found, len(split.past))
+    def _predict(self, split: ForwardSplit, chosen: Mapping[str, float] | None) -> Any:
+        settings = None if chosen is None else tree_settings(chosen, len(split.past))
         model = RewardModel().fit(
             split.past, n_jobs=self.n_jobs, random_state=self.random_state, tree_settings=settings
         )
@@ -219,11 +219,11 @@ class _Search:
         done = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
         best = max(done, key=lambda trial: (float(trial.value or 0.0), -trial.number))
         default = untouched.judge(self._predict(untouched, None))
-        found = None if best.user_attrs.get("default") else {k: float(v) for k, v in best.params.items()}
-        settings, difference, tuned = found, None, default
+        chosen = None if best.user_attrs.get("default") else {k: float(v) for k, v in best.params.items()}
+        settings, difference, tuned = chosen, None, default
         kept = "no trial beat the defaults"
-        if found is not None:
-            tuned = untouched.judge(self._predict(untouched, found))
+        if chosen is not None:
+            tuned = untouched.judge(self._predict(untouched, chosen))
             difference = compare(tuned, default, **self.units)
             kept = "the best trial is not clearly worse than the defaults on the newest rows"
             if difference.clearly_worse:
@@ -231,7 +231,7 @@ class _Search:
         return TuningResult(
             settings,
             float(best.value or 0.0),
-            found,
+            chosen,
             kept,
             _table(default, tuned, difference),
             self.finished,
@@ -245,15 +245,15 @@ def _table(default: Tally, tuned: Tally, difference: Difference | None) -> pd.Da
     if difference is not None:
         rows["tuned"] = (tuned.mean("value"), tuned.mean("loss"))
         rows["gain of tuned"] = (difference.value, difference.loss)
-    told = {
+    table = {
         candidate: {
             f"{name}{end}": mean + sign * _NORMAL_95 * error
-            for name, (mean, error) in zip(("value", "loss"), held, strict=True)
+            for name, (mean, error) in zip(("value", "loss"), estimates, strict=True)
             for end, sign in (("", 0.0), ("_low", -1.0), ("_high", 1.0))
         }
-        for candidate, held in rows.items()
+        for candidate, estimates in rows.items()
     }
-    return pd.DataFrame.from_dict(told, orient="index")
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def _sampled(training: TrainingSet, max_rows: int | None, random_state: int) -> TrainingSet:
@@ -270,8 +270,8 @@ def _sampled(training: TrainingSet, max_rows: int | None, random_state: int) -> 
 def _fingerprint(training: TrainingSet, n_splits: int, random_state: int) -> str:
     digest = hashlib.sha256(repr((_FORMAT, n_splits, random_state, sorted(SEARCH_SPACE.items()))).encode())
     digest.update(pd.util.hash_pandas_object(training.context.astype(str), index=False).to_numpy().tobytes())
-    for held in (training.action, training.reward, training.groups, training.propensity, training.order):
-        digest.update(b"none" if held is None else np.ascontiguousarray(held).tobytes())
+    for array in (training.action, training.reward, training.groups, training.propensity, training.order):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
@@ -309,8 +309,8 @@ def _open(journal: str | None, fingerprint: str, random_state: int) -> optuna.St
 
 def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     return {
-        name: optuna.distributions.IntDistribution(int(held.low), int(held.high), log=held.log)
-        if held.whole
-        else optuna.distributions.FloatDistribution(held.low, held.high, log=held.log)
-        for name, held in SEARCH_SPACE.items()
+        name: optuna.distributions.IntDistribution(int(range_.low), int(range_.high), log=range_.log)
+        if range_.whole
+        else optuna.distributions.FloatDistribution(range_.low, range_.high, log=range_.log)
+        for name, range_ in SEARCH_SPACE.items()
     }

@@ -207,17 +207,17 @@ def _others(
     names: Sequence[str], judged: LoggedFeedback, constant: NDArray[np.float64], random_state: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Baselines by name, and those that this log cannot give."""
-    found: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     for name in names:
         if name == "seed_rules":
             try:
-                found[name] = baseline_probabilities(name, judged, random_state=random_state)
+                others[name] = baseline_probabilities(name, judged, random_state=random_state)
             except InvalidInput as error:
                 left_out[name] = str(error)
         else:
-            found[name] = "logging" if name == "logging" else constant
-    return found, left_out
+            others[name] = "logging" if name == "logging" else constant
+    return others, left_out
 
 
 def _verdict(reports: Mapping[str, PolicyReport]) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.rules.law import Law
 from recommender.rules.machine_code import compiled
-from recommender.rules.vocabulary import CHANNELS, KINDS, TONES, kind_of
+from recommender.rules.vocabulary import CHANNELS, KINDS, OFFER_KINDS, TONES, kind_of
 
 __all__ = ["ActionCells", "Catalogue"]
 
@@ -122,7 +122,8 @@ class ActionCells:
 def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
     """Instant, channel and tone position of each contact action, -1 for a channel or tone nobody knows; what it says.
 
-    What it says is the set of kinds x tones of message that fit; without a factor for one of the two, any fits.
+    What it says is the set of kinds x tones of message that fit; without a factor for one of the two, any fits but the
+    kinds that offer something.
     """
     codes = space.codes[: space.n_contact_actions]
     names = list(space.factors)
@@ -139,6 +140,13 @@ def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
     if "message_kind" in names:
         kinds = np.array([[kind_of(level) == kind for kind in KINDS] for level in space.factors["message_kind"]])
         fits &= kinds[codes[:, names.index("message_kind")]][:, :, None]
+    else:  # an offer is made by choice, never because no other text is there
+        plain = np.array([kind not in OFFER_KINDS for kind in KINDS])
+        chosen = np.zeros(len(codes), dtype=bool)
+        if "offer" in names:
+            offers = np.array([str(level) != "none" for level in space.factors["offer"]])
+            chosen = offers[codes[:, names.index("offer")]]
+        fits &= (plain[None, :] | chosen[:, None])[:, :, None]
     return hour, positions("channel", CHANNELS), tone, np.asarray((fits * _SAYS).sum(axis=(1, 2)), dtype=np.int64)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
-from recommender.learning import cross_fit_propensities, cross_fit_rewards
+from recommender.learning import LogNuisance
 
 __all__ = ["held_out_value"]
 
@@ -33,7 +33,8 @@ def held_out_value(
     ----------
     policy : object with ``log_probabilities``
     log : LoggedFeedback
-        Decisions that the policy was not trained on. Propensities that were not logged are estimated.
+        Decisions that the policy was not trained on. Propensities that were not logged are estimated as for
+        :func:`recommender.evaluate_policy`, from the context and the period.
     sample_weight : ndarray of shape (n_decisions,), optional
         How much each decision counts.
     random_state : int, default=0
@@ -53,17 +54,8 @@ def held_out_value(
         raise InvalidInput(
             "The log holds no mature outcome.", column="reward", mend="Score on a log whose windows have closed."
         )
-    expected = cross_fit_rewards(
-        part.context, part.categorical, part.actions, part.action, part.reward, part.groups,
-        n_folds=_FOLDS, random_state=random_state, reward_kind=part.reward_kind,
-    )  # fmt: skip
-    propensity = part.propensity
-    if propensity is None or np.isnan(propensity).any():
-        estimated = cross_fit_propensities(
-            part.context, part.categorical, part.actions, part.action, part.groups,
-            eligible=part.eligible, n_folds=_FOLDS, random_state=random_state,
-        ).logged  # fmt: skip
-        propensity = estimated if propensity is None else np.where(np.isnan(propensity), estimated, propensity)
+    nuisance = LogNuisance(part, n_folds=_FOLDS, random_state=random_state)
+    expected, propensity = nuisance.expected_reward, nuisance.propensities[0]
     probabilities = policy.log_probabilities(part)
     counted = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
     # A weight of two is the decision twice: it weighs the mean of the model and the correction alike.

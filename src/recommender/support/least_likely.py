@@ -37,10 +37,10 @@ def find_least_likely(
     Returns
     -------
     cells : ndarray of bool of shape (n, n_actions)
-    told : tuple of str
+    reasons : tuple of str
     """
     cells = np.zeros(estimated.shape, dtype=bool)
-    told = []
+    reasons = []
     for name, members in choices(actions):
         chosen = np.isin(action, members)
         allowed = np.ones(len(action), dtype=bool) if eligible is None else eligible[:, members].any(axis=1) | chosen
@@ -52,9 +52,11 @@ def find_least_likely(
         made = np.cumsum(chosen[rows])
         usual = float(made[-1] / len(rows))
         sizes = np.unique(np.geomspace(_FEWEST_ROWS, 0.9 * len(rows), _SIZES).astype(np.int64))
-        found = [size for size in sizes.tolist() if hardly_ever(int(made[size - 1]), size, usual)]
-        if found:
-            part = max(found)
+        suspicious = [size for size in sizes.tolist() if hardly_ever(int(made[size - 1]), size, usual)]
+        if suspicious:
+            part = max(suspicious)
             cells[np.ix_(rows[:part], np.asarray(members))] = True
-            told.append(f"where it is least likely and {name}: {made[part - 1]:,} of {part:,} (over all {usual:.1%})")
-    return cells, tuple(told)
+            reasons.append(
+                f"where it is least likely and {name}: {made[part - 1]:,} of {part:,} (over all {usual:.1%})"
+            )
+    return cells, tuple(reasons)

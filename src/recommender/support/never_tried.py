@@ -103,18 +103,18 @@ class NeverTried:
         """JSON-ready content; :meth:`from_dict` is its inverse."""
         regions = []
         for region in self.regions:
-            told = asdict(region)
-            for condition in told["conditions"]:
+            written = asdict(region)
+            for condition in written["conditions"]:
                 for end in ("low", "high"):
                     condition[end] = condition[end] if np.isfinite(condition[end]) else str(condition[end])
-            regions.append(told)
+            regions.append(written)
         return {"n_actions": self.n_actions, "regions": regions}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Rebuild from :meth:`to_dict`."""
         regions = []
-        for told in content["regions"]:
+        for written in content["regions"]:
             conditions = tuple(
                 Condition(
                     int(one["position"]),
@@ -123,9 +123,9 @@ class NeverTried:
                     None if one["values"] is None else tuple(float(value) for value in one["values"]),
                     bool(one["missing"]),
                 )
-                for one in told["conditions"]
+                for one in written["conditions"]
             )
-            regions.append(Region(**{**told, "actions": tuple(told["actions"]), "conditions": conditions}))
+            regions.append(Region(**{**written, "actions": tuple(written["actions"]), "conditions": conditions}))
         return cls(tuple(regions), int(content["n_actions"]))
 
 
@@ -174,7 +174,7 @@ def find_never_tried(
     side = (rng.permutation(len(clusters)) % 2).astype(bool)[code.reshape(-1)]
     logged = propensity is not None and not np.isnan(propensity).any()
     binned = bin_context(X, encoder.categorical_positions)
-    found: list[Region] = []
+    regions: list[Region] = []
     for name, members in choices(actions):
         chosen = np.isin(action, members)
         allowed = np.ones(len(X), dtype=bool) if eligible is None else eligible[:, members].any(axis=1) | chosen
@@ -198,7 +198,7 @@ def find_never_tried(
                 whole = inside & allowed
                 if _upper(int((chosen & whole).sum()), int(whole.sum())) > least:
                     continue  # the half that found it has seen more
-                found.append(
+                regions.append(
                     Region(
                         choice=name,
                         actions=tuple(members),
@@ -210,10 +210,10 @@ def find_never_tried(
                         usual_share=usual,
                     )
                 )
-    found.sort(key=lambda region: -region.n_decisions)
+    regions.sort(key=lambda region: -region.n_decisions)
     # Both halves find the same rule: it is told once.
-    told = {(region.choice, region.where): region for region in reversed(found)}
-    return NeverTried(tuple(reversed(told.values())), len(actions))
+    distinct = {(region.choice, region.where): region for region in reversed(regions)}
+    return NeverTried(tuple(reversed(distinct.values())), len(actions))
 
 
 def _upper(k: int, n: int) -> float:
@@ -245,7 +245,7 @@ def choices(actions: ActionSpace) -> Iterator[tuple[str, list[int]]]:
 
 def _words(encoder: ContextEncoder, conditions: Sequence[Condition], X: Floats) -> list[str]:
     """Conditions in words, those on the same number column as one interval, or the one value that lies inside."""
-    told: list[str] = []
+    words: list[str] = []
     for position in dict.fromkeys(condition.position for condition in conditions):
         own = [condition for condition in conditions if condition.position == position]
         column = encoder.columns[position]
@@ -256,14 +256,14 @@ def _words(encoder: ContextEncoder, conditions: Sequence[Condition], X: Floats) 
             names += ["missing"] if missing else []
             shown = names if len(names) <= 6 else [*names[:6], f"{len(names) - 6} more"]
             among = f"in {{{', '.join(shown)}}}"
-            told.append(f"{column.name} {'= ' + shown[0] if len(shown) == 1 else among}")
+            words.append(f"{column.name} {'= ' + shown[0] if len(shown) == 1 else among}")
             continue
         low, high = max(one.low for one in own), min(one.high for one in own)
         text = column.name
         values = X[:, position][~np.isnan(X[:, position])]
         listed = [condition.values for condition in own if condition.values is not None]
-        if listed and len(found := np.unique(values)) > 1:
-            shown = [f"{value:.6g}" for value in found[:6]] + ([f"{len(found) - 6} more"] if len(found) > 6 else [])
+        if listed and len(levels := np.unique(values)) > 1:
+            shown = [f"{value:.6g}" for value in levels[:6]] + ([f"{len(levels) - 6} more"] if len(levels) > 6 else [])
             text = f"{column.name} in {{{', '.join(shown)}}}"
         elif len(values) and values.min() == values.max():
             text = f"{column.name} = {values[0]:.6g}"
@@ -275,5 +275,5 @@ def _words(encoder: ContextEncoder, conditions: Sequence[Condition], X: Floats) 
             text = f"{column.name} <= {high:.6g}"
         elif low > high:
             text = f"{column.name} missing"
-        told.append(text if not missing or low > high else f"({text} or missing)")
-    return told
+        words.append(text if not missing or low > high else f"({text} or missing)")
+    return words

@@ -111,9 +111,9 @@ def leaves(
     list of (conditions, members)
         Where the choice is less than half as frequent as over all ``rows``.
     """
-    found = _grow(binned, rows, chosen, None) + _grow(binned, rows, chosen, None, peeling=True)
+    grown = _grow(binned, rows, chosen, None) + _grow(binned, rows, chosen, None, peeling=True)
     first = _crossed_split(binned, rows, chosen)
-    return found if first is None else found + _grow(binned, rows, chosen, first)
+    return grown if first is None else grown + _grow(binned, rows, chosen, first)
 
 
 def _grow(

@@ -150,14 +150,14 @@ class ActionTrees:
                 free_raw_data=True,
             )
 
-        held = np.zeros(len(target), dtype=bool) if held_out is None else held_out
-        watched = stop_early and held.any()
-        training = dataset(~held)
+        out_of_fit = np.zeros(len(target), dtype=bool) if held_out is None else held_out
+        watched = stop_early and out_of_fit.any()
+        training = dataset(~out_of_fit)
         booster = lgb.train(
             parameters,
             training,
             num_boost_round=settings.max_rounds,
-            valid_sets=[dataset(held, training)] if watched else [],
+            valid_sets=[dataset(out_of_fit, training)] if watched else [],
             callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if watched else [],
         )
         # keep only the rounds of the best iteration, as a loaded model would

@@ -88,7 +88,7 @@ class ContactEvent:
     @cached_property
     def content_digest(self) -> str:
         """SHA-256 of the content without the key."""
-        told: list[Any] = [
+        content: list[Any] = [
             self.decision_id, self.debtor_id, self.kind, self.at.isoformat(), self.channel, self.reason,
             self.propensity,
         ]  # fmt: skip
@@ -98,7 +98,7 @@ class ContactEvent:
             None if self.checks is None else list(self.checks),
             self.dispatch_id,
         ]
-        return sha256_of(told if all(one is None for one in more) else [*told, *more])
+        return sha256_of(content if all(one is None for one in more) else [*content, *more])
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``contact_events`` table, but for when and in which order it was told."""
@@ -118,8 +118,8 @@ def state_event(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
     events : sequence of mapping
         Rows of the ``contact_events`` table of one decision, in any order.
     """
-    told = [event for event in events if event["kind"] != "refused"]
-    return max(told, key=lambda event: (event["step"], event["at"], event["event_id"]), default=None)
+    changes = [event for event in events if event["kind"] != "refused"]
+    return max(changes, key=lambda event: (event["step"], event["at"], event["event_id"]), default=None)
 
 
 def state_of(events: Sequence[Mapping[str, Any]]) -> str:

@@ -84,8 +84,8 @@ def _json_text(value: Any) -> str:
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
     """Engine that gives up on a server that does not answer, and asks the server to give up as well."""
-    told = url.query.get("options", "")
-    given = " ".join(told) if isinstance(told, tuple) else told
+    options = url.query.get("options", "")
+    given = " ".join(options) if isinstance(options, tuple) else options
     limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={_LOCK_SECONDS}s"
     connect = {
         "options": f"{limits} {given}".strip(),  # what the URL says comes last and wins
@@ -125,8 +125,8 @@ def write(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
     with _GROUPS_LOCK:
         group = _GROUPS.get(engine)
         if group is None:
-            held = weakref.ref(engine)  # the writes of an engine must not keep it alive
-            group = _GROUPS[engine] = GroupedWrites(lambda some: _transact(_alive(held), some))
+            reference = weakref.ref(engine)  # the writes of an engine must not keep it alive
+            group = _GROUPS[engine] = GroupedWrites(lambda some: _transact(_alive(reference), some))
     return group.write(work)
 
 
@@ -134,8 +134,8 @@ _GROUPS: weakref.WeakKeyDictionary[sa.Engine, GroupedWrites] = weakref.WeakKeyDi
 _GROUPS_LOCK = threading.Lock()
 
 
-def _alive(held: weakref.ref[sa.Engine]) -> sa.Engine:
-    engine = held()
+def _alive(reference: weakref.ref[sa.Engine]) -> sa.Engine:
+    engine = reference()
     assert engine is not None, "whoever writes holds its engine"  # noqa: S101
     return engine
 

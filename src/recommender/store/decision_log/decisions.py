@@ -179,9 +179,9 @@ class DecisionLog:
             When somebody decided about one of these debtors meanwhile.
         """
         batch = _without_repeats(records, "decision", lambda record: record.decision_id)
-        told = _without_repeats(events, "event", lambda event: event.event_id)
+        news = _without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
-            self.record_events(told.values(), seen=seen)
+            self.record_events(news.values(), seen=seen)
             return Receipt(0, 0)
         shared = {record.provenance.digest: record.provenance for record in batch.values()}
         rows = [record.to_row() for record in batch.values()]
@@ -189,12 +189,12 @@ class DecisionLog:
         def insert(connection: sa.Connection) -> int:
             if seen is not None:
                 lock_debtors(connection, [*seen.debtors, *seen.accounts])
-                refuse_stale(connection, seen, [*batch, *told])
+                refuse_stale(connection, seen, [*batch, *news])
             if unknown := [shared[digest].to_row() for digest in shared.keys() - self._known_provenances]:
                 insert_new(connection, provenances, unknown)
-            stored = insert_checked(connection, decisions, "decision", rows)
-            if told:
-                _insert_events(connection, told, None)
+            stored = insert_checked(connection, decisions, "decision", rows, lambda key: batch[key].first_digest)
+            if news:
+                _insert_events(connection, news, None)
             return stored
 
         stored = write(self.engine, insert)
@@ -297,15 +297,15 @@ class DecisionLog:
             When the stored row is not what was logged: it was altered outside of this software.
         """
         with self.engine.connect() as connection:
-            found = connection.execute(joined().where(decisions.c.decision_id == decision_id)).mappings().first()
-            if found is None:
+            decision_row = connection.execute(joined().where(decisions.c.decision_id == decision_id)).mappings().first()
+            if decision_row is None:
                 return None
-            told = connection.execute(
+            outcome_rows = connection.execute(
                 sa.select(outcomes)
                 .where(outcomes.c.decision_id == decision_id)
                 .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
             ).mappings()
-            return LoggedDecision(decision_of(found), tuple(outcome_of(row) for row in told))
+            return LoggedDecision(decision_of(decision_row), tuple(outcome_of(row) for row in outcome_rows))
 
     def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
         """When each of some decisions was made; unknown ids are left out."""
@@ -326,13 +326,13 @@ class DecisionLog:
 
     def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[Row]]:
         """Rows of ``contact_events`` of some decisions, in the order they were told."""
-        found: dict[str, list[Row]] = {}
+        by_decision: dict[str, list[Row]] = {}
         with self.engine.connect() as connection:
             for row in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, decision_ids):
-                found.setdefault(row["decision_id"], []).append(dict(row))
-        for events in found.values():
+                by_decision.setdefault(row["decision_id"], []).append(dict(row))
+        for events in by_decision.values():
             events.sort(key=lambda event: (event["step"], event["at"], event["event_id"]))
-        return found
+        return by_decision
 
     def latest_of_accounts(self) -> list[Row]:
         """Newest decision of every account, as plain values.
@@ -347,8 +347,8 @@ class DecisionLog:
             "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "ranking",
             "action_factors", "fallback", "deterministic",
         )  # fmt: skip
-        ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("place")).subquery()
-        query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.place == 1)
+        ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("nth_newest")).subquery()
+        query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.nth_newest == 1)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -401,7 +401,8 @@ class DecisionLog:
 
     def outcome_frame(self, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
         """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
-        corrected = sa.select(_correction.c.outcome_id).where(_correction.c.replaces == outcomes.c.outcome_id).exists()
+        # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
+        corrected = sa.select(_correction.c.replaces).where(_correction.c.replaces.is_not(None))
         query = (
             sa.select(
                 outcomes.c.decision_id,
@@ -411,7 +412,7 @@ class DecisionLog:
                 outcomes.c.currency,
             )
             .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
-            .where(~corrected)
+            .where(outcomes.c.outcome_id.not_in(corrected))
             .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
         )
         if since is not None:

@@ -235,8 +235,8 @@ def _context_frame(contexts: list[dict[str, Any]]) -> pd.DataFrame:
     columns = {}
     for name in names:
         values = pd.Series([context.get(name) for context in contexts], dtype=object)
-        held = values.dropna()
-        if all(isinstance(value, int | float) for value in held):
+        present = values.dropna()
+        if all(isinstance(value, int | float) for value in present):
             columns[name] = values.astype("float64")
         else:
             columns[name] = values.map(lambda value: value if value is None else str(value)).astype("str")

@@ -50,19 +50,19 @@ def ledger_contacts(
     without : iterable of str
         Decisions that are counted otherwise.
     """
-    told: dict[tuple[str, str], list[datetime]] = {}
+    sent_at: dict[tuple[str, str], list[datetime]] = {}
     for sent in known:
-        told.setdefault((sent["account_id"], sent["channel"]), []).append(sent["sent_at"])
+        sent_at.setdefault((sent["account_id"], sent["channel"]), []).append(sent["sent_at"])
     left_out = set(without)
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_debtor: dict[str, list[dict[str, Any]]] = {}
     for debtor, contacts in standing.contacts.items():
         for contact in contacts:
-            same = told.get((contact.account_id, contact.channel), ())
+            same = sent_at.get((contact.account_id, contact.channel), ())
             if contact.decision_id in left_out or any(abs(when - contact.at) < _SAME_CONTACT for when in same):
                 continue
             row = planned_contact(contact.account_id, debtor, contact.channel, contact.at)
-            found.setdefault(debtor, []).append(row | {"outcome": _rung(contact)})
-    return found
+            by_debtor.setdefault(debtor, []).append(row | {"outcome": _rung(contact)})
+    return by_debtor
 
 
 def _rung(contact: LedgerContact) -> str | None:
@@ -122,19 +122,19 @@ def with_heard(
         ]
     if not events:
         return rows
-    told = pd.DataFrame(events)
-    told["sent_at"] = pd.to_datetime(told["sent_at"], utc=True)
-    moment = max(as_of, told["sent_at"].max().to_pydatetime())
+    heard = pd.DataFrame(events)
+    heard["sent_at"] = pd.to_datetime(heard["sent_at"], utc=True)
+    moment = max(as_of, heard["sent_at"].max().to_pydatetime())
     names = {event["account_id"] for event in events}
     concerned = [position for position, row in enumerate(rows) if row["account_id"] in names]
     frame = pd.DataFrame([{name: rows[position].get(name) for name in _FACTS} for position in concerned], dtype=object)
-    stated, _ = with_states(frame, contacts=told, as_of=moment)
+    stated, _ = with_states(frame, contacts=heard, as_of=moment)
     changed = list(rows)
-    for place, position in enumerate(concerned):
-        balance = stated["balance_minor"].iloc[place]
+    for index, position in enumerate(concerned):
+        balance = stated["balance_minor"].iloc[index]
         changed[position] = rows[position] | {
-            "consented_channels": stated["consented_channels"].iloc[place],
-            "flags": stated["flags"].iloc[place],
+            "consented_channels": stated["consented_channels"].iloc[index],
+            "flags": stated["flags"].iloc[index],
             "balance_minor": None if pd.isna(balance) else int(balance),
         }
     return changed

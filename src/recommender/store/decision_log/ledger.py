@@ -41,7 +41,7 @@ _WHOSE = sa.select(decisions.c.decision_id, decisions.c.debtor_id, decisions.c.a
 _TOLD = sa.select(contact_events.c.decision_id, contact_events.c.event_id)
 _MADE = sa.select(
     decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
-    decisions.c.contact_at, decisions.c.action_factors,
+    decisions.c.contact_at, decisions.c.action_factors, decisions.c.purpose,
 )  # fmt: skip
 _NAMED = sa.select(
     decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at, decisions.c.decision_id
@@ -107,6 +107,8 @@ class LiveDecision:
         ``decided``, or what its last event says.
     is_silent : bool
         Nothing at all was told of it.
+    purpose : str or None
+        None = collection.
     """
 
     decision_id: str
@@ -115,6 +117,7 @@ class LiveDecision:
     decided_at: datetime
     state: str
     is_silent: bool
+    purpose: str | None = None
 
 
 @dataclass(frozen=True)
@@ -195,17 +198,23 @@ def read_standing(
     live: dict[str, list[LiveDecision]] = defaultdict(list)
     taken_back: dict[str, str] = {}
     for row in made:
-        told = events[row["decision_id"]]
-        read = {row["decision_id"], *(event["event_id"] for event in told)}
+        own = events[row["decision_id"]]
+        read = {row["decision_id"], *(event["event_id"] for event in own)}
         seen_debtors.get(row["debtor_id"], set()).update(read)
         seen_accounts.get(row["account_id"], set()).update(read)
-        last = state_event(told)
+        last = state_event(own)
         if last is not None and last["kind"] in TAKEN_BACK:
             taken_back[row["decision_id"]] = last["kind"]
         else:
             live[row["account_id"]].append(
                 LiveDecision(
-                    row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state_of(told), not told
+                    row["decision_id"],
+                    row["account_id"],
+                    row["debtor_id"],
+                    row["decided_at"],
+                    state_of(own),
+                    not own,
+                    row["purpose"],
                 )
             )
         contact = _contact(row, last, heard[row["decision_id"]])
@@ -213,10 +222,10 @@ def read_standing(
             if contact is not None and contact.at >= moment:
                 contacts[debtor].append(replace(contact, debtor_id=debtor))
             by_debtor[debtor] += [replace(one, debtor_id=debtor) for one in heard[row["decision_id"]]]
-    for found in contacts.values():
-        found.sort(key=lambda contact: (contact.at, contact.decision_id))
-    for told_by in by_debtor.values():
-        told_by.sort(key=lambda one: (one.occurred_at, one.decision_id))
+    for some in contacts.values():
+        some.sort(key=lambda contact: (contact.at, contact.decision_id))
+    for heard_from in by_debtor.values():
+        heard_from.sort(key=lambda one: (one.occurred_at, one.decision_id))
     return Standing(
         dict(contacts), dict(by_debtor), dict(live), taken_back, Seen(_frozen(seen_debtors), _frozen(seen_accounts))
     )
@@ -258,7 +267,7 @@ def _contact(
 
 def _outcomes(connection: sa.Connection, made: Sequence[Mapping[str, Any]]) -> dict[str, list[LedgerOutcome]]:
     """Outcomes of some decisions that were not corrected, oldest first."""
-    found: dict[str, list[LedgerOutcome]] = defaultdict(list)
+    heard: dict[str, list[LedgerOutcome]] = defaultdict(list)
     about = {row["decision_id"]: row for row in made}
     rows = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, list(about))
     replaced = {row["replaces"] for row in rows if row["replaces"]}
@@ -267,14 +276,14 @@ def _outcomes(connection: sa.Connection, made: Sequence[Mapping[str, Any]]) -> d
             continue
         decision = about[row["decision_id"]]
         channel = decision["action_factors"].get("channel")
-        found[row["decision_id"]].append(
+        heard[row["decision_id"]].append(
             LedgerOutcome(
                 row["decision_id"], decision["account_id"], decision["debtor_id"],
                 None if channel is None else str(channel), row["occurred_at"], row["outcome"], row["amount_minor"],
                 row["currency"],
             )
         )  # fmt: skip
-    return found
+    return heard
 
 
 def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:
@@ -287,7 +296,7 @@ def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:
         some = ordered[start : start + _IDS_A_QUERY]
         locks = sa.text(
             "SELECT pg_advisory_xact_lock(hashtextextended(name, 20)) FROM unnest(CAST(:names AS text[])) "
-            "WITH ORDINALITY AS t(name, place) ORDER BY place"
+            "WITH ORDINALITY AS t(name, position) ORDER BY position"
         )
         connection.execute(locks, {"names": some})
 
@@ -314,8 +323,8 @@ def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> N
     spelt = id_spellings([*debtors, *accounts])
     made = _as_asked(rows_of_ids(connection, _WHOSE, decisions.c.debtor_id, list(spelt), decisions.c.account_id), spelt)
     of = {row["decision_id"]: row for row in made}
-    told = rows_of_ids(connection, _TOLD, contact_events.c.decision_id, list(of))
-    for about, read in [(key, key) for key in of] + [(event["decision_id"], event["event_id"]) for event in told]:
+    later = rows_of_ids(connection, _TOLD, contact_events.c.decision_id, list(of))
+    for about, read in [(key, key) for key in of] + [(event["decision_id"], event["event_id"]) for event in later]:
         debtors.get(of[about]["debtor_id"], set()).add(read)
         accounts.get(of[about]["account_id"], set()).add(read)
     stale = {debtor for debtor, ids in debtors.items() if ids - mine != seen.debtors[debtor] - mine}

@@ -105,14 +105,14 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
     """
     query = joined().where(of_debtor(debtor_id)).order_by(decisions.c.decided_at, decisions.c.decision_id)
     with log.engine.connect() as connection:
-        found = [decision_of(row) for row in connection.execute(query).mappings()]
-        ids = [record.decision_id for record in found]
+        records = [decision_of(row) for row in connection.execute(query).mappings()]
+        ids = [record.decision_id for record in records]
         events = rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids)
         heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
-    told = []
-    for record in found:
+    entries = []
+    for record in records:
         own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
-        told.append(
+        entries.append(
             {
                 **{name: value for name, value in record.to_row().items() if name != "eligible"},
                 "eligible": record.eligible.nonzero()[0].tolist(),
@@ -121,7 +121,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
                 "outcomes": [outcome_of(row).to_row() for row in heard if row["decision_id"] == record.decision_id],
             }
         )
-    plain: dict[str, Any] = json.loads(json.dumps({"debtor_id": debtor_id, "decisions": told}, default=_plain))
+    plain: dict[str, Any] = json.loads(json.dumps({"debtor_id": debtor_id, "decisions": entries}, default=_plain))
     return plain
 
 

@@ -61,25 +61,25 @@ def check_revision(engine: sa.Engine) -> None:
     """
     with engine.connect() as connection:
         _refuse_newer(connection)
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found == SCHEMA_REVISION:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if revision == SCHEMA_REVISION:
         return
     shown = engine.url.render_as_string(hide_password=True)
-    if found is None:
+    if revision is None:
         raise SchemaMismatch(f"There is no decision log at {shown}. Create it once with DecisionLog.create(url).")
     raise SchemaMismatch(
-        f"The decision log at {shown} has schema revision {found}; this version needs {SCHEMA_REVISION}. "
+        f"The decision log at {shown} has schema revision {revision}; this version needs {SCHEMA_REVISION}. "
         "Back it up, then run DecisionLog.upgrade(url)."
     )
 
 
 def _refuse_newer(connection: sa.Connection) -> None:
-    found = MigrationContext.configure(connection).get_current_revision()
+    revision = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
-    if found is not None and found not in known:
+    if revision is not None and revision not in known:
         shown = connection.engine.url.render_as_string(hide_password=True)
         raise SchemaMismatch(
-            f"The decision log at {shown} has schema revision {found}, which this version does not know "
+            f"The decision log at {shown} has schema revision {revision}, which this version does not know "
             f"(its newest is {SCHEMA_REVISION}). Update this software, or restore a backup made before."
         )
 

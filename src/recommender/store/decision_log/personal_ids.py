@@ -89,8 +89,8 @@ def _counts_up(digits: str) -> bool:
 
 
 def _is_dni(text: str) -> bool:
-    found = _DNI.fullmatch(text)
-    if found is None:
+    match = _DNI.fullmatch(text)
+    if match is None:
         return False
-    number = f"{'XYZ'.index(found[1]) if found[1] else ''}{found[2]}"
-    return len(number) == 8 and _DNI_LETTERS[int(number) % 23] == found[3]
+    number = f"{'XYZ'.index(match[1]) if match[1] else ''}{match[2]}"
+    return len(number) == 8 and _DNI_LETTERS[int(number) % 23] == match[3]

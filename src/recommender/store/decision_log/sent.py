@@ -76,8 +76,8 @@ class Sent:
 
 def _is_own_choice(last: Mapping[str, Any]) -> bool:
     """Whether the campaign engine chose: sent so, or reserved and never told of again."""
-    held = last["kind"] == "reserved" and last["propensity"] is None and last["reason"] is not None
-    return held or last["kind"] == "overridden"
+    is_reserved_so = last["kind"] == "reserved" and last["propensity"] is None and last["reason"] is not None
+    return is_reserved_so or last["kind"] == "overridden"
 
 
 def _with(row: Mapping[str, Any], last: Mapping[str, Any]) -> bytes:

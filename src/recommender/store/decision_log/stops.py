@@ -101,20 +101,18 @@ def stopped_ids(log: DecisionLog) -> tuple[str, ...]:
         for account, debtor, word in connection.execute(query):
             accounts = last.get(debtor, ("", set()))[1]
             last[debtor] = (word, {*accounts, account})
-    held = [{debtor, *accounts} for debtor, (word, accounts) in last.items() if word == "contact_stopped"]
-    return tuple(sorted(set().union(*held)))
+    stopped = [{debtor, *accounts} for debtor, (word, accounts) in last.items() if word == "contact_stopped"]
+    return tuple(sorted(set().union(*stopped)))
 
 
 def _owner(log: DecisionLog, decision_id: str) -> str:
     with log.engine.connect() as connection:
-        found = connection.execute(
-            sa.select(decisions.c.debtor_id).where(decisions.c.decision_id == decision_id)
-        ).first()
-    if found is None:
+        row = connection.execute(sa.select(decisions.c.debtor_id).where(decisions.c.decision_id == decision_id)).first()
+    if row is None:
         raise InvalidInput.in_column(
             "decision_id", "is not in the decision log", values=[decision_id], mend="Name a logged decision."
         )
-    return str(found.debtor_id)
+    return str(row.debtor_id)
 
 
 def _word(decision_id: str, outcome: str, at: datetime) -> OutcomeRecord:

@@ -26,12 +26,12 @@ def stage(artifacts: Mapping[str, Path | str | Figure], folder: Path) -> None:
         When a name leads out of the folder or a file is missing.
     """
     for name, content in artifacts.items():
-        place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts or not place.parts:
+        relative = PurePosixPath(name)
+        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise InvalidInput.in_column(
                 "artifacts", "has a name that leads out of the run", values=[name], mend="Use e.g. 'plots/weights.png'."
             )
-        target = folder / place
+        target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, str):
             target.write_text(content, encoding="utf-8")
@@ -56,18 +56,18 @@ def folder_digest(folder: Path) -> str:
     ArtefactError
         When the folder is empty or holds a link or anything else that is no plain file.
     """
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     files = 0
-    for place in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-        if place.is_symlink() or not (place.is_file() or place.is_dir()):
-            raise ArtefactError(f"{place} is not a plain file; a saved strategy holds plain files only.")
-        if place.is_file():
+    for entry in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+            raise ArtefactError(f"{entry} is not a plain file; a saved strategy holds plain files only.")
+        if entry.is_file():
             files += 1
-            content = hashlib.sha256(place.read_bytes()).hexdigest()
-            told.update(f"{place.relative_to(folder).as_posix()}\0{place.stat().st_size}\0{content}\0".encode())
+            content = hashlib.sha256(entry.read_bytes()).hexdigest()
+            digest.update(f"{entry.relative_to(folder).as_posix()}\0{entry.stat().st_size}\0{content}\0".encode())
     if not files:
         raise ArtefactError(f"{folder} holds no files; save the strategy there first.")
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def move_into_place(ready: Path, target: Path) -> None:

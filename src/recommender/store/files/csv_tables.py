@@ -41,7 +41,7 @@ __all__ = ["LONG_AND_FEW", "read_csv_table"]
 LONG_AND_FEW = ("eligible",)
 """Columns of long texts that repeat: read as categories."""
 
-_SEPARATORS = (",", ";", "\t", "|")
+_SEPARATORS = (",", ";", "\t", "|", "~", "^", "\x01", "\x1f")
 _SNIFFED_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 24
 _MOST_UNDECODED = 0.05
@@ -53,7 +53,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
-def read_csv_table(place: Path, table: str, encoding: str | None = None) -> pd.DataFrame:
+def read_csv_table(path: Path, table: str, encoding: str | None = None) -> pd.DataFrame:
     """Read a CSV file, cells as text.
 
     Parameters
@@ -76,14 +76,14 @@ def read_csv_table(place: Path, table: str, encoding: str | None = None) -> pd.D
     InvalidInput
         Names the file, what is wrong with it and the mend.
     """
-    raw = _head(place)
-    layout = _layout_of(raw, place, table, encoding)
-    frame = _rows(place, table, layout)
+    raw = _head(path)
+    layout = _layout_of(raw, path, table, encoding)
+    frame = _rows(path, table, layout)
     lost, foreign = _undecoded(frame)
     # A few such rows are faults of their own, whole files are another encoding: then no accent at all could be read.
     if lost.sum() > _MOST_UNDECODED * len(frame) and not (foreign & ~lost).any():
-        raise _wrong_encoding(place, table, layout.encoding, raw, f"{int(lost.sum()):,} of {len(frame):,} rows")
-    return without_decoration(without_repeats(_as_meant(frame), f"table {table!r} ({place})"))
+        raise _wrong_encoding(path, table, layout.encoding, raw, f"{int(lost.sum()):,} of {len(frame):,} rows")
+    return without_decoration(without_repeats(_as_meant(frame), f"table {table!r} ({path})"))
 
 
 def _as_meant(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,55 +100,74 @@ def _as_meant(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a file is written: encoding, separator, names of the columns, characters up to the first row."""
+    """How a file is written: encoding, separator, names of the columns, characters up to the first row, quotes."""
 
     encoding: str
     separator: str
     names: tuple[str, ...]
     start: int
+    quote: str = '"'
 
     def cells(self, line: str) -> list[str]:
         """Cells of one line; empty ones beyond the header are no cells."""
-        found = next(csv.reader([line], delimiter=self.separator), [])
-        while len(found) > len(self.names) and not found[-1]:
-            found.pop()
-        return found
+        cells = next(csv.reader([line], delimiter=self.separator, quotechar=self.quote), [])
+        while len(cells) > len(self.names) and not cells[-1]:
+            cells.pop()
+        return cells
 
 
-def _layout_of(raw: bytes, place: Path, table: str, encoding: str | None) -> _Layout:
-    told = encoding or _encoding_of(raw)
+def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> _Layout:
+    codec = encoding or _encoding_of(raw)
     try:
-        codecs.lookup(told)
+        codecs.lookup(codec)
     except LookupError as error:
         raise InvalidInput(
-            f"Table {table!r}: there is no encoding {told!r}.", column="encoding", mend="Use e.g. utf-8 or latin-1."
+            f"Table {table!r}: there is no encoding {codec!r}.", column="encoding", mend="Use e.g. utf-8 or latin-1."
         ) from error
-    text = codecs.getincrementaldecoder(told)("replace").decode(raw)
-    found = [(end, line.lstrip("\ufeff")) for end, line in _lines(text) if line.strip("\ufeff \t")]
-    separator_line = _SEPARATOR_LINE.fullmatch(found[0][1]) if found else None  # written by and for spreadsheets
-    found = found[1:] if separator_line else found
-    if not found:
+    text = codecs.getincrementaldecoder(codec)("replace").decode(raw)
+    filled = [(end, line.lstrip("\ufeff")) for end, line in _lines(text) if line.strip("\ufeff \t")]
+    separator_line = _SEPARATOR_LINE.fullmatch(filled[0][1]) if filled else None  # written by and for spreadsheets
+    filled = filled[1:] if separator_line else filled
+    if not filled:
         raise InvalidInput(
-            f"Table {table!r}: {place} is empty: it has no header line.",
+            f"Table {table!r}: {path} is empty: it has no header line.",
             column=table,
             mend="Export it again, with a header.",
         )
-    if "\x00" in found[0][1]:
+    lines = [line for _, line in filled[:LOOKED_AT]]
+    separator = separator_line[1] if separator_line else _separator_of(lines)
+    quote = _quote_of(lines, separator)
+    rows = [next(csv.reader([line], delimiter=separator, quotechar=quote), []) for line in lines]
+    at = header_row(rows)
+    start = filled[at][0]
+    _drop_unnamed_tail(rows[at], rows[at + 1 :])
+    if "\ufffd" in lines[at]:
+        raise _wrong_encoding(path, table, codec, raw, "its header line")
+    bare = [name.strip().strip("\x00").strip() for name in rows[at]]  # some writers fill their cells with NULs
+    if any("\x00" in name for name in bare):
         raise InvalidInput(
-            f"Table {table!r}: {place} holds binary data or is in another encoding than {told}.",
+            f"Table {table!r}: {path} holds binary data or is in another encoding than {codec}.",
             column=table,
             mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
         )
-    lines = [line for _, line in found[:LOOKED_AT]]
-    separator = separator_line[1] if separator_line else _separator_of(lines)
-    rows = [next(csv.reader([line], delimiter=separator), []) for line in lines]
-    at = header_row(rows)
-    start = found[at][0]
-    if "\ufffd" in lines[at]:
-        raise _wrong_encoding(place, table, told, raw, "its header line")
-    names = numbered_names([name.strip() for name in rows[at]])
+    names = numbered_names(bare)
     named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
-    return _Layout(told, separator, named, start)
+    return _Layout(codec, separator, named, start, quote)
+
+
+def _quote_of(lines: list[str], separator: str) -> str:
+    """The sign that cells stand between: a single quote where every cell of a line has one at both ends."""
+    cells = [cell.strip() for cell in lines[0].split(separator)]
+    single = len(cells) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in cells)
+    return "'" if single else '"'
+
+
+def _drop_unnamed_tail(header: list[str], below: list[list[str]]) -> None:
+    """Take empty names off the end of a header whose rows end before them."""
+    widths = Counter(map(len, below))
+    usual = widths.most_common(1)[0][0] if widths else len(header)
+    while len(header) > usual and not header[-1].strip():
+        header.pop()
 
 
 def _separator_of(lines: list[str]) -> str:
@@ -162,16 +181,16 @@ def _separator_of(lines: list[str]) -> str:
     return max(_SEPARATORS, key=lines[0].count)
 
 
-def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
+def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
     """The rows below the header, unreadable ones at their place."""
     names = layout.names
     wanted = [name for name in names if not name.startswith(_UNNAMED)]
     # Some exports end every line with a separator; read as a column of its own, it shifts nothing.
-    padding = tuple(f"{UNREADABLE_ROW}{extra}" for extra in range(_trailing_cells(place, layout)))
+    padding = tuple(f"{UNREADABLE_ROW}{extra}" for extra in range(_trailing_cells(path, layout)))
     odd = _OddRows(layout, width=len(names) + len(padding))
     kinds = {name: pa.large_string() for name in (*names, *padding)}
     kinds |= {name: pa.dictionary(pa.int32(), pa.string()) for name in LONG_AND_FEW if name in names}
-    with _AsUtf8(place, layout) as stream:
+    with _AsUtf8(path, layout) as stream:
         first = stream.peek()
         if not first:
             return pd.DataFrame({name: pd.Series(dtype="str") for name in wanted})
@@ -180,8 +199,8 @@ def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
                 stream,
                 pv.ReadOptions(use_threads=False, column_names=[*names, *padding], block_size=_BLOCK_BYTES),
                 pv.ParseOptions(
-                    delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=odd.keep,
-                    ignore_empty_lines=True,
+                    delimiter=layout.separator, quote_char=layout.quote, newlines_in_values=True,
+                    invalid_row_handler=odd.keep, ignore_empty_lines=True,
                 ),
                 pv.ConvertOptions(
                     column_types=kinds, strings_can_be_null=True, null_values=_NULLS, quoted_strings_can_be_null=True
@@ -189,7 +208,7 @@ def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
             )  # fmt: skip
         except pa.ArrowInvalid as error:
             raise InvalidInput(
-                f"Table {table!r}: {place} cannot be read as rows of {len(names)} cells separated by "
+                f"Table {table!r}: {path} cannot be read as rows of {len(names)} cells separated by "
                 f"{layout.separator!r} ({str(error).splitlines()[0][:200]}).",
                 column=table,
                 mend="Give every row a cell for each column of the header; write cells that hold the separator, a "
@@ -197,7 +216,7 @@ def _rows(place: Path, table: str, layout: _Layout) -> pd.DataFrame:
             ) from error
     odd.look_for_swallowed(read)
     odd.look_beyond(read.select(list(padding)), list(names), read)
-    if not odd.found:
+    if not odd.rows_at:
         return read.select(wanted).to_pandas(split_blocks=True, self_destruct=True)
     frame = odd.put_back(read.select(list(names)).to_pandas())
     return frame[[*wanted, UNREADABLE_ROW] if frame[UNREADABLE_ROW].notna().any() else wanted]
@@ -213,26 +232,26 @@ class _OddRows:
         Cells that the reader expects.
     skipped : list of int
         Numbers, among all rows of the file, of those that the reader could not place.
-    found : dict of int to list of (cells or None, what is wrong or None)
+    rows_at : dict of int to list of (cells or None, what is wrong or None)
         What stands in the file at a row number: several lines where a quote was left open.
     """
 
     layout: _Layout
     width: int
     skipped: list[int] = field(default_factory=list)
-    found: dict[int, list[tuple[list[str] | None, str | None]]] = field(default_factory=dict)
+    rows_at: dict[int, list[tuple[list[str] | None, str | None]]] = field(default_factory=dict)
 
     def keep(self, row: Any) -> str:
         """Remember a row that the reader cannot place (its callback)."""
-        if len(self.found) >= _MOST_UNREADABLE:
+        if len(self.rows_at) >= _MOST_UNREADABLE:
             return "error"
         self.skipped.append(row.number - 1)
-        self.found[row.number - 1] = self._apart(row.text)
+        self.rows_at[row.number - 1] = self._apart(row.text)
         return "skip"
 
     def look_for_swallowed(self, read: pa.Table) -> None:
         """Find rows that hold whole other rows in a cell, since a quote was left open; they have the right count."""
-        places = self._places(read.num_rows)
+        places, quote = self._places(read.num_rows), self.layout.quote
         texts = [name for name in read.column_names if not pa.types.is_dictionary(read.schema.field(name).type)]
         suspects: set[int] = set()
         for name in texts if len(self.layout.names) > 2 else ():
@@ -242,7 +261,7 @@ class _OddRows:
             written = self.layout.separator.join(read[name][at].as_py() or "" for name in read.column_names)
             lines = [line for line in _NEWLINE.split(written) if line]
             if len(lines) > 1 and all(line.count(self.layout.separator) == self.width - 1 for line in lines):
-                self.found[int(places[at])] = self._apart('"' + "\n".join([*lines[:-1], '"' + lines[-1]]))
+                self.rows_at[int(places[at])] = self._apart(quote + "\n".join([*lines[:-1], quote + lines[-1]]))
 
     def look_beyond(self, padding: pa.Table, names: list[str], read: pa.Table) -> None:
         """Rows that hold something where the others only end with a separator."""
@@ -250,23 +269,23 @@ class _OddRows:
         for name in padding.column_names:
             for at in np.flatnonzero(pc.is_valid(padding[name]).to_numpy()).tolist():
                 first = read[names[0]][at].as_py()
-                self.found.setdefault(int(places[at]), [(None, self._said(len(names) + 1, first))])
+                self.rows_at.setdefault(int(places[at]), [(None, self._said(len(names) + 1, first))])
 
     def put_back(self, frame: pd.DataFrame) -> pd.DataFrame:
         """All rows of the file in their order, those that are unreadable without cells."""
         frame = frame.assign(**{UNREADABLE_ROW: pd.Series(None, index=frame.index, dtype="str")})
         places = self._places(len(frame))
-        good = ~np.isin(places, list(self.found))
+        good = ~np.isin(places, list(self.rows_at))
         order: list[tuple[int, int]] = []
         cells: list[list[str | None]] = []
-        for place, rows in self.found.items():
+        for number, rows in self.rows_at.items():
             for line, (read, wrong) in enumerate(rows):
-                order.append((place, line))
-                told = [None] * len(self.layout.names) if read is None else [None if c in _NULLS else c for c in read]
-                cells.append([*told, wrong])
+                order.append((number, line))
+                values = [None] * len(self.layout.names) if read is None else [None if c in _NULLS else c for c in read]
+                cells.append([*values, wrong])
         odd = pd.DataFrame(cells, columns=frame.columns, dtype="str")
         whole = pd.concat([frame.loc[good], odd], ignore_index=True)
-        keys = np.array([*((place, 0) for place in places[good].tolist()), *order], dtype=np.int64)
+        keys = np.array([*((number, 0) for number in places[good].tolist()), *order], dtype=np.int64)
         whole = whole.iloc[np.lexsort((keys[:, 1], keys[:, 0]))].reset_index(drop=True)
         for name in LONG_AND_FEW:
             if name in whole:
@@ -288,8 +307,8 @@ class _OddRows:
             cells = self.layout.cells(line)
             if len(cells) == 1 < len(self.layout.names) and is_footer(cells[0]):
                 continue
-            if line.count('"') % 2:
-                first = line.split(self.layout.separator)[0].replace('"', "")
+            if line.count(self.layout.quote) % 2:
+                first = line.split(self.layout.separator)[0].replace(self.layout.quote, "")
                 rows.append((None, f"a quote that is not closed, or not opened; the first cell is {first[:40]!r}"))
             elif len(cells) == len(self.layout.names):
                 rows.append((cells, None))
@@ -305,12 +324,14 @@ class _OddRows:
 class _AsUtf8(io.RawIOBase):
     """The rows of a file as UTF-8; a byte that cannot be decoded becomes U+FFFD, so that its row can be found."""
 
-    def __init__(self, place: Path, layout: _Layout) -> None:
+    def __init__(self, path: Path, layout: _Layout) -> None:
         super().__init__()
-        self._stream: IO[bytes] = _opened(place)
+        self._stream: IO[bytes] = _opened(path)
         self._decoder = codecs.getincrementaldecoder(layout.encoding)("replace")
         self._skip = layout.start
         self._ahead = b""
+        self._nuls = 0  # at the end of what was read: padding, unless text follows in the same cell
+        self._padding = re.compile(f"\x00+(?=[{re.escape(layout.separator + layout.quote)}\r\n])")
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -342,16 +363,28 @@ class _AsUtf8(io.RawIOBase):
             text = self._decoder.decode(taken, final=not taken)
             skipped = min(self._skip, len(text))
             self._skip -= skipped
-            text = text[skipped:]
+            text = self._unpadded(text[skipped:], last=not taken)
             if text or not taken:
                 return text.encode("utf-8", "replace")
 
+    def _unpadded(self, text: str, *, last: bool) -> str:
+        """Text without the NULs that fill cells and ends of files; one inside a cell stays, as a fault of its row."""
+        if not self._nuls and "\x00" not in text:
+            return text
+        bare = text.rstrip("\x00")
+        if not bare and not last:
+            self._nuls += len(text)
+            return ""
+        # Before a line of its own, or at the very end, it is what a write that broke off leaves behind.
+        before, self._nuls = "\x00" if self._nuls and bare else "", len(text) - len(bare)
+        return self._padding.sub("", before + bare)
 
-def _trailing_cells(place: Path, layout: _Layout) -> int:
+
+def _trailing_cells(path: Path, layout: _Layout) -> int:
     """Empty cells that most of the first rows have beyond the header."""
-    with _AsUtf8(place, layout) as stream:
+    with _AsUtf8(path, layout) as stream:
         lines = [line for line in _NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
-    rows = list(csv.reader(lines, delimiter=layout.separator))
+    rows = list(csv.reader(lines, delimiter=layout.separator, quotechar=layout.quote))
     if not rows:
         return 0
     width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -363,9 +396,9 @@ def _trailing_cells(place: Path, layout: _Layout) -> int:
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines of a text, each with where the next one begins."""
     start = 0
-    for found in _NEWLINE.finditer(text):
-        yield found.end(), text[start : found.start()]
-        start = found.end()
+    for match in _NEWLINE.finditer(text):
+        yield match.end(), text[start : match.start()]
+        start = match.end()
     yield len(text), text[start:]
 
 
@@ -384,7 +417,7 @@ def _undecoded(frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     return lost, foreign
 
 
-def _wrong_encoding(place: Path, table: str, told: str, raw: bytes, what: str) -> InvalidInput:
+def _wrong_encoding(path: Path, table: str, codec: str, raw: bytes, what: str) -> InvalidInput:
     """Error that shows how the text reads in the encoding that it is likely in."""
     lines = [line for line in raw.splitlines() if not line.isascii()]
     likely, shown = "cp1252", ""
@@ -396,20 +429,20 @@ def _wrong_encoding(place: Path, table: str, told: str, raw: bytes, what: str) -
             continue
     sample = f" In {likely} one reads {shown[:60]!r}." if shown else ""
     return InvalidInput(
-        f"Table {table!r}: {place} is not {told}: {what} cannot be decoded.{sample}",
+        f"Table {table!r}: {path} is not {codec}: {what} cannot be decoded.{sample}",
         column="encoding",
         mend=f"State its encoding, e.g. --encoding {likely}, or export it as UTF-8.",
     )
 
 
-def _opened(place: Path) -> IO[bytes]:
-    with place.open("rb") as stream:
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(place) if packed else place.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
 
 
-def _head(place: Path) -> bytes:
-    with _opened(place) as stream:
+def _head(path: Path) -> bytes:
+    with _opened(path) as stream:
         return bytes(stream.read(_SNIFFED_BYTES))
 
 

@@ -35,11 +35,11 @@ def read_global_explanation(path: str | os.PathLike[str]) -> GlobalExplanation:
         When there is no such file, it is not JSON, or it is of another format.
     """
     try:
-        held = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtefactError(f"There is no global explanation at {path}. Write one with explain_portfolio.") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ArtefactError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(held, dict):
+    if not isinstance(document, dict):
         raise ArtefactError(f"{path} holds no global explanation.")
-    return GlobalExplanation.from_dict(held)
+    return GlobalExplanation.from_dict(document)

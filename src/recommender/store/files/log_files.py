@@ -54,17 +54,17 @@ def read_frame(path: Path | str, columns: list[str] | None = None) -> pd.DataFra
     InvalidInput
         When there is no such file, or it cannot be read; names the file and the mend.
     """
-    place = Path(path)
-    if not place.is_file():
-        raise InvalidInput(f"There is no file {place}.", column="path", mend="Check the path.")
+    file = Path(path)
+    if not file.is_file():
+        raise InvalidInput(f"There is no file {file}.", column="path", mend="Check the path.")
     try:
-        if place.name.endswith(_CSV_ENDINGS):
-            return pd.read_csv(place, usecols=columns)
+        if file.name.endswith(_CSV_ENDINGS):
+            return pd.read_csv(file, usecols=columns)
         # A column of its own each, so that whoever takes some of them need not keep the others.
-        return pd.read_parquet(place, columns=columns, to_pandas_kwargs={"split_blocks": True, "self_destruct": True})
+        return pd.read_parquet(file, columns=columns, to_pandas_kwargs={"split_blocks": True, "self_destruct": True})
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
-            f"{place} cannot be read: {error}",
+            f"{file} cannot be read: {error}",
             column="path",
             mend="Give a Parquet file, or a comma-separated UTF-8 CSV with a header line.",
         ) from error
@@ -72,15 +72,15 @@ def read_frame(path: Path | str, columns: list[str] | None = None) -> pd.DataFra
 
 def write_frame(frame: pd.DataFrame, path: Path | str) -> Path:
     """Write Parquet or CSV by the file's ending, whole or not at all."""
-    place = Path(path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name("." + place.name + ".part")
-    if place.name.endswith(_CSV_ENDINGS):
-        frame.to_csv(part, index=False, compression="gzip" if place.name.endswith(".gz") else None)
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name("." + file.name + ".part")
+    if file.name.endswith(_CSV_ENDINGS):
+        frame.to_csv(part, index=False, compression="gzip" if file.name.endswith(".gz") else None)
     else:
         frame.to_parquet(part, index=False)
-    part.replace(place)
-    return place
+    part.replace(file)
+    return file
 
 
 def roles_path(path: Path | str) -> Path:
@@ -90,9 +90,9 @@ def roles_path(path: Path | str) -> Path:
 
 def write_log(frame: pd.DataFrame, path: Path | str, *, actions: ActionSpace, roles: Mapping[str, Any]) -> Path:
     """Write a log and its roles (the keyword arguments of ``LoggedFeedback.from_frame``)."""
-    place = write_frame(frame, path)
-    _write_roles(place, actions, roles)
-    return place
+    file = write_frame(frame, path)
+    _write_roles(file, actions, roles)
+    return file
 
 
 def write_log_parts(
@@ -121,10 +121,10 @@ def write_log_parts(
     -------
     Path
     """
-    place = Path(path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name("." + place.name + ".part")
-    as_csv = place.name.endswith(_CSV_ENDINGS)
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name("." + file.name + ".part")
+    as_csv = file.name.endswith(_CSV_ENDINGS)
     name: str | None = None
     writer: pq.ParquetWriter | None = None
     part.unlink(missing_ok=True)
@@ -135,7 +135,7 @@ def write_log_parts(
                 texts, code = sets.texts()
                 rows = rows.assign(**{name: pd.Categorical.from_codes(code, texts)})
             if as_csv:
-                packing = "gzip" if place.name.endswith(".gz") else None
+                packing = "gzip" if file.name.endswith(".gz") else None
                 rows.to_csv(part, index=False, mode="a", header=not number, compression=packing)
                 continue
             table = _to_arrow(rows)
@@ -149,9 +149,9 @@ def write_log_parts(
             writer.close()
         part.unlink(missing_ok=True)
         raise
-    part.replace(place)
-    _write_roles(place, actions, {**roles, "eligible": name})
-    return place
+    part.replace(file)
+    _write_roles(file, actions, {**roles, "eligible": name})
+    return file
 
 
 def _to_arrow(rows: pd.DataFrame) -> pa.Table:
@@ -168,37 +168,41 @@ def _free_name(name: str, taken: Iterable[Any]) -> str:
 
 
 def _write_roles(path: Path, actions: ActionSpace, roles: Mapping[str, Any]) -> None:
-    told = {"format": 1, "actions": actions.to_dict(), **{name: roles.get(name) for name in (*_ROLE_NAMES, "eligible")}}
-    roles_path(path).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    document = {
+        "format": 1,
+        "actions": actions.to_dict(),
+        **{name: roles.get(name) for name in (*_ROLE_NAMES, "eligible")},
+    }
+    roles_path(path).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def read_roles(path: Path | str) -> dict[str, Any]:
     """Read the roles file of a log, or say how to do without one."""
-    place = roles_path(path)
-    if not place.is_file():
+    file = roles_path(path)
+    if not file.is_file():
         raise InvalidInput(
-            f"There is no {place.name} beside {path}.",
+            f"There is no {file.name} beside {path}.",
             column="roles",
             mend="Name the roles on the command line (--factor, --context, --reward ...), or write the log with "
             "`python -m pipelines ingest` or `simulate`, which write it.",
         )
-    roles: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    roles: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     roles.setdefault("categorical", [])
     return roles
 
 
 def feedback_from_file(path: Path | str, roles: Mapping[str, Any] | None = None) -> LoggedFeedback:
     """Read a log file as checked feedback, by the given roles or those beside it."""
-    told = dict(read_roles(path) if roles is None else roles)
-    actions = ActionSpace.from_dict(told["actions"])
-    single = [told[name] for name in _ROLE_NAMES[2:] if name != "reward_kind" and told.get(name)]
-    needed = list(dict.fromkeys([*actions.factors, *told["context"], *single]))
+    role_of = dict(read_roles(path) if roles is None else roles)
+    actions = ActionSpace.from_dict(role_of["actions"])
+    single = [role_of[name] for name in _ROLE_NAMES[2:] if name != "reward_kind" and role_of.get(name)]
+    needed = list(dict.fromkeys([*actions.factors, *role_of["context"], *single]))
     frame = read_frame(path, needed)
-    time = told.get("time")
+    time = role_of.get("time")
     if time in frame.columns and pd.api.types.is_string_dtype(frame[time].dtype):
         frame[time] = pd.to_datetime(frame[time], utc=True)
-    eligible = None if not told.get("eligible") else _read_eligible(Path(path), told["eligible"], len(actions))
-    given = {name: told[name] for name in _ROLE_NAMES if told.get(name) is not None}
+    eligible = None if not role_of.get("eligible") else _read_eligible(Path(path), role_of["eligible"], len(actions))
+    given = {name: role_of[name] for name in _ROLE_NAMES if role_of.get(name) is not None}
     return LoggedFeedback.from_frame(frame, actions=actions, eligible=eligible, **given)
 
 
@@ -219,8 +223,8 @@ def _read_eligible(path: Path, columns: str | list[str], n_actions: int) -> Elig
 def _boolean_blocks(path: Path, columns: list[str]) -> Iterator[NDArray[np.bool_]]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_BLOCK_ROWS, columns=columns):
-            held = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in columns}
-            yield np.column_stack([held[name] for name in columns]).astype(bool)
+            arrays = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in columns}
+            yield np.column_stack([arrays[name] for name in columns]).astype(bool)
 
 
 def _text_blocks(path: Path, column: str) -> Iterator[tuple[list[str | None], NDArray[np.int64]]]:

@@ -19,6 +19,7 @@ from recommender.extras import later
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,
+    known_names,
     numbered_names,
     without_decoration,
     without_repeats,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 else:
     duckdb = later("duckdb", "planning")
 
-__all__ = ["read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
+__all__ = ["json_documents", "read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
 
 _MOST_BYTES = 1 << 30
 _DATE_FORMATS = frozenset((14, 15, 16, 17, 18, 19, 20, 21, 22, 45, 46, 47))
@@ -37,40 +38,63 @@ _DAY_0 = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}  # noqa: DT
 _CELL = re.compile(r"([A-Z]+)[0-9]+")
 
 
-def read_json_lines(place: Path) -> pd.DataFrame:
-    """One JSON object a line, or one list of them; nested values as JSON text.
+def read_json_lines(path: Path) -> pd.DataFrame:
+    """One JSON object a line, or one list of them, also as answers of a service wrap them; nested values as JSON text.
 
     Raises
     ------
     InvalidInput
         Names the line that is no object.
     """
-    text = place.read_bytes().decode("utf-8-sig")
-    if text.lstrip().startswith("["):
-        rows = json.loads(text)
-    else:
-        rows = []
-        for number, line in enumerate(text.split("\n")):
-            if not line.strip():
-                continue
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise InvalidInput(
-                    f"{place}: line {number + 1} is no JSON ({error}).", column="path", rows=[number],
-                    mend="Write one JSON object a line.",
-                ) from error  # fmt: skip
+    rows = json_documents(path)
+    if (
+        len(rows) == 1 and isinstance(rows[0], dict) and not known_names(list(rows[0]))
+    ):  # {"results": [...], "count": 8}
+        lists = [v for v in rows[0].values() if isinstance(v, list) and v and all(isinstance(one, dict) for one in v)]
+        rows = lists[0] if len(lists) == 1 else rows
     if wrong := [number for number, row in enumerate(rows) if not isinstance(row, dict)]:
-        raise InvalidInput(f"{place} holds rows that are no objects.", column="path", rows=wrong,
+        raise InvalidInput(f"{path} holds rows that are no objects.", column="path", rows=wrong,
                            mend="Write one JSON object a line.")  # fmt: skip
+    while rows and all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
+        rows = [next(iter(row.values())) for row in rows]  # {"data": {...}} a line
     names = list(dict.fromkeys(name for row in rows for name in row))
     return pd.DataFrame({name: _json_column([_json_cell(row.get(name)) for row in rows]) for name in names})
 
 
+def json_documents(path: Path) -> list[Any]:
+    """Documents of a JSON file in any Unicode encoding: one a line, or one list of them.
+
+    Raises
+    ------
+    InvalidInput
+        Names the line that is no JSON.
+    """
+    data = path.read_bytes()
+    text = data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if whole is not None:
+        return whole if isinstance(whole, list) else [whole]
+    documents = []
+    for number, line in enumerate(text.split("\n")):
+        if not line.strip():
+            continue
+        try:
+            documents.append(json.loads(line))
+        except ValueError as error:
+            raise InvalidInput(
+                f"{path}: line {number + 1} is no JSON ({error}).", column="path", rows=[number],
+                mend="Write one JSON object a line.",
+            ) from error  # fmt: skip
+    return documents
+
+
 def _json_column(values: list[Any]) -> pd.Series:
     """Numbers as numbers where all are, else text."""
-    told = [value for value in values if value is not None]
-    if all(isinstance(value, bool) for value in told) or all(type(value) in (int, float) for value in told):
+    present = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in present) or all(type(value) in (int, float) for value in present):
         return pd.Series(values, dtype=object).infer_objects()
     texts = [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values]
     return pd.Series(texts, dtype="str")
@@ -82,13 +106,13 @@ def _json_cell(value: Any) -> Any:
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
 
 
-def read_arrow(place: Path) -> pd.DataFrame:
+def read_arrow(path: Path) -> pd.DataFrame:
     """An Arrow (Feather) file."""
-    frame: pd.DataFrame = pf.read_table(place).to_pandas()
+    frame: pd.DataFrame = pf.read_table(path).to_pandas()
     return frame
 
 
-def read_duckdb(place: Path, name: str) -> pd.DataFrame:
+def read_duckdb(path: Path, name: str) -> pd.DataFrame:
     """A table of a DuckDB file.
 
     Raises
@@ -96,17 +120,17 @@ def read_duckdb(place: Path, name: str) -> pd.DataFrame:
     InvalidInput
         Where there is no such table; names those that are there.
     """
-    with duckdb.connect(str(place), read_only=True) as book:
-        held = [row[0] for row in book.execute("SELECT table_name FROM information_schema.tables").fetchall()]
-        if name not in held:
-            raise InvalidInput(f"{place} has no table {name!r}.", column="path",
-                               mend=f"It has {', '.join(held) or 'no tables'}; name one after '#'.")  # fmt: skip
+    with duckdb.connect(str(path), read_only=True) as book:
+        tables = [row[0] for row in book.execute("SELECT table_name FROM information_schema.tables").fetchall()]
+        if name not in tables:
+            raise InvalidInput(f"{path} has no table {name!r}.", column="path",
+                               mend=f"It has {', '.join(tables) or 'no tables'}; name one after '#'.")  # fmt: skip
         quoted = name.replace('"', '""')
-        found: pd.DataFrame = book.sql(f'SELECT * FROM "{quoted}"').to_arrow_table().to_pandas()  # noqa: S608
-        return found
+        frame: pd.DataFrame = book.sql(f'SELECT * FROM "{quoted}"').to_arrow_table().to_pandas()  # noqa: S608
+        return frame
 
 
-def read_workbook(place: Path, sheet: str | None = None) -> pd.DataFrame:
+def read_workbook(path: Path, sheet: str | None = None) -> pd.DataFrame:
     """The first (or the named) sheet of an XLSX workbook, cells as text; days and times as ISO 8601 local time.
 
     Raises
@@ -115,17 +139,17 @@ def read_workbook(place: Path, sheet: str | None = None) -> pd.DataFrame:
         For what is no workbook, for a sheet that is not there, and for formulas that hold an error.
     """
     try:
-        with zipfile.ZipFile(place) as archive:
+        with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
-                raise InvalidInput(f"{place} unpacks to more than {_MOST_BYTES >> 30} GiB.", column="path",
+                raise InvalidInput(f"{path} unpacks to more than {_MOST_BYTES >> 30} GiB.", column="path",
                                    mend="Save it as CSV or Parquet.")  # fmt: skip
-            rows = list(_rows_of(archive, place, sheet))
+            rows = list(_rows_of(archive, path, sheet))
     except (zipfile.BadZipFile, KeyError, expat.ExpatError) as error:
-        raise InvalidInput(f"{place} is no XLSX workbook ({error}).", column="path",
+        raise InvalidInput(f"{path} is no XLSX workbook ({error}).", column="path",
                            mend="Save it as XLSX or CSV (UTF-8).") from error  # fmt: skip
     rows = [row for row in rows if any(value.strip() for value in row.values())]
     if not rows:
-        raise InvalidInput(f"{place} is empty: it has no header line.", column="path", mend="Export it again.")
+        raise InvalidInput(f"{path} is empty: it has no header line.", column="path", mend="Export it again.")
     width = 1 + max(max(row) for row in rows)
     start = header_row([[row.get(at, "") for at in range(width)] for row in rows[:LOOKED_AT]])
     header = rows[start]
@@ -135,14 +159,14 @@ def read_workbook(place: Path, sheet: str | None = None) -> pd.DataFrame:
         name: [row.get(at) or None for row in rows[start + 1 :]] for (at, _), name in zip(at_name, names, strict=True)
     }
     frame = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in cells.items()})
-    return without_decoration(without_repeats(frame, place))
+    return without_decoration(without_repeats(frame, path))
 
 
-def _rows_of(archive: zipfile.ZipFile, place: Path, sheet: str | None) -> Iterator[dict[int, str]]:
+def _rows_of(archive: zipfile.ZipFile, path: Path, sheet: str | None) -> Iterator[dict[int, str]]:
     book = _elements(archive.read("xl/workbook.xml"))
     sheets = {dict(a)["name"]: next(v for k, v in a if k.endswith(":id")) for tag, a, _ in book if tag == "sheet"}
     if sheet is not None and sheet not in sheets:
-        raise InvalidInput(f"{place} has no sheet {sheet!r}.", column="path", mend=f"It has {', '.join(sheets)}.")
+        raise InvalidInput(f"{path} has no sheet {sheet!r}.", column="path", mend=f"It has {', '.join(sheets)}.")
     wanted = sheets[sheet] if sheet is not None else next(iter(sheets.values()))
     links = {
         dict(a)["Id"]: dict(a)["Target"]
@@ -160,18 +184,18 @@ def _rows_of(archive: zipfile.ZipFile, place: Path, sheet: str | None) -> Iterat
     for tag, attributes, text in _elements(
         archive.read(target if target.startswith("xl/") else f"xl/{target}"), ends=True
     ):
-        told = dict(attributes)
+        named_attributes = dict(attributes)
         if tag == "row":
             row, column = {}, -1
         elif tag == "c":
-            found = _CELL.fullmatch(told.get("r", ""))
-            column = _number_of(found[1]) if found else column + 1
-            kind, style, value = told.get("t", "n"), told.get("s", "0"), ""
+            match = _CELL.fullmatch(named_attributes.get("r", ""))
+            column = _number_of(match[1]) if match else column + 1
+            kind, style, value = named_attributes.get("t", "n"), named_attributes.get("s", "0"), ""
         elif tag in ("/v", "/t"):
             value += text
         elif tag == "/c" and value:
             if kind == "e":
-                raise InvalidInput(f"{place}: a cell holds the error {value}.", column="path", mend="Mend the formula.")
+                raise InvalidInput(f"{path}: a cell holds the error {value}.", column="path", mend="Mend the formula.")
             row[column] = _cell(value, kind, int(style) < len(dates) and dates[int(style)], texts, old_mac)
         elif tag == "/row":
             yield row
@@ -209,40 +233,40 @@ def _date_styles(data: bytes) -> list[bool]:
     styles: list[bool] = []
     among = False
     for tag, attributes, _ in _elements(data, ends=True):
-        told = dict(attributes)
+        named_attributes = dict(attributes)
         if tag == "numFmt":
-            code = re.sub(r'"[^"]*"|\[[^\]]*\]|\\.', "", told.get("formatCode", "")).lower()
-            own[int(told["numFmtId"])] = bool(re.search("[ydhs]", code)) and "general" not in code
+            code = re.sub(r'"[^"]*"|\[[^\]]*\]|\\.', "", named_attributes.get("formatCode", "")).lower()
+            own[int(named_attributes["numFmtId"])] = bool(re.search("[ydhs]", code)) and "general" not in code
         elif tag in ("cellXfs", "/cellXfs"):
             among = tag == "cellXfs"
         elif tag == "xf" and among:
-            number = int(told.get("numFmtId", "0"))
+            number = int(named_attributes.get("numFmtId", "0"))
             styles.append(own.get(number, number in _DATE_FORMATS))
     return styles
 
 
 def _elements(data: bytes, *, ends: bool = False) -> list[tuple[str, list[tuple[str, str]], str]]:
     """Elements in order, each with its attributes; with ``ends`` their ends as ``/tag`` with the text inside."""
-    found: list[tuple[str, list[tuple[str, str]], str]] = []
-    held: list[str] = []
+    elements: list[tuple[str, list[tuple[str, str]], str]] = []
+    pieces: list[str] = []
     parser = expat.ParserCreate()
 
     def refuse(*_: Any) -> None:  # entities are how such files do harm, and no workbook needs them
         raise InvalidInput("The workbook declares entities.", column="path", mend="Save it as CSV.")
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
-        held.clear()
-        found.append((tag.rpartition(":")[2], list(attributes.items()), ""))
+        pieces.clear()
+        elements.append((tag.rpartition(":")[2], list(attributes.items()), ""))
 
     def end(tag: str) -> None:
         if ends:
-            found.append((f"/{tag.rpartition(':')[2]}", [], "".join(held)))
-        held.clear()
+            elements.append((f"/{tag.rpartition(':')[2]}", [], "".join(pieces)))
+        pieces.clear()
 
     parser.EntityDeclHandler = refuse
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, held.append
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, pieces.append
     parser.Parse(data, True)
-    return found
+    return elements
 
 
 def _number_of(letters: str) -> int:

@@ -40,7 +40,7 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
     """
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     wide = max(filled[:LOOKED_AT], default=0)
-    at = next((place for place, cells in enumerate(filled) if 2 * cells > wide), 0)
+    at = next((position for position, cells in enumerate(filled) if 2 * cells > wide), 0)
     for below in range(at + 1, min(at + 3, len(rows))):
         names = [cell.strip() for cell in rows[below] if cell.strip()]
         if len(set(names)) < len(names) or any(isinstance(number_of(name), float) for name in names):
@@ -73,7 +73,7 @@ def numbered_names(names: Sequence[str]) -> list[str]:
     return numbered
 
 
-def without_repeats(frame: pd.DataFrame, place: object) -> pd.DataFrame:
+def without_repeats(frame: pd.DataFrame, source: object) -> pd.DataFrame:
     """One column a name: repeats that are empty or say the same are one, others are numbered ``Fecha (1)``.
 
     Raises
@@ -86,23 +86,23 @@ def without_repeats(frame: pd.DataFrame, place: object) -> pd.DataFrame:
         if _REPEAT in str(name).lstrip(_REPEAT):
             repeats.setdefault(str(name).partition(_REPEAT)[0], []).append(str(name))
     for name, others in repeats.items():
-        told = [one for one in [name, *others] if frame[one].notna().any()] or [name]
-        cells = frame[told].astype(object)
+        filled = [one for one in [name, *others] if frame[one].notna().any()] or [name]
+        cells = frame[filled].astype(object)
         words = cells.astype("str").fillna("")
-        differ = np.flatnonzero((words != words[[told[0]]].to_numpy()).any(axis=1).to_numpy())
+        differ = np.flatnonzero((words != words[[filled[0]]].to_numpy()).any(axis=1).to_numpy())
         frame = frame.drop(
-            columns=[one for one in [name, *others] if one not in told[: 1 if not differ.size else None]]
+            columns=[one for one in [name, *others] if one not in filled[: 1 if not differ.size else None]]
         )
         if not differ.size:
-            frame = frame.rename(columns={told[0]: name})
+            frame = frame.rename(columns={filled[0]: name})
             continue
         if known_names([name]):
             raise InvalidInput.in_column(
-                name, f"appears more than once in the header of {place}, with different cells",
+                name, f"appears more than once in the header of {source}, with different cells",
                 values=[" / ".join(map(str, row)) for row in cells.iloc[differ[:3]].to_numpy()],
                 rows=differ.tolist(), mend="Rename or drop the repeats: nobody can tell which one is meant.",
             )  # fmt: skip
-        frame = frame.rename(columns={one: f"{name} ({number})" for number, one in enumerate(told, 1)})
+        frame = frame.rename(columns={one: f"{name} ({number})" for number, one in enumerate(filled, 1)})
     return frame
 
 
@@ -126,7 +126,7 @@ def without_decoration(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     usual = _usual_count(frame[names].head(200))
     last = len(frame) - 5
-    gone = [place for place in at.tolist() if _is_decoration(frame[names].iloc[place], usual, late=place >= last)]
+    gone = [row for row in at.tolist() if _is_decoration(frame[names].iloc[row], usual, late=row >= last)]
     return frame.drop(index=frame.index[gone]).reset_index(drop=True) if gone else frame
 
 
@@ -136,15 +136,15 @@ def _usual_count(frame: pd.DataFrame) -> int:
 
 
 def _is_decoration(row: pd.Series, usual: int, *, late: bool) -> bool:
-    told = {str(name): str(value).strip() for name, value in row.items() if isinstance(value, str) or value == value}
-    told = {name: value for name, value in told.items() if value and value != "None"}
-    if not told:
+    cells = {str(name): str(value).strip() for name, value in row.items() if isinstance(value, str) or value == value}
+    cells = {name: value for name, value in cells.items() if value and value != "None"}
+    if not cells:
         return True
-    if all(re.match(_RULE, value) for value in told.values()):
+    if all(re.match(_RULE, value) for value in cells.values()):
         return True
-    if sum(name == value for name, value in told.items()) > max(1, len(told) // 2):
+    if sum(name == value for name, value in cells.items()) > max(1, len(cells) // 2):
         return True
-    label, *others = told.values()
-    if len(told) < usual and re.match(_TOTALS, label):
+    label, *others = cells.values()
+    if len(cells) < usual and re.match(_TOTALS, label):
         return all(isinstance(number_of(value), float) or number_of(value) == "open" for value in others)
-    return late and len(told) == 1 and usual > 2 and is_footer(label)
+    return late and len(cells) == 1 and usual > 2 and is_footer(label)

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
-from recommender.intake import renamed_columns
+from recommender.intake import renamed_columns, with_clock
 from recommender.store.files.csv_tables import LONG_AND_FEW, read_csv_table
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 else:
     sa = later("sqlalchemy", "store")
 
-__all__ = ["PLAN_COLUMNS", "plan_as_contacts", "read_table", "write_quarantine"]
+__all__ = ["PLAN_COLUMNS", "one_file", "plan_as_contacts", "read_table", "write_quarantine"]
 
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
@@ -69,25 +71,25 @@ def read_table(
     if "://" in text:
         return _named(_read_sql(text, table), table, columns)
     file, _, inner = text.partition("#")
-    place = Path(text) if Path(text).exists() or not inner else Path(file)
-    if not place.exists():
-        raise InvalidInput(f"Table {table!r}: there is no file {place}.", column=table, mend="Check the path.")
-    if place.is_file() and place.stat().st_size == 0:
-        raise InvalidInput(f"Table {table!r}: {place} is empty.", column=table, mend="Export it again, with a header.")
-    mark = b"" if place.is_dir() else _mark(place)
-    if mark.startswith(_OLD_EXCEL) or (mark.startswith(_ZIP) and not zipfile.is_zipfile(place)):
+    path = Path(text) if Path(text).exists() or not inner else Path(file)
+    if not path.exists():
+        raise InvalidInput(f"Table {table!r}: there is no file {path}.", column=table, mend="Check the path.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InvalidInput(f"Table {table!r}: {path} is empty.", column=table, mend="Export it again, with a header.")
+    mark = b"" if path.is_dir() else _mark(path)
+    if mark.startswith(_OLD_EXCEL) or (mark.startswith(_ZIP) and not zipfile.is_zipfile(path)):
         raise InvalidInput(
-            f"Table {table!r}: {place} is a spreadsheet of an old kind, or a broken archive.",
+            f"Table {table!r}: {path} is a spreadsheet of an old kind, or a broken archive.",
             column=table,
             mend="Save it as XLSX or as CSV (UTF-8).",
         )
     try:
-        frame = _read_file(place, inner, table, encoding, columns, mark)
+        frame = _read_file(path, inner, table, encoding, columns, mark)
     except InvalidInput:
         raise
-    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
+    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError, pa.ArrowException) as error:
         raise InvalidInput(
-            f"Table {table!r}: {place} cannot be read ({_first_line(error)}).",
+            f"Table {table!r}: {path} cannot be read ({_first_line(error)}).",
             column=table,
             mend="Give a Parquet file, or a CSV file with a header line.",
         ) from error
@@ -95,48 +97,48 @@ def read_table(
 
 
 def _read_file(
-    place: Path, inner: str, table: str, encoding: str | None, columns: Collection[str] | None, mark: bytes
+    path: Path, inner: str, table: str, encoding: str | None, columns: Collection[str] | None, mark: bytes
 ) -> pd.DataFrame:
     """A file by what it holds; its name is asked where that does not tell."""
-    name = place.name.lower()
-    if place.is_dir() or mark == b"PAR1":
-        return _without_index(_read_parquet(place, table, columns))
+    name = path.name.lower()
+    if path.is_dir() or mark == b"PAR1":
+        return _without_index(_read_parquet(path, table, columns))
     if mark.startswith(_ZIP):
-        with zipfile.ZipFile(place) as archive:
-            held = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
-        if "xl/workbook.xml" in held:
-            return read_workbook(place, inner or None)
-        return _read_packed(place, held, inner, table, encoding)
+        with zipfile.ZipFile(path) as archive:
+            members = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
+        if "xl/workbook.xml" in members:
+            return read_workbook(path, inner or None)
+        return _read_packed(path, members, inner, table, encoding)
     if mark == b"ARRO" or name.endswith((".feather", ".arrow")):
-        return read_arrow(place)
+        return read_arrow(path)
     if name.endswith((".duckdb", ".ddb")):
-        return read_duckdb(place, inner or table)
-    if name.endswith(_JSON_ENDINGS):
-        return read_json_lines(place)
+        return read_duckdb(path, inner or table)
+    if name.endswith(_JSON_ENDINGS) or mark.lstrip().startswith((b'{"', b"[{", b"[ {", b"[\n", b"[\r")):
+        return read_json_lines(path)
     if name.endswith(".parquet"):
-        return _without_index(_read_parquet(place, table, columns))
+        return _without_index(_read_parquet(path, table, columns))
     if mark.lstrip().startswith(b"<"):
         raise InvalidInput(
-            f"Table {table!r}: {place} is a web page or XML, whatever its name says.", column=table,
+            f"Table {table!r}: {path} is a web page or XML, whatever its name says.", column=table,
             mend="Open it and save it as XLSX or as CSV (UTF-8).",
         )  # fmt: skip
-    return read_csv_table(place, table, encoding)
+    return read_csv_table(path, table, encoding)
 
 
-def _read_packed(place: Path, held: list[str], inner: str, table: str, encoding: str | None) -> pd.DataFrame:
+def _read_packed(path: Path, members: list[str], inner: str, table: str, encoding: str | None) -> pd.DataFrame:
     """The one file (or the named one) of an archive."""
-    wanted = [one for one in held if one == inner] if inner else held
+    wanted = [one for one in members if one == inner] if inner else members
     if len(wanted) != 1:
         raise InvalidInput(
-            f"Table {table!r}: {place} is an archive of {len(held)} files"
+            f"Table {table!r}: {path} is an archive of {len(members)} files"
             + (f", none of them {inner!r}." if inner else "."),
             column=table,
-            mend=f"Name one after '#': {', '.join(held[:10])}." if held else "Pack the table into it.",
+            mend=f"Name one after '#': {', '.join(members[:10])}." if members else "Pack the table into it.",
         )
-    with zipfile.ZipFile(place) as archive, tempfile.TemporaryDirectory() as folder:
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
         if archive.getinfo(wanted[0]).file_size > _MOST_UNPACKED or archive.getinfo(wanted[0]).flag_bits & 1:
             raise InvalidInput(
-                f"Table {table!r}: {place} is too large to unpack, or is locked by a password.", column=table,
+                f"Table {table!r}: {path} is too large to unpack, or is locked by a password.", column=table,
                 mend="Unpack it first.",
             )  # fmt: skip
         unpacked = Path(folder) / Path(wanted[0]).name
@@ -153,36 +155,58 @@ def write_quarantine(quarantine: pd.DataFrame, report: dict[str, Any], folder: P
     list of Path
         What was written; a table without bad rows has no file.
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    for old in place.glob("*.quarantine.csv"):
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.glob("*.quarantine.csv"):
         old.unlink()
     written = []
     for table, rows in quarantine.groupby("table", sort=True):
-        path = place / f"{table}.quarantine.csv"
+        path = target / f"{table}.quarantine.csv"
         rows.to_csv(path, index=False, encoding="utf-8")
         written.append(path)
-    counts = place / "report.json"
+    counts = target / "report.json"
     counts.write_text(json.dumps(report, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     return [*written, counts]
 
 
-def _read_parquet(place: Path, table: str, columns: Collection[str] | None) -> pd.DataFrame:
+def _read_parquet(path: Path, table: str, columns: Collection[str] | None) -> pd.DataFrame:
     """Read a Parquet file or folder, each column by itself, so that a reader can let go of one after the other."""
-    if place.is_dir() and not any(place.rglob("*.parquet")):
+    if path.is_dir() and not any(path.rglob("*.parquet")):
         raise InvalidInput(
-            f"Table {table!r}: the folder {place} holds no Parquet file.",
+            f"Table {table!r}: the folder {path} holds no Parquet file.",
             column=table,
             mend="Check the path, or name the file itself.",
         )
-    data = pq.ParquetDataset(place, read_dictionary=list(LONG_AND_FEW))
-    held = data.schema.names
-    renamed = contracted_names(held, columns or ())
-    wanted = None if columns is None else [name for name in held if renamed.get(name, name) in columns]
-    if not place.is_dir():
+    data = pq.ParquetDataset(path, read_dictionary=list(LONG_AND_FEW))
+    names = data.schema.names
+    renamed = contracted_names(names, columns or ())
+    wanted = None if columns is None else [name for name in names if renamed.get(name, name) in columns]
+    if not path.is_dir():
         kept: dict[str, Any] = {"split_blocks": True, "self_destruct": True}
-        return pd.read_parquet(place, columns=wanted, to_pandas_kwargs=kept, read_dictionary=list(LONG_AND_FEW))
-    return pd.read_parquet(place, columns=wanted)
+        return pd.read_parquet(path, columns=wanted, to_pandas_kwargs=kept, read_dictionary=list(LONG_AND_FEW))
+    return pd.read_parquet(path, columns=wanted)
+
+
+def one_file(folder: Path, path: Path) -> Path:
+    """Write the rows of a folder of Parquet files as one file, a batch at a time.
+
+    Raises
+    ------
+    InvalidInput
+        For a folder that holds none, or files that do not fit together.
+    """
+    if not any(folder.rglob("*.parquet")):
+        raise InvalidInput(f"The folder {folder} holds no Parquet file.", column="path",
+                           mend="Check the path, or name the file itself.")  # fmt: skip
+    try:
+        data = ds.dataset(folder, format="parquet", partitioning="hive")
+        with pq.ParquetWriter(path, data.schema) as writer:
+            for batch in data.to_batches():
+                writer.write_batch(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"The files of {folder} cannot be read as one table ({_first_line(error)}).", column="path",
+                           mend="Give files of the same columns and types.") from error  # fmt: skip
+    return path
 
 
 def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -211,11 +235,11 @@ def _read_sql(source: str, table: str) -> pd.DataFrame:
             described = sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
             frame = pd.read_sql(sa.select(described), connection)
     except sa.exc.NoSuchTableError as error:
-        held: Sequence[str] = sa.inspect(engine).get_table_names()
+        tables: Sequence[str] = sa.inspect(engine).get_table_names()
         raise InvalidInput(
             f"Table {table!r}: the database has no table {name!r}.",
             column=table,
-            mend=f"It has {', '.join(held) or 'no tables'}; name one after '#'.",
+            mend=f"It has {', '.join(tables) or 'no tables'}; name one after '#'.",
         ) from error
     except sa.exc.SQLAlchemyError as error:
         # The address may hold a password: say what failed, not where.
@@ -240,6 +264,8 @@ def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> 
         frame = frame.rename(columns=renamed)
     if renamed := renamed_columns(frame.columns, table):
         frame = frame.rename(columns=renamed)
+    if columns is None:
+        frame = with_clock(frame, table)
     return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
 
 
@@ -252,28 +278,28 @@ def plan_as_contacts(plan: pd.DataFrame) -> pd.DataFrame:
         Columns of a plan: ``decision_id``, ``account``, ``rank``, ``contact_at``, the action factors, ``template_id``.
     """
     sent = plan.loc[(plan["rank"].astype("float64") == 1) & plan["channel"].notna()].reset_index(drop=True)
-    told = {
+    columns = {
         "contact_id": sent["decision_id"], "decision_id": sent["decision_id"], "account_id": sent["account"],
         "sent_at": sent["contact_at"], "initiated_by": "creditor", "status": "planned",
     }  # fmt: skip
     kept = {name: sent[name] for name in ("channel", "hour", "tone", "template_id") if name in sent}
-    return pd.DataFrame(told | kept)
+    return pd.DataFrame(columns | kept)
 
 
 def plan_as_decisions(plan: pd.DataFrame) -> pd.DataFrame:
     """The decisions of a plan of ``score``, with eligible set and propensity: one an account, contacted or not."""
     first = plan.loc[plan["rank"].astype("float64") == 1].reset_index(drop=True)
     argmax = first["deterministic"].astype(str).str.lower() == "true"
-    told = {
+    columns = {
         "decision_id": first["decision_id"], "account_id": first["account"],
         "propensity": first["propensity"].astype("float64").mask(argmax, 1.0),
     }  # fmt: skip
     kept = ("decided_at", "channel", "hour", "tone", "eligible", "policy_version")
-    return pd.DataFrame(told | {name: first[name] for name in kept if name in first})
+    return pd.DataFrame(columns | {name: first[name] for name in kept if name in first})
 
 
-def _mark(place: Path) -> bytes:
-    with place.open("rb") as stream:
+def _mark(path: Path) -> bytes:
+    with path.open("rb") as stream:
         return stream.read(4)
 
 

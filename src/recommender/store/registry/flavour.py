@@ -58,9 +58,9 @@ def log_model(
         mlflow.set_tags({"policy_version": strategy.version_, "data_digest": strategy.trained_on_["digest"]})
         if report is not None:
             row, gap = report.default, report.difference
-            told = {f"policy_{key}": float(row[key]) for key in _NUMBERS}
-            told |= {"difference": gap.value, "difference_ci_low": gap.low, "difference_ci_high": gap.high}
-            mlflow.log_metrics(told)
+            metrics = {f"policy_{key}": float(row[key]) for key in _NUMBERS}
+            metrics |= {"difference": gap.value, "difference_ci_low": gap.low, "difference_ci_high": gap.high}
+            mlflow.log_metrics(metrics)
             mlflow.set_tag("verdict", report.verdict)
             mlflow.log_text(report.to_html(), "policy_report.html")
     return info

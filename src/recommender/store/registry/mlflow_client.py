@@ -64,7 +64,7 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def folder_uri(place: str | Path) -> str:
+def folder_uri(folder: str | Path) -> str:
     """URI of an artefact root: a folder as an absolute ``file://`` URI, any other URI as it is."""
-    text = str(place)
+    text = str(folder)
     return text if "://" in text else Path(text).resolve().as_uri()

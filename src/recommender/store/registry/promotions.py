@@ -96,8 +96,8 @@ def promote(
     stack = _champions(client, model_name)
     previous = stack[-1] if stack else None
     moment = utc_instant("decided_at", decided_at)
-    told = Promotion("promotion", version, previous, requested_by, moment, decision, tuple(reasons), "")
-    run_id = _open_record(client, model_name, artifact_root, told, report)
+    promotion = Promotion("promotion", version, previous, requested_by, moment, decision, tuple(reasons), "")
+    run_id = _open_record(client, model_name, artifact_root, promotion, report)
     if decision == "accepted":
         if previous != version:
             stack.append(version)
@@ -107,7 +107,7 @@ def promote(
         if version_of_alias(client, model_name, CHALLENGER) == version:
             client.delete_registered_model_alias(model_name, CHALLENGER)
     client.set_terminated(run_id)
-    return Promotion(**(vars(told) | {"run_id": run_id}))
+    return Promotion(**(vars(promotion) | {"run_id": run_id}))
 
 
 def rollback(
@@ -115,7 +115,7 @@ def rollback(
 ) -> Promotion:
     """See :meth:`recommender.store.registry.Registry.rollback`."""
     stack = _champions(client, model_name)
-    there = {int(held.version) for held in search_versions(client, model_name)}
+    there = {int(one.version) for one in search_versions(client, model_name)}
     earlier = [version for version in stack[:-1] if version in there]
     if not earlier:
         raise RegistryError(
@@ -123,13 +123,13 @@ def rollback(
             f"there are {sorted(there) or 'none'}."
         )
     moment = utc_instant("at", at)
-    told = Promotion("rollback", earlier[-1], stack[-1], requested_by, moment, "accepted", tuple(reasons), "")
-    run_id = _open_record(client, model_name, artifact_root, told, None)
+    promotion = Promotion("rollback", earlier[-1], stack[-1], requested_by, moment, "accepted", tuple(reasons), "")
+    run_id = _open_record(client, model_name, artifact_root, promotion, None)
     # The memory first: were we killed in between, the champion still serves and is still the last one remembered.
     _remember(client, model_name, earlier)
     client.set_registered_model_alias(model_name, CHAMPION, str(earlier[-1]))
     client.set_terminated(run_id)
-    return Promotion(**(vars(told) | {"run_id": run_id}))
+    return Promotion(**(vars(promotion) | {"run_id": run_id}))
 
 
 def history(client: Any, model_name: str) -> list[Promotion]:
@@ -145,8 +145,8 @@ def history(client: Any, model_name: str) -> list[Promotion]:
         token = page.token
         if not token:
             break
-    told = [(run.info.start_time, _from_tags(run)) for run in runs if "promotion.kind" in run.data.tags]
-    return [record for _, record in sorted(told, key=lambda pair: (pair[1].decided_at, pair[0]))]
+    records = [(run.info.start_time, _from_tags(run)) for run in runs if "promotion.kind" in run.data.tags]
+    return [record for _, record in sorted(records, key=lambda pair: (pair[1].decided_at, pair[0]))]
 
 
 # -- versions and aliases ------------------------------------------------------------------------------------------
@@ -164,14 +164,14 @@ def version_of_alias(client: Any, model_name: str, alias: str) -> int | None:
 
 def search_versions(client: Any, model_name: str) -> list[Any]:
     """All versions of a model, as MLflow describes them."""
-    found: list[Any] = []
+    versions: list[Any] = []
     token = None
     while True:
         page = client.search_model_versions(f"name = '{model_name}'", max_results=_PAGE, page_token=token)
-        found += page
+        versions += page
         token = page.token
         if not token:
-            return found
+            return versions
 
 
 def aliases(client: Any, model_name: str) -> dict[str, int]:
@@ -183,7 +183,7 @@ def aliases(client: Any, model_name: str) -> dict[str, int]:
 def resolve(client: Any, model_name: str, alias_or_version: str | int) -> int:
     """See :meth:`recommender.store.registry.Registry.resolve`."""
     wanted = str(alias_or_version)
-    there = sorted(int(held.version) for held in search_versions(client, model_name))
+    there = sorted(int(one.version) for one in search_versions(client, model_name))
     if wanted == "latest" and there:
         return there[-1]
     version = int(wanted) if wanted.isdecimal() else version_of_alias(client, model_name, wanted)
@@ -253,37 +253,37 @@ def _experiment_of_record(model_name: str) -> str:
     return f"{model_name}.promotions"
 
 
-def _open_record(client: Any, model_name: str, artifact_root: str, told: Promotion, report: Path | None) -> str:
+def _open_record(client: Any, model_name: str, artifact_root: str, promotion: Promotion, report: Path | None) -> str:
     """Write down a request before anything changes; the run stays unfinished if the change fails."""
-    if not told.requested_by.strip():
+    if not promotion.requested_by.strip():
         raise InvalidInput(
             "requested_by is empty.", column="requested_by", mend="Name who asks; it is kept with the decision."
         )
     experiment = experiment_id(client, _experiment_of_record(model_name), artifact_root)
     with tempfile.TemporaryDirectory(prefix="promotion-") as scratch, quiet():
-        whole = asdict(told) | {"decided_at": told.decided_at.isoformat(), "model": model_name}
+        whole = asdict(promotion) | {"decided_at": promotion.decided_at.isoformat(), "model": model_name}
         del whole["run_id"]
         artifacts: dict[str, Path | str] = {"decision.json": json.dumps(whole, indent=1, ensure_ascii=False)}
         if report is not None:
             artifacts[f"report/{Path(report).name}"] = Path(report)
         stage(artifacts, Path(scratch))
-        name = f"{told.kind}-v{told.version}-{told.decision}"
-        run_id = str(client.create_run(experiment, run_name=name, tags=_to_tags(told)).info.run_id)
+        name = f"{promotion.kind}-v{promotion.version}-{promotion.decision}"
+        run_id = str(client.create_run(experiment, run_name=name, tags=_to_tags(promotion)).info.run_id)
         client.log_artifacts(run_id, scratch)
     return run_id
 
 
-def _to_tags(told: Promotion) -> dict[str, str]:
-    reasons = list(told.reasons)
+def _to_tags(promotion: Promotion) -> dict[str, str]:
+    reasons = list(promotion.reasons)
     while len(json.dumps(reasons)) > _LONGEST_TAG:
         reasons = [*reasons[:-2], "(more in decision.json)"]
     return {
-        "promotion.kind": told.kind,
-        "promotion.version": str(told.version),
-        "promotion.previous": "" if told.previous is None else str(told.previous),
-        "promotion.requested_by": told.requested_by,
-        "promotion.decided_at": told.decided_at.isoformat(),
-        "promotion.decision": told.decision,
+        "promotion.kind": promotion.kind,
+        "promotion.version": str(promotion.version),
+        "promotion.previous": "" if promotion.previous is None else str(promotion.previous),
+        "promotion.requested_by": promotion.requested_by,
+        "promotion.decided_at": promotion.decided_at.isoformat(),
+        "promotion.decision": promotion.decision,
         "promotion.reasons": json.dumps(reasons),
     }
 

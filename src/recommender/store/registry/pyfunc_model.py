@@ -65,16 +65,16 @@ class RankedActions(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,mis
             seed=int(asked["seed"]),
         )
         factors = list(self._strategy.actions_.factor_names)
-        told = pd.DataFrame({"row": ranked["row"].astype("int64"), "rank": ranked["rank"].astype("int64")})
+        frame = pd.DataFrame({"row": ranked["row"].astype("int64"), "rank": ranked["rank"].astype("int64")})
         for name in factors:
-            told[name] = _text(ranked[name])
+            frame[name] = _text(ranked[name])
         for name in _NUMBERS:
-            told[name] = ranked[name].astype("float64")
+            frame[name] = ranked[name].astype("float64")
         contact_at = pd.to_datetime(ranked["contact_at"], utc=True)
-        told["contact_at"] = _text(contact_at.map(lambda at: None if pd.isna(at) else at.isoformat()))
+        frame["contact_at"] = _text(contact_at.map(lambda at: None if pd.isna(at) else at.isoformat()))
         if asked["layout"] == "long":
-            return told
-        return _one_row_an_account(told, len(model_input), int(asked["top_k"]))
+            return frame
+        return _one_row_an_account(frame, len(model_input), int(asked["top_k"]))
 
     def _mask(self, model_input: pd.DataFrame, *, without: bool) -> Any:
         from recommender.errors import InvalidInput
@@ -102,12 +102,12 @@ class RankedActions(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,mis
         return np.array([[character == "1" for character in text] for text in texts], dtype=bool)
 
 
-def _one_row_an_account(told: pd.DataFrame, n_accounts: int, top_k: int) -> pd.DataFrame:
+def _one_row_an_account(ranked: pd.DataFrame, n_accounts: int, top_k: int) -> pd.DataFrame:
     """Columns ``<name>_<rank>``; ranks beyond the eligible actions are empty."""
-    names = [name for name in told.columns if name not in ("row", "rank")]
+    names = [name for name in ranked.columns if name not in ("row", "rank")]
     parts = []
     for rank in range(1, top_k + 1):
-        part = told[told["rank"] == rank].set_index("row")[names].reindex(range(n_accounts))
+        part = ranked[ranked["rank"] == rank].set_index("row")[names].reindex(range(n_accounts))
         parts.append(part.rename(columns={name: f"{name}_{rank}" for name in names}))
     return pd.concat(parts, axis=1)
 

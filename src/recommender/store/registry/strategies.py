@@ -185,8 +185,8 @@ class Registry:
             if strategy_dir is not None:
                 digest = folder_digest(Path(strategy_dir))
                 self._stage_strategy(Path(strategy_dir), folder, export=export)
-            told = {**(tags or {}), "data_digest": data_digest, **({"strategy_digest": digest} if digest else {})}
-            self._log_batches(run, params, metrics, told)
+            all_tags = {**(tags or {}), "data_digest": data_digest, **({"strategy_digest": digest} if digest else {})}
+            self._log_batches(run, params, metrics, all_tags)
             with quiet():
                 self._log_dataset(run, data_digest)
                 self._client.log_artifacts(run, str(folder))
@@ -218,12 +218,12 @@ class Registry:
         from mlflow.entities import Metric, Param, RunTag
 
         started = self._client.get_run(run_id).info.start_time  # MLflow wants an instant on each point
-        told = [Param(_key(name), str(value)[:_LONGEST_PARAM]) for name, value in _flat(params).items()]
+        named_params = [Param(_key(name), str(value)[:_LONGEST_PARAM]) for name, value in _flat(params).items()]
         points = [Metric(_key(name), float(value), started, 0) for name, value in metrics.items() if value is not None]
         named = [RunTag(key, value) for key, value in tags.items()]
-        while told or points or named:
-            self._client.log_batch(run_id, metrics=points[:_BATCH], params=told[:_BATCH], tags=named[:_BATCH])
-            told, points, named = told[_BATCH:], points[_BATCH:], named[_BATCH:]
+        while named_params or points or named:
+            self._client.log_batch(run_id, metrics=points[:_BATCH], params=named_params[:_BATCH], tags=named[:_BATCH])
+            named_params, points, named = named_params[_BATCH:], points[_BATCH:], named[_BATCH:]
 
     def _log_dataset(self, run_id: str, data_digest: str) -> None:
         from mlflow.entities import Dataset, DatasetInput
@@ -270,14 +270,14 @@ class Registry:
     def versions(self) -> list[TrainedVersion]:
         """All registered versions, newest first."""
         aliases = promotions.aliases(self._client, self.model_name)
-        found = []
-        for held in promotions.search_versions(self._client, self.model_name):
-            version = int(held.version)
+        versions = []
+        for model_version in promotions.search_versions(self._client, self.model_name):
+            version = int(model_version.version)
             names = tuple(sorted(alias for alias, number in aliases.items() if number == version))
-            created_at = datetime.fromtimestamp(held.creation_timestamp / 1000, UTC)
-            digests = (held.tags.get("strategy_digest", ""), held.tags.get("data_digest", ""))
-            found.append(TrainedVersion(version, names, held.run_id, created_at, *digests))
-        return sorted(found, key=lambda held: held.version, reverse=True)
+            created_at = datetime.fromtimestamp(model_version.creation_timestamp / 1000, UTC)
+            digests = (model_version.tags.get("strategy_digest", ""), model_version.tags.get("data_digest", ""))
+            versions.append(TrainedVersion(version, names, model_version.run_id, created_at, *digests))
+        return sorted(versions, key=lambda model_version: model_version.version, reverse=True)
 
     def fetch(self, alias_or_version: str | int, into: Path) -> Path:
         """Download the native strategy files of a version, and nothing else of it.
@@ -298,8 +298,8 @@ class Registry:
             When the files are not those that were registered.
         """
         version = self.resolve(alias_or_version)
-        held = self._client.get_model_version(self.model_name, str(version))
-        expected = held.tags.get("strategy_digest")
+        model_version = self._client.get_model_version(self.model_name, str(version))
+        expected = model_version.tags.get("strategy_digest")
         if not expected:
             raise ArtefactError(
                 f"Version {version} of {self.model_name} has no strategy digest: it was not registered by "
@@ -312,7 +312,7 @@ class Registry:
             shutil.rmtree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
-            fetched = self._download(held.run_id, version, scratch)
+            fetched = self._download(model_version.run_id, version, scratch)
             if folder_digest(fetched) != expected:
                 raise ArtefactError(
                     f"The files of version {version} of {self.model_name} were altered since they were registered: "
