@@ -17,9 +17,9 @@ from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.messages import default_catalogue
 from recommender.rules import Eligibility, eligibility
 from recommender.store.decision_log import LoggedDecision, state_of
+from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy
 
 __all__ = ["AccountCase", "decision_case"]
@@ -130,7 +130,7 @@ class AccountCase:
     @property
     def packs(self) -> tuple[str, ...]:
         """Rule packs of the service, for accounts that name none."""
-        return self.portfolio.settings.packs
+        return self.portfolio.settings.packs_in_force
 
     def text(self, name: str) -> str | None:
         """Value of a fact as text, or None where it is not known."""
@@ -164,6 +164,7 @@ class AccountCase:
             contacts=self.contacts,
             top_k=_SHOWN_ACTIONS,
             seed=self.portfolio.settings.seed,
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
@@ -174,7 +175,7 @@ class AccountCase:
             as_of=self.as_of,
             packs=None if "packs" in facts.columns else self.packs,
             contacts=self.contacts,
-            catalogue=default_catalogue(),
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     @cached_property

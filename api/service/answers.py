@@ -53,7 +53,8 @@ def _of_accounts(decided: Decided, planned: Sequence[str | None]) -> dict[str, l
         when = eligible.next_contact_at(row)
         next_at[row] = None if when is None else when.isoformat()
     human = [bool(one) for one in eligible.needs_human]
-    return {"needs_human": human, "next_allowed_at": next_at, PLANNED: list(planned)}
+    columns: dict[str, list[Any]] = {"needs_human": human, "next_allowed_at": next_at, PLANNED: list(planned)}
+    return columns | {name: [value] * len(human) for name, value in decided.documents.items()}
 
 
 def _entries(

@@ -24,7 +24,9 @@ def wrongly_encoded(column: pd.Series) -> NDArray[np.bool_]:
         if kind in ("datetime", "date", "decimal", "integer", "floating", "boolean", "empty"):
             return nothing
         if kind != "string":
-            is_bytes = column.map(lambda cell: isinstance(cell, bytes | bytearray)).to_numpy(dtype=bool)
+            is_bytes: NDArray[np.bool_] = column.map(lambda cell: isinstance(cell, bytes | bytearray)).to_numpy(
+                dtype=bool
+            )
             text = column.where(column.map(lambda cell: isinstance(cell, str)), None)
             return is_bytes | wrongly_encoded(text.astype("str")) if text.notna().any() else is_bytes
     words = pa.array(column, type=pa.large_string(), from_pandas=True)

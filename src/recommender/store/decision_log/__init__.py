@@ -44,6 +44,9 @@ with needs("store"):
         debtor_export,
         decisions_page,
     )
+    from recommender.store.decision_log.offers_made import (
+        offers_made,
+    )
     from recommender.store.decision_log.personal_ids import (
         personal_kind,
         refuse_personal_id,
@@ -95,6 +98,7 @@ __all__ = [
     "decisions_page",
     "heard_events",
     "ledger_contacts",
+    "offers_made",
     "outcomes",
     "personal_kind",
     "provenances",

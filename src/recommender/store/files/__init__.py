@@ -27,10 +27,15 @@ from recommender.store.files.tables_io import (
     read_table,
     write_quarantine,
 )
+from recommender.store.files.template_files import (
+    catalogue_at,
+    read_template_sources,
+)
 
 __all__ = [
     "PLAN_COLUMNS",
     "bank_feedback",
+    "catalogue_at",
     "feedback_from_file",
     "folder_digest",
     "json_documents",
@@ -40,6 +45,7 @@ __all__ = [
     "read_frame",
     "read_roles",
     "read_table",
+    "read_template_sources",
     "roles_path",
     "stage",
     "write_frame",
