@@ -151,7 +151,9 @@ class _Case:
             raise InvalidInput(
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
-        return PresentFacts(account, self._standing, self._record.decision_id, self._by.settings.packs, self._purpose)
+        return PresentFacts(
+            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose
+        )
 
     @cached_property
     def _plan(self) -> ContactPlan:

@@ -69,10 +69,10 @@ class Served:
         """The strategy ready to decide for a purpose: each has its texts, its law and its ids."""
         if purpose == "collection":
             return self.decider
-        if (known := self.deciders.get(purpose)) is None:
-            made = Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue)
-            known = self.deciders.setdefault(purpose, made)
-        return known
+        known = self.deciders.get(purpose)
+        return known or self.deciders.setdefault(
+            purpose, Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue)
+        )
 
     @property
     def is_model(self) -> bool:

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
+    without_packs: tuple[Literal["HOUSE", "TRADE"], ...] = Field(
+        (), description="Packs of the house that are switched off; they hold beside the law by default."
+    )
     templates: tuple[Path, ...] = Field(
         (),
         description="Your own messages: TOML files, tables or folders of them; a catalogue with findings of "
@@ -186,6 +189,12 @@ class Settings(BaseSettings):
         if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", locale):
             raise ValueError(f"write a region of {language}, e.g. {language}-US")
         return locale
+
+    @property
+    def packs_in_force(self) -> tuple[str, ...]:
+        """Packs of accounts that name no country, and those of the house, which hold for all."""
+        house = tuple(pack for pack in ("HOUSE", "TRADE") if pack not in self.without_packs)
+        return tuple(dict.fromkeys([*self.packs, *house]))
 
     @property
     def shows_docs(self) -> bool:
