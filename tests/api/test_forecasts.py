@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from recommender.deciding import Decider, default_actions, fallback_chain, week_ahead
-from recommender.rules import packs_of_place
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.strategy import SeedStrategy
 from tests.api.test_dispatches import AS_OF, Sender, account
 
-PACKS = packs_of_place("CO", None, Settings(model_path=None).packs)
+PACKS = Settings(model_path=None).packs_in_force
 
 pytestmark = pytest.mark.filterwarnings("error")
 
