@@ -17,6 +17,7 @@ from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import InfeasiblePlan
 from recommender.planning.confirmed_contacts import unlawful, with_expectations
 from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.idle_queues import idle_queues
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
@@ -151,6 +152,7 @@ def about_plan(
         "seed": order.seed,
         "days": read.kinds.days,
         "purpose": order.purpose,
+        "templates": "own" if order.templates else "packaged",
         "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",
         "capacity": capacity.model_dump(mode="json"),
         "capacities": capacities,
@@ -160,5 +162,5 @@ def about_plan(
         "unplaced": made.unplaced,
         "rules_in_money": priced_rules(read, made),
         "rule_details": read.rules.details,
-        "notes": [*made.notes, *([shut_out] if shut_out else [])],
+        "notes": [*made.notes, *idle_queues(read.kinds), *([shut_out] if shut_out else [])],
     }
