@@ -14,6 +14,17 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
+from pipelines.own_files import (
+    Authority,
+    Offered,
+    Offers,
+    Overlays,
+    SegmentRules,
+    Templates,
+    Without,
+    offered_before,
+    own_files,
+)
 from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
@@ -31,19 +42,23 @@ from recommender.planning import (
     compare_plans,
     contacts_by_slot,
     log_tomorrow,
+    logged_offers,
+    offers_of_plan,
     packaged_adapters,
+    people_of_plan,
     plan_day,
     priced_hours,
     put_in_place,
     read_adapter,
     read_capacity,
     read_contact_points,
+    settle_offers,
     verify_folder,
     with_changes,
     write_campaigns,
     write_tomorrow,
 )
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -103,12 +118,13 @@ def run(
     purpose: Annotated[
         Purpose, typer.Option(help="What the plan is for; it settles texts and stages (docs/purposes.md).")
     ] = "collection",
-    overlay: Annotated[
-        list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")
-    ] = None,
-    templates: Annotated[
-        list[Path] | None, typer.Option(help="Your own catalogue of messages (TOML), as `messages lint` reads it.")
-    ] = None,
+    overlay: Overlays = None,
+    templates: Templates = None,
+    offers: Offers = None,
+    offered: Offered = None,
+    authority: Authority = "automatic",
+    without: Without = None,
+    segments: SegmentRules = None,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
     ] = None,
@@ -151,7 +167,7 @@ def run(
     if contact_file is not None and campaigns is None:
         raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
     given = [appointments, contact_file, capacity]
-    for path in [*given, *(scenario or []), *(adapter or []), *(overlay or []), *(templates or [])]:
+    for path in [*given, *(scenario or []), *(adapter or [])]:
         if path is not None and not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
     fixed = _named_values(fill or [])
@@ -161,8 +177,9 @@ def run(
         no_contacts_yet=no_contacts_yet,
         seed=seed,
         purpose=purpose,
-        overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
-        templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
+        authority=authority,
+        house=house_packs(without or ()),
+        **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
         stopped=stopped_in(decision_log),
     )
@@ -197,6 +214,8 @@ def run(
         sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, limits, log)
         if log is not None:
             ask_log(log, inputs, order, model, sent)
+        known = [*offered_before(offered, offers), *logged_offers(log, inputs, order, model)]
+        inputs.noted(settle_offers(inputs, model, order, known, packs=limits.packs, days=days))
         made = _planned(inputs, model, order, limits, due, work / "plan", days, sent)
         for path in scenario or []:
             changed = with_changes(capacity, path)
@@ -207,6 +226,10 @@ def run(
         if log is not None:
             new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent)
             console.print(f"decision log: {new:,} new decisions", highlight=False)
+        people_of_plan(made[1]).to_parquet(work / "plan" / "people.parquet", index=False)
+        if order.prices is not None:
+            first_day = made[0].contacts.loc[made[0].contacts["day"] == 1]
+            offers_of_plan(first_day, order.prices).to_parquet(work / "plan" / "offers.parquet", index=False)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
     _tell(made[0], limits, about, out, console)

@@ -50,19 +50,17 @@ def accounts_table(request: Request, page: PageDep, portfolio: PortfolioDep, suf
 
 def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     """Every account with its newest decision; None where there are neither accounts nor a log."""
-    accounts, log = portfolio.accounts(), portfolio.log
-    if accounts is None and log is None:
+    stamp, settings = portfolio.stamp("accounts.parquet"), portfolio.settings
+    if not stamp and portfolio.log is None:
         return None
-    settings, stopped = portfolio.settings, portfolio.stopped()
-    about = [portfolio.log_size(), portfolio.stamp("accounts.parquet"), sorted(stopped)]
-    key = json.dumps([*about, settings.holdout_experiment, settings.holdout_share])
 
     def read() -> dict[str, Any]:
-        table = _overview(accounts, portfolio.decisions())
-        stops = table["account_id"].isin(stopped) | table["debtor_id"].isin(stopped)
-        return {"overview": table.assign(is_control=portfolio.is_control(table["debtor_id"]), is_stopped=stops)}
+        table = _overview(portfolio.accounts(), portfolio.decisions())
+        table = table.assign(is_control=portfolio.is_control(table["debtor_id"]))
+        return {"overview": table.sort_values("account_id", kind="stable", ignore_index=True)}
 
-    kept = portfolio.kept_on_disk("accounts", key, read)
+    key = json.dumps([stamp, settings.holdout_experiment, settings.holdout_share])
+    kept = portfolio.aggregate("accounts", key, read)
     return None if kept is None else kept["overview"]
 
 
@@ -92,6 +90,7 @@ class _View:
     def __init__(self, page: Page, portfolio: Portfolio, query: dict[str, str]) -> None:
         self.page = page
         self.frame = overview(portfolio)
+        self.stopped = portfolio.stopped()
         self.search = query.get("q", "").strip()
         self.sort = query.get("sort", "expected_reward")
         if self.sort not in _SORTS:
@@ -132,8 +131,12 @@ class _View:
         keep = self.filters.rows(self.frame)
         if self.search:
             keep &= self.frame["account_id"].str.contains(self.search, case=False, regex=False)
-        passing = self.frame.loc[keep]
-        return passing.sort_values([self.sort, "account_id"], ascending=[self.ascending, True], na_position="last")
+        rows = np.flatnonzero(keep.to_numpy())  # of a table in the order of account ids, which breaks ties
+        if self.sort == "account_id":
+            return self.frame.take(rows if self.ascending else rows[::-1])
+        values = self.frame[self.sort].take(rows)
+        order = values.reset_index(drop=True).sort_values(ascending=self.ascending, kind="stable", na_position="last")
+        return self.frame.take(rows[order.index.to_numpy()])
 
     # -- links -----------------------------------------------------------------------------------------------------
     @property
@@ -231,7 +234,7 @@ class _View:
     def _note(self, row: dict[str, Any]) -> str:
         if row.get("is_control") is True:
             return self.page.text("control: do not touch")
-        if row.get("is_stopped") is True:
+        if {str(row["account_id"]), str(row.get("debtor_id"))} & self.stopped:
             return self.page.text("stopped by a person")
         return self.page.text("needs a person") if row.get("needs_human") is True else ""
 

@@ -22,8 +22,7 @@ from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.reviews import Reviews
 from api.pages.tomorrow_content import PlanText
 from api.pages.views import Views
-from recommender.monitoring import FEWEST_ACCOUNTS, compare_arms
-from recommender.strategy import STAGES
+from recommender.monitoring import FEWEST_ACCOUNTS
 
 __all__ = ["build", "router"]
 
@@ -219,16 +218,14 @@ def _segments(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None)
     """Stages of each country, one currency at a time: how many pay, against control, and the way down to accounts."""
     if compared is None:
         return []
-    units = compared["units"]
-    if "stage" not in units or units["stage"].isna().all():
+    segments = compared["segments"]
+    if segments.empty:
         return []
     sections = []
-    for currency in sorted(units["currency"].dropna().unique()):
-        own = units.loc[units["currency"] == currency]
-        places = set(own["country"].dropna()) if "country" in own else set()
-        where = str(places.pop()) if len(places) == 1 else ""
-        rows = [_segment_row(page, own.loc[own["stage"] == stage], stage, where, currency)
-                for stage in STAGES if (own["stage"] == stage).any()]  # fmt: skip
+    for currency, own in segments.groupby("segment_currency", sort=True):
+        where = str(own["country"].iloc[0])
+        rows = [_segment_row(page, part, str(stage), where, currency)
+                for stage, part in own.groupby("stage", sort=False)]  # fmt: skip
         name = page.country(where) if where else currency
         heading = page.text("{country}: by stage, in {currency}", country=name, currency=currency)
         columns = [
@@ -262,7 +259,7 @@ def _segments(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None)
 
 
 def _segment_row(page: Page, part: pd.DataFrame, stage: str, country: str, currency: str) -> list[Any]:
-    table = compare_arms(part, kpis=("payment", "recovery")).set_index("kpi")
+    table = part.set_index("kpi")
     paid, money = table.loc["payment"], table.loc["recovery"]
     query = {"stage": stage} | ({"country": country} if country else {})
     change = None
@@ -270,7 +267,7 @@ def _segment_row(page: Page, part: pd.DataFrame, stage: str, country: str, curre
         change = page.formats.estimate("rate", paid["difference"], paid["low"], paid["high"])
     return [
         Cell(page.label(stage), stage, link=page.url("accounts", query)),
-        page.formats.count(len(part)),
+        page.formats.count(int(part["accounts"].iloc[0])),
         page.formats.percent(paid["policy"]),
         page.formats.percent(paid["holdout"]),
         Cell.of(change, tone=change.direction) if change is not None else Cell(page.text("too few"), ""),

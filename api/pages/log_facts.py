@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import math
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +20,10 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from api.pages.aggregates import write_json
 from recommender.store.decision_log import DecisionLog, decisions, provenances
 
-__all__ = ["LOOKED_AT", "KeptTables", "LogFacts"]
+__all__ = ["LOOKED_AT", "LogFacts"]
 
 LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
 """What is kept of the context."""
@@ -74,7 +74,7 @@ class LogFacts:
                 last = rows[-1]
                 state["last"] = [last["decided_at"].astimezone(UTC).isoformat(), last["decision_id"]]
                 state["parts"], state["rows"] = number + 1, state["rows"] + len(part)
-                _write(folder / "state.json", state)
+                write_json(folder / "state.json", state)
             parts = [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
             return _joined([pd.read_parquet(part) for part in parts])
 
@@ -119,49 +119,6 @@ class LogFacts:
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
-
-
-class KeptTables:
-    """Aggregates kept on disk: frames and plain values, found again by what they were made from.
-
-    Parameters
-    ----------
-    folder : Path or None
-        None: nothing is kept.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    def get(self, name: str, key: str) -> dict[str, Any] | None:
-        """What was kept under a name, if it was made from the same."""
-        path = None if self._folder is None else self._folder / name
-        if path is None or not (path / "about.json").is_file():
-            return None
-        try:
-            about = json.loads((path / "about.json").read_text(encoding="utf-8"))
-            if about["key"] != key:
-                return None
-            return {**about["plain"], **{one: pd.read_parquet(path / f"{one}.parquet") for one in about["frames"]}}
-        except (OSError, ValueError, KeyError):  # half written or of another version: made anew
-            return None
-
-    def put(self, name: str, key: str, values: dict[str, Any]) -> None:
-        """Keep values in place of those of before; frames as Parquet."""
-        if self._folder is None:
-            return
-        path = self._folder / name
-        fresh = self._folder / f".{name}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        frames = [one for one, value in values.items() if isinstance(value, pd.DataFrame)]
-        for one in frames:
-            values[one].to_parquet(fresh / f"{one}.parquet", index=False)
-        plain = {one: value for one, value in values.items() if one not in frames}
-        _write(fresh / "about.json", {"key": key, "frames": frames, "plain": plain})
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another worker kept the same meanwhile
-            fresh.replace(path)
 
 
 def _after(last: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -217,9 +174,3 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     if not parts:
         return _facts([])
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-
-
-def _write(path: Path, content: Any) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-    fresh.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -90,19 +91,27 @@ def _details(page: Page, portfolio: Portfolio, strategy: ContactStrategy, source
 
 def _explored(page: Page, portfolio: Portfolio) -> str:
     """What the log shows of this version's own decisions: a setting says what may be tried, not what was."""
-    decisions = portfolio.decisions()
-    if decisions is None or decisions.empty:
+    settings, version = portfolio.settings, portfolio.policy_version
+
+    def count() -> dict[str, Any] | None:
+        decisions = portfolio.decisions()
+        if decisions is None or decisions.empty:
+            return None
+        own = decisions.loc[decisions["policy_version"] == version]
+        ranked = own.loc[~portfolio.is_control(own["debtor_id"]), "explored"].dropna()
+        return {"n": len(ranked), "share": None if ranked.empty else float(ranked.mean())}
+
+    explored = portfolio.aggregate(
+        "explored", json.dumps([version, settings.holdout_experiment, settings.holdout_share]), count
+    )
+    if explored is None:
         return page.text("No decisions have been logged yet.")
-    own = decisions.loc[
-        (decisions["policy_version"] == portfolio.policy_version) & ~portfolio.is_control(decisions["debtor_id"])
-    ]
-    ranked = own["explored"].dropna()
-    if ranked.empty:
+    if explored["share"] is None:
         return page.text("No decision of this version was ranked yet.")
     return page.text(
         "{share} of the {n} decisions of this version in the log",
-        share=page.formats.percent(float(ranked.mean())).text,
-        n=page.formats.count(len(ranked)).text,
+        share=page.formats.percent(explored["share"]).text,
+        n=page.formats.count(explored["n"]).text,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -13,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 import structlog
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
-from api.pages.log_facts import KeptTables, LogFacts
+from api.pages.aggregates import Aggregates
+from api.pages.log_facts import LogFacts
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
@@ -39,6 +43,9 @@ __all__ = ["Portfolio"]
 _log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 30.0
+_MOST_ROWS_IN_MEMORY = 1_000_000
+_DAYS_AT_ONCE = 3
+_LARGE_FILE = 8 * 2**20
 _TAKEN_BACK = ("cancelled", "expired", "undelivered")
 _EVENTS = sa.table("contact_events", sa.column("decision_id"), sa.column("kind"))
 
@@ -66,10 +73,13 @@ class Portfolio:
         self._files: dict[str, tuple[float, Any]] = {}
         self._kept: dict[str, tuple[float, Any, Any]] = {}
         self._lock = threading.RLock()
+        self._locks: dict[str, threading.RLock] = {}
+        self._aggregates = Aggregates(self._kept_in("tables"))
         self._decision_log: DecisionLog | None = None
 
     def close(self) -> None:
         """Give the connections back."""
+        self._aggregates.close()
         if self._decision_log is not None:
             self._decision_log.close()
 
@@ -93,9 +103,58 @@ class Portfolio:
         """Accounts of the portfolio, as scoring takes them."""
         return self._frame("accounts.parquet")
 
-    def contacts(self) -> pd.DataFrame | None:
-        """Past contacts of the accounts; what guardrails and the model take as history."""
-        return self._frame("contacts.parquet")
+    def account(self, account_id: str) -> pd.DataFrame | None:
+        """Facts of one account, of shape (0 or 1, n); None without a file of accounts."""
+        own = self._rows_of("accounts.parquet", "account_id", account_id)
+        return None if own is None else own.head(1).reset_index(drop=True)
+
+    def contacts_of(self, facts: pd.DataFrame) -> pd.DataFrame | None:
+        """Past contacts of the debtor (without one, of the account): caps count over all accounts of a debtor."""
+        names = self.columns("contacts.parquet")
+        if names is None:
+            return None
+        owner = "debtor_id" if "debtor_id" in names and "debtor_id" in facts.columns else "account_id"
+        return self._rows_of("contacts.parquet", owner, facts[owner].iloc[0])
+
+    def some_accounts(self, n: int) -> pd.DataFrame | None:
+        """At most ``n`` accounts to compare one with, always the same of a file."""
+        name = "accounts.parquet"
+
+        def read() -> pd.DataFrame | None:
+            accounts = self.accounts()
+            return None if accounts is None else accounts.sample(min(n, len(accounts)), random_state=0)
+
+        sample: pd.DataFrame | None = self.kept(f"{n} accounts", self.stamp(name), read)
+        return sample
+
+    def columns(self, name: str) -> list[str] | None:
+        """Columns of a Parquet file of the folder; None where there is none."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        names: list[str] = _read_or_unavailable(path, lambda one: pq.read_schema(one).names)
+        return names
+
+    def _rows_of(self, name: str, column: str, value: Any) -> pd.DataFrame | None:
+        """Rows of a file with a value; of a large one no others are read."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        if path.stat().st_size < _LARGE_FILE:
+            frame = self._frame(name)
+            assert frame is not None  # noqa: S101 - it is there
+            return frame.loc[frame[column].astype("str") == str(value)]
+
+        def read(one: Path) -> pd.DataFrame:
+            typed = pq.read_schema(one).field(column).type
+            if pa.types.is_dictionary(typed):
+                typed = typed.value_type
+            return pd.read_parquet(one, filters=[(column, "==", pa.scalar(str(value)).cast(typed).as_py())])
+
+        own: pd.DataFrame = _read_or_unavailable(path, read)
+        return own
 
     def document(self, name: str) -> dict[str, Any] | None:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
@@ -190,22 +249,30 @@ class Portfolio:
 
     def outcomes(self) -> pd.DataFrame | None:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
-        return self._of_the_log("outcomes", lambda log: log.outcome_frame())
+        return self._of_the_log("outcomes", self._read_outcomes)
 
     def kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
         """Result of ``make``, computed again when ``key`` differs from the last time."""
-        with self._lock:
+        with self._lock_of(name):
             cached = self._kept.get(name)
             if cached is None or cached[1] != key:
                 cached = (time.monotonic(), key, make())
                 self._kept[name] = cached
             return cached[2]
 
+    def _lock_of(self, name: str) -> threading.RLock:
+        """One lock a result: what takes long keeps no other page waiting."""
+        with self._lock:
+            return self._locks.setdefault(name, threading.RLock())
+
     def _of_the_log(self, name: str, read: Callable[[DecisionLog], pd.DataFrame]) -> pd.DataFrame | None:
         log = self.log
         if log is None:
             return None
         frame: pd.DataFrame = self.kept(name, self.log_size(), lambda: self._with_accounts(read(log)))
+        if len(frame) > _MOST_ROWS_IN_MEMORY:  # aggregates are made from it once, and pages read those
+            with self._lock_of(name):
+                self._kept.pop(name, None)
         return frame
 
     def _with_accounts(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -219,6 +286,18 @@ class Portfolio:
                 filled = frame["account_id"].map(known[name])
                 frame[name] = frame[name].where(frame[name].notna(), filled)
         return frame
+
+    def _read_outcomes(self, log: DecisionLog) -> pd.DataFrame:
+        """The outcomes of decisions of some days after others: rows of a driver take ten times what columns take."""
+        window = self.window()
+        if window is None or log.count()[1] <= _MOST_ROWS_IN_MEMORY:
+            return log.outcome_frame()
+        ends = pd.date_range(window[0], window[1] + pd.Timedelta(days=_DAYS_AT_ONCE), freq=f"{_DAYS_AT_ONCE}D")
+        pieces = [
+            log.outcome_frame(since.to_pydatetime(), until.to_pydatetime()).astype({"amount_minor": "float64"})
+            for since, until in itertools.pairwise(ends)
+        ]
+        return pd.concat([one for one in pieces if len(one)], ignore_index=True)
 
     def _read_decisions(self, log: DecisionLog) -> pd.DataFrame:
         frame = LogFacts(log, self._kept_in("facts")).frame()
@@ -236,20 +315,39 @@ class Portfolio:
             return None
         return folder / "kept" / name
 
-    def kept_on_disk(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
-        """As :meth:`kept`, found again after a restart: ``make`` gives frames and plain values."""
+    def aggregate(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+        """What was made from the log (frames and plain values), found again after a restart.
 
-        def found() -> dict[str, Any] | None:
-            tables = KeptTables(self._kept_in("tables"))
-            stored = tables.get(name, key)
-            if stored is None:
-                stored = make()
-                if stored is not None:
-                    tables.put(name, key, stored)
-            return stored
+        Where it takes long to make, the one of before is given while a newer one is made; see :class:`Aggregates`.
 
-        result: dict[str, Any] | None = self.kept(name, key, found)
-        return result
+        Parameters
+        ----------
+        name : str
+        key : str
+            What it depends on besides the log.
+        make : callable
+        """
+        with self._lock_of(name):
+            return self._aggregates.of(name, key, self.log_size(), make)
+
+    def figures_as_of(self) -> datetime | None:
+        """When the oldest of the shown aggregates was made, where newer ones are on their way."""
+        return self._aggregates.behind_since()
+
+    def levels(self) -> dict[str, list[str]]:
+        """Stages, products and countries of the decisions in the log."""
+
+        def read() -> dict[str, Any] | None:
+            decisions = self.decisions()
+            if decisions is None:
+                return None
+            return {
+                name: sorted(str(value) for value in decisions[name].dropna().unique())
+                for name in ("stage", "product", "country")
+                if name in decisions
+            }
+
+        return self.aggregate("levels", str(self.stamp("accounts.parquet")), read) or {}
 
     def log_size(self) -> str:
         """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""

@@ -178,6 +178,9 @@ class Page:
             if window is not None:
                 first, last = (self.formats.day(end.date()).text for end in window)
                 facts.append((self.text("Data"), f"{first} {self.formats.to} {last}"))
+            behind = portfolio.figures_as_of()
+            if behind is not None:
+                facts.append((self.text("Totals as of"), f"{self.formats.instant(behind)} UTC"))
             facts += [
                 (self.text("Policy"), portfolio.policy_version),
                 (self.text("Model"), portfolio.model_in_words(self.text)),

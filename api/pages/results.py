@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -26,6 +27,7 @@ from recommender.monitoring import (
     split_p_value,
     weekly_trend,
 )
+from recommender.strategy import STAGES
 
 __all__ = ["BROKEN_SPLIT", "answer_of", "build", "router", "whole"]
 
@@ -40,9 +42,8 @@ _IN_TILES = ("recovery", "payment", "right_party_contact")
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     """Build the page."""
     question = page.text("Is the policy collecting more than the control group?")
-    decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
-    filters = decision_filters(page, decisions, query, page.url("results"))
-    if decisions is None or outcomes is None or decisions.empty:
+    filters = decision_filters(page, portfolio.levels(), query, page.url("results"))
+    if portfolio.window() is None:
         return Content("results", question, page.text("No decisions have been logged yet."), filters=filters)
     settings = portfolio.settings
     if settings.holdout_experiment is None:
@@ -63,19 +64,25 @@ def whole(page: Page, portfolio: Portfolio) -> dict[str, Any] | None:
 
 
 def _compared_groups(portfolio: Portfolio, filters: Filters) -> dict[str, Any] | None:
-    """The comparison, kept for the filters that were last used and for none."""
+    """The comparison, kept for no filter and for the choices that were used; of days, for the last ones."""
     settings = portfolio.settings
-    about = [portfolio.log_size(), settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
-    key = json.dumps([*about, filters.query])
+    about = [settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
+    key = json.dumps([*about, portfolio.stamp("accounts.parquet"), filters.query])
 
     def make() -> dict[str, Any] | None:
         decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
         return None if decisions is None or outcomes is None else _compute(portfolio, decisions, outcomes, filters)
 
+    return portfolio.aggregate(_kept_name(filters), key, make)
+
+
+def _kept_name(filters: Filters) -> str:
+    """One place for each combination of choices, which are few, and one for all days, which are many."""
     if not filters.query:
-        return portfolio.kept_on_disk("results", key, make)
-    compared: dict[str, Any] | None = portfolio.kept("results, filtered", key, make)
-    return compared
+        return "results"
+    if filters.query.keys() & {"since", "until"}:
+        return "results-days"
+    return f"results-{hashlib.sha256(json.dumps(filters.query, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def _compute(
@@ -94,7 +101,7 @@ def _compute(
         **{name: units["account_id"].map(first[name]) for name in ("stage", "country") if name in first}
     )
     return {
-        "units": units,
+        "segments": _by_stage(units),
         "table": compare_arms(units),
         "trend": weekly_trend(part, outcomes_of_part, arm, costs, window_days=_WINDOW_DAYS),
         "split": split_p_value(units, settings.holdout_share),
@@ -103,6 +110,28 @@ def _compute(
         "policy_accounts": units.loc[units["arm"] == "policy", "currency"].value_counts().to_dict(),
         "share": settings.holdout_share,
     }
+
+
+def _by_stage(units: pd.DataFrame) -> pd.DataFrame:
+    """Who pays, by currency and stage.
+
+    Returns
+    -------
+    DataFrame
+        Of :func:`~recommender.monitoring.compare_arms` for payment and recovery, with ``segment_currency``,
+        ``country`` (empty where it is not one), ``stage`` and ``accounts``.
+    """
+    pieces = []
+    for currency in sorted(units["currency"].dropna().unique()) if "stage" in units else ():
+        own = units.loc[units["currency"] == currency]
+        countries = set(own["country"].dropna()) if "country" in own else set()
+        for stage in [one for one in STAGES if (own["stage"] == one).any()]:
+            part = own.loc[own["stage"] == stage]
+            table = compare_arms(part, kpis=("payment", "recovery"))
+            country = str(next(iter(countries))) if len(countries) == 1 else ""
+            about = {"segment_currency": currency, "country": country, "stage": stage, "accounts": len(part)}
+            pieces.append(table.assign(**about))
+    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame({"stage": pd.Series(dtype="str")})
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------

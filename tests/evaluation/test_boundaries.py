@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from recommender.evaluation import evaluate
+from recommender.evaluation.adaptive import shift_towards
 from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.estimators import switch_dr
 from recommender.evaluation.gate import GateRules, decide
@@ -99,6 +100,18 @@ def test_warnings_are_raised_at_what_they_say():
     for share, raised in ((0.05, False), (0.0501, True)):
         assert ("no-support" in codes(unsupported_share=share)) == raised
     assert codes() == ()
+
+
+def test_the_estimate_is_moved_at_most_as_far_as_it_may():
+    """Towards a calmer estimator, and no further than the limit, to either side."""
+    rng = np.random.default_rng(0)
+    rough = rng.normal(0.0, 3.0, 400)
+    for way in (-1.0, 1.0):
+        calm = {"calm": np.full(400, rough.mean() + 0.2 * way)}
+        free = shift_towards(rough, calm, np.arange(400), limit=1.0)
+        assert free.towards == "calm"
+        assert 0.05 < way * free.amount <= 0.2
+        assert shift_towards(rough, calm, np.arange(400), limit=0.01).amount == pytest.approx(0.01 * way)
 
 
 def test_a_weight_at_the_threshold_is_small_enough():

@@ -191,7 +191,14 @@ def test_numbers_in_object_columns_are_numbers():
 
 @pytest.mark.parametrize(
     ("reward", "word"),
-    [("$ 1.000,50", "numeric"), (Decimal("12.5"), "numeric"), (1 + 0j, "numeric"), (np.inf, "finite"), ("", "numeric")],
+    [
+        ("$ 1.000,50", "numeric"),
+        (Decimal("12.5"), "numeric"),
+        (1 + 0j, "numeric"),
+        (np.inf, "finite"),
+        (-1e31, "1e\\+30"),
+        ("", "numeric"),
+    ],
 )
 def test_a_reward_that_is_no_plain_number_is_one_clear_error(reward, word):
     """Money as people write it, Decimals, infinities: never guessed, with the row and the mend."""

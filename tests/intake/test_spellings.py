@@ -98,6 +98,8 @@ def test_day_and_month_are_told_apart_by_evidence_or_not_at_all():
     assert moment_of("03/04/2026") == "open"
     assert moment_of("03/04/2026", "dmy").at.date() == date(2026, 4, 3)
     assert moment_of("04/04/2026").at.date() == date(2026, 4, 4)
+    assert moment_of("05/12/2026") == "open", "the twelfth may be a month"
+    assert moment_of("05/13/2026").at.date() == date(2026, 5, 13)
     assert day_evidence(["03/04/2026", "13/04/2026"]).decided == "dmy"
     assert day_evidence(["03/04/2026", "04/13/2026"]).decided == "mdy"
     assert day_evidence(["13/04/2026", "04/13/2026"]).decided is None

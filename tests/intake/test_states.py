@@ -79,6 +79,7 @@ EVENTS = {
     "promise kept": ([("promise_to_pay", 2), ("promise_kept", 1)], []),
     "a word that nobody knows": ([("lo que sea", 2)], ["unknown_outcome:sms"]),
     "paid, how much nobody knows": ([("paid", 1)], ["settled"]),
+    "paid in full, and taken back": ([("paid_in_full", 5), ("payment_reversed", 2)], []),
 }  # fmt: skip
 
 

@@ -57,13 +57,14 @@ def test_one_fused_pass_gives_what_the_members_give(which, weights, request):
             for part in model.parts.values():
                 part.weights |= dict.fromkeys(part.weights, 0.3)
         ranked = rng.integers(0, len(model.actions_), (len(X), 4))
-        found = compiled_anew(model).score(X)
+        compiled = compiled_anew(model)
+        found = compiled.score(X)
         expected, lo, hi = by_members(model, X, ranked)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found.expected_reward, expected, rtol=1e-9, atol=1e-9 * scale)
         for end, want in zip(found.interval(ranked), (lo, hi), strict=True):
             np.testing.assert_allclose(end, want, rtol=1e-9, atol=1e-9 * scale)
-        alone = [compiled_anew(model).score(X[[row]]) for row in range(len(X))]
+        alone = [compiled.score(X[[row]]) for row in range(len(X))]
         np.testing.assert_array_equal(found.expected_reward, np.vstack([one.expected_reward for one in alone]))
         for end in (0, 1):
             np.testing.assert_array_equal(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.__main__ import build_app
+from pipelines.__main__ import build_app, main
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -91,14 +91,25 @@ def test_an_unknown_contact_history_is_no_plan(app, simulated_files, tmp_path):
         (["train", "pyproject.toml", "--factor", "channel"], "cannot be read"),
     ],
 )
-def test_an_error_is_one_message_and_exit_code_2(arguments, told):
+def test_an_error_is_one_message_and_exit_code_2(arguments, told, monkeypatch, capfd):
     """No traceback: what is wrong and how to mend it, on standard error."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["pipelines", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert told in (said := capfd.readouterr().err)
+    assert "Traceback" not in said
+
+
+def test_an_error_ends_the_process_with_code_2():
+    """The same as it is called from a shell."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "pipelines", "train", "no-such-file.parquet"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "no-such-file" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_every_verb_has_help_that_teaches(app):

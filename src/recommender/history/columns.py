@@ -27,6 +27,7 @@ __all__ = [
     "reward_column",
 ]
 
+_LARGEST_REWARD = 1e30  # intervals sum sixth powers, which must stay numbers; no currency comes near it
 _PROTECTED = re.compile(
     r"(^|[_\W])(age|gender|sex|ethnic\w*|race|religio\w*|health|disabilit\w*|neighbou?rhood|marital\w*|pregnan\w*|"
     r"nationality|edad|genero|género|sexo|etnia|raza|religion|salud|discapacidad|barrio|estado_civil|nacionalidad|"
@@ -128,10 +129,14 @@ def reward_column(
 ) -> tuple[NDArray[np.float64], Literal["binary", "amount"]]:
     """Rewards as float64 with NaN where not mature, and their kind."""
     rewards = _numbers(column, name, "Rewards are numbers: 1/0 for a response, or an amount.")
-    infinite = np.flatnonzero(np.isinf(rewards))
+    infinite = np.flatnonzero(np.abs(rewards) > _LARGEST_REWARD)
     if infinite.size:
         raise InvalidInput.in_column(
-            name, "must be finite", values=rewards[infinite], rows=infinite.tolist(), mend="Correct or drop these rows."
+            name,
+            f"must be finite and at most {_LARGEST_REWARD:g} in size",
+            values=rewards[infinite],
+            rows=infinite.tolist(),
+            mend="Correct or drop these rows.",
         )
     mature = ~np.isnan(rewards)
     if not mature.any():

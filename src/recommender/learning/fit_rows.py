@@ -47,7 +47,9 @@ class LearningTask:
         Time order.
     inverse_propensity : ndarray of shape (n,), optional
     loadings : mapping of column to ndarray of shape (n_actions,)
-        What one unit of an encoded column means for each action, up to one factor for all.
+        What one unit of an encoded column means for each action.
+    known_order : ndarray of shape (n_actions,), optional
+        What each action means to everybody, learnt with the loadings.
     """
 
     encoder: ContextEncoder
@@ -62,6 +64,7 @@ class LearningTask:
     order: Floats | None = None
     inverse_propensity: Floats | None = None
     loadings: Mapping[int, Floats] = field(default_factory=dict)
+    known_order: Floats | None = None
 
     def __len__(self) -> int:
         """Count the decisions."""
@@ -116,7 +119,7 @@ class FitRows:
     moved : RowTimes or None
         None where the world stands still.
     habits : mapping of design to ndarray of shape (<= n_terms, n_actions)
-        What the account's own habits mean, up to a factor; empty where nothing is known of them.
+        Weights known beforehand: what the account's own habits mean; empty where nothing is known of them.
     """
 
     task: LearningTask
@@ -163,10 +166,14 @@ def _habits(linear: LinearDesign, task: LearningTask, designs: Mapping[str, Line
     at = [j for j, term in enumerate(linear.terms) if term.kind == "number" and term.source in task.loadings]
     if not at:
         return {}
-    direction = np.zeros((len(linear.terms), len(task.actions)))
+    known = np.zeros((len(linear.terms), len(task.actions)))
+    if task.known_order is not None:
+        known[0] = task.known_order
     for j in at:
-        direction[j] = linear.terms[j].scale * task.loadings[linear.terms[j].source]
-    return dict.fromkeys((name for name in designs if name != "constant"), direction)
+        loadings = task.loadings[linear.terms[j].source]
+        known[j] = linear.terms[j].scale * loadings
+        known[0] += linear.terms[j].centre * loadings
+    return dict.fromkeys((name for name in designs if name != "constant"), known)
 
 
 def _moved(

@@ -148,7 +148,7 @@ def choose_by_value(
     expected: NDArray[np.float32],
     *,
     n_best: int,
-    standard_errors: float = _CLEARLY,
+    standard_errors: float | Floats = _CLEARLY,
 ) -> tuple[int, Floats, Floats]:
     """Keep the first candidate unless another's top actions would have earned clearly more.
 
@@ -163,6 +163,8 @@ def choose_by_value(
         Weights; the first is the one to beat.
     expected : ndarray of shape (n, n_actions)
         Shared reward model.
+    standard_errors : float or ndarray of shape (n_candidates,)
+        By how many standard errors a candidate has to be ahead.
 
     Returns
     -------

@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 _SIMPLE = "scorecard"  # context and action add up: what every other member has to beat
+_FLAT = frozenset({"constant", _SIMPLE})  # members that every account is told the same by
+_AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over from the stack; falling back is safe
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
 _BEST_SHARE = 10  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
@@ -169,6 +171,7 @@ def _by_value(
         inverse_propensity,
         expected,
         n_best=max(1, -(-n_actions // _BEST_SHARE)),
+        standard_errors=np.array([_AHEAD_IF_FLAT if label in _FLAT else _AHEAD for label in labels]),
     )
     report.chosen = labels[best]
     report.gains = {label: (float(g), float(e)) for label, g, e in zip(labels, gains, errors, strict=True)}

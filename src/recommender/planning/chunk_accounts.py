@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import id_text, with_states
 from recommender.planning.plan_inputs import ChunkInputs
-from recommender.rules import packs_of_place
+from recommender.rules import packs_of_place, with_house
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["prepared_accounts"]
@@ -32,6 +33,7 @@ def prepared_accounts(
     no_contacts_yet: bool,
     currencies: Mapping[str, int],
     stopped: Sequence[str] = (),
+    house: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Accounts as rules and model take them, and the contacts that count for them.
 
@@ -50,6 +52,8 @@ def prepared_accounts(
         Over the whole portfolio.
     stopped : sequence of str
         Accounts and debtors that a person stopped all contact with.
+    house : sequence of str
+        Packs that hold beside those of each account.
 
     Returns
     -------
@@ -65,6 +69,8 @@ def prepared_accounts(
         frame = frame.assign(packs=_packs_by_place(frame))
     elif packs is not None:
         frame = frame.drop(columns="packs", errors="ignore")
+    if house and "packs" in frame.columns:
+        frame = frame.assign(packs=[";".join(with_house(_named(str(cell)), house)) for cell in frame["packs"]])
     if party is not None and "party" not in frame.columns:
         frame = frame.assign(party=party)
     if isinstance(model, ContactStrategy):
@@ -105,6 +111,13 @@ def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
         named, within = (name if isinstance(name, str) else None for name in names)
         packs.append(";".join(packs_of_place(named, within, ("CO",))))
     return [packs[at] for at in code]
+
+
+@lru_cache(maxsize=1_024)
+def _named(packs: str) -> tuple[str, ...]:
+    """Packs of a cell; a cell without any is under no law, which denies."""
+    names = packs.strip("[]() ").replace(",", ";").split(";")
+    return tuple(name for one in names if (name := one.strip(" '\"")) and name not in ("nan", "None", "<NA>"))
 
 
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

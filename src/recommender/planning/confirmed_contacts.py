@@ -13,7 +13,7 @@ from recommender.deciding import decide
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.contact_worth import worth_of_reward
-from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
 from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
@@ -119,7 +119,7 @@ def _in_time(
             accounts = _only(part, mine["row"])
             if not len(accounts.row):
                 continue
-            before = contacts.loc[turn < number, ["account_id", "debtor", "contact_at", "channel", "day"]]
+            before = contacts.loc[turn < number, [one for one in EARLIER if one in contacts]]
             earlier = EarlierContacts(before, 2) if len(before) else None
             case = plan_case(accounts, strategy, order, inputs, capacity, day=int(str(day)) - 1, earlier=earlier)
             yield case, mine.set_index("row").loc[accounts.row], accounts.row
@@ -155,6 +155,7 @@ def _expected(
         purpose=order.purpose,
         catalogue=order.catalogue,
         overlays=order.overlays,
+        offers=case.desk,
     )
     at, rank = np.nonzero(decided.actions_ranked == action[:, None])
     if not np.array_equal(at, np.arange(len(frame))):

@@ -49,7 +49,8 @@ def contact_table(
     frame["contact_at"] = pd.Series(instant).dt.tz_localize("UTC").array
     stage = stage_of(facts["days_past_due"].to_numpy() + day)
     frame["stage"] = pd.array(np.array(STAGES, dtype=object)[stage], dtype="str")
-    frame["needs_human"] = facts["needs_human"].to_numpy()
+    for name in ("needs_human", "human_reason", "segment"):
+        frame[name] = facts[name].to_numpy()
     hours = kinds.hour_of_action()[action] - day * (len(kinds.clocks[0]) // kinds.days if kinds.clocks else 0)
     frame["template_id"] = _templates(frame, facts, hours, day, order)
     frame["day"] = day + 1
@@ -68,12 +69,22 @@ def _templates(
     return (order.catalogue or default_catalogue()).template_ids(
         channel=frame["channel"].astype(str).tolist(),
         tone=frame["tone"].astype(str).tolist(),
-        kind=frame["message_kind"].astype(str).tolist() if "message_kind" in frame.columns else None,
+        kind=_kinds(frame, order),
         days_past_due=late.tolist(),
         language=[name if isinstance(name, str) else None for name in facts["language"]],
         open_channels=facts["open_channels"].tolist(),
         purpose=order.purpose,
     )
+
+
+def _kinds(frame: pd.DataFrame, order: PlanOrder) -> list[str | None] | None:
+    """Kind of message of each contact: as it was chosen, else the one that tells its offer."""
+    if "message_kind" in frame.columns:
+        return [str(one) for one in frame["message_kind"]]
+    if "offer" not in frame.columns or order.prices is None:
+        return None
+    told = {offer.id: offer.message_kind for offer in order.prices.offers}
+    return [told.get(str(one)) for one in frame["offer"]]
 
 
 def with_priority(contacts: pd.DataFrame) -> pd.DataFrame:

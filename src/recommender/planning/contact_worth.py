@@ -20,6 +20,7 @@ def values_in_money(
     queue: NDArray[np.int64],
     capacity: CapacityOrder,
     strategy: ContactStrategy | SeedStrategy,
+    offer_costs: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Value less cost of each contact in money, and whether a queue serves it.
 
@@ -31,6 +32,8 @@ def values_in_money(
         -1 where none serves.
     capacity : CapacityOrder
     strategy : ContactStrategy or SeedStrategy
+    offer_costs : ndarray of shape (n, n_actions), optional
+        What offers are expected to cost beyond the reward, in minor units.
 
     Returns
     -------
@@ -39,7 +42,11 @@ def values_in_money(
     in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
     cost = np.array([0.0 if in_points else entry.cost_per_contact for entry in capacity.queue])
     worth = worth_of_reward(frame, strategy, capacity)
-    return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
+    values = rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)]
+    if offer_costs is not None:
+        minor = 10.0 ** -minor_digits(capacity.currency) if capacity.currency is not None else 1.0
+        values -= offer_costs[:, : queue.shape[1]] * minor
+    return values, queue >= 0
 
 
 def worth_of_reward(

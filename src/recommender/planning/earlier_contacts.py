@@ -11,10 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.deciding import planned_contact
+from recommender.offers import NO_OFFER
 from recommender.planning.capacity_file import CapacityOrder
 
-__all__ = ["EarlierContacts", "RecentContacts", "values_name"]
+__all__ = ["EARLIER", "EarlierContacts", "RecentContacts", "values_name"]
 
+EARLIER = ("account_id", "debtor", "contact_at", "channel", "day", "offer")
+"""Columns of a plan's contacts that count for the contacts after them."""
 _HOUR_US = 3_600_000_000
 _WEEK = 7
 
@@ -31,7 +34,8 @@ class EarlierContacts:
     Attributes
     ----------
     contacts : DataFrame
-        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``, ``day`` (of the plan, from 1).
+        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``, ``day`` (of the plan, from 1), and ``offer``
+        where offers are a factor.
     round : int
         The round that is asked for, from 2 on.
     """
@@ -57,6 +61,23 @@ class EarlierContacts:
         if owner is None:
             planned = planned.drop(columns="debtor_id")
         return planned if history.empty else pd.concat([history, planned], ignore_index=True)
+
+    def offers(self, accounts: pd.DataFrame) -> list[dict[str, object]]:
+        """Offers that the contacts before make to some accounts, as a desk reads them."""
+        if "offer" not in self.contacts.columns:
+            return []
+        mine = self.contacts.loc[
+            self.contacts["account_id"].isin(accounts["account_id"].astype("str"))
+            & self.contacts["offer"].notna()
+            & self.contacts["offer"].ne(NO_OFFER)
+        ]
+        columns = ["account_id", "debtor_id", "balance_minor"]
+        known = accounts.reindex(columns=columns).assign(account_id=accounts["account_id"].astype("str"))
+        told = mine[["account_id", "offer", "contact_at"]].merge(known, on="account_id", how="left")
+        rows = told.rename(columns={"offer": "offer_id", "contact_at": "offered_at"})
+        return [
+            {key: None if pd.isna(value) else value for key, value in row.items()} for row in rows.to_dict("records")
+        ]
 
     def shares(self, debtors: pd.Series, days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
         """Part of its worth that a further contact has on each day, shape (n, days): 1 where nothing is planned.

@@ -17,6 +17,7 @@ from recommender.artefact import arrays_from_bytes
 from recommender.columns import Columns
 from recommender.deciding import decision_ids
 from recommender.errors import ArtefactError, InvalidInput
+from recommender.messages import default_catalogue
 from recommender.planning.capacity_file import capacity_of
 from recommender.planning.capacity_problem import CapacityRows, FileValues, PlanProblem
 from recommender.planning.capacity_tables import AccountKinds, capacity_rows
@@ -63,7 +64,7 @@ def verify_folder(folder: Path) -> list[str]:
         rounds = [_read_round(folder, number) for number in range(1, int(about["rounds"]) + 1)]
         decisions = pd.read_parquet(folder / "decisions.parquet")
         capacity = capacity_of(about["capacity"], "about.json")
-        packaged = about["templates"] == "packaged"
+        packaged = about["messages_digest"] == default_catalogue().digest
         days, stated_gap, stated_rows = int(about["days"]), float(about["gap"]), list(about["capacities"])
         as_of, version, seed, purpose = (about[name] for name in ("as_of", "strategy", "seed", "purpose"))
         position, action, turn = (contacts[name].to_numpy(dtype=np.int64) for name in ("place", "action", "round"))

@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.messages import default_catalogue
 from recommender.planning.appointments import Appointments
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import InfeasiblePlan
 from recommender.planning.confirmed_contacts import unlawful, with_expectations
-from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
 from recommender.planning.idle_queues import idle_queues
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
@@ -101,7 +102,7 @@ def plan_day(
         raise InfeasiblePlan(" ".join(why), column=error.column, mend=error.mend) from error
     read.aside_path.unlink()
     for number in range(2, rounds + 1):
-        earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel", "day"]], number)
+        earlier = EarlierContacts(made.contacts[[one for one in EARLIER if one in made.contacts]], number)
         more = read_portfolio(
             inputs, strategy, order, capacity, folder, Appointments.none(), progress_of(number - 1), earlier=earlier,
             days=days, sent=sent,
@@ -152,7 +153,10 @@ def about_plan(
         "seed": order.seed,
         "days": read.kinds.days,
         "purpose": order.purpose,
-        "templates": "own" if order.templates else "packaged",
+        "house": list(order.house),
+        "segments_digest": order.segmentation.digest,
+        "messages_digest": (order.catalogue or default_catalogue()).digest,
+        "offers_digest": None if order.prices is None else order.prices.digest,
         "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",
         "capacity": capacity.model_dump(mode="json"),
         "capacities": capacities,

@@ -23,6 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.intake import Stated, id_keys
+from recommender.planning.chunk_offers import ChunkOffers
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
 from recommender.planning.plan_intake import open_tables
 from recommender.planning.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
@@ -59,6 +60,8 @@ class ChunkInputs:
         Those of these accounts and their debtors; None where the table was not given.
     standing : ChunkStanding
         What the decision log knows of the debtors; nothing where none was named.
+    offers : ChunkOffers
+        What its debtors were offered before, and what of the budget its accounts were granted.
     """
 
     chunk: int
@@ -69,6 +72,7 @@ class ChunkInputs:
     outcomes: pd.DataFrame | None
     payments: pd.DataFrame | None
     standing: ChunkStanding = field(default_factory=ChunkStanding)
+    offers: ChunkOffers = field(default_factory=ChunkOffers)
 
 
 @dataclass(frozen=True)
@@ -136,11 +140,21 @@ class PlanInputs:
             accounts=states.iloc[now].reset_index(drop=True),
             states=states if "valid_from" in states.columns else None,
             standing=ChunkStanding.load(path) if (path := self._standing(chunk)).is_file() else ChunkStanding(),
+            offers=ChunkOffers.load(made) if (made := self.offers_path(chunk)).is_file() else ChunkOffers(),
             **others,
         )
 
     def _standing(self, chunk: int) -> Path:
         return self.folder / f"standing-{chunk}.json"
+
+    def noted(self, notes: Iterable[str]) -> None:
+        """Add notes for whoever reads the plan."""
+        self.notes.extend(notes)
+        (self.folder / "inputs.json").write_text(json.dumps(self.to_dict()), encoding="utf-8")
+
+    def offers_path(self, chunk: int) -> Path:
+        """File beside a chunk with its :class:`ChunkOffers`."""
+        return self.folder / f"offers-{chunk}.json"
 
     def ask(self, log: DecisionLog, as_of: datetime, own: Callable[[pd.DataFrame], Iterable[str]]) -> None:
         """Keep beside each chunk what a decision log knows of its debtors.

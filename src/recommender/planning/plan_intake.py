@@ -21,6 +21,7 @@ from recommender.intake import (
     Stated,
     TableReading,
     account_zones,
+    clock_column,
     decimal_evidence,
     id_keys,
     id_texts,
@@ -101,6 +102,10 @@ class _Pieces:
             parquet = stream.read(4) == b"PAR1"
         if parquet and name == "contacts":  # yesterday's plan, as the contacts that it planned
             parquet = not set(pq.read_schema(path).names) >= PLAN_COLUMNS
+        if parquet and name != "accounts":  # a day and a clock time in two columns
+            schema = pq.read_schema(path).names
+            renamed = renamed_columns(schema, name)
+            parquet = clock_column([renamed.get(one, one) for one in schema], name) is None
         if not parquet:
             frame = _read(path, name, encoding)
             if UNREADABLE_ROW in frame.columns:

@@ -87,6 +87,7 @@ def _record(
         for action, (_, row) in zip(record["actions"], rows.iterrows(), strict=True)
     ]
     ranking[0] |= {"needs_human": record["needs_human"], "next_allowed_at": _instant(first["next_allowed_at"])}
+    ranking[0] |= record["documents"]
     return DecisionRecord(
         decision_id=first["decision_id"],
         account_id=str(first["account"]),

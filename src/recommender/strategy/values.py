@@ -46,7 +46,7 @@ def money_of(log: LoggedFeedback) -> Money:
 
 _ALL = frozenset(
     f"{name}{end}" for name in ("gain", *(f"p_{rung}" for rung in RUNGS), *MONEY) for end in ("", "_lo", "_hi")
-) | {"cost"}
+) | {"cost", "offer_cost"}
 
 
 def is_value(column: str) -> bool:

@@ -233,9 +233,11 @@ def _column_terms(values: NDArray[np.float64], position: int, column: ColumnCode
 
 
 def _straight_terms(X: NDArray[np.float64], positions: Sequence[int], *, group: int) -> list[LinearTerm]:
-    """Numbers that are not bent, in one group."""
+    """Numbers that are not bent, in one group: what they mean for each action is known beforehand."""
     spread = {position: float(np.nanstd(X[:, position])) for position in positions}
-    return [LinearTerm("number", one, -1, group + 1, 0.0, size) for one, size in spread.items() if size > 0.0]
+    return [
+        LinearTerm("number", one, -1, group + 1, 0.0, size, crossed=False) for one, size in spread.items() if size > 0.0
+    ]
 
 
 def _profile_terms(profiles: LatentProfiles, X: NDArray[np.float64], *, group: int) -> list[LinearTerm]:
