@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from pipelines.evaluate import wide_console
-from pipelines.own_files import Overlays, Templates, own_files
+from pipelines.own_files import Overlays, Templates, Without, own_files
 from pipelines.score import on_disk, read_instant
 from recommender.deciding import default_actions
 from recommender.planning import PlanOrder, account_week
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.files import write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -39,6 +39,7 @@ def run(
     purpose: Annotated[Purpose, typer.Option(help="What the contact is for.")] = "collection",
     overlay: Overlays = None,
     templates: Templates = None,
+    without: Without = None,
     days: Annotated[int, typer.Option(min=1, max=31)] = 7,
     slots: Annotated[int, typer.Option(min=1, help="Best slots named.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Every hour as a table (Parquet or CSV).")] = None,
@@ -56,6 +57,7 @@ def run(
         packs=tuple(pack) if pack else None,
         no_contacts_yet=no_contacts_yet,
         other_accounts=True,
+        house=house_packs(without or ()),
         **own_files(overlay, templates),
         purpose=purpose,
     )

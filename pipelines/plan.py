@@ -14,7 +14,17 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
-from pipelines.own_files import Authority, Offered, Offers, Overlays, Templates, offered_before, own_files
+from pipelines.own_files import (
+    Authority,
+    Offered,
+    Offers,
+    Overlays,
+    SegmentRules,
+    Templates,
+    Without,
+    offered_before,
+    own_files,
+)
 from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
@@ -35,6 +45,7 @@ from recommender.planning import (
     logged_offers,
     offers_of_plan,
     packaged_adapters,
+    people_of_plan,
     plan_day,
     priced_hours,
     put_in_place,
@@ -47,7 +58,7 @@ from recommender.planning import (
     write_campaigns,
     write_tomorrow,
 )
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -112,6 +123,8 @@ def run(
     offers: Offers = None,
     offered: Offered = None,
     authority: Authority = "automatic",
+    without: Without = None,
+    segments: SegmentRules = None,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
     ] = None,
@@ -157,7 +170,8 @@ def run(
         seed=seed,
         purpose=purpose,
         authority=authority,
-        **own_files(overlay, templates, offers),
+        house=house_packs(without or ()),
+        **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
         stopped=stopped_in(decision_log),
     )
@@ -197,6 +211,7 @@ def run(
         if log is not None:
             new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent)
             console.print(f"decision log: {new:,} new decisions", highlight=False)
+        people_of_plan(made[1]).to_parquet(work / "plan" / "people.parquet", index=False)
         if order.prices is not None:
             first_day = made[0].contacts.loc[made[0].contacts["day"] == 1]
             offers_of_plan(first_day, order.prices).to_parquet(work / "plan" / "offers.parquet", index=False)

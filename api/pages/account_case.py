@@ -130,7 +130,7 @@ class AccountCase:
     @property
     def packs(self) -> tuple[str, ...]:
         """Rule packs of the service, for accounts that name none."""
-        return self.portfolio.settings.packs
+        return self.portfolio.settings.packs_in_force
 
     def text(self, name: str) -> str | None:
         """Value of a fact as text, or None where it is not known."""

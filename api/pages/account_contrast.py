@@ -16,7 +16,7 @@ from api.pages.drawing import Drawing
 from api.pages.rendering import Page
 from recommender.explanation import Contrast, feature_label
 
-__all__ = ["chance_in_words", "contrast_section", "counterfactual_section", "factor_section", "headline"]
+__all__ = ["chance_in_words", "contrast_section", "counterfactual_section", "factor_section", "headline", "verdict"]
 
 _MOST_CONCEPTS = 6
 _OFFERED = 16
@@ -28,17 +28,33 @@ _UNDECIDED = 0.1  # as likely one as the other: between 40 and 60 per cent
 def headline(page: Page, contrast: Contrast, values: Values, names: ActionNames) -> str:
     """The verdict in a sentence, from the same figures as the picture."""
     difference, interval = _figures(page, contrast, values)
-    words = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
     if contrast.a == contrast.b:
         return page.text("Both are the same action: there is nothing to compare.")
-    if contrast.standing == "as good as":
+    words = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
+    return verdict(page, words, contrast.p_better, is_alike=contrast.standing == "as good as")
+
+
+def verdict(page: Page, words: dict[str, str], p_better: float, *, is_alike: bool) -> str:
+    """One action against another: about as good, not known, or how likely one is better.
+
+    Parameters
+    ----------
+    page : Page
+    words : dict
+        ``a`` and ``b``, ``difference`` of the first from the second and its ``interval``, as shown.
+    p_better : float
+        Of the first.
+    is_alike : bool
+        Whether they are known to be less than a tenth apart.
+    """
+    if is_alike:
         return page.text(
             "{a} is about as good as {b}, less than a tenth apart: {difference} (95% CI {interval}).", **words
         )
-    if abs(contrast.p_better - 0.5) < _UNDECIDED:
+    if abs(p_better - 0.5) < _UNDECIDED:
         return page.text("It is not known which does better, {a} or {b}: {difference} (95% CI {interval}).", **words)
-    words["chance"] = chance_in_words(page, max(contrast.p_better, 1.0 - contrast.p_better))
-    if contrast.p_better > 0.5:
+    words = {**words, "chance": chance_in_words(page, max(p_better, 1.0 - p_better))}
+    if p_better > 0.5:
         return page.text("{a} is {chance} likely better than {b}: {difference} (95% CI {interval}).", **words)
     return page.text("{b} is {chance} likely better than {a}: {difference} (95% CI {interval}).", **words)
 

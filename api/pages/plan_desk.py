@@ -29,7 +29,9 @@ from recommender.planning import (
     plan_day,
     write_tomorrow,
 )
+from recommender.rules import house_packs
 from recommender.store.decision_log import stopped_ids
+from recommender.store.files import read_template_sources
 
 __all__ = ["Busy", "MadePlan", "PlanDesk", "PlanRequest"]
 
@@ -226,6 +228,8 @@ class PlanDesk:
             party=request.party,
             no_contacts_yet=request.no_contacts_yet,
             seed=self._portfolio.settings.seed,
+            house=house_packs(self._portfolio.settings.without_packs),
+            templates=read_template_sources(self._portfolio.settings.templates),
             stopped=() if self._portfolio.log is None else stopped_ids(self._portfolio.log),
         )
         (work / "plan").mkdir()

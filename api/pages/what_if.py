@@ -183,7 +183,7 @@ def _levers(page: Page, case: AccountCase, without: Mapping[str, Sequence[str]])
 
 
 def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
-    """Levers of time and of promises: the same account with the facts that it would have then."""
+    """Levers of time, of promises and of what was asked for: the account with the facts that it would have then."""
     known = changeable_columns(case.strategy)
     more = {
         page.text("In 20 days, nothing paid"): {"days_past_due": 20.0},
@@ -197,6 +197,10 @@ def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
         }
         if query:
             links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
+    if "preferred_channel" in known and case.text("preferred_channel") not in (None, "whatsapp"):
+        query = {f"{_FACT}preferred_channel": "whatsapp"}
+        title = page.text("If they asked for WhatsApp")
+        links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
     return links
 
 

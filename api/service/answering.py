@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,15 +106,19 @@ class RecommendationService:
         """
         if len(request.accounts) > self.settings.max_accounts:
             raise HTTPException(413, f"At most {self.settings.max_accounts:,} accounts in one request; send several.")
+        until = time.monotonic() + self.settings.deadline_seconds
         for _ in range(_ATTEMPTS):
             try:
-                with self.recorder.one_at_a_time(request.request_key):
-                    return self._answered(request, unread, every_item=every_item)
+                with self.recorder.one_at_a_time(request.request_key, self.settings.deadline_seconds):
+                    return self._answered(request, unread, until, every_item=every_item)
             except ClaimedMeanwhile:
-                continue
+                if time.monotonic() > until:
+                    break
         raise ServiceUnavailable("Other workers answer the same request key all the time. Retry.")
 
-    def _answered(self, request: RecommendationRequest, unread: UnreadItems, *, every_item: bool) -> Answer:
+    def _answered(
+        self, request: RecommendationRequest, unread: UnreadItems, until: float, *, every_item: bool
+    ) -> Answer:
         served, settings = self.serving.current(), self.settings
         if settings.require_model and not served.is_model:
             raise ServiceUnavailable(f"No model serves, and one is required: {served.note}. Nothing was decided.")
@@ -123,7 +128,7 @@ class RecommendationService:
         request = self._with_known_debtors(request)
         seed = settings.seed if request.seed is None else request.seed
         terms = RequestTerms(as_of, seed, request.request_key, request.purpose)
-        made = make(Task(request, terms, served, settings, self.recorder, self._shadows, before))
+        made = make(Task(request, terms, served, settings, self.recorder, self._shadows, before, until))
         if len(made.refused) == len(request.accounts) and not unread.problems and not every_item:
             raise made.refused[min(made.refused)]
         return Answer(self._body(request, served, made, as_of, unread), made.new)

@@ -208,12 +208,12 @@ class RequestDecider:
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
         sent = self._contacts_of(positions, is_first=is_first)
-        rows = account_rows(chosen, settings.packs, positions, self._contract, self.unusual)
+        rows = account_rows(chosen, settings.packs_in_force, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
             "accounts": with_heard(rows, sent, self.heard, terms.as_of),
             "contacts": [*sent, *(one for contacts in waiting for one in contacts)],
             "as_of": terms.as_of,
-            "packs": settings.packs,
+            "packs": settings.packs_in_force,
             "explore": request.explore,
             "seed": terms.seed,
         }

@@ -98,11 +98,11 @@ class Forecaster:
         standing = self.recorder.standing({debtor}, as_of - REACH, {account.account_id: debtor})
         sent = contact_rows([account])
         planned = ledger_contacts(standing, sent, [])
-        rows = account_rows([account], self.settings.packs, [0], self.served.contract(self.settings))
+        rows = account_rows([account], self.settings.packs_in_force, [0], self.served.contract(self.settings))
         return {
             "account": with_heard(rows, sent, standing.outcomes, as_of),
             "as_of": as_of,
-            "packs": self.settings.packs,
+            "packs": self.settings.packs_in_force,
             "contacts": [*sent, *(contact for some in planned.values() for contact in some)],
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -84,6 +85,8 @@ class Task:
         Choices of the challenger for a part.
     before : mapping of str to DecisionRecord
         Decisions under the same request key, by account.
+    until : float
+        Reading of the monotonic clock after which no further attempt begins.
     """
 
     request: RecommendationRequest
@@ -93,6 +96,7 @@ class Task:
     recorder: Recorder
     shadows: Callable[[Part], Sequence[ShadowChoice | None]]
     before: Mapping[str, DecisionRecord]
+    until: float = float("inf")
 
     @cached_property
     def ids(self) -> list[str]:
@@ -131,6 +135,8 @@ def make(task: Task) -> RequestResult:
         except DecisionConflict:
             _refuse_claimed(task)
             raise
+        if time.monotonic() > task.until:
+            break
     raise ServiceUnavailable("Other requests decide about the same debtors all the time. Nothing was decided. Retry.")
 
 

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -108,9 +108,25 @@ class Recorder:
             return str(error)
         return None
 
-    def one_at_a_time(self, request_key: str | None) -> AbstractContextManager[Any]:
-        """Hold back a repetition of a request that is still being answered."""
-        return nullcontext() if request_key is None or not self.keeps else self._locks[hash(request_key) % _LOCKS]
+    @contextmanager
+    def one_at_a_time(self, request_key: str | None, seconds: float) -> Iterator[None]:
+        """Hold back a repetition of a request that is still being answered.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When that takes longer than this repetition may wait.
+        """
+        if request_key is None or not self.keeps:
+            yield
+            return
+        lock = self._locks[hash(request_key) % _LOCKS]
+        if not lock.acquire(timeout=seconds):
+            raise ServiceUnavailable("The same request is still being answered. Retry.")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def decided_before(self, request_key: str | None) -> list[DecisionRecord]:
         """Decisions of an earlier request with this key."""

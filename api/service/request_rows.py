@@ -12,7 +12,7 @@ from api.service.feature_contract import FeatureContract
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
 from recommender.intake import id_keys
-from recommender.rules import packs_of_place
+from recommender.rules import HOUSE_PACKS, packs_of_place, with_house
 from recommender.store.decision_log import (
     column_is_free_of_people,
     refuse_contact_data,
@@ -55,7 +55,7 @@ def account_rows(
     ----------
     accounts : sequence of Account
     packs : tuple of str
-        Of accounts that name no country.
+        Of accounts that name no country; those of the house among them hold for every account.
     positions : sequence of int
         Places in the request, for errors.
     contract : FeatureContract
@@ -64,6 +64,7 @@ def account_rows(
         Names of features are added whose value the model never saw.
     """
     rows = []
+    house = tuple(pack for pack in packs if pack in HOUSE_PACKS)
     seen = set() if unusual is None else unusual
     are_checked = _pass_by_column(accounts, contract, seen)
     for position, account in zip(positions, accounts, strict=True):
@@ -84,7 +85,8 @@ def account_rows(
             )
         row |= {name: value for name, value in features.items() if row.get(name) is None}
         # A country without a pack leaves the account under no known law, which denies.
-        row["packs"] = account.packs or list(_packs_of_place(account.country, account.subdivision, packs))
+        own = account.packs or _packs_of_place(account.country, account.subdivision, packs)
+        row["packs"] = with_house(own, house)
         row["contacts_known"] = account.contacts is not None
         rows.append(row)
     return rows

@@ -70,7 +70,9 @@ class Served:
         if purpose == "collection":
             return self.decider
         known = self.deciders.get(purpose)
-        return known or self.deciders.setdefault(purpose, Decider(self.strategy, purpose=purpose))
+        return known or self.deciders.setdefault(
+            purpose, Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue)
+        )
 
     @property
     def is_model(self) -> bool:

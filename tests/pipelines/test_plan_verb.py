@@ -58,7 +58,7 @@ def run(folder, *more, capacity="capacity.toml"):
     words = [
         "plan", str(folder / "accounts.parquet"), "--contacts", str(folder / "contacts.parquet"), "--other-accounts",
         "--as-of", AS_OF.isoformat(), "--strategy", str(folder / "strategy"), "--capacity", str(folder / capacity),
-        "--out", str(folder / "tomorrow"), *more,
+        "--out", str(folder / "tomorrow"), "--without", "HOUSE", "--without", "TRADE", *more,
     ]  # fmt: skip
     return CliRunner().invoke(build_app(), words)
 

@@ -25,6 +25,11 @@ from recommender.deciding.fallback import (
     ChainStep,
     fallback_chain,
 )
+from recommender.deciding.objective import (
+    OBJECTIVES,
+    Lever,
+    Objective,
+)
 from recommender.deciding.offer_choice import (
     OfferChoice,
     offer_levels,
@@ -42,24 +47,37 @@ from recommender.deciding.rounds import (
     planned_contact,
     planned_contacts,
 )
+from recommender.deciding.segments import (
+    OTHER,
+    Segment,
+    Segments,
+    default_segments,
+)
 
 __all__ = [
     "FAILURES",
+    "OBJECTIVES",
+    "OTHER",
     "Accounts",
     "ChainStep",
     "Decided",
     "Decider",
     "Difference",
+    "Lever",
     "Logged",
     "ModelContext",
+    "Objective",
     "OfferChoice",
     "Replayed",
+    "Segment",
+    "Segments",
     "WeekAhead",
     "after_planned",
     "debtor_rounds",
     "decide",
     "decision_ids",
     "default_actions",
+    "default_segments",
     "fallback_chain",
     "model_history",
     "of_debtors",

@@ -17,6 +17,7 @@ from recommender.errors import InvalidInput
 from recommender.history import cells
 from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
+from recommender.history.instants import implausible_dates, read_dates, read_instants
 from recommender.history.quarantine import Faults
 from recommender.intake import Stated, country_code, digits_lost, one_spelling, wrongly_encoded
 from recommender.tables import UNREADABLE_ROW, Column, Contract
@@ -231,7 +232,7 @@ def _read(
             checked.raw_ids[name] = ids.mask(missing) if missing.any() else ids
             read = {name: checked.raw_ids[name]}
         case "instant":
-            instants = cells.read_instants(
+            instants = read_instants(
                 given,
                 naive_timezone,
                 clocks=spelling.clocks or spelling.nobody(len(given)),
@@ -260,10 +261,10 @@ def _read(
             if checked.contract.table in ("contacts", "outcomes", "payments"):
                 checked.told_at, checked.naive = instants.as_far_as_read(given).mask(future), instants.naive
         case "date":
-            dates, wrong = cells.read_dates(given, spelling.stated.dates)
+            dates, wrong = read_dates(given, spelling.stated.dates)
             fault(wrong, "unreadable_date", "is not a date, or may be two (which number is the day?)",
                   "Write dates as YYYY-MM-DD, or state the order (--dates dmy or mdy).")  # fmt: skip
-            fault(cells.implausible_dates(dates, as_of), "unlikely_date",
+            fault(implausible_dates(dates, as_of), "unlikely_date",
                   "lies before 1971 or more than sixty years ahead, as dates do that stand for 'none'",
                   "Leave the cell empty where there is no date.")  # fmt: skip
             read = {name: dates}

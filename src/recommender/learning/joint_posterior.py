@@ -27,6 +27,7 @@ def joint_posterior(
     regressions: Mapping[str, tuple[str, BilinearModel]],
     weights: Mapping[str, float],
     scores_of: Callable[[Floats], Floats],
+    bent: float,
 ) -> tuple[str, Floats]:
     """Root of the posterior of the regression whose design carries the most weight.
 
@@ -34,6 +35,8 @@ def joint_posterior(
     ----------
     scores_of : callable
         Calibrated scores of the whole stack, from encoded context.
+    bent : float in [0, 1]
+        Share of the stack that no straight line expresses: there, shrinking says less of how much accounts differ.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def joint_posterior(
         rows.task.action,
         rows.task.target,
         family=rows.task.family,
-        firmness=_firmness(rows, regressions, scores_of),
+        firmness=_firmness(rows, regressions, scores_of) ** (1.0 - bent**2),
         directions=rows.directions,
         n_draws=int(np.clip(_MOST_CELLS // regressions[speaker][1].weights.size, _FEWEST_DRAWS, _N_DRAWS)),
         random_state=rows.random_state,

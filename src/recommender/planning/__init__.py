@@ -79,6 +79,7 @@ with needs("planning"):
     )
     from recommender.planning.portfolio_values import (
         PortfolioValues,
+        people_of_plan,
         read_portfolio,
     )
     from recommender.planning.sent_today import (
@@ -137,6 +138,7 @@ __all__ = [
     "minimise_dual",
     "offers_of_plan",
     "packaged_adapters",
+    "people_of_plan",
     "plan_chunk",
     "plan_day",
     "plan_here",

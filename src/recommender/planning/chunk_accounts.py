@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import id_text, with_states
 from recommender.planning.plan_inputs import ChunkInputs
-from recommender.rules import packs_of_place
+from recommender.rules import packs_of_place, with_house
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["prepared_accounts"]
@@ -31,6 +32,7 @@ def prepared_accounts(
     no_contacts_yet: bool,
     currencies: Mapping[str, int],
     stopped: Sequence[str] = (),
+    house: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Accounts as rules and model take them, and the contacts that count for them.
 
@@ -49,6 +51,8 @@ def prepared_accounts(
         Over the whole portfolio.
     stopped : sequence of str
         Accounts and debtors that a person stopped all contact with.
+    house : sequence of str
+        Packs that hold beside those of each account.
 
     Returns
     -------
@@ -64,6 +68,8 @@ def prepared_accounts(
         frame = frame.assign(packs=_packs_by_place(frame))
     elif packs is not None:
         frame = frame.drop(columns="packs", errors="ignore")
+    if house and "packs" in frame.columns:
+        frame = frame.assign(packs=[";".join(with_house(_named(str(cell)), house)) for cell in frame["packs"]])
     if party is not None and "party" not in frame.columns:
         frame = frame.assign(party=party)
     if isinstance(model, ContactStrategy):
@@ -99,6 +105,13 @@ def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
     named = [tuple(name if isinstance(name, str) else None for name in pair) for pair in distinct]
     packs = [";".join(packs_of_place(country, part, ("CO",))) for country, part in named]
     return [packs[code] for code in codes]
+
+
+@lru_cache(maxsize=1_024)
+def _named(packs: str) -> tuple[str, ...]:
+    """Packs of a cell; a cell without any is under no law, which denies."""
+    names = packs.strip("[]() ").replace(",", ";").split(";")
+    return tuple(name for one in names if (name := one.strip(" '\"")) and name not in ("nan", "None", "<NA>"))
 
 
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

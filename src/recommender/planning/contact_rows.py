@@ -49,7 +49,8 @@ def contact_table(
     frame["contact_at"] = pd.Series(instant).dt.tz_localize("UTC").array
     stage = stage_of(facts["days_past_due"].to_numpy() + day)
     frame["stage"] = pd.array(np.array(STAGES, dtype=object)[stage], dtype="str")
-    frame["needs_human"] = facts["needs_human"].to_numpy()
+    for name in ("needs_human", "human_reason", "segment"):
+        frame[name] = facts[name].to_numpy()
     hours = kinds.hour_of_action()[action] - day * (len(kinds.clocks[0]) // kinds.days if kinds.clocks else 0)
     frame["template_id"] = _templates(frame, facts, hours, day, order)
     frame["day"] = day + 1

@@ -146,12 +146,13 @@ def plan_case(
         no_contacts_yet=order.no_contacts_yet,
         currencies=inputs.currencies,
         stopped=order.stopped,
+        house=order.house,
     )
     if earlier is not None:
         history = earlier.joined(history, frame)
     frame = Accounts.of(frame.reset_index(drop=True)).situated(today.as_of).to_frame()
     desk = part.offers.desk(order.prices, order.authority, () if earlier is None else earlier.offers(frame))
-    return PlanCase(frame, history, today, list(packs or ["CO"]), strategy, desk)
+    return PlanCase(frame, history, today, order.law(packs), strategy, desk)
 
 
 def _aged(accounts: pd.DataFrame, days: int) -> pd.DataFrame:

@@ -17,7 +17,16 @@ import pyarrow as pa
 
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
-from recommender.deciding import after_planned, debtor_rounds, decide, of_debtors, planned_contacts
+from recommender.deciding import (
+    Objective,
+    Segments,
+    after_planned,
+    debtor_rounds,
+    decide,
+    default_segments,
+    of_debtors,
+    planned_contacts,
+)
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.messages import Catalogue, own_catalogue
@@ -41,6 +50,13 @@ class PlanOrder:
         Aware; moment of the decisions.
     packs : tuple of str or None
         Rule packs of every account; None = those of its country, CO if it names none.
+    house : tuple of str
+        Packs that hold beside those of every account (:func:`recommender.rules.house_packs`); the verbs, the service
+        and its pages set them unless they are switched off by name.
+    segments : (str, str) or None
+        Name and TOML of the rules by which accounts are named; None = those of the package.
+    objective : Objective
+        What ``score`` maximises; a plan under limited capacity values contacts in money, whatever is said here.
     party : str or None
         Whom the contact points belong to, where the table does not say.
     no_contacts_yet : bool
@@ -84,14 +100,28 @@ class PlanOrder:
     authority: Authority = "automatic"
     record: bool = False
     stopped: tuple[str, ...] = ()
+    house: tuple[str, ...] = ()
+    segments: tuple[str, str] | None = None
+    objective: Objective = field(default_factory=Objective)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
         fields = asdict(self) | {"as_of": self.as_of.isoformat()}
         fields |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
-        fields["stopped"] = list(self.stopped)
+        fields |= {"stopped": list(self.stopped), "house": list(self.house)}
+        fields["objective"] = self.objective.model_dump(mode="json")
         fields["offers"] = None if self.offers is None else list(self.offers)
+        fields["segments"] = None if self.segments is None else list(self.segments)
         return fields | {"packs": None if self.packs is None else list(self.packs)}
+
+    @cached_property
+    def segmentation(self) -> Segments:
+        """Rules by which accounts are named."""
+        return default_segments() if self.segments is None else Segments.from_toml(self.segments[1], self.segments[0])
+
+    def law(self, packs: Sequence[str] | None = None) -> list[str]:
+        """Packs of accounts that name none; ``packs`` before those of the order."""
+        return list(dict.fromkeys([*(packs or self.packs or ("CO",)), *self.house]))
 
     @cached_property
     def catalogue(self) -> Catalogue | None:
@@ -147,6 +177,7 @@ def plan_chunk(
         model,
         as_of=order.as_of,
         packs=order.packs,
+        house=order.house,
         party=order.party,
         no_contacts_yet=order.no_contacts_yet,
         currencies=currencies,
@@ -167,7 +198,7 @@ def plan_chunk(
                 part,
                 strategy=model,
                 as_of=order.as_of,
-                packs=list(order.packs or ["CO"]),
+                packs=order.law(),
                 contacts=mine,
                 top_k=order.top_k,
                 explore=order.explore,
@@ -176,6 +207,7 @@ def plan_chunk(
                 catalogue=order.catalogue,
                 purpose=order.purpose,
                 offers=desk,
+                objective=order.objective,
                 allowed=partial(after_planned, model.actions_, planned=_of_each(part, planned)) if planned else None,
             )
         except InvalidInput as error:
@@ -195,7 +227,7 @@ def plan_chunk(
             known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
             if desk is not None:
                 decided.remember_offers(desk)
-        lines = plan_rows(decided, model, record=order.record)
+        lines = plan_rows(decided, model, record=order.record, segments=order.segmentation)
         parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)

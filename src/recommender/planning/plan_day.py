@@ -152,6 +152,8 @@ def about_plan(
         "seed": order.seed,
         "days": read.kinds.days,
         "purpose": order.purpose,
+        "house": list(order.house),
+        "segments_digest": order.segmentation.digest,
         "messages_digest": (order.catalogue or default_catalogue()).digest,
         "offers_digest": None if order.prices is None else order.prices.digest,
         "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",

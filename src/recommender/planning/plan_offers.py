@@ -91,9 +91,10 @@ def settle_offers(
         frame, known, _ = prepared_accounts(
             part, model, as_of=order.as_of, packs=packs or order.packs, party=order.party,
             no_contacts_yet=order.no_contacts_yet, currencies=inputs.currencies, stopped=order.stopped,
+            house=order.house,
         )  # fmt: skip
         accounts = Accounts.of(frame.reset_index(drop=True)).situated(order.as_of)
-        costs = _asked_for(accounts, known, model, order, choice, list(packs or order.packs or ["CO"]), days)
+        costs = _asked_for(accounts, known, model, order, choice, order.law(packs), days)
         rows = zip(part.row.tolist(), accounts.values("account_id"), costs, strict=True)
         asked += [(row, str(name), cost) for row, name, cost in rows if not np.isnan(cost).all()]
     granted = None

@@ -9,22 +9,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.deciding import Decided
+from recommender.deciding import Decided, Segments, default_segments
 from recommender.history import EligibleSets, protected_names
 from recommender.intake import account_zones
 from recommender.rules import rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["RECORD", "TEXTS", "context_names", "plain_scalar", "plan_rows"]
+__all__ = ["RECORD", "TEXTS", "context_names", "people_of", "plain_scalar", "plan_rows"]
 
 RECORD = "_record"
 """Column of a chunk, not of the plan: what the decision log keeps beside the rows, as JSON."""
-TEXTS = ("debtor", "contact_local", "eligible", "reason", "policy_version")
+TEXTS = ("debtor", "contact_local", "eligible", "reason", "policy_version", "human_reason", "segment")
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 _OPEN = "policy"
 
 
-def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record: bool = False) -> pd.DataFrame:
+def plan_rows(
+    decided: Decided,
+    model: ContactStrategy | SeedStrategy,
+    *,
+    record: bool = False,
+    segments: Segments | None = None,
+) -> pd.DataFrame:
     """Ranked actions as a plan writes them.
 
     Parameters
@@ -33,6 +39,8 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
     model : ContactStrategy or SeedStrategy
     record : bool, default=False
         Add what the decision log keeps, as :data:`RECORD`.
+    segments : Segments, optional
+        Rules by which accounts are named; default: those of the package.
 
     Returns
     -------
@@ -40,8 +48,10 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
         :attr:`Decided.ranked` with ``debtor``; ``contact_local`` (the instant on the debtor's clock, with its offset);
         ``decided_at``; ``policy_version``; and on the first row of each account ``eligible`` (one 0 or 1 an action),
         ``reason`` (where it is left alone: the rules that close it, or ``policy`` where the policy chose so) and
-        ``next_allowed_at``.
+        ``next_allowed_at``. ``needs_human`` with ``human_reason`` (rules) and ``human_since`` (the day from which the
+        age of the debt alone asks for it), and ``segment``.
     """
+    segments = segments or default_segments()
     ranked = decided.ranked
     row = ranked["row"].to_numpy()
     first = (ranked["rank"] == 1).to_numpy(dtype=bool)
@@ -51,6 +61,9 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
     zones = account_zones(where).where(lambda zone: zone.notna(), None).to_numpy(dtype=object)
     texts, code = EligibleSets.of_array(decided.eligibility.mask).texts()
     sets = np.array(texts, dtype=object)[code]
+    human_reason, human_since = decided.eligibility.human_reasons()
+    why_human = np.array(human_reason, dtype=object)
+    segment = np.array(segments.of(accounts), dtype=object)
     reason, next_at = _left_alone(decided)
     columns = {
         "debtor": debtors[row],
@@ -59,10 +72,21 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
         "policy_version": decided.policy_version,
         "eligible": np.where(first, sets[row], None),
         "reason": np.where(first, reason[row], None),
+        "needs_human": decided.eligibility.needs_human[row],
+        "human_reason": why_human[row],
+        "human_since": pd.Series(human_since[row].astype("datetime64[us]")).dt.tz_localize("UTC"),
+        "segment": segment[row],
         "next_allowed_at": pd.Series(np.where(first, next_at[row], np.datetime64("NaT", "us"))).dt.tz_localize("UTC"),
     }
     ranked = ranked.assign(**columns)
     return ranked.assign(**{RECORD: _records(decided, model, ranked, first)}) if record else ranked
+
+
+def people_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The queue for people out of the dispatched rows of those who need one."""
+    kept = ["row", "account", "debtor", "human_reason", "human_since", "segment", "channel", "contact_at",
+            "template_id", "decision_id"]  # fmt: skip
+    return rows[[name for name in kept if name in rows.columns]]
 
 
 def _left_alone(decided: Decided) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.deciding import Accounts, decision_ids
+from recommender.deciding import Accounts, Decider, decision_ids
 from recommender.errors import InvalidInput
 from recommender.offers import PriceList
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
@@ -21,6 +21,7 @@ from recommender.planning.plan_folder import PlanFolder, file_digest, written_wh
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
 from recommender.planning.plan_offers import offers_of_plan, settle_offers
+from recommender.planning.plan_rows import people_of
 from recommender.planning.plan_writing import write_plan
 from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.rules import load_pack, pack_digest, pack_ids
@@ -130,7 +131,8 @@ def make_plan(
         What it knows of the debtors (contacts planned and sent, opt-outs, promises) acts on the plan, and every
         decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
     offered : sequence of DataFrame
-        Offers made before, beside those of the log. Those that the plan makes are written to ``<out>.offers.parquet``.
+        Offers made before, beside those of the log. Those that the plan makes are written to ``<out>.offers.parquet``,
+        the accounts that need a person to ``<out>.people.parquet``.
 
     Returns
     -------
@@ -189,6 +191,7 @@ def make_plan(
                 raise
         if order.prices is not None:
             _write_offers(folder, inputs, order.prices, out)
+        _write_people(folder, inputs, out)
         n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
         folder.remove()
@@ -206,9 +209,8 @@ def make_plan(
 
 def _own_ids(model: Model, order: PlanOrder) -> Callable[[pd.DataFrame], list[str]]:
     moment = order.as_of.astimezone(UTC).isoformat()
-    return lambda accounts: decision_ids(
-        Accounts.of(accounts), moment, model.version_, order.seed, purpose=order.purpose
-    )
+    version = Decider(model, objective=order.objective).version
+    return lambda accounts: decision_ids(Accounts.of(accounts), moment, version, order.seed, purpose=order.purpose)
 
 
 def _offered(
@@ -229,6 +231,16 @@ def _write_offers(folder: PlanFolder, inputs: PlanInputs, prices: PriceList, out
     made = [offers_of_plan(folder.ranked(chunk).to_pandas(), prices) for chunk in inputs.chunks]
     with written_whole(out.with_name(out.name + ".offers.parquet")) as path:
         pd.concat(made, ignore_index=True).to_parquet(path, index=False)
+
+
+def _write_people(folder: PlanFolder, inputs: PlanInputs, out: Path) -> None:
+    """The queue of accounts that a person looks at first: why, since when, and what the policy would have done."""
+    parts = []
+    for chunk in inputs.chunks:
+        rows = folder.ranked(chunk).to_pandas()
+        parts.append(people_of(rows.loc[(rows["rank"] == 1) & rows["needs_human"]]))
+    with written_whole(out.with_name(out.name + ".people.parquet")) as path:
+        pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True).to_parquet(path, index=False)
 
 
 def _everything_it_depends_on(

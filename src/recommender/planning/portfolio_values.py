@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import Columns
 from recommender.deciding import Accounts, decision_ids
 from recommender.planning.appointments import Appointments
 from recommender.planning.arms import draw_arms, drawn_by
@@ -29,7 +30,7 @@ from recommender.planning.sent_today import SentToday
 from recommender.rules import Eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
-__all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
+__all__ = ["PortfolioValues", "RuleSample", "people_of_plan", "read_portfolio"]
 
 _USUAL_DEPTH = 12
 _RULE_SAMPLE = 400
@@ -276,6 +277,13 @@ def read_portfolio(
     )
 
 
+def people_of_plan(read: PortfolioValues) -> pd.DataFrame:
+    """The queue of accounts that a person looks at first, contacted or not: why, and since when where it is known."""
+    mine = read.facts.loc[read.facts["needs_human"]]
+    columns = ["row", "account_id", "debtor", "human_reason", "human_since", "segment", "days_past_due", "decision_id"]
+    return mine[columns].sort_values("row", ignore_index=True)
+
+
 def _keep_record(
     folder: Path,
     frame: pd.DataFrame,
@@ -362,6 +370,7 @@ def _facts(
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     late = allowed.days_past_due()
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+    why_human, human_since = allowed.human_reasons()
     return pd.DataFrame(
         {
             "row": part.row,
@@ -382,6 +391,9 @@ def _facts(
             "next_day": np.asarray(((late > late.min(axis=1, keepdims=True)) << np.arange(late.shape[1])).sum(axis=1)),
             "open_channels": allowed.open_channels(),
             "needs_human": allowed.needs_human,
+            "human_reason": pd.array(why_human, dtype="str"),
+            "human_since": human_since,
+            "segment": pd.array(order.segmentation.of(Columns.of(frame)), dtype="str"),
         }
     )
 

@@ -81,6 +81,28 @@ class Eligibility:
         table = self._case.facts.table
         return np.asarray(table["consents"] & ~table["opt_outs"])
 
+    def human_reasons(self) -> tuple[list[str | None], NDArray[np.datetime64]]:
+        """Why a person looks at each account first: ids of the rules with ``;``, None where nobody needs to.
+
+        Returns
+        -------
+        reasons : list of str or None, of length n_accounts
+        since : ndarray of datetime64[D] of shape (n_accounts,)
+            Where the age of the debt alone asks for it; ``NaT`` where a fact does, whose day nobody told.
+        """
+        reasons: list[str | None] = [None] * len(self.mask)
+        since = np.full(len(self.mask), np.datetime64("NaT", "D"))
+        for part in self._case.parts:
+            rows = part.rows[self.needs_human[part.rows]]
+            if not len(rows):
+                continue
+            texts, days = self._case.human_reasons(self._case.part(rows))
+            for row, text in zip(rows.tolist(), texts, strict=True):
+                reasons[row] = text
+            known = ~np.isnan(days)
+            since[rows[known]] = days[known].astype(np.int64).astype("datetime64[D]")
+        return reasons, since
+
     def narrowed(self, allowed: NDArray[np.bool_], rule: str) -> Eligibility:
         """The same, with further actions taken out for a reason of its own; ``NO_CONTACT`` stays.
 

@@ -306,6 +306,22 @@ class Case:
                 needed |= review.asks_for(facts, latest)
         return needed
 
+    def human_reasons(self, part: CasePart) -> tuple[list[str], NDArray[np.float64]]:
+        """Rules by which a person looks first, with ``;``, and since which day where only the age of the debt asks.
+
+        The day is days since 1970 on the debtor's own calendar; NaN where a fact asks, whose day nobody told.
+        """
+        reviews = part.law.reviews
+        latest, facts = self.days_past_due(part).max(axis=1), self.facts.table[part.rows]
+        asked = np.array([review.asks_for(facts, latest) for review in reviews]).reshape(len(reviews), len(part.rows))
+        by_fact = np.array([review.facts_ask(facts) for review in reviews]).reshape(asked.shape)
+        sets, code = np.unique(asked, axis=1, return_inverse=True)
+        texts = [";".join(review.id for review, used in zip(reviews, column, strict=True) if used) for column in sets.T]
+        begins = np.array([np.inf if review.from_days is None else review.from_days for review in reviews])
+        first = np.where(asked, begins[:, None], np.inf).min(axis=0, initial=np.inf)
+        since = np.where((asked & by_fact).any(axis=0) | np.isinf(first), np.nan, facts["due_day"] + first)
+        return [texts[one] for one in code.reshape(-1).tolist()], since
+
     def provenance(self) -> Provenance:
         """What the verdicts rest on."""
         return provenance_of(self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched)

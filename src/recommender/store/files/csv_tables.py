@@ -13,9 +13,8 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -25,10 +24,10 @@ import pyarrow.csv as pv
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.store.files.odd_rows import LONG_AND_FEW, NEWLINE, NULLS, Layout, OddRows
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,
-    is_footer,
     known_names,
     numbered_names,
     without_decoration,
@@ -38,18 +37,12 @@ from recommender.tables import UNREADABLE_ROW
 
 __all__ = ["LONG_AND_FEW", "read_csv_table"]
 
-LONG_AND_FEW = ("eligible",)
-"""Columns of long texts that repeat: read as categories."""
 
 _SEPARATORS = (",", ";", "\t", "|", "~", "^", "\x01", "\x1f")
 _SNIFFED_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 24
 _MOST_UNDECODED = 0.05
-_MOST_UNREADABLE = 100_000
-_NULLS = ("", "NULL", "null", "\\N", "NaN", "nan", "None", "#N/A", "<NA>", "NaT")
-"""How programs write an empty cell. ``NA`` is Namibia."""
 _UNNAMED = "\x00unnamed_"
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
@@ -98,25 +91,7 @@ def _as_meant(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """How a file is written: encoding, separator, names of the columns, characters up to the first row, quotes."""
-
-    encoding: str
-    separator: str
-    names: tuple[str, ...]
-    start: int
-    quote: str = '"'
-
-    def cells(self, line: str) -> list[str]:
-        """Cells of one line; empty ones beyond the header are no cells."""
-        cells = next(csv.reader([line], delimiter=self.separator, quotechar=self.quote), [])
-        while len(cells) > len(self.names) and not cells[-1]:
-            cells.pop()
-        return cells
-
-
-def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> _Layout:
+def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> Layout:
     codec = encoding or _encoding_of(raw)
     try:
         codecs.lookup(codec)
@@ -152,7 +127,7 @@ def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> _Lay
         )
     names = numbered_names(bare)
     named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
-    return _Layout(codec, separator, named, start, quote)
+    return Layout(codec, separator, named, start, quote)
 
 
 def _quote_of(lines: list[str], separator: str) -> str:
@@ -181,13 +156,13 @@ def _separator_of(lines: list[str]) -> str:
     return max(_SEPARATORS, key=lines[0].count)
 
 
-def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
+def _rows(path: Path, table: str, layout: Layout) -> pd.DataFrame:
     """The rows below the header, unreadable ones at their place."""
     names = layout.names
     wanted = [name for name in names if not name.startswith(_UNNAMED)]
     # Some exports end every line with a separator; read as a column of its own, it shifts nothing.
     padding = tuple(f"{UNREADABLE_ROW}{extra}" for extra in range(_trailing_cells(path, layout)))
-    odd = _OddRows(layout, width=len(names) + len(padding))
+    odd = OddRows(layout, width=len(names) + len(padding))
     kinds = {name: pa.large_string() for name in (*names, *padding)}
     kinds |= {name: pa.dictionary(pa.int32(), pa.string()) for name in LONG_AND_FEW if name in names}
     with _AsUtf8(path, layout) as stream:
@@ -203,7 +178,7 @@ def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
                     invalid_row_handler=odd.keep, ignore_empty_lines=True,
                 ),
                 pv.ConvertOptions(
-                    column_types=kinds, strings_can_be_null=True, null_values=_NULLS, quoted_strings_can_be_null=True
+                    column_types=kinds, strings_can_be_null=True, null_values=NULLS, quoted_strings_can_be_null=True
                 ),
             )  # fmt: skip
         except pa.ArrowInvalid as error:
@@ -222,109 +197,10 @@ def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
     return frame[[*wanted, UNREADABLE_ROW] if frame[UNREADABLE_ROW].notna().any() else wanted]
 
 
-@dataclass
-class _OddRows:
-    """Rows whose cells do not match the header.
-
-    Attributes
-    ----------
-    width : int
-        Cells that the reader expects.
-    skipped : list of int
-        Numbers, among all rows of the file, of those that the reader could not place.
-    rows_at : dict of int to list of (cells or None, what is wrong or None)
-        What stands in the file at a row number: several lines where a quote was left open.
-    """
-
-    layout: _Layout
-    width: int
-    skipped: list[int] = field(default_factory=list)
-    rows_at: dict[int, list[tuple[list[str] | None, str | None]]] = field(default_factory=dict)
-
-    def keep(self, row: Any) -> str:
-        """Remember a row that the reader cannot place (its callback)."""
-        if len(self.rows_at) >= _MOST_UNREADABLE:
-            return "error"
-        self.skipped.append(row.number - 1)
-        self.rows_at[row.number - 1] = self._apart(row.text)
-        return "skip"
-
-    def look_for_swallowed(self, read: pa.Table) -> None:
-        """Find rows that hold whole other rows in a cell, since a quote was left open; they have the right count."""
-        places, quote = self._places(read.num_rows), self.layout.quote
-        texts = [name for name in read.column_names if not pa.types.is_dictionary(read.schema.field(name).type)]
-        suspects: set[int] = set()
-        for name in texts if len(self.layout.names) > 2 else ():
-            broken = pc.fill_null(pc.match_substring(read[name], "\n"), fill_value=False)
-            suspects |= set(np.flatnonzero(broken.to_numpy()).tolist())
-        for at in sorted(suspects):
-            written = self.layout.separator.join(read[name][at].as_py() or "" for name in read.column_names)
-            lines = [line for line in _NEWLINE.split(written) if line]
-            if len(lines) > 1 and all(line.count(self.layout.separator) == self.width - 1 for line in lines):
-                self.rows_at[int(places[at])] = self._apart(quote + "\n".join([*lines[:-1], quote + lines[-1]]))
-
-    def look_beyond(self, padding: pa.Table, names: list[str], read: pa.Table) -> None:
-        """Rows that hold something where the others only end with a separator."""
-        places = self._places(padding.num_rows)
-        for name in padding.column_names:
-            for at in np.flatnonzero(pc.is_valid(padding[name]).to_numpy()).tolist():
-                first = read[names[0]][at].as_py()
-                self.rows_at.setdefault(int(places[at]), [(None, self._said(len(names) + 1, first))])
-
-    def put_back(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """All rows of the file in their order, those that are unreadable without cells."""
-        frame = frame.assign(**{UNREADABLE_ROW: pd.Series(None, index=frame.index, dtype="str")})
-        places = self._places(len(frame))
-        good = ~np.isin(places, list(self.rows_at))
-        order: list[tuple[int, int]] = []
-        cells: list[list[str | None]] = []
-        for number, rows in self.rows_at.items():
-            for line, (read, wrong) in enumerate(rows):
-                order.append((number, line))
-                values = [None] * len(self.layout.names) if read is None else [None if c in _NULLS else c for c in read]
-                cells.append([*values, wrong])
-        odd = pd.DataFrame(cells, columns=frame.columns, dtype="str")
-        whole = pd.concat([frame.loc[good], odd], ignore_index=True)
-        keys = np.array([*((number, 0) for number in places[good].tolist()), *order], dtype=np.int64)
-        whole = whole.iloc[np.lexsort((keys[:, 1], keys[:, 0]))].reset_index(drop=True)
-        for name in LONG_AND_FEW:
-            if name in whole:
-                whole[name] = whole[name].astype("category")
-        return whole
-
-    def _places(self, n_read: int) -> NDArray[np.int64]:
-        """Number of each row that was read among all rows of the file."""
-        every = np.ones(n_read + len(self.skipped), dtype=bool)
-        every[self.skipped] = False
-        return np.flatnonzero(every)
-
-    def _apart(self, text: str) -> list[tuple[list[str] | None, str | None]]:
-        """The lines of a row, read one by one: an open quote takes in rows that are right by themselves."""
-        rows: list[tuple[list[str] | None, str | None]] = []
-        for line in _NEWLINE.split(text):
-            if not line.strip():
-                continue
-            cells = self.layout.cells(line)
-            if len(cells) == 1 < len(self.layout.names) and is_footer(cells[0]):
-                continue
-            if line.count(self.layout.quote) % 2:
-                first = line.split(self.layout.separator)[0].replace(self.layout.quote, "")
-                rows.append((None, f"a quote that is not closed, or not opened; the first cell is {first[:40]!r}"))
-            elif len(cells) == len(self.layout.names):
-                rows.append((cells, None))
-            else:
-                rows.append((None, self._said(len(cells), cells[0] if cells else None)))
-        return rows
-
-    def _said(self, count: int, first: str | None) -> str:
-        """Cell count and first cell; not the line, which may hold data of a person that are not to be copied."""
-        return f"{count} cells for {len(self.layout.names)} columns; the first is {(first or '')[:40]!r}"
-
-
 class _AsUtf8(io.RawIOBase):
     """The rows of a file as UTF-8; a byte that cannot be decoded becomes U+FFFD, so that its row can be found."""
 
-    def __init__(self, path: Path, layout: _Layout) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         super().__init__()
         self._stream: IO[bytes] = _opened(path)
         self._decoder = codecs.getincrementaldecoder(layout.encoding)("replace")
@@ -380,10 +256,10 @@ class _AsUtf8(io.RawIOBase):
         return self._padding.sub("", before + bare)
 
 
-def _trailing_cells(path: Path, layout: _Layout) -> int:
+def _trailing_cells(path: Path, layout: Layout) -> int:
     """Empty cells that most of the first rows have beyond the header."""
     with _AsUtf8(path, layout) as stream:
-        lines = [line for line in _NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
+        lines = [line for line in NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
     rows = list(csv.reader(lines, delimiter=layout.separator, quotechar=layout.quote))
     if not rows:
         return 0
@@ -396,7 +272,7 @@ def _trailing_cells(path: Path, layout: _Layout) -> int:
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines of a text, each with where the next one begins."""
     start = 0
-    for match in _NEWLINE.finditer(text):
+    for match in NEWLINE.finditer(text):
         yield match.end(), text[start : match.start()]
         start = match.end()
     yield len(text), text[start:]

@@ -195,11 +195,12 @@ def one_file(folder: Path, path: Path) -> Path:
     InvalidInput
         For a folder that holds none, or files that do not fit together.
     """
-    if not any(folder.rglob("*.parquet")):
+    files = sorted(str(file) for file in folder.rglob("*.parquet"))
+    if not files:
         raise InvalidInput(f"The folder {folder} holds no Parquet file.", column="path",
                            mend="Check the path, or name the file itself.")  # fmt: skip
     try:
-        data = ds.dataset(folder, format="parquet", partitioning="hive")
+        data = ds.dataset(files, format="parquet", partitioning="hive", partition_base_dir=str(folder))
         with pq.ParquetWriter(path, data.schema) as writer:
             for batch in data.to_batches():
                 writer.write_batch(batch)
