@@ -76,14 +76,14 @@ def greedy(order, values, use, limit):
 
 def linear_bound(problem: PlanProblem) -> float:
     """Value of the linear relaxation by HiGHS."""
-    held = collect(problem, np.zeros(SLOTS), 1 << 14)
-    at, place = np.nonzero(np.isfinite(held.value))
-    code = held.action[at, place].astype(np.int64)
+    candidates = collect(problem, np.zeros(SLOTS), 1 << 14)
+    at, rank = np.nonzero(np.isfinite(candidates.value))
+    code = candidates.action[at, rank].astype(np.int64)
     rows = sp.vstack(
         [sp.csr_matrix(problem.rows.use[0][code].T), sp.csr_matrix((np.ones(len(at)), (at, np.arange(len(at)))))]
     )
-    worth = held.value[at, place].astype(np.float64)
-    answer = solve_rows(worth, rows.tocsr(), np.append(problem.rows.limit, np.ones(len(held.account))))
+    worth = candidates.value[at, rank].astype(np.float64)
+    answer = solve_rows(worth, rows.tocsr(), np.append(problem.rows.limit, np.ones(len(candidates.account))))
     return float(worth @ answer)
 
 
@@ -145,9 +145,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--streamed", action="store_true", help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.one:
-        one_size(told.one, told.streamed)
+    given = parser.parse_args()
+    if given.one:
+        one_size(given.one, given.streamed)
         return
     print("value as a part of the proven bound (CPU seconds); peak of the process in GiB, values included")
     print(
@@ -155,9 +155,9 @@ def main() -> None:
         f" {'verify':>10} {'greedy':>11} {'':9} {'HiGHS, relaxed':>14}",
         flush=True,
     )
-    for n in [2_000] if told.quick else told.accounts:
+    for n in [2_000] if given.quick else given.accounts:
         subprocess.run([sys.executable, __file__, "--one", str(n)], check=True)
-    for n in told.stream:
+    for n in given.stream:
         subprocess.run([sys.executable, __file__, "--one", str(n), "--streamed"], check=True)
 
 

@@ -43,7 +43,7 @@ SHARE = 0.05
 COST = {"agents": 600.0, "messages": 60.0}
 
 
-def told(agents: float, messages: int, more: dict) -> CapacityOrder:
+def limits(agents: float, messages: int, more: dict) -> CapacityOrder:
     """Agents by hour and messages a day; nobody works on Sundays."""
     return capacity_of(
         {
@@ -66,7 +66,7 @@ def best_first(read) -> tuple[np.ndarray, np.ndarray]:
     """Accounts by the value of their best action, each the best that still fits, one a debtor."""
     rows = capacity_rows(read.kinds)
     values = np.fromfile(read.policy_path, dtype="<f4").reshape(len(read.facts), -1)
-    left, met, place, action = rows.limit.copy(), set(), [], []
+    left, met, position, action = rows.limit.copy(), set(), [], []
     kind, debtor = read.facts["kind"].to_numpy(), read.facts["debtor"].to_numpy()
     for one in np.argsort(-values.max(axis=1), kind="stable"):
         fits = (values[one] > 0) & (rows.use[kind[one]] <= left + 1e-9).all(axis=1)
@@ -75,9 +75,9 @@ def best_first(read) -> tuple[np.ndarray, np.ndarray]:
         best = int(np.flatnonzero(fits)[np.argmax(values[one][fits])])
         left -= rows.use[kind[one], best]
         met.add(debtor[one])
-        place.append(one)
+        position.append(one)
         action.append(best)
-    return np.array(place, dtype=np.int64), np.array(action, dtype=np.int64)
+    return np.array(position, dtype=np.int64), np.array(action, dtype=np.int64)
 
 
 def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder: Path) -> pd.DataFrame:
@@ -94,9 +94,9 @@ def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder:
     (folder / "plan").mkdir()
     if way == "greedy":
         read = read_portfolio(inputs, strategy, order, capacity, folder / "plan", Appointments.none())
-        place, action = best_first(read)
-        at = read.kinds.instant_of(read.facts["clock"].to_numpy(dtype=np.int64)[place], action)
-        made = pd.DataFrame({"account_id": read.facts["account_id"].to_numpy()[place], "action": action})
+        position, action = best_first(read)
+        at = read.kinds.instant_of(read.facts["clock"].to_numpy(dtype=np.int64)[position], action)
+        made = pd.DataFrame({"account_id": read.facts["account_id"].to_numpy()[position], "action": action})
         made["contact_at"] = pd.Series(at).dt.tz_localize("UTC")
     else:
         plan, _ = plan_day(inputs, strategy, order, capacity, folder / "plan", Appointments.none(), days=days)
@@ -108,7 +108,7 @@ def thirty_days(way: str, seed: int, strategy, size: tuple[int, int, float, int]
     """True worth of all contacts, and how many."""
     n_accounts, days, agents, messages = size
     world = DebtorWorld(n_accounts, seed=0, run_seed=1_000 + seed)
-    capacity = told(agents, messages, WAYS[way][1])
+    capacity = limits(agents, messages, WAYS[way][1])
     columns = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"]
     sent = pd.DataFrame(columns=columns).astype("str")
     total, count = 0.0, 0
@@ -148,7 +148,7 @@ def main() -> None:
         messages = round(given.accounts * agents / 20)
         print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {messages} messages "
               "a day: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
-        found: dict[str, list[float]] = {way: [] for way in WAYS}
+        totals: dict[str, list[float]] = {way: [] for way in WAYS}
         counts: dict[str, list[int]] = {way: [] for way in WAYS}
         cpu = dict.fromkeys(WAYS, 0.0)
         for seed in range(given.seeds):
@@ -156,15 +156,15 @@ def main() -> None:
                 began = time.process_time()
                 worth, count = thirty_days(way, seed, strategy, (given.accounts, given.days, agents, messages))
                 cpu[way] += time.process_time() - began
-                found[way].append(worth)
+                totals[way].append(worth)
                 counts[way].append(count)
-            print(f"  seed {seed}: " + ", ".join(f"{way} {found[way][-1]:,.0f}" for way in WAYS), flush=True)
+            print(f"  seed {seed}: " + ", ".join(f"{way} {totals[way][-1]:,.0f}" for way in WAYS), flush=True)
         for way in WAYS:
-            ratio = np.array(found[way]) / np.array(found["day"]) - 1
+            ratio = np.array(totals[way]) / np.array(totals["day"]) - 1
             half = 100 * stats.t.ppf(0.975, max(len(ratio) - 1, 1)) * ratio.std(ddof=1) / np.sqrt(len(ratio))
             middle = 100 * ratio.mean()
             print(
-                f"{way:>14} {np.mean(found[way]):14,.0f} COP {np.mean(counts[way]):8,.0f} contacts "
+                f"{way:>14} {np.mean(totals[way]):14,.0f} COP {np.mean(counts[way]):8,.0f} contacts "
                 f"{middle:+7.2f} % ({middle - half:+.2f} to {middle + half:+.2f})"
                 f"  {cpu[way] / given.seeds / given.days:6.2f} CPU s a day",
                 flush=True,

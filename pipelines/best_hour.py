@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from pipelines.evaluate import wide_console
+from pipelines.own_files import Overlays, Templates, Without, own_files
 from pipelines.score import on_disk, read_instant
 from recommender.deciding import default_actions
 from recommender.planning import PlanOrder, account_week
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.files import write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -36,7 +37,9 @@ def run(
     payments: Annotated[str | None, typer.Option(help="Raw payments, as for score.")] = None,
     no_contacts_yet: Annotated[bool, typer.Option(help="State that no account was ever contacted.")] = False,
     purpose: Annotated[Purpose, typer.Option(help="What the contact is for.")] = "collection",
-    overlay: Annotated[list[Path] | None, typer.Option(help="Rule pack of your own; it can only tighten.")] = None,
+    overlay: Overlays = None,
+    templates: Templates = None,
+    without: Without = None,
     days: Annotated[int, typer.Option(min=1, max=31)] = 7,
     slots: Annotated[int, typer.Option(min=1, help="Best slots named.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Every hour as a table (Parquet or CSV).")] = None,
@@ -54,7 +57,8 @@ def run(
         packs=tuple(pack) if pack else None,
         no_contacts_yet=no_contacts_yet,
         other_accounts=True,
-        overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
+        house=house_packs(without or ()),
+        **own_files(overlay, templates),
         purpose=purpose,
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}

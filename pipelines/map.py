@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,7 +22,7 @@ from recommender.intake import (
     propose_profiles,
     source_profiles,
 )
-from recommender.store.files import read_table, write_frame
+from recommender.store.files import json_documents, read_table, write_frame
 
 _SHOWN = 40
 
@@ -108,8 +107,7 @@ def _read(export: Path, name: str | None) -> tuple[Profile, pd.DataFrame]:
             f"There is no profile {name!r}.", column="profile", mend=f"Use one of {', '.join(packaged)}."
         )
     if chosen.rows:
-        lines = export.read_text(encoding="utf-8-sig").splitlines()
-        frame = flat_rows((json.loads(line) for line in lines if line.strip()), chosen.rows)
+        frame = flat_rows(json_documents(export), chosen.rows)
     return chosen, frame
 
 

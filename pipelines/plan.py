@@ -14,6 +14,17 @@ from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
+from pipelines.own_files import (
+    Authority,
+    Offered,
+    Offers,
+    Overlays,
+    SegmentRules,
+    Templates,
+    Without,
+    offered_before,
+    own_files,
+)
 from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
@@ -31,19 +42,23 @@ from recommender.planning import (
     compare_plans,
     contacts_by_slot,
     log_tomorrow,
+    logged_offers,
+    offers_of_plan,
     packaged_adapters,
+    people_of_plan,
     plan_day,
     priced_hours,
     put_in_place,
     read_adapter,
     read_capacity,
     read_contact_points,
+    settle_offers,
     verify_folder,
     with_changes,
     write_campaigns,
     write_tomorrow,
 )
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -103,12 +118,13 @@ def run(
     purpose: Annotated[
         Purpose, typer.Option(help="What the plan is for; it settles texts and stages (docs/purposes.md).")
     ] = "collection",
-    overlay: Annotated[
-        list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")
-    ] = None,
-    templates: Annotated[
-        list[Path] | None, typer.Option(help="Your own catalogue of messages (TOML), as `messages lint` reads it.")
-    ] = None,
+    overlay: Overlays = None,
+    templates: Templates = None,
+    offers: Offers = None,
+    offered: Offered = None,
+    authority: Authority = "automatic",
+    without: Without = None,
+    segments: SegmentRules = None,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Changes to capacity.toml: planned as well and compared, not written.")
     ] = None,
@@ -144,7 +160,7 @@ def run(
     if contact_file is not None and campaigns is None:
         raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
     given = [appointments, contact_file, capacity]
-    for path in [*given, *(scenario or []), *(adapter or []), *(overlay or []), *(templates or [])]:
+    for path in [*given, *(scenario or []), *(adapter or [])]:
         if path is not None and not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
     order = PlanOrder(
@@ -153,8 +169,9 @@ def run(
         no_contacts_yet=no_contacts_yet,
         seed=seed,
         purpose=purpose,
-        overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
-        templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
+        authority=authority,
+        house=house_packs(without or ()),
+        **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
         stopped=stopped_in(decision_log),
     )
@@ -165,36 +182,42 @@ def run(
         model = SeedStrategy(default_actions(Settings().contact_hours))
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
     due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of, days)
-    told = read_capacity(capacity)
+    limits = read_capacity(capacity)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        work = Path(held.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")))
-        log = None if decision_log is None else held.enter_context(DecisionLog.create(decision_log))
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")))
+        log = None if decision_log is None else stack.enter_context(DecisionLog.create(decision_log))
         tables = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
         inputs = PlanInputs.prepare(
             work / "inputs",
-            **vars(held.enter_context(on_disk(tables, work))),
+            **vars(stack.enter_context(on_disk(tables, work))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
             other_accounts=other_accounts,
         )
-        sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, told, log)
+        sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, limits, log)
         if log is not None:
             ask_log(log, inputs, order, model, sent)
-        made = _planned(inputs, model, order, told, due, work / "plan", days, sent)
+        known = [*offered_before(offered, offers), *logged_offers(log, inputs, order, model)]
+        inputs.noted(settle_offers(inputs, model, order, known, packs=limits.packs, days=days))
+        made = _planned(inputs, model, order, limits, due, work / "plan", days, sent)
         for path in scenario or []:
             changed = with_changes(capacity, path)
             other = _planned(inputs, model, replace(order, record=False), changed, due, work / "scenario", days, sent)
             _tell_difference(path, made[0], other[0], order.seed, console)
             shutil.rmtree(work / "scenario")
-        about = about_plan(*made, order, told, model, sent)
+        about = about_plan(*made, order, limits, model, sent)
         if log is not None:
             new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent)
             console.print(f"decision log: {new:,} new decisions", highlight=False)
+        people_of_plan(made[1]).to_parquet(work / "plan" / "people.parquet", index=False)
+        if order.prices is not None:
+            first_day = made[0].contacts.loc[made[0].contacts["day"] == 1]
+            offers_of_plan(first_day, order.prices).to_parquet(work / "plan" / "offers.parquet", index=False)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
-    _tell(made[0], told, about, out, console)
+    _tell(made[0], limits, about, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)
         own = {path.stem: read_adapter(path) for path in adapter or []}
@@ -216,14 +239,14 @@ def _planned(
     inputs: PlanInputs,
     model: ContactStrategy | SeedStrategy,
     order: PlanOrder,
-    told: CapacityOrder,
+    limits: CapacityOrder,
     due: Appointments,
     folder: Path,
     days: int,
     sent: SentToday | None,
 ) -> tuple[Tomorrow, PortfolioValues]:
     folder.mkdir()
-    return plan_day(inputs, model, order, told, folder, due, days=days, sent=sent)
+    return plan_day(inputs, model, order, limits, folder, due, days=days, sent=sent)
 
 
 def _verified(folder: Path, console: Console) -> None:
@@ -235,7 +258,7 @@ def _verified(folder: Path, console: Console) -> None:
     console.print(f"{folder}: every limit is kept and the gap is what the certificate says", highlight=False)
 
 
-def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path, console: Console) -> None:
+def _tell(made: Tomorrow, limits: CapacityOrder, about: dict[str, Any], out: Path, console: Console) -> None:
     unit, rules = about["unit"], about["rules_in_money"]
     console.print(
         f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
@@ -245,12 +268,12 @@ def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path,
     )
     if (days := about["days"]) > 1:
         by_day = made.contacts.groupby("day").agg(contacts=("value", "size"), value=("value", "sum"))
-        told_days = ", ".join(f"{day}: {one.contacts:,.0f} worth {one.value:,.0f}" for day, one in by_day.iterrows())
-        console.print(f"days 1 to {days} (day: contacts), of which day 1 is decided: {told_days}", highlight=False)
+        by_day_text = ", ".join(f"{day}: {one.contacts:,.0f} worth {one.value:,.0f}" for day, one in by_day.iterrows())
+        console.print(f"days 1 to {days} (day: contacts), of which day 1 is decided: {by_day_text}", highlight=False)
     if "replaced" in about:
-        told_now = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in about["replaced"].items()
+        changes = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in about["replaced"].items()
                              if isinstance(n, int))  # fmt: skip
-        console.print(f"of the plan in force: {told_now}", highlight=False)
+        console.print(f"of the plan in force: {changes}", highlight=False)
     if made.contacts["expected"].notna().any():
         low, middle, high = (made.contacts[name].sum() for name in ("expected_low", "expected", "expected_high"))
         console.print(
@@ -260,7 +283,7 @@ def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path,
         )
     for line in contacts_by_slot(made):
         console.print(line, highlight=False)
-    for line in priced_hours(made, told, unit):
+    for line in priced_hours(made, limits, unit):
         console.print(line, highlight=False)
     for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
         if middle < 0.5:
@@ -277,11 +300,11 @@ def _tell(made: Tomorrow, told: CapacityOrder, about: dict[str, Any], out: Path,
 
 
 def _tell_difference(path: Path, base: Tomorrow, other: Tomorrow, seed: int, console: Console) -> None:
-    told = compare_plans(base, other, seed=seed)
+    difference = compare_plans(base, other, seed=seed)
     console.print(
-        f"scenario {path.stem}: value {told.value:+,.0f} ({told.low:+,.0f} to {told.high:+,.0f}), "
-        f"contacts {told.contacts:+,}"
-        + "".join(f", {queue} {n:+,}" for queue, n in told.by_queue.items() if n)
-        + "".join(f", arm {arm} {value:+,.0f}" for arm, value in told.by_arm.items() if abs(value) >= 1),
+        f"scenario {path.stem}: value {difference.value:+,.0f} ({difference.low:+,.0f} to {difference.high:+,.0f}), "
+        f"contacts {difference.contacts:+,}"
+        + "".join(f", {queue} {n:+,}" for queue, n in difference.by_queue.items() if n)
+        + "".join(f", arm {arm} {value:+,.0f}" for arm, value in difference.by_arm.items() if abs(value) >= 1),
         highlight=False,
     )

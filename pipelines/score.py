@@ -8,20 +8,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from pipelines.evaluate import wide_console
+from pipelines.own_files import (
+    Authority,
+    Offered,
+    Offers,
+    Overlays,
+    SegmentRules,
+    Templates,
+    Without,
+    offered_before,
+    own_files,
+)
 from pipelines.score_progress import progress_on
-from recommender.deciding import default_actions
+from recommender.deciding import OBJECTIVES, Objective, default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
+from recommender.messages import default_catalogue, described
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
-from recommender.rules import Purpose
+from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog, stopped_ids
-from recommender.store.files import read_table, write_frame
+from recommender.store.files import one_file, read_table, write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 
@@ -64,6 +76,12 @@ def run(
         Purpose,
         typer.Option(help="What the run is for; it settles texts and stages (docs/purposes.md)."),
     ] = "collection",
+    objective: Annotated[
+        str, typer.Option(help=f"What is maximised: {', '.join(OBJECTIVES)} (docs/objective.md).")
+    ] = "reward",
+    levers: Annotated[
+        Path | None, typer.Option(help="Weights, minimum shares and floors (TOML); they are bounded, and logged.")
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1)] = 3,
     explore: Annotated[bool, typer.Option(help="Draw the dispatched action; --no-explore takes the argmax.")] = True,
     seed: Annotated[int, typer.Option()] = 0,
@@ -90,12 +108,13 @@ def run(
     ids_as_numbers: Annotated[
         bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing: 00107 and 107 are one account.")
     ] = False,
-    overlay: Annotated[
-        list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")
-    ] = None,
-    templates: Annotated[
-        list[Path] | None, typer.Option(help="Your own catalogue of messages (TOML), as `messages lint` reads it.")
-    ] = None,
+    overlay: Overlays = None,
+    templates: Templates = None,
+    offers: Offers = None,
+    offered: Offered = None,
+    authority: Authority = "automatic",
+    without: Without = None,
+    segments: SegmentRules = None,
     decision_log: Annotated[
         str | None, typer.Option(help="SQLAlchemy URL: write every decision there, as the service does.")
     ] = None,
@@ -133,8 +152,10 @@ def run(
         stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
         other_accounts=other_accounts,
         purpose=purpose,
-        overlays=tuple(path.read_text(encoding="utf-8") for path in overlay or ()),
-        templates=tuple((str(path), path.read_text(encoding="utf-8")) for path in templates or ()),
+        authority=authority,
+        objective=_objective(objective, levers),
+        house=house_packs(without or ()),
+        **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
@@ -144,10 +165,18 @@ def run(
         planner, on_progress = stack.enter_context(computed_on(dask)), stack.enter_context(progress_on(console))
         plan = make_plan(
             files, out, model, order, chunk_rows=chunk_rows, restart=restart, planner=planner, on_progress=on_progress,
-            log=log,
+            log=log, offered=offered_before(offered, offers),
         )  # fmt: skip
     written_order = out.with_name(out.name + ".actions.json")
-    written_order.write_text(json.dumps({"actions": model.actions_.to_dict()}), encoding="utf-8")
+    catalogue = order.catalogue or default_catalogue()
+    about: dict[str, Any] = {"actions": model.actions_.to_dict(), "messages_digest": catalogue.digest,
+                             "house": list(order.house), "segments_digest": order.segmentation.digest}  # fmt: skip
+    if order.templates:
+        about["messages"] = described(catalogue)
+    if order.prices is not None:
+        about["offers_digest"] = order.prices.digest
+    about["objective"] = order.objective.model_dump(mode="json")
+    written_order.write_text(json.dumps(about), encoding="utf-8")
     if plan.resumed:
         console.print(f"resumed: {plan.resumed:,} accounts had been planned before", highlight=False)
     console.print(
@@ -157,6 +186,8 @@ def run(
     )
     if plan.logged is not None:
         console.print(f"decision log: {plan.logged:,} new decisions", highlight=False)
+    if order.prices is not None:
+        console.print(f"offers made: {out}.offers.parquet, for --offered of the next run", highlight=False)
     if plan.states:
         summary = ", ".join(f"{name} {count:,}" for name, count in sorted(plan.states.items()))
         console.print(f"accounts in a state that events made: {summary}", highlight=False)
@@ -164,8 +195,20 @@ def run(
         most = sorted(plan.removed.items(), key=lambda item: (-item[1], item[0]))[:8]
         summary = ", ".join(f"{rule} {count:,}" for rule, count in most)
         console.print(f"(account, action) pairs removed by rule: {summary}", highlight=False)
+    if not order.objective.is_plain:
+        leaning = "; ".join(lever.model_dump_json(exclude_defaults=True) for lever in order.objective.levers)
+        console.print(f"maximised: {order.objective.name} {leaning}".rstrip(), highlight=False, markup=False)
+    if without:
+        console.print(f"[yellow]switched off by name:[/] {', '.join(without)}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def _objective(name: str, levers: Path | None) -> Objective:
+    if levers is not None and not levers.is_file():
+        raise InvalidInput(f"There is no file {levers}.", column="levers", mend="Check the path.")
+    text = "" if levers is None else levers.read_text(encoding="utf-8")
+    return Objective.from_toml(text, str(levers or "objective"), objective=None if name == "reward" else name)
 
 
 def stopped_in(decision_log: str | None) -> tuple[str, ...]:
@@ -185,6 +228,9 @@ def on_disk(given: Mapping[str, str | Path | None], folder: Path) -> Iterator[Pl
         for name, source in given.items():
             files[name] = None if source is None else Path(source)
             if source is None or Path(source).is_file():
+                continue
+            if Path(source).is_dir():  # a folder of Parquet files: one after the other, never all in memory
+                files[name] = one_file(Path(source), Path(fetched) / f"{name}.parquet")
                 continue
             if "#" not in str(source) and "://" not in str(source):
                 raise InvalidInput(f"There is no file {source}.", column="path", mend="Check the path.")

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.errors import InvalidInput
 from recommender.rules import eligibility
 from recommender.strategy import STAGES, ContactStrategy, stage_of
 
 __all__ = ["SITUATIONS", "explored", "legal_rules"]
 
-SITUATIONS: tuple[str, ...] = ("now", "in_20_days", "broken_promise")
-"""As the accounts are; twenty days later, nothing paid; with one more promise that was not kept."""
+SITUATIONS: tuple[str, ...] = ("now", "in_20_days", "broken_promise", "asked_whatsapp")
+"""As the accounts are; twenty days later, nothing paid; with one more promise that was not kept; after they asked to be
+written to by WhatsApp, where the accounts say what they prefer."""
 
 _SEGMENTS = ("stage", "product")
 _LATER_DAYS = 20
@@ -53,13 +55,15 @@ def explored(
         One a situation, country, segment and action: ``situation``, ``country``, ``currency``, ``dimension`` ("all",
         "stage", "product"), ``segment``, the factors, ``mean``, ``low``, ``high`` (means of the ends of the accounts'
         95 % intervals: no account's errors are taken to cancel another's), ``evidence`` (mean logged tries on accounts
-        like these), ``n_accounts`` (for whom it is legal) and ``n_sampled``.
+        like these), ``n_accounts`` (for whom it is legal) and ``n_sampled``. The best action of each channel also has
+        ``less``, ``less_low``, ``less_high``, ``p_less`` and ``p_alike``: by how much it stays behind the best of all
+        where both are legal, by the joint posterior of an account, and how likely that is; means over the accounts.
     """
     rows: list[dict[str, Any]] = []
     rng = np.random.default_rng(seed)
     for about, part in _segments(accounts):
         own = part.iloc[np.sort(rng.permutation(len(part))[:sample])].reset_index(drop=True)
-        for situation in SITUATIONS:
+        for situation in SITUATIONS if "preferred_channel" in accounts else SITUATIONS[:-1]:
             changed, moment = situated(own, situation, as_of)
             rows += _cells(strategy, changed, moment, contacts, {"situation": situation, **about})
     return rows
@@ -77,6 +81,8 @@ def situated(accounts: pd.DataFrame, situation: str, as_of: datetime) -> tuple[p
         more = {name: accounts[name].astype("float64").fillna(0.0) + 1.0
                 for name in ("promises_12m", "late_payments_12m") if name in accounts}  # fmt: skip
         return accounts.assign(**more), as_of
+    if situation == "asked_whatsapp":
+        return accounts.assign(preferred_channel="whatsapp"), as_of
     return accounts, as_of
 
 
@@ -108,6 +114,10 @@ def _cells(
     wanted = ["expected_reward", "lo", "hi", "evidence"]
     grouped = ranked.groupby(factors, sort=True, observed=True)
     means, counts = grouped[wanted].mean(), grouped.size()
+    index = dict(zip(means.index, actions.index_of(means.index.to_frame(index=False)).tolist(), strict=True))
+    best = means.sort_values("expected_reward", ascending=False, kind="stable")
+    best = best.loc[~best.index.to_frame()["channel"].duplicated()]
+    against = _against_the_best(strategy, accounts, as_of, legal, [index[key] for key in best.index])
     return [
         {
             **about,
@@ -118,9 +128,32 @@ def _cells(
             "evidence": float(row["evidence"]),
             "n_accounts": int(counts[key]),
             "n_sampled": len(accounts),
+            **against.get(index[key], {}),
         }
         for key, row in means.iterrows()
     ]
+
+
+def _against_the_best(
+    strategy: ContactStrategy, accounts: pd.DataFrame, as_of: datetime, legal: NDArray[np.bool_], actions: list[int]
+) -> dict[int, dict[str, float]]:
+    """How far actions stay behind the first one, by action; nothing with a reward model of one's own."""
+    if len(actions) < 2:
+        return {}
+    try:
+        belief = strategy.joint_belief(accounts, as_of=as_of)
+    except InvalidInput:
+        return {}
+    against = {}
+    for action in actions[1:]:
+        both = np.flatnonzero(legal[:, actions[0]] & legal[:, action])
+        if len(both):
+            pair = (np.full(len(accounts), actions[0]), np.full(len(accounts), action))
+            known = belief.difference(*pair)
+            values = {"less": known.expected, "less_low": known.lo, "less_high": known.hi,
+                      "p_less": known.p_better, "p_alike": known.p_alike}  # fmt: skip
+            against[action] = {name: float(one[both].mean()) for name, one in values.items()}
+    return against
 
 
 def legal_rules(

@@ -19,7 +19,7 @@ from api.pages.charts import Dot, dots
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
-from api.pages.rule_words import rule_told
+from api.pages.rule_words import rule_in_words
 from api.pages.section_pages import add_page
 from recommender.explanation import Explanation, debtor_justification
 
@@ -39,7 +39,7 @@ class AccountContent(Content):
     badges: Sequence[tuple[str, str]] = ()
     facts: Sequence[tuple[str, str]] = ()
     reasons: Sequence[str] = ()
-    told_debtor: Sequence[str] = ()
+    said_to_debtor: Sequence[str] = ()
     links: Sequence[tuple[str, str]] = ()
 
 
@@ -57,27 +57,29 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]
     kept = {key: query[key] for key in ("id", "a", "b") if query.get(key)}
-    told: dict[str, Any] = {
+    extras: dict[str, Any] = {
         "case": case, "query": kept, "facts": _facts(page, case), "links": links,
         "badges": [], "notices": _notices(page, case),
     }  # fmt: skip
     if not case.is_model:
         answer = page.text("The general rule answered: nothing has been learnt yet, so there is nothing to explain.")
-        told["badges"] = [("below", page.text("General rule used"))]
-        return AccountContent("account", question, answer, sections=[history_section(page, case)], **told)
+        extras["badges"] = [("below", page.text("General rule used"))]
+        return AccountContent("account", question, answer, sections=[history_section(page, case)], **extras)
     names = ActionNames(page, case.actions)
     links.insert(0, (page.url("what_if", {"account": account_id}), page.text("What if something changed?")))
     if int(case.mask.sum()) <= 1:
-        return AccountContent("account", question, _stopped(page, case), sections=[history_section(page, case)], **told)
+        return AccountContent(
+            "account", question, _stopped(page, case), sections=[history_section(page, case)], **extras
+        )
     explanation = case.explained(str(page.locale).replace("_", "-"))
     values = Values(page, case, explanation)
     first, second = _pair(query, case, explanation)
     contrast = explanation.contrast(first, second, row=0)
     reasons = contrast.reasons(currency=case.currency)[1:]
-    told["badges"] = _badges(page, case, explanation, contrast.a)
+    extras["badges"] = _badges(page, case, explanation, contrast.a)
     if not case.is_control:  # the model's reasons are none of what the old way did
-        told["reasons"] = reasons
-        told["told_debtor"] = debtor_justification(explanation.contrast(case.chosen, row=0))
+        extras["reasons"] = reasons
+        extras["said_to_debtor"] = debtor_justification(explanation.contrast(case.chosen, row=0))
     sections = [
         _ranked_section(page, case, explanation, values, names),
         contrast_section(page, contrast, values, names, kept),
@@ -95,7 +97,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         page.text("Control group: do not touch.") if case.is_control else headline(page, contrast, values, names),
         tone=tone,
         sections=[one for one in sections if one is not None],
-        **told,
+        **extras,
     )
 
 
@@ -140,20 +142,20 @@ def _trace_query(case: AccountCase) -> dict[str, str]:
 def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
     formats = page.formats
     known = [(name, case.text(name)) for name in ("stage", "product", "country")]
-    told = [
+    facts = [
         (page.label(name), page.country(value) if name == "country" else page.label(value))
         for name, value in known
         if value is not None
     ]
     days, money = case.number("days_past_due"), case.number("balance_minor")
     if days is not None:
-        told.append((page.label("days_past_due"), formats.count(days).text))
+        facts.append((page.label("days_past_due"), formats.count(days).text))
     if money is not None:
         shown = formats.money(money, case.currency) if case.currency else formats.count(money)
-        told.append((page.label("balance"), shown.text))
+        facts.append((page.label("balance"), shown.text))
     when = f"{formats.instant(case.as_of, case.zone)} ({case.zone})"
-    told.append((page.text("Decided") if case.logged is not None else page.text("Judged now"), when))
-    return told
+    facts.append((page.text("Decided") if case.logged is not None else page.text("Judged now"), when))
+    return facts
 
 
 def _notices(page: Page, case: AccountCase) -> list[str]:
@@ -206,7 +208,7 @@ def _stopped(page: Page, case: AccountCase) -> str:
     lifts = [one.lifts_at for one in trace.rules if one.lifts_at is not None]
     if strongest is None:
         return page.text("No contact is allowed; the rules behind it cannot be judged again.")
-    named = rule_told(page, strongest.rule).text
+    named = rule_in_words(page, strongest.rule).text
     if strongest.lifts_at is None or not lifts:
         return page.text("No contact is allowed: “{rule}” stops it, and time alone does not lift it.", rule=named)
     from datetime import datetime
@@ -227,15 +229,15 @@ def _ranked_section(
     tries = explanation.served.model.evidence(explanation.context)[0]
     rows, marks = [], []
     for action in shown:
-        told = values.estimate(explanation.rewards[0, action], *intervals[action])
+        estimate = values.estimate(explanation.rewards[0, action], *intervals[action])
         is_chosen = action == case.chosen
         note = (page.text("cancelled") if case.is_taken_back else page.text("dispatched")) if is_chosen else ""
         rows.append(
             [
                 Cell(names.of(action), note=note),
-                Cell.of(told.value),
-                Cell.of(told.low),
-                Cell.of(told.high),
+                Cell.of(estimate.value),
+                Cell.of(estimate.low),
+                Cell.of(estimate.high),
                 page.formats.percent(float(probabilities[action])),
                 page.formats.count(float(tries[action])),
             ]
@@ -247,7 +249,7 @@ def _ranked_section(
                 float(explanation.rewards[0, action]),
                 low,
                 high,
-                told.value.text,
+                estimate.value.text,
                 "above" if is_chosen else "unclear",
                 is_chosen,
             )

@@ -17,9 +17,9 @@ from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.messages import default_catalogue
 from recommender.rules import Eligibility, eligibility
 from recommender.store.decision_log import LoggedDecision, state_of
+from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy
 
 __all__ = ["AccountCase", "decision_case"]
@@ -67,8 +67,7 @@ class AccountCase:
         if logged is None:
             ids = portfolio.decision_ids_of(account_id)
             logged = portfolio.decision(ids[0]) if ids else None
-        accounts = portfolio.accounts()
-        own = None if accounts is None else accounts.loc[accounts["account_id"].astype("str") == account_id]
+        own = portfolio.account(account_id)
         known = own is not None and not own.empty
         if own is None or own.empty:
             if logged is None:
@@ -78,8 +77,8 @@ class AccountCase:
         as_of = datetime.now(UTC)
         if logged is not None:
             as_of = logged.decision.decided_at
-            told = {name: [value] for name, value in logged.decision.context.items()}
-            facts = facts.assign(**told)
+            logged_context = {name: [value] for name, value in logged.decision.context.items()}
+            facts = facts.assign(**logged_context)
         return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
 
     # -- what is served --------------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ class AccountCase:
     @property
     def packs(self) -> tuple[str, ...]:
         """Rule packs of the service, for accounts that name none."""
-        return self.portfolio.settings.packs
+        return self.portfolio.settings.packs_in_force
 
     def text(self, name: str) -> str | None:
         """Value of a fact as text, or None where it is not known."""
@@ -165,6 +164,7 @@ class AccountCase:
             contacts=self.contacts,
             top_k=_SHOWN_ACTIONS,
             seed=self.portfolio.settings.seed,
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
@@ -175,7 +175,7 @@ class AccountCase:
             as_of=self.as_of,
             packs=None if "packs" in facts.columns else self.packs,
             contacts=self.contacts,
-            catalogue=default_catalogue(),
+            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     @cached_property
@@ -245,13 +245,8 @@ def decision_case(portfolio: Portfolio, query: dict[str, str]) -> AccountCase:
 
 def _contacts(portfolio: Portfolio, facts: pd.DataFrame, as_of: datetime) -> pd.DataFrame | None:
     """Contacts of the debtor before a moment; caps count over all accounts of a debtor."""
-    contacts = portfolio.contacts()
-    if contacts is None:
+    own = portfolio.contacts_of(facts)
+    if own is None:
         return None
-    owner = "debtor_id" if {"debtor_id"} <= {*contacts.columns} & {*facts.columns} else "account_id"
-    places: dict[str, Any] = portfolio.kept(
-        f"contacts by {owner}", (id(contacts), len(contacts)), lambda: contacts.groupby(owner, sort=False).indices
-    )
-    own = contacts.take(places.get(facts[owner].iloc[0], np.zeros(0, dtype=np.int64)))
     sent = pd.to_datetime(own["sent_at"], utc=True)
     return own.loc[sent < pd.Timestamp(as_of)].reset_index(drop=True)

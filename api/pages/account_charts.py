@@ -107,10 +107,10 @@ def timeline(lanes: Sequence[str], rows: Sequence[Contact], ticks: Sequence[tupl
     left = 92.0 if narrow else 0.18 * width
     right = width - 14.0
     made = Drawing(width, 8 + height * len(lanes) + 24)
-    for place, text in ticks if not narrow else [*ticks[:1], *ticks[-1:]]:
-        at = left + place * (right - left)
+    for share, text in ticks if not narrow else [*ticks[:1], *ticks[-1:]]:
+        at = left + share * (right - left)
         made.line(at, 4, at, made.height - 20, "line")
-        anchor = "start" if place < 0.08 else "end" if place > 0.92 else "middle"
+        anchor = "start" if share < 0.08 else "end" if share > 0.92 else "middle"
         made.text(at, made.height - 5, text, "soft", anchor=anchor, size=11.5)  # type: ignore[arg-type]
     for number, lane in enumerate(lanes):
         y = 8 + height * number + height / 2
@@ -133,7 +133,7 @@ def dumbbell(rows: Sequence[Pair], ticks: Sequence[tuple[float, str]], width: in
     right = width - (6.0 if narrow else 0.20 * width)
     made = Drawing(width, 6 + height * len(rows) + 24)
     ends = [value for row in rows for value in (row.before, row.after, row.low, row.high) if value is not None]
-    ends += [place for place, _ in ticks]
+    ends += [position for position, _ in ticks]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     pad = 0.03 * ((high - low) or 1.0)
     low, high = low - pad, high + pad
@@ -141,9 +141,9 @@ def dumbbell(rows: Sequence[Pair], ticks: Sequence[tuple[float, str]], width: in
     def x(value: float) -> float:
         return left + (value - low) / (high - low) * (right - left)
 
-    for place, text in ticks:
-        made.line(x(place), 4, x(place), made.height - 20, "line")
-        made.text(x(place), made.height - 5, text, "soft", anchor="middle", size=11.5)
+    for position, text in ticks:
+        made.line(x(position), 4, x(position), made.height - 20, "line")
+        made.text(x(position), made.height - 5, text, "soft", anchor="middle", size=11.5)
     for number, row in enumerate(rows):
         y = 6 + height * number + (height - 14 if narrow else height / 2)
         label = y - 14 if narrow else y + 4

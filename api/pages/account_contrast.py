@@ -16,7 +16,7 @@ from api.pages.drawing import Drawing
 from api.pages.rendering import Page
 from recommender.explanation import Contrast, feature_label
 
-__all__ = ["chance_told", "contrast_section", "counterfactual_section", "factor_section", "headline"]
+__all__ = ["chance_in_words", "contrast_section", "counterfactual_section", "factor_section", "headline", "verdict"]
 
 _MOST_CONCEPTS = 6
 _OFFERED = 16
@@ -28,33 +28,49 @@ _UNDECIDED = 0.1  # as likely one as the other: between 40 and 60 per cent
 def headline(page: Page, contrast: Contrast, values: Values, names: ActionNames) -> str:
     """The verdict in a sentence, from the same figures as the picture."""
     difference, interval = _figures(page, contrast, values)
-    told = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
     if contrast.a == contrast.b:
         return page.text("Both are the same action: there is nothing to compare.")
-    if contrast.standing == "as good as":
+    words = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
+    return verdict(page, words, contrast.p_better, is_alike=contrast.standing == "as good as")
+
+
+def verdict(page: Page, words: dict[str, str], p_better: float, *, is_alike: bool) -> str:
+    """One action against another: about as good, not known, or how likely one is better.
+
+    Parameters
+    ----------
+    page : Page
+    words : dict
+        ``a`` and ``b``, ``difference`` of the first from the second and its ``interval``, as shown.
+    p_better : float
+        Of the first.
+    is_alike : bool
+        Whether they are known to be less than a tenth apart.
+    """
+    if is_alike:
         return page.text(
-            "{a} is about as good as {b}, less than a tenth apart: {difference} (95% CI {interval}).", **told
+            "{a} is about as good as {b}, less than a tenth apart: {difference} (95% CI {interval}).", **words
         )
-    if abs(contrast.p_better - 0.5) < _UNDECIDED:
-        return page.text("It is not known which does better, {a} or {b}: {difference} (95% CI {interval}).", **told)
-    told["chance"] = chance_told(page, max(contrast.p_better, 1.0 - contrast.p_better))
-    if contrast.p_better > 0.5:
-        return page.text("{a} is {chance} likely better than {b}: {difference} (95% CI {interval}).", **told)
-    return page.text("{b} is {chance} likely better than {a}: {difference} (95% CI {interval}).", **told)
+    if abs(p_better - 0.5) < _UNDECIDED:
+        return page.text("It is not known which does better, {a} or {b}: {difference} (95% CI {interval}).", **words)
+    words = {**words, "chance": chance_in_words(page, max(p_better, 1.0 - p_better))}
+    if p_better > 0.5:
+        return page.text("{a} is {chance} likely better than {b}: {difference} (95% CI {interval}).", **words)
+    return page.text("{b} is {chance} likely better than {a}: {difference} (95% CI {interval}).", **words)
 
 
-def chance_told(page: Page, chance: float) -> str:
+def chance_in_words(page: Page, chance: float) -> str:
     """A chance in whole per cent; nothing that may turn out otherwise is called certain."""
-    held = min(chance, 0.99)
-    told = page.formats.percent(held, 0).text
-    return page.text("more than {chance}", chance=told) if chance > held else told
+    capped = min(chance, 0.99)
+    percent = page.formats.percent(capped, 0).text
+    return page.text("more than {chance}", chance=percent) if chance > capped else percent
 
 
 def _figures(page: Page, contrast: Contrast, values: Values) -> tuple[str, str]:
     total = contrast.reward_difference
     decimals = values.decimals(total)
-    told = page.formats.estimate("points" if values.is_rate else "number", total, *contrast.interval)
-    return values.difference(values.rounded(total, decimals), decimals).text, told.interval
+    estimate = page.formats.estimate("points" if values.is_rate else "number", total, *contrast.interval)
+    return values.difference(values.rounded(total, decimals), decimals).text, estimate.interval
 
 
 def contrast_section(
@@ -121,8 +137,8 @@ def _draw(bars: list[Bar], width: int) -> Drawing:
 
 def _choices(contrast: Contrast, names: ActionNames) -> list[tuple[int, str]]:
     """Allowed actions to choose from: the best ones, and the best of each channel; always the pair at hand."""
-    explanation, place = contrast.explanation, contrast.account_index
-    order = [int(i) for i in (-explanation.rewards[place]).argsort(kind="stable") if explanation.eligible[place, i]]
+    explanation, row = contrast.explanation, contrast.account_index
+    order = [int(i) for i in (-explanation.rewards[row]).argsort(kind="stable") if explanation.eligible[row, i]]
     codes = explanation.actions.codes[:, 0]
     first_of: dict[int, int] = {}
     for action in order:
@@ -143,8 +159,8 @@ def factor_section(page: Page, contrast: Contrast, values: Values) -> Section | 
     rows = []
     for factor, a, b, value in table[["factor", "level_a", "level_b", "contribution_reward"]].itertuples(index=False):
         levels = [_level(page, str(factor), level) for level in (a, b)]
-        told = values.difference(values.rounded(value, decimals), decimals)
-        rows.append([page.label(factor), *levels, Cell.of(told, tone="above" if value > 0 else "below")])
+        shown = values.difference(values.rounded(value, decimals), decimals)
+        rows.append([page.label(factor), *levels, Cell.of(shown, tone="above" if value > 0 else "below")])
     return Section(
         "factors",
         page.text("Channel, hour or tone?"),
@@ -178,8 +194,8 @@ def counterfactual_section(
     first, second = (contrast.a, contrast.b) if contrast.reward_difference >= 0 else (contrast.b, contrast.a)
     turned = Contrast.between(contrast.explanation, contrast.account_index, first, second)
     heading = page.text("What would make {action} win?", action=names.of(second))
-    found = turned.what_would_make_b_win(_reference(case), most_values=12).head(_TURNS)
-    if found.empty:
+    turns = turned.what_would_make_b_win(_reference(case), most_values=12).head(_TURNS)
+    if turns.empty:
         return Section(
             "turns", heading,
             empty=page.text(
@@ -187,7 +203,7 @@ def counterfactual_section(
                 "order."),
         )  # fmt: skip
     rows: list[list[Any]] = []
-    for group, change, size, a, b in found[["group", "change", "size", "reward_a", "reward_b"]].itertuples(index=False):
+    for group, change, size, a, b in turns[["group", "change", "size", "reward_a", "reward_b"]].itertuples(index=False):
         shown = [
             f"{_capital(feature_label(page.wording, name))}: {_value(page, name, old)} → {_value(page, name, new)}"
             for name, (old, new) in list(change.items())[:3]
@@ -228,12 +244,11 @@ def counterfactual_section(
 
 
 def _reference(case: AccountCase) -> pd.DataFrame | None:
-    accounts = case.portfolio.accounts()
+    accounts = case.portfolio.some_accounts(_REFERENCES)
     if accounts is None:
         return None
     needed = [str(name) for name in case.strategy.feature_names_in_]
-    held = accounts.reindex(columns=[*dict.fromkeys([*accounts.columns, *needed])])
-    return held.sample(min(_REFERENCES, len(held)), random_state=0)
+    return accounts.reindex(columns=[*dict.fromkeys([*accounts.columns, *needed])])
 
 
 def _value(page: Page, name: str, value: Any) -> str:

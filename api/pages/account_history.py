@@ -53,8 +53,8 @@ def history_section(page: Page, case: AccountCase) -> Section:
             shown = {"for": "above", "against": "below"}.get(tone, "")
             rows.append([Cell.of(at), page.label(channel), Cell(result, outcome if known else "", shown)])
     ticks = [
-        (place, page.formats.short_day((first + (last - first) * place).date()).text)
-        for place in (0.0, 0.25, 0.5, 0.75, 1.0)
+        (fraction, page.formats.short_day((first + (last - first) * fraction).date()).text)
+        for fraction in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     finding = page.texts(
         "{answered} of {count} contact was answered.",

@@ -35,8 +35,8 @@ class ActionNames:
 
     def of(self, action: int) -> str:
         """One action."""
-        told = action_text(self._page.wording, self._actions, action)
-        return told[:1].upper() + told[1:]
+        name = action_text(self._page.wording, self._actions, action)
+        return name[:1].upper() + name[1:]
 
 
 class Values:
@@ -92,14 +92,16 @@ class Values:
 
     def ticks(self, ends: Sequence[float]) -> list[tuple[float, str]]:
         """Axis ticks that span the values."""
-        found = [end for end in ends if np.isfinite(end)]
-        if not found:
+        finite = [end for end in ends if np.isfinite(end)]
+        if not finite:
             return []
-        low, high = min(found), max(found)
+        low, high = min(finite), max(finite)
         places = nice_ticks(low, high, 4)
         step = (places[1] - places[0]) * (100.0 if self.is_rate else 1.0) if len(places) > 1 else 1.0
         decimals = 0 if step >= 1 else 1 if step >= 0.1 else 2
-        return [(place, self._page.formats.value(self.kind, place, decimals=decimals).text) for place in places]
+        return [
+            (position, self._page.formats.value(self.kind, position, decimals=decimals).text) for position in places
+        ]
 
 
 def waterfall_section(
@@ -124,9 +126,9 @@ def waterfall_section(
     rows: list[list[Any]] = [[average, Cell.exact(first, start)]]
     level = start
     for name, exact, shown in parts:
-        told = values.difference(shown, values.decimals(total))
-        steps.append(Step(name, level, level + exact, told.text, "for" if exact > 0 else "against"))
-        rows.append([name, Cell.exact(told, exact, "above" if exact > 0 else "below")])
+        difference = values.difference(shown, values.decimals(total))
+        steps.append(Step(name, level, level + exact, difference.text, "for" if exact > 0 else "against"))
+        rows.append([name, Cell.exact(difference, exact, "above" if exact > 0 else "below")])
         level += exact
     steps.append(Step(this, 0.0, end, last.text, "accent"))
     rows.append([this, Cell.exact(last, end)])

@@ -50,23 +50,21 @@ def accounts_table(request: Request, page: PageDep, portfolio: PortfolioDep, suf
 
 def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     """Every account with its newest decision; None where there are neither accounts nor a log."""
-    held, log = portfolio.accounts(), portfolio.log
-    if held is None and log is None:
+    stamp, settings = portfolio.stamp("accounts.parquet"), portfolio.settings
+    if not stamp and portfolio.log is None:
         return None
-    settings, stopped = portfolio.settings, portfolio.stopped()
-    about = [portfolio.log_size(), portfolio.stamp("accounts.parquet"), sorted(stopped)]
-    key = json.dumps([*about, settings.holdout_experiment, settings.holdout_share])
 
     def read() -> dict[str, Any]:
-        found = _overview(held, portfolio.decisions())
-        stops = found["account_id"].isin(stopped) | found["debtor_id"].isin(stopped)
-        return {"overview": found.assign(is_control=portfolio.is_control(found["debtor_id"]), is_stopped=stops)}
+        table = _overview(portfolio.accounts(), portfolio.decisions())
+        table = table.assign(is_control=portfolio.is_control(table["debtor_id"]))
+        return {"overview": table.sort_values("account_id", kind="stable", ignore_index=True)}
 
-    kept = portfolio.kept_on_disk("accounts", key, read)
+    key = json.dumps([stamp, settings.holdout_experiment, settings.holdout_share])
+    kept = portfolio.aggregate("accounts", key, read)
     return None if kept is None else kept["overview"]
 
 
-def _overview(held: pd.DataFrame | None, decisions: pd.DataFrame | None) -> pd.DataFrame:
+def _overview(accounts: pd.DataFrame | None, decisions: pd.DataFrame | None) -> pd.DataFrame:
     """Accounts of portfolio and log, each with its newest decision; what the portfolio knows of them comes first."""
     names = [*_DECIDED, *_FACTS]
     if decisions is None:
@@ -74,9 +72,9 @@ def _overview(held: pd.DataFrame | None, decisions: pd.DataFrame | None) -> pd.D
     else:
         newest = decisions.drop_duplicates("account_id", keep="last").reindex(columns=names)
     newest = newest.assign(account_id=newest["account_id"].astype("str")).reset_index(drop=True)
-    if held is None:
+    if accounts is None:
         return newest
-    known = held.drop_duplicates("account_id")
+    known = accounts.drop_duplicates("account_id")
     facts = known.reindex(columns=["account_id", "debtor_id", *_FACTS])
     facts = facts.assign(account_id=known["account_id"].astype("str"))
     merged = facts.merge(newest, on="account_id", how="outer", suffixes=("", "_logged"))
@@ -92,6 +90,7 @@ class _View:
     def __init__(self, page: Page, portfolio: Portfolio, query: dict[str, str]) -> None:
         self.page = page
         self.frame = overview(portfolio)
+        self.stopped = portfolio.stopped()
         self.search = query.get("q", "").strip()
         self.sort = query.get("sort", "expected_reward")
         if self.sort not in _SORTS:
@@ -115,8 +114,8 @@ class _View:
         def choices(name: str) -> list[tuple[str, str]]:
             if self.frame is None or name not in self.frame:
                 return []
-            found = sorted(str(value) for value in self.frame[name].dropna().unique())
-            return [(value, page.country(value) if name == "country" else page.label(value)) for value in found]
+            levels = sorted(str(value) for value in self.frame[name].dropna().unique())
+            return [(value, page.country(value) if name == "country" else page.label(value)) for value in levels]
 
         offered = [
             Filter("stage", page.text("Stage"), choices=choices("stage")),
@@ -132,33 +131,37 @@ class _View:
         keep = self.filters.rows(self.frame)
         if self.search:
             keep &= self.frame["account_id"].str.contains(self.search, case=False, regex=False)
-        found = self.frame.loc[keep]
-        return found.sort_values([self.sort, "account_id"], ascending=[self.ascending, True], na_position="last")
+        rows = np.flatnonzero(keep.to_numpy())  # of a table in the order of account ids, which breaks ties
+        if self.sort == "account_id":
+            return self.frame.take(rows if self.ascending else rows[::-1])
+        values = self.frame[self.sort].take(rows)
+        order = values.reset_index(drop=True).sort_values(ascending=self.ascending, kind="stable", na_position="last")
+        return self.frame.take(rows[order.index.to_numpy()])
 
     # -- links -----------------------------------------------------------------------------------------------------
     @property
     def query(self) -> dict[str, str]:
         """What is set, without the page number."""
-        held = dict(self.filters.query)
+        query = dict(self.filters.query)
         if self.search:
-            held["q"] = self.search
+            query["q"] = self.search
         if self.sort != "expected_reward" or self.ascending:
-            held |= {"sort": self.sort, "order": "asc" if self.ascending else "desc"}
-        return held
+            query |= {"sort": self.sort, "order": "asc" if self.ascending else "desc"}
+        return query
 
     def chips(self) -> list[Chip]:
         """Filters and search in use, each with the way to take it away."""
-        told = {
+        texts = {
             one.name: f"{one.title}: {dict(one.choices).get(one.chosen, one.chosen)}" for one in self.filters.filters
         }
         if self.search:
             named = self.page.text("Account id")
-            told["q"] = f"{named}: {self.search}"
-        held = self.query
+            texts["q"] = f"{named}: {self.search}"
+        query = self.query
         return [
-            Chip(text, self.page.url("accounts", {key: value for key, value in held.items() if key != name}))
-            for name, text in told.items()
-            if name in held
+            Chip(text, self.page.url("accounts", {key: value for key, value in query.items() if key != name}))
+            for name, text in texts.items()
+            if name in query
         ]
 
     def to_page(self, number: int) -> str:
@@ -231,7 +234,7 @@ class _View:
     def _note(self, row: dict[str, Any]) -> str:
         if row.get("is_control") is True:
             return self.page.text("control: do not touch")
-        if row.get("is_stopped") is True:
+        if {str(row["account_id"]), str(row.get("debtor_id"))} & self.stopped:
             return self.page.text("stopped by a person")
         return self.page.text("needs a person") if row.get("needs_human") is True else ""
 

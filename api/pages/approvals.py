@@ -33,47 +33,54 @@ _HUMAN_FLAGS = ("hardship", "disputed", "in_lawsuit", "represented", "insolvent"
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     """Build the page."""
     question = page.text("What waits for a human?")
-    decisions = portfolio.decisions()
-    filters = decision_filters(page, decisions, query, page.url("approvals"))
+    filters = decision_filters(page, portfolio.levels(), query, page.url("approvals"))
     reviews = Reviews(portfolio.settings.portfolio_path)
     answered = reviews.latest()
     open_rows = _open(portfolio, filters, answered)
     waiting = waiting_promotion(portfolio)
-    told = page.texts(
+    answer = page.texts(
         "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.",
         len(open_rows),
     )  # fmt: skip
     if waiting is not None:
-        told += " " + page.text("Version {n} asks to serve and was not judged yet.", n=waiting)
+        answer += " " + page.text("Version {n} asks to serve and was not judged yet.", n=waiting)
     sections = [
         _queue(page, portfolio, open_rows, reviews, filters, query.get("page", "")),
         *_answers(page, portfolio, answered, reviews),
         *_promotions(page, portfolio),
     ]
-    return Content("approvals", question, told, "unclear", sections, (), filters)
+    return Content("approvals", question, answer, "unclear", sections, (), filters)
 
 
 def n_waiting(portfolio: Portfolio) -> int:
     """Accounts that wait for a person."""
-    key = f"{portfolio.log_size()} {portfolio.stamp('accounts.parquet')} {portfolio.stamp('reviews.jsonl')}"
-
-    def count() -> dict[str, Any]:
-        answered = Reviews(portfolio.settings.portfolio_path).latest()
-        return {"n": len(_open(portfolio, Filters([], ""), answered))}
-
-    found = portfolio.kept_on_disk("waiting", key, count)
-    return 0 if found is None else int(found["n"])
+    return len(_open(portfolio, Filters([], ""), Reviews(portfolio.settings.portfolio_path).latest()))
 
 
 def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:
     """Newest decision of each account that waits, newest first."""
-    decisions = portfolio.decisions()
-    if decisions is None or not len(decisions):
+    looked_at = _for_people(portfolio)
+    if looked_at is None or looked_at.empty:
         return pd.DataFrame()
-    flagged = decisions["account_id"].isin([name for name, why in _flags(portfolio).items() if why])
-    part = decisions.loc[filters.rows(decisions) & (decisions["needs_human"] | flagged)]
+    part = looked_at.loc[filters.rows(looked_at)]
     newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
     return newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
+
+
+def _for_people(portfolio: Portfolio) -> pd.DataFrame | None:
+    """Decisions that a person is to look at, whoever has; with ``why``, the flags of the account, joined by ``;``."""
+
+    def read() -> dict[str, Any] | None:
+        decisions = portfolio.decisions()
+        if decisions is None:
+            return None
+        flags = pd.Series({name: ";".join(why) for name, why in _flags(portfolio).items() if why}, dtype=object)
+        why = decisions["account_id"].astype("str").map(flags)
+        looked_at = decisions["needs_human"] | why.notna()
+        return {"decisions": decisions.assign(why=why).loc[looked_at].reset_index(drop=True)}
+
+    kept = portfolio.aggregate("waiting", str(portfolio.stamp("accounts.parquet")), read)
+    return None if kept is None else kept["decisions"]
 
 
 def waiting_promotion(portfolio: Portfolio) -> int | None:
@@ -89,7 +96,6 @@ def _queue(
     heading = page.text("Accounts that need a human")
     if rows.empty:
         return Section("queue", heading, empty=page.text("Nothing waits. Accounts appear here when the rules ask."))
-    flags = _flags(portfolio)
     cells, forms = [], []
     n_pages = math.ceil(len(rows) / _SHOWN)
     number = min(max(int(wanted) if wanted.isdigit() else 1, 1), n_pages)
@@ -97,7 +103,7 @@ def _queue(
     shown = rows.iloc[first : first + _SHOWN]
     control = portfolio.is_control(shown["debtor_id"])
     for row, is_control in zip(shown.itertuples(index=False), control.tolist(), strict=True):
-        why = [page.label(one) for one in flags.get(row.account_id, ())]
+        why = [page.label(one) for one in row.why.split(";")] if isinstance(row.why, str) else []
         cells.append(
             [
                 Cell(row.account_id, link=page.url("account", {"id": row.account_id})),
@@ -149,9 +155,9 @@ def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
         return {}
     pairs = zip(accounts["account_id"], accounts["flags"], strict=True)
     return {
-        str(name): [one for one in told.split(";") if one in _HUMAN_FLAGS]
-        for name, told in pairs
-        if isinstance(told, str) and told
+        str(name): [one for one in joined.split(";") if one in _HUMAN_FLAGS]
+        for name, joined in pairs
+        if isinstance(joined, str) and joined
     }
 
 
@@ -200,18 +206,15 @@ def _answers(page: Page, portfolio: Portfolio, answered: dict[str, Review], revi
 
 def _accounts_of(portfolio: Portfolio, decision_ids: list[str]) -> dict[str, str]:
     """Account of each decision: an account means something to a person, a digest does not."""
-    decisions = portfolio.decisions()
-    if decisions is None:
-        return {}
-    own = decisions.loc[decisions["decision_id"].isin(decision_ids)]
-    return dict(zip(own["decision_id"], own["account_id"], strict=True))
+    own = {one: portfolio.decision(one) for one in decision_ids}
+    return {one: logged.decision.account_id for one, logged in own.items() if logged is not None}
 
 
 def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
-    held = portfolio.promotions()
-    if not held:
+    promotions = portfolio.promotions()
+    if not promotions:
         return []
-    return [Section("promotions", page.text("Who let which policy serve"), table=promotions_table(page, held))]
+    return [Section("promotions", page.text("Who let which policy serve"), table=promotions_table(page, promotions))]
 
 
 add_page(router, "approvals", "approvals", build)

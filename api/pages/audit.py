@@ -36,41 +36,41 @@ class AuditTrail:
 
     def __init__(self, folder: Path | None) -> None:
         writable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
-        self._place = folder / "audit.jsonl" if folder is not None and writable else None
+        self._path = folder / "audit.jsonl" if folder is not None and writable else None
 
     def add(self, manager: str, request: Request) -> None:
         """Write down who asked for what."""
-        if self._place is None:
+        if self._path is None:
             return
         query = {name: value for name, value in request.query_params.items() if name not in _SECRET}
-        told = {
+        entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": manager,
             "did": "changed" if request.method == "POST" else "saw",
             "path": request.url.path,
             "query": query,
         }
-        handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         try:
-            os.write(handle, f"{json.dumps(told, ensure_ascii=False)}\n".encode())
+            os.write(handle, f"{json.dumps(entry, ensure_ascii=False)}\n".encode())
         finally:
             os.close(handle)
 
     def newest(self) -> pd.DataFrame:
         """The newest lines, newest first: ``at``, ``by``, ``did``, ``path``, ``query``."""
         names = ("at", "by", "did", "path", "query")
-        if self._place is None or not self._place.is_file():
+        if self._path is None or not self._path.is_file():
             return pd.DataFrame({name: [] for name in names}, dtype=object)
-        with self._place.open("rb") as file:
-            file.seek(max(0, self._place.stat().st_size - _TAIL_BYTES))
+        with self._path.open("rb") as file:
+            file.seek(max(0, self._path.stat().st_size - _TAIL_BYTES))
             lines = file.read().split(b"\n")
-        told = []
+        entries = []
         for line in lines:
             try:
-                told.append(json.loads(line))
+                entries.append(json.loads(line))
             except ValueError:
                 continue  # the first one may be cut
-        return pd.DataFrame([{name: one.get(name) for name in names} for one in reversed(told)], columns=list(names))
+        return pd.DataFrame([{name: one.get(name) for name in names} for one in reversed(entries)], columns=list(names))
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
@@ -89,7 +89,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
             Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
             one.by,
             Cell(words.get(one.did, one.did), words.get(one.did, one.did)),
-            Cell(_told(one), _told(one), language="zxx"),
+            Cell(_as_text(one), _as_text(one), language="zxx"),
         ]
         for one in own.head(_SHOWN).itertuples(index=False)
     ]
@@ -102,11 +102,13 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     ]
     section = Section("trail", heading, table=Table("trail", heading, columns, rows))
     changed = int((own["did"] == "changed").sum()) if len(own) else 0
-    told = page.texts("{count} change among the newest entries.", "{count} changes among the newest entries.", changed)
-    return Content("audit", question, told, "unclear", [section], (), filters)
+    answer = page.texts(
+        "{count} change among the newest entries.", "{count} changes among the newest entries.", changed
+    )
+    return Content("audit", question, answer, "unclear", [section], (), filters)
 
 
-def _told(one: object) -> str:
+def _as_text(one: object) -> str:
     query = getattr(one, "query", None) or {}
     said = ", ".join(f"{name}={value}" for name, value in query.items())
     return f"{getattr(one, 'path', '')} {said}".strip()

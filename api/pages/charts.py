@@ -103,7 +103,7 @@ def dots(rows: Sequence[Dot], width: int, *, zero: str = "", ticks: Sequence[tup
     top = 26.0
     ends = [end for row in rows for end in (row.low, row.high, row.value) if math.isfinite(end)]
     ends += [0.0] if zero else []
-    ends += [place for place, _ in ticks]
+    ends += [position for position, _ in ticks]
     low, high = (min(ends), max(ends)) if ends else (-1.0, 1.0)
     pad = 0.06 * ((high - low) or 1.0)
     low, high = low - pad, high + pad
@@ -112,9 +112,9 @@ def dots(rows: Sequence[Dot], width: int, *, zero: str = "", ticks: Sequence[tup
     def x(value: float) -> float:
         return left + (min(max(value, low), high) - low) / (high - low) * (right - left)
 
-    for place, text in ticks:
-        made.line(x(place), top - 4, x(place), made.height - 18, "line")
-        made.text(x(place), made.height - 4, text, "soft", anchor=_edge(x(place), left, right), size=11.5)
+    for position, text in ticks:
+        made.line(x(position), top - 4, x(position), made.height - 18, "line")
+        made.text(x(position), made.height - 4, text, "soft", anchor=_edge(x(position), left, right), size=11.5)
     if zero:
         made.line(x(0.0), top - 6, x(0.0), made.height - (18 if ticks else 2), "ink", width=1.2)
         made.text(x(0.0), 12, zero, "soft", anchor=_edge(x(0.0), left, right), size=11.5)
@@ -137,11 +137,11 @@ def dots(rows: Sequence[Dot], width: int, *, zero: str = "", ticks: Sequence[tup
     return made
 
 
-def _edge(place: float, left: float, right: float) -> Anchor:
+def _edge(position: float, left: float, right: float) -> Anchor:
     """Anchor that keeps a text inside."""
-    if place - left < 24:
+    if position - left < 24:
         return "start"
-    return "end" if right - place < 24 else "middle"
+    return "end" if right - position < 24 else "middle"
 
 
 def hbars(rows: Sequence[Bar], width: int, *, zero_centred: bool = False) -> Drawing:
@@ -169,8 +169,8 @@ def hbars(rows: Sequence[Bar], width: int, *, zero_centred: bool = False) -> Dra
         made.rect(min(start, end), middle - thick / 2, abs(end - start), thick, row.tone)
         if row.low is not None and row.high is not None and math.isfinite(row.high - row.low):
             made.line(start + row.low * scale, middle, start + row.high * scale, middle, "ink", width=1.4)
-            for place in (row.low, row.high):
-                made.line(start + place * scale, middle - 3.5, start + place * scale, middle + 3.5, "ink", width=1.4)
+            for bound in (row.low, row.high):
+                made.line(start + bound * scale, middle - 3.5, start + bound * scale, middle + 3.5, "ink", width=1.4)
     if zero_centred:
         made.line(start, 0, start, made.height, "axis")
     return made
@@ -185,8 +185,8 @@ def trend(
     left = 14.0 + 6.8 * max((len(text) for _, text in ticks), default=5)
     right, top, bottom = width - (8.0 if narrow else 96.0), 14.0, height - 26.0
     made = Drawing(width, height + (18.0 * len(series) if narrow else 0.0))
-    xs = [place for place, _ in labels] or [0.0]
-    ys = [place for place, _ in ticks]
+    xs = [position for position, _ in labels] or [0.0]
+    ys = [position for position, _ in ticks]
     ys += [point.y for one in series for point in one.points if point.y is not None]
     low, high = min(ys, default=0.0), max(ys, default=1.0)
     high = high if high > low else low + 1.0
@@ -198,27 +198,27 @@ def trend(
     def y(value: float) -> float:
         return bottom - (min(max(value, low), high) - low) / (high - low) * (bottom - top)
 
-    for place, told in ticks:
-        made.line(left, y(place), right, y(place), "line")
-        made.text(left - 6, y(place) + 4, told, "soft", anchor="end", size=11.5)
+    for position, tick in ticks:
+        made.line(left, y(position), right, y(position), "line")
+        made.text(left - 6, y(position) + 4, tick, "soft", anchor="end", size=11.5)
     step = max(1, math.ceil(len(labels) / (4 if narrow else 8)))
-    for number, (place, text) in enumerate(labels):
+    for number, (position, text) in enumerate(labels):
         if number % step == 0:
-            made.text(x(place), height - 8, text, "soft", anchor="middle", size=11.5)
+            made.text(x(position), height - 8, text, "soft", anchor="middle", size=11.5)
     ends: list[tuple[float, Series]] = []
     for shift, one in enumerate(series):
-        held = [point for point in one.points if point.y is not None]
-        for point in held:
+        points = [point for point in one.points if point.y is not None]
+        for point in points:
             if point.low is not None and point.high is not None:
                 at = x(point.x) + 3 * shift
                 made.line(at, y(point.low), at, y(point.high), one.colour, width=1.2)
-        made.path([(x(point.x), y(point.y or 0.0)) for point in held], one.colour, width=2)
-        for point in held:
+        made.path([(x(point.x), y(point.y or 0.0)) for point in points], one.colour, width=2)
+        for point in points:
             made.circle(x(point.x), y(point.y or 0.0), 4, one.colour, title=point.title)
             if point.hollow:
                 made.circle(x(point.x), y(point.y or 0.0), 2.5, "paper")
-        if held:
-            ends.append((y(held[-1].y or 0.0), one))
+        if points:
+            ends.append((y(points[-1].y or 0.0), one))
     _name_lines(made, ends, series, right, height, narrow=narrow)
     return made
 
@@ -238,8 +238,8 @@ def _name_lines(
             made.text(20, height + 14 + 18 * number, one.name)
         return
     last = -100.0
-    for place, one in sorted(ends, key=lambda pair: pair[0]):
-        last = max(place, last + 16)
+    for wanted, one in sorted(ends, key=lambda pair: pair[0]):
+        last = max(wanted, last + 16)
         made.text(right + 10, last + 4, one.name, one.colour, strong=True)
 
 
@@ -262,22 +262,22 @@ def scatter(
     height = 56.0 if narrow else 40.0
     left, right = (6.0, width - 6.0) if narrow else (0.30 * width, width - 12.0)
     made = Drawing(width, 8 + height * len(rows) + 22)
-    places = [place for _, points in rows for place, _, _ in points] + [place for place, _ in ticks] + [0.0]
+    places = [at for _, points in rows for at, _, _ in points] + [at for at, _ in ticks] + [0.0]
     low, high = min(places), max(places)
     span = (high - low) or 1.0
 
     def x(value: float) -> float:
         return left + (value - low) / span * (right - left)
 
-    for place, text in ticks:
-        made.line(x(place), 4, x(place), made.height - 20, "ink" if place == 0 else "line")
-        made.text(x(place), made.height - 5, text, "soft", anchor=_edge(x(place), left, right), size=11.5)
+    for at, text in ticks:
+        made.line(x(at), 4, x(at), made.height - 20, "ink" if at == 0 else "line")
+        made.text(x(at), made.height - 5, text, "soft", anchor=_edge(x(at), left, right), size=11.5)
     for number, (name, points) in enumerate(rows):
         middle = 8 + height * number + (height - 16 if narrow else height / 2)
         made.text(0, middle - 18 if narrow else middle + 4, name)
         stacks: dict[int, int] = {}
-        for place, rank, title in points:
-            column = round(x(place) / 3.2)
+        for at, rank, title in points:
+            column = round(x(at) / 3.2)
             level = stacks.get(column, 0)
             stacks[column] = level + 1
             rise = (level + 1) // 2 * (2.6 if level % 2 else -2.6)

@@ -151,11 +151,11 @@ def _svg(shape: _Shape) -> str:
         case "circle":
             return f'<circle cx="{at[0]}" cy="{at[1]}" r="{at[2]}" class="f-{shape.colour}"{faint}>{title}</circle>'
         case "path":
-            told = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in shape.points)
+            path = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in shape.points)
             if shape.filled:
-                return f'<path d="{told}Z" class="f-{shape.colour}"{faint}/>'
+                return f'<path d="{path}Z" class="f-{shape.colour}"{faint}/>'
             return (
-                f'<path d="{told}" class="f-none s-{shape.colour}" stroke-width="{_n(shape.width)}" '
+                f'<path d="{path}" class="f-none s-{shape.colour}" stroke-width="{_n(shape.width)}" '
                 f'stroke-linejoin="round"{faint}/>'
             )
         case _:

@@ -61,16 +61,18 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     question = page.text("Which facts move the expected result most?")
     document = portfolio.document("drivers")
     if document is None:
-        told = page.text("The explanation of the portfolio has not been computed yet.")
-        return Content("drivers", question, told)
-    found: GlobalExplanation = portfolio.kept(
+        answer = page.text("The explanation of the portfolio has not been computed yet.")
+        return Content("drivers", question, answer)
+    explanation: GlobalExplanation = portfolio.kept(
         "drivers", document["made_at"], lambda: GlobalExplanation.from_dict(document["explanation"])
     )
-    filters = _filters(page, found, query)
-    money = _one_money(found, portfolio)
+    filters = _filters(page, explanation, query)
+    money = _one_money(explanation, portfolio)
     dimension, segment = next(((one.name, one.chosen) for one in filters.filters[:-1] if one.chosen), ("all", "all"))
-    kind: Kind = "points" if found.about["reward_kind"] == "binary" else "number"
-    part = found.concepts.loc[(found.concepts["dimension"] == dimension) & (found.concepts["segment"] == segment)]
+    kind: Kind = "points" if explanation.about["reward_kind"] == "binary" else "number"
+    part = explanation.concepts.loc[
+        (explanation.concepts["dimension"] == dimension) & (explanation.concepts["segment"] == segment)
+    ]
     part = part.loc[part["group"] != "(not attributed)"].dropna(subset=["mean_abs"])
     notices = []
     if document["policy_version"] != portfolio.policy_version:
@@ -82,26 +84,26 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
             )
         )
     if part.empty:
-        told = page.text("Too few sampled accounts in this group to say anything.")
-        return Content("drivers", question, told, filters=filters, notices=notices)
-    sections = [_concepts(page, part, found, kind)]
-    sections += _facts(page, found, kind, dimension, segment)
-    sections += _dependence(page, found, filters.chosen("feature"), kind, money=money)
-    sections.append(_segments(page, found, kind))
+        answer = page.text("Too few sampled accounts in this group to say anything.")
+        return Content("drivers", question, answer, filters=filters, notices=notices)
+    sections = [_concepts(page, part, explanation, kind)]
+    sections += _facts(page, explanation, kind, dimension, segment)
+    sections += _dependence(page, explanation, filters.chosen("feature"), kind, money=money)
+    sections.append(_segments(page, explanation, kind))
     if not money:
         notices.append(page.text("The portfolio has several currencies: amounts are not shown together."))
     return Content("drivers", question, _answer(page, part, kind), "unclear", sections, (), filters, notices)
 
 
-def _filters(page: Page, found: GlobalExplanation, query: dict[str, str]) -> Filters:
+def _filters(page: Page, explanation: GlobalExplanation, query: dict[str, str]) -> Filters:
     names = _dimensions(page)
     offered = []
-    for dimension in found.dimensions:
+    for dimension in explanation.dimensions:
         if dimension in names:
-            segments = sorted(found.segments(dimension))
-            told = [(one, page.country(one) if dimension == "country" else page.label(one)) for one in segments]
-            offered.append(Filter(dimension, names[dimension], choices=told))
-    features = [name for name in dict.fromkeys(found.dependence["feature"]) if not _protected(found, name)]
+            segments = sorted(explanation.segments(dimension))
+            choices = [(one, page.country(one) if dimension == "country" else page.label(one)) for one in segments]
+            offered.append(Filter(dimension, names[dimension], choices=choices))
+    features = [name for name in dict.fromkeys(explanation.dependence["feature"]) if not _protected(explanation, name)]
     offered.append(
         Filter("feature", page.text("Fact in detail"), choices=[(name, page.label(name)) for name in features])
     )
@@ -110,16 +112,16 @@ def _filters(page: Page, found: GlobalExplanation, query: dict[str, str]) -> Fil
     return read_filters(offered, kept, page.url("drivers"))
 
 
-def _one_money(found: GlobalExplanation, portfolio: Portfolio) -> bool:
+def _one_money(explanation: GlobalExplanation, portfolio: Portfolio) -> bool:
     """Whether amounts of all accounts are of one currency, so that they can stand on one axis."""
     accounts = portfolio.accounts()
     if accounts is None or "currency" not in accounts:
-        return "country" not in found.dimensions
+        return "country" not in explanation.dimensions
     return len(set(accounts["currency"].dropna())) <= 1
 
 
-def _protected(found: GlobalExplanation, feature: str) -> bool:
-    marked = found.features.loc[found.features["feature"] == feature, "protected"]
+def _protected(explanation: GlobalExplanation, feature: str) -> bool:
+    marked = explanation.features.loc[explanation.features["feature"] == feature, "protected"]
     return bool(len(marked) and marked.iloc[0])
 
 
@@ -137,7 +139,7 @@ def _answer(page: Page, part: pd.DataFrame, kind: Kind) -> str:
     )
 
 
-def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Kind) -> Section:
+def _concepts(page: Page, part: pd.DataFrame, explanation: GlobalExplanation, kind: Kind) -> Section:
     names = concept_names(page)
     bars, cells = [], []
     for row in part.itertuples(index=False):
@@ -168,23 +170,25 @@ def _concepts(page: Page, part: pd.DataFrame, found: GlobalExplanation, kind: Ki
         page.text(
             "What the model uses, not what would happen if a fact were changed: “associated with”, not “caused by”. "
             "Measured on a random sample of {n} of {all} accounts.",
-            n=page.formats.count(found.about["n_sampled"]),
-            all=page.formats.count(found.about["n_accounts"]),
+            n=page.formats.count(explanation.about["n_sampled"]),
+            all=page.formats.count(explanation.about["n_accounts"]),
         ),
     )
 
 
-def _facts(page: Page, found: GlobalExplanation, kind: Kind, dimension: str, segment: str) -> list[Section]:
+def _facts(page: Page, explanation: GlobalExplanation, kind: Kind, dimension: str, segment: str) -> list[Section]:
     """Single facts of a segment; over all accounts also every sampled account at what a fact does for it."""
-    own = (found.features["dimension"] == dimension) & (found.features["segment"] == segment)
-    ordered = found.features.loc[own & ~found.features["protected"].astype(bool)].dropna(subset=["mean_abs"])
-    there = set(found.points["feature"])
+    own = (explanation.features["dimension"] == dimension) & (explanation.features["segment"] == segment)
+    ordered = explanation.features.loc[own & ~explanation.features["protected"].astype(bool)].dropna(
+        subset=["mean_abs"]
+    )
+    there = set(explanation.points["feature"])
     names = [str(name) for name in ordered["feature"] if name in there][:_SWARM_FEATURES]
     if not names:
         return []
     rows = []
     for name in names:
-        own = found.points.loc[found.points["feature"] == name]
+        own = explanation.points.loc[explanation.points["feature"] == name]
         points = [
             (
                 float(row.contribution),
@@ -211,7 +215,7 @@ def _facts(page: Page, found: GlobalExplanation, kind: Kind, dimension: str, seg
     ]
 
     def draw(width: int) -> Drawing:
-        places = [place for _, points in rows for place, _, _ in points]
+        places = [value for _, points in rows for value, _, _ in points]
         ticks = page.formats.ticks(kind, nice_ticks(min(places), max(places), 5), difference=True)
         return scatter(rows, width, ticks=ticks)
 
@@ -234,14 +238,16 @@ def _facts(page: Page, found: GlobalExplanation, kind: Kind, dimension: str, seg
     ]
 
 
-def _dependence(page: Page, found: GlobalExplanation, chosen: str, kind: Kind, *, money: bool) -> list[Section]:
+def _dependence(page: Page, explanation: GlobalExplanation, chosen: str, kind: Kind, *, money: bool) -> list[Section]:
     """How the effect of one fact moves with its value."""
-    names = [name for name in dict.fromkeys(found.dependence["feature"]) if not _protected(found, str(name))]
+    names = [
+        name for name in dict.fromkeys(explanation.dependence["feature"]) if not _protected(explanation, str(name))
+    ]
     names = [name for name in names if money or not str(name).endswith("_minor")]
     if not names:
         return []
     name = chosen if chosen in names else str(names[0])
-    own = found.dependence.loc[found.dependence["feature"] == name]
+    own = explanation.dependence.loc[explanation.dependence["feature"] == name]
     cells, bars = [], []
     for row in own.itertuples(index=False):
         value = _bin_name(page, row)
@@ -295,20 +301,22 @@ def _size(shown: Shown, tone: str = "") -> Cell:
     return Cell.of(shown, shown=shown.text.lstrip("+"), tone=tone)
 
 
-def _segments(page: Page, found: GlobalExplanation, kind: Kind) -> Section:
+def _segments(page: Page, explanation: GlobalExplanation, kind: Kind) -> Section:
     """Concepts across stages and channels, as a table."""
     names, dimensions = concept_names(page), _dimensions(page)
-    whole = found.concepts.loc[(found.concepts["dimension"] == "all") & (found.concepts["group"] != "(not attributed)")]
+    whole = explanation.concepts.loc[
+        (explanation.concepts["dimension"] == "all") & (explanation.concepts["group"] != "(not attributed)")
+    ]
     groups = list(whole.dropna(subset=["mean_abs"])["group"].head(6))
     cells = []
-    for dimension in found.dimensions:
+    for dimension in explanation.dimensions:
         if dimension not in ("stage", "channel"):
             continue
-        for segment in found.segments(dimension):
+        for segment in explanation.segments(dimension):
             if segment == "unknown":
                 continue  # accounts that are best left alone
-            own = found.concepts.loc[
-                (found.concepts["dimension"] == dimension) & (found.concepts["segment"] == segment)
+            own = explanation.concepts.loc[
+                (explanation.concepts["dimension"] == dimension) & (explanation.concepts["segment"] == segment)
             ]
             size = own.set_index("group")["mean_abs"]
             row: list[Any] = [

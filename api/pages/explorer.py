@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from fastapi import APIRouter
 
+from api.pages.account_contrast import verdict
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filter, Filters, read_filters
 from api.pages.page_data import Portfolio
@@ -21,7 +22,7 @@ __all__ = ["build", "router"]
 router = APIRouter()
 
 _SHOWN = 12
-_EQUAL = 0.01  # differences of rates under a point, by an interval that excludes more, count as equal
+_SURE_ALIKE = 0.95
 _FEW_TRIES = 5.0
 
 
@@ -32,8 +33,13 @@ class _Chosen:
     page: Page
     kind: Kind
     cells: pd.DataFrame
-    place: str
+    country: str
     segment: str
+
+    @property
+    def change(self) -> Kind:
+        """Kind of a difference of two values."""
+        return "points" if self.kind == "rate" else "number"
 
     def value(self, row: Any) -> Estimate:
         """Expected result with its interval."""
@@ -45,6 +51,30 @@ class _Chosen:
         parts += [f"{int(row['hour'])}:00"] if "hour" in row and pd.notna(row["hour"]) else []
         parts += [self.page.wording.label(str(row["tone"]))] if "tone" in row and pd.notna(row["tone"]) else []
         return ", ".join(parts)
+
+    def cells_of(self, row: Any) -> list[Cell]:
+        """Action, expected result and interval."""
+        value = self.value(row)
+        return [Cell(self.action(row)), Cell.of(value.value), Cell.interval(value)]
+
+    def columns(self, action: str) -> list[Column]:
+        """Columns of :meth:`cells_of`."""
+        text = self.page.text
+        return [
+            Column("action", action, number=False),
+            Column("expected", text("Expected result")),
+            Column("interval", text("95% CI")),
+        ]
+
+
+def _situation_names(page: Page) -> dict[str, str]:
+    t = page.text
+    return {
+        "now": t("as they are"),
+        "in_20_days": t("in 20 days"),
+        "broken_promise": t("after a broken promise"),
+        "asked_whatsapp": t("if they asked for WhatsApp"),
+    }
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
@@ -61,12 +91,12 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     if about["channel"]:
         own = own.loc[own["channel"] == about["channel"]]
     here = own.loc[own["situation"] == about["situation"]].sort_values("mean", ascending=False, ignore_index=True)
-    place = page.country(about["country"])
+    country = page.country(about["country"])
     named = page.text("all accounts") if about["dimension"] == "all" else page.label(about["segment"])
     if here.empty:
-        told = page.text("The law leaves nothing open for these accounts.")
-        return Content("explorer", question, told, filters=filters)
-    chosen = _Chosen(page, kind, here, place, named)
+        nothing_open = page.text("The law leaves nothing open for these accounts.")
+        return Content("explorer", question, nothing_open, filters=filters)
+    chosen = _Chosen(page, kind, here, country, named)
     sections = [_hours(chosen), _contrasts(chosen), _best(chosen), _tones(chosen), _situations(chosen, own, query)]
     notices = []
     if document["policy_version"] != portfolio.policy_version:
@@ -85,11 +115,8 @@ def _filters(page: Page, frame: pd.DataFrame, query: dict[str, str]) -> tuple[Fi
     stages = [one for one in STAGES if one in set(frame.loc[frame["dimension"] == "stage", "segment"])]
     products = sorted(frame.loc[frame["dimension"] == "product", "segment"].unique())
     t = page.text
-    situations = [
-        ("now", t("as they are")),
-        ("in_20_days", t("in 20 days")),
-        ("broken_promise", t("after a broken promise")),
-    ]
+    there = set(frame["situation"])
+    situations = [(name, title) for name, title in _situation_names(page).items() if name in there]
     offered = [
         Filter("country", t("Country"), choices=[(one, page.country(one)) for one in countries]),
         Filter("stage", t("Stage"), choices=[(one, page.label(one)) for one in stages]),
@@ -114,32 +141,29 @@ def _filters(page: Page, frame: pd.DataFrame, query: dict[str, str]) -> tuple[Fi
 def _answer(chosen: _Chosen) -> str:
     page, first = chosen.page, chosen.cells.iloc[0]
     value = chosen.value(first)
-    told = page.text(
-        "In {place}, for {segment}: {action} is expected to bring most, {value} (95% CI {interval}).",
-        place=chosen.place, segment=chosen.segment, action=chosen.action(first),
+    answer = page.text(
+        "In {country}, for {segment}: {action} is expected to bring most, {value} (95% CI {interval}).",
+        country=chosen.country, segment=chosen.segment, action=chosen.action(first),
         value=value.value, interval=value.interval,
     )  # fmt: skip
     others = chosen.cells.loc[chosen.cells["channel"] != first["channel"]]
     if len(others):
-        told += " " + _contrast_told(chosen, first, others.iloc[0])
+        answer += " " + _contrast_in_words(chosen, first, others.iloc[0])
     if first["evidence"] < _FEW_TRIES:
-        told += " " + page.text("It was hardly tried on accounts like these.")
-    return told
+        answer += " " + page.text("It was hardly tried on accounts like these.")
+    return answer
 
 
-def _contrast_told(chosen: _Chosen, a: Any, b: Any) -> str:
-    """One action against another in words: better, equal, or not known."""
-    page = chosen.page
-    change = page.formats.difference(chosen.kind, float(a["mean"] - b["mean"]))
-    low, high = float(a["low"] - b["high"]), float(a["high"] - b["low"])
-    values = {"a": chosen.action(a), "b": chosen.action(b), "change": change}
-    if low > 0:
-        return page.text("{a} is better than {b}: {change}.", **values)
-    if chosen.kind == "rate" and max(-low, high) < _EQUAL:
-        return page.text("{a} and {b} are equally good: {change}, and not more than a point either way.", **values)
-    return page.text(
-        "Whether {a} is better than {b} is not known: {change} expected, less than what is uncertain.", **values
-    )
+def _contrast_in_words(chosen: _Chosen, best: Any, other: Any) -> str:
+    """The best action against the best of another channel, by what is known of both together."""
+    if "p_less" not in other or pd.isna(other["p_less"]):  # a model of one's own, which tells of each action alone
+        return chosen.page.text("not compared")
+    change = chosen.page.formats.estimate(chosen.change, other["less"], other["less_low"], other["less_high"])
+    words = {
+        "a": chosen.action(best), "b": chosen.action(other),
+        "difference": change.value.text, "interval": str(change.interval),
+    }  # fmt: skip
+    return verdict(chosen.page, words, float(other["p_less"]), is_alike=other["p_alike"] >= _SURE_ALIKE)
 
 
 def _contrasts(chosen: _Chosen) -> Section | None:
@@ -151,58 +175,41 @@ def _contrasts(chosen: _Chosen) -> Section | None:
     first = best.iloc[0]
     rows = []
     for _, row in best.iterrows():
-        value = chosen.value(row)
-        told = page.text("the best here") if row["channel"] == first["channel"] else _contrast_told(chosen, first, row)
-        rows.append([Cell(chosen.action(row)), Cell.of(value.value), Cell.interval(value), Cell(told, told)])
+        is_first = row["channel"] == first["channel"]
+        words = page.text("the best here") if is_first else _contrast_in_words(chosen, first, row)
+        rows.append([*chosen.cells_of(row), Cell(words, words)])
+    against = Column("against", page.text("Against the best"), number=False, wide=True)
+    columns = [*chosen.columns(page.text("Action")), against]
     return Section(
         "contrasts",
         page.text("Channel against channel"),
-        table=Table(
-            "contrasts",
-            page.text("Best action of each channel"),
-            [
-                Column("action", page.text("Action"), number=False),
-                Column("expected", page.text("Expected result")),
-                Column("interval", page.text("95% CI")),
-                Column("told", page.text("Against the best"), number=False, wide=True),
-            ],
-            rows,
-        ),
+        table=Table("contrasts", page.text("Best action of each channel"), columns, rows),
         reading=page.text(
-            "“Not known” is not “equal”: it means that the evidence does not suffice to say which is better."
+            "“Not known” is not “equal”: it means that the evidence does not suffice to say which is better. Compared "
+            "on the accounts to whom the rules leave both open, one account at a time, on average."
         ),
     )
 
 
 def _best(chosen: _Chosen) -> Section:
     page = chosen.page
-    rows = []
-    for _, row in chosen.cells.head(_SHOWN).iterrows():
-        value = chosen.value(row)
-        rows.append(
-            [
-                Cell(chosen.action(row)),
-                Cell.of(value.value),
-                Cell.interval(value),
-                page.formats.count(row["evidence"]),
-                page.formats.percent(row["n_accounts"] / row["n_sampled"], 0),
-            ]
-        )
+    rows = [
+        [
+            *chosen.cells_of(row),
+            page.formats.count(row["evidence"]),
+            page.formats.percent(row["n_accounts"] / row["n_sampled"], 0),
+        ]
+        for _, row in chosen.cells.head(_SHOWN).iterrows()
+    ]
+    columns = [
+        *chosen.columns(page.text("Action")),
+        Column("evidence", page.text("Tries on accounts like these")),
+        Column("open", page.text("Open to (of the accounts)")),
+    ]
     return Section(
         "best",
         page.text("Best actions for this segment"),
-        table=Table(
-            "best",
-            page.text("Actions with the largest expected result"),
-            [
-                Column("action", page.text("Action"), number=False),
-                Column("expected", page.text("Expected result")),
-                Column("interval", page.text("95% CI")),
-                Column("evidence", page.text("Tries on accounts like these")),
-                Column("open", page.text("Open to (of the accounts)")),
-            ],
-            rows,
-        ),
+        table=Table("best", page.text("Actions with the largest expected result"), columns, rows),
         reading=page.text(
             "Expected result: mean over a sample of {n} accounts of the segment, of those to whom the rules leave the "
             "action open. The interval is that of a single account, on average: what is not known about one is not "
@@ -224,19 +231,19 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
     rows, cells = [], []
     for channel, line in grid.iterrows():
         shown: list[dict[str, Any]] = []
-        told: list[Any] = [Cell(page.label(channel), channel)]
+        row_cells: list[Any] = [Cell(page.label(channel), channel)]
         for level in heads:
             value = line.get(level)
             if value is None or pd.isna(value):
                 shown.append({"text": "", "level": None, "best": False})
-                told.append(Cell(page.text("not open"), ""))
+                row_cells.append(Cell(page.text("not open"), ""))
                 continue
             number = page.formats.value(chosen.kind, float(value))
             step = round(8 * (float(value) - low) / ((high - low) or 1.0))
             shown.append({"text": number.text.replace("%", "").strip(), "level": step, "best": float(value) == high})
-            told.append(Cell.of(number))
+            row_cells.append(Cell.of(number))
         rows.append({"name": page.label(channel), "cells": shown})
-        cells.append(told)
+        cells.append(row_cells)
     names = [f"{int(one)}" if column == "hour" else page.label(one) for one in heads]
     columns = [
         Column("channel", page.text("Channel"), number=False),
@@ -256,8 +263,8 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
 
 def _hours(chosen: _Chosen) -> Section | None:
     page = chosen.page
-    finding = page.text("{place}, {segment}: expected result in the best tone, hours of the debtor.",
-                        place=chosen.place, segment=chosen.segment)  # fmt: skip
+    finding = page.text("{country}, {segment}: expected result in the best tone, hours of the debtor.",
+                        country=chosen.country, segment=chosen.segment)  # fmt: skip
     return _grid(chosen, "hour", "hours", page.text("Channel by hour"), finding)
 
 
@@ -267,42 +274,27 @@ def _tones(chosen: _Chosen) -> Section | None:
 
 
 def _situations(chosen: _Chosen, own: pd.DataFrame, query: dict[str, str]) -> Section:
-    """The best action as accounts are, in twenty days, and after a broken promise."""
+    """The best action as accounts are, and in other situations."""
     page = chosen.page
-    words = {
-        "now": page.text("as they are"),
-        "in_20_days": page.text("in 20 days"),
-        "broken_promise": page.text("after a broken promise"),
-    }
     rows = []
-    for situation, word in words.items():
-        part = own.loc[own["situation"] == situation].sort_values("mean", ascending=False)
-        if part.empty:
-            rows.append([Cell(word, situation), Cell(page.text("nothing is open"), ""), Cell("–", ""), Cell("–", "")])
+    for situation, word in _situation_names(page).items():
+        if situation not in set(own["situation"]) and situation == "asked_whatsapp":
             continue
-        first = part.iloc[0]
-        value = chosen.value(first)
-        link = page.url("explorer", {**query, "situation": situation})
-        rows.append(
-            [Cell(word, situation, link=link), Cell(chosen.action(first)), Cell.of(value.value), Cell.interval(value)]
-        )
+        part = own.loc[own["situation"] == situation].sort_values("mean", ascending=False)
+        head = Cell(word, situation, link=page.url("explorer", {**query, "situation": situation}))
+        nothing = [Cell(page.text("nothing is open"), ""), Cell("–", ""), Cell("–", "")]
+        rows.append([head, *(nothing if part.empty else chosen.cells_of(part.iloc[0]))])
+    columns = [
+        Column("situation", page.text("Situation"), number=False), *chosen.columns(page.text("Best action")),
+    ]  # fmt: skip
     return Section(
         "situations",
         page.text("What if things go on?"),
-        table=Table(
-            "situations",
-            page.text("Best action by situation"),
-            [
-                Column("situation", page.text("Situation"), number=False),
-                Column("action", page.text("Best action"), number=False),
-                Column("expected", page.text("Expected result")),
-                Column("interval", page.text("95% CI")),
-            ],
-            rows,
-        ),
+        table=Table("situations", page.text("Best action by situation"), columns, rows),
         reading=page.text(
             "In 20 days: the same accounts, 20 days more past due and nothing paid. After a broken promise: one more "
-            "promise that was not kept. It is what is expected of such accounts, not the effect of waiting."
+            "promise that was not kept. If they asked for WhatsApp: the same accounts, preferring it. It is what is "
+            "expected of such accounts, not the effect of waiting."
         ),
     )
 

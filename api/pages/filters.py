@@ -103,22 +103,22 @@ def read_filters(filters: Sequence[Filter], query: Mapping[str, str], action: st
     """
     read = []
     for one in filters:
-        told = query.get(one.name, "").strip()
-        if told and one.kind == "choice" and told not in dict(one.choices):
+        given = query.get(one.name, "").strip()
+        if given and one.kind == "choice" and given not in dict(one.choices):
             raise InvalidInput.in_column(
                 one.name,
                 "is not to be found here",
-                values=[told],
+                values=[given],
                 mend=f"Use one of {[name for name, _ in one.choices]}.",
             )
-        if told and one.kind != "choice":
+        if given and one.kind != "choice":
             try:
-                date.fromisoformat(told)
+                date.fromisoformat(given)
             except ValueError as error:
                 raise InvalidInput.in_column(
-                    one.name, "is not a day", values=[told], mend="Write it as 2026-11-22."
+                    one.name, "is not a day", values=[given], mend="Write it as 2026-11-22."
                 ) from error
-        read.append(Filter(one.name, one.title, one.kind, one.choices, told))
+        read.append(Filter(one.name, one.title, one.kind, one.choices, given))
     return Filters(read, action)
 
 

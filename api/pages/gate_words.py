@@ -6,13 +6,13 @@ import re
 
 from api.pages.rendering import Page
 
-__all__ = ["reason_told"]
+__all__ = ["reason_in_words"]
 
 _NUMBER = r"([+-]?\d[\d.]*(?:e[+-]?\d+)?)"
 _PERCENT = r"([+-]?\d[\d.]*)%"
 
 
-def reason_told(page: Page, reason: str) -> tuple[str, str]:
+def reason_in_words(page: Page, reason: str) -> tuple[str, str]:
     """A reason in the reader's language, and the language it is in where it could not be translated.
 
     Parameters
@@ -24,9 +24,9 @@ def reason_told(page: Page, reason: str) -> tuple[str, str]:
     if page.language == "en":
         return reason, ""
     for pattern, message in _patterns(page):
-        found = re.fullmatch(pattern, reason)
-        if found is not None:
-            return message.format(*(_shown(page, text) for text in found.groups())), ""
+        match = re.fullmatch(pattern, reason)
+        if match is not None:
+            return message.format(*(_shown(page, text) for text in match.groups())), ""
     return reason, "en"
 
 

@@ -23,8 +23,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         Column("meaning", page.text("What it means here"), number=False, wide=True),
     ]
     section = Section("words", heading, table=Table("words", heading, columns, rows))
-    told = page.text("Point at a heading that is underlined with dots to see its meaning there.")
-    return Content("glossary", page.text("What do the words mean?"), told, sections=[section])
+    answer = page.text("Point at a heading that is underlined with dots to see its meaning there.")
+    return Content("glossary", page.text("What do the words mean?"), answer, sections=[section])
 
 
 add_page(router, "glossary", "glossary", build)

@@ -17,13 +17,12 @@ from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.exports import Suffix, sheet_of, table_file
 from api.pages.page_data import Portfolio
 from api.pages.plan_desk import PlanDesk
-from api.pages.policy_value import serving_told
+from api.pages.policy_value import serving_in_words
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.reviews import Reviews
-from api.pages.tomorrow_content import Said
+from api.pages.tomorrow_content import PlanText
 from api.pages.views import Views
-from recommender.monitoring import FEWEST_ACCOUNTS, compare_arms
-from recommender.strategy import STAGES
+from recommender.monitoring import FEWEST_ACCOUNTS
 
 __all__ = ["build", "router"]
 
@@ -65,11 +64,11 @@ class HomeContent(Content):
 
 def build(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> HomeContent:
     """Build the page."""
-    held = results.whole(page, portfolio)
+    compared = results.whole(page, portfolio)
     cards = [
-        _earning(page, portfolio, held),
+        _earning(page, portfolio, compared),
         _tomorrow(page, desk),
-        _still_right(page, portfolio, held),
+        _still_right(page, portfolio, compared),
         _waiting(page, portfolio, desk),
     ]
     answer = " ".join(card.answer for card in cards[:1])
@@ -78,22 +77,22 @@ def build(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> HomeConten
         page.text("How is collection doing today?"),
         answer,
         cards[0].tone,
-        _segments(page, portfolio, held),
+        _segments(page, portfolio, compared),
         cards=cards,
         views=_views(page, portfolio),
         changes=_changes(page, portfolio, desk),
     )
 
 
-def _earning(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> Card:
+def _earning(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None) -> Card:
     question = page.text("Are we collecting more?")
     link = page.text("See all figures")
-    if held is None:
-        told = results.build(page, portfolio, {}).answer
-        return Card(question, told, "unclear", page.text("not known"), page.url("results"), link)
-    answer, tone = results.answer_of(page, held)
+    if compared is None:
+        why_not = results.build(page, portfolio, {}).answer
+        return Card(question, why_not, "unclear", page.text("not known"), page.url("results"), link)
+    answer, tone = results.answer_of(page, compared)
     words = {"above": page.text("yes"), "below": page.text("no, less"), "unclear": page.text("not proven")}
-    money = held["table"].loc[held["table"]["kpi"] == "recovery"]
+    money = compared["table"].loc[compared["table"]["kpi"] == "recovery"]
     if tone == "above" and not (money["low"] > 0).any():
         words["above"] = page.text("more pay; amount not proven")
     window = portfolio.window()
@@ -107,39 +106,39 @@ def _tomorrow(page: Page, desk: PlanDesk | None) -> Card:
     made = desk.finished() if desk is not None and desk.folder is not None else []
     plan = desk.read(made[0]) if desk is not None and made else None
     if plan is None:
-        told = page.text("Nothing is planned yet.")
-        return Card(question, told, "unclear", page.text("no plan"), href, page.text("Plan a day"))
+        answer = page.text("Nothing is planned yet.")
+        return Card(question, answer, "unclear", page.text("no plan"), href, page.text("Plan a day"))
     approved = plan.approval is not None
     state = page.text("approved") if approved else page.text("waits for approval")
-    said = Said(page, plan)
-    return Card(question, said.answer(), "above" if approved else "unclear", state, href, page.text("Open the plan"))
+    words = PlanText(page, plan)
+    return Card(question, words.answer(), "above" if approved else "unclear", state, href, page.text("Open the plan"))
 
 
-def _still_right(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> Card:
+def _still_right(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None) -> Card:
     question, href = page.text("Is it still right?"), page.url("model_card")
-    told, tone = [], "above"
+    sentences, tone = [], "above"
     age = page.data_age()
     if age:
-        told.append(age)
+        sentences.append(age)
         tone = "below"
     else:
         window = portfolio.window()
         if window is not None:
-            told.append(page.text("The data reach to {day}.", day=page.formats.day(window[1].date())))
-    if held is not None and held["split"] < results.BROKEN_SPLIT:
-        told.append(page.text("The control group is not split as planned: the comparison cannot be trusted."))
+            sentences.append(page.text("The data reach to {day}.", day=page.formats.day(window[1].date())))
+    if compared is not None and compared["split"] < results.BROKEN_SPLIT:
+        sentences.append(page.text("The control group is not split as planned: the comparison cannot be trusted."))
         tone = "below"
     evaluation = portfolio.document("evaluation")
     if not portfolio.served.is_model:
-        told.append(page.text("Nothing has been learnt yet: the written rules of the trade decide."))
+        sentences.append(page.text("Nothing has been learnt yet: the written rules of the trade decide."))
         tone = "unclear" if tone == "above" else tone
     elif evaluation is None or evaluation["policy_version"] != portfolio.policy_version:
-        told.append(page.text("The version in use was not tested on later contacts here."))
+        sentences.append(page.text("The version in use was not tested on later contacts here."))
         tone = "unclear" if tone == "above" else tone
     else:
         groups = evaluation["calibration"]
         kept = sum(group["low"] <= group["predicted"] <= group["high"] for group in groups)
-        told.append(
+        sentences.append(
             page.text(
                 "Of {all} groups of accounts, {n} answered as often as was predicted.",
                 n=page.formats.count(kept), all=page.formats.count(len(groups)),
@@ -147,29 +146,29 @@ def _still_right(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) 
         )  # fmt: skip
         if kept < 0.8 * len(groups):
             tone = "below"
-    told.append(serving_told(page, portfolio))
+    sentences.append(serving_in_words(page, portfolio))
     words = {"above": page.text("yes"), "below": page.text("look at it"), "unclear": page.text("not tested")}
     return Card(
-        question, " ".join(one for one in told if one), tone, words[tone], href, page.text("See the model card")
+        question, " ".join(one for one in sentences if one), tone, words[tone], href, page.text("See the model card")
     )
 
 
 def _waiting(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> Card:
     n = approvals.n_waiting(portfolio)
-    told = page.texts(
+    answer = page.texts(
         "{count} account waits for somebody to look at it.", "{count} accounts wait for somebody to look at them.", n
     )
     if desk is not None and desk.folder is not None and (made := desk.finished()):
         plan = desk.read(made[0])
         if plan is not None and plan.approval is None:
-            told += " " + page.text("The newest plan waits for approval.")
+            answer += " " + page.text("The newest plan waits for approval.")
     version = approvals.waiting_promotion(portfolio)
     if version is not None:
-        told += " " + page.text("Version {n} asks to serve and was not judged yet.", n=version)
+        answer += " " + page.text("Version {n} asks to serve and was not judged yet.", n=version)
     state = page.text("nothing") if n == 0 and version is None else page.text("waits for you")
     return Card(
         page.text("What waits for a person?"),
-        told,
+        answer,
         "unclear",
         state,
         page.url("approvals"),
@@ -179,16 +178,16 @@ def _waiting(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> Card:
 
 def _changes(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> list[dict[str, str]]:
     """Who changed what, newest first: versions that serve, plans let out, answers about accounts."""
-    told: list[tuple[datetime, str, str]] = []
+    changes: list[tuple[datetime, str, str]] = []
     for one in portfolio.promotions() or []:
         text = (
             page.text("Version {n} began to serve.", n=one.version)
             if one.decision == "accepted"
             else page.text("Version {n} was refused.", n=one.version)
         )
-        told.append((one.decided_at, one.requested_by, text))
+        changes.append((one.decided_at, one.requested_by, text))
     if desk is not None:
-        told += [
+        changes += [
             (datetime.fromisoformat(one["at"]), one["by"], page.text("A plan was approved."))
             for one in desk.approvals().values()
         ]
@@ -197,13 +196,13 @@ def _changes(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> list[di
         "stop": page.text("Contact with a debtor was stopped."),
         "undone": page.text("An answer was taken back."),
     }
-    told += [
+    changes += [
         (datetime.fromisoformat(one.at), one.by, words[one.answer])
         for one in Reviews(portfolio.settings.portfolio_path).all()
     ]
-    told.sort(key=lambda one: one[0], reverse=True)
+    changes.sort(key=lambda one: one[0], reverse=True)
     return [
-        {"at": f"{page.formats.instant(at)} UTC", "by": by, "text": text} for at, by, text in told[:_CHANGES]
+        {"at": f"{page.formats.instant(at)} UTC", "by": by, "text": text} for at, by, text in changes[:_CHANGES]
     ]  # fmt: skip
 
 
@@ -215,22 +214,20 @@ def _views(page: Page, portfolio: Portfolio) -> list[tuple[str, str]]:
     return [(one.name, f"/{page.language}/{one.path}") for one in kept]
 
 
-def _segments(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> list[Section]:
+def _segments(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None) -> list[Section]:
     """Stages of each country, one currency at a time: how many pay, against control, and the way down to accounts."""
-    if held is None:
+    if compared is None:
         return []
-    units = held["units"]
-    if "stage" not in units or units["stage"].isna().all():
+    segments = compared["segments"]
+    if segments.empty:
         return []
     sections = []
-    for currency in sorted(units["currency"].dropna().unique()):
-        own = units.loc[units["currency"] == currency]
-        places = set(own["country"].dropna()) if "country" in own else set()
-        where = str(places.pop()) if len(places) == 1 else ""
-        rows = [_segment_row(page, own.loc[own["stage"] == stage], stage, where, currency)
-                for stage in STAGES if (own["stage"] == stage).any()]  # fmt: skip
+    for currency, own in segments.groupby("segment_currency", sort=True):
+        where = str(own["country"].iloc[0])
+        rows = [_segment_row(page, part, str(stage), where, currency)
+                for stage, part in own.groupby("stage", sort=False)]  # fmt: skip
         name = page.country(where) if where else currency
-        heading = page.text("{place}: by stage, in {currency}", place=name, currency=currency)
+        heading = page.text("{country}: by stage, in {currency}", country=name, currency=currency)
         columns = [
             Column("stage", page.text("Stage"), number=False),
             Column("accounts", page.text("Accounts")),
@@ -262,7 +259,7 @@ def _segments(page: Page, portfolio: Portfolio, held: dict[str, Any] | None) -> 
 
 
 def _segment_row(page: Page, part: pd.DataFrame, stage: str, country: str, currency: str) -> list[Any]:
-    table = compare_arms(part, kpis=("payment", "recovery")).set_index("kpi")
+    table = part.set_index("kpi")
     paid, money = table.loc["payment"], table.loc["recovery"]
     query = {"stage": stage} | ({"country": country} if country else {})
     change = None
@@ -270,7 +267,7 @@ def _segment_row(page: Page, part: pd.DataFrame, stage: str, country: str, curre
         change = page.formats.estimate("rate", paid["difference"], paid["low"], paid["high"])
     return [
         Cell(page.label(stage), stage, link=page.url("accounts", query)),
-        page.formats.count(len(part)),
+        page.formats.count(int(part["accounts"].iloc[0])),
         page.formats.percent(paid["policy"]),
         page.formats.percent(paid["holdout"]),
         Cell.of(change, tone=change.direction) if change is not None else Cell(page.text("too few"), ""),
@@ -288,10 +285,10 @@ def show(page: PageDep, portfolio: PortfolioDep) -> Response:
 @router.get("/{language}/home/tables/{key}.{suffix}", name="home_table", include_in_schema=False)
 def table(page: PageDep, portfolio: PortfolioDep, key: str, suffix: Suffix) -> Response:
     """A table of the page as a file."""
-    found = build(page, portfolio, _desk(page)).table(key)
-    if found is None:
+    table = build(page, portfolio, _desk(page)).table(key)
+    if table is None:
         raise HTTPException(404, page.text("There is no such table."))
-    return table_file(sheet_of(page, found), key, found.caption, suffix)
+    return table_file(sheet_of(page, table), key, table.caption, suffix)
 
 
 def _desk(page: Page) -> PlanDesk | None:

@@ -23,8 +23,8 @@ _HERE = Path(__file__).parent
 def translations(language: str) -> NullTranslations:
     """All catalogues of a language merged; English is the language of the source."""
     merged = NullTranslations()
-    for place in sorted((_HERE / "locale" / language / "LC_MESSAGES").glob("*.mo")):
-        with place.open("rb") as file:
+    for path in sorted((_HERE / "locale" / language / "LC_MESSAGES").glob("*.mo")):
+        with path.open("rb") as file:
             one = Translations(file)
         merged = one if not isinstance(merged, Translations) else merged.merge(one)
     return merged
@@ -41,14 +41,14 @@ def environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    held = translations(language)
+    catalogue = translations(language)
     made.install_gettext_callables(  # type: ignore[attr-defined]
-        held.ugettext, held.ungettext, newstyle=True, pgettext=held.upgettext
+        catalogue.ugettext, catalogue.ungettext, newstyle=True, pgettext=catalogue.upgettext
     )
     return made
 
 
 def locale_of(language: str, settings: Settings) -> babel.Locale:
     """Regional formats of a language; a setting, because Spanish writes 1.234,5 in Madrid and 1,234.5 in Mexico."""
-    told = {"es": settings.spanish_locale, "en": settings.english_locale}[language]
-    return babel.Locale.parse(told.replace("-", "_"))
+    name = {"es": settings.spanish_locale, "en": settings.english_locale}[language]
+    return babel.Locale.parse(name.replace("-", "_"))

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import math
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +20,10 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from api.pages.aggregates import write_json
 from recommender.store.decision_log import DecisionLog, decisions, provenances
 
-__all__ = ["LOOKED_AT", "KeptTables", "LogFacts"]
+__all__ = ["LOOKED_AT", "LogFacts"]
 
 LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
 """What is kept of the context."""
@@ -35,7 +35,7 @@ _OWN = (
 )  # fmt: skip
 _DOCUMENTS = ("action_factors", "ranking", "context")
 _NUMBERS = ("days_past_due", "balance_minor")
-_TOLD = ("expected_reward", "lo", "hi", "margin")
+_ESTIMATE = ("expected_reward", "lo", "hi", "margin")
 
 
 class LogFacts:
@@ -68,23 +68,23 @@ class LogFacts:
             state = self._state(folder)
             for number, rows in enumerate(self._rows(state["last"]), start=state["parts"]):
                 part = _facts(rows)
-                place = folder / f"part-{number:06d}.parquet"
-                part.to_parquet(place.with_suffix(".new"), index=False)
-                place.with_suffix(".new").replace(place)
+                path = folder / f"part-{number:06d}.parquet"
+                part.to_parquet(path.with_suffix(".new"), index=False)
+                path.with_suffix(".new").replace(path)
                 last = rows[-1]
                 state["last"] = [last["decided_at"].astimezone(UTC).isoformat(), last["decision_id"]]
                 state["parts"], state["rows"] = number + 1, state["rows"] + len(part)
-                _write(folder / "state.json", state)
+                write_json(folder / "state.json", state)
             parts = [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
             return _joined([pd.read_parquet(part) for part in parts])
 
     def _state(self, folder: Path) -> dict[str, Any]:
         """Where the parts end; from the beginning where they do not agree with the log."""
         empty = {"format": _FORMAT, "log": _fingerprint(self._log), "last": None, "parts": 0, "rows": 0}
-        place = folder / "state.json"
-        if not place.is_file():
+        path = folder / "state.json"
+        if not path.is_file():
             return empty
-        state: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         agrees = state.get("format") == _FORMAT and state["log"] == empty["log"]
         if not agrees or (state["last"] is not None and self._count(state["last"]) != state["rows"]):
             for part in folder.glob("part-*.parquet"):
@@ -105,8 +105,8 @@ class LogFacts:
         while True:
             query = wanted.order_by(decisions.c.decided_at, decisions.c.decision_id).limit(_ROWS)
             with self._log.engine.connect() as connection:
-                held = connection.execute(query if last is None else query.where(_after(last))).mappings()
-                rows = [dict(row) for row in held]
+                result = connection.execute(query if last is None else query.where(_after(last))).mappings()
+                rows = [dict(row) for row in result]
             if not rows:
                 return
             yield rows
@@ -116,52 +116,9 @@ class LogFacts:
     def _locked(self, folder: Path) -> Iterator[Path]:
         """One process at a time adds to the parts."""
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
-
-
-class KeptTables:
-    """Aggregates kept on disk: frames and plain values, found again by what they were made from.
-
-    Parameters
-    ----------
-    folder : Path or None
-        None: nothing is kept.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    def get(self, name: str, key: str) -> dict[str, Any] | None:
-        """What was kept under a name, if it was made from the same."""
-        place = None if self._folder is None else self._folder / name
-        if place is None or not (place / "about.json").is_file():
-            return None
-        try:
-            about = json.loads((place / "about.json").read_text(encoding="utf-8"))
-            if about["key"] != key:
-                return None
-            return {**about["plain"], **{one: pd.read_parquet(place / f"{one}.parquet") for one in about["frames"]}}
-        except (OSError, ValueError, KeyError):  # half written or of another version: made anew
-            return None
-
-    def put(self, name: str, key: str, values: dict[str, Any]) -> None:
-        """Keep values in place of those of before; frames as Parquet."""
-        if self._folder is None:
-            return
-        place = self._folder / name
-        fresh = self._folder / f".{name}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        frames = [one for one, value in values.items() if isinstance(value, pd.DataFrame)]
-        for one in frames:
-            values[one].to_parquet(fresh / f"{one}.parquet", index=False)
-        plain = {one: value for one, value in values.items() if one not in frames}
-        _write(fresh / "about.json", {"key": key, "frames": frames, "plain": plain})
-        shutil.rmtree(place, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another worker kept the same meanwhile
-            fresh.replace(place)
 
 
 def _after(last: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -186,7 +143,7 @@ def _facts(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for name in factors:
         frame[name] = [row["action_factors"].get(name) for row in rows]
     rankings = [_ranked(row["ranking"]) for row in rows]
-    for name in ("explored", *_TOLD):
+    for name in ("explored", *_ESTIMATE):
         frame[name] = np.array([one[name] for one in rankings], dtype=np.float64)
     frame["needs_human"] = [one["needs_human"] for one in rankings]
     for name in LOOKED_AT:
@@ -201,13 +158,13 @@ def _ranked(ranking: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
     listed = list(ranking or ())
     first = listed[0] if listed else {}
     names = ("expected_reward", "lo", "hi")
-    told = {name: math.nan if first.get(name) is None else float(first[name]) for name in names}
+    numbers = {name: math.nan if first.get(name) is None else float(first[name]) for name in names}
     values = [float(one["expected_reward"]) for one in listed if one.get("expected_reward") is not None]
     rest = [float(one["expected_reward"]) for one in listed[1:] if one.get("expected_reward") is not None]
     known = len(values) >= 2 and len(values) == len(listed)
     return {
-        **told,
-        "margin": told["expected_reward"] - max(rest) if rest else math.nan,
+        **numbers,
+        "margin": numbers["expected_reward"] - max(rest) if rest else math.nan,
         "explored": float(values[0] < max(values[1:])) if known else math.nan,
         "needs_human": bool(first.get("needs_human")),
     }
@@ -217,9 +174,3 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     if not parts:
         return _facts([])
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-
-
-def _write(place: Path, content: Any) -> None:
-    fresh = place.with_suffix(".new")
-    fresh.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-    fresh.replace(place)

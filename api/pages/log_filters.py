@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from api.pages.filters import Filter, Filters, read_filters
@@ -10,14 +12,12 @@ from api.pages.rendering import Page
 __all__ = ["decision_filters"]
 
 
-def decision_filters(page: Page, decisions: pd.DataFrame | None, query: dict[str, str], action: str) -> Filters:
+def decision_filters(page: Page, levels: Mapping[str, Sequence[str]], query: dict[str, str], action: str) -> Filters:
     """Period, stage, product and country, with the choices that the log holds."""
 
     def choices(name: str) -> list[tuple[str, str]]:
-        if decisions is None or name not in decisions:
-            return []
-        held = sorted(str(value) for value in decisions[name].dropna().unique())
-        return [(value, page.country(value) if name == "country" else page.label(value)) for value in held]
+        put = page.country if name == "country" else page.label
+        return [(value, put(value)) for value in levels.get(name, ())]
 
     offered = [
         Filter("since", page.text("From"), "since"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from api.pages.charts import Point, Series, nice_ticks, trend
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.page_data import Portfolio
-from api.pages.policy_value import gate_told, kind_of, window_told
+from api.pages.policy_value import gate_in_words, kind_of, window_in_words
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
 from recommender.strategy import ContactStrategy
@@ -26,9 +27,9 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     question = page.text("What may this model be used for, and can it be trusted?")
     served = portfolio.served
     if not isinstance(served.strategy, ContactStrategy):
-        told = page.text("Nothing has been learnt yet: the written rules of the trade answer, and say so.")
+        answer = page.text("Nothing has been learnt yet: the written rules of the trade answer, and say so.")
         notices = [] if served.note is None else [served.note]
-        return Content("model_card", question, told, notices=notices)
+        return Content("model_card", question, answer, notices=notices)
     strategy = served.strategy
     document = portfolio.document("evaluation")
     sections = [
@@ -54,7 +55,7 @@ def _answer(
     off = sum(not group["low"] <= group["predicted"] <= group["high"] for group in groups)
     said = page.text(
         "{gate} Its predictions lie within the 95% interval of what was observed in {n} of {all} groups.",
-        gate=gate_told(page, portfolio, document),
+        gate=gate_in_words(page, portfolio, document),
         n=len(groups) - off,
         all=len(groups),
     )
@@ -73,8 +74,8 @@ def _list(page: Page, key: str, heading: str, items: list[str]) -> Section:  # n
 def _details(page: Page, portfolio: Portfolio, strategy: ContactStrategy, source: str) -> list[tuple[str, str]]:
     actions = strategy.actions_
     levels = "; ".join(
-        f"{page.label(name)}: {', '.join(page.label(level) for level in held)}"
-        for name, held in actions.factors.items()
+        f"{page.label(name)}: {', '.join(page.label(level) for level in offered)}"
+        for name, offered in actions.factors.items()
     )
     return [
         (page.text("Version"), strategy.version_),
@@ -90,30 +91,38 @@ def _details(page: Page, portfolio: Portfolio, strategy: ContactStrategy, source
 
 def _explored(page: Page, portfolio: Portfolio) -> str:
     """What the log shows of this version's own decisions: a setting says what may be tried, not what was."""
-    decisions = portfolio.decisions()
-    if decisions is None or decisions.empty:
+    settings, version = portfolio.settings, portfolio.policy_version
+
+    def count() -> dict[str, Any] | None:
+        decisions = portfolio.decisions()
+        if decisions is None or decisions.empty:
+            return None
+        own = decisions.loc[decisions["policy_version"] == version]
+        ranked = own.loc[~portfolio.is_control(own["debtor_id"]), "explored"].dropna()
+        return {"n": len(ranked), "share": None if ranked.empty else float(ranked.mean())}
+
+    explored = portfolio.aggregate(
+        "explored", json.dumps([version, settings.holdout_experiment, settings.holdout_share]), count
+    )
+    if explored is None:
         return page.text("No decisions have been logged yet.")
-    own = decisions.loc[
-        (decisions["policy_version"] == portfolio.policy_version) & ~portfolio.is_control(decisions["debtor_id"])
-    ]
-    ranked = own["explored"].dropna()
-    if ranked.empty:
+    if explored["share"] is None:
         return page.text("No decision of this version was ranked yet.")
     return page.text(
         "{share} of the {n} decisions of this version in the log",
-        share=page.formats.percent(float(ranked.mean())).text,
-        n=page.formats.count(len(ranked)).text,
+        share=page.formats.percent(explored["share"]).text,
+        n=page.formats.count(explored["n"]).text,
     )
 
 
 def _data(page: Page, strategy: ContactStrategy) -> list[tuple[str, str]]:
-    told = strategy.trained_on_
-    rate = told["mean_reward"]
+    training = strategy.trained_on_
+    rate = training["mean_reward"]
     binary = strategy.reward_kind_ == "binary"
     facts = [
-        (page.text("Logged decisions"), page.formats.count(told["n_decisions"]).text),
-        (page.text("With a known result"), page.formats.count(told["n_mature"]).text),
-        (page.text("Debtors"), page.formats.count(told["n_clusters"]).text),
+        (page.text("Logged decisions"), page.formats.count(training["n_decisions"]).text),
+        (page.text("With a known result"), page.formats.count(training["n_mature"]).text),
+        (page.text("Debtors"), page.formats.count(training["n_clusters"]).text),
         (
             page.text("Response rate of the log") if binary else page.text("Mean result of the log"),
             (page.formats.percent(rate) if binary else page.formats.number(rate, 2)).text,
@@ -121,13 +130,13 @@ def _data(page: Page, strategy: ContactStrategy) -> list[tuple[str, str]]:
         (
             page.text("Propensities logged"),
             page.text("none: estimated")
-            if told["propensities"] == "none"
-            else page.formats.percent(float(told["propensities"]), 0).text,
+            if training["propensities"] == "none"
+            else page.formats.percent(float(training["propensities"]), 0).text,
         ),
-        (page.text("Digest"), told["digest"]),
+        (page.text("Digest"), training["digest"]),
     ]
-    if "first" in told:
-        first, last = (page.formats.day(pd.Timestamp(told[end]).date()).text for end in ("first", "last"))
+    if "first" in training:
+        first, last = (page.formats.day(pd.Timestamp(training[end]).date()).text for end in ("first", "last"))
         facts.insert(0, (page.text("Period"), page.text("{a} to {b}", a=first, b=last)))
     return facts
 
@@ -186,8 +195,8 @@ def _calibration(page: Page, document: dict[str, Any]) -> Section:
         seen = [
             Point(number + 1.0, group["observed"], group["low"], group["high"]) for number, group in enumerate(groups)
         ]
-        told = [Point(number + 1.0, group["predicted"], hollow=True) for number, group in enumerate(groups)]
-        lines = [Series(page.text("Predicted"), told, "unclear"), Series(page.text("Observed"), seen, "for")]
+        predicted = [Point(number + 1.0, group["predicted"], hollow=True) for number, group in enumerate(groups)]
+        lines = [Series(page.text("Predicted"), predicted, "unclear"), Series(page.text("Observed"), seen, "for")]
         ticks = page.formats.ticks(kind, nice_ticks(0.0, most, 4))
         labels = [(number + 1.0, f"{number + 1}") for number in range(len(groups))]
         return trend(lines, width, labels=labels, ticks=ticks)
@@ -195,7 +204,7 @@ def _calibration(page: Page, document: dict[str, Any]) -> Section:
     return Section(
         "calibration",
         page.text("Does it keep its promises?"),
-        page.text("Decisions it was not trained on: {log}.", log=window_told(page, document)),
+        page.text("Decisions it was not trained on: {log}.", log=window_in_words(page, document)),
         draw,
         page.text("Predicted and observed results by tenth of the prediction, with 95% intervals."),
         Table("calibration", page.text("Predicted and observed results"), columns, cells),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -13,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 import structlog
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
-from api.pages.log_facts import KeptTables, LogFacts
+from api.pages.aggregates import Aggregates
+from api.pages.log_facts import LogFacts
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
@@ -39,6 +43,9 @@ __all__ = ["Portfolio"]
 _log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 30.0
+_MOST_ROWS_IN_MEMORY = 1_000_000
+_DAYS_AT_ONCE = 3
+_LARGE_FILE = 8 * 2**20
 _TAKEN_BACK = ("cancelled", "expired", "undelivered")
 _EVENTS = sa.table("contact_events", sa.column("decision_id"), sa.column("kind"))
 
@@ -66,10 +73,13 @@ class Portfolio:
         self._files: dict[str, tuple[float, Any]] = {}
         self._kept: dict[str, tuple[float, Any, Any]] = {}
         self._lock = threading.RLock()
+        self._locks: dict[str, threading.RLock] = {}
+        self._aggregates = Aggregates(self._kept_in("tables"))
         self._decision_log: DecisionLog | None = None
 
     def close(self) -> None:
         """Give the connections back."""
+        self._aggregates.close()
         if self._decision_log is not None:
             self._decision_log.close()
 
@@ -84,7 +94,7 @@ class Portfolio:
         """Version of the strategy in use."""
         return self.served.strategy.version_
 
-    def model_told(self, text: Callable[[str], str]) -> str:
+    def model_in_words(self, text: Callable[[str], str]) -> str:
         """Where the strategy in use comes from, in words."""
         return self.served.source if self.served.is_model else text("seed rules (nothing learnt yet)")
 
@@ -93,9 +103,58 @@ class Portfolio:
         """Accounts of the portfolio, as scoring takes them."""
         return self._frame("accounts.parquet")
 
-    def contacts(self) -> pd.DataFrame | None:
-        """Past contacts of the accounts; what guardrails and the model take as history."""
-        return self._frame("contacts.parquet")
+    def account(self, account_id: str) -> pd.DataFrame | None:
+        """Facts of one account, of shape (0 or 1, n); None without a file of accounts."""
+        own = self._rows_of("accounts.parquet", "account_id", account_id)
+        return None if own is None else own.head(1).reset_index(drop=True)
+
+    def contacts_of(self, facts: pd.DataFrame) -> pd.DataFrame | None:
+        """Past contacts of the debtor (without one, of the account): caps count over all accounts of a debtor."""
+        names = self.columns("contacts.parquet")
+        if names is None:
+            return None
+        owner = "debtor_id" if "debtor_id" in names and "debtor_id" in facts.columns else "account_id"
+        return self._rows_of("contacts.parquet", owner, facts[owner].iloc[0])
+
+    def some_accounts(self, n: int) -> pd.DataFrame | None:
+        """At most ``n`` accounts to compare one with, always the same of a file."""
+        name = "accounts.parquet"
+
+        def read() -> pd.DataFrame | None:
+            accounts = self.accounts()
+            return None if accounts is None else accounts.sample(min(n, len(accounts)), random_state=0)
+
+        sample: pd.DataFrame | None = self.kept(f"{n} accounts", self.stamp(name), read)
+        return sample
+
+    def columns(self, name: str) -> list[str] | None:
+        """Columns of a Parquet file of the folder; None where there is none."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        names: list[str] = _read_or_unavailable(path, lambda one: pq.read_schema(one).names)
+        return names
+
+    def _rows_of(self, name: str, column: str, value: Any) -> pd.DataFrame | None:
+        """Rows of a file with a value; of a large one no others are read."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        if path.stat().st_size < _LARGE_FILE:
+            frame = self._frame(name)
+            assert frame is not None  # noqa: S101 - it is there
+            return frame.loc[frame[column].astype("str") == str(value)]
+
+        def read(one: Path) -> pd.DataFrame:
+            typed = pq.read_schema(one).field(column).type
+            if pa.types.is_dictionary(typed):
+                typed = typed.value_type
+            return pd.read_parquet(one, filters=[(column, "==", pa.scalar(str(value)).cast(typed).as_py())])
+
+        own: pd.DataFrame = _read_or_unavailable(path, read)
+        return own
 
     def document(self, name: str) -> dict[str, Any] | None:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
@@ -104,8 +163,8 @@ class Portfolio:
     def stamp(self, name: str) -> int:
         """When a file of the folder was last written; 0 where there is none."""
         folder = self.settings.portfolio_path
-        place = None if folder is None else folder / name
-        return place.stat().st_mtime_ns if place is not None and place.is_file() else 0
+        path = None if folder is None else folder / name
+        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
 
     def _frame(self, name: str) -> pd.DataFrame | None:
         frame: pd.DataFrame | None = self._file(name, read_frame)
@@ -114,16 +173,16 @@ class Portfolio:
     def _file(self, name: str, read: Callable[[Path], Any]) -> Any:
         """Content of a file of the portfolio folder, read again when it is replaced."""
         folder = self.settings.portfolio_path
-        place = None if folder is None else folder / name
-        if place is None or not place.is_file():
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
             return None
-        stamp = place.stat().st_mtime
+        stamp = path.stat().st_mtime
         with self._lock:
-            held = self._files.get(name)
-            if held is None or held[0] != stamp:
-                held = (stamp, _read_or_unavailable(place, read))
-                self._files[name] = held
-            return held[1]
+            cached = self._files.get(name)
+            if cached is None or cached[0] != stamp:
+                cached = (stamp, _read_or_unavailable(path, read))
+                self._files[name] = cached
+            return cached[1]
 
     # -- the decision log ------------------------------------------------------------------------------------------
     @property
@@ -165,8 +224,8 @@ class Portfolio:
                 first, last = connection.execute(query).one()
             return None if first is None else (first, last)
 
-        found: tuple[datetime, datetime] | None = self.kept("window", self.log_size(), ends)
-        return found
+        ends_of_log: tuple[datetime, datetime] | None = self.kept("window", self.log_size(), ends)
+        return ends_of_log
 
     def decisions(self) -> pd.DataFrame | None:
         """Every logged decision, without what only one account's page needs.
@@ -185,27 +244,35 @@ class Portfolio:
         if log is None:
             return frozenset()
         key = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
-        found: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
-        return found
+        stopped: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
+        return stopped
 
     def outcomes(self) -> pd.DataFrame | None:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
-        return self._of_the_log("outcomes", lambda log: log.outcome_frame())
+        return self._of_the_log("outcomes", self._read_outcomes)
 
     def kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
         """Result of ``make``, computed again when ``key`` differs from the last time."""
+        with self._lock_of(name):
+            cached = self._kept.get(name)
+            if cached is None or cached[1] != key:
+                cached = (time.monotonic(), key, make())
+                self._kept[name] = cached
+            return cached[2]
+
+    def _lock_of(self, name: str) -> threading.RLock:
+        """One lock a result: what takes long keeps no other page waiting."""
         with self._lock:
-            held = self._kept.get(name)
-            if held is None or held[1] != key:
-                held = (time.monotonic(), key, make())
-                self._kept[name] = held
-            return held[2]
+            return self._locks.setdefault(name, threading.RLock())
 
     def _of_the_log(self, name: str, read: Callable[[DecisionLog], pd.DataFrame]) -> pd.DataFrame | None:
         log = self.log
         if log is None:
             return None
         frame: pd.DataFrame = self.kept(name, self.log_size(), lambda: self._with_accounts(read(log)))
+        if len(frame) > _MOST_ROWS_IN_MEMORY:  # aggregates are made from it once, and pages read those
+            with self._lock_of(name):
+                self._kept.pop(name, None)
         return frame
 
     def _with_accounts(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -216,9 +283,21 @@ class Portfolio:
         known = accounts.drop_duplicates("account_id").set_index("account_id")
         for name in ("product", "country", "currency"):
             if name in known and name in frame:
-                told = frame["account_id"].map(known[name])
-                frame[name] = frame[name].where(frame[name].notna(), told)
+                filled = frame["account_id"].map(known[name])
+                frame[name] = frame[name].where(frame[name].notna(), filled)
         return frame
+
+    def _read_outcomes(self, log: DecisionLog) -> pd.DataFrame:
+        """The outcomes of decisions of some days after others: rows of a driver take ten times what columns take."""
+        window = self.window()
+        if window is None or log.count()[1] <= _MOST_ROWS_IN_MEMORY:
+            return log.outcome_frame()
+        ends = pd.date_range(window[0], window[1] + pd.Timedelta(days=_DAYS_AT_ONCE), freq=f"{_DAYS_AT_ONCE}D")
+        pieces = [
+            log.outcome_frame(since.to_pydatetime(), until.to_pydatetime()).astype({"amount_minor": "float64"})
+            for since, until in itertools.pairwise(ends)
+        ]
+        return pd.concat([one for one in pieces if len(one)], ignore_index=True)
 
     def _read_decisions(self, log: DecisionLog) -> pd.DataFrame:
         frame = LogFacts(log, self._kept_in("facts")).frame()
@@ -236,20 +315,39 @@ class Portfolio:
             return None
         return folder / "kept" / name
 
-    def kept_on_disk(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
-        """As :meth:`kept`, found again after a restart: ``make`` gives frames and plain values."""
+    def aggregate(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+        """What was made from the log (frames and plain values), found again after a restart.
 
-        def found() -> dict[str, Any] | None:
-            tables = KeptTables(self._kept_in("tables"))
-            held = tables.get(name, key)
-            if held is None:
-                held = make()
-                if held is not None:
-                    tables.put(name, key, held)
-            return held
+        Where it takes long to make, the one of before is given while a newer one is made; see :class:`Aggregates`.
 
-        told: dict[str, Any] | None = self.kept(name, key, found)
-        return told
+        Parameters
+        ----------
+        name : str
+        key : str
+            What it depends on besides the log.
+        make : callable
+        """
+        with self._lock_of(name):
+            return self._aggregates.of(name, key, self.log_size(), make)
+
+    def figures_as_of(self) -> datetime | None:
+        """When the oldest of the shown aggregates was made, where newer ones are on their way."""
+        return self._aggregates.behind_since()
+
+    def levels(self) -> dict[str, list[str]]:
+        """Stages, products and countries of the decisions in the log."""
+
+        def read() -> dict[str, Any] | None:
+            decisions = self.decisions()
+            if decisions is None:
+                return None
+            return {
+                name: sorted(str(value) for value in decisions[name].dropna().unique())
+                for name in ("stage", "product", "country")
+                if name in decisions
+            }
+
+        return self.aggregate("levels", str(self.stamp("accounts.parquet")), read) or {}
 
     def log_size(self) -> str:
         """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""
@@ -306,8 +404,8 @@ class Portfolio:
                 _log.error("registry did not answer", error=type(error).__name__)
                 return None
 
-        found: list[Promotion] | None = self.kept("promotions", round(time.monotonic() / _FRESH_SECONDS), ask)
-        return found
+        promotions: list[Promotion] | None = self.kept("promotions", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return promotions
 
     def challenger(self) -> int | None:
         """Version that is registered to serve next; None without one or without a registry."""
@@ -322,8 +420,8 @@ class Portfolio:
                 _log.error("registry did not answer", error=type(error).__name__)
                 return None
 
-        found: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
-        return found
+        version: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
+        return version
 
 
 def _n_events(log: DecisionLog) -> int:
@@ -339,10 +437,10 @@ def _taken_back(log: DecisionLog) -> set[str]:
     return {key for key, events in log.events_of(some).items() if state_of(events) in _TAKEN_BACK}
 
 
-def _read_or_unavailable(place: Path, read: Callable[[Path], Any]) -> Any:
+def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
     """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
     try:
-        return read(place)
+        return read(path)
     except (RecommenderError, OSError, ValueError) as error:
-        _log.error("portfolio file cannot be read", file=place.name, error=type(error).__name__, detail=str(error))
-        raise HTTPException(503, f"{place.name} of the portfolio cannot be read.") from error
+        _log.error("portfolio file cannot be read", file=path.name, error=type(error).__name__, detail=str(error))
+        raise HTTPException(503, f"{path.name} of the portfolio cannot be read.") from error

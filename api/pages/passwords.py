@@ -31,49 +31,49 @@ def hash_password(password: str) -> str:
     return _ARGON2.hash(password)
 
 
-def is_hash(told: str) -> bool:
+def is_hash(stored: str) -> bool:
     """Whether a text is a hash as :func:`hash_password` writes or wrote it, its costs neither weak nor a trap."""
     try:
-        _scrypt_parts(told) if told.startswith("scrypt$") else _check_argon2(told)
+        _scrypt_parts(stored) if stored.startswith("scrypt$") else _check_argon2(stored)
     except ValueError:
         return False
     return True
 
 
-def verify(password: str, told: str) -> bool:
+def verify(password: str, stored: str) -> bool:
     """Whether a password has this hash, compared in constant time.
 
     Raises
     ------
     ValueError
-        When ``told`` is no hash.
+        When ``stored`` is no hash.
     """
-    if not told.startswith("scrypt$"):
-        _check_argon2(told)
+    if not stored.startswith("scrypt$"):
+        _check_argon2(stored)
         try:
-            return _ARGON2.verify(told, password)
+            return _ARGON2.verify(stored, password)
         except VerifyMismatchError:
             return False
-    n, r, p, salt, expected = _scrypt_parts(told)
-    found = hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32)
-    return hmac.compare_digest(found, expected)
+    n, r, p, salt, expected = _scrypt_parts(stored)
+    digest = hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32)
+    return hmac.compare_digest(digest, expected)
 
 
-def _check_argon2(told: str) -> None:
+def _check_argon2(stored: str) -> None:
     try:
-        held = extract_parameters(told)
+        parameters = extract_parameters(stored)
     except InvalidHashError as error:
         raise ValueError(_FORM) from error
-    costs = _LEAST_MEMORY <= held.memory_cost <= _MOST_MEMORY and 1 <= held.time_cost <= _MOST_PASSES
-    if held.type is not Type.ID or not costs or not 1 <= held.parallelism <= _MOST_LANES:
+    costs = _LEAST_MEMORY <= parameters.memory_cost <= _MOST_MEMORY and 1 <= parameters.time_cost <= _MOST_PASSES
+    if parameters.type is not Type.ID or not costs or not 1 <= parameters.parallelism <= _MOST_LANES:
         raise ValueError(_FORM)
-    if held.salt_len < 8 or held.hash_len < 16:
+    if parameters.salt_len < 8 or parameters.hash_len < 16:
         raise ValueError(_FORM)
 
 
-def _scrypt_parts(told: str) -> tuple[int, int, int, bytes, bytes]:
+def _scrypt_parts(stored: str) -> tuple[int, int, int, bytes, bytes]:
     try:
-        name, n, r, p, salt, digest = told.split("$")
+        name, n, r, p, salt, digest = stored.split("$")
         costs = int(n), int(r), int(p)
         parts = base64.b64decode(salt, validate=True), base64.b64decode(digest, validate=True)
     except ValueError as error:

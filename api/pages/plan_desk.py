@@ -29,9 +29,11 @@ from recommender.planning import (
     plan_day,
     write_tomorrow,
 )
+from recommender.rules import house_packs
 from recommender.store.decision_log import stopped_ids
+from recommender.store.files import read_template_sources
 
-__all__ = ["Ask", "Busy", "MadePlan", "PlanDesk"]
+__all__ = ["Busy", "MadePlan", "PlanDesk", "PlanRequest"]
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ _ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 _CHUNK_ROWS = 20_000
 _KEPT = 10
 _SILENT_SECONDS = 600.0
-_TOLD_EVERY_SECONDS = 0.3
+_WRITTEN_EVERY_SECONDS = 0.3
 
 
 class Busy(Exception):
@@ -51,7 +53,7 @@ class _Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Ask:
+class PlanRequest:
     """What a plan is asked for.
 
     Attributes
@@ -119,7 +121,7 @@ class PlanDesk:
             self._working.join(timeout=30)
 
     # -- asking ----------------------------------------------------------------------------------------------------
-    def ask(self, ask: Ask, by: str) -> str:
+    def ask(self, request: PlanRequest, by: str) -> str:
         """Begin a plan.
 
         Returns
@@ -140,7 +142,7 @@ class PlanDesk:
             self.folder.mkdir(exist_ok=True)
             plan_id = self._new_id()
             self._tell(plan_id, state="working", done=0, of=0)
-            self._working = threading.Thread(target=self._make, args=(plan_id, ask, by), daemon=True)
+            self._working = threading.Thread(target=self._make, args=(plan_id, request, by), daemon=True)
             self._working.start()
         return plan_id
 
@@ -164,22 +166,22 @@ class PlanDesk:
     def _new_id() -> str:
         return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
-    def _make(self, plan_id: str, ask: Ask, by: str) -> None:
+    def _make(self, plan_id: str, request: PlanRequest, by: str) -> None:
         assert self.folder is not None  # noqa: S101 - asked for only where there is one
-        told = [0.0]
+        last_written = [0.0]
 
         def progress(done: int, of: int) -> None:
             if self._ends.is_set():
                 raise _Stopped
-            if time.monotonic() - told[0] > _TOLD_EVERY_SECONDS:
-                told[0] = time.monotonic()
+            if time.monotonic() - last_written[0] > _WRITTEN_EVERY_SECONDS:
+                last_written[0] = time.monotonic()
                 self._tell(plan_id, state="working", done=done, of=of)
 
         try:
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=f".{plan_id}.") as name:
                 work = Path(name)
-                about = self._planned(work, ask, progress)
-                about |= {"source": ask.source, "asked_by": by, "made_at": datetime.now(UTC).isoformat()}
+                about = self._planned(work, request, progress)
+                about |= {"source": request.source, "asked_by": by, "made_at": datetime.now(UTC).isoformat()}
                 made, actions = about.pop("_made"), about.pop("_actions")
                 write_tomorrow(work / "plan", made, actions, about)
                 (work / "plan").replace(self.folder / plan_id)
@@ -188,61 +190,65 @@ class PlanDesk:
         except RecommenderError as error:  # nothing took the place of the last plan
             self._tell(plan_id, state="failed", **_about(error))
         except _Stopped:
-            self._tell(plan_id, state="failed", problem="The application was stopped.", mend="Ask again.", column="")
+            self._tell(
+                plan_id, state="failed", problem="The application was stopped.", mend="PlanRequest again.", column=""
+            )
         except Exception as error:
             _log.exception("a plan failed", plan=plan_id, error=type(error).__name__)
             self._tell(plan_id, state="failed", problem="", mend="")
             raise
         finally:
-            if ask.upload is not None:
-                ask.upload.unlink(missing_ok=True)
+            if request.upload is not None:
+                request.upload.unlink(missing_ok=True)
 
-    def _planned(self, work: Path, ask: Ask, progress: Any) -> dict[str, Any]:
+    def _planned(self, work: Path, request: PlanRequest, progress: Any) -> dict[str, Any]:
         folder = self._portfolio.settings.portfolio_path
         assert folder is not None  # noqa: S101
         strategy = self._portfolio.served.strategy
-        accounts = ask.upload or folder / "accounts.parquet"
-        if ask.upload is None and ask.source:
+        accounts = request.upload or folder / "accounts.parquet"
+        if request.upload is None and request.source:
             frame = self._portfolio.accounts()
             accounts = work / "accounts.parquet"
             if frame is not None:
-                frame.loc[frame["country"] == ask.source].to_parquet(accounts, index=False)
+                frame.loc[frame["country"] == request.source].to_parquet(accounts, index=False)
         contacts = folder / "contacts.parquet"
         inputs = PlanInputs.prepare(
             work / "inputs",
             accounts=accounts,
-            contacts=contacts if contacts.is_file() and not ask.no_contacts_yet else None,
+            contacts=contacts if contacts.is_file() and not request.no_contacts_yet else None,
             outcomes=None,
             payments=None,
-            as_of=ask.as_of,
+            as_of=request.as_of,
             chunk_rows=_CHUNK_ROWS,
             other_accounts=True,
         )
         order = PlanOrder(
-            ask.as_of,
+            request.as_of,
             packs=None,
-            party=ask.party,
-            no_contacts_yet=ask.no_contacts_yet,
+            party=request.party,
+            no_contacts_yet=request.no_contacts_yet,
             seed=self._portfolio.settings.seed,
+            house=house_packs(self._portfolio.settings.without_packs),
+            templates=read_template_sources(self._portfolio.settings.templates),
             stopped=() if self._portfolio.log is None else stopped_ids(self._portfolio.log),
         )
         (work / "plan").mkdir()
         made, read = plan_day(
-            inputs, strategy, order, ask.capacity, work / "plan", Appointments.none(), on_progress=progress
+            inputs, strategy, order, request.capacity, work / "plan", Appointments.none(), on_progress=progress
         )
-        about = about_plan(made, read, order, ask.capacity, strategy)
+        about = about_plan(made, read, order, request.capacity, strategy)
         return about | {"_made": made, "_actions": strategy.actions_}
 
     # -- reading ---------------------------------------------------------------------------------------------------
     def status(self, plan_id: str) -> dict[str, Any] | None:
         """``state`` (working, done, failed) with ``done`` and ``of``, or ``problem`` and ``mend``; None for no plan."""
-        place = self._status_file(plan_id)
-        if place is None or not place.is_file():
+        path = self._status_file(plan_id)
+        if path is None or not path.is_file():
             return None
-        told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-        if told["state"] == "working" and time.time() - place.stat().st_mtime > _SILENT_SECONDS:
+        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if status["state"] == "working" and time.time() - path.stat().st_mtime > _SILENT_SECONDS:
             return {"state": "failed", "problem": "", "mend": ""}
-        return told
+        return status
 
     def finished(self) -> list[str]:
         """Ids of finished plans, newest first."""
@@ -254,11 +260,11 @@ class PlanDesk:
         """A finished plan."""
         if self.folder is None or not _ID.fullmatch(plan_id) or not (self.folder / plan_id).is_dir():
             return None
-        place = self.folder / plan_id
+        path = self.folder / plan_id
 
         def load() -> MadePlan:
-            about = json.loads((place / "about.json").read_text(encoding="utf-8"))
-            contacts, arms = (pd.read_parquet(place / f"{name}.parquet") for name in ("plan", "arms"))
+            about = json.loads((path / "about.json").read_text(encoding="utf-8"))
+            contacts, arms = (pd.read_parquet(path / f"{name}.parquet") for name in ("plan", "arms"))
             stops = contacts["account_id"].astype(str).isin(stopped) | contacts["debtor"].astype(str).isin(stopped)
             about["stopped_since"] = int(stops.sum())
             left = contacts.loc[~stops.to_numpy()].reset_index(drop=True)
@@ -266,8 +272,8 @@ class PlanDesk:
 
         stopped = self._portfolio.stopped()
         key = (plan_id, len(self.approvals()), stopped)
-        found: MadePlan = self._portfolio.kept("plan", key, load)
-        return found
+        plan: MadePlan = self._portfolio.kept("plan", key, load)
+        return plan
 
     # -- approving -------------------------------------------------------------------------------------------------
     def approve(self, plan_id: str, by: str, note: str) -> None:
@@ -284,18 +290,18 @@ class PlanDesk:
 
     def approvals(self) -> dict[str, dict[str, str]]:
         """Who let which plan go out, by plan: ``by``, ``at``, ``note``."""
-        place = None if self.folder is None else self.folder / "approvals.jsonl"
-        if place is None or not place.is_file():
+        path = None if self.folder is None else self.folder / "approvals.jsonl"
+        if path is None or not path.is_file():
             return {}
-        told = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return {one["plan"]: one for one in told}
+        approvals = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return {one["plan"]: one for one in approvals}
 
     def _forget_old(self) -> None:
         """Keep the approved plans and the newest of the others."""
         approved = self.approvals()
         if self.folder is not None:
-            for told in sorted(self.folder.glob("*.status.json"))[: -5 * _KEPT]:
-                told.unlink(missing_ok=True)
+            for path in sorted(self.folder.glob("*.status.json"))[: -5 * _KEPT]:
+                path.unlink(missing_ok=True)
         for plan_id in [one for one in self.finished() if one not in approved][_KEPT:]:
             if self.folder is not None:
                 shutil.rmtree(self.folder / plan_id, ignore_errors=True)
@@ -303,12 +309,12 @@ class PlanDesk:
     def _status_file(self, plan_id: str) -> Path | None:
         return None if self.folder is None or not _ID.fullmatch(plan_id) else self.folder / f"{plan_id}.status.json"
 
-    def _tell(self, plan_id: str, **told: Any) -> None:
-        place = self._status_file(plan_id)
-        if place is not None:
-            new = place.with_suffix(".new")
-            new.write_text(json.dumps(told), encoding="utf-8")
-            new.replace(place)
+    def _tell(self, plan_id: str, **status: Any) -> None:
+        path = self._status_file(plan_id)
+        if path is not None:
+            new = path.with_suffix(".new")
+            new.write_text(json.dumps(status), encoding="utf-8")
+            new.replace(path)
 
 
 def _about(error: RecommenderError) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from fastapi import APIRouter
 from api.pages.charts import Dot, dots, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
-from api.pages.gate_words import reason_told
+from api.pages.gate_words import reason_in_words
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
 from api.pages.shown import Direction, Estimate, Kind
 from recommender.store.registry import Promotion
 
-__all__ = ["build", "gate_told", "kind_of", "promotions_table", "router", "window_told"]
+__all__ = ["build", "gate_in_words", "kind_of", "promotions_table", "router", "window_in_words"]
 
 router = APIRouter()
 
@@ -27,7 +27,7 @@ def kind_of(document: dict[str, Any]) -> Kind:
     return "rate" if document.get("reward_kind") == "binary" else "number"
 
 
-def window_told(page: Page, document: dict[str, Any]) -> str:
+def window_in_words(page: Page, document: dict[str, Any]) -> str:
     """Which decisions a report rests on."""
     log = document.get("log", {})
     n = page.formats.count(log.get("n_decisions"))
@@ -43,8 +43,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     document = portfolio.document("evaluation")
     promotions = _promotions(page, portfolio)
     if document is None:
-        told = page.text("No evaluation has been stored yet.")
-        return Content("policy_value", question, told, sections=promotions)
+        answer = page.text("No evaluation has been stored yet.")
+        return Content("policy_value", question, answer, sections=promotions)
     kind = kind_of(document)
     own = next(one["report"] for one in document["policies"] if one["role"] == "served")
     change = _estimate(page, kind, own["difference"])
@@ -74,7 +74,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     )
 
 
-def serving_told(page: Page, portfolio: Portfolio) -> str:
+def serving_in_words(page: Page, portfolio: Portfolio) -> str:
     """Who let the serving version serve, which need not be what the gate says of it today; empty where not known."""
     accepted = [one for one in portfolio.promotions() or [] if one.decision == "accepted"]
     if not accepted:
@@ -88,17 +88,17 @@ def serving_told(page: Page, portfolio: Portfolio) -> str:
     )
 
 
-def gate_told(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> str:
+def gate_in_words(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> str:
     """The gate's answer on the stored evaluation, and why the policy serves all the same where it was refused."""
     if document["gate"]["accepted"]:
         return page.text("The gate accepts this policy.")
     failed = [name for name, passed in document["gate"]["checks"].items() if not passed]
     names = _check_names(page)
-    told = page.text(
+    words = page.text(
         "The gate would refuse this policy today (not passed: {checks}).",
         checks=", ".join(names.get(name, page.label(name)).lower() for name in failed),
     )
-    return f"{told} {serving_told(page, portfolio)}".strip()
+    return f"{words} {serving_in_words(page, portfolio)}".strip()
 
 
 def _estimate(page: Page, kind: Kind, interval: dict[str, Any]) -> Estimate:
@@ -113,7 +113,9 @@ def _answer(page: Page, verdict: str, change: Estimate, document: dict[str, Any]
         "not proven": t("Not proven either way: {change} per decision (95% CI {interval}), on {log}."),
         "refused": t("The log cannot say: it hardly shows what the policy would do ({log})."),
     }
-    return messages[verdict].format(change=change.value.text, interval=change.interval, log=window_told(page, document))
+    return messages[verdict].format(
+        change=change.value.text, interval=change.interval, log=window_in_words(page, document)
+    )
 
 
 def _default(report: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +206,9 @@ def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
     return Section(
         "policies",
         page.text("Policies on the same past contacts"),
-        page.text("Estimated from {log}; a new policy is judged without being tried.", log=window_told(page, document)),
+        page.text(
+            "Estimated from {log}; a new policy is judged without being tried.", log=window_in_words(page, document)
+        ),
         draw if marks else None,
         page.text("Difference in value per decision from what was done, by policy, with its 95% interval."),
         Table("policies", page.text("Value per decision"), columns, cells),
@@ -280,7 +284,7 @@ def _gate(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> Section
     return Section(
         "gate",
         page.text("The promotion gate"),
-        gate_told(page, portfolio, document),
+        gate_in_words(page, portfolio, document),
         table=Table("gate", page.text("What was checked"), columns, cells, stacked=False),
         reading=page.text("Every check must pass before a policy may serve."),
     )
@@ -320,22 +324,22 @@ def promotions_table(page: Page, promotions: list[Promotion]) -> Table:
 
 def _reasons(page: Page, promotion: Promotion) -> Cell:
     """Why, in the reader's language; what people wrote as they wrote it."""
-    told = [reason_told(page, reason) for reason in promotion.reasons]
-    own = [text for text, language in told if not language]
-    written = [f"“{text}”" for text, language in told if language]
+    reasons = [reason_in_words(page, reason) for reason in promotion.reasons]
+    own = [text for text, language in reasons if not language]
+    written = [f"“{text}”" for text, language in reasons if language]
     if not own and written:
         return Cell(" ".join(written), "; ".join(promotion.reasons), language="en")
     return Cell(" ".join(own), "; ".join(promotion.reasons), note=" ".join(written), note_language="en")
 
 
 def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
-    held = portfolio.promotions()
-    if held is None:
-        told = page.text("No registry is followed, or it did not answer.")
-        return [Section("promotions", page.text("Who decided"), empty=told)]
-    if not held:
+    promotions = portfolio.promotions()
+    if promotions is None:
+        empty = page.text("No registry is followed, or it did not answer.")
+        return [Section("promotions", page.text("Who decided"), empty=empty)]
+    if not promotions:
         return [Section("promotions", page.text("Who decided"), empty=page.text("Nobody has asked for a change yet."))]
-    return [Section("promotions", page.text("Who decided"), table=promotions_table(page, held))]
+    return [Section("promotions", page.text("Who decided"), table=promotions_table(page, promotions))]
 
 
 add_page(router, "policy_value", "policy-value", build)

@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.pages.rendering import Page
-from api.pages.rule_words import rule_told
+from api.pages.rule_words import rule_in_words
 
-__all__ = ["problem_told"]
+__all__ = ["problem_in_words"]
 
 
-def problem_told(page: Page, told: Mapping[str, Any]) -> str:
+def problem_in_words(page: Page, problem: Mapping[str, Any]) -> str:
     """A sentence about the column, rule or setting at fault, and the rows where it shows.
 
     Parameters
     ----------
     page : Page
-    told : mapping
+    problem : mapping
         ``column`` (empty: none is at fault alone) and ``rows``.
     """
-    column, rows = str(told.get("column") or ""), list(told.get("rows") or ())
+    column, rows = str(problem.get("column") or ""), list(problem.get("rows") or ())
     if not column:
         return page.text("The plan could not be made; ask again, or send the technical message to your team.")
     if column.startswith(("unknown-", "floor-")):
         return page.text("Most accounts stay without contact because of one rule: {rule}.",
-                         rule=rule_told(page, column).name)  # fmt: skip
+                         rule=rule_in_words(page, column).name)  # fmt: skip
     name = page.label(column.rpartition(".")[2])
     if rows:
         return page.text(

@@ -79,18 +79,18 @@ class Page:
 
     def text(self, message: str, **values: Any) -> str:
         """Translate a message and fill its ``{places}``."""
-        told = self._catalogue.ugettext(message)
-        return told.format(**values) if values else told
+        message_text = self._catalogue.ugettext(message)
+        return message_text.format(**values) if values else message_text
 
     def texts(self, one: str, many: str, count: int, **values: Any) -> str:
         """Translate a message that counts; ``{count}`` is the formatted number."""
-        told = self._catalogue.ungettext(one, many, count)
-        return told.format(count=self.formats.count(count), **values)
+        message_text = self._catalogue.ungettext(one, many, count)
+        return message_text.format(count=self.formats.count(count), **values)
 
     def label(self, name: object) -> str:
         """Name of a column, concept or level in the reader's language, with a capital."""
-        told = self._history_label(str(name)) or self.wording.label(str(name))
-        return told[:1].upper() + told[1:]
+        words = self._history_label(str(name)) or self.wording.label(str(name))
+        return words[:1].upper() + words[1:]
 
     def _history_label(self, name: str) -> str | None:
         """Name of what is counted in an account's own history, e.g. ``history.channel=call.contacts``."""
@@ -121,8 +121,8 @@ class Page:
     def weekday(self, name: str) -> str:
         """Name of a weekday that is given in English."""
         days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-        told = str(self.locale.days["stand-alone"]["wide"][days.index(name)])
-        return told[:1].upper() + told[1:]
+        day = str(self.locale.days["stand-alone"]["wide"][days.index(name)])
+        return day[:1].upper() + day[1:]
 
     @staticmethod
     def moment(text: str) -> datetime:
@@ -138,8 +138,8 @@ class Page:
         """Path of a page in this language; empty in the static report."""
         if self.request is None:
             return ""
-        told = str(self.request.app.url_path_for(route, language=self.language, **path))
-        return told + (f"?{urlencode(query, doseq=True)}" if query else "")
+        path_only = str(self.request.app.url_path_for(route, language=self.language, **path))
+        return path_only + (f"?{urlencode(query, doseq=True)}" if query else "")
 
     def static(self, name: str) -> str:
         """Path of a file that comes with the pages."""
@@ -171,22 +171,25 @@ class Page:
 
     def facts(self) -> list[tuple[str, str]]:
         """What the foot of every page states: data window, versions, when it was made."""
-        told = []
+        facts = []
         if self.request is not None and self.session is not None:
             portfolio: Portfolio = self.request.app.state.portfolio
             window = portfolio.window()
             if window is not None:
                 first, last = (self.formats.day(end.date()).text for end in window)
-                told.append((self.text("Data"), f"{first} {self.formats.to} {last}"))
-            told += [
+                facts.append((self.text("Data"), f"{first} {self.formats.to} {last}"))
+            behind = portfolio.figures_as_of()
+            if behind is not None:
+                facts.append((self.text("Totals as of"), f"{self.formats.instant(behind)} UTC"))
+            facts += [
                 (self.text("Policy"), portfolio.policy_version),
-                (self.text("Model"), portfolio.model_told(self.text)),
+                (self.text("Model"), portfolio.model_in_words(self.text)),
             ]
-        told += [
+        facts += [
             (self.text("Software"), __version__),
             (self.text("Made"), f"{self.formats.instant(self.made_at)} UTC"),
         ]
-        return told
+        return facts
 
     def data_age(self) -> str:
         """Said on every page when the log has fallen behind."""
@@ -206,8 +209,8 @@ class Page:
     # -- out -------------------------------------------------------------------------------------------------------
     def markup(self, template: str, **values: Any) -> str:
         """Render a template of ``api/pages/templates``."""
-        told = environment(self.language).get_template(template)
-        return told.render(page=self, f=self.formats, languages=LANGUAGES, Markup=Markup, **values)
+        loaded = environment(self.language).get_template(template)
+        return loaded.render(page=self, f=self.formats, languages=LANGUAGES, Markup=Markup, **values)
 
     def render(self, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         """Answer with a rendered template."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -26,6 +27,7 @@ from recommender.monitoring import (
     split_p_value,
     weekly_trend,
 )
+from recommender.strategy import STAGES
 
 __all__ = ["BROKEN_SPLIT", "answer_of", "build", "router", "whole"]
 
@@ -40,16 +42,15 @@ _IN_TILES = ("recovery", "payment", "right_party_contact")
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     """Build the page."""
     question = page.text("Is the policy collecting more than the control group?")
-    decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
-    filters = decision_filters(page, decisions, query, page.url("results"))
-    if decisions is None or outcomes is None or decisions.empty:
+    filters = decision_filters(page, portfolio.levels(), query, page.url("results"))
+    if portfolio.window() is None:
         return Content("results", question, page.text("No decisions have been logged yet."), filters=filters)
     settings = portfolio.settings
     if settings.holdout_experiment is None:
-        told = page.text("There is no control group, so nothing says what the policy adds.")
+        answer = page.text("There is no control group, so nothing says what the policy adds.")
         notice = page.text("Name one with RECOMMENDER_HOLDOUT_EXPERIMENT and leave its debtors to the old way.")
-        return Content("results", question, told, filters=filters, notices=[notice])
-    compared = _held(portfolio, filters)
+        return Content("results", question, answer, filters=filters, notices=[notice])
+    compared = _compared_groups(portfolio, filters)
     if compared is None:
         return Content("results", question, page.text("No decision passes these filters."), filters=filters)
     return _content(page, question, filters, compared)
@@ -59,23 +60,29 @@ def whole(page: Page, portfolio: Portfolio) -> dict[str, Any] | None:
     """The comparison over everything; None where there is nothing to compare."""
     if portfolio.window() is None or portfolio.settings.holdout_experiment is None:
         return None
-    return _held(portfolio, Filters([], page.url("results")))
+    return _compared_groups(portfolio, Filters([], page.url("results")))
 
 
-def _held(portfolio: Portfolio, filters: Filters) -> dict[str, Any] | None:
-    """The comparison, kept for the filters that were last used and for none."""
+def _compared_groups(portfolio: Portfolio, filters: Filters) -> dict[str, Any] | None:
+    """The comparison, kept for no filter and for the choices that were used; of days, for the last ones."""
     settings = portfolio.settings
-    about = [portfolio.log_size(), settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
-    key = json.dumps([*about, filters.query])
+    about = [settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
+    key = json.dumps([*about, portfolio.stamp("accounts.parquet"), filters.query])
 
     def make() -> dict[str, Any] | None:
         decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
         return None if decisions is None or outcomes is None else _compute(portfolio, decisions, outcomes, filters)
 
+    return portfolio.aggregate(_kept_name(filters), key, make)
+
+
+def _kept_name(filters: Filters) -> str:
+    """One place for each combination of choices, which are few, and one for all days, which are many."""
     if not filters.query:
-        return portfolio.kept_on_disk("results", key, make)
-    found: dict[str, Any] | None = portfolio.kept("results, filtered", key, make)
-    return found
+        return "results"
+    if filters.query.keys() & {"since", "until"}:
+        return "results-days"
+    return f"results-{hashlib.sha256(json.dumps(filters.query, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def _compute(
@@ -85,24 +92,46 @@ def _compute(
     part = decisions.loc[filters.rows(decisions)].reset_index(drop=True)
     if part.empty:
         return None
-    told = outcomes.loc[outcomes["decision_id"].isin(part["decision_id"])]
+    outcomes_of_part = outcomes.loc[outcomes["decision_id"].isin(part["decision_id"])]
     arm = np.where(portfolio.is_control(part["debtor_id"]), "holdout", "policy").astype(object)
     costs = portfolio.document("costs")
-    units = account_units(part, told, arm, costs)
+    units = account_units(part, outcomes_of_part, arm, costs)
     first = part.drop_duplicates("account_id").set_index("account_id")  # oldest first
     units = units.assign(
         **{name: units["account_id"].map(first[name]) for name in ("stage", "country") if name in first}
     )
     return {
-        "units": units,
+        "segments": _by_stage(units),
         "table": compare_arms(units),
-        "trend": weekly_trend(part, told, arm, costs, window_days=_WINDOW_DAYS),
+        "trend": weekly_trend(part, outcomes_of_part, arm, costs, window_days=_WINDOW_DAYS),
         "split": split_p_value(units, settings.holdout_share),
         "n_debtors": units["debtor_id"].nunique(),
         "n_accounts": {arm: int((units["arm"] == arm).sum()) for arm in ("policy", "holdout")},
         "policy_accounts": units.loc[units["arm"] == "policy", "currency"].value_counts().to_dict(),
         "share": settings.holdout_share,
     }
+
+
+def _by_stage(units: pd.DataFrame) -> pd.DataFrame:
+    """Who pays, by currency and stage.
+
+    Returns
+    -------
+    DataFrame
+        Of :func:`~recommender.monitoring.compare_arms` for payment and recovery, with ``segment_currency``,
+        ``country`` (empty where it is not one), ``stage`` and ``accounts``.
+    """
+    pieces = []
+    for currency in sorted(units["currency"].dropna().unique()) if "stage" in units else ():
+        own = units.loc[units["currency"] == currency]
+        countries = set(own["country"].dropna()) if "country" in own else set()
+        for stage in [one for one in STAGES if (own["stage"] == one).any()]:
+            part = own.loc[own["stage"] == stage]
+            table = compare_arms(part, kpis=("payment", "recovery"))
+            country = str(next(iter(countries))) if len(countries) == 1 else ""
+            about = {"segment_currency": currency, "country": country, "stage": stage, "accounts": len(part)}
+            pieces.append(table.assign(**about))
+    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame({"stage": pd.Series(dtype="str")})
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------
@@ -172,11 +201,11 @@ def _state(page: Page, row: Any) -> str:
     return page.text("Not known: nothing to divide by, or no costs were given.")
 
 
-def _content(page: Page, question: str, filters: Filters, held: dict[str, Any]) -> Content:
-    rows = list(held["table"].itertuples(index=False))
-    answer, tone = answer_of(page, held)
+def _content(page: Page, question: str, filters: Filters, compared: dict[str, Any]) -> Content:
+    rows = list(compared["table"].itertuples(index=False))
+    answer, tone = answer_of(page, compared)
     notices = []
-    if held["split"] < BROKEN_SPLIT:
+    if compared["split"] < BROKEN_SPLIT:
         notices.append(
             page.text(
                 "The split of debtors is not the planned one: the assignment or the log is broken. Do not read on."
@@ -187,28 +216,28 @@ def _content(page: Page, question: str, filters: Filters, held: dict[str, Any]) 
         question,
         answer,
         tone,
-        [_compared(page, rows, held), *_trends(page, held["trend"])],
+        [_compared(page, rows, compared), *_trends(page, compared["trend"])],
         _tiles(page, rows),
         filters,
         notices,
     )
 
 
-def answer_of(page: Page, held: dict[str, Any]) -> tuple[str, str]:
+def answer_of(page: Page, compared: dict[str, Any]) -> tuple[str, str]:
     """How many more paid, and what that was in money where it can be said; and the tone of that."""
-    told, tones = [], []
-    for row in held["table"].itertuples(index=False):
+    sentences, tones = [], []
+    for row in compared["table"].itertuples(index=False):
         change = _difference(page, row) if row.kpi in ("payment", "recovery") else None
         if change is None:
             continue
         tones.append(change.direction)
         interval = page.text("95% CI {interval}", interval=change.interval)
         size = change.value.text.lstrip("+\N{MINUS SIGN}")
-        told.append(_sentence(page, row, change, size, interval, held))
-    if told:
+        sentences.append(_sentence(page, row, change, size, interval, compared))
+    if sentences:
         seen = set(tones) - {"unclear"}
-        return " ".join(told), "above" if seen == {"above"} else "below" if seen == {"below"} else "unclear"
-    fewest = min(held["n_accounts"].values())
+        return " ".join(sentences), "above" if seen == {"above"} else "below" if seen == {"below"} else "unclear"
+    fewest = min(compared["n_accounts"].values())
     if fewest >= FEWEST_ACCOUNTS:
         return page.text("Recovery cannot be compared here."), "unclear"
     return (
@@ -221,7 +250,7 @@ def answer_of(page: Page, held: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def _sentence(page: Page, row: Any, change: Estimate, size: str, interval: str, held: dict[str, Any]) -> str:
+def _sentence(page: Page, row: Any, change: Estimate, size: str, interval: str, compared: dict[str, Any]) -> str:
     t = page.text
     if row.kpi == "payment":
         messages = {
@@ -230,7 +259,7 @@ def _sentence(page: Page, row: Any, change: Estimate, size: str, interval: str, 
             "unclear": t("It is not proven that more or fewer accounts pay ({change}; {interval})."),
         }
         return messages[change.direction].format(size=size, interval=interval, change=change.value.text)
-    n = held["policy_accounts"].get(row.currency, 0)
+    n = compared["policy_accounts"].get(row.currency, 0)
     whole = page.formats.money(n * abs(row.difference), row.currency, compact=True).text
     messages = {
         "above": t("In {currency} it collected {size} more per account ({interval}), {whole} in all."),
@@ -256,7 +285,7 @@ def _tiles(page: Page, rows: list[Any]) -> list[Tile]:
     return tiles
 
 
-def _compared(page: Page, rows: list[Any], held: dict[str, Any]) -> Section:
+def _compared(page: Page, rows: list[Any], compared: dict[str, Any]) -> Section:
     names = kpi_names(page)
     cells, marks = [], []
     for row in rows:
@@ -293,11 +322,11 @@ def _compared(page: Page, rows: list[Any], held: dict[str, Any]) -> Section:
     def draw(width: int) -> Drawing:
         ends = [end for mark in shown for end in (mark.low, mark.high)] or [-1.0, 1.0]
         ticks = [
-            (place, page.formats.percent(place, 0).text) for place in nice_ticks(min(*ends, 0.0), max(*ends, 0.0), 5)
+            (value, page.formats.percent(value, 0).text) for value in nice_ticks(min(*ends, 0.0), max(*ends, 0.0), 5)
         ]
         return dots(shown, width, zero=page.text("control"), ticks=ticks)
 
-    n = held["n_accounts"]
+    n = compared["n_accounts"]
     return Section(
         "figures",
         page.text("Policy against control"),
@@ -305,7 +334,7 @@ def _compared(page: Page, rows: list[Any], held: dict[str, Any]) -> Section:
             "{policy} accounts under the policy, {control} in the control group ({share} of debtors, drawn at random).",
             policy=page.formats.count(n["policy"]),
             control=page.formats.count(n["holdout"]),
-            share=page.formats.percent(held["share"], 0),
+            share=page.formats.percent(compared["share"], 0),
         ),
         draw if shown else None,
         page.text("Difference of each figure from the control group, relative to it, with its 95% interval."),
@@ -344,21 +373,21 @@ def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
         change = _difference(page, row)
         week = page.formats.day(pd.Timestamp(row.week).date())
         note = "" if row.complete else page.text("still open")
-        told = Cell.of(change.value, tone=_good(row, change.direction)) if change else Cell("–", "")
+        difference = Cell.of(change.value, tone=_good(row, change.direction)) if change else Cell("–", "")
         cells.append(
-            [Cell.of(week, note=note), _value(page, row, "policy"), _value(page, row, "holdout"), told,
+            [Cell.of(week, note=note), _value(page, row, "policy"), _value(page, row, "holdout"), difference,
              Cell.interval(change)]
         )  # fmt: skip
 
     def points(arm: str) -> list[Point]:
-        held = []
+        points = []
         for row in rows:
             at, value = float(pd.Timestamp(row.week).toordinal()), number(getattr(row, arm))
             shown = page.formats.value(kind, value, currency=currency).text
-            held.append(
+            points.append(
                 Point(at, value, hollow=not row.complete, title=f"{page.formats.day(row.week.date())}: {shown}")
             )
-        return held
+        return points
 
     def draw(width: int) -> Drawing:
         lines = [

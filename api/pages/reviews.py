@@ -47,21 +47,21 @@ class Reviews:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._place = None if folder is None else folder / "reviews.jsonl"
+        self._path = None if folder is None else folder / "reviews.jsonl"
         self._lock = threading.Lock()
 
     @property
     def keeps(self) -> bool:
         """Whether answers can be written down."""
-        return self._place is not None
+        return self._path is not None
 
     def add(self, decision_id: str, answer: str, note: str, *, by: str, at: datetime) -> None:
         """Write an answer down; it is on disk when this returns."""
-        if self._place is None:
+        if self._path is None:
             return
         line = json.dumps(asdict(Review(decision_id, answer, note[:_LONGEST_NOTE], by, at.isoformat())))
         with self._lock:
-            handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
             try:
                 os.write(handle, f"{line}\n".encode())
                 os.fsync(handle)
@@ -70,15 +70,15 @@ class Reviews:
 
     def stops(self, decision_id: str) -> bool:
         """Whether the last answer to a decision stopped contact."""
-        held = self.latest().get(decision_id)
-        return held is not None and held.answer == "stop"
+        review = self.latest().get(decision_id)
+        return review is not None and review.answer == "stop"
 
     def all(self) -> list[Review]:
         """Every answer, oldest first."""
-        if self._place is None or not self._place.is_file():
+        if self._path is None or not self._path.is_file():
             return []
-        told = self._place.read_text(encoding="utf-8").splitlines()
-        return [Review(**json.loads(line)) for line in told if line.strip()]
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        return [Review(**json.loads(line)) for line in lines if line.strip()]
 
     def latest(self) -> dict[str, Review]:
         """The last answer to each decision; one that was taken back is none."""

@@ -11,9 +11,9 @@ from api.pages.charts import Bar, Dot, dots, hbars, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.page_data import Portfolio
-from api.pages.policy_value import kind_of, window_told
+from api.pages.policy_value import kind_of, window_in_words
 from api.pages.rendering import Page
-from api.pages.rule_words import citation_told, rule_told
+from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.section_pages import add_page
 from api.pages.shown import Kind
 
@@ -29,8 +29,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     question = page.text("What does each rule or missing lever cost?")
     document, legal = portfolio.document("rule_costs"), _legal(page, portfolio)
     if document is None or not document["rules"]:
-        told = page.text("No price of rules has been computed yet.")
-        return Content("rule_costs", question, told if not legal else legal[0].finding, sections=legal)
+        no_prices = page.text("No price of rules has been computed yet.")
+        return Content("rule_costs", question, no_prices if not legal else legal[0].finding, sections=legal)
     kind = kind_of(document)
     words = {
         "costs": (page.text("costs"), "below"),
@@ -81,7 +81,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     section = Section(
         "rules",
         page.text("Change in value per decision"),
-        page.text("Estimated from {log}.", log=window_told(page, document)),
+        page.text("Estimated from {log}.", log=window_in_words(page, document)),
         draw,
         page.text("Change in value per decision under each rule, with its 95% interval."),
         Table("rules", page.text("Price of rules and levers"), columns, cells),
@@ -110,12 +110,12 @@ def _legal(page: Page, portfolio: Portfolio) -> list[Section]:
     rules = sorted(document["rules"], key=lambda row: -row["lost"])
     rows, bars = [], []
     for row in rules:
-        words, place = rule_told(page, row["rule"]), page.country(row["country"])
+        words, country = rule_in_words(page, row["rule"]), page.country(row["country"])
         lost = page.formats.estimate(kind, row["lost"], row["low"], row["high"])
-        name = f"{place}: {words.name}"
+        name = f"{country}: {words.name}"
         rows.append(
             [
-                Cell(name, f"{row['country']} {row['rule']}", note=citation_told(page, row["citation"])),
+                Cell(name, f"{row['country']} {row['rule']}", note=citation_in_words(page, row["citation"])),
                 page.formats.percent(row["share"]),
                 Cell.of(lost.value, shown=lost.value.text.lstrip("+"), tone=lost.direction),
                 Cell.interval(lost),
@@ -126,9 +126,9 @@ def _legal(page: Page, portfolio: Portfolio) -> list[Section]:
     first = rules[0]
     dearest = page.formats.estimate(kind, first["lost"], first["low"], first["high"])
     finding = page.text(
-        "The dearest rule is “{rule}” in {place}: {lost} of expected result per account (95% CI {interval}).",
-        rule=rule_told(page, first["rule"]).name,
-        place=page.country(first["country"]),
+        "The dearest rule is “{rule}” in {country}: {lost} of expected result per account (95% CI {interval}).",
+        rule=rule_in_words(page, first["rule"]).name,
+        country=page.country(first["country"]),
         lost=dearest.value.text.lstrip("+"),
         interval=dearest.interval,
     )
@@ -160,7 +160,7 @@ def _answer(page: Page, document: dict[str, Any]) -> str:
     kind = kind_of(document)
     proven = [row for row in document["rules"] if row["verdict"] == "costs"]
     if not proven:
-        return page.text("No rule or lever is proven to cost anything on {log}.", log=window_told(page, document))
+        return page.text("No rule or lever is proven to cost anything on {log}.", log=window_in_words(page, document))
     dearest = max(proven, key=lambda row: row["value_lost"])
     lost = page.formats.estimate(kind, -dearest["value_lost"], -dearest["ci_high"], -dearest["ci_low"])
     return page.text(
@@ -177,10 +177,10 @@ def rule_name(page: Page, name: str) -> str:
     """Rule in the reader's words."""
     if name.startswith("pack "):
         return page.text("Rule pack {pack}", pack=name.removeprefix("pack "))
-    found = _LEVER.fullmatch(name)
-    if found is None:
+    match = _LEVER.fullmatch(name)
+    if match is None:
         return name
-    factor, level = found["factor"], found["level"]
+    factor, level = match["factor"], match["level"]
     if factor == "hour":
         ends = level.split(" to ")
         return page.text("Without the hours {a} to {b}", a=f"{ends[0]}:00", b=f"{int(ends[-1]) + 1}:00")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.pages.rendering import Page
 
-__all__ = ["RuleWords", "citation_told", "rule_told"]
+__all__ = ["RuleWords", "citation_in_words", "rule_in_words"]
 
 _HOUSE = ("floor", "house", "trade")
 _UNSEEN = ", not seen"
@@ -22,50 +22,50 @@ class RuleWords:
     ----------
     name : str
         What it says, with a capital.
-    place : str
+    where : str
         Where it holds: a country, or that it is of the house.
     rule : str
         Its id.
     """
 
     name: str
-    place: str
+    where: str
     rule: str
 
     @property
     def text(self) -> str:
-        """Name and place."""
-        return f"{self.name} ({self.place})" if self.place else self.name
+        """Name and where it holds."""
+        return f"{self.name} ({self.where})" if self.where else self.name
 
 
-def rule_told(page: Page, rule: str) -> RuleWords:
+def rule_in_words(page: Page, rule: str) -> RuleWords:
     """Words of a rule id as :meth:`recommender.rules.Eligibility.rules` gives it."""
     words = _words(page)
     head, _, rest = rule.partition("-")
     if rule in words:
         return RuleWords(words[rule], "", rule)
     if head in _HOUSE:
-        place = page.text("everywhere") if head == "floor" else page.text("rule of the house")
+        where = page.text("everywhere") if head == "floor" else page.text("rule of the house")
     elif re.fullmatch("[a-z]{2}", head):
         part, _, further = rest.partition("-")
-        place = page.country(head.upper())
+        where = page.country(head.upper())
         if re.fullmatch("[a-z]{2}", part) and further:  # a state: us-ma-…, br-sp-…
-            place, rest = f"{place}, {part.upper()}", further
+            where, rest = f"{where}, {part.upper()}", further
     else:
         return RuleWords(page.text("Rule of your own: {rule}", rule=rule), "", rule)
     if rest.startswith("stop-"):
         flag = rest.removeprefix("stop-").replace("-", "_")
-        return RuleWords(page.text("No contact while: {flag}", flag=page.wording.label(flag)), place, rule)
-    return RuleWords(words.get(rest) or page.text("Rule of your own: {rule}", rule=rule), place, rule)
+        return RuleWords(page.text("No contact while: {flag}", flag=page.wording.label(flag)), where, rule)
+    return RuleWords(words.get(rest) or page.text("Rule of your own: {rule}", rule=rule), where, rule)
 
 
-def citation_told(page: Page, citation: str) -> str:
+def citation_in_words(page: Page, citation: str) -> str:
     """Law and article; what is no law in the reader's language."""
-    told = citation.removesuffix(_STATES)
-    unseen = told.endswith(_UNSEEN)
-    told = told.removesuffix(_UNSEEN)
-    told = page.text("rule of the house") if told in ("house policy", "policy") else told
-    return page.text("{law} (text not checked)", law=told) if unseen else told
+    words = citation.removesuffix(_STATES)
+    unseen = words.endswith(_UNSEEN)
+    words = words.removesuffix(_UNSEEN)
+    words = page.text("rule of the house") if words in ("house policy", "policy") else words
+    return page.text("{law} (text not checked)", law=words) if unseen else words
 
 
 def _words(page: Page) -> dict[str, str]:

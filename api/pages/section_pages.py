@@ -42,17 +42,17 @@ def add_page(router: APIRouter, name: str, slug: str, build: Build, template: st
         return page.render(template, content=build(page, portfolio, dict(request.query_params)))
 
     def table(request: Request, page: PageDep, portfolio: PortfolioDep, key: str, suffix: Suffix) -> Response:
-        found = build(page, portfolio, dict(request.query_params)).table(key)
-        if found is None:
+        table = build(page, portfolio, dict(request.query_params)).table(key)
+        if table is None:
             raise HTTPException(404, page.text("There is no such table."))
-        return table_file(sheet_of(page, found), f"{slug}-{key}", found.caption, suffix)
+        return table_file(sheet_of(page, table), f"{slug}-{key}", table.caption, suffix)
 
     def picture(request: Request, page: PageDep, portfolio: PortfolioDep, key: str) -> Response:
-        found = build(page, portfolio, dict(request.query_params)).section(key)
-        if found is None or found.draw is None:
+        section = build(page, portfolio, dict(request.query_params)).section(key)
+        if section is None or section.draw is None:
             raise HTTPException(404, page.text("There is no such picture."))
         headers = {"Content-Disposition": f'attachment; filename="{slug}-{key}.png"'}
-        drawn = found.draw(_PICTURE_WIDTH).to_png(found.heading)
+        drawn = section.draw(_PICTURE_WIDTH).to_png(section.heading)
         return Response(drawn, media_type="image/png", headers=headers)
 
     path = f"/{{language}}/{slug}"

@@ -53,7 +53,7 @@ class Sessions:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._hashes = {name: held.get_secret_value() for name, held in settings.managers.items()}
+        self._hashes = {name: stored.get_secret_value() for name, stored in settings.managers.items()}
         self.demo_password: str | None = None
         if not self._hashes:
             self.demo_password = secrets.token_urlsafe(9)
@@ -76,16 +76,20 @@ class Sessions:
 
     def open(self, response: Response, manager: str) -> None:
         """Log a manager in."""
-        told = {"manager": manager, "token": secrets.token_urlsafe(24), "key": secrets.token_urlsafe(12)}
-        self._set(response, self._cookie, self._signer.dumps(told), self._seconds)
+        content = {"manager": manager, "token": secrets.token_urlsafe(24), "key": secrets.token_urlsafe(12)}
+        self._set(response, self._cookie, self._signer.dumps(content), self._seconds)
         response.delete_cookie(_FORM_COOKIE)
 
     def of(self, request: Request) -> Session | None:
         """Session of a request; None when there is none, it expired, was logged out, or the manager is gone."""
-        told = self._read(self._signer, request.cookies.get(self._cookie), self._seconds)
-        if not isinstance(told, dict) or told.get("manager") not in self._hashes or told.get("key") in self._ended:
+        content = self._read(self._signer, request.cookies.get(self._cookie), self._seconds)
+        if (
+            not isinstance(content, dict)
+            or content.get("manager") not in self._hashes
+            or content.get("key") in self._ended
+        ):
             return None
-        return Session(told["manager"], told["token"], told["key"])
+        return Session(content["manager"], content["token"], content["key"])
 
     def close(self, response: Response, session: Session | None) -> None:
         """Log out."""

@@ -214,11 +214,11 @@ class Formats:
         """Text of the places on an axis, all with as many decimals as their step needs."""
         step = min((b - a for a, b in pairwise(places)), default=1.0)
         if kind == "money" and currency is not None:
-            return [(place, self.money(place, currency, compact=True, decimals=0).text) for place in places]
+            return [(value, self.money(value, currency, compact=True, decimals=0).text) for value in places]
         scale = {"rate": 100.0, "points": 100.0, "per_thousand": 1_000.0}.get(kind, 1.0)
         decimals = max(0, math.ceil(-math.log10(step * scale) - 1e-9)) if step > 0 else 0
         put = self.difference if difference else self.value
-        return [(place, put(kind, place, currency=currency, decimals=decimals).text) for place in places]
+        return [(value, put(kind, value, currency=currency, decimals=decimals).text) for value in places]
 
     def estimate(
         self,

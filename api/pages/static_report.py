@@ -44,7 +44,7 @@ def report(portfolio: Portfolio, settings: Settings, language: str, query: Mappi
     window = portfolio.window()
     facts = [
         (page.text("Policy"), portfolio.policy_version),
-        (page.text("Model"), portfolio.model_told(page.text)),
+        (page.text("Model"), portfolio.model_in_words(page.text)),
         (page.text("Software"), __version__),
         (page.text("Made"), f"{page.formats.instant(page.made_at)} UTC"),
     ]
@@ -68,12 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.site is not None:
-            told = json.loads((given.site / "site.json").read_text(encoding="utf-8"))["environment"]
-            os.environ.update(told)
+            site = json.loads((given.site / "site.json").read_text(encoding="utf-8"))["environment"]
+            os.environ.update(site)
         settings = Settings()
         serving = Serving(settings)
         portfolio = Portfolio(settings, serving)
-        query = {name: told for name in FILTERS if (told := getattr(given, name))}
+        query = {name: site for name in FILTERS if (site := getattr(given, name))}
         try:
             given.out.write_text(report(portfolio, settings, given.language, query), encoding="utf-8")
         finally:

@@ -20,11 +20,11 @@ from starlette.responses import RedirectResponse, Response
 from api.pages.content import Content
 from api.pages.exports import sheet_of, table_file
 from api.pages.page_data import Portfolio
-from api.pages.plan_desk import Ask, Busy, MadePlan, PlanDesk
-from api.pages.problem_words import problem_told
+from api.pages.plan_desk import Busy, MadePlan, PlanDesk, PlanRequest
+from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.section_pages import add_page
-from api.pages.tomorrow_content import Said
+from api.pages.tomorrow_content import PlanText
 from api.pages.tomorrow_form import Form as CapacityForm
 from api.pages.tomorrow_form import (
     NotReadable,
@@ -62,7 +62,7 @@ class TomorrowContent(Content):
     plan : MadePlan or None
     form : CapacityForm or None
     working : str
-        Said while a plan is made.
+        PlanText while a plan is made.
     problem : str
         Why the last one was not made.
     technical : str
@@ -96,21 +96,21 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
 
     form = _form(page, portfolio, plan, query)
     if plan is None:
-        told = page.text(
+        answer = page.text(
             "Nothing is planned yet. Choose a portfolio and what there is of agents and messages, then plan."
         )
         return TomorrowContent(
-            "tomorrow", question, told, form=form, working=working, problem=problem, technical=technical, query={}
+            "tomorrow", question, answer, form=form, working=working, problem=problem, technical=technical, query={}
         )
-    said = Said(page, plan)
+    words = PlanText(page, plan)
     return TomorrowContent(
         "tomorrow",
         question,
-        said.answer(),
+        words.answer(),
         "above" if len(plan.contacts) else "unclear",
-        sections(said, query.get("queue", "")),
-        said.tiles(),
-        notices=said.notices(),
+        sections(words, query.get("queue", "")),
+        words.tiles(),
+        notices=words.notices(),
         plan=plan,
         form=form,
         working=working,
@@ -132,7 +132,7 @@ def _state(page: Page, status: dict[str, Any] | None) -> tuple[str, str]:
     if status.get("column") is None or page.language == "en":
         why = f"{status['problem']} {status['mend']}".strip() or page.text("Something broke; the log says what.")
         return "", why
-    return "", problem_told(page, status)
+    return "", problem_in_words(page, status)
 
 
 def _form(page: Page, portfolio: Portfolio, plan: MadePlan | None, query: dict[str, str]) -> CapacityForm | None:
@@ -181,27 +181,27 @@ async def ask(
         upload = None
         if file is not None and not isinstance(file, str) and file.filename:
             upload = await run_in_threadpool(_kept, desk, file.filename, await file.read())
-        told = {name: value for name, value in form.items() if isinstance(value, str)}
+        texts = {name: value for name, value in form.items() if isinstance(value, str)}
     manager = page.session.manager
-    return await run_in_threadpool(_begin, page, portfolio, desk, told, upload, manager)
+    return await run_in_threadpool(_begin, page, portfolio, desk, texts, upload, manager)
 
 
 def _begin(
-    page: Page, portfolio: Portfolio, desk: PlanDesk, told: dict[str, str], upload: Path | None, by: str
+    page: Page, portfolio: Portfolio, desk: PlanDesk, texts: dict[str, str], upload: Path | None, by: str
 ) -> Response:
     known = dict(sources(page, portfolio))
-    source = told.get("source", "")
+    source = texts.get("source", "")
     try:
         if source not in known:
             raise NotReadable(page.text("There is no portfolio {name}.", name=source), column="source")
-        plan = desk.read(told.get("plan", ""))
-        capacity = asked_capacity(page, _base(portfolio, plan, source), told)
-        moment, _ = moment_of(page, portfolio, told.get("day", ""), capacity.timezone)
-        ask = Ask(
+        plan = desk.read(texts.get("plan", ""))
+        capacity = asked_capacity(page, _base(portfolio, plan, source), texts)
+        moment, _ = moment_of(page, portfolio, texts.get("day", ""), capacity.timezone)
+        request = PlanRequest(
             "upload" if upload else source, capacity, moment, upload,
-            told.get("party") or None, told.get("no_contacts_yet") == "1",
+            texts.get("party") or None, texts.get("no_contacts_yet") == "1",
         )  # fmt: skip
-        return RedirectResponse(page.url("tomorrow", {"plan": desk.ask(ask, by)}), 303)
+        return RedirectResponse(page.url("tomorrow", {"plan": desk.ask(request, by)}), 303)
     except (InvalidInput, Busy) as error:
         if upload is not None:
             upload.unlink(missing_ok=True)
@@ -219,10 +219,10 @@ def _kept(desk: PlanDesk, name: str, content: bytes) -> Path:
     if ending is None or desk.folder is None:
         raise HTTPException(415, "Give a CSV, XLSX or Parquet file.")
     desk.folder.mkdir(exist_ok=True)
-    handle, place = tempfile.mkstemp(suffix=ending, prefix=".upload-", dir=desk.folder)
+    handle, path = tempfile.mkstemp(suffix=ending, prefix=".upload-", dir=desk.folder)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-    return Path(place)
+    return Path(path)
 
 
 @router.post("/{language}/tomorrow/approve", name="tomorrow_approve", include_in_schema=False)
@@ -246,11 +246,11 @@ def approve(
 @router.get("/{language}/tomorrow/contacts.xlsx", name="tomorrow_contacts", include_in_schema=False)
 def contacts(page: PageDep, desk: DeskDep, plan: str = "") -> Response:
     """Every contact of a plan as a workbook."""
-    found = desk.read(plan)
-    if found is None:
+    made = desk.read(plan)
+    if made is None:
         raise HTTPException(404, page.text("There is no such plan."))
-    held = contacts_table(Said(page, found), found.contacts)
-    return table_file(sheet_of(page, held), f"plan-{found.plan_id}", held.caption, "xlsx")
+    table = contacts_table(PlanText(page, made), made.contacts)
+    return table_file(sheet_of(page, table), f"plan-{made.plan_id}", table.caption, "xlsx")
 
 
 @router.post("/{language}/tomorrow/campaigns", name="tomorrow_campaigns", include_in_schema=False)
@@ -266,28 +266,30 @@ def campaigns(
     """Campaign files of an approved plan as one archive; the file with contact points is read and forgotten."""
     if page.session is None or not sessions.is_own_form(page.session, token):
         raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
-    found = desk.read(plan)
-    if found is None:
+    made = desk.read(plan)
+    if made is None:
         raise HTTPException(404, page.text("There is no such plan."))
-    if found.approval is None:
+    if made.approval is None:
         raise HTTPException(409, page.text("Only an approved plan goes out."))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        held = None
+        contact_points = None
         try:
             if points is not None and points.filename:
-                place = folder / ("points.parquet" if points.filename.lower().endswith(".parquet") else "points.csv")
-                place.write_bytes(points.file.read())
-                held = read_contact_points(place)
-                place.unlink()
-            written, lost = write_campaigns(found.contacts, folder / "files", held, options={"list_id": list_id})
+                path = folder / ("points.parquet" if points.filename.lower().endswith(".parquet") else "points.csv")
+                path.write_bytes(points.file.read())
+                contact_points = read_contact_points(path)
+                path.unlink()
+            written, lost = write_campaigns(
+                made.contacts, folder / "files", contact_points, options={"list_id": list_id}
+            )
         except (RecommenderError, ValueError) as error:
             raise HTTPException(422, str(error)) from error
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
             for one in written:
                 file.write(folder / "files" / one, one)
-            told = {"plan": found.plan_id, "approved": found.approval, "rows": written, "without_contact_point": lost}
-            file.writestr("campaign-files.json", json.dumps(told, indent=1))
-    headers = {"Content-Disposition": f'attachment; filename="campaigns-{found.plan_id}.zip"'}
+            summary = {"plan": made.plan_id, "approved": made.approval, "rows": written, "without_contact_point": lost}
+            file.writestr("campaign-files.json", json.dumps(summary, indent=1))
+    headers = {"Content-Disposition": f'attachment; filename="campaigns-{made.plan_id}.zip"'}
     return Response(archive.getvalue(), media_type="application/zip", headers=headers)

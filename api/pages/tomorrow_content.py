@@ -13,12 +13,12 @@ from api.pages.plan_desk import MadePlan
 from api.pages.rendering import Page
 from api.pages.shown import Estimate, Shown
 
-__all__ = ["Said", "local_hours"]
+__all__ = ["PlanText", "local_hours"]
 
 _HOURLY = re.compile(r"(?P<queue>.*) (?P<hour>\d\d)h minutes")
 
 
-class Said:
+class PlanText:
     """A plan in words and figures.
 
     Parameters
@@ -61,31 +61,31 @@ class Said:
     @property
     def expected(self) -> Estimate | None:
         """Payments expected of those contacted; None where nothing was learnt."""
-        held = self.contacts[["expected_low", "expected", "expected_high"]]
-        if not len(held) or held["expected"].isna().all():
+        expected = self.contacts[["expected_low", "expected", "expected_high"]]
+        if not len(expected) or expected["expected"].isna().all():
             return None
-        low, middle, high = (float(held[name].sum()) for name in held)
+        low, middle, high = (float(expected[name].sum()) for name in expected)
         return self.estimate(low, middle, high)
 
     def agent_hours(self) -> list[dict[str, Any]]:
         """Hours of agents: queue, hour, hours used and there, what one more brings."""
         minutes = {queue["name"]: queue["minutes_per_agent_hour"] for queue in self.capacity["queue"]}
-        found = []
+        hours = []
         for row in self.about["capacities"]:
-            told = _HOURLY.fullmatch(row["name"])
-            if told is None or (row["limit"] <= 0 and row["used"] <= 0):
+            match = _HOURLY.fullmatch(row["name"])
+            if match is None or (row["limit"] <= 0 and row["used"] <= 0):
                 continue
-            per_hour = minutes[told["queue"]]
-            found.append(
+            per_hour = minutes[match["queue"]]
+            hours.append(
                 {
-                    "queue": told["queue"],
-                    "hour": int(told["hour"]),
+                    "queue": match["queue"],
+                    "hour": int(match["hour"]),
                     "used": row["used"] / per_hour,
                     "there": row["limit"] / per_hour,
                     "more": row["price"] * per_hour,
                 }
             )
-        return found
+        return hours
 
     # -- words -------------------------------------------------------------------------------------------------------
     def answer(self) -> str:
@@ -94,7 +94,7 @@ class Said:
         if not n:
             return page.text("On {day} nobody can be contacted: see below what stands in the way.", day=self.day)
         people = self.contacts["debtor"].nunique()
-        told = page.texts(
+        answer = page.texts(
             "On {day} the plan makes {count} contact with {people} people.",
             "On {day} the plan makes {count} contacts with {people} people.",
             n,
@@ -104,11 +104,11 @@ class Said:
         value = self.money(float(self.contacts["value"].sum()))
         expected = self.expected
         if expected is None:
-            told += " " + page.text(
+            answer += " " + page.text(
                 "Nothing was learnt yet: the contacts follow the trade's advice, worth {value} points.", value=value
             )
         else:
-            told += " " + page.text(
+            answer += " " + page.text(
                 "They are expected to bring payments of {value} (95% CI {interval}), {more} of it through the "
                 "contacts, costs taken off.",
                 value=expected.value,
@@ -117,10 +117,10 @@ class Said:
             )
         best = max(self.agent_hours(), key=lambda row: row["more"], default=None)
         if best is not None and best["more"] > 0:
-            told += " " + self.hour_told(best)
-        return told
+            answer += " " + self.hour_in_words(best)
+        return answer
 
-    def hour_told(self, row: dict[str, Any]) -> str:
+    def hour_in_words(self, row: dict[str, Any]) -> str:
         """Price of an agent hour in words."""
         return self.page.text(
             "One more agent hour at {hour}:00 brings {money}.", hour=row["hour"], money=self.money(row["more"])
@@ -130,7 +130,7 @@ class Said:
         """Key figures."""
         page, hours = self.page, self.agent_hours()
         used, there = sum(row["used"] for row in hours), sum(row["there"] for row in hours)
-        told = [
+        tiles = [
             Tile(
                 page.text("Contacts"),
                 page.formats.count(len(self.contacts)).text,
@@ -144,7 +144,7 @@ class Said:
         ]
         if hours:
             share = page.formats.percent(used / there if there else 0.0, 0)
-            told.append(
+            tiles.append(
                 Tile(
                     page.text("Agent hours in use"),
                     page.text(
@@ -153,21 +153,21 @@ class Said:
                     share.text,
                 )
             )
-        told.append(
+        tiles.append(
             Tile(
                 page.text("Proven distance from the best plan"),
                 page.text("{gap} at most", gap=page.formats.percent(float(self.about["gap"]), 2)),
                 page.text("no plan within the limits can beat it by more"),
             )
         )
-        return told
+        return tiles
 
     def notices(self) -> list[str]:
         """What limits the plan."""
-        page, told = self.page, []
+        page, notices = self.page, []
         shut_out = int(self.about["shut_out"])
         if shut_out:
-            told.append(
+            notices.append(
                 page.texts(
                     "{count} account of {all} may not be contacted at all on that day.",
                     "{count} accounts of {all} may not be contacted at all on that day.",
@@ -176,7 +176,7 @@ class Said:
                 )
             )
         if self.about.get("stopped_since"):
-            told.append(
+            notices.append(
                 page.texts(
                     "{count} contact of this plan was taken out: a person stopped it.",
                     "{count} contacts of this plan were taken out: a person stopped them.",
@@ -184,14 +184,14 @@ class Said:
                 )
             )
         if self.about["unplaced"]:
-            told.append(
+            notices.append(
                 page.texts(
                     "{count} callback or promise could not be kept.",
                     "{count} callbacks or promises could not be kept.",
                     len(self.about["unplaced"]),
                 )
             )
-        return told
+        return notices
 
 
 def local_hours(plan: MadePlan) -> pd.Series:

@@ -143,8 +143,8 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
 
 
 def _most(frame: pd.DataFrame, column: str, otherwise: str) -> str:
-    held = frame[column].dropna() if column in frame else pd.Series(dtype=object)
-    return str(held.mode().iloc[0]) if len(held) else otherwise
+    values = frame[column].dropna() if column in frame else pd.Series(dtype=object)
+    return str(values.mode().iloc[0]) if len(values) else otherwise
 
 
 def form_of(page: Page, portfolio: Portfolio, capacity: CapacityOrder, source: str, day: str) -> Form:
@@ -161,8 +161,8 @@ def form_of(page: Page, portfolio: Portfolio, capacity: CapacityOrder, source: s
     for number, queue in enumerate(capacity.queue):
         hours: tuple[HourField, ...] = ()
         if queue.agents is not None:
-            held = queue.agents if isinstance(queue.agents, dict) else dict.fromkeys(_HOURS, queue.agents)
-            hours = tuple(HourField(hour, shown(held.get(hour, 0.0))) for hour in sorted({*_HOURS, *held}))
+            by_hour = queue.agents if isinstance(queue.agents, dict) else dict.fromkeys(_HOURS, queue.agents)
+            hours = tuple(HourField(hour, shown(by_hour.get(hour, 0.0))) for hour in sorted({*_HOURS, *by_hour}))
         queues.append(
             QueueFields(
                 number,
@@ -202,8 +202,8 @@ def asked_capacity(page: Page, base: CapacityOrder, form: Mapping[str, Any]) -> 
                 page.text("{title}: {text} is no number.", title=title, text=text), column=name
             ) from error
 
-    told = base.model_dump(mode="json")
-    for at, queue in enumerate(told["queue"]):
+    capacity = base.model_dump(mode="json")
+    for at, queue in enumerate(capacity["queue"]):
         name = page.label(queue["name"])
         if queue["agents"] is not None:
             agents = {
@@ -217,15 +217,15 @@ def asked_capacity(page: Page, base: CapacityOrder, form: Mapping[str, Any]) -> 
             queue["quota"] = number(f"quota.{at}", name)
         if f"cost.{at}" in form:
             queue["cost_per_contact"] = number(f"cost.{at}", name) or 0.0
-    told["budget"] = number("budget", page.text("Budget")) if "budget" in form else told["budget"]
-    if told["worth"]["column"] is not None and "share" in form:
-        told["worth"]["share"] = (number("share", page.text("What a response brings")) or 0.0) / 100.0
+    capacity["budget"] = number("budget", page.text("Budget")) if "budget" in form else capacity["budget"]
+    if capacity["worth"]["column"] is not None and "share" in form:
+        capacity["worth"]["share"] = (number("share", page.text("What a response brings")) or 0.0) / 100.0
     if "contacts" in form:
-        told["contacts_per_debtor"] = number("contacts", page.text("Contacts of a debtor")) or 1
+        capacity["contacts_per_debtor"] = number("contacts", page.text("Contacts of a debtor")) or 1
     for arm in ("explore", "usual"):
         if arm in form:
-            told["arms"][arm] = (number(arm, page.label(arm)) or 0.0) / 100.0
-    return capacity_of(told, page.text("the form"))
+            capacity["arms"][arm] = (number(arm, page.label(arm)) or 0.0) / 100.0
+    return capacity_of(capacity, page.text("the form"))
 
 
 def moment_of(page: Page, portfolio: Portfolio, day: str, timezone: str) -> tuple[datetime, str]:

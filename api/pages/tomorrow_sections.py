@@ -9,8 +9,8 @@ import pandas as pd
 from api.pages.charts import Bar, hbars
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.drawing import Drawing
-from api.pages.rule_words import citation_told, rule_told
-from api.pages.tomorrow_content import Said
+from api.pages.rule_words import citation_in_words, rule_in_words
+from api.pages.tomorrow_content import PlanText
 from recommender.strategy import STAGES
 
 __all__ = ["contacts_table", "sections"]
@@ -22,17 +22,17 @@ _RULES_SHOWN = 10
 _LEAST = 0.5
 
 
-def sections(said: Said, queue: str) -> list[Section]:
+def sections(words: PlanText, queue: str) -> list[Section]:
     """All sections."""
-    if said.contacts.empty:
-        return [*_rules(said)]
-    return [_slots(said), *_hours(said), *_rules(said), _queues(said, queue), *_arms(said)]
+    if words.contacts.empty:
+        return [*_rules(words)]
+    return [_slots(words), *_hours(words), *_rules(words), _queues(words, queue), *_arms(words)]
 
 
-def _slots(said: Said) -> Section:
-    page = said.page
+def _slots(words: PlanText) -> Section:
+    page = words.page
     heading = page.text("Who is contacted when: channel, stage and hour")
-    counts = said.contacts.assign(hour=said.hours).pivot_table(
+    counts = words.contacts.assign(hour=words.hours).pivot_table(
         index=["channel", "stage"], columns="hour", values="row", aggfunc="size", fill_value=0
     )
     counts = counts.reindex(sorted(counts.index, key=lambda row: (row[0], STAGES.index(row[1]))))
@@ -64,7 +64,7 @@ def _slots(said: Said) -> Section:
             "Most contacts are at {hour}:00: {n} of {all}.",
             hour=int(busiest),
             n=page.formats.count(int(counts[busiest].sum())),
-            all=page.formats.count(len(said.contacts)),
+            all=page.formats.count(len(words.contacts)),
         ),
         table=Table(
             "slots",
@@ -79,21 +79,21 @@ def _slots(said: Said) -> Section:
         ),
         reading=page.text(
             "Number of contacts. Hours are on the agents' clock ({zone}); the law was judged on each debtor's own.",
-            zone=said.capacity["timezone"],
+            zone=words.capacity["timezone"],
         ),
         template="heat.html",
         extra={"heads": heads, "rows": rows, "corner": page.text("Hour")},
     )
 
 
-def _hours(said: Said) -> list[Section]:
-    page, hours = said.page, said.agent_hours()
+def _hours(words: PlanText) -> list[Section]:
+    page, hours = words.page, words.agent_hours()
     if not hours:
         return []
     best = max(hours, key=lambda row: row["more"])
     full = sum(row["used"] >= _FULL * row["there"] for row in hours)
     finding = page.texts("{count} hour is full.", "{count} hours are full.", full) + (
-        f" {said.hour_told(best)}" if best["more"] > 0 else " " + page.text("No hour lacks agents.")
+        f" {words.hour_in_words(best)}" if best["more"] > 0 else " " + page.text("No hour lacks agents.")
     )
     several = len({row["queue"] for row in hours}) > 1
     rows, bars = [], []
@@ -106,10 +106,10 @@ def _hours(said: Said) -> list[Section]:
                 page.formats.number(row["used"], 1),
                 page.formats.number(row["there"], 1),
                 page.formats.percent(share, 0),
-                said.money(row["more"]) if row["more"] > 0 else Cell(page.text("nothing: there is room"), 0.0),
+                words.money(row["more"]) if row["more"] > 0 else Cell(page.text("nothing: there is room"), 0.0),
             ]
         )
-        text = said.money(row["more"]).text if row["more"] > 0 else "0"
+        text = words.money(row["more"]).text if row["more"] > 0 else "0"
         bars.append(Bar(name, max(row["more"], 0.0), text, tone="accent"))
     return [
         Section(
@@ -126,7 +126,7 @@ def _hours(said: Said) -> list[Section]:
                     Column("used", page.text("Used (hours)")),
                     Column("there", page.text("There are (hours)")),
                     Column("share", page.text("In use")),
-                    Column("more", page.text("One more hour brings{unit}", unit=_unit(said))),
+                    Column("more", page.text("One more hour brings{unit}", unit=_unit(words))),
                 ],
                 rows,
             ),
@@ -138,26 +138,26 @@ def _hours(said: Said) -> list[Section]:
     ]
 
 
-def _unit(said: Said) -> str:
-    return f" ({said.currency})" if said.currency else ""
+def _unit(words: PlanText) -> str:
+    return f" ({words.currency})" if words.currency else ""
 
 
-def _rules(said: Said) -> list[Section]:
-    page = said.page
-    held = sorted(said.about["rules_in_money"].items(), key=lambda item: -item[1][1])
-    held = [(rule, ends) for rule, ends in held if ends[1] >= _LEAST][:_RULES_SHOWN]
-    if not held:
+def _rules(words: PlanText) -> list[Section]:
+    page = words.page
+    rules = sorted(words.about["rules_in_money"].items(), key=lambda item: -item[1][1])
+    rules = [(rule, ends) for rule, ends in rules if ends[1] >= _LEAST][:_RULES_SHOWN]
+    if not rules:
         return []
     rows, bars = [], []
-    for rule, (low, middle, high) in held:
-        estimate = said.estimate(low, middle, high)
-        name, note = _rule_told(said, rule)
+    for rule, (low, middle, high) in rules:
+        estimate = words.estimate(low, middle, high)
+        name, note = _rule_in_words(words, rule)
         rows.append([Cell(name, rule, note=note), Cell.of(estimate.value), Cell.interval(estimate)])
         bars.append(Bar(name, middle, estimate.value.text, low=low, high=high, tone="unclear"))
-    first = said.estimate(*held[0][1])
+    first = words.estimate(*rules[0][1])
     finding = page.text(
         "Most is held back by {rule}: {value} (95% CI {interval}).",
-        rule=_rule_told(said, held[0][0])[0],
+        rule=_rule_in_words(words, rules[0][0])[0],
         value=first.value,
         interval=first.interval,
     )
@@ -173,7 +173,7 @@ def _rules(said: Said) -> list[Section]:
                 page.text("Held back by each rule alone"),
                 [
                     Column("rule", page.text("Rule"), number=False),
-                    Column("value", page.text("Held back{unit}", unit=_unit(said))),
+                    Column("value", page.text("Held back{unit}", unit=_unit(words))),
                     Column("interval", page.text("95% CI")),
                 ],
                 rows,
@@ -186,29 +186,29 @@ def _rules(said: Said) -> list[Section]:
     ]
 
 
-def _rule_told(said: Said, rule: str) -> tuple[str, str]:
+def _rule_in_words(words: PlanText, rule: str) -> tuple[str, str]:
     """The rule in the reader's words, and the law behind it."""
-    detail = said.about["rule_details"].get(rule)
+    detail = words.about["rule_details"].get(rule)
     if detail is None:
-        return rule_told(said.page, rule).text, ""
-    return rule_told(said.page, rule).text, citation_told(said.page, detail["citation"])
+        return rule_in_words(words.page, rule).text, ""
+    return rule_in_words(words.page, rule).text, citation_in_words(words.page, detail["citation"])
 
 
-def _queues(said: Said, queue: str) -> Section:
-    page = said.page
-    names = sorted(said.contacts["queue"].unique())
+def _queues(words: PlanText, queue: str) -> Section:
+    page = words.page
+    names = sorted(words.contacts["queue"].unique())
     chosen = queue if queue in names else ""
-    mine = said.contacts.loc[said.contacts["queue"] == chosen] if chosen else said.contacts
+    mine = words.contacts.loc[words.contacts["queue"] == chosen] if chosen else words.contacts
     shown = mine.head(_SHOWN)
     links = [
         (
-            page.url("tomorrow", {"plan": said.plan.plan_id, "queue": name}) + "#queues",
+            page.url("tomorrow", {"plan": words.plan.plan_id, "queue": name}) + "#queues",
             page.label(name),
             name == chosen,
         )
         for name in names
     ]
-    every = page.url("tomorrow", {"plan": said.plan.plan_id}) + "#queues"
+    every = page.url("tomorrow", {"plan": words.plan.plan_id}) + "#queues"
     return Section(
         "queues",
         page.text("Contacts by queue"),
@@ -217,26 +217,26 @@ def _queues(said: Said, queue: str) -> Section:
             n=page.formats.count(len(shown)),
             all=page.formats.count(len(mine)),
         ),
-        table=contacts_table(said, shown),
+        table=contacts_table(words, shown),
         template="plan_queues.html",
         extra={"links": [(every, page.text("All"), not chosen), *links]},
     )
 
 
-def _arms(said: Said) -> list[Section]:
-    page = said.page
-    arms = said.plan.arms["arm"].value_counts()
+def _arms(words: PlanText) -> list[Section]:
+    page = words.page
+    arms = words.plan.arms["arm"].value_counts()
     if len(arms) < 2:
         return []
-    words = {
+    arm_names = {
         "policy": page.text("Policy"),
         "explore": page.text("Random, to learn from"),
         "usual": page.text("As usual, to compare with"),
         "none": page.text("Nobody contacts them"),
     }
-    by_arm = said.contacts.groupby("arm")["value"].agg(["size", "sum"])
+    by_arm = words.contacts.groupby("arm")["value"].agg(["size", "sum"])
     rows = []
-    for arm, word in words.items():
+    for arm, word in arm_names.items():
         if arm in arms.index:
             n, value = by_arm.loc[arm].tolist() if arm in by_arm.index else (0, 0.0)
             rows.append(
@@ -244,7 +244,7 @@ def _arms(said: Said) -> list[Section]:
                     Cell(word, arm),
                     page.formats.count(int(arms[arm])),
                     page.formats.count(int(n)),
-                    said.money(float(value)),
+                    words.money(float(value)),
                 ]
             )
     return [
@@ -258,7 +258,7 @@ def _arms(said: Said) -> list[Section]:
                     Column("arm", page.text("Way"), number=False),
                     Column("accounts", page.text("Accounts")),
                     Column("contacts", page.text("Contacts")),
-                    Column("value", page.text("Brought{unit}", unit=_unit(said))),
+                    Column("value", page.text("Brought{unit}", unit=_unit(words))),
                 ],
                 rows,
             ),
@@ -270,9 +270,9 @@ def _arms(said: Said) -> list[Section]:
     ]
 
 
-def contacts_table(said: Said, contacts: pd.DataFrame) -> Table:
+def contacts_table(words: PlanText, contacts: pd.DataFrame) -> Table:
     """Contacts in their order: on the page the first ones, in the file all."""
-    page = said.page
+    page = words.page
     reasons = {
         "value": page.text("brings most"),
         "minimum": page.text("minimum to reach"),
@@ -281,28 +281,28 @@ def contacts_table(said: Said, contacts: pd.DataFrame) -> Table:
         "callback": page.text("asked to be called"),
         "promise": page.text("promise falls due"),
     }
-    local = contacts["contact_at"].dt.tz_convert(said.capacity["timezone"])
+    local = contacts["contact_at"].dt.tz_convert(words.capacity["timezone"])
     rows = []
     for row, at in zip(contacts.to_dict("records"), local, strict=True):
         estimate = None
         if pd.notna(row["expected"]):
-            estimate = said.estimate(row["expected_low"], row["expected"], row["expected_high"])
+            estimate = words.estimate(row["expected_low"], row["expected"], row["expected_high"])
         time = "" if pd.isna(at) else f"{at:%H:%M}"
-        told = page.label(row["channel"]) + (f", {page.label(row['tone'])}" if "tone" in row else "")
+        action = page.label(row["channel"]) + (f", {page.label(row['tone'])}" if "tone" in row else "")
         rows.append(
             [
                 Cell(row["account_id"], link=page.url("account", {"id": row["account_id"]})),
                 Cell(page.label(row["queue"]), row["queue"]),
                 Cell(time, "" if pd.isna(at) else at.isoformat()),
                 page.formats.count(int(row["priority"])),
-                Cell(told, told, note=page.text("a person looks first") if row["needs_human"] else ""),
+                Cell(action, action, note=page.text("a person looks first") if row["needs_human"] else ""),
                 Cell(reasons.get(row["reason"], row["reason"]), row["reason"]),
-                said.money(float(row["value"])),
+                words.money(float(row["value"])),
                 Cell.of(None if estimate is None else estimate.value),
                 Cell.interval(estimate),
             ]
         )
-    unit = f" ({said.currency})" if said.currency else ""
+    unit = f" ({words.currency})" if words.currency else ""
     return Table(
         "contacts",
         page.text("Planned contacts"),

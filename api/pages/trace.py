@@ -17,7 +17,7 @@ from api.pages.account_values import Values
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
-from api.pages.rule_words import citation_told, rule_told
+from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.section_pages import add_page
 from recommender.explanation import DecisionTrace, TracedAction, TracedRule
 
@@ -99,19 +99,19 @@ class _Names:
 def _facts(page: Page, case: AccountCase, trace: DecisionTrace) -> list[tuple[str, str]]:
     formats = page.formats
     chance = trace.exploration_probability
-    told = [
+    facts = [
         (page.text("Decision"), trace.decision_id),
         (page.text("Decided"), f"{formats.instant(datetime.fromisoformat(trace.decided_at), case.zone)} ({case.zone})"),
         (page.text("Policy"), trace.policy_version),
         (page.text("Probability of the chosen action"), formats.percent(trace.propensity).text),
     ]
     if chance is not None:
-        told.append((page.text("Probability of chance choosing another"), formats.percent(chance).text))
+        facts.append((page.text("Probability of chance choosing another"), formats.percent(chance).text))
     if trace.packs:
-        told.append(
+        facts.append(
             (page.text("Rule packs"), ", ".join(f"{name} {version[:12]}" for name, version in trace.packs.items()))
         )
-    return told
+    return facts
 
 
 def _notices(page: Page, case: AccountCase, trace: DecisionTrace) -> list[str]:
@@ -216,8 +216,8 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
         version = f"{rule.pack} {rule.pack_version}".strip() or page.text("engine")
         rows.append(
             [
-                Cell(rule_told(page, rule.rule).name, rule.rule, note=rule.rule),
-                Cell(version, note=citation_told(page, rule.citation)),
+                Cell(rule_in_words(page, rule.rule).name, rule.rule, note=rule.rule),
+                Cell(version, note=citation_in_words(page, rule.citation)),
                 Cell(_limit(page, rule)),
                 Cell(_read(page, rule)),
                 Cell(
@@ -231,7 +231,7 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
     first = trace.rules[0]
     finding = page.text(
         "{rule} removes the most: {count} actions.",
-        rule=rule_told(page, first.rule).text,
+        rule=rule_in_words(page, first.rule).text,
         count=formats.count(first.removed).text,
     )
     return Section(
@@ -281,8 +281,8 @@ def _limit(page: Page, rule: TracedRule) -> str:
         first = ", ".join(wording.label(one) for one in limit["first"])
         return text("first {count} tries by {channels}", count=limit["attempts"], channels=first)
     if limit.get("windows"):
-        held = limit["windows"]
-        days = {f"{one['from']}–{one['to']}" for one in held}
+        windows = limit["windows"]
+        days = {f"{one['from']}–{one['to']}" for one in windows}
         return ", ".join(sorted(days))
     if limit.get("holiday"):
         return text("not on public holidays")
@@ -303,13 +303,13 @@ def _read(page: Page, rule: TracedRule) -> str:
     if "at_least" in value:
         return page.text("{count} or more", count=value["at_least"])
     shown = []
-    for name, held in value.items():
-        if held is None or held in ("", []):
+    for name, content in value.items():
+        if content is None or content in ("", []):
             shown.append(page.text("nothing on record"))
             continue
-        several = held if isinstance(held, list) else str(held).replace("|", ";").split(";")
-        if isinstance(held, float):
-            several = [page.wording.number(held, 0)]
+        several = content if isinstance(content, list) else str(content).replace("|", ";").split(";")
+        if isinstance(content, float):
+            several = [page.wording.number(content, 0)]
         label = "" if name in ("timezone", "consented_channels", "flags") else f"{page.wording.label(name)}: "
         shown.append(
             label + ", ".join(str(one) if name == "timezone" else page.wording.label(str(one)) for one in several)
@@ -321,15 +321,17 @@ def _ranked(page: Page, case: AccountCase, trace: DecisionTrace, names: _Names) 
     values = Values(page, case)
     rows = []
     for one in trace.ranked:
-        told = page.formats.estimate(values.kind, one.expected_reward, one.lo, one.hi, difference=False)
+        estimate = page.formats.estimate(values.kind, one.expected_reward, one.lo, one.hi, difference=False)
         when = None if one.contact_at is None else datetime.fromisoformat(one.contact_at)
         rows.append(
             [
                 Cell(names.of(one), note=page.text("dispatched") if one.rank == 1 else ""),
                 Cell(
-                    told.value.text,
-                    told.value.value,
-                    note="" if told.low.value is None else page.text("95% CI {interval}", interval=told.interval),
+                    estimate.value.text,
+                    estimate.value.value,
+                    note=""
+                    if estimate.low.value is None
+                    else page.text("95% CI {interval}", interval=estimate.interval),
                 ),
                 page.formats.percent(one.propensity),
                 Cell(page.formats.instant(when, case.zone).text, one.contact_at or ""),

@@ -36,18 +36,18 @@ class Views:
     """Views kept in ``views.jsonl`` beside the portfolio; the last line of a name counts, an empty path removes it."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._place = None if folder is None else folder / "views.jsonl"
+        self._path = None if folder is None else folder / "views.jsonl"
 
     @property
     def keeps(self) -> bool:
         """Whether views can be kept."""
-        return self._place is not None
+        return self._path is not None
 
     def add(self, view: View) -> None:
         """Keep a view."""
-        if self._place is None:
+        if self._path is None:
             return
-        handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         try:
             os.write(handle, f"{json.dumps(vars(view), ensure_ascii=False)}\n".encode())
         finally:
@@ -55,10 +55,10 @@ class Views:
 
     def of(self, manager: str) -> list[View]:
         """Views of a manager, by name."""
-        if self._place is None or not self._place.is_file():
+        if self._path is None or not self._path.is_file():
             return []
-        told = [View(**json.loads(one)) for one in self._place.read_text(encoding="utf-8").splitlines() if one.strip()]
-        last = {one.name: one for one in told if one.by == manager}
+        views = [View(**json.loads(one)) for one in self._path.read_text(encoding="utf-8").splitlines() if one.strip()]
+        last = {one.name: one for one in views if one.by == manager}
         return sorted((one for one in last.values() if one.path), key=lambda one: one.name)
 
 

@@ -30,6 +30,9 @@ __all__ = ["router"]
 
 router = APIRouter()
 
+_COMPARED_WITH = 20_000
+"""Accounts whose range says what is unusual."""
+
 _SHOWN = 8
 _FACT = "fact."
 _WITHOUT = "no."
@@ -101,7 +104,7 @@ def _content(
     facts, changes, missing, unreadable = _facts(page, case, query, explore)
     kept: dict[str, Any] = {key: value for key, value in query.items() if key != "page" and value}
     links = [*_situations(page, case), *links]
-    told: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "case": case, "query": kept, "explore": explore, "links": links,
         "levers": _levers(page, case, without), "facts": facts,
     }  # fmt: skip
@@ -111,25 +114,25 @@ def _content(
             "{count} values are missing: {names}. Without them nothing is calculated.",
             len(missing), names=", ".join(missing),
         )  # fmt: skip
-        return WhatIfContent("what_if", question, answer, tone="below", **told)
+        return WhatIfContent("what_if", question, answer, tone="below", **parts)
     if unreadable:
         answer = page.text("This cannot be calculated: {names} cannot be read.", names=", ".join(unreadable))
-        return WhatIfContent("what_if", question, answer, tone="below", **told)
+        return WhatIfContent("what_if", question, answer, tone="below", **parts)
     try:
-        found = _judged(case, changes, without, explore)
+        judged = _judged(case, changes, without, explore)
     except InvalidInput:
         names = ", ".join(feature_label(page.wording, name) for name in changes) or page.text("the choices")
         answer = page.text("This cannot be calculated: a value of {names} is not possible.", names=names)
-        return WhatIfContent("what_if", question, answer, tone="below", **told)
+        return WhatIfContent("what_if", question, answer, tone="below", **parts)
     return WhatIfContent(
         "what_if",
         question,
-        _answer(page, case, found),
-        tone="above" if found.turns else "unclear",
-        sections=[_section(page, case, found)],
-        hypothetical=found.hypothetical,
-        warnings=[*_control_warning(page, case), *_warnings(page, case, found)],
-        **told,
+        _answer(page, case, judged),
+        tone="above" if judged.turns else "unclear",
+        sections=[_section(page, case, judged)],
+        hypothetical=judged.hypothetical,
+        warnings=[*_control_warning(page, case), *_warnings(page, case, judged)],
+        **parts,
     )
 
 
@@ -158,7 +161,7 @@ def _judged(
         eligible_after=after,
         as_of=case.as_of,
         history=case.history,
-        reference=case.portfolio.accounts(),
+        reference=case.portfolio.some_accounts(_COMPARED_WITH),
     )
 
 
@@ -180,7 +183,7 @@ def _levers(page: Page, case: AccountCase, without: Mapping[str, Sequence[str]])
 
 
 def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
-    """Levers of time and of promises: the same account with the facts that it would have then."""
+    """Levers of time, of promises and of what was asked for: the account with the facts that it would have then."""
     known = changeable_columns(case.strategy)
     more = {
         page.text("In 20 days, nothing paid"): {"days_past_due": 20.0},
@@ -189,13 +192,15 @@ def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
     links = []
     for title, changes in more.items():
         facts = {name: case.number(name) for name in changes if name in known}
-        told = {
-            f"{_FACT}{name}": _written(page, held + changes[name], 1.0)
-            for name, held in facts.items()
-            if held is not None
+        query = {
+            f"{_FACT}{name}": _written(page, was + changes[name], 1.0) for name, was in facts.items() if was is not None
         }
-        if told:
-            links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **told}), title))
+        if query:
+            links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
+    if "preferred_channel" in known and case.text("preferred_channel") not in (None, "whatsapp"):
+        query = {f"{_FACT}preferred_channel": "whatsapp"}
+        title = page.text("If they asked for WhatsApp")
+        links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
     return links
 
 
@@ -209,9 +214,13 @@ def _facts(
     missing: list[str] = []
     unreadable: list[str] = []
     for name, categories in changeable_columns(case.strategy).items():
-        held = case.model_facts[name].iloc[0]
+        current = case.model_facts[name].iloc[0]
         unit = _unit(name, case.currency)
-        was = "" if held is None or (not isinstance(held, str) and pd.isna(held)) else _written(page, held, unit)
+        was = (
+            ""
+            if current is None or (not isinstance(current, str) and pd.isna(current))
+            else _written(page, current, unit)
+        )
         asked = query.get(f"{_FACT}{name}")
         value = was if asked is None or not explore else asked.strip()
         title = feature_label(page.wording, name)
@@ -266,16 +275,16 @@ def _read(page: Page, name: str, text: str, unit: float) -> tuple[str, float | N
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------------
-def _answer(page: Page, case: AccountCase, found: WhatIf) -> str:
+def _answer(page: Page, case: AccountCase, judged: WhatIf) -> str:
     names, values = ActionNames(page, case.actions), Values(page, case)
-    table = found.frame.set_index("action")
-    after = table.loc[found.best_after]
-    told = values.estimate(after["after"], after["after_lo"], after["after_hi"])
-    places = {"after": names.of(found.best_after), "value": told.value.text, "interval": told.interval}
-    if found.turns and found.best_before >= 0:
+    table = judged.frame.set_index("action")
+    after = table.loc[judged.best_after]
+    estimate = values.estimate(after["after"], after["after_lo"], after["after_hi"])
+    places = {"after": names.of(judged.best_after), "value": estimate.value.text, "interval": estimate.interval}
+    if judged.turns and judged.best_before >= 0:
         return page.text(
             "{after} instead of {before}: {value} expected (95% CI {interval}).",
-            before=names.of(found.best_before),
+            before=names.of(judged.best_before),
             **places,
         )
     return page.text("{after} stays the best action: {value} expected (95% CI {interval}).", **places)
@@ -285,9 +294,9 @@ def _control_warning(page: Page, case: AccountCase) -> list[str]:
     return [page.text("Control group: do not touch. This is a calculation only.")] if case.is_control else []
 
 
-def _warnings(page: Page, case: AccountCase, found: WhatIf) -> list[str]:
+def _warnings(page: Page, case: AccountCase, judged: WhatIf) -> list[str]:
     warnings = []
-    for one in found.out_of_range:
+    for one in judged.out_of_range:
         name, unit = feature_label(page.wording, one.column), _unit(one.column, case.currency)
         if one.low is None or one.high is None:
             warnings.append(
@@ -306,18 +315,20 @@ def _warnings(page: Page, case: AccountCase, found: WhatIf) -> list[str]:
     return warnings
 
 
-def _section(page: Page, case: AccountCase, found: WhatIf) -> Section:
+def _section(page: Page, case: AccountCase, judged: WhatIf) -> Section:
     names, values = ActionNames(page, case.actions), Values(page, case)
-    table = found.frame
-    wanted = list(dict.fromkeys([found.best_after, found.best_before, *table["action"].head(_SHOWN).tolist()]))[:_SHOWN]
+    table = judged.frame
+    wanted = list(dict.fromkeys([judged.best_after, judged.best_before, *table["action"].head(_SHOWN).tolist()]))[
+        :_SHOWN
+    ]
     pairs, rows, ends = [], [], []
     for row in (
         table.set_index("action").loc[[action for action in wanted if action >= 0]].reset_index().to_dict("records")
     ):
         allowed = [not pd.isna(row[f"rank_{side}"]) for side in ("before", "after")]
         before, after = (
-            values.estimate(row[side], row[f"{side}_lo"], row[f"{side}_hi"]) if held else None
-            for side, held in zip(("before", "after"), allowed, strict=True)
+            values.estimate(row[side], row[f"{side}_lo"], row[f"{side}_hi"]) if eligible else None
+            for side, eligible in zip(("before", "after"), allowed, strict=True)
         )
         action = int(row["action"])
         text = after.value.text if after is not None else page.text("not allowed")
@@ -329,20 +340,20 @@ def _section(page: Page, case: AccountCase, found: WhatIf) -> Section:
                 text,
                 float(row["after_lo"]) if allowed[1] else None,
                 float(row["after_hi"]) if allowed[1] else None,
-                marked=action == found.best_after,
+                marked=action == judged.best_after,
             )
         )
         ends += [row[key] for key in ("before", "after", "after_lo", "after_hi")]
         ranks = [
-            page.formats.count(row[f"rank_{side}"]).text if held else "–"
-            for side, held in zip(("before", "after"), allowed, strict=True)
+            page.formats.count(row[f"rank_{side}"]).text if eligible else "–"
+            for side, eligible in zip(("before", "after"), allowed, strict=True)
         ]
         change = (
             page.formats.difference(values.kind, row["after"] - row["before"], decimals=2) if all(allowed) else None
         )
         rows.append(
             [
-                Cell(names.of(action), note=page.text("best now") if action == found.best_after else ""),
+                Cell(names.of(action), note=page.text("best now") if action == judged.best_after else ""),
                 Cell.of(before.value) if before else Cell(page.text("not allowed")),
                 Cell.interval(before),
                 Cell.of(after.value) if after else Cell(text),
@@ -351,7 +362,7 @@ def _section(page: Page, case: AccountCase, found: WhatIf) -> Section:
                 f"{ranks[0]} → {ranks[1]}",
             ]
         )
-    finding = page.text("Another action is best.") if found.turns else page.text("The best action stays the same.")
+    finding = page.text("Another action is best.") if judged.turns else page.text("The best action stays the same.")
     return Section(
         "before-after",
         page.text("Before and after"),
@@ -383,10 +394,10 @@ def _draw(pairs: Sequence[Pair], ticks: Sequence[tuple[float, str]], width: int)
 @router.get("/{language}/what-if/apply", name="what_if_apply", include_in_schema=False)
 def apply(request: Request, page: PageDep) -> RedirectResponse:
     """Turn the form, whose boxes repeat their name, into one address: ``no.channel=call|sms``."""
-    held: dict[str, list[str]] = {}
+    query_lists: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
-        held.setdefault(key, []).append(value)
-    query = {key: "|".join(values) for key, values in held.items() if any(values) or key.startswith(_FACT)}
+        query_lists.setdefault(key, []).append(value)
+    query = {key: "|".join(values) for key, values in query_lists.items() if any(values) or key.startswith(_FACT)}
     return RedirectResponse(page.url("what_if", query), 303)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +81,14 @@ class RecommendationService:
         """Whether answering touches no disk, network or other model."""
         return not self.recorder.keeps and not self.serving.is_due and self.serving.challenger() is None
 
-    def answer(self, request: RecommendationRequest, unread: UnreadItems = _ALL_READ) -> Answer:
+    def first_moment(self, request_key: str | None) -> datetime:
+        """Now, or when a request with this key was first answered."""
+        before = self.recorder.decided_before(request_key)
+        return before[0].decided_at if before else self.clock()
+
+    def answer(
+        self, request: RecommendationRequest, unread: UnreadItems = _ALL_READ, *, every_item: bool = False
+    ) -> Answer:
         """Decide, or find what was decided.
 
         Parameters
@@ -88,6 +96,8 @@ class RecommendationService:
         request : RecommendationRequest
         unread : UnreadItems
             What could not be read of the body; the accounts of the request are the others.
+        every_item : bool, default=False
+            Name what is wrong with each account also where none can be answered.
 
         Raises
         ------
@@ -96,15 +106,19 @@ class RecommendationService:
         """
         if len(request.accounts) > self.settings.max_accounts:
             raise HTTPException(413, f"At most {self.settings.max_accounts:,} accounts in one request; send several.")
+        until = time.monotonic() + self.settings.deadline_seconds
         for _ in range(_ATTEMPTS):
             try:
-                with self.recorder.one_at_a_time(request.request_key):
-                    return self._answered(request, unread)
+                with self.recorder.one_at_a_time(request.request_key, self.settings.deadline_seconds):
+                    return self._answered(request, unread, until, every_item=every_item)
             except ClaimedMeanwhile:
-                continue
+                if time.monotonic() > until:
+                    break
         raise ServiceUnavailable("Other workers answer the same request key all the time. Retry.")
 
-    def _answered(self, request: RecommendationRequest, unread: UnreadItems) -> Answer:
+    def _answered(
+        self, request: RecommendationRequest, unread: UnreadItems, until: float, *, every_item: bool
+    ) -> Answer:
         served, settings = self.serving.current(), self.settings
         if settings.require_model and not served.is_model:
             raise ServiceUnavailable(f"No model serves, and one is required: {served.note}. Nothing was decided.")
@@ -112,9 +126,10 @@ class RecommendationService:
         _check_same_request(request, before, settings)
         as_of = request.as_of or (next(iter(before.values())).decided_at if before else self.clock())
         request = self._with_known_debtors(request)
-        terms = RequestTerms(as_of, settings.seed if request.seed is None else request.seed, request.request_key)
-        made = make(Task(request, terms, served, settings, self.recorder, self._shadows, before))
-        if len(made.refused) == len(request.accounts) and not unread.problems:
+        seed = settings.seed if request.seed is None else request.seed
+        terms = RequestTerms(as_of, seed, request.request_key, request.purpose)
+        made = make(Task(request, terms, served, settings, self.recorder, self._shadows, before, until))
+        if len(made.refused) == len(request.accounts) and not unread.problems and not every_item:
             raise made.refused[min(made.refused)]
         return Answer(self._body(request, served, made, as_of, unread), made.new)
 
@@ -180,6 +195,7 @@ class RecommendationService:
         ]
         return {
             "as_of": as_of,
+            "purpose": request.purpose,
             "policy_version": versions.pop() if versions and not made.parts else served.strategy.version_,
             "code_version": __version__,
             "packs": law and {**law, "packs": tuple(packs.values()), "warnings": tuple(warnings)},
@@ -199,7 +215,10 @@ def _check_same_request(request: RecommendationRequest, before: dict[str, Decisi
     asked = {account.account_id for account in request.accounts} if before else set()
     for record in before.values():
         other_moment = request.as_of is not None and request.as_of != record.decided_at
-        if other_moment or record.seed != seed or record.account_id not in asked:
+        is_other = other_moment or record.seed != seed or (record.purpose or "collection") != request.purpose
+        if is_other or record.account_id not in asked:
             raise HTTPException(
-                409, "This request_key was used for other accounts, another as_of or seed; give each request its own."
+                409,
+                "This request_key was used for other accounts, another as_of, seed or purpose; give each request its "
+                "own.",
             )

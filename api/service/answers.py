@@ -6,15 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.service.fields import Scalar
+from api.service.planned import PLANNED
 from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided
-from recommender.store.decision_log import DecisionRecord
+from recommender.store.decision_log import CheckedMapping, DecisionRecord, checked_mappings
 
 __all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
 __all__ += ["recommendation"]
@@ -24,44 +27,70 @@ Ranking = Sequence[Mapping[str, Any]]
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
 
 
-def rankings(decided: Decided) -> list[list[dict[str, Any]]]:
-    """Ranked actions of each account in plain values; the first also says what holds for the account."""
-    numbers = (decided.propensity, decided.evidence, decided.support, decided.expected_reward, decided.lo, decided.hi)
-    tables = [table.tolist() for table in (decided.actions_ranked, *numbers)]
-    ladder = {name: values.tolist() for name, values in decided.values.items()}
-    answer = []
-    searched = 0
+def rankings(decided: Decided, planned: Sequence[str | None]) -> list[list[CheckedMapping]]:
+    """Ranked actions of each account in plain values; the first also says what holds for the account.
+
+    Parameters
+    ----------
+    decided : Decided
+    planned : sequence of str or None
+        Contacts that were planned for each account's debtor already, as the log keeps them.
+    """
+    rows, indices = np.nonzero(decided.actions_ranked >= 0)
+    is_first = indices == 0
+    account = _of_accounts(decided, planned)
+    first = _entries(decided, rows[is_first], indices[is_first], account)
+    others = iter(_entries(decided, rows[~is_first], indices[~is_first], {}))
+    counts = (np.bincount(rows, minlength=len(first)) - 1).tolist()
+    return [[one, *islice(others, count)] for one, count in zip(first, counts, strict=True)]
+
+
+def _of_accounts(decided: Decided, planned: Sequence[str | None]) -> dict[str, list[Any]]:
     eligible = decided.eligibility
-    for row, (alone, *values) in enumerate(zip(eligible.mask.sum(axis=1) <= 1, *tables, strict=True)):
-        entries: list[dict[str, Any]] = []
-        for index, (action, propensity, evidence, support, reward, lo, hi) in enumerate(zip(*values, strict=True)):
-            if action < 0:
-                break
-            entries.append(
-                {
-                    "rank": index + 1,
-                    "propensity": propensity,
-                    "evidence": evidence,
-                    "support": support,
-                    "expected_reward": _number(reward),
-                    "lo": _number(lo),
-                    "hi": _number(hi),
-                    "action": action,
-                    "template_id": decided.template_ids[row][index],
-                    "contact_at": decided.contact_at(row, action),
-                    "values": {name: _number(values[row][index]) for name, values in ladder.items()} or None,
-                }
-            )
-        searched += int(alone)
-        look = alone and searched <= _MOST_SEARCHED
-        entries[0]["needs_human"] = bool(eligible.needs_human[row])
-        entries[0]["next_allowed_at"] = eligible.next_contact_at(row) if look else None
-        answer.append(entries)
-    return answer
+    alone = np.flatnonzero(eligible.mask.sum(axis=1) <= 1)[:_MOST_SEARCHED].tolist()
+    next_at: list[str | None] = [None] * len(eligible.mask)
+    for row in alone:
+        when = eligible.next_contact_at(row)
+        next_at[row] = None if when is None else when.isoformat()
+    human = [bool(one) for one in eligible.needs_human]
+    columns: dict[str, list[Any]] = {"needs_human": human, "next_allowed_at": next_at, PLANNED: list(planned)}
+    return columns | {name: [value] * len(human) for name, value in decided.documents.items()}
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _entries(
+    decided: Decided, rows: NDArray[np.int64], indices: NDArray[np.int64], more: dict[str, list[Any]]
+) -> list[CheckedMapping]:
+    """Entries of some accounts and ranks, in the order of their names."""
+    action = decided.actions_ranked[rows, indices].tolist()
+    each = rows.tolist()
+    columns: dict[str, Sequence[Any]] = {
+        "action": action,
+        "contact_at": _instants(decided, each, action),
+        "rank": (indices + 1).tolist(),
+        "template_id": [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)],
+        "values": [None] * len(each),
+    }
+    for name in ("evidence", "propensity", "support", "expected_reward", "hi", "lo"):
+        columns[name] = _numbers(getattr(decided, name)[rows, indices])
+    if decided.values:
+        ladder = {name: _numbers(decided.values[name][rows, indices]) for name in sorted(decided.values)}
+        columns["values"] = checked_mappings(ladder, "ranking")
+    columns |= more
+    return checked_mappings({name: columns[name] for name in sorted(columns)}, "ranking")
+
+
+def _instants(decided: Decided, rows: Sequence[int], actions: Sequence[int]) -> list[str | None]:
+    """Contact instants as text; few differ."""
+    instants = [decided.contact_at(row, action) for row, action in zip(rows, actions, strict=True)]
+    texts = {when: when.isoformat() for when in set(instants) if when is not None}
+    return [None if when is None else texts[when] for when in instants]
+
+
+def _numbers(values: NDArray[Any]) -> list[Any]:
+    plain: list[Any] = values.tolist()
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return plain
+    return [None if math.isnan(value) else value for value in plain]
 
 
 def recommendation(

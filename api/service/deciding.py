@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from api.service.answers import logged_recommendation, rankings, recommendation
 from api.service.constraints import openings
-from api.service.planned import PLANNED, Planned, planned_text
+from api.service.planned import Planned, planned_text
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
@@ -36,6 +36,7 @@ class RequestTerms:
     as_of: datetime
     seed: int
     request_key: str | None
+    purpose: str = "collection"
 
     @property
     def as_of_text(self) -> str:
@@ -64,7 +65,7 @@ class Part:
     positions: list[int]
     features: list[frozenset[str]]
     decided: Decided
-    ranked: list[list[dict[str, Any]]]
+    ranked: Sequence[Sequence[Mapping[str, Any]]]
     ask: Callable[..., Decided]
     terms: RequestTerms
 
@@ -207,12 +208,12 @@ class RequestDecider:
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
         sent = self._contacts_of(positions, is_first=is_first)
-        rows = account_rows(chosen, settings.packs, positions, self._contract, self.unusual)
+        rows = account_rows(chosen, settings.packs_in_force, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
             "accounts": with_heard(rows, sent, self.heard, terms.as_of),
             "contacts": [*sent, *(one for contacts in waiting for one in contacts)],
             "as_of": terms.as_of,
-            "packs": settings.packs,
+            "packs": settings.packs_in_force,
             "explore": request.explore,
             "seed": terms.seed,
         }
@@ -228,18 +229,19 @@ class RequestDecider:
 
             return decide(top_k=top_k, allowed=allowed if limited else None, **question)
 
-        decided = ask(self._served.strategy, self._served.decider.decide, request.top_k)
-        ranked = rankings(decided)
-        for entries, contacts in zip(ranked, waiting, strict=True):
-            if contacts:
-                entries[0][PLANNED] = planned_text(contacts)
+        decided = ask(self._served.strategy, self._served.decider_for(terms.purpose).decide, request.top_k)
+        ranked = rankings(decided, [planned_text(contacts) if contacts else None for contacts in waiting])
         features = [frozenset(account.features) for account in chosen]
         return Part(
             positions,
             features,
             decided,
             ranked,
-            lambda strategy, top_k: ask(strategy, partial(decide, strategy=strategy), top_k),
+            lambda strategy, top_k: ask(
+                strategy,
+                partial(decide, strategy=strategy, purpose=terms.purpose, catalogue=self._served.decider.catalogue),
+                top_k,
+            ),
             terms,
         )
 

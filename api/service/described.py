@@ -32,6 +32,8 @@ _MORE = {
     ("post", "/v1/dispatches"): (400, 404, 409, 422),
     ("post", "/v1/outcomes"): (400, 409, 422),
     ("post", "/v1/check"): (400, 422),
+    ("post", "/v1/best-hours"): (400, 422),
+    ("post", "/v1/fallback-chains"): (400, 422),
     ("get", "/v1/decisions"): (422,),
     ("get", "/v1/decisions/{decision_id}"): (404,),
     ("get", "/v1/decisions/{decision_id}/explanation"): (404, 409, 422),

@@ -6,6 +6,7 @@ once on the way: where it cannot be sent, another is drawn from the policy over 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -102,7 +103,10 @@ class Dispatcher:
             refuse_free_text({"reason": reason}, argument="dispatch")
         if asked.at is not None and asked.state != "reserve" and asked.at > self.now + _SKEW:
             raise InvalidInput("at lies in the future.", column="at", mend="Tell what has happened.")
+        until = time.monotonic() + self.settings.deadline_seconds
         for _ in range(_ATTEMPTS):
+            if time.monotonic() > until:
+                break
             record = logged.decision
             owner = str(record.debtor_id)
             named = owner if asked.account is None else debtor_of(asked.account)
@@ -145,6 +149,10 @@ class _Case:
     def _space(self) -> Any:
         return self._record.provenance.actions
 
+    @property
+    def _purpose(self) -> str:
+        return self._record.purpose or "collection"
+
     @cached_property
     def _present(self) -> PresentFacts | None:
         account = self._asked.account
@@ -154,7 +162,9 @@ class _Case:
             raise InvalidInput(
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
-        return PresentFacts(account, self._standing, self._record.decision_id, self._by.settings.packs)
+        return PresentFacts(
+            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose
+        )
 
     @cached_property
     def _plan(self) -> _Plan:
@@ -268,7 +278,7 @@ class _Case:
             accounts=[present.account], top_k=1, explore=not record.deterministic, constraints=limits
         )
         seed = self._by.settings.seed if record.seed is None else record.seed
-        question = RequestTerms(began - timedelta(microseconds=1), seed, None)
+        question = RequestTerms(began - timedelta(microseconds=1), seed, None, self._purpose)
         decider = RequestDecider(request, question, served, self._by.settings)
         decider.heard = self._standing.outcomes
         decided = decider.part([0], present.planned, is_first=True).decided

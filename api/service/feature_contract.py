@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -141,6 +141,28 @@ class FeatureContract:
                     unusual.add(name)
             elif type(value) is float and not value.is_integer():
                 raise _wrong_type(name, "a level (text)", position)
+
+    def column_passes(self, name: str, values: Sequence[Any], unusual: set[str]) -> bool:
+        """Whether :meth:`check` passes every value of a feature of many accounts; what is unusual is added as there."""
+        if not self.rules:
+            return True
+        rule = self.rules.get(name)
+        if rule is None:
+            return self.is_open
+        kinds = set(map(type, values)) - {type(None)}
+        if rule.kind == "any" or not kinds:
+            return True
+        if rule.kind == "number":
+            if str in kinds:
+                return False
+            if any(not rule.low <= value <= rule.high for value in values if value is not None):
+                unusual.add(name)
+            return True
+        if float in kinds:
+            return False
+        if rule.levels and any(type(value) is str and value not in rule.levels for value in set(values)):
+            unusual.add(name)
+        return True
 
     def to_list(self) -> list[dict[str, Any]]:
         """The rules as plain values, by name."""

@@ -26,7 +26,7 @@ __all__ = [
 __all__ += ["Zone"]
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
-Purpose = Literal[
+_Purpose = Literal[
     "collection",
     "pre_due_reminder",
     "promise_follow_up",
@@ -34,6 +34,11 @@ Purpose = Literal[
     "win_back",
     "fraud_alert",
     "requested_information",
+]
+#: What the trade calls them.
+_PURPOSES_SAID = {"prevention": "pre_due_reminder", "thanks": "payment_confirmation"}
+Purpose = Annotated[
+    _Purpose, BeforeValidator(lambda value: _PURPOSES_SAID.get(value, value) if isinstance(value, str) else value)
 ]
 Scalar = str | int | float | bool | None
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100

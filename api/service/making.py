@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from uuid import uuid4
 
+from api.service.decided_records import decision_records, same_decision
 from api.service.deciding import Part, RequestDecider, RequestTerms
 from api.service.planned import Planned, planned_of_record, seen_by
 from api.service.problems import ServiceUnavailable
-from api.service.recording import DecisionsDiffer, Recorder, decision_records, same_decision
+from api.service.recording import DecisionsDiffer, Recorder
 from api.service.schemas import Account, RecommendationRequest
 from api.service.serving import Served
 from api.service.standing import REACH, debtor_of, ledger_contacts
@@ -83,6 +85,8 @@ class Task:
         Choices of the challenger for a part.
     before : mapping of str to DecisionRecord
         Decisions under the same request key, by account.
+    until : float
+        Reading of the monotonic clock after which no further attempt begins.
     """
 
     request: RecommendationRequest
@@ -92,12 +96,14 @@ class Task:
     recorder: Recorder
     shadows: Callable[[Part], Sequence[ShadowChoice | None]]
     before: Mapping[str, DecisionRecord]
+    until: float = float("inf")
 
     @cached_property
     def ids(self) -> list[str]:
         """Id of the decision about each account, if it is made now."""
         table = Columns.of([{"account_id": account.account_id} for account in self.request.accounts])
-        return decision_ids(table, self.terms.as_of_text, self.served.strategy.version_, self.terms.seed)
+        version, terms = self.served.strategy.version_, self.terms
+        return decision_ids(table, terms.as_of_text, version, terms.seed, purpose=terms.purpose)
 
     @cached_property
     def owners(self) -> dict[str, str]:
@@ -129,6 +135,8 @@ def make(task: Task) -> RequestResult:
         except DecisionConflict:
             _refuse_claimed(task)
             raise
+        if time.monotonic() > task.until:
+            break
     raise ServiceUnavailable("Other requests decide about the same debtors all the time. Nothing was decided. Retry.")
 
 
@@ -215,7 +223,9 @@ class _Attempt:
         others = [
             one
             for one in self._standing.live.get(account.account_id, ())
-            if one.decided_at == self._task.terms.as_of and one.decision_id != own
+            if one.decided_at == self._task.terms.as_of
+            and one.decision_id != own
+            and (one.purpose or "collection") == self._task.terms.purpose
         ]
         if not others:
             return self._differing.get(account.account_id)

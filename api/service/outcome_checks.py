@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from api.service.log_schemas import Outcome
 from api.service.recording import Recorder
-from api.service.schemas import Outcome
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 

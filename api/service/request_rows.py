@@ -12,8 +12,13 @@ from api.service.feature_contract import FeatureContract
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
 from recommender.intake import id_keys
-from recommender.rules import packs_of_place
-from recommender.store.decision_log import refuse_contact_data, refuse_free_text, refuse_personal_id
+from recommender.rules import HOUSE_PACKS, packs_of_place, with_house
+from recommender.store.decision_log import (
+    column_is_free_of_people,
+    refuse_contact_data,
+    refuse_free_text,
+    refuse_personal_id,
+)
 
 __all__ = ["account_rows", "contact_rows"]
 
@@ -34,6 +39,7 @@ _REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
 
 
 _ANY_FEATURE = FeatureContract()
+_MANY = 16  # accounts whose features are looked at by column
 
 
 def account_rows(
@@ -49,7 +55,7 @@ def account_rows(
     ----------
     accounts : sequence of Account
     packs : tuple of str
-        Of accounts that name no country.
+        Of accounts that name no country; those of the house among them hold for every account.
     positions : sequence of int
         Places in the request, for errors.
     contract : FeatureContract
@@ -58,31 +64,54 @@ def account_rows(
         Names of features are added whose value the model never saw.
     """
     rows = []
+    house = tuple(pack for pack in packs if pack in HOUSE_PACKS)
     seen = set() if unusual is None else unusual
+    are_checked = _pass_by_column(accounts, contract, seen)
     for position, account in zip(positions, accounts, strict=True):
         for name in ("account_id", "debtor_id"):
             if (identifier := getattr(account, name)) is not None:
                 refuse_personal_id(name, identifier, numbers_are_ours=contract.numeric_ids)
-        contract.check(account.features, position, seen)
-        refuse_contact_data(account.features, argument=f"accounts[{position}].features")
-        refuse_free_text(account.features, argument=f"accounts[{position}].features")
+        features = account.features
+        if not are_checked:
+            _check_features(features, position, contract, seen)
         facts = account.__dict__
         row = {name: facts[name] for name in _FACTS}
-        if clash := sorted(_REPEATABLE & account.features.keys()):
+        if clash := sorted(_REPEATABLE & features.keys()):
             raise InvalidInput(
                 f"accounts[{position}].features repeats the fact {clash[0]!r}.",
                 column=clash[0],
                 rows=[position],
                 mend="Give it once, beside features.",
             )
-        for name, value in account.features.items():
-            if name not in row or row[name] is None:
-                row[name] = value
+        row |= {name: value for name, value in features.items() if row.get(name) is None}
         # A country without a pack leaves the account under no known law, which denies.
-        row["packs"] = account.packs or list(_packs_of_place(account.country, account.subdivision, packs))
+        own = account.packs or _packs_of_place(account.country, account.subdivision, packs)
+        row["packs"] = with_house(own, house)
         row["contacts_known"] = account.contacts is not None
         rows.append(row)
     return rows
+
+
+def _check_features(features: Mapping[str, Any], position: int, contract: FeatureContract, seen: set[str]) -> None:
+    contract.check(features, position, seen)
+    refuse_contact_data(features, argument=f"accounts[{position}].features")
+    refuse_free_text(features, argument=f"accounts[{position}].features")
+
+
+def _pass_by_column(accounts: Sequence[Account], contract: FeatureContract, seen: set[str]) -> bool:
+    """Whether the features of many accounts with the same names are right; if not, each account is looked at."""
+    names = tuple(accounts[0].features)
+    if len(accounts) < _MANY or any(tuple(account.features) != names for account in accounts):
+        return False
+    columns = zip(*(account.features.values() for account in accounts), strict=True)
+    unusual: set[str] = set()
+    for name, values in zip(names, columns, strict=False):
+        if not contract.column_passes(name, values, unusual):
+            return False
+        if not column_is_free_of_people(name, values, levels=True):
+            return False
+    seen |= unusual
+    return True
 
 
 @lru_cache(maxsize=4_096)

@@ -41,12 +41,15 @@ class PresentFacts:
         The decision whose contact is to be sent: it does not stand in its own way.
     packs : tuple of str
         Rule packs of accounts that name no country.
+    purpose : str
+        What the contact is for.
     """
 
     account: Account
     standing: Standing
     own: str
     packs: tuple[str, ...]
+    purpose: str = "collection"
 
     @property
     def planned(self) -> Planned:
@@ -73,6 +76,7 @@ class PresentFacts:
                 "packs": list(row["packs"]),
                 "at": at.isoformat(),
                 "channel": channel,
+                "purpose": self.purpose,
                 "account": {name: _plain(row.get(name)) for name in _FACTS},
                 "contacts": [_contact(one) for one in (*sent, *waiting)] if known else None,
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from api.service.following import RegistryFollower
 from recommender.artefact import MANIFEST, digest_of
 from recommender.deciding import Decider, default_actions
 from recommender.errors import RecommenderError
+from recommender.messages import Catalogue
 from recommender.settings import Settings
 from recommender.store.decision_log import Provenance
+from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Served", "Serving"]
@@ -37,6 +40,8 @@ class Served:
         Versions that decisions were made with; few, and the same for many decisions.
     contracts : dict
         Which features are taken, by the settings that they hang on.
+    deciders : dict
+        For purposes beside collection, made when they are first asked for.
     """
 
     decider: Decider
@@ -45,6 +50,7 @@ class Served:
     digest: str | None = None
     provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
     contracts: dict[int, FeatureContract] = field(default_factory=dict, compare=False, repr=False)
+    deciders: dict[str, Decider] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:
@@ -59,13 +65,22 @@ class Served:
             self.contracts[id(settings)] = contract
         return contract
 
+    def decider_for(self, purpose: str) -> Decider:
+        """The strategy ready to decide for a purpose: each has its texts, its law and its ids."""
+        if purpose == "collection":
+            return self.decider
+        known = self.deciders.get(purpose)
+        return known or self.deciders.setdefault(
+            purpose, Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue)
+        )
+
     @property
     def is_model(self) -> bool:
         """Whether something was learnt, or the seed rules answer."""
         return isinstance(self.strategy, ContactStrategy)
 
     @classmethod
-    def load(cls, path: Path, source: str, note: str | None = None) -> Served:
+    def load(cls, path: Path, source: str, note: str | None = None, *, catalogue: Catalogue | None = None) -> Served:
         """Read a saved strategy, so far that the first request finds everything computed.
 
         Raises
@@ -73,14 +88,20 @@ class Served:
         ArtefactError
         """
         strategy = ContactStrategy.load(path)
-        return cls.of(strategy, source, note, digest_of(strategy.to_files()))
+        return cls.of(strategy, source, note, digest_of(strategy.to_files()), catalogue=catalogue)
 
     @classmethod
     def of(
-        cls, strategy: ContactStrategy | SeedStrategy, source: str, note: str | None = None, digest: str | None = None
+        cls,
+        strategy: ContactStrategy | SeedStrategy,
+        source: str,
+        note: str | None = None,
+        digest: str | None = None,
+        *,
+        catalogue: Catalogue | None = None,
     ) -> Served:
         """Make a strategy ready: what can be compiled is, and has run once."""
-        decider = Decider(strategy)
+        decider = Decider(strategy, catalogue=catalogue)
         decider.warm_up()
         return cls(decider, source, note, digest)
 
@@ -101,13 +122,17 @@ class Serving:
         self._lock = threading.Lock()
         self._seen: Stamp | None = None
         self._checked = float("-inf")
-        self._seeds = Served.of(SeedStrategy(default_actions(settings.contact_hours)), "seed rules")
+        self._catalogue = catalogue_at(settings.templates)
+        seeds = SeedStrategy(default_actions(settings.contact_hours))
+        self._seeds = Served.of(seeds, "seed rules", catalogue=self._catalogue)
         self._served = self._seed_rules("no model has been trained yet")
         self._follower: RegistryFollower[Served] | None = None
         if settings.registry_uri is None:
             self.refresh()
         else:
-            self._follower = RegistryFollower(settings, settings.registry_uri, Served.load)
+            self._follower = RegistryFollower(
+                settings, settings.registry_uri, partial(Served.load, catalogue=self._catalogue)
+            )
             self._follower.start()
 
     def current(self) -> Served:
@@ -156,7 +181,7 @@ class Serving:
         if stamp is None or stamp == self._seen:
             return
         try:
-            served = Served.load(manifest.parent, str(path))
+            served = Served.load(manifest.parent, str(path), catalogue=self._catalogue)
         except RecommenderError as error:
             _log.error("model refused", path=str(path), reason=str(error))
             note = f"the saved model was refused: {error}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -83,7 +83,8 @@ class Coded(NamedTuple):
 
     def take(self, read: list[Any], dtype: Any) -> NDArray[Any]:
         """What was read of each distinct value, row by row."""
-        return np.array(read, dtype=dtype)[self.codes]
+        table = np.array(read, dtype=dtype)
+        return table if self.codes is _FIRST else table[self.codes]
 
 
 class Columns:
@@ -117,10 +118,16 @@ class Columns:
             arrow: Any = table
             return cls({name: arrow.column(name).to_pylist() for name in arrow.column_names}, arrow.num_rows)
         rows = list(table)
+        if len(rows) == 1:
+            return cls({name: [value] for name, value in rows[0].items()}, 1)
         names: dict[str, None] = dict.fromkeys(rows[0]) if rows else {}
-        if len(names) > 1 and all(row.keys() == names.keys() for row in rows):
-            listed = map(list, zip(*map(itemgetter(*names), rows), strict=True))
-            return cls(dict(zip(names, listed, strict=True)), len(rows))
+        if len(names) > 1 and set(map(type, rows)) == {dict} and set(map(len, rows)) == {len(names)}:
+            try:  # as many keys, and none is missing: the same keys
+                listed = [list(column) for column in zip(*map(itemgetter(*names), rows), strict=True)]
+            except KeyError:
+                pass
+            else:
+                return cls(dict(zip(names, listed, strict=True)), len(rows))
         for row in rows:
             if row.keys() - names.keys():
                 names |= dict.fromkeys(row)
@@ -158,23 +165,28 @@ class Columns:
         """A column by its distinct values; an absent one is None for every row."""
         cached = self._coded.get(name)
         if cached is None:
-            cached = self._coded[name] = self._code(name)
+            cached = self._coded[name] = self._code_one(name) if self._n == 1 else self._code(name)
         return cached
+
+    def _code_one(self, name: str) -> Coded:
+        """The same of a table of one row."""
+        if name not in self._columns:
+            return _NOTHING_SAID
+        source = self._columns[name]
+        return Coded(_FIRST, [_plain(source[0] if isinstance(source, list) else source.tolist()[0])])
 
     def _code(self, name: str) -> Coded:
         if name not in self._columns:
-            return _NOTHING_SAID if self._n == 1 else Coded(np.zeros(self._n, dtype=np.int64), [None])
+            return Coded(np.zeros(self._n, dtype=np.int64), [None])
         source = self._columns[name]
-        if isinstance(source, pd.Series) and source.dtype != object and self._n > 1:
+        if isinstance(source, pd.Series) and source.dtype != object:
             codes, uniques = pd.factorize(source, use_na_sentinel=True)
             values = uniques.tolist()
             return Coded(np.where(codes < 0, len(values), codes).astype(np.int64), [*values, None])
         given = self.values(name)
-        if self._n == 1:
-            return Coded(_FIRST, [_plain(given[0])])
         kinds = set(map(type, given)) - {type(None)}
         if kinds == {list}:
-            given = [None if value is None else _text_of_list(value) for value in given]
+            given = _texts_of_lists(given)
         elif len(kinds) > 1 or not kinds <= _COMPARABLE:
             given = [_plain(value) for value in given]
             kinds = set(map(type, given)) - {type(None)}
@@ -214,7 +226,7 @@ class Columns:
         if isinstance(source, pd.Series | np.ndarray):
             return utc_us(source, name)
         if set(map(type, source)) == {datetime}:
-            return np.array([as_utc_us(value, column=name) for value in source], dtype=np.int64)
+            return _utc_us_of(source, name)
         return utc_us(pd.Series(source, dtype=object), name)
 
     def take(self, rows: NDArray[np.int64]) -> Self:
@@ -240,6 +252,8 @@ class Columns:
 
 _FIRST = np.zeros(1, dtype=np.int64)  # codes of a table of one row
 _FIRST.setflags(write=False)
+_FEW = 8  # instants that are read one by one faster than together
+_EXACT_SECONDS = 2.0**32  # up to here (2106) the nearest float of a time in seconds is within half a microsecond of it
 _NOTHING_SAID = Coded(_FIRST, [None])
 
 #: Types whose equal values say the same; a float may be NaN.
@@ -255,8 +269,24 @@ def as_floats(values: list[Any]) -> NDArray[np.float64]:
         return np.array([as_floats(one) if isinstance(one, list) else _number(one) for one in values])
 
 
-def _text_of_list(value: list[Any]) -> str:
-    return ";".join(map(str, value))
+def _texts_of_lists(values: list[Any]) -> list[str | None]:
+    """Lists as the text that tables hold."""
+    try:
+        return list(map(";".join, values))
+    except TypeError:  # a null among them, or a list of something else than text
+        return [None if value is None else ";".join(map(str, value)) for value in values]
+
+
+def _utc_us_of(instants: list[datetime], name: str) -> NDArray[np.int64]:
+    """Microseconds UTC of aware instants, all at once where a float still tells microseconds apart."""
+    if len(instants) > _FEW and None not in set(map(attrgetter("tzinfo"), instants)):
+        try:
+            seconds = np.fromiter(map(datetime.timestamp, instants), dtype=np.float64, count=len(instants))
+        except TypeError:  # a zone without an offset: which one is told below
+            seconds = np.array([np.inf])
+        if np.abs(seconds).max() < _EXACT_SECONDS:
+            return np.rint(seconds * 1e6).astype(np.int64)
+    return np.array([as_utc_us(value, column=name) for value in instants], dtype=np.int64)
 
 
 def _number(value: Any) -> float:

@@ -88,6 +88,14 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
+    without_packs: tuple[Literal["HOUSE", "TRADE"], ...] = Field(
+        (), description="Packs of the house that are switched off; they hold beside the law by default."
+    )
+    templates: tuple[Path, ...] = Field(
+        (),
+        description="Your own messages: TOML files, tables or folders of them; a catalogue with findings of "
+        "`messages lint` keeps the service from starting. By default the packaged texts.",
+    )
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
     named_keys: dict[str, NamedKey] = Field(
         default_factory=dict,
@@ -109,7 +117,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(16 * 2**20, ge=1_024, description="Largest request body.")
     max_in_flight: int = Field(32, ge=1, description="Requests that are worked on at once in one process.")
     max_waiting: int = Field(256, ge=0, description="Requests that may wait for a turn; the next one is told to retry.")
-    deadline_seconds: float = Field(20.0, gt=0, description="How long a request may wait for a turn.")
+    deadline_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="How long a request may wait for a turn, and after it for its debtors and the log; then 503.",
+    )
     read_timeout_seconds: float = Field(30.0, gt=0, description="How long a body may take to arrive.")
     rate_limit: str | None = Field(
         None, description="Requests of one key (or client, without keys), e.g. '600/minute'; none by default."
@@ -177,6 +189,12 @@ class Settings(BaseSettings):
         if not re.fullmatch(rf"{language}(-([A-Z]{{2}}|\d{{3}}))?", locale):
             raise ValueError(f"write a region of {language}, e.g. {language}-US")
         return locale
+
+    @property
+    def packs_in_force(self) -> tuple[str, ...]:
+        """Packs of accounts that name no country, and those of the house, which hold for all."""
+        house = tuple(pack for pack in ("HOUSE", "TRADE") if pack not in self.without_packs)
+        return tuple(dict.fromkeys([*self.packs, *house]))
 
     @property
     def shows_docs(self) -> bool:

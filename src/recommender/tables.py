@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "id", "instant", "date", "text", "level", "number", "flag", "zone", "currency", "probability", "channels"
+    "id", "instant", "date", "text", "level", "number", "flag", "zone", "currency", "probability", "channels", "country"
 ]
 
 OUTCOMES: tuple[str, ...] = (
@@ -183,7 +183,7 @@ _ACCOUNTS = Contract(
         _id("account_id", required=True),
         Column("valid_from", "instant", nullable=False),
         _id("debtor_id"),
-        Column("country", "text"),
+        Column("country", "country"),
         Column("subdivision", "text"),
         Column("timezone", "zone"),
         Column("language", "text"),

@@ -61,6 +61,23 @@ def test_top_k_under_a_mask(scorer: ActionScorer, X: np.ndarray, k: int) -> None
     assert np.isnan(scores[0]).all()
 
 
+def test_scores_of_some_actions_are_those_of_all(scorer: ActionScorer, X: np.ndarray) -> None:
+    """To the bit, in any order and repeated, with threads and in a layout that is converted in pieces."""
+    asked = np.random.default_rng(3).integers(0, 12, (len(X), 5))
+    expected = np.take_along_axis(scorer.raw_scores(X), asked, axis=1)
+    np.testing.assert_array_equal(scorer.scores_of(X, asked), expected)
+    np.testing.assert_array_equal(scorer.scores_of(X, asked, n_threads=3), expected)
+    np.testing.assert_array_equal(scorer.scores_of(np.asfortranarray(X), asked.astype(np.int32)), expected)
+    assert scorer.scores_of(X[:0], asked[:0]).shape == (0, 5)
+
+
+@pytest.mark.parametrize("asked", [[[-1]], [[12]], [0], [[0], [1]]])
+def test_actions_that_are_none_are_refused(scorer: ActionScorer, X: np.ndarray, asked: list) -> None:
+    """Nothing outside the tables is read."""
+    with pytest.raises(KernelError, match="actions must"):
+        scorer.scores_of(X[:1], np.array(asked))
+
+
 def test_one_mask_for_all(scorer: ActionScorer, X: np.ndarray) -> None:
     """A mask of shape (n_actions,) holds for every account."""
     mask = np.arange(12) % 3 == 0

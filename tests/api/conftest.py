@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -48,7 +49,9 @@ def check(app: Any, method: str, answer: Any) -> None:
         content = told[status]["content"]
         assert answer.json()["status"] == answer.status_code >= 400
     assert kind in content, f"{method} {template} answers {answer.status_code} with {kind}: not described"
-    validator(app, template, method, status, kind).validate(answer.json())
+    held_to = validator(app, template, method, status, kind)
+    for body in map(json.loads, answer.text.splitlines()) if kind == "application/x-ndjson" else [answer.json()]:
+        held_to.validate(body)
 
 
 def validator(app: Any, template: str, method: str, status: str, kind: str) -> Draft202012Validator:

@@ -77,7 +77,7 @@ def test_api_and_batch_give_identical_rankings(model, strategy, simulated):
         frame,
         strategy=strategy,
         as_of=pd.Timestamp(AS_OF).to_pydatetime(),
-        packs=["CO"],
+        packs=["CO", "HOUSE", "TRADE"],
         contacts=pd.DataFrame(columns=["account_id", "sent_at", "channel"]),
         top_k=4,
     ).ranked

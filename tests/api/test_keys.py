@@ -19,6 +19,8 @@ EXPECTED = {
     ("POST", "/v1/recommendations"): "score",
     ("POST", "/v1/check"): "score",
     ("GET", "/v1/features"): "score",
+    ("POST", "/v1/best-hours"): "score",
+    ("POST", "/v1/fallback-chains"): "score",
     ("POST", "/v1/dispatches"): "outcomes",
     ("POST", "/v1/outcomes"): "outcomes",
     ("GET", "/v1/decisions"): "read",

@@ -34,7 +34,14 @@ def bodies(decision):
     return {
         "/v1/recommendations": {
             "accounts": [one], "as_of": AS_OF.isoformat(), "top_k": 3, "explore": True, "seed": 1, "request_key": "k",
-            "constraints": LIMITS | {"capacity": {"sms": 1}}, "supersede": False,
+            "constraints": LIMITS | {"capacity": {"sms": 1}}, "supersede": False, "purpose": "collection",
+        },
+        "/v1/best-hours": {
+            "account": one, "channel": "sms", "as_of": AS_OF.isoformat(), "purpose": "thanks", "days": 1, "slots": 2,
+        },
+        "/v1/fallback-chains": {
+            "account": one, "as_of": AS_OF.isoformat(), "purpose": "prevention", "steps": 2, "wait_hours": 4.0,
+            "days": 2, "failures": {"sms": "bounced"}, "explore": True, "seed": 1,
         },
         "/v1/outcomes": {
             "outcomes": [

@@ -18,19 +18,19 @@ NAMES = ("accounts", "decisions", "contacts", "outcomes", "payments")
 @pytest.fixture(scope="module")
 def simulated():
     """Raw tables in which every third account shares its debtor with another and some states come late."""
-    held = simulate_tables(500, days=40, seed=3, n_accounts=80)
-    accounts = held.accounts
+    stored = simulate_tables(500, days=40, seed=3, n_accounts=80)
+    accounts = stored.accounts
     number = pd.factorize(accounts["account_id"])[0]
     accounts["debtor_id"] = [f"D{one // 2 if one % 3 == 0 else one + 1000}" for one in number]
-    return held
+    return stored
 
 
 def prepared(simulated):
     """A log in pieces of sixty rows."""
-    told = {"actions": simulated.actions, "as_of": simulated.as_of, "reward": "response", "window_days": 14}
-    told |= {"attribution": "account", "naive_timezone": None, "default_timezone": "UTC", "currency": None}
-    told |= {"rates": None, "snapshot": "leave_out", "static": (), "keep": ()}
-    return prepare_log({name: getattr(simulated, name).copy() for name in NAMES}, **told, chunk_rows=60)
+    entries = {"actions": simulated.actions, "as_of": simulated.as_of, "reward": "response", "window_days": 14}
+    entries |= {"attribution": "account", "naive_timezone": None, "default_timezone": "UTC", "currency": None}
+    entries |= {"rates": None, "snapshot": "leave_out", "static": (), "keep": ()}
+    return prepare_log({name: getattr(simulated, name).copy() for name in NAMES}, **entries, chunk_rows=60)
 
 
 def test_a_worker_killed_on_the_way_changes_no_bit(simulated):
@@ -51,12 +51,12 @@ def test_a_worker_killed_on_the_way_changes_no_bit(simulated):
 
 def test_ingest_on_a_cluster_writes_the_same_file(simulated, tmp_path):
     """The verb with --dask local writes, to the byte, what it writes without."""
-    told = ["--as-of", simulated.as_of.isoformat(), "--reward", "response"]
+    entries = ["--as-of", simulated.as_of.isoformat(), "--reward", "response"]
     for name in NAMES:
         getattr(simulated, name).to_parquet(tmp_path / f"{name}.parquet")
-        told += [f"--{name}", str(tmp_path / f"{name}.parquet")]
+        entries += [f"--{name}", str(tmp_path / f"{name}.parquet")]
     app = build_app()
     for out, more in (("here", []), ("there", ["--dask", "local"])):
-        done = CliRunner().invoke(app, ["ingest", *told, "--out", str(tmp_path / f"{out}.parquet"), *more])
+        done = CliRunner().invoke(app, ["ingest", *entries, "--out", str(tmp_path / f"{out}.parquet"), *more])
         assert done.exit_code == 0, done.output
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()

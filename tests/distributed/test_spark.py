@@ -49,7 +49,7 @@ def test_a_spark_udf_ranks_as_one_frame_does(tmp_path):
             accounts, params={"as_of": "2026-11-23T13:00:00+00:00", "top_k": 1}
         )
     # PySpark is pure Python: its folder comes last, so that nothing of this environment is hidden
-    told = os.environ | {
+    entries = os.environ | {
         "PYTHONPATH": os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), *BORROWED]),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
@@ -58,7 +58,7 @@ def test_a_spark_udf_ranks_as_one_frame_does(tmp_path):
     script = Path(__file__).with_name("spark_ranking.py")
     done = subprocess.run(
         [sys.executable, str(script), str(export), str(tmp_path / "accounts.parquet"), str(tmp_path / "plan.parquet")],
-        env=told,
+        env=entries,
         capture_output=True,
         text=True,
         timeout=600,

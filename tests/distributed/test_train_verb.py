@@ -32,8 +32,8 @@ def portfolio(n, seed):
 
 def train(log, out, *words):
     """Run the verb."""
-    told = ["train", str(log), "--factor", "channel", "--out", str(out), "--jobs", "1", *words]
-    result = CliRunner().invoke(build_app(), told, env={"COLUMNS": "200"})
+    entries = ["train", str(log), "--factor", "channel", "--out", str(out), "--jobs", "1", *words]
+    result = CliRunner().invoke(build_app(), entries, env={"COLUMNS": "200"})
     assert result.exit_code == 0, (result.output, result.exception)
     return ContactStrategy.load(out), result.output
 
@@ -43,8 +43,8 @@ def test_a_strategy_boosted_on_two_workers_is_as_good_as_one_from_here(tmp_path,
     monkeypatch.setattr(recommender.distributed, "cluster", lambda address: cluster(address, n_workers=2))
     portfolio(N, seed=0)[0].to_parquet(tmp_path / "log.parquet")
     here, _ = train(tmp_path / "log.parquet", tmp_path / "here")
-    there, told = train(tmp_path / "log.parquet", tmp_path / "there", "--dask", "local", "--dask-minutes", "5")
-    assert f"{N:,} rows and 2 workers" in told
+    there, entries = train(tmp_path / "log.parquet", tmp_path / "there", "--dask", "local", "--dask-minutes", "5")
+    assert f"{N:,} rows and 2 workers" in entries
     assert there.trained_on_["n_boosted"] == N
     members = [strategy.reward_model_.parts["event"] for strategy in (here, there)]
     assert members[0].weights == members[1].weights

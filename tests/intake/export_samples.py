@@ -112,6 +112,7 @@ def write_samples(folder: Path) -> list[Path]:
     files["sendgrid_events.jsonl"] = "".join(json.dumps(event) + "\n" for event in events)
     files["pagos.csv"] = pd.DataFrame(payments).to_csv(index=False, sep=";", lineterminator="\n")
     files |= further_samples(ids, phone)
+    files |= dialler_samples(phone)
     for name, text in files.items():
         (folder / name).write_bytes(text.encode("utf-8"))
     return [folder / name for name in files]
@@ -154,6 +155,38 @@ def further_samples(ids: list[str], phone: list[str]) -> dict[str, str]:
         "vicidial_list.csv": pd.DataFrame(leads).to_csv(index=False, sep="\t", lineterminator="\n"),
         "twilio_calls.csv": pd.DataFrame(calls).to_csv(index=False, lineterminator="\n"),
         "gestiones.csv": pd.DataFrame(log).to_csv(index=False, sep=";", lineterminator="\r\n"),
+    }
+
+
+def dialler_samples(phone: list[str]) -> dict[str, str]:
+    """A call log of Five9 in the day order of the United States, and interactions of Genesys Cloud in UTC."""
+    rng = np.random.default_rng(9)
+    five9, genesys = [], []
+    for number in range(30):
+        at = FIRST_DAY + pd.Timedelta(
+            days=7 * (number % 5) + number % 4, hours=int(rng.integers(8, 18)), minutes=number
+        )
+        bare = phone[number].replace(" ", "")
+        inbound = number % 10 == 3
+        word = rng.choice(["No Answer", "Answering Machine", "Promise To Pay", "Do Not Call", "Wrong Number"])
+        five9.append(
+            {"CALL ID": 300_000 + number, "TIMESTAMP": f"{at:%a, %d %b %Y %H:%M:%S}", "CAMPAIGN": "Cobro 30",
+             "CALL TYPE": "Inbound" if inbound else "Outbound", "AGENT": "a@example.com",
+             "DISPOSITION": "Right Party Contact" if inbound else word, "ANI": bare[1:] if inbound else "576015550100",
+             "DNIS": "576015550100" if inbound else bare[1:], "CALL TIME": "00:01:10"}
+        )  # fmt: skip
+        utc = at.tz_convert("UTC")
+        genesys.append(
+            {"Conversation ID": f"c0ffee00-0000-4000-8000-{number:012d}", "Media Type": "voice", "Users": "Agente Uno",
+             "Direction": "Inbound" if inbound else "Outbound", "ANI": f"tel:{bare if inbound else '+576015550100'}",
+             "DNIS": f"tel:{'+576015550100' if inbound else bare}", "Queue": "Cobranza",
+             "Date": f"{utc:%Y-%m-%dT%H:%M:%S.000Z}", "Duration": 70_000,
+             "Wrap-up": "Contacto titular" if inbound else rng.choice(
+                 ["ININ-OUTBOUND-NO-ANSWER", "ININ-OUTBOUND-MACHINE; ", "PROMESA DE PAGO", "ININ-OUTBOUND-SIT-UNCALLABLE"])}
+        )  # fmt: skip
+    return {
+        "five9_calls.csv": pd.DataFrame(five9).to_csv(index=False, lineterminator="\r\n"),
+        "genesys_interactions.csv": pd.DataFrame(genesys).to_csv(index=False, lineterminator="\n"),
     }
 
 

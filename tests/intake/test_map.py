@@ -13,7 +13,15 @@ import pytest
 
 from pipelines import map as map_verb
 from recommender.errors import InvalidInput
-from recommender.intake import Profile, Stated, flat_rows, map_export, propose_profiles, source_profiles
+from recommender.intake import (
+    Profile,
+    Stated,
+    flat_rows,
+    map_export,
+    point_key,
+    propose_profiles,
+    source_profiles,
+)
 from recommender.store.files import read_table
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +33,7 @@ KIND = {
 }  # fmt: skip
 
 FURTHER = {"vicidial_list.csv": "vicidial_list", "twilio_calls.csv": "twilio_calls", "gestiones.csv": "gestiones"}
+DIALLERS = {"five9_calls.csv": "five9_calls", "genesys_interactions.csv": "genesys_interactions"}
 
 
 def mapped(name, folder, **options):
@@ -43,10 +52,39 @@ def test_the_samples_are_those_that_the_project_makes(tmp_path):
         assert (SAMPLES / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", KIND | FURTHER)
+@pytest.mark.parametrize("name", KIND | FURTHER | DIALLERS)
 def test_a_file_is_known_by_its_columns(name):
     """The profile of its kind is proposed first."""
-    assert propose_profiles(read_table(SAMPLES / name, table="export").columns)[0][0] == (KIND | FURTHER)[name]
+    known = KIND | FURTHER | DIALLERS
+    assert propose_profiles(read_table(SAMPLES / name, table="export").columns)[0][0] == known[name]
+
+
+@pytest.mark.parametrize("name", DIALLERS)
+def test_diallers_of_the_cloud(tmp_path, name):
+    """Thirty calls each, three of them the debtor's; local and UTC clocks are the same hours; words are mapped."""
+    mapped(name, tmp_path)
+    contacts, outcomes = (pd.read_parquet(tmp_path / f"{table}.parquet") for table in ("contacts", "outcomes"))
+    assert (len(contacts), int((contacts["initiated_by"] == "debtor").sum())) == (30, 3)
+    assert set(contacts["channel"]) == {"call"}
+    assert contacts["sent_at"].dt.tz_convert("America/Bogota").dt.hour.between(8, 17).all()
+    debtors = outcomes.loc[
+        outcomes["contact_id"].isin(contacts.loc[contacts["initiated_by"] == "debtor", "contact_id"])
+    ]
+    assert set(debtors["outcome"]) == {"right_party_contact"}
+    assert {"promise_to_pay", "not_connected"} < set(outcomes["outcome"])
+
+
+@pytest.mark.parametrize(
+    ("written", "home"),
+    [("+57 300 555 1000", "3005551000"), ("0057-3005551000", "3005551000"), ("3005551000", "3005551000"),
+     ("+56 9 1234 5678", "912345678"), ("912345678", "912345678"), ("+51 987 654 321", "987654321"),
+     ("987654321", "987654321"), ("+52 1 55 1234 5678", "5512345678"), ("044 55 1234 5678", "5512345678"),
+     ("+593 98 765 4321", "987654321"), ("0987654321", "987654321"), ("+54 9 11 2345 6789", "1123456789"),
+     ("whatsapp:+573005551000", "3005551000"), ("Ana@Example.com ", "ana@example.com"), ("12345", None)],
+)  # fmt: skip
+def test_a_number_is_the_same_with_and_without_its_country(written, home):
+    """Numbers at home have nine digits in Chile and Peru, ten in Colombia and Mexico."""
+    assert point_key(written) == home
 
 
 def test_leads_calls_and_gestiones(tmp_path):

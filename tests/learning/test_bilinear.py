@@ -105,3 +105,20 @@ def test_recovers_an_interaction_and_switches_noise_off() -> None:
     assert (best[strong & (context["x"] > 0)] == 0).mean() > 0.95
     assert (best[strong & (context["x"] < 0)] == 1).mean() > 0.95
     assert np.abs(model.weights[2]).max() < 0.25 * np.abs(model.weights[1]).max()
+
+
+def test_what_is_known_is_added_and_not_learnt() -> None:
+    """Known weights against the same regression of what they leave over, to which they are added afterwards."""
+    rng = np.random.default_rng(4)
+    context = pd.DataFrame({"x": rng.normal(size=600)})
+    encoder = ContextEncoder.fit(context, ())
+    X = encoder.transform(context)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
+    U, action = design.transform(X), rng.integers(0, len(SPACE), 600)
+    known = rng.normal(size=(U.shape[1], len(SPACE)))
+    offset = np.einsum("nt,tn->n", U, known[:, action])
+    target = offset + 0.5 * U[:, -1] + rng.normal(size=600)
+    fitted = BilinearModel.fit(design, U, SPACE, action, target, family="gaussian", known=known)
+    rest = BilinearModel.fit(design, U, SPACE, action, target - offset, family="gaussian")
+    assert fitted.weights == pytest.approx(rest.weights + known, abs=0.02)
+    assert np.abs(fitted.weights - known).mean() < 0.5 * np.abs(known).mean()

@@ -43,6 +43,26 @@ def test_the_root_gives_the_covariance_of_the_dense_hessian():
         assert np.abs(scores.T @ scores - exact).max() < 0.1 * exact.max()
 
 
+def test_a_firm_posterior_knows_that_accounts_are_alike():
+    """With a prior that lets nobody differ, what is unknown of an action is the same for all, and still there."""
+    rng = np.random.default_rng(2)
+    context = pd.DataFrame({"x": rng.normal(size=400)})
+    encoder = ContextEncoder.fit(context, ())
+    X = encoder.transform(context)
+    design = LinearDesign.fit(encoder, X, (), SPACE)
+    U, action = design.transform(X), rng.integers(0, len(SPACE), 400)
+    target = (rng.random(400) < 0.3).astype(float)
+    model = BilinearModel.fit(design, U, SPACE, action, target)
+    plain, firm = (
+        posterior_root(
+            model, design, U, None, None, SPACE, action, target, family="binomial", firmness=firmness, n_draws=200
+        )
+        for firmness in (1.0, 1e9)
+    )
+    assert np.abs(firm[:, 1:]).max() < 1e-3 < np.abs(plain[:, 1:]).max()
+    assert (firm[:, 0] ** 2).sum() == pytest.approx((plain[:, 0] ** 2).sum(), rel=0.2)
+
+
 def _belief(mean, root):
     return JointBelief(Hurdle(np.zeros(len(mean))), {"event": np.array([mean])}, {"event": np.array([root])})
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +126,47 @@ def test_amounts_agree_with_what_came_in(ladder: LadderModel) -> None:
     assert climbed.paid is not None
     assert amount.mean() == pytest.approx(climbed.paid.mean(), rel=0.15)
     assert ladder.cost.tolist() == [*np.repeat(COST, 3), 0.0]
+
+
+def naive_belief(files: dict[str, bytes], x: np.ndarray, action: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chances of the rungs, and amounts, by member: LightGBM's own prediction, one step after the other."""
+    about = json.loads(files["ladder.json"])
+    rungs, idle = len(about["rungs"]), action == ACTIONS.no_contact_index
+    levels = np.full(3, np.nan) if idle else np.array([action // 3, *([[9.0], [13.0], [18.0]][action % 3]), np.nan])
+    worth = [
+        lgb.Booster(model_str=files[f"amount.{at}.txt"].decode()).predict([[*x, *levels[:2]]], raw_score=True)[0]
+        for at in range(about["amount"]["members"])
+    ]
+    amount = about["amount"]["mean"] * about["amount"]["factor"] * np.exp(np.mean(worth))
+    chances = np.full((about["members"], rungs), np.nan)
+    for member in range(about["members"]):
+        booster = lgb.Booster(model_str=files[f"step.{member}.txt"].decode())
+        below = 1.0
+        for rung in [rungs - 1] if idle else range(rungs):
+            row = [*x, *levels[:2], np.nan if idle else rung + 1.0]
+            cell = ACTIONS.n_contact_actions * rungs if idle else action * rungs + rung
+            score = booster.predict([row], raw_score=True)[0] * about["slopes"][rungs if idle else rung]
+            below = below / (1.0 + np.exp(-(score + about["offsets"][cell])))
+            chances[member, rung] = below
+    return chances, chances[:, -1] * amount
+
+
+def test_the_compiled_trees_believe_what_lightgbm_predicts(ladder: LadderModel) -> None:
+    """Every rung, member and amount within 1e-12, one account alone and in company."""
+    X = drawn(6, seed=7)[0]
+    X[0, 1], X[1, 2] = np.nan, np.inf
+    ranked = np.array([[0, 9, 4], [9, 8, 1], [3, 3, 9], [2, 5, 6], [7, 0, 8], [9, 9, 9]])
+    together, alone = ladder.believe(X, ranked), ladder.believe(X[2:3], ranked[2:3])
+    files = ladder.to_files()
+    for row, actions in enumerate(ranked.tolist()):
+        for rank, action in enumerate(actions):
+            chances, amounts = naive_belief(files, X[row], action)
+            for at, name in enumerate(ladder.rungs):
+                np.testing.assert_allclose(together.rungs[name][row, rank], chances[:, at], rtol=0, atol=1e-12)
+            np.testing.assert_allclose(together.amount[row, rank], amounts, rtol=1e-12)
+    for name in ladder.rungs:
+        np.testing.assert_array_equal(alone.rungs[name][0], together.rungs[name][2])
+    np.testing.assert_array_equal(alone.amount[0], together.amount[2])
 
 
 def test_a_ladder_is_kept_as_plain_files(ladder: LadderModel) -> None:

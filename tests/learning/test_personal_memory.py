@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from recommender import ContactStrategy
-from recommender.features import AccountHistory
+from recommender.features import AccountHistory, PersonalMemory
 from recommender.learning import learn_memory
+from recommender.learning.personal.fit import _Answers, _earlier
 from recommender.learning.personal.prior import action_kernel
 from recommender.simulation import simulate_habits
 
@@ -53,11 +54,11 @@ def test_a_log_without_a_past_has_no_memory():
 def test_a_saved_strategy_remembers(log, tmp_path):
     """Save and load keep the memory and every bit of what is expected of each debtor."""
     strategy = ContactStrategy(n_jobs=1, random_state=0).fit(log.feedback())
-    assert "habits" in strategy.reward_model_.parts["event"].glms
     loaded = ContactStrategy.load(strategy.save(tmp_path / "strategy"))
     some = log.accounts.head(50)
     assert (loaded.expected_reward(some) == strategy.expected_reward(some)).all()
     assert (loaded.history_.memory.loadings == strategy.history_.memory.loadings).all()
+    assert loaded.history_.memory.trust == strategy.history_.memory.trust
 
 
 def test_neighbours_are_alike_and_no_contact_is_alone(log):
@@ -66,3 +67,34 @@ def test_neighbours_are_alike_and_no_contact_is_alone(log):
     assert np.linalg.eigvalsh(kernel).min() > 0
     assert np.diag(kernel) == pytest.approx(1.0)
     assert kernel[0, 1] > kernel[0, 2] > kernel[0, 7]
+
+
+def test_what_earlier_answers_say_is_told_one_contact_after_the_other():
+    """Sums over the earlier contacts of each debtor against a loop over them."""
+    rng = np.random.default_rng(3)
+    memory = PersonalMemory(rng.normal(size=(5, 2)), rng.normal(size=5) - 1.0)
+    debtor = np.sort(rng.integers(0, 4, 30))
+    answers = _Answers(debtor, rng.integers(0, 5, 30), (rng.random(30) < 0.4).astype(float))
+    scores = _earlier(memory, answers)
+    for row in range(30):
+        state = np.zeros(memory.increments.shape[2])
+        for before in range(row):
+            if debtor[before] == debtor[row]:
+                state += memory.increments[0, answers.action[before]]
+                state += answers.response[before] * memory.increments[1, answers.action[before]]
+        precision = np.diag(memory.precision)
+        for value, i, j in zip(state[:6], *np.tril_indices(3), strict=True):
+            precision[i, j] += value
+            precision[j, i] = precision[i, j]
+        mean = np.linalg.solve(precision, state[6:])[:2]
+        assert scores[row, 2:].sum() == pytest.approx(mean @ memory.loadings[answers.action[row]], abs=1e-6)
+        assert scores[row, 3] == pytest.approx((memory.loadings @ mean).mean(), abs=1e-6)
+
+
+def test_habits_that_nobody_has_are_not_trusted():
+    """Where debtors are alike, what was learnt of habits is worth less on others than where they have some."""
+    alike, apart = (
+        learn_memory(AccountHistory.from_log(simulate_habits(400, 12, strength=strength, seed=2).feedback()))
+        for strength in (0.0, 1.5)
+    )
+    assert alike.trust[1] < 0.3 < 0.6 < apart.trust[1]

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from recommender.learning.stacking import Calibration, calibrate, choose_by_value, group_folds, stack_weights
+from recommender.learning.stacking import (
+    Calibration,
+    calibrate,
+    choose_by_value,
+    group_folds,
+    share_earned,
+    stack_weights,
+)
 
 
 def test_groups_never_straddle_folds_and_folds_are_even() -> None:
@@ -83,3 +90,33 @@ def test_newest_rows_move_the_calibration_only_when_clear() -> None:
     assert calibrate(level, advantage, same, "binomial", usual=usual, least_gain=5.7) is usual
     found = calibrate(level, advantage, moved, "binomial", usual=usual, least_gain=5.7)
     assert found.advantage == pytest.approx(0.5, abs=0.12)
+
+
+def test_the_stack_keeps_what_it_earned_and_no_more() -> None:
+    """Signal beyond the simple member is kept; weights that were chosen on noise are given up."""
+    rng = np.random.default_rng(5)
+    level, simple, beyond = rng.normal(size=(3, 6_000)) * np.array([[0.5], [0.3], [0.4]])
+    target = (rng.random(6_000) < expit(level + simple + beyond - 2)).astype(float)
+    earned, slope = share_earned(level, simple, simple + beyond, target, "binomial", 6)
+    assert earned > 0.85
+    assert slope == pytest.approx(1.0, abs=0.35)
+    kept = []
+    for _ in range(40):
+        noise = rng.normal(size=(6_000, 6)) * 0.1
+        target = (rng.random(6_000) < expit(level + simple - 2)).astype(float)
+        weights, _ = stack_weights(np.column_stack([simple + level, noise]), target, "binomial")
+        stack = simple + noise @ weights[1:]
+        kept.append(share_earned(level, simple, stack, target, "binomial", 6)[0])
+    assert np.mean(kept) < 0.15
+
+
+def test_a_gain_in_level_alone_earns_no_order() -> None:
+    """A stack that knows accounts better but orders actions no better gets no share."""
+    rng = np.random.default_rng(6)
+    level, simple = rng.normal(size=(2, 8_000)) * 0.5
+    for family in ("binomial", "gaussian"):
+        eta = level + simple - 1
+        target = (
+            (rng.random(8_000) < expit(eta)).astype(float) if family == "binomial" else eta + rng.normal(size=8_000)
+        )
+        assert share_earned(level, simple, simple + 0.01 * rng.normal(size=8_000), target, family, 3)[0] < 0.5

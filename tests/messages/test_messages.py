@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recommender.errors import InvalidInput
 from recommender.messages import (
     STAGES,
+    VARIABLES,
     Catalogue,
     CatalogueError,
     ToneClassifier,
@@ -21,7 +22,6 @@ from recommender.messages import (
     sms_length,
     stage_of,
 )
-from recommender.messages.catalogue import VARIABLES
 from recommender.rules import CHANNELS, KINDS, TONES
 
 HEAD = 'schema = 1\nlanguage = "en"\n[[templates]]\nid = "a"\nchannels = ["sms"]\nstages = ["preventive"]\n'

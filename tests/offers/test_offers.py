@@ -198,3 +198,46 @@ def test_the_budget_serves_the_first_and_is_not_broken_by_many() -> None:
     assert ruled.removed["offer-budget"][-1, 0]
     unknown = OfferDesk(prices, [{"account_id": "B", "offer_id": "gone", "offered_at": NOW}])
     assert not unknown.rules(table, as_of=NOW, days_past_due=np.full(40, 40)).allowed.any()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([8_000, 30_000, 60_000, 90_000])), min_size=1, max_size=14),
+    st.sampled_from([0, 3_000, 9_000, 40_000]),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_budget_that_was_shared_out_holds_in_any_order_and_company(
+    people: list[tuple[int, int]], budget: int, random: object
+) -> None:
+    """Whoever decides about some of the accounts, with any choice among what is allowed: all taken costs no more."""
+    prices = PriceList.from_toml(LIST.replace("budget_minor = 100_000", f"budget_minor = {budget}"))
+    free = PriceList(prices.offers, currency="COP", capital_percent_month=prices.capital_percent_month)
+    rows = [{"debtor_id": f"D{who}", "balance_minor": balance} for who, balance in people]
+    table, days = accounts(*rows), np.full(len(rows), 40)
+    before = [{"account_id": "A0", "offer_id": "d10", "offered_at": NOW - timedelta(days=1), "cost_minor": 2_000}]
+    open_ = OfferDesk(free, before, authority="agent")
+    asked = open_.asked_for(table, open_.rules(table, as_of=NOW, days_past_due=days).allowed, NOW)
+    whole = OfferDesk(prices, before, authority="agent")
+    served = zip(table.values("account_id"), np.nan_to_num(asked, nan=np.inf), strict=True)
+    granted = whole.shared_out(((str(name), costs) for name, costs in served), NOW)
+    spent, order = 2_000.0, list(range(len(rows)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    for row in order:
+        desk = OfferDesk(prices, before, authority="agent", granted=granted)
+        alone = accounts(*rows).take(np.array([row]))
+        may = sorted(allowed(desk, alone, [40])[0])
+        if may and row != 0:
+            cost = prices.costs(alone.numbers("balance_minor"))[0]
+            spent += max(cost[prices.ids.index(name)] for name in may)
+    assert spent <= max(budget, 2_000) + 1e-6
+
+
+def test_an_offer_is_remembered_by_account_where_nobody_names_its_debtor() -> None:
+    """A table of offers without debtors binds the debtor of its accounts, and the other way round."""
+    prices = PriceList.from_toml(LIST)
+    by_account = OfferDesk(prices, [{"account_id": "A0", "offer_id": "d10", "offered_at": NOW, "cost_minor": 5}])
+    assert allowed(by_account, accounts({"debtor_id": "D", "balance_minor": 60_000}), [40]) == [{"d10"}]
+    by_debtor = OfferDesk(prices, authority="agent")
+    by_debtor.make("A0", "d10", at=NOW, balance_minor=60_000, debtor_id="D")
+    assert allowed(by_debtor, accounts({"balance_minor": 60_000}), [40]) == [{"d10"}]
+    assert by_debtor.committed(NOW) == 6_000

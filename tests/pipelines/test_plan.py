@@ -94,7 +94,7 @@ def files(tmp_path_factory):
 
 def planned(files, *more, capacity=None, out="tomorrow"):
     folder, strategy = files
-    told = [
+    words = [
         "plan",
         str(folder / "accounts.parquet"),
         "--as-of",
@@ -103,21 +103,21 @@ def planned(files, *more, capacity=None, out="tomorrow"):
         str(strategy),
         "--no-contacts-yet",
     ]
-    told += ["--capacity", str(capacity or folder / "capacity.toml"), "--out", str(folder / out), *map(str, more)]
-    return runner.invoke(build_app(), told)
+    words += ["--capacity", str(capacity or folder / "capacity.toml"), "--out", str(folder / out), *map(str, more)]
+    return runner.invoke(build_app(), words)
 
 
 @pytest.fixture(scope="module")
 def plan(files):
     folder = files[0]
     (folder / "more.toml").write_text("budget = 80000\n[[queue]]\nname = 'agents'\nagents = 2\n")
-    told = planned(
+    result = planned(
         files,
         *("--appointments", folder / "due.csv", "--contact-file", folder / "points.csv"),
         *("--campaigns", folder / "campaigns", "--scenario", folder / "more.toml", "--list-id", "301"),
     )
-    assert told.exit_code == 0, (told.output, told.exception)
-    return folder, told.output
+    assert result.exit_code == 0, (result.output, result.exception)
+    return folder, result.output
 
 
 def test_a_day_keeps_every_limit_and_passes_its_check(plan):
@@ -137,8 +137,8 @@ def test_a_day_keeps_every_limit_and_passes_its_check(plan):
     assert contacts["priority"].groupby([contacts["queue"], contacts["contact_at"]]).min().eq(1).all()
     assert contacts["template_id"].notna().all()
     assert verify_folder(folder / "tomorrow") == []
-    told = runner.invoke(build_app(), ["plan", "--verify", str(folder / "tomorrow")])
-    assert told.exit_code == 0, told.output
+    result = runner.invoke(build_app(), ["plan", "--verify", str(folder / "tomorrow")])
+    assert result.exit_code == 0, result.output
 
 
 def test_appointments_come_first_or_say_why_not(plan):
@@ -193,9 +193,9 @@ def test_campaign_files_hold_contact_points_and_the_plan_none(plan):
 
 
 def test_more_agents_are_worth_more_and_the_output_says_so(plan):
-    told = " ".join(plan[1].split())
-    assert "scenario more: value +" in told
-    assert "one more agent hour of agents at" in told
+    result = " ".join(plan[1].split())
+    assert "scenario more: value +" in result
+    assert "one more agent hour of agents at" in result
 
 
 @pytest.mark.parametrize("column", ["value", "action", "propensity", "arm", "account_id"])
@@ -214,9 +214,9 @@ def test_a_conflict_leaves_the_last_plan_and_names_the_rows(files, plan):
     folder = files[0]
     (folder / "bad.toml").write_text(CAPACITY.replace("contacts = 6", "contacts = 60"))
     before = (folder / "tomorrow" / "manifest.json").read_bytes()
-    told = planned(files, capacity=folder / "bad.toml")
-    assert isinstance(told.exception, InfeasiblePlan)
-    assert "minimum calls" in str(told.exception) and "minutes" in str(told.exception)
+    result = planned(files, capacity=folder / "bad.toml")
+    assert isinstance(result.exception, InfeasiblePlan)
+    assert "minimum calls" in str(result.exception) and "minutes" in str(result.exception)
     assert (folder / "tomorrow" / "manifest.json").read_bytes() == before
     assert not [path for path in folder.iterdir() if path.name.startswith(".tomorrow")]
 
@@ -233,15 +233,15 @@ def test_a_conflict_leaves_the_last_plan_and_names_the_rows(files, plan):
 def test_a_wrong_capacity_file_is_named(files, change, named):
     folder = files[0]
     (folder / "wrong.toml").write_text(CAPACITY.replace(change, "", 1))
-    told = planned(files, capacity=folder / "wrong.toml", out="other")
-    assert isinstance(told.exception, InvalidInput) and named in str(told.exception)
+    result = planned(files, capacity=folder / "wrong.toml", out="other")
+    assert isinstance(result.exception, InvalidInput) and named in str(result.exception)
 
 
 def test_the_same_inputs_give_the_same_plan(files):
     folder = files[0]
     for out in ("one", "two"):
-        told = planned(files, out=out)
-        assert told.exit_code == 0, told.exception
+        result = planned(files, out=out)
+        assert result.exit_code == 0, result.exception
     one, two = (pd.read_parquet(folder / out / "plan.parquet") for out in ("one", "two"))
     pd.testing.assert_frame_equal(one, two)
     assert np.isfinite(one["value"]).all()

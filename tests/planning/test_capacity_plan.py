@@ -36,12 +36,12 @@ def naive_faults(problem, plan):
 
 def exact_value(problem):
     """Value of the best plan, by HiGHS over every candidate; None where there is none."""
-    held = collect(problem, np.zeros(len(problem.rows.names)), 1 << 14)
-    choice = exact_choice(problem, held, nodes=100_000)
+    stored = collect(problem, np.zeros(len(problem.rows.names)), 1 << 14)
+    choice = exact_choice(problem, stored, nodes=100_000)
     if choice is None:
         return None
     at = np.flatnonzero(choice >= 0)
-    return float(held.value[at, choice[at]].astype(float).sum())
+    return float(stored.value[at, choice[at]].astype(float).sum())
 
 
 def check_against_exact(seed, n):

@@ -26,15 +26,15 @@ def told(problem, certificate, plan, **changed):
     return verify(problem, replace(certificate, digests=forged), **columns)
 
 
-def at(array, place, value):
+def at(array, plan_folder, value):
     changed = array.copy()
-    changed[place] = value
+    changed[plan_folder] = value
     return changed
 
 
-def other(mapping, value, place=0):
+def other(mapping, value, plan_folder=0):
     """The mapping with one value changed."""
-    key = sorted(mapping)[place]
+    key = sorted(mapping)[plan_folder]
     return mapping | {key: value(mapping[key]) if callable(value) else value}
 
 
@@ -128,7 +128,12 @@ def test_a_debtor_in_two_queues_at_once_is_found():
 
 
 def test_what_is_no_certificate_is_refused(made):
-    held = json.loads(made[2].to_json())
-    for text in ("[]", "{", json.dumps(held | {"note": "trust me"}), json.dumps({k: held[k] for k in list(held)[1:]})):
+    stored = json.loads(made[2].to_json())
+    for text in (
+        "[]",
+        "{",
+        json.dumps(stored | {"note": "trust me"}),
+        json.dumps({k: stored[k] for k in list(stored)[1:]}),
+    ):
         with pytest.raises(ValueError):
             Certificate.from_json(text)

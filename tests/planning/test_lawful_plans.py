@@ -109,7 +109,7 @@ def as_table(rows):
     """Lists as the tables write them."""
     frame = pd.DataFrame(rows)
     for name in ("consented_channels", "flags"):
-        frame[name] = [";".join(held) for held in frame[name]]
+        frame[name] = [";".join(stored) for stored in frame[name]]
     return frame.drop(columns="phone")
 
 
@@ -117,8 +117,8 @@ def check_plan(seed, days=1):
     """Make a random plan and count everything that it breaks; gives the number of contacts of each day."""
     rng = random.Random(seed)
     accounts, contacts, packs, at = random_portfolio(rng)
-    told = random_capacity(rng)
-    capacity = CapacityOrder.model_validate(told)
+    entries = random_capacity(rng)
+    capacity = CapacityOrder.model_validate(entries)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         as_table(accounts).to_parquet(folder / "accounts.parquet")
@@ -145,15 +145,15 @@ def check_plan(seed, days=1):
         assert verify_folder(folder / "plan") == []
     plan = made.contacts
     for _, part in plan.groupby("day"):
-        count_capacities(part, told)
-    most = told["contacts_per_debtor"]
+        count_capacities(part, entries)
+    most = entries["contacts_per_debtor"]
     assert (plan.groupby(["debtor", "day"]).size() <= most).all()
-    assert (plan.groupby("debtor").size() <= (most if days == 1 else told["week"]["contacts_per_debtor"])).all()
-    held = {one["account_id"]: one for one in accounts}
+    assert (plan.groupby("debtor").size() <= (most if days == 1 else entries["week"]["contacts_per_debtor"])).all()
+    stored = {one["account_id"]: one for one in accounts}
     for _, part in plan.sort_values("contact_at", kind="stable").groupby("debtor"):
         before = []
         for row in part.to_dict("records"):
-            account = held[row["account_id"]]
+            account = stored[row["account_id"]]
             moment = row["contact_at"].to_pydatetime()
             known = [one for one in contacts if one["debtor_id"] == account["debtor_id"]]
             case = {
@@ -167,9 +167,9 @@ def check_plan(seed, days=1):
             assert permits(case), (seed, row["account_id"], row["channel"], moment)
             for other in before:
                 gap = abs(moment - dt.datetime.fromisoformat(other["sent_at"]))
-                assert gap >= dt.timedelta(hours=told["hours_between"])
+                assert gap >= dt.timedelta(hours=entries["hours_between"])
                 away = abs(row["day"] - other["day"])
-                assert away == 0 or away >= told["week"]["days_between"]
+                assert away == 0 or away >= entries["week"]["days_between"]
             sent = {
                 "day": row["day"],
                 "sent_at": moment.isoformat(),
@@ -180,16 +180,16 @@ def check_plan(seed, days=1):
     return np.bincount(plan["day"] - 1, minlength=days)
 
 
-def count_capacities(plan, told):
+def count_capacities(plan, entries):
     """Minutes, messages and budget, from the contacts alone."""
-    hour = plan["contact_at"].dt.tz_convert(told["timezone"]).dt.hour
+    hour = plan["contact_at"].dt.tz_convert(entries["timezone"]).dt.hour
     calls = (plan["queue"] == "agents").to_numpy()
     for one in range(24):
-        used = (calls & (hour == one)).sum() * told["queue"][0]["minutes_per_contact"]
-        assert used <= 60 * told["queue"][0]["agents"][one] + 1e-6
-        assert (~calls & (hour == one)).sum() <= told["queue"][1]["quota_by_hour"]
-    assert (~calls).sum() <= told["queue"][1]["quota"]
-    assert 50 * calls.sum() + 7 * (~calls).sum() <= told["budget"] + 1e-6
+        used = (calls & (hour == one)).sum() * entries["queue"][0]["minutes_per_contact"]
+        assert used <= 60 * entries["queue"][0]["agents"][one] + 1e-6
+        assert (~calls & (hour == one)).sum() <= entries["queue"][1]["quota_by_hour"]
+    assert (~calls).sum() <= entries["queue"][1]["quota"]
+    assert 50 * calls.sum() + 7 * (~calls).sum() <= entries["budget"] + 1e-6
 
 
 def test_random_plans_break_nothing():

@@ -24,13 +24,13 @@ TEXTS = {"name": "m", "channels": ["sms", "whatsapp", "email"], "quota": 15}
 BASE = {"timezone": "America/Bogota", "queue": [CALLS, TEXTS]}
 
 
-def plan(folder, told=BASE, change=lambda accounts: accounts, n=40, as_of=AS_OF, packs=("PE",), days=1):
+def plan(folder, entries=BASE, change=lambda accounts: accounts, n=40, as_of=AS_OF, packs=("PE",), days=1):
     """Plan, write and verify; gives the plan."""
     accounts = change(portfolio(n, seed=4)[0])
     accounts.to_parquet(folder / "accounts.parquet")
     inputs = PlanInputs.prepare(folder / "inputs", accounts=folder / "accounts.parquet", contacts=None, outcomes=None,
                                 payments=None, as_of=as_of, chunk_rows=25)  # fmt: skip
-    order, capacity = PlanOrder(as_of, packs=packs, no_contacts_yet=True), capacity_of(told, "here")
+    order, capacity = PlanOrder(as_of, packs=packs, no_contacts_yet=True), capacity_of(entries, "here")
     (folder / "plan").mkdir()
     made, read = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
     write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, capacity, SEED))
@@ -58,16 +58,16 @@ def test_nothing_of_anything_is_an_empty_plan(tmp_path):
 
 def test_parts_of_minutes_and_agents_are_counted_exactly(tmp_path):
     """Half an agent at 7.5 minutes a call makes four calls an hour and not five."""
-    told = CALLS | {"agents": {9: 0.5}, "minutes_per_contact": 7.5}
-    made = plan(tmp_path, with_(queue=[told]))
+    entries = CALLS | {"agents": {9: 0.5}, "minutes_per_contact": 7.5}
+    made = plan(tmp_path, with_(queue=[entries]))
     assert len(made.contacts) == 4 and (hours(made, "America/Bogota") == 9).all()
 
 
 def test_agents_whose_night_is_the_debtors_day(tmp_path):
     """Agents in Manila work from 22:00 to 6:00; their hours after midnight are of the next date there."""
     agents = dict.fromkeys((22, 23, 0, 1, 2, 3, 4, 5), 1)
-    told = {"timezone": "Asia/Manila", "queue": [CALLS | {"agents": agents, "minutes_per_contact": 60}]}
-    made = plan(tmp_path, told)
+    entries = {"timezone": "Asia/Manila", "queue": [CALLS | {"agents": agents, "minutes_per_contact": 60}]}
+    made = plan(tmp_path, entries)
     local = made.contacts["contact_at"].dt.tz_convert("Asia/Manila")
     assert set(local.dt.hour) == {22, 1, 5} and len(local.dt.date.unique()) == 2
     assert local.dt.hour.value_counts().max() == 1
@@ -81,9 +81,9 @@ def test_days_on_which_clocks_change(tmp_path, day):
     def american(accounts):
         return accounts.assign(country="US", timezone="America/New_York", consented_channels="call;sms;email", flags="")
 
-    told = {"timezone": "America/New_York", "queue": [CALLS | {"agents": {9: 1, 16: 1}}],
+    entries = {"timezone": "America/New_York", "queue": [CALLS | {"agents": {9: 1, 16: 1}}],
             "week": {"contacts_per_debtor": 2}}  # fmt: skip
-    made = plan(tmp_path, told, american, as_of=as_of, packs=("US",), days=7)
+    made = plan(tmp_path, entries, american, as_of=as_of, packs=("US",), days=7)
     local = made.contacts["contact_at"].dt.tz_convert("America/New_York")
     assert set(local.dt.hour) <= {9, 16} and (local.dt.minute == 0).all()
     assert made.contacts.groupby([local.dt.date, local.dt.hour]).size().max() <= 10
@@ -143,7 +143,7 @@ def test_a_week_in_which_only_others_are_contacted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "entries",
     [
         with_(budget=float("inf")),
         with_(queue=[CALLS | {"minutes_per_contact": float("nan")}]),
@@ -160,6 +160,6 @@ def test_a_week_in_which_only_others_are_contacted(tmp_path):
         with_(minimum=[{"name": "x", "queue": "nobody", "contacts": 1}]),
     ],
 )
-def test_what_no_capacity_can_be_is_refused_by_entry(told):
+def test_what_no_capacity_can_be_is_refused_by_entry(entries):
     with pytest.raises(InvalidInput, match=r"here: "):
-        capacity_of(told, "here")
+        capacity_of(entries, "here")

@@ -40,29 +40,29 @@ CAPACITY = CapacityOrder.model_validate(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A plan with callbacks, all arms and a second round."""
-    place = tmp_path_factory.mktemp("plan")
+    folder_path = tmp_path_factory.mktemp("plan")
     accounts, contacts = portfolio(90, seed=4)
-    tables = write(place, accounts, contacts.loc[contacts["account_id"].isin(accounts["account_id"])])
-    inputs = PlanInputs.prepare(place / "inputs", accounts=tables[0], contacts=tables[1], as_of=AS_OF, chunk_rows=40,
-                                outcomes=None, payments=None)  # fmt: skip
+    tables = write(folder_path, accounts, contacts.loc[contacts["account_id"].isin(accounts["account_id"])])
+    inputs = PlanInputs.prepare(folder_path / "inputs", accounts=tables[0], contacts=tables[1], as_of=AS_OF,
+                                chunk_rows=40, outcomes=None, payments=None)  # fmt: skip
     due = pd.DataFrame({"account_id": ["A00013", "A00039", "A00078"], "kind": "callback", "channel": "call"})
     due["at"] = pd.Timestamp(AS_OF) + pd.Timedelta(hours=1, minutes=20)
     order = PlanOrder(AS_OF, packs=("PE",))
-    (place / "plan").mkdir()
-    made, read = plan_day(inputs, SEED, order, CAPACITY, place / "plan", Appointments(due))
-    write_tomorrow(place / "plan", made, SEED.actions_, about_plan(made, read, order, CAPACITY, SEED))
+    (folder_path / "plan").mkdir()
+    made, read = plan_day(inputs, SEED, order, CAPACITY, folder_path / "plan", Appointments(due))
+    write_tomorrow(folder_path / "plan", made, SEED.actions_, about_plan(made, read, order, CAPACITY, SEED))
     assert set(made.contacts["reason"]) >= {"value", "callback", "explore", "usual"}
     assert made.contacts["round"].max() == 2
-    assert verify_folder(place / "plan") == []
-    return place / "plan"
+    assert verify_folder(folder_path / "plan") == []
+    return folder_path / "plan"
 
 
 def contacts(change):
     """Change the table of contacts."""
 
-    def tamper(place):
-        table = change(pd.read_parquet(place / "plan.parquet"))
-        table.to_parquet(place / "plan.parquet", index=False)
+    def tamper(plan_folder):
+        table = change(pd.read_parquet(plan_folder / "plan.parquet"))
+        table.to_parquet(plan_folder / "plan.parquet", index=False)
 
     return tamper
 
@@ -97,49 +97,49 @@ def both_swapped(table):
 
 
 def about(change):
-    def tamper(place):
-        told = json.loads((place / "about.json").read_text())
-        change(told)
-        (place / "about.json").write_text(json.dumps(told))
+    def tamper(plan_folder):
+        fields = json.loads((plan_folder / "about.json").read_text())
+        change(fields)
+        (plan_folder / "about.json").write_text(json.dumps(fields))
 
     return tamper
 
 
 def problem(name, change):
-    def tamper(place):
-        held = dict(arrays_from_bytes((place / "problem.npz").read_bytes()))
-        held[name] = change(held[name].copy())
-        (place / "problem.npz").write_bytes(arrays_to_bytes(held))
+    def tamper(plan_folder):
+        stored = dict(arrays_from_bytes((plan_folder / "problem.npz").read_bytes()))
+        stored[name] = change(stored[name].copy())
+        (plan_folder / "problem.npz").write_bytes(arrays_to_bytes(stored))
 
     return tamper
 
 
 def certificate(change):
-    def tamper(place):
-        told = json.loads((place / "certificate.json").read_text())
-        change(told)
-        (place / "certificate.json").write_text(json.dumps(told))
+    def tamper(plan_folder):
+        fields = json.loads((plan_folder / "certificate.json").read_text())
+        change(fields)
+        (plan_folder / "certificate.json").write_text(json.dumps(fields))
 
     return tamper
 
 
 def arms(name, change):
-    def tamper(place):
-        table = pd.read_parquet(place / "arms.parquet")
-        table.assign(**{name: change(table[name].copy())}).to_parquet(place / "arms.parquet", index=False)
+    def tamper(plan_folder):
+        table = pd.read_parquet(plan_folder / "arms.parquet")
+        table.assign(**{name: change(table[name].copy())}).to_parquet(plan_folder / "arms.parquet", index=False)
 
     return tamper
 
 
-def decisions(place):
-    table = pd.read_parquet(place / "decisions.parquet")
-    table.assign(propensity=table["propensity"] / 2).to_parquet(place / "decisions.parquet", index=False)
+def decisions(plan_folder):
+    table = pd.read_parquet(plan_folder / "decisions.parquet")
+    table.assign(propensity=table["propensity"] / 2).to_parquet(plan_folder / "decisions.parquet", index=False)
 
 
-def values(place):
-    held = np.fromfile(place / "values.f32", dtype="<f4")
-    held[np.isfinite(held)] += 1
-    held.tofile(place / "values.f32")
+def values(plan_folder):
+    stored = np.fromfile(plan_folder / "values.f32", dtype="<f4")
+    stored[np.isfinite(stored)] += 1
+    stored.tofile(plan_folder / "values.f32")
 
 
 def first_two_swapped(array):
@@ -206,9 +206,9 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tampered_plan_is_found_behind_a_forged_manifest(folder, tmp_path, kind):
-    place = tmp_path / "plan"
-    shutil.copytree(folder, place)
-    KINDS[kind](place)
-    held = json.loads((place / "manifest.json").read_text())
-    (place / "manifest.json").write_text(json.dumps({name: file_digest(place / name) for name in held}))
-    assert verify_folder(place)
+    plan_folder = tmp_path / "plan"
+    shutil.copytree(folder, plan_folder)
+    KINDS[kind](plan_folder)
+    stored = json.loads((plan_folder / "manifest.json").read_text())
+    (plan_folder / "manifest.json").write_text(json.dumps({name: file_digest(plan_folder / name) for name in stored}))
+    assert verify_folder(plan_folder)

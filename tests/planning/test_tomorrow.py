@@ -118,8 +118,8 @@ def test_propensities_of_the_random_arm_are_how_often_it_happens(inputs, tmp_pat
 
 def test_the_decisions_of_a_plan_are_a_raw_table_with_arms(inputs, tmp_path):
     """A row for every account; ingest can keep the arm that was drawn by chance."""
-    told = {"name": "m", "channels": ["sms", "email"], "quota": 30}
-    order = {"timezone": "America/Bogota", "queue": [told], "arms": {"explore": 0.4, "usual": 0.3}}
+    entries = {"name": "m", "channels": ["sms", "email"], "quota": 30}
+    order = {"timezone": "America/Bogota", "queue": [entries], "arms": {"explore": 0.4, "usual": 0.3}}
     made, _ = planned(inputs, CapacityOrder.model_validate(order), tmp_path)
     table = decisions_of(made.contacts, made.arms, SEED.actions_, AS_OF.isoformat(), "v1")
     assert sorted(table["account_id"]) == sorted(made.arms["account_id"])

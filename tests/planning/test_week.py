@@ -48,9 +48,9 @@ def prepared(folder, as_of, accounts, contacts):
     )
 
 
-def planned(inputs, told, folder, order=ORDER, due=None, **more):
+def planned(inputs, limits, folder, order=ORDER, due=None, **more):
     folder.mkdir(parents=True)
-    capacity = CapacityOrder.model_validate(told)
+    capacity = CapacityOrder.model_validate(limits)
     made, read = plan_day(inputs, SEED, order, capacity, folder, due or Appointments.none(), **more)
     about = about_plan(made, read, order, capacity, SEED, more.get("sent"))
     write_tomorrow(folder, made, SEED.actions_, about)
@@ -71,9 +71,9 @@ def inputs(tmp_path_factory, tables):
 
 def test_a_week_spreads_contacts_over_the_days_that_have_capacity(inputs, tmp_path):
     """Each day's limits hold; a day without agents has no calls; only the first day is decided."""
-    told = TOLD | {"week": {"contacts_per_debtor": 2}}
-    told["queue"] = [TOLD["queue"][0] | {"on": {"wednesday": 0, "2026-11-26": 0.5}}, TOLD["queue"][1]]
-    made, about = planned(inputs, told, tmp_path / "plan", days=7)
+    limits = TOLD | {"week": {"contacts_per_debtor": 2}}
+    limits["queue"] = [TOLD["queue"][0] | {"on": {"wednesday": 0, "2026-11-26": 0.5}}, TOLD["queue"][1]]
+    made, about = planned(inputs, limits, tmp_path / "plan", days=7)
     contacts = made.contacts
     assert about["days"] == 7 and (contacts.groupby("day").size() > 0).sum() >= 5
     date = contacts["contact_at"].dt.tz_convert("America/Bogota")
@@ -90,23 +90,23 @@ def test_a_week_spreads_contacts_over_the_days_that_have_capacity(inputs, tmp_pa
 
 def test_a_week_is_worth_what_seven_days_are_or_more(inputs, tmp_path):
     """Where every debtor may be contacted once a week, the best week beats taking the best of each day in turn."""
-    told = TOLD | {
+    limits = TOLD | {
         "week": {"contacts_per_debtor": 1, "wait_share": 1.0},
         "worth": {"column": "balance_minor", "share": 0.1},
     }
-    made, _ = planned(inputs, told, tmp_path / "week", days=7)
+    made, _ = planned(inputs, limits, tmp_path / "week", days=7)
     values = np.fromfile(tmp_path / "week" / "values.f32", dtype="<f4").reshape(90, 7, -1)
     rows, use = made.problem.rows, made.problem.rows.use.reshape(len(made.problem.rows.use), 7, values.shape[2], -1)
     left, met, total = rows.limit.copy(), set(), 0.0
     for day in range(7):
-        for place in np.argsort(-values[:, day].max(axis=1), kind="stable"):
-            debtor, kind = made.problem.debtor[place], made.problem.kind[place]
-            fits = (use[kind, day] <= left + 1e-9).all(axis=1) & (values[place, day] > 0)
+        for row in np.argsort(-values[:, day].max(axis=1), kind="stable"):
+            debtor, kind = made.problem.debtor[row], made.problem.kind[row]
+            fits = (use[kind, day] <= left + 1e-9).all(axis=1) & (values[row, day] > 0)
             if debtor not in met and fits.any():
-                action = np.flatnonzero(fits)[np.argmax(values[place, day][fits])]
+                action = np.flatnonzero(fits)[np.argmax(values[row, day][fits])]
                 left -= use[kind, day, action]
                 met.add(debtor)
-                total += values[place, day, action]
+                total += values[row, day, action]
     assert total <= made.plan.total * (1 + made.plan.gap) + 1e-6 and made.plan.total > 1.01 * total
 
 
@@ -158,10 +158,10 @@ def test_the_rest_of_a_day_is_planned_again(morning, tables, tmp_path):
     gone = later["account_id"].iloc[0]
     accounts = accounts.assign(flags=accounts["flags"].where(accounts["account_id"] != gone, "do_not_contact"))
     again = prepared(tmp_path / "now", now, accounts, pd.concat([contacts, rows], ignore_index=True))
-    told = TOLD | {"queue": [TOLD["queue"][0] | {"agents": {16: 1}}, TOLD["queue"][1]]}
-    kept = SentToday.read(tmp_path / "morning", again, now, CapacityOrder.model_validate(told))
+    limits = TOLD | {"queue": [TOLD["queue"][0] | {"agents": {16: 1}}, TOLD["queue"][1]]}
+    kept = SentToday.read(tmp_path / "morning", again, now, CapacityOrder.model_validate(limits))
     assert sorted(kept.kept["decision_id"]) == sorted([*sent["decision_id"], *running["decision_id"]])
-    made, about = planned(again, told, tmp_path / "later", PlanOrder(now, packs=("PE",)), sent=kept)
+    made, about = planned(again, limits, tmp_path / "later", PlanOrder(now, packs=("PE",)), sent=kept)
     plan = made.contacts
     assert len(plan) > 0 and (plan["contact_at"] > now).all()
     assert (plan["contact_at"] <= pd.Timestamp(AS_OF) + pd.Timedelta(days=1)).all()

@@ -65,11 +65,11 @@ def plan_in_one_piece(accounts: pd.DataFrame, contacts: pd.DataFrame, model, *, 
     turn = debtor_rounds(accounts)
     parts = []
     for number in range(int(turn.max()) + 1):
-        place = np.flatnonzero(turn == number)
-        part = accounts.iloc[place].reset_index(drop=True)
+        positions = np.flatnonzero(turn == number)
+        part = accounts.iloc[positions].reset_index(drop=True)
         decided = decide(part, strategy=model, as_of=AS_OF, packs=packs, contacts=known)
         known = pd.concat([known, pd.DataFrame(planned_contacts(decided))], ignore_index=True)
-        parts.append(decided.ranked.assign(row=place[decided.ranked["row"].to_numpy()]))
+        parts.append(decided.ranked.assign(row=positions[decided.ranked["row"].to_numpy()]))
     return pd.concat(parts, ignore_index=True).sort_values(["row", "rank"], ignore_index=True)
 
 

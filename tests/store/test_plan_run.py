@@ -30,9 +30,9 @@ SEED = SeedStrategy(
 )
 
 
-def same(found, expected):
+def same(made, expected):
     """Equal rankings, where a missing value is a missing value however it is written; a plan says more beside them."""
-    plain = [frame.astype(object).where(frame.notna(), None) for frame in (found[expected.columns.tolist()], expected)]
+    plain = [frame.astype(object).where(frame.notna(), None) for frame in (made[expected.columns.tolist()], expected)]
     pd.testing.assert_frame_equal(*plain, check_dtype=False)
 
 
@@ -77,10 +77,10 @@ def test_the_plan_equals_one_made_in_memory(tables, whole):
     """Streaming changes nothing: the same actions, propensities, instants and ids as over whole tables."""
     accounts, contacts = pd.read_parquet(tables.accounts), pd.read_parquet(tables.contacts)
     expected = plan_in_one_piece(accounts, contacts, SEED, packs=["CO"])
-    found = pd.read_parquet(whole)
-    same(found, expected)
-    assert found["decision_id"].nunique() == len(accounts) == 60
-    assert found["channel"].notna().sum() > 20
+    made = pd.read_parquet(whole)
+    same(made, expected)
+    assert made["decision_id"].nunique() == len(accounts) == 60
+    assert made["channel"].notna().sum() > 20
     assert not (whole.parent / "plan.parquet.parts").exists()
 
 
@@ -185,11 +185,11 @@ def test_the_state_in_force_is_planned_for(tmp_path):
     assert summary.n_accounts == 20
     assert any(note.startswith("3 accounts have no state in force") for note in summary.notes)
     since = pd.to_datetime(history["valid_from"], utc=True)
-    held = history[since <= pd.Timestamp(AS_OF)].sort_values("valid_from", kind="stable")
-    held = held.drop_duplicates("account_id", keep="last").reset_index(drop=True)
-    expected = plan_in_one_piece(held, contacts, SEED, packs=["CO"])
-    found = pd.read_parquet(tmp_path / "plan.parquet")
-    same(found, expected)
+    stored = history[since <= pd.Timestamp(AS_OF)].sort_values("valid_from", kind="stable")
+    stored = stored.drop_duplicates("account_id", keep="last").reset_index(drop=True)
+    expected = plan_in_one_piece(stored, contacts, SEED, packs=["CO"])
+    made = pd.read_parquet(tmp_path / "plan.parquet")
+    same(made, expected)
 
 
 def test_csv_in_and_out(tables, tmp_path):
@@ -203,11 +203,11 @@ def test_csv_in_and_out(tables, tmp_path):
         read.append(pd.read_csv(tmp_path / f"{name}.csv"))
     files = PlanFiles(tmp_path / "accounts.csv", tmp_path / "contacts.csv")
     make_plan(files, tmp_path / "plan.csv.gz", SEED, ORDER, chunk_rows=31)
-    found, expected = pd.read_csv(tmp_path / "plan.csv.gz"), plan_in_one_piece(*read, SEED, packs=["CO"])
-    assert found["decision_id"].tolist() == expected["decision_id"].tolist()
-    assert found["channel"].fillna("").tolist() == expected["channel"].fillna("").tolist()
-    assert found["channel"].notna().sum() > 20
-    np.testing.assert_allclose(found["propensity"], expected["propensity"], rtol=1e-12)
+    made, expected = pd.read_csv(tmp_path / "plan.csv.gz"), plan_in_one_piece(*read, SEED, packs=["CO"])
+    assert made["decision_id"].tolist() == expected["decision_id"].tolist()
+    assert made["channel"].fillna("").tolist() == expected["channel"].fillna("").tolist()
+    assert made["channel"].notna().sum() > 20
+    np.testing.assert_allclose(made["propensity"], expected["propensity"], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,14 @@ def test_what_was_heard_acts_on_the_next_plan(files, tmp_path, heard, closed):
     """An opt-out from the debtor on that channel, a promise or a payment on that debt."""
     with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log:
         first = plan(files, tmp_path, log)
-        told = first.loc["A1"] if pd.notna(first.loc["A1", "channel"]) else first.loc["A2"]
-        account = told.name
-        outcome = {"decision_id": told["decision_id"], "occurred_at": TODAY + timedelta(hours=5), "outcome": heard}
+        entries = first.loc["A1"] if pd.notna(first.loc["A1", "channel"]) else first.loc["A2"]
+        account = entries.name
+        outcome = {"decision_id": entries["decision_id"], "occurred_at": TODAY + timedelta(hours=5), "outcome": heard}
         log.record_outcomes([OutcomeRecord(**outcome)])
         after = plan(files, tmp_path, log, TODAY + timedelta(days=30))
     closed = [name if account == "A1" else {"A1": "A2", "A2": "A1"}[name] for name in closed]
     if heard == "opt_out":
-        assert (after.loc[closed, "channel"] != told["channel"]).all()
+        assert (after.loc[closed, "channel"] != entries["channel"]).all()
     else:
         assert after.loc[closed, "channel"].isna().all() or heard == "promise_to_pay"
     if heard == "promise_to_pay":
@@ -90,11 +90,11 @@ def test_what_was_taken_back_does_not_count(files, tmp_path):
     with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as log:
         first = plan(files, tmp_path, log)
         gone = first.loc[first["channel"].notna()]
-        told = [
+        entries = [
             ContactEvent(decision_id=row["decision_id"], debtor_id=row["debtor"], kind="cancelled", at=TODAY)
             for _, row in gone.iterrows()
         ]
-        log.record_events(told)
+        log.record_events(entries)
         later = plan(files, tmp_path, log, TODAY + timedelta(minutes=5))
     assert (later["contact_at"].dropna().dt.tz_convert("America/Bogota").dt.date == TODAY.date()).any()
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommender.errors import InvalidInput
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.store.decision_log.checked_columns import checked_mappings
 from recommender.store.decision_log.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
 from recommender.store.decision_log.privacy import refuse_contact_data, refuse_free_text
-from recommender.store.decision_log.record_fields import unpack_eligible
+from recommender.store.decision_log.record_fields import plain_mapping, unpack_eligible
+from recommender.store.decision_log.schema import decisions
 
 Decide = Callable[..., DecisionRecord]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -231,16 +234,43 @@ def test_columns_of_other_languages_are_refused(key: str) -> None:
         refuse_contact_data({key: "900123456"})
 
 
-def test_a_digest_from_parts_is_that_of_the_whole():
-    """Texts that are written once and hashed are the canonical JSON of the whole, whatever stands in it."""
-    import json
+@given(rows=st.lists(st.fixed_dictionaries(dict.fromkeys(("stage", "balance_minor", "é"), _scalars)), min_size=1))
+def test_columns_are_checked_like_each_of_their_rows(rows: list[dict[str, Any]]) -> None:
+    """Checked by column or one by one: the same mappings, the same refusals."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    try:
+        one_by_one = [plain_mapping(row, "context") for row in rows]
+        for row in one_by_one:
+            refuse_free_text(row)
+    except InvalidInput:
+        with pytest.raises(InvalidInput):
+            checked_mappings(columns, "context", levels=True)
+    else:
+        assert checked_mappings(columns, "context", levels=True) == one_by_one
 
-    from recommender.store.decision_log.record_fields import WrittenJson, canonical_json, sha256_of, sha256_of_parts
 
-    content = {"b": {"z": 1.5e22, "a": ["é", None]}, "a": 1, "d": [], "c": "x", "e": True}
-    for written in ((), ("b",), ("a", "e"), ("a", "b", "c", "d", "e")):
-        parts = {
-            name: WrittenJson(canonical_json(value)) if name in written else value for name, value in content.items()
-        }
-        assert sha256_of_parts(parts) == sha256_of(content)
-    assert json.loads(canonical_json(content)) == content
+@pytest.mark.parametrize(
+    ("name", "value"), [("note", "Calle 12 # 3-40"), ("tel", 3), ("level", "ana@x.co"), ("note", "a b c d e f g")]
+)
+def test_one_bad_value_of_a_column_is_refused(name: str, value: Any) -> None:
+    """A single one among many, as it would be alone."""
+    with pytest.raises(InvalidInput, match="personal contact data"):
+        checked_mappings({name: [None, *["sms"] * 20, value]}, "context", levels=True)
+
+
+def test_rows_of_before_are_read_and_repeated(log: DecisionLog, decide: Decide) -> None:
+    """A row under the digest of before is still what was logged, and telling it again is no conflict."""
+    record = decide(decision_id="old", context={"share": 1e22, "stage": "é"})
+    assert record.first_digest != record.content_digest
+    log.record([record])
+    with log.engine.begin() as connection:
+        mine = sa.update(decisions).where(decisions.c.decision_id == "old")
+        connection.execute(mine.values(content_digest=record.first_digest))
+    stored = log.get("old")
+    assert stored is not None
+    assert stored.decision == record
+    assert log.record([record]).repeated == 1
+    with log.engine.begin() as connection:
+        connection.execute(mine.values(content_digest="0" * 64))
+    with pytest.raises(RecommenderError, match="altered"):
+        log.get("old")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.service.check_schemas import CheckAnswer, CheckRequest
 from api.service.deps import KeyDep
-from api.service.schemas import CheckAnswer, CheckRequest
 from recommender.rules import PackError, check_case, pack_ids, rule_citations
 from recommender.store.decision_log import refuse_contact_data
 

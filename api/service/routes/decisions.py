@@ -10,8 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from api.service.answers import factors_of, ranked_actions
 from api.service.deps import KeyDep, NowDep, RecorderDep, SettingsDep
 from api.service.fields import Identifier, Instant
-from api.service.outcome_checks import check_outcomes
-from api.service.schemas import (
+from api.service.log_schemas import (
     DebtorExport,
     DecisionAnswer,
     DecisionList,
@@ -24,6 +23,7 @@ from api.service.schemas import (
     ProvenanceAnswer,
     ShadowAnswer,
 )
+from api.service.outcome_checks import check_outcomes
 from recommender.store.decision_log import LoggedDecision, OutcomeRecord, state_of
 
 router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
@@ -121,6 +121,7 @@ def _answer(logged: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> Deci
         n_actions=len(actions),
         ranking=ranked_actions(record.ranking, actions),
         context=dict(record.context),
+        purpose=record.purpose or "collection",
         shadow=None
         if shadow is None
         else ShadowAnswer(

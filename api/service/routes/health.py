@@ -41,7 +41,7 @@ async def readyz(
     warnings = [
         served.note,
         None if registry is None else registry["trouble"],
-        *_pack_warnings(settings.packs, now.date()),
+        *_pack_warnings(settings.packs_in_force, now.date()),
     ]
     is_ready = trouble is None and not serving.lacks_model
     if not is_ready:

@@ -15,6 +15,7 @@ from api.service.answering import RecommendationService
 from api.service.deps import KeyDep
 from api.service.item_problems import UnreadItems, readable_part
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
+from api.service.streaming import NDJSON, StreamLine, streamed, wants_lines
 
 _FEW = 8  # accounts that are decided faster than a thread is found
 
@@ -43,6 +44,8 @@ class DirectRoute(APIRoute):
                     return await general(request)
                 asked, unread = part
             service = RecommendationService.of(request)
+            if wants_lines(request):
+                return await streamed(request, service, asked, unread)
             if len(asked.accounts) <= _FEW and service.waits_for_nothing:
                 return _response(service.answer(asked, unread).body)
             answer = await run_in_threadpool(service.answer, asked, unread)
@@ -63,7 +66,10 @@ router = APIRouter(prefix="/v1", tags=["recommendations"], dependencies=[KeyDep]
 @router.post(
     "/recommendations",
     response_model=RecommendationAnswer,
-    responses={207: {"model": RecommendationAnswer, "description": "Some accounts were answered, others refused"}},
+    responses={
+        200: {"content": {NDJSON: {"schema": StreamLine.model_json_schema()}}},
+        207: {"model": RecommendationAnswer, "description": "Some accounts were answered, others refused"},
+    },
 )
 def recommend(asked: RecommendationRequest, request: Request) -> Response:
     """Rank the next-best actions of each account and write the decisions down.
@@ -74,5 +80,8 @@ def recommend(asked: RecommendationRequest, request: Request) -> Response:
     Accounts of one debtor are decided one after the other: what is planned for one counts for the next. An account
     that cannot be answered is named in ``errors``, and the others are answered (207); where none can be, or where the
     request itself is at fault, the answer is a problem.
+
+    With ``Accept: application/x-ndjson`` each account is answered by a line of its own as soon as it is decided and
+    written down, in chunks that each keep all caps; the last line is a summary, without which the stream is not whole.
     """
     return _response(RecommendationService.of(request).answer(asked).body)

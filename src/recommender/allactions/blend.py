@@ -265,12 +265,12 @@ def _ranked(U: NDArray[np.float64], by_action: NDArray[np.float64], ranked: NDAr
     out = np.empty((n_members, n, k))
     for member in range(n_members):
         for i in range(n):
-            for place in range(k):
+            for position in range(k):
                 total = 0.0
-                action = ranked[i, place]
+                action = ranked[i, position]
                 for term in range(n_terms):
                     total += U[i, term] * by_action[member, action, term]
-                out[member, i, place] = total
+                out[member, i, position] = total
     return out
 
 
@@ -329,11 +329,11 @@ def _disagreement(
             level = 0.0
             for term in range(n_terms):
                 level += U[i, term] * levels[member, term]
-            for place in range(k):
+            for position in range(k):
                 score = 0.0
-                action = ranked[i, place]
+                action = ranked[i, position]
                 for term in range(n_terms):
                     score += U[i, term] * by_action[member, action, term]
                 score -= level
-                mean[i, place] += shares[member] * score
-                square[i, place] += shares[member] * score * score
+                mean[i, position] += shares[member] * score
+                square[i, position] += shares[member] * score * score

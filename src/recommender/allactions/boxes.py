@@ -86,7 +86,7 @@ def reach_leaves(tree: Tree, grid: ActionGrid) -> list[Leaf]:
     """
     full = tuple((1 << size) - 1 for size in grid.shape)
     sides = _factor_sides(tree, grid)
-    found: list[Leaf] = []
+    reached: list[Leaf] = []
     start = 0 if len(tree.feature) else -1
     stack: list[tuple[int, tuple[int, ...], bool, tuple[tuple[int, bool], ...]]] = [
         (start, full, grid.idle is not None, ())
@@ -96,7 +96,7 @@ def reach_leaves(tree: Tree, grid: ActionGrid) -> list[Leaf]:
         if 0 in levels and not idle:
             continue
         if node < 0:
-            found.append(Leaf(~node, path, levels, idle))
+            reached.append(Leaf(~node, path, levels, idle))
             continue
         left, right = int(tree.left[node]), int(tree.right[node])
         if node not in sides:
@@ -107,7 +107,7 @@ def reach_leaves(tree: Tree, grid: ActionGrid) -> list[Leaf]:
         others = levels[:factor], levels[factor + 1 :]
         stack.append((right, (*others[0], levels[factor] & ~bits, *others[1]), idle and not none_left, path))
         stack.append((left, (*others[0], levels[factor] & bits, *others[1]), idle and none_left, path))
-    return found
+    return reached
 
 
 def _factor_sides(tree: Tree, grid: ActionGrid) -> dict[int, tuple[int, int, bool]]:

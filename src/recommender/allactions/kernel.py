@@ -26,6 +26,7 @@ def score_rows(
     mask: NDArray[np.bool_],
     ids: NDArray[np.int64],
     scores: NDArray[np.float64],
+    given: bool,
 ) -> None:
     """Score every action of every row.
 
@@ -40,6 +41,8 @@ def score_rows(
         Best actions (out); k = 0 asks for all scores instead.
     scores : ndarray of shape (n, k) or (n, n_actions)
         Their scores (out).
+    given : bool
+        ``ids`` are the actions asked about, and not those to be chosen.
     """
     unit = unit_of(packed)
     coding, tables, leaves = unpack_coding(packed), unpack_words(packed), unpack_leaves(packed)
@@ -66,6 +69,9 @@ def score_rows(
             if k == 0:
                 for action in range(n_actions):
                     scores[at, action] = cells[leaves.cell_of_action[action]] * unit
+            elif given:
+                for position in range(k):
+                    scores[at, position] = cells[leaves.cell_of_action[ids[at, position]]] * unit
             else:
                 _select(cells, leaves.cell_of_action, mask, at, unit, best, ids[at], scores[at])
 
@@ -173,8 +179,8 @@ def _list_pairs(n_further: int, leaves: LeafTables, further: NDArray[np.int32], 
     """List further beginnings and ends of boxes, four at a time, in the same way; return how many there are."""
     n_pairs = 0
     for which in range(n_further):
-        told = leaves.further[further[which]]
-        first, n = told >> 32, told & 0xFFFFFFFF
+        span = leaves.further[further[which]]
+        first, n = span >> 32, span & 0xFFFFFFFF
         for at in range(4):
             pairs[n_pairs + at] = first + at
         for at in range(4, n):
@@ -306,27 +312,27 @@ def _select(
     k = ids.shape[0]
     masked = mask.shape[0] > 0
     mask_row = at if mask.shape[0] > 1 else 0
-    found = 0
+    n_filled = 0
     for action in range(cell_of_action.shape[0]):
         if masked and not mask[mask_row, action]:
             continue
         score = cells[cell_of_action[action]]
-        if found == k:
+        if n_filled == k:
             if score <= best[k - 1]:
                 continue
-            place = k - 1
+            position = k - 1
         else:
-            place = found
-            found += 1
-        while place > 0 and best[place - 1] < score:
-            best[place] = best[place - 1]
-            ids[place] = ids[place - 1]
-            place -= 1
-        best[place] = score
-        ids[place] = action
-    for place in range(k):
-        if place < found:
-            scores[place] = best[place] * unit
+            position = n_filled
+            n_filled += 1
+        while position > 0 and best[position - 1] < score:
+            best[position] = best[position - 1]
+            ids[position] = ids[position - 1]
+            position -= 1
+        best[position] = score
+        ids[position] = action
+    for position in range(k):
+        if position < n_filled:
+            scores[position] = best[position] * unit
         else:
-            ids[place] = -1
-            scores[place] = np.nan
+            ids[position] = -1
+            scores[position] = np.nan

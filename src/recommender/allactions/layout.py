@@ -80,13 +80,13 @@ class CellLayout:
         -------
         list of (int, int)
         """
-        found = []
+        bounds = []
         for corner in product(*(_ends(levels[factor], self.shape[factor]) for factor in self.run_factors)):
             row, sign = 0, 1
             for factor, (level, one) in zip(self.run_factors, corner, strict=True):
                 row, sign = row * self.shape[factor] + level, sign * one
-            found.append((row * self.n_vectors * LANES, sign))
-        return found
+            bounds.append((row * self.n_vectors * LANES, sign))
+        return bounds
 
     def lanes(self, levels: tuple[int, ...]) -> NDArray[np.uint8]:
         """Lanes of a box, a bit each, shape (n_vectors,)."""

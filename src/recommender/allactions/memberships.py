@@ -87,10 +87,10 @@ def _codes(X: Floats, kind: Ints, source: Ints, other: Ints, centre: Floats, sca
             elif kind[j] == 1:
                 codes[i, j] = 1 + np.int64(x) if 1.0 <= x <= other[j] else 1
             else:
-                place = ends[j]
-                while place < ends[j + 1] and cuts[place] <= x:
-                    place += 1
-                codes[i, j] = 1 + place - ends[j]
+                code = ends[j]
+                while code < ends[j + 1] and cuts[code] <= x:
+                    code += 1
+                codes[i, j] = 1 + code - ends[j]
     return codes
 
 
@@ -105,25 +105,25 @@ def _memberships(  # type: ignore[no-untyped-def]
     log_tables: Floats,
 ):
     n = codes.shape[0]
-    found = np.empty((n, log_share.shape[0]))
+    share = np.empty((n, log_share.shape[0]))
     for i in range(n):
         first = 0
         for p in range(n_classes.shape[0]):
             size = n_classes[p]
             for k in range(size):
-                found[i, first + k] = log_share[first + k]
+                share[i, first + k] = log_share[first + k]
             for m in range(profile_ends[p], profile_ends[p + 1]):
                 at = offset[m] + codes[i, member[m]] * size
                 for k in range(size):
-                    found[i, first + k] += log_tables[at + k]
-            top = found[i, first]
+                    share[i, first + k] += log_tables[at + k]
+            top = share[i, first]
             for k in range(1, size):
-                top = max(top, found[i, first + k])
+                top = max(top, share[i, first + k])
             total = 0.0
             for k in range(size):
-                found[i, first + k] = np.exp(found[i, first + k] - top)
-                total += found[i, first + k]
+                share[i, first + k] = np.exp(share[i, first + k] - top)
+                total += share[i, first + k]
             for k in range(size):
-                found[i, first + k] /= total
+                share[i, first + k] /= total
             first += size
-    return found
+    return share

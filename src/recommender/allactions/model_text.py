@@ -154,8 +154,8 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _pandas_categories(rest: str) -> tuple[tuple[Any, ...], ...]:
-    _, told, after = rest.rpartition("\npandas_categorical:")
-    lists = json.loads(after.splitlines()[0]) if told else None
+    _, lists_text, after = rest.rpartition("\npandas_categorical:")
+    lists = json.loads(after.splitlines()[0]) if lists_text else None
     return tuple(tuple(categories) for categories in lists or ())
 
 

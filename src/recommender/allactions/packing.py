@@ -78,48 +78,48 @@ def unit_of(packed: NDArray[np.int64]) -> Any:
 
 
 @compiled
-def _shape(packed: NDArray[np.int64], place: int) -> Any:
-    return packed[_HEAD * place + 1], packed[_HEAD * place + 2]
+def _shape(packed: NDArray[np.int64], index: int) -> Any:
+    return packed[_HEAD * index + 1], packed[_HEAD * index + 2]
 
 
 @compiled
-def _int64(packed: NDArray[np.int64], place: int) -> Any:
-    first = packed[_HEAD * place]
-    return packed[first : first + packed[_HEAD * place + 1]]
+def _int64(packed: NDArray[np.int64], index: int) -> Any:
+    first = packed[_HEAD * index]
+    return packed[first : first + packed[_HEAD * index + 1]]
 
 
 @compiled
-def _float64(packed: NDArray[np.int64], place: int) -> Any:
-    return _int64(packed, place).view(np.float64)
+def _float64(packed: NDArray[np.int64], index: int) -> Any:
+    return _int64(packed, index).view(np.float64)
 
 
 @compiled
-def _int32(packed: NDArray[np.int64], place: int) -> Any:
-    return packed[packed[_HEAD * place] :].view(np.int32)[: packed[_HEAD * place + 1]]
+def _int32(packed: NDArray[np.int64], index: int) -> Any:
+    return packed[packed[_HEAD * index] :].view(np.int32)[: packed[_HEAD * index + 1]]
 
 
 @compiled
-def _int32_rows(packed: NDArray[np.int64], place: int) -> Any:
-    n, width = _shape(packed, place)
-    return packed[packed[_HEAD * place] :].view(np.int32)[: n * width].reshape((n, width))
+def _int32_rows(packed: NDArray[np.int64], index: int) -> Any:
+    n, width = _shape(packed, index)
+    return packed[packed[_HEAD * index] :].view(np.int32)[: n * width].reshape((n, width))
 
 
 @compiled
-def _int64_rows(packed: NDArray[np.int64], place: int) -> Any:
-    n, width = _shape(packed, place)
-    return packed[packed[_HEAD * place] :][: n * width].reshape((n, width))
+def _int64_rows(packed: NDArray[np.int64], index: int) -> Any:
+    n, width = _shape(packed, index)
+    return packed[packed[_HEAD * index] :][: n * width].reshape((n, width))
 
 
 @compiled
-def _uint64_rows(packed: NDArray[np.int64], place: int) -> Any:
-    n, width = _shape(packed, place)
-    return packed[packed[_HEAD * place] :].view(np.uint64)[: n * width].reshape((n, width))
+def _uint64_rows(packed: NDArray[np.int64], index: int) -> Any:
+    n, width = _shape(packed, index)
+    return packed[packed[_HEAD * index] :].view(np.uint64)[: n * width].reshape((n, width))
 
 
 @compiled
-def _uint8_rows(packed: NDArray[np.int64], place: int) -> Any:
-    n, width = _shape(packed, place)
-    return packed[packed[_HEAD * place] :].view(np.uint8)[: n * width].reshape((n, width))
+def _uint8_rows(packed: NDArray[np.int64], index: int) -> Any:
+    n, width = _shape(packed, index)
+    return packed[packed[_HEAD * index] :].view(np.uint8)[: n * width].reshape((n, width))
 
 
 @compiled

@@ -225,6 +225,43 @@ class ActionScorer:
         self._run(rows, self._all_allowed, ids, scores, n_threads)
         return scores
 
+    def scores_of(self, X: ArrayLike, actions: NDArray[np.int64], n_threads: int | None = None) -> NDArray[np.float64]:
+        """Raw scores of some actions of every account, to the bit those of :meth:`raw_scores`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_context_columns)
+        actions : ndarray of shape (n, k), dtype int64
+        n_threads : int, optional
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+
+        Raises
+        ------
+        KernelError
+            For another shape, or an action that is none of ``0 .. n_actions - 1``.
+        """
+        rows = self._checked(X)
+        ids = _own(np.asarray(actions, dtype=np.int64))
+        if ids.ndim != 2 or len(ids) != len(rows):
+            raise KernelError(
+                f"actions must have shape ({len(rows)}, k); got {ids.shape}.",
+                column="actions",
+                mend="Name as many actions for each account.",
+            )
+        scores = np.empty(ids.shape)
+        if ids.size:
+            if ids.min() < 0 or ids.max() >= self.n_actions:
+                raise KernelError(
+                    f"actions must lie in 0 .. {self.n_actions - 1}; got {ids.min()} to {ids.max()}.",
+                    column="actions",
+                    mend="Leave out the ranks that hold no action.",
+                )
+            self._run(rows, self._all_allowed, ids, scores, n_threads, given=True)
+        return scores
+
     def top_k(
         self, X: ArrayLike, k: int, mask: NDArray[np.bool_] | None = None, n_threads: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -263,11 +300,13 @@ class ActionScorer:
         ids: NDArray[np.int64],
         scores: NDArray[np.float64],
         n_threads: int | None,
+        *,
+        given: bool = False,
     ) -> None:
         n = len(rows)
         threads = n_threads or self.n_threads
         if threads <= 1 or n <= ROWS_PER_PASS:
-            self._run_part(rows, mask, ids, scores)
+            self._run_part(rows, mask, ids, scores, given)
             return
         threads = min(threads, -(-n // ROWS_PER_PASS))
         edges = np.linspace(0, n, threads + 1).astype(np.int64).tolist()
@@ -279,6 +318,7 @@ class ActionScorer:
                     mask[start:stop] if len(mask) > 1 else mask,
                     ids[start:stop],
                     scores[start:stop],
+                    given,
                 )
                 for start, stop in pairwise(edges)
             ]
@@ -286,11 +326,16 @@ class ActionScorer:
                 part.result()
 
     def _run_part(
-        self, rows: NDArray[Any], mask: NDArray[np.bool_], ids: NDArray[np.int64], scores: NDArray[np.float64]
+        self,
+        rows: NDArray[Any],
+        mask: NDArray[np.bool_],
+        ids: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        given: bool,
     ) -> None:
         flags = rows.flags
         if rows.dtype == _FLOAT64 and flags.carray:
-            score_rows(rows, self._tables, mask, ids, scores)
+            score_rows(rows, self._tables, mask, ids, scores, given)
             return
         if rows.dtype.kind not in _CONVERTED:
             raise KernelError(
@@ -305,7 +350,7 @@ class ActionScorer:
                     f"X holds a value that is no number: {error}.", column="X", mend="Encode categories as numbers."
                 ) from error
             part_mask = mask[part] if len(mask) > 1 else mask
-            score_rows(X, self._tables, part_mask, ids[part], scores[part])
+            score_rows(X, self._tables, part_mask, ids[part], scores[part], given)
 
     def _checked(self, X: ArrayLike) -> NDArray[Any]:
         rows = np.asarray(X)

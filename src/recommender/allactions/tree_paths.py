@@ -102,8 +102,8 @@ class PathBuilder:
                 else:
                     factor = column - self.n_columns
                     levels = sides[node] if is_left else ~sides[node]
-                    before, held = factors.get(factor, (1.0, True))
-                    stack.append((child, path, passing, {**factors, factor: (before * share, held & levels)}))
+                    before, still = factors.get(factor, (1.0, True))
+                    stack.append((child, path, passing, {**factors, factor: (before * share, still & levels)}))
 
     def _add_node(self, tree: Tree, node: int) -> int:
         column = int(tree.feature[node])

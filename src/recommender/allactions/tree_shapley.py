@@ -134,9 +134,9 @@ class TreeShapley:
         start = [0]
         for leaf in range(len(leaves.value)):
             entries = range(leaves.factor_start[leaf], leaves.factor_start[leaf + 1])
-            told = [(int(leaves.factor[e]), leaves.factor_levels[e].tobytes(), int(e)) for e in entries]
-            for subset in range(1 << len(told)):
-                members = [told[i] for i in range(len(told)) if subset >> i & 1]
+            distinct = [(int(leaves.factor[e]), leaves.factor_levels[e].tobytes(), int(e)) for e in entries]
+            for subset in range(1 << len(distinct)):
+                members = [distinct[i] for i in range(len(distinct)) if subset >> i & 1]
                 key = tuple((factor, levels) for factor, levels, _ in members)
                 if key not in known:
                     passing = np.ones(len(share), dtype=bool)

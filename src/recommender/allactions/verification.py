@@ -72,7 +72,7 @@ def adversarial_rows(ensemble: TreeEnsemble, rng: np.random.Generator) -> NDArra
             else:
                 cut = tree.threshold[node : node + 1]
                 telling[feature] += [cut, np.nextafter(cut, np.inf), np.nextafter(cut, -np.inf)]
-    values = [np.concatenate([_SPECIAL, np.unique(np.concatenate([np.zeros(1), *found]))]) for found in telling]
+    values = [np.concatenate([_SPECIAL, np.unique(np.concatenate([np.zeros(1), *cuts]))]) for cuts in telling]
     widest = max((len(column) for column in values), default=0)
     n = min(max(widest, _ROWS_AT_LEAST), _ROWS_AT_MOST)
     rows = np.empty((n, ensemble.n_columns))
@@ -146,7 +146,7 @@ def require_exact(
     rng = np.random.default_rng(0)  # the same rows at every compile and load
     full = adversarial_rows(ensemble, rng)
     context = np.delete(full, columns, axis=1)
-    found = raw_scores(context)
+    scores = raw_scores(context)
     per_row = min(_ACTIONS_PER_ROW, len(action_rows))
     # A rotation, so that every action is met as long as there are rows.
     first = np.arange(len(full))[:, None] * per_row + np.arange(per_row)
@@ -154,7 +154,7 @@ def require_exact(
     repeated = np.repeat(full, per_row, axis=0)
     repeated[:, columns] = action_rows[action.ravel()]
     expected = np.asarray(predict(repeated), dtype=np.float64).reshape(action.shape)
-    difference = np.abs(np.take_along_axis(found, action, axis=1) - expected)
+    difference = np.abs(np.take_along_axis(scores, action, axis=1) - expected)
     worst = float(difference.max(initial=0.0))
     if not worst <= error_bound:
         row, which = np.unravel_index(int(np.argmax(difference)), difference.shape)

@@ -6,6 +6,9 @@ from typing import Any, Literal, TypedDict
 
 __all__ = [
     "Account",
+    "BestHoursAnswer",
+    "BestHoursRequest",
+    "ChainedContact",
     "CheckAnswer",
     "CheckRequest",
     "CheckedAccount",
@@ -22,9 +25,12 @@ __all__ = [
     "DispatchResult",
     "ExplainedAction",
     "ExplanationAnswer",
+    "FallbackChainAnswer",
+    "FallbackChainRequest",
     "Feature",
     "FeaturesAnswer",
     "Forgotten",
+    "HourAhead",
     "Instead",
     "ItemProblem",
     "ListedDecision",
@@ -68,6 +74,52 @@ class Account(_Account, total=False):
     contacts: list[Contact] | None
     features: dict[str, str | int | float | bool | None]
     constraints: Constraints | None
+
+
+class BestHoursAnswer(TypedDict):
+    """Every hour, in time, and the best of them."""
+
+    as_of: str
+    purpose: str
+    channel: str
+    policy: Literal["model", "seed_rules"]
+    policy_version: str
+    hours: list[HourAhead]
+    best: list[HourAhead]
+
+
+class _BestHoursRequest(TypedDict):
+    account: Account
+    channel: Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
+
+
+class BestHoursRequest(_BestHoursRequest, total=False):
+    """When is this account best reached over one channel."""
+
+    as_of: str | None
+    purpose: Literal[
+        "collection",
+        "pre_due_reminder",
+        "promise_follow_up",
+        "payment_confirmation",
+        "win_back",
+        "fraud_alert",
+        "requested_information",
+    ]
+    days: int
+    slots: int
+
+
+class ChainedContact(TypedDict):
+    """One step: taken when every step before it failed, and decided anew then."""
+
+    as_of: str
+    contact_at: str | None
+    factors: dict[str, str | int | float | bool | None]
+    propensity: float
+    expected_reward: float | None
+    template_id: str | None
+    after: Literal["bounced", "not_connected", "not_read"] | None
 
 
 class CheckAnswer(TypedDict):
@@ -240,6 +292,7 @@ class DecisionAnswer(TypedDict):
     fallback: bool
     deterministic: bool
     seed: int | None
+    purpose: str
     shadow: ShadowAnswer | None
     provenance: ProvenanceAnswer
     state: str
@@ -326,6 +379,41 @@ class ExplanationAnswer(TypedDict):
     actions: list[ExplainedAction]
 
 
+class FallbackChainAnswer(TypedDict):
+    """The chain; empty where no contact is legal or the account is left alone."""
+
+    as_of: str
+    purpose: str
+    policy: Literal["model", "seed_rules"]
+    policy_version: str
+    steps: list[ChainedContact]
+
+
+class _FallbackChainRequest(TypedDict):
+    account: Account
+
+
+class FallbackChainRequest(_FallbackChainRequest, total=False):
+    """What follows if a contact fails."""
+
+    as_of: str | None
+    purpose: Literal[
+        "collection",
+        "pre_due_reminder",
+        "promise_follow_up",
+        "payment_confirmation",
+        "win_back",
+        "fraud_alert",
+        "requested_information",
+    ]
+    steps: int
+    wait_hours: float
+    days: int
+    failures: dict[str, Literal["bounced", "not_connected", "not_read"]] | None
+    explore: bool
+    seed: int | None
+
+
 class Feature(TypedDict):
     """One feature that is taken."""
 
@@ -350,6 +438,23 @@ class Forgotten(TypedDict):
 
     decisions: int
     outcomes: int
+
+
+class HourAhead(TypedDict):
+    """One hour of the days ahead, as the account will stand if nothing happens before."""
+
+    date: str
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    hour: int
+    contact_at: str
+    legal: bool
+    rules: list[str]
+    citations: list[str]
+    expected_reward: float | None
+    lo: float | None
+    hi: float | None
+    factors: dict[str, str | int | float | bool | None]
+    template_id: str | None
 
 
 class _Instead(TypedDict):
@@ -530,6 +635,7 @@ class RecommendationAnswer(TypedDict):
     """Recommendations with the versions that made them."""
 
     as_of: str
+    purpose: str
     policy_version: str
     code_version: str
     packs: dict[str, Any]
@@ -551,6 +657,15 @@ class RecommendationRequest(_RecommendationRequest, total=False):
     top_k: int
     explore: bool
     seed: int | None
+    purpose: Literal[
+        "collection",
+        "pre_due_reminder",
+        "promise_follow_up",
+        "payment_confirmation",
+        "win_back",
+        "fraud_alert",
+        "requested_information",
+    ]
     request_key: str | None
     constraints: RequestConstraints | None
     supersede: bool

@@ -120,6 +120,16 @@ class Client:
         """May this one contact be made at this instant."""
         return cast("bodies.CheckAnswer", self._call("POST", "/v1/check", dict(request)))
 
+    def best_hours(self, account: bodies.Account, channel: str, **more: Any) -> bodies.BestHoursAnswer:
+        """Every hour of the days ahead over one channel, and the best slots; ``as_of``, ``days``, ``purpose`` ..."""
+        body = {"account": account, "channel": channel, **more}
+        return cast("bodies.BestHoursAnswer", self._call("POST", "/v1/best-hours", body))
+
+    def fallback_chain(self, account: bodies.Account, **more: Any) -> bodies.FallbackChainAnswer:
+        """What would follow if each contact failed; ``as_of``, ``steps``, ``wait_hours``, ``purpose`` ..."""
+        body = {"account": account, **more}
+        return cast("bodies.FallbackChainAnswer", self._call("POST", "/v1/fallback-chains", body))
+
     def features(self) -> bodies.FeaturesAnswer:
         """Features that accounts may bring."""
         return cast("bodies.FeaturesAnswer", self._call("GET", "/v1/features"))

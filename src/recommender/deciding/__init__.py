@@ -8,6 +8,7 @@ from recommender.deciding.best_hour import (
     week_ahead,
 )
 from recommender.deciding.context import (
+    ModelContext,
     model_history,
 )
 from recommender.deciding.decide import (
@@ -24,6 +25,15 @@ from recommender.deciding.fallback import (
     ChainStep,
     fallback_chain,
 )
+from recommender.deciding.objective import (
+    OBJECTIVES,
+    Lever,
+    Objective,
+)
+from recommender.deciding.offer_choice import (
+    OfferChoice,
+    offer_levels,
+)
 from recommender.deciding.replay import (
     Difference,
     Logged,
@@ -37,25 +47,41 @@ from recommender.deciding.rounds import (
     planned_contact,
     planned_contacts,
 )
+from recommender.deciding.segments import (
+    OTHER,
+    Segment,
+    Segments,
+    default_segments,
+)
 
 __all__ = [
     "FAILURES",
+    "OBJECTIVES",
+    "OTHER",
     "Accounts",
     "ChainStep",
     "Decided",
     "Decider",
     "Difference",
+    "Lever",
     "Logged",
+    "ModelContext",
+    "Objective",
+    "OfferChoice",
     "Replayed",
+    "Segment",
+    "Segments",
     "WeekAhead",
     "after_planned",
     "debtor_rounds",
     "decide",
     "decision_ids",
     "default_actions",
+    "default_segments",
     "fallback_chain",
     "model_history",
     "of_debtors",
+    "offer_levels",
     "planned_contact",
     "planned_contacts",
     "replay",

@@ -91,7 +91,7 @@ def later_contacts(contacts: Columns | None, strategy: ContactStrategy) -> Later
     rows, time = _rows_after(contacts, strategy)
     if contacts is None or not len(rows):
         return None
-    chosen = contacts.take(rows)
+    chosen = contacts if len(rows) == len(contacts) else contacts.take(rows)
     reward = strategy.names_.get("reward") or "reward"
     return LaterContacts(chosen.values("account_id"), time[rows], _actions_of(strategy, chosen), chosen.numbers(reward))
 

@@ -16,6 +16,7 @@ from recommender.columns import Columns, Tabular
 from recommender.deciding.accounts import Accounts
 from recommender.deciding.context import ModelContext
 from recommender.deciding.decided import Decided
+from recommender.deciding.objective import OBJECTIVES, Objective
 from recommender.deciding.offer_choice import OfferChoice
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
@@ -62,6 +63,7 @@ def decide(
     allowed: Allowed | None = None,
     overlays: Sequence[str] = (),
     offers: OfferDesk | None = None,
+    objective: Objective | str = "reward",
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -92,6 +94,8 @@ def decide(
         Rule packs of your own as TOML; they can only tighten.
     offers : OfferDesk or None
         Price list and offers made before, for actions with a factor ``offer``; without it none is made.
+    objective : Objective or str, default="reward"
+        What is maximised: the reward that was learnt, or a column of the value ladder (docs/objective.md).
 
     Returns
     -------
@@ -102,7 +106,7 @@ def decide(
     InvalidInput
         For a naive ``as_of``, no accounts, or values that cannot be read.
     """
-    decider = Decider(strategy, purpose=purpose, catalogue=catalogue, offers=offers)
+    decider = Decider(strategy, purpose=purpose, catalogue=catalogue, offers=offers, objective=objective)
     return decider.decide(
         accounts,
         as_of=as_of,
@@ -125,6 +129,12 @@ class Decider:
     purpose : str, default="collection"
     catalogue : Catalogue or None
     offers : OfferDesk or None
+    objective : Objective or str
+
+    Raises
+    ------
+    InvalidInput
+        For an objective that the strategy does not know, or levers that its actions do not have.
     """
 
     def __init__(
@@ -134,18 +144,50 @@ class Decider:
         purpose: str = "collection",
         catalogue: Catalogue | None = None,
         offers: OfferDesk | None = None,
+        objective: Objective | str = "reward",
     ) -> None:
+        self.objective = objective if isinstance(objective, Objective) else Objective.from_toml("", objective=objective)
         self.strategy = strategy
         self.actions = strategy.actions_
         messages = catalogue or default_catalogue()
-        self._purpose = purpose
+        self._purpose, self._messages, self._desk = purpose, messages, offers
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._offers = OfferChoice(self.actions, offers, messages, purpose)
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
+        self.objective.check(self.actions)
+        known = ("reward",) if isinstance(strategy, SeedStrategy) else ("reward", *strategy.value_names_)
+        if self.objective.name not in known:
+            learnt = ", ".join(name for name in known if name in OBJECTIVES)
+            raise InvalidInput.in_column(
+                "objective",
+                "is nothing that this strategy learnt",
+                values=[self.objective.name],
+                mend=f"It knows {learnt}; the ladder is learnt from logs that tell rungs and payments.",
+            )
         if isinstance(strategy, SeedStrategy):
             self._by_stage = scores_by_stage(self.actions)
         else:
             self._contexts = ModelContext(strategy)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Approved messages."""
+        return self._messages
+
+    @property
+    def version(self) -> str:
+        """Version of the policy: that of the strategy, and of the objective where it is another than the reward."""
+        if self.objective.is_plain:
+            return self.strategy.version_
+        return f"{self.strategy.version_}+{self.objective.name}.{self.objective.digest[:8]}"
+
+    @property
+    def documents(self) -> dict[str, str]:
+        """What was said, offered and maximised, as a log keeps it: digests, and the name of the objective."""
+        offers = {} if self._desk is None else {"offers_digest": self._desk.prices.digest}
+        plain = self.objective.is_plain
+        leaning = {} if plain else {"objective": self.objective.name, "objective_digest": self.objective.digest}
+        return {"messages_digest": self._messages.digest, **offers, **leaning}
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""
@@ -191,12 +233,14 @@ class Decider:
         name = strategy.names_.get("account") or "account_id"  # a log without ids names no column; all draw alike
         ids: Any = table.values(name) if name in table else range(len(table))
         certain = not explore or strategy.policy == "greedy"
-        numbers = None if certain else dispatch_numbers(ids, moment, strategy.version_, seed)
+        numbers = None if certain else dispatch_numbers(ids, moment, self.version, seed)
         parts = [
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
         ]
-        numbered, values = zip(*parts, strict=True)
+        numbered, ladders, floors = zip(*parts, strict=True)
+        if not np.all(kept := np.concatenate(floors)):
+            eligible = eligible.narrowed(kept, "lever-floor")
         ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
@@ -205,6 +249,9 @@ class Decider:
         is_seed = isinstance(strategy, SeedStrategy)
         wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
         missing = tuple(str(one) for one in wanted if one not in table)
+        values = {column: np.concatenate([part[column] for part in ladders]) for column in ladders[0]}
+        if (costs := self._offers.costs(table)) is not None:
+            values["offer_cost"] = np.take_along_axis(costs, np.maximum(ranked, 0), axis=1)
         return Decided(
             actions_ranked=ranked,
             expected_reward=np.full(ranked.shape, np.nan) if is_seed else rewards,
@@ -213,17 +260,18 @@ class Decider:
             propensity=propensity,
             evidence=evidence,
             template_ids=self._templates.of(table, ranked, eligible),
-            decision_ids=decision_ids(table, moment, strategy.version_, seed, purpose=self._purpose),
+            decision_ids=decision_ids(table, moment, self.version, seed, purpose=self._purpose),
             deterministic=certain,
             policy="seed_rules" if is_seed else "model",
             eligibility=eligible,
             accounts=table,
             actions=self.actions,
             as_of=as_of,
-            policy_version=strategy.version_,
+            policy_version=self.version,
             missing_features=missing,
             account_name=name,
-            values={column: np.concatenate([part[column] for part in values]) for column in values[0]},
+            values=values,
+            documents=self.documents,
         )
 
     def again(
@@ -257,9 +305,9 @@ class Decider:
         name = self.strategy.names_.get("account") or "account_id"
         table = Accounts.of([{**account, name: account["account_id"]}]).situated(as_of)
         moment = as_of.astimezone(UTC).isoformat()
-        numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.strategy.version_, seed)
+        numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.version, seed)
         allowed = check_eligible(mask[None], 1, self.actions)
-        (ranked, rewards, propensity, lo, hi, _), _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        (ranked, rewards, propensity, lo, hi, _), _, _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
         if isinstance(self.strategy, SeedStrategy):
             rewards = np.full(ranked.shape, np.nan)
         names = ("action", "expected_reward", "propensity", "lo", "hi")
@@ -275,17 +323,49 @@ class Decider:
         numbers: NDArray[np.float64] | None,
         top_k: int,
         rows: NDArray[np.int64] | None,
-    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]]]:
-        """Actions by rank with their numbers and their value ladder, of a chunk of accounts."""
+    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+        """Actions by rank with their numbers, their value ladder, and what no floor closes, of a chunk of accounts."""
         own = mask if rows is None else mask[rows]
         drawn = numbers if rows is None or numbers is None else numbers[rows]
         rewards, priced, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
+        kept = np.ones(own.shape, dtype=bool)
+        if not self.objective.is_plain:
+            priced, probabilities, kept = self._led(priced, believe, accounts, contacts, as_of, own)
+            own = own & kept
         ranked = rank_actions(probabilities, priced, own, top_k=top_k, numbers=drawn)
         taken = np.maximum(ranked, 0)
         belief = believe(taken)
         each = np.arange(len(taken))[:, None]
         numbered = ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
-        return numbered, belief.values
+        return numbered, belief.values, kept
+
+    def _led(
+        self,
+        priced: NDArray[np.float64],
+        believe: Callable[[NDArray[np.int64]], Belief],
+        accounts: Accounts,
+        contacts: Columns | None,
+        as_of: datetime,
+        mask: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """What the objective makes of every action: its values, probabilities, and what no floor closes."""
+        lead, strategy = self.objective, self.strategy
+        values = priced
+        if lead.name != "reward":
+            every = np.broadcast_to(np.arange(len(self.actions)), mask.shape)
+            values = believe(np.ascontiguousarray(every)).values[lead.name]
+        known = ~np.isnan(values)  # what a contact costs that was never logged is not known
+        values = np.where(known, values, 0.0)
+        kept = lead.above_floors(values, self.actions) & known
+        if self.actions.no_contact_index is not None:
+            kept[:, self.actions.no_contact_index] = True
+        kept |= ~(kept & mask).any(axis=1, keepdims=True)  # without NO_CONTACT something must be done
+        led, open_ = lead.weighted(values, self.actions), mask & kept
+        if isinstance(strategy, SeedStrategy):
+            chances = epsilon_greedy(led, open_, strategy.epsilon)
+        else:
+            chances = strategy.objective_probabilities(led, open_, self._contexts.of(accounts, contacts, as_of))
+        return led, lead.shared(chances, open_, self.actions), kept
 
     def _opinion(
         self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: NDArray[np.bool_]
@@ -298,7 +378,7 @@ class Decider:
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
 
-        later = self._paid_later(strategy, accounts, X)
+        later = self._offers.paid_later(strategy, accounts, X)
 
         def believe(ranked: NDArray[np.int64]) -> Belief:
             belief = strategy.belief(scored, ranked, X)
@@ -310,20 +390,6 @@ class Decider:
 
         priced = rewards if later is None or strategy.money_ == "other" else rewards - later
         return rewards, priced, strategy.served_probabilities(priced, mask, X), believe
-
-    def _paid_later(
-        self, strategy: ContactStrategy, accounts: Accounts, X: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        """What the offer of each action costs beyond the money that comes in, times the chance that it is taken."""
-        costs = self._offers.costs(accounts, beyond_money=True)
-        if costs is None or not costs.any():
-            return None
-        if strategy.ladder_ is None or not strategy.ladder_.has_amounts:
-            return costs  # nobody knows who takes it: as if everybody did
-        dear = np.flatnonzero(costs.any(axis=0))
-        taken = strategy.ladder_.believe(X, np.repeat(dear[None], len(X), axis=0)).rungs["paid"].mean(axis=-1)
-        costs[:, dear] *= taken
-        return costs
 
 
 def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.deciding.accounts import Accounts
+from recommender.deciding.offer_choice import offer_levels
+from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
 from recommender.strategy import FEW
 
@@ -46,7 +48,10 @@ class Decided:
     missing_features : tuple of str
         Context columns that no account brought; they were taken as missing values.
     values : dict of str to ndarray of shape (n_accounts, top_k)
-        The value ladder of each ranked action: chance of each rung, money, cost, gain over leaving alone.
+        The value ladder of each ranked action: chance of each rung, money, cost, gain over leaving alone; with a price
+        list ``offer_cost``, what its offer costs if it is taken.
+    documents : dict of str to str
+        Digests of the message catalogue and the price list that were decided by.
     """
 
     actions_ranked: NDArray[np.int64]
@@ -67,6 +72,7 @@ class Decided:
     missing_features: tuple[str, ...]
     account_name: str
     values: dict[str, Floats] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
 
     @property
     def action(self) -> NDArray[np.int64]:
@@ -92,6 +98,19 @@ class Decided:
         if "hour" not in names:
             return [-1] * len(self.actions)
         return [int(code) for code in self.actions.codes[:, names.index("hour")]]
+
+    def remember_offers(self, desk: OfferDesk) -> None:
+        """Tell a desk of the offers that the dispatched actions make, so that the debtor's next account knows them."""
+        levels = offer_levels(self.actions)
+        offers = [levels[action] for action in self.action.tolist()]
+        if not any(offers):
+            return
+        balances = self.accounts.numbers("balance_minor")
+        accounts, debtors = self.accounts.values("account_id"), self.accounts.values("debtor_id")
+        for row, offer in enumerate(offers):
+            if offer is not None:
+                at = self.contact_at(row, int(self.action[row])) or self.as_of
+                desk.make(accounts[row], offer, at=at, balance_minor=float(balances[row]), debtor_id=debtors[row])
 
     def contact_at(self, row: int, action: int) -> datetime | None:
         """Instant of an action; None where the account is left alone or there are no hours."""

@@ -13,8 +13,9 @@ from recommender.columns import Columns
 from recommender.messages import STAGES, Catalogue
 from recommender.offers import NO_OFFER, Offer, OfferDesk
 from recommender.rules import CHANNELS, KINDS, TONES, Eligibility, kind_of
+from recommender.strategy import ContactStrategy
 
-__all__ = ["OfferChoice"]
+__all__ = ["OfferChoice", "offer_levels"]
 
 _FACTOR = "offer"
 _LONGEST_DAYS = 100_000  # past due: beyond it the due date is unknown
@@ -54,8 +55,8 @@ class OfferChoice:
         """Kind of message that each contact action asks for by its offer; None where there are no offers."""
         if not self.is_offered:
             return None
-        kind_of_level = [None if offer is None else offer.message_kind for offer in self._offers]
-        return [kind_of_level[level] for level in self._level.tolist()]
+        kinds = [None if offer is None else offer.message_kind for offer in self._offers]
+        return [kinds[level] for level in self._level.tolist()]
 
     def narrowed(self, eligible: Eligibility, accounts: Columns, as_of: datetime) -> Eligibility:
         """Take out the offers that may not be made, each by the name of the rule."""
@@ -69,18 +70,16 @@ class OfferChoice:
         if self._desk is None:
             return eligible
         ids = self._desk.prices.ids
-        listed_at = np.array([-1 if offer is None else ids.index(offer.id) for offer in self._offers])
+        listed = np.array([-1 if offer is None else ids.index(offer.id) for offer in self._offers])
         days = eligible.days_past_due()
         undated = days.max(axis=1) > _LONGEST_DAYS
-        eligible = self._without(eligible, undated[:, None] & (listed_at >= 0)[None], "offer-stage")
+        eligible = self._without(eligible, undated[:, None] & (listed >= 0)[None], "offer-stage")
         # An offer must be right on every day that it may be told.
         for day in (days.min(axis=1), days.max(axis=1)):
             ruled = self._desk.rules(accounts, as_of=as_of, days_past_due=day, ranges=eligible.incentive_ranges())
             for rule, gone in ruled.removed.items():
-                eligible = self._without(
-                    eligible, np.where(listed_at >= 0, gone[:, np.maximum(listed_at, 0)], False), rule
-                )
-        return eligible.narrowed(self._with_text(accounts, days), "no-template")
+                eligible = self._without(eligible, np.where(listed >= 0, gone[:, np.maximum(listed, 0)], False), rule)
+        return eligible.narrowed(self._told(accounts, days), "no-template")
 
     def _without(self, eligible: Eligibility, gone: NDArray[np.bool_], rule: str) -> Eligibility:
         """Take levels out, ``gone`` of shape (n, n_levels)."""
@@ -90,7 +89,7 @@ class OfferChoice:
         allowed[:, : len(self._level)] = ~gone[:, self._level]
         return eligible.narrowed(allowed, rule)
 
-    def _with_text(self, accounts: Columns, days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _told(self, accounts: Columns, days: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Where an approved text of the offer's kind, or no offer, is there; shape (n, n_actions)."""
         names, codes = self._actions.factor_names, self._actions.codes[: len(self._level)]
 
@@ -115,12 +114,12 @@ class OfferChoice:
             if "tone" not in names:  # nothing is written that could tell it
                 continue
             channel = CHANNELS.index(channels[action]) if channels[action] in CHANNELS else -1
-            how = TONES.index(tones[action]) if tones[action] in TONES else -1
-            if channel < 0 or how < 0:
+            tone = TONES.index(tones[action]) if tones[action] in TONES else -1
+            if channel < 0 or tone < 0:
                 answer[:, action] = False
                 continue
             at = stage[:, self._hour[action]]
-            answer[:, action] = there[np.arange(n), at, channel, KINDS.index(kind), how]
+            answer[:, action] = there[np.arange(n), at, channel, KINDS.index(kind), tone]
         return answer
 
     def costs(self, accounts: Columns, *, beyond_money: bool = False) -> NDArray[np.float64] | None:
@@ -144,6 +143,59 @@ class OfferChoice:
                 continue
             answer[:, np.flatnonzero(self._level == level)] = each[:, [prices.ids.index(offer.id)]]
         return answer
+
+    def paid_later(
+        self, strategy: ContactStrategy, accounts: Columns, X: NDArray[np.float64], *, beyond_money: bool = True
+    ) -> NDArray[np.float64] | None:
+        """What the offer of each action is expected to cost, shape (n, n_actions): its cost times who takes it.
+
+        Parameters
+        ----------
+        strategy : ContactStrategy
+        accounts : Columns
+        X : ndarray of shape (n, n_columns)
+            Encoded context.
+        beyond_money : bool, default=True
+            See :meth:`costs`.
+        """
+        costs = self.costs(accounts, beyond_money=beyond_money)
+        if costs is None or not costs.any():
+            return None
+        if strategy.ladder_ is None or not strategy.ladder_.has_amounts:
+            return costs  # nobody knows who takes it: as if everybody did
+        dear = np.flatnonzero(costs.any(axis=0))
+        costs[:, dear] *= strategy.ladder_.believe(X, np.repeat(dear[None], len(X), axis=0)).rungs["paid"].mean(axis=-1)
+        return costs
+
+    def asked_for(self, eligible: Eligibility, accounts: Columns, as_of: datetime) -> NDArray[np.float64]:
+        """What each offer of the list that an eligible action makes would newly cost, shape (n, n_offers); NaN: none.
+
+        Asked of a desk without a budget: what of it each account may have is settled from this.
+
+        Parameters
+        ----------
+        eligible : Eligibility
+            Of these accounts, narrowed by :meth:`narrowed` already.
+        accounts : Columns
+        as_of : aware datetime
+        """
+        if self._desk is None:
+            return np.full((len(accounts), 0), np.nan)
+        made = np.zeros((len(accounts), len(self._desk.prices.ids)), dtype=bool)
+        for level, offer in enumerate(self._offers):
+            if offer is not None:
+                open_ = eligible.mask[:, : len(self._level)][:, self._level == level]
+                made[:, self._desk.prices.ids.index(offer.id)] |= open_.any(axis=1)
+        return self._desk.asked_for(accounts, made, as_of)
+
+
+def offer_levels(actions: ActionSpace) -> list[str | None]:
+    """Offer that each action makes; None where it makes none, or offers are no factor."""
+    if _FACTOR not in actions.factors:
+        return [None] * len(actions)
+    codes = actions.codes[:, actions.factor_names.index(_FACTOR)].tolist()
+    levels = [str(level) for level in actions.factors[_FACTOR]]
+    return [None if code < 0 or levels[code] == NO_OFFER else levels[code] for code in codes]
 
 
 def _tongue(name: Any) -> str | None:

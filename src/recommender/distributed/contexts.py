@@ -47,28 +47,28 @@ def contexts_on(client: Any, log: PreparedLog, *, n_parts: int | None = None) ->
     n = n_parts or max(sum(client.nthreads().values()), 1)
     accounts = pd.Series(log.head["account_id"].unique())
     part_of = pd.Series(_spread(log.knowledge.debtors(accounts), n), index=accounts)
-    held: list[Any] = []
+    parts_there: list[Any] = []
     with _large_tasks():
         for part in range(n):
             known = log.knowledge.of_accounts(accounts[part_of.to_numpy() == part])
-            held.append(client.submit(_give, known, pure=False))
+            parts_there.append(client.submit(_give, known, pure=False))
 
     def context_of(head: pd.DataFrame) -> pd.DataFrame:
-        place = head["account_id"].map(part_of).to_numpy()
-        rows = [np.flatnonzero(place == part) for part in range(n)]
+        part_of_row = head["account_id"].map(part_of).to_numpy()
+        rows = [np.flatnonzero(part_of_row == part) for part in range(n)]
         asked = [part for part in range(n) if len(rows[part])]
         with _large_tasks():
             futures = [
-                client.submit(_context, held[part], head.take(rows[part]), log.own, pure=False) for part in asked
+                client.submit(_context, parts_there[part], head.take(rows[part]), log.own, pure=False) for part in asked
             ]
             try:
-                found = [future.result() for future in futures]
+                contexts = [future.result() for future in futures]
             except KilledWorker as error:
                 raise RecommenderError(
                     f"Features killed their worker again and again ({error}). Give workers more memory."
                 ) from error
         order = np.argsort(np.concatenate([rows[part] for part in asked]))
-        return pd.concat(found, ignore_index=True).take(order).reset_index(drop=True)
+        return pd.concat(contexts, ignore_index=True).take(order).reset_index(drop=True)
 
     return context_of
 

@@ -57,20 +57,20 @@ def prices_on(client: Any, parts: Sequence[PlanProblem], *, depth: int = _DEPTH)
                 column="contacts_per_debtor",
                 mend="Plan rounds.",
             )
-    held = [client.submit(_given, part, pure=False) for part in parts]
+    remote = [client.submit(_given, part, pure=False) for part in parts]
     prices = np.zeros(len(rows.names))
     for cooling in _ROUNDS:
-        duals = client.map(_dual_part, held, prices=prices, depth=depth, pure=False)
+        duals = client.map(_dual_part, remote, prices=prices, depth=depth, pure=False)
         typical = client.gather(client.map(_typical, duals, pure=False))
         scale = client.submit(_scale, duals[0], pure=False).result()
 
         def summed(price: NDArray[np.float64], temperature: float) -> Any:
-            told = client.gather(client.map(_at, duals, price=price, temperature=temperature, pure=False))  # noqa: B023
-            return sum(one[0] for one in told), sum(one[1] for one in told), sum(one[2] for one in told)
+            sums = client.gather(client.map(_at, duals, price=price, temperature=temperature, pure=False))  # noqa: B023
+            return sum(one[0] for one in sums), sum(one[1] for one in sums), sum(one[2] for one in sums)
 
         mean = sum(one[0] for one in typical) / max(sum(one[1] for one in typical), 1) or 1.0
         prices = minimise_dual(summed, scale, rows.limit, prices, mean, cooling)
-    bounds = client.gather(client.map(_bound_without_limits, held, prices=prices, pure=False))
+    bounds = client.gather(client.map(_bound_without_limits, remote, prices=prices, pure=False))
     return prices, float(sum(bounds)) + float(prices @ rows.limit)
 
 

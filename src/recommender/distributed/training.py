@@ -90,9 +90,9 @@ def boost_on_cluster(
 
         def spread(values: NDArray[Any]) -> Any:
             chunks = (size, *values.shape[1:])
-            held = client.persist(_arrays.from_array(np.ascontiguousarray(values), chunks=chunks))
-            _dask.wait(held)  # every part is in place before columns are matched
-            return held
+            spread_out = client.persist(_arrays.from_array(np.ascontiguousarray(values), chunks=chunks))
+            _dask.wait(spread_out)  # every part is in place before columns are matched
+            return spread_out
 
         learner = lgb.DaskLGBMRegressor(
             client=client,

@@ -115,7 +115,7 @@ def replay(
     level_codes: NDArray[np.int64],
     n_levels: int,
     half_life: float,
-    told: NDArray[np.float64],
+    increments: NDArray[np.float64],
     precision: NDArray[np.float64],
 ) -> Any:
     """Answer questions (account, moment), sorted by both, from events sorted by account and time.
@@ -143,7 +143,7 @@ def replay(
     rate = np.log(2.0) / half_life
     n_counted = N_TOTALS + 2 * n_levels
     out = np.zeros((len(account), n_counted + max(len(precision) - 1, 0)), dtype=np.float32)
-    sums = np.zeros(told.shape[2])
+    sums = np.zeros(increments.shape[2])
     state, counts = np.empty(N_TOTALS), np.empty(2 * n_levels)
     clear_state(state, counts)
     current = -1
@@ -161,13 +161,13 @@ def replay(
         now = moment[row]
         while next_event < end and time[next_event] < now:
             count_event(state, counts, level_codes[action[next_event]], time[next_event], rate, 0)
-            sums += told[0, action[next_event]]
+            sums += increments[0, action[next_event]]
             next_event += 1
         while next_known < end and known[by_known[next_known]] < now:
             event = by_known[next_known]
             if reward[event] > 0.0:
                 count_event(state, counts, level_codes[action[event]], known[event], rate, 1)
-                sums += told[1, action[event]]
+                sums += increments[1, action[event]]
             next_known += 1
         read_state(state, counts, now, rate, out[row])
         read_memory(sums, precision, out[row, n_counted:])

@@ -67,16 +67,16 @@ def sorted_events(
     """Instants, cells and amounts in the given order, in one pass."""
     n, k = len(order), cells.shape[1]
     instants = np.empty(n, dtype=np.int64)
-    held = np.empty((n, k), dtype=np.int16)
+    event_cells = np.empty((n, k), dtype=np.int16)
     amounts = np.empty(n if len(amount) else 0, dtype=np.int64)
     for at in range(n):
         row = order[at]
         instants[at] = instant[row]
         for c in range(k):
-            held[at, c] = cells[row, c]
+            event_cells[at, c] = cells[row, c]
         if len(amount):
             amounts[at] = amount[row]
-    return instants, held, amounts
+    return instants, event_cells, amounts
 
 
 @numba.njit(cache=True, nogil=True)
@@ -202,7 +202,7 @@ def last_at_or_before(
 
     ``start`` and ``instant`` are events sorted by account, then instant; account -1 has none.
     """
-    found = np.full(len(account), -1, dtype=np.int64)
+    last = np.full(len(account), -1, dtype=np.int64)
     for row in range(len(account)):
         if account[row] < 0:
             continue
@@ -215,8 +215,8 @@ def last_at_or_before(
             else:
                 low = middle + 1
         if low > first:
-            found[row] = low - 1
-    return found
+            last[row] = low - 1
+    return last
 
 
 @numba.njit(cache=True, nogil=True)

@@ -177,7 +177,7 @@ class AccountHistory:
     def _memory(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self.memory is None:
             return np.zeros((2, len(self.actions), 0)), np.zeros(0)
-        return self.memory.told, self.memory.precision
+        return self.memory.increments, self.memory.precision
 
     # -- questions -----------------------------------------------------------------------------------------------
     def of_log(self, log: AccountLog) -> pd.DataFrame:

@@ -240,9 +240,9 @@ class AccountStates:
         return np.asarray(total - np.repeat(before, np.diff(self.start)))
 
 
-def _volunteered(cause: pd.Series, told: pd.Series) -> pd.Series:
+def _volunteered(cause: pd.Series, volunteered: pd.Series) -> pd.Series:
     """The cause of arrears where the debtor told it of their own accord."""
-    return cause.where(told.isin([True, 1, "true", "True", "1", "yes"]), None)
+    return cause.where(volunteered.isin([True, 1, "true", "True", "1", "yes"]), None)
 
 
 def _take(columns: pd.DataFrame, at: NDArray[np.int64]) -> pd.DataFrame:

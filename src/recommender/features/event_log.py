@@ -71,8 +71,8 @@ class _Stream:
         order, start = order_by_account(account, instant, n_accounts)
         n_cells = max((cell for *_, cell in columns), default=0) + 1
         value = np.zeros(0, dtype=np.int64) if amount is None else amount
-        instants, held, amounts = sorted_events(order, instant, cells, value)
-        return cls(start, instants, held, amounts, n_cells, tuple(columns))
+        instants, event_cells, amounts = sorted_events(order, instant, cells, value)
+        return cls(start, instants, event_cells, amounts, n_cells, tuple(columns))
 
     def of_accounts(self, account: NDArray[np.int64]) -> _Stream:
         """Events of some accounts, numbered anew in the given order."""
@@ -92,7 +92,7 @@ class _Stream:
         asked: NDArray[np.int64],
         columns: Sequence[_Spec],
         out: NDArray[np.float32],
-        place: Mapping[str, int],
+        position_of: Mapping[str, int],
     ) -> None:
         if not columns:
             return
@@ -110,7 +110,7 @@ class _Stream:
             np.array([kind for _, kind, _, _ in columns], dtype=np.int64),
             np.array([labels.index(window) for _, _, window, _ in columns], dtype=np.int64),
             np.array([cell for *_, cell in columns], dtype=np.int64),
-            np.array([place[name] for name, *_ in columns], dtype=np.int64),
+            np.array([position_of[name] for name, *_ in columns], dtype=np.int64),
             out,
         )
 
@@ -227,14 +227,14 @@ class EventLog:
         wanted = [stream.asked_for(only) for stream in self.streams]
         names = [name for specs in wanted for name, *_ in specs]
         names = [*(columns or ()), *(name for name in names if name not in (columns or ()))]
-        place = {name: at for at, name in enumerate(names)}
+        position_of = {name: at for at, name in enumerate(names)}
         # Row by row in memory: a question writes to one place, not to one place a column.
         out = np.empty((len(asked), len(names)), dtype=np.float32)
         for stream, specs in zip(self.streams, wanted, strict=True):
-            stream.answer(account, moment, asked, specs, out, place)
-        if "promises_due" in place:
-            broken = place.get("promises_broken", place["promises_due"])
-            out[:, broken] = np.maximum(out[:, place["promises_due"]] - out[:, place["promises_kept"]], 0)
+            stream.answer(account, moment, asked, specs, out, position_of)
+        if "promises_due" in position_of:
+            broken = position_of.get("promises_broken", position_of["promises_due"])
+            out[:, broken] = np.maximum(out[:, position_of["promises_due"]] - out[:, position_of["promises_kept"]], 0)
             names[broken] = "promises_broken"
         keep = len(names) if columns is None else len(columns)
         return pd.DataFrame(out[:, :keep], columns=names[:keep], copy=False)

@@ -94,7 +94,7 @@ class HistoryState:
         if not len(self.counts):
             self.counts = np.empty(2 * self.layout.n_levels)
             clear_state(self.state, self.counts)
-            self.sums = np.zeros(0 if self.layout.memory is None else self.layout.memory.told.shape[2])
+            self.sums = np.zeros(0 if self.layout.memory is None else self.layout.memory.increments.shape[2])
 
     def contact(self, time: float, action: int) -> None:
         """Tell that the account was contacted.
@@ -146,7 +146,7 @@ class HistoryState:
                     break
                 count_event(self.state, self.counts, self.layout.slots[action], at, self.layout.rate, response)
                 if self.layout.memory is not None:
-                    self.sums += self.layout.memory.told[response, action]
+                    self.sums += self.layout.memory.increments[response, action]
                 done += 1
             del waiting[:done]
 
@@ -168,11 +168,11 @@ class HistoryState:
     # -- keep ------------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; null stands for "never". :meth:`from_dict` is its inverse."""
-        held: dict[str, Any] = {name: _plain(value) for name, value in vars(self).items() if name != "layout"}
-        return {"format": _FORMAT, "columns": list(self.layout.columns), **held}
+        fields: dict[str, Any] = {name: _plain(value) for name, value in vars(self).items() if name != "layout"}
+        return {"format": _FORMAT, "columns": list(self.layout.columns), **fields}
 
     @classmethod
-    def from_dict(cls, held: Mapping[str, Any], layout: HistoryLayout) -> Self:
+    def from_dict(cls, record: Mapping[str, Any], layout: HistoryLayout) -> Self:
         """Rebuild a state.
 
         Raises
@@ -180,13 +180,13 @@ class HistoryState:
         InvalidInput
             When it was kept for other features or in another format.
         """
-        if held.get("format") != _FORMAT or tuple(held.get("columns", ())) != layout.columns:
+        if record.get("format") != _FORMAT or tuple(record.get("columns", ())) != layout.columns:
             raise InvalidInput(
                 "The state was kept for another history: its features are not those of this model.",
                 column="columns",
                 mend="Rebuild the state from the account's events.",
             )
-        values = {name: value for name, value in held.items() if name not in {"format", "columns"}}
+        values = {name: value for name, value in record.items() if name not in {"format", "columns"}}
         values["asked"] = -math.inf if values["asked"] is None else values["asked"]
         for name in ("state", "counts", "sums"):
             values[name] = np.array([np.nan if one is None else one for one in values[name]], dtype=np.float64)

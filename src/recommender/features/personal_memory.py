@@ -37,10 +37,13 @@ class PersonalMemory:
     loadings : ndarray of shape (n_actions, n_factors)
     bias : ndarray of shape (n_actions,)
         Usual logit of a response.
+    trust : tuple of two floats
+        What bias and loadings are worth on debtors they were not learnt from: slopes, 1 where they hold what they say.
     """
 
     loadings: Floats
     bias: Floats
+    trust: tuple[float, float] = (1.0, 1.0)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,11 +52,16 @@ class PersonalMemory:
 
     @property
     def by_column(self) -> dict[str, Floats]:
-        """What one unit of each column means for each action."""
-        return dict(zip(self.columns, self.loadings.T, strict=True))
+        """What one unit of each column means for each action, beyond the mean of all actions."""
+        return dict(zip(self.columns, self.trust[1] * (self.loadings - self.loadings.mean(axis=0)).T, strict=True))
+
+    @property
+    def order(self) -> Floats:
+        """What each action means to everybody, beyond their mean, shape (n_actions,)."""
+        return np.asarray(self.trust[0] * (self.bias - self.bias.mean()))
 
     @cached_property
-    def told(self) -> Floats:
+    def increments(self) -> Floats:
         """What a contact (0) and a response (1) add to a state, shape (2, n_actions, n_state).
 
         A state is the lower triangle of the precision, row by row, then the slope; ``d`` comes last.
@@ -74,11 +82,17 @@ class PersonalMemory:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learnt; :meth:`from_arrays` is its inverse."""
-        return {"memory_loadings": self.loadings, "memory_bias": self.bias}
+        return {
+            "memory_loadings": self.loadings,
+            "memory_bias": self.bias,
+            "memory_trust": np.array(self.trust),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> PersonalMemory | None:
         """Rebuild; None where there was none."""
         if "memory_loadings" not in arrays:
             return None
-        return cls(arrays["memory_loadings"].astype(np.float64), arrays["memory_bias"].astype(np.float64))
+        trust = np.asarray(arrays.get("memory_trust", np.ones(2)), dtype=np.float64).tolist()
+        loadings, bias = (arrays[f"memory_{name}"].astype(np.float64) for name in ("loadings", "bias"))
+        return cls(loadings, bias, (trust[0], trust[1]))

@@ -6,9 +6,6 @@ from recommender.history.build import (
     build_feedback,
     context_as_of,
 )
-from recommender.history.cells import (
-    read_instants,
-)
 from recommender.history.columns import (
     protected_names,
 )
@@ -22,6 +19,9 @@ from recommender.history.eligible_sets import (
 from recommender.history.feedback import (
     LoggedFeedback,
     ProtectedAttributeWarning,
+)
+from recommender.history.instants import (
+    read_instants,
 )
 from recommender.history.ladder import (
     RUNGS,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,73 +14,28 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.intake import (
-    Moment,
     canonical_word,
-    day_evidence,
     decimal_evidence,
     flag_of,
     id_texts,
     is_placeholder,
-    moment_of,
     number_of,
     zone_name,
 )
 from recommender.local_time import is_timezone
 
-__all__ = ["Instants", "read_channels", "read_flags", "read_ids", "read_instants", "read_levels", "read_numbers"]
+__all__ = ["as_text", "read_channels", "read_flags", "read_ids", "read_levels", "read_numbers"]
 __all__ += [
     "ambiguous_numbers",
-    "implausible_dates",
     "read_currencies",
-    "read_dates",
     "read_zones",
+    "true_cells",
     "without_placeholders",
 ]
-__all__ += ["wrongly_encoded"]
 
 Mask = NDArray[np.bool_]
-_OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
-_ISO = (
-    r"^\s*\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[zZ]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?\s*$"
-)
 _MAY_BE_PLACEHOLDER = r"^\s*(?:[^0-9A-Za-z\s]|[nNsS(]|00)"  # which few real cells begin like
-_DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
-_EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _THOUSANDS = r"^\s*-?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
-_FARTHEST_DUE = pd.Timedelta(days=60 * 366)
-_MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
-
-
-@dataclass(frozen=True)
-class Instants:
-    """Instants of one column.
-
-    Attributes
-    ----------
-    values : Series of datetime64[us, UTC]
-        NaT where missing, unreadable, or naive among instants with an offset.
-    unreadable, naive : ndarray of bool
-        Cells that are no instant; cells without an offset in a column where others have one.
-    all_naive : bool
-        No cell has an offset; the column was read in the given zone, UTC by default.
-    clock_change : ndarray of bool or None
-        Local times that daylight saving skips or repeats in the given zone: no single instant.
-    """
-
-    values: pd.Series
-    unreadable: Mask
-    naive: Mask
-    all_naive: bool = False
-    clock_change: Mask | None = None
-
-    def as_far_as_read(self, column: pd.Series) -> pd.Series:
-        """Instants as far as the cells of ``column`` tell them, naive ones as if on UTC."""
-        if not self.naive.any():
-            return self.values
-        text = _as_text(column.reset_index(drop=True)).where(pd.Series(self.naive))
-        spelt = _spelt_as_iso(text, ~self.naive, None)
-        read = pd.to_datetime(text if spelt is None else spelt, format="ISO8601", utc=True, errors="coerce")
-        return self.values.where(~pd.Series(self.naive), _utc(read))
 
 
 def without_placeholders(column: pd.Series) -> pd.Series:
@@ -101,139 +55,21 @@ def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def read_instants(
-    column: pd.Series,
-    naive_timezone: str | None = None,
-    *,
-    clocks: Callable[[], pd.Series] | None = None,
-    order: Literal["dmy", "mdy"] | None = None,
-) -> Instants:
-    """Read instants, however they are written; an offset is expected in every cell or in none.
-
-    Parameters
-    ----------
-    column : Series
-    naive_timezone : str or None
-        IANA zone of cells without an offset; local times that daylight saving skips or repeats are unreadable.
-    clocks : callable, optional
-        Gives the zone of each row, asked where no cell has an offset and no zone is stated; a row without one is naive.
-        Without it such a column is read as UTC (a log that this system wrote).
-    order : {"dmy", "mdy"} or None
-        Which of two numbers is the day; None = what the column itself tells.
-    """
-    column = column.reset_index(drop=True)
-    nothing = np.zeros(len(column), dtype=bool)
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return Instants(_utc(column), nothing, nothing)
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return _local_instants(column, naive_timezone, clocks)
-    missing = _mask(column.isna())
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return Instants(pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]"), ~missing, nothing)
-    text = _as_text(column)
-    if (spelt := _spelt_as_iso(text, missing, order)) is not None:
-        text = spelt
-    missing |= _mask(text.str.strip() == "")
-    has_offset = _mask(text.str.contains(_OFFSET, regex=True).fillna(value=False)) & ~_mask(
-        text.str.match(_DATE_ONLY).fillna(value=False)
-    )
-    written = text.where(pd.Series(has_offset)).str.replace(r"\s*(?:UTC|GMT)\s*$", "Z", regex=True)
-    aware = _utc(pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce"))
-    bare = ~has_offset & ~missing
-    naive, all_naive = nothing, bool(not has_offset.any() and bare.any())
-    changes = nothing
-    values = aware
-    if bare.any():
-        local = pd.to_datetime(text.where(pd.Series(bare)), format="ISO8601", errors="coerce")
-        if all_naive and naive_timezone is None and clocks is not None:
-            read = _local_instants(local, None, clocks)
-            values, naive = read.values, read.naive
-            changes = nothing if read.clock_change is None else read.clock_change
-        elif all_naive or naive_timezone is not None:
-            values = aware.where(pd.Series(has_offset), _localise(local, naive_timezone))
-            changes = _mask(local.notna() & values.isna() & bare)
-        else:
-            naive = bare & _mask(local.notna())
-    plausible = _mask(values >= _EARLIEST)
-    unreadable = ~missing & ~naive & ~changes & ~plausible
-    return Instants(values.where(~pd.Series(unreadable)), unreadable, naive, all_naive, changes)
-
-
-def _local_instants(local: pd.Series, zone: str | None, clocks: Callable[[], pd.Series] | None) -> Instants:
-    """Local times on the stated zone, else on the clock of each row; naive where there is none."""
-    nothing = np.zeros(len(local), dtype=bool)
-    if zone is not None or clocks is None:
-        values = _localise(local, zone)
-        return Instants(values, nothing, nothing, all_naive=True, clock_change=_mask(values.isna() & local.notna()))
-    clock = clocks().reset_index(drop=True)
-    values = pd.Series(pd.NaT, index=local.index, dtype="datetime64[us, UTC]")
-    for name in clock.dropna().unique():
-        rows = _mask(clock == name)
-        values[rows] = _localise(local[rows], name)
-    naive = _mask(clock.isna() & local.notna())
-    return Instants(
-        values, nothing, naive, all_naive=not naive.any(), clock_change=_mask(values.isna() & local.notna()) & ~naive
-    )
-
-
-def _spelt_as_iso(text: pd.Series, missing: Mask, order: Literal["dmy", "mdy"] | None) -> pd.Series | None:
-    """Cells of another spelling as ISO 8601 where they can be told; None where all are ISO already."""
-    words = pa.array(text, type=pa.large_string(), from_pandas=True)
-    iso = pc.fill_null(pc.match_substring_regex(words, _ISO), fill_value=True)
-    if pc.all(iso).as_py():
-        return None
-    odd = np.flatnonzero(~np.asarray(iso.to_numpy(zero_copy_only=False), dtype=bool) & ~missing)
-    if not odd.size:
-        return None
-    codes, distinct = pd.factorize(text.iloc[odd])
-    day_order = order or day_evidence(map(str, distinct)).decided
-    read = [moment_of(str(value), day_order) for value in distinct]
-    spelt = [
-        moment.at.isoformat() if isinstance(moment, Moment) else str(v)
-        for moment, v in zip(read, distinct, strict=True)
-    ]
-    iso_text = text.astype(object)
-    iso_text.iloc[odd] = np.array(spelt, dtype=object)[codes]
-    return iso_text.astype("str").where(~pd.Series(missing))
-
-
-def implausible_dates(dates: pd.Series, as_of: pd.Timestamp) -> Mask:
-    """Where a date stands for "none" (1900-01-01, 9999-12-31): before 1971, or sixty years after ``as_of``."""
-    latest = (as_of.tz_convert(None) + _FARTHEST_DUE).as_unit("s")
-    return _mask(dates < _EARLIEST.tz_convert(None).as_unit("s")) | _mask(dates > latest)
-
-
-def read_dates(column: pd.Series, order: Literal["dmy", "mdy"] | None = None) -> tuple[pd.Series, Mask]:
-    """Calendar dates as naive midnights (datetime64[s]), and where a cell is no date, or may be two."""
-    column = column.reset_index(drop=True)
-    missing = _mask(column.isna())
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        stripped = column.dt.tz_localize(None) if isinstance(column.dtype, pd.DatetimeTZDtype) else column
-        return stripped.dt.normalize().astype("datetime64[s]"), np.zeros(len(column), dtype=bool)
-    text = _as_text(column)
-    if (spelt := _spelt_as_iso(text, missing, order)) is not None:
-        text = spelt
-    text = text.str.strip().str.slice(0, 10)
-    missing |= _mask(text == "")
-    dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
-    return dates, ~missing & _mask(dates.isna())
-
-
 def read_ids(column: pd.Series) -> tuple[pd.Series, Mask]:
     """Ids as integers where every one is whole, else as text; and where one is missing or blank.
 
     What a program added to an id is no part of it: see :func:`recommender.intake.id_text`.
     """
     column = column.reset_index(drop=True)
-    missing = _mask(column.isna())
+    missing = true_cells(column.isna())
     if pd.api.types.is_integer_dtype(column.dtype) and not missing.any():
         return column.astype("int64"), missing
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.all(missing | (np.isfinite(numbers) & (np.round(numbers) == numbers) & (np.abs(numbers) < 2**53))):
             return pd.Series(np.where(missing, 0, numbers).astype(np.int64)).astype("Int64").mask(missing), missing
-    text = id_texts(_as_text(column))
-    return text, missing | _mask(text.isna())
+    text = id_texts(as_text(column))
+    return text, missing | true_cells(text.isna())
 
 
 def read_numbers(
@@ -244,8 +80,8 @@ def read_numbers(
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.where(np.isinf(numbers), np.nan, numbers), np.isinf(numbers)
     numbers = np.array(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
-    text = _as_text(column.reset_index(drop=True))
-    blank = _mask(column.isna()) | _mask((text.str.strip() == "").fillna(value=False))
+    text = as_text(column.reset_index(drop=True))
+    blank = true_cells(column.isna()) | true_cells((text.str.strip() == "").fillna(value=False))
     wrong = ~blank & ~np.isfinite(numbers)
     said = decimal or _decimal_of(text)
     other = wrong | (_thousands(text) if said == "comma" else False)
@@ -267,7 +103,7 @@ def ambiguous_numbers(column: pd.Series, decimal: Literal["comma", "point"] | No
 
 
 def _thousands(text: pd.Series) -> Mask:
-    return _mask(text.str.match(_THOUSANDS).fillna(value=False))
+    return true_cells(text.str.match(_THOUSANDS).fillna(value=False))
 
 
 def _decimal_of(text: pd.Series) -> Literal["comma", "point"] | None:
@@ -337,42 +173,6 @@ def read_channels(column: pd.Series, channels: Sequence[Any]) -> tuple[Mapping[s
     return {channel: flags[positions, at] for at, channel in enumerate(known)}, unknown[positions]
 
 
-def wrongly_encoded(column: pd.Series) -> Mask:
-    """Where text holds bytes, NULs, replacement characters, or UTF-8 that was read as Latin-1."""
-    column = column.reset_index(drop=True)
-    nothing = np.zeros(len(column), dtype=bool)
-    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
-        return nothing
-    if column.dtype == object:
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if kind in ("datetime", "date", "decimal", "integer", "floating", "boolean", "empty"):
-            return nothing
-        if kind != "string":
-            is_bytes = _mask(column.map(lambda cell: isinstance(cell, bytes | bytearray)))
-            text = column.where(column.map(lambda cell: isinstance(cell, str)), None)
-            return is_bytes | wrongly_encoded(text.astype("str")) if text.notna().any() else is_bytes
-    words = pa.array(column, type=pa.large_string(), from_pandas=True)
-    suspect = np.asarray(
-        pc.fill_null(pc.match_substring_regex(words, _MOJIBAKE_SIGNS), fill_value=False).to_numpy(zero_copy_only=False),
-        dtype=bool,
-    )
-    if suspect.any():
-        rows = np.flatnonzero(suspect)
-        suspect[rows] = [_is_mojibake(str(text)) for text in column.iloc[rows]]
-    return suspect
-
-
-def _is_mojibake(text: str) -> bool:
-    if "\ufffd" in text or "\x00" in text:
-        return True
-    for codec in ("cp1252", "latin-1"):
-        try:
-            return text.encode(codec).decode("utf-8") != text
-        except UnicodeError:
-            continue
-    return any("\u0080" <= sign <= "\u009f" for sign in text)
-
-
 def _listed(text: str) -> tuple[str, ...] | None:
     """Names in a list cell, or None where it is not a list of names."""
     stripped = text.strip()
@@ -407,7 +207,7 @@ def _text_by_unique(
     column: pd.Series, spell: Callable[[str], str], is_right: Callable[[str], bool]
 ) -> tuple[pd.Series, Mask]:
     """Text as it should be spelt, null where blank, and where it is not right."""
-    text = _as_text(column.reset_index(drop=True))
+    text = as_text(column.reset_index(drop=True))
     positions, uniques = pd.factorize(text)
     spelt = [spell(str(value)) for value in uniques]
     wrong = np.array([bool(word) and not is_right(word) for word in spelt] + [False], dtype=bool)
@@ -433,7 +233,7 @@ def _is_null(cell: Any) -> bool:
     return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and np.isnan(cell))
 
 
-def _as_text(column: pd.Series) -> pd.Series:
+def as_text(column: pd.Series) -> pd.Series:
     """Cells as text, keeping nulls; instants in ISO 8601."""
     if isinstance(column.dtype, pd.StringDtype):
         return column.astype("str")
@@ -452,15 +252,6 @@ def _as_text(column: pd.Series) -> pd.Series:
     ).astype("str")
 
 
-def _utc(column: pd.Series) -> pd.Series:
-    return column.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
-
-
-def _localise(column: pd.Series, zone: str | None) -> pd.Series:
-    localised = column.dt.tz_localize(zone or "UTC", ambiguous="NaT", nonexistent="NaT")
-    return _utc(localised)
-
-
-def _mask(values: pd.Series) -> Mask:
+def true_cells(values: pd.Series) -> Mask:
     """Booleans with nulls as false, in an array of its own."""
     return np.array(values.fillna(value=False).to_numpy(dtype=bool), dtype=bool)

@@ -17,8 +17,9 @@ from recommender.errors import InvalidInput
 from recommender.history import cells
 from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
+from recommender.history.instants import implausible_dates, read_dates, read_instants
 from recommender.history.quarantine import Faults
-from recommender.intake import Stated, digits_lost, one_spelling
+from recommender.intake import Stated, country_code, digits_lost, one_spelling, wrongly_encoded
 from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
@@ -196,7 +197,7 @@ def check_table(
 def _check_encodings(frame: pd.DataFrame, faults: Faults) -> None:
     for name in frame.columns:
         faults.add(
-            cells.wrongly_encoded(frame[name]),
+            wrongly_encoded(frame[name]),
             str(name),
             "wrong_encoding",
             "the text is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)",
@@ -231,7 +232,7 @@ def _read(
             checked.raw_ids[name] = ids.mask(missing) if missing.any() else ids
             read = {name: checked.raw_ids[name]}
         case "instant":
-            instants = cells.read_instants(
+            instants = read_instants(
                 given,
                 naive_timezone,
                 clocks=spelling.clocks or spelling.nobody(len(given)),
@@ -260,10 +261,10 @@ def _read(
             if checked.contract.table in ("contacts", "outcomes", "payments"):
                 checked.told_at, checked.naive = instants.as_far_as_read(given).mask(future), instants.naive
         case "date":
-            dates, wrong = cells.read_dates(given, spelling.stated.dates)
+            dates, wrong = read_dates(given, spelling.stated.dates)
             fault(wrong, "unreadable_date", "is not a date, or may be two (which number is the day?)",
                   "Write dates as YYYY-MM-DD, or state the order (--dates dmy or mdy).")  # fmt: skip
-            fault(cells.implausible_dates(dates, as_of), "unlikely_date",
+            fault(implausible_dates(dates, as_of), "unlikely_date",
                   "lies before 1971 or more than sixty years ahead, as dates do that stand for 'none'",
                   "Leave the cell empty where there is no date.")  # fmt: skip
             read = {name: dates}
@@ -292,6 +293,12 @@ def _read(
             zones, wrong = cells.read_zones(given)
             fault(wrong, "unknown_time_zone", "is not an IANA time zone", "Write e.g. America/Bogota or nothing.")
             read = {name: zones}
+        case "country":
+            countries = one_spelling(given, checked.contract.table, name)
+            known = {value: country_code(value) is not None for value in countries.dropna().unique()}
+            fault(np.asarray(~countries.map(known).fillna(value=True).to_numpy(dtype=bool)), "unknown_country",
+                  "names no country", "Write ISO 3166 codes: CO, COL or 170.")  # fmt: skip
+            read = {name: countries}
         case "currency":
             codes, wrong = cells.read_currencies(given)
             fault(wrong, "unknown_currency", "is not a three-letter currency code", "Write ISO 4217 codes, e.g. COP.")
@@ -367,6 +374,17 @@ def _check_unit(numbers: NDArray[np.float64], column: Column, checked: CheckedTa
             rows=broken.tolist(),
             mend="Multiply it by 100, or map the export: python -m pipelines map.",
         )
+    if column.name == "amount_minor" and column.above:
+        negative = np.flatnonzero(numbers < 0)
+        if negative.size > 1 and 2 * negative.size > np.isfinite(numbers).sum():
+            raise InvalidInput.in_column(
+                column.name,
+                f"of table {checked.contract.table!r} is negative in {negative.size:,} of {len(numbers):,} rows, and a "
+                "negative amount takes a payment back",
+                values=numbers[negative[:3]],
+                rows=negative.tolist(),
+                mend="Write what was received as positive amounts (python -m pipelines map EXPORT --scale -1).",
+            )
     above = numbers > 1
     if column.kind == "probability" and above.sum() > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
         raise InvalidInput.in_column(

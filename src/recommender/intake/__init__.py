@@ -6,6 +6,13 @@ from recommender.intake.canonical import (
     one_spelling,
     renamed_columns,
 )
+from recommender.intake.clock_columns import (
+    clock_column,
+    with_clock,
+)
+from recommender.intake.encodings import (
+    wrongly_encoded,
+)
 from recommender.intake.faults import (
     Fault,
     Stated,
@@ -84,6 +91,7 @@ __all__ = [
     "as_frame",
     "canonical_channel",
     "canonical_word",
+    "clock_column",
     "column_synonyms",
     "country_code",
     "country_zone",
@@ -110,6 +118,8 @@ __all__ = [
     "renamed_columns",
     "source_profiles",
     "with_case_states",
+    "with_clock",
     "with_states",
+    "wrongly_encoded",
     "zone_name",
 ]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recommender.intake.encodings import wrongly_encoded
 from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
 from recommender.intake.moments import DayEvidence, DayOrder, Moment, day_evidence, moment_of
@@ -77,6 +78,12 @@ _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
 _CUT = "was cut by a spreadsheet (an exponent in place of the last digits)"
 _CUT_MEND = "Export it as text: the digits are lost in this file."
+_MOSTLY_NEGATIVE = "mostly_negative"
+_NEGATIVE = "is negative, as it is in most rows: a negative amount takes a payment back"
+_NEGATIVE_MEND = "Write what was received as positive amounts (python -m pipelines map EXPORT --scale -1)."
+_ZONE_MEND = "Write e.g. America/Bogota; a bare offset does not say when the clocks change."
+_ENCODING = "is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)"
+_ENCODING_MEND = "Export the table again as UTF-8, or state its encoding (--encoding)."
 _FEWEST = 5
 #: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
 _YEARS = (1971, 2090)
@@ -112,6 +119,7 @@ class TableReading:
         self.faults: dict[tuple[str, str], Fault] = {}
         self._days: dict[str, DayEvidence] = {}
         self._decimals: dict[str, DecimalEvidence] = {}
+        self._signs = [0, 0]  # payments: negative amounts, and all
         #: Instants of the piece read last that were local times on a clock nobody stated.
         self.guessed: dict[str, NDArray[np.bool_]] = {}
 
@@ -169,6 +177,7 @@ class TableReading:
         match kind:
             case "id":
                 self.doubt(digits_lost(cells), cells, name, "digits_lost", _CUT, _CUT_MEND, self.n_rows)
+                self._fault(_undecoded(cells), cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
                 return id_texts(cells)
             case "date":
                 return self._dates(cells, name)
@@ -177,9 +186,11 @@ class TableReading:
             case "number":
                 return self._numbers(cells, name)
             case "country":
-                return self._words(cells, name, country_code, "names no country", "Write ISO 3166 codes, e.g. CO.")
+                return self._words(
+                    cells, name, country_code, "names no country", "Write ISO 3166 codes: CO, COL or 170."
+                )
             case "zone":
-                return self._words(cells, name, zone_name, "is no IANA time zone", "Write e.g. America/Bogota.")
+                return self._words(cells, name, zone_name, "is no IANA time zone", _ZONE_MEND)
             case "currency":
                 return self._words(cells, name, currency_code, "is no currency code", "Write ISO 4217 codes, e.g. COP.")
             case "channels":
@@ -230,11 +241,33 @@ class TableReading:
         ]
         wrong = np.array([word is None and not is_blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
-        self._fault(wrong[codes], cells, name, "unknown_word", reason, mend)
+        odd = np.append(wrongly_encoded(pd.Series(distinct, dtype=object)), False)
+        self._fault(odd[codes], cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
+        self._fault(wrong[codes] & ~odd[codes], cells, name, "unknown_word", reason, mend)
         words = pd.Series([*kept, None], dtype=object)
         return words.take(codes).reset_index(drop=True)
 
     def _numbers(self, cells: pd.Series, name: str) -> pd.Series:
+        numbers = self._as_numbers(cells, name)
+        if self.table == "payments" and name == "amount_minor":
+            self._check_signs(cells, numbers)
+        return numbers
+
+    def _check_signs(self, cells: pd.Series, amounts: pd.Series) -> None:
+        """A negative amount takes a payment back: where most are, the source writes what it received with a minus."""
+        values = amounts.to_numpy(dtype=np.float64, na_value=np.nan)
+        negative = np.asarray(values < 0)
+        self._signs = [self._signs[0] + int(negative.sum()), self._signs[1] + int(np.isfinite(values).sum())]
+        key = ("amount_minor", _MOSTLY_NEGATIVE)
+        if 2 * self._signs[0] <= self._signs[1] or self._signs[0] < 2:
+            self.faults.pop(key, None)
+            return
+        self.faults.pop(key, None)
+        self.doubt(negative, cells, *key, _NEGATIVE, _NEGATIVE_MEND, self.n_rows)
+        if key in self.faults:
+            self.faults[key].rows = self._signs[0]
+
+    def _as_numbers(self, cells: pd.Series, name: str) -> pd.Series:
         if not _is_text(cells):
             return cells if pd.api.types.is_numeric_dtype(cells.dtype) else pd.to_numeric(cells, errors="coerce")
         evidence = self._decimals.get(name, DecimalEvidence())
@@ -339,7 +372,9 @@ class TableReading:
 def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
     """Cells of a column of words in the one spelling of :class:`TableReading`; further text without outer blanks."""
     kind = _KINDS.get(table, {}).get(name)
-    if not _is_text(cells):
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.astype(cells.cat.categories.dtype)
+    if not _is_text(cells) and not (kind == "country" and pd.api.types.is_integer_dtype(cells.dtype)):
         return cells
     if kind in ("country", "zone", "currency", "channels", "flags", "word", "level"):
         return TableReading(table).read(cells.to_frame(name))[name]
@@ -366,6 +401,15 @@ def account_zones(accounts: pd.DataFrame) -> pd.Series:
         }
         zones = zones.where(zones.notna(), accounts["country"].reset_index(drop=True).map(of_country))
     return zones
+
+
+def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:
+    """Where ids hold what is no text; bytes that are some are read as it."""
+    if not _is_text(cells):
+        return np.zeros(len(cells), dtype=bool)
+    if cells.dtype == object and any(isinstance(cell, bytes | bytearray) for cell in cells):
+        cells = id_texts(cells)
+    return wrongly_encoded(cells)
 
 
 def _is_text(cells: pd.Series) -> bool:

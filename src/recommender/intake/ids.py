@@ -30,6 +30,8 @@ def id_text(value: Any) -> str | None:
         return None
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value).decode("utf-8", "replace")
     text = unicodedata.normalize("NFC", str(value)).strip().strip("\u200b\ufeff").strip()
     text = text.removeprefix("'")  # how spreadsheets are told that a number is a text
     if is_placeholder(text):

@@ -31,8 +31,10 @@ _DAY_NAMED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MONTH_NAMED = re.compile(
-    r"(?:[a-z]+[.,]*\s+)?([a-z]{3,10})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(.*)", re.IGNORECASE | re.DOTALL
+    r"(?:[a-z]+[.,]*\s+)?([a-z]{3,10})\.?\s+(\d{1,2})(?:st|nd|rd|th|o)?,?\s+(?:del?\s+)?(\d{4})(.*)",
+    re.IGNORECASE | re.DOTALL,
 )
+_YEAR_FIRST = re.compile(r"(\d{4})[\s\-/.]+([a-z]{3,10})\.?[\s\-/.]+(\d{1,2})(?!\d)(.*)", re.IGNORECASE | re.DOTALL)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
 _MONTHS = {
@@ -171,6 +173,8 @@ def _written(bare: str, order: DayOrder | None) -> Moment | Literal["open"] | No
         day, name, year, rest = match.groups()
     elif match := _MONTH_NAMED.fullmatch(plain):
         name, day, year, rest = match.groups()
+    elif match := _YEAR_FIRST.fullmatch(plain):
+        year, name, day, rest = match.groups()
     else:
         return None
     year = year if len(year) == 4 else f"20{year}"  # 29-nov-26: how spreadsheets write a day

@@ -15,9 +15,13 @@ Decimal = Literal["comma", "point"]
 _PLAIN = re.compile(r"[+-]?\d+(?:[eE][+-]?\d{1,3})?")
 _ONE_SIGN = re.compile(r"[+-]?(\d*)([.,])(\d+)")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([.,' ])\d{3})(?:\1\d{3})*(?:([.,])(\d+))?")
+_MILLIONS = re.compile(
+    r"[+-]?\d{1,3}'\d{3}([.,])\d{3}(?:([.,])\d+)?"
+)  # 1'234.567,89: millions have a sign of their own
 _EXPONENT = re.compile(r"[+-]?\d*([.,]?)\d+[eE][+-]?\d{1,3}")
 _MONEY = re.compile(
-    r"^(?:[A-Z]{3}\$?|US\$|S/\.?|[$€£])\s*|\s*(?:[A-Z]{3}|[$€£]|(?i:pesos|soles|d[oó]lares|euros|m/?cte\.?))$"
+    r"^(?:[A-Za-z]{1,3}\$|[A-Z]{3}|S/\.?|[$€£])\s*"
+    r"|\s*(?:[A-Z]{3}|[$€£]|[.,]\s?-{1,2}|(?i:pesos|soles|d[oó]lares|euros|m/?cte\.?|m\.?\s?n\.?))$"
 )
 
 
@@ -104,6 +108,10 @@ def _sign_of(bare: str) -> Literal["plain", "comma", "point", "open", "none"]:
         if len(rest) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0"):
             return "open"
         return "comma" if mark == "," else "point"
+    if (millions := _MILLIONS.fullmatch(bare)) and millions[1] != millions[2]:
+        if millions[2] is None:
+            return "open"
+        return "comma" if millions[2] == "," else "point"
     if grouped := _GROUPED.fullmatch(bare):
         group, mark, _ = grouped.groups()
         if mark is not None and mark != group:

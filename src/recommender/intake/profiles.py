@@ -26,6 +26,12 @@ __all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose
 
 TABLES = ("accounts", "decisions", "contacts", "outcomes", "payments")
 _DROPPED = "-"
+#: Calling code (with the mobile sign that some add) -> digits of a number at home.
+_CALLING_CODES = {
+    "549": (10,), "521": (10,), "57": (10,), "52": (10,), "54": (10,), "55": (10, 11), "58": (10,), "56": (9,),
+    "51": (8, 9), "593": (8, 9), "595": (8, 9), "591": (8,), "598": (8,), "507": (8,), "506": (8,), "502": (8,),
+    "503": (8,), "504": (8,), "505": (8,), "34": (9,), "1": (10,),
+}  # fmt: skip
 #: Amounts in minor units between which the median of a currency's debts is believable (a hundredth of a peso, a cent).
 _BELIEVABLE = {
     "COP": (1e6, 5e10),
@@ -181,7 +187,7 @@ def map_export(
         As read, cells as text.
     profile : Profile
     phones : mapping of contact point to account id, optional
-        Phone numbers by their last ten digits, other addresses in small letters.
+        As :func:`point_key` writes them.
     stated : Stated, optional
         Clock, order of day and month, decimal sign; the clock of the profile serves where none is stated.
     words : mapping, optional
@@ -235,11 +241,14 @@ def map_export(
 
 
 def point_key(value: Any) -> str | None:
-    """What a phone number or an address is compared by."""
+    """What a phone number (its digits at home, without the country's code) or an address is compared by."""
     text = str(value).strip().casefold() if value is not None and value == value else ""
     if "@" in text:
         return text
-    digits = re.sub(r"\D", "", text.removeprefix("whatsapp:"))
+    digits = re.sub(r"\D", "", text.removeprefix("whatsapp:")).lstrip("0")
+    for code, lengths in _CALLING_CODES.items():
+        if digits.startswith(code) and len(digits) - len(code) in lengths:
+            return digits[len(code) :]
     return digits[-10:] if len(digits) >= 7 else None
 
 

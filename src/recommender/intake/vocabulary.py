@@ -161,6 +161,11 @@ _COUNTRY_WORDS = {
     "IT": "italia italy ita", "PT": "portugal prt",
 }  # fmt: skip
 
+_STYLE_OF_STATE = re.compile(
+    r"^(?:la_)?(?:republica|republic|reino|kingdom|estado|state|estados_unidos|mancomunidad)"
+    r"(?:_(?:bolivariana|oriental|plurinacional|federativa|cooperativa))?_(?:de_la|de_los|del|de|of_the|of)_"
+)
+
 
 @lru_cache(maxsize=65_536)
 def plain_word(text: str) -> str:
@@ -218,11 +223,16 @@ def _columns() -> dict[str, str]:
 
 
 def country_code(value: Any) -> str | None:
-    """ISO 3166-1 alpha-2 code of a country written as code, in English or in Spanish; None where it is not known."""
+    """ISO 3166-1 alpha-2 code of a country, however it is written; None where it is not known.
+
+    Codes of two and three letters, of three digits with their zeros (``032``; ``32`` may be a prefix of telephones),
+    names in English and Spanish.
+    """
     text = str(value).strip()
     if text.upper() in _countries()[0]:
         return text.upper()
-    return _countries()[1].get(plain_word(text))
+    word = plain_word(text)
+    return _countries()[1].get(word) or _countries()[1].get(_STYLE_OF_STATE.sub("", word))
 
 
 @lru_cache(maxsize=1)
@@ -230,6 +240,9 @@ def _countries() -> tuple[frozenset[str], dict[str, str]]:
     table = resources.files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]
     names = {plain_word(name): code for code, name in rows}
+    listed = resources.files("recommender.intake").joinpath("iso3166.csv").read_text(encoding="utf-8").splitlines()[1:]
+    for code, three, digits in (line.split(",") for line in listed):
+        names |= {three.lower(): code, digits: code}
     names |= {word: code for code, words in _COUNTRY_WORDS.items() for word in words.split()}
     return frozenset({code for code, _ in rows} | {"UK"}), names
 

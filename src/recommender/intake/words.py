@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib import resources
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -17,6 +18,7 @@ __all__ = ["channel_list", "currency_code", "flag_list", "flag_of", "hashable", 
 __all__ += ["zone_name"]
 
 _TRUE = frozenset(["true", "t", "yes", "y", "1", "si", "s", "sim", "verdadero", "verdadeiro", "x"])
+_WINDOWS_SHOWS = re.compile(r"\((?:UTC|GMT)[+-]\d{1,2}:\d{2}\)\s*(.+)", re.IGNORECASE)
 _FALSE = frozenset(["false", "f", "no", "n", "0", "nao", "falso"])
 
 
@@ -40,21 +42,39 @@ def is_empty(value: Any) -> bool:
 
 
 def hashable(value: Any) -> Any:
-    """A cell that can be counted: a list as its items."""
+    """A cell that can be counted: a list as its items, bytes as the text they are."""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "replace")
     if isinstance(value, str) or value is None or not isinstance(value, list | tuple | set | np.ndarray):
         return value
     return ";".join(str(item) for item in value) if len(value) else "[]"
 
 
 def zone_name(value: Any) -> str | None:
-    """IANA name of a zone, in whatever capitals it is written; None where there is none."""
+    """IANA name of a zone: in whatever capitals, by its city, or as Windows names it; None where there is none.
+
+    A bare offset (``UTC-4``) is none: it does not say when the clocks change.
+    """
     text = str(value).strip()
-    return text if is_timezone(text) else _zones().get(text.casefold().replace(" ", "_"))
+    if is_timezone(text):
+        return text
+    shown = _WINDOWS_SHOWS.fullmatch(text)
+    names = re.split(r"\s*[,;]\s*", shown[1]) if shown else [text]
+    return next((_zones()[word] for word in map(plain_word, names) if word in _zones()), None)
 
 
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
-    return {name.casefold(): name for name in sorted(available_timezones()) if "/" in name and is_timezone(name)}
+    """Plain words -> zone: whole names, Windows names, cities that one zone only is called by."""
+    names = sorted(name for name in available_timezones() if "/" in name and is_timezone(name))
+    words = {plain_word(name): name for name in names}
+    windows = resources.files("recommender.intake").joinpath("windows_zones.csv").read_text(encoding="utf-8")
+    words |= {plain_word(name): zone for name, zone in (line.rsplit(",", 1) for line in windows.splitlines()[1:])}
+    listed = resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text(encoding="utf-8").splitlines()
+    cities: dict[str, set[str]] = {}
+    for zone in (line.split("\t")[2] for line in listed if not line.startswith("#")):
+        cities.setdefault(plain_word(zone.rpartition("/")[2]), set()).add(zone)
+    return {city: zones.pop() for city, zones in cities.items() if len(zones) == 1} | words
 
 
 def currency_code(value: Any) -> str | None:

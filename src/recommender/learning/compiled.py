@@ -181,13 +181,13 @@ class _Lines:
 
     def spread_out(self, names: Sequence[str]) -> list[Floats]:
         """Weights of single members over the whole table, each of shape (n_terms, n_actions)."""
-        found = []
+        spread = []
         for name in names:
             design, matrix = self.members[name]
             full = np.zeros(self.weights.shape)
             np.add.at(full, self._positions[design], matrix)
-            found.append(full)
-        return found
+            spread.append(full)
+        return spread
 
 
 class _CompiledPart:

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 _logger = logging.getLogger("recommender")
 _WIDER_STRAIGHT, _WIDER_BENT = 0.9, 2.1  # measured: docs/decision-quality.md, Uncertainty
-_JOINT_STRAIGHT, _JOINT_BENT = 0.85, 2.05  # of differences, measured there too
+_JOINT_STRAIGHT, _JOINT_BENT = 1.0, 2.05  # of differences, measured there too
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
 
@@ -98,7 +98,7 @@ class RewardEnsemble:
         self.calibration, self.report = choice.calibration, choice.report
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
-        self.posterior = joint_posterior(rows, self.glms, self.weights)
+        self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores, self._bent_share)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
                 if self.weights[name] > 0:
@@ -143,9 +143,8 @@ class RewardEnsemble:
         U["constant"] = U["linear"][:, :1]
         if "profiles" in wanted:
             U["profiles"] = U["linear"]
-        for name in ("curved", "habits"):
-            if name in wanted:
-                U[name] = self.designs[name].transform(X)
+        if "curved" in wanted:
+            U["curved"] = self.designs["curved"].transform(X)
         return U
 
     def widened(self, X: Floats) -> Floats:
@@ -185,12 +184,13 @@ class RewardEnsemble:
         """Root of the covariance of all actions' linear predictors, shape (n, rank, n_actions).
 
         The posterior of the regression that counts most, the disagreement of members, and of the trees of each fold.
+        Straight lines disagree about what that posterior covers already, so disagreement counts by what is bent.
         """
         design, posterior = self.posterior
         U = self._columns(X, {design})[design]
         flat = np.ascontiguousarray(np.swapaxes(posterior, 0, 1).reshape(U.shape[1], -1))
         known = row_products(U, flat).reshape(len(X), -1, len(self.share))
-        return self._scale_of_beliefs * np.concatenate([known, self._deviations(X, n_jobs)], axis=1)
+        return self._scale_of_beliefs * np.concatenate([known, self._bent_share * self._deviations(X, n_jobs)], axis=1)
 
     def draws(self, X: Floats, n_draws: int, rng: np.random.Generator, *, n_jobs: int = 1) -> Iterator[Floats]:
         """Draw the linear predictors of every action from the joint posterior; one draw serves every row.
@@ -201,7 +201,7 @@ class RewardEnsemble:
         """
         design, posterior = self.posterior
         U = self._columns(X, {design})[design]
-        scores, apart = self.scores(X, n_jobs=n_jobs), self._deviations(X, n_jobs)
+        scores, apart = self.scores(X, n_jobs=n_jobs), self._bent_share * self._deviations(X, n_jobs)
         for _ in range(n_draws):
             weights = np.tensordot(rng.standard_normal(len(posterior)), posterior, axes=1)
             drawn = row_products(U, weights)
@@ -218,11 +218,11 @@ class RewardEnsemble:
     def _deviations(self, X: Floats, n_jobs: int) -> Floats:
         """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions)."""
         total = sum(self.weights.values()) or 1.0
-        told = {name: weight / total for name, weight in self.weights.items() if weight > _TELLS * total}
-        U = self._columns(X, {self.glms[name][0] for name in told if name in self.glms})
+        relative = {name: weight / total for name, weight in self.weights.items() if weight > _TELLS * total}
+        U = self._columns(X, {self.glms[name][0] for name in relative if name in self.glms})
         parts: list[Floats] = [np.zeros((len(X), 0, len(self.share)))]
         means: list[Floats] = []
-        for name, share in told.items():
+        for name, share in relative.items():
             scores = self._scores_by_fold(name, X, U, n_jobs)
             n_folds = scores.shape[1]
             mean = scores.mean(axis=1, keepdims=True)
@@ -230,7 +230,7 @@ class RewardEnsemble:
                 parts.append(share * np.sqrt((n_folds - 1) / n_folds) * self._centred(scores - mean))  # a jackknife
             means.append(self._centred(mean)[:, 0])
         if len(means) > 1:
-            shares = np.array(list(told.values()))[:, None]
+            shares = np.array(list(relative.values()))[:, None]
             apart = np.stack(means, axis=1)
             parts.append(np.sqrt(shares) * (apart - (shares * apart).sum(axis=1, keepdims=True)))
         return np.concatenate(parts, axis=1)

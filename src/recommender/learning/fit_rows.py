@@ -20,7 +20,7 @@ from recommender.learning.regression import (
     recent_steps,
 )
 
-__all__ = ["FitRows", "LearningTask", "TimePlace", "prepare_rows"]
+__all__ = ["FitRows", "LearningTask", "RowTimes", "prepare_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,9 @@ class LearningTask:
         Time order.
     inverse_propensity : ndarray of shape (n,), optional
     loadings : mapping of column to ndarray of shape (n_actions,)
-        What one unit of an encoded column means for each action, up to one factor for all.
+        What one unit of an encoded column means for each action.
+    known_order : ndarray of shape (n_actions,), optional
+        What each action means to everybody, learnt with the loadings.
     """
 
     encoder: ContextEncoder
@@ -62,6 +64,7 @@ class LearningTask:
     order: Floats | None = None
     inverse_propensity: Floats | None = None
     loadings: Mapping[int, Floats] = field(default_factory=dict)
+    known_order: Floats | None = None
 
     def __len__(self) -> int:
         """Count the decisions."""
@@ -81,7 +84,7 @@ class LearningTask:
 
 
 @dataclass(frozen=True, eq=False)
-class TimePlace:
+class RowTimes:
     """Where rows stand in time, where the world was found to have moved.
 
     Attributes
@@ -113,10 +116,10 @@ class FitRows:
     directions : tuple of ndarray
         What the logging policy preferred, see :func:`logger_directions`.
     random_state : int
-    moved : TimePlace or None
+    moved : RowTimes or None
         None where the world stands still.
     habits : mapping of design to ndarray of shape (<= n_terms, n_actions)
-        What the account's own habits mean, up to a factor; empty where nothing is known of them.
+        Weights known beforehand: what the account's own habits mean; empty where nothing is known of them.
     """
 
     task: LearningTask
@@ -125,7 +128,7 @@ class FitRows:
     U: Mapping[str, Floats]
     directions: tuple[Floats, ...]
     random_state: int
-    moved: TimePlace | None = None
+    moved: RowTimes | None = None
     habits: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
@@ -154,32 +157,30 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
     moved, gains = _moved(task, linear, U, random_state)
     X = task.X if moved is None else np.column_stack([task.X, moved.recent])
     directions = logger_directions(U, task.actions, task.action, random_state=random_state)
-    habits = _habits(linear, task, designs, columns)
+    habits = _habits(linear, task, designs)
     return FitRows(task, X, designs, columns, directions, random_state, moved, habits), gains
 
 
-def _habits(
-    linear: LinearDesign, task: LearningTask, designs: dict[str, LinearDesign], columns: dict[str, Floats]
-) -> dict[str, Floats]:
-    """Known loadings of encoded columns as weights of each design's terms; adds a design of these columns alone."""
+def _habits(linear: LinearDesign, task: LearningTask, designs: Mapping[str, LinearDesign]) -> dict[str, Floats]:
+    """Known loadings of encoded columns as weights of each design's terms."""
     at = [j for j, term in enumerate(linear.terms) if term.kind == "number" and term.source in task.loadings]
     if not at:
         return {}
-    direction = np.zeros((len(linear.terms), len(task.actions)))
+    known = np.zeros((len(linear.terms), len(task.actions)))
+    if task.known_order is not None:
+        known[0] = task.known_order
     for j in at:
-        direction[j] = linear.terms[j].scale * task.loadings[linear.terms[j].source]
-    found = dict.fromkeys((name for name in designs if name != "constant"), direction)
-    kept = [0, *at]
-    designs["habits"] = LinearDesign(tuple(replace(linear.terms[j], crossed=j == 0) for j in kept))
-    columns["habits"] = np.ascontiguousarray(columns["linear"][:, kept])
-    return found | {"habits": direction[kept]}
+        loadings = task.loadings[linear.terms[j].source]
+        known[j] = linear.terms[j].scale * loadings
+        known[0] += linear.terms[j].centre * loadings
+    return dict.fromkeys((name for name in designs if name != "constant"), known)
 
 
 def _moved(
     task: LearningTask, linear: LinearDesign, U: Floats, random_state: int
-) -> tuple[TimePlace | None, dict[str, tuple[float, float]]]:
+) -> tuple[RowTimes | None, dict[str, tuple[float, float]]]:
     if task.order is None or task.family != "binomial":
         return None, {}
-    place = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
-    steps, gains = recent_steps(linear, U, task.actions, task.action, task.target, place, random_state=random_state)
-    return None if steps is None else TimePlace(steps, steps.passed(place), steps.recent(place)), gains
+    time_rank = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
+    steps, gains = recent_steps(linear, U, task.actions, task.action, task.target, time_rank, random_state=random_state)
+    return None if steps is None else RowTimes(steps, steps.passed(time_rank), steps.recent(time_rank)), gains

@@ -14,8 +14,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import t as student
+from scipy.special import expit, stdtrit
 
 from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError
@@ -158,37 +157,27 @@ class LadderModel:
 
     def believe(self, X: Floats, ranked: NDArray[np.int64]) -> LadderBelief:
         """Score the given actions of encoded accounts, ``ranked`` of shape (n, k)."""
-        n, k = ranked.shape
-        n_rungs, n_members = len(self.rungs), len(self._members)
-        row = np.repeat(np.arange(n), k)
-        action = ranked.ravel()
-        alone = action >= self.actions.n_contact_actions
-        climbing = np.flatnonzero(~alone)
-        up = np.full((n * k, n_rungs, n_members), np.nan)
-        cells = action[climbing][:, None] * n_rungs + np.arange(n_rungs)
-        idle = np.flatnonzero(alone)
+        n_rungs = len(self.rungs)
         idle_cell = self.actions.n_contact_actions * n_rungs
-        design = np.concatenate([np.repeat(row[climbing], n_rungs), row[idle]])
-        cell = np.concatenate([cells.ravel(), np.full(len(idle), idle_cell)])
-        cut = len(climbing) * n_rungs
-        slope = np.concatenate([np.tile(self._slopes[:-1], len(climbing)), np.full(len(idle), self._slopes[-1])])
-        for place, member in enumerate(self._members):
-            chance = expit(member.logged_scores(X[design], cell) * slope + self._offsets[cell])
-            up[climbing, :, place] = np.cumprod(chance[:cut].reshape(-1, n_rungs), axis=1)
-            up[idle, n_rungs - 1, place] = chance[cut:]
-        if self.rungs[-1] != "paid":
-            up[idle] = np.nan
-        up = up.reshape(n, k, n_rungs, n_members)
+        alone = ranked >= self.actions.n_contact_actions
+        # Left alone there is one step, payment: its cell stands for every rung, and only the highest is read.
+        cells = np.where(alone[..., None], idle_cell, ranked[..., None] * n_rungs + np.arange(n_rungs))
+        slope = np.where(alone[..., None], self._slopes[-1], self._slopes[:-1])
+        shift = self._offsets[cells]
+        scores = np.stack([one.scores_of(X, cells.reshape(len(X), -1)) for one in self._members], axis=-1)
+        chance = expit(scores.reshape(*cells.shape, -1) * slope[..., None] + shift[..., None])
+        up = np.where(alone[..., None, None], np.nan, np.cumprod(chance, axis=2))
+        if self.rungs[-1] == "paid":
+            up[:, :, -1] = np.where(alone[..., None], chance[:, :, -1], up[:, :, -1])
         amount = None
         if self._amount is not None and self.has_amounts:
-            worth = self._amount.expected(X[row], action).reshape(n, k, 1)
-            amount = up[:, :, -1, :] * worth
-        return LadderBelief({name: up[:, :, at, :] for at, name in enumerate(self.rungs)}, amount)
+            amount = up[:, :, -1] * self._amount.expected(X, ranked)[..., None]
+        return LadderBelief({name: up[:, :, at] for at, name in enumerate(self.rungs)}, amount)
 
     # -- keep ----------------------------------------------------------------------------------------------------
     def to_files(self) -> dict[str, bytes]:
         """Plain files: JSON and LightGBM text."""
-        told = {
+        described = {
             "rungs": list(self.rungs),
             "members": len(self._members),
             "cost": [None if np.isnan(one) else one for one in self.cost.tolist()],
@@ -196,9 +185,9 @@ class LadderModel:
             "offsets": self._offsets.tolist(),
             "amount": None if self._amount is None else self._amount.to_dict(),
         }
-        files = {"ladder.json": json.dumps(told, indent=1, sort_keys=True).encode()}
-        for place, member in enumerate(self._members):
-            files[f"step.{place}.txt"] = member.to_texts()[0].encode()
+        files = {"ladder.json": json.dumps(described, indent=1, sort_keys=True).encode()}
+        for index, member in enumerate(self._members):
+            files[f"step.{index}.txt"] = member.to_texts()[0].encode()
         if self._amount is not None:
             files |= {f"amount.{at}.txt": text.encode() for at, text in enumerate(self._amount.to_texts())}
         return files
@@ -207,18 +196,18 @@ class LadderModel:
     def from_files(cls, files: dict[str, bytes], actions: ActionSpace) -> Self:
         """Inverse of :meth:`to_files`."""
         try:
-            told = json.loads(files["ladder.json"])
-            steps = _steps(actions, len(told["rungs"]))
+            described = json.loads(files["ladder.json"])
+            steps = _steps(actions, len(described["rungs"]))
             members = [
-                ActionTrees.from_texts([files[f"step.{at}.txt"].decode()], steps) for at in range(told["members"])
+                ActionTrees.from_texts([files[f"step.{at}.txt"].decode()], steps) for at in range(described["members"])
             ]
             amount = None
-            if told["amount"] is not None:
-                texts = [files[f"amount.{at}.txt"].decode() for at in range(told["amount"]["members"])]
-                amount = PaidAmount.from_parts(told["amount"], texts, actions)
-            cost = np.array([np.nan if one is None else one for one in told["cost"]], dtype=np.float64)
-            slopes, offsets = (np.asarray(told[name], dtype=np.float64) for name in ("slopes", "offsets"))
-            return cls(actions, told["rungs"], members, amount, cost, slopes, offsets)
+            if described["amount"] is not None:
+                texts = [files[f"amount.{at}.txt"].decode() for at in range(described["amount"]["members"])]
+                amount = PaidAmount.from_parts(described["amount"], texts, actions)
+            cost = np.array([np.nan if one is None else one for one in described["cost"]], dtype=np.float64)
+            slopes, offsets = (np.asarray(described[name], dtype=np.float64) for name in ("slopes", "offsets"))
+            return cls(actions, described["rungs"], members, amount, cost, slopes, offsets)
         except (KeyError, json.JSONDecodeError) as error:
             raise ArtefactError(f"The value ladder is incomplete: {error!r}. Train and save it again.") from error
 
@@ -318,15 +307,15 @@ def _costs(actions: ActionSpace, action: NDArray[np.int64], cost: Floats | None)
         return answer
     contact = np.flatnonzero((action < actions.n_contact_actions) & ~np.isnan(cost))
     best = np.inf
-    for place in range(len(actions.factor_names)):
-        code = actions.codes[action[contact], place]
-        size = np.bincount(code, minlength=len(actions.factors[actions.factor_names[place]]))
+    for factor in range(len(actions.factor_names)):
+        code = actions.codes[action[contact], factor]
+        size = np.bincount(code, minlength=len(actions.factors[actions.factor_names[factor]]))
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.bincount(code, weights=cost[contact], minlength=len(size)) / size
         rest = float(((cost[contact] - mean[code]) ** 2).sum()) if len(contact) else np.inf
         if rest < best:
             best = rest
-            answer[: actions.n_contact_actions] = mean[actions.codes[: actions.n_contact_actions, place]]
+            answer[: actions.n_contact_actions] = mean[actions.codes[: actions.n_contact_actions, factor]]
     return answer
 
 
@@ -340,5 +329,5 @@ def interval_of(members: Floats) -> tuple[Floats, Floats, Floats]:
     m = members.shape[-1]
     mean = members.mean(axis=-1)
     spread = np.sqrt((m - 1) / m * ((members - mean[..., None]) ** 2).sum(axis=-1))
-    reach = float(student.ppf(0.975, m - 1)) * spread
+    reach = float(stdtrit(m - 1, 0.975)) * spread
     return mean, mean - reach, mean + reach

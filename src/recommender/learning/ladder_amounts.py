@@ -66,22 +66,24 @@ class PaidAmount:
         target = paid[positive] / mean
         members, outside = [], np.ones(len(positive))
         for left_out in np.unique(fold[positive]).tolist():
-            held = fold[positive] == left_out
+            out_of_fit = fold[positive] == left_out
             trees = ActionTrees.fit(
-                X[positive], categorical, actions, action[positive], target, settings=_TREES, held_out=held,
+                X[positive], categorical, actions, action[positive], target, settings=_TREES, held_out=out_of_fit,
                 n_jobs=n_jobs, random_state=random_state,
             )  # fmt: skip
             members.append(trees)
-            outside[held] = np.exp(trees.logged_scores(X[positive][held], action[positive][held], n_jobs=n_jobs))
+            outside[out_of_fit] = np.exp(
+                trees.logged_scores(X[positive][out_of_fit], action[positive][out_of_fit], n_jobs=n_jobs)
+            )
         # A payment that was taken back is worth nothing, or less: totals over all events agree.
         factor = float(paid[rows].sum() / (mean * outside.sum()))
         return cls(mean, ActionTrees.mean_of(members), factor)
 
-    def expected(self, X: Floats, action: NDArray[np.int64]) -> Floats:
-        """Expected amount of one action a row."""
+    def expected(self, X: Floats, actions: NDArray[np.int64]) -> Floats:
+        """Expected amount of some actions of each row, ``actions`` and answer of shape (n, k)."""
         if self._trees is None:
-            return np.full(len(X), self.mean)
-        return np.asarray(self.mean * self._factor * np.exp(self._trees.logged_scores(X, action)))
+            return np.full(actions.shape, self.mean)
+        return np.asarray(self.mean * self._factor * np.exp(self._trees.scores_of(X, actions)))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the trees."""
@@ -92,6 +94,6 @@ class PaidAmount:
         return [] if self._trees is None else self._trees.to_texts()
 
     @classmethod
-    def from_parts(cls, told: Mapping[str, Any], texts: Sequence[str], actions: ActionSpace) -> Self:
+    def from_parts(cls, described: Mapping[str, Any], texts: Sequence[str], actions: ActionSpace) -> Self:
         """Inverse of :meth:`to_dict` and :meth:`to_texts`."""
-        return cls(told["mean"], ActionTrees.from_texts(texts, actions) if texts else None, told["factor"])
+        return cls(described["mean"], ActionTrees.from_texts(texts, actions) if texts else None, described["factor"])

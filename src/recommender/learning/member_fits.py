@@ -67,7 +67,7 @@ class MemberFits:
 def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) -> MemberFits:
     """Fit the members that the log's length and its number of events call for."""
     task, n = rows.task, len(rows.task)
-    plans = regression_plans(n, with_profiles=bool(task.profiles.profiles), with_habits=bool(rows.habits))
+    plans = regression_plans(n, with_profiles=bool(task.profiles.profiles))
     full = run_jobs([regression_job(rows, plan, None, None) for plan in plans], n_jobs)
     regressions = {plan.name: (plan.design, model) for plan, model in zip(plans, full, strict=True)}
     if n < _FEWEST_ROWS:  # the constant alone, in sample
@@ -120,8 +120,8 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
     first = fits.by_fold[0] | {"classes": work[0]()}
     if _shares_of_first_fold(rows, fits, first, n_jobs)["classes"] < _WORTH_ITS_TIME:
         return
-    for members, found in zip(fits.by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
-        members["classes"] = found
+    for members, fitted in zip(fits.by_fold, [first["classes"], *run_jobs(work[1:], n_jobs)], strict=True):
+        members["classes"] = fitted
     fits.facets["classes"] = FacetMean([members["classes"] for members in fits.by_fold])
 
 

@@ -46,8 +46,7 @@ def regression_job(
 ) -> Callable[[], BilinearModel]:
     """Prepare the fit of one regression on the kept rows (all when None)."""
     # where no column of the context tells accounts apart, only how often an action was chosen can tell
-    ranks_alike = plan.crossing == "none" or plan.design in {"constant", "habits"}
-    own = (rows.habits[plan.design],) if plan.crossing != "none" and plan.design in rows.habits else ()
+    ranks_alike = plan.crossing == "none" or plan.design == "constant"
 
     def job() -> BilinearModel:
         part = slice(None) if keep is None else keep
@@ -64,7 +63,8 @@ def regression_job(
             crossing=plan.crossing,
             prior_scale=plan.prior_scale,
             precision=precision,
-            directions=rows.directions[: 1 if ranks_alike else None] + own,
+            directions=rows.directions[: 1 if ranks_alike else None],
+            known=rows.habits.get(plan.design),
         )
 
     return job

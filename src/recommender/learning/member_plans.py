@@ -18,7 +18,7 @@ _GROWN_FROM = 10_000  # rows from which trees may be worth growing past their be
 _FIRM_UP_TO = 30_000  # rows up to which regressions of several strengths are weighed
 
 
-def regression_plans(n_rows: int, *, with_profiles: bool, with_habits: bool = False) -> list[RegressionPlan]:
+def regression_plans(n_rows: int, *, with_profiles: bool) -> list[RegressionPlan]:
     """Regressions of the stack."""
     plans = [
         RegressionPlan("linear", "linear"),
@@ -28,8 +28,6 @@ def regression_plans(n_rows: int, *, with_profiles: bool, with_habits: bool = Fa
     ]
     if with_profiles:
         plans.append(RegressionPlan("profiles", "profiles"))
-    if with_habits:
-        plans.append(RegressionPlan("habits", "habits"))
     if n_rows <= _FIRM_UP_TO:
         plans += [
             RegressionPlan("firm", "linear", prior_scale=4.0),

@@ -48,19 +48,19 @@ class OtherMember:
 
 def members_of(ensemble: RewardEnsemble) -> list[RegressionMember | TreeMember | OtherMember]:
     """Members that carry weight; their weighted scores and ``intercept`` are what the calibration is given."""
-    found: list[RegressionMember | TreeMember | OtherMember] = []
+    members: list[RegressionMember | TreeMember | OtherMember] = []
     for name, (design, model) in ensemble.glms.items():
         weight = ensemble.weights.get(name, 0.0)
         if weight == 0.0:
             continue
         if type(model) is BilinearModel:
-            found.append(RegressionMember(name, weight, design, model.weights))
+            members.append(RegressionMember(name, weight, design, model.weights))
         else:  # a subclass may score in another way
-            found.append(OtherMember(name, weight, design, model.scores))
+            members.append(OtherMember(name, weight, design, model.scores))
     for name, facets in ensemble.facets.items():
         if (weight := ensemble.weights.get(name, 0.0)) != 0.0:
-            found.append(OtherMember(name, weight, "linear", facets.scores))
+            members.append(OtherMember(name, weight, "linear", facets.scores))
     for name, trees in ensemble.trees.items():
         if (weight := ensemble.weights.get(name, 0.0)) != 0.0:
-            found.append(TreeMember(name, weight, trees))
-    return found
+            members.append(TreeMember(name, weight, trees))
+    return members

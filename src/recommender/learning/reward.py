@@ -33,7 +33,7 @@ __all__ = ["RewardModel"]
 
 Floats = NDArray[np.float64]
 
-_FORMAT = 4  # of the files; a reader of another format refuses
+_FORMAT = 5  # of the files; a reader of another format refuses
 _CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression
@@ -134,6 +134,7 @@ class RewardModel:
             family="binomial",
             order=training.order,
             loadings={self._encoder.names.index(name): one for name, one in training.loadings.items()},
+            known_order=training.known_order,
         )
 
     def _fit_amount(self, task: LearningTask, amount: Floats, options: FitOptions, whole: WholeLog | None) -> Hurdle:
@@ -201,8 +202,8 @@ class RewardModel:
         X = self._encoder.transform(context)
         for start in range(0, len(X), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            found = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
-            low[rows], high[rows] = found
+            ends = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
+            low[rows], high[rows] = ends
         return low, high
 
     def joint_belief(self, context: pd.DataFrame | NDArray[np.float64], *, idle: int | None = None) -> JointBelief:

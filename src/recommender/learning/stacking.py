@@ -20,6 +20,7 @@ __all__ = [
     "group_folds",
     "member_losses",
     "mix_scores",
+    "share_earned",
     "stack_weights",
 ]
 
@@ -76,7 +77,7 @@ def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Float
         gradient = np.append(scores.T @ residual + _PULL * away, residual.sum())
         return value + 0.5 * _PULL * float(away @ away), gradient
 
-    found = minimize(
+    optimum = minimize(
         loss,
         np.append(equal, 0.0),
         jac=True,
@@ -84,7 +85,58 @@ def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Float
         bounds=[(0.0, 3.0)] * n_members + [(None, None)],
         options={"maxiter": 300, "ftol": 1e-12},
     )
-    return np.asarray(found.x[:-1]), float(found.x[-1])
+    return np.asarray(optimum.x[:-1]), float(optimum.x[-1])
+
+
+def share_earned(
+    level: Floats, simple: Floats, stack: Floats, target: Floats, family: Family, n_free: int
+) -> tuple[float, float]:
+    """How far the order of the stack may leave a simple member's: what its gain on held-out rows speaks for.
+
+    Weights that mean nothing gain half a nat each on the rows they were chosen on. The share is James and Stein's
+    ``1 - n_free / (2 gain)``, 0 where the gain is no more than that: near 1 on long logs, the simple member on noise.
+    The level of an account is given to both: it orders no actions.
+
+    Parameters
+    ----------
+    level : ndarray of shape (n,)
+        Out-of-fold score of each account, the mean over actions.
+    simple, stack : ndarray of shape (n,)
+        Out-of-fold advantages of the logged actions.
+    target : ndarray of shape (n,)
+    n_free : int
+        Weights that the stack has beyond the simple member's.
+
+    Returns
+    -------
+    (float, float)
+        Share in [0, 1], and the slope of the simple member alone.
+
+    References
+    ----------
+    Efron and Morris (1973), "Stein's estimation rule and its competitors".
+    """
+    slope, loss = _fit_advantage(level, simple, target, family)
+    _, loss_of_stack = _fit_advantage(level, stack, target, family)
+    gain = loss - loss_of_stack
+    return (1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0), slope
+
+
+def _fit_advantage(level: Floats, advantage: Floats, target: Floats, family: Family) -> tuple[float, float]:
+    """Slope of an advantage next to the level's, and the negative log-likelihood of both."""
+    design = np.column_stack([np.ones(len(level)), level, advantage])
+    if family == "gaussian":
+        point, *_ = np.linalg.lstsq(design, target, rcond=None)
+        square = max(float(np.mean((target - design @ point) ** 2)), 1e-12)
+        return float(np.clip(point[2], 0.0, 3.0)), 0.5 * len(target) * float(np.log(square))
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        eta = design @ point
+        return float((np.logaddexp(0.0, eta) - target * eta).sum()), design.T @ (expit(eta) - target)
+
+    bounds = [(None, None), (0.0, 3.0), (0.0, 3.0)]
+    optimum = minimize(loss, np.array([0.0, 1.0, 1.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return float(optimum.x[2]), float(optimum.fun)
 
 
 def choose_by_value(
@@ -96,7 +148,7 @@ def choose_by_value(
     expected: NDArray[np.float32],
     *,
     n_best: int,
-    standard_errors: float = _CLEARLY,
+    standard_errors: float | Floats = _CLEARLY,
 ) -> tuple[int, Floats, Floats]:
     """Keep the first candidate unless another's top actions would have earned clearly more.
 
@@ -111,6 +163,8 @@ def choose_by_value(
         Weights; the first is the one to beat.
     expected : ndarray of shape (n, n_actions)
         Shared reward model.
+    standard_errors : float or ndarray of shape (n_candidates,)
+        By how many standard errors a candidate has to be ahead.
 
     Returns
     -------
@@ -211,10 +265,10 @@ def calibrate(
             value = 0.5 * float(residual @ (eta - target))
         return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
 
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
-    if usual is not None and loss(start)[0] - float(found.fun) < least_gain:
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
+    if usual is not None and loss(start)[0] - float(optimum.fun) < least_gain:
         return usual
-    return Calibration(*(float(value) for value in found.x))
+    return Calibration(*(float(value) for value in optimum.x))
 
 
 def mix_scores(scores: list[NDArray[np.float32]], weights: Floats) -> NDArray[np.float32]:

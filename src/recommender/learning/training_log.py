@@ -44,4 +44,5 @@ def training_set_of(mature: LoggedFeedback, history: AccountHistory | None) -> T
         eligible=mature.eligible,
         history_columns={} if history is None else dict(history.level_columns),
         loadings={} if history is None or history.memory is None else history.memory.by_column,
+        known_order=None if history is None or history.memory is None else history.memory.order,
     )

@@ -67,6 +67,7 @@ class TrainingSet:
     eligible: NDArray[np.bool_] | None = None
     history_columns: Mapping[str, tuple[str | None, object, str]] = field(default_factory=dict)
     loadings: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    known_order: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check lengths and ranges."""
@@ -143,4 +144,5 @@ class TrainingSet:
             eligible=None if self.eligible is None else self.eligible[rows],
             history_columns=self.history_columns,
             loadings=self.loadings,
+            known_order=self.known_order,
         )

@@ -12,12 +12,14 @@ from scipy.special import expit, logsumexp
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.member_fits import MemberFits
 from recommender.learning.member_jobs import held_out_scores
+from recommender.learning.regression import Family
 from recommender.learning.stacking import (
     Calibration,
     calibrate,
     choose_by_value,
     member_losses,
     mix_scores,
+    share_earned,
     stack_weights,
 )
 
@@ -26,6 +28,9 @@ __all__ = ["EnsembleReport", "StackChoice", "weigh_members"]
 Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
 
+_SIMPLE = "scorecard"  # context and action add up: what every other member has to beat
+_FLAT = frozenset({"constant", _SIMPLE})  # members that every account is told the same by
+_AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over from the stack; falling back is safe
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
 _BEST_SHARE = 10  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
@@ -42,6 +47,7 @@ class EnsembleReport:
     losses: list[float] = field(default_factory=list)
     chosen: str = "stack"
     gains: dict[str, tuple[float, float]] = field(default_factory=dict)
+    earned: float = 1.0
     drift: dict[str, tuple[float, float]] = field(default_factory=dict)
     recent_share: float = 1.0
 
@@ -86,6 +92,7 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     panel = _Panel(at, task.action[at], task.target[at], scores)
     beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
     report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
+    beta, report.earned = _towards_simple(names, beta, panel, share, task.family)
     eta = mix_scores(scores, beta) + np.float32(intercept)
     inverse = _inverse_propensity(rows, at) if task.family == "binomial" else None
     if inverse is not None:
@@ -98,6 +105,37 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     weights = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
     weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
     return StackChoice(weights, intercept, calibration, report)
+
+
+def _towards_simple(
+    names: list[str], beta: Floats, panel: _Panel, share: Floats, family: Family
+) -> tuple[Floats, float]:
+    """Shrink the stack towards the member whose actions add up, by what it earned beyond it on rows never seen.
+
+    That member ranks actions alike for all accounts, but for what is known of their own answers.
+
+    Returns
+    -------
+    (ndarray of shape (n_members,), float)
+        Weights, and the share of the stack in them.
+    """
+    if _SIMPLE not in names:
+        return beta, 1.0
+    simple = names.index(_SIMPLE)
+    level, advantage = _level_and_advantage(mix_scores(panel.scores, beta), panel.action, share)
+    _, of_simple = _level_and_advantage(panel.scores[simple], panel.action, share)
+    n_free = int(np.count_nonzero(np.delete(beta, simple) > 0))
+    earned, slope = share_earned(level, of_simple, advantage, panel.target, family, n_free)
+    mixed = earned * beta
+    mixed[simple] += (1.0 - earned) * slope
+    return mixed, earned
+
+
+def _level_and_advantage(eta: Single, action: NDArray[np.int64], share: Floats) -> tuple[Floats, Floats]:
+    """Score of each row averaged over actions as they were logged, and what its logged action adds."""
+    level = eta @ share.astype(np.float32)
+    advantage = eta[np.arange(len(eta)), action] - level
+    return level.astype(np.float64), advantage.astype(np.float64)
 
 
 def _inverse_propensity(rows: FitRows, at: NDArray[np.int64]) -> Floats | None:
@@ -133,6 +171,7 @@ def _by_value(
         inverse_propensity,
         expected,
         n_best=max(1, -(-n_actions // _BEST_SHARE)),
+        standard_errors=np.array([_AHEAD_IF_FLAT if label in _FLAT else _AHEAD for label in labels]),
     )
     report.chosen = labels[best]
     report.gains = {label: (float(g), float(e)) for label, g, e in zip(labels, gains, errors, strict=True)}
@@ -142,9 +181,7 @@ def _by_value(
 def _calibrate(rows: FitRows, panel: _Panel, eta: Single, share: Floats) -> Calibration:
     """Slopes of level and advantage, those of the newest rows where they clearly moved."""
     task = rows.task
-    single = eta @ share.astype(np.float32)
-    level = single.astype(np.float64)
-    advantage = (eta[np.arange(len(panel.rows)), panel.action] - single).astype(np.float64)
+    level, advantage = _level_and_advantage(eta, panel.action, share)
     usual = calibrate(level, advantage, panel.target, task.family)
     if task.order is None or task.family != "binomial":
         return usual

@@ -2,92 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from recommender.errors import InvalidInput
 from recommender.messages.sms import sms_length
-from recommender.rules import CHANNELS, KINDS, TONES, Channel, MessageKind, Purpose, Tone, kind_of
+from recommender.messages.template import ENVIRONMENT, STAGE_ENDS, STAGES, CatalogueError, Template, too_long
+from recommender.messages.template_sources import templates_of
+from recommender.rules import CHANNELS, KINDS, OFFER_KINDS, TONES, kind_of
 
-__all__ = ["STAGES", "VARIABLES", "Catalogue", "CatalogueError", "Template", "default_catalogue", "stage_of"]
-
-TradeStage = Literal["preventive", "administrative", "extrajudicial", "judicial"]
-STAGES: tuple[TradeStage, ...] = ("preventive", "administrative", "extrajudicial", "judicial")
-#: Last day past due of each stage but the last.
-_STAGE_ENDS = (0, 30, 90)
-
-#: Variables that a template may declare, with a long but real value of each for measuring.
-VARIABLES: dict[str, object] = {
-    "agent_name": "Maria Fernanda",
-    "amount": "$ 12.345.678",
-    "contact_phone": "+57 601 234 5678",
-    "creditor": "Banco Ejemplo",
-    "days_past_due": 120,
-    "document_link": "https://pay.example/d/AbC123",
-    "due_date": "30/11/2026",
-    "first_name": "Maximiliano",
-    "identity_confirmed": True,
-    "instalments": 12,
-    "offer_percent": 15,
-    "offer_until": "30/11/2026",
-    "paid_on": "30/11/2026",
-    "payment_link": "https://pay.example/AbC123",
-    "whatsapp_link": "https://wa.example/AbC123",
-}
-#: Longest text a channel takes, in characters; SMS is measured in segments.
-LENGTH_LIMITS: dict[str, int] = {"whatsapp": 1_024, "ivr": 600, "call": 1_500, "visit": 1_500, "email": 5_000}
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-
-
-class CatalogueError(InvalidInput):
-    """A catalogue or template that cannot be used."""
-
-
-class Template(BaseModel):
-    """One approved text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    channels: tuple[Channel, ...] = Field(min_length=1)
-    stages: tuple[TradeStage, ...] = Field(min_length=1)
-    tone: Tone
-    kind: MessageKind
-    purposes: tuple[Purpose, ...] = ("collection",)
-    subject: str | None = None
-    #: Opted-in channel in which the conversation may go on.
-    handover: Channel | None = None
-    max_segments: int = Field(default=2, ge=1, le=10)
-    variables: tuple[str, ...]
-    body: str = Field(min_length=1)
-    language: str = ""
-    approved: bool = True
-
-    @model_validator(mode="after")
-    def _declares_its_variables(self) -> Template:
-        try:
-            used = meta.find_undeclared_variables(_ENVIRONMENT.parse(f"{self.subject or ''}\n{self.body}"))
-        except TemplateSyntaxError as error:
-            raise ValueError(f"template {self.id!r} does not parse: {error}") from error
-        if unknown := sorted({*self.variables} - {*VARIABLES}):
-            raise ValueError(f"template {self.id!r} declares variables nobody fills: {', '.join(unknown)}")
-        if used != {*self.variables}:
-            raise ValueError(
-                f"template {self.id!r} declares {sorted(self.variables)} but uses {sorted(used)}: both must agree"
-            )
-        if "email" in self.channels and not self.subject:
-            raise ValueError(f"template {self.id!r} goes out by email and has no subject")
-        return self
+__all__ = ["Catalogue", "Message", "default_catalogue", "described"]
 
 
 @dataclass(frozen=True)
@@ -127,28 +57,19 @@ class Catalogue:
 
     @classmethod
     def from_toml(cls, texts: Mapping[str, str]) -> Catalogue:
-        """Read catalogue files.
+        """Read catalogue files, TOML or rows of a table; see :func:`own_catalogue` for those of an agency.
 
         Parameters
         ----------
         texts : mapping of str to str
-            Name of the file -> its TOML text (``schema``, ``language``, ``[[templates]]``).
+            Name of the file -> its text.
+
+        Raises
+        ------
+        CatalogueError
+            Names the file, the template and the key.
         """
-        templates: list[Template] = []
-        for name, text in texts.items():
-            try:
-                raw = tomllib.loads(text)
-                if raw.keys() != {"schema", "language", "templates"} or raw["schema"] != 1:
-                    raise CatalogueError(
-                        f"{name} needs exactly schema = 1, language and [[templates]]; it has {sorted(raw)}.",
-                        mend="See docs/guardrails.md for the format of a catalogue.",
-                    )
-                templates += [Template(**{"language": raw["language"]} | item) for item in raw["templates"]]
-            except tomllib.TOMLDecodeError as error:
-                raise CatalogueError(f"{name} is no TOML: {error}.", mend="Mend the line named.") from error
-            except ValidationError as error:
-                faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
-                raise CatalogueError(f"{name}: {faults}.", mend="The vocabulary is closed.") from error
+        templates = [template for name, text in texts.items() for template in templates_of(name, text)]
         return cls(templates)
 
     def __len__(self) -> int:
@@ -160,13 +81,19 @@ class Catalogue:
         return self._by_id.get(template_id)
 
     @cached_property
+    def digest(self) -> str:
+        """First 16 digits of the SHA-256 of every template in its order, which is the order of preference."""
+        content = "\n".join(template.model_dump_json() for template in self.templates)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @cached_property
     def languages(self) -> tuple[str, ...]:
         """Languages in the order they were read."""
         return tuple(dict.fromkeys(template.language for template in self.templates))
 
     def stage_of(self, days_past_due: NDArray[np.int64]) -> NDArray[np.int64]:
         """Position in ``STAGES`` by days past due."""
-        return np.searchsorted(_STAGE_ENDS, days_past_due, side="left").astype(np.int64)
+        return np.searchsorted(STAGE_ENDS, days_past_due, side="left").astype(np.int64)
 
     def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
         """Whether there is an approved template, shape (n_stages, n_channels, n_kinds, n_tones).
@@ -197,7 +124,7 @@ class Catalogue:
             At the contact, on the debtor's own date.
         language : sequence of str or None
         kind : sequence of str or None, optional
-            Kind of message that was chosen; None = the first kind that the catalogue has.
+            Kind of message that was chosen; None = the first kind that the catalogue has and that offers nothing.
         open_channels : sequence of int, optional
             Channels that the debtor agreed to, as sets over ``CHANNELS``: a text that hands over to one of them goes
             before the plain one of its kind. By default none is known.
@@ -226,7 +153,9 @@ class Catalogue:
         cell = (stage, _CHANNEL_AT[channel], slice(None), _TONE_AT[tone])
         plain = self._index(purpose, language, None)[cell]
         there = np.flatnonzero(plain >= 0)
-        if kind is not None:
+        if kind is None:
+            there = there[~_OFFERS[there]]  # an offer is made by choice, never because no other text is there
+        else:
             word = kind_of(kind)
             there = there[there == (KINDS.index(word) if word else -1)]
         if not len(there):
@@ -260,8 +189,8 @@ class Catalogue:
                 column="values",
                 mend="Give each declared variable and no other.",
             )
-        body = _ENVIRONMENT.from_string(template.body.strip()).render(**values)
-        subject = None if template.subject is None else _ENVIRONMENT.from_string(template.subject).render(**values)
+        body = ENVIRONMENT.from_string(template.body.strip()).render(**values)
+        subject = None if template.subject is None else ENVIRONMENT.from_string(template.subject).render(**values)
         if subject is not None and "\n" in subject:
             raise CatalogueError("A subject must be one line.", column="subject", mend="Clean the values.")
         chosen = channel or template.channels[0]
@@ -298,32 +227,8 @@ class Catalogue:
 
 
 _CHANNEL_AT: dict[str, int] = {name: position for position, name in enumerate(CHANNELS)}
+_OFFERS = np.array([kind in OFFER_KINDS for kind in KINDS])
 _TONE_AT: dict[str, int] = {name: position for position, name in enumerate(TONES)}
-
-
-def too_long(template: Template, body: str, channel: str) -> str:
-    """Say how a text breaks the limit of its channel; empty where it does not."""
-    if channel == "sms":
-        length = sms_length(body)
-        if length.segments > template.max_segments:
-            return (
-                f"Template {template.id!r} takes {length.segments} SMS segments ({length.units} units of"
-                f" {length.encoding}); at most {template.max_segments} are allowed."
-            )
-    elif len(body) > LENGTH_LIMITS.get(channel, len(body)):
-        return f"Template {template.id!r} has {len(body)} characters; {channel} takes {LENGTH_LIMITS[channel]}."
-    return ""
-
-
-def sample_text(template: Template) -> str:
-    """Body with the sample values of ``VARIABLES``."""
-    values = {name: VARIABLES[name] for name in template.variables}
-    return _ENVIRONMENT.from_string(template.body.strip()).render(**values)
-
-
-def stage_of(days_past_due: int) -> str:
-    """Stage of the trade: preventive up to the due date, administrative to 30 days, extrajudicial to 90, judicial."""
-    return STAGES[int(np.searchsorted(_STAGE_ENDS, days_past_due, side="left"))]
 
 
 @lru_cache(maxsize=1)
@@ -335,6 +240,25 @@ def default_catalogue() -> Catalogue:
     )
 
 
-def values_of(template: Template, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``given`` that the template declares."""
-    return {name: given[name] for name in template.variables if name in given}
+def described(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """What there is to know of each template beside its text: one JSON-ready row a template."""
+    return [
+        {
+            "id": one.id,
+            "version": one.version,
+            "language": one.language,
+            "channels": list(one.channels),
+            "stages": list(one.stages),
+            "tone": one.tone,
+            "kind": one.kind,
+            "purposes": list(one.purposes),
+            "approved": one.approved,
+            "approved_by": one.approved_by,
+            "approved_on": None if one.approved_on is None else one.approved_on.isoformat(),
+            "whatsapp_template": one.whatsapp_template,
+            "whatsapp_category": one.whatsapp_category,
+            "sms_segments": one.segments,
+            "sms_cost_minor": one.sms_cost_minor,
+        }
+        for one in catalogue.templates
+    ]

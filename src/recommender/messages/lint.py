@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from recommender.messages.catalogue import Catalogue, Template, sample_text, too_long
+from recommender.messages.catalogue import Catalogue
+from recommender.messages.template import Template, sample_text, too_long
 from recommender.rules import load_pack, pack_ids
 
 __all__ = ["Finding", "content_rules", "lint_catalogue", "lint_text"]
@@ -70,6 +71,8 @@ class Finding:
     rule: str
     excerpt: str
     mend: str
+    #: Key of the template that it is in.
+    key: str = "body"
 
 
 _MENDS = {
@@ -79,6 +82,7 @@ _MENDS = {
     "third_party_disclosure": "The debt is between creditor and debtor; name nobody else.",
     "shouting": "Write in lower case.",
     "length": "Shorten the text or allow more segments.",
+    "whatsapp-category": "Register it under the category named; WhatsApp moves or rejects what is misfiled.",
 }
 
 
@@ -116,14 +120,30 @@ def lint_catalogue(catalogue: Catalogue) -> list[Finding]:
     """Check every template: its content, its subject and its length with sample values."""
     findings: list[Finding] = []
     for template in catalogue.templates:
-        findings += lint_text(f"{template.subject or ''}\n{_words(template)}", template_id=template.id)
+        if template.subject:
+            findings += [replace(one, key="subject") for one in lint_text(template.subject, template_id=template.id)]
+        findings += lint_text(_words(template), template_id=template.id)
         body = sample_text(template)
         findings += [
             Finding(template.id, "length", problem, _MENDS["length"])
             for channel in template.channels
             if (problem := too_long(template, body, channel))
         ]
+        findings += _misfiled(template)
     return findings
+
+
+def _misfiled(template: Template) -> list[Finding]:
+    """A WhatsApp category that is not the one of its kind: what offers something is marketing, the rest is not."""
+    if template.whatsapp_category is None:
+        return []
+    wanted = "marketing" if template.kind == "incentive" or "win_back" in template.purposes else "utility"
+    if template.whatsapp_category == wanted or (template.kind == "flexible_offer" and wanted == "utility"
+                                                and template.whatsapp_category == "marketing"):  # fmt: skip
+        return []
+    excerpt = f"{template.kind} as {template.whatsapp_category}, not {wanted}"
+    mend = _MENDS["whatsapp-category"]
+    return [Finding(template.id, "whatsapp-category", excerpt, mend, key="whatsapp_category")]
 
 
 def _words(template: Template) -> str:

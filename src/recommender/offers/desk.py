@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,7 +47,7 @@ class OfferRules:
 class _Made:
     """What one debtor was offered."""
 
-    account: Any
+    account: str
     offer: str
     until: int
     status: str
@@ -66,6 +66,9 @@ class OfferDesk:
         (default: of the balance in ``balance_minor``, else unknown, which an open budget refuses) where known.
     authority : {"automatic", "agent", "supervisor"}
         Whose word the offers of this run have.
+    granted : mapping of account to float, optional
+        What an offer to each account may cost, where the budget was shared out before
+        (:meth:`shared_out`): it takes the place of the budget, and an account that is not named gets nothing.
 
     Notes
     -----
@@ -74,7 +77,12 @@ class OfferDesk:
     """
 
     def __init__(
-        self, prices: PriceList, offered: Tabular | None = None, *, authority: Authority = "automatic"
+        self,
+        prices: PriceList,
+        offered: Tabular | None = None,
+        *,
+        authority: Authority = "automatic",
+        granted: Mapping[str, float] | None = None,
     ) -> None:
         if authority not in AUTHORITIES:
             raise InvalidInput.in_column(
@@ -83,6 +91,7 @@ class OfferDesk:
         self.prices = prices
         self._power = AUTHORITIES.index(authority)
         self._generosity = {offer.id: prices.generosity(offer) for offer in prices.offers}
+        self._granted = granted
         self._made: dict[str, list[_Made]] = {}
         if offered is not None:
             self._read(Columns.of(offered))
@@ -115,17 +124,24 @@ class OfferDesk:
             cost = float(costs[row])
             if np.isnan(cost) and offer is not None:
                 cost = float(balances[row]) * self.prices.generosity(offer) / 100.0
-            made = _Made(account, str(offer_id), int(ends), status, cost)
-            self._made.setdefault(_owner(debtor, account), []).append(made)
+            self._keep(_Made(str(account), str(offer_id), int(ends), status, cost), account, debtor)
+
+    def _keep(self, made: _Made, account: Any, debtor: Any) -> None:
+        """Remember under the account and, where one is named, the debtor: whoever asks may name only one of them."""
+        for key in {_owner(None, account), _owner(debtor, account)}:
+            self._made.setdefault(key, []).append(made)
+
+    def _offered_to(self, owner: str, account: Any) -> list[_Made]:
+        """What a debtor, or the account, was offered."""
+        rows = {id(one): one for key in (owner, _owner(None, account)) for one in self._made.get(key, ())}
+        return list(rows.values())
 
     def committed(self, as_of: datetime) -> float:
         """Minor units that offers which are open or were accepted may cost; NaN where one of them is unknown."""
         now = as_utc_us(as_of)
+        every = {id(one): one for offers in self._made.values() for one in offers}
         costs = [
-            one.cost
-            for offers in self._made.values()
-            for one in offers
-            if one.status in _BINDING or (one.status in _OPEN and one.until > now)
+            one.cost for one in every.values() if one.status in _BINDING or (one.status in _OPEN and one.until > now)
         ]
         return float(np.sum(costs)) if costs else 0.0
 
@@ -178,11 +194,11 @@ class OfferDesk:
         busy, better = np.zeros_like(allowed), np.zeros_like(allowed)
         owners = self._owners(accounts)
         for row, (owner, account) in enumerate(owners):
-            for one in self._made.get(owner, ()):
+            for one in self._offered_to(owner, account):
                 if one.status in _OPEN and one.until > now:
-                    busy[row] |= [offer.id != one.offer or account != one.account for offer in offers]
+                    busy[row] |= [offer.id != one.offer or str(account) != one.account for offer in offers]
                 elif one.status in _BINDING:
-                    busy[row] |= account == one.account
+                    busy[row] |= str(account) == one.account
                 # An offer that left the list bounds nothing that can be compared: nothing may follow it.
                 better[row] |= gives > self._generosity.get(one.offer, -1.0) + 1e-12
         take_out("offer-open", busy)
@@ -211,6 +227,8 @@ class OfferDesk:
         removed: dict[str, Bools],
     ) -> Bools:
         """Keep for each account the dearest offer that it may draw; who comes when it is spent is offered less."""
+        if self._granted is not None:
+            return self._within_grants(owners, allowed, balance, as_of, removed)
         if self.prices.budget_minor is None:
             return allowed
         committed = self.committed(as_of)
@@ -221,8 +239,7 @@ class OfferDesk:
         reserved: dict[Any, float] = {}
         for row in np.flatnonzero(allowed.any(axis=1)).tolist():
             owner, account = owners[row]
-            running = {one.offer for one in self._made.get(owner, ()) if one.status in _OPEN and one.until > now}
-            fresh = np.array([offer.id not in running for offer in self.prices.offers])  # a repeated one is paid for
+            fresh = ~self._running(owner, account, now)  # a repeated one is paid for
             mine = reserved.get((owner, account), 0.0)
             dear[row] = allowed[row] & fresh & ~(costs[row] <= left + mine)
             kept = costs[row][allowed[row] & fresh & ~dear[row]]
@@ -232,6 +249,68 @@ class OfferDesk:
         if dear.any():
             removed["offer-budget"] = dear
         return allowed & ~dear
+
+    def _within_grants(
+        self,
+        owners: Sequence[tuple[str, Any]],
+        allowed: Bools,
+        balance: NDArray[np.float64],
+        as_of: datetime,
+        removed: dict[str, Bools],
+    ) -> Bools:
+        """Keep what each account was granted; an offer that runs is paid for already."""
+        granted = self._granted or {}
+        costs, now = self.prices.costs(balance), as_utc_us(as_of)
+        dear = np.zeros_like(allowed)
+        for row in np.flatnonzero(allowed.any(axis=1)).tolist():
+            fresh = ~self._running(*owners[row], now)
+            dear[row] = allowed[row] & fresh & ~(costs[row] <= granted.get(str(owners[row][1]), 0.0))
+        if dear.any():
+            removed["offer-budget"] = dear
+        return allowed & ~dear
+
+    def _running(self, owner: str, account: Any, now: int) -> Bools:
+        """Which offers of the list run for a debtor."""
+        made = self._offered_to(owner, account)
+        running = {one.offer for one in made if one.status in _OPEN and one.until > now}
+        return np.array([offer.id in running for offer in self.prices.offers])
+
+    def asked_for(self, accounts: Columns, allowed: Bools, as_of: datetime) -> NDArray[np.float64]:
+        """What each offer that may be made to an account would newly cost, shape (n, n_offers); NaN where none may.
+
+        Parameters
+        ----------
+        accounts : Columns
+        allowed : ndarray of bool of shape (n, n_offers)
+        as_of : aware datetime
+        """
+        balance = accounts.numbers("balance_minor") if "balance_minor" in accounts else np.full(len(accounts), np.nan)
+        running = np.array([self._running(*owner, as_utc_us(as_of)) for owner in self._owners(accounts)])
+        fresh = ~running.reshape(allowed.shape)
+        return np.where(allowed & fresh, self.prices.costs(balance), np.nan)
+
+    def shared_out(self, asked: Iterable[tuple[str, NDArray[np.float64]]], as_of: datetime) -> dict[str, float]:
+        """Share the budget out among accounts, the first served first: to each the dearest offer that is left for.
+
+        Every grant counts as spent, whether the offer is drawn and taken or not: so whoever decides about some of the
+        accounts alone, in any order, the budget holds.
+
+        Parameters
+        ----------
+        asked : iterable of (account, costs of shape (n_offers,))
+            In the order in which they are served, see :meth:`asked_for`.
+        as_of : aware datetime
+        """
+        budget = self.prices.budget_minor
+        committed = self.committed(as_of)
+        left = np.inf if budget is None else -1.0 if np.isnan(committed) else budget - committed
+        grants: dict[str, float] = {}
+        for account, costs in asked:
+            grant = float(np.max(costs, initial=0.0, where=costs <= left))
+            if grant > 0.0 or (costs <= left).any():
+                grants[account] = grant
+                left -= grant
+        return grants
 
     def make(
         self, account_id: Any, offer_id: str, *, at: datetime, balance_minor: float, debtor_id: Any = None
@@ -252,12 +331,12 @@ class OfferDesk:
                 mend=f"Known are {', '.join(self.prices.ids)}.",
             )
         now = as_utc_us(at)
-        offered = self._made.setdefault(_owner(debtor_id, account_id), [])
+        offered = self._offered_to(_owner(debtor_id, account_id), account_id)
         if any(one.offer == offer_id and one.status in _OPEN and one.until > now for one in offered):
             return  # repeated while it runs: it is the same offer, and it does not run longer
         until = as_utc_us(at + offer.valid_days * _DAY)
         cost = balance_minor * self.prices.generosity(offer) / 100.0
-        offered.append(_Made(account_id, offer_id, until, "open", cost))
+        self._keep(_Made(str(account_id), offer_id, until, "open", cost), account_id, debtor_id)
 
     def _owners(self, accounts: Columns) -> list[tuple[str, Any]]:
         n = len(accounts)

@@ -66,6 +66,10 @@ with needs("planning"):
         priced_hours,
         priced_rules,
     )
+    from recommender.planning.plan_offers import (
+        offers_of_plan,
+        settle_offers,
+    )
     from recommender.planning.plan_run import (
         CHUNK_ROWS,
         PlanFiles,
@@ -75,6 +79,7 @@ with needs("planning"):
     )
     from recommender.planning.portfolio_values import (
         PortfolioValues,
+        people_of_plan,
         read_portfolio,
     )
     from recommender.planning.sent_today import (
@@ -91,6 +96,7 @@ with needs("planning"):
     from recommender.planning.tomorrow_log import (
         ask_log,
         log_tomorrow,
+        logged_offers,
     )
 
 __all__ = [
@@ -127,9 +133,12 @@ __all__ = [
     "decisions_of",
     "dual_bound",
     "log_tomorrow",
+    "logged_offers",
     "make_plan",
     "minimise_dual",
+    "offers_of_plan",
     "packaged_adapters",
+    "people_of_plan",
     "plan_chunk",
     "plan_day",
     "plan_here",
@@ -141,6 +150,7 @@ __all__ = [
     "read_capacity",
     "read_contact_points",
     "read_portfolio",
+    "settle_offers",
     "solve_capacity",
     "verify",
     "verify_folder",

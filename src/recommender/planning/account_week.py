@@ -54,12 +54,16 @@ def account_week(
                 continue
             frame, known, _ = prepared_accounts(
                 part, model, as_of=order.as_of, packs=order.packs, party=order.party,
-                no_contacts_yet=order.no_contacts_yet, currencies=inputs.currencies,
+                no_contacts_yet=order.no_contacts_yet, currencies=inputs.currencies, house=order.house,
             )  # fmt: skip
             one = frame[frame["account_id"].astype("str") == account].head(1).reset_index(drop=True)
             return week_ahead(
-                Decider(model, purpose=order.purpose, catalogue=order.catalogue), one, channel=channel,
-                as_of=order.as_of, packs=list(order.packs or ["CO"]), contacts=known, overlays=order.overlays,
+                Decider(
+                    model, purpose=order.purpose, catalogue=order.catalogue,
+                    offers=part.offers.desk(order.prices, order.authority),
+                ),
+                one, channel=channel,
+                as_of=order.as_of, packs=order.law(), contacts=known, overlays=order.overlays,
                 days=days,
             )  # fmt: skip
     raise InvalidInput.in_column(

@@ -85,7 +85,7 @@ class Appointments:
         mine = (self.table["at"] > begin) & (self.table["at"] <= begin + pd.Timedelta(days=1))
         return type(self)(self.table.loc[mine].reset_index(drop=True), self.since)
 
-    def place(
+    def match(
         self,
         facts: pd.DataFrame,
         allowed: Eligibility,
@@ -122,10 +122,10 @@ class Appointments:
         rows: list[dict[str, Any]] = []
         unplaced: list[dict[str, Any]] = []
         taken: set[str] = set()
-        for told in mine.to_dict("records"):
-            at = at_account[told["account_id"]]
+        for appointment in mine.to_dict("records"):
+            at = at_account[appointment["account_id"]]
             debtor = str(facts["debtor"].iloc[at])
-            fitting = _fitting(actions, told["channel"], told["at"], allowed.contact_at[at])
+            fitting = _fitting(actions, appointment["channel"], appointment["at"], allowed.contact_at[at])
             legal = [action for action in fitting if open_[at, action]]
             why = None
             if debtor in busy:
@@ -138,7 +138,7 @@ class Appointments:
                 rules = sorted({rule for action in fitting for rule in allowed.rules(at, action)})
                 why = f"denied by {', '.join(rules)}" if rules else "no queue serves it"
             if why is not None:
-                unplaced.append(_told(told, why))
+                unplaced.append(_unmet(appointment, why))
                 continue
             best = max(legal, key=lambda action: (values[at, action], -action))
             taken.add(debtor)
@@ -147,9 +147,9 @@ class Appointments:
                     "place": first + at,
                     "debtor": debtor,
                     "action": best,
-                    "at": told["at"],
+                    "at": appointment["at"],
                     "value": float(np.float32(values[at, best])),
-                    "reason": told["kind"],
+                    "reason": appointment["kind"],
                 }
             )
         columns = ["place", "debtor", "action", "at", "value", "reason"]
@@ -161,7 +161,7 @@ class Appointments:
             return []
         known = pd.concat([part["account_id"] for part in facts])
         lost = self.table.loc[~self.table["account_id"].isin(known)]
-        return [_told(told, "the account is not in the portfolio") for told in lost.to_dict("records")]
+        return [_unmet(appointment, "the account is not in the portfolio") for appointment in lost.to_dict("records")]
 
 
 def _fitting(actions: ActionSpace, channel: str, at: pd.Timestamp, contact_at: NDArray[np.datetime64]) -> list[int]:
@@ -177,5 +177,5 @@ def _fitting(actions: ActionSpace, channel: str, at: pd.Timestamp, contact_at: N
     return [int(action) for action in np.flatnonzero(fits)]
 
 
-def _told(row: dict[str, Any], why: str) -> dict[str, Any]:
+def _unmet(row: dict[str, Any], why: str) -> dict[str, Any]:
     return {"account_id": row["account_id"], "at": row["at"].isoformat(), "kind": row["kind"], "why": why}

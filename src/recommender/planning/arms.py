@@ -19,8 +19,8 @@ ARMS = ("policy", "explore", "usual", "none")
 def uniform_of(names: Sequence[str], *keys: object) -> NDArray[np.float64]:
     """Numbers in [0, 1) that hang on each name and the keys only, the same on every machine and day."""
     end = "".join(f"\0{key}" for key in keys).encode()
-    held = [int.from_bytes(hashlib.sha256(str(name).encode() + end).digest()[:8], "big") for name in names]
-    return np.array(held, dtype=np.uint64).astype(np.float64) / 2.0**64
+    hashes = [int.from_bytes(hashlib.sha256(str(name).encode() + end).digest()[:8], "big") for name in names]
+    return np.array(hashes, dtype=np.uint64).astype(np.float64) / 2.0**64
 
 
 def drawn_by(debtor: str) -> str:

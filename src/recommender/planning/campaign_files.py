@@ -70,9 +70,9 @@ class Adapter(BaseModel):
 def packaged_adapters() -> dict[str, Adapter]:
     """Adapters that ship with the package; the plain list is last."""
     folder = resources.files("recommender.planning").joinpath("adapters")
-    found = {place.name.removesuffix(".toml"): place for place in folder.iterdir() if place.name.endswith(".toml")}
-    named = sorted(found, key=lambda name: (name == "plain", name))
-    return {name: _adapter(found[name].read_text(encoding="utf-8"), name) for name in named}
+    paths = {path.name.removesuffix(".toml"): path for path in folder.iterdir() if path.name.endswith(".toml")}
+    named = sorted(paths, key=lambda name: (name == "plain", name))
+    return {name: _adapter(paths[name].read_text(encoding="utf-8"), name) for name in named}
 
 
 def read_adapter(path: Path) -> Adapter:
@@ -161,10 +161,10 @@ def write_campaigns(
             rows, lost = _rows(hour, adapter, points, options or {})
             if lost:
                 left_out[str(queue)] = left_out.get(str(queue), 0) + lost
-            held = f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
-            if held in files:  # names of queues that differ in signs only
-                held = f"{len(files)}-{held}"
-            files[held] = rows, adapter
+            file_name = f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
+            if file_name in files:  # names of queues that differ in signs only
+                file_name = f"{len(files)}-{file_name}"
+            files[file_name] = rows, adapter
     if by_person.any():
         plain = packaged_adapters()["plain"]
         files[PEOPLE] = _rows(contacts.loc[by_person], plain, None, {})[0], plain
@@ -227,22 +227,22 @@ def _rows(
         rank=(_HIGHEST_RANK + 1 - part["priority"]).clip(lower=0),  # greater is dialled first
     ).astype("str")
     plan = plan.mask(part.isna().reindex(columns=plan.columns, fill_value=False).to_numpy(), "")
-    held: dict[str, dict[str, str]] = {}
+    points_of: dict[str, dict[str, str]] = {}
     if points is not None:
         mine = points.loc[points.index.intersection(part["account_id"].astype("str"))].fillna("")
-        held = {str(name): row for name, row in mine.to_dict("index").items()}
+        points_of = {str(name): row for name, row in mine.to_dict("index").items()}
     rows, lost = [], 0
-    for told in plan.to_dict("records"):
-        point = held.get(told["account_id"], {})
+    for contact in plan.to_dict("records"):
+        point = points_of.get(contact["account_id"], {})
         if adapter.needs is not None and not point.get(adapter.needs, "").strip():
             lost += 1
             continue
-        rows.append({column.name: _value(column, told, point, options) for column in adapter.column})
+        rows.append({column.name: _value(column, contact, point, options) for column in adapter.column})
     return rows, lost
 
 
-def _value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
-    text = _raw_value(column, told, point, options)
+def _value(column: Column, contact: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
+    text = _raw_value(column, contact, point, options)
     if column.most is not None and len(text) > column.most:
         raise InvalidInput.in_column(
             column.name,
@@ -253,9 +253,9 @@ def _value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], op
     return text
 
 
-def _raw_value(column: Column, told: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
+def _raw_value(column: Column, contact: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
     if column.source is not None:
-        text = str(told.get(column.source, ""))
+        text = str(contact.get(column.source, ""))
     elif column.contact is not None:
         text = point.get(column.contact, "")
         code = "+" + re.sub(r"\D", "", point.get(column.less or "", ""))
@@ -277,16 +277,16 @@ def _raw_value(column: Column, told: Mapping[str, Any], point: Mapping[str, str]
 def _text(rows: list[dict[str, str]], adapter: Adapter) -> str:
     if adapter.format == "jsonl":
         return "".join(json.dumps(_nested(row), ensure_ascii=False) + "\n" for row in rows)
-    held = io.StringIO()
+    buffer = io.StringIO()
     names = [column.name for column in adapter.column]
-    writer = csv.DictWriter(held, names, lineterminator="\n")
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
     writer.writeheader()
     exact = {column.name for column in adapter.column if column.keep != "all"}
     # a name that begins like a formula must not run in the spreadsheet that somebody opens the list with
     writer.writerows(
         {k: f"'{v}" if k not in exact and _FORMULA.match(v) else v for k, v in row.items()} for row in rows
     )
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def _nested(row: Mapping[str, str]) -> dict[str, Any]:

@@ -27,22 +27,22 @@ def conflict_message(problem: PlanProblem) -> str:
             f"leave no room ({', '.join(name for name, low in _named(problem) if low)})."
         )
     limit, names, low = problem.rows.limit, problem.rows.names, problem.rows.is_minimum
-    told = [f"{names[row]} {'>=' if low[row] else '<='} {abs(limit[row]):g}" for row in rows]
+    limits = [f"{names[row]} {'>=' if low[row] else '<='} {abs(limit[row]):g}" for row in rows]
     if len(rows) == 1:
         return (
-            f"{told[0]} cannot be reached: only {_open_debtors(problem, int(rows[0])):,} debtors may be contacted in "
+            f"{limits[0]} cannot be reached: only {_open_debtors(problem, int(rows[0])):,} debtors may be contacted in "
             "this way, by the law and what else is planned for them."
         )
-    return f"These limits contradict each other, and without any one of them a plan exists: {'; '.join(told)}."
+    return f"These limits contradict each other, and without any one of them a plan exists: {'; '.join(limits)}."
 
 
 def _open_debtors(problem: PlanProblem, row: int) -> int:
     """Debtors with an action that counts for a minimum."""
-    held = _everything_allowed(problem)
-    column = np.where(np.isfinite(held.value), held.column(problem.n_actions), -1)
+    candidates = _everything_allowed(problem)
+    column = np.where(np.isfinite(candidates.value), candidates.column(problem.n_actions), -1)
     counts = (problem.rows.use[:, :, row] < 0).ravel()
     mine = ((column >= 0) & counts[np.maximum(column, 0)]).any(axis=1)
-    return len(np.unique(problem.debtor[held.account[mine]]))
+    return len(np.unique(problem.debtor[candidates.account[mine]]))
 
 
 def _everything_allowed(problem: PlanProblem) -> Candidates:
@@ -61,16 +61,16 @@ def conflicting_rows(problem: PlanProblem) -> NDArray[np.int64]:
     Accounts that may be contacted in the same ways are counted together, so that the size of the linear programmes is
     that of the distinct masks. A debtor of several accounts counts by what any of them allows.
     """
-    held = _everything_allowed(problem)
-    column = np.where(np.isfinite(held.value), held.column(problem.n_actions), -1)
+    candidates = _everything_allowed(problem)
+    column = np.where(np.isfinite(candidates.value), candidates.column(problem.n_actions), -1)
     table = problem.rows.use.reshape(-1, len(problem.rows.names))
     distinct, of_column = np.unique(table, axis=0, return_inverse=True)
     of_column = of_column.ravel()
-    size = np.diff(held.debtor_start)
+    size = np.diff(candidates.debtor_start)
     debtor = np.repeat(np.arange(len(size)), size)
-    at, place = np.nonzero(column >= 0)
+    at, rank = np.nonzero(column >= 0)
     allowed = np.zeros((len(size), len(distinct)), dtype=bool)
-    allowed[debtor[at], of_column[column[at, place]]] = True
+    allowed[debtor[at], of_column[column[at, rank]]] = True
     masks, group = np.unique(np.packbits(allowed, axis=1), axis=0, return_inverse=True)
     places = np.minimum(size, problem.contacts_per_debtor)
     count = np.bincount(group.ravel(), weights=places)
@@ -95,7 +95,7 @@ def conflicting_rows(problem: PlanProblem) -> NDArray[np.int64]:
 
     low = np.flatnonzero(problem.rows.is_minimum).tolist()
     caps = np.flatnonzero(~problem.rows.is_minimum).tolist()
-    found: list[int] | None = None
+    fewest: list[int] | None = None
     for first in [[row] for row in low] + [low]:
         if possible([*first, *caps]):
             continue
@@ -104,8 +104,8 @@ def conflicting_rows(problem: PlanProblem) -> NDArray[np.int64]:
             rest = [other for other in kept if other != row]
             if not possible(rest):
                 kept = rest
-        if found is None or len(kept) < len(found):
-            found = kept
-        if len(first) == 1 and len(found) <= 2:
+        if fewest is None or len(kept) < len(fewest):
+            fewest = kept
+        if len(first) == 1 and len(fewest) <= 2:
             break
-    return np.array(sorted(found or []), dtype=np.int64)
+    return np.array(sorted(fewest or []), dtype=np.int64)

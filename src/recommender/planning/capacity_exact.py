@@ -17,13 +17,13 @@ __all__ = ["exact_choice", "solve_rows"]
 _NODES = 500  # not seconds: a plan must not depend on how fast the machine is
 
 
-def exact_choice(problem: PlanProblem, held: Candidates, *, nodes: int = _NODES) -> NDArray[np.int64] | None:
+def exact_choice(problem: PlanProblem, candidates: Candidates, *, nodes: int = _NODES) -> NDArray[np.int64] | None:
     """Best choice among the kept actions.
 
     Parameters
     ----------
     problem : PlanProblem
-    held : Candidates
+    candidates : Candidates
         With every class of like use kept, the choice is the best plan of all.
     nodes : int
         Branches that HiGHS may try.
@@ -33,14 +33,14 @@ def exact_choice(problem: PlanProblem, held: Candidates, *, nodes: int = _NODES)
     ndarray of shape (m,) or None
         Place of the chosen candidate, -1 for no contact; None where no plan was found.
     """
-    column = held.column(problem.n_actions)
+    column = candidates.column(problem.n_actions)
     closed = problem.closed.ravel()
-    at, place = np.nonzero((column >= 0) & np.isfinite(held.value) & ~closed[np.maximum(column, 0)])
+    at, rank = np.nonzero((column >= 0) & np.isfinite(candidates.value) & ~closed[np.maximum(column, 0)])
     if not len(at):
         return None if (problem.rows.limit < 0).any() else np.full(len(column), -1, dtype=np.int64)
-    code = column[at, place]
+    code = column[at, rank]
     n, m = len(at), len(column)
-    debtor = np.repeat(np.arange(len(held.debtor_start) - 1), np.diff(held.debtor_start))
+    debtor = np.repeat(np.arange(len(candidates.debtor_start) - 1), np.diff(candidates.debtor_start))
     blocks = [sp.csr_matrix(problem.rows.use.reshape(-1, len(problem.rows.names))[code].T)]
     upper = [problem.rows.limit]
     if problem.one_account_each or problem.contacts_per_debtor > 1:
@@ -49,19 +49,19 @@ def exact_choice(problem: PlanProblem, held: Candidates, *, nodes: int = _NODES)
     if not problem.one_account_each:
         blocks.append(sp.csr_matrix((np.ones(n), (debtor[at], np.arange(n)))))
         upper.append(np.full(blocks[-1].shape[0], float(problem.contacts_per_debtor)))
-        slot = problem.slot[held.action[at, place]]
+        slot = problem.slot[candidates.action[at, rank]]
         timed = np.flatnonzero(slot >= 0)
         if problem.contacts_per_debtor > 1 and len(timed):
             pair = np.unique(debtor[at[timed]] * (slot.max() + 1) + slot[timed], return_inverse=True)[1]
             blocks.append(sp.csr_matrix((np.ones(len(timed)), (pair.ravel(), timed)), shape=(pair.max() + 1, n)))
             upper.append(np.ones(blocks[-1].shape[0]))
-    worth = held.value[at, place].astype(np.float64)
+    worth = candidates.value[at, rank].astype(np.float64)
     answer = solve_rows(worth, sp.vstack(blocks).tocsr(), np.concatenate(upper), nodes=nodes)
     if answer is None:
         return None
     choice = np.full(m, -1, dtype=np.int64)
     taken = answer > 0.5
-    choice[at[taken]] = place[taken]
+    choice[at[taken]] = rank[taken]
     return choice
 
 
@@ -101,5 +101,5 @@ def solve_rows(
         solver.setOptionValue("mip_rel_gap", 0.0)
     solver.passModel(program)
     solver.run()
-    found = solver.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    return np.asarray(solver.getSolution().col_value) if found else None
+    feasible = solver.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    return np.asarray(solver.getSolution().col_value) if feasible else None

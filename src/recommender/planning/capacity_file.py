@@ -66,8 +66,8 @@ class Queue(_Part):
         if (self.agents is None) != (self.minutes_per_contact is None):
             raise ValueError("agents and minutes_per_contact are needed together")
         for table in (self.agents, self.quota_by_hour):
-            held = table if isinstance(table, dict) else {}
-            if any(not 0 <= hour <= 23 for hour in held) or any(value < 0 for value in held.values()):
+            by_hour = table if isinstance(table, dict) else {}
+            if any(not 0 <= hour <= 23 for hour in by_hour) or any(value < 0 for value in by_hour.values()):
                 raise ValueError("hours lie in 0..23 and what there is of them is not negative")
             if isinstance(table, float | int) and table < 0:
                 raise ValueError("agents and quotas are not negative")
@@ -171,8 +171,8 @@ class CapacityOrder(_Part):
         unknown = [minimum.queue for minimum in self.minimum if minimum.queue not in names]
         if unknown:
             raise ValueError(f"minimum of queue {unknown[0]!r}, which there is not among {names}")
-        told = [minimum.name for minimum in self.minimum]
-        if len(set(told)) != len(told):
+        minimums = [minimum.name for minimum in self.minimum]
+        if len(set(minimums)) != len(minimums):
             raise ValueError("two minimums have the same name")
         return self
 
@@ -188,7 +188,7 @@ def read_capacity(path: Path) -> CapacityOrder:
     return _checked(_parsed(path), path)
 
 
-def capacity_of(told: Mapping[str, Any], whose: str) -> CapacityOrder:
+def capacity_of(entries: Mapping[str, Any], whose: str) -> CapacityOrder:
     """Check capacities that come from elsewhere than a file; ``whose`` begins the message.
 
     Raises
@@ -196,7 +196,7 @@ def capacity_of(told: Mapping[str, Any], whose: str) -> CapacityOrder:
     InvalidInput
         Names the entry and what is wrong with it.
     """
-    return _checked(told, whose)
+    return _checked(entries, whose)
 
 
 def with_changes(path: Path, scenario: Path) -> CapacityOrder:
@@ -238,14 +238,14 @@ def _has_name(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("name"), str)
 
 
-def _checked(told: Mapping[str, Any], path: Path | str) -> CapacityOrder:
+def _checked(entries: Mapping[str, Any], path: Path | str) -> CapacityOrder:
     try:
-        return CapacityOrder.model_validate(told)
+        return CapacityOrder.model_validate(entries)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        entry = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InvalidInput(
-            f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}.",
-            column=place,
+            f"{path}: {entry}: {first['msg'].removeprefix('Value error, ')}.",
+            column=entry,
             mend="See docs/planning.md for what the file may hold.",
         ) from error

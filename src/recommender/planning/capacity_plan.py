@@ -114,28 +114,28 @@ def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, depth: int = 3, s
     best: CapacityPlan | None = None
     bound, bound_prices = np.inf, prices
     while True:
-        held = collect(problem, prices, width)
-        found = (
-            find_prices(problem, held, rows.limit, prices)
+        candidates = collect(problem, prices, width)
+        new_prices = (
+            find_prices(problem, candidates, rows.limit, prices)
             if small
-            else find_prices(problem, held, rows.limit, prices, _FINE)
+            else find_prices(problem, candidates, rows.limit, prices, _FINE)
         )
-        reached = dual_bound(problem, found)
+        reached = dual_bound(problem, new_prices)
         if reached < bound:
-            bound, bound_prices = reached, found
-        choice = _feasible_choice(problem, held, found)
+            bound, bound_prices = reached, new_prices
+        choice = _feasible_choice(problem, candidates, new_prices)
         if choice is not None:
-            plan = _as_plan(problem, held, choice, bound_prices, bound)
+            plan = _as_plan(problem, candidates, choice, bound_prices, bound)
             best = plan if best is None or plan.total > best.total else best
         if best is not None and relative_gap(best.total, bound) <= gap:
             break
         if width >= n_classes:
             break
-        prices, width = found, min(3 * width, n_classes)
-    if (best is None or relative_gap(best.total, bound) > gap) and held.action.size <= _EXACT_CANDIDATES:
-        exact = exact_choice(problem, held)
+        prices, width = new_prices, min(3 * width, n_classes)
+    if (best is None or relative_gap(best.total, bound) > gap) and candidates.action.size <= _EXACT_CANDIDATES:
+        exact = exact_choice(problem, candidates)
         if exact is not None:
-            plan = _as_plan(problem, held, exact, bound_prices, bound)
+            plan = _as_plan(problem, candidates, exact, bound_prices, bound)
             best = plan if best is None or plan.total > best.total else best
     if best is None:
         raise InfeasiblePlan(
@@ -152,34 +152,36 @@ def _sampled_prices(problem: PlanProblem, seed: int) -> NDArray[np.float64]:
     share = _SAMPLE / problem.n_accounts
     debtors = np.random.default_rng(seed).random(n_debtors) < share
     begin = np.zeros(len(problem.rows.names))
-    held = collect(problem, begin, 1 << 14, debtors)
-    return find_prices(problem, held, problem.rows.limit * (len(held.account) / problem.n_accounts), begin)
+    candidates = collect(problem, begin, 1 << 14, debtors)
+    return find_prices(problem, candidates, problem.rows.limit * (len(candidates.account) / problem.n_accounts), begin)
 
 
 def _as_plan(
-    problem: PlanProblem, held: Candidates, choice: NDArray[np.int64], prices: NDArray[np.float64], bound: float
+    problem: PlanProblem, candidates: Candidates, choice: NDArray[np.int64], prices: NDArray[np.float64], bound: float
 ) -> CapacityPlan:
     at = np.flatnonzero(choice >= 0)
-    at = at[np.argsort(held.account[at], kind="stable")]
-    account, action = held.account[at], held.action[at, choice[at]].astype(np.int64)
-    value = held.value[at, choice[at]].astype(np.float64)
+    at = at[np.argsort(candidates.account[at], kind="stable")]
+    account, action = candidates.account[at], candidates.action[at, choice[at]].astype(np.int64)
+    value = candidates.value[at, choice[at]].astype(np.float64)
     return CapacityPlan(account, action, value, uses_of(problem, account, action), prices, bound)
 
 
-def _feasible_choice(problem: PlanProblem, held: Candidates, prices: NDArray[np.float64]) -> NDArray[np.int64] | None:
+def _feasible_choice(
+    problem: PlanProblem, candidates: Candidates, prices: NDArray[np.float64]
+) -> NDArray[np.int64] | None:
     """Best actions at the prices, mended and filled; None where a minimum is not reached."""
     limit, names = problem.rows.limit, problem.rows.names
     use = problem.rows.use.reshape(-1, len(names))
-    column = held.column(problem.n_actions)
+    column = candidates.column(problem.n_actions)
     cost = action_prices(problem, prices).ravel()
-    value = np.where(held.action >= 0, held.value, -np.inf).astype(np.float32)
+    value = np.where(candidates.action >= 0, candidates.value, -np.inf).astype(np.float32)
     reduced = np.where(column >= 0, value - cost[np.maximum(column, 0)], -np.inf)
     column = np.where(np.isfinite(reduced), column, np.int32(-1)).astype(np.int32)
     slot = np.tile(problem.slot, len(problem.rows.use))
-    debtor_of = np.repeat(np.arange(len(held.debtor_start) - 1), np.diff(held.debtor_start))
+    debtor_of = np.repeat(np.arange(len(candidates.debtor_start) - 1), np.diff(candidates.debtor_start))
     choice = np.full(len(column), -1, dtype=np.int64)
     most = problem.contacts_per_debtor
-    choose_best(held.debtor_start, column, reduced, slot, most, choice)
+    choose_best(candidates.debtor_start, column, reduced, slot, most, choice)
     minimum = problem.rows.is_minimum
 
     def used_now() -> NDArray[np.float64]:
@@ -194,10 +196,10 @@ def _feasible_choice(problem: PlanProblem, held: Candidates, prices: NDArray[np.
         """Moves that lower the use of a row (-1: that gain value), the cheapest first."""
         propose: Any = proposed_moves
         make: Any = make_moves
-        place = (debtor_of, held.debtor_start, column)
+        debtors = (debtor_of, candidates.debtor_start, column)
         state = (use, ceiling, slot, most, choice, used)
-        account, to, regret = propose(max(row, 0), row >= 0, *place, value, reduced, *state)
-        return int(make(np.argsort(regret, kind="stable"), account, to, row, *place, *state))
+        account, to, regret = propose(max(row, 0), row >= 0, *debtors, value, reduced, *state)
+        return int(make(np.argsort(regret, kind="stable"), account, to, row, *debtors, *state))
 
     def mend(ceiling: NDArray[np.float64]) -> None:
         for _ in range(_ROUNDS):

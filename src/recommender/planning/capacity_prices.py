@@ -75,8 +75,8 @@ def top_per_debtor(problem: PlanProblem, best: NDArray[np.float64]) -> float:
         return float(np.maximum.reduceat(best[order], start[some]).sum()) if len(some) else 0.0
     debtor = problem.debtor[order]
     ranked = np.lexsort((-best[order], debtor))
-    place = np.arange(len(order)) - start[debtor]
-    return float(best[order][ranked][place < problem.contacts_per_debtor].sum())
+    rank = np.arange(len(order)) - start[debtor]
+    return float(best[order][ranked][rank < problem.contacts_per_debtor].sum())
 
 
 def best_of_accounts(problem: PlanProblem, prices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,7 +136,7 @@ def collect(
 
 def find_prices(
     problem: PlanProblem,
-    held: Candidates,
+    candidates: Candidates,
     limit: NDArray[np.float64],
     begin: NDArray[np.float64],
     cooling: Sequence[float] = _COOLING,
@@ -146,9 +146,9 @@ def find_prices(
     Parameters
     ----------
     problem : PlanProblem
-    held : Candidates
+    candidates : Candidates
     limit : ndarray of shape (n_rows,)
-        Limits for the accounts held.
+        Limits for the accounts of the candidates.
     begin : ndarray of shape (n_rows,)
     cooling : sequence of float
         Temperatures, as parts of the mean value of an account's best action.
@@ -157,11 +157,11 @@ def find_prices(
     -------
     ndarray of shape (n_rows,)
     """
-    part = DualPart.of(problem, held)
+    part = DualPart.of(problem, candidates)
     total, count = part.typical()
 
     def settle(price: NDArray[np.float64]) -> bool:
-        return part.settle(problem, held, price)
+        return part.settle(problem, candidates, price)
 
     return minimise_dual(part.at, part.scale, limit, begin, total / max(count, 1) or 1.0, cooling, settle)
 
@@ -228,7 +228,7 @@ class DualPart:
         self.scale, self._start, self._handicap, self._arrays = scale, start, handicap, arrays
 
     @classmethod
-    def of(cls, problem: PlanProblem, held: Candidates) -> DualPart:
+    def of(cls, problem: PlanProblem, candidates: Candidates) -> DualPart:
         """Of the debtors whose candidates are held, before any price is known."""
         table = problem.rows.use.reshape(-1, len(problem.rows.names))
         used = np.abs(table).sum(axis=0)
@@ -236,18 +236,19 @@ class DualPart:
         scale[scale == 0] = 1.0  # a row that nothing uses
         at, row = np.nonzero(table)
         use_start = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(table)))]).astype(np.int64)
-        start, handicap = _choosers(problem, held, action_prices(problem, np.zeros(len(scale))))
+        start, handicap = _choosers(problem, candidates, action_prices(problem, np.zeros(len(scale))))
+        best = np.where(np.isfinite(candidates.value), candidates.value, 0.0).max(axis=1, initial=0.0)
         return cls(
-            scale, start, handicap, column=held.column(problem.n_actions).ravel(), value=held.value.ravel(),
-            most=np.where(np.isfinite(held.value), held.value, 0.0).max(axis=1, initial=0.0), table=table / scale,
+            scale, start, handicap, column=candidates.column(problem.n_actions).ravel(), value=candidates.value.ravel(),
+            most=best, table=table / scale,
             open_price=np.where(problem.closed.ravel(), np.inf, 0.0), use_start=use_start, row=row.astype(np.int64),
             amount=table[at, row] / scale[row],
         )  # fmt: skip
 
-    def settle(self, problem: PlanProblem, held: Candidates, price: NDArray[np.float64]) -> bool:
+    def settle(self, problem: PlanProblem, candidates: Candidates, price: NDArray[np.float64]) -> bool:
         """Set the debtors' own prices, where each may have several contacts; whether there are any."""
         if problem.contacts_per_debtor > 1:
-            self._start, self._handicap = _choosers(problem, held, action_prices(problem, price / self.scale))
+            self._start, self._handicap = _choosers(problem, candidates, action_prices(problem, price / self.scale))
         return bool(np.any(self._handicap))
 
     def typical(self) -> tuple[float, int]:
@@ -259,32 +260,37 @@ class DualPart:
         self, price: NDArray[np.float64], temperature: float
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """Sum over debtors, expected scaled use and its covariance, at scaled prices."""
-        held = self._arrays
+        arrays = self._arrays
+        cost = arrays["table"] @ price + arrays["open_price"]
         total, use, covariance = smoothed_dual(
-            self._start, held["column"], held["value"], self._handicap, held["table"] @ price + held["open_price"],
-            held["use_start"], held["row"], held["amount"], len(price), temperature,
+            self._start, arrays["column"], arrays["value"], self._handicap, cost, arrays["use_start"],
+            arrays["row"], arrays["amount"], len(price), temperature,
         )  # fmt: skip
         return float(total), use, covariance
 
 
 def _choosers(
-    problem: PlanProblem, held: Candidates, cost: NDArray[np.float64]
+    problem: PlanProblem, candidates: Candidates, cost: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Who chooses one of which candidates: a debtor, or (several contacts) each account against its debtor's price."""
-    depth = held.action.shape[1]
+    depth = candidates.action.shape[1]
     if problem.contacts_per_debtor == 1:
-        return held.debtor_start * depth, np.zeros(len(held.debtor_start) - 1)
-    alone = np.arange(len(held.account) + 1, dtype=np.int64) * depth
-    size = np.diff(held.debtor_start)
+        return candidates.debtor_start * depth, np.zeros(len(candidates.debtor_start) - 1)
+    alone = np.arange(len(candidates.account) + 1, dtype=np.int64) * depth
+    size = np.diff(candidates.debtor_start)
     if (size <= problem.contacts_per_debtor).all():
-        return alone, np.zeros(len(held.account))
-    paid = np.where(held.action >= 0, held.value - cost[held.kind[:, None], np.maximum(held.action, 0)], -np.inf)
+        return alone, np.zeros(len(candidates.account))
+    paid = np.where(
+        candidates.action >= 0,
+        candidates.value - cost[candidates.kind[:, None], np.maximum(candidates.action, 0)],
+        -np.inf,
+    )
     best = np.maximum(paid.max(axis=1), 0.0)
     debtor = np.repeat(np.arange(len(size)), size)
     ranked = np.lexsort((-best, debtor))
-    place = np.arange(len(best)) - held.debtor_start[debtor]
+    rank = np.arange(len(best)) - candidates.debtor_start[debtor]
     left_out = np.zeros(len(size))
-    first = ranked[place == problem.contacts_per_debtor]
+    first = ranked[rank == problem.contacts_per_debtor]
     left_out[debtor[first]] = best[first]  # the best that finds no place sets the debtor's own price
     return alone, left_out[debtor]
 
@@ -311,13 +317,13 @@ def _newton(dual: Any, price: NDArray[np.float64], temperature: float) -> NDArra
                 # cut off at 0 a Newton step may lead nowhere; damped enough it is a gradient step, which does not
                 damping = max(damping * 10, 1e-3)
                 continue
-            told = dual(trial, temperature)
-            if told[0] <= total + 1e-3 * promised:
+            result = dual(trial, temperature)
+            if result[0] <= total + 1e-3 * promised:
                 moved = True
                 break
             damping = max(damping * 10, 1e-3)
         if not moved:
             break
         damping = max(damping / 10, 1e-6)
-        price, (total, slope, curve) = trial, told
+        price, (total, slope, curve) = trial, result
     return price

@@ -233,18 +233,18 @@ class PlanProblem:
 
     def digest(self) -> str:
         """SHA-256 of everything but the values."""
-        told = hashlib.sha256("\0".join(self.rows.names).encode())
+        digest = hashlib.sha256("\0".join(self.rows.names).encode())
         for array in (self.rows.use, self.rows.limit, self.debtor, self.kind, self.slot):
-            told.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-        told.update(str(self.contacts_per_debtor).encode())
-        return told.hexdigest()
+            digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        digest.update(str(self.contacts_per_debtor).encode())
+        return digest.hexdigest()
 
 
 def digest_values(values: ValueSource, seen: Any | None = None) -> str:
     """SHA-256 of the values; ``seen(first, block)`` looks at each block on the way."""
-    told = hashlib.sha256(str(values.shape).encode())
+    digest = hashlib.sha256(str(values.shape).encode())
     for first, block in values.blocks():
-        told.update(np.ascontiguousarray(block, dtype="<f4").tobytes())
+        digest.update(np.ascontiguousarray(block, dtype="<f4").tobytes())
         if seen is not None:
             seen(first, block)
-    return told.hexdigest()
+    return digest.hexdigest()

@@ -164,8 +164,8 @@ class AccountKinds:
         kind: NDArray[np.int64],
     ) -> AccountKinds:
         """Inverse of :meth:`to_arrays`, given the kind of each account."""
-        told = zip(arrays["kind_queues"], arrays["kind_clock"], arrays["kind_minimums"], strict=True)
-        kinds = [(tuple(map(int, queues)), int(clock), tuple(map(bool, flags))) for queues, clock, flags in told]
+        stored = zip(arrays["kind_queues"], arrays["kind_clock"], arrays["kind_minimums"], strict=True)
+        kinds = [(tuple(map(int, queues)), int(clock), tuple(map(bool, flags))) for queues, clock, flags in stored]
         clocks = list(arrays["clocks"].astype("datetime64[us]"))
         return cls(order, actions, days, clocks, kinds, np.bincount(kind, minlength=len(kinds)))
 
@@ -195,8 +195,8 @@ class AccountKinds:
 
     def instant_of(self, clock: NDArray[np.int64], action: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """UTC instant of actions under the clocks of their accounts."""
-        held = np.array(self.clocks, dtype="datetime64[us]").reshape(len(self.clocks), -1)
-        return held[clock, self.hour_of_action()[action]]
+        instants = np.array(self.clocks, dtype="datetime64[us]").reshape(len(self.clocks), -1)
+        return instants[clock, self.hour_of_action()[action]]
 
 
 def capacity_rows(kinds: AccountKinds) -> CapacityRows:
@@ -213,39 +213,39 @@ def capacity_rows(kinds: AccountKinds) -> CapacityRows:
     queue = kinds.queue_of(np.arange(n_kinds))
     hour, date = _agent_hours(kinds)
     day_of = kinds.day_of_action()
-    found = _Rows()
+    rows = _Rows()
     for day in range(kinds.days):
         mine_now, part = (day_of == day)[None, :], _left_to_policy(kinds, day)
         end = f" day {day + 1}" if kinds.days > 1 else ""
         shares = []
-        for number, told in enumerate(order.queue):
+        for number, entry in enumerate(order.queue):
             mine = (queue == number) & mine_now
             for hour_of_day in range(24):
                 now = mine & (hour == hour_of_day)
                 if not now.any():
                     continue
                 when = date[now].min().astype(object)
-                for name, use, limit in _hourly(told, hour_of_day):
+                for name, use, limit in _hourly(entry, hour_of_day):
                     label = f"{when} {name}" if kinds.days > 1 else name
-                    found.add(f"{told.name} {label}", use * now, limit * told.part_on(when) * part)
-            shares.append(_part_of_day(told, date, mine))
-            if told.quota is not None:
-                found.add(f"{told.name} quota{end}", mine.astype(np.float64), told.quota * shares[-1] * part)
+                    rows.add(f"{entry.name} {label}", use * now, limit * entry.part_on(when) * part)
+            shares.append(_part_of_day(entry, date, mine))
+            if entry.quota is not None:
+                rows.add(f"{entry.name} quota{end}", mine.astype(np.float64), entry.quota * shares[-1] * part)
         if order.budget is not None:
-            cost = np.array([told.cost_per_contact for told in order.queue])
+            cost = np.array([entry.cost_per_contact for entry in order.queue])
             costs = np.where((queue >= 0) & mine_now, cost[np.maximum(queue, 0)], 0.0)
-            found.add(f"budget{end}", costs, order.budget * part)
-        for place, least in enumerate(order.minimum):
-            number = [told.name for told in order.queue].index(least.queue)
-            counts = np.array([flags[place] for _, _, flags in kinds.kinds], dtype=bool)
+            rows.add(f"budget{end}", costs, order.budget * part)
+        for floor, least in enumerate(order.minimum):
+            number = [entry.name for entry in order.queue].index(least.queue)
+            counts = np.array([flags[floor] for _, _, flags in kinds.kinds], dtype=bool)
             accounts = float(kinds.counts[counts].sum()) if n_kinds else 0.0
             wanted = least.contacts if least.contacts is not None else (least.share or 0.0) * accounts
             counted = (queue == number) & counts[:, None] & mine_now
             # half a contact cannot be made: a minimum is met by the next whole one
-            found.add(f"minimum {least.name}{end}", -counted.astype(np.float64), -np.ceil(
+            rows.add(f"minimum {least.name}{end}", -counted.astype(np.float64), -np.ceil(
                 round(wanted * min(shares[number], 1.0) * part, 9)
             ))  # fmt: skip
-    return found.joined(n_kinds, kinds.n_actions)
+    return rows.joined(n_kinds, kinds.n_actions)
 
 
 @dataclass
@@ -279,22 +279,22 @@ def _left_to_policy(kinds: AccountKinds, day: int) -> float:
     return 1.0 if day == 0 else max(1.0 - arms.explore - arms.usual, 0.0)
 
 
-def _part_of_day(told: Queue, date: NDArray[np.datetime64], mine: NDArray[np.bool_]) -> float:
+def _part_of_day(entry: Queue, date: NDArray[np.datetime64], mine: NDArray[np.bool_]) -> float:
     """Part that a queue has of its quota within the 24 hours of a day, which may hold two dates: the commoner one's."""
     dates = date[mine & ~np.isnat(date)]
-    if not told.on or not len(dates):
+    if not entry.on or not len(dates):
         return 1.0
-    held, count = np.unique(dates, return_counts=True)
-    return told.part_on(held[np.argmax(count)].astype(object))
+    distinct, count = np.unique(dates, return_counts=True)
+    return entry.part_on(distinct[np.argmax(count)].astype(object))
 
 
-def _hourly(told: Queue, hour: int) -> list[tuple[str, float, float]]:
+def _hourly(entry: Queue, hour: int) -> list[tuple[str, float, float]]:
     """Name, use a contact and limit of what the queue has in an hour."""
-    found = []
-    agents, quota = hours_of(told.agents)[hour], hours_of(told.quota_by_hour)[hour]
-    if told.minutes_per_contact is not None:
-        minutes = float(agents) * told.minutes_per_agent_hour
-        found.append((f"{hour:02d}h minutes", told.minutes_per_contact, minutes))
+    limits = []
+    agents, quota = hours_of(entry.agents)[hour], hours_of(entry.quota_by_hour)[hour]
+    if entry.minutes_per_contact is not None:
+        minutes = float(agents) * entry.minutes_per_agent_hour
+        limits.append((f"{hour:02d}h minutes", entry.minutes_per_contact, minutes))
     if not np.isnan(quota):
-        found.append((f"{hour:02d}h quota", 1.0, float(quota)))
-    return found
+        limits.append((f"{hour:02d}h quota", 1.0, float(quota)))
+    return limits

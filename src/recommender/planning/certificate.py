@@ -59,10 +59,10 @@ class Certificate:
     @classmethod
     def from_json(cls, text: str) -> Certificate:
         """Read a certificate; anything that is no certificate fails with a ``ValueError``."""
-        told: Any = json.loads(text)
-        if not isinstance(told, Mapping) or set(told) != set(cls.__dataclass_fields__):
+        fields: Any = json.loads(text)
+        if not isinstance(fields, Mapping) or set(fields) != set(cls.__dataclass_fields__):
             raise ValueError("not a certificate of a plan: its fields are others")
-        return cls(**told)
+        return cls(**fields)
 
 
 def certify(problem: PlanProblem, plan: CapacityPlan) -> Certificate:
@@ -88,10 +88,10 @@ def certify(problem: PlanProblem, plan: CapacityPlan) -> Certificate:
 
 def digest_contacts(account: NDArray[np.int64], action: NDArray[np.int64], value: NDArray[np.float64]) -> str:
     """SHA-256 of the contacts in their order."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for array, kind in ((account, "<i8"), (action, "<i8"), (value, "<f8")):
-        told.update(str(len(array)).encode() + np.ascontiguousarray(array, dtype=kind).tobytes())
-    return told.hexdigest()
+        digest.update(str(len(array)).encode() + np.ascontiguousarray(array, dtype=kind).tobytes())
+    return digest.hexdigest()
 
 
 def verify(
@@ -152,12 +152,12 @@ def verify(
         scale = 1.0 if name == "gap" else max(abs(bound), 1e-12)
         if not math.isfinite(said) or abs(said - true) > _EXACT * scale:
             wrong.append(f"{name}: the certificate says {said!r}, it is {true!r}")
-    found = {
+    digests = {
         "values": digest,
         "problem": problem.digest(),
         "contacts": digest_contacts(account, action, value),
     }
-    wrong += [f"digest: {name} were changed" for name in found if certificate.digests.get(name) != found[name]]
+    wrong += [f"digest: {name} were changed" for name in digests if certificate.digests.get(name) != digests[name]]
     return wrong
 
 
@@ -169,8 +169,8 @@ def _broken_limits(
     for name, has, most, low in zip(problem.rows.names, used, limit, problem.rows.is_minimum, strict=True):
         close = _EXACT * max(1.0, abs(most))
         if has > most + close:
-            told = f"{-has:g}, at least {-most:g}" if low else f"{has:g}, at most {most:g}"
-            wrong.append(f"limit: {name} holds {told}")
+            amounts = f"{-has:g}, at least {-most:g}" if low else f"{has:g}, at most {most:g}"
+            wrong.append(f"limit: {name} holds {amounts}")
         if not abs(certificate.used[name] - has) <= close:
             wrong.append(f"used: {name} is {has:g}, the certificate says {certificate.used[name]:g}")
         if certificate.limit[name] != most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import id_text, with_states
 from recommender.planning.plan_inputs import ChunkInputs
-from recommender.rules import packs_of_place
+from recommender.rules import packs_of_place, with_house
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["prepared_accounts"]
@@ -31,6 +32,7 @@ def prepared_accounts(
     no_contacts_yet: bool,
     currencies: Mapping[str, int],
     stopped: Sequence[str] = (),
+    house: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Accounts as rules and model take them, and the contacts that count for them.
 
@@ -49,6 +51,8 @@ def prepared_accounts(
         Over the whole portfolio.
     stopped : sequence of str
         Accounts and debtors that a person stopped all contact with.
+    house : sequence of str
+        Packs that hold beside those of each account.
 
     Returns
     -------
@@ -64,15 +68,19 @@ def prepared_accounts(
         frame = frame.assign(packs=_packs_by_place(frame))
     elif packs is not None:
         frame = frame.drop(columns="packs", errors="ignore")
+    if house and "packs" in frame.columns:
+        frame = frame.assign(packs=[";".join(with_house(_named(str(cell)), house)) for cell in frame["packs"]])
     if party is not None and "party" not in frame.columns:
         frame = frame.assign(party=party)
     if isinstance(model, ContactStrategy):
         frame = _with_context(frame, inputs, model, as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
     known = None if history is None else _with_debtors(history, frame)
-    told = inputs.standing.with_heard(known)
+    contacts = inputs.standing.with_heard(known)
     known = inputs.standing.with_contacts(known)
-    frame, states = with_states(frame, contacts=told, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of)
+    frame, states = with_states(
+        frame, contacts=contacts, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of
+    )
     if stopped:
         frame, by_people = with_states(frame, outcomes=_stops(frame, stopped, as_of), as_of=as_of)
         states = [*states, *by_people]
@@ -85,18 +93,25 @@ def _stops(accounts: pd.DataFrame, stopped: Sequence[str], as_of: datetime) -> p
     wanted = {id_text(one) for one in stopped}
     ids = accounts["account_id"].map(id_text)
     owner = accounts["debtor_id"].map(id_text) if "debtor_id" in accounts.columns else ids
-    held = accounts.loc[(ids.isin(wanted) | owner.isin(wanted)).to_numpy(), "account_id"]
-    return pd.DataFrame({"account_id": held, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
+    closed = accounts.loc[(ids.isin(wanted) | owner.isin(wanted)).to_numpy(), "account_id"]
+    return pd.DataFrame({"account_id": closed, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
 
 
 def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
     """Rule packs of each account by its country and subdivision."""
     subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
     places = pd.MultiIndex.from_arrays([accounts["country"].astype(object), subdivision.astype(object)])
-    codes, found = pd.factorize(places)
-    named = [tuple(name if isinstance(name, str) else None for name in place) for place in found]
+    codes, distinct = pd.factorize(places)
+    named = [tuple(name if isinstance(name, str) else None for name in pair) for pair in distinct]
     packs = [";".join(packs_of_place(country, part, ("CO",))) for country, part in named]
     return [packs[code] for code in codes]
+
+
+@lru_cache(maxsize=1_024)
+def _named(packs: str) -> tuple[str, ...]:
+    """Packs of a cell; a cell without any is under no law, which denies."""
+    names = packs.strip("[]() ").replace(",", ";").split(";")
+    return tuple(name for one in names if (name := one.strip(" '\"")) and name not in ("nan", "None", "<NA>"))
 
 
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
@@ -152,8 +167,8 @@ def _with_context(
         for name, single in own.items():
             if name not in context.columns and single in context.columns:
                 context[name] = context[single]
-    found = [name for name in missing if name in context.columns]
-    return pd.concat([accounts.reset_index(drop=True), context[found].reset_index(drop=True)], axis=1)
+    available = [name for name in missing if name in context.columns]
+    return pd.concat([accounts.reset_index(drop=True), context[available].reset_index(drop=True)], axis=1)
 
 
 def _one_currency(currencies: Mapping[str, int]) -> str | None:

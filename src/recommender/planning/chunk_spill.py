@@ -79,11 +79,11 @@ class ChunkSpill:
 
 def read_spilled(folder: Path, chunk: int, schema: pa.Schema) -> pa.Table:
     """Rows of one chunk, in the order in which they were added; none if the chunk got none."""
-    place = folder / _name(chunk)
-    if not place.exists():
+    path = folder / _name(chunk)
+    if not path.exists():
         return schema.empty_table()
     tables = []
-    with pa.OSFile(str(place)) as file:
+    with pa.OSFile(str(path)) as file:
         size = file.size()
         while file.tell() < size:
             with pa.ipc.open_stream(file) as stream:
@@ -121,8 +121,8 @@ def plain(table: pa.Table) -> pa.Table:
 
 def sync_folder(folder: Path) -> None:
     """Force the files of a folder, and their names, to disk."""
-    for place in [*sorted(path for path in folder.iterdir() if path.is_file()), folder]:
-        handle = os.open(place, os.O_RDONLY)
+    for entry in [*sorted(path for path in folder.iterdir() if path.is_file()), folder]:
+        handle = os.open(entry, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

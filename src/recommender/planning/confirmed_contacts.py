@@ -13,7 +13,7 @@ from recommender.deciding import decide
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.contact_worth import worth_of_reward
-from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
 from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
@@ -56,10 +56,10 @@ def with_expectations(
         for case, planned, rows in _in_time(contacts, None, inputs, strategy, order, capacity, sent)
     ]
     columns = ["expected", "expected_low", "expected_high"]
-    told = contacts.drop(columns="share")
+    kept = contacts.drop(columns="share")
     if not parts:
-        return told.assign(**dict.fromkeys(columns, np.nan))
-    return told.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
+        return kept.assign(**dict.fromkeys(columns, np.nan))
+    return kept.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
 
 
 def unlawful(
@@ -86,14 +86,14 @@ def unlawful(
     ndarray of bool of shape (n_contacts,)
         False for what was not judged.
     """
-    found = np.zeros(len(contacts), dtype=bool)
-    place = {key: at for at, key in enumerate(zip(contacts["row"], contacts["round"], strict=True))}
+    broken = np.zeros(len(contacts), dtype=bool)
+    position = {key: at for at, key in enumerate(zip(contacts["row"], contacts["round"], strict=True))}
     for case, planned, rows in _in_time(contacts, which, inputs, strategy, order, capacity, None):
         action = planned["action"].to_numpy(dtype=np.int64) % strategy.actions_.n_contact_actions
         legal = case.judged().mask[np.arange(len(planned)), action]
         for row, turn in zip(rows[~legal], planned["round"][~legal], strict=True):
-            found[place[row, turn]] = True
-    return found
+            broken[position[row, turn]] = True
+    return broken
 
 
 def _in_time(
@@ -116,13 +116,13 @@ def _in_time(
         if sent is not None:
             part = sent.known_to(part)
         for (day, number), mine in groups:
-            held = _only(part, mine["row"])
-            if not len(held.row):
+            accounts = _only(part, mine["row"])
+            if not len(accounts.row):
                 continue
-            before = contacts.loc[turn < number, ["account_id", "debtor", "contact_at", "channel", "day"]]
+            before = contacts.loc[turn < number, [one for one in EARLIER if one in contacts]]
             earlier = EarlierContacts(before, 2) if len(before) else None
-            case = plan_case(held, strategy, order, inputs, capacity, day=int(str(day)) - 1, earlier=earlier)
-            yield case, mine.set_index("row").loc[held.row], held.row
+            case = plan_case(accounts, strategy, order, inputs, capacity, day=int(str(day)) - 1, earlier=earlier)
+            yield case, mine.set_index("row").loc[accounts.row], accounts.row
 
 
 def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
@@ -155,6 +155,7 @@ def _expected(
         purpose=order.purpose,
         catalogue=order.catalogue,
         overlays=order.overlays,
+        offers=case.desk,
     )
     at, rank = np.nonzero(decided.actions_ranked == action[:, None])
     if not np.array_equal(at, np.arange(len(frame))):
@@ -168,8 +169,8 @@ def _expected(
             mend="Report this as a bug; nothing was written.",
         )
     worth = worth_of_reward(frame, strategy, capacity) * planned["share"].to_numpy(dtype=np.float64)
-    told = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
+    beliefs = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
     return pd.DataFrame(
         {"row": rows, "round": planned["round"].to_numpy()}
-        | {name: values[at, rank] * worth for name, values in told.items()}
+        | {name: values[at, rank] * worth for name, values in beliefs.items()}
     )

@@ -20,6 +20,7 @@ def values_in_money(
     queue: NDArray[np.int64],
     capacity: CapacityOrder,
     strategy: ContactStrategy | SeedStrategy,
+    offer_costs: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Value less cost of each contact in money, and whether a queue serves it.
 
@@ -31,15 +32,21 @@ def values_in_money(
         -1 where none serves.
     capacity : CapacityOrder
     strategy : ContactStrategy or SeedStrategy
+    offer_costs : ndarray of shape (n, n_actions), optional
+        What offers are expected to cost beyond the reward, in minor units.
 
     Returns
     -------
     values, served : ndarray of shape (n, n_contact_actions)
     """
     in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
-    cost = np.array([0.0 if in_points else told.cost_per_contact for told in capacity.queue])
+    cost = np.array([0.0 if in_points else entry.cost_per_contact for entry in capacity.queue])
     worth = worth_of_reward(frame, strategy, capacity)
-    return rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)], queue >= 0
+    values = rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)]
+    if offer_costs is not None:
+        minor = 10.0 ** -minor_digits(capacity.currency) if capacity.currency is not None else 1.0
+        values -= offer_costs[:, : queue.shape[1]] * minor
+    return values, queue >= 0
 
 
 def worth_of_reward(
@@ -51,8 +58,8 @@ def worth_of_reward(
     if worth.column is not None:
         if worth.column not in frame.columns:
             raise InvalidInput.missing_columns([worth.column], list(frame.columns), role="worth of a response")
-        held = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
-        return np.asarray(np.maximum(held, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
+        amounts = pd.to_numeric(frame[worth.column], errors="coerce").fillna(0.0).to_numpy(dtype=np.float64)
+        return np.asarray(np.maximum(amounts, 0.0) * worth.share * (minor if worth.column.endswith("_minor") else 1.0))
     if isinstance(strategy, SeedStrategy):
         return np.ones(len(frame))
     if worth.per_response is not None:

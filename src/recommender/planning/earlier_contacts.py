@@ -11,10 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.deciding import planned_contact
+from recommender.offers import NO_OFFER
 from recommender.planning.capacity_file import CapacityOrder
 
-__all__ = ["EarlierContacts", "RecentContacts", "values_name"]
+__all__ = ["EARLIER", "EarlierContacts", "RecentContacts", "values_name"]
 
+EARLIER = ("account_id", "debtor", "contact_at", "channel", "day", "offer")
+"""Columns of a plan's contacts that count for the contacts after them."""
 _HOUR_US = 3_600_000_000
 _WEEK = 7
 
@@ -31,7 +34,8 @@ class EarlierContacts:
     Attributes
     ----------
     contacts : DataFrame
-        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``, ``day`` (of the plan, from 1).
+        ``account_id``, ``debtor``, ``contact_at`` (UTC), ``channel``, ``day`` (of the plan, from 1), and ``offer``
+        where offers are a factor.
     round : int
         The round that is asked for, from 2 on.
     """
@@ -58,16 +62,33 @@ class EarlierContacts:
             planned = planned.drop(columns="debtor_id")
         return planned if history.empty else pd.concat([history, planned], ignore_index=True)
 
+    def offers(self, accounts: pd.DataFrame) -> list[dict[str, object]]:
+        """Offers that the contacts before make to some accounts, as a desk reads them."""
+        if "offer" not in self.contacts.columns:
+            return []
+        mine = self.contacts.loc[
+            self.contacts["account_id"].isin(accounts["account_id"].astype("str"))
+            & self.contacts["offer"].notna()
+            & self.contacts["offer"].ne(NO_OFFER)
+        ]
+        columns = ["account_id", "debtor_id", "balance_minor"]
+        known = accounts.reindex(columns=columns).assign(account_id=accounts["account_id"].astype("str"))
+        told = mine[["account_id", "offer", "contact_at"]].merge(known, on="account_id", how="left")
+        rows = told.rename(columns={"offer": "offer_id", "contact_at": "offered_at"})
+        return [
+            {key: None if pd.isna(value) else value for key, value in row.items()} for row in rows.to_dict("records")
+        ]
+
     def shares(self, debtors: pd.Series, days: int, capacity: CapacityOrder) -> NDArray[np.float64]:
         """Part of its worth that a further contact has on each day, shape (n, days): 1 where nothing is planned.
 
         On the day of another contact it is ``later_contact_share``, and it recovers over ``week.fatigue_days``.
         """
-        found = np.ones((len(debtors), days))
-        for row, held in self._of(debtors):
-            away = np.abs(np.arange(1, days + 1)[:, None] - held["day"].to_numpy()[None, :]).min(axis=1)
-            found[row] = _share(away, days, capacity)
-        return found
+        shares = np.ones((len(debtors), days))
+        for row, planned in self._of(debtors):
+            away = np.abs(np.arange(1, days + 1)[:, None] - planned["day"].to_numpy()[None, :]).min(axis=1)
+            shares[row] = _share(away, days, capacity)
+        return shares
 
     def open_at(
         self, debtors: pd.Series, contact_at: NDArray[np.datetime64], days: int, capacity: CapacityOrder
@@ -81,11 +102,11 @@ class EarlierContacts:
         week = capacity.week_of(days)
         least = np.timedelta64(round(capacity.hours_between * _HOUR_US), "us")
         day = np.repeat(np.arange(1, days + 1), contact_at.shape[1] // days)
-        for row, held in self._of(debtors):
-            of_day = np.bincount(held["day"], minlength=days + 1)
+        for row, planned in self._of(debtors):
+            of_day = np.bincount(planned["day"], minlength=days + 1)
             apart[row] &= (of_day < capacity.contacts_per_debtor)[day]
             for instant, when in zip(
-                held["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"), held["day"], strict=True
+                planned["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"), planned["day"], strict=True
             ):
                 with np.errstate(invalid="ignore"):
                     after = contact_at[row] - instant
@@ -102,10 +123,10 @@ class EarlierContacts:
     def _of(self, debtors: pd.Series) -> Iterator[tuple[int, pd.DataFrame]]:
         """Rows of debtors with planned contacts, and these."""
         mine = self.contacts.loc[self.contacts["debtor"].isin(debtors)]
-        held = dict(iter(mine.groupby("debtor")[["contact_at", "day"]]))
+        by_debtor = dict(iter(mine.groupby("debtor")[["contact_at", "day"]]))
         for row, name in enumerate(debtors.tolist()):
-            if name in held:
-                yield row, held[name]
+            if name in by_debtor:
+                yield row, by_debtor[name]
 
 
 @dataclass(frozen=True)

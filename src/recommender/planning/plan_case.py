@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.deciding import Accounts, model_history
+from recommender.columns import Columns
+from recommender.deciding import Accounts, ModelContext, OfferChoice, model_history
 from recommender.messages import default_catalogue
+from recommender.offers import OfferDesk
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.earlier_contacts import EarlierContacts
@@ -37,6 +39,8 @@ class PlanCase:
         Of the day.
     packs : list of str
         For accounts that name none.
+    desk : OfferDesk or None
+        With what the debtors were offered before; None = nothing is offered.
     """
 
     def __init__(
@@ -46,13 +50,17 @@ class PlanCase:
         order: PlanOrder,
         packs: list[str],
         strategy: ContactStrategy | SeedStrategy,
+        desk: OfferDesk | None = None,
     ) -> None:
-        self.frame, self.history, self.order, self.packs = frame, history, order, packs
+        self.frame, self.history, self.order, self.packs, self.desk = frame, history, order, packs, desk
         self._strategy = strategy
+        self._accounts = Columns.of(frame)
+        catalogue = order.catalogue or default_catalogue()
+        self.offers = OfferChoice(strategy.actions_, desk, catalogue, order.purpose)
 
     def judged(self) -> Eligibility:
         """What each account may be contacted with."""
-        return eligibility(
+        allowed = eligibility(
             self.frame,
             self._strategy.actions_,
             as_of=self.order.as_of,
@@ -62,6 +70,19 @@ class PlanCase:
             purpose=self.order.purpose,
             overlays=self.order.overlays,
         )
+        return self.offers.narrowed(allowed, self._accounts, self.order.as_of)
+
+    def offer_costs(self) -> NDArray[np.float64] | None:
+        """What the offer of each action is expected to cost beyond the reward, in minor units; None for nothing.
+
+        Shape (n, n_actions). Points of the seed rules know no money.
+        """
+        strategy = self._strategy
+        if isinstance(strategy, SeedStrategy) or not self.offers.is_offered or self.desk is None:
+            return None
+        history = None if self.history is None else Columns.of(self.history)
+        X = ModelContext(strategy).of(Accounts.of(self.frame), history, self.order.as_of)
+        return self.offers.paid_later(strategy, self._accounts, X, beyond_money=strategy.money_ != "other")
 
     def rewards(self) -> NDArray[np.float64]:
         """Incremental reward of each action (points of the seed rules), shape (n, n_actions)."""
@@ -125,11 +146,13 @@ def plan_case(
         no_contacts_yet=order.no_contacts_yet,
         currencies=inputs.currencies,
         stopped=order.stopped,
+        house=order.house,
     )
     if earlier is not None:
         history = earlier.joined(history, frame)
     frame = Accounts.of(frame.reset_index(drop=True)).situated(today.as_of).to_frame()
-    return PlanCase(frame, history, today, list(packs or ["CO"]), strategy)
+    desk = part.offers.desk(order.prices, order.authority, () if earlier is None else earlier.offers(frame))
+    return PlanCase(frame, history, today, order.law(packs), strategy, desk)
 
 
 def _aged(accounts: pd.DataFrame, days: int) -> pd.DataFrame:
@@ -153,10 +176,10 @@ def _aged(accounts: pd.DataFrame, days: int) -> pd.DataFrame:
     return aged
 
 
-def _later_weekday(held: pd.Series, days: int) -> pd.Series:
-    number = pd.to_numeric(held, errors="coerce")
-    if number.notna().any() and held.notna().equals(number.notna()):
+def _later_weekday(weekdays: pd.Series, days: int) -> pd.Series:
+    number = pd.to_numeric(weekdays, errors="coerce")
+    if number.notna().any() and weekdays.notna().equals(number.notna()):
         low = 1 if number.max() == 7 else 0
         return (number - low + days) % 7 + low
-    names = {name: _WEEKDAYS[(place + days) % 7] for place, name in enumerate(_WEEKDAYS)}
-    return held.astype(object).map(lambda name: names.get(name, name)).astype("str")
+    names = {name: _WEEKDAYS[(index + days) % 7] for index, name in enumerate(_WEEKDAYS)}
+    return weekdays.astype(object).map(lambda name: names.get(name, name)).astype("str")

@@ -58,9 +58,9 @@ def verify_folder(folder: Path) -> list[str]:
         rounds = [_read_round(folder, number) for number in range(1, int(about["rounds"]) + 1)]
         decisions = pd.read_parquet(folder / "decisions.parquet")
         capacity = capacity_of(about["capacity"], "about.json")
-        days, told_gap, told_rows = int(about["days"]), float(about["gap"]), list(about["capacities"])
+        days, stated_gap, stated_rows = int(about["days"]), float(about["gap"]), list(about["capacities"])
         as_of, version, seed, purpose = (about[name] for name in ("as_of", "strategy", "seed", "purpose"))
-        place, action, turn = (contacts[name].to_numpy(dtype=np.int64) for name in ("place", "action", "round"))
+        position, action, turn = (contacts[name].to_numpy(dtype=np.int64) for name in ("place", "action", "round"))
     except (ValueError, KeyError, TypeError, ArtefactError, OSError) as error:
         raise InvalidInput(f"{folder} cannot be read as a plan: {error}", column="folder") from error
     every = {*fixed, *(name for number in range(1, len(rounds) + 1) for name in round_files(number))}
@@ -71,7 +71,7 @@ def verify_folder(folder: Path) -> list[str]:
     if not rounds:
         return [*wrong, "rounds: there is none"]
     problem, whole = rounds[0].problem, rounds[0].whole
-    inside = (place >= 0) & (place < len(arms)) & (action >= 0) & (action < problem.n_actions)
+    inside = (position >= 0) & (position < len(arms)) & (action >= 0) & (action < problem.n_actions)
     inside &= (turn >= 1) & (turn <= len(rounds))
     if len(arms) != problem.n_accounts or not inside.all():
         return [*wrong, "contacts: a place, action or round does not exist"]
@@ -79,27 +79,27 @@ def verify_folder(folder: Path) -> list[str]:
     if (turn[~by_policy] != 1).any():
         wrong.append("round: only the policy asks again")
     value = contacts["value"].to_numpy(dtype=np.float64)
-    use = problem.rows.use[problem.kind[place], action]
+    use = problem.rows.use[problem.kind[position], action]
     taken = use[~by_policy].sum(axis=0)
     for number, one in enumerate(rounds, start=1):
         mine = by_policy & (turn == number)
-        order = np.flatnonzero(mine)[np.argsort(place[mine], kind="stable")]
-        found = verify(one.problem, one.certificate, place[order], action[order], value[order])
-        wrong += found if number == 1 else [f"round {number}: {finding}" for finding in found]
+        order = np.flatnonzero(mine)[np.argsort(position[mine], kind="stable")]
+        findings = verify(one.problem, one.certificate, position[order], action[order], value[order])
+        wrong += findings if number == 1 else [f"round {number}: {finding}" for finding in findings]
         wrong += _not_what_was_left(one, problem, whole, taken, number)
         taken = taken + use[mine].sum(axis=0)
-    wrong += _of_all_arms(contacts, arms, problem, whole, place, action, days)
-    told = actions.describe(action % actions.n_contact_actions)
+    wrong += _of_all_arms(contacts, arms, problem, whole, position, action, days)
+    described = actions.describe(action % actions.n_contact_actions)
     for factor in actions.factors:
-        if not contacts[factor].astype(str).equals(told[factor].astype(str)):
+        if not contacts[factor].astype(str).equals(described[factor].astype(str)):
             wrong.append(f"contacts: {factor} is not that of the action")
     try:
         kinds = AccountKinds.from_arrays(rounds[0].arrays, capacity, actions, days, problem.kind)
         wrong += _not_of_capacity(kinds, problem, whole, loosened="replaced" in about)
-        wrong += _not_of_clock(contacts, kinds, problem, place, action)
+        wrong += _not_of_clock(contacts, kinds, problem, position, action)
     except (ValueError, IndexError, KeyError) as error:
         return [*wrong, f"problem: kinds and clocks cannot be read ({error})"]
-    wrong += _not_in_order(contacts, rounds, place)
+    wrong += _not_in_order(contacts, rounds, position)
     wrong += _too_many(contacts, capacity, days)
     wrong += _not_as_drawn(arms, problem, capacity)
     ids = decision_ids(Columns.of(arms[["account_id"]]), str(as_of), str(version), int(seed), purpose=str(purpose))
@@ -107,12 +107,12 @@ def verify_folder(folder: Path) -> list[str]:
         wrong.append("decision_id: not those of these accounts under this strategy, moment, seed and purpose")
     if not _same(decisions, decisions_of(contacts, arms, actions, as_of, version)):
         wrong.append("decisions: not those of the plan")
-    claims = [(row["name"], row["limit"], row["used"], row["price"]) for row in told_rows]
+    claims = [(row["name"], row["limit"], row["used"], row["price"]) for row in stated_rows]
     used = (taken if len(taken) else np.zeros(0)).tolist()
     prices = [rounds[0].certificate.prices.get(name, np.nan) for name in problem.rows.names]
     true = list(zip(problem.rows.names, whole.tolist(), used, prices, strict=True))
     close = [one[0] == other[0] and np.allclose(one[1:], other[1:]) for one, other in zip(claims, true, strict=False)]
-    if told_gap != rounds[0].certificate.gap or len(claims) != len(true) or not all(close):
+    if stated_gap != rounds[0].certificate.gap or len(claims) != len(true) or not all(close):
         wrong.append("about: gap, limits, uses or prices are not those of the certificate")
     return wrong
 
@@ -135,12 +135,12 @@ def _not_of_clock(
     contacts: pd.DataFrame,
     kinds: AccountKinds,
     problem: PlanProblem,
-    place: NDArray[np.int64],
+    position: NDArray[np.int64],
     action: NDArray[np.int64],
 ) -> list[str]:
     """Instants, days, queues and priorities against kinds and clocks."""
     wrong = []
-    kind = problem.kind[place]
+    kind = problem.kind[position]
     clock = np.array([one[1] for one in kinds.kinds], dtype=np.int64)
     if len(kinds.clocks) and not np.array_equal(
         kinds.instant_of(clock[kind], action), contacts["contact_at"].dt.tz_convert(None).to_numpy("datetime64[us]"),
@@ -155,15 +155,15 @@ def _not_of_clock(
         wrong.append("queue: not the one that serves the account's channel")
     known = contacts[["expected_low", "expected", "expected_high"]] if "expected" in contacts else None
     if known is not None:
-        told = known.dropna()
-        if len(told) not in (0, len(known)) or not (told["expected_low"] <= told["expected"]).all() or not (
-            told["expected"] <= told["expected_high"]
+        complete = known.dropna()
+        if len(complete) not in (0, len(known)) or not (complete["expected_low"] <= complete["expected"]).all() or not (
+            complete["expected"] <= complete["expected_high"]
         ).all():  # fmt: skip
             wrong.append("expected: missing, or outside its own interval")
     return wrong
 
 
-def _not_in_order(contacts: pd.DataFrame, rounds: Sequence[_Round], place: NDArray[np.int64]) -> list[str]:
+def _not_in_order(contacts: pd.DataFrame, rounds: Sequence[_Round], position: NDArray[np.int64]) -> list[str]:
     """Priorities: callbacks and promises, then by what a contact brings beyond its prices, round after round."""
     turn, reason = contacts["round"].to_numpy(dtype=np.int64), contacts["reason"]
     action, rank = contacts["action"].to_numpy(dtype=np.int64), contacts["value"].to_numpy(dtype=np.float64).copy()
@@ -171,7 +171,7 @@ def _not_in_order(contacts: pd.DataFrame, rounds: Sequence[_Round], place: NDArr
     for number, one in enumerate(rounds, start=1):
         mine = by_policy & (turn == number)
         prices = np.array([one.certificate.prices.get(name, np.nan) for name in one.problem.rows.names])
-        rank[mine] = beyond_prices(one.problem, prices, place[mine], action[mine], rank[mine])
+        rank[mine] = beyond_prices(one.problem, prices, position[mine], action[mine], rank[mine])
     rank[reason.isin(["callback", "promise"]).to_numpy()] = np.inf
     due = contacts.assign(_rank=rank).sort_values(
         ["queue", "contact_at", "round", "_rank", "row"], ascending=[True, True, True, False, True], kind="stable"
@@ -185,12 +185,12 @@ def _not_in_order(contacts: pd.DataFrame, rounds: Sequence[_Round], place: NDArr
 def _too_many(contacts: pd.DataFrame, capacity: CapacityOrder, days: int) -> list[str]:
     """Contacts of a debtor a day and in the week, and the hours between those of a day."""
     wrong, week = [], capacity.week_of(days)
-    held = contacts.sort_values("contact_at", kind="stable").groupby(["debtor", "day"])
-    if held.size().max() > capacity.contacts_per_debtor:
+    by_day = contacts.sort_values("contact_at", kind="stable").groupby(["debtor", "day"])
+    if by_day.size().max() > capacity.contacts_per_debtor:
         wrong.append(f"debtor: one has more than {capacity.contacts_per_debtor} contacts a day")
     if week is not None and contacts.groupby("debtor").size().max() > week.contacts_per_debtor:
         wrong.append(f"debtor: one has more than {week.contacts_per_debtor} contacts in the week")
-    if (held["contact_at"].diff().dropna() < pd.Timedelta(hours=capacity.hours_between)).any():
+    if (by_day["contact_at"].diff().dropna() < pd.Timedelta(hours=capacity.hours_between)).any():
         wrong.append(f"debtor: contacts of one are less than {capacity.hours_between:g} hours apart")
     return wrong
 
@@ -230,17 +230,17 @@ class _Round:
 
 def _read_round(folder: Path, number: int) -> _Round:
     certificate, arrays, values = round_files(number)
-    held = arrays_from_bytes((folder / arrays).read_bytes())
+    stored = arrays_from_bytes((folder / arrays).read_bytes())
     problem = PlanProblem(
-        FileValues(folder / values, held["use"].shape[1]),
-        CapacityRows(tuple(held["names"].tolist()), held["use"], held["limit"]),
-        held["debtor"],
-        held["kind"],
-        held["slot"],
-        int(held["contacts_per_debtor"]),
+        FileValues(folder / values, stored["use"].shape[1]),
+        CapacityRows(tuple(stored["names"].tolist()), stored["use"], stored["limit"]),
+        stored["debtor"],
+        stored["kind"],
+        stored["slot"],
+        int(stored["contacts_per_debtor"]),
     )
-    told = Certificate.from_json((folder / certificate).read_text(encoding="utf-8"))
-    return _Round(problem, told, held["whole_limit"], held)
+    proof = Certificate.from_json((folder / certificate).read_text(encoding="utf-8"))
+    return _Round(problem, proof, stored["whole_limit"], stored)
 
 
 def _is_as_written(path: Path, digest: str | None) -> bool:
@@ -252,17 +252,17 @@ def _not_what_was_left(
 ) -> list[str]:
     """Whether a round was asked about the same accounts under exactly what the contacts before it left."""
     mine = one.problem
-    told = "" if number == 1 else f"round {number}: "
+    prefix = "" if number == 1 else f"round {number}: "
     same = np.array_equal(one.whole, whole) and mine.rows.names == first.rows.names
     for name in ("debtor", "kind", "slot"):
         same &= np.array_equal(getattr(mine, name), getattr(first, name))
     if not same or not np.array_equal(mine.rows.use, first.rows.use) or mine.contacts_per_debtor != 1:
-        return [f"{told}problem: accounts, uses or limits are not those of the first round"]
+        return [f"{prefix}problem: accounts, uses or limits are not those of the first round"]
     left = whole - taken
     left = np.where(first.rows.is_minimum, np.minimum(left, 0.0), np.maximum(left, 0.0))
     if np.allclose(left, mine.rows.limit, rtol=1e-9, atol=_TOLERANCE):
         return []
-    return [f"{told}limit: what was left to the policy is not the whole less the other contacts"]
+    return [f"{prefix}limit: what was left to the policy is not the whole less the other contacts"]
 
 
 def _of_all_arms(
@@ -270,16 +270,16 @@ def _of_all_arms(
     arms: pd.DataFrame,
     problem: PlanProblem,
     whole: NDArray[np.float64],
-    place: NDArray[np.int64],
+    position: NDArray[np.int64],
     action: NDArray[np.int64],
     days: int,
 ) -> list[str]:
     """Limits, debtors, arms and propensities over the contacts of all arms."""
     wrong = []
-    use = problem.rows.use[problem.kind[place], action]
+    use = problem.rows.use[problem.kind[position], action]
     over = use.sum(axis=0) > whole + _TOLERANCE * np.maximum(1.0, np.abs(whole))
     wrong += [f"limit: {problem.rows.names[row]} is exceeded by all arms together" for row in np.flatnonzero(over)]
-    turn, debtor = contacts["round"].to_numpy(dtype=np.int64), problem.debtor[place]
+    turn, debtor = contacts["round"].to_numpy(dtype=np.int64), problem.debtor[position]
     if len(np.unique(np.stack([debtor, turn]), axis=1).T) != len(contacts):
         wrong.append("debtor: one has contacts of several arms, or two of one round")
     instants = pd.DataFrame({"debtor": debtor, "at": contacts["contact_at"]})
@@ -290,13 +290,13 @@ def _of_all_arms(
     if days == 1 and (turns.groupby("debtor")["at"].diff().dropna() < pd.Timedelta(0)).any():
         wrong.append("debtor: a contact of a later round comes before an earlier one, which was judged without it")
     for name in ("account_id", "row", "decision_id", "arm", "debtor"):
-        told = arms[name].to_numpy()[place]
+        ids_of_first = arms[name].to_numpy()[position]
         if name == "decision_id":
-            ids = zip(told, turn.tolist(), strict=True)
-            told = np.array(
+            ids = zip(ids_of_first, turn.tolist(), strict=True)
+            ids_of_first = np.array(
                 [one if number == 1 else later_decision_id(one, number) for one, number in ids], dtype=object
             )
-        if not np.array_equal(contacts[name].to_numpy(), told):
+        if not np.array_equal(contacts[name].to_numpy(), ids_of_first):
             wrong.append(f"contacts: {name} is not that of the account")
     reason, arm = contacts["reason"].to_numpy(), contacts["arm"].to_numpy()
     wanted = {"value": "policy", "minimum": "policy", "explore": "explore", "usual": "usual"}
@@ -305,7 +305,7 @@ def _of_all_arms(
         wrong.append("arm: a contact is not of the arm that its reason says")
     chance = contacts["propensity"].to_numpy(dtype=np.float64)
     drawn = reason == "explore"
-    logged = arms["propensity"].to_numpy(dtype=np.float64)[place]
+    logged = arms["propensity"].to_numpy(dtype=np.float64)[position]
     if not ((chance > 0) & (chance <= 1)).all() or (chance[~drawn] != 1).any() or (chance != logged)[drawn].any():
         wrong.append("propensity: not that of the draw, or not 1 where nothing was drawn")
     if (contacts["deterministic"].to_numpy(dtype=bool) != ~drawn).any():

@@ -17,10 +17,20 @@ import pyarrow as pa
 
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
-from recommender.deciding import after_planned, debtor_rounds, decide, of_debtors, planned_contacts
+from recommender.deciding import (
+    Objective,
+    Segments,
+    after_planned,
+    debtor_rounds,
+    decide,
+    default_segments,
+    of_debtors,
+    planned_contacts,
+)
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
-from recommender.messages import Catalogue
+from recommender.messages import Catalogue, own_catalogue
+from recommender.offers import Authority, PriceList
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.planning.plan_rows import RECORD, TEXTS, plan_rows
@@ -40,6 +50,13 @@ class PlanOrder:
         Aware; moment of the decisions.
     packs : tuple of str or None
         Rule packs of every account; None = those of its country, CO if it names none.
+    house : tuple of str
+        Packs that hold beside those of every account (:func:`recommender.rules.house_packs`); the verbs, the service
+        and its pages set them unless they are switched off by name.
+    segments : (str, str) or None
+        Name and TOML of the rules by which accounts are named; None = those of the package.
+    objective : Objective
+        What ``score`` maximises; a plan under limited capacity values contacts in money, whatever is said here.
     party : str or None
         Whom the contact points belong to, where the table does not say.
     no_contacts_yet : bool
@@ -53,8 +70,13 @@ class PlanOrder:
         The contacts hold those of accounts that are not planned for, too.
     overlays : tuple of str
         Rule packs of one's own as TOML; they can only tighten.
+    purpose : str
     templates : tuple of (str, str)
-        Own catalogue of messages: names of files and their TOML; empty = the packaged one.
+        Own catalogue of messages (:func:`recommender.store.files.read_template_sources`); empty = the packaged one.
+    offers : (str, str) or None
+        Name and TOML of the price list; None = nothing is offered.
+    authority : {"automatic", "agent", "supervisor"}
+        Whose word the offers have.
     record : bool
         Keep what the decision log wants to know of each decision.
     stopped : tuple of str
@@ -74,20 +96,42 @@ class PlanOrder:
     overlays: tuple[str, ...] = ()
     purpose: Purpose = "collection"
     templates: tuple[tuple[str, str], ...] = ()
+    offers: tuple[str, str] | None = None
+    authority: Authority = "automatic"
     record: bool = False
     stopped: tuple[str, ...] = ()
+    house: tuple[str, ...] = ()
+    segments: tuple[str, str] | None = None
+    objective: Objective = field(default_factory=Objective)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
-        told = asdict(self) | {"as_of": self.as_of.isoformat()}
-        told |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
-        told["stopped"] = list(self.stopped)
-        return told | {"packs": None if self.packs is None else list(self.packs)}
+        fields = asdict(self) | {"as_of": self.as_of.isoformat()}
+        fields |= {"overlays": list(self.overlays), "templates": [list(one) for one in self.templates]}
+        fields |= {"stopped": list(self.stopped), "house": list(self.house)}
+        fields["objective"] = self.objective.model_dump(mode="json")
+        fields["offers"] = None if self.offers is None else list(self.offers)
+        fields["segments"] = None if self.segments is None else list(self.segments)
+        return fields | {"packs": None if self.packs is None else list(self.packs)}
+
+    @cached_property
+    def segmentation(self) -> Segments:
+        """Rules by which accounts are named."""
+        return default_segments() if self.segments is None else Segments.from_toml(self.segments[1], self.segments[0])
+
+    def law(self, packs: Sequence[str] | None = None) -> list[str]:
+        """Packs of accounts that name none; ``packs`` before those of the order."""
+        return list(dict.fromkeys([*(packs or self.packs or ("CO",)), *self.house]))
 
     @cached_property
     def catalogue(self) -> Catalogue | None:
-        """The own catalogue; None = the packaged one."""
-        return Catalogue.from_toml(dict(self.templates)) if self.templates else None
+        """The own catalogue, linted and approved; None = the packaged one."""
+        return own_catalogue(self.templates) if self.templates else None
+
+    @cached_property
+    def prices(self) -> PriceList | None:
+        """The price list; None = nothing is offered."""
+        return None if self.offers is None else PriceList.from_toml(self.offers[1], name=self.offers[0])
 
 
 @dataclass(frozen=True)
@@ -133,6 +177,7 @@ def plan_chunk(
         model,
         as_of=order.as_of,
         packs=order.packs,
+        house=order.house,
         party=order.party,
         no_contacts_yet=order.no_contacts_yet,
         currencies=currencies,
@@ -140,19 +185,20 @@ def plan_chunk(
     )
     turn = debtor_rounds(frame)
     planned: dict[Any, list[dict[str, Any]]] = {}
+    desk = inputs.offers.desk(order.prices, order.authority)
     parts: list[pd.DataFrame] = []
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
     for number in range(int(turn.max()) + 1):
-        place = np.flatnonzero(turn == number)
-        part = frame.iloc[place].reset_index(drop=True)
-        mine = known if known is None or len(place) == len(frame) else of_debtors(Columns.of(known), part)
+        positions = np.flatnonzero(turn == number)
+        part = frame.iloc[positions].reset_index(drop=True)
+        mine = known if known is None or len(positions) == len(frame) else of_debtors(Columns.of(known), part)
         try:
             decided = decide(
                 part,
                 strategy=model,
                 as_of=order.as_of,
-                packs=list(order.packs or ["CO"]),
+                packs=order.law(),
                 contacts=mine,
                 top_k=order.top_k,
                 explore=order.explore,
@@ -160,12 +206,14 @@ def plan_chunk(
                 overlays=order.overlays,
                 catalogue=order.catalogue,
                 purpose=order.purpose,
+                offers=desk,
+                objective=order.objective,
                 allowed=partial(after_planned, model.actions_, planned=_of_each(part, planned)) if planned else None,
             )
         except InvalidInput as error:
             if error.column not in part.columns or not error.rows:
                 raise
-            rows = inputs.row[place][list(error.rows)]
+            rows = inputs.row[positions][list(error.rows)]
             raise InvalidInput(
                 f"{error.problem} (Counted over all accounts from 0: {', '.join(map(str, rows[:5]))}.)",
                 column=error.column,
@@ -177,8 +225,10 @@ def plan_chunk(
             for contact in ahead:
                 planned.setdefault(contact["debtor_id"], []).append(contact)
             known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
-        told = plan_rows(decided, model, record=order.record)
-        parts.append(told.assign(row=inputs.row[place][told["row"].to_numpy()]))
+            if desk is not None:
+                decided.remember_offers(desk)
+        lines = plan_rows(decided, model, record=order.record, segments=order.segmentation)
+        parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
         if decided.missing_features:

@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.messages import default_catalogue
 from recommender.planning.appointments import Appointments
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import InfeasiblePlan
 from recommender.planning.confirmed_contacts import unlawful, with_expectations
-from recommender.planning.earlier_contacts import EarlierContacts
+from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
@@ -82,27 +83,27 @@ def plan_day(
     week = capacity.week_of(days)
     rounds = capacity.contacts_per_debtor if days == 1 or week is None else week.contacts_per_debtor
 
-    def told(before: int) -> Callable[[int, int], None]:
+    def progress_of(before: int) -> Callable[[int, int], None]:
         def tell(done: int, every: int) -> None:
             if on_progress is not None:
                 on_progress(before * every + done, rounds * every)
 
         return tell
 
-    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, told(0), days=days, sent=sent)
+    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, progress_of(0), days=days, sent=sent)
     refuse_unknowns(read.removed, inputs, strategy.actions_.n_contact_actions)
     try:
         made = plan_tomorrow(read, order, capacity, gap=gap, sent=sent)
     except InfeasiblePlan as error:
         others = capacity.arms.explore + capacity.arms.usual > 0 or len(read.placed) > 0
         why = ["Of what callbacks and the other arms leave to the policy:"] if others else []
-        why += [error.problem, *([f"{read.shut_out_told()}."] if read.shut_out else [])]
+        why += [error.problem, *([f"{read.shut_out_text()}."] if read.shut_out else [])]
         raise InfeasiblePlan(" ".join(why), column=error.column, mend=error.mend) from error
     read.aside_path.unlink()
     for number in range(2, rounds + 1):
-        earlier = EarlierContacts(made.contacts[["account_id", "debtor", "contact_at", "channel", "day"]], number)
+        earlier = EarlierContacts(made.contacts[[one for one in EARLIER if one in made.contacts]], number)
         more = read_portfolio(
-            inputs, strategy, order, capacity, folder, Appointments.none(), told(number - 1), earlier=earlier,
+            inputs, strategy, order, capacity, folder, Appointments.none(), progress_of(number - 1), earlier=earlier,
             days=days, sent=sent,
         )  # fmt: skip
         more.aside_path.unlink()
@@ -143,14 +144,18 @@ def about_plan(
         {"name": name, "limit": most, "used": has, "price": price}
         for name, most, has, price in zip(names, limit, used, prices, strict=True)
     ]
-    shut_out = read.shut_out_told()
-    in_force = {} if sent is None else {"ends": sent.ends.isoformat(), "replaced": sent.told(made.contacts)}
+    shut_out = read.shut_out_text()
+    in_force = {} if sent is None else {"ends": sent.ends.isoformat(), "replaced": sent.changes(made.contacts)}
     return in_force | {
         "as_of": order.as_of.isoformat(),
         "strategy": strategy.version_,
         "seed": order.seed,
         "days": read.kinds.days,
         "purpose": order.purpose,
+        "house": list(order.house),
+        "segments_digest": order.segmentation.digest,
+        "messages_digest": (order.catalogue or default_catalogue()).digest,
+        "offers_digest": None if order.prices is None else order.prices.digest,
         "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",
         "capacity": capacity.model_dump(mode="json"),
         "capacities": capacities,

@@ -40,9 +40,9 @@ class OtherInputs(RecommenderError, ValueError):
 
     def __init__(self, folder: Path, differing: Mapping[str, tuple[Any, Any]]) -> None:
         self.differing = tuple(differing)
-        told = "; ".join(f"{name} was {was!r}, is {now!r}" for name, (was, now) in differing.items())
+        differences = "; ".join(f"{name} was {was!r}, is {now!r}" for name, (was, now) in differing.items())
         super().__init__(
-            f"{folder} holds a half-finished plan from other inputs: {told}. Give the same inputs to resume it, "
+            f"{folder} holds a half-finished plan from other inputs: {differences}. Give the same inputs to resume it, "
             "another --out to keep it, or --restart to throw it away."
         )
 
@@ -101,29 +101,29 @@ class PlanFolder:
         OtherInputs
             When finished chunks of other inputs lie here.
         """
-        told = {"format": FORMAT, "inputs": json.loads(json.dumps(inputs))}
-        self._run = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest().encode()
+        manifest = {"format": FORMAT, "inputs": json.loads(json.dumps(inputs))}
+        self._run = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest().encode()
         if self._manifest.is_file():
-            held = json.loads(self._manifest.read_text(encoding="utf-8"))
-            if held == told:
+            stored = json.loads(self._manifest.read_text(encoding="utf-8"))
+            if stored == manifest:
                 return True
             if any(self._parts.glob("*.parquet")):
-                raise OtherInputs(self.folder, dict(_differences(held, told)))
+                raise OtherInputs(self.folder, dict(_differences(stored, manifest)))
         self.clear()
         self._parts.mkdir(parents=True)
-        with written_whole(self._manifest) as place:
-            place.write_text(json.dumps(told, indent=1, sort_keys=True), encoding="utf-8")
+        with written_whole(self._manifest) as path:
+            path.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
         return False
 
     def clear(self) -> None:
         """Throw everything away but the lock."""
-        for place in self.folder.iterdir():
-            if place.name == "lock":
+        for entry in self.folder.iterdir():
+            if entry.name == "lock":
                 continue
-            if place.is_dir():
-                shutil.rmtree(place)
+            if entry.is_dir():
+                shutil.rmtree(entry)
             else:
-                place.unlink()
+                entry.unlink()
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -161,16 +161,16 @@ class PlanFolder:
     def keep(self, chunk: int, planned: PlannedChunk) -> None:
         """Keep the plan of a chunk."""
         noted = dict(planned.ranked.schema.metadata or {}) | {_SUMMARY: planned.described(), _RUN: self._run}
-        with written_whole(self.part(chunk)) as place:
-            pq.write_table(planned.ranked.replace_schema_metadata(noted), place, compression="zstd")
+        with written_whole(self.part(chunk)) as path:
+            pq.write_table(planned.ranked.replace_schema_metadata(noted), path, compression="zstd")
 
     def summary(self, chunk: int) -> dict[str, Any]:
         """What was told about a finished chunk."""
         noted = pq.read_schema(self.part(chunk)).metadata
         if noted.get(_RUN) != self._run:
             raise RecommenderError(f"{self.part(chunk)} belongs to another plan. Score again with --restart.")
-        told: dict[str, Any] = json.loads(noted[_SUMMARY])
-        return told
+        summary: dict[str, Any] = json.loads(noted[_SUMMARY])
+        return summary
 
     def ranked(self, chunk: int) -> pa.Table:
         """The plan of a finished chunk."""

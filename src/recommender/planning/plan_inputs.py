@@ -23,6 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.intake import Stated, id_keys
+from recommender.planning.chunk_offers import ChunkOffers
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
 from recommender.planning.plan_intake import open_tables
 from recommender.planning.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
@@ -59,6 +60,8 @@ class ChunkInputs:
         Those of these accounts and their debtors; None where the table was not given.
     standing : ChunkStanding
         What the decision log knows of the debtors; nothing where none was named.
+    offers : ChunkOffers
+        What its debtors were offered before, and what of the budget its accounts were granted.
     """
 
     chunk: int
@@ -69,6 +72,7 @@ class ChunkInputs:
     outcomes: pd.DataFrame | None
     payments: pd.DataFrame | None
     standing: ChunkStanding = field(default_factory=ChunkStanding)
+    offers: ChunkOffers = field(default_factory=ChunkOffers)
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,9 @@ class PlanInputs:
 
     def read(self, chunk: int) -> ChunkInputs:
         """Read one chunk."""
-        held = self._table("accounts", chunk)
-        row = held.column(_ROW).to_numpy()
-        states = self.tables["accounts"].frame(held.drop_columns([_ROW]))
+        rows = self._table("accounts", chunk)
+        row = rows.column(_ROW).to_numpy()
+        states = self.tables["accounts"].frame(rows.drop_columns([_ROW]))
         if "account_id" not in states.columns:
             states.insert(0, "account_id", [f"row-{number}" for number in row])
         now = np.flatnonzero(row >= 0)
@@ -124,10 +128,10 @@ class PlanInputs:
         for name in others.keys() & self.tables.keys():
             others[name] = self.tables[name].frame(self._table(name, chunk))
         for name, column, of in _REFERENCES:
-            if (held := others.get(name)) is not None and column in held:
+            if (rows := others.get(name)) is not None and column in rows:
                 known = states if of == "accounts" else others.get(of)
                 if known is not None and column in known:
-                    others[name] = held.assign(**{column: _as_spelt(held[column], known[column])})
+                    others[name] = rows.assign(**{column: _as_spelt(rows[column], known[column])})
         if "debtor_id" in states:
             states = states.assign(debtor_id=_as_spelt(states["debtor_id"], states["debtor_id"]))
         return ChunkInputs(
@@ -135,12 +139,22 @@ class PlanInputs:
             row=row[now],
             accounts=states.iloc[now].reset_index(drop=True),
             states=states if "valid_from" in states.columns else None,
-            standing=ChunkStanding.load(told) if (told := self._standing(chunk)).is_file() else ChunkStanding(),
+            standing=ChunkStanding.load(path) if (path := self._standing(chunk)).is_file() else ChunkStanding(),
+            offers=ChunkOffers.load(made) if (made := self.offers_path(chunk)).is_file() else ChunkOffers(),
             **others,
         )
 
     def _standing(self, chunk: int) -> Path:
         return self.folder / f"standing-{chunk}.json"
+
+    def noted(self, notes: Iterable[str]) -> None:
+        """Add notes for whoever reads the plan."""
+        self.notes.extend(notes)
+        (self.folder / "inputs.json").write_text(json.dumps(self.to_dict()), encoding="utf-8")
+
+    def offers_path(self, chunk: int) -> Path:
+        """File beside a chunk with its :class:`ChunkOffers`."""
+        return self.folder / f"offers-{chunk}.json"
 
     def ask(self, log: DecisionLog, as_of: datetime, own: Callable[[pd.DataFrame], Iterable[str]]) -> None:
         """Keep beside each chunk what a decision log knows of its debtors.
@@ -154,8 +168,8 @@ class PlanInputs:
         """
         for chunk in self.chunks:
             part = self.read(chunk)
-            told = read_chunk_standing(log, part.accounts, part.contacts, as_of, own(part.accounts))
-            told.save(self._standing(chunk))
+            standing = read_chunk_standing(log, part.accounts, part.contacts, as_of, own(part.accounts))
+            standing.save(self._standing(chunk))
 
     def _table(self, name: str, chunk: int) -> pa.Table:
         schema = self.tables[name].schema
@@ -236,9 +250,9 @@ class PlanInputs:
     @classmethod
     def load(cls, folder: Path) -> PlanInputs:
         """Find the chunks that :meth:`prepare` left."""
-        told = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
-        tables = {name: StreamedTable.from_dict(table) for name, table in told.pop("tables").items()}
-        return cls(folder, tables=tables, **told)
+        stored = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
+        tables = {name: StreamedTable.from_dict(table) for name, table in stored.pop("tables").items()}
+        return cls(folder, tables=tables, **stored)
 
 
 def _as_spelt(ids: pd.Series, known: pd.Series) -> pd.Series:
@@ -246,8 +260,8 @@ def _as_spelt(ids: pd.Series, known: pd.Series) -> pd.Series:
     mine, theirs = id_keys(ids), id_keys(known)
     spelt = pd.Series(known.to_numpy(dtype=object), index=theirs)
     spelt = spelt[spelt.index.notna() & ~spelt.index.duplicated()]
-    found = pd.Series(mine, index=ids.index).map(spelt).astype(object)
-    return found.where(found.notna(), ids.astype(object)).astype("str")
+    matched = pd.Series(mine, index=ids.index).map(spelt).astype(object)
+    return matched.where(matched.notna(), ids.astype(object)).astype("str")
 
 
 def _spill(table: StreamedTable, folder: Path, book: duckdb.DuckDBPyConnection, routes: str) -> None:

@@ -21,6 +21,7 @@ from recommender.intake import (
     Stated,
     TableReading,
     account_zones,
+    clock_column,
     decimal_evidence,
     id_keys,
     id_texts,
@@ -101,6 +102,10 @@ class _Pieces:
             parquet = stream.read(4) == b"PAR1"
         if parquet and name == "contacts":  # yesterday's plan, as the contacts that it planned
             parquet = not set(pq.read_schema(path).names) >= PLAN_COLUMNS
+        if parquet and name != "accounts":  # a day and a clock time in two columns
+            schema = pq.read_schema(path).names
+            renamed = renamed_columns(schema, name)
+            parquet = clock_column([renamed.get(one, one) for one in schema], name) is None
         if not parquet:
             frame = _read(path, name, encoding)
             if UNREADABLE_ROW in frame.columns:
@@ -115,20 +120,20 @@ class _Pieces:
             with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
                 warnings.simplefilter("ignore", DeprecationWarning)
                 self._whole = plain(pa.Table.from_pandas(frame, preserve_index=False))
-            held = self._whole.column_names
+            names = self._whole.column_names
         else:
             try:
-                held = pq.read_schema(path).names
+                names = pq.read_schema(path).names
             except (pa.ArrowInvalid, OSError) as error:
                 raise InvalidInput(
                     f"{path} cannot be read: {error}", column="path",
                     mend="Give a Parquet file, or a CSV with a header line.",
                 ) from error  # fmt: skip
-        self.renamed = renamed_columns(held, name)
-        named = self.columns = [self.renamed.get(column, column) for column in held]
+        self.renamed = renamed_columns(names, name)
+        named = self.columns = [self.renamed.get(column, column) for column in names]
         missing = [column for column in _REQUIRED.get(name, ()) if column not in named]
         if missing:
-            raise InvalidInput.missing_columns(missing, held, role=f"table {name!r}")
+            raise InvalidInput.missing_columns(missing, names, role=f"table {name!r}")
         if self._whole is not None:
             self._whole = _typed(self._whole.rename_columns(named), name)
 
@@ -172,17 +177,17 @@ def _write(
         for piece in pieces:
             names = pieces.read_here(piece)
             given = piece.select(names).to_pandas()
-            found: _Found | None = None
+            owners: _Owners | None = None
             if "account_id" in given and "accounts" in known:
-                found = known["accounts"].of(given["account_id"])
+                owners = known["accounts"].of(given["account_id"])
             elif reading.table == "outcomes" and "contacts" in known and "contact_id" in given:
-                found = known["contacts"].of(given["contact_id"])
-            zones = account_zones(given) if reading.table == "accounts" else None if found is None else found.zones
+                owners = known["contacts"].of(given["contact_id"])
+            zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
             read = reading.read(given, zones)
             if reading.table == "contacts" and since is not None:
                 _doubt_what_is_missing(reading, given, read, since)
-                if found is not None:
-                    _doubt_what_decides(reading, given, read, found, since)
+                if owners is not None:
+                    _doubt_what_decides(reading, given, read, owners, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
             if reading.table == "accounts" and "account_id" in read:
@@ -220,11 +225,11 @@ def _doubt_what_is_missing(reading: TableReading, given: pd.DataFrame, read: pd.
 
 
 def _doubt_what_decides(
-    reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, found: _Found, since: pd.Timestamp
+    reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, owners: _Owners, since: pd.Timestamp
 ) -> None:
     """Doubt contacts that rules still count and that were read by a guess: their day, or whose they are."""
     start = reading.n_rows - len(given)
-    counts = found.mine & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool)
+    counts = owners.mine & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool)
     guessed = reading.guessed.get("sent_at", np.zeros(len(given), dtype=bool))
     reading.doubt(
         counts & guessed, given["sent_at"], "sent_at", "unstated_clock",
@@ -235,18 +240,18 @@ def _doubt_what_decides(
         return
     mend = "Export ids as text, or state --ids-as-numbers where zeros say nothing."
     reading.doubt(
-        found.mine & (found.zeros > 0), given["account_id"], "account_id", "zeros_of_accounts",
+        owners.mine & (owners.zeros > 0), given["account_id"], "account_id", "zeros_of_accounts",
         "has leading zeros that the accounts table lacks: a plan would name accounts as nobody does", mend, start,
     )  # fmt: skip
     reading.doubt(
-        counts & (found.zeros < 0), given["account_id"], "account_id", "zeros_lost",
+        counts & (owners.zeros < 0), given["account_id"], "account_id", "zeros_lost",
         "lacks leading zeros that the accounts table has, in recent contacts: whose they are would be a guess", mend,
         start,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Owners:
     """What is known of the owner of each row: zone; whether it is there; leading zeros that the row has more."""
 
     zones: pd.Series
@@ -267,9 +272,9 @@ class _Known:
     def add(self, ids: pd.Series, zones: pd.Series) -> None:
         """Take some in."""
         codes, names = pd.factorize(zones.astype(object), use_na_sentinel=False)
-        place = [self._names.setdefault(name if isinstance(name, str) else None, len(self._names)) for name in names]
+        numbers = [self._names.setdefault(name if isinstance(name, str) else None, len(self._names)) for name in names]
         keys, zeros = _keyed(ids)
-        self._parts.append((keys, np.array(place, dtype=np.int16)[codes], zeros))
+        self._parts.append((keys, np.array(numbers, dtype=np.int16)[codes], zeros))
 
     def settle(self) -> None:
         """Sort what was taken in."""
@@ -279,18 +284,18 @@ class _Known:
             self._keys, self._codes, self._zeros = keys[order], codes[order], zeros[order]
         self._parts = []
 
-    def of(self, ids: pd.Series) -> _Found:
+    def of(self, ids: pd.Series) -> _Owners:
         """What is known of each id; an unknown one has the zone that all share."""
         names = np.array([*self._names, None], dtype=object)
         if not len(self._keys):
             nobody = np.zeros(len(ids), dtype=np.int64)
-            return _Found(pd.Series([None] * len(ids), dtype=object), nobody > 0, nobody)
+            return _Owners(pd.Series([None] * len(ids), dtype=object), nobody > 0, nobody)
         keys, zeros = _keyed(id_texts(ids))
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         mine = self._keys[at] == keys
         only = 0 if len(self._names) == 1 else -1
         zones = pd.Series(names[np.where(mine, self._codes[at], only)], dtype=object)
-        return _Found(zones, mine, np.where(mine, zeros.astype(np.int64) - self._zeros[at], 0))
+        return _Owners(zones, mine, np.where(mine, zeros.astype(np.int64) - self._zeros[at], 0))
 
 
 def _keyed(ids: pd.Series) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
@@ -306,10 +311,12 @@ def _keyed(ids: pd.Series) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
 
 def _arrow(cells: pd.Series) -> pa.ChunkedArray:
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
-        held = pa.array(cells.dt.tz_convert(None).to_numpy("datetime64[us]"), mask=cells.isna().to_numpy()).cast(
+        instants = pa.array(cells.dt.tz_convert(None).to_numpy("datetime64[us]"), mask=cells.isna().to_numpy()).cast(
             pa.timestamp("us")
         )
-        return pa.chunked_array([held.cast(_INSTANT) if held.null_count < len(held) else pa.nulls(len(held), _INSTANT)])
+        return pa.chunked_array(
+            [instants.cast(_INSTANT) if instants.null_count < len(instants) else pa.nulls(len(instants), _INSTANT)]
+        )
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
         return pa.chunked_array([pa.array(cells, from_pandas=True)])
     values = [None if value is None or value is pd.NA or value != value else value for value in cells]
@@ -333,20 +340,22 @@ def _typed(table: pa.Table, name: str) -> pa.Table:
 
 
 def _numbers_or_text(cells: pd.Series) -> pa.Array:
-    told = cells.notna().to_numpy(dtype=bool)
+    filled = cells.notna().to_numpy(dtype=bool)
     text = pa.array(cells.astype("str").where(cells.notna()), type=pa.string(), from_pandas=True)
-    if not told.any():
+    if not filled.any():
         return pa.nulls(len(cells), pa.float64())
-    words = {str(value).strip().lower() for value in cells[told].unique()}
+    words = {str(value).strip().lower() for value in cells[filled].unique()}
     if words <= {"true", "false"}:
-        return pa.array([None if not t else str(v).strip().lower() == "true" for v, t in zip(cells, told, strict=True)])
+        return pa.array(
+            [None if not t else str(v).strip().lower() == "true" for v, t in zip(cells, filled, strict=True)]
+        )
     numbers = pd.to_numeric(cells, errors="coerce")
-    if numbers[told].isna().any():
-        distinct = cells[told].unique().tolist()
+    if numbers[filled].isna().any():
+        distinct = cells[filled].unique().tolist()
         decimal = decimal_evidence(map(str, distinct)).decided
         read = {value: number_of(str(value), decimal) for value in distinct}
         if decimal is None or not all(isinstance(value, float) for value in read.values()):
             return text
         numbers = cells.map(read).astype("float64")
-    whole = told.all() and pd.api.types.is_integer_dtype(numbers.dtype)
+    whole = filled.all() and pd.api.types.is_integer_dtype(numbers.dtype)
     return pa.array(numbers.to_numpy(dtype=np.int64) if whole else numbers.to_numpy(dtype=np.float64), from_pandas=True)

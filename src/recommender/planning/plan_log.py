@@ -62,15 +62,15 @@ def _record(
     rows: pd.DataFrame, actions: ActionSpace, provenances: dict[str, Provenance], code_version: str, seed: int
 ) -> DecisionRecord:
     first = rows.iloc[0]
-    told = json.loads(first[RECORD])
-    key = json.dumps([first["policy_version"], told["rule_packs"]], sort_keys=True)
+    record = json.loads(first[RECORD])
+    key = json.dumps([first["policy_version"], record["rule_packs"]], sort_keys=True)
     if key not in provenances:
         provenances[key] = Provenance(
             policy_version=first["policy_version"],
             actions=actions,
-            rule_packs=told["rule_packs"],
-            holidays_version=told["holidays"],
-            tzdata_version=told["tzdata"],
+            rule_packs=record["rule_packs"],
+            holidays_version=record["holidays"],
+            tzdata_version=record["tzdata"],
             code_version=code_version,
         )
     ladder = [name for name in rows.columns if is_value(str(name))]
@@ -84,18 +84,19 @@ def _record(
             "contact_at": _instant(row["contact_at"]),
             "values": {name: None if pd.isna(row[name]) else float(row[name]) for name in ladder} or None,
         }
-        for action, (_, row) in zip(told["actions"], rows.iterrows(), strict=True)
+        for action, (_, row) in zip(record["actions"], rows.iterrows(), strict=True)
     ]
-    ranking[0] |= {"needs_human": told["needs_human"], "next_allowed_at": _instant(first["next_allowed_at"])}
+    ranking[0] |= {"needs_human": record["needs_human"], "next_allowed_at": _instant(first["next_allowed_at"])}
+    ranking[0] |= record["documents"]
     return DecisionRecord(
         decision_id=first["decision_id"],
         account_id=str(first["account"]),
         debtor_id=None if pd.isna(first["debtor"]) else str(first["debtor"]),
         decided_at=first["decided_at"].to_pydatetime(),
-        action=told["action"],
+        action=record["action"],
         propensity=1.0 if first["deterministic"] else min(1.0, float(first["propensity"])),
         eligible=pd.Series(list(first["eligible"])).eq("1").to_numpy(dtype=bool),
-        context=told["context"],
+        context=record["context"],
         provenance=provenances[key],
         ranking=ranking,
         contact_at=_instant(first["contact_at"]),

@@ -84,10 +84,10 @@ def contacts_by_slot(made: Tomorrow) -> Iterator[str]:
         yield f"queue {queue}: {len(part):,} contacts worth {part['value'].sum():,.0f} ({arms})"
 
 
-def priced_hours(made: Tomorrow, told: CapacityOrder, unit: str) -> Iterator[str]:
+def priced_hours(made: Tomorrow, capacity: CapacityOrder, unit: str) -> Iterator[str]:
     """A line an hour of agents whose capacity is scarce: what one more agent hour brings."""
     prices = dict(zip(made.whole.names, made.plan.prices.tolist(), strict=True))
-    for queue in told.queue:
+    for queue in capacity.queue:
         for name, price in prices.items():
             hour = re.fullmatch(rf"{re.escape(queue.name)} ((?:\d{{4}}-\d\d-\d\d )?\d\d)h minutes", name)
             if hour is not None and price > 0:
@@ -108,12 +108,12 @@ def priced_rules(read: PortfolioValues, made: Tomorrow) -> dict[str, list[float]
         In money for the whole portfolio, with a 95 % interval of the sample.
     """
     sample = read.rules
-    if not len(sample.place):
+    if not len(sample.position):
         return {}
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[sample.place]
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)[sample.position]
     today = slice(0, sample.values.shape[1])  # of a plan of several days
     after = sample.values - action_prices(made.problem, made.plan.prices)[kind][:, today]
-    scale = len(read.facts) / len(sample.place)
+    scale = len(read.facts) / len(sample.position)
     gains: dict[str, NDArray[np.float64]] = {}
     for at, removed in enumerate(sample.removed):
         count = np.sum(list(removed.values()), axis=0) if removed else np.zeros(after.shape[1])

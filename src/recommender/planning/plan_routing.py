@@ -44,15 +44,15 @@ def settle_accounts(
     if dated:
         now = round(as_of.timestamp() * 1e6)
         book.execute(
-            "CREATE TABLE held AS SELECT h1, h2, max_by(pos, (since, pos)) AS pos FROM a WHERE since <= ? "
+            "CREATE TABLE in_force AS SELECT h1, h2, max_by(pos, (since, pos)) AS pos FROM a WHERE since <= ? "
             "GROUP BY h1, h2",
             [now],
         )
         book.execute(
             "CREATE TABLE numbered AS SELECT a.pos, row_number() OVER (ORDER BY since, a.pos) - 1 AS row, "
-            "a.h1, a.h2, person, debtor FROM a JOIN held USING (pos)"
+            "a.h1, a.h2, person, debtor FROM a JOIN in_force USING (pos)"
         )
-        later = _number(book, "SELECT count(DISTINCT (h1, h2)) FROM a ANTI JOIN held USING (h1, h2)")
+        later = _number(book, "SELECT count(DISTINCT (h1, h2)) FROM a ANTI JOIN in_force USING (h1, h2)")
         if later:
             notes.append(f"{later:,} accounts have no state in force at {as_of.isoformat()} and are left out")
     else:
@@ -166,14 +166,14 @@ def settle_contacts(
 
 
 def _values_at(table: StreamedTable, column: str, rows: Sequence[int]) -> list[object]:
-    found: list[object] = []
+    values: list[object] = []
     position = 0
     for batch in table.batches([column]):
-        found += [
+        values += [
             batch.column(column)[row - position].as_py() for row in rows if position <= row < position + len(batch)
         ]
         position += len(batch)
-    return found
+    return values
 
 
 def routes_of(table: StreamedTable, folder: Path) -> str:
@@ -195,9 +195,9 @@ def routes_of(table: StreamedTable, folder: Path) -> str:
 def _write_keys(table: StreamedTable, folder: Path, wanted: Sequence[str]) -> Path:
     """Hashed ids of each row; the slot ``since`` holds the instant of accounts, the contact's id of the others."""
     present = [name for name in wanted if name in table.columns]
-    place = folder / "sort" / f"keys-{table.name}.parquet"
+    path = folder / "sort" / f"keys-{table.name}.parquet"
     position = 0
-    with pq.ParquetWriter(place, _KEYS, compression="lz4") as writer:
+    with pq.ParquetWriter(path, _KEYS, compression="lz4") as writer:
         for batch in table.batches(present) if present else table.batches():
             n = len(batch)
             pos = np.arange(position, position + n)
@@ -223,7 +223,7 @@ def _write_keys(table: StreamedTable, folder: Path, wanted: Sequence[str]) -> Pa
                 since = pa.array(key_hash(names, "the-contact-key-").view(np.int64), mask=pd.isna(names))
             h1, h2 = key_hash(texts, "the-account-key1"), key_hash(texts, "the-account-key2")
             writer.write_table(pa.table([pos, h1, h2, debtor, since], schema=_KEYS))
-    return place
+    return path
 
 
 def _number(book: duckdb.DuckDBPyConnection, query: str) -> int:

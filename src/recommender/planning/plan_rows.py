@@ -9,22 +9,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.deciding import Decided
+from recommender.deciding import Decided, Segments, default_segments
 from recommender.history import EligibleSets, protected_names
-from recommender.local_time import is_timezone
+from recommender.intake import account_zones
 from recommender.rules import rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["RECORD", "TEXTS", "context_names", "plain_scalar", "plan_rows"]
+__all__ = ["RECORD", "TEXTS", "context_names", "people_of", "plain_scalar", "plan_rows"]
 
 RECORD = "_record"
 """Column of a chunk, not of the plan: what the decision log keeps beside the rows, as JSON."""
-TEXTS = ("debtor", "contact_local", "eligible", "reason", "policy_version")
+TEXTS = ("debtor", "contact_local", "eligible", "reason", "policy_version", "human_reason", "segment")
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 _OPEN = "policy"
 
 
-def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record: bool = False) -> pd.DataFrame:
+def plan_rows(
+    decided: Decided,
+    model: ContactStrategy | SeedStrategy,
+    *,
+    record: bool = False,
+    segments: Segments | None = None,
+) -> pd.DataFrame:
     """Ranked actions as a plan writes them.
 
     Parameters
@@ -33,6 +39,8 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
     model : ContactStrategy or SeedStrategy
     record : bool, default=False
         Add what the decision log keeps, as :data:`RECORD`.
+    segments : Segments, optional
+        Rules by which accounts are named; default: those of the package.
 
     Returns
     -------
@@ -40,28 +48,45 @@ def plan_rows(decided: Decided, model: ContactStrategy | SeedStrategy, *, record
         :attr:`Decided.ranked` with ``debtor``; ``contact_local`` (the instant on the debtor's clock, with its offset);
         ``decided_at``; ``policy_version``; and on the first row of each account ``eligible`` (one 0 or 1 an action),
         ``reason`` (where it is left alone: the rules that close it, or ``policy`` where the policy chose so) and
-        ``next_allowed_at``.
+        ``next_allowed_at``. ``needs_human`` with ``human_reason`` (rules) and ``human_since`` (the day from which the
+        age of the debt alone asks for it), and ``segment``.
     """
+    segments = segments or default_segments()
     ranked = decided.ranked
     row = ranked["row"].to_numpy()
     first = (ranked["rank"] == 1).to_numpy(dtype=bool)
     accounts = decided.accounts
     debtors = np.array([None if v is None else str(v) for v in accounts.values("debtor_id")], dtype=object)
-    zones = np.array([z if is_timezone(z) else None for z in accounts.values("timezone")], dtype=object)
+    where = pd.DataFrame({name: accounts.values(name) for name in ("timezone", "country")}, dtype=object)
+    zones = account_zones(where).where(lambda zone: zone.notna(), None).to_numpy(dtype=object)
     texts, code = EligibleSets.of_array(decided.eligibility.mask).texts()
     sets = np.array(texts, dtype=object)[code]
+    human_reason, human_since = decided.eligibility.human_reasons()
+    why_human = np.array(human_reason, dtype=object)
+    segment = np.array(segments.of(accounts), dtype=object)
     reason, next_at = _left_alone(decided)
-    told = {
+    columns = {
         "debtor": debtors[row],
         "contact_local": _local_texts(ranked["contact_at"], zones[row]),
         "decided_at": pd.Timestamp(decided.as_of).tz_convert("UTC").as_unit("us"),
         "policy_version": decided.policy_version,
         "eligible": np.where(first, sets[row], None),
         "reason": np.where(first, reason[row], None),
+        "needs_human": decided.eligibility.needs_human[row],
+        "human_reason": why_human[row],
+        "human_since": pd.Series(human_since[row].astype("datetime64[us]")).dt.tz_localize("UTC"),
+        "segment": segment[row],
         "next_allowed_at": pd.Series(np.where(first, next_at[row], np.datetime64("NaT", "us"))).dt.tz_localize("UTC"),
     }
-    ranked = ranked.assign(**told)
+    ranked = ranked.assign(**columns)
     return ranked.assign(**{RECORD: _records(decided, model, ranked, first)}) if record else ranked
+
+
+def people_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The queue for people out of the dispatched rows of those who need one."""
+    kept = ["row", "account", "debtor", "human_reason", "human_since", "segment", "channel", "contact_at",
+            "template_id", "decision_id"]  # fmt: skip
+    return rows[[name for name in kept if name in rows.columns]]
 
 
 def _left_alone(decided: Decided) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -82,32 +107,32 @@ def _left_alone(decided: Decided) -> tuple[np.ndarray[Any, Any], np.ndarray[Any,
 
 def _local_texts(instants: pd.Series, zones: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Instants on the clock of each row's zone, ISO 8601 with offset; None where one of the two is unknown."""
-    found = np.full(len(instants), None, dtype=object)
+    texts = np.full(len(instants), None, dtype=object)
     known = instants.notna().to_numpy(dtype=bool)
     for zone in {zone for zone in zones if zone is not None}:
         at = np.flatnonzero(known & (zones == zone))
         distinct, code = np.unique(instants.iloc[at].dt.as_unit("us").astype("int64").to_numpy(), return_inverse=True)
         local = pd.to_datetime(distinct, unit="us", utc=True).tz_convert(zone)
-        found[at] = np.array([one.isoformat() for one in local], dtype=object)[code]
-    return found
+        texts[at] = np.array([one.isoformat() for one in local], dtype=object)[code]
+    return texts
 
 
 def _records(
     decided: Decided, model: ContactStrategy | SeedStrategy, ranked: pd.DataFrame, first: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
-    found = np.full(len(ranked), None, dtype=object)
+    records = np.full(len(ranked), None, dtype=object)
     law = decided.eligibility.provenance
     digests = {pack["id"]: pack["digest"] for pack in law.packs}
     by_packs: dict[tuple[str, ...], dict[str, str]] = {}
     names = context_names(decided.accounts.names, model)
     packs = decided.accounts.values("packs") if "packs" in decided.accounts else [None] * len(decided.decision_ids)
-    for place, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
+    for at, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
         key = tuple(packs[row].split(";")) if isinstance(packs[row], str) else tuple(packs[row] or ())
         if key not in by_packs:
             own = {pack.id for book in rule_books(key) for pack in book.packs} if key else set(digests)
             by_packs[key] = {name: digest for name, digest in digests.items() if name in own}
         facts = decided.accounts.row(row)
-        told = {
+        record = {
             "action": int(decided.action[row]),
             "actions": [int(action) for action in decided.actions_ranked[row] if action >= 0],
             "context": {name: plain_scalar(facts.get(name)) for name in names},
@@ -115,18 +140,19 @@ def _records(
             "holidays": law.holidays,
             "tzdata": law.tzdata,
             "needs_human": bool(decided.eligibility.needs_human[row]),
+            "documents": decided.documents,
         }
-        found[place] = json.dumps(told, sort_keys=True)
-    return found
+        records[at] = json.dumps(record, sort_keys=True)
+    return records
 
 
 def context_names(columns: Sequence[str], model: ContactStrategy | SeedStrategy) -> list[str]:
     """Columns that the decision log keeps as the context of a decision: what the model was asked with."""
     if isinstance(model, ContactStrategy):
         return [str(name) for name in model.feature_names_in_]
-    held = [name for name in _SITUATION if name in columns]
-    protected = set(protected_names(held))
-    return [name for name in held if name not in protected]
+    names = [name for name in _SITUATION if name in columns]
+    protected = set(protected_names(names))
+    return [name for name in names if name not in protected]
 
 
 def plain_scalar(value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
@@ -12,16 +13,19 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.deciding import Accounts, decision_ids
+from recommender.deciding import Accounts, Decider, decision_ids
 from recommender.errors import InvalidInput
+from recommender.offers import PriceList
 from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
-from recommender.planning.plan_folder import PlanFolder, file_digest
+from recommender.planning.plan_folder import PlanFolder, file_digest, written_whole
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
+from recommender.planning.plan_offers import offers_of_plan, settle_offers
+from recommender.planning.plan_rows import people_of
 from recommender.planning.plan_writing import write_plan
 from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.rules import load_pack, pack_digest, pack_ids
-from recommender.store.decision_log import DecisionLog, StaleStanding
+from recommender.store.decision_log import DecisionLog, StaleStanding, offers_made
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanFiles", "PlanSummary", "Planner", "make_plan", "plan_here"]
@@ -101,6 +105,7 @@ def make_plan(
     planner: Planner = plan_here,
     on_progress: Callable[[int, int, int], None] | None = None,
     log: DecisionLog | None = None,
+    offered: Sequence[pd.DataFrame] = (),
 ) -> PlanSummary:
     """Plan for every account, in memory that does not grow with their number.
 
@@ -125,6 +130,9 @@ def make_plan(
     log : DecisionLog, optional
         What it knows of the debtors (contacts planned and sent, opt-outs, promises) acts on the plan, and every
         decision is written there before the plan is; a plan that is refused is not. Asks for ``order.record``.
+    offered : sequence of DataFrame
+        Offers made before, beside those of the log. Those that the plan makes are written to ``<out>.offers.parquet``,
+        the accounts that need a person to ``<out>.people.parquet``.
 
     Returns
     -------
@@ -145,13 +153,15 @@ def make_plan(
     with folder.locked(), folder.gone_if_nothing_is_done():
         if restart:
             folder.clear()
-        resumed = folder.begin(_everything_it_depends_on(files, model, order))
+        resumed = folder.begin(_everything_it_depends_on(files, model, order, offered))
         if not (resumed and folder.inputs.is_dir()):
-            with folder.preparing() as place:
-                PlanInputs.prepare(place, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
+            with folder.preparing() as path:
+                PlanInputs.prepare(path, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
                                    other_accounts=order.other_accounts, **vars(files))  # fmt: skip
+                prepared, own = PlanInputs.load(path), _own_ids(model, order)
                 if log is not None:
-                    PlanInputs.load(place).ask(log, order.as_of, _own_ids(model, order))
+                    prepared.ask(log, order.as_of, own)
+                prepared.noted(settle_offers(prepared, model, order, _offered(prepared, offered, log, order, own)))
         inputs = PlanInputs.load(folder.inputs)
         done = {chunk for chunk in inputs.chunks if folder.is_planned(chunk)}
         before = finished = sum(inputs.sizes[chunk] for chunk in done)
@@ -179,6 +189,9 @@ def make_plan(
             except StaleStanding:
                 folder.clear()
                 raise
+        if order.prices is not None:
+            _write_offers(folder, inputs, order.prices, out)
+        _write_people(folder, inputs, out)
         n_actions = write_plan(folder, inputs.chunks, in_order=inputs.in_order, out=out)
         notes = dict.fromkeys([*inputs.notes, *(note for summary in summaries for note in summary["notes"])])
         folder.remove()
@@ -196,13 +209,46 @@ def make_plan(
 
 def _own_ids(model: Model, order: PlanOrder) -> Callable[[pd.DataFrame], list[str]]:
     moment = order.as_of.astimezone(UTC).isoformat()
-    return lambda accounts: decision_ids(
-        Accounts.of(accounts), moment, model.version_, order.seed, purpose=order.purpose
-    )
+    version = Decider(model, objective=order.objective).version
+    return lambda accounts: decision_ids(Accounts.of(accounts), moment, version, order.seed, purpose=order.purpose)
 
 
-def _everything_it_depends_on(files: PlanFiles, model: Model, order: PlanOrder) -> Mapping[str, Any]:
+def _offered(
+    inputs: PlanInputs,
+    offered: Sequence[pd.DataFrame],
+    log: DecisionLog | None,
+    order: PlanOrder,
+    own: Callable[[pd.DataFrame], list[str]],
+) -> list[pd.DataFrame]:
+    """Offers made before: those that are told, and those of the log but for the decisions that are made again."""
+    if log is None or order.prices is None:
+        return list(offered)
+    again = {one for chunk in inputs.chunks for one in own(inputs.read(chunk).accounts)}
+    return [*offered, offers_made(log, again)]
+
+
+def _write_offers(folder: PlanFolder, inputs: PlanInputs, prices: PriceList, out: Path) -> None:
+    made = [offers_of_plan(folder.ranked(chunk).to_pandas(), prices) for chunk in inputs.chunks]
+    with written_whole(out.with_name(out.name + ".offers.parquet")) as path:
+        pd.concat(made, ignore_index=True).to_parquet(path, index=False)
+
+
+def _write_people(folder: PlanFolder, inputs: PlanInputs, out: Path) -> None:
+    """The queue of accounts that a person looks at first: why, since when, and what the policy would have done."""
+    parts = []
+    for chunk in inputs.chunks:
+        rows = folder.ranked(chunk).to_pandas()
+        parts.append(people_of(rows.loc[(rows["rank"] == 1) & rows["needs_human"]]))
+    with written_whole(out.with_name(out.name + ".people.parquet")) as path:
+        pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True).to_parquet(path, index=False)
+
+
+def _everything_it_depends_on(
+    files: PlanFiles, model: Model, order: PlanOrder, offered: Sequence[pd.DataFrame]
+) -> Mapping[str, Any]:
+    told = "".join(table.to_csv(index=False) for table in offered)
     return {
+        "offered": hashlib.sha256(told.encode()).hexdigest(),
         "files": files.described(),
         "strategy": model.version_,
         "order": order.to_dict(),

@@ -38,17 +38,17 @@ class ChunkStanding:
     def save(self, path: Path) -> None:
         """Write as JSON."""
         seen = {name: {key: sorted(ids) for key, ids in vars(self.seen)[name].items()} for name in vars(self.seen)}
-        told = {"contacts": self.contacts, "heard": self.heard, "seen": seen}
-        path.write_text(json.dumps(told, default=datetime.isoformat), encoding="utf-8")
+        stored = {"contacts": self.contacts, "heard": self.heard, "seen": seen}
+        path.write_text(json.dumps(stored, default=datetime.isoformat), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> ChunkStanding:
         """Inverse of :meth:`save`."""
-        told = json.loads(path.read_text(encoding="utf-8"))
-        for row in (*told["contacts"], *told["heard"]):
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        for row in (*stored["contacts"], *stored["heard"]):
             row["sent_at"] = datetime.fromisoformat(row["sent_at"])
-        seen = {name: {key: frozenset(ids) for key, ids in held.items()} for name, held in told["seen"].items()}
-        return cls(told["contacts"], told["heard"], Seen(**seen))
+        seen = {name: {key: frozenset(ids) for key, ids in by_kind.items()} for name, by_kind in stored["seen"].items()}
+        return cls(stored["contacts"], stored["heard"], Seen(**seen))
 
     def with_contacts(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
         """A history with the ledger's contacts; an unknown one stays unknown."""
@@ -86,15 +86,15 @@ def read_chunk_standing(
         for name, debtor in zip(names, debtors, strict=True)
     }
     standing = log.standing(owners.values(), as_of - REACH, owners)
-    told = [] if contacts is None or not standing.contacts else _told(contacts, standing.contacts.values())
-    planned = [row for rows in ledger_contacts(standing, told, own).values() for row in rows]
+    history = [] if contacts is None or not standing.contacts else _candidates_of(contacts, standing.contacts.values())
+    planned = [row for rows in ledger_contacts(standing, history, own).values() for row in rows]
     heard = [event for name, debtor in owners.items() for event in heard_events(name, debtor, standing.outcomes)]
     for event in heard:
         event["sent_at"] = min(event["sent_at"], as_of)
     return ChunkStanding(planned, heard, standing.seen)
 
 
-def _told(contacts: pd.DataFrame, known: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+def _candidates_of(contacts: pd.DataFrame, known: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
     """Contacts of the history that may be one of the ledger's."""
     names = {contact.account_id for some in known for contact in some}
     mine = contacts.loc[contacts["account_id"].astype("str").isin(names) & contacts["sent_at"].notna()]
@@ -112,9 +112,10 @@ def _joined(known: pd.DataFrame | None, rows: list[dict[str, Any]]) -> pd.DataFr
     if known is None or not len(known):
         return more
     wanted = [name for name in more.columns if name in known.columns or name in ("outcome", "initiated_by", "status")]
-    held = known.assign(**{name: np.full(len(known), None, dtype=object) for name in wanted if name not in known})
+    widened = known.assign(**{name: np.full(len(known), None, dtype=object) for name in wanted if name not in known})
     columns = {
-        name: held[name].tolist() + (more[name].tolist() if name in wanted else [None] * len(more)) for name in held
+        name: widened[name].tolist() + (more[name].tolist() if name in wanted else [None] * len(more))
+        for name in widened
     }
     joined = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
     return joined.assign(sent_at=pd.to_datetime(joined["sent_at"], utc=True).dt.as_unit("us")).infer_objects()

@@ -84,10 +84,10 @@ class StreamedTable:
         }
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> StreamedTable:
+    def from_dict(cls, stored: dict[str, Any]) -> StreamedTable:
         """Inverse of :meth:`to_dict`."""
-        schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(told["schema"])))
-        return cls(told["name"], Path(told["path"]), schema, set(told["holes"]))
+        schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(stored["schema"])))
+        return cls(stored["name"], Path(stored["path"]), schema, set(stored["holes"]))
 
 
 def text_keys(column: pa.ChunkedArray) -> NDArray[np.object_]:

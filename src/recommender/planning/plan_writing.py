@@ -46,11 +46,11 @@ def write_plan(folder: PlanFolder, chunks: list[int], *, in_order: bool, out: Pa
     schema = _without_records(folder.ranked(chunks[0])).schema
     if not in_order:
         tables = _sorted_by_row(tables, schema, folder.folder / "ordered")
-    with written_whole(out) as place:
+    with written_whole(out) as path:
         if out.name.endswith((".csv", ".csv.gz")):
-            written = _write_csv(tables, place, zipped=out.name.endswith(".gz"))
+            written = _write_csv(tables, path, zipped=out.name.endswith(".gz"))
         else:
-            written = _write_parquet(tables, place, schema)
+            written = _write_parquet(tables, path, schema)
     return written
 
 
@@ -59,9 +59,9 @@ def _without_records(table: pa.Table) -> pa.Table:
         return table
     noted = dict(table.schema.metadata or {})
     if b"pandas" in noted:
-        told = json.loads(noted[b"pandas"])
-        told["columns"] = [one for one in told["columns"] if one["name"] != RECORD]
-        noted[b"pandas"] = json.dumps(told).encode()
+        described = json.loads(noted[b"pandas"])
+        described["columns"] = [one for one in described["columns"] if one["name"] != RECORD]
+        noted[b"pandas"] = json.dumps(described).encode()
     return table.drop_columns([RECORD]).replace_schema_metadata(noted)
 
 
@@ -83,26 +83,26 @@ def _sorted_by_row(tables: Iterable[pa.Table], schema: pa.Schema, folder: Path) 
     shutil.rmtree(folder)
 
 
-def _write_parquet(tables: Iterable[pa.Table], place: Path, schema: pa.Schema) -> int:
-    held: list[pa.Table] = []
+def _write_parquet(tables: Iterable[pa.Table], path: Path, schema: pa.Schema) -> int:
+    pending: list[pa.Table] = []
     waiting = written = 0
-    with pq.ParquetWriter(place, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for table in tables:
-            held.append(table)
+            pending.append(table)
             waiting += len(table)
             while waiting >= _GROUP_ROWS:
-                together = pa.concat_tables(held)
+                together = pa.concat_tables(pending)
                 writer.write_table(together.slice(0, _GROUP_ROWS).combine_chunks())
-                held, waiting, written = [together.slice(_GROUP_ROWS)], waiting - _GROUP_ROWS, written + _GROUP_ROWS
+                pending, waiting, written = [together.slice(_GROUP_ROWS)], waiting - _GROUP_ROWS, written + _GROUP_ROWS
         if waiting or not written:
-            writer.write_table(pa.concat_tables(held).combine_chunks())
+            writer.write_table(pa.concat_tables(pending).combine_chunks())
     return written + waiting
 
 
-def _write_csv(tables: Iterable[pa.Table], place: Path, *, zipped: bool) -> int:
+def _write_csv(tables: Iterable[pa.Table], path: Path, *, zipped: bool) -> int:
     written = 0
     # no time and no name in the gzip header: the same plan, the same bytes
-    with place.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) if zipped else raw as file:
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) if zipped else raw as file:
         for table in tables:
             table.to_pandas().to_csv(file, index=False, header=not written)
             written += len(table)

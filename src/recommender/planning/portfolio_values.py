@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import Columns
 from recommender.deciding import Accounts, decision_ids
 from recommender.planning.appointments import Appointments
 from recommender.planning.arms import draw_arms, drawn_by
@@ -29,7 +30,7 @@ from recommender.planning.sent_today import SentToday
 from recommender.rules import Eligibility
 from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
-__all__ = ["PortfolioValues", "RuleSample", "read_portfolio"]
+__all__ = ["PortfolioValues", "RuleSample", "people_of_plan", "read_portfolio"]
 
 _USUAL_DEPTH = 12
 _RULE_SAMPLE = 400
@@ -43,7 +44,7 @@ class RuleSample:
 
     Attributes
     ----------
-    place : ndarray of shape (m,)
+    position : ndarray of shape (m,)
         Among the accounts read.
     values : ndarray of shape (m, n_actions)
         In money, whether denied or not; -inf where no queue serves.
@@ -52,7 +53,7 @@ class RuleSample:
         Rule -> ``kind`` and ``citation``.
     """
 
-    place: NDArray[np.int64]
+    position: NDArray[np.int64]
     values: NDArray[np.float32]
     removed: list[dict[str, NDArray[np.bool_]]]
     details: dict[str, dict[str, str]]
@@ -104,16 +105,16 @@ class PortfolioValues:
     open_sets: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     law: dict[str, Any] = field(default_factory=dict)
 
-    def shut_out_told(self) -> str:
+    def shut_out_text(self) -> str:
         """How many accounts no contact is open for, and which rules alone close everything; empty for none."""
         if not self.shut_out:
             return ""
-        told = f"{self.shut_out:,} of {len(self.facts):,} accounts may not be contacted at all"
+        text = f"{self.shut_out:,} of {len(self.facts):,} accounts may not be contacted at all"
         all_gone = [rule for removed in self.rules.removed for rule, gone in removed.items() if gone.all()]
         counts = Counter(all_gone).most_common(3)
         of = len(self.rules.removed)
         why = "; ".join(f"{rule} denies everything to {count / of:.0%}" for rule, count in counts)
-        return f"{told} (in a sample of {of:,}: {why})" if why else told
+        return f"{text} (in a sample of {of:,}: {why})" if why else text
 
 
 @dataclass
@@ -196,7 +197,14 @@ def read_portfolio(
             queue = kinds.queue_of(kind)[:, :n]
             weekly = _Weekly.of(cases[0], facts, earlier, days, capacity)
             worth = [
-                values_in_money(case.frame, case.rewards() * weekly.share[:, day, None], queue, capacity, strategy)
+                values_in_money(
+                    case.frame,
+                    case.rewards() * weekly.share[:, day, None],
+                    queue,
+                    capacity,
+                    strategy,
+                    offer_costs=case.offer_costs(),
+                )
                 for day, case in enumerate(cases)
             ]
             values = np.hstack([one for one, _ in worth])
@@ -269,6 +277,13 @@ def read_portfolio(
     )
 
 
+def people_of_plan(read: PortfolioValues) -> pd.DataFrame:
+    """The queue of accounts that a person looks at first, contacted or not: why, and since when where it is known."""
+    mine = read.facts.loc[read.facts["needs_human"]]
+    columns = ["row", "account_id", "debtor", "human_reason", "human_since", "segment", "days_past_due", "decision_id"]
+    return mine[columns].sort_values("row", ignore_index=True)
+
+
 def _keep_record(
     folder: Path,
     frame: pd.DataFrame,
@@ -277,17 +292,17 @@ def _keep_record(
     law: dict[str, Any],
 ) -> None:
     """What the decision log wants to know of each account beside its contact: one line of JSON an account."""
-    told = allowed.provenance
-    packs = law.get("rule_packs", {}) | {pack["id"]: pack["digest"] for pack in told.packs}
-    law.update(rule_packs=packs, holidays=told.holidays, tzdata=told.tzdata)
+    provenance = allowed.provenance
+    packs = law.get("rule_packs", {}) | {pack["id"]: pack["digest"] for pack in provenance.packs}
+    law.update(rule_packs=packs, holidays=provenance.holidays, tzdata=provenance.tzdata)
     names = [name for name in context_names(list(frame.columns), strategy) if name in frame.columns]
     with (folder / CONTEXTS).open("a", encoding="utf-8") as file:
         for row in frame[names].astype(object).itertuples(index=False, name=None):
-            told_of = {
+            context = {
                 name: plain_scalar(None if value is pd.NA or value is pd.NaT else value)
                 for name, value in zip(names, row, strict=True)
             }
-            file.write(json.dumps(told_of, sort_keys=True) + "\n")
+            file.write(json.dumps(context, sort_keys=True) + "\n")
 
 
 @dataclass(frozen=True)
@@ -326,14 +341,14 @@ def _placed(
     taken: set[str] = set()
     for day, allowed in enumerate(judged):
         mine = slice(day * n, (day + 1) * n)
-        placed, lost = appointments.of_day(day).place(
+        placed, lost = appointments.of_day(day).match(
             facts, allowed, values[:, mine], open_[:, mine], actions, first, taken
         )
         parts.append(placed.assign(action=placed["action"] + day * n))
         taken |= set(placed["debtor"])
         unplaced += lost
-    held = [part for part in parts if len(part)]
-    return pd.concat(held, ignore_index=True) if held else parts[0], unplaced
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0], unplaced
 
 
 def _facts(
@@ -355,6 +370,7 @@ def _facts(
     days = pd.to_numeric(frame["days_past_due"], errors="coerce") if "days_past_due" in frame.columns else None
     late = allowed.days_past_due()
     language = frame["language"] if "language" in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+    why_human, human_since = allowed.human_reasons()
     return pd.DataFrame(
         {
             "row": part.row,
@@ -375,6 +391,9 @@ def _facts(
             "next_day": np.asarray(((late > late.min(axis=1, keepdims=True)) << np.arange(late.shape[1])).sum(axis=1)),
             "open_channels": allowed.open_channels(),
             "needs_human": allowed.needs_human,
+            "human_reason": pd.array(why_human, dtype="str"),
+            "human_since": human_since,
+            "segment": pd.array(order.segmentation.of(Columns.of(frame)), dtype="str"),
         }
     )
 

@@ -25,7 +25,7 @@ _SLACK = 1e-9
 class Chosen:
     """Contacts of one arm or of the appointments."""
 
-    place: NDArray[np.int64]
+    position: NDArray[np.int64]
     action: NDArray[np.int64]
     value: NDArray[np.float64]
     reason: NDArray[np.object_]
@@ -33,10 +33,10 @@ class Chosen:
 
 
 def use_of(
-    rows: CapacityRows, kind: NDArray[np.int64], place: NDArray[np.int64], action: NDArray[np.int64]
+    rows: CapacityRows, kind: NDArray[np.int64], position: NDArray[np.int64], action: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Use of each row by some contacts."""
-    return np.asarray(rows.use[kind[place], action].sum(axis=0))
+    return np.asarray(rows.use[kind[position], action].sum(axis=0))
 
 
 def appointments_kept(
@@ -46,24 +46,26 @@ def appointments_kept(
     kept: list[int] = []
     unplaced: list[dict[str, object]] = []
     placed = read.placed.sort_values(["at", "place"], kind="stable", ignore_index=True)
-    for number, told in enumerate(placed.to_dict("records")):
-        use = rows.use[kind[told["place"]], told["action"]]
+    for number, appointment in enumerate(placed.to_dict("records")):
+        use = rows.use[kind[appointment["place"]], appointment["action"]]
         short = (use > 0) & (use > left + _SLACK)
         if short.any():
             names = ", ".join(rows.names[row] for row in np.flatnonzero(short))
-            account = read.facts["account_id"].iloc[told["place"]]
+            account = read.facts["account_id"].iloc[appointment["place"]]
             why = f"no capacity: {names}"
-            unplaced.append({"account_id": account, "at": str(told["at"]), "kind": told["reason"], "why": why})
+            unplaced.append(
+                {"account_id": account, "at": str(appointment["at"]), "kind": appointment["reason"], "why": why}
+            )
             continue
         left -= use
         kept.append(number)
-    held = placed.iloc[kept]
+    keeping = placed.iloc[kept]
     return Chosen(
-        held["place"].to_numpy(dtype=np.int64),
-        held["action"].to_numpy(dtype=np.int64),
-        held["value"].to_numpy(dtype=np.float64),
-        held["reason"].to_numpy(dtype=object),
-        np.ones(len(held)),
+        keeping["place"].to_numpy(dtype=np.int64),
+        keeping["action"].to_numpy(dtype=np.int64),
+        keeping["value"].to_numpy(dtype=np.float64),
+        keeping["reason"].to_numpy(dtype=object),
+        np.ones(len(keeping)),
     ), unplaced
 
 
@@ -80,15 +82,17 @@ def random_arm(
     Of a debtor with several accounts one is drawn first, each with the same chance, which is part of the propensity.
     """
     arm = read.facts["arm"].to_numpy()
-    place = read.aside[arm[read.aside] == "explore"]
+    position = read.aside[arm[read.aside] == "explore"]
     chance = np.full(len(read.facts), np.nan)
     caps = ~rows.is_minimum
-    debtor = read.facts["debtor"].to_numpy()[place]
-    account = read.facts["account_id"].to_numpy()[place]
-    held = pd.DataFrame({"debtor": debtor, "number": uniform_of(account, "which", order.seed, order.as_of.isoformat())})
-    size = held.groupby("debtor")["number"].transform("size").to_numpy(dtype=np.int64)
-    mine = (held.groupby("debtor")["number"].rank(method="first") == 1).to_numpy()
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[place]
+    debtor = read.facts["debtor"].to_numpy()[position]
+    account = read.facts["account_id"].to_numpy()[position]
+    numbered = pd.DataFrame(
+        {"debtor": debtor, "number": uniform_of(account, "which", order.seed, order.as_of.isoformat())}
+    )
+    size = numbered.groupby("debtor")["number"].transform("size").to_numpy(dtype=np.int64)
+    mine = (numbered.groupby("debtor")["number"].rank(method="first") == 1).to_numpy()
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)[position]
     room = np.minimum(np.maximum(left, 0.0), capacity.arms.explore * np.maximum(rows.limit, 0.0))[caps]
     use = rows.use[:, :, caps]
     for attempt in range(_REDRAWS):
@@ -102,11 +106,11 @@ def random_arm(
         raise InvalidInput(
             f"The random arm exceeded a limit in {_REDRAWS} draws.", column="explore", mend="Give arms.explore more."
         )
-    chance[place] = drawn
+    chance[position] = drawn
     left -= use_of(rows, kind, np.flatnonzero(sent), action[sent])
-    told = values[sent, action[sent]].astype(np.float64)
+    value = values[sent, action[sent]].astype(np.float64)
     reason = np.full(int(sent.sum()), "explore", dtype=object)
-    return Chosen(place[sent], action[sent], told, reason, drawn[sent]), chance
+    return Chosen(position[sent], action[sent], value, reason, drawn[sent]), chance
 
 
 def usual_arm(
@@ -118,12 +122,12 @@ def usual_arm(
 ) -> Chosen:
     """Business as usual: the longest overdue first, each the first of the trade's rules that still fits."""
     arm = read.facts["arm"].to_numpy()
-    place = read.aside[arm[read.aside] == "usual"]
+    position = read.aside[arm[read.aside] == "usual"]
     caps = ~rows.is_minimum
     room = np.where(caps, np.minimum(left, capacity.arms.usual * rows.limit), np.inf)
-    kind = read.facts["kind"].to_numpy(dtype=np.int64)[place]
-    debtor = read.facts["debtor"].to_numpy()[place]
-    days = read.facts["days_past_due"].to_numpy()[place]
+    kind = read.facts["kind"].to_numpy(dtype=np.int64)[position]
+    debtor = read.facts["debtor"].to_numpy()[position]
+    days = read.facts["days_past_due"].to_numpy()[position]
     met: set[str] = set()
     at, action = [], []
     for i in np.argsort(-days, kind="stable").tolist():
@@ -138,5 +142,5 @@ def usual_arm(
                 break
     chosen, taken = np.array(at, dtype=np.int64), np.array(action, dtype=np.int64)
     left -= use_of(rows, kind, chosen, taken)
-    told = values[chosen, taken].astype(np.float64)
-    return Chosen(place[chosen], taken, told, np.full(len(chosen), "usual", dtype=object), np.ones(len(chosen)))
+    value = values[chosen, taken].astype(np.float64)
+    return Chosen(position[chosen], taken, value, np.full(len(chosen), "usual", dtype=object), np.ones(len(chosen)))

@@ -57,10 +57,10 @@ class SentToday:
     _last: dict[str, tuple[int, pd.Timestamp]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        held = self.kept.groupby("debtor")["contact_at"].agg(["size", "max"])
+        by_debtor = self.kept.groupby("debtor")["contact_at"].agg(["size", "max"])
         self._last.update(
             (str(name), (int(count), last))
-            for name, count, last in zip(held.index, held["size"], held["max"], strict=True)
+            for name, count, last in zip(by_debtor.index, by_debtor["size"], by_debtor["max"], strict=True)
         )
 
     @classmethod
@@ -97,7 +97,7 @@ class SentToday:
                 mend="Make a new plan without --replaces.",
             )
         plan = plan.loc[plan["day"] == 1].reset_index(drop=True)
-        heard, at_log, counted = _told_by(log, plan, moment)
+        heard, at_log, counted = _known_to_log(log, plan, moment)
         at_history = _sent_in_history(inputs, plan, began, moment)
         at = at_log.fillna(at_history)
         under_way = at.isna() & (plan["contact_at"] <= moment) & (plan["contact_at"] > moment - _UNDER_WAY)
@@ -110,9 +110,9 @@ class SentToday:
                               "channel": ahead["channel"].astype("str"), "initiated_by": "creditor",
                               "outcome": None, "status": "planned"})  # fmt: skip
         parts = [part for part in (heard, known) if len(part)]
-        told = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_HEARD))
+        history = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_HEARD))
         return cls(
-            kept, plan.loc[state == "released"].reset_index(drop=True), ends, told, capacity.contacts_per_debtor,
+            kept, plan.loc[state == "released"].reset_index(drop=True), ends, history, capacity.contacts_per_debtor,
             capacity.hours_between, counted,
         )  # fmt: skip
 
@@ -144,10 +144,10 @@ class SentToday:
     def used(self, queues: Mapping[str, float]) -> dict[str, float]:
         """What was used of the day's quotas and budget, by name of the row; ``queues`` are costs a contact."""
         count = self.kept["queue"].value_counts()
-        told = {f"{name} quota": float(count.get(name, 0)) for name in queues}
-        return told | {"budget": sum(cost * float(count.get(name, 0)) for name, cost in queues.items())}
+        quotas = {f"{name} quota": float(count.get(name, 0)) for name in queues}
+        return quotas | {"budget": sum(cost * float(count.get(name, 0)) for name, cost in queues.items())}
 
-    def told(self, contacts: pd.DataFrame) -> dict[str, Any]:
+    def changes(self, contacts: pd.DataFrame) -> dict[str, Any]:
         """What became of the old plan, for ``about.json``: how many contacts are kept, stay, move or are withdrawn."""
         key = ["account_id", "channel", "contact_at"]
         old, new = self.released, contacts.loc[contacts["day"] == 1]
@@ -167,7 +167,7 @@ def _is_text(contacts: pd.DataFrame) -> bool:
     return not pd.api.types.is_datetime64_any_dtype(contacts["sent_at"])
 
 
-def _told_by(
+def _known_to_log(
     log: DecisionLog | None, plan: pd.DataFrame, now: pd.Timestamp
 ) -> tuple[pd.DataFrame, pd.Series, frozenset[str]]:
     """Contacts and outcomes of the plan's debtors in the log, when each of the plan was sent, and whose they are."""
@@ -197,13 +197,13 @@ def _told_by(
 
 def _row(account: str, at: datetime, channel: str | None, outcome: str | None) -> dict[str, Any]:
     instant = pd.Timestamp(at).tz_convert("UTC")
-    told = {"account_id": account, "sent_at": instant, "channel": channel, "initiated_by": "creditor"}
-    return told | {"outcome": outcome, "status": "sent"}
+    row = {"account_id": account, "sent_at": instant, "channel": channel, "initiated_by": "creditor"}
+    return row | {"outcome": outcome, "status": "sent"}
 
 
 def _sent_in_history(inputs: PlanInputs, plan: pd.DataFrame, began: pd.Timestamp, now: pd.Timestamp) -> pd.Series:
     """When the history says that each contact of the plan was sent."""
-    found: dict[tuple[str, str], pd.Timestamp] = {}
+    last: dict[tuple[str, str], pd.Timestamp] = {}
     for chunk in inputs.chunks:
         contacts = inputs.read(chunk).contacts
         if contacts is None or contacts.empty or "channel" not in contacts:
@@ -215,7 +215,7 @@ def _sent_in_history(inputs: PlanInputs, plan: pd.DataFrame, began: pd.Timestamp
                 mine &= contacts[name].ne(word)
         rows = contacts.loc[mine]
         for account, channel, when in zip(rows["account_id"], rows["channel"], at[mine], strict=True):
-            found[str(account), str(channel)] = when
+            last[str(account), str(channel)] = when
     keys = zip(plan["account_id"].astype(str), plan["channel"].astype(str), strict=True)
-    told = pd.Series([found.get(key, pd.NaT) for key in keys], index=plan.index)
-    return pd.to_datetime(told, utc=True).astype("datetime64[us, UTC]")
+    sent = pd.Series([last.get(key, pd.NaT) for key in keys], index=plan.index)
+    return pd.to_datetime(sent, utc=True).astype("datetime64[us, UTC]")

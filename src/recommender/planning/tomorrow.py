@@ -153,10 +153,10 @@ def plan_tomorrow(
         np.ones(len(plan.account)),
     )
     every = [fixed, drawn, usual, policy]
-    rank = np.concatenate([np.full(len(part.place), np.inf if part is fixed else -np.inf) for part in every])
+    rank = np.concatenate([np.full(len(part.position), np.inf if part is fixed else -np.inf) for part in every])
     rank[len(rank) - len(plan.account) :] = bought
     chosen = Chosen(*(np.concatenate([getattr(part, name) for part in every]) for name in Chosen.__dataclass_fields__))
-    contacts = contact_table(read, chosen.place, chosen.action, capacity, order).assign(
+    contacts = contact_table(read, chosen.position, chosen.action, capacity, order).assign(
         value=chosen.value,
         reason=pd.array(chosen.reason, dtype="str"),
         propensity=chosen.propensity,
@@ -172,7 +172,7 @@ def plan_tomorrow(
         plan=plan,
         certificate=certify(problem, plan),
         whole=rows,
-        used=use_of(rows, kind, chosen.place, chosen.action),
+        used=use_of(rows, kind, chosen.position, chosen.action),
         kinds=read.kinds,
         unplaced=[*read.unplaced, *unplaced],
         notes=read.notes,
@@ -258,17 +258,17 @@ def _of_round(
     )
 
 
-def _close(read: PortfolioValues, place: NDArray[np.int64], day: NDArray[np.int64]) -> None:
+def _close(read: PortfolioValues, position: NDArray[np.int64], day: NDArray[np.int64]) -> None:
     """Deny contacts of accounts on a day, where the round reads its values."""
     days, n = read.kinds.days, read.kinds.actions.n_contact_actions
-    held = np.memmap(read.policy_path, dtype="<f4", mode="r+", shape=(len(read.facts), days, n))
-    held[place, day - 1] = -np.inf
-    held.flush()
+    values = np.memmap(read.policy_path, dtype="<f4", mode="r+", shape=(len(read.facts), days, n))
+    values[position, day - 1] = -np.inf
+    values.flush()
 
 
-def _without(problem: PlanProblem, plan: CapacityPlan, place: NDArray[np.int64]) -> CapacityPlan:
+def _without(problem: PlanProblem, plan: CapacityPlan, position: NDArray[np.int64]) -> CapacityPlan:
     """The plan without the contacts of some accounts; its bound holds all the same."""
-    kept = ~np.isin(plan.account, place)
+    kept = ~np.isin(plan.account, position)
     account, action = plan.account[kept], plan.action[kept]
     return replace(plan, account=account, action=action, value=plan.value[kept], used=uses_of(problem, account, action))
 

@@ -53,10 +53,10 @@ def write_tomorrow(folder: Path, made: Tomorrow, actions: ActionSpace, about: Ma
             **made.kinds.to_arrays(),
         }
         (folder / names[1]).write_bytes(arrays_to_bytes(arrays))
-    told = dict(about) | {"actions": actions.to_dict(), "rounds": len(rounds)}
+    described = dict(about) | {"actions": actions.to_dict(), "rounds": len(rounds)}
     decisions = decisions_of(made.contacts, made.arms, actions, about.get("as_of"), about.get("strategy"))
     decisions.to_parquet(folder / "decisions.parquet", index=False, compression="zstd")
-    (folder / "about.json").write_text(json.dumps(told, indent=1, sort_keys=True, default=str), encoding="utf-8")
+    (folder / "about.json").write_text(json.dumps(described, indent=1, sort_keys=True, default=str), encoding="utf-8")
     digests = {path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file()}
     (folder / MANIFEST).write_text(json.dumps(digests, indent=1, sort_keys=True), encoding="utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.deciding import Accounts, decision_ids
+from recommender.messages import default_catalogue
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.portfolio_values import CONTEXTS, PortfolioValues
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, later_decision_id
-from recommender.store.decision_log import ContactEvent, DecisionLog, DecisionRecord, Provenance
+from recommender.store.decision_log import ContactEvent, DecisionLog, DecisionRecord, Provenance, offers_made
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["ask_log", "log_tomorrow"]
+__all__ = ["ask_log", "log_tomorrow", "logged_offers"]
 
 _ROUNDS = range(2, 32)
 
@@ -46,14 +47,24 @@ def ask_log(
         Plan that is replaced: it counts its contacts itself.
     """
     counted = set() if sent is None else {*sent.counted, *sent.kept["decision_id"], *sent.released["decision_id"]}
+    inputs.ask(log, order.as_of, lambda accounts: counted | _own_ids(accounts, order, strategy))
 
-    def own(accounts: pd.DataFrame) -> Iterable[str]:
-        ids = decision_ids(
-            Accounts.of(accounts), order.as_of.isoformat(), strategy.version_, order.seed, purpose=order.purpose
-        )
-        return {*counted, *ids, *(later_decision_id(one, number) for one in ids for number in _ROUNDS)}
 
-    inputs.ask(log, order.as_of, own)
+def _own_ids(accounts: pd.DataFrame, order: PlanOrder, strategy: ContactStrategy | SeedStrategy) -> set[str]:
+    ids = decision_ids(
+        Accounts.of(accounts), order.as_of.isoformat(), strategy.version_, order.seed, purpose=order.purpose
+    )
+    return {*ids, *(later_decision_id(one, number) for one in ids for number in _ROUNDS)}
+
+
+def logged_offers(
+    log: DecisionLog | None, inputs: PlanInputs, order: PlanOrder, strategy: ContactStrategy | SeedStrategy
+) -> list[pd.DataFrame]:
+    """Offers that the log knows of, but for the decisions that are made again; nothing without log or price list."""
+    if log is None or order.prices is None:
+        return []
+    again = {one for chunk in inputs.chunks for one in _own_ids(inputs.read(chunk).accounts, order, strategy)}
+    return [offers_made(log, again)]
 
 
 def log_tomorrow(
@@ -104,21 +115,21 @@ def log_tomorrow(
     )  # fmt: skip
     today = made.contacts.loc[made.contacts["day"] == 1]
     codes = actions.index_of(today[list(actions.factors)])
-    of_place: dict[int, list[tuple[Any, int]]] = defaultdict(list)
+    of_position: dict[int, list[tuple[Any, int]]] = defaultdict(list)
     for row, action in zip(today.itertuples(index=False), codes.tolist(), strict=True):
-        of_place[int(row.place)].append((row, action))
+        of_position[int(row.place)].append((row, action))
     new = start = 0
     withdrawn = _cancelled(log, sent)
     lines = _lines(folder / CONTEXTS)
     for chunk in inputs.chunks:
         size = inputs.sizes[chunk]
         records = []
-        for place, line in zip(range(start, start + size), islice(lines, size), strict=True):
+        for position, line in zip(range(start, start + size), islice(lines, size), strict=True):
             context = json.loads(line)
-            told = of_place.get(place, [])
-            if not told and actions.no_contact_index is not None:
-                told = [(made.arms.iloc[place], actions.no_contact_index)]
-            records += [_record(one, action, place, context, read, provenance, order) for one, action in told]
+            chosen = of_position.get(position, [])
+            if not chosen and actions.no_contact_index is not None:
+                chosen = [(made.arms.iloc[position], actions.no_contact_index)]
+            records += [_record(one, action, position, context, read, provenance, order) for one, action in chosen]
         seen = inputs.read(chunk).standing.seen
         new += log.record(records, seen=seen, events=withdrawn if chunk == inputs.chunks[0] else ()).stored
         start += size
@@ -127,7 +138,7 @@ def log_tomorrow(
 
 
 def _record(
-    row: Any, action: int, place: int, context: dict[str, Any], read: PortfolioValues, provenance: Provenance,
+    row: Any, action: int, position: int, context: dict[str, Any], read: PortfolioValues, provenance: Provenance,
     order: PlanOrder,
 ) -> DecisionRecord:  # fmt: skip
     actions = provenance.actions
@@ -135,9 +146,9 @@ def _record(
     n = actions.n_contact_actions
     round_ = 1 if alone else int(row.round)
     eligible: NDArray[np.bool_] = np.ones(len(actions), dtype=np.bool_)  # to leave an account alone is always open
-    eligible[:n] = np.unpackbits(read.open_sets[round_][place], count=n)
+    eligible[:n] = np.unpackbits(read.open_sets[round_][position], count=n)
     drawn = row.arm == "explore" and pd.notna(row.propensity) and (alone or row.reason == "explore")
-    facts = read.facts.iloc[place]
+    facts = read.facts.iloc[position]
     kind, _, name = str(facts["debtor"]).partition(" ")
     at = None if alone or pd.isna(row.contact_at) else row.contact_at.to_pydatetime()
     template = None if alone or pd.isna(row.template_id) else str(row.template_id)
@@ -151,12 +162,18 @@ def _record(
         eligible=eligible,
         context=context,
         provenance=provenance,
-        ranking=[{"rank": 1, "action": action, "template_id": template, "contact_at": at}],
+        ranking=[{"rank": 1, "action": action, "template_id": template, "contact_at": at, **_documents(order)}],
         contact_at=at,
         fallback=row.arm == "usual",
         deterministic=not drawn,
         seed=order.seed,
     )
+
+
+def _documents(order: PlanOrder) -> dict[str, str]:
+    """Digests of what is said and offered."""
+    offers = {} if order.prices is None else {"offers_digest": order.prices.digest}
+    return {"messages_digest": (order.catalogue or default_catalogue()).digest, **offers}
 
 
 def _cancelled(log: DecisionLog, sent: SentToday | None) -> list[ContactEvent]:

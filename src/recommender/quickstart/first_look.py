@@ -105,7 +105,7 @@ def first_look(
     tell = tell or _in_silence
     typed = type_cells(table, dates)
     roles = guess_roles(typed, ask=ask, **stated)
-    for line in roles.told:
+    for line in roles.sentences:
         tell(line)
     log, frame = log_of_file(typed, roles)
     tell(f"checking {len(log):,} contacts")
@@ -127,7 +127,7 @@ def first_look(
         verdict=result.verdict,
         reasons=_reasons(result),
         facts=_facts(log, roles),
-        taken=roles.told,
+        taken=roles.sentences,
         left_out=roles.left_out,
         findings=tuple((f.grade, f.what, f.mend) for f in diagnosis.findings),
         good_for=diagnosis.verdict,
@@ -179,18 +179,18 @@ def _reasons(result: ExperimentReport) -> tuple[str, ...]:
 
 def policy_lines(result: ExperimentReport, truth: Mapping[str, float] | None = None) -> tuple[PolicyLine, ...]:
     """What was done and what the learnt policy would have earned, with the paired difference from each baseline."""
-    told = truth or {}
+    true_values = truth or {}
     first = next(iter(result.reports.values()))
     row = first.default
     lines = [
-        PolicyLine("the learnt policy", row["value"], row["ci_low"], row["ci_high"], told.get("learnt")),
+        PolicyLine("the learnt policy", row["value"], row["ci_low"], row["ci_high"], true_values.get("learnt")),
     ]
     for name, report in result.reports.items():
         words = {"logging": "what was done", "best_constant": "best single action", "seed_rules": "seed rules"}[name]
         gap = report.difference
         lines.append(
             PolicyLine(
-                words, float(report.diagnostics["baseline_value"]), None, None, told.get(name),
+                words, float(report.diagnostics["baseline_value"]), None, None, true_values.get(name),
                 report.verdict, gap.value, gap.low, gap.high,
             )
         )  # fmt: skip
@@ -258,16 +258,16 @@ def account_lines(
     reasons, note = _in_words(strategy, accounts, best, other, language)
     expected = strategy.expected_reward(accounts)
     lines = []
-    for row, told in enumerate(first.to_dict(orient="records")):
-        name = str(told["account"]) if not pd.isna(told["account"]) else f"account {row + 1}"
+    for row, ranked_row in enumerate(first.to_dict(orient="records")):
+        name = str(ranked_row["account"]) if not pd.isna(ranked_row["account"]) else f"account {row + 1}"
         lines.append(
             AccountLine(
                 name,
                 _said(actions, int(best[row])),
                 "" if other is None else _said(actions, int(other[row])),
-                float(told["expected_reward"]),
-                float(told["lo"]),
-                float(told["hi"]),
+                float(ranked_row["expected_reward"]),
+                float(ranked_row["lo"]),
+                float(ranked_row["hi"]),
                 reasons.get(row, ""),
                 None if other is None else float(expected[row, other[row]]),
             )
@@ -278,8 +278,8 @@ def account_lines(
 def _said(actions: ActionSpace, action: int) -> str:
     if action == actions.no_contact_index:
         return "leave alone"
-    held = actions.describe([action]).iloc[0]
-    return ", ".join(level if isinstance(level, str) else f"{name} {level}" for name, level in held.items())
+    factors = actions.describe([action]).iloc[0]
+    return ", ".join(level if isinstance(level, str) else f"{name} {level}" for name, level in factors.items())
 
 
 def _in_words(
@@ -299,11 +299,11 @@ def _in_words(
         explained = explain(strategy, accounts, actions=pairs, language=language)
     except MissingExtra as missing:
         return {}, f"Reasons in words: {missing}"
-    told = {}
+    reasons = {}
     for row, (a, b) in enumerate(pairs.tolist()):
-        told[row] = "" if a == b else " ".join(explained.contrast(a, b, row=row).reasons(language)[:2])
-    return told, ""
+        reasons[row] = "" if a == b else " ".join(explained.contrast(a, b, row=row).reasons(language)[:2])
+    return reasons, ""
 
 
-def _in_silence(told: str) -> None:
+def _in_silence(line: str) -> None:
     """Say nothing."""

@@ -47,9 +47,9 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     if roles.hour_from is not None:
         made["hour"] = frame[roles.hour_from].dt.hour
         levels["hour"] = _ordered(made["hour"])
-    n_actions = int(np.prod([len(held) for held in levels.values()]))
+    n_actions = int(np.prod([len(present) for present in levels.values()]))
     if n_actions > MOST_ACTIONS:
-        counts = " x ".join(f"{name} {len(held)}" for name, held in levels.items())
+        counts = " x ".join(f"{name} {len(present)}" for name, present in levels.items())
         raise InvalidInput(
             f"The action has {n_actions:,} values ({counts}); {len(frame):,} contacts cannot tell so many apart.",
             column="action",
@@ -60,8 +60,8 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     values, _ = reward_of(frame, roles)
     made["reward"] = pd.Series(values)
     named = {"propensity": roles.propensity, "account": roles.account, "time": roles.time, "cluster": roles.cluster}
-    held = {role: name for role, name in named.items() if name is not None}
-    for role, name in held.items():
+    present = {role: name for role, name in named.items() if name is not None}
+    for role, name in present.items():
         made[f"({role})"] = frame[name].astype(str) if role in ("account", "cluster") else frame[name]
     table = pd.DataFrame(made)
     log = LoggedFeedback.from_frame(
@@ -69,7 +69,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
         actions=ActionSpace(levels, no_contact=idle),
         context=list(roles.context),
         reward="reward",
-        **cast("Any", {role: f"({role})" for role in held}),
+        **cast("Any", {role: f"({role})" for role in present}),
     )
     return log, table
 
@@ -89,8 +89,8 @@ def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:
 
 
 def _ordered(column: pd.Series) -> list[Any]:
-    held = list(pd.unique(column.dropna()))
-    return sorted(held) if len({type(one) for one in held}) == 1 else sorted(held, key=str)
+    distinct = list(pd.unique(column.dropna()))
+    return sorted(distinct) if len({type(one) for one in distinct}) == 1 else sorted(distinct, key=str)
 
 
 def _known_before(frame: pd.DataFrame, name: str, typed: TypedFrame, time: str | None) -> pd.Series:

@@ -43,7 +43,7 @@ class Roles:
     propensity, account, cluster, time : str or None
     left_out : dict of str to str
         Column -> why it is neither.
-    told : tuple of str
+    sentences : tuple of str
         Sentences for the reader.
     """
 
@@ -57,7 +57,7 @@ class Roles:
     cluster: str | None = None
     time: str | None = None
     left_out: dict[str, str] = field(default_factory=dict)
-    told: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
 
 def guess_roles(
@@ -85,7 +85,7 @@ def guess_roles(
     Raises
     ------
     InvalidInput
-        When a stated column is not there, or reward or action cannot be told.
+        When a stated column is not there, or reward or action cannot be recognised.
     """
     frame = typed.frame
     for stated in (reward, account, time, propensity, *action, *leave_out):
@@ -93,7 +93,7 @@ def guess_roles(
             raise InvalidInput.missing_columns([stated], frame.columns.tolist(), role="the file")
     free = [name for name in frame.columns if name not in leave_out]
     reward = reward or _reward(typed, [name for name in free if name not in action], ask)
-    told = [f"reward: {reward}"]
+    sentences = [f"reward: {reward}"]
     at = time or _time(typed, [name for name in free if name not in (reward, *action)])
     rest = [name for name in free if name not in (reward, at)]
     chance = propensity or _propensity(frame, rest)
@@ -107,10 +107,10 @@ def guess_roles(
     hour_from = None
     if not action and chance is None and at in typed.timed and _chooses_hours(frame, factors, at):
         hour_from = at
-    told.append("action: " + " x ".join((*factors, *([f"hour (of {hour_from})"] if hour_from else []))))
-    told += [f"{role}: {name}" for role, name in _named(at, unit, debtor, chance)]
+    sentences.append("action: " + " x ".join((*factors, *([f"hour (of {hour_from})"] if hour_from else []))))
+    sentences += [f"{role}: {name}" for role, name in _named(at, unit, debtor, chance)]
     if chance is None:
-        told.append("propensities: not logged, so they are estimated")
+        sentences.append("propensities: not logged, so they are estimated")
     roles = Roles(
         reward=reward,
         factors=factors,
@@ -122,7 +122,7 @@ def guess_roles(
     )
     values, words = reward_of(frame, roles)
     if words:
-        told[0] += f" (success: {shorten(words, 8)})"
+        sentences[0] += f" (success: {shorten(words, 8)})"
     context, left_out = _context(typed, rest, values)
     return replace(
         roles,
@@ -130,7 +130,7 @@ def guess_roles(
         context=tuple(context),
         cluster=debtor,
         left_out=left_out,
-        told=tuple(told),
+        sentences=tuple(sentences),
     )
 
 
@@ -145,7 +145,7 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
     Raises
     ------
     InvalidInput
-        When it cannot be told which words are a success.
+        When it is not clear which words are a success.
     """
     column = frame[roles.reward]
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -161,20 +161,20 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
         raise InvalidInput.in_column(
             roles.reward, "holds instants, not outcomes", mend="Name the reward with --reward COLUMN."
         )
-    held = [str(word) for word in pd.unique(column.dropna())]
-    chosen = [word for word in held if plain_word(word) in {plain_word(one) for one in roles.success}]
+    distinct = [str(word) for word in pd.unique(column.dropna())]
+    chosen = [word for word in distinct if plain_word(word) in {plain_word(one) for one in roles.success}]
     if not roles.success:
-        ladder = {word: canonical_word("outcome", word) for word in held}
+        ladder = {word: canonical_word("outcome", word) for word in distinct}
         known = column.map(ladder).notna().sum() / max(int(column.notna().sum()), 1)
-        if len(held) == 2:
-            chosen = [word for word in held if plain_word(word) in names.SUCCESSES or ladder[word] in _RESPONSES]
+        if len(distinct) == 2:
+            chosen = [word for word in distinct if plain_word(word) in names.SUCCESSES or ladder[word] in _RESPONSES]
         elif known >= 0.9:
             chosen = [word for word, to in ladder.items() if to in _RESPONSES]
-    if not chosen or len(chosen) == len(held):
+    if not chosen or len(chosen) == len(distinct):
         raise InvalidInput.in_column(
             roles.reward,
             "is text, and it is not clear which of its words are a success",
-            values=held[:12],
+            values=distinct[:12],
             mend="State them: --success WORD (repeat for more), or name another reward: --reward COLUMN.",
         )
     values = np.where(column.isna(), np.nan, column.isin(chosen)).astype(np.float64)
@@ -248,11 +248,11 @@ def _factors(typed: TypedFrame, free: list[str], ask: Ask | None) -> tuple[str, 
         next((name for wanted in group for name in usable if plain_word(name) == wanted), None)
         for group in (names.CHANNEL, names.HOUR, names.TONE)
     ]
-    found = tuple(name for name in joint if name is not None)
-    if not found:
-        found = tuple(name for name in usable if _channels(frame[name]))[:1]
-    if found:
-        return found
+    factors = tuple(name for name in joint if name is not None)
+    if not factors:
+        factors = tuple(name for name in usable if _channels(frame[name]))[:1]
+    if factors:
+        return factors
     few = [name for name in usable if frame[name].nunique() <= _SLOTS]
     if ask is not None and (said := ask("Which column is what was chosen for each contact (the action)?", few)):
         return (said,)
@@ -267,10 +267,10 @@ def _sounds_like_actions(column: pd.Series) -> bool:
     """Levels such as ``Mens E-Mail``, ``control``, ``variant B``, ``sms``."""
     if column.dtype != object:
         return False
-    told = {part for level in pd.unique(column.dropna()) for part in plain_word(str(level)).split("_")}
+    words = {part for level in pd.unique(column.dropna()) for part in plain_word(str(level)).split("_")}
     marks = {"control", "treatment", "treated", "placebo", "variant", "email", "mail", "sms", "call", "whatsapp",
              "holdout", "llamada", "correo"}  # fmt: skip
-    return bool(told & marks)
+    return bool(words & marks)
 
 
 def _channels(column: pd.Series) -> bool:
@@ -290,8 +290,8 @@ def _account(frame: pd.DataFrame, free: list[str]) -> str | None:
 
 def _chooses_hours(frame: pd.DataFrame, factors: tuple[str, ...], at: str) -> bool:
     """Whether the hour of a contact is something that was chosen: a channel is, no column of hours, and hours vary."""
-    told = {plain_word(name) for name in factors}
-    if told & set(names.HOUR) or not (told & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)):
+    words = {plain_word(name) for name in factors}
+    if words & set(names.HOUR) or not (words & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)):
         return False
     shares = frame[at].dt.hour.value_counts(normalize=True)
     return bool((shares > 0.01).sum() >= 4)

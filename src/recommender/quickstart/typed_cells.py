@@ -95,8 +95,8 @@ def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | No
     if moments is not None:
         typed.instants.append(name)
         return text.map(moments).astype("datetime64[us]")
-    held = set(meant.str.strip())
-    return text.where(text.isin(held), None).astype(object)
+    meanings = set(meant.str.strip())
+    return text.where(text.isin(meanings), None).astype(object)
 
 
 def _is_nothing(word: str) -> bool:

@@ -33,7 +33,10 @@ from recommender.rules.phone_zones import (
     phone_timezones,
 )
 from recommender.rules.places import (
+    HOUSE_PACKS,
+    house_packs,
     packs_of_place,
+    with_house,
 )
 from recommender.rules.provenance import (
     Provenance,
@@ -48,6 +51,7 @@ from recommender.rules.vocabulary import (
     CHANNELS,
     FLAGS,
     KINDS,
+    OFFER_KINDS,
     PARTIES,
     PURPOSES,
     TOLD_FLAGS,
@@ -62,7 +66,9 @@ from recommender.rules.vocabulary import (
 __all__ = [
     "CHANNELS",
     "FLAGS",
+    "HOUSE_PACKS",
     "KINDS",
+    "OFFER_KINDS",
     "PARTIES",
     "PURPOSES",
     "TOLD_FLAGS",
@@ -84,6 +90,7 @@ __all__ = [
     "check_lines",
     "due_days",
     "eligibility",
+    "house_packs",
     "judged",
     "kind_of",
     "load_pack",
@@ -96,4 +103,5 @@ __all__ = [
     "rule_books",
     "rule_citations",
     "run_examples",
+    "with_house",
 ]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.columns import Tabular
-from recommender.rules.guardrails import Case, CasePart, Catalogue, Guardrails
+from recommender.rules.action_cells import Catalogue
+from recommender.rules.guardrails import Case, CasePart, Guardrails
 from recommender.rules.next_instant import NEVER, next_allowed
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
@@ -80,6 +81,28 @@ class Eligibility:
         table = self._case.facts.table
         return np.asarray(table["consents"] & ~table["opt_outs"])
 
+    def human_reasons(self) -> tuple[list[str | None], NDArray[np.datetime64]]:
+        """Why a person looks at each account first: ids of the rules with ``;``, None where nobody needs to.
+
+        Returns
+        -------
+        reasons : list of str or None, of length n_accounts
+        since : ndarray of datetime64[D] of shape (n_accounts,)
+            Where the age of the debt alone asks for it; ``NaT`` where a fact does, whose day nobody told.
+        """
+        reasons: list[str | None] = [None] * len(self.mask)
+        since = np.full(len(self.mask), np.datetime64("NaT", "D"))
+        for part in self._case.parts:
+            rows = part.rows[self.needs_human[part.rows]]
+            if not len(rows):
+                continue
+            texts, days = self._case.human_reasons(self._case.part(rows))
+            for row, text in zip(rows.tolist(), texts, strict=True):
+                reasons[row] = text
+            known = ~np.isnan(days)
+            since[rows[known]] = days[known].astype(np.int64).astype("datetime64[D]")
+        return reasons, since
+
     def narrowed(self, allowed: NDArray[np.bool_], rule: str) -> Eligibility:
         """The same, with further actions taken out for a reason of its own; ``NO_CONTACT`` stays.
 
@@ -104,7 +127,7 @@ class Eligibility:
         """Ids of every rule that removes an action of an account; empty where it is eligible."""
         if action == self._case.guardrails.actions.no_contact_index:
             return ()
-        if self._case.guardrails.channel[action] < 0:
+        if self._case.guardrails.cells.channel[action] < 0:
             return ("input",)
         return tuple(rule for rule, gone in self._gone(row).items() if gone[action])
 
@@ -122,12 +145,12 @@ class Eligibility:
         guardrails = self._case.guardrails
         part = self._case.part(np.array([row]))
         verdict = self._case.judge(part, keep=True)
-        known = guardrails.channel >= 0
+        known = guardrails.cells.channel >= 0
         by_rule: dict[str, NDArray[np.bool_]] = {}
-        cells = (verdict.failing[:, 0, guardrails.hour] >> np.maximum(guardrails.channel, 0)) & 1 == 1
+        cells = (verdict.failing[:, 0, guardrails.cells.hour] >> np.maximum(guardrails.cells.channel, 0)) & 1 == 1
         unused = np.zeros((1, len(guardrails.actions)), dtype=bool)
-        _, failing = guardrails.spread(self._case, part, verdict.allowed, unused, keep=True)
-        names = [*(name.id for name in part.law.names), *guardrails.tests(part.law)]
+        _, failing = self._case.open_actions(part, verdict.allowed, unused, keep=True)
+        names = [*(name.id for name in part.law.names), *guardrails.cells.tests(part.law)]
         for name, gone in zip(names, [*(cells & known), *failing[:, 0]], strict=True):
             if gone.any():
                 by_rule[name] = by_rule[name] | gone if name in by_rule else gone
@@ -140,8 +163,8 @@ class Eligibility:
 
     def next_allowed_at(self, row: int, action: int) -> datetime | None:
         """Earliest instant in the 60 days from the action's own at which its channel is allowed, or None."""
-        channel = int(self._case.guardrails.channel[action])
-        return None if channel < 0 else self._next(row, [(channel, int(self._case.guardrails.hour[action]))])
+        channel = int(self._case.guardrails.cells.channel[action])
+        return None if channel < 0 else self._next(row, [(channel, int(self._case.guardrails.cells.hour[action]))])
 
     def next_contact_at(self, row: int) -> datetime | None:
         """Earliest instant in 60 days at which some channel of the action space is allowed, or None.
@@ -153,9 +176,9 @@ class Eligibility:
         part = self._case.part(np.array([row]))
         lasting = self._case.judge(part, keep=True).failing[part.law.lasting(), 0, 0]
         forbidden = int(np.bitwise_or.reduce(lasting, initial=0))
-        used = np.unique(guardrails.channel[guardrails.channel >= 0]).tolist()
+        used = np.unique(guardrails.cells.channel[guardrails.cells.channel >= 0]).tolist()
         wanted = [
-            (channel, int(guardrails.hour[np.flatnonzero(guardrails.channel == channel)[0]]))
+            (channel, int(guardrails.cells.hour[np.flatnonzero(guardrails.cells.channel == channel)[0]]))
             for channel in used
             if not forbidden >> channel & 1
         ]
@@ -206,11 +229,11 @@ class Eligibility:
         locality = self._case.facts.localities[int(self._case.facts.table["locality"][part.rows[0]])]
         instants = np.broadcast_to(part.times.instant_us, (len(part.rows), part.times.instant_us.shape[1]))
         earliest = np.full(len(part.rows), NEVER)
-        for channel in np.unique(guardrails.channel[guardrails.channel >= 0]).tolist():
+        for channel in np.unique(guardrails.cells.channel[guardrails.cells.channel >= 0]).tolist():
             open_rows = np.flatnonzero(~(forbidden >> channel) & 1)
             if not len(open_rows):
                 continue
-            hour = int(guardrails.hour[np.flatnonzero(guardrails.channel == channel)[0]])
+            hour = int(guardrails.cells.hour[np.flatnonzero(guardrails.cells.channel == channel)[0]])
             facts = self._case.facts.table[part.rows[open_rows]]
             at = np.ascontiguousarray(instants[open_rows, hour])
             channels = np.full(len(open_rows), channel, dtype=np.int64)
@@ -309,7 +332,7 @@ def judged(case: Case) -> Eligibility:
     for part in case.parts:
         verdict = case.judge(part)
         own = np.zeros((len(part.rows), len(actions)), dtype=bool)
-        by_test, _ = guardrails.spread(case, part, verdict.allowed, own)
+        by_test, _ = case.open_actions(part, verdict.allowed, own)
         mask[part.rows] = own
         human[part.rows] = case.needs_human(part)
         instants = part.times.instant_us.astype("datetime64[us]")
@@ -318,7 +341,7 @@ def judged(case: Case) -> Eligibility:
         for position in np.flatnonzero(verdict.removed).tolist():
             name = names[position].id
             removed[name] = removed.get(name, 0) + int(verdict.removed[position]) * guardrails.each
-        for name, count in zip(guardrails.tests(part.law), by_test.tolist(), strict=True):
+        for name, count in zip(guardrails.cells.tests(part.law), by_test.tolist(), strict=True):
             if count:
                 removed[name] = removed.get(name, 0) + count
     if actions.no_contact_index is not None:

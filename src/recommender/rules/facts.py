@@ -126,21 +126,19 @@ def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], N
     key = np.zeros(len(accounts), dtype=np.int64)
     for column in columns:
         key = key * len(column.values) + column.codes
-    seen: dict[Locality, int] = {}
-    at: dict[int, int] = {}
-    localities = np.empty(len(accounts), dtype=np.int64)
-    for row, one in enumerate(key.tolist()):
-        position = at.get(one)
-        if position is None:
-            zone, phones, country, part = (
-                values[column.codes[row]][0] for values, column in zip(read, columns, strict=True)
-            )
-            position = at[one] = seen.setdefault((zone, phones, country, part), len(seen))
-        localities[row] = position
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    codes: dict[Locality, int] = {}
+    code_of = []
+    for row in first.tolist():
+        zone, phones, country, part = (
+            values[column.codes[row]][0] for values, column in zip(read, columns, strict=True)
+        )
+        code_of.append(codes.setdefault((zone, phones, country, part), len(codes)))
+    localities = np.array(code_of, dtype=np.int64)[which]
     bad = np.zeros(len(accounts), dtype=bool)
     for column, values in zip(columns, read, strict=True):
         bad |= column.take([value[1] for value in values], bool)
-    return localities, list(seen), bad
+    return localities, list(codes), bad
 
 
 def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -255,5 +253,8 @@ def owners(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], dic
 def id_texts(column: Coded, known: dict[str, int] | None = None) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Code of each row's identifier, -1 where there is none; ids beyond ``known`` get codes after its own."""
     codes = dict(known or {})
-    code = [-1 if value is None else codes.setdefault(str(value), len(codes)) for value in column.values]
+    code = [
+        -1 if value is None else codes.setdefault(value if type(value) is str else str(value), len(codes))
+        for value in column.values
+    ]
     return column.take(code, np.int64), codes

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,38 +20,26 @@ from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular
 from recommender.errors import InvalidInput
 from recommender.local_time import HOUR_US, as_utc_us, next_occurrence, utc_us, zone_changes
+from recommender.rules.action_cells import ActionCells, Catalogue
 from recommender.rules.contact_history import ContactHistory, read_history
 from recommender.rules.evaluation import LocalTimes, Verdict, evaluate, local_times
 from recommender.rules.facts import Facts, Locality, read_facts
-from recommender.rules.kernel import spread
 from recommender.rules.law import Law
 from recommender.rules.loading import check_in_force, check_readings, parse_pack, rule_books
 from recommender.rules.preferences import preference_overlay
 from recommender.rules.provenance import Provenance, provenance_of
 from recommender.rules.rule_tables import channel_bits
 from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS, KINDS, PURPOSES, TONES, kind_of
+from recommender.rules.vocabulary import PURPOSES
 
-__all__ = ["Case", "Catalogue", "Guardrails"]
+__all__ = ["Case", "CasePart", "Guardrails"]
 
 _QUARTER_US = HOUR_US // 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PART_ROWS = 65_536
-#: Bit of each kind and tone in the sets of what may be said.
-_SAYS = (1 << np.arange(len(KINDS) * len(TONES), dtype=np.int64)).reshape(len(KINDS), len(TONES))
 
 #: Instants of decision: one for all, or one a row.
 Moments = Any
-
-
-class Catalogue(Protocol):
-    """What the guardrails ask of a message catalogue."""
-
-    def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
-        """Whether there is an approved template, shape (n_stages, n_channels, n_kinds, n_tones)."""
-
-    def stage_of(self, days_past_due: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Stage of the trade by days past due."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +86,10 @@ class Guardrails:
         self.actions = actions
         self.purpose = purpose
         self.hours = [int(hour) for hour in actions.factors["hour"]] if "hour" in actions.factors else None
-        self.hour, self.channel, self.tone, self._says = _action_cells(actions)
+        self.cells = ActionCells(actions, purpose, catalogue)
         self.space = channel_bits(tuple(str(level) for level in actions.factors["channel"]))
         #: Contact actions that one (instant, channel) cell stands for.
         self.each = actions.n_contact_actions // (len(actions.factors["channel"]) * len(self.hours or (0,)))
-        self._catalogue = catalogue
-        self._templates = lru_cache(64)(self._templates_of)
-        self._ladders = lru_cache(256)(self._ladders_of)
         self._instants = lru_cache(1_024)(self._instants_of)
         self._local_times = lru_cache(1_024)(self._local_times_of)
 
@@ -230,45 +215,6 @@ class Guardrails:
         missing = np.isnat(instants)
         return np.where(missing, np.datetime64(as_of_us, "us"), instants).astype(np.int64), missing
 
-    def _templates_of(self, languages: tuple[str | None, ...]) -> NDArray[np.int64]:
-        """Kinds and tones with an approved template as sets, shape (n_languages, n_stages, n_channels)."""
-        assert self._catalogue is not None  # noqa: S101 - asked only where there is one
-        there = np.stack([self._catalogue.available(self.purpose, language) for language in languages])
-        return np.asarray((there * _SAYS).sum(axis=(3, 4)), dtype=np.int64)
-
-    # -- from channels to actions ----------------------------------------------------------------------------------
-    def tests(self, law: Law) -> tuple[str, ...]:
-        """Names of the tests of :meth:`spread`."""
-        return self._ladders(law)[0]
-
-    def _ladders_of(self, law: Law) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """Names of the tests, and the steps of the ladders of tones among them."""
-        ladders = law.ladders if "tone" in self.actions.factors else ()
-        steps = [(number, *step) for number, (_, ladder) in enumerate(ladders) for step in ladder]
-        names = (*(name for name, _ in ladders), "no-template", "input")
-        return names, np.array(steps, dtype=np.int64).reshape(-1, 4)
-
-    def spread(
-        self, case: Case, part: CasePart, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Fill the mask of a part; how many actions each of :meth:`tests` removes, and on request which."""
-        n, k = allowed.shape
-        late = np.ascontiguousarray(np.broadcast_to(case.days_past_due(part), (n, k)))
-        names, steps = self._ladders(part.law)
-        if self._catalogue is None:
-            stage, templates = np.zeros((n, k), dtype=np.int64), np.zeros((0, 1, 1), dtype=np.int64)
-        else:
-            stage = np.asarray(self._catalogue.stage_of(late), dtype=np.int64)
-            templates = self._templates(case.language_texts)
-        removed = np.zeros(len(names), dtype=np.int64)
-        failing = np.zeros((len(names) if keep else 0, n, len(self.hour)), dtype=bool)
-        spread(
-            allowed, late, self.hour, self.channel, self.tone, self._says,
-            steps, stage, templates, case.languages[part.rows],
-            mask, removed, failing,
-        )  # fmt: skip
-        return removed, failing
-
 
 @dataclass(frozen=True)
 class Case:
@@ -341,6 +287,15 @@ class Case:
         """Local days past due at each instant, shape (n, k)."""
         return np.asarray(part.times.own_day - self.facts.table["due_day"][part.rows][:, None])
 
+    def open_actions(
+        self, part: CasePart, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Fill the mask of a part from its allowed channels; see :meth:`ActionCells.open_actions`."""
+        late, languages = self.days_past_due(part), self.languages[part.rows]
+        return self.guardrails.cells.open_actions(
+            part.law, allowed, late, languages, self.language_texts, mask, keep=keep
+        )
+
     def needs_human(self, part: CasePart) -> NDArray[np.bool_]:
         """Accounts that a person looks at first, shape (n,)."""
         needed = np.zeros(len(part.rows), dtype=bool)
@@ -351,32 +306,25 @@ class Case:
                 needed |= review.asks_for(facts, latest)
         return needed
 
+    def human_reasons(self, part: CasePart) -> tuple[list[str], NDArray[np.float64]]:
+        """Rules by which a person looks first, with ``;``, and since which day where only the age of the debt asks.
+
+        The day is days since 1970 on the debtor's own calendar; NaN where a fact asks, whose day nobody told.
+        """
+        reviews = part.law.reviews
+        latest, facts = self.days_past_due(part).max(axis=1), self.facts.table[part.rows]
+        asked = np.array([review.asks_for(facts, latest) for review in reviews]).reshape(len(reviews), len(part.rows))
+        by_fact = np.array([review.facts_ask(facts) for review in reviews]).reshape(asked.shape)
+        sets, code = np.unique(asked, axis=1, return_inverse=True)
+        texts = [";".join(review.id for review, used in zip(reviews, column, strict=True) if used) for column in sets.T]
+        begins = np.array([np.inf if review.from_days is None else review.from_days for review in reviews])
+        first = np.where(asked, begins[:, None], np.inf).min(axis=0, initial=np.inf)
+        since = np.where((asked & by_fact).any(axis=0) | np.isinf(first), np.nan, facts["due_day"] + first)
+        return [texts[one] for one in code.reshape(-1).tolist()], since
+
     def provenance(self) -> Provenance:
         """What the verdicts rest on."""
         return provenance_of(self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched)
-
-
-def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
-    """Instant, channel and tone position of each contact action, -1 for a channel or tone nobody knows; what it says.
-
-    What it says is the set of kinds x tones of message that fit; without a factor for one of the two, any fits.
-    """
-    codes = space.codes[: space.n_contact_actions]
-    names = list(space.factors)
-
-    def positions(factor: str, known: Sequence[str]) -> NDArray[np.int64]:
-        table = np.array([known.index(str(v)) if v in known else -1 for v in space.factors[factor]])
-        return np.asarray(table[codes[:, names.index(factor)]])
-
-    hour = codes[:, names.index("hour")].copy() if "hour" in names else np.zeros(len(codes), dtype=np.int64)
-    tone = positions("tone", TONES) if "tone" in names else np.full(len(codes), -1)
-    fits = np.ones((len(codes), len(KINDS), len(TONES)), dtype=bool)
-    if "tone" in names:
-        fits &= (tone[:, None] == np.arange(len(TONES)))[:, None, :]
-    if "message_kind" in names:
-        kinds = np.array([[kind_of(level) == kind for kind in KINDS] for level in space.factors["message_kind"]])
-        fits &= kinds[codes[:, names.index("message_kind")]][:, :, None]
-    return hour, positions("channel", CHANNELS), tone, np.asarray((fits * _SAYS).sum(axis=(1, 2)), dtype=np.int64)
 
 
 def _law(names: str, wish: str, purpose: str, overlays: tuple[Pack, ...], readings: frozenset[str]) -> Law:

@@ -6,13 +6,10 @@ the law; the same pass says which rule removed which cell where it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 
 from recommender.local_time import DAY_US
+from recommender.rules.machine_code import compiled
 from recommender.rules.rule_tables import (
     ALWAYS,
     BALANCE,
@@ -38,19 +35,14 @@ from recommender.rules.rule_tables import (
 )
 from recommender.rules.vocabulary import CHANNELS
 
-__all__ = ["judge", "spread"]
+__all__ = ["judge"]
 
 _UNKNOWN = len(CHANNELS)
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    """Compile at the first call, keep the machine code on disk, and run without the interpreter lock."""
-    return cast("_Function", njit(cache=True, nogil=True)(function))
+_SIZES = np.array([channels.bit_count() for channels in range(256)])  # of sets of channels
 
 
 # -- facts ---------------------------------------------------------------------------------------------------------
-@_compiled
+@compiled
 def _by_facts(rule, fact):  # type: ignore[no-untyped-def]
     """Channels that a rule about the account itself forbids."""
     kind = rule.kind
@@ -84,7 +76,7 @@ def _by_facts(rule, fact):  # type: ignore[no-untyped-def]
 
 
 # -- contacts ------------------------------------------------------------------------------------------------------
-@_compiled
+@compiled
 def _counts(rule, contact, account):  # type: ignore[no-untyped-def]
     """Whether a rule counts a contact; what is unsure counts against a cap and opens no dearer channel."""
     if rule.per_debt and account >= 0 and contact.account >= 0 and contact.account != account:
@@ -103,7 +95,7 @@ def _counts(rule, contact, account):  # type: ignore[no-untyped-def]
     return not (rule.sent_only and contact.planned)
 
 
-@_compiled
+@compiled
 def _within(days, n, first, last):  # type: ignore[no-untyped-def]
     """Contacts with a local date in ``[first, last]``."""
     count = 0
@@ -113,7 +105,7 @@ def _within(days, n, first, last):  # type: ignore[no-untyped-def]
     return count
 
 
-@_compiled
+@compiled
 def _over_cap(rule, days, n, today):  # type: ignore[no-untyped-def]
     """Whether some span of local dates that holds today has as many contacts as are allowed."""
     if n < rule.most:
@@ -132,7 +124,7 @@ def _over_cap(rule, days, n, today):  # type: ignore[no-untyped-def]
     return False
 
 
-@_compiled
+@compiled
 def _over_cap_of_hours(rule, instants, n, now):  # type: ignore[no-untyped-def]
     """Whether the elapsed time before and after an instant already holds as many contacts as are allowed."""
     count = 0
@@ -142,13 +134,13 @@ def _over_cap_of_hours(rule, instants, n, now):  # type: ignore[no-untyped-def]
     return count >= rule.most
 
 
-@_compiled
+@compiled
 def _too_close(rule, days, n, today):  # type: ignore[no-untyped-def]
     """Whether the local date of some contact differs by less than the gap."""
     return _within(days, n, today - (rule.length - 1), today + (rule.length - 1)) > 0
 
 
-@_compiled
+@compiled
 def _cooling(rule, days, instants, n, today, now):  # type: ignore[no-untyped-def]
     """Whether an event within reach has happened; a planned contact may have happened once it is due."""
     for i in range(n):  # noqa: SIM110 - machine code
@@ -157,7 +149,7 @@ def _cooling(rule, days, instants, n, today, now):  # type: ignore[no-untyped-de
     return False
 
 
-@_compiled
+@compiled
 def _other_channels(rule, days, channels, n, today):  # type: ignore[no-untyped-def]
     """Channels other than those of the contacts in a span that holds today."""
     forbidden = 0
@@ -175,7 +167,7 @@ def _other_channels(rule, days, channels, n, today):  # type: ignore[no-untyped-
     return forbidden
 
 
-@_compiled
+@compiled
 def _cheaper_untried(rule, fact, days, n, today):  # type: ignore[no-untyped-def]
     """Whether cheaper channels are open and have not been tried; who agreed to none cannot be made to try one."""
     if fact.consents & ~fact.opt_outs & rule.cheaper == 0:
@@ -183,7 +175,7 @@ def _cheaper_untried(rule, fact, days, n, today):  # type: ignore[no-untyped-def
     return _within(days, n, today - rule.length, today - 1) < rule.most
 
 
-@_compiled
+@compiled
 def _by_contacts(rule, fact, days, instants, channels, n, today, now):  # type: ignore[no-untyped-def]
     """Channels that a counting rule forbids at an instant, given the contacts that it counts."""
     kind = rule.kind
@@ -204,7 +196,7 @@ def _by_contacts(rule, fact, days, instants, channels, n, today, now):  # type: 
     return rule.channels if broken else 0
 
 
-@_compiled
+@compiled
 def _local_day(instant, changes, offsets, start, end):  # type: ignore[no-untyped-def]
     """Local date of an instant in the zone whose changes are ``changes[start:end]``."""
     low, high = start, end
@@ -217,17 +209,8 @@ def _local_day(instant, changes, offsets, start, end):  # type: ignore[no-untype
     return (instant + offsets[low]) // DAY_US
 
 
-@_compiled
-def _channels_in(bits):  # type: ignore[no-untyped-def]
-    count = 0
-    while bits:
-        bits &= bits - 1
-        count += 1
-    return count
-
-
 # -- all together --------------------------------------------------------------------------------------------------
-@_compiled
+@compiled
 def judge(  # type: ignore[no-untyped-def]
     facts,
     spans,
@@ -345,67 +328,7 @@ def judge(  # type: ignore[no-untyped-def]
                 bits = forbidden_by[r, i]
                 if bits:
                     forbidden |= bits
-                    removed[r] += _channels_in(bits & space)
+                    removed[r] += _SIZES[bits & space]
                     if keeps:
                         failing[r, row, i] = bits
             allowed[row, i] = EVERY_CHANNEL & ~forbidden
-
-
-@_compiled
-def spread(  # type: ignore[no-untyped-def]
-    allowed, late, hour, channel, tone, says, ladders, stage, templates, language, mask, removed, failing
-):
-    """From allowed channels to allowed actions, with tones and templates.
-
-    Parameters
-    ----------
-    allowed : ndarray of uint8 of shape (n, k)
-    late : ndarray of int64 of shape (n, k)
-        Local days past due at each instant.
-    hour, channel, tone : ndarray of int64 of shape (n_contact_actions,)
-        Instant, channel and tone of each action; -1 for a channel or tone nobody knows.
-    says : ndarray of int64 of shape (n_contact_actions,)
-        The kinds and tones of message that would do for an action, as a set; empty for a kind or tone nobody knows.
-    ladders : ndarray of int64 of shape (n_steps, 4)
-        Number of the test, first and last day past due, and the tones allowed between them.
-    stage : ndarray of int64 of shape (n, k)
-        Stage of the trade at each instant.
-    templates : ndarray of int64 of shape (n_languages, n_stages, n_channels), may be empty
-        Kinds and tones with an approved template, as a set.
-    language : ndarray of int64 of shape (n,)
-    mask : ndarray of bool of shape (n, n_actions)
-        Set for the contact actions.
-    removed : ndarray of int64 of shape (n_tests,)
-        Actions that each test forbids are added to it; the last two are templates and channels nobody knows.
-    failing : ndarray of bool of shape (n_tests or 0, n, n_contact_actions)
-    """
-    n_tests = len(removed)
-    n_ladders = n_tests - 2
-    keeps = failing.shape[0] > 0
-    k = allowed.shape[1]
-    tones = np.zeros((max(n_ladders, 1), k), dtype=np.int64)
-    for row in range(len(allowed)):
-        tones[:] = 0
-        for step in range(len(ladders)):
-            for i in range(k):
-                if ladders[step, 1] <= late[row, i] <= ladders[step, 2]:
-                    tones[ladders[step, 0], i] |= ladders[step, 3]
-        for action in range(len(hour)):
-            i, c, t = hour[action], channel[action], tone[action]
-            fits = c >= 0 and (allowed[row, i] >> c) & 1 == 1
-            for test in range(n_ladders):
-                if t < 0 or (tones[test, i] >> t) & 1 == 0:
-                    fits = False
-                    removed[test] += 1
-                    if keeps:
-                        failing[test, row, action] = True
-            if len(templates) and (c < 0 or templates[language[row], stage[row, i], c] & says[action] == 0):
-                fits = False
-                removed[n_tests - 2] += 1
-                if keeps:
-                    failing[n_tests - 2, row, action] = True
-            if c < 0:
-                removed[n_tests - 1] += 1
-                if keeps:
-                    failing[n_tests - 1, row, action] = True
-            mask[row, action] = fits

@@ -47,6 +47,7 @@ class Review:
 
     Attributes
     ----------
+    id : str
     parties : ndarray of bool of shape (n_parties + 1,)
         By position in ``PARTIES``; the last place is that of a party nobody knows (-1).
     flags : int
@@ -55,6 +56,7 @@ class Review:
         Days past due.
     """
 
+    id: str
     parties: NDArray[np.bool_]
     flags: int
     from_days: int | None
@@ -63,7 +65,7 @@ class Review:
     def of(cls, rule: NeedsHuman) -> Self:
         """Compile a rule of a pack."""
         parties = np.array([*(name in rule.parties for name in PARTIES), False])
-        return cls(parties, sum(1 << FLAGS.index(name) for name in rule.flags), rule.from_days)
+        return cls(rule.id, parties, sum(1 << FLAGS.index(name) for name in rule.flags), rule.from_days)
 
     def asks_for(self, facts: NDArray[Any], days_past_due: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether a person looks first, by account.
@@ -80,6 +82,10 @@ class Review:
         if self.from_days is not None:
             asked |= days_past_due >= self.from_days
         return asked
+
+    def facts_ask(self, facts: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether the party or a flag asks for it, by account; else only the age of the debt can."""
+        return np.asarray(self.parties[facts["party"]] | (facts["flags"] & self.flags != 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from recommender.rules.loading import pack_ids
+from recommender.rules.loading import PackError, pack_ids
 
-__all__ = ["packs_of_place"]
+__all__ = ["HOUSE_PACKS", "house_packs", "packs_of_place", "with_house"]
+
+HOUSE_PACKS = ("HOUSE", "TRADE")
+"""Packs that hold beside the law of every country unless they are switched off by name."""
+
+
+def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
+    """House policy that holds beside the law.
+
+    Parameters
+    ----------
+    without : sequence of str
+        Packs that are switched off.
+
+    Raises
+    ------
+    PackError
+        For a name that is no pack of the house: the law cannot be switched off.
+    """
+    if unknown := sorted({*without} - {*HOUSE_PACKS}):
+        raise PackError(
+            f"Only {' and '.join(HOUSE_PACKS)} can be switched off; got {', '.join(unknown)}.",
+            column="without",
+            mend="The law of a country and the floor hold always.",
+        )
+    return tuple(pack for pack in HOUSE_PACKS if pack not in without)
+
+
+def with_house(packs: Sequence[str], house: Sequence[str]) -> list[str]:
+    """Packs of an account with those of the house; under no law it stays under none, which denies everything."""
+    return list(dict.fromkeys([*packs, *house])) if packs else []
 
 
 def packs_of_place(country: str | None, subdivision: str | None, default: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ __all__ = [
     "FLAGS",
     "HIGHEST_RUNG",
     "KINDS",
+    "OFFER_KINDS",
     "OUTCOME_RUNG",
     "PARTIES",
     "PURPOSES",
@@ -80,6 +81,8 @@ RUNGS: tuple[Rung, ...] = get_args(Rung)
 DAYS: tuple[Day, ...] = get_args(Day)
 TONES: tuple[Tone, ...] = get_args(Tone)
 KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
+#: Kinds that offer something: said only where an offer, or the kind itself, was chosen.
+OFFER_KINDS: frozenset[MessageKind] = frozenset({"flexible_offer", "incentive"})
 
 #: Purposes that neither ask for money nor sell: what stops collection does not stop them.
 EXEMPT_PURPOSES: frozenset[Purpose] = frozenset({"payment_confirmation", "fraud_alert", "requested_information"})

@@ -3,10 +3,10 @@
 from recommender.simulation.ceiling import BayesCeiling, bayes_ceiling, persona_posterior
 from recommender.simulation.closed_loop import DebtorWorld
 from recommender.simulation.draw_log import simulate
-from recommender.simulation.event_book import Answer
 from recommender.simulation.faults import FAULT_KINDS, FaultyTables, plant_faults
 from recommender.simulation.habits import HabitLog, simulate_habits
 from recommender.simulation.log import SimulatedLog
+from recommender.simulation.pending_events import Answer
 from recommender.simulation.personas import contact_actions
 from recommender.simulation.policy_value import Rollout, value_one_step, value_rollout
 from recommender.simulation.portfolio import simulate_portfolio

@@ -96,19 +96,19 @@ def bayes_ceiling(log: KnownLog, *, history: History = True, rows: Any = None, m
     BayesCeiling
     """
     positions = log.positions(rows)
-    place = np.full(len(log), -1, dtype=np.int64)
-    place[positions] = np.arange(len(positions))
-    if np.count_nonzero(place >= 0) != len(positions):
+    row_of = np.full(len(log), -1, dtype=np.int64)
+    row_of[positions] = np.arange(len(positions))
+    if np.count_nonzero(row_of >= 0) != len(positions):
         raise InvalidInput.in_column("rows", "names a row twice", mend="Pass each row once.")
     expected = np.empty((len(positions), len(log.actions)), dtype=np.float32) if matrix else None
     action = np.empty(len(positions), dtype=np.int64)
     total = 0.0
-    for block, part, posterior_mean in _posterior_means(log, history, place >= 0):
+    for block, part, posterior_mean in _posterior_means(log, history, row_of >= 0):
         best = posterior_mean.argmax(axis=1)
         total += float(np.take_along_axis(log.expected_of(part), best[:, None], axis=1).sum())
-        action[place[block]] = best
+        action[row_of[block]] = best
         if expected is not None:
-            expected[place[block]] = posterior_mean
+            expected[row_of[block]] = posterior_mean
     return BayesCeiling(value=total / len(positions), action=action, expected_reward=expected)
 
 

@@ -11,8 +11,8 @@ from scipy.special import expit, logit
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.simulation.event_book import Answer, EventBook
 from recommender.simulation.outcome_ladder import Climb, climb
+from recommender.simulation.pending_events import Answer, PendingEvents
 from recommender.simulation.personas import CHANNELS, contact_actions
 from recommender.simulation.population import FIRST_DATE, Decisions, Population, self_cure
 from recommender.simulation.signals import Floats
@@ -68,7 +68,7 @@ class DebtorWorld:
     standing : Standing
         Consents, contact points and flags as they are today.
     population : Population
-    book : EventBook
+    pending : PendingEvents
         What has been written down.
 
     Examples
@@ -111,7 +111,7 @@ class DebtorWorld:
         self.actions: ActionSpace = contact_actions(no_contact=True)
         self.currency = currency
         self.today = 0
-        self.book = EventBook()
+        self.pending = PendingEvents()
         self._fatigue, self._fatigue_day = np.zeros(n_debtors), np.zeros(n_debtors)
         self._halo, self._halo_day = np.zeros(n_accounts), np.zeros(n_accounts)
         self._due: dict[int, list[tuple[Ints, Ints]]] = {}  # day -> (accounts, causes) about to pay
@@ -196,17 +196,17 @@ class DebtorWorld:
             rows = rows[np.argsort(sent_at[rows], kind="stable")]
             self.send(account[rows], action[rows], sent_at[rows], None if names is None else names.iloc[rows])
             self.end_day()
-        return self.book.release(self._now())
+        return self.pending.release(self._now())
 
     def advance(self, days: int) -> Answer:
         """Let days pass without any contact."""
         for _ in range(days):
             self.end_day()
-        return self.book.release(self._now())
+        return self.pending.release(self._now())
 
     def send(self, account: Ints, action: Ints, sent_at: Instants, names: pd.Series | None = None) -> Bools:
         """Contact accounts today (rows in time order), write down what follows and return who responds."""
-        numbers = self.book.number_contacts(len(account), names)
+        numbers = self.pending.number_contacts(len(account), names)
         if not len(account):
             return np.zeros(0, dtype=bool)
         debtor = self.population.debtor[account]
@@ -226,7 +226,7 @@ class DebtorWorld:
             willing=decisions.persona % 2 == 1,
             rng=self._rng,
         )
-        self.book.note(
+        self.pending.note(
             numbers[climbed.contact],
             sent_at[climbed.contact] + climbed.after_s.astype("timedelta64[s]"),
             climbed.outcome,
@@ -331,16 +331,16 @@ class DebtorWorld:
         seconds = self._rng.integers(17 * 3_600, 22 * 3_600, n).astype("timedelta64[s]")
         paid_at = self._now() + seconds
         balance[account] -= amount
-        self.book.pay(self.population.account_id.array.take(account), paid_at, amount, self.currency)
+        self.pending.pay(self.population.account_id.array.take(account), paid_at, amount, self.currency)
         for keeps, outcome in ((cause % 2 == 1, "promise_kept"), (cause >= 0, "paid")):
             rows = np.flatnonzero((cause >= 0) & keeps)
-            self.book.note(cause[rows] // 2, paid_at[rows], np.full(len(rows), OUTCOMES.index(outcome)))
+            self.pending.note(cause[rows] // 2, paid_at[rows], np.full(len(rows), OUTCOMES.index(outcome)))
         self._write_change(account, paid_at)
 
     def _write_change(self, account: Ints, valid_from: Instants) -> None:
         debtor = self.population.debtor[account]
         bits = 1 << np.arange(len(DEBTOR_FLAGS), dtype=np.int64)
-        self.book.change(
+        self.pending.change(
             account,
             valid_from,
             self.population.accounts["balance_minor"][account],

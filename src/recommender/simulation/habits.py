@@ -152,21 +152,21 @@ def simulate_habits(
     signs = _signs(habits)
     habit, later = rng.integers(0, len(habits), (2, n_debtors))
     later = np.where(rng.random(n_debtors) < moving, later, habit)
-    context, level, told = _context(rng, signs, later, informative, missing)
+    context, level, context_evidence = _context(rng, signs, later, informative, missing)
     preference = rng.normal(size=(3, len(actions))) * (0.8 if confounded else 0.0)
     logging = softmax(np.nan_to_num(context.to_numpy()[:, :3]) @ preference, axis=1)
 
     each = rng.poisson(contacts_each, n_debtors)
     debtor = np.repeat(np.arange(n_debtors), each)
-    place = rng.random(len(debtor))
-    order = np.argsort(place, kind="stable")
-    debtor, place = debtor[order], place[order]
+    moment = rng.random(len(debtor))
+    order = np.argsort(moment, kind="stable")
+    debtor, moment = debtor[order], moment[order]
     action = (rng.random(len(debtor))[:, None] > logging.cumsum(axis=1)[debtor, :-1]).sum(axis=1)
-    now = np.where(place < 0.5, habit[debtor], later[debtor])
+    now = np.where(moment < 0.5, habit[debtor], later[debtor])
     reward = rng.random(len(debtor)) < expit(habits[now, action] + level[debtor])
 
-    log_posterior = _log_posterior(habits, level, debtor, action, reward, place >= 0.5, moving) + told
-    contacts = pd.concat([_identity(debtor, place), actions.describe(action)], axis=1)
+    log_posterior = _log_posterior(habits, level, debtor, action, reward, moment >= 0.5, moving) + context_evidence
+    contacts = pd.concat([_identity(debtor, moment), actions.describe(action)], axis=1)
     contacts = pd.concat([contacts, context.iloc[debtor].reset_index(drop=True)], axis=1)
     contacts["propensity"] = logging[debtor, action]
     contacts["reward"] = reward.astype(np.float64)
@@ -209,9 +209,9 @@ def _check(
             raise InvalidInput.in_column(name, f"must lie in [{low:g}, {high:g}]", values=[value], mend="Pass another.")
 
 
-def _identity(debtor: NDArray[np.int64], place: Floats) -> pd.DataFrame:
+def _identity(debtor: NDArray[np.int64], moment: Floats) -> pd.DataFrame:
     """Account and instant of each contact: half a year, to the second."""
-    seconds = (place * 180 * 86_400).astype(np.int64)
+    seconds = (moment * 180 * 86_400).astype(np.int64)
     sent = _FIRST + pd.to_timedelta(seconds, unit="s")
     return pd.DataFrame({"account_id": [f"d{i:06d}" for i in debtor], "sent_at": sent})
 
@@ -226,11 +226,11 @@ def _context(
     level = np.round(X[:, :3] @ np.array([0.5, -0.3, 0.2]) / _LEVEL_STEP) * _LEVEL_STEP
     level = np.clip(level, -2.0, 2.0)
     X[rng.random(X.shape) < missing] = np.nan
-    told = np.zeros((n, len(signs)))
+    log_density = np.zeros((n, len(signs)))
     for j in range(n_signs):
         away = (X[:, 3 + j, None] - signs[None, :, j]) / _SIGN_NOISE
-        told -= 0.5 * np.nan_to_num(away) ** 2
-    return pd.DataFrame({f"x{j}": X[:, j] for j in range(X.shape[1])}), level, told
+        log_density -= 0.5 * np.nan_to_num(away) ** 2
+    return pd.DataFrame({f"x{j}": X[:, j] for j in range(X.shape[1])}), level, log_density
 
 
 def _log_posterior(

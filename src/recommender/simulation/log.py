@@ -286,8 +286,8 @@ def choose(table: Floats, segment: Ints, rng: np.random.Generator) -> Ints:
     cumulative = np.cumsum(table, axis=1)
     for code in np.unique(segment):
         rows = segment == code
-        found = np.searchsorted(cumulative[code], uniform[rows] * cumulative[code, -1], side="right")
-        action[rows] = np.minimum(found, table.shape[1] - 1)
+        drawn = np.searchsorted(cumulative[code], uniform[rows] * cumulative[code, -1], side="right")
+        action[rows] = np.minimum(drawn, table.shape[1] - 1)
     return action
 
 

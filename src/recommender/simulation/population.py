@@ -319,7 +319,7 @@ def _levels() -> dict[str, tuple[str, ...]]:
         "weekday": WEEKDAYS,
         "language": LANGUAGES,
         "country": tuple(TIMEZONES),
-        "region": tuple(f"{country}-{place}" for country in TIMEZONES for place in range(8)),
+        "region": tuple(f"{country}-{region}" for country in TIMEZONES for region in range(8)),
     }
 
 

@@ -127,7 +127,7 @@ def simulate_tables(
         sent, made = sent + len(contact), made + len(chosen)
         decided.append(chosen)
     as_of = pd.Timestamp(FIRST_DATE + np.timedelta64(days, "D"), tz="UTC") + MIDNIGHT
-    answer = living.book.release(as_of.tz_localize(None).to_datetime64())
+    answer = living.pending.release(as_of.tz_localize(None).to_datetime64())
     every = pd.concat(decided, ignore_index=True)
     return SimulatedTables(
         accounts=_accounts(living, as_of),
@@ -200,7 +200,7 @@ def _contacts(world: DebtorWorld, every: pd.DataFrame) -> pd.DataFrame:
     kind = text_column(KINDS, sent["stage"].to_numpy())
     return pd.DataFrame(
         {
-            "contact_id": world.book.contact_ids().array.take(sent["contact"].to_numpy()),
+            "contact_id": world.pending.contact_ids().array.take(sent["contact"].to_numpy()),
             "account_id": world.population.account_id.array.take(sent["account"].to_numpy()),
             "decision_id": "N" + pd.Series(sent.index).astype("str").str.zfill(9),
             "sent_at": pd.DatetimeIndex(sent["sent_at"]).as_unit("us").tz_localize("UTC"),
@@ -216,7 +216,7 @@ def _contacts(world: DebtorWorld, every: pd.DataFrame) -> pd.DataFrame:
 
 
 def _accounts(world: DebtorWorld, as_of: pd.Timestamp) -> pd.DataFrame:
-    changes = world.book.changes()
+    changes = world.pending.changes()
     changes = changes[changes["valid_from"] <= as_of.tz_localize(None)].reset_index(drop=True)
     account = changes["account"].to_numpy()
     population, standing = world.population, world.standing

@@ -82,9 +82,9 @@ def move_to_country(population: Population, country: str) -> None:
     population.traits["country"][:] = code
 
 
-def listed(held: Bools, names: Sequence[str], separator: str) -> NDArray[np.object_]:
+def listed(flags: Bools, names: Sequence[str], separator: str) -> NDArray[np.object_]:
     """Text list of the names that hold, one a row; rows without any hold the empty text."""
-    codes = held @ (1 << np.arange(held.shape[1], dtype=np.int64))
+    codes = flags @ (1 << np.arange(flags.shape[1], dtype=np.int64))
     unique, inverse = np.unique(codes, return_inverse=True)
     texts = [separator.join(name for bit, name in enumerate(names) if code >> bit & 1) for code in unique.tolist()]
     return np.array(texts, dtype=object)[inverse]
@@ -95,7 +95,7 @@ def account_columns(population: Population, standing: Standing, account: Ints) -
     debtor = population.debtor[account]
     traits = {name: values[debtor] for name, values in population.traits.items()}
     country = traits["country"].astype(np.int64)
-    places = tuple(place for name in TIMEZONES for place in SUBDIVISIONS[name])
+    places = tuple(subdivision for name in TIMEZONES for subdivision in SUBDIVISIONS[name])
     return {
         "account_id": population.account_id.array.take(account),
         "debtor_id": population.debtor_id.array.take(debtor),

@@ -286,11 +286,11 @@ def _waves(rng: np.random.Generator, Z: Floats, categories: NDArray[np.int64], n
 
 def _open(rng: np.random.Generator, Z: Floats, categories: NDArray[np.int64], targets: int) -> NDArray[np.bool_]:
     """Who answers at all, by target: closed behind a cut of a column for one group."""
-    found = np.ones((len(Z), targets), dtype=bool)
+    open_ = np.ones((len(Z), targets), dtype=bool)
     for target in range(targets):
         j, sign, cut = rng.integers(0, _TOLD), rng.choice([-1.0, 1.0]), rng.uniform(0.0, 0.8)
         behind = np.nan_to_num(sign * Z[:, j], nan=-9.0) > cut
         which = rng.integers(0, len(_SPELLINGS))
         group = categories[:, which] == rng.integers(0, len(_SPELLINGS[which]))
-        found[:, target] = ~(behind | (group & (np.nan_to_num(Z[:, (j + 1) % _TOLD], nan=-9.0) > 0.3)))
-    return found
+        open_[:, target] = ~(behind | (group & (np.nan_to_num(Z[:, (j + 1) % _TOLD], nan=-9.0) > 0.3)))
+    return open_

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -534,6 +535,16 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
     ) -> NDArray[np.float64]:
         """Probabilities of the served policy from expected rewards, the mask and the context (encoded or not)."""
         return self._served_policy.probabilities(rewards, eligible, context, self.reward_model_)
+
+    def objective_probabilities(
+        self, values: NDArray[np.float64], eligible: NDArray[np.bool_], X: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Probabilities of the policy on other values than the reward: their best action, and the exploring share.
+
+        The temperature of a softmax is in units of the reward, and Thompson draws rewards: neither speaks of these.
+        """
+        kind: PolicyKind = "greedy" if self.policy == "greedy" else "epsilon"
+        return replace(self._served_policy, kind=kind).probabilities(values, eligible, X, self.reward_model_)
 
     @property
     def _served_policy(self) -> ServedPolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,7 +46,7 @@ def money_of(log: LoggedFeedback) -> Money:
 
 _ALL = frozenset(
     f"{name}{end}" for name in ("gain", *(f"p_{rung}" for rung in RUNGS), *MONEY) for end in ("", "_lo", "_hi")
-) | {"cost"}
+) | {"cost", "offer_cost"}
 
 
 def is_value(column: str) -> bool:
@@ -109,7 +110,8 @@ def ladder_columns(
     belief = ladder.believe(X, asked)
     k = ranked.shape[1]
     nothing = np.zeros(ranked.shape, dtype=bool) if alone is None else ranked == alone
-    columns = _rung_columns({name: belief.rungs[name][:, :k] for name in ladder.rungs}, nothing, idle_is_nothing)
+    chances = np.stack([belief.rungs[name][:, :k] for name in ladder.rungs])
+    columns = _rung_columns(ladder.rungs, chances, nothing, idle_is_nothing)
     if belief.amount is None:
         return columns
     cost = ladder.cost[ranked]
@@ -127,18 +129,29 @@ def ladder_columns(
     return columns
 
 
-def _rung_columns(chances: dict[str, Floats], alone: NDArray[np.bool_], idle_is_nothing: bool) -> dict[str, Floats]:
-    """Chance of each rung with its interval, the ends in order too; left alone, the only rung is payment."""
+def _rung_columns(
+    rungs: Sequence[str], chances: Floats, alone: NDArray[np.bool_], idle_is_nothing: bool
+) -> dict[str, Floats]:
+    """Chance of each rung with its interval, the ends in order too; left alone, the only rung is payment.
+
+    Parameters
+    ----------
+    rungs : sequence of str
+    chances : ndarray of shape (n_rungs, n, k, n_members)
+    alone : ndarray of bool of shape (n, k)
+    idle_is_nothing : bool
+    """
+    means, los, his = interval_of(chances)
+    np.clip(los, 0.0, 1.0, out=los)
+    np.clip(his, 0.0, 1.0, out=his)
     columns: dict[str, Floats] = {}
     below, above = np.ones(alone.shape), np.ones(alone.shape)
-    for name, members in chances.items():
-        mean, lo, hi = interval_of(members)
+    for name, mean, lo, hi in zip(rungs, means, los, his, strict=True):
         if idle_is_nothing and name == "paid":
             mean, lo, hi = (np.where(alone, 0.0, one) for one in (mean, lo, hi))
-        lo = np.minimum(np.clip(lo, 0.0, 1.0), np.where(alone, 1.0, below))
-        hi = np.minimum(np.clip(hi, 0.0, 1.0), np.where(alone, 1.0, above))
-        columns |= {f"p_{name}": mean, f"p_{name}_lo": lo, f"p_{name}_hi": hi}
-        below, above = lo, hi
+        below = np.minimum(lo, np.where(alone, 1.0, below))
+        above = np.minimum(hi, np.where(alone, 1.0, above))
+        columns |= {f"p_{name}": mean, f"p_{name}_lo": below, f"p_{name}_hi": above}
     return columns
 
 

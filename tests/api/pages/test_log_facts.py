@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from api.pages.log_facts import KeptTables, LogFacts
+from api.pages.log_facts import LogFacts
 from recommender.store.decision_log import DecisionLog
 from tests.store.conftest import NOON, decide, provenance, space  # noqa: F401
 
@@ -50,17 +50,3 @@ def test_what_was_expected_of_the_first_action_is_kept(log, tmp_path, decide):  
     assert frame["margin"].iloc[0] == pytest.approx(-0.3)
     assert frame["explored"].iloc[0] == 1.0 and np.isnan(frame["explored"].iloc[1])
     assert frame["needs_human"].tolist() == [True, True]
-
-
-def test_aggregates_are_found_again_by_what_they_were_made_from(tmp_path):
-    """Another key is another aggregate; a damaged one is none."""
-    kept = KeptTables(tmp_path)
-    values = {"units": pd.DataFrame({"a": [1.0, 2.0]}), "split": 0.5}
-    kept.put("results", "k1", values)
-    found = KeptTables(tmp_path).get("results", "k1")
-    assert found["split"] == 0.5
-    pd.testing.assert_frame_equal(found["units"], values["units"])
-    assert kept.get("results", "k2") is None
-    (tmp_path / "results" / "about.json").write_text("{")
-    assert kept.get("results", "k1") is None
-    assert KeptTables(None).get("results", "k1") is None

@@ -7,10 +7,10 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from api.pages.gate_words import reason_told
-from api.pages.problem_words import problem_told
+from api.pages.gate_words import reason_in_words
+from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page
-from api.pages.rule_words import citation_told, rule_told
+from api.pages.rule_words import citation_in_words, rule_in_words
 from recommender.rules import pack_ids, rule_citations
 from recommender.settings import Settings
 
@@ -39,27 +39,27 @@ SPAIN = re.compile(
 def test_every_rule_of_every_pack_has_words(rule):
     """No rule is told by its code, in neither language; each says where it holds."""
     for page in (ES, EN):
-        told = rule_told(page, rule)
-        assert rule not in told.text and "-" not in told.name
-        assert told.place or rule.startswith(("input", "unknown-"))
-    assert rule_told(ES, rule).name != rule_told(EN, rule).name or rule.endswith("-visit")
+        words = rule_in_words(page, rule)
+        assert rule not in words.text and "-" not in words.name
+        assert words.where or rule.startswith(("input", "unknown-"))
+    assert rule_in_words(ES, rule).name != rule_in_words(EN, rule).name or rule.endswith("-visit")
 
 
 def test_a_rule_of_ones_own_keeps_its_name():
     """Whatever a creditor calls a rule, it is told, and told apart."""
-    assert "acme-only-mornings" in rule_told(ES, "acme-only-mornings").name
+    assert "acme-only-mornings" in rule_in_words(ES, "acme-only-mornings").name
 
 
 @pytest.mark.parametrize(
-    ("citation", "told"),
+    ("citation", "expected"),
     [
         ("house policy", "regla de la casa"), ("house policy, events become states", "regla de la casa"),
         ("Ley 2300 de 2023, 3", "Ley 2300 de 2023, 3"),
         ("Lei estadual AL 7.782/2016, not seen", "Lei estadual AL 7.782/2016 (texto no verificado)"),
     ],
 )  # fmt: skip
-def test_citations_keep_the_law_and_translate_the_rest(citation, told):
-    assert citation_told(ES, citation) == told
+def test_citations_keep_the_law_and_translate_the_rest(citation, expected):
+    assert citation_in_words(ES, citation) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,26 +81,26 @@ def test_citations_keep_the_law_and_translate_the_rest(citation, told):
 )  # fmt: skip
 def test_reasons_of_the_gate_are_told_in_spanish_with_their_numbers(reason, parts):
     """Nothing English is left, and no number is lost."""
-    told, language = reason_told(ES, reason)
+    words, language = reason_in_words(ES, reason)
     assert language == ""
-    assert not re.search(r"\b(?:the|gain|per|must)\b", told)
-    assert all(part in told for part in parts)
-    assert reason_told(EN, reason) == (reason, "")
+    assert not re.search(r"\b(?:the|gain|per|must)\b", words)
+    assert all(part in words for part in parts)
+    assert reason_in_words(EN, reason) == (reason, "")
 
 
 def test_what_a_person_wrote_stays_and_is_marked():
     """A reason of one's own is told as it was written."""
-    assert reason_told(ES, "first strategy") == ("first strategy", "en")
+    assert reason_in_words(ES, "first strategy") == ("first strategy", "en")
 
 
 def test_errors_of_plans_are_told_by_their_parts():
     """The column, the rule or the row; never the engine's English."""
     assert (
-        problem_told(ES, {"column": "balance_minor", "rows": [4]})
+        problem_in_words(ES, {"column": "balance_minor", "rows": [4]})
         == "«Saldo» no se puede usar como está; se ve en la fila 5 del archivo."
     )
-    assert "autorizados" in problem_told(ES, {"column": "floor-consent", "rows": []})
-    assert "plan" in problem_told(ES, {"column": "", "rows": []})
+    assert "autorizados" in problem_in_words(ES, {"column": "floor-consent", "rows": []})
+    assert "plan" in problem_in_words(ES, {"column": "", "rows": []})
 
 
 def translated(folder):

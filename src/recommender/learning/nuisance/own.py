@@ -35,14 +35,14 @@ def cross_fit_own_propensities(
 
     Ineligible actions are masked where the training set knows them; the logged action counts as allowed.
     """
-    found = _cross_fit(training, learner, "action_probabilities", n_folds, random_state).astype(np.float32)
-    np.maximum(found, np.finfo(np.float32).tiny, out=found)
+    probabilities = _cross_fit(training, learner, "action_probabilities", n_folds, random_state).astype(np.float32)
+    np.maximum(probabilities, np.finfo(np.float32).tiny, out=probabilities)
     if training.eligible is not None:
         allowed = training.eligible.copy()
         allowed[np.arange(len(training)), training.action] = True
-        found *= allowed
-    found /= found.sum(axis=1, keepdims=True)
-    return summarise(found, training.action, training.eligible)
+        probabilities *= allowed
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return summarise(probabilities, training.action, training.eligible)
 
 
 def _cross_fit(training: TrainingSet, learner: Any, method: str, n_folds: int, random_state: int) -> Floats:

@@ -280,8 +280,8 @@ def _stack(
         away = theta - centre
         return (lost + 0.5 * float(np.sum(ridge * away**2))) / n, (gradient + ridge * away) / n
 
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 50, "ftol": 1e-8})
-    return parts(found.x)
+    optimum = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 50, "ftol": 1e-8})
+    return parts(optimum.x)
 
 
 def _likelihood(logits: Logits, target: NDArray[np.int64]) -> tuple[float, Logits]:
@@ -313,8 +313,8 @@ def _softmax_regression(design: NDArray[np.float32], target: NDArray[np.int64], 
         gradient = (left.T @ slope.astype(np.float32)).astype(np.float64) + ridge * weights
         return loss / n, (gradient / n).ravel()
 
-    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 60, "ftol": 1e-7})
-    weights = found.x.reshape(shape).astype(np.float32)
+    optimum = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 60, "ftol": 1e-7})
+    weights = optimum.x.reshape(shape).astype(np.float32)
 
     def logits(other: NDArray[np.float32]) -> NDArray[np.float32]:
         raw = weights[0] + other @ weights[1:]

@@ -173,10 +173,10 @@ class _Bilinear:
             total = loss + 0.5 * float(np.sum(ridge * weights**2))
             return total / len(y), ((gradient + ridge * weights) / len(y)).ravel()
 
-        found = minimize(
+        optimum = minimize(
             objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 60, "ftol": 1e-7, "gtol": 1e-6}
         )
-        return cls(found.x.reshape(shape).astype(np.float32), link, shift, scale)
+        return cls(optimum.x.reshape(shape).astype(np.float32), link, shift, scale)
 
     def predict(self, design: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[Any]:
         logits = (design @ self.weights) @ table.T
@@ -210,9 +210,9 @@ def _choose_penalty(
         return _INTERACTION_PENALTIES[-1]
     sample = rng.permutation(rows)[:40_000]
     cut = len(sample) // 4
-    held, train = sample[:cut], sample[cut:]
+    judged, train = sample[:cut], sample[cut:]
     losses = [
-        _Bilinear.fit(design, table, action, target, train, link, penalty).loss(design, table, action, target, held)
+        _Bilinear.fit(design, table, action, target, train, link, penalty).loss(design, table, action, target, judged)
         for penalty in _INTERACTION_PENALTIES
     ]
     return _INTERACTION_PENALTIES[int(np.argmin(losses))]

@@ -173,11 +173,13 @@ class SklearnReward(BaseEstimator):  # type: ignore[misc]
     def _predict(self, fitted: Any, rows: Any) -> Floats:
         if is_classifier(self.estimator):
             classes = list(fitted.classes_)
-            found = fitted.predict_proba(rows)
-            found = found[:, classes.index(1)] if 1 in classes else np.zeros(rows.shape[0])
+            prediction = fitted.predict_proba(rows)
+            prediction = prediction[:, classes.index(1)] if 1 in classes else np.zeros(rows.shape[0])
         else:
-            found = np.asarray(fitted.predict(rows), dtype=np.float64)
-        return np.asarray(logit(np.clip(found, self.least_, 1 - self.least_)) if self.family_ == "binomial" else found)
+            prediction = np.asarray(fitted.predict(rows), dtype=np.float64)
+        return np.asarray(
+            logit(np.clip(prediction, self.least_, 1 - self.least_)) if self.family_ == "binomial" else prediction
+        )
 
     def _calibration(self, C: Floats, training: TrainingSet) -> Calibration:
         folds = group_folds(training.groups, _FOLDS, self.random_state)
@@ -186,13 +188,13 @@ class SklearnReward(BaseEstimator):  # type: ignore[misc]
         panel[order[: max(1, _PANEL_ROWS // len(self.actions_))]] = True
         level, advantage = np.empty(len(training)), np.empty(len(training))
         for fold in range(_FOLDS):
-            rest, held = np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & panel)
-            if len(rest) == 0 or len(held) == 0 or np.ptp(training.reward[rest]) == 0:
-                panel[held] = False
+            rest, out_of_fit = np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & panel)
+            if len(rest) == 0 or len(out_of_fit) == 0 or np.ptp(training.reward[rest]) == 0:
+                panel[out_of_fit] = False
                 continue
-            eta = self._margins(self._fitted(C, training, rest), C[held])
-            level[held] = eta @ self.share_
-            advantage[held] = eta[np.arange(len(held)), training.action[held]] - level[held]
+            eta = self._margins(self._fitted(C, training, rest), C[out_of_fit])
+            level[out_of_fit] = eta @ self.share_
+            advantage[out_of_fit] = eta[np.arange(len(out_of_fit)), training.action[out_of_fit]] - level[out_of_fit]
         if not panel.any():
             return Calibration(0.0, 1.0, 1.0)
         return calibrate(level[panel], advantage[panel], training.reward[panel], self.family_)

@@ -13,10 +13,11 @@ factor models".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -32,9 +33,11 @@ _FACTORS = 6  # a state of 28 + 7 numbers; 4 lose a little, 8 gain nothing (docs
 _FEWEST_FACTORS = 2  # one factor is a level of the debtor, which orders no actions
 _MOST_PARAMETERS = 1_400  # actions x (factors + 1): one dense solve a step
 _LEVEL_VARIANCE = 0.1  # of d_i before any answer
-_SCALE = 0.3  # prior variance of what an action means to a factor
+_SCALE = 0.5  # prior variance of what an action means to a factor
 _ROUNDS, _STEPS = 12, 2  # Newton steps a round, of debtors and of actions
 _MOST_ROWS = 40_000  # whole debtors; what actions mean is a few hundred numbers
+_FOLDS, _MOST_JUDGED = 3, 12_000  # of debtors, and rows, by which it is told what habits are worth on others
+_FIRM = 2.0  # precision of that worth about 1
 _FEWEST_ROWS, _FEWEST_RESPONSES = 2_000, 150  # below, what actions mean to a factor is noise
 _FEWEST_EARLIER = 1.0  # earlier contacts a contact: below, there is no past to speak of
 
@@ -56,7 +59,7 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     n_factors = min(_FACTORS, _MOST_PARAMETERS // n_actions - 1)
     owner = np.repeat(np.arange(len(history.start) - 1), np.diff(history.start))
     rows = np.flatnonzero(np.isfinite(history.known) & ~np.isnan(history.reward))
-    rows = _some_debtors(rows, owner, random_state)
+    rows = rows[_some_debtors(owner[rows], _MOST_ROWS, random_state)]
     response = (history.reward[rows] > 0.0).astype(np.float64)
     if n_factors < _FEWEST_FACTORS or len(rows) < _FEWEST_ROWS:
         return None
@@ -66,19 +69,78 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     if (sizes * (sizes - 1)).sum() / 2 < _FEWEST_EARLIER * len(rows):
         return None
     with threadpool_limits(limits=1, user_api="blas"):
-        fit = _Fit(owner[rows], history.action[rows].astype(np.int64), response, n_actions)
-        return fit.solve(action_kernel(history.actions), n_factors, np.random.default_rng(random_state))
+        answers = _Answers(owner[rows], history.action[rows].astype(np.int64), response)
+        kernel = action_kernel(history.actions)
+        memory = _solved(answers, kernel, n_factors, random_state)
+        return replace(memory, trust=_trust(answers, kernel, n_factors, random_state))
 
 
-def _some_debtors(rows: Ints, owner: Ints, random_state: int) -> Ints:
-    """Rows of whole debtors, drawn at random, up to a limit."""
-    if len(rows) <= _MOST_ROWS:
-        return rows
-    sizes = np.bincount(owner[rows])
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """Contacts in the order of debtors and, of each, of time."""
+
+    debtor: Ints
+    action: Ints
+    response: Floats
+
+    def take(self, kept: NDArray[np.bool_]) -> _Answers:
+        return _Answers(self.debtor[kept], self.action[kept], self.response[kept])
+
+
+def _solved(answers: _Answers, kernel: Floats, n_factors: int, random_state: int) -> PersonalMemory:
+    fit = _Fit(answers.debtor, answers.action, answers.response, len(kernel))
+    return fit.solve(kernel, n_factors, np.random.default_rng(random_state))
+
+
+def _trust(answers: _Answers, kernel: Floats, n_factors: int, random_state: int) -> tuple[float, float]:
+    """Slopes of the order by bias and by habits on debtors that taught neither: on their own rows both look better."""
+    answers = answers.take(_some_debtors(answers.debtor, _MOST_JUDGED, random_state + 1))
+    fold = np.random.default_rng([random_state, 11]).integers(0, _FOLDS, int(answers.debtor.max()) + 1)[answers.debtor]
+    parts = [answers.take(fold == k) for k in range(_FOLDS)]
+    scores = [
+        _earlier(_solved(answers.take(fold != k), kernel, n_factors, random_state), parts[k]) for k in range(_FOLDS)
+    ]
+    design, target = np.vstack(scores), np.concatenate([part.response for part in parts])
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        eta = design @ point
+        away = _FIRM * (point - 1.0) * np.array([0.0, 1.0, 1.0, 1.0])
+        value = float((np.logaddexp(0.0, eta) - target * eta).sum()) + 0.5 * float(away @ (point - 1.0))
+        return value, design.T @ (expit(eta) - target) + away
+
+    bounds = [(None, None), *[(0.0, 2.0)] * 3]
+    start = np.array([float(np.log(target.mean() / (1.0 - target.mean()))), 1.0, 1.0, 1.0])
+    point = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(point[1]), float(point[2])
+
+
+def _earlier(memory: PersonalMemory, answers: _Answers) -> Floats:
+    """One, the bias of each contact, what the debtor's earlier answers say of it and of all actions, shape (n, 4)."""
+    k = memory.loadings.shape[1] + 1
+    added = memory.increments[0][answers.action] + answers.response[:, None] * memory.increments[1][answers.action]
+    before = np.cumsum(added, axis=0) - added
+    first = np.searchsorted(answers.debtor, answers.debtor)
+    before -= before[first]
+    precision = np.zeros((len(before), k, k))
+    rows, columns = np.tril_indices(k)
+    precision[:, rows, columns] = precision[:, columns, rows] = before[:, : len(rows)]
+    mean = np.linalg.solve(precision + np.diag(memory.precision), before[:, len(rows) :, None])[:, : k - 1, 0]
+    usual = memory.loadings.mean(axis=0)
+    habits = np.einsum("ni,ni->n", mean, (memory.loadings - usual)[answers.action])
+    return np.column_stack(
+        [np.ones(len(mean)), (memory.bias - memory.bias.mean())[answers.action], habits, mean @ usual]
+    )
+
+
+def _some_debtors(owner: Ints, most: int, random_state: int) -> NDArray[np.bool_]:
+    """Which rows to keep: of whole debtors, drawn at random, up to a limit."""
+    if len(owner) <= most:
+        return np.ones(len(owner), dtype=bool)
+    sizes = np.bincount(owner)
     order = np.random.default_rng([random_state, 7]).permutation(len(sizes))
     kept = np.zeros(len(sizes), dtype=bool)
-    kept[order[np.cumsum(sizes[order]) <= _MOST_ROWS]] = True
-    return rows[kept[owner[rows]]]
+    kept[order[np.cumsum(sizes[order]) <= most]] = True
+    return np.asarray(kept[owner])
 
 
 @dataclass(eq=False)

@@ -39,7 +39,7 @@ def _level_kernel(levels: tuple[object, ...]) -> Floats:
     numbers = all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
     if not numbers or n < _SMOOTH_FROM:
         return (1.0 - _SHARED) * np.eye(n) + _SHARED
-    place = np.asarray(levels, dtype=np.float64)
-    spacing = float(np.median(np.diff(np.sort(place)))) or 1.0
-    smooth = np.exp(-0.5 * ((place[:, None] - place[None]) / (_LENGTH * spacing)) ** 2)
+    position = np.asarray(levels, dtype=np.float64)
+    spacing = float(np.median(np.diff(np.sort(position)))) or 1.0
+    smooth = np.exp(-0.5 * ((position[:, None] - position[None]) / (_LENGTH * spacing)) ** 2)
     return np.asarray((1.0 - _FREE) * smooth + _FREE * np.eye(n))

@@ -90,9 +90,9 @@ def _level_basis(levels: tuple[object, ...]) -> NDArray[np.float64]:
     numbers = all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
     if not numbers or len(levels) < _SMOOTH_FROM:
         return np.eye(len(levels))
-    place = np.asarray(levels, dtype=np.float64)
-    spacing = float(np.median(np.diff(np.sort(place)))) or 1.0
-    kernel = np.exp(-0.5 * ((place[:, None] - place[None]) / (1.5 * spacing)) ** 2)
+    position = np.asarray(levels, dtype=np.float64)
+    spacing = float(np.median(np.diff(np.sort(position)))) or 1.0
+    kernel = np.exp(-0.5 * ((position[:, None] - position[None]) / (1.5 * spacing)) ** 2)
     kernel = 0.85 * kernel + 0.15 * np.eye(len(levels))
     values, vectors = np.linalg.eigh(kernel)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
@@ -148,6 +148,7 @@ class BilinearModel:
         prior_scale: float = 1.0,
         precision: NDArray[np.float64] | None = None,
         directions: Sequence[NDArray[np.float64]] = (),
+        known: NDArray[np.float64] | None = None,
     ) -> BilinearModel:
         """Learn weights and precisions.
 
@@ -162,8 +163,10 @@ class BilinearModel:
         directions : sequence of ndarray of shape (<= n_terms, n_actions)
             Weights known beforehand up to a factor, e.g. those of the logging policy; a coefficient is learnt for
             each. Terms beyond their rows have none.
+        known : ndarray of shape (<= n_terms, n_actions), optional
+            Weights known beforehand; what is learnt adds to them.
         """
-        problem = BlockProblem(design, U, actions, action, target, family, weight, crossing, directions)
+        problem = BlockProblem(design, U, actions, action, target, family, weight, crossing, directions, known)
         return problem.solve(rounds if precision is None else 1, prior_scale, precision)
 
 
@@ -227,6 +230,7 @@ class BlockProblem:
         weight: NDArray[np.float64] | None,
         crossing: Crossing,
         directions: Sequence[NDArray[np.float64]] = (),
+        known: NDArray[np.float64] | None = None,
     ) -> None:
         self.n_terms, self.n_actions = U.shape[1], len(actions)
         order = np.argsort(action, kind="stable")
@@ -242,8 +246,15 @@ class BlockProblem:
         cells = [_matched_cells(members, actions.codes[:, factor], self.n_terms) for factor, members in matched]
         cells += [_padded(direction, self.n_terms) for direction in directions]
         self.matched = np.array(cells).reshape(len(cells), self.n_actions * self.n_terms)
+        self.known = np.zeros((self.n_actions, self.n_terms)) if known is None else _padded(known, self.n_terms)
         self._share_precisions(design.groups, len(blocks))
         self.noise = 1.0
+
+    @property
+    def of_context(self) -> NDArray[np.bool_]:
+        """Parameters that tell accounts apart, not those of the actions themselves, shape (n_parameters,)."""
+        parts = [np.tile(part.terms != 0, part.shape[0]) for part in self.crossed]
+        return np.concatenate([*parts, np.zeros(len(self.matched), dtype=bool)])
 
     def _share_precisions(self, groups: NDArray[np.int64], n_blocks: int) -> None:
         """Say which parameters share a precision: :attr:`precision_index`."""
@@ -255,8 +266,8 @@ class BlockProblem:
         self.precision_index = np.concatenate(precision_of)
 
     def weights(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum the blocks into weights of shape (n_actions, n_terms)."""
-        return self._summed(theta, squared=False)
+        """Sum the blocks, and what is known, into weights of shape (n_actions, n_terms)."""
+        return self._summed(theta, squared=False) + self.known
 
     def _summed(self, theta: NDArray[np.float64], *, squared: bool) -> NDArray[np.float64]:
         W = (theta[len(theta) - len(self.matched) :] @ (self.matched**2 if squared else self.matched)).reshape(
@@ -338,11 +349,11 @@ class BlockProblem:
             penalised = penalty * point
             return value + 0.5 * float(penalised @ point), (self.collect(S) + penalised) * scale
 
-        found = minimize(
+        optimum = minimize(
             loss,
             theta / scale,
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": 80 if last else 15, "maxcor": 10, "ftol": 1e-9 if last else 1e-6, "gtol": 1e-3},
         )
-        return np.asarray(found.x * scale, dtype=np.float64)
+        return np.asarray(optimum.x * scale, dtype=np.float64)

@@ -76,11 +76,11 @@ def _likeness(names: list[str], sample: NDArray[np.float64], trials: int, succes
 
 def _declared_pairs(names: list[str], declared: Mapping[str, tuple[str | None, object, str]]) -> list[CountPair]:
     """Pairs of which both columns were declared and are there."""
-    found: dict[tuple[str, object], dict[str, int]] = {}
+    columns_of: dict[tuple[str, object], dict[str, int]] = {}
     for name, (factor, level, what) in declared.items():
         if name in names:
-            found.setdefault((factor or "", level), {})[what] = names.index(name)
-    return [(key, pair["trials"], pair["successes"]) for key, pair in found.items() if len(pair) == 2]
+            columns_of.setdefault((factor or "", level), {})[what] = names.index(name)
+    return [(key, pair["trials"], pair["successes"]) for key, pair in columns_of.items() if len(pair) == 2]
 
 
 def _is_count(values: NDArray[np.float64]) -> bool:

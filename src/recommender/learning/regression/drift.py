@@ -45,13 +45,13 @@ class DriftSteps:
     starts: tuple[float, ...]
     every_term: bool
 
-    def passed(self, place: Floats) -> NDArray[np.bool_]:
+    def passed(self, time_rank: Floats) -> NDArray[np.bool_]:
         """Steps taken at each place in time, shape (n, n_steps)."""
-        return np.asarray(place[:, None] >= np.asarray(self.starts))
+        return np.asarray(time_rank[:, None] >= np.asarray(self.starts))
 
-    def recent(self, place: Floats) -> NDArray[np.bool_]:
+    def recent(self, time_rank: Floats) -> NDArray[np.bool_]:
         """Rows that show the world as it is now, shape (n,)."""
-        return np.asarray(place >= min(self.starts[-1], max(self.starts[0], _JUDGES)))
+        return np.asarray(time_rank >= min(self.starts[-1], max(self.starts[0], _JUDGES)))
 
     def terms(self, design: LinearDesign) -> NDArray[np.int64]:
         """Terms of a design that step."""
@@ -111,7 +111,7 @@ def recent_steps(
     actions: ActionSpace,
     action: NDArray[np.int64],
     target: Floats,
-    place: Floats | None,
+    time_rank: Floats | None,
     *,
     random_state: int,
 ) -> tuple[DriftSteps | None, dict[str, tuple[float, float]]]:
@@ -129,17 +129,17 @@ def recent_steps(
     -------
     (DriftSteps or None, mapping of candidate to gain in log-loss and its standard error)
     """
-    if place is None or len(np.unique(place)) < 10:
+    if time_rank is None or len(np.unique(time_rank)) < 10:
         return None, {}
-    old = np.flatnonzero(place < 1 - _VALIDATION)
-    new = np.flatnonzero(place >= 1 - _VALIDATION)
+    old = np.flatnonzero(time_rank < 1 - _VALIDATION)
+    new = np.flatnonzero(time_rank >= 1 - _VALIDATION)
     if min(target[new].sum(), (1 - target[new]).sum()) < _FEWEST_EVENTS:
         return None, {}
     old = np.random.default_rng(random_state).permutation(old)
 
     def losses(steps: DriftSteps | None, most: int) -> Floats:
         rows = np.sort(old[:most])
-        passed = None if steps is None else steps.passed(place[rows] / (1 - _VALIDATION))
+        passed = None if steps is None else steps.passed(time_rank[rows] / (1 - _VALIDATION))
         model = fit_stepped(
             design, U[rows], steps, passed, actions, action[rows], target[rows], crossing="factors", rounds=4
         )

@@ -330,8 +330,8 @@ class _Problem:
             point = self._descend(
                 point, H, precision[self.index], member if step == 0 else None, 60 if step == _ROUNDS - 1 else 20
             )
-        found = self.unpack(point)
-        return FacetModel(found[0], found[1], found[2], self.n_classes)
+        weights = self.unpack(point)
+        return FacetModel(weights[0], weights[1], weights[2], self.n_classes)
 
     def _descend(self, point: Floats, H: Floats, penalty: Floats, fixed: Floats | None, rounds: int) -> Floats:
         scale = 1.0 / np.sqrt(H + penalty)
@@ -344,11 +344,11 @@ class _Problem:
                 penalised[: self.sizes[0]] = 0.0
             return value + 0.5 * float(penalised @ here), (slope + penalised) * scale
 
-        found: Any = minimize(
+        optimum: Any = minimize(
             loss,
             point / scale,
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": rounds, "maxcor": 15, "ftol": 1e-7, "gtol": 1e-3},
         )
-        return np.asarray(found.x * scale, dtype=np.float64)
+        return np.asarray(optimum.x * scale, dtype=np.float64)

@@ -68,10 +68,10 @@ def choose_classes(codes: Ints, widths: Sequence[int], rng: np.random.Generator)
     free = sum(len(np.unique(column)) - 1 for column in codes.T)
     best = (np.inf, fit_classes(B, ends, 1, rng))
     for n_classes in range(1, _MOST_CLASSES + 1):
-        found = fit_classes(B, ends, n_classes, rng) if n_classes > 1 else best[1]
-        criterion = 1.5 * (n_classes - 1 + n_classes * free) - found.log_likelihood
+        fitted = fit_classes(B, ends, n_classes, rng) if n_classes > 1 else best[1]
+        criterion = 1.5 * (n_classes - 1 + n_classes * free) - fitted.log_likelihood
         if criterion < best[0]:
-            best = criterion, found
+            best = criterion, fitted
         elif n_classes > len(best[1].share) + 1:
             break
     return best[1]
@@ -87,15 +87,15 @@ def fit_classes(B: Single, ends: NDArray[Any], n_classes: int, rng: np.random.Ge
         Where each column's indicators begin.
     """
     part = B[:_START_ROWS]
-    found: list[tuple[float, Floats, Floats]] = []
+    climbs: list[tuple[float, Floats, Floats]] = []
     for start in range(_STARTS if n_classes > 1 else 1):
         if start % 2:  # around rows drawn at random, or wholly at random
             likeness = part @ part[rng.choice(len(part), n_classes, replace=False)].T
             belongs = _normalised(1.5 * likeness)
         else:
             belongs = rng.dirichlet(np.full(n_classes, 0.5), len(part)).astype(np.float32)
-        found.append(_climb(part, ends, belongs, _START_ROUNDS, _CLOSE_START))
-    _, share, probabilities = max(found, key=lambda one: one[0])
+        climbs.append(_climb(part, ends, belongs, _START_ROUNDS, _CLOSE_START))
+    _, share, probabilities = max(climbs, key=lambda one: one[0])
     belongs = _normalised(B @ np.log(probabilities).astype(np.float32) + np.log(share).astype(np.float32))
     value, share, probabilities = _climb(B, ends, belongs, _ROUNDS, _CLOSE)
     probabilities[~B.any(axis=0)] = 1e-4  # a code that was never seen speaks for no class
@@ -104,8 +104,8 @@ def fit_classes(B: Single, ends: NDArray[Any], n_classes: int, rng: np.random.Ge
 
 
 def _normalised(logits: Single) -> Single:
-    found = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float32)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _climb(B: Single, ends: NDArray[Any], belongs: Single, rounds: int, close: float) -> tuple[float, Floats, Floats]:

@@ -122,11 +122,11 @@ class LatentProfiles:
             for position, members in enumerate(signs)
         ]
         profiles = []
-        for members, found in zip(signs, run_jobs(jobs, n_jobs), strict=True):
-            if len(found.share) > 1:
+        for members, fitted in zip(signs, run_jobs(jobs, n_jobs), strict=True):
+            if len(fitted.share) > 1:
                 ends = np.cumsum([widths[j] for j in members])[:-1]
-                tables = np.split(np.log(found.probabilities), ends)
-                profiles.append(Profile(tuple(members), np.log(found.share), tuple(tables)))
+                tables = np.split(np.log(fitted.probabilities), ends)
+                profiles.append(Profile(tuple(members), np.log(fitted.share), tuple(tables)))
         return cls(columns, profiles)
 
     @property
@@ -152,13 +152,13 @@ class LatentProfiles:
 
     def usual(self) -> Floats:
         """Memberships of an account whose every sign speaks as it does on average, shape (sum of n_classes,)."""
-        found = []
+        memberships = []
         for profile in self.profiles:
             logits = profile.log_share.copy()
             for by_code in profile.log_tables:
                 logits += (np.exp(by_code) @ np.exp(profile.log_share)) @ by_code
-            found.append(_softmax(logits))
-        return np.concatenate(found) if found else np.empty(0)
+            memberships.append(_softmax(logits))
+        return np.concatenate(memberships) if memberships else np.empty(0)
 
     @cached_property
     def table(self) -> ProfileTable:
@@ -226,8 +226,8 @@ def _class_job(codes: Ints, widths: list[int], random_state: int) -> Callable[[]
 
 
 def _softmax(logits: Floats) -> Floats:
-    found = np.exp(logits - logits.max())
-    return np.asarray(found / found.sum())
+    shares = np.exp(logits - logits.max())
+    return np.asarray(shares / shares.sum())
 
 
 def _dependence(codes: Ints, widths: Sequence[int]) -> Floats:
@@ -236,7 +236,7 @@ def _dependence(codes: Ints, widths: Sequence[int]) -> Floats:
     B = one_hot(codes, widths)
     both = (B.T @ B).astype(np.float64)
     ends = np.cumsum([0, *widths])
-    found = np.zeros((size, size))
+    dependence = np.zeros((size, size))
     for i in range(size):
         for j in range(i):
             table = both[ends[i] : ends[i + 1], ends[j] : ends[j + 1]]
@@ -247,8 +247,8 @@ def _dependence(codes: Ints, widths: Sequence[int]) -> Floats:
             seen = table > 0
             gain = float((table[seen] * np.log(table[seen] * n / np.outer(rows, columns)[seen])).sum())
             if 2.0 * gain > free + 4.0 * np.sqrt(2.0 * free):
-                found[i, j] = found[j, i] = np.sqrt(1.0 - np.exp(-2.0 * max(gain - free / 2.0, 0.0) / n))
-    return found
+                dependence[i, j] = dependence[j, i] = np.sqrt(1.0 - np.exp(-2.0 * max(gain - free / 2.0, 0.0) / n))
+    return dependence
 
 
 def _signs_of_traits(dependence: Floats) -> list[list[int]]:

@@ -111,8 +111,8 @@ class LinearDesign:
         matched: dict[int, list[tuple[int, int]]] = {}
         for group, (key, trials, successes) in enumerate(pairs, start=1):
             prior, strength = beta_prior(X[:, trials], X[:, successes])
-            if (place := _level_place(key, actions)) is not None:
-                matched.setdefault(place[0], []).append((len(terms), place[1]))
+            if (level := _level_of(key, actions)) is not None:
+                matched.setdefault(level[0], []).append((len(terms), level[1]))
             terms.append(LinearTerm("rate", trials, successes, group, prior, strength))
         used = {successes for _, _, successes in pairs}
         for position, column in enumerate(encoder.columns):
@@ -201,7 +201,7 @@ class LinearDesign:
         )
 
 
-def _level_place(key: tuple[str, object], actions: ActionSpace) -> tuple[int, int] | None:
+def _level_of(key: tuple[str, object], actions: ActionSpace) -> tuple[int, int] | None:
     """Position of a factor and code of its level, where the action space has them."""
     factor, level = key
     if factor not in actions.factors or level not in actions.factors[factor]:
@@ -233,9 +233,11 @@ def _column_terms(values: NDArray[np.float64], position: int, column: ColumnCode
 
 
 def _straight_terms(X: NDArray[np.float64], positions: Sequence[int], *, group: int) -> list[LinearTerm]:
-    """Numbers that are not bent, in one group."""
+    """Numbers that are not bent, in one group: what they mean for each action is known beforehand."""
     spread = {position: float(np.nanstd(X[:, position])) for position in positions}
-    return [LinearTerm("number", one, -1, group + 1, 0.0, size) for one, size in spread.items() if size > 0.0]
+    return [
+        LinearTerm("number", one, -1, group + 1, 0.0, size, crossed=False) for one, size in spread.items() if size > 0.0
+    ]
 
 
 def _profile_terms(profiles: LatentProfiles, X: NDArray[np.float64], *, group: int) -> list[LinearTerm]:
@@ -243,8 +245,8 @@ def _profile_terms(profiles: LatentProfiles, X: NDArray[np.float64], *, group: i
     mean = profiles.memberships(X).mean(axis=0)
     profile_of = np.repeat(np.arange(len(profiles.n_classes)), profiles.n_classes)
     return [
-        LinearTerm("profile", X.shape[1] + place, -1, group + 1 + int(profile), float(mean[place]), _MEMBERSHIP)
-        for place, profile in enumerate(profile_of)
+        LinearTerm("profile", X.shape[1] + column, -1, group + 1 + int(profile), float(mean[column]), _MEMBERSHIP)
+        for column, profile in enumerate(profile_of)
     ]
 
 

@@ -83,7 +83,7 @@ def _multinomial(U: Floats, level: NDArray[np.int64], size: int) -> Floats:
         penalised = penalty * slopes
         return value + 0.5 * float((penalised * slopes).sum()), ((U.T @ p + penalised) * scale).ravel()
 
-    found = minimize(
+    optimum = minimize(
         loss, np.zeros(U.shape[1] * size), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS, "ftol": 1e-7}
     )
-    return np.asarray(found.x.reshape(-1, size) * scale)
+    return np.asarray(optimum.x.reshape(-1, size) * scale)

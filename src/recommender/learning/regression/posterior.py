@@ -42,7 +42,7 @@ def posterior_root(
     *,
     family: Family,
     crossing: Crossing = "pairs",
-    prior_scale: float = 1.0,
+    firmness: float = 1.0,
     directions: tuple[Floats, ...] = (),
     n_draws: int = 24,
     random_state: int = 0,
@@ -53,6 +53,9 @@ def posterior_root(
     ----------
     model : BilinearModel
         Fitted on these rows, its precisions known.
+    firmness : float
+        Multiplies the precisions of what context adds: more than 1 where accounts are known to differ less than this
+        regression took them to.
 
     Returns
     -------
@@ -72,8 +75,8 @@ def posterior_root(
     problem = BlockProblem(longer, U, actions, action, target, family, weight, crossing, directions)
     if model.precision is None:
         raise ValueError("the model's precisions are not known: it was loaded, not fitted")
-    penalty = (model.precision * prior_scale)[problem.precision_index]
-    penalty[0] = model.precision[0]
+    penalty = model.precision[problem.precision_index]
+    penalty[problem.of_context] *= firmness
     drawn = _Draws(problem, penalty).solve(n_draws, np.random.default_rng(random_state))
     by_term = np.ascontiguousarray(np.transpose(drawn, (1, 2, 0)))  # (n_terms, n_draws, n_actions)
     if steps is not None:
@@ -141,7 +144,7 @@ class _Draws:
         """Solve for every draw, scaled by the diagonal."""
         scale = 1.0 / np.sqrt(self.diagonal)[:, None]
         residual = scale * right
-        found, direction = np.zeros_like(residual), residual.copy()
+        solution, direction = np.zeros_like(residual), residual.copy()
         size = (residual**2).sum(axis=0)
         enough = _CLOSE**2 * size
         for _ in range(_ROUNDS):
@@ -150,8 +153,8 @@ class _Draws:
             point = scale * direction
             product = scale * (self.collect(self.gram @ self.weights(point)) + self.penalty[:, None] * point)
             step = size / np.maximum((direction * product).sum(axis=0), 1e-300)
-            found += step * direction
+            solution += step * direction
             residual -= step * product
             before, size = size, (residual**2).sum(axis=0)
             direction = residual + (size / np.maximum(before, 1e-300)) * direction
-        return scale * found
+        return scale * solution

@@ -150,14 +150,14 @@ class ActionTrees:
                 free_raw_data=True,
             )
 
-        held = np.zeros(len(target), dtype=bool) if held_out is None else held_out
-        watched = stop_early and held.any()
-        training = dataset(~held)
+        out_of_fit = np.zeros(len(target), dtype=bool) if held_out is None else held_out
+        watched = stop_early and out_of_fit.any()
+        training = dataset(~out_of_fit)
         booster = lgb.train(
             parameters,
             training,
             num_boost_round=settings.max_rounds,
-            valid_sets=[dataset(held, training)] if watched else [],
+            valid_sets=[dataset(out_of_fit, training)] if watched else [],
             callbacks=[lgb.early_stopping(settings.patience, verbose=False)] if watched else [],
         )
         # keep only the rounds of the best iteration, as a loaded model would
@@ -189,6 +189,17 @@ class ActionTrees:
 
     def raw_scores(self, X: NDArray[np.float64], *, n_jobs: int = 1) -> NDArray[np.float64]:
         """Raw scores of every action, shape (n, n_actions)."""
+        return np.asarray(self._compiled(n_jobs).raw_scores(X, n_threads=n_jobs), dtype=np.float64)
+
+    def scores_of(self, X: NDArray[np.float64], actions: NDArray[np.int64], *, n_jobs: int = 1) -> NDArray[np.float64]:
+        """Raw scores of some actions of every row, ``actions`` and answer of shape (n, k).
+
+        As :meth:`logged_scores` within 1e-12, by the compiled trees: for models that are served.
+        """
+        return self._compiled(n_jobs).scores_of(X, actions, n_threads=n_jobs)
+
+    def _compiled(self, n_jobs: int) -> ActionScorer:
+        """The trees compiled, at the first call."""
         if self._scorer is None:
             n_columns = self.boosters[0].num_feature() - len(self._described)
             members: list[tuple[Any, float]] = [(booster, 1.0 / len(self.boosters)) for booster in self.boosters]
@@ -203,7 +214,7 @@ class ActionTrees:
                     idle_values={} if self.actions.no_contact else None,
                     n_threads=n_jobs,
                 )
-        return np.asarray(self._scorer.raw_scores(X, n_threads=n_jobs), dtype=np.float64)
+        return self._scorer
 
     def shapley_values(
         self, X: NDArray[np.float64], action: NDArray[np.int64], share: NDArray[np.float64] | None = None

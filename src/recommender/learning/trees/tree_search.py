@@ -50,7 +50,7 @@ SEARCH_SPACE: Mapping[str, Range] = {
 }
 
 
-def tree_settings(found: Mapping[str, float], n_rows: int) -> TreeSettings:
+def tree_settings(values: Mapping[str, float], n_rows: int) -> TreeSettings:
     """Settings of a fit on so many rows.
 
     Parameters
@@ -64,16 +64,16 @@ def tree_settings(found: Mapping[str, float], n_rows: int) -> TreeSettings:
     InvalidInput
         On an unknown name or a value outside its range.
     """
-    if unknown := sorted(set(found) - set(SEARCH_SPACE)):
+    if unknown := sorted(set(values) - set(SEARCH_SPACE)):
         raise InvalidInput(
             f"Unknown tree settings {unknown}.", column="tree_settings", mend=f"Known: {sorted(SEARCH_SPACE)}."
         )
-    value = {name: float(found.get(name, held.usual)) for name, held in SEARCH_SPACE.items()}
-    for name, held in SEARCH_SPACE.items():
-        if not held.low <= value[name] <= held.high:
+    value = {name: float(values.get(name, allowed.usual)) for name, allowed in SEARCH_SPACE.items()}
+    for name, allowed in SEARCH_SPACE.items():
+        if not allowed.low <= value[name] <= allowed.high:
             raise InvalidInput.in_column(
                 f"tree_settings[{name!r}]",
-                f"must lie in [{held.low:g}, {held.high:g}]",
+                f"must lie in [{allowed.low:g}, {allowed.high:g}]",
                 values=[value[name]],
                 mend="Take it from a tuning result.",
             )

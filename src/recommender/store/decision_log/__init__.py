@@ -3,6 +3,10 @@
 from recommender.extras import needs
 
 with needs("store"):
+    from recommender.store.decision_log.checked_columns import (
+        CheckedMapping,
+        checked_mappings,
+    )
     from recommender.store.decision_log.contact_event import (
         ContactEvent,
         state_event,
@@ -40,11 +44,15 @@ with needs("store"):
         debtor_export,
         decisions_page,
     )
+    from recommender.store.decision_log.offers_made import (
+        offers_made,
+    )
     from recommender.store.decision_log.personal_ids import (
         personal_kind,
         refuse_personal_id,
     )
     from recommender.store.decision_log.privacy import (
+        column_is_free_of_people,
         refuse_contact_data,
         refuse_free_text,
     )
@@ -64,6 +72,7 @@ with needs("store"):
 
 __all__ = [
     "REACH",
+    "CheckedMapping",
     "ContactEvent",
     "DecisionConflict",
     "DecisionLog",
@@ -82,11 +91,14 @@ __all__ = [
     "ShadowChoice",
     "StaleStanding",
     "Standing",
+    "checked_mappings",
+    "column_is_free_of_people",
     "debtor_export",
     "decisions",
     "decisions_page",
     "heard_events",
     "ledger_contacts",
+    "offers_made",
     "outcomes",
     "personal_kind",
     "provenances",

@@ -30,6 +30,7 @@ class DatabaseUnavailable(RecommenderError):
 _BUSY_SECONDS = 8.0  # shorter than a request may take, so that its caller is told
 _CONNECT_SECONDS, _LOCK_SECONDS, _STATEMENT_SECONDS = 3, 5, 10
 _ATTEMPTS = 5
+_GIVE_UP_SECONDS = 12.0  # after this no further attempt begins: who waits is told rather than kept
 _PAUSE_SECONDS = 0.05
 _RETRIABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
@@ -141,12 +142,14 @@ def _alive(reference: weakref.ref[sa.Engine]) -> sa.Engine:
 
 
 def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    began = time.monotonic()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
                 return work(connection)
         except DBAPIError as error:
-            if attempt == _ATTEMPTS or not _may_retry(error):
+            late = time.monotonic() - began > _GIVE_UP_SECONDS
+            if late or attempt == _ATTEMPTS or not _may_retry(error):
                 raise
             time.sleep(_PAUSE_SECONDS * 2**attempt)
     raise AssertionError("unreachable")

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 __all__ = ["GroupedWrites"]
 
@@ -51,7 +51,8 @@ class GroupedWrites:
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run ``work`` in a transaction; returns when it is committed.
 
-        ``work`` must be idempotent: where a group fails as a whole, each of it is tried again alone.
+        ``work`` must be idempotent: where one of a group is at fault, each is tried again alone. Where the database is,
+        all are told at once: one after the other they would wait for as long as there are writes.
         """
         own = _Write(work)
         with self._lock:
@@ -86,8 +87,12 @@ class GroupedWrites:
         if len(group) > 1:
             try:
                 self._transact(partial(_in_savepoints, group))
+            except OperationalError as error:  # locked, full, gone: nobody of them would fare better alone
+                for one in group:
+                    one.error = error
+                return
             except DBAPIError:
-                pass  # the database is at fault, or one of them is: alone, each gets its own answer
+                pass  # one of them is at fault: alone, each gets its own answer
             except BaseException as error:
                 for one in group:  # nothing was committed, so nobody may believe it was
                     one.error = error

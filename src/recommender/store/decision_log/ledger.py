@@ -41,7 +41,7 @@ _WHOSE = sa.select(decisions.c.decision_id, decisions.c.debtor_id, decisions.c.a
 _TOLD = sa.select(contact_events.c.decision_id, contact_events.c.event_id)
 _MADE = sa.select(
     decisions.c.decision_id, decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at,
-    decisions.c.contact_at, decisions.c.action_factors,
+    decisions.c.contact_at, decisions.c.action_factors, decisions.c.purpose,
 )  # fmt: skip
 _NAMED = sa.select(
     decisions.c.account_id, decisions.c.debtor_id, decisions.c.decided_at, decisions.c.decision_id
@@ -107,6 +107,8 @@ class LiveDecision:
         ``decided``, or what its last event says.
     is_silent : bool
         Nothing at all was told of it.
+    purpose : str or None
+        None = collection.
     """
 
     decision_id: str
@@ -115,6 +117,7 @@ class LiveDecision:
     decided_at: datetime
     state: str
     is_silent: bool
+    purpose: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,13 @@ def read_standing(
         else:
             live[row["account_id"]].append(
                 LiveDecision(
-                    row["decision_id"], row["account_id"], row["debtor_id"], row["decided_at"], state_of(own), not own
+                    row["decision_id"],
+                    row["account_id"],
+                    row["debtor_id"],
+                    row["decided_at"],
+                    state_of(own),
+                    not own,
+                    row["purpose"],
                 )
             )
         contact = _contact(row, last, heard[row["decision_id"]])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from recommender.errors import InvalidInput
 
-__all__ = ["refuse_contact_data", "refuse_contact_identifier", "refuse_free_text"]
+__all__ = ["column_is_free_of_people", "refuse_contact_data", "refuse_contact_identifier", "refuse_free_text"]
 
 _MEND = "Leave contact data out of the context: the log keeps features and opaque ids only."
 
@@ -115,6 +115,18 @@ def _no_level(value: str) -> str | None:
     if _STREET.search(text):
         return "holds what reads like a street"
     return None
+
+
+def column_is_free_of_people(name: str, values: Iterable[Any], *, levels: bool) -> bool:
+    """Whether :func:`refuse_contact_data` passes every value of a column, and with ``levels`` free text as well.
+
+    Distinct values are looked at once.
+    """
+    distinct = set(values)
+    if _kind_of_key(name) != "plain" and any(_key_and_value_tell(name, value) for value in distinct):
+        return False
+    texts = [value for value in distinct if isinstance(value, str)]
+    return not any(_value_tells(text) or (levels and _no_level(text) is not None) for text in texts)
 
 
 def refuse_contact_identifier(name: str, identifier: str) -> None:

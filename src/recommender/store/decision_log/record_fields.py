@@ -7,12 +7,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic_core import to_json
 
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.privacy import refuse_contact_data, refuse_contact_identifier
@@ -25,11 +27,14 @@ __all__ = [
     "check_eligible",
     "check_id",
     "check_ranking",
+    "in_order",
     "number_or_none",
+    "ordered_json",
     "plain_mapping",
     "plain_ranked",
+    "plain_scalar",
     "sha256_of",
-    "sha256_of_parts",
+    "sha256_of_texts",
     "unpack_eligible",
     "utc_instant",
 ]
@@ -129,7 +134,7 @@ def plain_mapping(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
         if (kind := type(value)) in _PLAIN
         or (kind is float and isfinite(value))
         or (kind is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER)
-        else _plain_scalar(value, str(key), argument)
+        else plain_scalar(value, str(key), argument)
         for key, value in values.items()
     }
     refuse_contact_data(plain, argument=argument)
@@ -145,7 +150,8 @@ def plain_ranked(ranked: Mapping[str, Any]) -> dict[str, Any]:
     return bare | {"values": plain_mapping(values, "ranking")}
 
 
-def _plain_scalar(value: Any, key: str, argument: str) -> str | int | float | bool | None:
+def plain_scalar(value: Any, key: str, argument: str) -> str | int | float | bool | None:
+    """A value as JSON holds it; missing values as None, instants as text."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
@@ -189,18 +195,26 @@ def sha256_of(content: Any) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def sha256_of_parts(content: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of an object some of whose values are :class:`WrittenJson`."""
-    texts, plain = [], {}
-    for name in sorted(content):
-        value = content[name]
-        if type(value) is not WrittenJson:
-            plain[name] = value
-            continue
-        if plain:
-            texts.append(canonical_json(plain)[1:-1])
-            plain = {}
-        texts.append(f'"{name}":{value.text}')
-    if plain:
-        texts.append(canonical_json(plain)[1:-1])
-    return hashlib.sha256(f"{{{','.join(texts)}}}".encode()).hexdigest()
+def sha256_of_texts(*texts: str) -> str:
+    """SHA-256 of some JSON texts, which hold no line break."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def ordered_json(value: Any) -> str:
+    """JSON text of mappings that are in order already; many times faster than :data:`canonical_json`.
+
+    Numbers are written in another way (1e22, not 1e+22), the same for the same number.
+    """
+    return to_json(value).decode()
+
+
+def in_order(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A mapping by its names, which is itself where it is so already."""
+    names = tuple(mapping)
+    ordered = _sorted(names)
+    return mapping if ordered == names else {name: mapping[name] for name in ordered}
+
+
+@lru_cache(maxsize=1_024)
+def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.store.decision_log.checked_columns import CheckedMapping
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -22,11 +24,13 @@ from recommender.store.decision_log.record_fields import (
     check_eligible,
     check_id,
     check_ranking,
+    in_order,
     number_or_none,
+    ordered_json,
     plain_mapping,
     plain_ranked,
     sha256_of,
-    sha256_of_parts,
+    sha256_of_texts,
     utc_instant,
 )
 from recommender.tables import OUTCOMES
@@ -149,6 +153,8 @@ class DecisionRecord:
         Whether the seed rules answered for a missing model; whether no chance took part.
     seed : int or None
     shadow : ShadowChoice or None
+    purpose : str or None
+        What the contact is for; None = collection.
     """
 
     decision_id: str
@@ -168,6 +174,7 @@ class DecisionRecord:
     deterministic: bool = False
     seed: int | None = None
     shadow: ShadowChoice | None = None
+    purpose: str | None = None
 
     def __post_init__(self) -> None:
         """Check every field and bring it to the form that is stored."""
@@ -192,23 +199,34 @@ class DecisionRecord:
             )
         if self.seed is not None and abs(int(self.seed)) > LARGEST_INTEGER:
             raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
-        put("context", plain_mapping(self.context, "context"))
-        refuse_free_text(self.context)
-        put("ranking", tuple(map(plain_ranked, self.ranking)))
+        if type(self.context) is not CheckedMapping:
+            put("context", plain_mapping(self.context, "context"))
+            refuse_free_text(self.context)
+        put("ranking", tuple(one if type(one) is CheckedMapping else plain_ranked(one) for one in self.ranking))
         check_ranking(self.ranking, self.action, n_actions)
+        if self.purpose is not None:
+            put("purpose", None if self.purpose == "collection" else check_id("purpose", self.purpose))
         if self.shadow is not None:
             check_action("shadow.action", self.shadow.action, n_actions)
 
     @cached_property
     def content_digest(self) -> str:
         """SHA-256 of the content: equal records have equal digests on any machine."""
-        row = dict(self._content)
-        row["eligible"] = row["eligible"].hex()
-        if type(row["context"]) is not WrittenJson:
-            row["context"] = WrittenJson(canonical_json(self.context))
-        for name in ("decided_at", "contact_at"):
-            row[name] = None if row[name] is None else row[name].isoformat()
-        return sha256_of_parts(row)
+        row = _hashable(self._content)
+        more = [] if self.purpose is None else [self.purpose]
+        plain = ordered_json([*(row[name] for name in _PLAIN_COLUMNS), *more])
+        return sha256_of_texts(plain, row["action_factors"].text, row["ranking"].text, self._context_text)
+
+    @cached_property
+    def first_digest(self) -> str:
+        """The digest that rows were kept under before JSON was written another way; they stay readable."""
+        content = _hashable({name: value for name, value in self._content.items() if name != "purpose"})
+        factors = json.loads(content["action_factors"].text)
+        return sha256_of(content | {"action_factors": factors, "context": self.context, "ranking": self.ranking})
+
+    @cached_property
+    def _context_text(self) -> str:
+        return ordered_json(in_order(self.context))
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``decisions`` table."""
@@ -230,9 +248,9 @@ class DecisionRecord:
             "action_factors": WrittenJson(self.provenance.factors_text(self.action)),
             "propensity": self.propensity,
             "eligible": np.packbits(self.eligible).tobytes(),
-            "ranking": WrittenJson(canonical_json(self.ranking)),
+            "ranking": WrittenJson(ordered_json([_ranked_in_order(one) for one in self.ranking])),
             # As it was given: its order is that of the features.
-            "context": WrittenJson(canonical_json(self.context)) if _is_sorted(self.context) else self.context,
+            "context": WrittenJson(self._context_text) if in_order(self.context) is self.context else self.context,
             "fallback": bool(self.fallback),
             "deterministic": bool(self.deterministic),
             "seed": None if self.seed is None else int(self.seed),
@@ -240,6 +258,7 @@ class DecisionRecord:
             "shadow_expected_reward": None if shadow is None else number_or_none(shadow.expected_reward),
             "shadow_policy_version": None if shadow is None else shadow.policy_version,
             "provenance_digest": self.provenance.digest,
+            "purpose": self.purpose,
         }
 
     def __eq__(self, other: object) -> bool:
@@ -253,9 +272,24 @@ class DecisionRecord:
         return hash(self.content_digest)
 
 
-def _is_sorted(mapping: Mapping[str, Any]) -> bool:
-    names = list(mapping)
-    return names == sorted(names)
+_PLAIN_COLUMNS = (
+    "decision_id", "request_key", "request_position", "account_id", "debtor_id", "decided_at", "contact_at", "action",
+    "propensity", "eligible", "fallback", "deterministic", "seed", "shadow_action", "shadow_expected_reward",
+    "shadow_policy_version", "provenance_digest",
+)  # fmt: skip
+
+
+def _hashable(row: dict[str, Any]) -> dict[str, Any]:
+    """Columns as JSON holds them."""
+    instants = {name: None if row[name] is None else row[name].isoformat() for name in ("decided_at", "contact_at")}
+    return row | {"eligible": row["eligible"].hex()} | instants
+
+
+def _ranked_in_order(ranked: Mapping[str, Any]) -> Mapping[str, Any]:
+    values, ordered = ranked.get("values"), in_order(ranked)
+    if not isinstance(values, Mapping) or (inner := in_order(values)) is values:
+        return ordered
+    return {**ordered, "values": inner}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -59,11 +59,48 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> i
     if connection.dialect.name == "postgresql":
         statement = postgresql.insert(table).on_conflict_do_nothing().returning(key)
         return len(connection.execute(statement, ordered).all())
-    return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), ordered).rowcount
+    text, values_of = _driver_insert(table, tuple(ordered[0]), connection.dialect)
+    return connection.exec_driver_sql(text, [values_of(row) for row in ordered]).rowcount
 
 
-def insert_checked(connection: sa.Connection, table: sa.Table, kind: str, rows: list[Row]) -> int:
-    """Insert what is new; raise where an id is there with other content."""
+@lru_cache(maxsize=32)  # by identity: the tables are constants, and an engine has one dialect
+def _driver_insert(
+    table: sa.Table, names: tuple[str, ...], dialect: sa.Dialect
+) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
+    """Statement of an insert and what makes its parameters of a row: writing a row must cost less than deciding it."""
+    statement = sqlite.insert(table).values({name: sa.bindparam(name) for name in names}).on_conflict_do_nothing()
+    text = str(statement.compile(dialect=dialect))
+    processors = [
+        (column.name, column.type.dialect_impl(dialect).bind_processor(dialect))
+        for column in table.c
+        if column.name in names
+    ]
+
+    def values_of(row: Row) -> tuple[Any, ...]:
+        return tuple([row[name] if process is None else process(row[name]) for name, process in processors])
+
+    return text, values_of
+
+
+def insert_checked(
+    connection: sa.Connection,
+    table: sa.Table,
+    kind: str,
+    rows: list[Row],
+    older: Callable[[str], str] | None = None,
+) -> int:
+    """Insert what is new; raise where an id is there with other content.
+
+    Parameters
+    ----------
+    connection : Connection
+    table : Table
+    kind : str
+        What a row is, for the error.
+    rows : list of dict
+    older : callable (id) -> digest, optional
+        Digest that the same content was kept under before.
+    """
     stored = insert_new(connection, table, rows)
     if stored == len(rows):
         return stored
@@ -71,7 +108,10 @@ def insert_checked(connection: sa.Connection, table: sa.Table, kind: str, rows: 
     sent = {row[key.name]: row["content_digest"] for row in rows}
     logged = dict(tuple(row) for row in by_ids(connection, key, list(sent), table.c.content_digest))
     # What is not there under its own key met another claim: the same account under the same request key.
-    if conflicts := [one for one, digest in sent.items() if logged.get(one) != digest]:
+    conflicts = [one for one, digest in sent.items() if logged.get(one) != digest]
+    if older is not None:
+        conflicts = [one for one in conflicts if logged.get(one) != older(one)]
+    if conflicts:
         raise DecisionConflict(kind, conflicts)
     return stored
 
@@ -140,7 +180,7 @@ def decision_of(row: sa.RowMapping) -> DecisionRecord:
         )
     names = (
         "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "context", "ranking",
-        "request_key", "request_position", "contact_at", "fallback", "deterministic", "seed",
+        "request_key", "request_position", "contact_at", "fallback", "deterministic", "seed", "purpose",
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "rule_packs", "holidays_version", "tzdata_version", "code_version")
     record = DecisionRecord(
@@ -149,7 +189,7 @@ def decision_of(row: sa.RowMapping) -> DecisionRecord:
         provenance=Provenance(actions=space, **{name: row[name] for name in versions}),
         shadow=shadow,
     )
-    if record.content_digest != row["content_digest"]:
+    if row["content_digest"] not in (record.content_digest, record.first_digest):
         raise RecommenderError(
             f"Decision {record.decision_id!r} was altered in the database after it was logged: its content no longer "
             "has the digest it was written with. Restore it from a backup."

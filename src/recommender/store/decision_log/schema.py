@@ -22,7 +22,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -113,6 +113,7 @@ decisions = sa.Table(
         nullable=False,
     ),
     sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Column("purpose", sa.String(32)),
     sa.Index(None, "decided_at", "decision_id"),
     sa.Index(None, "debtor_id", "decided_at"),
     # Two workers that answer one request at once: the second one finds the first one's decision.

@@ -17,23 +17,35 @@ from recommender.store.files.log_files import (
     write_log,
     write_log_parts,
 )
+from recommender.store.files.other_sources import (
+    json_documents,
+)
 from recommender.store.files.tables_io import (
     PLAN_COLUMNS,
+    one_file,
     plan_as_contacts,
     read_table,
     write_quarantine,
+)
+from recommender.store.files.template_files import (
+    catalogue_at,
+    read_template_sources,
 )
 
 __all__ = [
     "PLAN_COLUMNS",
     "bank_feedback",
+    "catalogue_at",
     "feedback_from_file",
     "folder_digest",
+    "json_documents",
     "move_into_place",
+    "one_file",
     "plan_as_contacts",
     "read_frame",
     "read_roles",
     "read_table",
+    "read_template_sources",
     "roles_path",
     "stage",
     "write_frame",

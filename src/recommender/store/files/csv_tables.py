@@ -13,9 +13,8 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -25,10 +24,10 @@ import pyarrow.csv as pv
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.store.files.odd_rows import LONG_AND_FEW, NEWLINE, NULLS, Layout, OddRows
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,
-    is_footer,
     known_names,
     numbered_names,
     without_decoration,
@@ -38,18 +37,12 @@ from recommender.tables import UNREADABLE_ROW
 
 __all__ = ["LONG_AND_FEW", "read_csv_table"]
 
-LONG_AND_FEW = ("eligible",)
-"""Columns of long texts that repeat: read as categories."""
 
-_SEPARATORS = (",", ";", "\t", "|")
+_SEPARATORS = (",", ";", "\t", "|", "~", "^", "\x01", "\x1f")
 _SNIFFED_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 24
 _MOST_UNDECODED = 0.05
-_MOST_UNREADABLE = 100_000
-_NULLS = ("", "NULL", "null", "\\N", "NaN", "nan", "None", "#N/A", "<NA>", "NaT")
-"""How programs write an empty cell. ``NA`` is Namibia."""
 _UNNAMED = "\x00unnamed_"
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
@@ -98,24 +91,7 @@ def _as_meant(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """How a file is written: encoding, separator, names of the columns, characters up to the first row."""
-
-    encoding: str
-    separator: str
-    names: tuple[str, ...]
-    start: int
-
-    def cells(self, line: str) -> list[str]:
-        """Cells of one line; empty ones beyond the header are no cells."""
-        cells = next(csv.reader([line], delimiter=self.separator), [])
-        while len(cells) > len(self.names) and not cells[-1]:
-            cells.pop()
-        return cells
-
-
-def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> _Layout:
+def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> Layout:
     codec = encoding or _encoding_of(raw)
     try:
         codecs.lookup(codec)
@@ -133,22 +109,40 @@ def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> _Lay
             column=table,
             mend="Export it again, with a header.",
         )
-    if "\x00" in filled[0][1]:
+    lines = [line for _, line in filled[:LOOKED_AT]]
+    separator = separator_line[1] if separator_line else _separator_of(lines)
+    quote = _quote_of(lines, separator)
+    rows = [next(csv.reader([line], delimiter=separator, quotechar=quote), []) for line in lines]
+    at = header_row(rows)
+    start = filled[at][0]
+    _drop_unnamed_tail(rows[at], rows[at + 1 :])
+    if "\ufffd" in lines[at]:
+        raise _wrong_encoding(path, table, codec, raw, "its header line")
+    bare = [name.strip().strip("\x00").strip() for name in rows[at]]  # some writers fill their cells with NULs
+    if any("\x00" in name for name in bare):
         raise InvalidInput(
             f"Table {table!r}: {path} holds binary data or is in another encoding than {codec}.",
             column=table,
             mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
         )
-    lines = [line for _, line in filled[:LOOKED_AT]]
-    separator = separator_line[1] if separator_line else _separator_of(lines)
-    rows = [next(csv.reader([line], delimiter=separator), []) for line in lines]
-    at = header_row(rows)
-    start = filled[at][0]
-    if "\ufffd" in lines[at]:
-        raise _wrong_encoding(path, table, codec, raw, "its header line")
-    names = numbered_names([name.strip() for name in rows[at]])
+    names = numbered_names(bare)
     named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
-    return _Layout(codec, separator, named, start)
+    return Layout(codec, separator, named, start, quote)
+
+
+def _quote_of(lines: list[str], separator: str) -> str:
+    """The sign that cells stand between: a single quote where every cell of a line has one at both ends."""
+    cells = [cell.strip() for cell in lines[0].split(separator)]
+    single = len(cells) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in cells)
+    return "'" if single else '"'
+
+
+def _drop_unnamed_tail(header: list[str], below: list[list[str]]) -> None:
+    """Take empty names off the end of a header whose rows end before them."""
+    widths = Counter(map(len, below))
+    usual = widths.most_common(1)[0][0] if widths else len(header)
+    while len(header) > usual and not header[-1].strip():
+        header.pop()
 
 
 def _separator_of(lines: list[str]) -> str:
@@ -162,13 +156,13 @@ def _separator_of(lines: list[str]) -> str:
     return max(_SEPARATORS, key=lines[0].count)
 
 
-def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
+def _rows(path: Path, table: str, layout: Layout) -> pd.DataFrame:
     """The rows below the header, unreadable ones at their place."""
     names = layout.names
     wanted = [name for name in names if not name.startswith(_UNNAMED)]
     # Some exports end every line with a separator; read as a column of its own, it shifts nothing.
     padding = tuple(f"{UNREADABLE_ROW}{extra}" for extra in range(_trailing_cells(path, layout)))
-    odd = _OddRows(layout, width=len(names) + len(padding))
+    odd = OddRows(layout, width=len(names) + len(padding))
     kinds = {name: pa.large_string() for name in (*names, *padding)}
     kinds |= {name: pa.dictionary(pa.int32(), pa.string()) for name in LONG_AND_FEW if name in names}
     with _AsUtf8(path, layout) as stream:
@@ -180,11 +174,11 @@ def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
                 stream,
                 pv.ReadOptions(use_threads=False, column_names=[*names, *padding], block_size=_BLOCK_BYTES),
                 pv.ParseOptions(
-                    delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=odd.keep,
-                    ignore_empty_lines=True,
+                    delimiter=layout.separator, quote_char=layout.quote, newlines_in_values=True,
+                    invalid_row_handler=odd.keep, ignore_empty_lines=True,
                 ),
                 pv.ConvertOptions(
-                    column_types=kinds, strings_can_be_null=True, null_values=_NULLS, quoted_strings_can_be_null=True
+                    column_types=kinds, strings_can_be_null=True, null_values=NULLS, quoted_strings_can_be_null=True
                 ),
             )  # fmt: skip
         except pa.ArrowInvalid as error:
@@ -203,114 +197,17 @@ def _rows(path: Path, table: str, layout: _Layout) -> pd.DataFrame:
     return frame[[*wanted, UNREADABLE_ROW] if frame[UNREADABLE_ROW].notna().any() else wanted]
 
 
-@dataclass
-class _OddRows:
-    """Rows whose cells do not match the header.
-
-    Attributes
-    ----------
-    width : int
-        Cells that the reader expects.
-    skipped : list of int
-        Numbers, among all rows of the file, of those that the reader could not place.
-    rows_at : dict of int to list of (cells or None, what is wrong or None)
-        What stands in the file at a row number: several lines where a quote was left open.
-    """
-
-    layout: _Layout
-    width: int
-    skipped: list[int] = field(default_factory=list)
-    rows_at: dict[int, list[tuple[list[str] | None, str | None]]] = field(default_factory=dict)
-
-    def keep(self, row: Any) -> str:
-        """Remember a row that the reader cannot place (its callback)."""
-        if len(self.rows_at) >= _MOST_UNREADABLE:
-            return "error"
-        self.skipped.append(row.number - 1)
-        self.rows_at[row.number - 1] = self._apart(row.text)
-        return "skip"
-
-    def look_for_swallowed(self, read: pa.Table) -> None:
-        """Find rows that hold whole other rows in a cell, since a quote was left open; they have the right count."""
-        places = self._places(read.num_rows)
-        texts = [name for name in read.column_names if not pa.types.is_dictionary(read.schema.field(name).type)]
-        suspects: set[int] = set()
-        for name in texts if len(self.layout.names) > 2 else ():
-            broken = pc.fill_null(pc.match_substring(read[name], "\n"), fill_value=False)
-            suspects |= set(np.flatnonzero(broken.to_numpy()).tolist())
-        for at in sorted(suspects):
-            written = self.layout.separator.join(read[name][at].as_py() or "" for name in read.column_names)
-            lines = [line for line in _NEWLINE.split(written) if line]
-            if len(lines) > 1 and all(line.count(self.layout.separator) == self.width - 1 for line in lines):
-                self.rows_at[int(places[at])] = self._apart('"' + "\n".join([*lines[:-1], '"' + lines[-1]]))
-
-    def look_beyond(self, padding: pa.Table, names: list[str], read: pa.Table) -> None:
-        """Rows that hold something where the others only end with a separator."""
-        places = self._places(padding.num_rows)
-        for name in padding.column_names:
-            for at in np.flatnonzero(pc.is_valid(padding[name]).to_numpy()).tolist():
-                first = read[names[0]][at].as_py()
-                self.rows_at.setdefault(int(places[at]), [(None, self._said(len(names) + 1, first))])
-
-    def put_back(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """All rows of the file in their order, those that are unreadable without cells."""
-        frame = frame.assign(**{UNREADABLE_ROW: pd.Series(None, index=frame.index, dtype="str")})
-        places = self._places(len(frame))
-        good = ~np.isin(places, list(self.rows_at))
-        order: list[tuple[int, int]] = []
-        cells: list[list[str | None]] = []
-        for number, rows in self.rows_at.items():
-            for line, (read, wrong) in enumerate(rows):
-                order.append((number, line))
-                values = [None] * len(self.layout.names) if read is None else [None if c in _NULLS else c for c in read]
-                cells.append([*values, wrong])
-        odd = pd.DataFrame(cells, columns=frame.columns, dtype="str")
-        whole = pd.concat([frame.loc[good], odd], ignore_index=True)
-        keys = np.array([*((number, 0) for number in places[good].tolist()), *order], dtype=np.int64)
-        whole = whole.iloc[np.lexsort((keys[:, 1], keys[:, 0]))].reset_index(drop=True)
-        for name in LONG_AND_FEW:
-            if name in whole:
-                whole[name] = whole[name].astype("category")
-        return whole
-
-    def _places(self, n_read: int) -> NDArray[np.int64]:
-        """Number of each row that was read among all rows of the file."""
-        every = np.ones(n_read + len(self.skipped), dtype=bool)
-        every[self.skipped] = False
-        return np.flatnonzero(every)
-
-    def _apart(self, text: str) -> list[tuple[list[str] | None, str | None]]:
-        """The lines of a row, read one by one: an open quote takes in rows that are right by themselves."""
-        rows: list[tuple[list[str] | None, str | None]] = []
-        for line in _NEWLINE.split(text):
-            if not line.strip():
-                continue
-            cells = self.layout.cells(line)
-            if len(cells) == 1 < len(self.layout.names) and is_footer(cells[0]):
-                continue
-            if line.count('"') % 2:
-                first = line.split(self.layout.separator)[0].replace('"', "")
-                rows.append((None, f"a quote that is not closed, or not opened; the first cell is {first[:40]!r}"))
-            elif len(cells) == len(self.layout.names):
-                rows.append((cells, None))
-            else:
-                rows.append((None, self._said(len(cells), cells[0] if cells else None)))
-        return rows
-
-    def _said(self, count: int, first: str | None) -> str:
-        """Cell count and first cell; not the line, which may hold data of a person that are not to be copied."""
-        return f"{count} cells for {len(self.layout.names)} columns; the first is {(first or '')[:40]!r}"
-
-
 class _AsUtf8(io.RawIOBase):
     """The rows of a file as UTF-8; a byte that cannot be decoded becomes U+FFFD, so that its row can be found."""
 
-    def __init__(self, path: Path, layout: _Layout) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         super().__init__()
         self._stream: IO[bytes] = _opened(path)
         self._decoder = codecs.getincrementaldecoder(layout.encoding)("replace")
         self._skip = layout.start
         self._ahead = b""
+        self._nuls = 0  # at the end of what was read: padding, unless text follows in the same cell
+        self._padding = re.compile(f"\x00+(?=[{re.escape(layout.separator + layout.quote)}\r\n])")
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -342,16 +239,28 @@ class _AsUtf8(io.RawIOBase):
             text = self._decoder.decode(taken, final=not taken)
             skipped = min(self._skip, len(text))
             self._skip -= skipped
-            text = text[skipped:]
+            text = self._unpadded(text[skipped:], last=not taken)
             if text or not taken:
                 return text.encode("utf-8", "replace")
 
+    def _unpadded(self, text: str, *, last: bool) -> str:
+        """Text without the NULs that fill cells and ends of files; one inside a cell stays, as a fault of its row."""
+        if not self._nuls and "\x00" not in text:
+            return text
+        bare = text.rstrip("\x00")
+        if not bare and not last:
+            self._nuls += len(text)
+            return ""
+        # Before a line of its own, or at the very end, it is what a write that broke off leaves behind.
+        before, self._nuls = "\x00" if self._nuls and bare else "", len(text) - len(bare)
+        return self._padding.sub("", before + bare)
 
-def _trailing_cells(path: Path, layout: _Layout) -> int:
+
+def _trailing_cells(path: Path, layout: Layout) -> int:
     """Empty cells that most of the first rows have beyond the header."""
     with _AsUtf8(path, layout) as stream:
-        lines = [line for line in _NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
-    rows = list(csv.reader(lines, delimiter=layout.separator))
+        lines = [line for line in NEWLINE.split(stream.peek().decode("utf-8", "replace"))[:100] if line.strip()]
+    rows = list(csv.reader(lines, delimiter=layout.separator, quotechar=layout.quote))
     if not rows:
         return 0
     width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -363,7 +272,7 @@ def _trailing_cells(path: Path, layout: _Layout) -> int:
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines of a text, each with where the next one begins."""
     start = 0
-    for match in _NEWLINE.finditer(text):
+    for match in NEWLINE.finditer(text):
         yield match.end(), text[start : match.start()]
         start = match.end()
     yield len(text), text[start:]

@@ -19,6 +19,7 @@ from recommender.extras import later
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,
+    known_names,
     numbered_names,
     without_decoration,
     without_repeats,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 else:
     duckdb = later("duckdb", "planning")
 
-__all__ = ["read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
+__all__ = ["json_documents", "read_arrow", "read_duckdb", "read_json_lines", "read_workbook"]
 
 _MOST_BYTES = 1 << 30
 _DATE_FORMATS = frozenset((14, 15, 16, 17, 18, 19, 20, 21, 22, 45, 46, 47))
@@ -38,33 +39,56 @@ _CELL = re.compile(r"([A-Z]+)[0-9]+")
 
 
 def read_json_lines(path: Path) -> pd.DataFrame:
-    """One JSON object a line, or one list of them; nested values as JSON text.
+    """One JSON object a line, or one list of them, also as answers of a service wrap them; nested values as JSON text.
 
     Raises
     ------
     InvalidInput
         Names the line that is no object.
     """
-    text = path.read_bytes().decode("utf-8-sig")
-    if text.lstrip().startswith("["):
-        rows = json.loads(text)
-    else:
-        rows = []
-        for number, line in enumerate(text.split("\n")):
-            if not line.strip():
-                continue
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise InvalidInput(
-                    f"{path}: line {number + 1} is no JSON ({error}).", column="path", rows=[number],
-                    mend="Write one JSON object a line.",
-                ) from error  # fmt: skip
+    rows = json_documents(path)
+    if (
+        len(rows) == 1 and isinstance(rows[0], dict) and not known_names(list(rows[0]))
+    ):  # {"results": [...], "count": 8}
+        lists = [v for v in rows[0].values() if isinstance(v, list) and v and all(isinstance(one, dict) for one in v)]
+        rows = lists[0] if len(lists) == 1 else rows
     if wrong := [number for number, row in enumerate(rows) if not isinstance(row, dict)]:
         raise InvalidInput(f"{path} holds rows that are no objects.", column="path", rows=wrong,
                            mend="Write one JSON object a line.")  # fmt: skip
+    while rows and all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
+        rows = [next(iter(row.values())) for row in rows]  # {"data": {...}} a line
     names = list(dict.fromkeys(name for row in rows for name in row))
     return pd.DataFrame({name: _json_column([_json_cell(row.get(name)) for row in rows]) for name in names})
+
+
+def json_documents(path: Path) -> list[Any]:
+    """Documents of a JSON file in any Unicode encoding: one a line, or one list of them.
+
+    Raises
+    ------
+    InvalidInput
+        Names the line that is no JSON.
+    """
+    data = path.read_bytes()
+    text = data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if whole is not None:
+        return whole if isinstance(whole, list) else [whole]
+    documents = []
+    for number, line in enumerate(text.split("\n")):
+        if not line.strip():
+            continue
+        try:
+            documents.append(json.loads(line))
+        except ValueError as error:
+            raise InvalidInput(
+                f"{path}: line {number + 1} is no JSON ({error}).", column="path", rows=[number],
+                mend="Write one JSON object a line.",
+            ) from error  # fmt: skip
+    return documents
 
 
 def _json_column(values: list[Any]) -> pd.Series:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
-from recommender.intake import renamed_columns
+from recommender.intake import renamed_columns, with_clock
 from recommender.store.files.csv_tables import LONG_AND_FEW, read_csv_table
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 else:
     sa = later("sqlalchemy", "store")
 
-__all__ = ["PLAN_COLUMNS", "plan_as_contacts", "read_table", "write_quarantine"]
+__all__ = ["PLAN_COLUMNS", "one_file", "plan_as_contacts", "read_table", "write_quarantine"]
 
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
@@ -85,7 +87,7 @@ def read_table(
         frame = _read_file(path, inner, table, encoding, columns, mark)
     except InvalidInput:
         raise
-    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError) as error:
+    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError, pa.ArrowException) as error:
         raise InvalidInput(
             f"Table {table!r}: {path} cannot be read ({_first_line(error)}).",
             column=table,
@@ -111,7 +113,7 @@ def _read_file(
         return read_arrow(path)
     if name.endswith((".duckdb", ".ddb")):
         return read_duckdb(path, inner or table)
-    if name.endswith(_JSON_ENDINGS):
+    if name.endswith(_JSON_ENDINGS) or mark.lstrip().startswith((b'{"', b"[{", b"[ {", b"[\n", b"[\r")):
         return read_json_lines(path)
     if name.endswith(".parquet"):
         return _without_index(_read_parquet(path, table, columns))
@@ -185,6 +187,29 @@ def _read_parquet(path: Path, table: str, columns: Collection[str] | None) -> pd
     return pd.read_parquet(path, columns=wanted)
 
 
+def one_file(folder: Path, path: Path) -> Path:
+    """Write the rows of a folder of Parquet files as one file, a batch at a time.
+
+    Raises
+    ------
+    InvalidInput
+        For a folder that holds none, or files that do not fit together.
+    """
+    files = sorted(str(file) for file in folder.rglob("*.parquet"))
+    if not files:
+        raise InvalidInput(f"The folder {folder} holds no Parquet file.", column="path",
+                           mend="Check the path, or name the file itself.")  # fmt: skip
+    try:
+        data = ds.dataset(files, format="parquet", partitioning="hive", partition_base_dir=str(folder))
+        with pq.ParquetWriter(path, data.schema) as writer:
+            for batch in data.to_batches():
+                writer.write_batch(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"The files of {folder} cannot be read as one table ({_first_line(error)}).", column="path",
+                           mend="Give files of the same columns and types.") from error  # fmt: skip
+    return path
+
+
 def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with an index that was written under a name as columns again."""
     return frame if set(frame.index.names) == {None} else frame.reset_index()
@@ -240,6 +265,8 @@ def _named(frame: pd.DataFrame, table: str, columns: Collection[str] | None) -> 
         frame = frame.rename(columns=renamed)
     if renamed := renamed_columns(frame.columns, table):
         frame = frame.rename(columns=renamed)
+    if columns is None:
+        frame = with_clock(frame, table)
     return frame if columns is None else frame[[name for name in frame.columns if name in columns]]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.tables import OUTCOMES
 
-__all__ = ["Answer", "EventBook"]
+__all__ = ["Answer", "PendingEvents"]
 
 Ints = NDArray[np.int64]
 Instants = NDArray[np.datetime64]
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     payments: pd.DataFrame
 
 
-class EventBook:
+class PendingEvents:
     """Events in the order they are caused; handed over in the order they happen."""
 
     def __init__(self) -> None:

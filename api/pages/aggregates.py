@@ -1,0 +1,209 @@
+"""Aggregates of the log that pages show: kept on disk, and made anew beside the requests where that takes long."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+import structlog
+
+__all__ = ["Aggregates", "KeptTables", "write_json"]
+
+_log = structlog.get_logger(__name__)
+
+Values: TypeAlias = dict[str, Any]
+"""Frames and plain values."""
+
+_PATIENCE_SECONDS = 2.0
+"""What takes longer than this to make is made beside the requests, which get what was made before."""
+
+_REST = 9.0
+"""So many times as long as making took, nothing is made anew: at most a tenth of a core goes into it."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Values with what they were made from."""
+
+    key: str
+    log: str
+    at: str
+    seconds: float
+    values: Values | None
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromisoformat(self.at)
+
+
+class KeptTables:
+    """Values kept on disk by name, frames as Parquet.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def get(self, name: str) -> tuple[dict[str, Any], Values] | None:
+        """What was kept under a name: what it was made from, and the values."""
+        path = None if self.folder is None else self.folder / name
+        if path is None or not (path / "about.json").is_file():
+            return None
+        try:
+            about = json.loads((path / "about.json").read_text(encoding="utf-8"))
+            frames = {one: pd.read_parquet(path / f"{one}.parquet") for one in about["frames"]}
+            return about["made_from"], {**about["plain"], **frames}
+        except (OSError, ValueError, KeyError):  # half written or of another version: made anew
+            return None
+
+    def put(self, name: str, made_from: dict[str, Any], values: Values) -> None:
+        """Keep values in place of those of before."""
+        if self.folder is None:
+            return
+        path = self.folder / name
+        fresh = self.folder / f".{name}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        frames = [one for one, value in values.items() if isinstance(value, pd.DataFrame)]
+        for one in frames:
+            values[one].to_parquet(fresh / f"{one}.parquet", index=False)
+        plain = {one: value for one, value in values.items() if one not in frames}
+        write_json(fresh / "about.json", {"made_from": made_from, "frames": frames, "plain": plain})
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another worker kept the same meanwhile
+            fresh.replace(path)
+
+
+class Aggregates:
+    """Aggregates by name, each of the log as it was and of a key.
+
+    While the log only grows, one that took long to make is given as it is and a newer one is made in a thread, by one
+    worker of the machine; after another key, or when the log got smaller (somebody was erased), it is made at once.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: kept in memory only.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._tables = KeptTables(folder)
+        self._made: dict[str, _Made] = {}
+        self._behind: dict[str, datetime] = {}
+        self._renewing: dict[str, threading.Thread] = {}
+        self._lock = threading.Lock()
+
+    def of(self, name: str, key: str, log: str, make: Callable[[], Values | None]) -> Values | None:
+        """The aggregate of a name; one caller at a time for each.
+
+        Parameters
+        ----------
+        name, key : str
+        log : str
+            JSON list of the numbers of decisions, outcomes and events.
+        make : callable
+        """
+        made = self._made.get(name)
+        if made is None or (made.key, made.log) != (key, log):
+            made = self._stored(name) or made
+        if made is not None and (made.key, made.log) == (key, log):
+            self._behind.pop(name, None)
+        elif made is not None and made.key == key and made.seconds > _PATIENCE_SECONDS and _only_grew(made.log, log):
+            self._behind[name] = made.moment
+            self._renew(name, made, key, log, make)
+        else:
+            made = self._make(name, key, log, make)
+            self._behind.pop(name, None)
+        self._made[name] = made
+        return made.values
+
+    def behind_since(self) -> datetime | None:
+        """When the oldest aggregate that is behind the log was made; None where all are up to date."""
+        return min(self._behind.values(), default=None)
+
+    def close(self) -> None:
+        """Wait for what is being made."""
+        for thread in [*self._renewing.values()]:
+            thread.join(timeout=60)
+
+    def _stored(self, name: str) -> _Made | None:
+        stored = self._tables.get(name)
+        if stored is None:
+            return None
+        try:
+            return _Made(values=stored[1], **stored[0])
+        except TypeError:  # of another version
+            return None
+
+    def _make(self, name: str, key: str, log: str, make: Callable[[], Values | None]) -> _Made:
+        began, at = time.monotonic(), datetime.now(UTC).isoformat()
+        values = make()
+        made = _Made(key, log, at, round(time.monotonic() - began, 3), values)
+        if values is not None:
+            about = {"key": key, "log": log, "at": at, "seconds": made.seconds}
+            self._tables.put(name, about, values)
+        return made
+
+    def _renew(self, name: str, made: _Made, key: str, log: str, make: Callable[[], Values | None]) -> None:
+        """Begin to make a newer one, unless somebody does or has just done."""
+        age = (datetime.now(UTC) - made.moment).total_seconds()
+        with self._lock:
+            working = self._renewing.get(name)
+            if age < _REST * made.seconds or (working is not None and working.is_alive()):
+                return
+
+            def work() -> None:
+                with self._alone(name) as alone:
+                    if alone:
+                        try:
+                            self._made[name] = self._make(name, key, log, make)
+                        except Exception as error:  # noqa: BLE001 - told to the log, and tried again later
+                            _log.exception("an aggregate could not be made", name=name, error=type(error).__name__)
+
+            self._renewing[name] = threading.Thread(target=work, daemon=True)
+            self._renewing[name].start()
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Any:
+        """Whether no other worker makes the same."""
+        if self._tables.folder is None:
+            yield True
+            return
+        self._tables.folder.mkdir(parents=True, exist_ok=True)
+        with (self._tables.folder / f".{name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+            yield True
+
+
+def _only_grew(before: str, now: str) -> bool:
+    """Whether no number of the log became smaller."""
+    try:
+        old, new = json.loads(before), json.loads(now)
+    except ValueError:
+        return False
+    return len(old) == len(new) and all(a <= b for a, b in zip(old, new, strict=True))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a document; it is there as a whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,139 @@
+"""What was decided as records of the decision log, and when two records say the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from api.service.deciding import Part
+from api.service.serving import Served
+from recommender import __version__
+from recommender.deciding import Decided
+from recommender.history import protected_names
+from recommender.rules import rule_books
+from recommender.store.decision_log import DecisionRecord, Provenance, ShadowChoice, checked_mappings
+
+__all__ = ["decision_records", "same_decision"]
+
+_EXACT = 2**53
+_AS_THEY_ARE = {str, int, bool, type(None)}
+_SITUATION = ("days_past_due", "stage", "balance_minor", "country")
+
+
+def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice | None]) -> list[DecisionRecord]:
+    """One record an account; the propensity is that of what is dispatched: 1 where no chance took part."""
+    contexts = _contexts(part, served)
+    decided = part.decided
+    provenances: dict[tuple[str, ...], Provenance] = {}
+    records = []
+    about = zip(*(decided.accounts.values(name) for name in ("account_id", "debtor_id", "packs")), strict=True)
+    actions = decided.action.tolist()
+    for at, (account, debtor, packs) in enumerate(about):
+        key = tuple(packs)
+        if key not in provenances:
+            provenances[key] = _provenance(decided, served, key)
+        first = part.ranked[at][0]
+        records.append(
+            DecisionRecord(
+                decision_id=decided.decision_ids[at],
+                account_id=account,
+                debtor_id=debtor,
+                decided_at=part.terms.as_of,
+                action=actions[at],
+                propensity=1.0 if decided.deterministic else min(1.0, float(first["propensity"])),
+                eligible=decided.eligibility.mask[at],
+                context=contexts[at],
+                provenance=provenances[key],
+                ranking=part.ranked[at],
+                request_key=part.terms.request_key,
+                request_position=0 if part.terms.request_key is None else part.positions[at],
+                contact_at=decided.contact_at(at, actions[at]),
+                fallback=decided.policy == "seed_rules",
+                deterministic=decided.deterministic,
+                seed=part.terms.seed,
+                shadow=shadows[at],
+                purpose=part.terms.purpose,
+            )
+        )
+    return records
+
+
+def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Provenance:
+    """Versions behind the decision of an account under these packs (and those that they bring along)."""
+    own = {pack.id for book in rule_books(packs) for pack in book.packs}
+    law = decided.eligibility.provenance
+    digests = tuple(sorted((pack["id"], pack["digest"]) for pack in law.packs if pack["id"] in own))
+    key = (digests, law.holidays, law.tzdata)
+    if (cached := served.provenances.get(key)) is None:  # hashing an action space takes longer than deciding
+        cached = served.provenances[key] = Provenance(
+            policy_version=decided.policy_version,
+            actions=decided.actions,
+            model_digest=served.digest,
+            rule_packs=dict(digests),
+            holidays_version=law.holidays,
+            tzdata_version=law.tzdata,
+            code_version=__version__,
+        )
+    return cached
+
+
+def _contexts(part: Part, served: Served) -> Sequence[dict[str, Any]]:
+    """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
+    if served.is_model:
+        names = sorted(str(name) for name in served.strategy.feature_names_in_)  # type: ignore[union-attr]
+        columns = [_scalars(part.decided.accounts.values(name)) for name in names]
+        return checked_mappings(dict(zip(names, columns, strict=True)), "context", levels=True)
+    brought = dict.fromkeys(name for names in part.features for name in sorted(names))
+    protected = set(protected_names(list(brought)))
+    kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]
+    return [
+        {name: _scalar(row.get(name)) for name in kept if name in row and (name in _SITUATION or name in features)}
+        for row, features in zip(part.rows, part.features, strict=True)
+    ]
+
+
+def _scalars(values: list[Any]) -> list[Any]:
+    kinds = set(map(type, values))
+    if kinds <= _AS_THEY_ARE:
+        return values
+    if kinds == {float}:
+        return [int(value) if value.is_integer() and abs(value) < _EXACT else value for value in values]
+    return [_scalar(value) for value in values]
+
+
+def _scalar(value: Any) -> Any:
+    """What a context may hold; lists as text and dates as ISO, as they are written in tables.
+
+    A whole number is one whether it came as 5 or as 5.0: what stands beside it in a request must not tell.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if isinstance(value, list | tuple):
+        return ";".join(map(str, value))
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def same_decision(logged: DecisionRecord, again: DecisionRecord) -> bool:
+    """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
+
+    A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
+    """
+    if logged.action != again.action:
+        return False
+    rounded = math.isclose(logged.propensity, again.propensity, rel_tol=1e-9)
+    as_held = replace(
+        again,
+        propensity=logged.propensity if rounded else again.propensity,
+        request_key=logged.request_key,
+        request_position=logged.request_position,
+        ranking=logged.ranking,
+        shadow=logged.shadow,
+        # Whose account it is may have become known since.
+        debtor_id=logged.debtor_id if logged.debtor_id == logged.account_id else again.debtor_id,
+    )
+    return as_held == logged

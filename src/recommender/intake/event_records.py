@@ -1,0 +1,142 @@
+"""What the events of a debtor and of an account add up to, one after the other, and the state that they leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recommender.intake.vocabulary import CHANNEL_NAMES
+from recommender.local_time import DAY_US
+
+__all__ = ["COMPLAINT_DAYS", "FAILURES", "LAG_DAYS", "OVERDUE_LAG_DAYS", "PROMISE_DAYS", "REACHED", "REST_DAYS"]
+__all__ += ["DebtEvents", "PersonEvents", "State"]
+
+#: Days that a promise without a date is given; the features count it as broken after the same time.
+PROMISE_DAYS = 14
+#: Days after which a complaint that nobody closed no longer stops (house policy).
+COMPLAINT_DAYS = 90
+#: Failures in a row after which a channel rests, and for how many days after the last (house policy).
+FAILURES, REST_DAYS = 3, 30
+#: Days in which a payment may not be in the balance yet, where nothing says when the balance was taken: after the due
+#: date, and otherwise.
+OVERDUE_LAG_DAYS, LAG_DAYS = 30, 7
+
+_POINTS = (("call", "sms", "whatsapp", "ivr"), ("email",), ("letter", "visit"))
+"""Channels that share a contact point of the debtor: a number, a mail box, an address."""
+_RIGHT_PARTY = ("right_party_contact", "promise_to_pay", "promise_kept")
+REACHED = (*_RIGHT_PARTY, "delivered", "read", "replied", "answered", "live_contact")
+
+
+@dataclass
+class State:
+    """What is so of one account; of its debtor where noted.
+
+    Attributes
+    ----------
+    opted_out : set of str
+        Channels that the debtor no longer wants (debtor).
+    blocked : dict of str to str
+        Channel -> why its contact point may not be used: ``wrong_party``, ``number_invalid``, ``failed``,
+        ``unknown_outcome`` (debtor).
+    complaint, disputed, deceased : bool
+        Debtor.
+    stopped : bool
+        A person of the house stopped all contact (debtor).
+    promise : {"open", "kept", "broken"} or None
+    promise_until : int or None
+        Microseconds UTC.
+    callback_at : int or None
+        The debtor asked to be called then and not before.
+    settled : bool
+        Nothing is left to collect, or may be left.
+    balance : float or None
+        What is left, where payments after the balance say so.
+    """
+
+    opted_out: set[str] = field(default_factory=set)
+    blocked: dict[str, str] = field(default_factory=dict)
+    complaint: bool = False
+    disputed: bool = False
+    deceased: bool = False
+    stopped: bool = False
+    promise: str | None = None
+    promise_until: int | None = None
+    callback_at: int | None = None
+    settled: bool = False
+    balance: float | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What stops or shapes a contact, as words for a report."""
+        names = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
+        names += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
+        names += [name for name in ("complaint", "disputed", "deceased", "stopped", "settled") if getattr(self, name)]
+        names += ["promise_open"] if self.promise == "open" else []
+        return names + (["callback_set"] if self.callback_at is not None else [])
+
+
+@dataclass
+class PersonEvents:
+    """What the events of a debtor add up to."""
+
+    opted_out: set[str] = field(default_factory=set)
+    blocked: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    complaint_at: int | None = None
+    disputed: bool = False
+    deceased: bool = False
+    stopped: bool = False
+
+    def tell(self, word: str, at: int, channel: str | None) -> None:
+        """Take one event in."""
+        channels = [channel] if channel in CHANNEL_NAMES else list(CHANNEL_NAMES)
+        point = [name for group in _POINTS if set(group) & set(channels) for name in group]
+        if word in ("opt_out", "opt_out_all"):
+            self.opted_out |= set(channels if word == "opt_out" else CHANNEL_NAMES)
+        elif word == "opt_in":
+            self.opted_out -= set(channels)
+        elif word in ("wrong_party", "third_party", "number_invalid"):
+            self.blocked |= dict.fromkeys(point, "wrong_party" if word == "third_party" else word)
+        elif word in ("bounced", "not_connected"):
+            for name in channels:
+                self.failures[name] = (self.failures.get(name, (0, 0))[0] + 1, at)
+        elif word in REACHED:
+            for name in channels:
+                self.failures.pop(name, None)
+            for name in point if word in _RIGHT_PARTY else ():
+                self.blocked.pop(name, None)
+        elif word in ("complaint", "complaint_resolved"):
+            self.complaint_at = at if word == "complaint" else None
+        elif word in ("dispute", "dispute_resolved"):
+            self.disputed = word == "dispute"
+        elif word == "deceased":
+            self.deceased = True
+        elif word in ("contact_stopped", "contact_resumed"):
+            self.stopped = word == "contact_stopped"
+        elif word == "unknown":  # a word that nobody understands may be a stop
+            self.blocked |= dict.fromkeys(channels, "unknown_outcome")
+
+
+@dataclass
+class DebtEvents:
+    """What the events of an account add up to."""
+
+    promised_at: int | None = None
+    promise_until: int = 0
+    promise: str | None = None
+    callback_at: int | None = None
+    paid_at: int | None = None
+    settled: bool = False
+
+    def tell(self, word: str, at: int, due: int | None, callback: int | None) -> None:
+        """Take one event in."""
+        if word == "promise_to_pay":
+            self.promise, self.promised_at = "open", at
+            self.promise_until = at + PROMISE_DAYS * DAY_US if due is None else due
+        elif word in ("promise_kept", "promise_broken"):
+            self.promise = word.removeprefix("promise_")
+        elif word == "callback_requested":
+            self.callback_at = callback
+        elif word in ("paid", "paid_in_full"):
+            self.paid_at, self.settled = at, self.settled or word == "paid_in_full"
+        elif word == "payment_reversed":
+            self.paid_at, self.settled = None, False

@@ -1,0 +1,71 @@
+"""Mappings of plain scalars checked by column: a thousand accounts bring the same names, and few distinct words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from recommender.store.decision_log.privacy import column_is_free_of_people, refuse_contact_data, refuse_free_text
+from recommender.store.decision_log.record_fields import LARGEST_INTEGER, plain_scalar
+
+__all__ = ["CheckedMapping", "checked_mappings"]
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+class CheckedMapping(dict[str, Any]):
+    """Plain scalars, free of contact data: found so by column, taken without another look, never changed."""
+
+    __slots__ = ()
+
+
+def checked_mappings(
+    columns: Mapping[str, Sequence[Any]], argument: str, *, levels: bool = False
+) -> list[CheckedMapping]:
+    """Rows of some columns, as :func:`~.record_fields.plain_mapping` would make and pass each of them.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Of equal length. A column may hold checked mappings in place of scalars.
+    argument : str
+        What the caller calls them, for errors.
+    levels : bool, default=False
+        Texts are levels of features: free text is refused as well.
+
+    Raises
+    ------
+    InvalidInput
+        As for one mapping; the name of the column is told, the value is not.
+    """
+    names = list(columns)
+    checked = [_checked(name, columns[name], argument, levels=levels) for name in names]
+    return [CheckedMapping(zip(names, row, strict=True)) for row in zip(*checked, strict=True)]
+
+
+def _checked(name: str, values: Sequence[Any], argument: str, *, levels: bool) -> Sequence[Any]:
+    kinds = set(map(type, values))
+    if kinds <= {CheckedMapping, type(None)}:
+        return values
+    if not kinds <= _PLAIN or not _fits(kinds, values):
+        values = [plain_scalar(value, name, argument) for value in values]
+    if not column_is_free_of_people(name, values, levels=levels):
+        for value in values:  # the first that is not names itself
+            refuse_contact_data({name: value}, argument=argument)
+            if levels:
+                refuse_free_text({name: value}, argument=argument)
+    return values
+
+
+def _fits(kinds: set[type], values: Iterable[Any]) -> bool:
+    """Whether all numbers are finite and of 64 bits."""
+    if kinds == {float}:
+        return all(map(isfinite, values))
+    if float in kinds or int in kinds:
+        return all(
+            isfinite(value) if type(value) is float else abs(value) <= LARGEST_INTEGER
+            for value in values
+            if type(value) is float or type(value) is int
+        )
+    return True

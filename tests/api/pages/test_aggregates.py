@@ -1,0 +1,96 @@
+"""Aggregates of the log: kept on disk, made anew beside the requests where that takes long, never of another log."""
+
+import json
+import threading
+
+import pandas as pd
+import pytest
+
+from api.pages import aggregates
+from api.pages.aggregates import Aggregates, KeptTables
+
+SMALL, GROWN, SHRUNK = (json.dumps(sizes) for sizes in ((3, 1, 0), (4, 1, 0), (2, 1, 0)))
+
+
+class Maker:
+    """Counts how often it was asked, and can be made to wait."""
+
+    def __init__(self):
+        self.n, self.go = 0, threading.Event()
+        self.go.set()
+
+    def __call__(self):
+        self.go.wait(timeout=20)
+        self.n += 1
+        return {"n": self.n, "frame": pd.DataFrame({"a": [1.0, self.n]})}
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Everything counts as slow to make, and may be made anew at once."""
+    monkeypatch.setattr(aggregates, "_PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(aggregates, "_REST", 0.0)
+
+
+def test_what_is_kept_is_found_again_after_a_restart(tmp_path):
+    """Frames and plain values; another key or another log is another aggregate."""
+    make = Maker()
+    assert Aggregates(tmp_path).of("results", "k1", SMALL, make)["n"] == 1
+    again = Aggregates(tmp_path)
+    assert again.of("results", "k1", SMALL, make)["n"] == 1
+    pd.testing.assert_frame_equal(again.of("results", "k1", SMALL, make)["frame"], pd.DataFrame({"a": [1.0, 1.0]}))
+    assert again.of("results", "k2", SMALL, make)["n"] == 2
+    assert again.of("results", "k2", GROWN, make)["n"] == 3, "what is quick to make is never behind"
+    assert again.behind_since() is None
+
+
+def test_a_damaged_one_is_made_anew(tmp_path):
+    """Half a document, or one of another version."""
+    make = Maker()
+    for damage in ("{", json.dumps({"key": "k1"}), json.dumps({"made_from": {"a": 1}, "plain": {}, "frames": []})):
+        Aggregates(tmp_path).of("results", "k1", SMALL, make)
+        (tmp_path / "results" / "about.json").write_text(damage)
+        before = make.n
+        assert Aggregates(tmp_path).of("results", "k1", SMALL, make)["n"] == before + 1
+    assert KeptTables(None).get("results") is None
+
+
+@pytest.mark.usefixtures("slow")
+def test_while_the_log_grows_the_one_of_before_is_given_at_once(tmp_path):
+    """The page does not wait, says since when its figures are, and shows the newer ones as soon as they are made."""
+    make, kept = Maker(), Aggregates(tmp_path)
+    assert kept.of("results", "k1", SMALL, make)["n"] == 1
+    make.go.clear()
+    assert kept.of("results", "k1", GROWN, make)["n"] == 1
+    assert kept.behind_since() is not None
+    make.go.set()
+    kept.close()
+    assert kept.of("results", "k1", GROWN, make)["n"] == 2
+    assert kept.behind_since() is None
+    assert make.n == 2, "made once, however often it was asked for"
+    assert Aggregates(tmp_path).of("results", "k1", GROWN, make)["n"] == 2, "other workers find it"
+
+
+@pytest.mark.usefixtures("slow")
+def test_nothing_of_an_erased_account_is_given_any_more(tmp_path):
+    """A log that became smaller, or another key, is never answered from before."""
+    make, kept = Maker(), Aggregates(tmp_path)
+    kept.of("results", "k1", SMALL, make)
+    assert kept.of("results", "k1", SHRUNK, make)["n"] == 2
+    assert kept.of("results", "k2", SHRUNK, make)["n"] == 3
+    assert kept.behind_since() is None
+
+
+@pytest.mark.usefixtures("slow")
+def test_one_that_cannot_be_made_leaves_the_last(tmp_path):
+    """An error beside the requests is told to the log; the page goes on."""
+
+    def fails():
+        raise ValueError("no")
+
+    kept = Aggregates(tmp_path)
+    kept.of("results", "k1", SMALL, Maker())
+    assert kept.of("results", "k1", GROWN, fails)["n"] == 1
+    kept.close()
+    assert kept.of("results", "k1", GROWN, fails)["n"] == 1
+    kept.close()

@@ -1,0 +1,130 @@
+"""``objective=``: what is maximised is what is dispatched, levers are bounded, and propensities stay true."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+from recommender.deciding import Lever, Objective, decide, default_actions
+from recommender.errors import InvalidInput
+from recommender.strategy import SeedStrategy
+
+NOW = datetime(2026, 11, 24, 14, tzinfo=UTC)
+ACTIONS = ActionSpace({"channel": ["sms", "email"], "hour": [10], "tone": ["friendly", "neutral"]}, no_contact=True)
+FACTS = {
+    "country": "CO", "timezone": "America/Bogota", "language": "es", "party": "debtor", "currency": "COP",
+    "consented_channels": "sms;email", "flags": "", "due_date": "2026-11-01",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def strategy():
+    """SMS reach people and bring little; e-mails reach few, who pay much, and cost nothing."""
+    rng, n = np.random.default_rng(1), 3_000
+    action = rng.integers(0, len(ACTIONS), n)
+    told = ACTIONS.describe(action)
+    balance = rng.integers(100_000, 900_000, n).astype(float)
+    reached = rng.random(n) < told["channel"].map({"sms": 0.6, "email": 0.3}).fillna(0.0).to_numpy(dtype=float)
+    pays = reached & (rng.random(n) < told["channel"].map({"sms": 0.15, "email": 0.6}).fillna(0).to_numpy(dtype=float))
+    rung = np.where(pays, "paid", np.where(reached, "reached", np.where(told["channel"].notna(), "delivered", "none")))
+    cost = told["channel"].map({"sms": 500.0}).fillna(0.0).astype(float)
+    frame = pd.DataFrame(
+        {
+            "account_id": [f"L{at}" for at in range(n)], "balance_minor": balance, "reward": reached.astype(float),
+            "rung": rung, "money": pays * balance, "cost": cost,
+        }
+    )  # fmt: skip
+    log = LoggedFeedback.from_frame(
+        pd.concat([frame, told], axis=1), actions=ACTIONS, context=["balance_minor"], account="account_id",
+        rung="rung", paid="money", cost="cost",
+    )  # fmt: skip
+    return ContactStrategy(policy="epsilon", epsilon=0.1, random_state=0, n_jobs=1).fit(log)
+
+
+@pytest.fixture(scope="module")
+def accounts():
+    """Forty debtors who may be reached over both channels."""
+    rng = np.random.default_rng(2)
+    rows = [FACTS | {"account_id": f"A{at}", "debtor_id": f"D{at}"} for at in range(40)]
+    return pd.DataFrame(rows).assign(balance_minor=rng.integers(100_000, 900_000, 40))
+
+
+def made(strategy, accounts, objective, **more):
+    """Decided under the law alone, everything ranked."""
+    return decide(
+        accounts, strategy=strategy, as_of=NOW, packs=["CO"], contacts=[], top_k=5, objective=objective, **more
+    )
+
+
+def test_what_is_asked_for_is_what_is_best(strategy, accounts):
+    """Without chance the dispatched action has the highest value of the column that was asked for."""
+    channels = {}
+    for name in ("reward", "p_reached", "p_paid", "expected_amount", "net_value", "net_gain", "gain"):
+        decided = made(strategy, accounts, name, explore=False)
+        values = decided.expected_reward if name == "reward" else decided.values[name]
+        shown = np.where((decided.actions_ranked >= 0) & ~np.isnan(values), values, -np.inf)  # idle has few columns
+        np.testing.assert_allclose(shown[:, 0], shown.max(axis=1))
+        channels[name] = pd.Series([decided.channels[one] for one in decided.action]).mode()[0]
+        again = made(strategy, accounts.iloc[:7], name, explore=False)
+        assert again.decision_ids == decided.decision_ids[:7]
+    assert (channels["reward"], channels["p_reached"]) == ("sms", "sms")
+    assert {channels[name] for name in ("p_paid", "expected_amount", "net_value", "net_gain")} == {"email"}
+    plain, other = made(strategy, accounts, "reward"), made(strategy, accounts, "net_gain")
+    assert plain.policy_version == strategy.version_
+    assert other.policy_version.startswith(f"{strategy.version_}+net_gain.")
+    assert other.documents["objective"] == "net_gain"
+    assert not {*plain.decision_ids} & {*other.decision_ids}
+
+
+def test_levers_lean_and_propensities_are_those_of_what_is_dispatched(strategy, accounts):
+    """A least share is kept, a floor closes by its name, a weight tips the scales; probabilities add up to one."""
+    shares = Objective(name="net_gain", levers=(Lever(factor="channel", level="sms", minimum_share=0.3),))
+    decided = made(strategy, accounts, shares)
+    channels = np.array([one or "" for one in decided.channels])
+    ranked = decided.actions_ranked
+    np.testing.assert_allclose(np.where(ranked >= 0, decided.propensity, 0).sum(axis=1), 1.0)
+    sms = ((channels[np.maximum(ranked, 0)] == "sms") & (ranked >= 0)) * decided.propensity
+    assert (sms.sum(axis=1) >= 0.3 - 1e-9).all()
+    floors = Objective(name="net_gain", levers=(Lever(factor="channel", level="sms", floor=1e12),))
+    closed = made(strategy, accounts, floors)
+    assert closed.eligibility.counts()["lever-floor"] == 2 * len(accounts)
+    assert not {"sms"} & {closed.channels[one] for one in closed.actions_ranked.ravel() if one >= 0}
+    heavy = Objective(levers=(Lever(factor="channel", level="email", weight=2), Lever(factor="channel", level="sms",
+                                                                                     weight=0.5)))  # fmt: skip
+    tipped = made(strategy, accounts, heavy, explore=False)
+    assert {tipped.channels[one] for one in tipped.action} == {"email"}
+    seeds = SeedStrategy(default_actions((10,)))
+    led = decide(accounts, strategy=seeds, as_of=NOW, packs=["CO"], contacts=[], explore=False,
+                 objective=Objective(levers=(Lever(factor="channel", level="sms", floor=1e9),)))  # fmt: skip
+    assert "sms" not in {led.channels[one] for one in led.action}
+
+
+SHARE = '[[levers]]\nfactor = "channel"\nlevel = "{}"\nminimum_share = 0.4\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('objective = "fame"', "name"),
+        ('[[levers]]\nfactor = "channel"\nlevel = "sms"\nweight = 9', "less than or equal to 2"),
+        (SHARE.format("sms") + SHARE.format("email"), "0.8 together"),
+        ("colour = 1", "colour"),
+        ("objective =", "TOML"),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_bounds_is_refused(text, says):
+    """By file and key."""
+    with pytest.raises(InvalidInput, match=says):
+        Objective.from_toml(text, "levers.toml")
+
+
+def test_an_objective_that_nobody_learnt_is_refused(strategy, accounts):
+    """The seed rules know no money; levers are on levels that the actions have."""
+    with pytest.raises(InvalidInput, match="is nothing that this strategy learnt"):
+        decide(accounts, strategy=SeedStrategy(ACTIONS), as_of=NOW, packs=["CO"], objective="net_gain")
+    with pytest.raises(InvalidInput, match="no such level"):
+        made(strategy, accounts, Objective(levers=(Lever(factor="channel", level="fax", weight=2),)))
