@@ -134,6 +134,13 @@ def run(
     campaigns: Annotated[Path | None, typer.Option(help="Folder for campaign files.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Adapters of your own; they come first.")] = None,
     list_id: Annotated[str, typer.Option(help="Dialler list that the call files are for.")] = "",
+    fill: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE: variable of messages that is the same for everybody, e.g. creditor=Banco; a column of "
+            "the contact file comes first."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     verify: Annotated[
         Path | None, typer.Option(help="Only check a finished plan: its files, limits, values and proven gap.")
@@ -163,6 +170,7 @@ def run(
     for path in [*given, *(scenario or []), *(adapter or [])]:
         if path is not None and not path.is_file():
             raise InvalidInput(f"There is no file {path}.", column="path", mend="Check the path.")
+    fixed = _named_values(fill or [])
     order = PlanOrder(
         as_of=read_instant(as_of),
         party=party,
@@ -196,6 +204,13 @@ def run(
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
             other_accounts=other_accounts,
         )
+        if replaces is None and days == 1 and SentToday.is_under_way(out, order.as_of):
+            replaces = out
+            console.print(
+                f"[yellow]{out} is a plan of this day that has begun: what it sent stays, the rest of its day is "
+                "planned again (as with --replaces)[/]",
+                highlight=False,
+            )  # fmt: skip
         sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, limits, log)
         if log is not None:
             ask_log(log, inputs, order, model, sent)
@@ -226,13 +241,23 @@ def run(
             campaigns,
             points,
             own | packaged_adapters(),
-            {"list_id": list_id},
+            fixed | {"list_id": list_id},
+            order.catalogue,
         )
         console.print(
             f"wrote {len(written)} campaign files to {campaigns}: {sum(written.values()):,} rows", highlight=False
         )
         for queue, count in lost.items():
-            console.print(f"[yellow]{queue}: {count:,} contacts have no contact point in the file[/]", highlight=False)
+            why = "are left out" if queue.endswith(")") else "have no contact point in the file"
+            console.print(f"[yellow]{queue}: {count:,} contacts {why}[/]", highlight=False)
+
+
+def _named_values(given: list[str]) -> dict[str, str]:
+    """``NAME=VALUE`` options."""
+    wrong = [one for one in given if not one.partition("=")[0].strip() or "=" not in one]
+    if wrong:
+        raise InvalidInput.in_column("fill", "is not NAME=VALUE", values=wrong, mend="Write e.g. creditor=Banco.")
+    return {name.strip(): value for name, _, value in (one.partition("=") for one in given)}
 
 
 def _planned(

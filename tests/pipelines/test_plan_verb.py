@@ -1,6 +1,7 @@
 """``plan`` from raw tables and a learnt strategy to files on disk, read as those who work with them would."""
 
 import json
+import shutil
 from datetime import timedelta
 
 import pandas as pd
@@ -162,6 +163,25 @@ def test_a_plan_in_force_is_planned_again_and_a_week_told_by_day(folder, output)
     assert set(week["day"]) == {1, 2} and sum(written.values()) == (week["day"] == 1).sum()
     checked = CliRunner().invoke(build_app(), ["plan", "--verify", str(folder / "week")])
     assert checked.exit_code == 0, checked.output
+
+
+def test_a_second_plan_of_the_day_knows_the_first(folder, output):
+    """Into the same folder, without --replaces, a log or a newer history: whoever was due is not contacted again."""
+    first = pd.read_parquet(folder / "tomorrow" / "plan.parquet")
+    out = folder / "again"
+    shutil.copytree(folder / "tomorrow", out)
+    now = pd.Timestamp("2026-11-23T12:30:00-05:00")
+    answer = run(folder, "--out", str(out), "--as-of", now.isoformat())
+    assert answer.exit_code == 0, answer.output
+    assert "that has begun" in " ".join(answer.output.split())
+    due = first.loc[first["contact_at"] <= now]
+    second = pd.read_parquet(out / "plan.parquet")
+    most = first.groupby("debtor").size().max()
+    count = pd.concat([due, second]).groupby("debtor").size()
+    assert len(due) and count.max() <= most
+    minutes = 6 * pd.concat([due, second]).query("queue == 'agents'").groupby("contact_at").size()
+    assert minutes.max() <= 30  # half an agent in each of two hours
+    assert 60 * (len(due.query("queue == 'messages'")) + len(second.query("queue == 'messages'"))) <= 60 * 20
 
 
 def test_the_decision_log_holds_the_plan_and_acts_on_the_next(folder, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from recommender.errors import InvalidInput
 from recommender.messages import default_catalogue
+from recommender.messages.catalogue import VARIABLES
 from recommender.planning import packaged_adapters, write_campaigns
 
 #: Standard fields of VICIdial's lead loader, in its order (vicidial_list), with the characters its columns hold.
@@ -59,6 +60,37 @@ def test_a_whatsapp_line_is_a_template_message_of_the_cloud_api(tmp_path):
     }
 
 
+FILLED = {name: str(value) for name, value in VARIABLES.items()}
+REMINDER = "en.due-reminder.friendly.chat"
+
+
+def test_variables_of_a_whatsapp_message_stand_in_the_body_by_name(tmp_path):
+    """As the Cloud API documents named parameters; the contact file comes before what is the same for everybody."""
+    points = POINTS.assign(amount="$ 10.500", due_date="30/11/2026", payment_link="https://pay.example/A1", creditor="")
+    fixed = {"creditor": "Banco", "contact_phone": "+57 601", "first_name": "Nobody"}
+    plan = contacts_of("whatsapp", "q").assign(template_id=REMINDER)
+    write_campaigns(plan, tmp_path, points, None, fixed)
+    (line,) = (tmp_path / "q-whatsapp-whatsapp.jsonl").read_text().splitlines()
+    template = json.loads(line)["body"]["template"]
+    assert template["language"] == {"code": "en"}
+    ((kind, parameters),) = [(one["type"], one["parameters"]) for one in template["components"]]
+    assert kind == "body" and {one["type"] for one in parameters} == {"text"}
+    expected = {"first_name": "Ana", "amount": "$ 10.500", "due_date": "30/11/2026", "creditor": "Banco",
+                "payment_link": "https://pay.example/A1", "contact_phone": "+57 601"}  # fmt: skip
+    assert {one["parameter_name"]: one["text"] for one in parameters} == expected
+
+
+def test_a_message_without_a_variable_is_left_out_and_told(tmp_path):
+    """The API refuses a template whose parameters are not all there; an SMS gateway merges what it knows itself."""
+    plan = contacts_of("whatsapp", "q").assign(template_id=REMINDER)
+    written, lost = write_campaigns(plan, tmp_path, POINTS, None, {k: v for k, v in FILLED.items() if k != "amount"})
+    assert sum(written.values()) == 0 and lost == {"q (no value for amount)": 1}
+    plan = contacts_of("sms", "q").assign(template_id="en.due-reminder.friendly.sms")
+    written, lost = write_campaigns(plan, tmp_path, POINTS, None, {"creditor": "Banco"})
+    (row,) = csv.DictReader((tmp_path / next(iter(written))).read_text().splitlines())
+    assert json.loads(row["variables"]) == {"first_name": "Ana", "creditor": "Banco"} and not lost
+
+
 def test_a_new_plan_leaves_no_file_of_the_last_and_none_of_others(tmp_path):
     """A debtor moved from calls to messages must not be dialled by the old file; a stranger's file stays."""
     (tmp_path / "mine.csv").write_text("kept")
@@ -101,7 +133,7 @@ def test_every_packaged_template_has_a_name_that_whatsapp_takes(tmp_path):
     """Small letters, digits and underscores, and no two templates under one name."""
     names = []
     for one in sorted({one.id for one in default_catalogue().templates if "whatsapp" in one.channels}):
-        write_campaigns(contacts_of("whatsapp", "q").assign(template_id=one), tmp_path, POINTS)
+        write_campaigns(contacts_of("whatsapp", "q").assign(template_id=one), tmp_path, POINTS, None, FILLED)
         (line,) = (tmp_path / "q-whatsapp-whatsapp.jsonl").read_text().splitlines()
         names.append(json.loads(line)["body"]["template"]["name"])
     assert len(names) == len(set(names)) > 3

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.planning.capacity_exact import exact_choice
+from recommender.planning.capacity_exact import core_candidates, exact_choice
 from recommender.planning.capacity_plan import InfeasiblePlan, solve_capacity
 from recommender.planning.capacity_prices import collect, dual_bound
 from recommender.planning.capacity_problem import ArrayValues, CapacityRows, FileValues, PlanProblem
@@ -174,3 +174,25 @@ def test_a_minimum_costs_value_and_is_kept():
 def test_prices_are_found_where_many_capacities_cost_nothing(seed, n, share):
     """A step cut off at price 0 may lead nowhere; the search once stopped there, with gaps of 43 and 9 %."""
     assert solve_capacity(random_problem(seed, n, share=share, budget=True)).gap < 5e-3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_scarce_portfolio_is_planned_as_well_as_can_be(seed):
+    """What prices leave to whole contacts the exact path closes, on what a better plan can hold."""
+    problem = random_problem(40 + seed, 120, share=0.15, several=bool(seed % 2), per_debtor=1 + seed // 3, budget=True)
+    plan = solve_capacity(problem)
+    assert plan.total == pytest.approx(exact_value(problem), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_core_keeps_every_plan_that_is_better(seed):
+    """Whatever the exact search over everything finds, the search over the core finds too."""
+    problem = random_problem(seed, 25, share=0.3, several=seed % 2 == 1, per_debtor=1 + (seed == 5))
+    best, prices = exact_value(problem), np.full(len(problem.rows.names), 0.7)
+    slack = dual_bound(problem, prices) - best + 1e-6
+    everything = collect(problem, prices, 1 << 14)
+    core = core_candidates(problem, everything, prices, slack)
+    choice = exact_choice(problem, core, nodes=100_000)
+    at = np.flatnonzero(choice >= 0)
+    assert core.value[at, choice[at]].astype(float).sum() == pytest.approx(best)
+    assert (core.action >= 0).sum() <= (everything.action >= 0).sum()

@@ -16,6 +16,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
+from recommender.planning.idle_queues import idle_queues
 from tests.store.plan_portfolio import AS_OF, portfolio
 from tests.store.test_plan_run import SEED
 
@@ -163,3 +164,25 @@ def test_a_week_in_which_only_others_are_contacted(tmp_path):
 def test_what_no_capacity_can_be_is_refused_by_entry(entries):
     with pytest.raises(InvalidInput, match=r"here: "):
         capacity_of(entries, "here")
+
+
+@pytest.mark.parametrize(
+    ("queue", "why"),
+    [
+        (CALLS | {"channels": ["phone"]}, "does not know phone"),
+        (CALLS | {"only": {"country": ["XX"]}}, "there is no account"),
+        (CALLS | {"agents": {22: 3, 2: 3}}, "work at 02:00, 22:00"),
+        (CALLS | {"minutes_per_contact": 61}, "more than there is in any hour"),
+        (CALLS | {"agents": {9: 1, 23: 2}}, "at 23:00 are not used"),
+    ],
+)
+def test_a_queue_that_nothing_can_use_is_told_with_the_reason(tmp_path, queue, why):
+    made = plan(tmp_path, with_(queue=[queue, TEXTS]))
+    (note,) = idle_queues(made.kinds)
+    assert why in note and ("not used" in note or not (made.contacts["queue"] == "a").any())
+
+
+@pytest.mark.parametrize("hour", ["9.5", "9:30", "24", "noon"])
+def test_an_hour_is_a_whole_one(hour):
+    with pytest.raises(InvalidInput, match="whole hour"):
+        capacity_of(with_(queue=[CALLS | {"agents": {hour: 1}}]), "here")

@@ -105,11 +105,17 @@ def about(change):
     return tamper
 
 
-def problem(name, change):
+def opened(plan_folder):
+    stored = np.fromfile(plan_folder / "values.f32", dtype="<f4")
+    stored[np.flatnonzero(~np.isfinite(stored))[5]] = 1e9
+    stored.tofile(plan_folder / "values.f32")
+
+
+def problem(name, change, file="problem.npz"):
     def tamper(plan_folder):
-        stored = dict(arrays_from_bytes((plan_folder / "problem.npz").read_bytes()))
+        stored = dict(arrays_from_bytes((plan_folder / file).read_bytes()))
         stored[name] = change(stored[name].copy())
-        (plan_folder / "problem.npz").write_bytes(arrays_to_bytes(stored))
+        (plan_folder / file).write_bytes(arrays_to_bytes(stored))
 
     return tamper
 
@@ -200,6 +206,17 @@ KINDS = {
     "propensities of the draw": arms("propensity", lambda p: p / 2),
     "decisions": decisions,
     "values": values,
+    "templates swapped": swapped("template_id"),
+    "a text of one's own": column("template_id", lambda _: "x.free.text"),
+    "a column more": contacts(lambda t: t.assign(phone="+57300")),
+    "a column less": contacts(lambda t: t.drop(columns="stage")),
+    "rows turned round": contacts(lambda t: t.iloc[::-1].reset_index(drop=True)),
+    "a score that calls itself a minimum": column("reason", lambda _: "minimum"),
+    "another unit": about(lambda t: t.update(unit="USD")),
+    "fewer accounts": about(lambda t: t.update(accounts=5)),
+    "a week": about(lambda t: t.update(days=7)),
+    "a denied value opened": opened,
+    "clocks of a further round": problem("clocks", lambda clocks: clocks + 1, "problem-2.npz"),
     "a stranger's file": lambda place: (place / "extra.csv").write_text("call me"),
 }  # fmt: skip
 

@@ -26,6 +26,8 @@ _ODD = r"\.0+$|[eE]\+?[0-9]+$|^'|^[^0-9A-Za-z]|/"  # an apostrophe, an exponent,
 
 def id_text(value: Any) -> str | None:
     """An id as text without what a program added: blanks around it, ``.0``, an exponent; None where there is none."""
+    if type(value) is str and value.isascii() and value.isalnum() and _is_plain(value):
+        return value
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return None
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -42,6 +44,11 @@ def id_text(value: Any) -> str | None:
         if int(exponent[3]) + 1 >= len(digits) and "." in text:
             text = digits.ljust(int(exponent[3]) + 1, "0")
     return text or None
+
+
+def _is_plain(value: str) -> bool:
+    """Digits alone, or a letter first and a digit behind: no exponent, and no word for nothing."""
+    return value.isdigit() or (value[0].isalpha() and not value.isalpha())
 
 
 def id_texts(column: pd.Series) -> pd.Series:

@@ -94,6 +94,7 @@ def account_states(
     taken, due_days = _instants(accounts, "balance_as_of"), _due(accounts)
     since = _instants(accounts, "valid_from")
     return [
+        State() if owner[key] not in people and key not in debts and key not in paid else
         _state(people.get(owner[key]), debts.get(key), paid.get(key, ()), now,
                balances[row], taken[row] if taken[row] is not None else since[row], due_days[row])
         for row, key in enumerate(keys)

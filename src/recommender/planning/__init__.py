@@ -5,10 +5,12 @@ from recommender.extras import needs
 with needs("planning"):
     from recommender.planning.account_week import account_week
     from recommender.planning.appointments import Appointments
-    from recommender.planning.campaign_files import (
+    from recommender.planning.campaign_adapters import (
         Adapter,
         packaged_adapters,
         read_adapter,
+    )
+    from recommender.planning.campaign_files import (
         read_contact_points,
         write_campaigns,
     )

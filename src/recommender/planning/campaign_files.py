@@ -10,87 +10,25 @@ import io
 import json
 import os
 import re
-import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recommender.errors import InvalidInput
+from recommender.messages import Catalogue, default_catalogue
+from recommender.planning.campaign_adapters import Adapter, MissingValues, cell_of, packaged_adapters
 
-__all__ = ["PEOPLE", "Adapter", "packaged_adapters", "read_adapter", "read_contact_points", "write_campaigns"]
+__all__ = ["PEOPLE", "read_contact_points", "write_campaigns"]
 
 #: List of the contacts that a person looks at before anything is sent.
 PEOPLE = "people.csv"
 _HIGHEST_RANK = 99
 _WRITTEN = "campaign-files.json"
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
-
-
-class Column(BaseModel):
-    """Where a column's value comes from: the plan, the contact file, an option, or the adapter itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    source: str | None = Field(None, alias="from")
-    contact: str | None = None
-    option: str | None = None
-    value: str | None = None
-    default: str = ""
-    keep: Literal["all", "digits", "phone", "name"] = "all"
-    most: int | None = Field(None, gt=0, description="Characters that the system keeps; it would cut the rest off.")
-    less: str | None = Field(None, description="Contact column with a country code that is taken off the front.")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if sum(way is not None for way in (self.source, self.contact, self.option, self.value)) > 1:
-            raise ValueError("give one of from, contact, option and value")
-        return self
-
-
-class Adapter(BaseModel):
-    """Columns of one system's import file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    about: str
-    channels: tuple[str, ...]
-    needs: str | None = Field(None, description="Column of the contact file without which a row cannot be used.")
-    format: Literal["csv", "jsonl"]
-    split: Literal["hour", "day"]
-    extension: str = Field(pattern=r"^[a-z]+$")
-    column: tuple[Column, ...]
-
-
-def packaged_adapters() -> dict[str, Adapter]:
-    """Adapters that ship with the package; the plain list is last."""
-    folder = resources.files("recommender.planning").joinpath("adapters")
-    paths = {path.name.removesuffix(".toml"): path for path in folder.iterdir() if path.name.endswith(".toml")}
-    named = sorted(paths, key=lambda name: (name == "plain", name))
-    return {name: _adapter(paths[name].read_text(encoding="utf-8"), name) for name in named}
-
-
-def read_adapter(path: Path) -> Adapter:
-    """Read an adapter of the agency's own.
-
-    Raises
-    ------
-    InvalidInput
-        Names the entry that is wrong.
-    """
-    return _adapter(path.read_text(encoding="utf-8"), str(path))
-
-
-def _adapter(text: str, name: str) -> Adapter:
-    try:
-        return Adapter.model_validate(tomllib.loads(text))
-    except (ValidationError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInput(f"Adapter {name}: {error}", column="adapter", mend="See docs/planning.md.") from error
 
 
 def read_contact_points(path: Path) -> pd.DataFrame:
@@ -119,6 +57,7 @@ def write_campaigns(
     points: pd.DataFrame | None,
     adapters: Mapping[str, Adapter] | None = None,
     options: Mapping[str, str] | None = None,
+    catalogue: Catalogue | None = None,
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Write a file a queue (and hour) for the system of its channel.
 
@@ -136,12 +75,16 @@ def write_campaigns(
     adapters : mapping of name to Adapter, optional
         First that serves a channel wins; None = the packaged ones.
     options : mapping, optional
-        Values that an adapter asks for, e.g. ``list_id``.
+        Values that an adapter asks for, e.g. ``list_id``, and variables of messages that are the same for everybody,
+        e.g. ``creditor``; a column of that name in the contact file comes first.
+    catalogue : Catalogue, optional
+        Whose templates the plan names; None = the packaged one.
 
     Returns
     -------
     written, left_out : dict
-        Rows of each file; contacts of each queue that have no contact point.
+        Rows of each file; contacts of each queue that have no contact point, or lack a variable without which their
+        system refuses the message (then the queue's name is followed by the variables).
 
     Raises
     ------
@@ -150,24 +93,25 @@ def write_campaigns(
     """
     known = packaged_adapters() if adapters is None else dict(adapters)
     _refuse_two_at_once(contacts)
+    texts = default_catalogue() if catalogue is None else catalogue
     by_person = np.zeros(len(contacts), dtype=bool)
     if "needs_human" in contacts.columns:
         by_person = contacts["needs_human"].fillna(True).to_numpy(dtype=bool)  # unknown: a person looks
-    files: dict[str, tuple[list[dict[str, str]], Adapter]] = {}
+    files: dict[str, tuple[list[dict[str, Any]], Adapter]] = {}
     left_out: dict[str, int] = {}
     for (queue, channel), part in contacts.loc[~by_person].groupby(["queue", "channel"], sort=True):
         name, adapter = _serving(known, str(channel), points is not None)
         for label, hour in _split(part, adapter):
-            rows, lost = _rows(hour, adapter, points, options or {})
-            if lost:
-                left_out[str(queue)] = left_out.get(str(queue), 0) + lost
+            rows, lost = _rows(hour, adapter, points, options or {}, texts)
+            for why, count in lost.items():
+                left_out[f"{queue}{why}"] = left_out.get(f"{queue}{why}", 0) + count
             file_name = f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
             if file_name in files:  # names of queues that differ in signs only
                 file_name = f"{len(files)}-{file_name}"
             files[file_name] = rows, adapter
     if by_person.any():
         plain = packaged_adapters()["plain"]
-        files[PEOPLE] = _rows(contacts.loc[by_person], plain, None, {})[0], plain
+        files[PEOPLE] = _rows(contacts.loc[by_person], plain, None, {}, texts)[0], plain
     folder.mkdir(parents=True, exist_ok=True)
     _remove_last(folder)
     written: dict[str, int] = {}
@@ -220,8 +164,12 @@ def _split(part: pd.DataFrame, adapter: Adapter) -> Iterator[tuple[str, pd.DataF
 
 
 def _rows(
-    part: pd.DataFrame, adapter: Adapter, points: pd.DataFrame | None, options: Mapping[str, str]
-) -> tuple[list[dict[str, str]], int]:
+    part: pd.DataFrame,
+    adapter: Adapter,
+    points: pd.DataFrame | None,
+    options: Mapping[str, str],
+    catalogue: Catalogue,
+) -> tuple[list[dict[str, Any]], Counter[str]]:
     plan = part.assign(
         contact_at=part["contact_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
         rank=(_HIGHEST_RANK + 1 - part["priority"]).clip(lower=0),  # greater is dialled first
@@ -231,50 +179,26 @@ def _rows(
     if points is not None:
         mine = points.loc[points.index.intersection(part["account_id"].astype("str"))].fillna("")
         points_of = {str(name): row for name, row in mine.to_dict("index").items()}
-    rows, lost = [], 0
+    rows: list[dict[str, Any]] = []
+    lost: Counter[str] = Counter()
     for contact in plan.to_dict("records"):
         point = points_of.get(contact["account_id"], {})
         if adapter.needs is not None and not point.get(adapter.needs, "").strip():
-            lost += 1
+            lost[""] += 1
             continue
-        rows.append({column.name: _value(column, contact, point, options) for column in adapter.column})
+        template = catalogue.get(contact.get("template_id", ""))
+        if template is not None:
+            contact["template_language"] = template.language
+        try:
+            cells = {column.name: cell_of(column, contact, point, options, template) for column in adapter.column}
+        except MissingValues as error:
+            lost[f" (no value for {', '.join(error.names)})"] += 1
+            continue
+        rows.append({name: cell for name, cell in cells.items() if cell is not None})
     return rows, lost
 
 
-def _value(column: Column, contact: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
-    text = _raw_value(column, contact, point, options)
-    if column.most is not None and len(text) > column.most:
-        raise InvalidInput.in_column(
-            column.name,
-            f"is longer than the {column.most} characters that the system keeps",
-            values=[text],
-            mend="Leave the column out with an adapter of your own.",
-        )
-    return text
-
-
-def _raw_value(column: Column, contact: Mapping[str, Any], point: Mapping[str, str], options: Mapping[str, str]) -> str:
-    if column.source is not None:
-        text = str(contact.get(column.source, ""))
-    elif column.contact is not None:
-        text = point.get(column.contact, "")
-        code = "+" + re.sub(r"\D", "", point.get(column.less or "", ""))
-        if code != "+" and text.strip().startswith(code):
-            text = text.strip().removeprefix(code)
-    elif column.option is not None:
-        text = options.get(column.option, "")
-    else:
-        text = column.value or ""
-    if column.keep == "name":  # of a template, as WhatsApp allows them
-        return re.sub(r"[^a-z0-9_]", "_", text.lower())
-    if column.keep == "digits":
-        return re.sub(r"\D", "", text)
-    if column.keep == "phone":
-        return ("+" if text.strip().startswith("+") else "") + re.sub(r"\D", "", text)
-    return text or column.default
-
-
-def _text(rows: list[dict[str, str]], adapter: Adapter) -> str:
+def _text(rows: list[dict[str, Any]], adapter: Adapter) -> str:
     if adapter.format == "jsonl":
         return "".join(json.dumps(_nested(row), ensure_ascii=False) + "\n" for row in rows)
     buffer = io.StringIO()
@@ -289,7 +213,7 @@ def _text(rows: list[dict[str, str]], adapter: Adapter) -> str:
     return buffer.getvalue()
 
 
-def _nested(row: Mapping[str, str]) -> dict[str, Any]:
+def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for path, value in row.items():
         *way, last = path.split(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import highspy
@@ -9,12 +10,44 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.planning.capacity_prices import Candidates
+from recommender.planning.capacity_prices import Candidates, action_prices
 from recommender.planning.capacity_problem import PlanProblem
 
-__all__ = ["exact_choice", "solve_rows"]
+__all__ = ["core_candidates", "exact_choice", "solve_rows"]
 
 _NODES = 500  # not seconds: a plan must not depend on how fast the machine is
+
+
+def core_candidates(
+    problem: PlanProblem, candidates: Candidates, prices: NDArray[np.float64], slack: float
+) -> Candidates:
+    """The candidates that a plan better than one already known can hold: often a few in a hundred.
+
+    The bound at the prices is a sum over debtors. A plan with a contact is worth no more than the bound less what that
+    contact falls behind the best choice of its debtor, so a contact that falls behind by more than ``slack`` is out.
+
+    Parameters
+    ----------
+    problem : PlanProblem
+    candidates : Candidates
+    prices : ndarray of shape (n_rows,)
+        Those of the bound.
+    slack : float
+        Bound less the value of the known plan.
+    """
+    cost = action_prices(problem, prices)
+    paid = candidates.value - cost[candidates.kind[:, None], np.maximum(candidates.action, 0)]
+    paid = np.where(candidates.action >= 0, paid, -np.inf)
+    best = np.maximum(paid.max(axis=1), 0.0)
+    size = np.diff(candidates.debtor_start)
+    debtor = np.repeat(np.arange(len(size)), size)
+    ranked = np.lexsort((-best, debtor))
+    rank = np.arange(len(best)) - candidates.debtor_start[debtor]
+    last = np.zeros(len(size))  # the least that takes one of the debtor's contacts
+    at = ranked[rank == np.minimum(problem.contacts_per_debtor, size)[debtor] - 1]
+    last[debtor[at]] = best[at]
+    kept = paid >= np.maximum(best, last[debtor])[:, None] - slack
+    return replace(candidates, action=np.where(kept, candidates.action, -1).astype(candidates.action.dtype))
 
 
 def exact_choice(problem: PlanProblem, candidates: Candidates, *, nodes: int = _NODES) -> NDArray[np.int64] | None:

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
@@ -61,15 +61,23 @@ class Queue(_Part):
         {}, description="Part of agents and quotas that there is on a weekday or date, e.g. saturday = 0.5."
     )
 
+    @field_validator("agents", "quota_by_hour", mode="before")
+    @classmethod
+    def _whole_hours(cls, table: Any) -> Any:
+        for hour in table if isinstance(table, dict) else ():
+            if not str(hour).strip().isdigit() or not 0 <= int(hour) <= 23:
+                raise ValueError(
+                    f"{hour!r} is no whole hour from 0 to 23 (one agent from 9:30 on is 0.5 agents in the hour 9)"
+                )
+        return table
+
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if (self.agents is None) != (self.minutes_per_contact is None):
             raise ValueError("agents and minutes_per_contact are needed together")
         for table in (self.agents, self.quota_by_hour):
             by_hour = table if isinstance(table, dict) else {}
-            if any(not 0 <= hour <= 23 for hour in by_hour) or any(value < 0 for value in by_hour.values()):
-                raise ValueError("hours lie in 0..23 and what there is of them is not negative")
-            if isinstance(table, float | int) and table < 0:
+            if any(value < 0 for value in by_hour.values()) or (isinstance(table, float | int) and table < 0):
                 raise ValueError("agents and quotas are not negative")
         for day, part in self.on.items():
             if day not in DAYS and not _is_date(day):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_conflict import conflict_message
-from recommender.planning.capacity_exact import exact_choice
+from recommender.planning.capacity_exact import core_candidates, exact_choice
 from recommender.planning.capacity_moves import choose_best, make_moves, proposed_moves
 from recommender.planning.capacity_prices import (
     Candidates,
@@ -132,8 +132,13 @@ def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, depth: int = 3, s
         if width >= n_classes:
             break
         prices, width = new_prices, min(3 * width, n_classes)
-    if (best is None or relative_gap(best.total, bound) > gap) and candidates.action.size <= _EXACT_CANDIDATES:
-        exact = exact_choice(problem, candidates)
+    if best is None or relative_gap(best.total, bound) > gap:
+        core = candidates
+        if best is not None:
+            slack = bound - best.total + _TOLERANCE * max(1.0, abs(bound))
+            core = core_candidates(problem, candidates, bound_prices, slack)
+        n_kept = int((core.action >= 0).sum())
+        exact = exact_choice(problem, core) if n_kept <= _EXACT_CANDIDATES else None
         if exact is not None:
             plan = _as_plan(problem, candidates, exact, bound_prices, bound)
             best = plan if best is None or plan.total > best.total else best

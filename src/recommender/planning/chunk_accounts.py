@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
@@ -100,11 +101,16 @@ def _stops(accounts: pd.DataFrame, stopped: Sequence[str], as_of: datetime) -> p
 def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
     """Rule packs of each account by its country and subdivision."""
     subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
-    places = pd.MultiIndex.from_arrays([accounts["country"].astype(object), subdivision.astype(object)])
-    codes, distinct = pd.factorize(places)
-    named = [tuple(name if isinstance(name, str) else None for name in pair) for pair in distinct]
-    packs = [";".join(packs_of_place(country, part, ("CO",))) for country, part in named]
-    return [packs[code] for code in codes]
+    (country, countries), (part, parts) = (
+        pd.factorize(names.astype(object), use_na_sentinel=False) for names in (accounts["country"], subdivision)
+    )
+    pairs, code = np.unique(country * np.int64(len(parts)) + part, return_inverse=True)
+    packs = []
+    for pair in pairs.tolist():
+        names = (countries[pair // len(parts)], parts[pair % len(parts)])
+        named, within = (name if isinstance(name, str) else None for name in names)
+        packs.append(";".join(packs_of_place(named, within, ("CO",))))
+    return [packs[at] for at in code]
 
 
 @lru_cache(maxsize=1_024)

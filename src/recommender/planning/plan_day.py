@@ -18,6 +18,7 @@ from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_plan import InfeasiblePlan
 from recommender.planning.confirmed_contacts import unlawful, with_expectations
 from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
+from recommender.planning.idle_queues import idle_queues
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
@@ -165,5 +166,5 @@ def about_plan(
         "unplaced": made.unplaced,
         "rules_in_money": priced_rules(read, made),
         "rule_details": read.rules.details,
-        "notes": [*made.notes, *([shut_out] if shut_out else [])],
+        "notes": [*made.notes, *idle_queues(read.kinds), *([shut_out] if shut_out else [])],
     }

@@ -319,6 +319,9 @@ def _arrow(cells: pd.Series) -> pa.ChunkedArray:
         )
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
         return pa.chunked_array([pa.array(cells, from_pandas=True)])
+    if isinstance(cells.dtype, pd.StringDtype):
+        texts = pa.array(cells, type=pa.string(), from_pandas=True)
+        return texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
     values = [None if value is None or value is pd.NA or value != value else value for value in cells]
     if all(value is None or isinstance(value, bool | np.bool_) for value in values) and any(
         v is not None for v in values

@@ -75,7 +75,8 @@ class SentToday:
         """Compare a plan on disk with what the contact history and the decision log say of its day.
 
         A contact counts as sent where the log says so, or where the history holds one of the same account and channel
-        after the plan was made.
+        after the plan was made. Without a log, and with a history that ends before the plan was made, every contact
+        that was due counts as made: what is not known denies.
 
         Raises
         ------
@@ -85,8 +86,7 @@ class SentToday:
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             plan = pd.read_parquet(folder / "plan.parquet")
-            began = pd.Timestamp(about["as_of"]).tz_convert("UTC")
-            ends = pd.Timestamp(about.get("ends") or began + pd.Timedelta(days=1)).tz_convert("UTC")
+            began, ends = _day_of(about)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidInput(f"{folder} cannot be read as a plan: {error}", column="replaces") from error
         moment = pd.Timestamp(now).tz_convert("UTC")
@@ -98,9 +98,12 @@ class SentToday:
             )
         plan = plan.loc[plan["day"] == 1].reset_index(drop=True)
         heard, at_log, counted = _known_to_log(log, plan, moment)
-        at_history = _sent_in_history(inputs, plan, began, moment)
+        at_history, history_goes_on = _sent_in_history(inputs, plan, began, moment)
         at = at_log.fillna(at_history)
-        under_way = at.isna() & (plan["contact_at"] <= moment) & (plan["contact_at"] > moment - _UNDER_WAY)
+        # where neither log nor history reaches into the day, nobody knows what was not sent: all that was due counts
+        knows = log is not None or history_goes_on
+        under_way = at.isna() & (plan["contact_at"] <= moment)
+        under_way &= (plan["contact_at"] > moment - _UNDER_WAY) | (not knows)
         state = np.where(at.notna(), "sent", np.where(under_way, "under way", "released"))
         plan = plan.assign(contact_at=at.fillna(plan["contact_at"]), state=pd.array(state, dtype="str"))
         kept = plan.loc[state != "released"].reset_index(drop=True)
@@ -115,6 +118,16 @@ class SentToday:
             kept, plan.loc[state == "released"].reset_index(drop=True), ends, history, capacity.contacts_per_debtor,
             capacity.hours_between, counted,
         )  # fmt: skip
+
+    @staticmethod
+    def is_under_way(folder: Path, now: datetime) -> bool:
+        """Whether the folder holds a plan whose day has begun before ``now`` and is not over."""
+        try:
+            about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+            began, ends = _day_of(about)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return bool(began < pd.Timestamp(now).tz_convert("UTC") < ends)
 
     def known_to(self, part: ChunkInputs) -> ChunkInputs:
         """The chunk with what was heard of its accounts in their history; an unknown history stays unknown."""
@@ -163,6 +176,11 @@ class SentToday:
         }
 
 
+def _day_of(about: Mapping[str, Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    began = pd.Timestamp(about["as_of"]).tz_convert("UTC")
+    return began, pd.Timestamp(about.get("ends") or began + pd.Timedelta(days=1)).tz_convert("UTC")
+
+
 def _is_text(contacts: pd.DataFrame) -> bool:
     return not pd.api.types.is_datetime64_any_dtype(contacts["sent_at"])
 
@@ -201,8 +219,10 @@ def _row(account: str, at: datetime, channel: str | None, outcome: str | None) -
     return row | {"outcome": outcome, "status": "sent"}
 
 
-def _sent_in_history(inputs: PlanInputs, plan: pd.DataFrame, began: pd.Timestamp, now: pd.Timestamp) -> pd.Series:
-    """When the history says that each contact of the plan was sent."""
+def _sent_in_history(
+    inputs: PlanInputs, plan: pd.DataFrame, began: pd.Timestamp, now: pd.Timestamp
+) -> tuple[pd.Series, bool]:
+    """When the history says that each contact of the plan was sent, and whether it tells anything after its begin."""
     last: dict[tuple[str, str], pd.Timestamp] = {}
     for chunk in inputs.chunks:
         contacts = inputs.read(chunk).contacts
@@ -218,4 +238,4 @@ def _sent_in_history(inputs: PlanInputs, plan: pd.DataFrame, began: pd.Timestamp
             last[str(account), str(channel)] = when
     keys = zip(plan["account_id"].astype(str), plan["channel"].astype(str), strict=True)
     sent = pd.Series([last.get(key, pd.NaT) for key in keys], index=plan.index)
-    return pd.to_datetime(sent, utc=True).astype("datetime64[us, UTC]")
+    return pd.to_datetime(sent, utc=True).astype("datetime64[us, UTC]"), bool(last)
