@@ -147,7 +147,7 @@ def _answer(chosen: _Chosen) -> str:
         value=value.value, interval=value.interval,
     )  # fmt: skip
     others = chosen.cells.loc[chosen.cells["channel"] != first["channel"]]
-    if len(others):
+    if len(others) and _is_compared(others.iloc[0]):
         answer += " " + _contrast_in_words(chosen, first, others.iloc[0])
     if first["evidence"] < _FEW_TRIES:
         answer += " " + page.text("It was hardly tried on accounts like these.")
@@ -156,14 +156,18 @@ def _answer(chosen: _Chosen) -> str:
 
 def _contrast_in_words(chosen: _Chosen, best: Any, other: Any) -> str:
     """The best action against the best of another channel, by what is known of both together."""
-    if "p_less" not in other or pd.isna(other["p_less"]):  # a model of one's own, which tells of each action alone
-        return chosen.page.text("not compared")
+    if not _is_compared(other):  # or a model of one's own, which tells of each action alone
+        return chosen.page.text("not compared: no account looked at has both open")
     change = chosen.page.formats.estimate(chosen.change, other["less"], other["less_low"], other["less_high"])
     words = {
         "a": chosen.action(best), "b": chosen.action(other),
         "difference": change.value.text, "interval": str(change.interval),
     }  # fmt: skip
     return verdict(chosen.page, words, float(other["p_less"]), is_alike=other["p_alike"] >= _SURE_ALIKE)
+
+
+def _is_compared(row: Any) -> bool:
+    return "p_less" in row and pd.notna(row["p_less"])
 
 
 def _contrasts(chosen: _Chosen) -> Section | None:

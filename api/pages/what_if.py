@@ -30,6 +30,7 @@ __all__ = ["router"]
 
 router = APIRouter()
 
+_WISH = "preferred_channel"
 _COMPARED_WITH = 20_000
 """Accounts whose range says what is unusual."""
 
@@ -197,8 +198,8 @@ def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
         }
         if query:
             links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
-    if "preferred_channel" in known and case.text("preferred_channel") not in (None, "whatsapp"):
-        query = {f"{_FACT}preferred_channel": "whatsapp"}
+    if _WISH in known and case.text(_WISH) not in (None, "whatsapp"):
+        query = {f"{_FACT}{_WISH}": "whatsapp"}
         title = page.text("If they asked for WhatsApp")
         links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
     return links

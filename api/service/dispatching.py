@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -22,6 +22,7 @@ from api.service.constraints import RequestConstraints
 from api.service.deciding import RequestDecider, RequestTerms
 from api.service.dispatch_schemas import Dispatch
 from api.service.fields import Channel
+from api.service.planned import ContactPlan
 from api.service.problems import ServiceUnavailable
 from api.service.recording import Recorder
 from api.service.schemas import RecommendationRequest
@@ -54,18 +55,6 @@ _GIVEN_UP = frozenset({"cancelled", "expired", "undelivered"})
 
 class UnknownDecision(Exception):
     """The log holds no decision of this id."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The contact that is planned: of the decision, or drawn since."""
-
-    action: int | None
-    channel: str | None
-    contact_at: datetime | None
-    propensity: float | None
-    eligible: bytes | None
-    is_fallback: bool
 
 
 class Dispatcher:
@@ -167,10 +156,10 @@ class _Case:
         )
 
     @cached_property
-    def _plan(self) -> _Plan:
+    def _plan(self) -> ContactPlan:
         record, last = self._record, self._last
         if last is not None and last["kind"] == "reserved" and last["action"] is not None:
-            return _Plan(
+            return ContactPlan(
                 last["action"],
                 last["channel"],
                 last["at"],
@@ -179,7 +168,7 @@ class _Case:
                 last["eligible"] is not None,
             )
         channel = factors_of(self._space, record.action).get("channel")
-        return _Plan(
+        return ContactPlan(
             record.action, None if channel is None else str(channel), record.contact_at or record.decided_at,
             record.propensity, None, False,
         )  # fmt: skip
@@ -235,7 +224,7 @@ class _Case:
             return self._fallback(present)
         return self._reserved_or_refused(plan, verdict, None)
 
-    def _timely(self, plan: _Plan) -> Verdict | None:
+    def _timely(self, plan: ContactPlan) -> Verdict | None:
         """What the clock says against a plan: another hour is another action."""
         when = plan.contact_at
         if when is None:
@@ -251,7 +240,7 @@ class _Case:
         return verdict
 
     def _reserved_or_refused(
-        self, plan: _Plan, verdict: Verdict, reason: str | None
+        self, plan: ContactPlan, verdict: Verdict, reason: str | None
     ) -> tuple[ContactEvent, dict[str, Any]]:
         kind: Literal["refused", "reserved"] = "refused" if verdict.rules else "reserved"
         event = self._event(kind, plan, self._at, reason=reason, checks=verdict.rules)
@@ -285,7 +274,7 @@ class _Case:
         action = int(decided.action[0])
         channel = decided.channels[action]
         when = decided.contact_at(0, action)
-        plan = _Plan(
+        plan = ContactPlan(
             action, channel, when, 1.0 if decided.deterministic else min(1.0, float(decided.propensity[0, 0])),
             np.packbits(decided.eligibility.mask[0]).tobytes(), True,
         )  # fmt: skip
@@ -304,7 +293,7 @@ class _Case:
         if instead is not None:
             plan, kind, reason = self._own_choice(instead.channel, instead.tone), "overridden", instead.reason
         elif mine and last is not None and last["reason"] not in (None, _PLANNED):
-            plan = _Plan(last["action"], last["channel"], last["at"], None, None, False)
+            plan = ContactPlan(last["action"], last["channel"], last["at"], None, None, False)
             kind, reason = "overridden", last["reason"]
         elif plan.channel is None:
             raise InvalidInput(
@@ -323,11 +312,11 @@ class _Case:
         return event, self._result(vars(event), None)
 
     # -- parts -----------------------------------------------------------------------------------------------------
-    def _tone(self, plan: _Plan) -> str | None:
+    def _tone(self, plan: ContactPlan) -> str | None:
         tone = None if plan.action is None else factors_of(self._space, plan.action).get("tone")
         return None if tone is None else str(tone)
 
-    def _own_choice(self, channel: str, tone: str | None) -> _Plan:
+    def _own_choice(self, channel: str, tone: str | None) -> ContactPlan:
         """A contact that the policy did not choose, as an action of the space where it is one."""
         present, space = self._present, self._space
         wanted: dict[str, Any] = {"channel": channel, "tone": tone}
@@ -342,12 +331,12 @@ class _Case:
                 if all(level == wanted[name] for name, level in factors_of(space, index).items())
             ]
             action = matches[0] if matches else None
-        return _Plan(action, channel, self._at, None, None, False)
+        return ContactPlan(action, channel, self._at, None, None, False)
 
     def _event(
         self,
         kind: Any,
-        plan: _Plan,
+        plan: ContactPlan,
         at: datetime,
         *,
         reason: str | None = None,

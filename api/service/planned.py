@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from recommender.deciding import planned_contact
 from recommender.store.decision_log import DecisionRecord
 
-__all__ = ["PLANNED", "Planned", "planned_of_record", "planned_text", "seen_by"]
+__all__ = ["PLANNED", "ContactPlan", "Planned", "planned_of_record", "planned_text", "seen_by"]
 
 #: Under which a decision's first ranked action keeps the contacts planned for the debtor's other accounts.
 PLANNED = "planned_before"
 
 #: Planned contacts by debtor.
 Planned = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class ContactPlan:
+    """The contact that is planned: of the decision, or drawn since."""
+
+    action: int | None
+    channel: str | None
+    contact_at: datetime | None
+    propensity: float | None
+    eligible: bytes | None
+    is_fallback: bool
 
 
 def planned_of_record(record: DecisionRecord) -> dict[str, Any] | None:

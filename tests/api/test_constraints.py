@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from api.service.constraints import Constraints, _in_time
+from recommender import ActionSpace
 from tests.api.test_dispatches import AS_OF, Sender, account
 
 
@@ -73,6 +75,17 @@ def test_instants_and_actions_can_be_limited_for_all_and_for_one(sender):
     left = [action["factors"] for action in first["actions"] if not action["no_contact"]]
     assert left and all(factors["hour"] in (9, 10) and factors["tone"] != "neutral" for factors in left)
     assert {action["factors"]["channel"] for action in second["actions"]} <= {"email", None}
+
+
+def test_the_limits_of_time_are_inside():
+    """An hour that begins at the latest instant is open, one a microsecond later is not; the same at the earliest."""
+    actions = ActionSpace({"channel": ["sms"], "hour": [9, 10, 11]}, no_contact=True)
+    instants = np.array(["2026-11-24T14", "2026-11-24T15", "2026-11-24T16"], dtype="datetime64[us]")
+    ten = datetime(2026, 11, 24, 15, tzinfo=UTC)
+    until = Constraints(latest=ten)
+    assert _in_time(actions, instants, until).tolist() == [True, True, False, False]
+    assert _in_time(actions, instants + np.timedelta64(1, "us"), until).tolist() == [True, False, False, False]
+    assert _in_time(actions, instants, Constraints(earliest=ten)).tolist() == [False, True, True, False]
 
 
 def test_capacity_is_given_to_the_accounts_in_their_order(sender):

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from recommender.deciding import Decider, default_actions, fallback_chain, week_ahead
+from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.strategy import SeedStrategy
 from tests.api.test_dispatches import AS_OF, Sender, account
+
+PACKS = Settings(model_path=None).packs_in_force
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -76,7 +79,7 @@ def test_best_hours_are_those_of_the_library_and_know_the_ledger(url):
         strategy = SeedStrategy(default_actions(range(7, 21)))
         facts = {name: value for name, value in account().items() if name not in ("contacts", "features")}
         week = week_ahead(
-            Decider(strategy), [facts], channel="sms", as_of=AS_OF, packs=["CO"], contacts=[], days=3
+            Decider(strategy), [facts], channel="sms", as_of=AS_OF, packs=PACKS, contacts=[], days=3
         )  # fmt: skip
         assert [one["legal"] for one in answer["hours"]] == week.hours["legal"].tolist()
         instants = [datetime.fromisoformat(one["contact_at"]) for one in answer["hours"]]
@@ -105,7 +108,7 @@ def test_a_chain_of_fallbacks_is_that_of_the_library(url):
         answer = sender.client.post("/v1/fallback-chains", json=asked).json()
         facts = {name: value for name, value in account().items() if name not in ("contacts", "features")}
         chain = fallback_chain(
-            Decider(SeedStrategy(default_actions(range(7, 21)))), [facts], as_of=AS_OF, packs=["CO"], contacts=[],
+            Decider(SeedStrategy(default_actions(range(7, 21)))), [facts], as_of=AS_OF, packs=PACKS, contacts=[],
             explore=False,
         )  # fmt: skip
         assert [one["factors"] for one in answer["steps"]] == [step.factors for step in chain]

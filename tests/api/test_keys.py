@@ -92,6 +92,12 @@ def test_each_route_lets_in_the_keys_of_its_scope_and_no_others(keys, tmp_path):
         assert client.get("/v1/decisions", headers={"X-API-Key": keys["read"][0]}).status_code == 401
 
 
+def test_asking_for_the_head_alone_needs_no_more_than_reading():
+    """HEAD is GET without a body; what no route names asks for everything."""
+    assert scope_of("HEAD", "/v1/decisions") == scope_of("GET", "/v1/decisions") == "read"
+    assert scope_of("DELETE", "/v1/decisions") == "admin"
+
+
 def test_a_key_is_refused_whose_setting_makes_no_sense(capsys):
     """Scopes and hashes are checked at the start, and not repeated in the error."""
     _, entry = made(capsys, "engine", "score")

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+from recommender.columns import Columns
 from recommender.deciding import decide
+from recommender.deciding.offer_choice import OfferChoice
 from recommender.messages import default_catalogue
 from recommender.offers import OfferDesk, PriceList
 from recommender.strategy import SeedStrategy
@@ -75,6 +77,16 @@ def test_an_offer_is_eligible_where_the_list_and_a_text_have_it() -> None:
     assert (said[wanted.notna()] == wanted[wanted.notna()]).all()
     assert not said[wanted.isna()].isin(["incentive", "flexible_offer"]).any()
     assert set(told["offer"]) == {"none", "d20", "six"}
+
+
+def test_a_discount_costs_nothing_beyond_the_money_that_does_not_come_in() -> None:
+    """Of a discount less comes in, which the reward shows; instalments cost capital that no reward shows."""
+    prices = PriceList.from_toml(PRICES)
+    space = ActionSpace({"channel": ["sms"], "offer": ["none", "d20", "six"]}, no_contact=True)
+    choice = OfferChoice(space, OfferDesk(prices), default_catalogue(), "collections")
+    accounts = Columns.of([{"account_id": "A", "balance_minor": 40_000.0}])
+    assert choice.costs(accounts).tolist() == [[0.0, 8_000.0, 2_000.0, 0.0]]
+    assert choice.costs(accounts, beyond_money=True).tolist() == [[0.0, 0.0, 2_000.0, 0.0]]
 
 
 def test_an_offer_that_the_list_lacks_is_named_and_never_made() -> None:

@@ -63,6 +63,16 @@ def test_days_past_due_are_negative_before_the_due_date():
     assert got.loc[0, ["days_past_due", "days_to_due", "stage"]].tolist() == [-7.0, 7.0, "preventive"]
 
 
+def test_what_is_overdue_is_due_in_no_days_and_no_income_gives_no_ratio():
+    """Days to the due date end at 0; a balance is no number of times an income of 0."""
+    frame = history([("a", START, 100.0, "2026-03-10"), ("b", START, 100.0, "2026-03-10")])
+    frame["income_minor"] = [0.0, 50.0]
+    got = AccountStates.from_table(frame, snapshot="trust").at(pd.Series(["a", "b"]), utc(["2026-03-15T12:00:00Z"] * 2))
+    assert got["days_to_due"].tolist() == [0.0, 0.0]
+    assert np.isnan(got.loc[0, "balance_to_income"])
+    assert got.loc[1, "balance_to_income"] == 2.0
+
+
 def test_stage_bounds():
     """Stages change after day 0, 30 and 90; unknown days have no stage."""
     days = np.array([-5, 0, 1, 30, 31, 90, 91, np.nan])

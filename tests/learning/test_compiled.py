@@ -6,6 +6,7 @@ import pytest
 from recommender import ContactStrategy
 from recommender.learning.compiled import CompiledReward
 from recommender.simulation import simulate
+from tests.fewer_hours import fewer_hours
 
 
 def by_members(model, X, ranked):
@@ -37,9 +38,8 @@ def dirty(X, rng):
 
 @pytest.fixture(scope="module")
 def amounts():
-    return ContactStrategy(n_jobs=1, random_state=0).fit(
-        simulate(1_200, seed=4, no_contact=True, reward="money").feedback()
-    )
+    log = fewer_hours(simulate(3_000, seed=4, no_contact=True, reward="money"), reward_kind="amount")
+    return ContactStrategy(n_jobs=1, random_state=0).fit(log)
 
 
 @pytest.mark.parametrize("which", ["strategy", "amounts"])

@@ -34,6 +34,12 @@ def true_steps(X: np.ndarray, action: np.ndarray) -> np.ndarray:
     return steps
 
 
+def test_one_unknown_rung_leaves_the_highest_unknown() -> None:
+    """Delivered and perhaps paid is no "delivered"."""
+    reached = np.array([[1.0, 1.0, 0.0], [1.0, np.nan, 0.0], [np.nan] * 3, [0.0, 0.0, 0.0]])
+    assert Climbed.of_rungs(reached, None, None).rung.tolist() == [2, -1, -1, 0]
+
+
 def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, Climbed, np.ndarray]:
     """Encoded context, actions, labels and the true cumulative chances of a log."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from recommender.actions import ActionSpace
-from recommender.learning.nuisance import assign_folds, cross_fit_propensities, cross_fit_rewards
+from recommender.history import LoggedFeedback
+from recommender.learning.nuisance import LogNuisance, assign_folds, cross_fit_propensities, cross_fit_rewards
+from recommender.learning.nuisance.of_log import dated_context
 
 
 def softmax(z):
@@ -34,6 +36,45 @@ def collections_log(n=3000, seed=0, no_contact=False):
     context["stage"] = pd.Series(stage).map({0: "pre", 1: "early", 2: "late"})
     context.loc[::50, "a"] = np.nan
     return space, context, mu, action, q, reward
+
+
+def log_of(n=400, **roles):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=n), "arm": rng.choice(["a", "b"], n), "reward": rng.integers(0, 2, n)})
+    frame["at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.arange(n) * 2, unit="h")
+    frame["p"] = np.where(np.arange(n) % 2, 0.37, np.nan)
+    return LoggedFeedback.from_frame(frame, actions=ActionSpace({"arm": ["a", "b"]}), context=["x"], **roles)
+
+
+def test_what_was_logged_is_used_and_the_rest_is_estimated():
+    """Row by row, and whoever asks is told which is which."""
+    propensity, known, estimate = LogNuisance(log_of(propensity="p"), n_folds=2).propensities
+    np.testing.assert_array_equal(known, np.arange(400) % 2 == 1)
+    assert (propensity[known] == 0.37).all()
+    np.testing.assert_array_equal(propensity[~known], estimate.logged[~known])
+
+
+def test_instants_count_in_whole_weeks_and_other_times_in_blocks():
+    """Weekdays stay comparable within a period; where all is logged no period is asked for."""
+    log = log_of(time="at")
+    assert dated_context(log)["weeks since the first at"].tolist() == [float(row // 84) for row in range(400)]
+    numbered = LoggedFeedback.from_frame(
+        log.context.assign(arm=log.actions.describe(log.action)["arm"], reward=log.reward, day=np.arange(400) // 4),
+        actions=log.actions, context=["x"], time="day",
+    )  # fmt: skip
+    assert dated_context(numbered)["day"].nunique() == 30
+    assert list(LogNuisance(log_of()).confounders) == ["x"]
+
+
+def test_the_logged_action_counts_as_allowed():
+    """A mask that forbids what was done leaves it its probability, and what is forbidden otherwise gets none."""
+    space, context, _, action, _, _ = collections_log(600)
+    eligible = np.ones((600, len(space)), dtype=bool)
+    eligible[:, action[0]] = False
+    estimate = cross_fit_propensities(context, ["stage"], space, action, None, eligible, n_folds=2)
+    own = action == action[0]
+    assert (estimate.all[own, action[0]] > 0).all()
+    assert (estimate.all[~own, action[0]] == 0).all()
 
 
 def test_folds_keep_groups_together_and_are_balanced():

@@ -51,6 +51,7 @@ grade = "-"
 says = "Afternoons, and no texts."
 """
 TEXT = """schema = 1
+approved_by = "Legal, 2026-11-01"
 language = "es"
 [[templates]]
 id = "mine"
@@ -84,7 +85,7 @@ def test_a_rule_pack_of_its_own_tightens(tmp_path):
     assert set(bound["channel"]) == {"email"}
     assert bound["hour"].astype(float).between(14, 15).all()
     (tmp_path / "own.toml").write_text(OVERLAY.replace('"sms"', '"telegram"'), encoding="utf-8")
-    with pytest.raises(PackError, match="telegram"):
+    with pytest.raises(PackError, match=r"forbidden\.0\.channels\.0"):
         plan_of(tmp_path / "wrong", overlay=[tmp_path / "own.toml"])
 
 

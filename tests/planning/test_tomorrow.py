@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
+from recommender.planning.plan_money import priced_hours
 from tests.store.plan_portfolio import AS_OF, portfolio, write
 from tests.store.test_plan_run import SEED
 
@@ -128,3 +130,13 @@ def test_the_decisions_of_a_plan_are_a_raw_table_with_arms(inputs, tmp_path):
     assert (table.loc[~chance, "propensity"] == 1).all() and table.loc[~chance, "deterministic"].all()
     assert (table.loc[chance & ~table["deterministic"], "propensity"] <= 1).all()
     assert (chance & ~table["deterministic"]).sum() == made.arms["propensity"].notna().sum() > 5
+
+
+def test_an_agent_hour_brings_the_price_of_the_minutes_that_it_has():
+    """Forty-five minutes of talk an hour at 200 a minute are 9,000; an hour with room to spare is not told."""
+    made = SimpleNamespace(
+        whole=SimpleNamespace(names=["agents 09h minutes", "agents 10h minutes", "messages"]),
+        plan=SimpleNamespace(prices=np.array([200.0, 0.0, 7.0])),
+    )
+    order = SimpleNamespace(queue=[SimpleNamespace(name="agents", minutes_per_agent_hour=45.0)])
+    assert list(priced_hours(made, order, "COP")) == ["one more agent hour of agents at 09:00 brings 9,000 COP"]

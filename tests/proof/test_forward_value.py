@@ -52,6 +52,15 @@ def test_splits_never_look_ahead_and_leave_some_clusters_out(timed: bool) -> Non
             assert not set(training.groups[learn]) & set(training.groups[judge])
 
 
+def test_a_quarter_of_the_judged_clusters_is_new() -> None:
+    """Clusters that come again and again: three in four are known from before, one in four is not."""
+    training, _ = make(400)
+    returning = TrainingSet(**{**vars(training), "groups": np.arange(400) % 40})
+    for learn, judge in forward_splits(returning, [0.4, 0.6, 0.8, 1.1], 0):
+        judged = set(returning.groups[judge].tolist())
+        assert len(judged - set(returning.groups[learn].tolist())) == len(judged) / 4
+
+
 def test_rows_of_one_moment_share_a_side() -> None:
     """A log by day is cut between days."""
     training, _ = make(300)

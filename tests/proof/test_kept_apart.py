@@ -9,7 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, OffPolicyEvaluator, evaluate_policy, experiment
 from recommender.proof import whole_path
-from recommender.proof.policies import baseline_probabilities
+from recommender.proof.policies import baseline_probabilities, seen_in_training
 from recommender.strategy import best_constant
 
 ARMS = ActionSpace({"arm": ["a", "b", "c"]})
@@ -28,6 +28,25 @@ def log_of(frame, **roles):
 
 def quick(**more):
     return ContactStrategy(n_jobs=1, reward_model=DecisionTreeClassifier(max_depth=2, random_state=0), **more)
+
+
+def test_the_best_constant_is_chosen_by_what_is_known():
+    """Decisions whose outcome is still open choose nothing, though they get a policy."""
+    frame = rows(1_200).assign(arm=lambda f: np.where(f.index % 2, "b", f["arm"]))
+    frame["reward"] = np.where(frame["arm"] == "b", 0.9, 0.1).round()
+    frame.loc[::3, "reward"] = np.nan
+    probabilities = baseline_probabilities("best_constant", log_of(frame))
+    assert (probabilities.argmax(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize(("seen", "refused"), [(40, False), (60, True)])
+def test_one_decision_in_twenty_may_have_been_learnt_from(seen, refused):
+    """Known by their ids: 4 % pass, 6 % are refused with the share."""
+    log = log_of(rows(1_500))
+    strategy = quick().fit(log.take(np.arange(500)))
+    reason = seen_in_training(strategy, log.take(np.arange(500 - seen, 1_500 - seen)))
+    assert (reason is not None) == refused
+    assert not refused or "6%" in reason
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.artefact import MANIFEST
 from recommender.errors import ArtefactError, IncompatibleLog, InvalidInput
+from tests.fewer_hours import fewer_hours
 
 COLUMNS = [
     "row", "account", "rank", "channel", "hour", "tone", "expected_reward", "lo", "hi",
@@ -156,13 +157,7 @@ def test_it_behaves_as_scikit_learn_users_expect(strategy):
 
 def test_training_is_deterministic_and_does_not_depend_on_threads(simulated):
     """Same log and seed, one thread or two: the same version, and the same actions are dispatched."""
-    # Three of the hours: the crossings of three factors are learnt as with thirteen, at a fraction of the cost.
-    kept = simulated.contacts[simulated.contacts["hour"].isin([9, 13, 18])]
-    factors = dict(simulated.actions.factors) | {"hour": [9, 13, 18]}
-    roles = {"propensity": "propensity", "account": "account_id", "time": "sent_at", "cluster": "debtor_id"}
-    small = LoggedFeedback.from_frame(
-        kept, actions=ActionSpace(factors), context=simulated.context, categorical=simulated.categorical, **roles
-    )
+    small = fewer_hours(simulated)
     one = ContactStrategy(n_jobs=1, random_state=3).fit(small)
     two = ContactStrategy(n_jobs=2, random_state=3).fit(small)
     assert one.version_ == two.version_

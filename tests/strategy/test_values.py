@@ -13,6 +13,7 @@ from recommender.deciding import decide
 from recommender.history import RUNGS
 from recommender.store.files import feedback_from_file, write_log
 from recommender.strategy import money_of
+from recommender.strategy.values import Believed, gain_over_idle
 
 ACTIONS = ActionSpace({"channel": ["call", "sms"], "hour": [9, 18]}, no_contact=True)
 ROLES = {"context": ["balance_minor", "x"], "reward": "reward", "rung": "rung", "paid": "paid", "cost": "cost"}
@@ -70,6 +71,16 @@ def test_every_answer_has_the_ladder_in_order(strategy: ContactStrategy, ranked:
         assert (held[f"{name}_lo"] <= held[name] + 1e-9).all(), name
         assert (held[name] <= held[f"{name}_hi"] + 1e-9).all(), name
     assert list(ranked.columns[-len(strategy.value_names_) :]) == list(strategy.value_names_)
+
+
+def test_the_gain_over_waiting_has_the_interval_of_a_difference() -> None:
+    """Zou and Donner by hand: each end joins the end of one with the opposite end of the other."""
+    action = Believed(np.array([1.0]), np.array([0.6]), np.array([2.0]))
+    idle = Believed(np.array([0.5]), np.array([0.4]), np.array([0.8]))
+    gain = gain_over_idle(action, idle)
+    assert gain["gain"] == pytest.approx(0.5)
+    assert gain["gain_lo"] == pytest.approx(0.5 - np.hypot(0.4, 0.3))
+    assert gain["gain_hi"] == pytest.approx(0.5 + np.hypot(1.0, 0.1))
 
 
 def test_money_is_one_opinion(ranked: pd.DataFrame) -> None:

@@ -77,6 +77,39 @@ def test_chance_is_no_rule(seed):
     assert not found
 
 
+def test_the_bound_is_that_of_the_half_that_did_not_choose_the_region():
+    """Recounted by hand: Clopper and Pearson's upper bound from the decisions on the other side of the coin."""
+    frame = context(6_000)
+    inside = (frame["days"] <= 7).to_numpy()
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(inside), [0, 1])] = 0.0
+    action = draw(probabilities)
+    side = np.random.default_rng(0).permutation(len(frame)) % 2 == 1
+    # The log made the choice four times inside, three of them on the side that the first tree looks at.
+    some = np.flatnonzero(inside)
+    action[[*some[~side[some]][:3], *some[side[some]][:1]]] = 0
+    regions = [one for one in search(frame, action)[0].regions if one.choice == "channel sms" and one.n_chosen == 4]
+    assert regions
+    n = int((inside & side).sum())
+    assert regions[0].n_decisions == int(inside.sum())
+    assert regions[0].upper_bound == pytest.approx(beta.ppf(0.95, 2, n - 1), rel=1e-12)
+
+
+def test_the_smallest_logged_probability_would_have_to_be_seen():
+    """Where 0.4 % was logged anywhere for a choice, a few hundred decisions without it are no rule."""
+    frame = context(6_000)
+    probabilities = np.ones((len(frame), len(SPACE)))
+    probabilities[np.ix_(np.flatnonzero(frame["days"] <= 7), [0, 1])] = 0.0
+    action = draw(probabilities)
+    logged = np.full(len(frame), 0.2)
+    assert search(frame, action, propensity=logged)[0]
+    for choice in range(len(SPACE)):  # each action has one decision that chance hardly ever makes
+        logged[np.flatnonzero(action == choice)[0]] = 0.004
+    found = search(frame, action, propensity=logged)[0]
+    assert not [region for region in found.regions if region.n_decisions < 700]
+    assert not found
+
+
 def test_exploration_is_support():
     """Two per cent of chance inside a rule: the log can answer, and is not told that it cannot."""
     frame = context(6_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,7 @@ def _action_cells(space: ActionSpace) -> tuple[NDArray[np.int64], ...]:
 
 
 @compiled
-def _find_texts(stages, hour, channel, says, templates, has_text):  # type: ignore[no-untyped-def]
+def _find_texts(stages: Any, hour: Any, channel: Any, says: Any, templates: Any, has_text: Any) -> int:
     """Mark the actions with an approved text at the stage of their instant; return how many have none."""
     lacking = 0
     for action in range(len(hour)):
@@ -163,9 +163,21 @@ def _find_texts(stages, hour, channel, says, templates, has_text):  # type: igno
 
 
 @compiled
-def _open_actions(  # type: ignore[no-untyped-def]
-    allowed, late, hour, channel, tone, says, ladders, stage, templates, language, mask, removed, failing
-):
+def _open_actions(
+    allowed: Any,
+    late: Any,
+    hour: Any,
+    channel: Any,
+    tone: Any,
+    says: Any,
+    ladders: Any,
+    stage: Any,
+    templates: Any,
+    language: Any,
+    mask: Any,
+    removed: Any,
+    failing: Any,
+) -> None:
     """From allowed channels to allowed actions, with tones and templates.
 
     Parameters

@@ -6,15 +6,16 @@ import datetime as dt
 from functools import lru_cache
 from importlib.metadata import version
 
-import holidays as library
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.extras import later
 from recommender.rules.schema import Holidays
 
 __all__ = ["HOLIDAYS_VERSION", "holiday_days", "known_subdivision"]
 
 HOLIDAYS_VERSION = version("holidays")
+library = later("holidays", "holidays")  # a dependency of the core; who only learns or recommends need not load it
 _EPOCH = dt.date(1970, 1, 1)
 _ALIASES = {"UK": "GB"}
 

@@ -46,17 +46,11 @@ from recommender.strategy.held_out import held_out_value
 from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
 from recommender.strategy.own_rows import OwnRows
 from recommender.strategy.policy import check_eligible, exploration_cost, temperature_for_cost
+from recommender.strategy.ranked_belief import ranked_belief
 from recommender.strategy.recommendation import Belief, Moment, recommendation_frame
 from recommender.strategy.served_policy import PolicyKind, ServedPolicy, Unsupported, check_parameters, tried_of
 from recommender.strategy.trained_on import check_learnable, describe_log
-from recommender.strategy.values import (
-    Believed,
-    Money,
-    gain_over_idle,
-    ladder_columns,
-    money_of,
-    value_names,
-)
+from recommender.strategy.values import Money, money_of, value_names
 from recommender.support import NeverTried, find_never_tried
 
 __all__ = ["ContactStrategy"]
@@ -521,10 +515,9 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return self._without_logged_idleness(scored.expected_reward)
 
     def _without_logged_idleness(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Leaving an account alone earns 0 where the log never shows it: no response to nothing."""
-        idle = self.actions_.no_contact_index
-        if idle is not None and self.action_counts_[idle] == 0:
-            rewards[:, idle] = 0.0
+        """Leaving an account alone earns 0 where the log never shows it."""
+        if self._idle_is_nothing:
+            rewards[:, self.actions_.no_contact_index] = 0.0
         return rewards
 
     def served_probabilities(
@@ -569,33 +562,24 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         return self.belief(self.reward_model_.compiled.score(X), ranked, X)
 
     def belief(self, scored: Scored | OwnScored, ranked: NDArray[np.int64], X: NDArray[np.float64]) -> Belief:
-        """Interval and evidence of the ranked actions; NO_CONTACT that was never logged is 0 by definition.
+        """Interval, evidence and value ladder of the ranked actions; see :func:`ranked_belief`."""
+        return ranked_belief(
+            scored,
+            ranked,
+            X,
+            rewards=self.served_rewards(scored),
+            idle=self.actions_.no_contact_index,
+            idle_is_nothing=self._idle_is_nothing,
+            never_tried=self.never_tried_,
+            ladder=self.ladder_,
+            money=self.money_,
+        )
 
-        Where the log never tried an action on accounts like these (``X``, encoded) there is no evidence, whatever its
-        factors show elsewhere.
-        """
+    @property
+    def _idle_is_nothing(self) -> bool:
+        """Whether leaving an account alone is an action that the log never shows: no response to nothing."""
         idle = self.actions_.no_contact_index
-        asked = ranked if idle is None else np.column_stack([ranked, np.full(len(ranked), idle)])
-        lo, hi = scored.interval(asked)
-        unlogged = idle is not None and bool(self.action_counts_[idle] == 0)
-        if unlogged:
-            lo, hi = np.where(asked == idle, 0.0, lo), np.where(asked == idle, 0.0, hi)
-        evidence = scored.evidence(ranked)
-        if self.never_tried_:
-            evidence = np.where(np.take_along_axis(self.never_tried_.cells(X), ranked, axis=1), 0.0, evidence)
-        k = ranked.shape[1]
-        expected = np.take_along_axis(self.served_rewards(scored), asked, axis=1)
-        believed = Believed(expected[:, :k], lo[:, :k], hi[:, :k])
-        alone = None if idle is None else Believed(expected[:, k:], lo[:, k:], hi[:, k:])
-        values: dict[str, NDArray[np.float64]] = {}
-        if alone is not None:
-            gained = gain_over_idle(believed, alone)
-            values |= {name: np.where(ranked == idle, 0.0, gain) for name, gain in gained.items()}
-        if self.ladder_ is not None:
-            values |= ladder_columns(
-                self.ladder_, X, ranked, believed=believed, money=self.money_, idle=alone, idle_is_nothing=unlogged
-            )
-        return Belief(believed.lo, believed.hi, evidence, values)
+        return idle is not None and bool(self.action_counts_[idle] == 0)
 
     def _context_of(self, accounts: pd.DataFrame, history: pd.DataFrame | None, as_of: Any | None) -> pd.DataFrame:
         return accounts_context(

@@ -254,8 +254,6 @@ def _stack(
         np.column_stack([(logged[:, position] == level) for level in range(size)]).astype(np.float64)
         for position, size in enumerate(sizes)
     ]
-    one = np.zeros((n, n_levels))
-    one[np.arange(n), target] = 1.0
     cuts = np.cumsum([n_members, n_levels, *[size * n_levels for size in sizes]])
     start = np.concatenate([np.full(n_members, 1.0 / n_members), np.zeros(cuts[-1] - n_members)])
     # Members are pulled to their equal mean, offsets and tables to nothing.
@@ -270,8 +268,8 @@ def _stack(
         logits = np.tensordot(shares, flat, axes=1) + offset
         for table, rows in zip(tables, hot, strict=True):
             logits += rows @ table
-        log_p = log_softmax(logits, axis=1)
-        slope = np.exp(log_p) - one
+        lost, slope = _likelihood(logits, target)
+        slope[np.arange(n), target] -= 1.0
         gradient = np.concatenate(
             [
                 np.tensordot(flat, slope, axes=([1, 2], [0, 1])),
@@ -280,11 +278,20 @@ def _stack(
             ]
         )
         away = theta - centre
-        loss = -float(np.sum(log_p[np.arange(n), target])) + 0.5 * float(np.sum(ridge * away**2))
-        return loss / n, (gradient + ridge * away) / n
+        return (lost + 0.5 * float(np.sum(ridge * away**2))) / n, (gradient + ridge * away) / n
 
     optimum = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 50, "ftol": 1e-8})
     return parts(optimum.x)
+
+
+def _likelihood(logits: Logits, target: NDArray[np.int64]) -> tuple[float, Logits]:
+    """Negative log-likelihood, and the probabilities in place of the logits: one pass over the exponentials."""
+    logits -= logits.max(axis=1, keepdims=True)
+    own = float(logits[np.arange(len(target)), target].sum())
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=1)
+    logits /= total[:, None]
+    return float(np.log(total).sum()) - own, logits
 
 
 def _softmax_regression(design: NDArray[np.float32], target: NDArray[np.int64], n_levels: int) -> Any:
@@ -300,9 +307,8 @@ def _softmax_regression(design: NDArray[np.float32], target: NDArray[np.int64], 
 
     def objective(flat: Logits) -> tuple[float, Logits]:
         weights = flat.reshape(shape)
-        log_p = log_softmax((left @ weights.astype(np.float32)).astype(np.float64), axis=1)
-        loss = -float(np.sum(log_p[np.arange(len(target)), target])) + 0.5 * float(np.sum(ridge * weights**2))
-        slope = np.exp(log_p)
+        lost, slope = _likelihood((left @ weights.astype(np.float32)).astype(np.float64), target)
+        loss = lost + 0.5 * float(np.sum(ridge * weights**2))
         slope[np.arange(len(target)), target] -= 1.0
         gradient = (left.T @ slope.astype(np.float32)).astype(np.float64) + ridge * weights
         return loss / n, (gradient / n).ravel()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from recommender.actions import ActionSpace
-from recommender.store.decision_log import migration, removing
+from recommender.store.decision_log import log_reading, migration, removing
 from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
@@ -24,7 +23,9 @@ from recommender.store.decision_log.ledger import (
     read_standing,
     refuse_stale,
 )
-from recommender.store.decision_log.record_fields import unpack_eligible, utc_instant
+from recommender.store.decision_log.log_reading import CHUNK_ROWS
+from recommender.store.decision_log.receipts import LoggedDecision, OutcomeReceipt, Receipt
+from recommender.store.decision_log.record_fields import unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.removing import Removal
 from recommender.store.decision_log.rows import (
@@ -33,10 +34,12 @@ from recommender.store.decision_log.rows import (
     by_ids,
     decision_of,
     insert_checked,
+    insert_events,
     insert_new,
     joined,
     outcome_of,
     rows_of_ids,
+    without_repeats,
 )
 from recommender.store.decision_log.schema import (
     Row,
@@ -63,37 +66,10 @@ __all__ = [
     "read_feedback_frame",
 ]
 
-_CHUNK_ROWS = 20_000
-_Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord, ContactEvent)
-_STEPS = sa.select(contact_events.c.decision_id, contact_events.c.step)
 _TOLD_OF = (
     (sa.select(contact_events.c.decision_id), contact_events.c.decision_id),
     (sa.select(outcomes.c.decision_id), outcomes.c.decision_id),
 )
-_correction = outcomes.alias("correction")
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """How many records were new, and how many had been logged before with the same content."""
-
-    stored: int
-    repeated: int
-
-
-@dataclass(frozen=True)
-class OutcomeReceipt(Receipt):
-    """Adds the ids of decisions that the log does not hold; their outcomes are kept and attach when they arrive."""
-
-    orphans: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class LoggedDecision:
-    """A decision with its outcomes so far, in the order they happened."""
-
-    decision: DecisionRecord
-    outcomes: tuple[OutcomeRecord, ...]
 
 
 class DecisionLog:
@@ -178,8 +154,8 @@ class DecisionLog:
         StaleStanding
             When somebody decided about one of these debtors meanwhile.
         """
-        batch = _without_repeats(records, "decision", lambda record: record.decision_id)
-        news = _without_repeats(events, "event", lambda event: event.event_id)
+        batch = without_repeats(records, "decision", lambda record: record.decision_id)
+        news = without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
             self.record_events(news.values(), seen=seen)
             return Receipt(0, 0)
@@ -194,7 +170,7 @@ class DecisionLog:
                 insert_new(connection, provenances, unknown)
             stored = insert_checked(connection, decisions, "decision", rows, lambda key: batch[key].first_digest)
             if news:
-                _insert_events(connection, news, None)
+                insert_events(connection, news, None)
             return stored
 
         stored = write(self.engine, insert)
@@ -221,7 +197,7 @@ class DecisionLog:
         StaleStanding
             When something about one of these debtors was written meanwhile.
         """
-        batch = _without_repeats(events, "event", lambda event: event.event_id)
+        batch = without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
             return Receipt(0, 0)
 
@@ -230,14 +206,14 @@ class DecisionLog:
             lock_debtors(connection, named if seen is None else {*named, *seen.debtors, *seen.accounts})
             if seen is not None:
                 refuse_stale(connection, seen, batch)
-            return _insert_events(connection, batch, told_at)
+            return insert_events(connection, batch, told_at)
 
         stored = write(self.engine, insert)
         return Receipt(stored, len(batch) - stored)
 
     def record_undelivered(self, events: Iterable[ContactEvent], *, told_at: datetime | None = None) -> int:
         """Take back decisions that reached nobody; those that anything was told of since are left alone."""
-        batch = _without_repeats(events, "event", lambda event: event.event_id)
+        batch = without_repeats(events, "event", lambda event: event.event_id)
 
         def insert(connection: sa.Connection) -> int:
             lock_debtors(connection, {event.debtor_id for event in batch.values()})
@@ -248,7 +224,7 @@ class DecisionLog:
                 for row in rows_of_ids(connection, query, column, about)
             }
             free = {key: event for key, event in batch.items() if event.decision_id not in known}
-            return _insert_events(connection, free, told_at) if free else 0
+            return insert_events(connection, free, told_at) if free else 0
 
         return write(self.engine, insert) if batch else 0
 
@@ -263,7 +239,7 @@ class DecisionLog:
         DecisionConflict
             When an ``outcome_id`` is logged with other content.
         """
-        batch = _without_repeats(records, "outcome", lambda record: str(record.outcome_id))
+        batch = without_repeats(records, "outcome", lambda record: str(record.outcome_id))
         if not batch:
             return OutcomeReceipt(0, 0)
         rows = [record.to_row() for record in batch.values()]
@@ -340,17 +316,7 @@ class DecisionLog:
         Keys are ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``action``, ``propensity``,
         ``ranking``, ``action_factors``, ``fallback`` and ``deterministic``.
         """
-        newest = sa.func.row_number().over(
-            partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
-        )
-        shown = (
-            "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "ranking",
-            "action_factors", "fallback", "deterministic",
-        )  # fmt: skip
-        ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("nth_newest")).subquery()
-        query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.nth_newest == 1)
-        with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+        return log_reading.latest_of_accounts(self.engine)
 
     def by_request_key(self, request_key: str) -> list[DecisionRecord]:
         """Decisions of one request, in its order: the answer to a repeated request."""
@@ -359,7 +325,7 @@ class DecisionLog:
             return [decision_of(row) for row in connection.execute(query).mappings()]
 
     def read(
-        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = _CHUNK_ROWS
+        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = CHUNK_ROWS
     ) -> Iterator[pd.DataFrame]:
         """Decisions of ``since <= decided_at < until`` in time order, in frames of at most ``chunk_rows`` rows.
 
@@ -374,70 +340,22 @@ class DecisionLog:
             yield frame
 
     def rows(
-        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = _CHUNK_ROWS
+        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = CHUNK_ROWS
     ) -> Iterator[list[Row]]:
         """Like :meth:`read`, as lists of plain rows with packed eligible bits."""
-        key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
-        query = joined().order_by(decisions.c.decided_at, decisions.c.decision_id).limit(chunk_rows)
-        if since is not None:
-            query = query.where(decisions.c.decided_at >= utc_instant("since", since))
-        if until is not None:
-            query = query.where(decisions.c.decided_at < utc_instant("until", until))
-        page = query
-        while True:
-            with self.engine.connect() as connection:
-                rows = [dict(row) for row in connection.execute(page).mappings()]
-            if rows:
-                yield rows
-            if len(rows) < chunk_rows:
-                return
-            page = query.where(
-                key
-                > sa.tuple_(
-                    sa.bindparam("last_decided_at", rows[-1]["decided_at"], decisions.c.decided_at.type),
-                    sa.bindparam("last_id", rows[-1]["decision_id"], decisions.c.decision_id.type),
-                )
-            )
+        return log_reading.decision_rows(self.engine, since, until, chunk_rows=chunk_rows)
 
     def outcome_frame(self, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
         """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
-        # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
-        corrected = sa.select(_correction.c.replaces).where(_correction.c.replaces.is_not(None))
-        query = (
-            sa.select(
-                outcomes.c.decision_id,
-                outcomes.c.occurred_at,
-                outcomes.c.outcome,
-                outcomes.c.amount_minor,
-                outcomes.c.currency,
-            )
-            .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
-            .where(outcomes.c.outcome_id.not_in(corrected))
-            .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
-        )
-        if since is not None:
-            query = query.where(decisions.c.decided_at >= utc_instant("since", since))
-        if until is not None:
-            query = query.where(decisions.c.decided_at < utc_instant("until", until))
-        with self.engine.connect() as connection:
-            result = connection.execute(query)
-            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        return log_reading.outcome_frame(self.engine, since, until)
 
     def orphans(self) -> list[OutcomeRecord]:
         """Outcomes whose decision is not in the log."""
-        known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
-        query = sa.select(outcomes).where(~known).order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
-        with self.engine.connect() as connection:
-            return [outcome_of(row) for row in connection.execute(query).mappings()]
+        return log_reading.orphaned_outcomes(self.engine)
 
     def count(self) -> tuple[int, int]:
         """Number of decisions and of outcomes."""
-        with self.engine.connect() as connection:
-            n_decisions, n_outcomes = (
-                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                for table in (decisions, outcomes)
-            )
-            return int(n_decisions), int(n_outcomes)
+        return log_reading.row_counts(self.engine)
 
     # -- remove ----------------------------------------------------------------------------------------------------
     def erase(
@@ -464,29 +382,3 @@ class DecisionLog:
     def removals(self) -> list[Removal]:
         """Purges and erasures so far, oldest first."""
         return removing.past_removals(self.engine)
-
-
-def _insert_events(connection: sa.Connection, events: Mapping[str, ContactEvent], told_at: datetime | None) -> int:
-    """Insert events as the next steps of their decisions; the lock of their debtors is held."""
-    about = list(dict.fromkeys(event.decision_id for event in events.values()))
-    step: dict[str, int] = {}
-    for row in rows_of_ids(connection, _STEPS, contact_events.c.decision_id, about):
-        step[row["decision_id"]] = max(step.get(row["decision_id"], 0), row["step"])
-    rows = []
-    for event in events.values():
-        step[event.decision_id] = step.get(event.decision_id, 0) + 1
-        rows.append(event.to_row() | {"step": step[event.decision_id], "told_at": told_at})
-    return insert_checked(connection, contact_events, "event", rows)
-
-
-def _without_repeats(records: Iterable[_Keyed], kind: str, key_of: Any) -> dict[str, _Keyed]:
-    """Records by key; the same content twice counts once, other content under the same key is a conflict."""
-    batch: dict[str, _Keyed] = {}
-    conflicts = []
-    for record in records:
-        key = key_of(record)
-        if batch.setdefault(key, record).content_digest != record.content_digest:
-            conflicts.append(key)
-    if conflicts:
-        raise DecisionConflict(kind, conflicts)
-    return batch

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recommender.actions import ActionSpace
 from recommender.errors import RecommenderError
+from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.record_fields import unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes, provenances
@@ -23,13 +25,17 @@ __all__ = [
     "by_ids",
     "decision_of",
     "insert_checked",
+    "insert_events",
     "insert_new",
     "joined",
     "outcome_of",
     "rows_of_ids",
+    "without_repeats",
 ]
 ALL_EVENTS = sa.select(contact_events)
 ALL_OUTCOMES = sa.select(outcomes)
+_STEPS = sa.select(contact_events.c.decision_id, contact_events.c.step)
+_Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord, ContactEvent)
 
 
 class DecisionConflict(RecommenderError, ValueError):
@@ -201,3 +207,29 @@ def outcome_of(row: sa.RowMapping) -> OutcomeRecord:
     """Rebuild the record of a row."""
     names = ("decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id", "replaces")
     return OutcomeRecord(**{name: row[name] for name in names})
+
+
+def insert_events(connection: sa.Connection, events: Mapping[str, ContactEvent], told_at: datetime | None) -> int:
+    """Insert events as the next steps of their decisions; the lock of their debtors is held."""
+    about = list(dict.fromkeys(event.decision_id for event in events.values()))
+    step: dict[str, int] = {}
+    for row in rows_of_ids(connection, _STEPS, contact_events.c.decision_id, about):
+        step[row["decision_id"]] = max(step.get(row["decision_id"], 0), row["step"])
+    rows = []
+    for event in events.values():
+        step[event.decision_id] = step.get(event.decision_id, 0) + 1
+        rows.append(event.to_row() | {"step": step[event.decision_id], "told_at": told_at})
+    return insert_checked(connection, contact_events, "event", rows)
+
+
+def without_repeats(records: Iterable[_Keyed], kind: str, key_of: Any) -> dict[str, _Keyed]:
+    """Records by key; the same content twice counts once, other content under the same key is a conflict."""
+    batch: dict[str, _Keyed] = {}
+    conflicts = []
+    for record in records:
+        key = key_of(record)
+        if batch.setdefault(key, record).content_digest != record.content_digest:
+            conflicts.append(key)
+    if conflicts:
+        raise DecisionConflict(kind, conflicts)
+    return batch

@@ -42,6 +42,7 @@ _SEPARATORS = (",", ";", "\t", "|", "~", "^", "\x01", "\x1f")
 _SNIFFED_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 24
 _MOST_UNDECODED = 0.05
+_PADDING = re.compile(r"\x00+(?=[,;\t|~^\"']|$)")  # of cells of a fixed width
 _UNNAMED = "\x00unnamed_"
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
@@ -109,6 +110,12 @@ def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> Layo
             column=table,
             mend="Export it again, with a header.",
         )
+    if "\x00" in _PADDING.sub("", filled[0][1]):
+        raise InvalidInput(
+            f"Table {table!r}: {path} holds binary data or is in another encoding than {codec}.",
+            column=table,
+            mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
+        )
     lines = [line for _, line in filled[:LOOKED_AT]]
     separator = separator_line[1] if separator_line else _separator_of(lines)
     quote = _quote_of(lines, separator)
@@ -119,12 +126,6 @@ def _layout_of(raw: bytes, path: Path, table: str, encoding: str | None) -> Layo
     if "\ufffd" in lines[at]:
         raise _wrong_encoding(path, table, codec, raw, "its header line")
     bare = [name.strip().strip("\x00").strip() for name in rows[at]]  # some writers fill their cells with NULs
-    if any("\x00" in name for name in bare):
-        raise InvalidInput(
-            f"Table {table!r}: {path} holds binary data or is in another encoding than {codec}.",
-            column=table,
-            mend="Export it as UTF-8, or state its encoding (utf-16-le, utf-16-be ...).",
-        )
     names = numbered_names(bare)
     named = tuple(name or f"{_UNNAMED}{position}" for position, name in enumerate(names, 1))
     return Layout(codec, separator, named, start, quote)

@@ -1,0 +1,108 @@
+"""Reading the whole log: decisions in time order, outcomes as a frame, the newest decision of every account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pandas as pd
+import sqlalchemy as sa
+
+from recommender.store.decision_log.record_fields import utc_instant
+from recommender.store.decision_log.records import OutcomeRecord
+from recommender.store.decision_log.rows import joined, outcome_of
+from recommender.store.decision_log.schema import Row, decisions, outcomes
+
+__all__ = ["CHUNK_ROWS", "decision_rows", "latest_of_accounts", "orphaned_outcomes", "outcome_frame", "row_counts"]
+
+CHUNK_ROWS = 20_000
+_correction = outcomes.alias("correction")
+
+
+def latest_of_accounts(engine: sa.Engine) -> list[Row]:
+    """Newest decision of every account, as plain values.
+
+    Keys are ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``action``, ``propensity``,
+    ``ranking``, ``action_factors``, ``fallback`` and ``deterministic``.
+    """
+    newest = sa.func.row_number().over(
+        partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
+    )
+    shown = (
+        "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "ranking",
+        "action_factors", "fallback", "deterministic",
+    )  # fmt: skip
+    ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("nth_newest")).subquery()
+    query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.nth_newest == 1)
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def decision_rows(
+    engine: sa.Engine, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = CHUNK_ROWS
+) -> Iterator[list[Row]]:
+    """Decisions in time order as lists of plain rows with packed eligible bits; see ``DecisionLog.read``."""
+    key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
+    query = joined().order_by(decisions.c.decided_at, decisions.c.decision_id).limit(chunk_rows)
+    if since is not None:
+        query = query.where(decisions.c.decided_at >= utc_instant("since", since))
+    if until is not None:
+        query = query.where(decisions.c.decided_at < utc_instant("until", until))
+    page = query
+    while True:
+        with engine.connect() as connection:
+            rows = [dict(row) for row in connection.execute(page).mappings()]
+        if rows:
+            yield rows
+        if len(rows) < chunk_rows:
+            return
+        page = query.where(
+            key
+            > sa.tuple_(
+                sa.bindparam("last_decided_at", rows[-1]["decided_at"], decisions.c.decided_at.type),
+                sa.bindparam("last_id", rows[-1]["decision_id"], decisions.c.decision_id.type),
+            )
+        )
+
+
+def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
+    """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
+    # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
+    corrected = sa.select(_correction.c.replaces).where(_correction.c.replaces.is_not(None))
+    query = (
+        sa.select(
+            outcomes.c.decision_id,
+            outcomes.c.occurred_at,
+            outcomes.c.outcome,
+            outcomes.c.amount_minor,
+            outcomes.c.currency,
+        )
+        .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
+        .where(outcomes.c.outcome_id.not_in(corrected))
+        .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
+    )
+    if since is not None:
+        query = query.where(decisions.c.decided_at >= utc_instant("since", since))
+    if until is not None:
+        query = query.where(decisions.c.decided_at < utc_instant("until", until))
+    with engine.connect() as connection:
+        result = connection.execute(query)
+        return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+
+def orphaned_outcomes(engine: sa.Engine) -> list[OutcomeRecord]:
+    """Outcomes whose decision is not in the log."""
+    known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
+    query = sa.select(outcomes).where(~known).order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
+    with engine.connect() as connection:
+        return [outcome_of(row) for row in connection.execute(query).mappings()]
+
+
+def row_counts(engine: sa.Engine) -> tuple[int, int]:
+    """Number of decisions and of outcomes."""
+    with engine.connect() as connection:
+        n_decisions, n_outcomes = (
+            connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            for table in (decisions, outcomes)
+        )
+        return int(n_decisions), int(n_outcomes)

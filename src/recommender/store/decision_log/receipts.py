@@ -1,0 +1,32 @@
+"""What the decision log gives back: receipts of what was written, and a decision with what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord
+
+__all__ = ["LoggedDecision", "OutcomeReceipt", "Receipt"]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """How many records were new, and how many had been logged before with the same content."""
+
+    stored: int
+    repeated: int
+
+
+@dataclass(frozen=True)
+class OutcomeReceipt(Receipt):
+    """Adds the ids of decisions that the log does not hold; their outcomes are kept and attach when they arrive."""
+
+    orphans: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoggedDecision:
+    """A decision with its outcomes so far, in the order they happened."""
+
+    decision: DecisionRecord
+    outcomes: tuple[OutcomeRecord, ...]
