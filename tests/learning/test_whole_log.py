@@ -16,8 +16,10 @@ N = 1_500
 def _log(reward="binary", seed=0):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"arm": rng.integers(0, 3, N), "x": rng.uniform(-2, 2, N), "kind": rng.choice(list("abc"), N)})
-    event = rng.random(N) < 0.15 + 0.6 * ((np.abs(frame["x"]) > 1) == (frame["arm"] == 0))
-    worth = {"binary": 1.0, "hurdle": np.exp(frame["x"]), "dense": frame["x"] + rng.normal(size=N)}[reward]
+    fits = (np.abs(frame["x"]) > 1) == (frame["arm"] == 0)  # no sum of an account's and an action's part
+    event = rng.random(N) < 0.15 + 0.6 * fits
+    noise = 0.3 * rng.normal(size=N)
+    worth = {"binary": 1.0, "hurdle": np.exp(fits + noise), "dense": 2.0 * fits + noise}[reward]
     frame["reward"] = worth if reward == "dense" else event * worth
     return LoggedFeedback.from_frame(
         frame, actions=ActionSpace({"arm": range(3)}), context=["x", "kind"], reward="reward"

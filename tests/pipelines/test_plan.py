@@ -102,6 +102,7 @@ def planned(files, *more, capacity=None, out="tomorrow"):
         "--strategy",
         str(strategy),
         "--no-contacts-yet",
+        *("--without", "HOUSE", "--without", "TRADE"),
     ]
     words += ["--capacity", str(capacity or folder / "capacity.toml"), "--out", str(folder / out), *map(str, more)]
     return runner.invoke(build_app(), words)

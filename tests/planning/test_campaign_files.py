@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from recommender.errors import InvalidInput
-from recommender.messages import default_catalogue
-from recommender.messages.catalogue import VARIABLES
+from recommender.messages import VARIABLES, default_catalogue
 from recommender.planning import packaged_adapters, write_campaigns
 
 #: Standard fields of VICIdial's lead loader, in its order (vicidial_list), with the characters its columns hold.

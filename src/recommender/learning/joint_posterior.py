@@ -83,7 +83,8 @@ def _firmness(
     if not plain > firm > 0.0:
         return 1.0
     power = np.log(plain / firm) / np.log(_FIRM)
-    return float(np.clip((plain / max(stack, 1e-12)) ** (1.0 / power), _LEAST, _MOST))
+    wanted = np.log(plain / max(stack, 1e-12)) / power  # as a logarithm: a stack that tells nobody apart wants a lot
+    return float(np.exp(np.clip(wanted, np.log(_LEAST), np.log(_MOST))))
 
 
 def _boldness(scores: Floats) -> float:
