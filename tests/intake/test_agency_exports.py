@@ -242,7 +242,7 @@ def test_columns_of_parquet(tmp_path):
         assert_the_truth(read_table(tmp_path / f"{number}.parquet", table="accounts"), "accounts")
     instants = pd.to_datetime(CONTACTS["sent_at"], utc=True)
     for unit in ("ns", "us", "ms", "s"):
-        typed = pa.array(instants.dt.tz_convert("America/Lima").dt.as_unit(unit), pa.timestamp(unit, "America/Lima"))
+        typed = pa.array(instants.dt.to_pydatetime().tolist(), pa.timestamp(unit, "America/Lima"))
         pq.write_table(
             pa.table({**{n: CONTACTS[n] for n in CONTACTS if n != "sent_at"}, "sent_at": typed}), tmp_path / "c.parquet"
         )

@@ -6,6 +6,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+# What a reader looks at takes more contacts than to see that every cell runs and shows what it should.
+SMALLER = {
+    "02_explanations": {"simulate(6_000": "simulate(1_500"},
+    "06_tomorrow": {"simulate(5_000": "simulate(1_000"},
+}
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
@@ -33,6 +38,11 @@ def test_a_notebook_opens_with_its_question_and_ends_with_its_answer(path):
 def test_a_notebook_runs(path):
     """Every cell runs in a fresh kernel, and the last ones show a table and a picture."""
     notebook = nbformat.read(path, as_version=4)
+    for large, small in SMALLER.get(path.stem, {}).items():
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code" and large in cell.source]
+        assert cells, f"{large} is no longer there"
+        for cell in cells:
+            cell.source = cell.source.replace(large, small)
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     ).execute()

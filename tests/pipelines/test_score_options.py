@@ -51,6 +51,7 @@ grade = "-"
 says = "Afternoons, and no texts."
 """
 TEXT = """schema = 1
+approved_by = "Legal, 2026-11-01"
 language = "es"
 [[templates]]
 id = "mine"

@@ -15,7 +15,8 @@ from recommender.explanation.contrast import Contrast
 from recommender.explanation.explained_accounts import ExplainedAccounts
 from recommender.explanation.waterfall import waterfall_steps
 from recommender.extras import needs
-from recommender.reports import draw_step_bars, facts_table
+from recommender.facts_table import facts_table
+from recommender.reports import draw_step_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.instants import implausible_dates, read_dates, read_instants
 from recommender.history.quarantine import Faults
-from recommender.intake import Stated, country_code, digits_lost, one_spelling, wrongly_encoded
+from recommender.intake import Stated, country_code, digits_lost, one_spelling, text_of_bytes, wrongly_encoded
 from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
@@ -148,7 +148,7 @@ def check_table(
         raise InvalidInput.in_column(
             str(repeated[0]), f"appears more than once in table {contract.table!r}", mend="Rename or drop the repeats."
         )
-    given = frame.reset_index(drop=True)
+    given = text_of_bytes(frame.reset_index(drop=True))
     if consume:
         for name in frame.columns.tolist():
             del frame[name]

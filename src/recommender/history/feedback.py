@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import as_frame
 from recommender.errors import InvalidInput
+from recommender.facts_table import facts_table
 from recommender.features import order_of
 from recommender.history.columns import (
     amounts_of,
@@ -33,7 +34,6 @@ from recommender.history.ladder import Climbed, rung_column
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
 from recommender.history.times import check_times
-from recommender.reports import facts_table
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 

@@ -11,6 +11,7 @@ from recommender.intake.clock_columns import (
     with_clock,
 )
 from recommender.intake.encodings import (
+    text_of_bytes,
     wrongly_encoded,
 )
 from recommender.intake.faults import (
@@ -117,6 +118,7 @@ __all__ = [
     "refuse_faults",
     "renamed_columns",
     "source_profiles",
+    "text_of_bytes",
     "with_case_states",
     "with_clock",
     "with_states",

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.intake.encodings import wrongly_encoded
+from recommender.intake.encodings import text_of_bytes, wrongly_encoded
 from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
 from recommender.intake.moments import DayEvidence, DayOrder, Moment, day_evidence, moment_of
@@ -131,6 +131,7 @@ class TableReading:
     # -- evidence --------------------------------------------------------------------------------------------------
     def observe(self, frame: pd.DataFrame) -> None:
         """Take note of how cells are written."""
+        frame = text_of_bytes(frame)
         for name, kind in self._read_here(frame):
             if not _is_text(frame[name]):
                 continue
@@ -163,6 +164,7 @@ class TableReading:
             Ids, countries, words as text; instants in UTC; dates as ``YYYY-MM-DD``; lists separated by ``;``. A cell
             that cannot be read stays as it was where text may stand (the rules deny it), else it is missing.
         """
+        frame = text_of_bytes(frame)
         read = {str(name): frame[name].reset_index(drop=True) for name in frame.columns}
         self.guessed = {}
         for name, kind in self._read_here(frame):
@@ -404,12 +406,8 @@ def account_zones(accounts: pd.DataFrame) -> pd.Series:
 
 
 def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:
-    """Where ids hold what is no text; bytes that are some are read as it."""
-    if not _is_text(cells):
-        return np.zeros(len(cells), dtype=bool)
-    if cells.dtype == object and any(isinstance(cell, bytes | bytearray) for cell in cells):
-        cells = id_texts(cells)
-    return wrongly_encoded(cells)
+    """Where ids hold what is no text."""
+    return wrongly_encoded(cells) if _is_text(cells) else np.zeros(len(cells), dtype=bool)
 
 
 def _is_text(cells: pd.Series) -> bool:

@@ -8,9 +8,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["wrongly_encoded"]
+__all__ = ["text_of_bytes", "wrongly_encoded"]
 
 _MOJIBAKE_SIGNS = "[\u0080-\u009f\u00c2\u00c3\u00e2\ufffd\u0000]"
+
+
+def text_of_bytes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table with UTF-8 bytes read as the text they are; other bytes stay, and are faults.
+
+    Parquet written without the mark of text (Impala, older Spark) reaches pandas as bytes.
+    """
+    columns = {
+        name: column.map(_decoded)
+        for name, column in frame.items()
+        if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in ("bytes", "mixed")
+    }
+    return frame.assign(**columns) if columns else frame
+
+
+def _decoded(cell: object) -> object:
+    if not isinstance(cell, bytes | bytearray):
+        return cell
+    try:
+        return bytes(cell).decode("utf-8")
+    except UnicodeDecodeError:
+        return cell
 
 
 def wrongly_encoded(column: pd.Series) -> NDArray[np.bool_]:

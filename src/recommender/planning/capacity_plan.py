@@ -26,7 +26,7 @@ __all__ = ["CapacityPlan", "InfeasiblePlan", "relative_gap", "solve_capacity", "
 _SAMPLE = 12_000
 _FINE = (0.01, 0.003, 0.001, 0.0003)
 _ROUNDS = 6
-_EXACT_CANDIDATES = 8_000
+_EXACT_CANDIDATES = 30_000
 _TOLERANCE = 1e-9
 
 

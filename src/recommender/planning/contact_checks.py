@@ -30,9 +30,9 @@ __all__ = [
 POLICY_REASONS = ("value", "minimum")
 TOLERANCE = 1e-6
 _COLUMNS = (
-    "priority", "decision_id", "row", "account_id", "debtor", "arm", "queue", "contact_at", "stage", "needs_human", "human_reason", "segment",
-    "template_id", "day", "place", "action", "value", "reason", "propensity", "deterministic", "round", "expected",
-    "expected_low", "expected_high",
+    "priority", "decision_id", "row", "account_id", "debtor", "arm", "queue", "contact_at", "stage", "needs_human",
+    "human_reason", "segment", "template_id", "day", "place", "action", "value", "reason", "propensity",
+    "deterministic", "round", "expected", "expected_low", "expected_high",
 )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 import pandas as pd
 
 from recommender.evaluation import PolicyEvaluation
-from recommender.reports import facts_table, policy_figure, policy_page
+from recommender.facts_table import facts_table
+from recommender.reports import policy_figure, policy_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,9 +4,6 @@ from recommender.reports.backtest_page import (
     backtest_figure,
     backtest_page,
 )
-from recommender.reports.facts_table import (
-    facts_table,
-)
 from recommender.reports.first_look_lines import (
     AccountLine,
     FirstPage,
@@ -49,7 +46,6 @@ __all__ = [
     "describe_pack",
     "describe_packs",
     "draw_step_bars",
-    "facts_table",
     "first_page",
     "map_in_text",
     "policies_in_text",
