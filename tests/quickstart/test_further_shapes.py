@@ -104,6 +104,17 @@ def test_which_word_is_the_success(words, success):
         assert set(guess_roles(type_cells(frame)).success) == set(success)
 
 
+@pytest.mark.parametrize(("start", "text"), [(100, "100"), (90_071_992_547_409_930, "90071992547409930"), (7.5, "7.5")])
+def test_ids_are_as_the_file_writes_them(start, text):
+    """Whole numbers get no fraction, and very long ones lose no digit."""
+    ids = [str(start + number) for number in range(40)] * 3
+    frame = pd.DataFrame({"customer_id": ids, "channel": ["sms", "call", "sms"] * 40, "responded": [0, 1, 1, 0] * 30})
+    typed = type_cells(frame)
+    log, _ = log_of_file(typed, guess_roles(typed))
+    assert log.account_ids[0] == text
+    assert len(log.account_ids) == 40
+
+
 def test_levels_keep_what_tells_them_apart():
     """Spellings are one level; signs and digits are not spelling."""
     levels = ["E-mail", "email", "EMAIL ", "1-2", "12", "A+", "A", "<20", ">20"] * 20

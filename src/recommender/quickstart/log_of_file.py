@@ -65,7 +65,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     named = {"propensity": roles.propensity, "account": roles.account, "time": roles.time, "cluster": roles.cluster}
     present = {role: name for role, name in named.items() if name is not None}
     for role, name in present.items():
-        made[f"({role})"] = frame[name].astype(str) if role in ("account", "cluster") else frame[name]
+        made[f"({role})"] = _ids(frame[name]) if role in ("account", "cluster") else frame[name]
     table = pd.DataFrame(made)
     log = LoggedFeedback.from_frame(
         table,
@@ -75,6 +75,13 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
         **cast("Any", {role: f"({role})" for role in present}),
     )
     return log, table
+
+
+def _ids(column: pd.Series) -> pd.Series:
+    """Ids as text; numbers that the file wrote without a fraction get none."""
+    if pd.api.types.is_float_dtype(column.dtype) and (column == column.round()).all():
+        column = column.astype("Int64")
+    return column.astype(str)
 
 
 def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:

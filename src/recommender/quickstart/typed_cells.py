@@ -20,7 +20,7 @@ DayOrder = Literal["dmy", "mdy"]
 
 _NOTHING = frozenset(("", "na", "n_a", "nan", "null", "none", "nat", "s_d", "sin_dato", "missing", "no_data"))
 _NO_WORD = re.compile(r"[?.\-_#\s]*")
-_LEADING_ZERO = re.compile(r"0\d+")
+_ID = re.compile(r"0\d+|\d{16,}")  # a leading zero, or more digits than a float holds
 _TIME_NAME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|fecha|epoch|at)($|_)")
 _MOSTLY = 0.98
 _TRIED = 200
@@ -129,9 +129,9 @@ def _is_nothing(word: str) -> bool:
 
 
 def _numbers(words: pd.Series) -> dict[str, float] | None:
-    """Numbers of distinct cells, where nearly all are numbers; ids with leading zeros are words."""
+    """Numbers of distinct cells, where nearly all are numbers; ids (leading zeros, very many digits) are words."""
     stripped = words.str.strip()
-    if stripped.map(lambda word: bool(_LEADING_ZERO.fullmatch(word))).any():
+    if stripped.map(lambda word: bool(_ID.fullmatch(word))).any():
         return None
     plain = pd.to_numeric(stripped, errors="coerce")
     if plain.notna().all():
