@@ -60,9 +60,13 @@ def test_what_is_no_clock_or_has_two_days_is_left_alone():
     """Hours beyond the day, and two days that no name tells apart."""
     late = pd.DataFrame({"fecha": ["2026-02-13"] * 9, "hora": ["25:10"] * 9})
     assert not type_cells(late).timed
-    two = pd.DataFrame({"due": ["2026-02-13"] * 9, "opened": ["2026-01-13"] * 9, "hora": ["10:10"] * 9})
+    of_account = pd.DataFrame({"fecha_vencimiento": ["2026-02-13", "2026-03-13"] * 60, "hora": ["10:10"] * 120,
+                               "canal": ["sms", "llamada", "sms"] * 40, "pago": [0, 1, 1, 0] * 30})  # fmt: skip
+    assert not type_cells(of_account).timed
+    assert guess_roles(type_cells(of_account)).time is None
+    two = pd.DataFrame({"sent": ["2026-02-13"] * 9, "seen": ["2026-01-13"] * 9, "hora": ["10:10"] * 9})
     assert not type_cells(two).timed
-    named = pd.DataFrame({"due": ["2026-02-13"] * 9, "call date": ["2026-01-13"] * 9, "call time": ["10:10"] * 9})
+    named = pd.DataFrame({"sent": ["2026-02-13"] * 9, "call date": ["2026-01-13"] * 9, "call time": ["10:10"] * 9})
     assert type_cells(named).timed == ["call date"]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "ACCOUNT", "ACTION", "CHANNEL", "CLUSTER", "DONE", "HOUR", "MARKED_ACCOUNT", "MARKED_ACTION", "NOT_A_PROPENSITY",
+    "ACCOUNT", "ACTION", "CHANNEL", "CLUSTER", "DONE", "HOUR", "MARKED_ACCOUNT", "MARKED_ACTION", "NOT_A_PROPENSITY", "NOT_THE_MOMENT",
     "PERSONAL", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME", "TONE", "UNWANTED",
 ]  # fmt: skip
 
@@ -68,6 +68,11 @@ TIME = _words(
     "sent_at decided_at contacted_at called_at call_time contact_time fecha_hora fecha_contacto fecha_gestion fecha_envio "
     "timestamp event_time datetime date_time created_at start_time calldate call_date send_date contact_date time date "
     "fecha data day_time ts"
+)
+#: Dates of the account, never the moment of a contact, however alone they stand.
+NOT_THE_MOMENT = re.compile(
+    r"(^|_)(due|vence|vencimiento|birth|birthday|nacimiento|dob|expiry|expires|expiration|maturity|opened|opening|apertura|"
+    r"signup|registered|registro|alta|origination|disbursed|disbursement|desembolso)($|_)"
 )
 PERSONAL = re.compile(
     r"(^|_)(name|nombre|nombres|nome|apellido|apellidos|surname|firstname|lastname|phone|telefono|celular|movil|mobile|"

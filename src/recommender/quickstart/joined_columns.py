@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.intake import canonical_channel, plain_word
-from recommender.quickstart.column_names import DONE
+from recommender.quickstart.column_names import DONE, NOT_THE_MOMENT
 
 __all__ = ["join_clock", "join_one_hot"]
 
@@ -33,6 +33,7 @@ def join_clock(frame: pd.DataFrame, days: list[str]) -> tuple[str, str, pd.Serie
         return None
     clock, times = next(iter(clocks.items()))
     about = set(plain_word(clock).split("_"))
+    days = [name for name in days if not NOT_THE_MOMENT.search(plain_word(name))]
     alike = [name for name in days if set(plain_word(name).split("_")) & about] or days
     if len(alike) != 1:
         return None

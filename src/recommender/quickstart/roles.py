@@ -236,6 +236,7 @@ def _time(typed: TypedFrame, free: list[str]) -> str | None:
             if plain_word(name) == wanted and name in typed.instants and frame[name].notna().all():
                 return name
     whole = [name for name in typed.instants if name in free and frame[name].notna().all()]
+    whole = [name for name in whole if not names.NOT_THE_MOMENT.search(plain_word(name))]
     timed = [name for name in whole if name in typed.timed]
     if len(timed) == 1 or len(whole) == 1:
         return (timed or whole)[0]
