@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us, utc_us
 
-__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null"]
+__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null", "on_numpy"]
 
 #: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
 Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any"
@@ -51,7 +51,7 @@ def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
     if hasattr(table, "collect") and not hasattr(table, "__arrow_c_stream__"):  # a lazy frame
         table = table.collect()
     if isinstance(table, pd.DataFrame):
-        frame = _on_numpy(table.reset_index(drop=True))
+        frame = _frame_on_numpy(table.reset_index(drop=True))
     elif hasattr(table, "__arrow_c_stream__"):
         frame = pd.DataFrame.from_arrow(table)
     elif isinstance(table, list | tuple) and table and all(isinstance(one, Mapping) for one in table):
@@ -74,11 +74,11 @@ def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
     return frame
 
 
-def _on_numpy(frame: pd.DataFrame) -> pd.DataFrame:
+def _frame_on_numpy(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with its nullable and Arrow-backed columns as NumPy-backed frames hold them."""
     if not any(map(_is_nullable, frame.dtypes)):
         return frame
-    columns = [_column_on_numpy(frame.iloc[:, position]) for position in range(frame.shape[1])]
+    columns = [on_numpy(frame.iloc[:, position]) for position in range(frame.shape[1])]
     return pd.concat(columns, axis=1)
 
 
@@ -89,8 +89,11 @@ def _is_nullable(dtype: Any) -> bool:
     return isinstance(dtype, pd.ArrowDtype) or hasattr(dtype, "numpy_dtype")
 
 
-def _column_on_numpy(column: pd.Series) -> pd.Series:
-    """One column; whole numbers that no float can hold beside a null stay as they are."""
+def on_numpy(column: pd.Series) -> pd.Series:
+    """A nullable or Arrow-backed column as a NumPy-backed frame holds it, any other as it is.
+
+    Whole numbers that no float can hold beside a null stay as they are.
+    """
     dtype: Any = column.dtype
     if not _is_nullable(dtype):
         return column
@@ -102,11 +105,13 @@ def _column_on_numpy(column: pd.Series) -> pd.Series:
         return column
     if dtype.kind in "iuf":
         numbers = column.to_numpy(dtype=np.float32 if dtype.numpy_dtype == np.float32 else np.float64, na_value=np.nan)
-        return pd.Series(numbers, name=column.name)
+        return pd.Series(numbers, index=column.index, name=column.name)
     if dtype.kind == "b":
-        return pd.Series(column.to_numpy(dtype=object, na_value=None), dtype=object, name=column.name)
+        return pd.Series(
+            column.to_numpy(dtype=object, na_value=None), dtype=object, index=column.index, name=column.name
+        )
     plain = pa.chunked_array(pa.array(column)).to_pandas()
-    return plain.rename(column.name)
+    return plain.set_axis(column.index).rename(column.name)
 
 
 class Coded(NamedTuple):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pytest
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, evaluate_policy
+from recommender.simulation import simulate_tables
 from recommender.strategy import SeedStrategy
 
 ACTIONS = ActionSpace({"channel": ["call", "sms"], "hour": [9, 15]})
@@ -225,3 +226,13 @@ def test_whole_numbers_beyond_every_float_keep_their_digits() -> None:
     ids = pd.Series([2**53 + 1, 2**53 + 3, None] * 40, dtype="Int64")
     frame = contacts(120).assign(debtor=ids.fillna(7), account=ids.fillna(7))
     assert set(log_of(frame).account_ids) == {2**53 + 1, 2**53 + 3, 7}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["nullable", "Arrow-backed", "Arrow", "DuckDB", "Polars-like", "lazy"])
+def test_raw_tables_of_any_kind_make_the_same_log(kind: str) -> None:
+    """The five tables likewise: accounts with their history, decisions, contacts, outcomes, payments."""
+    raw = simulate_tables(150, seed=1)
+    tables = {name: frame.drop(columns="eligible", errors="ignore") for name, frame in raw.to_dict().items()}
+    want = LoggedFeedback.from_tables(**tables, actions=raw.actions, as_of=raw.as_of)
+    given = {name: KINDS[kind](frame) for name, frame in tables.items()}
+    assert LoggedFeedback.from_tables(**given, actions=raw.actions, as_of=raw.as_of).digest == want.digest
