@@ -122,6 +122,38 @@ def test_ids_that_differ_are_not_joined():
     assert len(set(id_keys(id_texts(pd.Series(texts))))) == len(texts)
 
 
+ID_PARTS = (
+    "null",
+    "NULO",
+    "n",
+    "s",
+    "vacio",
+    "D",
+    "0",
+    "00",
+    "7",
+    "12",
+    ".0",
+    "e",
+    "E+3",
+    "-",
+    "/",
+    ".",
+    "'",
+    " ",
+    "Ñ",
+    "\u200b",
+)
+
+
+@given(st.lists(st.sampled_from(ID_PARTS), min_size=1, max_size=5).map("".join))
+def test_an_id_is_read_alike_alone_and_in_a_column(text):
+    """The quick ways past the rule (plain text, a plain column) agree with it, whatever the id looks like."""
+    in_company = id_texts(pd.Series([text, "D10"], dtype="str"))
+    assert in_company[1] == "D10"
+    assert (None if pd.isna(in_company[0]) else in_company[0]) == id_text(text)
+
+
 def test_words_of_the_trade():
     """Spanish and English words, with accents, capitals and blanks."""
     assert canonical_word("channel", " Llamada telefónica ") == "call"

@@ -21,7 +21,7 @@ _WHOLE_AS_FRACTION = r"^([0-9]+)\.0+$"
 _WHOLE_EXPONENT = re.compile(r"([0-9])(?:\.([0-9]+))?[eE]\+?([0-9]{1,2})")
 _LONGEST_PADDED = 20  # digits that systems pad a number to
 _PLAIN = r"^[!-~]+$"  # printable ASCII without blanks
-_ODD = r"\.0+$|[eE]\+?[0-9]+$|^'|^[^0-9A-Za-z]|/"  # an apostrophe, an exponent, a placeholder
+_ODD = r"\.0+$|[eE]\+?[0-9]+$|^'|^[^0-9A-Za-z]|/|^[^0-9]*$|^0+-"  # apostrophes, exponents, words for nothing
 
 
 def id_text(value: Any) -> str | None:
