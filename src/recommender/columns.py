@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us, utc_us
 
-__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null"]
+__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null", "on_numpy"]
 
 #: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
 Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any"
@@ -30,11 +31,15 @@ def is_null(value: Any) -> bool:
 
 
 def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
-    """A table as a pandas frame with text as column names and rows 0..n-1.
+    """A table as a pandas frame with text as column names, rows 0..n-1 and one dtype for each kind of cell.
+
+    Nullable and Arrow-backed columns become what NumPy-backed frames hold, so that what is learnt does not depend on
+    the kind of frame; columns that are so already are shared, not copied.
 
     Parameters
     ----------
     table : DataFrame, sequence of mappings, or anything with the Arrow interface (Polars, Arrow, DuckDB)
+        A lazy frame is collected.
     argument : str
         What the caller calls it, for the error.
 
@@ -43,8 +48,10 @@ def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
     InvalidInput
         For anything else, and where two columns have one name as text.
     """
+    if hasattr(table, "collect") and not hasattr(table, "__arrow_c_stream__"):  # a lazy frame
+        table = table.collect()
     if isinstance(table, pd.DataFrame):
-        frame = table.reset_index(drop=True)
+        frame = _frame_on_numpy(table.reset_index(drop=True))
     elif hasattr(table, "__arrow_c_stream__"):
         frame = pd.DataFrame.from_arrow(table)
     elif isinstance(table, list | tuple) and table and all(isinstance(one, Mapping) for one in table):
@@ -65,6 +72,46 @@ def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
             mend="Rename one of them.",
         )
     return frame
+
+
+def _frame_on_numpy(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its nullable and Arrow-backed columns as NumPy-backed frames hold them."""
+    if not any(map(_is_nullable, frame.dtypes)):
+        return frame
+    columns = [on_numpy(frame.iloc[:, position]) for position in range(frame.shape[1])]
+    return pd.concat(columns, axis=1)
+
+
+def _is_nullable(dtype: Any) -> bool:
+    """Whether a dtype marks what is missing beside its values: of pandas' own, or of Arrow."""
+    if isinstance(dtype, pd.StringDtype):
+        return dtype.na_value is pd.NA
+    return isinstance(dtype, pd.ArrowDtype) or hasattr(dtype, "numpy_dtype")
+
+
+def on_numpy(column: pd.Series) -> pd.Series:
+    """A nullable or Arrow-backed column as a NumPy-backed frame holds it, any other as it is.
+
+    Whole numbers that no float can hold beside a null stay as they are.
+    """
+    dtype: Any = column.dtype
+    if not _is_nullable(dtype):
+        return column
+    if isinstance(dtype, pd.StringDtype):
+        return column.astype("str")
+    if dtype.kind in "biuf" and not column.hasnans:
+        return column.astype(dtype.numpy_dtype)
+    if dtype.kind in "iu" and column.dropna().abs().gt(_EXACT_INTEGERS).any():
+        return column
+    if dtype.kind in "iuf":
+        numbers = column.to_numpy(dtype=np.float32 if dtype.numpy_dtype == np.float32 else np.float64, na_value=np.nan)
+        return pd.Series(numbers, index=column.index, name=column.name)
+    if dtype.kind == "b":
+        return pd.Series(
+            column.to_numpy(dtype=object, na_value=None), dtype=object, index=column.index, name=column.name
+        )
+    plain = pa.chunked_array(pa.array(column)).to_pandas()
+    return plain.set_axis(column.index).rename(column.name)
 
 
 class Coded(NamedTuple):
@@ -252,6 +299,7 @@ class Columns:
 
 _FIRST = np.zeros(1, dtype=np.int64)  # codes of a table of one row
 _FIRST.setflags(write=False)
+_EXACT_INTEGERS = 2**53  # up to here a float holds every whole number
 _FEW = 8  # instants that are read one by one faster than together
 _EXACT_SECONDS = 2.0**32  # up to here (2106) the nearest float of a time in seconds is within half a microsecond of it
 _NOTHING_SAID = Coded(_FIRST, [None])

@@ -51,6 +51,15 @@ def test_the_map_is_darkest_where_most_is_expected_and_blank_where_nothing_was_d
     assert len(sms.rstrip()) < len(call.rstrip())
 
 
+def test_a_map_without_differences_says_so_and_shades_nothing():
+    """A thousandth of a response is no finding: one shade for all cells that were tried."""
+    flat = ValueMap("channel", "hour", ("call", "sms"), ("9", "18"), np.array([[0.1962, 0.1963], [0.1961, 0.1962]]),
+                    np.array([[9, 3], [5, 4]]))  # fmt: skip
+    lines = map_in_text(flat)
+    assert "all alike, 0.196" in lines[0]
+    assert len(set("".join(lines[2:])) & set("\u2591\u2592\u2593\u2588")) == 1
+
+
 def test_one_factor_is_drawn_as_bars_with_the_best_first():
     """Bars by value, each with how often it was done."""
     lines = map_in_text(ValueMap("arm", "", ("a", "b"), ("",), np.array([[0.1], [0.3]]), np.array([[7], [2]])))

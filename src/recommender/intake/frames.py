@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from recommender.columns import on_numpy
 from recommender.errors import InvalidInput
 
 __all__ = ["as_frame"]
@@ -21,7 +22,7 @@ def as_frame(table: Any) -> pd.DataFrame:
         For an object that is no table.
     """
     if isinstance(table, pd.DataFrame):
-        return table
+        return _off_arrow(table)
     if hasattr(table, "collect") and not hasattr(table, "__arrow_c_stream__"):  # a lazy frame
         table = table.collect()
     if hasattr(table, "__arrow_c_stream__"):
@@ -33,3 +34,17 @@ def as_frame(table: Any) -> pd.DataFrame:
         column="table",
         mend="Read it first, e.g. pd.read_parquet(path).",
     )
+
+
+def _off_arrow(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its Arrow-backed columns as pandas' own; whole numbers beside nulls keep their digits."""
+    if not any(isinstance(dtype, pd.ArrowDtype) for dtype in frame.dtypes):
+        return frame
+    columns = []
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, position]
+        if isinstance(column.dtype, pd.ArrowDtype):
+            whole = column.dtype.kind in "iu" and column.hasnans
+            column = column.astype("UInt64" if column.dtype.kind == "u" else "Int64") if whole else on_numpy(column)
+        columns.append(column)
+    return pd.concat(columns, axis=1)

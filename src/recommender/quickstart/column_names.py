@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "ACCOUNT", "ACTION", "CHANNEL", "CLUSTER", "HOUR", "MARKED_ACTION", "NOT_A_PROPENSITY", "PERSONAL", "PROPENSITY",
-    "REWARD", "SUCCESSES", "TIME", "TONE",
+    "ACCOUNT", "ACTION", "CHANNEL", "CLUSTER", "DONE", "HOUR", "MARKED_ACCOUNT", "MARKED_ACTION", "NOT_A_PROPENSITY", "NOT_THE_MOMENT",
+    "PERSONAL", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME", "TONE", "UNWANTED",
 ]  # fmt: skip
 
 
@@ -55,11 +55,24 @@ ACCOUNT = _words(
     "no_credito customer_id customer cust_id client_id cliente id_cliente client user_id userid usuario id_usuario uid "
     "member_id debtor_id deudor id_deudor person_id lead_id subscriber_id visitor_id contact_id_hash"
 )
+_UNIT = (
+    "(?:account|acct|cuenta|client|cliente|customer|cust|loan|credito|credit|prestamo|contrato|contract|obligacion|debtor|"
+    "deudor|user|usuario|member|socio|titular|tarjeta|poliza|policy|subscriber|suscriptor|borrower|case|caso|lead|"
+    "persona|person|afiliado|asociado|producto)"
+)
+_NUMBER = "(?:id|no|nro|num|numero|number|nbr|cod|codigo|code|key|hash|ref)"
+#: A unit with the mark of a number before or behind it, without blanks and underscores.
+MARKED_ACCOUNT = re.compile(f"{_NUMBER}(?:de|del|of)?(?:la|el)?{_UNIT}|{_UNIT}{_NUMBER}")
 CLUSTER = _words("debtor_id deudor id_deudor customer_id cliente_id id_cliente person_id")
 TIME = _words(
     "sent_at decided_at contacted_at called_at call_time contact_time fecha_hora fecha_contacto fecha_gestion fecha_envio "
     "timestamp event_time datetime date_time created_at start_time calldate call_date send_date contact_date time date "
     "fecha data day_time ts"
+)
+#: Dates of the account, never the moment of a contact, however alone they stand.
+NOT_THE_MOMENT = re.compile(
+    r"(^|_)(due|vence|vencimiento|birth|birthday|nacimiento|dob|expiry|expires|expiration|maturity|opened|opening|apertura|"
+    r"signup|registered|registro|alta|origination|disbursed|disbursement|desembolso)($|_)"
 )
 PERSONAL = re.compile(
     r"(^|_)(name|nombre|nombres|nome|apellido|apellidos|surname|firstname|lastname|phone|telefono|celular|movil|mobile|"
@@ -69,5 +82,27 @@ SUCCESSES = frozenset(
     _words(
         "yes y si s sim true t 1 success successful exito exitoso positive positivo converted won clicked click paid "
         "pagado pago responded response respondio answered contesto accepted acepto subscribed good ok done"
+    )
+)
+#: First words of columns of 0 and 1 that say together what was done: ``sent_sms``, ``sent_email``.
+DONE = frozenset(
+    _words(
+        "sent send action accion acao treatment treat arm channel canal contact contacted contacto enviado envio via template "
+        "plantilla variant variante message mensaje offer oferta campaign campana"
+    )
+)
+#: Of these and their negation nobody can tell which one was meant as the success.
+UNWANTED = frozenset(_words("default churn complaint queja reclamo fraud fraude bounce bounced mora spam unsubscribe"))
+#: Words of columns of money that came in, and those that may stand beside them.
+RECEIVED = frozenset(
+    _words(
+        "recaudo recaudado recaudada recaudos recuperado recuperada recuperacion recovered recovery collected collection "
+        "cobrado abonado abono abonos pagado pagada paid pago revenue received recibido ingreso ingresos"
+    )
+)
+SUM = frozenset(
+    _words(
+        "valor value monto amount amt importe total vlr sum suma net neto gross bruto usd cop eur mxn pen clp ars minor cents "
+        "in en de of"
     )
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +20,7 @@ __all__ = ["MOST_ACTIONS", "log_of_file"]
 MOST_ACTIONS = 2_000
 _DAY = pd.Timedelta(days=1)
 _UNKNOWN = "(not said)"
+_BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[\s_-]+(?=[a-z])")
 
 
 def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.DataFrame]:
@@ -62,7 +65,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     named = {"propensity": roles.propensity, "account": roles.account, "time": roles.time, "cluster": roles.cluster}
     present = {role: name for role, name in named.items() if name is not None}
     for role, name in present.items():
-        made[f"({role})"] = frame[name].astype(str) if role in ("account", "cluster") else frame[name]
+        made[f"({role})"] = _ids(frame[name]) if role in ("account", "cluster") else frame[name]
     table = pd.DataFrame(made)
     log = LoggedFeedback.from_frame(
         table,
@@ -74,6 +77,13 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     return log, table
 
 
+def _ids(column: pd.Series) -> pd.Series:
+    """Ids as text; numbers that the file wrote without a fraction get none."""
+    if pd.api.types.is_float_dtype(column.dtype) and (column == column.round()).all():
+        column = column.astype("Int64")
+    return column.astype(str)
+
+
 def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:
     """Levels of a factor: whole numbers, words; a contact of which one factor is not said has a level of its own."""
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -81,11 +91,27 @@ def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:
         if (whole == whole.round()).all():
             column = column.astype("Int64").astype(object)
         column = column.astype(object)
-    words = column.astype(object).where(column.notna(), None)
+    words = _one_spelling(column.astype(object).where(column.notna(), None))
     missing = words.isna() if idle is None else words.isna() & ~idle
     if missing.any():
         words = words.map(lambda value: value if value is None else str(value)).mask(missing, _UNKNOWN)
     return words
+
+
+def _one_spelling(words: pd.Series) -> pd.Series:
+    """Levels that differ in capitals, accents, or blanks and hyphens between letters, as most rows spell them."""
+    texts = [word for word in words.value_counts().index if isinstance(word, str)]
+    alike = {word: _BETWEEN_LETTERS.sub("", _without_accents(word).casefold().strip()) for word in texts}
+    usual: dict[str, str] = {}
+    for word in texts:
+        usual.setdefault(alike[word], word)
+    if len(usual) == len(texts):
+        return words
+    return words.map(lambda value: usual[alike[value]].strip() if isinstance(value, str) else value)
+
+
+def _without_accents(word: str) -> str:
+    return "".join(one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one))
 
 
 def _ordered(column: pd.Series) -> list[Any]:

@@ -13,6 +13,7 @@ from recommender.errors import InvalidInput, shorten
 from recommender.history import leakage_suspects, protected_names
 from recommender.intake import canonical_channel, canonical_word, plain_word
 from recommender.quickstart import column_names as names
+from recommender.quickstart.reward_words import affirmed, is_money_received, meanings_of
 from recommender.quickstart.typed_cells import TypedFrame
 
 __all__ = ["Roles", "guess_roles", "reward_of"]
@@ -22,6 +23,7 @@ Ask = Callable[[str, Sequence[str]], str | None]
 _MOST_LEVELS = 100
 _MOST_ACTIONS = 2_000
 _SLOTS = 24
+_CHOSEN = frozenset((*names.ACTION, *names.MARKED_ACTION, *names.CHANNEL, *names.HOUR, *names.TONE))
 _RESPONSES = frozenset(("replied", "answered", "right_party_contact", "promise_to_pay", "promise_kept", "paid",
                         "paid_in_full", "read"))  # fmt: skip
 
@@ -91,7 +93,8 @@ def guess_roles(
     for stated in (reward, account, time, propensity, *action, *leave_out):
         if stated is not None and stated not in frame.columns:
             raise InvalidInput.missing_columns([stated], frame.columns.tolist(), role="the file")
-    free = [name for name in frame.columns if name not in leave_out]
+    merged = _merged(typed, {name for name in (reward, account, time, propensity, *action) if name is not None})
+    free = [name for name in frame.columns if name not in leave_out and name not in merged]
     reward = reward or _reward(typed, [name for name in free if name not in action], ask)
     sentences = [f"reward: {reward}"]
     at = time or _time(typed, [name for name in free if name not in (reward, *action)])
@@ -129,9 +132,21 @@ def guess_roles(
         success=tuple(words),
         context=tuple(context),
         cluster=debtor,
-        left_out=left_out,
+        left_out=merged | left_out,
         sentences=tuple(sentences),
     )
+
+
+def _merged(typed: TypedFrame, stated: set[str]) -> dict[str, str]:
+    """Columns that are not used because others say the same: parts of a whole, or the whole where a part is named."""
+    merged = {}
+    for part, whole in typed.parts.items():
+        if stated & {other for other, of in typed.parts.items() if of == whole}:
+            if whole in typed.joined:
+                merged[whole] = "is made of columns that were named"
+        else:
+            merged[part] = f"is part of {whole}"
+    return merged
 
 
 def _named(time: str | None, account: str | None, debtor: str | None, propensity: str | None) -> list[tuple[str, str]]:
@@ -166,8 +181,9 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
     if not roles.success:
         ladder = {word: canonical_word("outcome", word) for word in distinct}
         known = column.map(ladder).notna().sum() / max(int(column.notna().sum()), 1)
-        if len(distinct) == 2:
-            chosen = [word for word in distinct if plain_word(word) in names.SUCCESSES or ladder[word] in _RESPONSES]
+        meanings = meanings_of(distinct)
+        if len(meanings) == 2:
+            chosen = affirmed(meanings, {plain_word(word) for word, to in ladder.items() if to in _RESPONSES})
         elif known >= 0.9:
             chosen = [word for word, to in ladder.items() if to in _RESPONSES]
     if not chosen or len(chosen) == len(distinct):
@@ -192,13 +208,19 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
     likely = [name for name in binary if set(plain_word(name).split("_")) & set(names.REWARD)]
     if len(likely) == 1:
         return likely[0]
+    money = [name for name in usable if is_money_received(name) and pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    if len(money) == 1:
+        return money[0]
+    binary = [name for name in binary if plain_word(name) not in _CHOSEN and not _channels(frame[name])]
     if ask is not None and (said := ask("Which column tells whether a contact succeeded?", binary or usable)):
         return said
     hint = f" Two-valued columns are {shorten(binary, 8)}." if binary else ""
+    hint = f" Columns that may be money received are {shorten(money, 8)}." if money else hint
     raise InvalidInput(
         f"It is not known which column says whether a contact succeeded.{hint}",
         column="reward",
-        mend=f"Name it: --reward COLUMN. Columns: {', '.join(free[:40])}.",
+        mend=f"Name it: --reward COLUMN. Columns: {', '.join(free[:40])}. If none of them says it, first join "
+        "what came of each contact to the file, as 1 and 0 or as an amount.",
     )
 
 
@@ -214,6 +236,7 @@ def _time(typed: TypedFrame, free: list[str]) -> str | None:
             if plain_word(name) == wanted and name in typed.instants and frame[name].notna().all():
                 return name
     whole = [name for name in typed.instants if name in free and frame[name].notna().all()]
+    whole = [name for name in whole if not names.NOT_THE_MOMENT.search(plain_word(name))]
     timed = [name for name in whole if name in typed.timed]
     if len(timed) == 1 or len(whole) == 1:
         return (timed or whole)[0]
@@ -248,6 +271,8 @@ def _factors(typed: TypedFrame, free: list[str], ask: Ask | None) -> tuple[str, 
         next((name for wanted in group for name in usable if plain_word(name) == wanted), None)
         for group in (names.CHANNEL, names.HOUR, names.TONE)
     ]
+    if joint[0] is None:
+        joint[0] = next((name for name in typed.joined if name in usable), None)
     factors = tuple(name for name in joint if name is not None)
     if not factors:
         factors = tuple(name for name in usable if _channels(frame[name]))[:1]
@@ -256,11 +281,23 @@ def _factors(typed: TypedFrame, free: list[str], ask: Ask | None) -> tuple[str, 
     few = [name for name in usable if frame[name].nunique() <= _SLOTS]
     if ask is not None and (said := ask("Which column is what was chosen for each contact (the action)?", few)):
         return (said,)
+    named = next((name for name in free if plain_word(name) in _CHOSEN), None)
+    why = "" if named is None else f" {named!r} is called like one, but {_unusable(frame[named])}."
     raise InvalidInput(
-        "It is not known which column is the action: what was chosen for each contact.",
+        f"It is not known which column is the action: what was chosen for each contact.{why}",
         column="action",
         mend=f"Name it: --action COLUMN (repeat for more). Columns of few values: {', '.join(few[:30]) or 'none'}.",
     )
+
+
+def _unusable(column: pd.Series) -> str:
+    """Why a column that is called like an action is none."""
+    levels = column.nunique()
+    if levels < 2:
+        return "holds one value: where one thing only was done, nothing tells what another would earn"
+    if levels > _MOST_LEVELS:
+        return f"has {levels:,} values: group them into a few that could be chosen again, and name that column"
+    return "its values do not sound like what was done"
 
 
 def _sounds_like_actions(column: pd.Series) -> bool:
@@ -285,13 +322,20 @@ def _account(frame: pd.DataFrame, free: list[str]) -> str | None:
         for name in free:
             if plain_word(name) == wanted and frame[name].notna().all() and len(frame[name].unique()) > 1:
                 return name
+    for name in free:  # Nro. Obligación, CustNo: not listed, but a unit with a number's mark
+        column, plain = frame[name], plain_word(name)
+        marked = names.MARKED_ACCOUNT.fullmatch(plain.replace("_", "")) or plain in ("contrato", "obligacion")
+        if marked and column.notna().all() and column.nunique() > max(_SLOTS, 0.05 * len(column)):
+            return name
     return None
 
 
 def _chooses_hours(frame: pd.DataFrame, factors: tuple[str, ...], at: str) -> bool:
     """Whether the hour of a contact is something that was chosen: a channel is, no column of hours, and hours vary."""
     words = {plain_word(name) for name in factors}
-    if words & set(names.HOUR) or not (words & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)):
+    if words & {*names.HOUR, *names.ACTION} or not (
+        words & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)
+    ):
         return False
     shares = frame[at].dt.hour.value_counts(normalize=True)
     return bool((shares > 0.01).sum() >= 4)
@@ -319,7 +363,7 @@ def _context(
             left_out[name] = "is personal data"
         elif name in protected:
             left_out[name] = "is named like a protected attribute"
-        elif plain in names.REWARD and plain != "poutcome":
+        elif (plain in names.REWARD and plain != "poutcome") or is_money_received(name):
             left_out[name] = "is another outcome"
         elif is_text and levels > _MOST_LEVELS:
             left_out[name] = f"is text of {levels:,} values, an id perhaps"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from recommender.errors import InvalidInput
 from recommender.intake import day_evidence, decimal_evidence, moment_of, number_of, plain_word
+from recommender.quickstart.joined_columns import join_clock, join_one_hot
 
 __all__ = ["TypedFrame", "type_cells"]
 
@@ -19,10 +20,11 @@ DayOrder = Literal["dmy", "mdy"]
 
 _NOTHING = frozenset(("", "na", "n_a", "nan", "null", "none", "nat", "s_d", "sin_dato", "missing", "no_data"))
 _NO_WORD = re.compile(r"[?.\-_#\s]*")
-_LEADING_ZERO = re.compile(r"0\d+")
+_ID = re.compile(r"0\d+|\d{16,}")  # a leading zero, or more digits than a float holds
 _TIME_NAME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|fecha|epoch|at)($|_)")
 _MOSTLY = 0.98
 _TRIED = 200
+_SLOTS = 24
 _EPOCH_SECONDS = (9e8, 4e9)
 
 
@@ -39,12 +41,18 @@ class TypedFrame:
         Those whose cells carry a clock time.
     open_dates : dict of str to str
         Columns of dates that can be read two ways, with such a cell.
+    parts : dict of str to str
+        Column -> the column that says the same together with others.
+    joined : list of str
+        Columns that were made of several.
     """
 
     frame: pd.DataFrame
     instants: list[str] = field(default_factory=list)
     timed: list[str] = field(default_factory=list)
     open_dates: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+    joined: list[str] = field(default_factory=list)
 
 
 def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame:
@@ -69,7 +77,24 @@ def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame
     for name in frame.columns:
         columns[str(name)] = _column(frame[name].reset_index(drop=True), str(name), typed, dates)
     typed.frame = pd.DataFrame(columns)
+    _join(typed)
     return typed
+
+
+def _join(typed: TypedFrame) -> None:
+    """What the file writes in several columns becomes one; the columns stay, for whoever names them."""
+    frame = typed.frame
+    together = join_clock(frame, [name for name in typed.instants if name not in typed.timed])
+    if together is not None:
+        day, clock, instants = together
+        frame[day] = instants
+        typed.timed.append(day)
+        if frame[clock].nunique() > _SLOTS:  # fewer are slots, which may have been chosen
+            typed.parts[clock] = day
+    for name, (columns, levels) in join_one_hot(frame).items():
+        frame[name] = levels
+        typed.joined.append(name)
+        typed.parts |= dict.fromkeys(columns, name)
 
 
 def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | None) -> pd.Series:
@@ -104,9 +129,9 @@ def _is_nothing(word: str) -> bool:
 
 
 def _numbers(words: pd.Series) -> dict[str, float] | None:
-    """Numbers of distinct cells, where nearly all are numbers; ids with leading zeros are words."""
+    """Numbers of distinct cells, where nearly all are numbers; ids (leading zeros, very many digits) are words."""
     stripped = words.str.strip()
-    if stripped.map(lambda word: bool(_LEADING_ZERO.fullmatch(word))).any():
+    if stripped.map(lambda word: bool(_ID.fullmatch(word))).any():
         return None
     plain = pd.to_numeric(stripped, errors="coerce")
     if plain.notna().all():

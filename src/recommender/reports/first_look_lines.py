@@ -13,6 +13,7 @@ __all__ = ["AccountLine", "FirstPage", "PolicyLine", "ValueMap", "map_in_text", 
 
 _SHADES = " \u2591\u2592\u2593\u2588"
 _WIDTH = 44
+_NO_DIFFERENCE = 0.01  # of the value: less is not shaded
 _MOST_COLUMNS = 26
 
 
@@ -140,7 +141,11 @@ def map_in_text(seen: ValueMap) -> list[str]:
         return lines
     columns = range(min(len(seen.columns), _MOST_COLUMNS))
     cell = max(3, max(len(seen.columns[column]) for column in columns) + 1)
-    lines = [f"what was learnt: expected reward by {seen.down} and {seen.across} (dark {high:.3g}, light {low:.3g})"]
+    alike = high - low < _NO_DIFFERENCE * max(abs(high), abs(low))
+    scale_of_shades = f"all alike, {low:.3g}" if alike else f"dark {high:.3g}, light {low:.3g}"
+    if alike:  # shades of a thousandth would look like a finding
+        low, high = low - 1.5, high + 2.5
+    lines = [f"what was learnt: expected reward by {seen.down} and {seen.across} ({scale_of_shades})"]
     lines.append(" " * (wide + 4) + "".join(f"{seen.columns[column]:>{cell}}" for column in columns))
     for row, name in enumerate(seen.rows):
         shades = [_shade(values[row, column], low, high) * (cell - 1) for column in columns]

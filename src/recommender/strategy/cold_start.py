@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.strategy.inputs import account_frame, in_kind_of
 from recommender.strategy.policy import check_eligible, epsilon_greedy
 from recommender.strategy.recommendation import Moment, recommendation_frame
 from recommender.strategy.seed_rules import seed_rule_scores
@@ -43,24 +44,25 @@ class SeedStrategy:
         self.version_ = "seed-rules-" + hashlib.sha256(described.encode()).hexdigest()[:8]
 
     def action_probabilities(
-        self, accounts: pd.DataFrame, eligible: Any | None = None, *, as_of: Any | None = None
+        self, accounts: Any, eligible: Any | None = None, *, as_of: Any | None = None
     ) -> NDArray[np.float64]:
         """Probability of every action, of shape (n_accounts, n_actions)."""
-        allowed = check_eligible(eligible, len(accounts), self.actions_)
-        return epsilon_greedy(seed_rule_scores(accounts, self.actions_, as_of=as_of), allowed, self.epsilon)
+        frame = account_frame(accounts)
+        allowed = check_eligible(eligible, len(frame), self.actions_)
+        return epsilon_greedy(seed_rule_scores(frame, self.actions_, as_of=as_of), allowed, self.epsilon)
 
     def recommend(
         self,
-        accounts: pd.DataFrame,
+        accounts: Any,
         top_k: int = 3,
         eligible: Any | None = None,
         history: pd.DataFrame | None = None,  # noqa: ARG002 - the same call as ContactStrategy.recommend
         as_of: datetime | str | None = None,
         explore: bool = True,
         seed: int = 0,
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Rank actions by the seed rules; expected rewards and intervals are null, for nothing was learnt."""
-        frame = accounts.reset_index(drop=True)
+        frame = account_frame(accounts)
         allowed = check_eligible(eligible, len(frame), self.actions_)
         scores = seed_rule_scores(frame, self.actions_, as_of=as_of)
         ranked = recommendation_frame(
@@ -76,4 +78,4 @@ class SeedStrategy:
             seed=seed,
         )
         ranked[["expected_reward", "lo", "hi"]] = np.nan
-        return ranked
+        return in_kind_of(accounts, ranked)

@@ -43,7 +43,14 @@ from recommender.learning import (
 from recommender.strategy.files import LEARNT, learnt_in, parameters_in, strategy_to_files, without_threads
 from recommender.strategy.fitting import checked_weights, drawn_by_weight, progress_printed, undone_on_failure
 from recommender.strategy.held_out import held_out_value
-from recommender.strategy.inputs import account_frame, checked_log, seed_of, threads_of, without_autologging
+from recommender.strategy.inputs import (
+    account_frame,
+    checked_log,
+    in_kind_of,
+    seed_of,
+    threads_of,
+    without_autologging,
+)
 from recommender.strategy.own_rows import OwnRows
 from recommender.strategy.policy import check_eligible, exploration_cost, temperature_for_cost
 from recommender.strategy.ranked_belief import ranked_belief
@@ -421,7 +428,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
         as_of: datetime | str | None = None,
         explore: bool = True,
         seed: int = 0,
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Rank the next-best actions of each account.
 
         Rank 1 is the dispatched action: drawn once from :meth:`action_probabilities` with a number that depends only on
@@ -429,7 +436,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        accounts : DataFrame, mapping, list of mappings, or a Polars or Arrow frame
+        accounts : DataFrame, mapping, list of mappings, or a Polars, Arrow or DuckDB frame
             Context columns; the account column of the log and ``timezone`` (IANA) where known. A mapping is one
             account.
         top_k : int, default=3
@@ -444,7 +451,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        DataFrame
+        DataFrame, or the Arrow, Polars or DuckDB frame that was given
             One row an account and rank: ``row``, ``account``, ``rank``, the factors, ``expected_reward``, ``lo``,
             ``hi``, ``propensity``, ``evidence``, ``support``, ``contact_at``, ``deterministic``, then the columns of
             :attr:`value_names_`. Ranks beyond the eligible actions are left out.
@@ -479,7 +486,7 @@ class ContactStrategy(BaseEstimator):  # type: ignore[misc]
             )
         if not parts:
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
-        return pd.concat(parts, ignore_index=True)
+        return in_kind_of(accounts, pd.concat(parts, ignore_index=True))
 
     def score(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.utils import check_random_state
 
 from recommender.columns import as_frame
@@ -46,6 +47,28 @@ def account_frame(accounts: Any) -> pd.DataFrame:
         else:
             accounts = [accounts]
     return as_frame(accounts, argument="accounts")
+
+
+def in_kind_of(given: Any, frame: pd.DataFrame) -> Any:
+    """An answer as the kind of frame that was asked with: Arrow, Polars or DuckDB, and pandas for all others."""
+    library = type(given).__module__.partition(".")[0].lstrip("_")
+    if library == "pyarrow":
+        return _arrow_table(frame)
+    if library in ("polars", "duckdb"):  # loaded, since the user's frame is of it; both have from_arrow
+        return sys.modules[library].from_arrow(_arrow_table(frame))
+    return frame
+
+
+def _arrow_table(frame: pd.DataFrame) -> pa.Table:
+    """A frame as an Arrow table; instants keep their zone."""
+    return pa.table({name: _arrow_column(frame[name]) for name in frame.columns})
+
+
+def _arrow_column(column: pd.Series) -> pa.Array:
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        return pa.array(column, from_pandas=True)
+    instants = pa.array(column.dt.tz_convert(None).to_numpy(), from_pandas=True)
+    return instants.cast(pa.timestamp(instants.type.unit, tz=str(column.dt.tz)))
 
 
 def seed_of(random_state: Any) -> int:
