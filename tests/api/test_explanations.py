@@ -107,4 +107,5 @@ def test_a_replay_that_comes_out_otherwise_says_where(tmp_path, model):
         record = log.get(made["decision_id"]).decision
     object.__setattr__(record, "context", {"stage": "late", "overdue": 3.0})
     told = replay_of(record, Served.load(model, "model"))
-    assert told["result"] == "differs" and {one["what"] for one in told["differences"]} & {"action", "expected_reward", "hi", "lo"}
+    assert told["result"] == "differs"
+    assert {one["what"] for one in told["differences"]} & {"action", "expected_reward", "hi", "lo"}

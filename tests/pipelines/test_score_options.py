@@ -185,7 +185,7 @@ def day_planned(folder, out, as_of, *more):
 
 def test_a_second_plan_of_the_day_knows_the_first(tmp_path):
     """Through the decision log: whoever has a text today gets none today, though the caller states no contacts."""
-    log = ("--decision-log", f"sqlite:///{tmp_path}/log.db")
+    log = ("--decision-log", f"sqlite:///{tmp_path}/log.db", "--without", "HOUSE", "--without", "TRADE")
     plans = [day_planned(tmp_path, f"plan{hour}", f"2026-11-25T0{hour}:30:00-05:00", *log) for hour in (6, 7)]
     assert [len(plan) for plan in plans] == [10, 10]
     both = pd.concat(plans)
