@@ -6,11 +6,21 @@ import datetime as dt
 import tomllib
 from importlib import resources
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from recommender import ActionSpace
-from recommender.rules import PackError, eligibility, load_pack, pack_ids, pack_warnings, parse_pack
+from recommender.rules import (
+    PackError,
+    eligibility,
+    load_pack,
+    named_packs,
+    pack_ids,
+    pack_warnings,
+    parse_pack,
+    with_house,
+)
 from recommender.rules.examples import run_examples
 
 LAWS = ["AR", "BR", "BR-AL", "BR-SP", "CL", "CO", "EC", "ES", "MX", "PE", "UK", "US", "US-MA"]
@@ -95,3 +105,22 @@ def test_a_pack_past_its_end_is_an_error_and_one_past_review_a_warning():
         )  # fmt: skip
     assert pack_warnings([load_pack("CO")], dt.date(2026, 11, 22)) == []
     assert "CO" in pack_warnings([load_pack("CO")], dt.date(2027, 11, 22))[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "packs"),
+    [
+        ("CO", ("CO",)),
+        ("US; US-MA", ("US", "US-MA")),
+        ("['US', 'US-MA']", ("US", "US-MA")),
+        (["US", "US-MA"], ("US", "US-MA")),
+        (np.array(["US", "US-MA"]), ("US", "US-MA")),  # a list column of Parquet
+        ("", ()),
+        (None, ()),
+        (float("nan"), ()),
+    ],
+)
+def test_packs_that_a_cell_names(cell, packs):
+    """Text or a list; a cell without any is under no law, and the house's packs make it none."""
+    assert named_packs(cell) == packs
+    assert with_house(packs, ("HOUSE",)) == ([*packs, "HOUSE"] if packs else [])

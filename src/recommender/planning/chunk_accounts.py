@@ -13,7 +13,7 @@ from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import id_text, with_states
 from recommender.planning.plan_inputs import ChunkInputs
-from recommender.rules import packs_of_place, with_house
+from recommender.rules import named_packs, packs_of_place, with_house
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["prepared_accounts"]
@@ -70,7 +70,7 @@ def prepared_accounts(
     elif packs is not None:
         frame = frame.drop(columns="packs", errors="ignore")
     if house and "packs" in frame.columns:
-        frame = frame.assign(packs=[";".join(with_house(_named(str(cell)), house)) for cell in frame["packs"]])
+        frame = frame.assign(packs=[";".join(with_house(named_packs(cell), house)) for cell in frame["packs"]])
     if party is not None and "party" not in frame.columns:
         frame = frame.assign(party=party)
     if isinstance(model, ContactStrategy):
@@ -114,12 +114,6 @@ def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
 
 
 @lru_cache(maxsize=1_024)
-def _named(packs: str) -> tuple[str, ...]:
-    """Packs of a cell; a cell without any is under no law, which denies."""
-    names = packs.strip("[]() ").replace(",", ";").split(";")
-    return tuple(name for one in names if (name := one.strip(" '\"")) and name not in ("nan", "None", "<NA>"))
-
-
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     """Name the debtor of each contact by its account, where the accounts say so; else the contact's own holds.
 

@@ -35,6 +35,7 @@ from recommender.rules.phone_zones import (
 from recommender.rules.places import (
     HOUSE_PACKS,
     house_packs,
+    named_packs,
     packs_of_place,
     with_house,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "judged",
     "kind_of",
     "load_pack",
+    "named_packs",
     "pack_digest",
     "pack_ids",
     "pack_warnings",

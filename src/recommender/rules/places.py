@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from recommender.rules.loading import PackError, pack_ids
 
-__all__ = ["HOUSE_PACKS", "house_packs", "packs_of_place", "with_house"]
+__all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "with_house"]
 
 HOUSE_PACKS = ("HOUSE", "TRADE")
 """Packs that hold beside the law of every country unless they are switched off by name."""
@@ -33,6 +33,13 @@ def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
             mend="The law of a country and the floor hold always.",
         )
     return tuple(pack for pack in HOUSE_PACKS if pack not in without)
+
+
+def named_packs(cell: object) -> tuple[str, ...]:
+    """Packs that a cell of accounts names, as text or as a list; one without any is under no law, which denies."""
+    text = cell if isinstance(cell, str) else ";".join(map(str, cell)) if isinstance(cell, Iterable) else ""
+    names = text.strip("[]() ").replace(",", ";").split(";")
+    return tuple(name for one in names if (name := one.strip(" '\"")) and name not in ("nan", "None", "<NA>"))
 
 
 def with_house(packs: Sequence[str], house: Sequence[str]) -> list[str]:
