@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -113,7 +112,6 @@ def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
     return [packs[at] for at in code]
 
 
-@lru_cache(maxsize=1_024)
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     """Name the debtor of each contact by its account, where the accounts say so; else the contact's own holds.
 

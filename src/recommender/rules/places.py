@@ -37,7 +37,11 @@ def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
 
 def named_packs(cell: object) -> tuple[str, ...]:
     """Packs that a cell of accounts names, as text or as a list; one without any is under no law, which denies."""
-    text = cell if isinstance(cell, str) else ";".join(map(str, cell)) if isinstance(cell, Iterable) else ""
+    return _named(cell if isinstance(cell, str) else ";".join(map(str, cell)) if isinstance(cell, Iterable) else "")
+
+
+@lru_cache(maxsize=1_024)
+def _named(text: str) -> tuple[str, ...]:
     names = text.strip("[]() ").replace(",", ";").split(";")
     return tuple(name for one in names if (name := one.strip(" '\"")) and name not in ("nan", "None", "<NA>"))
 
