@@ -79,6 +79,14 @@ def test_fifty_instances_of_up_to_five_thousand_accounts(seed):
     check_against_exact(1_000 + seed, int(np.random.default_rng(seed).integers(50, 5_000)))
 
 
+def test_room_is_made_for_a_minimum_that_full_hours_leave_no_room_for():
+    """Calls of another kind fill every hour: some give way, so that a plan is found where there is one."""
+    problem = random_problem(1_033, 4_400, share=1.0, per_debtor=2, minimum=0.5, budget=True)
+    plan = solve_capacity(problem)
+    assert not naive_faults(problem, plan)
+    assert plan.gap < 0.002
+
+
 def test_exact_plan_equals_trying_everything():
     """The oracle itself, on portfolios small enough to try every plan."""
     for seed in range(6):

@@ -225,6 +225,19 @@ def _feasible_choice(
     if (excess(used_now())[~minimum] > 0).any():  # capacities before minimum shares
         mend(np.where(minimum, np.inf, limit))
         mend(limit)
+    for row in np.flatnonzero(minimum):  # what serves it finds no room: others make room, the cheapest first
+        serving = use[use[:, row] < 0]
+        for capacity in np.argsort(prices, kind="stable"):
+            short = excess(used_now())[row]
+            if short <= 0:
+                break
+            if minimum[capacity] or not (each := serving[:, capacity].max(initial=0.0)) > 0:
+                continue
+            used = used_now()
+            kept = np.where(minimum, np.minimum(np.maximum(limit, used), 0.0), np.maximum(limit, used))
+            kept[capacity] = max(used[capacity] - short * each, 0.0)
+            move(int(capacity), kept, used)
+            move(int(row), limit, used_now())
     for _ in range(_ROUNDS):
         if not move(-1, limit, used_now()):
             break
