@@ -12,6 +12,7 @@ import pandas as pd
 from recommender import __version__
 from recommender.deciding import Decided, decide
 from recommender.evaluation import assign
+from recommender.rules import house_packs
 from recommender.simulation import DebtorWorld
 from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -40,7 +41,7 @@ class Lived:
     Attributes
     ----------
     accounts : DataFrame
-        As they need a decision next, with ``packs``.
+        As they need a decision next, with ``packs`` of the law; those of the house hold beside it.
     contacts : DataFrame
         The history that guardrails and model read.
     costs : dict
@@ -123,7 +124,7 @@ class _Country:
         self.latest: dict[str, str] = {}  # account -> its latest decision
 
     def accounts(self) -> pd.DataFrame:
-        """Accounts that need a decision today, in local money, under their country's law."""
+        """Accounts that need a decision today, in local money; ``packs`` names their country's law."""
         frame = self.world.accounts().assign(country=self.country, packs=self.country)
         frame["account_id"] = self.country + frame["account_id"].astype(str)
         frame["debtor_id"] = self.country + frame["debtor_id"].astype(str)
@@ -152,8 +153,9 @@ class _Country:
         for name, by in (("policy", self.strategy), ("holdout", self.control)):
             part = frame.loc[arm == name].reset_index(drop=True)
             decided = decide(
-                part, strategy=by, as_of=as_of, packs=[self.country], contacts=self.contacts, top_k=3, seed=seed
-            )
+                part, strategy=by, as_of=as_of, packs=[self.country, *house_packs()],
+                contacts=self.contacts, top_k=3, seed=seed,
+            )  # fmt: skip
             records = _records(part, decided, as_of, seed)
             log.record(records)
             self.latest |= {record.account_id: record.decision_id for record in records}
