@@ -12,7 +12,7 @@ import pandas as pd
 from recommender import __version__
 from recommender.deciding import Decided, decide
 from recommender.evaluation import assign
-from recommender.rules import house_packs
+from recommender.rules import house_packs, under_house
 from recommender.simulation import DebtorWorld
 from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -143,7 +143,7 @@ class _Country:
 
     def _decide_today(self, log: DecisionLog, seed: int) -> None:
         as_of = self.world.as_of.to_pydatetime() + self.later
-        frame = self.accounts()
+        frame = under_house(self.accounts(), house_packs())
         # One account of a debtor a day: the next one must know of the contact of the first.
         turn = frame.groupby("debtor_id").cumcount().to_numpy()
         of = frame.groupby("debtor_id")["account_id"].transform("size").to_numpy()
@@ -153,9 +153,8 @@ class _Country:
         for name, by in (("policy", self.strategy), ("holdout", self.control)):
             part = frame.loc[arm == name].reset_index(drop=True)
             decided = decide(
-                part, strategy=by, as_of=as_of, packs=[self.country, *house_packs()],
-                contacts=self.contacts, top_k=3, seed=seed,
-            )  # fmt: skip
+                part, strategy=by, as_of=as_of, packs=[self.country], contacts=self.contacts, top_k=3, seed=seed
+            )
             records = _records(part, decided, as_of, seed)
             log.record(records)
             self.latest |= {record.account_id: record.decision_id for record in records}
