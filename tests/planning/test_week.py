@@ -111,6 +111,23 @@ def test_a_week_is_worth_what_seven_days_are_or_more(inputs, tmp_path):
     assert total <= made.plan.total * (1 + made.plan.gap) + 1e-6 and made.plan.total > 1.01 * total
 
 
+def test_only_the_first_part_of_a_week_decides_about_its_first_day(inputs, tmp_path):
+    """Two contacts a week: what is sent today is what three days planned as one say, to the contact and its price."""
+    limits = TOLD | {"week": {"contacts_per_debtor": 2}, "worth": {"column": "balance_minor", "share": 0.1}}
+    week, about = planned(inputs, limits, tmp_path / "week", days=7)
+    part, _ = planned(inputs, limits, tmp_path / "part", days=3)
+    first = [made.contacts.loc[(made.contacts["day"] == 1) & (made.contacts["round"] == 1)] for made in (week, part)]
+    columns = ["account_id", "contact_at", "channel", "queue", "value"]
+    pd.testing.assert_frame_equal(first[0][columns].reset_index(drop=True), first[1][columns].reset_index(drop=True))
+    assert len(first[0]) > 3
+    names = {one["name"]: one["price"] for one in about["capacities"]}
+    dear = dict(zip(part.whole.names, part.prices.tolist(), strict=True))
+    assert all(names[name] == pytest.approx(price) for name, price in dear.items())
+    assert max(dear.values()) > 0
+    later = week.contacts.loc[week.contacts["day"] > 3]
+    assert set(later["debtor"]) & set(first[0]["debtor"]), "a contact today leaves one later in the week"
+
+
 def test_promises_of_later_days_have_their_day(inputs, tmp_path, tables):
     due = pd.DataFrame({"account_id": ["A00013", "A00013", "A00039"], "channel": ["call", "call", "call"]})
     days = pd.to_timedelta([28.3, 76.3, 28.3], unit="h")

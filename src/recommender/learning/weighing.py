@@ -19,8 +19,10 @@ from recommender.learning.stacking import (
     choose_by_value,
     member_losses,
     mix_scores,
+    n_best,
     share_earned,
     stack_weights,
+    where_it_decides,
 )
 
 __all__ = ["EnsembleReport", "StackChoice", "weigh_members"]
@@ -32,7 +34,6 @@ _SIMPLE = "scorecard"  # context and action add up: what every other member has 
 _FLAT = frozenset({"constant", _SIMPLE})  # members that every account is told the same by
 _AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over from the stack; falling back is safe
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
-_BEST_SHARE = 10  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
 _NEWEST = 0.8  # the newest fifth is asked whether it moved away
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
@@ -48,6 +49,7 @@ class EnsembleReport:
     chosen: str = "stack"
     gains: dict[str, tuple[float, float]] = field(default_factory=dict)
     earned: float = 1.0
+    focus: float = 0.0
     drift: dict[str, tuple[float, float]] = field(default_factory=dict)
     recent_share: float = 1.0
 
@@ -92,6 +94,8 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     panel = _Panel(at, task.action[at], task.target[at], scores)
     beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
     report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
+    if task.family == "binomial":
+        beta, report.focus = where_it_decides(logged[at], panel.target, scores, beta)
     beta, report.earned = _towards_simple(names, beta, panel, share, task.family)
     eta = mix_scores(scores, beta) + np.float32(intercept)
     inverse = _inverse_propensity(rows, at) if task.family == "binomial" else None
@@ -170,7 +174,7 @@ def _by_value(
         panel.target,
         inverse_propensity,
         expected,
-        n_best=max(1, -(-n_actions // _BEST_SHARE)),
+        n_best=n_best(n_actions),
         standard_errors=np.array([_AHEAD_IF_FLAT if label in _FLAT else _AHEAD for label in labels]),
     )
     report.chosen = labels[best]
