@@ -19,6 +19,48 @@ settings.load_profile("quick")
 # Folders whose tests share what takes long to make: a demo portfolio with its server, an explained portfolio.
 _ONE_WORKER = ("browser", "explanation")
 
+# Files whose tests share nothing, each longer than most files.
+_ONE_BY_ONE = ("tests/notebooks/test_notebooks.py", "tests/test_documents.py")
+
+# What takes longest goes first, so that no worker is left alone with it at the end; those that need the shared strategy
+# stand apart, since the second to ask for it would wait for the first.
+_FIRST = (
+    "browser",
+    "tests/notebooks/test_notebooks.py",
+    "explanation",
+    "tests/planning/test_tomorrow.py",
+    "tests/test_documents.py",
+    "tests/intake/test_one_door.py",
+    "tests/pipelines/test_tables_chain.py",
+    "tests/pipelines/test_closed_loop.py",
+    "tests/intake/test_documented_walk.py",
+    "tests/pipelines/test_evaluate_verb.py",
+    "tests/distributed",
+    "tests/api/test_registry_serving.py",
+    "tests/statistics",
+    "tests/pipelines",
+    "tests/store",
+)
+
+
+def _scope_of(nodeid):
+    """What a test runs together with: its file, its folder, or nothing."""
+    file = nodeid.split("::", 1)[0]
+    if file in _ONE_BY_ONE:
+        return nodeid
+    folder = file.split("/")[-2] if "/" in file else ""
+    return folder if folder in _ONE_WORKER else file
+
+
+def pytest_collection_modifyitems(items):
+    """Longest first; a sort by rank keeps the order within files."""
+
+    def rank(item):
+        scope = _scope_of(item.nodeid)
+        return next((at for at, name in enumerate(_FIRST) if scope.startswith(name)), len(_FIRST))
+
+    items.sort(key=rank)
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
@@ -27,10 +69,9 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByWhatIsShared(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            file = nodeid.split("::", 1)[0]
-            folder = file.split("/")[-2] if "/" in file else ""
-            return folder if folder in _ONE_WORKER else file
+            return _scope_of(nodeid)
 
+    config.option.loadscopereorder = False  # the order of the collection stands: by length, not by number of tests
     return ByWhatIsShared(config, log)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding.accounts import Accounts
 from recommender.features import AccountHistory, LaterContacts
@@ -32,11 +35,12 @@ class ModelContext:
         self._own = [position for position, column in enumerate(self._encoder.columns) if column.name in known]
         history = () if strategy.history_ is None else strategy.history_.columns
         history_at = {name: position for position, name in enumerate(history)}
-        self._of_history = [
+        of_history = [
             (position, history_at[column.name])
             for position, column in enumerate(self._encoder.columns)
             if column.name in history_at and column.name not in known
         ]
+        self._places, self._of_history = np.array(of_history, dtype=np.int64).reshape(-1, 2).T
 
     def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime) -> NDArray[np.float64]:
         """Encode accounts, with their histories as of now.
@@ -62,10 +66,9 @@ class ModelContext:
         encoder.fill(
             matrix, accounts, [position for position in self._own if encoder.columns[position].name in accounts]
         )
-        if strategy.history_ is not None and self._of_history:
+        if strategy.history_ is not None and len(self._places):
             table = _history_of(strategy, strategy.history_, accounts, contacts, as_of)
-            places, columns = zip(*self._of_history, strict=True)
-            matrix[:, places] = table[:, columns]
+            matrix[:, self._places] = table[:, self._of_history]
         return matrix
 
 
@@ -129,11 +132,16 @@ def _rows_after(contacts: Columns | None, strategy: ContactStrategy) -> tuple[ND
     return np.flatnonzero(kept), time
 
 
+@lru_cache(maxsize=8)
+def _level_codes(actions: ActionSpace) -> dict[str, dict[Any, int]]:
+    """Code of each level, by factor; the same for every request."""
+    return {name: {level: code for code, level in enumerate(levels)} for name, levels in actions.factors.items()}
+
+
 def _actions_of(strategy: ContactStrategy, contacts: Columns) -> NDArray[np.int64]:
     """Action of each contact."""
     codes = []
-    for name, levels in strategy.actions_.factors.items():
-        code_of = {level: code for code, level in enumerate(levels)}
+    for name, code_of in _level_codes(strategy.actions_).items():
         column = contacts.coded(name)
         codes.append(column.take([code_of.get(value, -1) for value in column.values], np.int64))
     if min(int(code.min()) for code in codes) < 0:  # says which level, of which column and row
