@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.service.keys import Keys, scope_of
 from api.service.problems import problem
-from api.service.rate_limit import RateLimit
+from api.service.rate_limit import SharedRateLimit
 from recommender.settings import Settings
 
 __all__ = ["KEY_HEADER", "Gateway"]
@@ -41,12 +41,14 @@ class Gateway:
     app : ASGIApp
     settings : Settings
         ``api_keys``, ``named_keys``, ``max_body_bytes``, ``max_in_flight``, ``max_waiting``, ``deadline_seconds``.
-    rate_limit : RateLimit
+    rate_limit : SharedRateLimit
     clock : callable
         The present moment: keys expire.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, rate_limit: RateLimit, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, rate_limit: SharedRateLimit, clock: Callable[[], datetime]
+    ) -> None:
         self._app = app
         self._settings = settings
         self._keys = Keys(settings)
@@ -65,7 +67,7 @@ class Gateway:
             await self._app(scope, self._counted(receive) if scope["type"] == "http" else receive, send)
             return
         try:
-            self._admit(scope)
+            await self._admit(scope)
             body = await asyncio.wait_for(self._body(scope, receive), self._settings.read_timeout_seconds)
             await self._in_turn(scope, _again(body, receive), send)
         except TimeoutError:
@@ -84,7 +86,7 @@ class Gateway:
             return True
         return self._settings.environment != "development" and path.startswith(_GUARDED_IN_PRODUCTION)
 
-    def _admit(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope) -> None:
         """Refuse a caller whose key is unknown, has expired or may not do this.
 
         Callers are counted by their key, those without a valid one by their address.
@@ -92,7 +94,8 @@ class Gateway:
         headers = Headers(scope=scope)
         known = self._keys.find(headers.get(KEY_HEADER, ""))
         client = scope.get("client")
-        self._rate_limit.count(f"client {client[0] if client else 'unknown'}" if known is None else f"key {known.name}")
+        stranger = f"client {client[0] if client else 'unknown'}"
+        await self._rate_limit.count_with_others(stranger if known is None else f"key {known.name}")
         if self._keys:
             asked = {"WWW-Authenticate": "ApiKey"}
             if known is None:
