@@ -82,7 +82,9 @@ _OUTCOMES = {
     "opt_out": "opt_out optout stop baja unsubscribe unsubscribed cancelar_suscripcion no_desea_mensajes darse_de_baja",
     "opt_out_all": "opt_out_all no_contactar do_not_contact cease_contact no_llamar_mas dnc baja_total",
     "opt_in": "opt_in optin start alta autoriza autorizacion resubscribe consentimiento",
-    "complaint": "complaint queja reclamo pqr spam_complaint spamreport spam",
+    # anger in a reply is answered by a person, as a complaint is
+    "complaint": "complaint queja reclamo pqr spam_complaint spamreport spam angry angry_reply hostile abusive enojado "
+    "enojada molesto molesta cliente_molesto agresivo agresiva grosero grosera insulto insultos amenaza_con_abogado irritado",
     "complaint_resolved": "complaint_resolved queja_resuelta reclamo_resuelto pqr_cerrada",
     "dispute": "dispute disputed disputa desconoce_deuda desconoce_la_deuda no_reconoce_deuda objecion",
     "dispute_resolved": "dispute_resolved disputa_resuelta objecion_resuelta",
@@ -98,8 +100,9 @@ _FLAGS = {
     "disputed": "disputed disputa en_disputa disputado",
     "insolvent": "insolvent insolvente insolvencia",
     "represented": "represented abogado con_abogado representado attorney",
-    "in_lawsuit": "in_lawsuit demandado en_demanda lawsuit proceso_judicial",
-    "hardship": "hardship vulnerable calamidad vulnerabilidad",
+    "in_lawsuit": "in_lawsuit demandado en_demanda lawsuit proceso_judicial en_proceso_judicial judicializado",
+    "hardship": "hardship vulnerable calamidad vulnerabilidad dificultad dificultades dificultad_economica "
+    "dificultades_economicas financial_difficulty",
     "deceased": "deceased fallecido fallecida",
     "cease_contact": "cease_contact cesar_contacto cease",
     "promise_open": "promise_open",
