@@ -16,6 +16,7 @@ from pipelines.segment_values import explored, legal_rules
 from recommender.evaluation import decide as ask_gate
 from recommender.explanation import explain_portfolio
 from recommender.proof import OffPolicyEvaluator, PolicyReport
+from recommender.rules import HOUSE_PACKS, under_house
 from recommender.strategy import ContactStrategy, applies_to
 
 __all__ = ["drivers_document", "evaluation_document", "rule_costs_document"]
@@ -120,8 +121,11 @@ def drivers_document(
     contacts: pd.DataFrame | None = None,
     seed: int = 0,
     sample: int = 1_000,
+    house: Sequence[str] = HOUSE_PACKS,
 ) -> dict[str, Any]:
     """What drives results over the portfolio, what works for which segment under the law, and what the law costs.
+
+    ``house`` names the packs that hold beside the law of each account.
 
     Returns
     -------
@@ -145,7 +149,7 @@ def drivers_document(
         "made_at": datetime.now(UTC).isoformat(),
         "policy_version": strategy.version_,
         "explanation": explained.to_dict(),
-        **_under_law(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
+        **_under_law(strategy, under_house(accounts, house), as_of=as_of, contacts=contacts, seed=seed),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["router"]
 router = APIRouter()
 
 _PER_PAGE = 25
+_LINES = 5_000
 _FACTS = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
 _DECIDED = (
     "account_id", "debtor_id", "decision_id", "decided_at", "channel", "hour", "tone", "expected_reward", "lo", "hi",
@@ -253,14 +255,24 @@ class _View:
         return ", ".join(parts)
 
     def sheet(self) -> Sheet:
-        """Every row that passes, as an export: column by column, since there may be a million of them."""
-        text, frame = self.page.text, self.passing
+        """Every row that passes, as an export: some thousand at a time, since there may be a million of them."""
+        return [title for title, _ in self._columns(self.passing.head(0))], self._lines()
+
+    def _lines(self) -> Iterator[list[Any]]:
+        for start in range(0, len(self.passing), _LINES):
+            columns = self._columns(self.passing.iloc[start : start + _LINES])
+            cells = [column.astype(object).where(column.notna(), None).tolist() for _, column in columns]
+            yield from ([*row] for row in zip(*cells, strict=True))
+
+    def _columns(self, frame: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+        """Title and content of each column of some rows."""
+        text = self.page.text
         is_share = self.kind == "rate"
         unit = self.page.text("pp")
         points = f" ({unit})" if is_share else ""
         percent = " (%)" if is_share else ""
         scale = 100.0 if is_share else 1.0
-        columns: list[tuple[str, pd.Series]] = [
+        return [
             (text("Account"), frame["account_id"]),
             (text("Group"), self._groups(frame)),
             *((self.page.label(name), self._labels(frame, name)) for name in ("channel", "hour", "tone")),
@@ -275,8 +287,6 @@ class _View:
             (text("Decided"), _instants(frame)),
             (text("Decision"), self._labels(frame, "decision_id")),
         ]
-        cells = [column.astype(object).where(column.notna(), None).tolist() for _, column in columns]
-        return [title for title, _ in columns], ([*row] for row in zip(*cells, strict=True))
 
     def _groups(self, frame: pd.DataFrame) -> pd.Series:
         words = {True: self.page.text("control: do not touch"), False: self.page.text("policy")}

@@ -26,6 +26,7 @@ from api.pages.log_facts import LogFacts
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
+from recommender.rules import house_packs, under_house
 from recommender.settings import Settings
 from recommender.store.decision_log import (
     DecisionLog,
@@ -104,9 +105,12 @@ class Portfolio:
         return self._frame("accounts.parquet")
 
     def account(self, account_id: str) -> pd.DataFrame | None:
-        """Facts of one account, of shape (0 or 1, n); None without a file of accounts."""
+        """Facts of one account, of shape (0 or 1, n), with the packs of the house; None without a file of accounts."""
         own = self._rows_of("accounts.parquet", "account_id", account_id)
-        return None if own is None else own.head(1).reset_index(drop=True)
+        if own is None:
+            return None
+        settings = self.settings
+        return under_house(own.head(1).reset_index(drop=True), house_packs(settings.without_packs), settings.packs)
 
     def contacts_of(self, facts: pd.DataFrame) -> pd.DataFrame | None:
         """Past contacts of the debtor (without one, of the account): caps count over all accounts of a debtor."""

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from api.pages.account_case import AccountCase, decision_case
 from api.pages.account_charts import Step, funnel
 from api.pages.account_values import Values
+from api.pages.comments import comments_section
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
@@ -63,12 +64,19 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TraceConte
             left=page.formats.count(left).text,
             action=names.of(trace.chosen),
         )  # fmt: skip
+    about = {} if case.logged is None else {"decision": case.logged.decision.decision_id}
+    sections = [
+        _funnel(page, trace),
+        _rules(page, case, trace),
+        _ranked(page, case, trace, names),
+        comments_section(page, portfolio, case.account_id, about),
+    ]
     return TraceContent(
         "decision",
         page.text("Which steps led to this decision, and what stopped the rest?"),
         answer,
         tone="below" if "no_contact_only" in trace.notes else "above",
-        sections=[_funnel(page, trace), _rules(page, case, trace), _ranked(page, case, trace, names)],
+        sections=[one for one in sections if one is not None],
         notices=_notices(page, case, trace),
         case=case,
         query=kept,

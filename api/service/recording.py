@@ -56,6 +56,8 @@ class Recorder:
     ----------
     url : str or None
     metrics : Metrics
+    read_only : bool, default=False
+        Only read: the log must be there, and the database refuses writes.
 
     Raises
     ------
@@ -63,7 +65,7 @@ class Recorder:
         When the log cannot be opened or brought up to date.
     """
 
-    def __init__(self, url: str | None, metrics: Metrics) -> None:
+    def __init__(self, url: str | None, metrics: Metrics, *, read_only: bool = False) -> None:
         self._metrics = metrics
         self._log: DecisionLog | None = None
         self._worker = f"{socket.gethostname()[:40]}:{os.getpid()}"
@@ -72,7 +74,7 @@ class Recorder:
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
         if url is not None:
             with self._reached("opened"):
-                self._log = DecisionLog.create(url)
+                self._log = DecisionLog(url, read_only=True) if read_only else DecisionLog.create(url)
 
     @property
     def keeps(self) -> bool:
@@ -243,6 +245,12 @@ class Recorder:
         log = self._needed()
         with self._reached("read"):
             return log.get(decision_id)
+
+    def newest(self) -> dict[str, datetime | None]:
+        """When the last decision was made and the last outcome happened."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.newest()
 
     def record_of(self, decision_id: str) -> DecisionRecord:
         """A decision that is known to be in the log."""

@@ -222,7 +222,7 @@ def _strikes(clock: NDArray[np.int64], starts: NDArray[np.int64], zone: str) -> 
             valid = shown & (candidates > start) & (candidates <= start + DAY_US)
             first = np.where(valid & (candidates < first), candidates, first)
     instants = first.astype("datetime64[us]")
-    instants[first == np.iinfo(np.int64).max] = np.datetime64("NaT")
+    instants[first == np.iinfo(np.int64).max] = np.datetime64("NaT", "us")
     return np.asarray(instants, dtype="datetime64[us]")
 
 

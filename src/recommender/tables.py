@@ -61,6 +61,11 @@ OUTCOMES: tuple[str, ...] = (
     # Since 2026-11: what a person of the house decided about the case, not what the debtor did.
     "contact_stopped",
     "contact_resumed",
+    # Since 2026-12: what was learnt of the debtor, for good; the flag of that name.
+    "insolvent",
+    "represented",
+    "in_lawsuit",
+    "hardship",
 )
 """The outcome ladder, lowest rung first, the two negative outcomes, then events that only make states
 (:func:`recommender.intake.account_states`)."""

@@ -168,6 +168,20 @@ def test_a_conflict_names_its_smallest_set():
         solve_capacity(few)
 
 
+@pytest.mark.parametrize("seed", [55, 70])
+def test_a_minimum_that_mending_misses_is_kept_on_large_portfolios_too(seed, monkeypatch):
+    """Too many candidates for an exact search, and no plan yet: the search goes through those nearest to the prices."""
+    monkeypatch.setattr("recommender.planning.capacity_plan._EXACT_CANDIDATES", 400)
+    rng = np.random.default_rng(seed)
+    n, share = int(rng.integers(60, 160)), float(rng.choice([0.05, 0.1, 0.3]))
+    per_debtor = int(rng.choice([1, 2]))
+    problem = random_problem(seed, n, share=share, per_debtor=per_debtor, several=True, minimum=0.5, budget=True)
+    plan = solve_capacity(problem)
+    assert not naive_faults(problem, plan)
+    best = exact_value(problem)
+    assert plan.total <= best + 1e-6 * best <= plan.bound * (1 + 2e-6)
+
+
 def test_a_minimum_costs_value_and_is_kept():
     """Contacts that lose money are made where a minimum asks for them, the cheapest first."""
     rows = one_action_rows(("minutes", 1, 50), ("at least", -1, -20))

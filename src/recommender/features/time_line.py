@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 
-__all__ = ["TimeKind", "days_of", "order_of", "time_kind"]
+__all__ = ["TimeKind", "days_of", "order_of", "place_of", "time_kind"]
 
 TimeKind = Literal["instant", "number", "rank"]
 _SECONDS_A_DAY = 86_400.0
@@ -54,6 +55,19 @@ def order_of(column: pd.Series, name: str, *, like: pd.Series | None = None) -> 
         ) from error
     ranks = codes[: len(column)].astype(np.float64)
     return np.where(ranks < 0, np.inf, ranks)
+
+
+def place_of(as_of: Any | None, kind: TimeKind) -> float | None:
+    """Place of a moment on such a line; None stays None (= now), as do all moments among ranks."""
+    if as_of is None or kind == "rank":
+        return None
+    if kind == "number":
+        return float(as_of)
+    if type(as_of) is datetime and as_of.tzinfo is not None:
+        return as_of.timestamp() / _SECONDS_A_DAY
+    moment = pd.Timestamp(as_of)
+    utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+    return float(utc.timestamp()) / _SECONDS_A_DAY
 
 
 def days_of(column: pd.Series) -> NDArray[np.float64]:

@@ -279,6 +279,9 @@ def _read(
                 fault(cells.ambiguous_numbers(given, spelling.stated.decimal), "ambiguous_number",
                       "may be a fraction or hold a separator of thousands, and minor units are whole",
                       "Write plain numbers, e.g. 12500, or state the sign (--decimal comma or point).")  # fmt: skip
+            if column.name.endswith("_minor"):
+                fault(digits_lost(given), "digits_lost", "was cut by a spreadsheet (an exponent for the last digits)",
+                      "Export plain numbers: the digits are lost in this file.")  # fmt: skip
             _check_unit(numbers, column, checked)
             fault(_broken(numbers, column), "not_a_whole_number", "holds a fraction, and minor units are whole",
                   "Write minor units (cents) without decimals.")  # fmt: skip

@@ -77,7 +77,7 @@ def _first_out_of_order(values: NDArray[Any]) -> int | None:
     """Position in sorted text after which time goes backwards: digits without leading zeros, offsets, named months."""
     instants = pd.to_datetime(pd.Series(values), format="ISO8601", errors="coerce", utc=True)
     if instants.notna().all():
-        backwards = np.flatnonzero(np.diff(instants.dt.tz_convert(None).to_numpy()) < np.timedelta64(0))
+        backwards = np.flatnonzero(np.diff(instants.dt.tz_convert(None).to_numpy()) < np.timedelta64(0, "us"))
         return int(backwards[0]) if backwards.size else None
     keys = [[int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", value)] for value in values]
     for at in range(len(values) - 1):

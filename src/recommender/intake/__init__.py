@@ -55,6 +55,7 @@ from recommender.intake.pseudonyms import (
 )
 from recommender.intake.states import (
     CASE_WORDS,
+    LASTING_STOPS,
     STATE_FLAGS,
     account_states,
     with_case_states,
@@ -71,6 +72,7 @@ from recommender.intake.vocabulary import (
     plain_word,
 )
 from recommender.intake.words import (
+    currency_code,
     flag_of,
     zone_name,
 )
@@ -78,6 +80,7 @@ from recommender.intake.words import (
 __all__ = [
     "CASE_WORDS",
     "CHANNEL_NAMES",
+    "LASTING_STOPS",
     "STATE_FLAGS",
     "DayEvidence",
     "DecimalEvidence",
@@ -96,6 +99,7 @@ __all__ = [
     "column_synonyms",
     "country_code",
     "country_zone",
+    "currency_code",
     "day_evidence",
     "decimal_evidence",
     "digits_lost",

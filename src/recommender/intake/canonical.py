@@ -36,6 +36,7 @@ from recommender.intake.words import (
     hashable,
     is_blank,
     is_empty,
+    language_code,
     numeral,
     zone_name,
 )
@@ -49,7 +50,20 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "id", "instant", "date", "number", "country", "zone", "currency", "channels", "flags", "flag", "word", "level"
+    "id",
+    "instant",
+    "date",
+    "number",
+    "country",
+    "zone",
+    "currency",
+    "channels",
+    "flags",
+    "flag",
+    "word",
+    "level",
+    "channel",
+    "language",
 ]
 _FLAG_COLUMNS = (
     "do_not_contact", "disputed", "insolvent", "represented", "in_lawsuit", "hardship", "deceased", "cease_contact",
@@ -59,18 +73,18 @@ _KINDS: dict[str, dict[str, Kind]] = {
         "account_id": "id", "debtor_id": "id", "valid_from": "instant", "country": "country", "timezone": "zone",
         "due_date": "date", "balance_minor": "number", "currency": "currency", "consented_channels": "channels",
         "channels_consented": "channels", "channels_reachable": "channels", "channels_preferred": "channels",
-        "flags": "flags", "party": "word", "debtor_type": "word", "language": "level", "balance_as_of": "instant",
+        "flags": "flags", "party": "word", "debtor_type": "word", "language": "language", "balance_as_of": "instant",
         "days_past_due": "number", **dict.fromkeys(_FLAG_COLUMNS, "flag"),
     },
     "decisions": {"decision_id": "id", "account_id": "id", "decided_at": "instant", "propensity": "number"},
     "contacts": {
         "contact_id": "id", "account_id": "id", "debtor_id": "id", "decision_id": "id", "sent_at": "instant",
-        "channel": "level", "tone": "level", "status": "word", "initiated_by": "word", "outcome": "word",
-        "cost_minor": "number", "promise_date": "date", "callback_at": "instant",
+        "channel": "channel", "tone": "level", "status": "word", "initiated_by": "word", "outcome": "word",
+        "cost_minor": "number", "promise_date": "date", "callback_at": "instant", "case_id": "id",
     },
     "outcomes": {
         "contact_id": "id", "account_id": "id", "occurred_at": "instant", "outcome": "word", "promise_date": "date",
-        "callback_at": "instant",
+        "callback_at": "instant", "case_id": "id", "channel": "channel",
     },
     "payments": {"account_id": "id", "paid_at": "instant", "amount_minor": "number", "currency": "currency"},
 }  # fmt: skip
@@ -81,6 +95,9 @@ _CUT_MEND = "Export it as text: the digits are lost in this file."
 _MOSTLY_NEGATIVE = "mostly_negative"
 _NEGATIVE = "is negative, as it is in most rows: a negative amount takes a payment back"
 _NEGATIVE_MEND = "Write what was received as positive amounts (python -m pipelines map EXPORT --scale -1)."
+_IN_CREDIT = "is negative, as it is in most rows: nothing would be owed"
+_IN_CREDIT_MEND = "Write what is owed as positive amounts."
+_TWO_CONSENTS = "differs from channels_consented, and nobody can tell which is meant"
 _ZONE_MEND = "Write e.g. America/Bogota; a bare offset does not say when the clocks change."
 _ENCODING = "is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)"
 _ENCODING_MEND = "Export the table again as UTF-8, or state its encoding (--encoding)."
@@ -119,7 +136,7 @@ class TableReading:
         self.faults: dict[tuple[str, str], Fault] = {}
         self._days: dict[str, DayEvidence] = {}
         self._decimals: dict[str, DecimalEvidence] = {}
-        self._signs = [0, 0]  # payments: negative amounts, and all
+        self._signs = [0, 0]  # of the table's amounts of money: negative ones, and all
         #: Instants of the piece read last that were local times on a clock nobody stated.
         self.guessed: dict[str, NDArray[np.bool_]] = {}
 
@@ -169,6 +186,12 @@ class TableReading:
         self.guessed = {}
         for name, kind in self._read_here(frame):
             read[name] = self._column(read[name], name, kind, zones)
+        if self.table == "accounts" and {"consented_channels", "channels_consented"} <= read.keys():
+            one, other = (read[name].astype(object) for name in ("consented_channels", "channels_consented"))
+            differ = (one.notna() & other.notna() & (one != other)).to_numpy(dtype=bool)
+            self._fault(
+                differ, read["consented_channels"], "consented_channels", "two_consents", _TWO_CONSENTS, "Keep one."
+            )
         self.n_rows += len(frame)
         return pd.DataFrame(read, index=range(len(frame)), copy=False)
 
@@ -205,6 +228,14 @@ class TableReading:
                 return self._words(cells, name, flag_of, "is neither true nor false", "Write true or false.").astype(
                     object
                 )
+            case "language":
+                return self._words(cells, name, language_code, "names no language", "Write ISO 639 codes: es, en, pt.")
+            case "channel":  # those of the user's own action space are told
+                own = {str(channel): str(channel) for channel in self.stated.channels}
+                return self._words(
+                    cells, name, lambda value: own.get(str(value).strip()) or canonical_word(name, value),
+                    "is no known channel", "Use call, sms, whatsapp, email, ivr, letter, visit, or `pipelines map`.",
+                )  # fmt: skip
             case "level":  # further levels are allowed: they are of the user's own action space
                 return self._words(cells, name, lambda value: canonical_word(name, value) or str(value).strip(), "", "")
             case _:
@@ -251,21 +282,22 @@ class TableReading:
 
     def _numbers(self, cells: pd.Series, name: str) -> pd.Series:
         numbers = self._as_numbers(cells, name)
-        if self.table == "payments" and name == "amount_minor":
-            self._check_signs(cells, numbers)
+        if (self.table, name) in (("payments", "amount_minor"), ("accounts", "balance_minor")):
+            self._check_signs(cells, numbers, name)
         return numbers
 
-    def _check_signs(self, cells: pd.Series, amounts: pd.Series) -> None:
-        """A negative amount takes a payment back: where most are, the source writes what it received with a minus."""
+    def _check_signs(self, cells: pd.Series, amounts: pd.Series, name: str) -> None:
+        """A negative amount takes a payment back, a negative balance is nothing owed: most are no such thing."""
         values = amounts.to_numpy(dtype=np.float64, na_value=np.nan)
         negative = np.asarray(values < 0)
         self._signs = [self._signs[0] + int(negative.sum()), self._signs[1] + int(np.isfinite(values).sum())]
-        key = ("amount_minor", _MOSTLY_NEGATIVE)
+        key = (name, _MOSTLY_NEGATIVE)
         if 2 * self._signs[0] <= self._signs[1] or self._signs[0] < 2:
             self.faults.pop(key, None)
             return
         self.faults.pop(key, None)
-        self.doubt(negative, cells, *key, _NEGATIVE, _NEGATIVE_MEND, self.n_rows)
+        reason, mend = (_NEGATIVE, _NEGATIVE_MEND) if self.table == "payments" else (_IN_CREDIT, _IN_CREDIT_MEND)
+        self.doubt(negative, cells, *key, reason, mend, self.n_rows)
         if key in self.faults:
             self.faults[key].rows = self._signs[0]
 
@@ -316,7 +348,9 @@ class TableReading:
             else "does not say which number is the day"
         )
         self._fault(unclear[codes], cells, name, "ambiguous_date", reason, _ORDER_MEND)
-        self._fault(wrong[codes], cells, name, "unreadable_date", "is no date", "Write YYYY-MM-DD.")
+        instant = _KINDS[self.table][name] == "instant"
+        self._fault(wrong[codes], cells, name, "unreadable_date", "is no instant" if instant else "is no date",
+                    "Write e.g. 2026-05-01T14:30:00-05:00." if instant else "Write YYYY-MM-DD.")  # fmt: skip
         return codes, distinct, read
 
     def _instants(self, cells: pd.Series, name: str, zones: pd.Series | None) -> pd.Series:
@@ -378,7 +412,7 @@ def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
         cells = cells.astype(cells.cat.categories.dtype)
     if not _is_text(cells) and not (kind == "country" and pd.api.types.is_integer_dtype(cells.dtype)):
         return cells
-    if kind in ("country", "zone", "currency", "channels", "flags", "word", "level"):
+    if kind in ("country", "zone", "currency", "channels", "flags", "word", "level", "language", "channel"):
         return TableReading(table).read(cells.to_frame(name))[name]
     if kind is not None:
         return cells

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,13 @@ from recommender.learning.member_jobs import (
     regression_job,
     tree_job,
 )
-from recommender.learning.member_plans import grown_trees, knows_classes, regression_plans, tree_plans_of
+from recommender.learning.member_plans import (
+    alike_but_for_scale,
+    grown_trees,
+    knows_classes,
+    regression_plans,
+    tree_plans_of,
+)
 from recommender.learning.regression import BilinearModel, FacetMean
 from recommender.learning.stacking import group_folds, stack_weights
 from recommender.learning.trees import ActionTrees, TreeSettings
@@ -68,8 +76,10 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
     """Fit the members that the log's length and its number of events call for."""
     task, n = rows.task, len(rows.task)
     plans = regression_plans(n, with_profiles=bool(task.profiles.profiles))
-    full = run_jobs([regression_job(rows, plan, None, None) for plan in plans], n_jobs)
-    regressions = {plan.name: (plan.design, model) for plan, model in zip(plans, full, strict=True)}
+    alike = alike_but_for_scale(plans)
+    full = run_jobs([regression_job(rows, some, None, None) for some in alike], n_jobs)
+    models = _by_name(alike, full)
+    regressions = {plan.name: (plan.design, models[plan.name]) for plan in plans}
     if n < _FEWEST_ROWS:  # the constant alone, in sample
         return MemberFits(regressions, [{"constant": regressions["constant"][1]}], np.zeros(n, np.int64), {}, {})
     tree_plans = tree_plans_of(task.target, task.family)
@@ -77,7 +87,7 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
         tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
     folds = group_folds(task.groups, 3 if n > _FEW_FOLDS_FROM else 5, rows.random_state)
     # precisions learnt on every row would leak into small folds; in large ones they are all but the same
-    known = full if n > _SHARE_PRECISIONS_FROM else []
+    known = models if n > _SHARE_PRECISIONS_FROM else {}
     by_fold = _fit_folds(rows, plans, tree_plans, folds, known, n_jobs)
     fits = MemberFits(regressions, by_fold, folds, tree_plans, {})
     if rows.moved is None and knows_classes(task.target, task.family):  # classes know of no time
@@ -87,27 +97,40 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
     return fits
 
 
+def _by_name(alike: list[list[RegressionPlan]], fitted: Iterable[list[BilinearModel]]) -> dict[str, BilinearModel]:
+    """Models of the plans that were fitted together."""
+    return {
+        plan.name: model
+        for some, models in zip(alike, fitted, strict=True)
+        for plan, model in zip(some, models, strict=True)
+    }
+
+
 def _fit_folds(
     rows: FitRows,
     plans: list[RegressionPlan],
     tree_plans: dict[str, TreeSettings],
     folds: NDArray[np.int64],
-    known: list[BilinearModel],
+    known: dict[str, BilinearModel],
     n_jobs: int,
 ) -> list[dict[str, Any]]:
     """Members of each fold, fitted on the others; ``known`` regressions lend their precisions."""
     n_folds = int(folds.max()) + 1
-    precisions = [model.precision for model in known] or [None] * len(plans)
+    alike = alike_but_for_scale(plans)
     jobs: list[Any] = []
     for fold in range(n_folds):
         jobs += [tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
         jobs += [
-            regression_job(rows, plan, folds != fold, precision)
-            for plan, precision in zip(plans, precisions, strict=True)
+            regression_job(rows, some, folds != fold, known[some[0].name].precision if known else None)
+            for some in alike
         ]
     fitted = iter(run_jobs(jobs, n_jobs))
-    names = [*tree_plans, *(plan.name for plan in plans)]
-    return [{name: next(fitted) for name in names} for _ in range(n_folds)]
+    by_fold: list[dict[str, Any]] = []
+    for _ in range(n_folds):
+        boosted = {name: next(fitted) for name in tree_plans}
+        models = _by_name(alike, islice(fitted, len(alike)))
+        by_fold.append(boosted | {plan.name: models[plan.name] for plan in plans})
+    return by_fold
 
 
 def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from recommender.learning.member_jobs import RegressionPlan
 from recommender.learning.regression import Family
 from recommender.learning.trees import TreeSettings
 
-__all__ = ["grown_trees", "knows_classes", "regression_plans", "tree_plans_of"]
+__all__ = ["alike_but_for_scale", "grown_trees", "knows_classes", "regression_plans", "tree_plans_of"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +37,14 @@ def regression_plans(n_rows: int, *, with_profiles: bool) -> list[RegressionPlan
             RegressionPlan("firm factors", "linear", "factors", 3.0),
         ]
     return plans
+
+
+def alike_but_for_scale(plans: Sequence[RegressionPlan]) -> list[list[RegressionPlan]]:
+    """Plans by design and crossing: what differs by the scale of the prior alone learns its precisions once."""
+    alike: dict[tuple[str, str], list[RegressionPlan]] = {}
+    for plan in plans:
+        alike.setdefault((plan.design, plan.crossing), []).append(plan)
+    return list(alike.values())
 
 
 def knows_classes(target: Floats, family: Family) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "ACCOUNT", "ACTION", "CHANNEL", "CLUSTER", "DONE", "HOUR", "MARKED_ACCOUNT", "MARKED_ACTION", "NOT_A_PROPENSITY", "NOT_THE_MOMENT",
+    "ACCOUNT", "ACTION", "ANSWERS", "CHANNEL", "CLUSTER", "DONE", "HOUR", "MARKED_ACCOUNT", "MARKED_ACTION", "NOT_A_PROPENSITY", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS",
     "PERSONAL", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME", "TONE", "UNWANTED",
 ]  # fmt: skip
 
@@ -21,14 +21,15 @@ REWARD = _words(
     "contesto atendida contactado contacto_efectivo reply replied promise promise_to_pay promesa promesa_de_pago paid pago "
     "pagado is_paid payment_made recovered cured converted conversion conversao convertio purchase purchased compra "
     "bought sale sold click clicks clicked is_click clic visit visited success exito sucesso y target label outcome "
-    "outcome_code result resultado disposition disposicion tipificacion subscribed deposit accepted acepto signup "
+    "outcome_code result result_code response_code cod_respuesta codigo_respuesta cod_resultado codigo_resultado resultado disposition disposicion tipificacion subscribed deposit accepted acepto signup "
     "voted opened attended renewed enrolled registered "
-    "amount_paid paid_amount payment_amount monto_pagado valor_pagado amount_recovered revenue spend value_paid poutcome"
+    "amount_paid paid_amount payment_amount monto_pagado valor_pagado amount_recovered revenue spend value_paid abono poutcome"
 )
 ACTION = _words(
     "action accion acao action_id treatment tratamiento tratamento treatment_group arm arm_id brazo variant variante "
     "variation test_group experiment_group item_id item creative creative_id banner banner_id offer offer_id oferta ad_id "
-    "campaign_type message_variant message_id template template_id plantilla script subject_line exposure decision"
+    "treat treatment_arm variation_name variation_id variant_name variant_id test_variant ab_variant ab_group experiment_variant "
+    "action_code action_type cod_accion codigo_accion tipo_accion campaign_type message_variant message_id template template_id plantilla script subject_line exposure decision"
 )
 #: Names that may also be a segment of customers: they count as the action where their levels sound like one.
 MARKED_ACTION = _words(
@@ -53,7 +54,7 @@ NOT_A_PROPENSITY = re.compile(
 ACCOUNT = _words(
     "account_id account cuenta id_cuenta numero_cuenta account_number loan_id contract_id obligacion id_obligacion "
     "no_credito customer_id customer cust_id client_id cliente id_cliente client user_id userid usuario id_usuario uid "
-    "member_id debtor_id deudor id_deudor person_id lead_id subscriber_id visitor_id contact_id_hash"
+    "member_id debtor_id deudor id_deudor person_id lead_id subscriber_id visitor_id recipient_id destinatario id_destinatario contact_id_hash"
 )
 _UNIT = (
     "(?:account|acct|cuenta|client|cliente|customer|cust|loan|credito|credit|prestamo|contrato|contract|obligacion|debtor|"
@@ -80,7 +81,7 @@ PERSONAL = re.compile(
 )
 SUCCESSES = frozenset(
     _words(
-        "yes y si s sim true t 1 success successful exito exitoso positive positivo converted won clicked click paid "
+        "yes y si s sim true t 1 verdadero verdadeiro success successful exito exitoso positive positivo converted won clicked click paid "
         "pagado pago responded response respondio answered contesto accepted acepto subscribed good ok done"
     )
 )
@@ -105,4 +106,18 @@ SUM = frozenset(
         "valor value monto amount amt importe total vlr sum suma net neto gross bruto usd cop eur mxn pen clp ars minor cents "
         "in en de of"
     )
+)
+#: Words of a column that holds the moment of an answer, empty where there was none; and words that deny it.
+ANSWERS = frozenset(
+    _words(
+        "clicked click opened responded replied answered converted paid purchased subscribed accepted visited booked clic "
+        "respondio contesto pago pagado compro acepto"
+    )
+)
+NO_ANSWERS = frozenset(
+    _words("last ultimo ultima previous prior anterior due vence vencimiento next proximo proxima expected promised")
+)
+#: Words of a moment whose hour somebody chose.
+OF_CONTACTS = frozenset(
+    _words("call called calls llamada llamado dial dialed contact contacto contacted gestion sent send envio attempt")
 )

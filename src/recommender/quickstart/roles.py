@@ -13,6 +13,7 @@ from recommender.errors import InvalidInput, shorten
 from recommender.history import leakage_suspects, protected_names
 from recommender.intake import canonical_channel, canonical_word, plain_word
 from recommender.quickstart import column_names as names
+from recommender.quickstart.no_contacts import refuse_events, refuse_totals
 from recommender.quickstart.reward_words import affirmed, is_money_received, meanings_of
 from recommender.quickstart.typed_cells import TypedFrame
 
@@ -95,20 +96,26 @@ def guess_roles(
             raise InvalidInput.missing_columns([stated], frame.columns.tolist(), role="the file")
     merged = _merged(typed, {name for name in (reward, account, time, propensity, *action) if name is not None})
     free = [name for name in frame.columns if name not in leave_out and name not in merged]
-    reward = reward or _reward(typed, [name for name in free if name not in action], ask)
+    if reward is None:
+        refuse_events(frame)
+        reward = _reward(typed, [name for name in free if name not in action], ask)
+        refuse_totals(frame, reward)
     sentences = [f"reward: {reward}"]
     at = time or _time(typed, [name for name in free if name not in (reward, *action)])
     rest = [name for name in free if name not in (reward, at)]
     chance = propensity or _propensity(frame, rest)
     rest = [name for name in rest if name != chance]
-    factors = tuple(action) or _factors(typed, rest, ask)
+    by_hour = at if at is not None and _hours_alone(typed, rest, at) else None
+    factors = tuple(action) or (() if by_hour else _factors(typed, rest, ask))
     unit = account or _account(frame, [name for name in rest if name not in factors])
     rest = [name for name in rest if name not in factors and name != unit]
     debtor = next((name for name in rest if plain_word(name) in names.CLUSTER and frame[name].notna().all()), None)
     debtor = debtor if unit is not None else None
     rest = [name for name in rest if name != debtor]
     hour_from = None
-    if not action and chance is None and at in typed.timed and _chooses_hours(frame, factors, at):
+    if not action and by_hour:
+        hour_from = by_hour
+    elif not action and chance is None and at in typed.timed and _chooses_hours(frame, factors, at):
         hour_from = at
     sentences.append("action: " + " x ".join((*factors, *([f"hour (of {hour_from})"] if hour_from else []))))
     sentences += [f"{role}: {name}" for role, name in _named(at, unit, debtor, chance)]
@@ -126,14 +133,14 @@ def guess_roles(
     values, words = reward_of(frame, roles)
     if words:
         sentences[0] += f" (success: {shorten(words, 8)})"
-    context, left_out = _context(typed, rest, values)
+    context, left_out = _context(typed, rest, values, at)
     return replace(
         roles,
         success=tuple(words),
         context=tuple(context),
         cluster=debtor,
         left_out=merged | left_out,
-        sentences=tuple(sentences),
+        sentences=(*typed.told, *sentences),
     )
 
 
@@ -169,7 +176,14 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
         if roles.success:
             wanted = [float(one) for one in roles.success]
             return np.where(np.isnan(values), np.nan, np.isin(values, wanted)).astype(np.float64), list(roles.success)
-        if len(kinds) == 2 and not np.array_equal(kinds, [0.0, 1.0]):  # 1/2, -1/1: the larger one is the success
+        if np.array_equal(kinds, [1.0, 2.0]):
+            raise InvalidInput.in_column(
+                roles.reward,
+                "holds 1 and 2, and statistics programs write yes as either",
+                values=["1", "2"],
+                mend="State which is the success: --success 1 or --success 2.",
+            )
+        if len(kinds) == 2 and not np.array_equal(kinds, [0.0, 1.0]):  # -1/1, 0/100: the larger one is the success
             return np.where(np.isnan(values), np.nan, values == kinds[1]).astype(np.float64), [f"{kinds[1]:g}"]
         return values, []
     if not pd.api.types.is_object_dtype(column.dtype) and not pd.api.types.is_string_dtype(column.dtype):
@@ -211,6 +225,9 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
     money = [name for name in usable if is_money_received(name) and pd.api.types.is_numeric_dtype(frame[name].dtype)]
     if len(money) == 1:
         return money[0]
+    if len(answers := [name for name in typed.answers if name in usable]) == 1:
+        return answers[0]
+    refuse_totals(frame, None)
     binary = [name for name in binary if plain_word(name) not in _CHOSEN and not _channels(frame[name])]
     if ask is not None and (said := ask("Which column tells whether a contact succeeded?", binary or usable)):
         return said
@@ -341,6 +358,24 @@ def _chooses_hours(frame: pd.DataFrame, factors: tuple[str, ...], at: str) -> bo
     return bool((shares > 0.01).sum() >= 4)
 
 
+def _hours_alone(typed: TypedFrame, free: list[str], at: str) -> bool:
+    """Whether the hour is the only choice: the moment is one of a contact, and nothing else that may be one varies."""
+    frame = typed.frame
+    if at not in typed.timed or not set(plain_word(at).split("_")) & names.OF_CONTACTS:
+        return False
+    known = {*names.ACTION, *names.MARKED_ACTION, *names.CHANNEL, *names.HOUR, *names.TONE}
+    named = [name for name in free if plain_word(name) in known or name in typed.joined or _channels(frame[name])]
+    if any(len(frame[name].dropna().unique()) > 1 for name in named):
+        return False
+    return bool((frame[at].dt.hour.value_counts(normalize=True) > 0.01).sum() >= 4)
+
+
+def _lies_after(column: pd.Series, at: pd.Series) -> bool:
+    """Whether a moment is there for some rows only, and then after the contact: something that came of it."""
+    empty = column.isna()
+    return bool(empty.mean() > 0.02 and (column >= at)[~empty].mean() >= 0.98)
+
+
 def _long_numbers(column: pd.Series) -> bool:
     """Whole numbers of seven digits and more: telephones and papers of people."""
     values = column.dropna()
@@ -348,7 +383,7 @@ def _long_numbers(column: pd.Series) -> bool:
 
 
 def _context(
-    typed: TypedFrame, free: list[str], reward: np.ndarray[Any, np.dtype[np.float64]]
+    typed: TypedFrame, free: list[str], reward: np.ndarray[Any, np.dtype[np.float64]], at: str | None
 ) -> tuple[list[str], dict[str, str]]:
     """Columns that were known before the contact, and why the others are left out."""
     frame, left_out, kept = typed.frame, {}, []
@@ -363,8 +398,10 @@ def _context(
             left_out[name] = "is personal data"
         elif name in protected:
             left_out[name] = "is named like a protected attribute"
-        elif (plain in names.REWARD and plain != "poutcome") or is_money_received(name):
+        elif name in typed.answers or (plain in names.REWARD and plain != "poutcome") or is_money_received(name):
             left_out[name] = "is another outcome"
+        elif at in typed.instants and name in typed.instants and _lies_after(column, frame[at]):
+            left_out[name] = "lies after the contact"
         elif is_text and levels > _MOST_LEVELS:
             left_out[name] = f"is text of {levels:,} values, an id perhaps"
         elif plain == "id" or ((plain.endswith("_id") or plain.startswith("id_")) and levels > 0.5 * len(frame)):

@@ -12,7 +12,9 @@ import pandas as pd
 
 from recommender.errors import InvalidInput
 from recommender.intake import day_evidence, decimal_evidence, moment_of, number_of, plain_word
+from recommender.quickstart.column_names import ANSWERS, NO_ANSWERS
 from recommender.quickstart.joined_columns import join_clock, join_one_hot
+from recommender.quickstart.reshaped import as_contacts
 
 __all__ = ["TypedFrame", "type_cells"]
 
@@ -45,6 +47,10 @@ class TypedFrame:
         Column -> the column that says the same together with others.
     joined : list of str
         Columns that were made of several.
+    answers : list of str
+        Columns whose cells held the instant of an answer, now 1, and 0 where none was.
+    told : list of str
+        What was done to the table, in words.
     """
 
     frame: pd.DataFrame
@@ -53,6 +59,8 @@ class TypedFrame:
     open_dates: dict[str, str] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
 
 def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame:
@@ -72,7 +80,8 @@ def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame
     """
     if not len(frame) or not len(frame.columns):
         raise InvalidInput("The file holds no rows.", column="file", mend="Export at least the contacts of some weeks.")
-    typed = TypedFrame(pd.DataFrame(index=pd.RangeIndex(len(frame))))
+    frame, told = as_contacts(frame)
+    typed = TypedFrame(pd.DataFrame(index=pd.RangeIndex(len(frame))), told=told)
     columns = {}
     for name in frame.columns:
         columns[str(name)] = _column(frame[name].reset_index(drop=True), str(name), typed, dates)
@@ -91,10 +100,28 @@ def _join(typed: TypedFrame) -> None:
         typed.timed.append(day)
         if frame[clock].nunique() > _SLOTS:  # fewer are slots, which may have been chosen
             typed.parts[clock] = day
+    for name in [one for one in typed.instants if _is_answer(frame, one, typed.instants)]:
+        typed.answers.append(name)
+        typed.told.append(f"{name}: a moment is a yes, an empty cell a no")
+        for held in (typed.instants, typed.timed):
+            if name in held:
+                held.remove(name)
+        typed.open_dates.pop(name, None)
+        frame[name] = frame[name].notna().astype("float64")
     for name, (columns, levels) in join_one_hot(frame).items():
         frame[name] = levels
         typed.joined.append(name)
         typed.parts |= dict.fromkeys(columns, name)
+
+
+def _is_answer(frame: pd.DataFrame, name: str, instants: list[str]) -> bool:
+    """Whether a column holds the moment of an answer, and nothing where none was: ``Clicked At`` beside ``Sent At``."""
+    words = set(plain_word(name).split("_"))
+    empty = frame[name].isna()
+    if not words & ANSWERS or words & NO_ANSWERS or not 0.02 <= empty.mean() < 1.0:
+        return False
+    whole = [one for one in instants if one != name and frame[one].notna().all()]
+    return any((frame[name] >= frame[one])[~empty].mean() >= _MOSTLY for one in whole)
 
 
 def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | None) -> pd.Series:

@@ -4,11 +4,9 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import babel
 import pytest
-from babel.messages.pofile import read_po
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
@@ -22,9 +20,7 @@ from api.pages.shown import Formats
 from api.serve import demo_settings, greeting
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
-from recommender.tables import STATIC_COLUMNS
 
-PAGES = Path(__file__).parents[3] / "api" / "pages"
 HTML = {"accept": "text/html"}
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
@@ -303,35 +299,3 @@ def test_answers_of_managers_are_appended_and_the_last_one_counts(tmp_path):
     assert reviews.latest()["d1"].answer == "stop"
     assert len((tmp_path / "reviews.jsonl").read_text().splitlines()) == 2
     assert Reviews(None).latest() == {}
-
-
-# -- languages -------------------------------------------------------------------------------------------------------
-def test_every_text_is_in_the_spanish_catalogue_with_the_same_places():
-    """No message is untranslated, and each keeps its {places}."""
-    for place in (PAGES / "locale" / "es" / "LC_MESSAGES").glob("*.po"):
-        with place.open("rb") as file:
-            catalogue = read_po(file, locale="es")
-        for message in catalogue:
-            if not message.id:
-                continue
-            sources = message.id if isinstance(message.id, tuple) else (message.id,)
-            targets = message.string if isinstance(message.string, tuple) else (message.string,)
-            assert all(targets), f"{place.name}: {sources[0]}"
-            for target in targets:
-                assert set(re.findall(r"\{\w*\}", target)) <= set(re.findall(r"\{\w*\}", sources[-1])), sources
-
-
-def test_no_text_of_the_pages_is_missing_from_the_catalogues():
-    """Every literal given to text(), texts() or _() in code and templates has a translation."""
-    known = set()
-    for place in (PAGES / "locale" / "es" / "LC_MESSAGES").glob("*.po"):
-        with place.open("rb") as file:
-            for message in read_po(file, locale="es"):
-                known.update(message.id if isinstance(message.id, tuple) else (message.id,))
-    from babel.messages.extract import extract_from_dir
-
-    methods = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
-    keywords = {"text": None, "texts": (1, 2), "t": None, "_": None}
-    found = extract_from_dir(str(PAGES), methods, keywords=keywords)
-    told = {text for _, _, texts, _, _ in found for text in (texts if isinstance(texts, tuple) else (texts,)) if text}
-    assert sorted(told - known - set(STATIC_COLUMNS)) == []  # columns are asked for by a method of the same name

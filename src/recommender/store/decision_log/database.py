@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -35,7 +36,7 @@ _PAUSE_SECONDS = 0.05
 _RETRIABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
-def open_engine(url: str) -> sa.Engine:
+def open_engine(url: str, *, read_only: bool = False) -> sa.Engine:
     """Engine for a SQLAlchemy URL; opens no connection yet.
 
     SQLite runs in write-ahead mode with ``synchronous=FULL`` (a decision that was answered survives a power cut),
@@ -45,6 +46,8 @@ def open_engine(url: str) -> sa.Engine:
     ----------
     url : str
         ``sqlite:///path/to/decisions.db`` or ``postgresql+psycopg://user@host/database``.
+    read_only : bool, default=False
+        The database itself refuses every write of this engine; no file and no folder is made.
 
     Raises
     ------
@@ -65,13 +68,15 @@ def open_engine(url: str) -> sa.Engine:
             "url", "names a database that is not supported", values=[backend], mend="Use SQLite or PostgreSQL."
         )
     if backend == "postgresql":
-        return _postgres_engine(parsed)
+        return _postgres_engine(parsed, read_only=read_only)
     if parsed.database in (None, "", ":memory:"):
         raise InvalidInput(
             "A decision log in memory forgets every decision at exit.",
             column="url",
             mend="Name a file, e.g. sqlite:///models/decisions.db.",
         )
+    if read_only:
+        return _sqlite_reader(parsed)
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, json_serializer=_json_text)
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -83,13 +88,23 @@ def _json_text(value: Any) -> str:
     return value.text if type(value) is WrittenJson else json.dumps(value)
 
 
-def _postgres_engine(url: sa.URL) -> sa.Engine:
+def _sqlite_reader(url: sa.URL) -> sa.Engine:
+    name = str(url.database)
+    if not name.startswith("file:"):
+        url = url.set(database=f"file:{quote(str(Path(name).absolute()))}")
+    return sa.create_engine(
+        url.update_query_dict({"mode": "ro", "uri": "true"}), connect_args={"timeout": _BUSY_SECONDS}
+    )
+
+
+def _postgres_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     """Engine that gives up on a server that does not answer, and asks the server to give up as well."""
     options = url.query.get("options", "")
     given = " ".join(options) if isinstance(options, tuple) else options
     limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={_LOCK_SECONDS}s"
+    always = "-c default_transaction_read_only=on" if read_only else ""
     connect = {
-        "options": f"{limits} {given}".strip(),  # what the URL says comes last and wins
+        "options": f"{limits} {given} {always}".strip(),  # what comes last wins
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": 1_000 * _STATEMENT_SECONDS,
     }

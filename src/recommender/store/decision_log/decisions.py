@@ -82,6 +82,8 @@ class DecisionLog:
     ----------
     url : str
         ``sqlite:///path/to/decisions.db`` or ``postgresql+psycopg://user@host/database``.
+    read_only : bool, default=False
+        The database refuses whatever would write.
 
     Raises
     ------
@@ -89,9 +91,9 @@ class DecisionLog:
         When there is no log at ``url`` yet (see :meth:`create`) or it has another schema (see :meth:`upgrade`).
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         refuse_missing_file(url)
-        self.engine = open_engine(url)
+        self.engine = open_engine(url, read_only=read_only)
         try:
             migration.check_revision(self.engine)
         except DBAPIError as error:
@@ -356,6 +358,10 @@ class DecisionLog:
     def count(self) -> tuple[int, int]:
         """Number of decisions and of outcomes."""
         return log_reading.row_counts(self.engine)
+
+    def newest(self) -> dict[str, datetime | None]:
+        """When the last decision was made (``last_decision``) and the last outcome happened (``last_outcome``)."""
+        return log_reading.newest(self.engine)
 
     # -- remove ----------------------------------------------------------------------------------------------------
     def erase(

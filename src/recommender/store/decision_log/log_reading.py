@@ -13,7 +13,15 @@ from recommender.store.decision_log.records import OutcomeRecord
 from recommender.store.decision_log.rows import joined, outcome_of
 from recommender.store.decision_log.schema import Row, decisions, outcomes
 
-__all__ = ["CHUNK_ROWS", "decision_rows", "latest_of_accounts", "orphaned_outcomes", "outcome_frame", "row_counts"]
+__all__ = [
+    "CHUNK_ROWS",
+    "decision_rows",
+    "latest_of_accounts",
+    "newest",
+    "orphaned_outcomes",
+    "outcome_frame",
+    "row_counts",
+]
 
 CHUNK_ROWS = 20_000
 _correction = outcomes.alias("correction")
@@ -25,14 +33,14 @@ def latest_of_accounts(engine: sa.Engine) -> list[Row]:
     Keys are ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``action``, ``propensity``,
     ``ranking``, ``action_factors``, ``fallback`` and ``deterministic``.
     """
-    newest = sa.func.row_number().over(
+    ranked = sa.func.row_number().over(
         partition_by=decisions.c.account_id, order_by=(decisions.c.decided_at.desc(), decisions.c.decision_id)
     )
     shown = (
         "decision_id", "account_id", "debtor_id", "decided_at", "action", "propensity", "ranking",
         "action_factors", "fallback", "deterministic",
     )  # fmt: skip
-    ordered = sa.select(*(decisions.c[name] for name in shown), newest.label("nth_newest")).subquery()
+    ordered = sa.select(*(decisions.c[name] for name in shown), ranked.label("nth_newest")).subquery()
     query = sa.select(*(ordered.c[name] for name in shown)).where(ordered.c.nth_newest == 1)
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
@@ -96,6 +104,15 @@ def orphaned_outcomes(engine: sa.Engine) -> list[OutcomeRecord]:
     query = sa.select(outcomes).where(~known).order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
     with engine.connect() as connection:
         return [outcome_of(row) for row in connection.execute(query).mappings()]
+
+
+def newest(engine: sa.Engine) -> dict[str, datetime | None]:
+    """Instants of the last decision and the last outcome; None where there is none."""
+    with engine.connect() as connection:
+        return {
+            "last_decision": connection.execute(sa.select(sa.func.max(decisions.c.decided_at))).scalar_one(),
+            "last_outcome": connection.execute(sa.select(sa.func.max(outcomes.c.occurred_at))).scalar_one(),
+        }
 
 
 def row_counts(engine: sa.Engine) -> tuple[int, int]:
