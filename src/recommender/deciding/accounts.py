@@ -51,7 +51,7 @@ class Accounts(Columns):
         """
         accounts = self._dated(as_of) if "days_past_due" in self else self
         if "days_past_due" not in accounts and "due_date" in accounts:
-            accounts = accounts.assign(days_past_due=accounts._today(as_of) - due_days(accounts))
+            accounts = accounts.assign(days_past_due=self._today(as_of) - due_days(accounts))
         if "stage" not in accounts and "days_past_due" in accounts:
             stage = stage_of(accounts.numbers("days_past_due"))
             accounts = accounts.assign(stage=[STAGES[code] for code in stage.tolist()])
