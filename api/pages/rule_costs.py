@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.pages.basis import based_on, of_evaluation
+from api.pages.basis import based_on, of_evaluation, of_explanation
 from api.pages.charts import Bar, Dot, dots, hbars, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
