@@ -28,9 +28,11 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 READ = ("aria-label", "title", "placeholder", "alt", "data-name", "content")
 #: What is no text of ours: ids, codes, names of people, places and laws, units and ISO codes.
 OURS_NOT = re.compile(
-    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b|\b(?:COP|MXN|MX\$|FLOOR|UTC|ES|EN|PT|CSV|XLSX|CO|MX)\b|Español|English|Português|Col[oô]mbia|México"
+    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b"
+    r"|\b(?:COP|MXN|MX\$|FLOOR|HOUSE|TRADE|UTC|ES|EN|PT|CSV|XLSX|CO|MX)\b|Español|English|Português|Col[oô]mbia|México"
     r"|America/\w+|\bana(?:\.ruiz)?\b|luis\.ortega|contact-strategy v\d+|v\d+"
-    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*|\b(?:floor|co|mx|house)-[a-z-]+\b|\b(?:CO|MX|FLOOR) \d{4}\.\d+\.\d+"
+    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*"
+    r"|\b(?:floor|co|mx|house|trade)-[a-z-]+\b|\b(?:CO|MX|FLOOR|HOUSE|TRADE) \d{4}\.\d+\.\d+"
 )
 
 
