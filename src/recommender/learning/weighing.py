@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from recommender.learning.stacking import (
     where_it_decides,
 )
 
-__all__ = ["EnsembleReport", "StackChoice", "weigh_members"]
+__all__ = ["EnsembleReport", "StackChoice", "choose_stack", "weigh_members"]
 
 Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -35,6 +35,7 @@ _FLAT = frozenset({"constant", _SIMPLE})  # members that every account is told t
 _AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over from the stack; falling back is safe
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
+_KEEPS_LEVEL = 0.5  # weight of the simple member, at least: the slope of the level may be up to 3
 _NEWEST = 0.8  # the newest fifth is asked whether it moved away
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
@@ -86,11 +87,30 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     share : ndarray of shape (n_actions,)
         How often each action was logged.
     """
-    task, judges = rows.task, rows.judges
     names = list(fits.by_fold[0])
-    most = max(1, _PANEL_CELLS // len(task.actions))
-    at = np.sort(np.random.default_rng(rows.random_state).permutation(judges)[:most])
+    most = max(1, _PANEL_CELLS // len(rows.task.actions))
+    at = np.sort(np.random.default_rng(rows.random_state).permutation(rows.judges)[:most])
     logged, scores = held_out_scores(rows, fits.by_fold, fits.folds, at, fits.design_of, n_jobs)
+    choice = choose_stack(rows, names, logged, at, scores, share)
+    unused = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
+    return replace(choice, weights=unused | choice.weights)
+
+
+def choose_stack(
+    rows: FitRows, names: list[str], logged: Floats, at: NDArray[np.int64], scores: list[Single], share: Floats
+) -> StackChoice:
+    """Weights, and what corrects their sum, from scores of members that never saw the rows.
+
+    Parameters
+    ----------
+    logged : ndarray of shape (n, n_members)
+        Of the logged action of every row.
+    at : ndarray of shape (n_panel,)
+        Rows of which every action was scored.
+    scores : list of ndarray of shape (n_panel, n_actions)
+    share : ndarray of shape (n_actions,)
+    """
+    task, judges = rows.task, rows.judges
     panel = _Panel(at, task.action[at], task.target[at], scores)
     beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
     report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
@@ -106,9 +126,7 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
             eta = mix_scores(scores, beta)
     report.weights = [float(b) for b in beta]
     calibration = _calibrate(rows, panel, eta, share)
-    weights = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
-    weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
-    return StackChoice(weights, intercept, calibration, report)
+    return StackChoice(dict(zip(names, report.weights, strict=True)), intercept, calibration, report)
 
 
 def _towards_simple(
@@ -131,7 +149,8 @@ def _towards_simple(
     n_free = int(np.count_nonzero(np.delete(beta, simple) > 0))
     earned, slope = share_earned(level, of_simple, advantage, panel.target, family, n_free)
     mixed = earned * beta
-    mixed[simple] += (1.0 - earned) * slope
+    # an order that means nothing goes by the calibration; without any weight the level of accounts would go with it
+    mixed[simple] += (1.0 - earned) * max(slope, _KEEPS_LEVEL)
     return mixed, earned
 
 
