@@ -18,42 +18,57 @@ __all__ += ["numbers_of", "payments_of", "word_of"]
 _NO_STATE = ("attempt", "attempted")
 
 
+Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
+_Sent = dict[str, tuple[str | None, str, str | None]]
+
+
 def events_of(
     contacts: pd.DataFrame | None, outcomes: pd.DataFrame | None, owner: Mapping[str, str]
-) -> Iterator[tuple[int, str, str | None, str, str | None, Any, int | None, str | None]]:
+) -> Iterator[Event]:
     """Instant, word, account, person, channel, promise date, call-back and case of each event that says something."""
-    sent: dict[str, tuple[str | None, str, str | None]] = {}
-    people = set(owner.values())
+    sent: _Sent = {}
+    wanted = outcomes is not None and len(outcomes) > 0
     if contacts is not None and len(contacts):
-        n = len(contacts)
-        outcome_cells = _column(contacts, "outcome", n)
-        instants = instants_of(contacts, "sent_at")
-        debtors = _column(contacts, "debtor_id", n)
-        wanted = outcomes is not None and len(outcomes) > 0
-        planned = _column(contacts, "status", n)
-        due, callback = _column(contacts, "promise_date", n), instants_of(contacts, "callback_at")
-        cases = _column(contacts, "case_id", n)
-        rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
-                   _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
-        for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
-            word = None if is_null(outcome) or planned[row] == "planned" else word_of(outcome)
-            if word is None and not wanted:
-                continue
-            key = id_text(account)
-            person = owner.get(key) if key is not None else None
-            if person is None:
-                named = id_text(debtor)
-                person = named if named in people else None
-            if person is None:
-                continue
-            mine = key if key in owner else None
-            by = None if is_null(channel) else canonical_channel(channel) or str(channel)
-            if wanted and not is_null(contact):
-                sent[str(id_text(contact))] = (mine, person, by)
-            if word is not None and (at := instants[row]) is not None:
-                yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
-    if outcomes is None or not len(outcomes):
-        return
+        yield from _told_with_contacts(contacts, owner, sent, wanted=wanted)
+    if outcomes is not None and wanted:
+        yield from _told_of_contacts(outcomes, owner, sent)
+
+
+def _told_with_contacts(
+    contacts: pd.DataFrame, owner: Mapping[str, str], sent: _Sent, *, wanted: bool
+) -> Iterator[Event]:
+    """Outcomes in the contacts table; notes in ``sent`` whose each contact is, where that is wanted."""
+    people = set(owner.values())
+    n = len(contacts)
+    outcome_cells = _column(contacts, "outcome", n)
+    instants = instants_of(contacts, "sent_at")
+    debtors = _column(contacts, "debtor_id", n)
+    planned = _column(contacts, "status", n)
+    due, callback = _column(contacts, "promise_date", n), instants_of(contacts, "callback_at")
+    cases = _column(contacts, "case_id", n)
+    rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
+               _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
+    for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
+        word = None if is_null(outcome) or planned[row] == "planned" else word_of(outcome)
+        if word is None and not wanted:
+            continue
+        key = id_text(account)
+        person = owner.get(key) if key is not None else None
+        if person is None:
+            named = id_text(debtor)
+            person = named if named in people else None
+        if person is None:
+            continue
+        mine = key if key in owner else None
+        by = None if is_null(channel) else canonical_channel(channel) or str(channel)
+        if wanted and not is_null(contact):
+            sent[str(id_text(contact))] = (mine, person, by)
+        if word is not None and (at := instants[row]) is not None:
+            yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
+
+
+def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _Sent) -> Iterator[Event]:
+    """Outcomes of a table of their own, of a contact or of an account."""
     n = len(outcomes)
     instants, due = instants_of(outcomes, "occurred_at"), _column(outcomes, "promise_date", n)
     callback, cases, channels = (
@@ -95,7 +110,7 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
 
 
 def payments_of(
-    payments: pd.DataFrame | None, now: int, currency_of: Mapping[str, str]
+    payments: pd.DataFrame | None, now: int, codes: Mapping[str, str]
 ) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
     paid: dict[str, list[tuple[int, float]]] = {}
@@ -109,7 +124,7 @@ def payments_of(
     for account, at, amount, code in rows:
         key = id_text(account)
         if key is not None and (at is None or at <= now):
-            known = is_null(code) or currency_of.get(key, code) == code
+            known = is_null(code) or codes.get(key, code) == code
             paid.setdefault(key, []).append((now if at is None else at, amount if known else float("nan")))
     return paid
 

@@ -21,8 +21,8 @@ _UNKNOWN = {
     "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
     "no-template": "Give --templates with texts in their language, or correct accounts.language.",
 }
-#: Share of (account, action) pairs above which a rule of the house's own leaves everybody alone: many actions have no text
-#: of their own in a plan that contacts people, so half says nothing there.
+#: Share of (account, action) pairs above which a want of texts leaves everybody alone: half says nothing there, since
+#: many actions have no text of their own in a plan that contacts people.
 _ALL_BUT_A_FEW = 0.9
 
 
