@@ -164,6 +164,7 @@ REFUSED = {
     "accounts without zeros": ({"account_id": [int(n) for n in IDS]}, {}, r"account_id has leading zeros"),
     "ids of another system": ({}, {"account_id": [f"X-{n}" for n in range(10)]}, r"10 of 10 rows.*--other-accounts"),
     "nobody says who": ({"party": None}, {}, r"unknown-party leaves 100%.*--party"),
+    "no text in their language": ({"language": "fr"}, {}, r"no-template.*100%.*--templates"),
     "nothing about flags": ({"flags": None}, {}, r"unknown-flags"),
     "no instant": ({}, {"sent_at": "ayer"}, r"sent_at.*ayer"),
     "fractions of a cent": ({"balance_minor": 1000.25}, {}, r"balance_minor.*fraction"),

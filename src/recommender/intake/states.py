@@ -6,7 +6,7 @@ into facts that the rules act on; batch, check and service call it. The latest e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,9 +26,19 @@ from recommender.intake.event_records import (
     PersonEvents,
     State,
 )
+from recommender.intake.event_rows import (
+    currency_of,
+    due_instants,
+    end_of_day,
+    events_of,
+    instants_of,
+    is_null,
+    numbers_of,
+    payments_of,
+    word_of,
+)
 from recommender.intake.ids import id_text
-from recommender.intake.vocabulary import canonical_channel, canonical_word
-from recommender.local_time import DAY_US, as_utc_us, is_timezone
+from recommender.local_time import DAY_US, as_utc_us
 
 __all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
 
@@ -41,7 +51,6 @@ LASTING_STOPS: tuple[str, ...] = (
     "contact_stopped", *MARKS,
 )  # fmt: skip
 
-_NO_STATE = ("attempt", "attempted")
 _LIFTS = ("opt_in", "contact_resumed", "complaint_resolved", "dispute_resolved", "payment_reversed", *REACHED)
 
 #: Outcomes in a contact history that make a state; the rules count ``wrong_party`` and ``not_connected`` there.
@@ -89,18 +98,18 @@ def account_states(
     zone_of = dict(zip(keys, account_zones(accounts), strict=True))
     people: dict[str, PersonEvents] = {}
     debts: dict[str, DebtEvents] = {}
-    events = sorted(_events(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
+    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
     for at, word, account, person, channel, due, callback, case in events:
         if at > now:
             continue
         people.setdefault(person, PersonEvents()).tell(word, at, channel, case)
         if account is not None:
-            until = None if due is None else _end_of_day(due, zone_of.get(account))
+            until = None if due is None else end_of_day(due, zone_of.get(account))
             debts.setdefault(account, DebtEvents()).tell(word, at, until, callback)
-    paid = _payments(payments, now, _currency_of(accounts, keys))
-    balances = _numbers(accounts, "balance_minor")
-    taken, due_days = _instants(accounts, "balance_as_of"), _due(accounts)
-    since = _instants(accounts, "valid_from")
+    paid = payments_of(payments, now, currency_of(accounts, keys))
+    balances = numbers_of(accounts, "balance_minor")
+    taken, due_days = instants_of(accounts, "balance_as_of"), due_instants(accounts)
+    since = instants_of(accounts, "valid_from")
     return [
         State() if owner[key] not in people and key not in debts and key not in paid else
         _state(people.get(owner[key]), debts.get(key), paid.get(key, ()), now,
@@ -216,9 +225,9 @@ def with_case_states(
 
 
 def _tells(outcome: Any, *, every_event: bool) -> bool:
-    if _null(outcome):
+    if is_null(outcome):
         return False
-    word = _word(outcome)
+    word = word_of(outcome)
     return word is not None if every_event else word in CASE_WORDS
 
 
@@ -261,147 +270,6 @@ def _state(
     return state
 
 
-def _events(
-    contacts: pd.DataFrame | None, outcomes: pd.DataFrame | None, owner: Mapping[str, str]
-) -> Iterator[tuple[int, str, str | None, str, str | None, Any, int | None, str | None]]:
-    """Instant, word, account, person, channel, promise date, call-back and case of each event that says something."""
-    sent: dict[str, tuple[str | None, str, str | None]] = {}
-    people = set(owner.values())
-    if contacts is not None and len(contacts):
-        n = len(contacts)
-        outcome_cells = _column(contacts, "outcome", n)
-        instants = _instants(contacts, "sent_at")
-        debtors = _column(contacts, "debtor_id", n)
-        wanted = outcomes is not None and len(outcomes) > 0
-        planned = _column(contacts, "status", n)
-        due, callback = _column(contacts, "promise_date", n), _instants(contacts, "callback_at")
-        cases = _column(contacts, "case_id", n)
-        rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
-                   _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
-        for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
-            word = None if _null(outcome) or planned[row] == "planned" else _word(outcome)
-            if word is None and not wanted:
-                continue
-            key = id_text(account)
-            person = owner.get(key) if key is not None else None
-            if person is None:
-                named = id_text(debtor)
-                person = named if named in people else None
-            if person is None:
-                continue
-            mine = key if key in owner else None
-            by = None if _null(channel) else canonical_channel(channel) or str(channel)
-            if wanted and not _null(contact):
-                sent[str(id_text(contact))] = (mine, person, by)
-            if word is not None and (at := instants[row]) is not None:
-                yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
-    if outcomes is None or not len(outcomes):
-        return
-    n = len(outcomes)
-    instants, due = _instants(outcomes, "occurred_at"), _column(outcomes, "promise_date", n)
-    callback, cases, channels = (
-        _instants(outcomes, "callback_at"),
-        _column(outcomes, "case_id", n),
-        _column(outcomes, "channel", n),
-    )
-    of_outcomes = zip(
-        _column(outcomes, "contact_id", n),
-        _column(outcomes, "account_id", n),
-        _column(outcomes, "outcome", n),
-        strict=True,
-    )
-    for row, (contact, account, outcome) in enumerate(of_outcomes):
-        word = None if _null(outcome) else _word(outcome)
-        if word is None:
-            continue
-        of = sent.get(str(id_text(contact)))
-        if of is None and (key := id_text(account)) in owner and key is not None:
-            by = channels[row]
-            of = (key, owner[key], None if _null(by) else canonical_channel(by) or str(by))
-        if of is not None and (at := instants[row]) is not None:
-            yield at, word, *of, due[row], callback[row], id_text(cases[row])
-
-
-def _word(outcome: Any) -> str | None:
-    """The outcome's word; None where it leaves no state, ``unknown`` where nobody knows what it says."""
-    word = canonical_word("outcome", outcome)
-    if word is None:
-        return "live_contact" if outcome == "live_contact" else "unknown"
-    return None if word in _NO_STATE else word
-
-
-def _currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
-    if "currency" not in accounts:
-        return {}
-    return {key: str(code) for key, code in zip(keys, accounts["currency"], strict=True) if not _null(code)}
-
-
-def _payments(
-    payments: pd.DataFrame | None, now: int, currency_of: Mapping[str, str]
-) -> dict[str, list[tuple[int, float]]]:
-    """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
-    paid: dict[str, list[tuple[int, float]]] = {}
-    if payments is None or not len(payments):
-        return paid
-    once = payments.drop_duplicates(
-        subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
-    )
-    amounts, currencies = _numbers(once, "amount_minor"), _column(once, "currency", len(once))
-    rows = zip(once["account_id"], _instants(once, "paid_at"), amounts, currencies, strict=True)
-    for account, at, amount, code in rows:
-        key = id_text(account)
-        if key is not None and (at is None or at <= now):
-            known = _null(code) or currency_of.get(key, code) == code
-            paid.setdefault(key, []).append((now if at is None else at, amount if known else float("nan")))
-    return paid
-
-
-def _column(frame: pd.DataFrame, name: str, n: int) -> list[Any]:
-    return frame[name].tolist() if name in frame else [None] * n
-
-
-def _instants(frame: pd.DataFrame, name: str) -> list[int | None]:
-    """Microseconds UTC of a column, None where there is none."""
-    if name not in frame:
-        return [None] * len(frame)
-    at = pd.to_datetime(
-        frame[name], utc=True, errors="coerce", format=None if frame[name].dtype != object else "ISO8601"
-    )
-    whole = at.dt.as_unit("us").astype("int64").tolist()
-    return [None if gone else value for value, gone in zip(whole, at.isna().tolist(), strict=True)]
-
-
-def _numbers(frame: pd.DataFrame, name: str) -> list[float]:
-    if name not in frame:
-        return [float("nan")] * len(frame)
-    numbers: list[float] = (
-        pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).tolist()
-    )
-    return numbers
-
-
-def _due(accounts: pd.DataFrame) -> list[int | None]:
-    """Due date as microseconds UTC of its midnight: near enough for a lag of days."""
-    if "due_date" not in accounts:
-        return [None] * len(accounts)
-    texts = accounts["due_date"].astype(object).map(lambda value: None if _null(value) else str(value)[:10])
-    at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
-
-
-def _end_of_day(day: Any, zone: str | None) -> int | None:
-    """Last instant of a date on the debtor's clock; None where it is no date."""
-    if _null(day):
-        return None
-    at = pd.to_datetime(str(day)[:10], errors="coerce", format="%Y-%m-%d")
-    if pd.isna(at):
-        return None
-    ends = (at + pd.Timedelta(days=1)).tz_localize(
-        zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
-    )
-    return as_utc_us(ends.to_pydatetime())
-
-
 def _listed(value: Any) -> list[str] | None:
     if isinstance(value, str):
         return [item.strip() for item in value.replace("|", ";").split(";") if item.strip()]
@@ -422,14 +290,4 @@ def _flags_told(frame: pd.DataFrame, row: int) -> bool:
         "deceased",
         "cease_contact",
     )
-    return all(name in frame and not _null(frame[name].iloc[row]) for name in names)
-
-
-def _null(value: Any) -> bool:
-    return (
-        value is None
-        or value is pd.NA
-        or value is pd.NaT
-        or (isinstance(value, float) and np.isnan(value))
-        or value == ""
-    )
+    return all(name in frame and not is_null(frame[name].iloc[row]) for name in names)

@@ -19,7 +19,11 @@ _UNKNOWN = {
     "unknown-contacts": "Give --contacts, or state --no-contacts-yet.",
     "unknown-balance": "Give accounts.balance_minor.",
     "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
+    "no-template": "Give --templates with texts in their language, or correct accounts.language.",
 }
+#: Share of (account, action) pairs above which a want of texts leaves everybody alone: half says nothing there, since
+#: many actions have no text of their own in a plan that contacts people.
+_ALL_BUT_A_FEW = 0.9
 
 
 def refuse_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
@@ -27,7 +31,8 @@ def refuse_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_ac
     pairs = inputs.n_accounts * n_contact_actions
     asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
     for rule, mend in _UNKNOWN.items():
-        if removed.get(rule, 0) > pairs / 2 and not (rule == "floor-consent" and asked):
+        most = _ALL_BUT_A_FEW if rule == "no-template" else 0.5
+        if removed.get(rule, 0) > most * pairs and not (rule == "floor-consent" and asked):
             share = removed[rule] / pairs
             raise InvalidInput(
                 f"No plan was written: {rule} leaves {share:.0%} of {inputs.n_accounts:,} accounts alone.",
