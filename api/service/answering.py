@@ -196,7 +196,7 @@ class RecommendationService:
         return {
             "as_of": as_of,
             "purpose": request.purpose,
-            "policy_version": versions.pop() if versions and not made.parts else served.strategy.version_,
+            "policy_version": versions.pop() if versions and not made.parts else served.decider.version,
             "code_version": __version__,
             "packs": law and {**law, "packs": tuple(packs.values()), "warnings": tuple(warnings)},
             "removed_by_rule": dict(removed),

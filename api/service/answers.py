@@ -16,7 +16,7 @@ from api.service.fields import Scalar
 from api.service.planned import PLANNED
 from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
-from recommender.deciding import Decided
+from recommender.deciding import Decided, Segments, default_segments
 from recommender.store.decision_log import CheckedMapping, DecisionRecord, checked_mappings
 
 __all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
@@ -27,7 +27,9 @@ Ranking = Sequence[Mapping[str, Any]]
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
 
 
-def rankings(decided: Decided, planned: Sequence[str | None]) -> list[list[CheckedMapping]]:
+def rankings(
+    decided: Decided, planned: Sequence[str | None], segments: Segments | None = None
+) -> list[list[CheckedMapping]]:
     """Ranked actions of each account in plain values; the first also says what holds for the account.
 
     Parameters
@@ -35,25 +37,30 @@ def rankings(decided: Decided, planned: Sequence[str | None]) -> list[list[Check
     decided : Decided
     planned : sequence of str or None
         Contacts that were planned for each account's debtor already, as the log keeps them.
+    segments : Segments or None
+        Rules that name each account's segment; None = those of the package.
     """
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     is_first = indices == 0
-    account = _of_accounts(decided, planned)
+    account = _of_accounts(decided, planned, segments or default_segments())
     first = _entries(decided, rows[is_first], indices[is_first], account)
     others = iter(_entries(decided, rows[~is_first], indices[~is_first], {}))
     counts = (np.bincount(rows, minlength=len(first)) - 1).tolist()
     return [[one, *islice(others, count)] for one, count in zip(first, counts, strict=True)]
 
 
-def _of_accounts(decided: Decided, planned: Sequence[str | None]) -> dict[str, list[Any]]:
+def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segments) -> dict[str, list[Any]]:
     eligible = decided.eligibility
     alone = np.flatnonzero(eligible.mask.sum(axis=1) <= 1)[:_MOST_SEARCHED].tolist()
     next_at: list[str | None] = [None] * len(eligible.mask)
     for row in alone:
         when = eligible.next_contact_at(row)
         next_at[row] = None if when is None else when.isoformat()
+    segment = segments.of(decided.accounts)
     human = [bool(one) for one in eligible.needs_human]
-    columns: dict[str, list[Any]] = {"needs_human": human, "next_allowed_at": next_at, PLANNED: list(planned)}
+    columns: dict[str, list[Any]] = {
+        "needs_human": human, "next_allowed_at": next_at, PLANNED: list(planned), "segment": list(segment),
+    }  # fmt: skip
     return columns | {name: [value] * len(human) for name, value in decided.documents.items()}
 
 
@@ -111,6 +118,7 @@ def recommendation(
         "deterministic": deterministic,
         "actions": _actions(ranking, actions),
         "eligible_actions": eligible_actions,
+        "segment": ranking[0].get("segment"),  # records of before segments have none
         "needs_human": ranking[0]["needs_human"],
         "next_allowed_at": _instant(ranking[0]["next_allowed_at"]),
     }

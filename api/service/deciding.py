@@ -230,7 +230,8 @@ class RequestDecider:
             return decide(top_k=top_k, allowed=allowed if limited else None, **question)
 
         decided = ask(self._served.strategy, self._served.decider_for(terms.purpose).decide, request.top_k)
-        ranked = rankings(decided, [planned_text(contacts) if contacts else None for contacts in waiting])
+        planned_before = [planned_text(contacts) if contacts else None for contacts in waiting]
+        ranked = rankings(decided, planned_before, self._served.segments)
         features = [frozenset(account.features) for account in chosen]
         return Part(
             positions,

@@ -29,7 +29,7 @@ def replay_of(record: DecisionRecord, served: Served) -> dict[str, Any]:
         "decision_id": record.decision_id,
         "result": replayed.result,
         "differences": [vars(one) for one in replayed.differences],
-        "policy_version": served.strategy.version_,
+        "policy_version": served.decider.version,
     }
 
 

@@ -149,6 +149,7 @@ class ListedDecision(BaseModel):
     factors: dict[str, Scalar]
     propensity: float
     policy_version: str
+    segment: str | None
     state: str
 
 

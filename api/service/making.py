@@ -102,8 +102,13 @@ class Task:
     def ids(self) -> list[str]:
         """Id of the decision about each account, if it is made now."""
         table = Columns.of([{"account_id": account.account_id} for account in self.request.accounts])
-        version, terms = self.served.strategy.version_, self.terms
+        version, terms = self.version, self.terms
         return decision_ids(table, terms.as_of_text, version, terms.seed, purpose=terms.purpose)
+
+    @property
+    def version(self) -> str:
+        """Of the policy that decides: the strategy's, with the objective where that is another than the reward."""
+        return self.served.decider_for(self.terms.purpose).version
 
     @cached_property
     def owners(self) -> dict[str, str]:
@@ -251,7 +256,7 @@ class _Attempt:
     def _again(self, position: int, record: DecisionRecord) -> None:
         """Decide an account as when its logged decision was made; other facts refuse it."""
         account = self._task.request.accounts[position]
-        if record.provenance.policy_version != self._task.served.strategy.version_:
+        if record.provenance.policy_version != self._task.version:
             self._made.stands[position] = record  # another model decided: the same cannot come out, and need not
             return
         heard = self._decider.heard

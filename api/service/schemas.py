@@ -143,6 +143,7 @@ class Recommendation(BaseModel):
     deterministic: bool
     actions: list[RankedAction]
     eligible_actions: int
+    segment: str | None = Field(description="Group of accounts that this one belongs to, by the declared rules.")
     needs_human: bool = Field(description="A person looks at this account before anything is sent.")
     next_allowed_at: datetime | None = Field(None, description="When a contact is next legal, where none is now.")
 

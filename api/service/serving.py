@@ -14,8 +14,8 @@ import structlog
 from api.service.feature_contract import FeatureContract
 from api.service.following import RegistryFollower
 from recommender.artefact import MANIFEST, digest_of
-from recommender.deciding import Decider, default_actions
-from recommender.errors import RecommenderError
+from recommender.deciding import Decider, Objective, Segments, default_actions, default_segments
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue
 from recommender.settings import Settings
 from recommender.store.decision_log import Provenance
@@ -25,6 +25,53 @@ from recommender.strategy import ContactStrategy, SeedStrategy
 __all__ = ["Served", "Serving"]
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class House:
+    """What an agency has of its own: the same under every strategy.
+
+    Attributes
+    ----------
+    catalogue : Catalogue or None
+        Approved messages; None = those of the package.
+    segments : Segments
+    objective : Objective
+    """
+
+    catalogue: Catalogue | None = None
+    segments: Segments = field(default_factory=default_segments)
+    objective: Objective = field(default_factory=Objective)
+
+    @classmethod
+    def of(cls, settings: Settings) -> House:
+        """Read the files that the settings name.
+
+        Raises
+        ------
+        InvalidInput
+            For a file that is missing or wrong.
+        """
+        rules, levers = _text_of(settings.segments, "segments"), _text_of(settings.levers, "levers")
+        name = None if settings.objective == "reward" else settings.objective
+        return cls(
+            catalogue_at(settings.templates),
+            default_segments() if rules is None else Segments.from_toml(rules, str(settings.segments)),
+            Objective.from_toml(levers or "", str(settings.levers or "objective"), objective=name),
+        )
+
+    @property
+    def for_seed_rules(self) -> House:
+        """Seed rules learnt nothing that could be maximised."""
+        return replace(self, objective=Objective())
+
+
+def _text_of(path: Path | None, setting: str) -> str | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        raise InvalidInput(f"There is no file {path}.", column=setting, mend=f"Check RECOMMENDER_{setting.upper()}.")
+    return path.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -51,6 +98,7 @@ class Served:
     provenances: dict[Any, Provenance] = field(default_factory=dict, compare=False, repr=False)
     contracts: dict[int, FeatureContract] = field(default_factory=dict, compare=False, repr=False)
     deciders: dict[str, Decider] = field(default_factory=dict, compare=False, repr=False)
+    house: House = field(default_factory=House, compare=False, repr=False)
 
     @property
     def strategy(self) -> ContactStrategy | SeedStrategy:
@@ -71,8 +119,14 @@ class Served:
             return self.decider
         known = self.deciders.get(purpose)
         return known or self.deciders.setdefault(
-            purpose, Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue)
+            purpose,
+            Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue, objective=self.decider.objective),
         )
+
+    @property
+    def segments(self) -> Segments:
+        """Rules that name each account's segment."""
+        return self.house.segments
 
     @property
     def is_model(self) -> bool:
@@ -80,7 +134,7 @@ class Served:
         return isinstance(self.strategy, ContactStrategy)
 
     @classmethod
-    def load(cls, path: Path, source: str, note: str | None = None, *, catalogue: Catalogue | None = None) -> Served:
+    def load(cls, path: Path, source: str, note: str | None = None, *, house: House | None = None) -> Served:
         """Read a saved strategy, so far that the first request finds everything computed.
 
         Raises
@@ -88,7 +142,7 @@ class Served:
         ArtefactError
         """
         strategy = ContactStrategy.load(path)
-        return cls.of(strategy, source, note, digest_of(strategy.to_files()), catalogue=catalogue)
+        return cls.of(strategy, source, note, digest_of(strategy.to_files()), house=house)
 
     @classmethod
     def of(
@@ -98,12 +152,13 @@ class Served:
         note: str | None = None,
         digest: str | None = None,
         *,
-        catalogue: Catalogue | None = None,
+        house: House | None = None,
     ) -> Served:
         """Make a strategy ready: what can be compiled is, and has run once."""
-        decider = Decider(strategy, catalogue=catalogue)
+        own = house or House()
+        decider = Decider(strategy, catalogue=own.catalogue, objective=own.objective)
         decider.warm_up()
-        return cls(decider, source, note, digest)
+        return cls(decider, source, note, digest, house=own)
 
 
 class Serving:
@@ -122,17 +177,15 @@ class Serving:
         self._lock = threading.Lock()
         self._seen: Stamp | None = None
         self._checked = float("-inf")
-        self._catalogue = catalogue_at(settings.templates)
+        self._house = House.of(settings)
         seeds = SeedStrategy(default_actions(settings.contact_hours))
-        self._seeds = Served.of(seeds, "seed rules", catalogue=self._catalogue)
+        self._seeds = Served.of(seeds, "seed rules", house=self._house.for_seed_rules)
         self._served = self._seed_rules("no model has been trained yet")
         self._follower: RegistryFollower[Served] | None = None
         if settings.registry_uri is None:
             self.refresh()
         else:
-            self._follower = RegistryFollower(
-                settings, settings.registry_uri, partial(Served.load, catalogue=self._catalogue)
-            )
+            self._follower = RegistryFollower(settings, settings.registry_uri, partial(Served.load, house=self._house))
             self._follower.start()
 
     def current(self) -> Served:
@@ -181,7 +234,7 @@ class Serving:
         if stamp is None or stamp == self._seen:
             return
         try:
-            served = Served.load(manifest.parent, str(path), catalogue=self._catalogue)
+            served = Served.load(manifest.parent, str(path), house=self._house)
         except RecommenderError as error:
             _log.error("model refused", path=str(path), reason=str(error))
             note = f"the saved model was refused: {error}"

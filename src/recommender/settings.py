@@ -97,6 +97,11 @@ class Settings(BaseSettings):
         description="Your own messages: TOML files, tables or folders of them; a catalogue with findings of "
         "`messages lint` keeps the service from starting. By default the packaged texts.",
     )
+    segments: Path | None = Field(
+        None, description="Rules of your own segments (TOML, docs/segments.md); by default those of the package."
+    )
+    objective: str = Field("reward", description="What is maximised: the reward, or a rung of the value ladder.")
+    levers: Path | None = Field(None, description="Bounded wishes of the business (TOML, docs/objective.md).")
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
     named_keys: dict[str, NamedKey] = Field(
         default_factory=dict,

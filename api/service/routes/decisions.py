@@ -26,6 +26,8 @@ from api.service.log_schemas import (
 from api.service.outcome_checks import check_outcomes
 from recommender.store.decision_log import LoggedDecision, OutcomeRecord, state_of
 
+SEGMENT_ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
+
 router = APIRouter(prefix="/v1", tags=["decision log"], dependencies=[KeyDep])
 
 
@@ -46,12 +48,19 @@ def list_decisions(
     debtor_id: Annotated[Identifier | None, Query()] = None,
     since: Annotated[Instant | None, Query(description="Made at this instant or later.")] = None,
     until: Annotated[Instant | None, Query(description="Made before this instant.")] = None,
+    segment: Annotated[str | None, Query(pattern=SEGMENT_ID, description="Of the account when it was made.")] = None,
     cursor: Annotated[str | None, Query(max_length=512)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> DecisionList:
-    """List decisions by account, debtor and time, newest first, a page at a time."""
+    """List decisions by account, debtor, time and segment, newest first, a page at a time."""
     page = recorder.page(
-        account_id=account_id, debtor_id=debtor_id, since=since, until=until, cursor=cursor, limit=limit
+        account_id=account_id,
+        debtor_id=debtor_id,
+        since=since,
+        until=until,
+        segment=segment,
+        cursor=cursor,
+        limit=limit,
     )
     return DecisionList(
         decisions=[
@@ -63,6 +72,7 @@ def list_decisions(
                 no_contact=record.action == record.provenance.actions.no_contact_index,
                 factors=factors_of(record.provenance.actions, record.action),
                 policy_version=record.provenance.policy_version,
+                segment=record.ranking[0].get("segment") if record.ranking else None,
                 state=state_of(events),
             )
             for record, events in page.decisions

@@ -494,6 +494,7 @@ class ListedDecision(TypedDict):
     factors: dict[str, str | int | float | bool | None]
     propensity: float
     policy_version: str
+    segment: str | None
     state: str
 
 
@@ -630,6 +631,7 @@ class _Recommendation(TypedDict):
     deterministic: bool
     actions: list[RankedAction]
     eligible_actions: int
+    segment: str | None
     needs_human: bool
 
 

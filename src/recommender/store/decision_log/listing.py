@@ -46,6 +46,7 @@ def decisions_page(
     debtor_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    segment: str | None = None,
     cursor: str | None = None,
     limit: int = 100,
 ) -> DecisionPage:
@@ -57,6 +58,8 @@ def decisions_page(
     account_id, debtor_id : str, optional
     since, until : datetime, optional
         With a time zone.
+    segment : str, optional
+        Of the account when the decision was made: letters, digits and hyphens.
     cursor : str, optional
         Of the page before.
     limit : int, default=100
@@ -75,6 +78,9 @@ def decisions_page(
         query = query.where(decisions.c.decided_at >= since)
     if until is not None:
         query = query.where(decisions.c.decided_at < until)
+    if segment is not None:  # JSON is written without blanks
+        written = sa.cast(decisions.c.ranking, sa.String)
+        query = query.where(written.contains(f'"segment":{json.dumps(segment)}', autoescape=True))
     if cursor is not None:
         moment, last = _read_cursor(cursor)
         key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)

@@ -37,7 +37,7 @@ _CAPITALS = re.compile(r"(?:[A-ZÀ-Þ][a-zà-ÿ]{2,}){2,4}")
 _SURELY_NOBODY = re.compile(r"[A-Za-z_.\-]+\d{1,5}", re.ASCII)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)  # of a request or a few: ids are too many to be remembered
 def personal_kind(identifier: str) -> str | None:
     """What an id looks like, or None where it looks like nobody.
 

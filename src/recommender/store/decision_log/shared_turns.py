@@ -42,7 +42,7 @@ def take_turns(engine: sa.Engine, name: str, *, limit: int, seconds: float, want
         connection.execute(begin)
         # The row of this window is held until the end: who comes next counts what was taken here.
         rows = connection.execute(read.with_for_update()).all()
-        used = {row.window: row.used for row in rows}
+        used: dict[int, int] = {row.window: row.used for row in rows}
         before = math.ceil(used.get(int(window) - 1, 0) * (1.0 - since / seconds))
         taken = max(0, min(wanted, limit - used[int(window)] - before))
         at = sa.and_(here, rate_counters.c.window == int(window))
