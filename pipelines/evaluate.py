@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from rich.table import Table
 
 from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.train import LogFile, read_log
+from recommender.columns import Columns
+from recommender.deciding import default_segments
+from recommender.errors import InvalidInput
 from recommender.evaluation import refusals
 from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.store.files import folder_digest
@@ -38,7 +41,9 @@ def run(
         typer.Option(help="logging, seed_rules, best_constant, uniform, or a strategy directory; repeat for more."),
     ] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999)] = 0.95,
-    slice_by: Annotated[list[str] | None, typer.Option(help="Context column to report by; repeat for more.")] = None,
+    slice_by: Annotated[
+        list[str] | None, typer.Option(help="Context column to report by, or `segment`; repeat for more.")
+    ] = None,
     price_of_rules: Annotated[
         bool,
         typer.Option("--price-of-rules", help="Price each channel, hour block and other lever of the action space."),
@@ -58,7 +63,7 @@ def run(
     if since is not None:
         _, feedback = feedback.split(since)
     trained = ContactStrategy.load(strategy)
-    slices = {name: feedback.context[name].to_numpy() for name in slice_by or []}
+    slices = {name: _slice(feedback.context, name) for name in slice_by or []}
     evaluator = OffPolicyEvaluator(feedback)
     if trained.trained_on_["digest"] == feedback.digest:
         console.print(
@@ -102,6 +107,15 @@ def run(
         console.print(prices_table(prices, confidence))
         for why, names in refusals(prices).items():
             console.print(f"{', '.join(names) if len(names) < len(prices) else 'all of them'}: {why}", highlight=False)
+
+
+def _slice(context: pd.DataFrame, name: str) -> NDArray[Any]:
+    """Values of a context column; segments are worked out where the log does not carry them."""
+    if name in context.columns:
+        return np.asarray(context[name])
+    if name == "segment":
+        return np.array(default_segments().of(Columns.of(context)), dtype=object)
+    raise InvalidInput.missing_columns([name], [str(one) for one in context.columns], role="slice of the report")
 
 
 def exploration_line(strategy: ContactStrategy) -> str:

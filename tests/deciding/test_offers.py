@@ -105,6 +105,46 @@ def test_an_offer_that_the_list_lacks_is_named_and_never_made() -> None:
     assert early.eligibility.counts()["trade-incentive"] > 0
 
 
+def naive_offers(days: int, language: str, channel: str, tone: str) -> set[str]:
+    """Offers that a plain reading allows: a text of the offer's kind for the cell, and a stage of the list."""
+    stage = ["preventive", "administrative", "extrajudicial", "judicial"][sum(days > end for end in (0, 30, 90))]
+    stages = {"d20": {"extrajudicial", "judicial"}, "six": {"administrative", "extrajudicial", "judicial"}}
+    told = {"none"}
+    for offer, kind in (("d20", "incentive"), ("six", "flexible_offer")):
+        texts = [
+            one for one in default_catalogue().templates
+            if one.kind == kind and one.language == language and channel in one.channels and one.tone == tone
+            and stage in one.stages and one.handover is None and "collection" in one.purposes
+        ]  # fmt: skip
+        if texts and stage in stages[offer]:
+            told.add(offer)
+    return told
+
+
+def test_offers_that_may_be_made_are_those_of_a_plain_reading() -> None:
+    """Every stage, language, channel and tone: eligible offers, and the kind of the text that is attached."""
+    every = ActionSpace(
+        {"channel": ["call", "sms", "whatsapp", "email"], "tone": ["friendly", "neutral", "firm"],
+         "offer": ["none", "d20", "six"]}, no_contact=True,
+    )  # fmt: skip
+    cases = [(days, language) for days in (-4, 0, 1, 30, 31, 90, 91, 400) for language in ("es", "en", "pt")]
+    table = portfolio(*({"days_past_due": days, "language": language} for days, language in cases))
+    table["consented_channels"] = "call;sms;whatsapp;email"
+    made = decide(table, strategy=SeedStrategy(every), offers=OfferDesk(PriceList.from_toml(PRICES)), as_of=NOW,
+                  packs=["CO"], contacts=[], top_k=len(every), explore=False)  # fmt: skip
+    kinds = {template.id: template.kind for template in default_catalogue().templates}
+    wanted, offers = {"d20": "incentive", "six": "flexible_offer"}, 0
+    for row, (days, language) in enumerate(cases):
+        mine = made.ranked[(made.ranked["row"] == row) & made.ranked["offer"].notna()]
+        for (channel, tone), cell in mine.groupby(["channel", "tone"]):
+            told = set(cell["offer"])
+            assert told - {"none"} == naive_offers(days, language, str(channel), str(tone)) - {"none"}
+            for offer, template in zip(cell["offer"], cell["template_id"], strict=True):
+                assert kinds[template] == wanted[offer] if offer in wanted else kinds[template] not in wanted.values()
+                offers += offer in wanted
+    assert offers > 40
+
+
 SENSITIVE = ActionSpace({"channel": ["sms"], "offer": ["none", "d20"]})
 
 
