@@ -74,6 +74,7 @@ from recommender.intake.vocabulary import (
 from recommender.intake.words import (
     currency_code,
     flag_of,
+    language_code,
     zone_name,
 )
 
@@ -111,6 +112,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "language_code",
     "map_export",
     "moment_of",
     "number_of",
