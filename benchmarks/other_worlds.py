@@ -1,0 +1,167 @@
+"""Worlds by another hand than surfaces.py and small_worlds.py, where effects do not add up.
+
+``tables``: sums of random decision trees over context and action together. ``ratios``: a ratio of two columns decides
+the tone, an account's own window of hours who is reached, a payday who pays; gates for who has no phone or app.
+Counts, skewed columns, columns that say nothing, values missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, softmax
+
+from recommender.actions import ActionSpace
+from recommender.learning import TrainingSet
+from recommender.simulation import simulate_surfaces
+from recommender.simulation.surfaces import SurfaceLaw
+
+__all__ = ["WORLDS"]
+
+Log = tuple[TrainingSet, pd.DataFrame, np.ndarray, np.ndarray]  # log, fresh accounts, their truth, what a logger does
+
+
+def _log(
+    rng: np.random.Generator,
+    frame: pd.DataFrame,
+    truth: np.ndarray,
+    preference: np.ndarray,
+    space: ActionSpace,
+    n: int,
+    base_rate: float,
+) -> Log:
+    for _ in range(12):  # what is cut off above is made up for below
+        truth = np.minimum(truth * base_rate / truth.mean(), 0.95)
+    logging = softmax(preference, axis=1)
+    action = (rng.random(n)[:, None] > logging[:n].cumsum(axis=1)[:, :-1]).sum(axis=1)
+    rows = np.arange(n)
+    training = TrainingSet(
+        context=frame[:n].reset_index(drop=True),
+        categorical=(),
+        actions=space,
+        action=action.astype(np.int64),
+        reward=(rng.random(n) < truth[rows, action]).astype(float),
+        reward_kind="binary",
+        propensity=logging[rows, action],
+        groups=rows,
+        order=rows.astype(float),
+    )
+    return training, frame[n:].reset_index(drop=True), truth[n:], logging[n:]
+
+
+def tables(n: int, seed: int, m: int = 4_000) -> Log:
+    """Forty random trees of depth four; a split asks for a column, a category or a group of levels of a factor."""
+    law, rng, total = np.random.default_rng([seed, 811]), np.random.default_rng([seed, 812]), n + m
+    space = ActionSpace(
+        {"channel": ["voice", "text", "chat", "mail"], "hour": list(range(7, 22, 2)), "style": list("abcde")}
+    )
+    hidden = rng.normal(size=(total, 3))
+    columns = []
+    for j in range(14):
+        x = 0.5 * hidden[:, j % 3] + rng.normal(size=total)
+        columns.append((x, np.exp(x), np.round(3 * x), rng.poisson(np.exp(0.6 * x)).astype(float))[j % 4])
+    numbers, categories = np.column_stack(columns), rng.integers(0, 7, (total, 3))
+    numbers[rng.random(numbers.shape) < 0.08] = np.nan
+    cuts = np.nanquantile(numbers, np.linspace(0.15, 0.85, 15), axis=0)
+    score = np.zeros((total, len(space)))
+
+    def grow(depth: int, accounts: np.ndarray, actions: np.ndarray) -> None:
+        if depth == 0:
+            score[np.ix_(accounts, actions)] += 0.33 * law.normal()
+        elif law.random() < 0.42:
+            factor = law.integers(0, 3)
+            size, codes = space.shape[factor], space.codes[:, factor]
+            right = (
+                codes >= law.integers(1, size) if factor == 1 else np.isin(codes, law.permutation(size)[: size // 2])
+            )
+            grow(depth - 1, accounts, actions & right)
+            grow(depth - 1, accounts, actions & ~right)
+        else:
+            if law.random() < 0.75:
+                j = law.integers(0, 8)
+                right = np.nan_to_num(numbers[:, j], nan=-1e9) > cuts[law.integers(0, 15), j]
+            else:
+                right = np.isin(categories[:, law.integers(0, 2)], law.permutation(7)[:3])
+            grow(depth - 1, accounts & right, actions)
+            grow(depth - 1, accounts & ~right, actions)
+
+    for _ in range(40):
+        grow(4, np.ones(total, dtype=bool), np.ones(len(space), dtype=bool))
+    frame = pd.DataFrame(numbers, columns=[f"k{j}" for j in range(14)])
+    for j in range(3):
+        frame[f"c{j}"] = np.array(list("pqrstuv"))[categories[:, j]]
+    for j in range(5):
+        frame[f"z{j}"] = rng.normal(size=total)
+    towards = np.nan_to_num(numbers[:, [0, 2]] / 3).clip(-2, 2)
+    return _log(rng, frame, expit(score - 3), 0.3 * towards @ law.normal(size=(2, len(space))), space, n, 0.07)
+
+
+def ratios(n: int, seed: int, m: int = 4_000) -> Log:
+    """A tone by debt over income, an hour by when the account is free, a channel by age against score."""
+    law, rng, total = np.random.default_rng([seed, 821]), np.random.default_rng([seed, 822]), n + m
+    space = ActionSpace(
+        {"channel": ["call", "sms", "whatsapp"], "hour": list(range(8, 20)), "tone": ["soft", "plain", "firm"]}
+    )
+    region, job = rng.integers(0, 12, total), rng.integers(0, 5, total)
+    frame = pd.DataFrame(
+        {
+            "debt": np.exp(rng.normal(6, 1, total)),
+            "income": np.exp(rng.normal(6.5, 0.8, total)),
+            "days": rng.integers(0, 120, total).astype(float),
+            "payday": rng.integers(1, 31, total).astype(float),
+            "start": rng.choice([6.0, 9.0, 13.0, 16.0], total),
+            "length": rng.integers(2, 7, total).astype(float),
+            "phone": rng.random(total) < 0.8,
+            "app": rng.random(total) < 0.6,
+            "age": rng.integers(18, 80, total).astype(float),
+            "score": rng.normal(size=total),
+            "region": [f"r{r}" for r in region],
+            "job": np.array(list("abcde"))[job],
+        }
+    )
+    channel, hour, tone = space.codes.T
+    free = (8 + hour[None] - frame["start"].to_numpy()[:, None]) % 24 < frame["length"].to_numpy()[:, None]
+    free = np.where((job == law.integers(0, 5))[:, None], ~free, free)
+    has_phone, has_app = frame["phone"].to_numpy()[:, None], frame["app"].to_numpy()[:, None]
+    reach = np.where(free, 0.8, 0.12) * np.where(channel == 0, has_phone, np.where(channel == 2, has_app, 1.0))
+    ratio = (frame["debt"] / frame["income"]).to_numpy()
+    band = (ratio > law.uniform(0.3, 0.6)).astype(int) + (ratio > law.uniform(0.9, 1.6))
+    pays = np.where((frame["payday"] - frame["days"]).to_numpy() % 30 < 6, 1.0, 0.35)
+    engage = np.where(tone[None] == law.permutation(3)[band][:, None], 0.75, 0.2) * pays[:, None]
+    young = ((frame["age"] < 40) ^ (frame["score"] > 0)).to_numpy()[:, None]
+    by_region = np.where(channel[None] == law.permutation(3)[region % 3][:, None], 0.8, 0.3)
+    willing = np.where(young, by_region, np.where(channel[None] == law.integers(0, 3), 0.75, 0.3))
+    towards = np.column_stack([frame["score"], np.log(ratio)])
+    for j in range(8):
+        frame[f"noise{j}"] = rng.normal(size=total)
+    frame.loc[rng.random(total) < 0.1, "income"] = np.nan
+    frame.loc[rng.random(total) < 0.15, "age"] = np.nan
+    preference = 0.5 * towards @ law.normal(size=(2, len(space)))
+    return _log(rng, frame, reach * engage * willing, preference, space, n, 0.06)
+
+
+def _surface(n: int, seed: int, law: SurfaceLaw) -> Log:
+    log = simulate_surfaces(n, law=law, seed=seed)
+    contacts, rows = log.contacts, np.arange(n)
+    training = TrainingSet(
+        context=contacts[log.context],
+        categorical=tuple(log.categorical),
+        actions=log.actions,
+        action=log.actions.index_of(contacts).astype(np.int64),
+        reward=contacts["reward"].to_numpy(float),
+        reward_kind="binary",
+        propensity=contacts["propensity"].to_numpy(float),
+        groups=rows,
+        order=rows.astype(float),
+    )
+    return training, log.accounts[log.context], log.truth, log.logging
+
+
+WORLDS: dict[str, Callable[[int, int], Log]] = {
+    "tables": tables,
+    "ratios": ratios,
+    "thresholds": lambda n, seed: _surface(n, seed, "thresholds"),
+    "products": lambda n, seed: _surface(n, seed, "products"),
+}
