@@ -32,6 +32,7 @@ from quick import add_quick
 
 from recommender import ContactStrategy
 from recommender.deciding import after_planned, debtor_rounds, decide, default_actions, planned_contacts
+from recommender.rules import HOUSE_PACKS
 from recommender.simulation import simulate, simulate_portfolio
 from recommender.strategy.cold_start import SeedStrategy
 
@@ -93,7 +94,7 @@ def in_memory(accounts: Path, contacts: Path, strategy: Path | None) -> tuple[fl
     """CPU seconds and ranked actions of the same decisions over whole tables."""
     model = SeedStrategy(default_actions(range(7, 21))) if strategy is None else ContactStrategy.load(strategy)
     decide(
-        pd.read_parquet(accounts).head(50), strategy=model, as_of=AS_OF, packs=["CO"],
+        pd.read_parquet(accounts).head(50), strategy=model, as_of=AS_OF, packs=["CO", *HOUSE_PACKS],
         contacts=pd.read_parquet(contacts).head(0),
     )  # fmt: skip
     before = time.process_time()
@@ -106,7 +107,7 @@ def in_memory(accounts: Path, contacts: Path, strategy: Path | None) -> tuple[fl
         part = frame.iloc[np.flatnonzero(turn == number)].reset_index(drop=True)
         ahead = [planned.get(debtor, []) for debtor in part["debtor_id"]]
         later = partial(after_planned, model.actions_, planned=ahead)
-        decided = decide(part, strategy=model, as_of=AS_OF, packs=["CO"], contacts=known, allowed=later)
+        decided = decide(part, strategy=model, as_of=AS_OF, packs=["CO", *HOUSE_PACKS], contacts=known, allowed=later)
         found = planned_contacts(decided)
         for contact in found:
             planned.setdefault(contact["debtor_id"], []).append(contact)

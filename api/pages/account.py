@@ -15,6 +15,7 @@ from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
+from api.pages.basis import based_on, of_account
 from api.pages.charts import Dot, dots
 from api.pages.comments import comments_section
 from api.pages.content import Cell, Column, Content, Section, Table
@@ -56,7 +57,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         )
     case = AccountCase.of(portfolio, account_id)
     own = [history_section(page, case), comments_section(page, portfolio, account_id, {})]
-    always = [one for one in own if one is not None]
+    always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]
     kept = {key: query[key] for key in ("id", "a", "b") if query.get(key)}
@@ -97,7 +98,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         question,
         page.text("Control group: do not touch.") if case.is_control else headline(page, contrast, values, names),
         tone=tone,
-        sections=[one for one in sections if one is not None],
+        sections=based_on(of_account(page, case), [one for one in sections if one is not None]),
         **extras,
     )
 
@@ -260,11 +261,11 @@ def _ranked_section(
         page.text("Best allowed actions"),
         [
             Column("action", page.text("Action"), number=False),
-            Column("expected", page.text("Expected result")),
-            Column("low", page.text("95% CI from")),
-            Column("high", page.text("95% CI to")),
+            Column("expected", page.text("Expected result"), unit=values.unit),
+            Column("low", page.text("95% CI from"), unit=values.unit),
+            Column("high", page.text("95% CI to"), unit=values.unit),
             Column("probability", page.text("Probability of being sent")),
-            Column("tries", page.text("Tries on accounts like this")),
+            Column("tries", page.text("Tries on accounts like this"), unit=page.text("tries")),
         ],
         rows,
     )

@@ -14,7 +14,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.pages.content import Cell
+from api.pages.basis import of_log
+from api.pages.content import Basis, Cell
 from api.pages.exports import Sheet, Suffix, table_file
 from api.pages.filters import Chip, Filter, Filters, page_numbers, read_filters
 from api.pages.page_data import Portfolio
@@ -52,12 +53,15 @@ def accounts_table(request: Request, page: PageDep, portfolio: PortfolioDep, suf
 
 def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     """Every account with its newest decision; None where there are neither accounts nor a log."""
-    stamp, settings = portfolio.stamp("accounts.parquet"), portfolio.settings
-    if not stamp and portfolio.log is None:
+    stamp, settings = portfolio.accounts_stamp(), portfolio.settings
+    if not portfolio.stamp("accounts.parquet") and portfolio.log is None:
         return None
 
     def read() -> dict[str, Any]:
         table = _overview(portfolio.accounts(), portfolio.decisions())
+        segments = portfolio.segment_of_accounts()
+        if segments is not None:
+            table["segment"] = table["account_id"].map(segments)
         table = table.assign(is_control=portfolio.is_control(table["debtor_id"]))
         return {"overview": table.sort_values("account_id", kind="stable", ignore_index=True)}
 
@@ -90,7 +94,7 @@ class _View:
     """What the template shows."""
 
     def __init__(self, page: Page, portfolio: Portfolio, query: dict[str, str]) -> None:
-        self.page = page
+        self.page, self._portfolio = page, portfolio
         self.frame = overview(portfolio)
         self.stopped = portfolio.stopped()
         self.search = query.get("q", "").strip()
@@ -117,12 +121,14 @@ class _View:
             if self.frame is None or name not in self.frame:
                 return []
             levels = sorted(str(value) for value in self.frame[name].dropna().unique())
-            return [(value, page.country(value) if name == "country" else page.label(value)) for value in levels]
+            put = {"country": page.country, "segment": self._portfolio.segment_name(page.label)}.get(name, page.label)
+            return [(value, put(value)) for value in levels]
 
         offered = [
             Filter("stage", page.text("Stage"), choices=choices("stage")),
             Filter("product", page.text("Product"), choices=choices("product")),
             Filter("country", page.text("Country"), choices=choices("country")),
+            Filter("segment", page.text("Segment"), choices=choices("segment")),
             Filter("channel", page.text("Recommended channel"), choices=choices("channel")),
         ]
         return read_filters([one for one in offered if one.choices], query, page.url("accounts"))
@@ -190,15 +196,24 @@ class _View:
             ("balance_minor", self.page.text("Balance"), True),
             ("decided_at", self.page.text("Decided"), False),
         ]
-        heads = []
+        reward = self.page.text("units of reward")
+        units = {"days_past_due": self.page.text("days"), "expected_reward": reward, "margin": reward}
+        heads: list[dict[str, Any]] = []
         for sort, title, number in names:
             here = sort == self.sort and bool(sort)
             order = "asc" if (here and not self.ascending) or (not here and sort == "account_id") else "desc"
             kept = {key: value for key, value in self.query.items() if key not in ("sort", "order")}
             link = self.page.url("accounts", kept | {"sort": sort, "order": order}) if sort else ""
             direction = "" if not here else "ascending" if self.ascending else "descending"
-            heads.append({"title": title, "number": number, "link": link, "direction": direction, "sort": sort})
+            unit = units.get(sort, "")
+            heads.append(
+                {"title": title, "number": number, "unit": unit, "link": link, "direction": direction, "sort": sort}
+            )
         return heads
+
+    def basis(self) -> Basis | None:
+        """What the table rests on."""
+        return of_log(self.page, self._portfolio, len(self.passing))
 
     # -- rows ------------------------------------------------------------------------------------------------------
     def shown(self) -> pd.DataFrame:
@@ -280,7 +295,10 @@ class _View:
             (text("{column}: from", column=text("Expected result")) + percent, _column(frame, "lo") * scale),
             (text("{column}: to", column=text("Expected result")) + percent, _column(frame, "hi") * scale),
             (text("Lead over the next") + points, _column(frame, "margin") * scale),
-            *((self.page.label(name), self._labels(frame, name)) for name in ("stage", "product", "country")),
+            *(
+                (self.page.label(name), self._labels(frame, name))
+                for name in ("stage", "product", "country", "segment")
+            ),
             (text("Days past due"), _column(frame, "days_past_due")),
             (text("Balance"), _column(frame, "balance_minor") * _major_units(frame)),
             (text("Currency"), self._labels(frame, "currency")),
@@ -297,7 +315,8 @@ class _View:
         column = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
         if name in ("hour", "currency", "decision_id"):
             return column
-        put = self.page.country if name == "country" else self.page.label
+        named = {"country": self.page.country, "segment": self._portfolio.segment_name(self.page.label)}
+        put = named.get(name, self.page.label)
         return column.map({level: put(level) for level in column.dropna().unique()})
 
 

@@ -36,7 +36,8 @@ def sheet_of(page: Page, table: Table) -> Sheet:
         cells = [row[position] for row in rows]
         units = {cell.unit for cell in cells if _is_number(cell.value) or cell.low is not None}
         is_interval = any(cell.low is not None for cell in cells)
-        named = f" ({next(iter(units))})" if len(units) == 1 and units != {""} else ""
+        unit = (units == {""} and column.unit) or (next(iter(units)) if len(units) == 1 else "")
+        named = f" ({unit})" if unit and unit.casefold() not in column.title.casefold() else ""
         if is_interval:
             headings += [
                 page.text("{column}: from", column=column.title) + named,

@@ -28,9 +28,11 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 READ = ("aria-label", "title", "placeholder", "alt", "data-name", "content")
 #: What is no text of ours: ids, codes, names of people, places and laws, units and ISO codes.
 OURS_NOT = re.compile(
-    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b|\b(?:COP|MXN|MX\$|FLOOR|UTC|ES|EN|PT|CSV|XLSX|CO|MX)\b|Español|English|Português|Col[oô]mbia|México"
+    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b"
+    r"|\b(?:COP|MXN|MX\$|FLOOR|HOUSE|TRADE|UTC|ES|EN|PT|CSV|XLSX|CO|MX)\b|Español|English|Português|Col[oô]mbia|México"
     r"|America/\w+|\bana(?:\.ruiz)?\b|luis\.ortega|contact-strategy v\d+|v\d+"
-    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*|\b(?:floor|co|mx|house)-[a-z-]+\b|\b(?:CO|MX|FLOOR) \d{4}\.\d+\.\d+"
+    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*"
+    r"|\b(?:floor|co|mx|house|trade)-[a-z-]+\b|\b(?:CO|MX|FLOOR|HOUSE|TRADE) \d{4}\.\d+\.\d+"
 )
 
 
@@ -202,3 +204,55 @@ def test_every_exported_number_is_the_one_that_is_shown(client, tag):
                     assert near, f"{link}: {shown!r} is not in the file"
                     seen += 1
     assert seen > 100
+
+
+class Figures(HTMLParser):
+    """Cells of numbers with their unit, and the sections that hold figures with what they say they rest on."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.units, self.bases, self.cell = [], [], {}, None
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        if tag == "section":
+            self.open.append(told.get("id") or told.get("aria-labelledby", ""))
+        if tag == "table" and "heat" in told.get("class", ""):
+            self.units.append(["heat", told.get("data-unit", "")])
+            self._figure()
+        if tag == "td" and "number" in told.get("class", "").split():
+            self.cell = ["", told.get("data-unit", "")]
+        if tag == "p" and told.get("class") == "basis" and self.open:
+            self.bases[self.open[-1]] = all(told.get(f"data-{name}") for name in ("period", "of", "source"))
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell[0] += data
+
+    def handle_endtag(self, tag):
+        if tag == "td" and self.cell is not None:
+            if re.match(r"\s*[+\N{MINUS SIGN}]?\W*\d", self.cell[0]):
+                self.units.append(self.cell)
+                self._figure()
+            self.cell = None
+        if tag == "section" and self.open:
+            self.open.pop()
+
+    def _figure(self):
+        if self.open:
+            self.bases.setdefault(self.open[-1], False)
+
+
+@pytest.mark.parametrize("tag", [*LANGUAGES, "en"])
+def test_every_figure_has_its_unit_and_says_over_what_of_when_and_from_where(client, demo_site, tag):
+    """On every page: a number in a table has a unit, and its section says period, denominator and source."""
+    bare, loose, seen = [], [], 0
+    for path in paths(demo_site, tag):
+        reader = Figures()
+        reader.feed(client.get(path).text)
+        bare += [(path, text) for text, unit in reader.units if not unit]
+        loose += [(path, section) for section, said in reader.bases.items() if not said]
+        seen += len(reader.units)
+    assert bare == []
+    assert loose == []
+    assert seen > 300

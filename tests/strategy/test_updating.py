@@ -123,8 +123,8 @@ def test_what_changed_is_refused(fitted: ContactStrategy) -> None:
     ):
         with pytest.raises(IncompatibleLog, match=words):
             _copy(fitted).update(_log(frame, **changed))
+    log = _log(frame.assign(reward=frame["reward"].where(frame.index < 30)))
     with pytest.raises(InvalidInput, match="nothing to learn"):
-        log = _log(frame.assign(reward=frame["reward"].where(frame.index < 30)))
         _copy(fitted).update(log.take(np.flatnonzero(~log.mature)))
 
 

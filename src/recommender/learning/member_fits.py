@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -21,13 +21,14 @@ from recommender.learning.member_jobs import (
 )
 from recommender.learning.member_plans import (
     alike_but_for_scale,
+    finished_trees,
     grown_trees,
     knows_classes,
     regression_plans,
     tree_plans_of,
 )
 from recommender.learning.regression import BilinearModel, FacetMean
-from recommender.learning.stacking import group_folds, stack_weights
+from recommender.learning.stacking import group_folds, stack_weights, where_it_decides
 from recommender.learning.trees import ActionTrees, TreeSettings
 
 __all__ = ["MemberFits", "fit_members"]
@@ -36,7 +37,9 @@ _SHARE_PRECISIONS_FROM = 100_000  # rows: at 20k sharing made the stack promise 
 _FEWEST_ROWS = 20  # below, nothing can be held out
 _FEW_FOLDS_FROM = 3_000  # rows from which three folds leave members enough; five below
 _CLASSES = 4  # a facet, docs/decision-quality.md
-_WORTH_GROWING = 0.2  # share of the stack's weight from which trees are grown past their best log-loss
+_WORTH_GROWING = 0.05  # share of the stack's weight from which it is tried to grow trees past their best log-loss
+_GROWN = "grown"
+_FIRST_PANEL = 20_000  # rows of the first fold of which every action is scored
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight from which the other folds are worth fitting
 
 
@@ -66,10 +69,17 @@ class MemberFits:
         """Which columns each member but the trees takes."""
         return {name: design for name, (design, _) in self.regressions.items()} | {"classes": "linear"}
 
-    @property
-    def trees(self) -> dict[str, ActionTrees]:
-        """The mean of each boosted member's folds."""
-        return {name: ActionTrees.mean_of([members[name] for members in self.by_fold]) for name in self.tree_plans}
+    def served_trees(self, rows: FitRows, weights: Mapping[str, float], n_jobs: int) -> dict[str, ActionTrees]:
+        """Boosted members as they are served: the mean of the folds, but grown ones once more on every row.
+
+        Grown trees go on learning from rows, and one ensemble is served in less time than one a fold.
+        """
+        served = {name: ActionTrees.mean_of([members[name] for members in self.by_fold]) for name in self.tree_plans}
+        if weights.get(_GROWN, 0.0) > 0:
+            settings = finished_trees(self.tree_plans[_GROWN])
+            nothing = np.zeros(len(rows.task), dtype=bool)
+            [served[_GROWN]] = run_jobs([tree_job(rows, settings, nothing, stop_early=False)], n_jobs)
+        return served
 
 
 def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) -> MemberFits:
@@ -149,19 +159,36 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
 
 
 def _add_grown_trees(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
-    """Where trees count, they are grown past their best log-loss: the value of their choices goes on rising."""
+    """Where trees may count, they are grown past their best log-loss: the value of their choices goes on rising.
+
+    The first fold tells whether they say anything, on all rows or on those that decide, that the others do not.
+    """
     settings = grown_trees(rows.task.target, rows.task.family)
     if settings is None or _shares_of_first_fold(rows, fits, fits.by_fold[0], n_jobs)["trees"] < _WORTH_GROWING:
         return
-    work = [tree_job(rows, settings, fits.folds == fold, stop_early=False) for fold in range(len(fits.by_fold))]
-    for members, grown in zip(fits.by_fold, run_jobs(work, n_jobs), strict=True):
-        members["grown"] = grown
-    fits.tree_plans["grown"] = settings
+    folds = fits.folds
+    work = [tree_job(rows, settings, folds == fold, stop_early=False) for fold in range(len(fits.by_fold))]
+    first = fits.by_fold[0] | {_GROWN: work[0]()}
+    if _shares_of_first_fold(rows, fits, first, n_jobs, decisive=True)[_GROWN] < _WORTH_ITS_TIME:
+        return
+    for members, grown in zip(fits.by_fold, [first[_GROWN], *run_jobs(work[1:], n_jobs)], strict=True):
+        members[_GROWN] = grown
+    fits.tree_plans[_GROWN] = settings
 
 
-def _shares_of_first_fold(rows: FitRows, fits: MemberFits, members: dict[str, Any], n_jobs: int) -> dict[str, float]:
-    """Share of the stack's weight that each member would have, judged on the first fold alone."""
+def _shares_of_first_fold(
+    rows: FitRows, fits: MemberFits, members: dict[str, Any], n_jobs: int, *, decisive: bool = False
+) -> dict[str, float]:
+    """Share of the stack's weight that each member would have, judged on the first fold alone.
+
+    ``decisive``: the larger of that and of what the rows would give it whose action is among the best of its account.
+    """
     out = np.flatnonzero(fits.folds == 0)
-    logged, _ = held_out_scores(rows, [members], np.where(fits.folds == 0, 0, 1), out[:1], fits.design_of, n_jobs)
+    panel = out[:_FIRST_PANEL] if decisive else out[:1]
+    logged, scores = held_out_scores(rows, [members], np.where(fits.folds == 0, 0, 1), panel, fits.design_of, n_jobs)
     weights, _ = stack_weights(logged[out], rows.task.target[out], rows.task.family)
-    return dict(zip(members, (weights / max(weights.sum(), 1e-9)).tolist(), strict=True))
+    share = weights / max(weights.sum(), 1e-9)
+    if decisive:
+        again = where_it_decides(logged[panel], rows.task.target[panel], scores, weights, shrunk=False)[0]
+        share = np.maximum(share, again / max(again.sum(), 1e-9))
+    return dict(zip(members, share.tolist(), strict=True))
