@@ -91,6 +91,21 @@ def boosted_on(dask: str | None, minutes: float, console: Console) -> Iterator[B
         console.print("[yellow]nothing boosted on the cluster:[/] trees carry no weight in the blend", highlight=False)
 
 
+def _updated(path: Path, new: LoggedFeedback, console: Console) -> ContactStrategy:
+    """A saved strategy with new decisions in it; says what it goes on from and when a fit is due."""
+    strategy = ContactStrategy.load(path)
+    before = strategy.version_
+    strategy.update(new)
+    nights = strategy.trained_on_["updates"]
+    due = strategy.refit_due_
+    console.print(
+        f"went on from {before} with {nights[-1]['n_mature']:,} decisions (update {len(nights)} since the last fit)\n"
+        + (f"[yellow]fit the whole log again:[/] {due}" if due else "no fit on the whole log is due"),
+        highlight=False,
+    )
+    return strategy
+
+
 def run(
     log: LogFile,
     out: Annotated[Path, typer.Option(help="Directory of the saved strategy.")] = Path("models/strategy"),
@@ -106,6 +121,10 @@ def run(
     account: Column = None,
     time: Column = None,
     cluster: Column = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this saved strategy with a log of new decisions, at a fraction of a fit's cost."),
+    ] = None,
     register_version: Annotated[
         bool, typer.Option("--register", help="Keep the run in the registry and make the strategy the challenger.")
     ] = False,
@@ -131,6 +150,8 @@ def run(
 
     With --register the parameters, metrics, data digest and model card are kept too, and the strategy becomes the
     challenger; what is served does not change. With --tune the trials of the search are kept as runs under it.
+    With --update LOG holds new decisions only; policy, epsilon and seed stay those of the strategy. It says when a fit
+    on the whole log is due.
     With --dask the boosted members see every decision of a long log, not the sample that the others learn from.
 
     Then: python -m pipelines evaluate LOG --strategy models/strategy, or promote --log LOG --by NAME
@@ -156,6 +177,8 @@ def run(
     tuned: TunedRun | None = None
     if resume and not tune:
         raise typer.BadParameter("--resume goes on with a search: add --tune")
+    if update is not None and (tune or dask is not None):
+        raise typer.BadParameter("--update goes on with a fit: --tune and --dask need the whole log")
     if tune:
         from pipelines.tuning_run import close, tune_log  # Optuna is loaded only by those who tune
 
@@ -173,14 +196,17 @@ def run(
             seed=seed,
             run_name=name,
         )
-    with boosted_on(dask, dask_minutes, console) as boost, console.status("Learning ..."):
-        strategy = ContactStrategy(
-            policy=policy,  # type: ignore[arg-type]
-            epsilon=epsilon,
-            n_jobs=jobs,
-            random_state=seed,
-            tree_settings=None if tuned is None else tuned.result.settings,
-        ).fit(feedback, boost=boost)
+    if update is not None:
+        strategy = _updated(update, feedback, console)
+    else:
+        with boosted_on(dask, dask_minutes, console) as boost, console.status("Learning ..."):
+            strategy = ContactStrategy(
+                policy=policy,  # type: ignore[arg-type]
+                epsilon=epsilon,
+                n_jobs=jobs,
+                random_state=seed,
+                tree_settings=None if tuned is None else tuned.result.settings,
+            ).fit(feedback, boost=boost)
     path = strategy.save(out)
     console.print(
         f"saved {path} (version {strategy.version_}); exploring gives up {strategy.exploration_cost_:.1%} of the "

@@ -42,6 +42,14 @@ class AmountScale:
         low, high = np.quantile(amount, [TAIL, 1 - TAIL])
         return cls(False, float(low), float(high), float(np.clip(amount, low, high).std()) or 1.0)
 
+    @classmethod
+    def of_later(cls, amount: NDArray[np.float64], *, log: bool, unit: float) -> AmountScale:
+        """Scale of amounts that came after a fit: on the fit's log or unit, their own tails cut."""
+        if log:
+            return cls(True, float(amount[amount > 0].min(initial=1.0)), np.inf)
+        low, high = np.quantile(amount, [TAIL, 1 - TAIL])
+        return cls(False, float(low), float(high), unit)
+
     def target(self, amount: NDArray[np.float64]) -> NDArray[np.float64]:
         """Targets of amounts, same shape."""
         cut = np.clip(amount, self.low, self.high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
+from recommender.learning.continuing import continue_members, moved_calibration, past_of_members
 from recommender.learning.fit_rows import LearningTask, prepare_rows
 from recommender.learning.joint_posterior import joint_posterior
 from recommender.learning.member_fits import fit_members
@@ -21,6 +23,7 @@ from recommender.learning.regression import (
     Family,
     LatentProfiles,
     LinearDesign,
+    PastRows,
 )
 from recommender.learning.stacking import Calibration
 from recommender.learning.trees import ActionTrees, TreeSettings
@@ -79,6 +82,7 @@ class RewardEnsemble:
         self.family: Family = "binomial"
         self.with_time = False
         self.report = EnsembleReport()
+        self.past: dict[str, PastRows] = {}
 
     # -- learn ---------------------------------------------------------------------------------------------------
     def fit(self, task: LearningTask, options: FitOptions) -> Self:
@@ -100,11 +104,25 @@ class RewardEnsemble:
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
         self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores, self._bent_share)
+        self.past = past_of_members(rows, self.glms, self.weights)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
                 if self.weights[name] > 0:
                     self.trees[name] = options.whole.grow(rows, settings, self.trees[name])
         return self
+
+    def continued(self, X: Floats, actions: ActionSpace, action: NDArray[np.int64], target: Floats) -> Self:
+        """Learn from new rows on top of what is known; see :func:`recommender.learning.continuing.continue_members`.
+
+        Trees, classes, weights of members and the joint posterior stay as they are; so does the calibration, unless
+        the new rows, which nothing here has seen, speak clearly against it.
+        """
+        other = copy(self)
+        raw = sum(self._weighted_scores(X, 1), start=np.zeros((len(X), len(self.share)))) + self.intercept
+        other.calibration = moved_calibration(raw, self.share, action, target, self.family, self.calibration)
+        U = self._columns(X, {self.glms[name][0] for name in self.past})
+        other.glms, other.past = continue_members(self, U, actions, action, target)
+        return other
 
     # -- predict -------------------------------------------------------------------------------------------------
     def scores(self, X: Floats, *, n_jobs: int = 1) -> Floats:
@@ -280,11 +298,14 @@ class RewardEnsemble:
             "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
             "posterior": self.posterior[0],
+            "past": {name: past.crossing for name, past in self.past.items()},
         }
         arrays: dict[str, NDArray[Any]] = {"share": self.share, "posterior": self.posterior[1].astype(np.float32)}
         for name, (_, model) in self.glms.items():
             arrays[f"{name}.weights"] = model.weights
             arrays[f"{name}.variances"] = model.variances
+        for name, past in self.past.items():
+            arrays |= {f"{name}.past.{key}": getattr(past, key) for key in ("squares", "alike", "precision")}
         for name, facets in self.facets.items():
             arrays |= {f"{name}.{key}": value for key, value in facets.to_arrays().items()}
         return described, arrays, {name: trees.to_texts() for name, trees in self.trees.items()}
@@ -318,6 +339,12 @@ class RewardEnsemble:
                 {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{name}.")}, classes
             )
             for name, classes in described["facets"].items()
+        }
+        self.past = {
+            name: PastRows(
+                arrays[f"{name}.past.squares"], arrays[f"{name}.past.alike"], arrays[f"{name}.past.precision"], crossing
+            )
+            for name, crossing in described.get("past", {}).items()  # earlier versions kept none
         }
         self.report = EnsembleReport(**described["report"])
         return self

@@ -56,6 +56,12 @@ class EvidenceTable:
         np.add.at(table.counts, (table.segments(U), action), 1.0)
         return table
 
+    def joined(self, U: Floats, action: NDArray[np.int64]) -> EvidenceTable:
+        """The table with further tries in it, in the segments that it has."""
+        counts = self.counts.copy()
+        np.add.at(counts, (self.segments(U), action), 1.0)
+        return EvidenceTable(self.importance, self.centres, counts)
+
     def segments(self, U: Floats) -> NDArray[np.int64]:
         """Segment of each row."""
         cross = row_products(U * self.importance, self.centres.T)

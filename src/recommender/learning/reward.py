@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -19,6 +20,7 @@ from recommender.errors import ArtefactError
 from recommender.learning.amount_scale import TAIL, AmountScale, usual_reward
 from recommender.learning.belief import JointBelief
 from recommender.learning.compiled import CompiledReward
+from recommender.learning.continuing import Surprise
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.ensemble import FitOptions, RewardEnsemble
 from recommender.learning.evidence import EvidenceTable
@@ -114,6 +116,45 @@ class RewardModel:
                 random_state=random_state,
             )
         return self
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it keeps what its rows said, so that :meth:`continued` may add others."""
+        return all(part.past for part in self._parts.values())
+
+    def continued(self, training: TrainingSet) -> tuple[RewardModel, Surprise | None]:
+        """Learn from new decisions on top of what is known; this model stays as it is.
+
+        Parameters
+        ----------
+        training : TrainingSet
+            New decisions only, of the same columns and actions.
+
+        Returns
+        -------
+        (RewardModel, Surprise or None)
+            How far the outcomes were from what this model expected; None where no part speaks of events.
+        """
+        parts, usual, action = dict(self._parts), self._hurdle.usual, training.action
+        surprise = None
+        with threadpool_limits(limits=1, user_api="blas"):
+            X = self._encoder.transform(training.context)
+            event = training.reward != usual[action]
+            if "event" in parts:
+                target = event.astype(np.float64)
+                surprise = Surprise.of(parts["event"].scores(X)[np.arange(len(X)), action], target)
+                parts["event"] = parts["event"].continued(X, self.actions_, action, target)
+            rows = np.flatnonzero(event) if "event" in parts else np.arange(len(X))
+            if "amount" in parts and len(rows):
+                amount = training.reward[rows] - usual[action[rows]]
+                scale = AmountScale.of_later(amount, log=self._hurdle.log_amount, unit=self._hurdle.unit)
+                parts["amount"] = parts["amount"].continued(X[rows], self.actions_, action[rows], scale.target(amount))
+            first = next(iter(self._parts.values()))
+            evidence = self._evidence.joined(first.designs["linear"].transform(X), action)
+        other = copy(self)
+        other.__dict__.pop("compiled", None)
+        other.__dict__.update(_parts=parts, _evidence=evidence)
+        return other, surprise
 
     def _task(self, training: TrainingSet, options: FitOptions) -> LearningTask:
         """Encoded decisions with their hidden traits; the target is still the reward."""

@@ -37,6 +37,7 @@ from recommender.strategy.policy import check_eligible, exploration_cost, temper
 from recommender.strategy.recommendation import Moment, recommendation_frame
 from recommender.strategy.served_policy import PolicyKind, Unsupported, check_parameters
 from recommender.strategy.serving import ServedStrategy, brought_columns, chunks
+from recommender.strategy.updating import refit_due, updated
 
 __all__ = ["ContactStrategy"]
 
@@ -170,6 +171,38 @@ class ContactStrategy(ServedStrategy, BaseEstimator):  # type: ignore[misc]
         with undone_on_failure(self), progress_printed(self.verbose):
             self._learn(log, weight, boost)
         return self
+
+    def update(self, log: LoggedFeedback) -> Self:
+        """Go on learning from new decisions, at a small part of what a fit costs; see docs/updating.md.
+
+        Give each decision once, when its reward is known; decisions without a known reward are left for the night on
+        which it is. :attr:`refit_due_` says when the whole log should be fitted again. This is no ``partial_fit``: a
+        strategy has to be fitted first, and a fit on everything learns more.
+
+        Parameters
+        ----------
+        log : LoggedFeedback
+            Of the same actions, context columns and kind of reward.
+
+        Raises
+        ------
+        IncompatibleLog
+            When actions, columns or the kind of reward changed.
+        InvalidInput
+            When no reward is known, decisions were taught already, or the reward model is one's own.
+        """
+        check_is_fitted(self, "reward_model_")
+        log = checked_log(log)
+        with undone_on_failure(self), progress_printed(self.verbose):
+            self.__dict__.update(updated(self, log))
+            self.__dict__.pop("version_", None)
+        return self
+
+    @property
+    def refit_due_(self) -> str | None:
+        """Why the strategy should be fitted again on its whole log; None while updates do."""
+        check_is_fitted(self, "reward_model_")
+        return refit_due(self.trained_on_)
 
     def _learn(self, log: LoggedFeedback, weight: NDArray[np.float64] | None, boost: BoostTrees | None) -> None:
         seed = seed_of(self.random_state)

@@ -49,6 +49,14 @@ class OwnRows:
         order = np.lexsort((outcome, context))
         return cls(log.row_identity.origin, np.sort(log.row_identity.ids), context[order], outcome[order])
 
+    def joined(self, other: OwnRows) -> OwnRows:
+        """These decisions and others that came later; ids that count something else are left out."""
+        context = np.concatenate([self.context, other.context])
+        outcome = np.concatenate([self.outcome, other.outcome])
+        order = np.lexsort((outcome, context))
+        ids = np.union1d(self.ids, other.ids) if self.origin == other.origin else self.ids
+        return OwnRows(self.origin, ids, context[order], outcome[order])
+
     def share_in(self, log: LoggedFeedback, encoder: ContextEncoder) -> tuple[float, str]:
         """Share of a log's decisions that are these, and how that is known: "ids" or "contents"."""
         identity = log.row_identity

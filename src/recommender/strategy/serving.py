@@ -290,7 +290,11 @@ class ServedStrategy:
         history = self.history_
         if history is not None and log.has_account_history:
             own = AccountHistory.from_log(log).remembering(history.memory)
-            history = own if log.digest == self.trained_on_["digest"] else history.merged(own)
+            updates = {one["digest"] for one in self.trained_on_.get("updates", [])}
+            if log.digest == self.trained_on_["digest"]:
+                history = own
+            elif log.digest not in updates:  # contacts of an update are in the history already
+                history = history.merged(own)
         return log_context(log, [str(name) for name in self.feature_names_in_], history)
 
 

@@ -8,6 +8,7 @@ from recommender.learning.regression.facets import FacetMean, FacetModel
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.linear_design import LinearDesign, LinearTerm
 from recommender.learning.regression.logger_directions import logger_directions
+from recommender.learning.regression.past_rows import PastRows, continued
 from recommender.learning.regression.posterior import posterior_root
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "LatentProfiles",
     "LinearDesign",
     "LinearTerm",
+    "PastRows",
+    "continued",
     "count_pairs",
     "fit_stepped_scaled",
     "logger_directions",

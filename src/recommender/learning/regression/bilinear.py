@@ -23,7 +23,7 @@ from scipy.special import expit
 from recommender.actions import ActionSpace
 from recommender.learning.regression.action_blocks import Crossing, action_blocks, crossed_blocks
 from recommender.learning.regression.linear_design import LinearDesign
-from recommender.learning.regression.newton import Effort, newton_steps
+from recommender.learning.regression.newton import Effort, Ridge, newton_steps
 from recommender.learning.regression.row_passes import hessian_pass, predictor_pass, pull_pass, square_pass
 
 __all__ = ["BilinearModel", "BlockProblem", "Family"]
@@ -48,7 +48,7 @@ class BilinearModel:
     noise : float
         Residual variance (1 for binomial).
     precision : ndarray or None
-        Learnt precisions, to fit again on part of the rows; not kept when saved.
+        Precisions in force, to fit again on part of the rows; not kept when saved.
     """
 
     def __init__(
@@ -194,7 +194,8 @@ class BlockProblem:
         self._matched_squares = self._matched["float64"].power(2)
         self.n_matched = len(cells)
         self.known = np.zeros((self.n_actions, self.n_terms)) if known is None else _padded(known, self.n_terms)
-        self._share_precisions(design.groups, len(blocks))
+        self.n_blocks = len(blocks)
+        self._share_precisions(design.groups, self.n_blocks)
         self.noise = 1.0
 
     @property
@@ -275,13 +276,17 @@ class BlockProblem:
 
     def diagonal(self, eta: Floats) -> Floats:
         """Diagonal of the loss's Hessian by parameter."""
+        return self.collect(self.squares(eta), squared=True)
+
+    def squares(self, eta: Floats) -> Floats:
+        """Diagonal of the loss's Hessian by (action, term)."""
         S = np.zeros((self.n_actions, self.n_terms))
-        square_pass(self.U, self._bend(eta), self.tried, self.bounds, S)
-        return self.collect(S, squared=True)
+        square_pass(self.U, self.bend(eta), self.tried, self.bounds, S)
+        return S
 
     def product(self, eta: Floats) -> Callable[[Floats], Floats]:
         """Product of the loss's Hessian with a vector, in float32."""
-        bend = self._bend(eta).astype(np.float32)
+        bend = self.bend(eta).astype(np.float32)
 
         def times(step: Floats) -> Floats:
             S = np.zeros((self.n_actions, self.n_terms), dtype=np.float32)
@@ -290,7 +295,8 @@ class BlockProblem:
 
         return times
 
-    def _bend(self, eta: Floats) -> Floats:
+    def bend(self, eta: Floats) -> Floats:
+        """Second derivative of every row's loss by its predictor."""
         if self.family != "binomial":
             return self.w / self.noise
         chance = expit(eta)
@@ -317,7 +323,7 @@ class BlockProblem:
             precision[self.n_precisions :] = 1.0
         for _ in range(rounds - 1):
             penalty = self._penalty(precision, 1.0)
-            theta, eta, H = newton_steps(self, theta, eta, H, penalty, _ROUGHLY)
+            theta, eta, H = newton_steps(self, theta, eta, H, Ridge(penalty), _ROUGHLY)
             if self.family != "binomial":
                 self.learn_noise(eta)
                 H = self.diagonal(eta)
@@ -345,9 +351,11 @@ class BlockProblem:
 
     def _settled(self, theta: Floats, eta: Floats, H: Floats, precision: Floats, prior_scale: float) -> BilinearModel:
         penalty, noise = self._penalty(precision, prior_scale), self.noise
-        theta, eta, H = newton_steps(self, theta, eta, H, penalty, _EXACTLY)
+        theta, eta, H = newton_steps(self, theta, eta, H, Ridge(penalty), _EXACTLY)
         self.learn_noise(eta)
         spread = 1.0 / (H * (noise / self.noise) + penalty)
         W, V = (np.ascontiguousarray(one.T) for one in (self.weights(theta), self.summed(spread, squared=True)))
         settled, self.noise = self.noise, noise  # another scale starts where this one did
-        return BilinearModel(W, V, settled, precision)
+        in_force = prior_scale * precision
+        in_force[0] = precision[0]
+        return BilinearModel(W, V, settled, in_force)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curved", "Effort", "conjugate_gradients", "newton_steps"]
+__all__ = ["Curved", "Effort", "Prior", "Ridge", "conjugate_gradients", "newton_steps"]
 
 Floats = NDArray[Any]
 
@@ -78,12 +78,56 @@ class Curved(Protocol):
         ...
 
 
+class Prior(Protocol):
+    """A parabola in the parameters that the loss is weighed against."""
+
+    diagonal: Floats
+
+    def value(self, theta: Floats) -> float:
+        """Height of the parabola."""
+        ...
+
+    def slope(self, theta: Floats) -> Floats:
+        """Slope by parameter."""
+        ...
+
+    def product(self, step: Floats) -> Floats:
+        """Product of the precision with a vector, in float32."""
+        ...
+
+
+class Ridge:
+    """Independent parameters around zero.
+
+    Parameters
+    ----------
+    penalty : ndarray of shape (n_parameters,)
+        Precision of each.
+    """
+
+    def __init__(self, penalty: Floats) -> None:
+        self.diagonal = penalty
+        self._small = penalty.astype(np.float32)
+
+    def value(self, theta: Floats) -> float:
+        """Height of the parabola."""
+        return 0.5 * float(self.diagonal @ theta**2)
+
+    def slope(self, theta: Floats) -> Floats:
+        """Slope by parameter."""
+        return np.asarray(self.diagonal * theta)
+
+    def product(self, step: Floats) -> Floats:
+        """Product of the precision with a vector, in float32."""
+        return np.asarray(self._small * step)
+
+
 def newton_steps(
     problem: Curved,
     theta: Floats,
     eta: Floats,
     H: Floats,
-    penalty: Floats,
+    prior: Prior,
     effort: Effort,
 ) -> tuple[Floats, Floats, Floats]:
     """Minimise the penalised loss.
@@ -94,8 +138,7 @@ def newton_steps(
         Where to start.
     eta, H : ndarray
         Predictor and diagonal of the Hessian there.
-    penalty : ndarray of shape (n_parameters,)
-        Diagonal of the prior's precision.
+    prior : Prior
     effort : Effort
 
     Returns
@@ -103,12 +146,16 @@ def newton_steps(
     (theta, eta, H)
         At the end.
     """
-    value = problem.loss(eta) + 0.5 * float(penalty @ theta**2)
+    value = problem.loss(eta) + prior.value(theta)
     for _ in range(effort.steps):
-        slope = problem.gradient(eta) + penalty * theta
-        scale = 1.0 / np.sqrt(H + penalty)
+        slope = problem.gradient(eta) + prior.slope(theta)
+        scale = 1.0 / np.sqrt(H + prior.diagonal)
         step = scale * conjugate_gradients(
-            problem.product(eta), -scale * slope, scale, penalty, close=effort.close, iterations=effort.iterations
+            _sum_of(problem.product(eta), prior.product),
+            -scale * slope,
+            scale,
+            close=effort.close,
+            iterations=effort.iterations,
         )
         promised = -float(slope @ step)
         if promised <= effort.enough * max(abs(value), 1.0):
@@ -116,7 +163,7 @@ def newton_steps(
         change, share = problem.increment(step), 1.0
         while True:
             there = theta + share * step
-            reached = problem.loss(eta + share * change) + 0.5 * float(penalty @ there**2)
+            reached = problem.loss(eta + share * change) + prior.value(there)
             if reached <= value - _DECREASE * share * promised:
                 break
             share *= 0.5
@@ -127,18 +174,20 @@ def newton_steps(
     return theta, eta, H
 
 
+def _sum_of(one: Callable[[Floats], Floats], other: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    return lambda step: one(step) + other(step)
+
+
 def conjugate_gradients(
     product: Callable[[Floats], Floats],
     right: Floats,
     scale: Floats,
-    penalty: Floats,
     *,
     close: float,
     iterations: int,
 ) -> Floats:
-    """Solve ``(D (H + P) D) x = right`` for one right side, ``D`` the scale; the answer is float64."""
+    """Solve ``(D A D) x = right`` for one right side, ``D`` the scale; the answer is float64."""
     scale = scale.astype(np.float32)
-    ridge = (penalty * scale**2).astype(np.float32)
     residual = right.astype(np.float32)
     solution, direction = np.zeros_like(residual), residual.copy()
     size = float(residual @ residual)
@@ -147,7 +196,6 @@ def conjugate_gradients(
         if size <= goal:
             break
         image = scale * product(scale * direction)
-        image += ridge * direction
         bend = float(direction @ image)
         if bend <= 0.0:  # rounding: nothing further can be told in this precision
             break
