@@ -281,7 +281,7 @@ def campaigns(
                 contact_points = read_contact_points(path)
                 path.unlink()
             written, lost = write_campaigns(
-                made.contacts, folder / "files", contact_points, options={"list_id": list_id}
+                made.contacts, folder / "files", contact_points, None, {"list_id": list_id}, desk.catalogue_of(made)
             )
         except (RecommenderError, ValueError) as error:
             raise HTTPException(422, str(error)) from error

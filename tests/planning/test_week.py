@@ -19,6 +19,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
+from recommender.planning.earlier_contacts import RecentContacts
 from recommender.planning.plan_case import plan_case
 from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
 from tests.store.plan_portfolio import AS_OF, portfolio, write
@@ -228,3 +229,14 @@ class _Log:
     def standing(self, debtors, since, accounts):
         assert since < AS_OF and set(accounts.values()) <= set(debtors)
         return self._standing
+
+
+def test_a_day_is_open_while_seven_days_hold_fewer_contacts_than_allowed():
+    """Those in the plan and those sent in the days before count together; the last one is so many days away."""
+    capacity = CapacityOrder.model_validate(TOLD | {"week": {"contacts_per_debtor": 2, "days_between": 1}})
+    within = np.array([[0, 0, 0, 1, 1, 1, 1, 1]])  # one, three days before
+    recent = RecentContacts(np.array([3.0]), within)
+    assert capacity.week_of(7).contacts_per_debtor == 2
+    assert recent.open_on(np.array([0]), 7, capacity).all()
+    assert recent.open_on(np.array([1]), 7, capacity)[0].tolist() == [False] * 4 + [True] * 3
+    assert not recent.open_on(np.array([2]), 7, capacity).any()

@@ -339,3 +339,10 @@ def test_what_was_never_tried_is_not_ranked_first(unsupported, mailed):
     assert (letters["rank"] == 1).mean() == (unsupported == "allow")
     again = ContactStrategy.from_files(strategy.to_files())
     np.testing.assert_array_equal(again.action_probabilities(inside)[:, 0], probability)
+
+
+def test_the_greedy_policy_explores_nothing_never_tried_included(mailed):
+    """Who asked for no chance gets none, whatever is said of the unsupported."""
+    frame, fitted = mailed
+    greedy = copy(fitted).set_params(policy="greedy", unsupported="explore")
+    assert set(np.unique(greedy.action_probabilities(frame))) == {0.0, 1.0}

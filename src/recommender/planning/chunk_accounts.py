@@ -131,7 +131,7 @@ def _with_context(
     context = context_as_of(
         inputs.states,
         contacts,
-        inputs.outcomes,
+        inputs.outcomes if inputs.outcomes is not None and "contact_id" in inputs.outcomes else None,
         inputs.payments,
         actions=strategy.actions_,
         as_of=as_of,

@@ -4,13 +4,16 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import babel
+import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from api.main import create_app
+from api.pages import rule_costs
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, read_filters
 from api.pages.passwords import hash_password, is_hash, verify
@@ -299,3 +302,23 @@ def test_answers_of_managers_are_appended_and_the_last_one_counts(tmp_path):
     assert reviews.latest()["d1"].answer == "stop"
     assert len((tmp_path / "reviews.jsonl").read_text().splitlines()) == 2
     assert Reviews(None).latest() == {}
+
+
+def test_the_last_day_of_a_filter_is_inside():
+    """Until a day means until its end."""
+    held = read_filters([Filter("until", "To", "until")], {"until": "2026-01-02"}, "/x")
+    moments = ["2026-01-02T00:00Z", "2026-01-02T23:59Z", "2026-01-03T00:00Z"]
+    assert held.rows(pd.DataFrame({"decided_at": pd.to_datetime(moments)})).tolist() == [True, True, False]
+
+
+def test_a_cost_is_told_as_a_change_with_its_ends_in_order():
+    """What is lost, from 2 to 6, is a change of -4 from -6 to -2, in the table as in the drawing."""
+    row = {"rule": "pack CO", "value_lost": 4.0, "ci_low": 2.0, "ci_high": 6.0, "verdict": "costs",
+           "probability_moved": 0.1}  # fmt: skip
+    documents = {"rule_costs": {"rules": [row], "log": {"n_decisions": 10}, "reward_kind": "amount"}}
+    page = SimpleNamespace(
+        text=lambda words, **given: words.format(**given), formats=Formats(babel.Locale.parse("en_US")), wording=None
+    )
+    content = rule_costs.build(page, SimpleNamespace(document=documents.get), {})
+    (section,) = content.sections
+    assert re.search(r"6[.\d]* to \D?2", repr(section.table.rows[0]))
