@@ -155,11 +155,11 @@ def _concepts(page: Page, part: pd.DataFrame, explanation: GlobalExplanation, ki
         name = names.get(str(row.group), page.label(row.group))
         bars.append(Bar(name, row.mean_abs, text, row.lo, row.hi))
         ranks = (
-            page.text("{a} to {b}", a=int(row.rank_lo), b=int(row.rank_hi))
+            Cell(page.text("{a} to {b}", a=int(row.rank_lo), b=int(row.rank_hi)))
             if row.rank_lo != row.rank_hi
-            else f"{row.rank:.0f}"
+            else Cell.of(page.formats.count(row.rank))
         )
-        cells.append([Cell(name, row.group), _size(size.value), Cell.interval(size), Cell(ranks)])
+        cells.append([Cell(name, row.group), _size(size.value), Cell.interval(size), ranks])
     columns = [
         Column("group", page.text("Group of facts"), number=False),
         Column("mean_absolute_effect", page.text("Mean size of the effect"), unit=page.text("units of reward")),

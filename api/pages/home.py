@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.pages import approvals, results
-from api.pages.basis import based_on, of_log
+from api.pages.basis import of_log
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.exports import Suffix, sheet_of, table_file
 from api.pages.page_data import Portfolio
@@ -73,13 +73,12 @@ def build(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> HomeConten
         _waiting(page, portfolio, desk),
     ]
     answer = " ".join(card.answer for card in cards[:1])
-    basis = None if compared is None else of_log(page, portfolio, sum(compared["n_accounts"].values()))
     return HomeContent(
         "home",
         page.text("How is collection doing today?"),
         answer,
         cards[0].tone,
-        based_on(basis, _segments(page, portfolio, compared)),
+        _segments(page, portfolio, compared),
         cards=cards,
         views=_views(page, portfolio),
         changes=_changes(page, portfolio, desk),
@@ -255,6 +254,7 @@ def _segments(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None)
                     "control group is contacted the old way; without {n} accounts in each group nothing is compared.",
                     n=page.formats.count(FEWEST_ACCOUNTS),
                 ),
+                basis=of_log(page, portfolio, int(own.drop_duplicates("stage")["accounts"].sum())),
             )
         )
     return sections

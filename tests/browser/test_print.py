@@ -22,16 +22,18 @@ SLUGS = (
 PAPER = {"A4": (703, 1031), "Letter": (725, 965)}
 SHEETS = """() => {
   const sheets = [[]];
-  const parts = [...document.querySelectorAll('main > *')].flatMap(
-    part => part.matches('.columns') ? [...part.children] : [part]);
-  for (const part of parts) {
-    if (getComputedStyle(part).breakBefore === 'page') sheets.push([]);
-    sheets.at(-1).push(part);
+  const breaks = part => getComputedStyle(part).breakBefore === 'page';
+  for (const part of document.querySelectorAll('main > *')) {
+    if (breaks(part)) sheets.push([]);
+    for (const one of part.matches('.columns') ? part.children : [part]) {
+      if (one !== part && breaks(one)) sheets.push([]);
+      sheets.at(-1).push(one);
+    }
   }
   return sheets.map(parts => {
     const boxes = parts.map(part => part.getBoundingClientRect()).filter(box => box.height);
     return {
-      key: parts.map(part => part.id || part.className || part.tagName).join(' '),
+      key: parts.map(part => part.getAttribute('id') || part.className || part.tagName).join(' '),
       height: Math.max(...boxes.map(box => box.bottom)) - Math.min(...boxes.map(box => box.top)),
       right: Math.max(...parts.flatMap(part => [...part.querySelectorAll('table, figure, svg')])
         .map(one => one.getBoundingClientRect().right), 0),
