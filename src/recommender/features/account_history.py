@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import utc_moment
 from recommender.errors import InvalidInput
 from recommender.features._replay import N_TOTALS, replay
 from recommender.features.incremental import HistoryLayout, HistoryState
@@ -344,9 +345,7 @@ class AccountHistory:
         if self.time_kind == "instant":
             if type(as_of) is datetime and as_of.tzinfo is not None:
                 return as_of.timestamp() / 86_400.0
-            moment = pd.Timestamp(as_of)
-            utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
-            return float(utc.timestamp()) / 86_400.0
+            return float(utc_moment(as_of, "as_of").timestamp()) / 86_400.0
         return float(as_of)
 
     def extended(self, events: pd.DataFrame, *, account: str, time: str, reward: str) -> Self:
