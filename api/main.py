@@ -16,7 +16,7 @@ from api.service.described import describe
 from api.service.envelope import Envelope
 from api.service.gateway import Gateway
 from api.service.metrics import Metrics
-from api.service.rate_limit import RateLimit
+from api.service.rate_limit import SharedRateLimit
 from api.service.recording import Recorder
 from api.service.routes import (
     check,
@@ -70,6 +70,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     chosen = settings or Settings()
     request_log.configure(readable=chosen.environment == "development")
     numbers = Metrics()
+    rate_limit = SharedRateLimit(chosen.rate_limit)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -77,12 +78,14 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         try:
             app.state.serving = Serving(chosen)
             app.state.delivery = Delivery(app.state.recorder)
+            rate_limit.share(app.state.recorder.take_turns if app.state.recorder.keeps else None)
             if chosen.shows_pages:
                 pages.open_portfolio(app)
             with _kept_out_of_collections():
                 yield
             app.state.serving.close()
         finally:
+            rate_limit.share(None)
             if hasattr(app.state, "delivery"):
                 app.state.delivery.close()
             if hasattr(app.state, "portfolio"):
@@ -105,7 +108,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, forecasts, check):
         app.include_router(routes.router)
     describe(app)
-    app.add_middleware(Gateway, settings=chosen, rate_limit=RateLimit(chosen.rate_limit), clock=clock)
+    app.add_middleware(Gateway, settings=chosen, rate_limit=rate_limit, clock=clock)
     app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:
         pages.install(app, chosen)

@@ -31,7 +31,7 @@ def fitted(name: str, rows: int, seed: int) -> tuple[RewardModel, np.ndarray, np
         log = simulate_surfaces(rows, law=law, seed=seed) if kind == "surfaces" else None
         log = log or simulate_habits(rows // 20, 20, law=law, seed=seed)
         strategy = ContactStrategy(n_jobs=1, random_state=seed).fit(log.feedback())
-        context = strategy._context_of(log.accounts, None, None)  # noqa: SLF001 - what the strategy itself scores
+        context = strategy.context_of(log.accounts, None, None)
         truth = log.truth if kind == "surfaces" else log.ceiling
         return strategy.reward_model_, strategy.reward_model_.encoder.transform(context), truth
     task = TASKS[name](rows, seed)

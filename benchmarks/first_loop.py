@@ -2,7 +2,8 @@
 
 ``python benchmarks/first_loop.py`` prints, for one log of 200,000 contacts, the true value of the learnt policy beside
 logging, seed rules and best constant; and for 20 logs of 20,000 contacts how often the doubly robust 95 % intervals
-hold the true value. Strategies learn from the earlier 60 % and are evaluated on the rest. ``--quick`` shows that it runs.
+hold the true value. Strategies learn from the earlier 60 % and are evaluated on the rest.
+``--quick``: to see that it runs.
 """
 
 from __future__ import annotations

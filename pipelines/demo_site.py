@@ -39,7 +39,7 @@ __all__ = ["DONE", "register", "run"]
 DONE = "site.json"
 """Written last: with it the site is whole, and it holds the settings that serve it."""
 
-_FORMAT = 5
+_FORMAT = 6
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from recommender import __version__
 from recommender.deciding import Decided, decide
 from recommender.evaluation import assign
+from recommender.rules import house_packs, under_house
 from recommender.simulation import DebtorWorld
 from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -40,7 +41,7 @@ class Lived:
     Attributes
     ----------
     accounts : DataFrame
-        As they need a decision next, with ``packs``.
+        As they need a decision next, with ``packs`` of the law; those of the house hold beside it.
     contacts : DataFrame
         The history that guardrails and model read.
     costs : dict
@@ -123,7 +124,7 @@ class _Country:
         self.latest: dict[str, str] = {}  # account -> its latest decision
 
     def accounts(self) -> pd.DataFrame:
-        """Accounts that need a decision today, in local money, under their country's law."""
+        """Accounts that need a decision today, in local money; ``packs`` names their country's law."""
         frame = self.world.accounts().assign(country=self.country, packs=self.country)
         frame["account_id"] = self.country + frame["account_id"].astype(str)
         frame["debtor_id"] = self.country + frame["debtor_id"].astype(str)
@@ -142,7 +143,7 @@ class _Country:
 
     def _decide_today(self, log: DecisionLog, seed: int) -> None:
         as_of = self.world.as_of.to_pydatetime() + self.later
-        frame = self.accounts()
+        frame = under_house(self.accounts(), house_packs())
         # One account of a debtor a day: the next one must know of the contact of the first.
         turn = frame.groupby("debtor_id").cumcount().to_numpy()
         of = frame.groupby("debtor_id")["account_id"].transform("size").to_numpy()

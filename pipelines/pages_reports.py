@@ -13,9 +13,12 @@ import pandas as pd
 
 from pipelines.rule_masks import lever_masks, pack_mask
 from pipelines.segment_values import explored, legal_rules
+from recommender.columns import Columns
+from recommender.deciding import Segments, default_segments
 from recommender.evaluation import decide as ask_gate
 from recommender.explanation import explain_portfolio
 from recommender.proof import OffPolicyEvaluator, PolicyReport
+from recommender.rules import HOUSE_PACKS, under_house
 from recommender.strategy import ContactStrategy, applies_to
 
 __all__ = ["drivers_document", "evaluation_document", "rule_costs_document"]
@@ -120,8 +123,13 @@ def drivers_document(
     contacts: pd.DataFrame | None = None,
     seed: int = 0,
     sample: int = 1_000,
+    house: Sequence[str] = HOUSE_PACKS,
+    segments: Segments | None = None,
 ) -> dict[str, Any]:
     """What drives results over the portfolio, what works for which segment under the law, and what the law costs.
+
+    ``house`` names the packs that hold beside the law of each account; ``segments`` are your own rules of segments, by
+    default those of the package.
 
     Returns
     -------
@@ -130,7 +138,11 @@ def drivers_document(
         :func:`pipelines.segment_values.explored`) and ``rules`` (:func:`pipelines.segment_values.legal_rules`) where
         the accounts hold the facts that rules read.
     """
-    by = [name for name in ("stage", "product", "country", *strategy.actions_.factor_names) if name != "hour"]
+    rules = default_segments() if segments is None else segments
+    accounts = accounts.assign(segment=rules.of(Columns.of(accounts)))
+    by = [
+        name for name in ("stage", "product", "country", "segment", *strategy.actions_.factor_names) if name != "hour"
+    ]
     explained = explain_portfolio(
         strategy,
         accounts,
@@ -145,7 +157,7 @@ def drivers_document(
         "made_at": datetime.now(UTC).isoformat(),
         "policy_version": strategy.version_,
         "explanation": explained.to_dict(),
-        **_under_law(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed),
+        **_under_law(strategy, under_house(accounts, house), as_of=as_of, contacts=contacts, seed=seed),
     }
 
 

@@ -203,6 +203,7 @@ def run(
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
             other_accounts=other_accounts,
+            channels=model.actions_.factors.get("channel", ()),
         )
         if replaces is None and days == 1 and SentToday.is_under_way(out, order.as_of):
             replaces = out

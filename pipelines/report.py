@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     out: Annotated[Path, typer.Option(help="HTML file to write; self-contained.")] = Path("report.html"),
-    language: Annotated[Literal["es", "en"], typer.Option(help="Language of the report.")] = "es",
+    language: Annotated[
+        str, typer.Option(help="Language of the report: es, en, pt, or a country's, e.g. es-MX.")
+    ] = "es",
     pdf: Annotated[Path | None, typer.Option(help="Also write a PDF, through a headless Chromium.")] = None,
     site: Annotated[
         Path | None, typer.Option(help="Demo site (folder of `demo-site`) instead of the settings of the environment.")

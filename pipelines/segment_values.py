@@ -21,7 +21,7 @@ SITUATIONS: tuple[str, ...] = ("now", "in_20_days", "broken_promise", "asked_wha
 """As the accounts are; twenty days later, nothing paid; with one more promise that was not kept; after they asked to be
 written to by WhatsApp, where the accounts say what they prefer."""
 
-_SEGMENTS = ("stage", "product")
+_SEGMENTS = ("stage", "product", "segment")
 _LATER_DAYS = 20
 _FEWEST = 20  # accounts of a segment before anything is said of it
 
@@ -53,10 +53,10 @@ def explored(
     -------
     list of dict
         One a situation, country, segment and action: ``situation``, ``country``, ``currency``, ``dimension`` ("all",
-        "stage", "product"), ``segment``, the factors, ``mean``, ``low``, ``high`` (means of the ends of the accounts'
-        95 % intervals: no account's errors are taken to cancel another's), ``evidence`` (mean logged tries on accounts
-        like these), ``n_accounts`` (for whom it is legal) and ``n_sampled``. The best action of each channel also has
-        ``less``, ``less_low``, ``less_high``, ``p_less`` and ``p_alike``: by how much it stays behind the best of all
+        "stage", "product", "segment"), ``segment``, the factors, ``mean``, ``low``, ``high`` (means of the ends of the
+        accounts' 95 % intervals: no account's errors are taken to cancel another's), ``evidence`` (mean logged tries on
+        accounts like these), ``n_accounts`` (for whom it is legal) and ``n_sampled``. The best action of each channel
+        also has ``less``, ``less_low``, ``less_high``, ``p_less`` and ``p_alike``: by how much it stays behind the best of all
         where both are legal, by the joint posterior of an account, and how likely that is; means over the accounts.
     """
     rows: list[dict[str, Any]] = []

@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.envi
 from hypothesis import settings
 
 from tests.machine import closing_lines
+from tests.made_once import MadeOnce
 
 settings.register_profile("quick", deadline=None, print_blob=True)
 settings.load_profile("quick")
@@ -56,11 +57,17 @@ def simulated_log(simulated):
 
 
 @pytest.fixture(scope="session")
-def strategy(simulated_log):
+def made_once(tmp_path_factory):
+    """What all workers of a run share: ``made_once(name, make)``, see :class:`tests.made_once.MadeOnce`."""
+    return MadeOnce(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def strategy(made_once, simulated_log):
     """A strategy trained on the simulated log."""
     from recommender import ContactStrategy
 
-    return ContactStrategy(n_jobs=2, random_state=0).fit(simulated_log)
+    return made_once("strategy", lambda: ContactStrategy(n_jobs=2, random_state=0).fit(simulated_log))
 
 
 @pytest.fixture(scope="session")
@@ -70,13 +77,15 @@ def saved_strategy(strategy, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def empty_mlflow_db(tmp_path_factory):
+def empty_mlflow_db(made_once):
     """An initialised MLflow database, made once: making it takes several seconds."""
     from recommender.store.registry import Registry
 
-    place = tmp_path_factory.mktemp("mlflow") / "empty.db"
-    assert Registry(f"sqlite:///{place}", place.parent / "artefacts").current() is None
-    return place
+    def make():
+        assert Registry(f"sqlite:///{place}", place.parent / "artefacts").current() is None
+
+    place = made_once.folder / "empty-mlflow.db"
+    return made_once.made_at(place, make)
 
 
 @pytest.fixture
@@ -94,18 +103,10 @@ def registry(empty_mlflow_db, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def demo_site(tmp_path_factory):
-    """A small demo portfolio with everything that the managers' pages show; made once, whichever worker asks first."""
-    import fcntl
+def demo_site(made_once):
+    """A small demo portfolio with everything that the managers' pages show."""
+    from pipelines.demo_site import run
 
-    from pipelines.demo_site import DONE, run
-
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    out = shared / "demo-site"
-    with (shared / "demo-site.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not (out / DONE).is_file():
-            run(out=out, contacts=2_000, accounts=520, weeks=2, seed=7, until="2025-08-01", again=True)
-    return out
+    out = made_once.folder / "demo-site"
+    given = {"contacts": 2_000, "accounts": 520, "weeks": 2, "seed": 7, "until": "2025-08-01"}
+    return made_once.made_at(out, lambda: run(out=out, **given, again=True))

@@ -15,7 +15,9 @@ from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
+from api.pages.basis import based_on, of_account
 from api.pages.charts import Dot, dots
+from api.pages.comments import comments_section
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
@@ -54,6 +56,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
             links=[(page.url("accounts"), page.text("Choose an account"))],
         )
     case = AccountCase.of(portfolio, account_id)
+    own = [history_section(page, case), comments_section(page, portfolio, account_id, {})]
+    always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]
     kept = {key: query[key] for key in ("id", "a", "b") if query.get(key)}
@@ -64,13 +68,11 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
     if not case.is_model:
         answer = page.text("The general rule answered: nothing has been learnt yet, so there is nothing to explain.")
         extras["badges"] = [("below", page.text("General rule used"))]
-        return AccountContent("account", question, answer, sections=[history_section(page, case)], **extras)
+        return AccountContent("account", question, answer, sections=always, **extras)
     names = ActionNames(page, case.actions)
     links.insert(0, (page.url("what_if", {"account": account_id}), page.text("What if something changed?")))
     if int(case.mask.sum()) <= 1:
-        return AccountContent(
-            "account", question, _stopped(page, case), sections=[history_section(page, case)], **extras
-        )
+        return AccountContent("account", question, _stopped(page, case), sections=always, **extras)
     explanation = case.explained(str(page.locale).replace("_", "-"))
     values = Values(page, case, explanation)
     first, second = _pair(query, case, explanation)
@@ -86,7 +88,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         factor_section(page, contrast, values),
         counterfactual_section(page, case, contrast, values, names),
         waterfall_section(page, explanation, values, names, case.chosen),
-        history_section(page, case),
+        *always,
     ]
     tone = "unclear" if case.is_control else "above" if contrast.sign_is_clear and contrast.reward_difference > 0 else (
         "below" if contrast.sign_is_clear else "unclear"
@@ -96,7 +98,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         question,
         page.text("Control group: do not touch.") if case.is_control else headline(page, contrast, values, names),
         tone=tone,
-        sections=[one for one in sections if one is not None],
+        sections=based_on(of_account(page, case), [one for one in sections if one is not None]),
         **extras,
     )
 
@@ -259,11 +261,11 @@ def _ranked_section(
         page.text("Best allowed actions"),
         [
             Column("action", page.text("Action"), number=False),
-            Column("expected", page.text("Expected result")),
-            Column("low", page.text("95% CI from")),
-            Column("high", page.text("95% CI to")),
+            Column("expected", page.text("Expected result"), unit=values.unit),
+            Column("low", page.text("95% CI from"), unit=values.unit),
+            Column("high", page.text("95% CI to"), unit=values.unit),
             Column("probability", page.text("Probability of being sent")),
-            Column("tries", page.text("Tries on accounts like this")),
+            Column("tries", page.text("Tries on accounts like this"), unit=page.text("tries")),
         ],
         rows,
     )

@@ -17,8 +17,8 @@ from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.rules import Eligibility, eligibility
-from recommender.store.decision_log import LoggedDecision, state_of
+from recommender.rules import HOUSE_PACKS, Eligibility, eligibility, named_packs, with_house
+from recommender.store.decision_log import DecisionRecord, LoggedDecision, state_of
 from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy
 
@@ -223,8 +223,15 @@ class AccountCase:
         if self.logged is None:
             return trace_decision(self.decided, self.facts, 0, as_of=self.as_of)
         record = self.logged.decision
-        again = self.eligibility_of(self.facts, record.provenance.actions) if self.known else None
+        again = self.eligibility_of(self._facts_then(record), record.provenance.actions) if self.known else None
         return trace_record(record, again, account=self.facts.iloc[0].to_dict())
+
+    def _facts_then(self, record: DecisionRecord) -> pd.DataFrame:
+        """Facts under the packs of the house that the decision was made by; they may have been switched since."""
+        then = tuple(pack for pack in HOUSE_PACKS if pack in record.provenance.rule_packs)
+        cell = self.facts["packs"].iloc[0] if "packs" in self.facts.columns else self.packs
+        law = [pack for pack in named_packs(cell) if pack not in HOUSE_PACKS]
+        return self.facts.assign(packs=";".join(with_house(law, then)))
 
 
 def decision_case(portfolio: Portfolio, query: dict[str, str]) -> AccountCase:

@@ -118,7 +118,7 @@ def contrast_section(
             page.text("What each group of facts adds to the difference, in {unit}", unit=values.unit),
             [
                 Column("concept", page.text("Business facts"), number=False),
-                Column("contribution", page.text("Speaks for {action}", action=first)),
+                Column("contribution", page.text("Speaks for {action}", action=first), unit=values.unit),
             ],
             rows,
             stacked=False,
@@ -172,7 +172,7 @@ def factor_section(page: Page, contrast: Contrast, values: Values) -> Section | 
                 Column("factor", page.text("Choice"), number=False),
                 Column("first", page.text("First action"), number=False),
                 Column("second", page.text("Second action"), number=False),
-                Column("contribution", page.text("Adds to the difference")),
+                Column("contribution", page.text("Adds to the difference"), unit=values.unit),
             ],
             rows,
         ),
@@ -230,8 +230,8 @@ def counterfactual_section(
             [
                 Column("change", page.text("If this were different"), number=False),
                 Column("concept", page.text("Business facts"), number=False),
-                Column("size", page.text("Size of the change")),
-                Column("lead", page.text("Then its lead")),
+                Column("size", page.text("Size of the change"), unit=page.text("ranks")),
+                Column("lead", page.text("Then its lead"), unit=values.unit),
             ],
             rows,
         ),

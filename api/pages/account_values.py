@@ -147,7 +147,7 @@ def waterfall_section(
             page.text("From the average account to this one, in {unit}", unit=values.unit),
             [
                 Column("concept", page.text("Business facts"), number=False),
-                Column("contribution", page.text("Adds to the expectation")),
+                Column("contribution", page.text("Adds to the expectation"), unit=values.unit),
             ],
             rows,
             stacked=False,

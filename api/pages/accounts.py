@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.pages.content import Cell
+from api.pages.basis import of_log
+from api.pages.content import Basis, Cell
 from api.pages.exports import Sheet, Suffix, table_file
 from api.pages.filters import Chip, Filter, Filters, page_numbers, read_filters
 from api.pages.page_data import Portfolio
@@ -26,6 +28,7 @@ __all__ = ["router"]
 router = APIRouter()
 
 _PER_PAGE = 25
+_LINES = 5_000
 _FACTS = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
 _DECIDED = (
     "account_id", "debtor_id", "decision_id", "decided_at", "channel", "hour", "tone", "expected_reward", "lo", "hi",
@@ -50,12 +53,15 @@ def accounts_table(request: Request, page: PageDep, portfolio: PortfolioDep, suf
 
 def overview(portfolio: Portfolio) -> pd.DataFrame | None:
     """Every account with its newest decision; None where there are neither accounts nor a log."""
-    stamp, settings = portfolio.stamp("accounts.parquet"), portfolio.settings
-    if not stamp and portfolio.log is None:
+    stamp, settings = portfolio.accounts_stamp(), portfolio.settings
+    if not portfolio.stamp("accounts.parquet") and portfolio.log is None:
         return None
 
     def read() -> dict[str, Any]:
         table = _overview(portfolio.accounts(), portfolio.decisions())
+        segments = portfolio.segment_of_accounts()
+        if segments is not None:
+            table["segment"] = table["account_id"].map(segments)
         table = table.assign(is_control=portfolio.is_control(table["debtor_id"]))
         return {"overview": table.sort_values("account_id", kind="stable", ignore_index=True)}
 
@@ -88,7 +94,7 @@ class _View:
     """What the template shows."""
 
     def __init__(self, page: Page, portfolio: Portfolio, query: dict[str, str]) -> None:
-        self.page = page
+        self.page, self._portfolio = page, portfolio
         self.frame = overview(portfolio)
         self.stopped = portfolio.stopped()
         self.search = query.get("q", "").strip()
@@ -115,12 +121,14 @@ class _View:
             if self.frame is None or name not in self.frame:
                 return []
             levels = sorted(str(value) for value in self.frame[name].dropna().unique())
-            return [(value, page.country(value) if name == "country" else page.label(value)) for value in levels]
+            put = {"country": page.country, "segment": self._portfolio.segment_name(page.label)}.get(name, page.label)
+            return [(value, put(value)) for value in levels]
 
         offered = [
             Filter("stage", page.text("Stage"), choices=choices("stage")),
             Filter("product", page.text("Product"), choices=choices("product")),
             Filter("country", page.text("Country"), choices=choices("country")),
+            Filter("segment", page.text("Segment"), choices=choices("segment")),
             Filter("channel", page.text("Recommended channel"), choices=choices("channel")),
         ]
         return read_filters([one for one in offered if one.choices], query, page.url("accounts"))
@@ -188,15 +196,24 @@ class _View:
             ("balance_minor", self.page.text("Balance"), True),
             ("decided_at", self.page.text("Decided"), False),
         ]
-        heads = []
+        reward = self.page.text("units of reward")
+        units = {"days_past_due": self.page.text("days"), "expected_reward": reward, "margin": reward}
+        heads: list[dict[str, Any]] = []
         for sort, title, number in names:
             here = sort == self.sort and bool(sort)
             order = "asc" if (here and not self.ascending) or (not here and sort == "account_id") else "desc"
             kept = {key: value for key, value in self.query.items() if key not in ("sort", "order")}
             link = self.page.url("accounts", kept | {"sort": sort, "order": order}) if sort else ""
             direction = "" if not here else "ascending" if self.ascending else "descending"
-            heads.append({"title": title, "number": number, "link": link, "direction": direction, "sort": sort})
+            unit = units.get(sort, "")
+            heads.append(
+                {"title": title, "number": number, "unit": unit, "link": link, "direction": direction, "sort": sort}
+            )
         return heads
+
+    def basis(self) -> Basis | None:
+        """What the table rests on."""
+        return of_log(self.page, self._portfolio, len(self.passing))
 
     # -- rows ------------------------------------------------------------------------------------------------------
     def shown(self) -> pd.DataFrame:
@@ -253,14 +270,24 @@ class _View:
         return ", ".join(parts)
 
     def sheet(self) -> Sheet:
-        """Every row that passes, as an export: column by column, since there may be a million of them."""
-        text, frame = self.page.text, self.passing
+        """Every row that passes, as an export: some thousand at a time, since there may be a million of them."""
+        return [title for title, _ in self._columns(self.passing.head(0))], self._lines()
+
+    def _lines(self) -> Iterator[list[Any]]:
+        for start in range(0, len(self.passing), _LINES):
+            columns = self._columns(self.passing.iloc[start : start + _LINES])
+            cells = [column.astype(object).where(column.notna(), None).tolist() for _, column in columns]
+            yield from ([*row] for row in zip(*cells, strict=True))
+
+    def _columns(self, frame: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+        """Title and content of each column of some rows."""
+        text = self.page.text
         is_share = self.kind == "rate"
         unit = self.page.text("pp")
         points = f" ({unit})" if is_share else ""
         percent = " (%)" if is_share else ""
         scale = 100.0 if is_share else 1.0
-        columns: list[tuple[str, pd.Series]] = [
+        return [
             (text("Account"), frame["account_id"]),
             (text("Group"), self._groups(frame)),
             *((self.page.label(name), self._labels(frame, name)) for name in ("channel", "hour", "tone")),
@@ -268,15 +295,16 @@ class _View:
             (text("{column}: from", column=text("Expected result")) + percent, _column(frame, "lo") * scale),
             (text("{column}: to", column=text("Expected result")) + percent, _column(frame, "hi") * scale),
             (text("Lead over the next") + points, _column(frame, "margin") * scale),
-            *((self.page.label(name), self._labels(frame, name)) for name in ("stage", "product", "country")),
+            *(
+                (self.page.label(name), self._labels(frame, name))
+                for name in ("stage", "product", "country", "segment")
+            ),
             (text("Days past due"), _column(frame, "days_past_due")),
             (text("Balance"), _column(frame, "balance_minor") * _major_units(frame)),
             (text("Currency"), self._labels(frame, "currency")),
             (text("Decided"), _instants(frame)),
             (text("Decision"), self._labels(frame, "decision_id")),
         ]
-        cells = [column.astype(object).where(column.notna(), None).tolist() for _, column in columns]
-        return [title for title, _ in columns], ([*row] for row in zip(*cells, strict=True))
 
     def _groups(self, frame: pd.DataFrame) -> pd.Series:
         words = {True: self.page.text("control: do not touch"), False: self.page.text("policy")}
@@ -287,7 +315,8 @@ class _View:
         column = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
         if name in ("hour", "currency", "decision_id"):
             return column
-        put = self.page.country if name == "country" else self.page.label
+        named = {"country": self.page.country, "segment": self._portfolio.segment_name(self.page.label)}
+        put = named.get(name, self.page.label)
         return column.map({level: put(level) for level in column.dropna().unique()})
 
 

@@ -27,6 +27,9 @@ Values: TypeAlias = dict[str, Any]
 _PATIENCE_SECONDS = 2.0
 """What takes longer than this to make is made beside the requests, which get what was made before."""
 
+_MANY_DECISIONS = 50_000
+"""A log of more is not read while somebody waits, where an earlier aggregate is there."""
+
 _REST = 9.0
 """So many times as long as making took, nothing is made anew: at most a tenth of a core goes into it."""
 
@@ -122,7 +125,7 @@ class Aggregates:
             made = self._stored(name) or made
         if made is not None and (made.key, made.log) == (key, log):
             self._behind.pop(name, None)
-        elif made is not None and made.key == key and made.seconds > _PATIENCE_SECONDS and _only_grew(made.log, log):
+        elif made is not None and made.key == key and _takes_long(made, log) and _only_grew(made.log, log):
             self._behind[name] = made.moment
             self._renew(name, made, key, log, make)
         else:
@@ -191,6 +194,15 @@ class Aggregates:
                 yield False
                 return
             yield True
+
+
+def _takes_long(made: _Made, log: str) -> bool:
+    """Whether a reader is not to wait for a newer one: what it was made from may have been at hand that time."""
+    try:
+        n_decisions = json.loads(log)[0]
+    except (ValueError, LookupError, TypeError):
+        n_decisions = 0
+    return made.seconds > _PATIENCE_SECONDS or n_decisions > _MANY_DECISIONS
 
 
 def _only_grew(before: str, now: str) -> bool:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.pages.basis import based_on, of_log
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filters, page_numbers
 from api.pages.log_filters import decision_filters
@@ -33,7 +34,7 @@ _HUMAN_FLAGS = ("hardship", "disputed", "in_lawsuit", "represented", "insolvent"
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     """Build the page."""
     question = page.text("What waits for a human?")
-    filters = decision_filters(page, portfolio.levels(), query, page.url("approvals"))
+    filters = decision_filters(page, portfolio, query, page.url("approvals"))
     reviews = Reviews(portfolio.settings.portfolio_path)
     answered = reviews.latest()
     open_rows = _open(portfolio, filters, answered)
@@ -49,7 +50,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         *_answers(page, portfolio, answered, reviews),
         *_promotions(page, portfolio),
     ]
-    return Content("approvals", question, answer, "unclear", sections, (), filters)
+    there = based_on(of_log(page, portfolio, len(open_rows), filters), sections)
+    return Content("approvals", question, answer, "unclear", there, (), filters)
 
 
 def n_waiting(portfolio: Portfolio) -> int:
@@ -79,7 +81,7 @@ def _for_people(portfolio: Portfolio) -> pd.DataFrame | None:
         looked_at = decisions["needs_human"] | why.notna()
         return {"decisions": decisions.assign(why=why).loc[looked_at].reset_index(drop=True)}
 
-    kept = portfolio.aggregate("waiting", str(portfolio.stamp("accounts.parquet")), read)
+    kept = portfolio.aggregate("waiting", str(portfolio.accounts_stamp()), read)
     return None if kept is None else kept["decisions"]
 
 

@@ -10,7 +10,25 @@ from api.pages.drawing import Drawing
 from api.pages.filters import Filters
 from api.pages.shown import MISSING, Estimate, Shown
 
-__all__ = ["Cell", "Column", "Content", "Section", "Table", "Tile"]
+__all__ = ["Basis", "Cell", "Column", "Content", "Section", "Table", "Tile"]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What figures rest on.
+
+    Attributes
+    ----------
+    period : str
+        Days, or the moment that they speak of.
+    of : str
+        What they are over: so many accounts, or decisions.
+    source : str
+    """
+
+    period: str
+    of: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -26,12 +44,15 @@ class Column:
         Right-aligned.
     wide : bool
         Sentences: takes the whole width on a phone.
+    unit : str
+        Of its numbers, where the cells do not bring one: what is counted.
     """
 
     key: str
     title: str
     number: bool = True
     wide: bool = False
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +116,8 @@ class Cell:
         if estimate is None or estimate.low.value is None or estimate.high.value is None:
             return cls(MISSING, "", **changes)
         low, high = (end.amount for end in (estimate.low, estimate.high))
-        return cls(estimate.interval, "", unit=estimate.low.unit, low=low, high=high, **changes)  # type: ignore[arg-type]
+        told = {"unit": estimate.low.unit} | changes
+        return cls(estimate.interval, "", low=low, high=high, **told)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -169,6 +191,8 @@ class Section:
     template : str
         Another template for the inside of the section, given ``section`` and ``extra``.
     extra : mapping
+    basis : Basis or None
+        None: it holds no figures.
     """
 
     key: str
@@ -183,6 +207,7 @@ class Section:
     half: bool = False
     template: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True)

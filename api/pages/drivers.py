@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 from fastapi import APIRouter
 
+from api.pages.basis import based_on, of_explanation
 from api.pages.charts import Bar, hbars, nice_ticks, scatter
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
@@ -51,6 +53,7 @@ def _dimensions(page: Page) -> dict[str, str]:
         "stage": t("Stage"),
         "product": t("Product"),
         "country": t("Country"),
+        "segment": t("Segment"),
         "channel": t("Channel"),
         "tone": t("Tone"),
     }
@@ -66,7 +69,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     explanation: GlobalExplanation = portfolio.kept(
         "drivers", document["made_at"], lambda: GlobalExplanation.from_dict(document["explanation"])
     )
-    filters = _filters(page, explanation, query)
+    filters = _filters(page, explanation, query, portfolio.segment_name(page.label))
     money = _one_money(explanation, portfolio)
     dimension, segment = next(((one.name, one.chosen) for one in filters.filters[:-1] if one.chosen), ("all", "all"))
     kind: Kind = "points" if explanation.about["reward_kind"] == "binary" else "number"
@@ -90,18 +93,22 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     sections += _facts(page, explanation, kind, dimension, segment)
     sections += _dependence(page, explanation, filters.chosen("feature"), kind, money=money)
     sections.append(_segments(page, explanation, kind))
+    sections = based_on(of_explanation(page, document), sections)
     if not money:
         notices.append(page.text("The portfolio has several currencies: amounts are not shown together."))
     return Content("drivers", question, _answer(page, part, kind), "unclear", sections, (), filters, notices)
 
 
-def _filters(page: Page, explanation: GlobalExplanation, query: dict[str, str]) -> Filters:
+def _filters(
+    page: Page, explanation: GlobalExplanation, query: dict[str, str], named: Callable[[object], str]
+) -> Filters:
     names = _dimensions(page)
     offered = []
     for dimension in explanation.dimensions:
         if dimension in names:
             segments = sorted(explanation.segments(dimension))
-            choices = [(one, page.country(one) if dimension == "country" else page.label(one)) for one in segments]
+            put = {"country": page.country, "segment": named}.get(dimension, page.label)
+            choices = [(one, put(one)) for one in segments]
             offered.append(Filter(dimension, names[dimension], choices=choices))
     features = [name for name in dict.fromkeys(explanation.dependence["feature"]) if not _protected(explanation, name)]
     offered.append(
@@ -155,9 +162,9 @@ def _concepts(page: Page, part: pd.DataFrame, explanation: GlobalExplanation, ki
         cells.append([Cell(name, row.group), _size(size.value), Cell.interval(size), Cell(ranks)])
     columns = [
         Column("group", page.text("Group of facts"), number=False),
-        Column("mean_absolute_effect", page.text("Mean size of the effect")),
-        Column("ci_95", page.text("95% CI")),
-        Column("rank", page.text("Rank (95% range)")),
+        Column("mean_absolute_effect", page.text("Mean size of the effect"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI"), unit=page.text("units of reward")),
+        Column("rank", page.text("Rank (95% range)"), unit=page.text("ranks")),
     ]
     n = page.formats.count(int(part["n_accounts"].iloc[0]))
     return Section(
@@ -210,8 +217,8 @@ def _facts(page: Page, explanation: GlobalExplanation, kind: Kind, dimension: st
     columns = [
         Column("fact", page.text("Fact"), number=False),
         Column("group", page.text("Group of facts"), number=False),
-        Column("mean_absolute_effect", page.text("Mean size of the effect")),
-        Column("ci_95", page.text("95% CI")),
+        Column("mean_absolute_effect", page.text("Mean size of the effect"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI"), unit=page.text("units of reward")),
     ]
 
     def draw(width: int) -> Drawing:
@@ -264,8 +271,8 @@ def _dependence(page: Page, explanation: GlobalExplanation, chosen: str, kind: K
     columns = [
         Column("value", page.text("Value"), number=False),
         Column("share", page.text("Accounts")),
-        Column("effect", page.text("Mean effect")),
-        Column("ci_95", page.text("95% CI")),
+        Column("effect", page.text("Mean effect"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI"), unit=page.text("units of reward")),
     ]
     title = page.text("In detail: {fact}", fact=page.label(name))
     return [
@@ -332,8 +339,11 @@ def _segments(page: Page, explanation: GlobalExplanation, kind: Kind) -> Section
             cells.append(row)
     columns = [
         Column("group", page.text("Accounts"), number=False),
-        Column("n", page.text("Sampled")),
-        *(Column(str(group), names.get(str(group), page.label(group))) for group in groups),
+        Column("n", page.text("Sampled"), unit=page.text("accounts")),
+        *(
+            Column(str(group), names.get(str(group), page.label(group)), unit=page.text("units of reward"))
+            for group in groups
+        ),
     ]
     return Section(
         "segments",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.pages.language import LANGUAGES
+from api.pages.language import is_language
 from api.pages.rendering import page_of
 from api.service.request_log import request_id_of
 
@@ -26,7 +26,7 @@ def to_login(request: Request, _error: Exception) -> Response:
     """Send a reader who is not logged in to the form, and back afterwards; others are told with a status."""
     page = page_of(request)
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        home = request.url.path.strip("/") in LANGUAGES
+        home = is_language(request.url.path.strip("/"))
         onward = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(page.url("login", {} if home else {"next": onward}), 303)
     return Response(page.text("Log in first."), 401, media_type="text/plain")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from fastapi import APIRouter
 
 from api.pages.account_contrast import verdict
+from api.pages.basis import based_on, of_explanation
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filter, Filters, read_filters
 from api.pages.page_data import Portfolio
@@ -22,6 +24,7 @@ __all__ = ["build", "router"]
 router = APIRouter()
 
 _SHOWN = 12
+_DIMENSIONS = ("segment", "stage", "product")
 _SURE_ALIKE = 0.95
 _FEW_TRIES = 5.0
 
@@ -62,8 +65,8 @@ class _Chosen:
         text = self.page.text
         return [
             Column("action", action, number=False),
-            Column("expected", text("Expected result")),
-            Column("interval", text("95% CI")),
+            Column("expected", text("Expected result"), unit=text("units of reward")),
+            Column("interval", text("95% CI"), unit=text("units of reward")),
         ]
 
 
@@ -84,7 +87,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     if document is None or not document.get("cells"):
         return Content("explorer", question, page.text("The segments of the portfolio have not been computed yet."))
     frame: pd.DataFrame = portfolio.kept("cells", document["made_at"], lambda: pd.DataFrame(document["cells"]))
-    filters, about = _filters(page, frame, query)
+    named_segment = portfolio.segment_name(page.label)
+    filters, about = _filters(page, frame, query, named_segment)
     kind: Kind = "rate" if document["explanation"]["about"]["reward_kind"] == "binary" else "number"
     own = frame.loc[(frame["country"] == about["country"]) & (frame["dimension"] == about["dimension"])]
     own = own.loc[own["segment"] == about["segment"]]
@@ -92,7 +96,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         own = own.loc[own["channel"] == about["channel"]]
     here = own.loc[own["situation"] == about["situation"]].sort_values("mean", ascending=False, ignore_index=True)
     country = page.country(about["country"])
-    named = page.text("all accounts") if about["dimension"] == "all" else page.label(about["segment"])
+    put = named_segment if about["dimension"] == "segment" else page.label
+    named = page.text("all accounts") if about["dimension"] == "all" else put(about["segment"])
     if here.empty:
         nothing_open = page.text("The law leaves nothing open for these accounts.")
         return Content("explorer", question, nothing_open, filters=filters)
@@ -106,14 +111,17 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
                 there=document["policy_version"], here=portfolio.policy_version,
             )
         )  # fmt: skip
-    answer = _answer(chosen)
-    return Content("explorer", question, answer, "unclear", [one for one in sections if one], (), filters, notices)
+    there = based_on(of_explanation(page, document), [one for one in sections if one])
+    return Content("explorer", question, _answer(chosen), "unclear", there, (), filters, notices)
 
 
-def _filters(page: Page, frame: pd.DataFrame, query: dict[str, str]) -> tuple[Filters, dict[str, str]]:
+def _filters(
+    page: Page, frame: pd.DataFrame, query: dict[str, str], named: Callable[[object], str]
+) -> tuple[Filters, dict[str, str]]:
     countries = sorted(frame["country"].unique())
     stages = [one for one in STAGES if one in set(frame.loc[frame["dimension"] == "stage", "segment"])]
     products = sorted(frame.loc[frame["dimension"] == "product", "segment"].unique())
+    segments = sorted(frame.loc[frame["dimension"] == "segment", "segment"].unique())
     t = page.text
     there = set(frame["situation"])
     situations = [(name, title) for name, title in _situation_names(page).items() if name in there]
@@ -121,14 +129,15 @@ def _filters(page: Page, frame: pd.DataFrame, query: dict[str, str]) -> tuple[Fi
         Filter("country", t("Country"), choices=[(one, page.country(one)) for one in countries]),
         Filter("stage", t("Stage"), choices=[(one, page.label(one)) for one in stages]),
         Filter("product", t("Product"), choices=[(one, page.label(one)) for one in products]),
+        Filter("segment", t("Segment"), choices=[(one, named(one)) for one in segments]),
         Filter("channel", t("Channel"), choices=[(one, page.label(one)) for one in sorted(frame["channel"].unique())]),
         Filter("situation", t("Situation"), choices=situations),
     ]
     asked = dict(query)
-    if asked.get("stage") and asked.get("product"):
-        asked.pop("product")  # one segment at a time
+    for later in [one for one in _DIMENSIONS if asked.get(one)][1:]:
+        asked.pop(later)  # one segment at a time
     read = read_filters([one for one in offered if one.choices], asked, page.url("explorer"))
-    dimension = next((name for name in ("stage", "product") if read.chosen(name)), "all")
+    dimension = next((name for name in _DIMENSIONS if read.chosen(name)), "all")
     return read, {
         "country": read.chosen("country") or countries[0],
         "dimension": dimension,
@@ -207,7 +216,7 @@ def _best(chosen: _Chosen) -> Section:
     ]
     columns = [
         *chosen.columns(page.text("Action")),
-        Column("evidence", page.text("Tries on accounts like these")),
+        Column("evidence", page.text("Tries on accounts like these"), unit=page.text("tries")),
         Column("open", page.text("Open to (of the accounts)")),
     ]
     return Section(
@@ -248,6 +257,7 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
             row_cells.append(Cell.of(number))
         rows.append({"name": page.label(channel), "cells": shown})
         cells.append(row_cells)
+    unit = "%" if chosen.kind == "rate" else page.text("units of reward")
     names = [f"{int(one)}" if column == "hour" else page.label(one) for one in heads]
     columns = [
         Column("channel", page.text("Channel"), number=False),
@@ -261,7 +271,7 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
         reading=page.text("Empty: the rules leave it open to nobody of the segment. The best cell is framed.")
         + (" " + page.text("Values in %.") if chosen.kind == "rate" else ""),
         template="heat.html",
-        extra={"heads": names, "rows": rows, "corner": page.text("Channel")},
+        extra={"heads": names, "rows": rows, "corner": page.text("Channel"), "unit": unit},
     )
 
 

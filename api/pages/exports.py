@@ -36,7 +36,8 @@ def sheet_of(page: Page, table: Table) -> Sheet:
         cells = [row[position] for row in rows]
         units = {cell.unit for cell in cells if _is_number(cell.value) or cell.low is not None}
         is_interval = any(cell.low is not None for cell in cells)
-        named = f" ({next(iter(units))})" if len(units) == 1 and units != {""} else ""
+        unit = (units == {""} and column.unit) or (next(iter(units)) if len(units) == 1 else "")
+        named = f" ({unit})" if unit and unit.casefold() not in column.title.casefold() else ""
         if is_interval:
             headings += [
                 page.text("{column}: from", column=column.title) + named,
@@ -59,7 +60,7 @@ def table_file(sheet: Sheet, name: str, title: str, suffix: Suffix) -> Response:
     """The answer that a browser saves as ``<name>.<suffix>``."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.{suffix}"'}
     if suffix == "xlsx":
-        return Response(to_xlsx(sheet, title), media_type=f"{_TYPES}.sheet", headers=headers)
+        return StreamingResponse(to_xlsx(sheet, title), media_type=f"{_TYPES}.sheet", headers=headers)
     return StreamingResponse(to_csv(sheet), media_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -79,23 +80,48 @@ def to_csv(sheet: Sheet) -> Iterator[str]:
     yield out.getvalue()
 
 
-def to_xlsx(sheet: Sheet, title: str) -> bytes:
-    """A workbook of one sheet: numbers are numbers whatever the region of the reader, the headings stay in sight."""
+def to_xlsx(sheet: Sheet, title: str) -> Iterator[bytes]:
+    """A workbook of one sheet, piece by piece: a million rows take no more memory than some thousand.
+
+    Numbers are numbers whatever the region of the reader, and the headings stay in sight.
+    """
     headings, rows = sheet
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    pieces = _Pieces()
+    with zipfile.ZipFile(pieces, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in _AROUND.items():
             archive.writestr(name, content)
         name = escape("".join(" " if letter in '[]:*?/\\"' else letter for letter in title).strip("' ")[:31] or "1")
         archive.writestr("xl/workbook.xml", _WORKBOOK.format(name=name))
-        with archive.open("xl/worksheets/sheet1.xml", "w") as out:
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as out:
             out.write(_SHEET_START.format(width=len(headings)).encode())
             for number, row in enumerate(_chain(headings, rows), start=1):
                 style = ' s="1"' if number == 1 else ""
                 cells = "".join(_xlsx_cell(cell, style) for cell in row)
                 out.write(f'<row r="{number}">{cells}</row>'.encode())
+                if number % 1_000 == 0:
+                    yield pieces.taken()
             out.write(b"</sheetData></worksheet>")
-    return file.getvalue()
+    yield pieces.taken()
+
+
+class _Pieces(io.RawIOBase):
+    """Where an archive is written to, to be taken away as it grows; it cannot go back."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._held += content
+        return len(content)
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        taken = bytes(self._held)
+        self._held.clear()
+        return taken
 
 
 def _chain(headings: Sequence[str], rows: Iterable[list[Any]]) -> Iterator[Sequence[Any]]:

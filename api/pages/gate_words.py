@@ -21,7 +21,7 @@ def reason_in_words(page: Page, reason: str) -> tuple[str, str]:
     reason : str
         As :func:`recommender.evaluation.decide` writes it, or anything else.
     """
-    if page.language == "en":
+    if page.is_source:
         return reason, ""
     for pattern, message in _patterns(page):
         match = re.fullmatch(pattern, reason)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.pages import approvals, results
+from api.pages.basis import based_on, of_log
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.exports import Suffix, sheet_of, table_file
 from api.pages.page_data import Portfolio
@@ -72,12 +73,13 @@ def build(page: Page, portfolio: Portfolio, desk: PlanDesk | None) -> HomeConten
         _waiting(page, portfolio, desk),
     ]
     answer = " ".join(card.answer for card in cards[:1])
+    basis = None if compared is None else of_log(page, portfolio, sum(compared["n_accounts"].values()))
     return HomeContent(
         "home",
         page.text("How is collection doing today?"),
         answer,
         cards[0].tone,
-        _segments(page, portfolio, compared),
+        based_on(basis, _segments(page, portfolio, compared)),
         cards=cards,
         views=_views(page, portfolio),
         changes=_changes(page, portfolio, desk),
@@ -230,7 +232,7 @@ def _segments(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None)
         heading = page.text("{country}: by stage, in {currency}", country=name, currency=currency)
         columns = [
             Column("stage", page.text("Stage"), number=False),
-            Column("accounts", page.text("Accounts")),
+            Column("accounts", page.text("Accounts"), unit=page.text("accounts")),
             Column("paid", page.text("Paid, policy")),
             Column("paid_control", page.text("Paid, control")),
             Column("difference", page.text("Difference")),

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.pages.language import LANGUAGES
+from api.pages.language import is_language
 from api.pages.rendering import PageDep, SessionsDep, page_of
 from api.service.rate_limit import RateLimit
 
@@ -23,7 +23,7 @@ _LONGEST = 256
 @router.get("/{language}/login", name="login")
 def ask(request: Request, language: str, sessions: SessionsDep, next: str = "") -> Response:  # noqa: A002
     """Show the form; who is logged in already goes on."""
-    if sessions.of(request) is not None and language in LANGUAGES:
+    if sessions.of(request) is not None and is_language(language):
         return RedirectResponse(_inside(next) or f"/{language}/", 303)
     return _form(request, language, sessions, next)
 
@@ -67,7 +67,7 @@ def leave(page: PageDep, sessions: SessionsDep, token: Annotated[str, Form()] = 
 def _form(
     request: Request, language: str, sessions: SessionsDep, onward: str, problem: str | None = None, status: int = 200
 ) -> Response:
-    if language not in LANGUAGES:
+    if not is_language(language):
         raise HTTPException(404, "There is no such page.")
     page, token = page_of(request, language), sessions.new_form_token()
     answer = page.render("login.html", status, token=token, onward=_inside(onward), problem=problem)
@@ -78,4 +78,4 @@ def _form(
 def _inside(onward: str) -> str:
     """Where to go after logging in: a page of ours, nothing else."""
     first = onward.split("/")[1] if onward.startswith("/") and "\\" not in onward else ""
-    return onward if first in LANGUAGES and not any(character.isspace() for character in onward) else ""
+    return onward if is_language(first) and not any(character.isspace() for character in onward) else ""

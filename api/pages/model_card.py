@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from fastapi import APIRouter
 
+from api.pages.basis import based_on, of_evaluation
 from api.pages.charts import Point, Series, nice_ticks, trend
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
@@ -37,7 +38,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         _list(page, "use", page.text("Intended use"), _uses(page)),
         _list(page, "not-for", page.text("Not for"), _not_for(page)),
         _facts(page, "data", page.text("Training data"), _data(page, strategy)),
-        *([] if document is None else [_calibration(page, document)]),
+        *([] if document is None else based_on(of_evaluation(page, document), [_calibration(page, document)])),
         _list(page, "limits", page.text("Limits"), _limits(page)),
     ]
     return Content("model_card", question, *_answer(page, portfolio, strategy, document), sections)
@@ -184,9 +185,9 @@ def _calibration(page: Page, document: dict[str, Any]) -> Section:
         )
     columns = [
         Column("predicted", page.text("Predicted"), number=False),
-        Column("observed", page.text("Observed")),
-        Column("ci_95", page.text("95% CI")),
-        Column("decisions", page.text("Decisions")),
+        Column("observed", page.text("Observed"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI"), unit=page.text("units of reward")),
+        Column("decisions", page.text("Decisions"), unit=page.text("decisions")),
         Column("agrees", page.text("Agrees"), number=False),
     ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 import structlog
 from numpy.typing import NDArray
-from starlette.exceptions import HTTPException
 
 from api.pages.aggregates import Aggregates
 from api.pages.log_facts import LogFacts
+from api.pages.portfolio_files import PortfolioFiles
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
@@ -35,7 +32,6 @@ from recommender.store.decision_log import (
     state_of,
     stopped_ids,
 )
-from recommender.store.files import read_frame
 from recommender.store.registry import CHALLENGER, Promotion, Registry
 
 __all__ = ["Portfolio"]
@@ -45,12 +41,11 @@ _log = structlog.get_logger(__name__)
 _FRESH_SECONDS = 30.0
 _MOST_ROWS_IN_MEMORY = 1_000_000
 _DAYS_AT_ONCE = 3
-_LARGE_FILE = 8 * 2**20
 _TAKEN_BACK = ("cancelled", "expired", "undelivered")
 _EVENTS = sa.table("contact_events", sa.column("decision_id"), sa.column("kind"))
 
 
-class Portfolio:
+class Portfolio(PortfolioFiles):
     """What the managers' pages read; files are read again when they change, the log when it grows.
 
     Every part may be absent: then it is None or empty, and the page says so.
@@ -59,21 +54,11 @@ class Portfolio:
     ----------
     settings : Settings
     serving : Serving
-
-    Notes
-    -----
-    ``settings.portfolio_path`` is a folder with any of: ``accounts.parquet`` (as the verb ``score`` takes them),
-    ``contacts.parquet`` (past contacts, as ``score --contacts``), ``evaluation.json``, ``drivers.json``,
-    ``rule_costs.json``, ``costs.json``.
     """
 
     def __init__(self, settings: Settings, serving: Serving) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._serving = serving
-        self._files: dict[str, tuple[float, Any]] = {}
-        self._kept: dict[str, tuple[float, Any, Any]] = {}
-        self._lock = threading.RLock()
-        self._locks: dict[str, threading.RLock] = {}
         self._aggregates = Aggregates(self._kept_in("tables"))
         self._decision_log: DecisionLog | None = None
 
@@ -97,92 +82,6 @@ class Portfolio:
     def model_in_words(self, text: Callable[[str], str]) -> str:
         """Where the strategy in use comes from, in words."""
         return self.served.source if self.served.is_model else text("seed rules (nothing learnt yet)")
-
-    # -- files -----------------------------------------------------------------------------------------------------
-    def accounts(self) -> pd.DataFrame | None:
-        """Accounts of the portfolio, as scoring takes them."""
-        return self._frame("accounts.parquet")
-
-    def account(self, account_id: str) -> pd.DataFrame | None:
-        """Facts of one account, of shape (0 or 1, n); None without a file of accounts."""
-        own = self._rows_of("accounts.parquet", "account_id", account_id)
-        return None if own is None else own.head(1).reset_index(drop=True)
-
-    def contacts_of(self, facts: pd.DataFrame) -> pd.DataFrame | None:
-        """Past contacts of the debtor (without one, of the account): caps count over all accounts of a debtor."""
-        names = self.columns("contacts.parquet")
-        if names is None:
-            return None
-        owner = "debtor_id" if "debtor_id" in names and "debtor_id" in facts.columns else "account_id"
-        return self._rows_of("contacts.parquet", owner, facts[owner].iloc[0])
-
-    def some_accounts(self, n: int) -> pd.DataFrame | None:
-        """At most ``n`` accounts to compare one with, always the same of a file."""
-        name = "accounts.parquet"
-
-        def read() -> pd.DataFrame | None:
-            accounts = self.accounts()
-            return None if accounts is None else accounts.sample(min(n, len(accounts)), random_state=0)
-
-        sample: pd.DataFrame | None = self.kept(f"{n} accounts", self.stamp(name), read)
-        return sample
-
-    def columns(self, name: str) -> list[str] | None:
-        """Columns of a Parquet file of the folder; None where there is none."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        if path is None or not path.is_file():
-            return None
-        names: list[str] = _read_or_unavailable(path, lambda one: pq.read_schema(one).names)
-        return names
-
-    def _rows_of(self, name: str, column: str, value: Any) -> pd.DataFrame | None:
-        """Rows of a file with a value; of a large one no others are read."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        if path is None or not path.is_file():
-            return None
-        if path.stat().st_size < _LARGE_FILE:
-            frame = self._frame(name)
-            assert frame is not None  # noqa: S101 - it is there
-            return frame.loc[frame[column].astype("str") == str(value)]
-
-        def read(one: Path) -> pd.DataFrame:
-            typed = pq.read_schema(one).field(column).type
-            if pa.types.is_dictionary(typed):
-                typed = typed.value_type
-            return pd.read_parquet(one, filters=[(column, "==", pa.scalar(str(value)).cast(typed).as_py())])
-
-        own: pd.DataFrame = _read_or_unavailable(path, read)
-        return own
-
-    def document(self, name: str) -> dict[str, Any] | None:
-        """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
-        return self._file(f"{name}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
-
-    def stamp(self, name: str) -> int:
-        """When a file of the folder was last written; 0 where there is none."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
-
-    def _frame(self, name: str) -> pd.DataFrame | None:
-        frame: pd.DataFrame | None = self._file(name, read_frame)
-        return frame
-
-    def _file(self, name: str, read: Callable[[Path], Any]) -> Any:
-        """Content of a file of the portfolio folder, read again when it is replaced."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        if path is None or not path.is_file():
-            return None
-        stamp = path.stat().st_mtime
-        with self._lock:
-            cached = self._files.get(name)
-            if cached is None or cached[0] != stamp:
-                cached = (stamp, _read_or_unavailable(path, read))
-                self._files[name] = cached
-            return cached[1]
 
     # -- the decision log ------------------------------------------------------------------------------------------
     @property
@@ -251,25 +150,13 @@ class Portfolio:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
         return self._of_the_log("outcomes", self._read_outcomes)
 
-    def kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
-        """Result of ``make``, computed again when ``key`` differs from the last time."""
-        with self._lock_of(name):
-            cached = self._kept.get(name)
-            if cached is None or cached[1] != key:
-                cached = (time.monotonic(), key, make())
-                self._kept[name] = cached
-            return cached[2]
-
-    def _lock_of(self, name: str) -> threading.RLock:
-        """One lock a result: what takes long keeps no other page waiting."""
-        with self._lock:
-            return self._locks.setdefault(name, threading.RLock())
-
     def _of_the_log(self, name: str, read: Callable[[DecisionLog], pd.DataFrame]) -> pd.DataFrame | None:
         log = self.log
         if log is None:
             return None
-        frame: pd.DataFrame = self.kept(name, self.log_size(), lambda: self._with_accounts(read(log)))
+        frame: pd.DataFrame = self.kept(
+            name, (self.log_size(), self.accounts_stamp()), lambda: self._with_accounts(read(log))
+        )
         if len(frame) > _MOST_ROWS_IN_MEMORY:  # aggregates are made from it once, and pages read those
             with self._lock_of(name):
                 self._kept.pop(name, None)
@@ -280,6 +167,9 @@ class Portfolio:
         accounts = self.accounts()
         if accounts is None or "account_id" not in frame or "account_id" not in accounts:
             return frame
+        segments = self.segment_of_accounts()
+        if segments is not None and "country" in frame:
+            frame["segment"] = frame["account_id"].astype("str").map(segments)
         known = accounts.drop_duplicates("account_id").set_index("account_id")
         for name in ("product", "country", "currency"):
             if name in known and name in frame:
@@ -343,11 +233,11 @@ class Portfolio:
                 return None
             return {
                 name: sorted(str(value) for value in decisions[name].dropna().unique())
-                for name in ("stage", "product", "country")
+                for name in ("stage", "product", "country", "segment")
                 if name in decisions
             }
 
-        return self.aggregate("levels", str(self.stamp("accounts.parquet")), read) or {}
+        return self.aggregate("levels", str(self.accounts_stamp()), read) or {}
 
     def log_size(self) -> str:
         """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""
@@ -435,12 +325,3 @@ def _taken_back(log: DecisionLog) -> set[str]:
     with log.engine.connect() as connection:
         some = [str(row.decision_id) for row in connection.execute(query)]
     return {key for key, events in log.events_of(some).items() if state_of(events) in _TAKEN_BACK}
-
-
-def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
-    """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
-    try:
-        return read(path)
-    except (RecommenderError, OSError, ValueError) as error:
-        _log.error("portfolio file cannot be read", file=path.name, error=type(error).__name__, detail=str(error))
-        raise HTTPException(503, f"{path.name} of the portfolio cannot be read.") from error

@@ -19,7 +19,8 @@ import pandas as pd
 import structlog
 
 from api.pages.page_data import Portfolio
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
+from recommender.messages import Catalogue, default_catalogue, own_catalogue
 from recommender.planning import (
     Appointments,
     CapacityOrder,
@@ -240,6 +241,22 @@ class PlanDesk:
         return about | {"_made": made, "_actions": strategy.actions_}
 
     # -- reading ---------------------------------------------------------------------------------------------------
+    def catalogue_of(self, made: MadePlan) -> Catalogue:
+        """Texts that a plan names.
+
+        Raises
+        ------
+        InvalidInput
+            When the texts are no longer those that it was made with.
+        """
+        sources = read_template_sources(self._portfolio.settings.templates)
+        catalogue = own_catalogue(sources) if sources else default_catalogue()
+        if made.about["messages_digest"] != catalogue.digest:
+            raise InvalidInput(
+                "The texts of messages have changed since this plan was made.", column="templates", mend="Plan again."
+            )
+        return catalogue
+
     def status(self, plan_id: str) -> dict[str, Any] | None:
         """``state`` (working, done, failed) with ``done`` and ``of``, or ``problem`` and ``mend``; None for no plan."""
         path = self._status_file(plan_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api.pages.basis import based_on, of_evaluation
 from api.pages.charts import Dot, dots, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
@@ -63,6 +64,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         _gate(page, portfolio, document),
         *promotions,
     ]
+    sections = based_on(of_evaluation(page, document), sections)
     return Content(
         "policy_value",
         question,
@@ -190,11 +192,11 @@ def _policies(page: Page, document: dict[str, Any], kind: Kind) -> Section:
             marks.append(Dot(name, ends[0], ends[1], ends[2], change.value.text, direction, one["role"] == "served"))
     columns = [
         Column("policy", page.text("Policy"), number=False),
-        Column("value", page.text("Value")),
-        Column("value_ci_95", page.text("95% CI")),
-        Column("difference", page.text("Against what was done")),
-        Column("difference_ci_95", page.text("95% CI")),
-        Column("effective_sample_size", page.text("Rests on decisions")),
+        Column("value", page.text("Value"), unit=page.text("units of reward")),
+        Column("value_ci_95", page.text("95% CI"), unit=page.text("units of reward")),
+        Column("difference", page.text("Against what was done"), unit=page.text("units of reward")),
+        Column("difference_ci_95", page.text("95% CI"), unit=page.text("units of reward")),
+        Column("effective_sample_size", page.text("Rests on decisions"), unit=page.text("decisions")),
         Column("verdict", page.text("Verdict"), number=False),
     ]
 
@@ -239,9 +241,9 @@ def _slices(page: Page, own: dict[str, Any], kind: Kind) -> list[Section]:
         )
     columns = [
         Column("group", page.text("Group"), number=False),
-        Column("decisions", page.text("Decisions")),
-        Column("difference", page.text("Against what was done")),
-        Column("ci_95", page.text("95% CI, all groups together")),
+        Column("decisions", page.text("Decisions"), unit=page.text("decisions")),
+        Column("difference", page.text("Against what was done"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI, all groups together"), unit=page.text("units of reward")),
         Column("verdict", page.text("Verdict"), number=False),
     ]
     return [

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import NoMatchFound
 
-from api.pages.language import LANGUAGES, environment, locale_of, translations
+from api.pages.language import LANGUAGES, SOURCE, environment, is_language, language_tags, locale_of, translations
 from api.pages.navigation import MENU
 from api.pages.page_data import Portfolio
 from api.pages.session import Session, Sessions
@@ -45,7 +45,7 @@ class Page:
     Attributes
     ----------
     language : str
-        From the URL.
+        From the URL: a language, or with a country, e.g. ``es-MX``.
     settings : Settings
     request : Request or None
         None in the static report.
@@ -63,6 +63,16 @@ class Page:
         """Region of the formats."""
         return locale_of(self.language, self.settings)
 
+    @property
+    def base(self) -> str:
+        """The language without its country."""
+        return self.language.partition("-")[0]
+
+    @property
+    def is_source(self) -> bool:
+        """Whether texts are read as they are written in the source."""
+        return self.base == SOURCE
+
     @cached_property
     def formats(self) -> Formats:
         """Numbers, money and dates of the region."""
@@ -75,7 +85,7 @@ class Page:
 
     @property
     def _catalogue(self) -> NullTranslations:
-        return translations(self.language)
+        return translations(str(self.locale))
 
     def text(self, message: str, **values: Any) -> str:
         """Translate a message and fill its ``{places}``."""
@@ -209,7 +219,7 @@ class Page:
     # -- out -------------------------------------------------------------------------------------------------------
     def markup(self, template: str, **values: Any) -> str:
         """Render a template of ``api/pages/templates``."""
-        loaded = environment(self.language).get_template(template)
+        loaded = environment(str(self.locale)).get_template(template)
         return loaded.render(page=self, f=self.formats, languages=LANGUAGES, Markup=Markup, **values)
 
     def render(self, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -219,13 +229,13 @@ class Page:
 
 def page_of(request: Request, language: str | None = None) -> Page:
     """Page of a request, whoever reads; without a language in the URL the browser's wish counts."""
-    chosen = language if language in LANGUAGES else _wished(request)
+    chosen = language if language is not None and is_language(language) else _wished(request)
     sessions: Sessions = request.app.state.sessions
     return Page(chosen, request.app.state.settings, request, sessions.of(request))
 
 
 def _page(request: Request, language: str) -> Page:
-    if language not in LANGUAGES:
+    if not is_language(language):
         raise HTTPException(404, "There is no such page.")
     page = page_of(request, language)
     if page.session is None:
@@ -236,10 +246,12 @@ def _page(request: Request, language: str) -> Page:
 
 def _wished(request: Request) -> str:
     first = request.url.path.split("/")[1]
-    if first in LANGUAGES:
+    if is_language(first):
         return first
-    wished = [one.split(";")[0].strip()[:2].lower() for one in request.headers.get("accept-language", "").split(",")]
-    return next((one for one in wished if one in LANGUAGES), "es")
+    tags = {tag.lower(): tag for tag in language_tags()}
+    wished = [one.split(";")[0].strip().lower() for one in request.headers.get("accept-language", "").split(",")]
+    known = (tags.get(one) or tags.get(one[:2]) for one in wished)
+    return next((tag for tag in known if tag is not None), "es")
 
 
 def _portfolio(request: Request) -> Portfolio:

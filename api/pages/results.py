@@ -10,18 +10,28 @@ import numpy as np
 import pandas as pd
 from fastapi import APIRouter
 
+from api.pages.basis import based_on, of_log
 from api.pages.charts import Dot, Point, Series, dots, nice_ticks, trend
-from api.pages.content import Cell, Column, Content, Section, Table, Tile
+from api.pages.content import Basis, Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
 from api.pages.filters import Filters
 from api.pages.log_filters import decision_filters
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from api.pages.result_figures import (
+    difference_of,
+    kind_of_row,
+    kpi_names,
+    state_in_words,
+    title_of,
+    tone_of,
+    unit_of,
+    value_of,
+)
 from api.pages.section_pages import add_page
-from api.pages.shown import Direction, Estimate, Kind, Shown
+from api.pages.shown import Direction, Estimate
 from recommender.monitoring import (
     FEWEST_ACCOUNTS,
-    FEWEST_EVENTS,
     account_units,
     compare_arms,
     split_p_value,
@@ -42,7 +52,7 @@ _IN_TILES = ("recovery", "payment", "right_party_contact")
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     """Build the page."""
     question = page.text("Is the policy collecting more than the control group?")
-    filters = decision_filters(page, portfolio.levels(), query, page.url("results"))
+    filters = decision_filters(page, portfolio, query, page.url("results"))
     if portfolio.window() is None:
         return Content("results", question, page.text("No decisions have been logged yet."), filters=filters)
     settings = portfolio.settings
@@ -53,7 +63,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     compared = _compared_groups(portfolio, filters)
     if compared is None:
         return Content("results", question, page.text("No decision passes these filters."), filters=filters)
-    return _content(page, question, filters, compared)
+    basis = of_log(page, portfolio, sum(compared["n_accounts"].values()), filters)
+    return _content(page, question, filters, compared, basis)
 
 
 def whole(page: Page, portfolio: Portfolio) -> dict[str, Any] | None:
@@ -67,7 +78,7 @@ def _compared_groups(portfolio: Portfolio, filters: Filters) -> dict[str, Any] |
     """The comparison, kept for no filter and for the choices that were used; of days, for the last ones."""
     settings = portfolio.settings
     about = [settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
-    key = json.dumps([*about, portfolio.stamp("accounts.parquet"), filters.query])
+    key = json.dumps([*about, portfolio.accounts_stamp(), filters.query])
 
     def make() -> dict[str, Any] | None:
         decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
@@ -135,73 +146,7 @@ def _by_stage(units: pd.DataFrame) -> pd.DataFrame:
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------
-def kpi_names(page: Page) -> dict[str, tuple[str, str]]:
-    """Name and definition of each figure."""
-    t = page.text
-    return {
-        "contactability": (t("Contactability"), t("accounts of whom a contact connected")),
-        "right_party_contact": (t("Right-party contact"), t("accounts whose debtor answered")),
-        "promise": (t("Promise to pay"), t("accounts with a promise")),
-        "promise_kept": (t("Promise kept"), t("of the accounts with a promise")),
-        "payment": (t("Payment"), t("accounts that paid anything")),
-        "recovery": (t("Recovered per account"), t("amount paid over accounts")),
-        "recovery_rate": (t("Recovery rate"), t("amount paid over balance at the first decision")),
-        "cost_per_unit": (t("Cost per 100 recovered"), t("contact cost over amount paid")),
-        "contacts": (t("Contacts per account"), t("contacts made over accounts")),
-        "opt_out": (t("Opt-outs per 1,000"), t("accounts that closed a channel")),
-        "complaint": (t("Complaints per 1,000"), t("accounts that complained")),
-    }
-
-
-def _kind(row: Any) -> tuple[Kind, float]:
-    """How a figure is formatted, and what it is multiplied by before."""
-    kinds: dict[str, tuple[Kind, float]] = {"price": ("number", 100.0), "number": ("number", 1.0)}
-    return kinds.get(row.kind, (row.kind, 1.0))
-
-
-def _money(row: Any) -> str | None:
-    return row.currency if isinstance(row.currency, str) else None
-
-
-def _title(page: Page, row: Any) -> str:
-    name = kpi_names(page)[row.kpi][0]
-    return f"{name} ({row.currency})" if isinstance(row.currency, str) else name
-
-
-def _value(page: Page, row: Any, arm: str) -> Shown:
-    kind, scale = _kind(row)
-    value = getattr(row, arm)
-    return page.formats.value(kind, None if pd.isna(value) else scale * value, currency=_money(row))
-
-
-def _difference(page: Page, row: Any) -> Estimate | None:
-    if row.state != "ok":
-        return None
-    kind, scale = _kind(row)
-    return page.formats.estimate(kind, scale * row.difference, scale * row.low, scale * row.high, currency=_money(row))
-
-
-def _good(row: Any, direction: str) -> str:
-    """Colour of a direction: blue in favour, orange against; neither where more is not better or worse."""
-    if direction not in ("above", "below") or row.higher_is_better is None or pd.isna(row.higher_is_better):
-        return "unclear"
-    return "above" if (direction == "above") == bool(row.higher_is_better) else "below"
-
-
-def _state(page: Page, row: Any) -> str:
-    if row.state == "few accounts":
-        fewest = min(row.n_policy, row.n_holdout)
-        return page.text(
-            "Only {n} accounts in one group; {needed} are needed.",
-            n=page.formats.count(fewest),
-            needed=page.formats.count(FEWEST_ACCOUNTS),
-        )
-    if row.state == "few events":
-        return page.text("Fewer than {n} such accounts: not compared.", n=FEWEST_EVENTS)
-    return page.text("Not known: nothing to divide by, or no costs were given.")
-
-
-def _content(page: Page, question: str, filters: Filters, compared: dict[str, Any]) -> Content:
+def _content(page: Page, question: str, filters: Filters, compared: dict[str, Any], basis: Basis | None) -> Content:
     rows = list(compared["table"].itertuples(index=False))
     answer, tone = answer_of(page, compared)
     notices = []
@@ -216,7 +161,7 @@ def _content(page: Page, question: str, filters: Filters, compared: dict[str, An
         question,
         answer,
         tone,
-        [_compared(page, rows, compared), *_trends(page, compared["trend"])],
+        based_on(basis, [_compared(page, rows, compared), *_trends(page, compared["trend"])]),
         _tiles(page, rows),
         filters,
         notices,
@@ -227,7 +172,7 @@ def answer_of(page: Page, compared: dict[str, Any]) -> tuple[str, str]:
     """How many more paid, and what that was in money where it can be said; and the tone of that."""
     sentences, tones = [], []
     for row in compared["table"].itertuples(index=False):
-        change = _difference(page, row) if row.kpi in ("payment", "recovery") else None
+        change = difference_of(page, row) if row.kpi in ("payment", "recovery") else None
         if change is None:
             continue
         tones.append(change.direction)
@@ -276,12 +221,14 @@ def _tiles(page: Page, rows: list[Any]) -> list[Tile]:
     for row in rows:
         if row.kpi not in _IN_TILES:
             continue
-        change = _difference(page, row)
+        change = difference_of(page, row)
         if change is None:
-            tiles.append(Tile(_title(page, row), _value(page, row, "policy").text, page.text("not compared")))
+            tiles.append(Tile(title_of(page, row), value_of(page, row, "policy").text, page.text("not compared")))
             continue
         said = page.text("{change} against control", change=change.value.text)
-        tiles.append(Tile(_title(page, row), _value(page, row, "policy").text, said, _good(row, change.direction)))
+        tiles.append(
+            Tile(title_of(page, row), value_of(page, row, "policy").text, said, tone_of(row, change.direction))
+        )
     return tiles
 
 
@@ -289,15 +236,17 @@ def _compared(page: Page, rows: list[Any], compared: dict[str, Any]) -> Section:
     names = kpi_names(page)
     cells, marks = [], []
     for row in rows:
-        change = _difference(page, row)
-        name = Cell(_title(page, row), note=names[row.kpi][1])
-        values = [_value(page, row, "policy"), _value(page, row, "holdout")]
+        change = difference_of(page, row)
+        name = Cell(title_of(page, row), note=names[row.kpi][1])
+        values = [value_of(page, row, "policy"), value_of(page, row, "holdout")]
         counts = [page.formats.count(row.n_policy), page.formats.count(row.n_holdout)]
         if change is None:
-            cells.append([name, *values, Cell("–", ""), Cell(_state(page, row), "", "unclear"), *counts])
+            cells.append([name, *values, Cell("–", ""), Cell(state_in_words(page, row), "", "unclear"), *counts])
             continue
-        tone = _good(row, change.direction)
-        cells.append([name, *values, Cell.of(change.value, tone=tone), Cell.interval(change), *counts])
+        tone = tone_of(row, change.direction)
+        unit = change.value.unit or unit_of(page, row)
+        told = [Cell.of(change.value, tone=tone, unit=unit), Cell.interval(change, unit=unit)]
+        cells.append([name, *values, *told, *counts])
         if not pd.isna(row.holdout) and row.holdout:
             scale = abs(row.holdout)
             direction: Direction = "above" if tone == "above" else "below" if tone == "below" else "unclear"
@@ -305,15 +254,15 @@ def _compared(page: Page, rows: list[Any], compared: dict[str, Any]) -> Section:
             placed = [float(np.clip(end, -9.9, 9.9)) for end in ends]
             relative = page.formats.percent(ends[0], 0)  # one unit an axis; the table has points and money
             text = f"+{relative}" if ends[0] > 0 else relative.text
-            marks.append(Dot(_title(page, row), placed[0], placed[1], placed[2], text, direction))
+            marks.append(Dot(title_of(page, row), placed[0], placed[1], placed[2], text, direction))
     columns = [
         Column("kpi", page.text("Figure"), number=False),
         Column("policy", page.text("Policy")),
         Column("control", page.text("Control")),
         Column("difference", page.text("Difference")),
         Column("interval_95", page.text("95% CI")),
-        Column("accounts_policy", page.text("Accounts, policy")),
-        Column("accounts_control", page.text("Accounts, control")),
+        Column("accounts_policy", page.text("Accounts, policy"), unit=page.text("accounts")),
+        Column("accounts_control", page.text("Accounts, control"), unit=page.text("accounts")),
     ]
     shown = [
         mark for mark in marks if max(abs(mark.low), abs(mark.high)) <= 3.0
@@ -362,20 +311,20 @@ def _trends(page: Page, frame: pd.DataFrame) -> list[Section]:
 
 def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
     rows = list(part.itertuples(index=False))
-    title = _title(page, rows[0])
-    kind, scale = _kind(rows[0])
+    title = title_of(page, rows[0])
+    kind, scale = kind_of_row(rows[0])
 
     def number(value: float) -> float | None:
         return None if pd.isna(value) else scale * float(value)
 
     cells = []
     for row in rows:
-        change = _difference(page, row)
+        change = difference_of(page, row)
         week = page.formats.day(pd.Timestamp(row.week).date())
         note = "" if row.complete else page.text("still open")
-        difference = Cell.of(change.value, tone=_good(row, change.direction)) if change else Cell("–", "")
+        difference = Cell.of(change.value, tone=tone_of(row, change.direction)) if change else Cell("–", "")
         cells.append(
-            [Cell.of(week, note=note), _value(page, row, "policy"), _value(page, row, "holdout"), difference,
+            [Cell.of(week, note=note), value_of(page, row, "policy"), value_of(page, row, "holdout"), difference,
              Cell.interval(change)]
         )  # fmt: skip
 

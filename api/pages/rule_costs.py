@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api.pages.basis import based_on, of_evaluation, of_explanation
 from api.pages.charts import Bar, Dot, dots, hbars, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
@@ -27,7 +28,8 @@ _LEVER = re.compile(r"without (?P<factor>\S+) (?P<level>.+)")
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  # noqa: ARG001 - nothing to filter by
     """Build the page."""
     question = page.text("What does each rule or missing lever cost?")
-    document, legal = portfolio.document("rule_costs"), _legal(page, portfolio)
+    document, explained = portfolio.document("rule_costs"), portfolio.document("drivers")
+    legal = [] if explained is None else based_on(of_explanation(page, explained), _legal(page, explained))
     if document is None or not document["rules"]:
         no_prices = page.text("No price of rules has been computed yet.")
         return Content("rule_costs", question, no_prices if not legal else legal[0].finding, sections=legal)
@@ -67,8 +69,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     columns = [
         Column("rule", page.text("Rule or lever"), number=False),
         Column("probability_moved", page.text("Decisions moved")),
-        Column("change", page.text("Change per decision")),
-        Column("ci_95", page.text("95% CI")),
+        Column("change", page.text("Change per decision"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI"), unit=page.text("units of reward")),
         Column("verdict", page.text("Verdict"), number=False),
     ]
 
@@ -92,7 +94,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         ),
     )
     answer = " ".join([legal[0].finding, _answer(page, document)] if legal else [_answer(page, document)])
-    return Content("rule_costs", question, answer, "unclear", [*legal, section])
+    priced = based_on(of_evaluation(page, document), [section])
+    return Content("rule_costs", question, answer, "unclear", [*legal, *priced])
 
 
 def _at_an_end(row: dict[str, Any]) -> bool:
@@ -101,10 +104,9 @@ def _at_an_end(row: dict[str, Any]) -> bool:
     return bool(width > 0 and not row["ci_low"] + 0.01 * width < row["value_lost"] < row["ci_high"] - 0.01 * width)
 
 
-def _legal(page: Page, portfolio: Portfolio) -> list[Section]:
+def _legal(page: Page, document: dict[str, Any]) -> list[Section]:
     """What each rule of the law and the house holds back today, a country at a time."""
-    document = portfolio.document("drivers")
-    if document is None or not document.get("rules"):
+    if not document.get("rules"):
         return []
     kind: Kind = "points" if document["explanation"]["about"]["reward_kind"] == "binary" else "number"
     rules = sorted(document["rules"], key=lambda row: -row["lost"])
@@ -136,9 +138,9 @@ def _legal(page: Page, portfolio: Portfolio) -> list[Section]:
     columns = [
         Column("rule", page.text("Rule"), number=False),
         Column("share", page.text("Accounts that it alone binds")),
-        Column("lost", page.text("Held back per account")),
-        Column("ci_95", page.text("95% CI")),
-        Column("accounts", page.text("Accounts looked at")),
+        Column("lost", page.text("Held back per account"), unit=page.text("units of reward")),
+        Column("ci_95", page.text("95% CI"), unit=page.text("units of reward")),
+        Column("accounts", page.text("Accounts looked at"), unit=page.text("accounts")),
     ]
     return [
         Section(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from api.pages import approvals, drivers, explorer, model_card, policy_value, results, rule_costs
-from api.pages.language import LANGUAGES
+from api.pages.language import language_tags
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.service.serving import Serving
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the report."""
     parser = argparse.ArgumentParser(prog="python -m api.pages.static_report", description=report.__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--language", choices=list(LANGUAGES), default="es")
+    parser.add_argument("--language", choices=language_tags(), default="es")
     parser.add_argument("--site", type=Path)
     for name in FILTERS:
         parser.add_argument(f"--{name}", default="")

@@ -87,7 +87,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
     status = desk.status(asked) if asked else None
     working, problem = _state(page, status)
     technical = ""
-    if problem and status is not None and status.get("column") is not None and page.language != "en":
+    if problem and status is not None and status.get("column") is not None and not page.is_source:
         technical = f"{status['problem']} {status['mend']}".strip()
     newest = desk.finished()
     plan = desk.read(asked) if asked and not (working or problem) else None
@@ -129,7 +129,7 @@ def _state(page: Page, status: dict[str, Any] | None) -> tuple[str, str]:
             return page.text("Reading the portfolio."), ""
         done, of = (page.formats.count(status[name]) for name in ("done", "of"))
         return page.text("Judging accounts: {done} of {of}.", done=done, of=of), ""
-    if status.get("column") is None or page.language == "en":
+    if status.get("column") is None or page.is_source:
         why = f"{status['problem']} {status['mend']}".strip() or page.text("Something broke; the log says what.")
         return "", why
     return "", problem_in_words(page, status)
@@ -281,7 +281,7 @@ def campaigns(
                 contact_points = read_contact_points(path)
                 path.unlink()
             written, lost = write_campaigns(
-                made.contacts, folder / "files", contact_points, options={"list_id": list_id}
+                made.contacts, folder / "files", contact_points, None, {"list_id": list_id}, desk.catalogue_of(made)
             )
         except (RecommenderError, ValueError) as error:
             raise HTTPException(422, str(error)) from error

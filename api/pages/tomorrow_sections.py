@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from api.pages.basis import based_on, of_plan
 from api.pages.charts import Bar, hbars
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.drawing import Drawing
@@ -24,9 +25,10 @@ _LEAST = 0.5
 
 def sections(words: PlanText, queue: str) -> list[Section]:
     """All sections."""
+    basis = of_plan(words.page, len(words.plan.arms), words.day)
     if words.contacts.empty:
-        return [*_rules(words)]
-    return [_slots(words), *_hours(words), *_rules(words), _queues(words, queue), *_arms(words)]
+        return based_on(basis, _rules(words))
+    return based_on(basis, [_slots(words), *_hours(words), *_rules(words), _queues(words, queue), *_arms(words)])
 
 
 def _slots(words: PlanText) -> Section:
@@ -71,8 +73,8 @@ def _slots(words: PlanText) -> Section:
             page.text("Contacts by channel and stage (rows) and hour of the agents' clock (columns)"),
             [
                 Column("slot", page.text("Channel and stage"), number=False),
-                *(Column(str(hour), f"{hour}:00") for hour in heads),
-                Column("all", page.text("All")),
+                *(Column(str(hour), f"{hour}:00", unit=page.text("contacts")) for hour in heads),
+                Column("all", page.text("All"), unit=page.text("contacts")),
             ],
             cells,
             stacked=False,
@@ -82,7 +84,7 @@ def _slots(words: PlanText) -> Section:
             zone=words.capacity["timezone"],
         ),
         template="heat.html",
-        extra={"heads": heads, "rows": rows, "corner": page.text("Hour")},
+        extra={"heads": heads, "rows": rows, "corner": page.text("Hour"), "unit": page.text("contacts")},
     )
 
 
@@ -123,10 +125,12 @@ def _hours(words: PlanText) -> list[Section]:
                 page.text("Agent hours"),
                 [
                     Column("hour", page.text("Hour"), number=False),
-                    Column("used", page.text("Used (hours)")),
-                    Column("there", page.text("There are (hours)")),
+                    Column("used", page.text("Used (hours)"), unit=page.text("hours")),
+                    Column("there", page.text("There are (hours)"), unit=page.text("hours")),
                     Column("share", page.text("In use")),
-                    Column("more", page.text("One more hour brings{unit}", unit=_unit(words))),
+                    Column(
+                        "more", page.text("One more hour brings{unit}", unit=_unit(words)), unit=page.text("points")
+                    ),
                 ],
                 rows,
             ),
@@ -173,8 +177,8 @@ def _rules(words: PlanText) -> list[Section]:
                 page.text("Held back by each rule alone"),
                 [
                     Column("rule", page.text("Rule"), number=False),
-                    Column("value", page.text("Held back{unit}", unit=_unit(words))),
-                    Column("interval", page.text("95% CI")),
+                    Column("value", page.text("Held back{unit}", unit=_unit(words)), unit=page.text("points")),
+                    Column("interval", page.text("95% CI"), unit=page.text("points")),
                 ],
                 rows,
             ),
@@ -256,9 +260,9 @@ def _arms(words: PlanText) -> list[Section]:
                 page.text("Arms of the experiment"),
                 [
                     Column("arm", page.text("Way"), number=False),
-                    Column("accounts", page.text("Accounts")),
-                    Column("contacts", page.text("Contacts")),
-                    Column("value", page.text("Brought{unit}", unit=_unit(words))),
+                    Column("accounts", page.text("Accounts"), unit=page.text("accounts")),
+                    Column("contacts", page.text("Contacts"), unit=page.text("contacts")),
+                    Column("value", page.text("Brought{unit}", unit=_unit(words)), unit=page.text("points")),
                 ],
                 rows,
             ),
@@ -310,12 +314,12 @@ def contacts_table(words: PlanText, contacts: pd.DataFrame) -> Table:
             Column("account", page.text("Account"), number=False),
             Column("queue", page.text("Queue"), number=False),
             Column("time", page.text("Time"), number=False),
-            Column("priority", page.text("Priority")),
+            Column("priority", page.text("Priority"), unit=page.text("ranks")),
             Column("action", page.text("Contact"), number=False),
             Column("reason", page.text("Why"), number=False),
-            Column("value", page.text("Brings{unit}", unit=unit)),
-            Column("expected", page.text("Expected payment{unit}", unit=unit)),
-            Column("interval", page.text("95% CI")),
+            Column("value", page.text("Brings{unit}", unit=unit), unit=page.text("points")),
+            Column("expected", page.text("Expected payment{unit}", unit=unit), unit=page.text("points")),
+            Column("interval", page.text("95% CI"), unit=page.text("points")),
         ],
         rows,
     )

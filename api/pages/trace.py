@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse
 from api.pages.account_case import AccountCase, decision_case
 from api.pages.account_charts import Step, funnel
 from api.pages.account_values import Values
+from api.pages.basis import based_on, of_account
+from api.pages.comments import comments_section
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
@@ -63,12 +65,19 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TraceConte
             left=page.formats.count(left).text,
             action=names.of(trace.chosen),
         )  # fmt: skip
+    about = {} if case.logged is None else {"decision": case.logged.decision.decision_id}
+    sections = [
+        _funnel(page, trace),
+        _rules(page, case, trace),
+        _ranked(page, case, trace, names),
+        comments_section(page, portfolio, case.account_id, about),
+    ]
     return TraceContent(
         "decision",
         page.text("Which steps led to this decision, and what stopped the rest?"),
         answer,
         tone="below" if "no_contact_only" in trace.notes else "above",
-        sections=[_funnel(page, trace), _rules(page, case, trace), _ranked(page, case, trace, names)],
+        sections=based_on(of_account(page, case), [one for one in sections if one is not None]),
         notices=_notices(page, case, trace),
         case=case,
         query=kept,
@@ -182,8 +191,8 @@ def _funnel(page: Page, trace: DecisionTrace) -> Section:
             page.text("Actions left after each step"),
             [
                 Column("step", page.text("Step"), number=False),
-                Column("left", page.text("Left")),
-                Column("removed", page.text("Removed")),
+                Column("left", page.text("Left"), unit=page.text("actions")),
+                Column("removed", page.text("Removed"), unit=page.text("actions")),
             ],
             rows,
             stacked=False,
@@ -246,7 +255,7 @@ def _rules(page: Page, case: AccountCase, trace: DecisionTrace) -> Section:
                 Column("pack", page.text("Pack and law"), number=False),
                 Column("limit", page.text("Limit"), number=False),
                 Column("value", page.text("Value read"), number=False),
-                Column("removed", page.text("Removes")),
+                Column("removed", page.text("Removes"), unit=page.text("actions")),
                 Column("lifts_at", page.text("Next allowed"), number=False),
             ],
             rows,
@@ -346,7 +355,7 @@ def _ranked(page: Page, case: AccountCase, trace: DecisionTrace, names: _Names) 
             page.text("Ranked actions"),
             [
                 Column("action", page.text("Action"), number=False),
-                Column("expected", page.text("Expected result")),
+                Column("expected", page.text("Expected result"), unit=values.unit),
                 Column("probability", page.text("Probability of being sent")),
                 Column("contact_at", page.text("Contact, in the debtor's time"), number=False),
             ],

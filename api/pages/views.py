@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.pages.language import LANGUAGES
+from api.pages.language import is_language
 from api.pages.rendering import PageDep, PortfolioDep, SessionsDep
 
 __all__ = ["View", "Views", "router"]
@@ -75,7 +75,7 @@ def keep(
     if page.session is None or not sessions.is_own_form(page.session, token):
         raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
     own = path.removeprefix(f"/{page.language}/")
-    if own.startswith(("/", "\\")) or ":" in own.partition("?")[0] or own.split("/")[0] in LANGUAGES:
+    if own.startswith(("/", "\\")) or ":" in own.partition("?")[0] or is_language(own.split("/")[0]):
         raise HTTPException(422, "This is no page of ours.")
     if name.strip():
         Views(portfolio.settings.portfolio_path).add(View(page.session.manager, name.strip(), own))

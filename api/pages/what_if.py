@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import pandas as pd
-from babel.numbers import format_decimal, get_currency_precision
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from api.pages.account_case import AccountCase
 from api.pages.account_charts import BESIDE, Pair, dumbbell
-from api.pages.account_values import ActionNames, Values, concept
+from api.pages.account_values import ActionNames, Values
+from api.pages.basis import based_on, of_account
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
-from api.pages.number_input import AmbiguousNumber, read_number
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep
 from api.pages.section_pages import add_page
+from api.pages.what_if_form import FACT, WITHOUT, Fact, Lever, facts_of, levers_of, situations_of, unit_of
 from recommender.errors import InvalidInput
-from recommender.explanation import ConceptGroups, WhatIf, changeable_columns, feature_label, what_if
+from recommender.explanation import WhatIf, changeable_columns, feature_label, what_if
 
 __all__ = ["router"]
 
 router = APIRouter()
 
-_WISH = "preferred_channel"
 _COMPARED_WITH = 20_000
 """Accounts whose range says what is unusual."""
 
 _SHOWN = 8
-_FACT = "fact."
-_WITHOUT = "no."
-
-
-@dataclass(frozen=True)
-class Lever:
-    """A factor and its levels: value, name, whether it may be used."""
-
-    name: str
-    title: str
-    levels: Sequence[tuple[str, str, bool]]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A fact of the debtor: a number, or one of some categories."""
-
-    name: str
-    title: str
-    value: str
-    was: str
-    choices: Sequence[tuple[str, str]] = ()
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,16 +73,16 @@ def _content(
 ) -> WhatIfContent:
     explore = query.get("explore") == "1"
     without = {
-        key.removeprefix(_WITHOUT): [one for one in value.split("|") if one]
+        key.removeprefix(WITHOUT): [one for one in value.split("|") if one]
         for key, value in query.items()
-        if key.startswith(_WITHOUT) and value
+        if key.startswith(WITHOUT) and value
     }
-    facts, changes, missing, unreadable = _facts(page, case, query, explore)
+    facts, changes, missing, unreadable = facts_of(page, case, query, explore)
     kept: dict[str, Any] = {key: value for key, value in query.items() if key != "page" and value}
-    links = [*_situations(page, case), *links]
+    links = [*situations_of(page, case), *links]
     parts: dict[str, Any] = {
         "case": case, "query": kept, "explore": explore, "links": links,
-        "levers": _levers(page, case, without), "facts": facts,
+        "levers": levers_of(page, case, without), "facts": facts,
     }  # fmt: skip
     if missing:
         answer = page.texts(
@@ -130,7 +105,7 @@ def _content(
         question,
         _answer(page, case, judged),
         tone="above" if judged.turns else "unclear",
-        sections=[_section(page, case, judged)],
+        sections=based_on(of_account(page, case), [_section(page, case, judged)]),
         hypothetical=judged.hypothetical,
         warnings=[*_control_warning(page, case), *_warnings(page, case, judged)],
         **parts,
@@ -166,115 +141,6 @@ def _judged(
     )
 
 
-# -- the form ----------------------------------------------------------------------------------------------------------
-def _levers(page: Page, case: AccountCase, without: Mapping[str, Sequence[str]]) -> list[Lever]:
-    levers = []
-    for name, levels in case.actions.factors.items():
-        gone = set(without.get(name, ()))
-        shown = [
-            (
-                str(level),
-                f"{int(level):02d}:00" if name == "hour" and str(level).isdigit() else page.label(level),
-                str(level) not in gone,
-            )
-            for level in levels
-        ]
-        levers.append(Lever(name, page.label(name), shown))
-    return levers
-
-
-def _situations(page: Page, case: AccountCase) -> list[tuple[str, str]]:
-    """Levers of time, of promises and of what was asked for: the account with the facts that it would have then."""
-    known = changeable_columns(case.strategy)
-    more = {
-        page.text("In 20 days, nothing paid"): {"days_past_due": 20.0},
-        page.text("After a broken promise"): {"promises_12m": 1.0, "late_payments_12m": 1.0},
-    }
-    links = []
-    for title, changes in more.items():
-        facts = {name: case.number(name) for name in changes if name in known}
-        query = {
-            f"{_FACT}{name}": _written(page, was + changes[name], 1.0) for name, was in facts.items() if was is not None
-        }
-        if query:
-            links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
-    if _WISH in known and case.text(_WISH) not in (None, "whatsapp"):
-        query = {f"{_FACT}{_WISH}": "whatsapp"}
-        title = page.text("If they asked for WhatsApp")
-        links.append((page.url("what_if", {"account": case.account_id, "explore": "1", **query}), title))
-    return links
-
-
-def _facts(
-    page: Page, case: AccountCase, query: dict[str, str], explore: bool
-) -> tuple[list[tuple[str, list[Fact]]], dict[str, str], list[str], list[str]]:
-    """Fields by concept, the values that differ from what is known, names of emptied numbers and of unreadable ones."""
-    groups = ConceptGroups.default()
-    facts: dict[str, list[Fact]] = {}
-    changes: dict[str, str] = {}
-    missing: list[str] = []
-    unreadable: list[str] = []
-    for name, categories in changeable_columns(case.strategy).items():
-        current = case.model_facts[name].iloc[0]
-        unit = _unit(name, case.currency)
-        was = (
-            ""
-            if current is None or (not isinstance(current, str) and pd.isna(current))
-            else _written(page, current, unit)
-        )
-        asked = query.get(f"{_FACT}{name}")
-        value = was if asked is None or not explore else asked.strip()
-        title = feature_label(page.wording, name)
-        title = title[:1].upper() + title[1:]
-        problem = ""
-        if value == "" and was != "":
-            missing.append(title)
-            problem = page.text("Missing")
-        elif value != was and categories:
-            changes[name] = value
-        elif value != was:
-            problem, number = _read(page, name, value, unit)
-            if number is None:
-                unreadable.append(title)
-            else:
-                changes[name] = str(round(number * unit) if unit != 1.0 else number)
-                value = _written(page, number * unit, unit)  # as it was read, for the reader to see
-        choices = [(one, page.label(one)) for one in categories]
-        if categories and was not in categories:
-            choices.insert(0, (was, page.label(was) if was else page.text("unknown")))
-        facts.setdefault(concept(page, groups.group_of(name)), []).append(
-            Fact(name, title, value, was, choices, problem)
-        )
-    return list(facts.items()), changes, missing, unreadable
-
-
-def _unit(name: str, currency: str | None) -> float:
-    """Minor units are shown and typed as whole money."""
-    if not name.endswith("_minor"):
-        return 1.0
-    return float(10.0 ** get_currency_precision(currency)) if currency is not None else 100.0
-
-
-def _written(page: Page, value: Any, unit: float) -> str:
-    """A value as the reader's region writes it."""
-    if isinstance(value, str | bool):
-        return str(value)
-    number = float(value) / unit
-    return str(format_decimal(float(f"{number:.12g}"), format="#,##0.######", locale=page.locale))
-
-
-def _read(page: Page, name: str, text: str, unit: float) -> tuple[str, float | None]:
-    """What is wrong with a typed number, and the number."""
-    is_count = name.startswith(("days_", "n_"))
-    decimals = 0 if is_count else round(math.log10(unit)) if unit != 1.0 else None
-    try:
-        return "", read_number(text, page.locale, most_decimals=decimals)
-    except AmbiguousNumber:
-        return page.text("May be thousands or decimals: write it without a separator of thousands."), None
-    except ValueError:
-        return page.text("This is no number."), None
-
-
 # -- what came of it ---------------------------------------------------------------------------------------------------
 def _answer(page: Page, case: AccountCase, judged: WhatIf) -> str:
     names, values = ActionNames(page, case.actions), Values(page, case)
@@ -298,7 +164,7 @@ def _control_warning(page: Page, case: AccountCase) -> list[str]:
 def _warnings(page: Page, case: AccountCase, judged: WhatIf) -> list[str]:
     warnings = []
     for one in judged.out_of_range:
-        name, unit = feature_label(page.wording, one.column), _unit(one.column, case.currency)
+        name, unit = feature_label(page.wording, one.column), unit_of(one.column, case.currency)
         if one.low is None or one.high is None:
             warnings.append(
                 page.text("{name}: no account of the portfolio has this value; the model is guessing.", name=name)
@@ -375,12 +241,12 @@ def _section(page: Page, case: AccountCase, judged: WhatIf) -> Section:
             page.text("Expected result of each action"),
             [
                 Column("action", page.text("Action"), number=False),
-                Column("before", page.text("Before")),
-                Column("before_interval", page.text("95% CI before")),
-                Column("after", page.text("After")),
-                Column("after_interval", page.text("95% CI after")),
-                Column("change", page.text("Change")),
-                Column("rank", page.text("Rank")),
+                Column("before", page.text("Before"), unit=values.unit),
+                Column("before_interval", page.text("95% CI before"), unit=values.unit),
+                Column("after", page.text("After"), unit=values.unit),
+                Column("after_interval", page.text("95% CI after"), unit=values.unit),
+                Column("change", page.text("Change"), unit=values.unit),
+                Column("rank", page.text("Rank"), unit=page.text("ranks")),
             ],
             rows,
         ),
@@ -398,7 +264,7 @@ def apply(request: Request, page: PageDep) -> RedirectResponse:
     query_lists: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
         query_lists.setdefault(key, []).append(value)
-    query = {key: "|".join(values) for key, values in query_lists.items() if any(values) or key.startswith(_FACT)}
+    query = {key: "|".join(values) for key, values in query_lists.items() if any(values) or key.startswith(FACT)}
     return RedirectResponse(page.url("what_if", query), 303)
 
 

@@ -61,11 +61,11 @@ def _entries(
     decided: Decided, rows: NDArray[np.int64], indices: NDArray[np.int64], more: dict[str, list[Any]]
 ) -> list[CheckedMapping]:
     """Entries of some accounts and ranks, in the order of their names."""
-    action = decided.actions_ranked[rows, indices].tolist()
+    action = decided.actions_ranked[rows, indices]
     each = rows.tolist()
     columns: dict[str, Sequence[Any]] = {
-        "action": action,
-        "contact_at": _instants(decided, each, action),
+        "action": action.tolist(),
+        "contact_at": _instants(decided, rows, action),
         "rank": (indices + 1).tolist(),
         "template_id": [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)],
         "values": [None] * len(each),
@@ -79,9 +79,9 @@ def _entries(
     return checked_mappings({name: columns[name] for name in sorted(columns)}, "ranking")
 
 
-def _instants(decided: Decided, rows: Sequence[int], actions: Sequence[int]) -> list[str | None]:
+def _instants(decided: Decided, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> list[str | None]:
     """Contact instants as text; few differ."""
-    instants = [decided.contact_at(row, action) for row, action in zip(rows, actions, strict=True)]
+    instants = decided.contact_instants(rows, actions)
     texts = {when: when.isoformat() for when in set(instants) if when is not None}
     return [None if when is None else texts[when] for when in instants]
 
@@ -125,7 +125,7 @@ def logged_recommendation(record: DecisionRecord) -> dict[str, Any]:
         decision_id=record.decision_id,
         policy="seed_rules" if record.fallback else "model",
         deterministic=record.deterministic,
-        eligible_actions=int(record.eligible.sum()),
+        eligible_actions=int(np.count_nonzero(record.eligible)),
     )
 
 
@@ -159,7 +159,12 @@ def _actions(ranking: Ranking, actions: ActionSpace) -> list[dict[str, Any]]:
 
 def _instant(value: datetime | str | None) -> datetime | None:
     """An instant of a ranking, which the log keeps as text."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    return _instant_of(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4_096)
+def _instant_of(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def factors_of(actions: ActionSpace, action: int) -> dict[str, Scalar]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
+
 from api.service.deciding import Part
 from api.service.serving import Served
 from recommender import __version__
@@ -31,6 +33,7 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
     records = []
     about = zip(*(decided.accounts.values(name) for name in ("account_id", "debtor_id", "packs")), strict=True)
     actions = decided.action.tolist()
+    instants = decided.contact_instants(np.arange(len(actions)), decided.action)
     for at, (account, debtor, packs) in enumerate(about):
         key = tuple(packs)
         if key not in provenances:
@@ -50,7 +53,7 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
                 ranking=part.ranked[at],
                 request_key=part.terms.request_key,
                 request_position=0 if part.terms.request_key is None else part.positions[at],
-                contact_at=decided.contact_at(at, actions[at]),
+                contact_at=instants[at],
                 fallback=decided.policy == "seed_rules",
                 deterministic=decided.deterministic,
                 seed=part.terms.seed,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api.service.gateway import KEY_HEADER
 from api.service.metrics import Metrics
@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _KEY_HEADER = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="Needed when the service has keys.")
+
+_BEARER = HTTPBearer(auto_error=False, description="Token of the identity provider, where the service takes them.")
 
 
 def _settings(request: Request) -> Settings:
@@ -70,4 +72,10 @@ ServedDep = Annotated[Served, Depends(_served)]
 RecorderDep = Annotated[Recorder, Depends(_recorder)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 ShadowDep = Annotated[Shadow, Depends(_shadow)]
-KeyDep = Depends(_KEY_HEADER)  # for the description of the API: the gateway checks keys before anything is read
+
+
+def _credentials(key: Annotated[str | None, Depends(_KEY_HEADER)], token: Annotated[object, Depends(_BEARER)]) -> None:
+    """For the description alone: one of the two is needed where the service has keys."""
+
+
+KeyDep = Depends(_credentials)  # for the description of the API: the gateway checks keys before anything is read

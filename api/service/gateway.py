@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from starlette.datastructures import Headers
@@ -18,10 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.service.keys import Keys, scope_of
-from api.service.problems import problem
-from api.service.rate_limit import RateLimit
+from api.service.keys import Caller, Keys, scope_of
+from api.service.problems import ServiceUnavailable, problem
+from api.service.rate_limit import SharedRateLimit
 from recommender.settings import Settings
+
+if TYPE_CHECKING:
+    from api.service.oidc import BearerTokens
 
 __all__ = ["KEY_HEADER", "Gateway"]
 
@@ -41,15 +45,18 @@ class Gateway:
     app : ASGIApp
     settings : Settings
         ``api_keys``, ``named_keys``, ``max_body_bytes``, ``max_in_flight``, ``max_waiting``, ``deadline_seconds``.
-    rate_limit : RateLimit
+    rate_limit : SharedRateLimit
     clock : callable
         The present moment: keys expire.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, rate_limit: RateLimit, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, rate_limit: SharedRateLimit, clock: Callable[[], datetime]
+    ) -> None:
         self._app = app
         self._settings = settings
         self._keys = Keys(settings)
+        self._tokens = _bearer_tokens(settings)
         self._clock = clock
         self._rate_limit = rate_limit
         self._turns = asyncio.Semaphore(settings.max_in_flight)
@@ -65,7 +72,7 @@ class Gateway:
             await self._app(scope, self._counted(receive) if scope["type"] == "http" else receive, send)
             return
         try:
-            self._admit(scope)
+            await self._admit(scope)
             body = await asyncio.wait_for(self._body(scope, receive), self._settings.read_timeout_seconds)
             await self._in_turn(scope, _again(body, receive), send)
         except TimeoutError:
@@ -84,19 +91,21 @@ class Gateway:
             return True
         return self._settings.environment != "development" and path.startswith(_GUARDED_IN_PRODUCTION)
 
-    def _admit(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope) -> None:
         """Refuse a caller whose key is unknown, has expired or may not do this.
 
         Callers are counted by their key, those without a valid one by their address.
         """
         headers = Headers(scope=scope)
-        known = self._keys.find(headers.get(KEY_HEADER, ""))
+        known = await self._caller_of(headers)
         client = scope.get("client")
-        self._rate_limit.count(f"client {client[0] if client else 'unknown'}" if known is None else f"key {known.name}")
-        if self._keys:
-            asked = {"WWW-Authenticate": "ApiKey"}
+        stranger = f"client {client[0] if client else 'unknown'}"
+        await self._rate_limit.count_with_others(stranger if known is None else f"key {known.name}")
+        if self._keys or self._tokens is not None:
+            asked = {"WWW-Authenticate": "ApiKey" if self._tokens is None else "ApiKey, Bearer"}
             if known is None:
-                raise HTTPException(401, "Send a valid X-API-Key header.", headers=asked)
+                way = "" if self._tokens is None else " or a bearer token of the identity provider"
+                raise HTTPException(401, f"Send a valid X-API-Key header{way}.", headers=asked)
             if known.expires is not None and known.expires <= self._clock():
                 raise HTTPException(401, "This key has expired; ask for a new one.", headers=asked)
             needed = scope_of(scope["method"], scope.get("path", ""))
@@ -106,6 +115,19 @@ class Gateway:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._settings.max_body_bytes:
             raise HTTPException(413, self._too_large)
+
+    async def _caller_of(self, headers: Headers) -> Caller | None:
+        """Who has the key or the token; a key that is sent is the one that counts."""
+        key = headers.get(KEY_HEADER)
+        if key is not None or self._tokens is None:
+            return self._keys.find(key or "")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            return await self._tokens.find(token.strip())
+        except ServiceUnavailable as error:
+            raise HTTPException(503, str(error), headers={"Retry-After": "5"}) from error
 
     @property
     def _too_large(self) -> str:
@@ -166,6 +188,14 @@ class Gateway:
             await self._app(scope, receive, send)
         finally:
             self._turns.release()
+
+
+def _bearer_tokens(settings: Settings) -> BearerTokens | None:
+    if settings.oidc_issuer is None:
+        return None
+    from api.service.oidc import BearerTokens  # its library is an extra
+
+    return BearerTokens(settings)
 
 
 class _Left(Exception):

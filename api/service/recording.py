@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -150,6 +151,10 @@ class Recorder:
             return {}
         with self._reached("read"):
             return self._log.known_debtors(accounts)
+
+    def take_turns(self, name: str, limit: int, seconds: float, wanted: int) -> int:
+        """Take turns of a caller from the counters that all workers share; what the database raises is raised."""
+        return self._needed().take_turns(name, limit=limit, seconds=seconds, wanted=wanted, now=time.time())
 
     def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """What became of some decisions, in the order it was told."""

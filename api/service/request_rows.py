@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ _FACTS = (
     "flags",
     "party",
 )
+_facts_of = itemgetter(*_FACTS)
 _REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
 
 
@@ -68,28 +70,37 @@ def account_rows(
     seen = set() if unusual is None else unusual
     are_checked = _pass_by_column(accounts, contract, seen)
     for position, account in zip(positions, accounts, strict=True):
-        for name in ("account_id", "debtor_id"):
-            if (identifier := getattr(account, name)) is not None:
-                refuse_personal_id(name, identifier, numbers_are_ours=contract.numeric_ids)
+        refuse_personal_id("account_id", account.account_id, numbers_are_ours=contract.numeric_ids)
+        if account.debtor_id is not None:
+            refuse_personal_id("debtor_id", account.debtor_id, numbers_are_ours=contract.numeric_ids)
         features = account.features
         if not are_checked:
             _check_features(features, position, contract, seen)
-        facts = account.__dict__
-        row = {name: facts[name] for name in _FACTS}
-        if clash := sorted(_REPEATABLE & features.keys()):
-            raise InvalidInput(
-                f"accounts[{position}].features repeats the fact {clash[0]!r}.",
-                column=clash[0],
-                rows=[position],
-                mend="Give it once, beside features.",
-            )
-        row |= {name: value for name, value in features.items() if row.get(name) is None}
-        # A country without a pack leaves the account under no known law, which denies.
-        own = account.packs or _packs_of_place(account.country, account.subdivision, packs)
-        row["packs"] = with_house(own, house)
+        row = dict(zip(_FACTS, _facts_of(account.__dict__), strict=True))
+        if features.keys().isdisjoint(_FACTS):
+            row |= features
+        else:
+            row |= _beside_facts(row, features, position)
+        row["packs"] = (
+            with_house(account.packs, house)
+            if account.packs
+            else _packs_of_place(account.country, account.subdivision, packs, house)
+        )
         row["contacts_known"] = account.contacts is not None
         rows.append(row)
     return rows
+
+
+def _beside_facts(row: Mapping[str, Any], features: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Features of which some bear the name of a fact: taken where the fact is not known and may stand there."""
+    if clash := sorted(_REPEATABLE & features.keys()):
+        raise InvalidInput(
+            f"accounts[{position}].features repeats the fact {clash[0]!r}.",
+            column=clash[0],
+            rows=[position],
+            mend="Give it once, beside features.",
+        )
+    return {name: value for name, value in features.items() if row.get(name) is None}
 
 
 def _check_features(features: Mapping[str, Any], position: int, contract: FeatureContract, seen: set[str]) -> None:
@@ -115,8 +126,11 @@ def _pass_by_column(accounts: Sequence[Account], contract: FeatureContract, seen
 
 
 @lru_cache(maxsize=4_096)
-def _packs_of_place(country: str | None, subdivision: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(packs_of_place(country, subdivision, default))
+def _packs_of_place(
+    country: str | None, subdivision: str | None, default: tuple[str, ...], house: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Packs of a place and of the house; a country without a pack is under no known law, which denies."""
+    return tuple(with_house(tuple(packs_of_place(country, subdivision, default)), house))
 
 
 def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:

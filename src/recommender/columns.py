@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from numbers import Integral
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -39,9 +38,9 @@ def checked_count(value: Any, argument: str) -> int:
     ------
     InvalidInput
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= 1:
-        return int(value)
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        if value >= 1:
+            return int(value)
         raise InvalidInput(f"{argument} must be at least 1; got {value}.", column=argument, mend="Ask for 1 or more.")
     raise InvalidInput(f"{argument} must be a whole number; got {value!r}.", column=argument, mend="Ask for 1 or more.")
 

@@ -20,9 +20,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["SCOPES", "DeclaredFeature", "NamedKey", "Settings"]
 
+Scope = Literal["score", "outcomes", "read", "explain", "admin"]
 #: What an API key may be allowed: to ask for decisions, to tell what happened, to read the log, to have decisions
 #: explained, and everything else (giving out and erasing a debtor's data).
-SCOPES = ("score", "outcomes", "read", "explain", "admin")
+SCOPES: tuple[Scope, ...] = ("score", "outcomes", "read", "explain", "admin")
 
 _SHORTEST_KEY = 16
 _SHORTEST_SECRET = 32
@@ -38,7 +39,7 @@ class NamedKey(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$", repr=False)
-    scopes: tuple[Literal["score", "outcomes", "read", "explain", "admin"], ...] = Field(min_length=1)
+    scopes: tuple[Scope, ...] = Field(min_length=1)
     expires: AwareDatetime | None = None
 
 
@@ -102,6 +103,21 @@ class Settings(BaseSettings):
         repr=False,
         description="Name -> hash, scopes and end of an API key; made by `python -m api.service.keys NAME`.",
     )
+    oidc_issuer: str | None = Field(
+        None, description="Identity provider whose bearer tokens are taken beside API keys (OpenID Connect)."
+    )
+    oidc_audience: str | None = Field(None, description="Whom a token must be for: the name of this service there.")
+    oidc_scopes: dict[str, tuple[Scope, ...]] = Field(
+        {scope: (scope,) for scope in SCOPES},
+        description="Scope or role of a token -> scopes of this service; what is not named gives nothing.",
+    )
+    oidc_scope_claim: str = Field("scope", description="Claim that holds them, e.g. scp, roles, realm_access.roles.")
+    oidc_algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+                                   "EdDSA"], ...] = Field(
+        ("RS256", "ES256"), min_length=1, description="How tokens may be signed: by keys that the issuer publishes."
+    )  # fmt: skip
+    oidc_leeway_seconds: float = Field(30.0, ge=0, le=300, description="How far clocks may differ.")
+    oidc_jwks_url: str | None = Field(None, description="Where the issuer's keys are; None: as it describes itself.")
     features: dict[str, DeclaredFeature] = Field(
         default_factory=dict,
         description="Features that are taken beside the model's: name -> kind (number, category, any), unit, levels, "
@@ -157,6 +173,13 @@ class Settings(BaseSettings):
     holdout_share: float = Field(0.1, gt=0, lt=1, description="Share of debtors in the control group.")
     spanish_locale: str = Field("es-CO", description="Region of the Spanish pages, e.g. es-MX, es-PE, es-CL or es-ES.")
     english_locale: str = Field("en-GB", description="Formats of the English pages, e.g. en-US.")
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _over_https(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https://[^/]|http://(127\.0\.0\.1|localhost|\[::1\])[:/]", url):
+            raise ValueError("an identity provider is asked over https; write https://...")
+        return url
 
     @field_validator("api_keys")
     @classmethod
@@ -220,7 +243,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_in_production(self) -> Self:
-        if self.environment == "production" and not self.api_keys and not self.named_keys:
+        if self.oidc_issuer is not None and not self.oidc_audience:
+            raise ValueError("set RECOMMENDER_OIDC_AUDIENCE: a token of the issuer for another service is none for us")
+        if self.environment == "production" and not (self.api_keys or self.named_keys or self.oidc_issuer):
             raise ValueError(
                 'set RECOMMENDER_API_KEYS to a JSON list of keys, e.g. ["..."], or use environment=development'
             )

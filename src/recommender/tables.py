@@ -15,6 +15,7 @@ __all__ = [
     "CASE_DECISIONS",
     "CONTRACTS",
     "DEBTOR_FLAGS",
+    "FACTS",
     "OUTCOMES",
     "REACHED_BY",
     "RESPONSES",
@@ -22,12 +23,27 @@ __all__ = [
     "UNREADABLE_ROW",
     "Column",
     "Contract",
+    "Kind",
     "contracted_names",
+    "fields",
     "planned_contact",
 ]
 
 Kind = Literal[
-    "id", "instant", "date", "text", "level", "number", "flag", "zone", "currency", "probability", "channels", "country"
+    "id",
+    "instant",
+    "date",
+    "text",
+    "level",
+    "number",
+    "flag",
+    "flags",
+    "zone",
+    "currency",
+    "probability",
+    "channels",
+    "country",
+    "language",
 ]
 
 OUTCOMES: tuple[str, ...] = (
@@ -61,6 +77,11 @@ OUTCOMES: tuple[str, ...] = (
     # Since 2026-11: what a person of the house decided about the case, not what the debtor did.
     "contact_stopped",
     "contact_resumed",
+    # Since 2026-12: what was learnt of the debtor, for good; the flag of that name.
+    "insolvent",
+    "represented",
+    "in_lawsuit",
+    "hardship",
 )
 """The outcome ladder, lowest rung first, the two negative outcomes, then events that only make states
 (:func:`recommender.intake.account_states`)."""
@@ -129,7 +150,8 @@ class Column:
     ----------
     name : str
     kind : str
-        How a cell is read. ``level`` is checked against ``levels`` or, for action factors, the action space.
+        How a cell is read, by every reader. ``level`` is checked against ``levels`` or, for action factors, the
+        action space.
     required : bool
         The table cannot be used without the column.
     nullable : bool
@@ -186,7 +208,7 @@ _ACCOUNTS = Contract(
         Column("country", "country"),
         Column("subdivision", "text"),
         Column("timezone", "zone"),
-        Column("language", "text"),
+        Column("language", "language"),
         Column("debtor_type", "level", levels=("person", "company")),
         Column("product", "text"),
         Column("balance_minor", "number", minimum=0),
@@ -256,6 +278,37 @@ CONTRACTS: dict[str, Contract] = {
     contract.table: contract for contract in (_ACCOUNTS, _DECISIONS, _CONTACTS, _OUTCOMES, _PAYMENTS)
 }
 """Table name -> its contract."""
+
+FACTS: dict[str, tuple[Column, ...]] = {
+    "accounts": (
+        Column("balance_as_of", "instant"),
+        Column("consented_channels", "channels"),
+        Column("flags", "flags"),
+        Column("party", "level", levels=("debtor", "codebtor", "guarantor", "reference")),
+        Column("days_past_due", "number"),
+    ),
+    "contacts": (
+        _id("debtor_id"),
+        Column("outcome", "level", levels=OUTCOMES),
+        Column("promise_date", "date"),
+        Column("callback_at", "instant", past=False),
+        _id("case_id"),
+    ),
+    "outcomes": (
+        _id("account_id"),
+        Column("channel", "level"),
+        Column("promise_date", "date"),
+        Column("callback_at", "instant", past=False),
+        _id("case_id"),
+    ),
+}
+"""Table name -> what decisions read beside the contract of the log: facts of rules, and what makes states."""
+
+
+def fields(table: str) -> dict[str, Column]:
+    """Every column of a raw table that has a meaning, by name: one meaning for the log and for decisions."""
+    known = (*(CONTRACTS[table].columns if table in CONTRACTS else ()), *FACTS.get(table, ()))
+    return {column.name: column for column in known}
 
 
 def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetime) -> dict[str, Any]:

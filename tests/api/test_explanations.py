@@ -14,8 +14,8 @@ from tests.store.small_strategy import saved_strategy
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return saved_strategy(tmp_path_factory.mktemp("model") / "strategy")
+def model(tmp_path_factory, made_once):
+    return saved_strategy(tmp_path_factory.mktemp("model") / "strategy", made_once)
 
 
 def service(tmp_path, model):

@@ -114,7 +114,7 @@ def test_splits_keep_every_cap_and_raced_keys_get_one_answer(empty_url):
 def test_ten_thousand_splits_keep_every_cap_and_a_thousand_keys_are_raced(empty_url):
     with Served(empty_url, workers=3) as served:
         split_all(served, empty_url, int(os.environ.get("SPLITS", "10000")))
-        race(served, empty_url, 1_000)
+        race(served, empty_url, int(os.environ.get("KEYS", "1000")))
 
 
 def race(served, url, keys):

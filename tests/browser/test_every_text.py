@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+import zipfile
 from html.parser import HTMLParser
 from urllib.parse import quote
+from xml.etree import ElementTree  # of files written here
 
 import babel.numbers
 import pandas as pd
@@ -22,29 +24,43 @@ NAMES = (
     "", "tomorrow", "results", "policy-value", "explorer", "explorer?situation=in_20_days&stage=extrajudicial",
     "drivers", "drivers?country=CO", "accounts", "rule-costs", "approvals", "model-card",
 )  # fmt: skip
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 READ = ("aria-label", "title", "placeholder", "alt", "data-name", "content")
 #: What is no text of ours: ids, codes, names of people, places and laws, units and ISO codes.
 OURS_NOT = re.compile(
-    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b|\b(?:COP|MXN|MX\$|FLOOR|UTC|ES|EN|CSV|XLSX|CO|MX)\b|Español|English|Colombia|México"
+    r"\b(?:CO|MX)A\d+\b|\b[0-9a-f]{12,64}\b"
+    r"|\b(?:COP|MXN|MX\$|FLOOR|HOUSE|TRADE|UTC|ES|EN|PT|CSV|XLSX|CO|MX)\b|Español|English|Português|Col[oô]mbia|México"
     r"|America/\w+|\bana(?:\.ruiz)?\b|luis\.ortega|contact-strategy v\d+|v\d+"
-    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*|\b(?:floor|co|mx|house)-[a-z-]+\b|\b(?:CO|MX|FLOOR) \d{4}\.\d+\.\d+"
+    r"|Ley [\w ]+?\d{4}|Art[\w. ]*|CONDUSEF[\w ()]*"
+    r"|\b(?:floor|co|mx|house|trade)-[a-z-]+\b|\b(?:CO|MX|FLOOR|HOUSE|TRADE) \d{4}\.\d+\.\d+"
 )
 
 
-#: Days as the region writes them: words of CLDR, not ours.
-DAYS = re.compile(r"\b\d{1,2} de (?:ene|feb|mar|abr|may|jun|jul|ago|sept|oct|nov|dic)[a-z]*\b")
+#: What runs in every test run; the countries' words and formats are proofs.
+EVERY_RUN = ("es", "pt")
+LANGUAGES = [
+    *EVERY_RUN,
+    *(pytest.param(tag, marks=pytest.mark.proof) for tag in language.language_tags() if tag not in (*EVERY_RUN, "en")),
+]
+
+
+def days_of(tag):
+    """Names of months as the region writes them: words of CLDR, not ours."""
+    months = language.locale_of(tag, Settings(model_path=None)).months["format"]
+    names = {re.escape(name.rstrip(".")) for width in ("abbreviated", "wide") for name in months[width].values()}
+    return re.compile(rf"\b\d{{1,2}} (?:de )?(?:{'|'.join(sorted(names, key=len, reverse=True))})\b\.?(?: de (?=\d))?")
 
 
 class Texts(HTMLParser):
     """Texts that a reader sees or hears; what is marked as another language is left out."""
 
-    def __init__(self):
+    def __init__(self, tag):
         super().__init__()
-        self.found, self.silent = [], 0
+        self.found, self.silent, self.language = [], 0, tag.partition("-")[0]
 
     def handle_starttag(self, tag, attrs):
         told = dict(attrs)
-        foreign = tag != "html" and told.get("lang") not in (None, "es")
+        foreign = tag != "html" and told.get("lang") not in (None, self.language)
         if tag not in ("meta", "link", "input", "br", "hr", "img", "path", "line", "rect", "circle") and (
             self.silent or tag in ("script", "style", "code") or foreign
         ):
@@ -105,35 +121,34 @@ def marked(monkeypatch):
     language.environment.cache_clear()
 
 
-def paths(client, demo_site):
+def paths(demo_site, tag):
     accounts = pd.read_parquet(demo_site / "accounts.parquet")["account_id"]
     for name in NAMES:
-        yield f"/es/{name}"
+        yield f"/{tag}/{name}"
     for account in (accounts.iloc[0], accounts.iloc[-1]):
-        yield from (f"/es/account?id={account}", f"/es/decision?account={account}")
-        yield f"/es/what-if?account={account}&explore=1&fact.balance_minor={quote('12,5')}&fact.days_past_due=muchos"
+        yield from (f"/{tag}/account?id={account}", f"/{tag}/decision?account={account}")
+        yield f"/{tag}/what-if?account={account}&explore=1&fact.balance_minor={quote('12,5')}&fact.days_past_due=muchos"
 
 
-def test_every_spanish_text_comes_from_the_catalogue(client, demo_site, marked):
+@pytest.mark.parametrize("tag", LANGUAGES)
+@pytest.mark.usefixtures("marked")
+def test_every_text_comes_from_the_catalogue(client, demo_site, tag):
     """What is left once the marked texts, ids and proper names are taken away has no letters."""
-    left = {}
-    for path in paths(client, demo_site):
+    left, days = {}, days_of(tag)
+    for path in paths(demo_site, tag):
         answer = client.get(path)
         assert answer.status_code == 200, path
-        reader = Texts()
+        reader = Texts(tag)
         reader.feed(answer.text)
         for text in reader.found:
             bare = text
             while (shorter := re.sub(r"⟦[^⟦⟧]*⟧", "", bare)) != bare:
                 bare = shorter
             bare = OURS_NOT.sub("", bare)
-            bare = DAYS.sub("", bare)
+            bare = days.sub("", bare)
             if re.search(r"[^\W\d_]{2,}", bare):
                 left.setdefault(bare.strip(), path)
     assert left == {}
-
-
-UNITS = r"COP|MXN|p\. p\.|\ba\b"
 
 
 def numbers_in(text, locale):
@@ -146,28 +161,42 @@ def numbers_in(text, locale):
     ]
 
 
-def test_every_exported_number_is_the_one_that_is_shown(client):
-    """Each number of each table of each page stands in its CSV, rounded as the page rounds."""
-    locale = babel.Locale.parse("es_CO")
-    seen = 0
+def numbers_of_workbook(content):
+    """Numbers of each row after the first, by a reader that is not ours."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        rows = list(ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml")).iter(f"{MAIN}row"))  # noqa: S314
+    numbers = [[cell.find(f"{MAIN}v") for cell in row if cell.get("t", "n") == "n"] for row in rows[1:]]
+    return [[float(one.text) for one in row if one is not None] for row in numbers]
+
+
+@pytest.mark.parametrize("tag", [*LANGUAGES, "en"])
+def test_every_exported_number_is_the_one_that_is_shown(client, tag):
+    """Each number of each table of each page stands in its CSV, rounded as the page rounds; the workbook agrees."""
+    page_of_tag = rendering.Page(tag, Settings(model_path=None))
+    locale, seen = page_of_tag.locale, 0
+    words = (page_of_tag.text("pp"), page_of_tag.text("to"), "COP", "MXN", "MX$")
+    units = "|".join(rf"(?<!\w){re.escape(one)}(?!\w)" for one in words)
     for name in ("", *NAMES[2:]):
-        page = client.get(f"/es/{name}").text
-        for link in sorted(set(re.findall(r'href="(/es/[^"]+\.csv[^"]*)"', page))):
+        page = client.get(f"/{tag}/{name}").text
+        for link in sorted(set(re.findall(rf'href="(/{tag}/[^"]+\.csv[^"]*)"', page))):
             if "/accounts.csv" in link:
                 continue
             answer = client.get(link.replace("&amp;", "&"))
             assert answer.status_code == 200, link
             rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-            exported = [
-                float(cell) for row in rows[1:] for cell in row if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
+            of_rows = [
+                [float(cell) for cell in row if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell)] for row in rows[1:]
             ]
+            workbook = client.get(link.replace("&amp;", "&").replace(".csv", ".xlsx"))
+            assert numbers_of_workbook(workbook.content) == of_rows, link
+            exported = [number for row in of_rows for number in row]
             key = re.search(r"/tables/([^.]+)\.csv", link)[1]
             section = page[page.index(f'id="{key}"') :] if f'id="{key}"' in page else page
             table = re.search(r"<tbody>(.*?)</tbody>", section, re.DOTALL)[1]
             cells = re.findall(r'<td class="number[^"]*"[^>]*>(.*?)</td>', table, re.DOTALL)
             for cell in cells:
                 shown = re.sub(r"<[^>]+>.*", "", cell, flags=re.DOTALL)
-                if re.search(r"[^\W\d_]", re.sub(UNITS, "", shown)):
+                if re.search(r"[^\W\d_]", re.sub(units, "", shown)):
                     continue  # a sentence in place of a number
                 for number in numbers_in(shown, locale):
                     places = max(0, len(repr(number).partition(".")[2])) if number % 1 else 0
@@ -175,3 +204,55 @@ def test_every_exported_number_is_the_one_that_is_shown(client):
                     assert near, f"{link}: {shown!r} is not in the file"
                     seen += 1
     assert seen > 100
+
+
+class Figures(HTMLParser):
+    """Cells of numbers with their unit, and the sections that hold figures with what they say they rest on."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.units, self.bases, self.cell = [], [], {}, None
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        if tag == "section":
+            self.open.append(told.get("id") or told.get("aria-labelledby", ""))
+        if tag == "table" and "heat" in told.get("class", ""):
+            self.units.append(["heat", told.get("data-unit", "")])
+            self._figure()
+        if tag == "td" and "number" in told.get("class", "").split():
+            self.cell = ["", told.get("data-unit", "")]
+        if tag == "p" and told.get("class") == "basis" and self.open:
+            self.bases[self.open[-1]] = all(told.get(f"data-{name}") for name in ("period", "of", "source"))
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell[0] += data
+
+    def handle_endtag(self, tag):
+        if tag == "td" and self.cell is not None:
+            if re.match(r"\s*[+\N{MINUS SIGN}]?\W*\d", self.cell[0]):
+                self.units.append(self.cell)
+                self._figure()
+            self.cell = None
+        if tag == "section" and self.open:
+            self.open.pop()
+
+    def _figure(self):
+        if self.open:
+            self.bases.setdefault(self.open[-1], False)
+
+
+@pytest.mark.parametrize("tag", [*LANGUAGES, "en"])
+def test_every_figure_has_its_unit_and_says_over_what_of_when_and_from_where(client, demo_site, tag):
+    """On every page: a number in a table has a unit, and its section says period, denominator and source."""
+    bare, loose, seen = [], [], 0
+    for path in paths(demo_site, tag):
+        reader = Figures()
+        reader.feed(client.get(path).text)
+        bare += [(path, text) for text, unit in reader.units if not unit]
+        loose += [(path, section) for section, said in reader.bases.items() if not said]
+        seen += len(reader.units)
+    assert bare == []
+    assert loose == []
+    assert seen > 300

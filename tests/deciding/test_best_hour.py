@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.deciding import Accounts, Decider, decide, week_ahead
@@ -35,7 +36,8 @@ def strategy() -> ContactStrategy:
     near = (frame["hour"].astype(float) - best).abs() <= 1
     frame["reward"] = (rng.random(n) < np.where(near, 0.6, 0.15)).astype(float)
     log = LoggedFeedback.from_frame(frame, actions=ACTIONS, context=["x"])
-    return ContactStrategy(random_state=0, n_jobs=1).fit(log)
+    learner = DecisionTreeClassifier(min_samples_leaf=40, random_state=0)
+    return ContactStrategy(random_state=0, n_jobs=1, reward_model=learner).fit(log)
 
 
 def test_a_week_has_every_hour_and_agrees_with_the_decision(strategy: ContactStrategy) -> None:

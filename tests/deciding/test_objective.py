@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.deciding import Lever, Objective, decide, default_actions
@@ -42,7 +43,8 @@ def strategy():
         pd.concat([frame, told], axis=1), actions=ACTIONS, context=["balance_minor"], account="account_id",
         rung="rung", paid="money", cost="cost",
     )  # fmt: skip
-    return ContactStrategy(policy="epsilon", epsilon=0.1, random_state=0, n_jobs=1).fit(log)
+    learner = LogisticRegression()
+    return ContactStrategy(policy="epsilon", epsilon=0.1, random_state=0, n_jobs=1, reward_model=learner).fit(log)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from recommender.planning.plan_run import PlanFiles, make_plan
 from recommender.strategy.cold_start import SeedStrategy
 from tests.planning.instances import random_problem
 from tests.store.plan_portfolio import AS_OF, portfolio, small_strategy, write
+from tests.store.test_plan_run import SEED
 
 ORDER = PlanOrder(AS_OF, packs=("CO",), other_accounts=True)
 MODEL = SeedStrategy(default_actions((9, 12, 16)))
@@ -83,12 +84,12 @@ def test_limits_per_debtor_hold_over_the_cluster(client, tmp_path):
     assert len(sent) > 10
 
 
-def test_a_learnt_strategy_travels_as_plain_files(client, files, tmp_path):
+def test_a_learnt_strategy_travels_as_plain_files(client, files, tmp_path, made_once):
     """Features and scores of a worker equal those here to the bit: the same files, the same functions."""
     accounts = pd.read_parquet(files.accounts).assign(valid_from=pd.Timestamp("2026-01-01", tz="UTC"))
     accounts.to_parquet(tmp_path / "accounts.parquet")
     files = PlanFiles(tmp_path / "accounts.parquet", files.contacts)
-    strategy = small_strategy(MODEL.actions_)
+    strategy = small_strategy(SEED.actions_, made_once)
     make_plan(files, tmp_path / "here.parquet", strategy, ORDER)
     make_plan(files, tmp_path / "there.parquet", strategy, ORDER, chunk_rows=20, planner=planner_on(client))
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()

@@ -27,10 +27,10 @@ pytestmark = [
 ]
 
 
-def test_a_spark_udf_ranks_as_one_frame_does(tmp_path):
+def test_a_spark_udf_ranks_as_one_frame_does(tmp_path, made_once):
     """Five partitions on two cores give each account what one call gives; nothing hangs on the order of rows."""
     rng = np.random.default_rng(3)
-    saved = saved_strategy(tmp_path / "saved")
+    saved = saved_strategy(tmp_path / "saved", made_once)
     accounts = pd.DataFrame(
         {
             "account_id": [f"A{number}" for number in range(200)],

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from recommender import explain
 from recommender.errors import InvalidInput
+from recommender.explanation.counterfactual import _distance
 
 TOLERANCE = 1e-6
 
@@ -131,3 +132,12 @@ def test_pictures_show_every_concept(explanation):
     assert "El historial de pagos" in labels
     bars = explanation.contrast(int(explanation.action[0, 0]), row=0).plot("en")
     assert [tick.get_text() for tick in bars.axes[0].get_yticklabels()][-1] == "Difference"
+
+
+def test_a_change_is_as_large_as_the_share_of_accounts_between():
+    """Counted in ranks among the reference accounts, both ends included; other categories and gaps are one whole."""
+    ordered = np.array([1.0, 2.0, 3.0, 4.0])
+    assert _distance(1.0, 2.0, ordered, False) == _distance(2.0, 1.0, ordered, False) == 0.5
+    assert _distance(1.2, 1.4, ordered, False) == 0.25
+    assert _distance(2.0, 2.0, ordered, False) == _distance(np.nan, np.nan, ordered, False) == 0.0
+    assert _distance(1.0, 2.0, ordered, True) == _distance(1.0, np.nan, ordered, False) == 1.0

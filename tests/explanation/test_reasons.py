@@ -96,7 +96,7 @@ def test_numbers_follow_the_region(language, points, money):
 
 def test_every_message_has_both_languages_and_is_compiled():
     """Concepts and sentences of the source are in the Spanish catalogue, and the compiled one is up to date."""
-    assert available_languages() == ("en", "es")
+    assert available_languages() == ("en", "es", "pt")
     folder = LOCALE / "es" / "LC_MESSAGES"
     with (folder / "explanation.po").open("rb") as file:
         written = {(m.context, m.id): m.string for m in read_po(file) if m.id}

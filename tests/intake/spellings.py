@@ -64,9 +64,9 @@ class Written:
     how: list[str]
 
 
-def portfolio(rng: random.Random) -> dict[str, pd.DataFrame]:
-    """The truth, every cell as the contract wants it."""
-    n = rng.randint(4, 9)
+def portfolio(rng: random.Random, n: int | None = None) -> dict[str, pd.DataFrame]:
+    """The truth of ``n`` accounts (a few where not given), every cell as the contract wants it."""
+    n = n or rng.randint(4, 9)
     ids = [f"00{100 + 7 * k}" for k in range(n)]
     debtors = [f"D{k if rng.random() < 0.8 else 0}" for k in range(n)]
     due = [(AS_OF - timedelta(days=rng.randint(10, 120))).date().isoformat() for _ in ids]

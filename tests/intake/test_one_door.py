@@ -10,7 +10,8 @@ import json
 import os
 import random
 import re
-from collections import Counter
+import shutil
+from collections import Counter, defaultdict
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ from pipelines.ingest import prepare_from_sources
 from recommender import LoggedFeedback
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
-from recommender.intake import Stated
+from recommender.intake import Stated, id_keys
 from recommender.monitoring import diagnose
 from recommender.planning import (
     Appointments,
@@ -73,20 +74,24 @@ def forbidden(plan, truth):
     """Contacts of a plan that a check forbids under the true history."""
     owner = dict(truth["accounts"][["account_id", "debtor_id"]].itertuples(index=False))
     heard = truth["outcomes"].merge(truth["contacts"][["contact_id", "account_id", "channel"]], on="contact_id")
+    facts_of = {row["account_id"]: row for row in truth["accounts"].to_dict("records")}
+    sent_to, heard_of = defaultdict(list), defaultdict(list)
+    for row in truth["contacts"][["account_id", "sent_at", "channel", "status", "initiated_by"]].to_dict("records"):
+        sent_to[owner[row["account_id"]]].append(row)
+    for row in heard.itertuples(index=False):
+        heard_of[owner[row.account_id]].append(row)
     cases = []
     for account, channel, at in plan.dropna(subset="channel")[["account", "channel", "contact_at"]].itertuples(
         index=False
     ):
-        facts = truth["accounts"].loc[truth["accounts"]["account_id"] == account].iloc[0].to_dict()
+        facts = facts_of[account] | {}
         facts |= {"consented_channels": facts["consented_channels"].split(";"), "flags": [],
                   "balance_minor": int(facts["balance_minor"])}  # fmt: skip
-        mine = truth["contacts"].loc[truth["contacts"]["account_id"].map(owner) == owner[account]]
-        held = mine[["account_id", "sent_at", "channel", "status", "initiated_by"]].to_dict("records")
         # what was heard is an event of its own: told as the debtor's, so that it counts against no cap
-        held += [
+        held = sent_to[owner[account]] + [
             {"account_id": h.account_id, "sent_at": h.occurred_at, "channel": h.channel, "outcome": h.outcome,
              "initiated_by": "debtor", "status": "sent"}
-            for h in heard.itertuples(index=False) if owner[h.account_id] == owner[account]
+            for h in heard_of[owner[account]]
         ]  # fmt: skip
         cases.append({"id": f"{account} {channel} {at}", "packs": ["CO"], "at": at.isoformat(), "channel": channel,
                       "purpose": "collection", "account": facts, "contacts": held})  # fmt: skip
@@ -292,3 +297,37 @@ def test_any_spelling_at_length(tmp_path_factory):
             total.update({f"{verb} {what}": count for what, count in found.items()})
     print(total)  # noqa: T201
     assert total["identical"] > total["refused"]
+
+
+def generated_checks(wanted, folder_of):
+    """Contacts of plans from random spellings, each checked under the true history: how many, and those forbidden."""
+    counts = Counter()
+    seed = 1_000_000
+    while counts["checked"] < wanted:
+        seed += 1
+        rng, folder = random.Random(seed), folder_of("checks")
+        truth = portfolio(rng, 120)
+        written = spell(rng, truth, folder / "spelt")
+        plan = plan_of(written.files, folder / "spelt", written.stated)
+        if not isinstance(plan, pd.DataFrame):
+            assert is_a_refusal(plan), f"seed {seed}: {plan!r} names too little"
+            counts["refused"] += 1
+            continue
+        as_true = dict(zip(id_keys(truth["accounts"]["account_id"]), truth["accounts"]["account_id"], strict=True))
+        wrong = forbidden(plan.assign(account=[as_true[key] for key in id_keys(plan["account"])]), truth)
+        assert not wrong, f"seed {seed}: {written} plans {wrong[:3]}"
+        counts["checked"] += int(plan["channel"].notna().sum())
+        counts["plans"] += 1
+        shutil.rmtree(folder)
+    return counts
+
+
+def test_generated_checks(tmp_path_factory):
+    """A few hundred of them."""
+    assert generated_checks(200, tmp_path_factory.mktemp)["plans"]
+
+
+@pytest.mark.proof
+def test_generated_checks_at_length(tmp_path_factory):
+    """A hundred thousand, 0 wrong."""
+    print(generated_checks(int(os.environ.get("FRONT_DOOR_CHECKS", "100000")), tmp_path_factory.mktemp))  # noqa: T201

@@ -38,7 +38,7 @@ def dirty(X, rng):
 
 @pytest.fixture(scope="module")
 def amounts():
-    log = fewer_hours(simulate(3_000, seed=4, no_contact=True, reward="money"), reward_kind="amount")
+    log = fewer_hours(simulate(1_500, seed=4, no_contact=True, reward="money"), reward_kind="amount")
     return ContactStrategy(n_jobs=1, random_state=0).fit(log)
 
 

@@ -37,6 +37,21 @@ def _training(*, parity, strength=0.0, seed=0):
     return training, logging[np.arange(N), action]
 
 
+def _task(training):
+    encoder = ContextEncoder.fit(training.context, ())
+    return LearningTask(
+        encoder,
+        encoder.transform(training.context),
+        [],
+        LatentProfiles((), ()),
+        SPACE,
+        training.action,
+        training.reward,
+        training.groups,
+        family="binomial",
+    )
+
+
 def test_trees_are_grown_where_they_count(monkeypatch):
     """Where signs decide by parity, trees count and are grown to their last round; they survive the files."""
     monkeypatch.setattr(member_fits, "grown_trees", lambda *_: TreeSettings(max_rounds=80))
@@ -44,12 +59,25 @@ def test_trees_are_grown_where_they_count(monkeypatch):
     model = RewardModel().fit(training)
     part = model.parts["event"]
     assert set(part.trees) == {"trees", "grown"}
-    assert part.trees["grown"].rounds == 5 * 80  # one a fold
     assert "half grown" in part.report.gains
     again = RewardModel.from_files(model.to_files())
     assert np.array_equal(again.expected_reward(training.context[:50]), model.expected_reward(training.context[:50]))
     tuned = RewardModel().fit(training, tree_settings=TreeSettings(max_rounds=50))
     assert set(tuned.parts["event"].trees) == {"trees"}
+
+
+def test_grown_trees_that_count_are_served_from_every_row(monkeypatch):
+    """One ensemble in half the steps, which no fold held anything back from; the others stay the mean of the folds."""
+    monkeypatch.setattr(member_fits, "grown_trees", lambda *_: TreeSettings(max_rounds=80))
+    training, _ = _training(parity=True)
+    rows, _ = prepare_rows(_task(training), 0)
+    fits = member_fits.fit_members(rows, None, 1)
+    served = fits.served_trees(rows, {"trees": 0.5, "grown": 0.5}, 1)
+    assert [served["grown"].rounds, len(served["grown"].boosters)] == [2 * 80, 1]
+    assert len(served["trees"].boosters) == 5
+    again = fits.served_trees(rows, {"trees": 0.5, "grown": 0.5}, 2)
+    assert served["grown"].to_texts() == again["grown"].to_texts()  # whatever the number of threads
+    assert fits.served_trees(rows, {"grown": 0.0}, 1)["grown"].rounds == 5 * 80  # nothing is spent on it
 
 
 def test_short_logs_and_amounts_get_none():
@@ -63,19 +91,7 @@ def test_short_logs_and_amounts_get_none():
 def test_propensities_are_estimated_where_the_logger_was_even(strength, known):
     """Near the truth for an almost uniform logger; refused for one of strong preferences."""
     training, logged = _training(parity=False, strength=strength)
-    encoder = ContextEncoder.fit(training.context, ())
-    task = LearningTask(
-        encoder,
-        encoder.transform(training.context),
-        [],
-        LatentProfiles((), ()),
-        SPACE,
-        training.action,
-        training.reward,
-        training.groups,
-        family="binomial",
-    )
-    rows, _ = prepare_rows(task, 0)
+    rows, _ = prepare_rows(_task(training), 0)
     found = _inverse_propensity(rows, np.arange(N))
     if not known:
         assert found is None

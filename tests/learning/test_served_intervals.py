@@ -43,7 +43,7 @@ def test_served_ends_are_1_96_posterior_deviations_of_the_log_odds(strategy, sim
     ranked = strategy.recommend(accounts, top_k=len(strategy.actions_), explore=False)
     model = strategy.reward_model_
     (part,) = model.parts.values()
-    context = strategy._context_of(accounts, None, None)
+    context = strategy.context_of(accounts, None, None)
     X = model.encoder.transform(context)
     margins = logit(model.expected_reward(context))
     idle = strategy.actions_.no_contact_index

@@ -13,6 +13,7 @@ from recommender.learning.stacking import (
     group_folds,
     share_earned,
     stack_weights,
+    where_it_decides,
 )
 
 
@@ -64,6 +65,33 @@ def test_value_overrules_log_loss_only_when_clear() -> None:
         noise, np.array([[1.0, 0.0], [0.0, 1.0]]), action, target, weight, shared, n_best=1, standard_errors=3.0
     )
     assert best == 0
+
+
+def _looking_down(n: int, gain: float, seed: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Two members over ten actions: one knows which action is hopeless, the other which of the better is best."""
+    rng = np.random.default_rng(seed)
+    low, high = rng.normal(size=(n, 10)), rng.normal(size=(n, 10))
+    promising = low > 0
+    action = rng.integers(0, 10, n)
+    chance = expit(-2.0 + 1.0 * low + gain * promising * high)[np.arange(n), action]
+    return [low.astype(np.float32), (0.5 * high).astype(np.float32)], action, (rng.random(n) < chance).astype(float)
+
+
+@pytest.mark.parametrize(("gain", "followed"), [(1.2, True), (0.0, False)])
+def test_weights_follow_the_rows_that_decide_as_far_as_these_speak(gain: float, followed: bool) -> None:
+    """A member that tells the best actions apart gains weight on them; where it says nothing, nothing moves."""
+    scores, action, target = _looking_down(20_000, gain, 4)
+    logged = np.stack([part[np.arange(len(action)), action] for part in scores], axis=1).astype(float)
+    weights, _ = stack_weights(logged, target, "binomial")
+    moved, share = where_it_decides(logged, target, scores, weights)
+    if followed:
+        assert share > 0.5
+        assert moved[1] / moved[0] > 1.3 * weights[1] / weights[0]
+    else:
+        assert share < 0.5
+        assert np.abs(moved - weights).max() < 0.1
+    few = slice(0, 60)
+    assert where_it_decides(logged[few], target[few], [part[few] for part in scores], weights)[1] == 0.0
 
 
 def test_calibration_mends_level_and_advantage_apart() -> None:

@@ -39,12 +39,12 @@ usual = 0.2
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, made_once):
     """Tables, a strategy, capacities, contact points."""
     folder_path = tmp_path_factory.mktemp("verb")
     accounts, contacts = portfolio(90, seed=4)
     write(folder_path, accounts, contacts)
-    small_strategy(SEED.actions_).save(folder_path / "strategy")
+    small_strategy(SEED.actions_, made_once).save(folder_path / "strategy")
     (folder_path / "capacity.toml").write_text(CAPACITY)
     (folder_path / "more.toml").write_text('[[queue]]\nname = "agents"\nagents = { 9 = 3, 12 = 3 }\n')
     (folder_path / "much.toml").write_text(

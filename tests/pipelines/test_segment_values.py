@@ -1,9 +1,13 @@
 """What the explorer shows of two actions: the joint posterior of single accounts, averaged, by another way."""
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipelines.segment_values import _against_the_best, situated
+from pipelines.segment_values import _against_the_best, legal_rules, situated
 from recommender import explain
 from recommender.strategy import ContactStrategy
 
@@ -46,3 +50,18 @@ def test_the_lever_of_whatsapp_changes_what_they_prefer_and_nothing_else(simulat
     changed, _ = situated(accounts, "asked_whatsapp", simulated.contacts["sent_at"].max())
     assert set(changed["preferred_channel"]) == {"whatsapp"}
     assert changed.drop(columns="preferred_channel").equals(accounts.drop(columns="preferred_channel"))
+
+
+def test_a_rule_costs_what_it_alone_holds_back(monkeypatch):
+    """An action that two rules remove is no price of either; nothing is gained where a worse action is removed."""
+    removed = {"night": np.array([True, True, False, False]), "sunday": np.array([True, False, False, True])}
+    judged = SimpleNamespace(
+        mask=np.array([[False, False, True, False]]),
+        removed=lambda _: removed,
+        detail=lambda _: SimpleNamespace(citation="Ley 1"),
+    )
+    monkeypatch.setattr("pipelines.segment_values.eligibility", lambda *_, **__: judged)
+    strategy = SimpleNamespace(actions_=range(4), expected_reward=lambda *_, **__: np.array([[0.9, 0.5, 0.2, 0.1]]))
+    accounts = pd.DataFrame({"country": ["CO"], "debtor_id": ["D"]})
+    rules = legal_rules(strategy, accounts, as_of=datetime(2026, 1, 5, 12, tzinfo=UTC), contacts=None)
+    assert {one["rule"]: one["lost"] for one in rules} == {"night": pytest.approx(0.3), "sunday": 0.0}

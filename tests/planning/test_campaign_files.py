@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from recommender.errors import InvalidInput
-from recommender.messages import VARIABLES, default_catalogue
+from recommender.messages import VARIABLES, default_catalogue, own_catalogue
 from recommender.planning import packaged_adapters, write_campaigns
 
 #: Standard fields of VICIdial's lead loader, in its order (vicidial_list), with the characters its columns hold.
@@ -57,6 +57,31 @@ def test_a_whatsapp_line_is_a_template_message_of_the_cloud_api(tmp_path):
         "type": "template",
         "template": {"name": "t_1", "language": {"code": "es"}},
     }
+
+
+def test_an_own_text_goes_out_under_the_name_that_whatsapp_approved(tmp_path):
+    """Its id is the agency's own; the API knows the registered name only."""
+    text = """
+schema = 1
+language = "en"
+version = "1"
+approved_by = "M. Ruiz"
+approved_on = 2026-11-20
+[[templates]]
+id = "t-1"
+channels = ["whatsapp"]
+stages = ["administrative"]
+tone = "friendly"
+kind = "overdue_notice"
+variables = []
+whatsapp_template = "mora_v2"
+whatsapp_category = "utility"
+body = "Hello."
+"""
+    own = own_catalogue((("ours.toml", text),))
+    written, _ = write_campaigns(contacts_of("whatsapp", "q"), tmp_path, POINTS, catalogue=own)
+    template = json.loads((tmp_path / next(iter(written))).read_text())["body"]["template"]
+    assert template == {"name": "mora_v2", "language": {"code": "en"}}
 
 
 FILLED = {name: str(value) for name, value in VARIABLES.items()}

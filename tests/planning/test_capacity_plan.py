@@ -79,6 +79,14 @@ def test_fifty_instances_of_up_to_five_thousand_accounts(seed):
     check_against_exact(1_000 + seed, int(np.random.default_rng(seed).integers(50, 5_000)))
 
 
+def test_room_is_made_for_a_minimum_that_full_hours_leave_no_room_for():
+    """Calls of another kind fill every hour: some give way, so that a plan is found where there is one."""
+    problem = random_problem(1_033, 4_400, share=1.0, per_debtor=2, minimum=0.5, budget=True)
+    plan = solve_capacity(problem)
+    assert not naive_faults(problem, plan)
+    assert plan.gap < 0.002
+
+
 def test_exact_plan_equals_trying_everything():
     """The oracle itself, on portfolios small enough to try every plan."""
     for seed in range(6):
@@ -158,6 +166,20 @@ def test_a_conflict_names_its_smallest_set():
     few = replace(problem, rows=one_action_rows(("minutes", 5, 5_000), ("at least", -1, -200)))
     with pytest.raises(InfeasiblePlan, match="at least >= 200 cannot be reached"):
         solve_capacity(few)
+
+
+@pytest.mark.parametrize("seed", [55, 70])
+def test_a_minimum_that_mending_misses_is_kept_on_large_portfolios_too(seed, monkeypatch):
+    """Too many candidates for an exact search, and no plan yet: the search goes through those nearest to the prices."""
+    monkeypatch.setattr("recommender.planning.capacity_plan._EXACT_CANDIDATES", 400)
+    rng = np.random.default_rng(seed)
+    n, share = int(rng.integers(60, 160)), float(rng.choice([0.05, 0.1, 0.3]))
+    per_debtor = int(rng.choice([1, 2]))
+    problem = random_problem(seed, n, share=share, per_debtor=per_debtor, several=True, minimum=0.5, budget=True)
+    plan = solve_capacity(problem)
+    assert not naive_faults(problem, plan)
+    best = exact_value(problem)
+    assert plan.total <= best + 1e-6 * best <= plan.bound * (1 + 2e-6)
 
 
 def test_a_minimum_costs_value_and_is_kept():

@@ -137,3 +137,14 @@ def test_what_is_no_certificate_is_refused(made):
     ):
         with pytest.raises(ValueError):
             Certificate.from_json(text)
+
+
+def test_a_debtor_with_one_contact_too_many_is_found():
+    """A plan for two contacts a debtor is not one for one, whatever its certificate says."""
+    problem = random_problem(2, 60, share=5.0, several=True, per_debtor=2)
+    plan = solve_capacity(problem)
+    assert np.bincount(problem.debtor[plan.account]).max() == 2
+    single = replace(problem, contacts_per_debtor=1)
+    certificate = certify(problem, plan)
+    forged = replace(certificate, contacts_per_debtor=1, digests=certificate.digests | {"problem": single.digest()})
+    assert "debtor: one has more than 1 contacts" in verify(single, forged, plan.account, plan.action, plan.value)

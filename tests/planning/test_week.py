@@ -19,6 +19,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
+from recommender.planning.earlier_contacts import RecentContacts
 from recommender.planning.plan_case import plan_case
 from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
 from tests.store.plan_portfolio import AS_OF, portfolio, write
@@ -108,6 +109,23 @@ def test_a_week_is_worth_what_seven_days_are_or_more(inputs, tmp_path):
                 met.add(debtor)
                 total += values[row, day, action]
     assert total <= made.plan.total * (1 + made.plan.gap) + 1e-6 and made.plan.total > 1.01 * total
+
+
+def test_only_the_first_part_of_a_week_decides_about_its_first_day(inputs, tmp_path):
+    """Two contacts a week: what is sent today is what three days planned as one say, to the contact and its price."""
+    limits = TOLD | {"week": {"contacts_per_debtor": 2}, "worth": {"column": "balance_minor", "share": 0.1}}
+    week, about = planned(inputs, limits, tmp_path / "week", days=7)
+    part, _ = planned(inputs, limits, tmp_path / "part", days=3)
+    first = [made.contacts.loc[(made.contacts["day"] == 1) & (made.contacts["round"] == 1)] for made in (week, part)]
+    columns = ["account_id", "contact_at", "channel", "queue", "value"]
+    pd.testing.assert_frame_equal(first[0][columns].reset_index(drop=True), first[1][columns].reset_index(drop=True))
+    assert len(first[0]) > 3
+    names = {one["name"]: one["price"] for one in about["capacities"]}
+    dear = dict(zip(part.whole.names, part.prices.tolist(), strict=True))
+    assert all(names[name] == pytest.approx(price) for name, price in dear.items())
+    assert max(dear.values()) > 0
+    later = week.contacts.loc[week.contacts["day"] > 3]
+    assert set(later["debtor"]) & set(first[0]["debtor"]), "a contact today leaves one later in the week"
 
 
 def test_promises_of_later_days_have_their_day(inputs, tmp_path, tables):
@@ -211,3 +229,14 @@ class _Log:
     def standing(self, debtors, since, accounts):
         assert since < AS_OF and set(accounts.values()) <= set(debtors)
         return self._standing
+
+
+def test_a_day_is_open_while_seven_days_hold_fewer_contacts_than_allowed():
+    """Those in the plan and those sent in the days before count together; the last one is so many days away."""
+    capacity = CapacityOrder.model_validate(TOLD | {"week": {"contacts_per_debtor": 2, "days_between": 1}})
+    within = np.array([[0, 0, 0, 1, 1, 1, 1, 1]])  # one, three days before
+    recent = RecentContacts(np.array([3.0]), within)
+    assert capacity.week_of(7).contacts_per_debtor == 2
+    assert recent.open_on(np.array([0]), 7, capacity).all()
+    assert recent.open_on(np.array([1]), 7, capacity)[0].tolist() == [False] * 4 + [True] * 3
+    assert not recent.open_on(np.array([2]), 7, capacity).any()

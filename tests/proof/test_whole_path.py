@@ -1,13 +1,18 @@
 """experiment(log): one call that splits, trains, judges, and claims nothing where there is nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks.null_calibration import SETTINGS, one_log
 from benchmarks.rule_cuts import one_log as ask_cut_log
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback, evaluate_policy, experiment
 from recommender.errors import InvalidInput
+from recommender.proof.off_policy import OffPolicyEvaluator
+from recommender.proof.whole_path import _verdict
 from recommender.simulation import CUTS, cut_trial, simulated_trial
 
 
@@ -158,3 +163,30 @@ def test_the_whole_path_claims_nothing_where_there_is_nothing(setting):
     claims = pd.DataFrame([claim for seed in range(120) for claim in one_log(setting, seed, 1_000)])
     false = (claims["verdict"] == "better").groupby(claims["baseline"]).mean()
     assert (false <= 0.025 + 2.6 * np.sqrt(0.025 * 0.975 / 120)).all(), false
+
+
+def test_the_worst_answer_to_any_baseline_is_the_verdict():
+    """Better than what was done and worse than one constant action is no proof of anything good."""
+
+    def verdict(**told):
+        return _verdict({name: SimpleNamespace(verdict=word) for name, word in told.items()})
+
+    assert verdict(logging="better", best_constant="worse") == "worse"
+    assert verdict(logging="better", best_constant="better") == "better"
+    assert verdict(logging="better", best_constant="refused") == "not proven"
+    assert verdict(logging="refused", best_constant="better") == "refused"
+
+
+def test_halves_that_learnt_from_each_other_are_judged_as_dependent(monkeypatch):
+    """Each half's decisions are judged by what the other taught: intervals are told of two dependent parts."""
+    seen = []
+    evaluate = OffPolicyEvaluator.evaluate
+
+    def spied(self, *arguments, **more):
+        seen.append(more["n_dependent_folds"])
+        return evaluate(self, *arguments, **more)
+
+    monkeypatch.setattr(OffPolicyEvaluator, "evaluate", spied)
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+    experiment(log_of(world(600)), ContactStrategy(n_jobs=1, reward_model=tree), n_folds=2)
+    assert set(seen) == {2}

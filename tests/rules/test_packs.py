@@ -18,7 +18,9 @@ from recommender.rules import (
     named_packs,
     pack_ids,
     pack_warnings,
+    packs_of_place,
     parse_pack,
+    under_house,
     with_house,
 )
 from recommender.rules.examples import run_examples
@@ -124,3 +126,17 @@ def test_packs_that_a_cell_names(cell, packs):
     """Text or a list; a cell without any is under no law, and the house's packs make it none."""
     assert named_packs(cell) == packs
     assert with_house(packs, ("HOUSE",)) == ([*packs, "HOUSE"] if packs else [])
+
+
+def test_accounts_are_judged_by_their_law_and_the_house():
+    """Named packs count before the place; who has neither stays under no law, which denies."""
+    named = pd.DataFrame({"packs": ["CO", ["MX", "HOUSE"], None], "country": ["MX", "CO", "CO"]})
+    assert under_house(named, ("HOUSE", "TRADE"))["packs"].tolist() == ["CO;HOUSE;TRADE", "MX;HOUSE;TRADE", ""]
+    places = [("MX", None), (None, None), ("ZZ", None), ("US", "US-MA")]
+    placed = pd.DataFrame(places, columns=["country", "subdivision"])
+    own = [packs_of_place(country, part, ("PE",)) for country, part in places]
+    told = under_house(placed, ("HOUSE",), ("PE",))["packs"].tolist()
+    assert told == [";".join([*packs, "HOUSE"] if packs else []) for packs in own]
+    assert told[1:3] == ["PE;HOUSE", ""]
+    nowhere = pd.DataFrame({"account_id": ["a"]})
+    assert under_house(nowhere, ("HOUSE",)) is nowhere

@@ -10,6 +10,7 @@ import pandas as pd
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.deciding import debtor_rounds, decide, planned_contacts
+from tests.made_once import MadeOnce
 
 AS_OF = datetime(2026, 11, 23, 13, tzinfo=UTC)
 
@@ -73,8 +74,12 @@ def plan_in_one_piece(accounts: pd.DataFrame, contacts: pd.DataFrame, model, *, 
     return pd.concat(parts, ignore_index=True).sort_values(["row", "rank"], ignore_index=True)
 
 
-def small_strategy(actions: ActionSpace) -> ContactStrategy:
-    """A strategy over columns that only raw tables give, and one that has holes."""
+def small_strategy(actions: ActionSpace, made_once: MadeOnce) -> ContactStrategy:
+    """A strategy over columns that only raw tables give, and one that has holes; all workers share it."""
+    return made_once(f"plan-strategy-{len(actions)}", lambda: _fitted(actions))
+
+
+def _fitted(actions: ActionSpace) -> ContactStrategy:
     rng = np.random.default_rng(3)
     n = 700
     action = rng.integers(0, actions.n_contact_actions, n)

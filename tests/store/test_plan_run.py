@@ -54,9 +54,9 @@ def dies_after(n_chunks, planned):
 
 
 @pytest.fixture(scope="module")
-def small_model():
+def small_model(made_once):
     """A strategy over columns that only raw tables give, and one that has holes."""
-    return small_strategy(SEED.actions_)
+    return small_strategy(SEED.actions_, made_once)
 
 
 @pytest.fixture(scope="module")

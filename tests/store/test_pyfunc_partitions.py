@@ -13,10 +13,10 @@ PARAMS = {"as_of": "2026-11-23T13:00:00+00:00", "top_k": 2}
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, made_once):
     """A small strategy that knows accounts by id, exported."""
     folder = tmp_path_factory.mktemp("export")
-    saved = saved_strategy(folder / "saved")
+    saved = saved_strategy(folder / "saved", made_once)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice on type hints
         import mlflow.pyfunc

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.strategy.policy import exploration_cost, thompson
@@ -92,7 +93,10 @@ def test_the_price_of_exploring_is_the_value_given_up_over_the_gain() -> None:
 @pytest.mark.parametrize("policy", ["softmax", "epsilon", "greedy"])
 def test_a_strategy_knows_its_price(log: LoggedFeedback, policy: str) -> None:
     """It is what its own probabilities give up on the log; spreading ten times as much costs more; greedy is free."""
-    near, far = (ContactStrategy(policy=policy, epsilon=epsilon, n_jobs=1).fit(log) for epsilon in (0.03, 0.3))
+    near, far = (
+        ContactStrategy(policy=policy, epsilon=epsilon, n_jobs=1, reward_model=LogisticRegression()).fit(log)
+        for epsilon in (0.03, 0.3)
+    )
     wanted = exploration_cost(
         near.log_probabilities(log), near.log_expected_reward(log), np.ones((len(log), 4), dtype=bool)
     )

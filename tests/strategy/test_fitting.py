@@ -117,7 +117,7 @@ def test_a_stopped_fit_leaves_the_strategy_as_it_was(monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recommender.strategy.contact_strategy.find_never_tried", stop)
+    monkeypatch.setattr("recommender.strategy.learning_run.find_never_tried", stop)
     for one in (strategy, fresh):
         with pytest.raises(KeyboardInterrupt):
             one.fit(log_of(seed=3))

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.deciding import decide
@@ -99,7 +100,8 @@ def test_a_response_is_told_in_money_too(ranked: pd.DataFrame) -> None:
     assert money_of(log_of(contacts(), reward="response")) == "other"
     assert money_of(log_of(contacts(), reward="paid")) == "gross"
     assert money_of(log_of(contacts())) == "net"
-    other = ContactStrategy(random_state=0, n_jobs=1).fit(log_of(contacts(), reward="response"))
+    other = ContactStrategy(random_state=0, n_jobs=1, reward_model=LogisticRegression())
+    other.fit(log_of(contacts(), reward="response"))
     told = other.recommend(contacts(60, seed=1), top_k=len(ACTIONS))
     np.testing.assert_allclose(told["net_value"], told["expected_amount"] - told["cost"])
     assert told["expected_amount"].mean() == pytest.approx(contacts(4_000, seed=3)["paid"].mean(), rel=0.3)

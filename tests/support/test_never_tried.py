@@ -1,6 +1,7 @@
 """Regions that the log never tried: found where there are rules, never where there is only chance."""
 
 import json
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -312,11 +313,18 @@ def test_an_arm_that_came_late_is_refused_though_no_column_says_when(kind):
     assert "sent" in report.reasons[0] and "mail letter: 0 of" in report.reasons[0]
 
 
-@pytest.mark.parametrize("unsupported", ["abstain", "explore", "allow"])
-def test_what_was_never_tried_is_not_ranked_first(unsupported):
-    """Not by default, only by exploration, or freely; and the answer says that there is no evidence."""
+@pytest.fixture(scope="module")
+def mailed():
+    """Accounts, and a strategy that learnt from them."""
     frame, log = mailing(2_000)
-    strategy = ContactStrategy(random_state=0, n_jobs=1, unsupported=unsupported).fit(log)
+    return frame, ContactStrategy(random_state=0, n_jobs=1).fit(log)
+
+
+@pytest.mark.parametrize("unsupported", ["abstain", "explore", "allow"])
+def test_what_was_never_tried_is_not_ranked_first(unsupported, mailed):
+    """Not by default, only by exploration, or freely; and the answer says that there is no evidence."""
+    frame, fitted = mailed
+    strategy = copy(fitted).set_params(unsupported=unsupported)
     inside = frame[frame["region"] == 1]
     probability = strategy.action_probabilities(inside)[:, 0]
     if unsupported == "abstain":
@@ -331,3 +339,10 @@ def test_what_was_never_tried_is_not_ranked_first(unsupported):
     assert (letters["rank"] == 1).mean() == (unsupported == "allow")
     again = ContactStrategy.from_files(strategy.to_files())
     np.testing.assert_array_equal(again.action_probabilities(inside)[:, 0], probability)
+
+
+def test_the_greedy_policy_explores_nothing_never_tried_included(mailed):
+    """Who asked for no chance gets none, whatever is said of the unsupported."""
+    frame, fitted = mailed
+    greedy = copy(fitted).set_params(policy="greedy", unsupported="explore")
+    assert set(np.unique(greedy.action_probabilities(frame))) == {0.0, 1.0}

@@ -240,6 +240,10 @@ class Contact(_Contact, total=False):
             "deceased",
             "contact_stopped",
             "contact_resumed",
+            "insolvent",
+            "represented",
+            "in_lawsuit",
+            "hardship",
         ]
         | None
     )
@@ -550,6 +554,10 @@ class _Outcome(TypedDict):
         "deceased",
         "contact_stopped",
         "contact_resumed",
+        "insolvent",
+        "represented",
+        "in_lawsuit",
+        "hardship",
     ]
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.columns import Columns, Tabular
 from recommender.local_time import as_utc_us, is_timezone, local_time
@@ -14,6 +15,8 @@ from recommender.rules import due_days
 from recommender.strategy import STAGES, stage_of
 
 __all__ = ["Accounts"]
+
+_LONGEST_DAYS = 36_500  # past due or to the due date: beyond it a number is no count of days
 
 
 class Accounts(Columns):
@@ -42,17 +45,36 @@ class Accounts(Columns):
         return accounts
 
     def situated(self, as_of: datetime) -> Self:
-        """Add ``days_past_due`` (debtor-local) and ``stage`` where they are not given."""
-        accounts = self
+        """Add ``days_past_due`` (debtor-local), ``due_date`` and ``stage`` where they are not given.
+
+        Who tells how many days a debt is late has told its due date: law, tone and texts must not take it as unknown.
+        """
+        accounts = self._dated(as_of) if "days_past_due" in self else self
         if "days_past_due" not in accounts and "due_date" in accounts:
-            zones = accounts.coded("timezone")
-            now = as_utc_us(as_of)
-            today = [_local_day(now, zone if is_timezone(zone) else "UTC") for zone in zones.values]
-            accounts = accounts.assign(days_past_due=zones.take(today, np.float64) - due_days(accounts))
+            accounts = accounts.assign(days_past_due=self._today(as_of) - due_days(accounts))
         if "stage" not in accounts and "days_past_due" in accounts:
             stage = stage_of(accounts.numbers("days_past_due"))
             accounts = accounts.assign(stage=[STAGES[code] for code in stage.tolist()])
         return accounts
+
+    def _today(self, as_of: datetime) -> NDArray[np.float64]:
+        """Day since 1970-01-01 on each debtor's calendar."""
+        zones, now = self.coded("timezone"), as_utc_us(as_of)
+        return zones.take([_local_day(now, zone if is_timezone(zone) else "UTC") for zone in zones.values], np.float64)
+
+    def _dated(self, as_of: datetime) -> Self:
+        """Due dates of the days past due where none is told; one that cannot be read stays as it is."""
+        told = self.values("due_date") if "due_date" in self else [None] * len(self)
+        days = self.numbers("days_past_due")
+        mine = np.array([value is None or value == "" or value != value for value in told], dtype=bool)
+        mine &= np.isfinite(days) & (np.abs(days) < _LONGEST_DAYS)
+        if not mine.any():
+            return self
+        dates = list(told)
+        due = (self._today(as_of) - np.where(mine, days, 0.0)).astype(np.int64).astype("datetime64[D]").astype(str)
+        for row in np.flatnonzero(mine).tolist():
+            dates[row] = str(due[row])
+        return self.assign(due_date=dates)
 
     def row(self, position: int) -> dict[str, Any]:
         """One account by its columns."""

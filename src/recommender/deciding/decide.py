@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,27 +13,21 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular, checked_count
 from recommender.deciding.accounts import Accounts
-from recommender.deciding.context import ModelContext
 from recommender.deciding.decided import Decided
 from recommender.deciding.objective import OBJECTIVES, Objective
 from recommender.deciding.offer_choice import OfferChoice
+from recommender.deciding.opinion import Opinions
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
 from recommender.messages import Catalogue, default_catalogue
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility, Guardrails, judged
 from recommender.strategy import (
-    STAGES,
-    Belief,
     ContactStrategy,
     SeedStrategy,
     check_eligible,
     dispatch_numbers,
-    epsilon_greedy,
-    nothing_learnt,
     rank_actions,
-    scores_by_stage,
-    stage_of,
 )
 
 __all__ = ["Decider", "decide", "decision_ids", "default_actions"]
@@ -43,9 +36,6 @@ _CHUNK = 8_192
 
 #: What is open beside the law: a mask, or what makes one of the eligible actions and their instants.
 Allowed = NDArray[np.bool_] | Callable[[Eligibility], NDArray[np.bool_]]
-#: What a policy makes of some accounts: rewards, the same less what offers cost beyond the money that comes in,
-#: probabilities, and how sure it is of ranked actions.
-Opinion = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Callable[[NDArray[np.int64]], Belief]]
 
 
 def decide(
@@ -164,10 +154,7 @@ class Decider:
                 values=[self.objective.name],
                 mend=f"It knows {learnt}; the ladder is learnt from logs that tell rungs and payments.",
             )
-        if isinstance(strategy, SeedStrategy):
-            self._by_stage = scores_by_stage(self.actions)
-        else:
-            self._contexts = ModelContext(strategy)
+        self._opinions = Opinions(strategy, self.objective, self._offers)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -238,8 +225,9 @@ class Decider:
             for rows in _chunks(len(table))
         ]
         numbered, ladders, floors = zip(*parts, strict=True)
-        if not np.all(kept := np.concatenate(floors)):
-            eligible = eligible.narrowed(kept, "lever-floor")
+        kept = [one for one in floors if one is not None]
+        if kept and not np.all(above := np.concatenate(kept)):
+            eligible = eligible.narrowed(above, "lever-floor")
         ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
@@ -322,73 +310,20 @@ class Decider:
         numbers: NDArray[np.float64] | None,
         top_k: int,
         rows: NDArray[np.int64] | None,
-    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+    ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]], NDArray[np.bool_] | None]:
         """Actions by rank with their numbers, their value ladder, and what no floor closes, of a chunk of accounts."""
         own = mask if rows is None else mask[rows]
         drawn = numbers if rows is None or numbers is None else numbers[rows]
-        rewards, priced, probabilities, believe = self._opinion(accounts, contacts, as_of, own)
-        kept = np.ones(own.shape, dtype=bool)
-        if not self.objective.is_plain:
-            priced, probabilities, kept = self._led(priced, believe, accounts, contacts, as_of, own)
-            own = own & kept
-        ranked = rank_actions(probabilities, priced, own, top_k=top_k, numbers=drawn)
+        opinion = self._opinions.of(accounts, contacts, as_of, own)
+        if opinion.kept is not None:
+            own = own & opinion.kept
+        ranked = rank_actions(opinion.probabilities, opinion.priced, own, top_k=top_k, numbers=drawn)
         taken = np.maximum(ranked, 0)
-        belief = believe(taken)
+        belief = opinion.believe(taken)
         each = np.arange(len(taken))[:, None]
-        numbered = ranked, rewards[each, taken], probabilities[each, taken], belief.lo, belief.hi, belief.evidence
-        return numbered, belief.values, kept
-
-    def _led(
-        self,
-        priced: NDArray[np.float64],
-        believe: Callable[[NDArray[np.int64]], Belief],
-        accounts: Accounts,
-        contacts: Columns | None,
-        as_of: datetime,
-        mask: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """What the objective makes of every action: its values, probabilities, and what no floor closes."""
-        lead, strategy = self.objective, self.strategy
-        values = priced
-        if lead.name != "reward":
-            every = np.broadcast_to(np.arange(len(self.actions)), mask.shape)
-            values = believe(np.ascontiguousarray(every)).values[lead.name]
-        known = ~np.isnan(values)  # what a contact costs that was never logged is not known
-        values = np.where(known, values, 0.0)
-        kept = lead.above_floors(values, self.actions) & known
-        if self.actions.no_contact_index is not None:
-            kept[:, self.actions.no_contact_index] = True
-        kept |= ~(kept & mask).any(axis=1, keepdims=True)  # without NO_CONTACT something must be done
-        led, open_ = lead.weighted(values, self.actions), mask & kept
-        if isinstance(strategy, SeedStrategy):
-            chances = epsilon_greedy(led, open_, strategy.epsilon)
-        else:
-            chances = strategy.objective_probabilities(led, open_, self._contexts.of(accounts, contacts, as_of))
-        return led, lead.shared(chances, open_, self.actions), kept
-
-    def _opinion(
-        self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: NDArray[np.bool_]
-    ) -> Opinion:
-        strategy = self.strategy
-        if isinstance(strategy, SeedStrategy):
-            scores = self._by_stage[_stages(accounts)]
-            return scores, scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt
-        X = self._contexts.of(accounts, contacts, as_of)
-        scored = strategy.reward_model_.compiled.score(X)
-        rewards = strategy.served_rewards(scored)
-
-        later = self._offers.paid_later(strategy, accounts, X)
-
-        def believe(ranked: NDArray[np.int64]) -> Belief:
-            belief = strategy.belief(scored, ranked, X)
-            if later is None:
-                return belief
-            less = np.take_along_axis(later, ranked, axis=1)
-            net = {name: values - less for name, values in belief.values.items() if name.startswith("net_")}
-            return replace(belief, values=belief.values | net)
-
-        priced = rewards if later is None or strategy.money_ == "other" else rewards - later
-        return rewards, priced, strategy.served_probabilities(priced, mask, X), believe
+        rewards, chances = opinion.rewards[each, taken], opinion.probabilities[each, taken]
+        numbered = ranked, rewards, chances, belief.lo, belief.hi, belief.evidence
+        return numbered, belief.values, opinion.kept
 
 
 def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:
@@ -398,14 +333,6 @@ def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:
         return
     for start in range(0, n, _CHUNK):
         yield np.arange(start, min(start + _CHUNK, n))
-
-
-def _stages(accounts: Accounts) -> NDArray[np.int64]:
-    """Stage of each account as the seed rules count it; unknown is the second."""
-    if "days_past_due" in accounts:
-        return stage_of(accounts.numbers("days_past_due"))
-    column = accounts.coded("stage")
-    return column.take([STAGES.index(value) if value in STAGES else 1 for value in column.values], np.int64)
 
 
 def decision_ids(

@@ -23,6 +23,9 @@ __all__ = ["Decided"]
 Floats = NDArray[np.float64]
 
 
+_FEW_INSTANTS = 32  # below it a loop is faster than arrays
+
+
 @dataclass(frozen=True, eq=False)
 class Decided:
     """Decisions for a set of accounts.
@@ -117,6 +120,20 @@ class Decided:
         hour = self._hour_of[action]
         when = self.eligibility.contact_at[row, hour].item() if hour >= 0 else None
         return None if when is None else when.replace(tzinfo=UTC)
+
+    def contact_instants(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> list[datetime | None]:
+        """:meth:`contact_at` of some accounts and actions; each distinct instant is made once."""
+        if len(rows) <= _FEW_INSTANTS:
+            return [self.contact_at(row, action) for row, action in zip(rows.tolist(), actions.tolist(), strict=True)]
+        hours = np.array(self._hour_of, dtype=np.int64)[actions]
+        when = self.eligibility.contact_at[rows, np.maximum(hours, 0)].astype("datetime64[us]")
+        is_none = np.isnat(when) | (hours < 0)
+        distinct, places = np.unique(np.where(is_none, np.datetime64(0, "us"), when), return_inverse=True)
+        instants = [instant.replace(tzinfo=UTC) for instant in distinct.tolist()]
+        return [
+            None if is_idle else instants[place]
+            for is_idle, place in zip(is_none.tolist(), places.tolist(), strict=True)
+        ]
 
     @cached_property
     def ranked(self) -> pd.DataFrame:

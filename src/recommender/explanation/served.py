@@ -36,7 +36,6 @@ class ServedModel:
     """
 
     # the strategy's own inner steps are called on purpose: an explanation of anything but the served model is none
-    # ruff: noqa: SLF001
 
     def __init__(self, strategy: ContactStrategy) -> None:
         check_is_fitted(strategy, "reward_model_")
@@ -63,17 +62,11 @@ class ServedModel:
         """Context columns with the accounts' history as of a moment."""
         if not len(accounts):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
-        return self.strategy._context_of(accounts.reset_index(drop=True), history, as_of)
+        return self.strategy.context_of(accounts.reset_index(drop=True), history, as_of)
 
     def log_context(self, log: Any) -> pd.DataFrame:
         """Context columns of logged decisions, each as it was known then."""
-        from recommender.features import AccountHistory
-
-        known = self.strategy.history_
-        if known is not None and log.has_account_history:
-            own = AccountHistory.from_log(log).remembering(known.memory)
-            known = own if log.digest == self.strategy.trained_on_["digest"] else known.merged(own)
-        return self.strategy._context_of_log(log, known).reset_index(drop=True)
+        return self.strategy.context_of_decisions(log).reset_index(drop=True)
 
     def encode(self, context: pd.DataFrame) -> Floats:
         """Encoded context, shape (n, n_columns)."""
@@ -101,7 +94,7 @@ class ServedModel:
 
     def interval(self, X_context: pd.DataFrame, action: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """95 % interval of the expected reward of given actions, each of shape (n, k)."""
-        belief = self.strategy._belief(X_context, action)
+        belief = self.strategy.belief_of(X_context, action)
         return belief.lo, belief.hi
 
     def joint_belief(self, X: Floats) -> JointBelief:

@@ -16,13 +16,15 @@ from recommender.errors import InvalidInput
 __all__ = ["Wording", "available_languages"]
 
 _DOMAIN = "explanation"
-_TERRITORIES = {"es": "es_ES", "en": "en_GB"}
+_TERRITORIES = {"es": "es_ES", "en": "en_GB", "pt": "pt_BR"}
 
 
 def available_languages() -> tuple[str, ...]:
     """Languages with a catalogue; English is the language of the source."""
     folder = resources.files("recommender.explanation") / "locale"
-    return tuple(sorted({"en", *(entry.name for entry in folder.iterdir() if entry.is_dir())}))
+    return tuple(
+        sorted({"en", *(entry.name for entry in folder.iterdir() if entry.is_dir() and "_" not in entry.name)})
+    )
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Wording:
 
     def text(self, message: str, **values: Any) -> str:
         """Translate a message and fill its places."""
-        translated = _catalogue(self.locale.language).gettext(message)
+        translated = _catalogue(str(self.locale)).gettext(message)
         return translated.format(**values) if values else translated
 
     def label(self, name: str) -> str:
         """Name of a column or level: from the catalogue, else the name itself made readable."""
-        translated = _catalogue(self.locale.language).pgettext("label", name)
+        translated = _catalogue(str(self.locale)).pgettext("label", name)
         return translated if translated != name else name.replace("_", " ").strip()
 
     def number(self, value: float, decimals: int = 1) -> str:
@@ -108,9 +110,14 @@ def _minus(text: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _catalogue(language: str) -> gettext.NullTranslations:
-    source = resources.files("recommender.explanation") / "locale" / language / "LC_MESSAGES" / f"{_DOMAIN}.mo"
+def _catalogue(locale: str) -> gettext.NullTranslations:
+    """Texts of a locale: the words of its country, where they differ, before those of the language."""
+    source = resources.files("recommender.explanation") / "locale" / locale / "LC_MESSAGES" / f"{_DOMAIN}.mo"
+    language, _, country = locale.partition("_")
     if not source.is_file():
-        return gettext.NullTranslations()
+        return _catalogue(language) if country else gettext.NullTranslations()
     with source.open("rb") as file:
-        return gettext.GNUTranslations(file)
+        texts = gettext.GNUTranslations(file)
+    if country:
+        texts.add_fallback(_catalogue(language))
+    return texts

@@ -7,6 +7,8 @@ from recommender.features._windows import (
 )
 from recommender.features.account_history import (
     AccountHistory,
+)
+from recommender.features.contact_events import (
     LaterContacts,
 )
 from recommender.features.event_log import (

@@ -9,27 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.columns import utc_moment
 from recommender.errors import InvalidInput
 from recommender.features._replay import N_TOTALS, replay
+from recommender.features.account_ids import id_like, normal_ids, normal_values, position_of, positions_of
+from recommender.features.contact_events import AccountLog, LaterContacts
 from recommender.features.incremental import HistoryLayout, HistoryState
 from recommender.features.personal_memory import PersonalMemory
-from recommender.features.time_line import TimeKind, order_of, time_kind
+from recommender.features.time_line import TimeKind, order_of, place_of, time_kind
 
-__all__ = ["AccountHistory", "HistoryColumn", "LaterContacts"]
+__all__ = ["AccountHistory", "HistoryColumn"]
 
 HistoryColumn = tuple[str, Any, Literal["trials", "successes"]]
 
-_FEW = 8  # accounts that are looked up one by one faster than together
 _MOST_LEVELS = 16  # a factor with more levels gets no column per level: they would be all but empty
 _TOTALS = (
     "history.contacts",
@@ -39,50 +38,6 @@ _TOTALS = (
     "history.contacts_recent",
     "history.responses_recent",
 )
-
-
-class AccountLog(Protocol):
-    """What is needed of a log; :class:`~recommender.history.feedback.LoggedFeedback` is one."""
-
-    @property
-    def actions(self) -> ActionSpace: ...
-    @property
-    def action(self) -> NDArray[np.int64]: ...
-    @property
-    def reward(self) -> NDArray[np.float64]: ...
-    @property
-    def mature(self) -> NDArray[np.bool_]: ...
-    @property
-    def account(self) -> NDArray[np.int64] | None: ...
-    @property
-    def account_ids(self) -> NDArray[np.object_] | None: ...
-    @property
-    def time(self) -> NDArray[Any] | None: ...
-    @property
-    def order(self) -> NDArray[np.float64] | None: ...
-    @property
-    def known_order(self) -> NDArray[np.float64] | None: ...
-
-
-@dataclass(frozen=True)
-class LaterContacts:
-    """Contacts after the training log.
-
-    Attributes
-    ----------
-    account : list
-        Ids.
-    time : ndarray of float64
-        On the line of the history's ``time``.
-    action : ndarray of int64
-    reward : ndarray of float64
-        NaN where it is not known.
-    """
-
-    account: list[Any]
-    time: NDArray[np.float64]
-    action: NDArray[np.int64]
-    reward: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +85,7 @@ class AccountHistory:
                 column="account",
                 mend="Pass account=... and time=... to LoggedFeedback.from_frame.",
             )
-        ids, codes = _normal_ids(log.account_ids)
+        ids, codes = normal_ids(log.account_ids)
         account = codes[log.account]
         order = np.lexsort((log.action, log.order, account))
         span = float(np.ptp(log.order)) or 1.0
@@ -203,7 +158,7 @@ class AccountHistory:
         -------
         DataFrame of shape (n, n_columns), float32
         """
-        position = self.account_ids.get_indexer(_normal_values(accounts, self.account_ids))
+        position = self.account_ids.get_indexer(normal_values(accounts, self.account_ids))
         n = len(position)
         when = np.full(n, np.nextafter(self.last, np.inf) if moment is None else 0.0)
         if moment is not None:
@@ -247,16 +202,17 @@ class AccountHistory:
         -------
         ndarray of shape (n, n_columns), float32
         """
-        keys = [self._key(one) for one in accounts]
+        keys = [id_like(self.account_ids, one) for one in accounts]
         owner_of = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        position = self._positions(list(owner_of))
+        position = positions_of(self.account_ids, list(owner_of))
         first = np.where(position >= 0, self.start[position], 0)
         count = np.where(position >= 0, self.start[position + 1] - first, 0)
         owner = np.repeat(np.arange(len(owner_of)), count)
         event = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
         time, known, action, reward = self.time[event], self.known[event], self.action[event], self.reward[event]
         if later is not None:
-            mine = np.array([owner_of.get(self._key(one), -1) for one in later.account], dtype=np.int64)
+            told = [id_like(self.account_ids, one) for one in later.account]
+            mine = np.array([owner_of.get(key, -1) for key in told], dtype=np.int64)
             rows = np.flatnonzero(mine >= 0)
             owner, time = np.concatenate([owner, mine[rows]]), np.concatenate([time, later.time[rows]])
             worth = later.reward[rows]
@@ -278,32 +234,6 @@ class AccountHistory:
         return np.asarray(table[[owner_of[key] for key in keys]])
 
     @cached_property
-    def _are_numbers(self) -> bool:
-        return bool(self.account_ids.dtype == np.int64)
-
-    def _key(self, account: Any) -> Any:
-        """An id in the type of the index, so that 7, 7.0 and "7" find the account 7; None where it cannot be one."""
-        if account is None:
-            return None
-        if not self._are_numbers:
-            return account if isinstance(account, str) else str(account)
-        try:
-            number = float(account)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        return int(number) if number.is_integer() else None
-
-    def _positions(self, keys: list[Any]) -> NDArray[np.int64]:
-        """Place of each id, -1 where it is not known."""
-        if len(keys) <= _FEW:
-            return np.array([self._position(key) for key in keys], dtype=np.int64)
-        if self.account_ids.dtype == np.int64:
-            none = np.iinfo(np.int64).min
-            return np.asarray(self.account_ids.get_indexer([none if key is None else key for key in keys]))
-        positions = self.account_ids.get_indexer(pd.Index(["" if key is None else key for key in keys], dtype="str"))
-        return np.where([key is None for key in keys], -1, positions).astype(np.int64)
-
-    @cached_property
     def layout(self) -> HistoryLayout:
         """What a state of one account needs to know of this history."""
         level_codes, _ = self._level_codes
@@ -313,7 +243,7 @@ class AccountHistory:
     def state_of(self, account: Any) -> HistoryState:
         """Everything known of one account, as a state that later events may be told to."""
         state = HistoryState(self.layout)
-        position = self._position(account)
+        position = position_of(self.account_ids, id_like(self.account_ids, account))
         if position >= 0:
             events = slice(int(self.start[position]), int(self.start[position + 1]))
             actions = self.action[events].tolist()
@@ -324,14 +254,6 @@ class AccountHistory:
             )
         return state
 
-    def _position(self, account: Any) -> int:
-        """Place of an account, -1 where it is not known."""
-        key = self._key(account)
-        try:
-            return -1 if key is None else int(self.account_ids.get_loc(key))
-        except KeyError:
-            return -1
-
     def nothing_known(self, n: int) -> pd.DataFrame:
         """Features of ``n`` accounts without any history."""
         table = np.zeros((n, len(self.columns)), dtype=np.float32)
@@ -340,13 +262,7 @@ class AccountHistory:
 
     def moment_of(self, as_of: Any | None) -> float | None:
         """Place an ``as_of`` of the caller on the line of ``time``; None stays None (= now)."""
-        if as_of is None or self.time_kind == "rank":
-            return None
-        if self.time_kind == "instant":
-            if type(as_of) is datetime and as_of.tzinfo is not None:
-                return as_of.timestamp() / 86_400.0
-            return float(utc_moment(as_of, "as_of").timestamp()) / 86_400.0
-        return float(as_of)
+        return place_of(as_of, self.time_kind)
 
     def extended(self, events: pd.DataFrame, *, account: str, time: str, reward: str) -> Self:
         """Add later contacts, given as a frame with the account, time, factor and (optionally) reward columns.
@@ -367,7 +283,7 @@ class AccountHistory:
         when = order_of(frame[time], time)
         if self.time_kind == "rank":
             when = self.last + 1.0 + when
-        values = _normal_values(frame[account], self.account_ids)
+        values = normal_values(frame[account], self.account_ids)
         ids = self.account_ids.union(pd.Index(values).unique(), sort=False)
         old_account = np.repeat(np.arange(len(self.account_ids)), np.diff(self.start))
         account_code = np.concatenate([old_account, ids.get_indexer(values)])
@@ -392,7 +308,7 @@ class AccountHistory:
         if self.account_ids.dtype == other.account_ids.dtype:
             ids = self.account_ids.union(other.account_ids, sort=False)
         owner = [
-            ids.get_indexer(_normal_values(one.account_ids, ids))[
+            ids.get_indexer(normal_values(one.account_ids, ids))[
                 np.repeat(np.arange(len(one.start) - 1), np.diff(one.start))
             ]
             for one in (self, other)
@@ -414,7 +330,7 @@ class AccountHistory:
 
     def only(self, accounts: Sequence[Any] | NDArray[Any] | pd.Series) -> Self:
         """The same history, cut to the given accounts; cheap to extend."""
-        values = pd.Index(_normal_values(accounts, self.account_ids)).unique()
+        values = pd.Index(normal_values(accounts, self.account_ids)).unique()
         position = self.account_ids.get_indexer(values)
         position = position[position >= 0]
         counts = np.diff(self.start)[position]
@@ -482,27 +398,3 @@ class AccountHistory:
             codes[:, slot] = np.where(level >= 0, offsets[slot] + level, -1)
         assert len(_TOTALS) == N_TOTALS  # noqa: S101 - the kernel and the names must agree
         return codes, int(offsets[-1])
-
-
-def _normal_ids(ids: NDArray[np.object_]) -> tuple[pd.Index, NDArray[np.int64]]:
-    """Account ids as an integer or text index, and the position of each given id in it."""
-    if all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in ids):
-        index = pd.Index(ids.astype(np.int64))
-    else:
-        index = pd.Index([str(value) for value in ids], dtype="str")
-    unique = index.unique()
-    return unique, unique.get_indexer(index).astype(np.int64)
-
-
-def _normal_values(values: Sequence[Any] | NDArray[Any] | pd.Series, like: pd.Index) -> pd.Index:
-    """Ids in the type of the index, so that 7, 7.0 and "7" find the account 7."""
-    given = pd.Index(values)
-    if like.dtype == np.int64:
-        if given.dtype == np.int64:
-            return given
-        numbers = pd.to_numeric(pd.Series(given), errors="coerce")
-        whole = numbers.where(numbers.mod(1) == 0)
-        return pd.Index(whole.fillna(np.iinfo(np.int64).min).astype(np.int64))
-    if pd.api.types.is_string_dtype(given.dtype):
-        return given.astype("str")
-    return pd.Index([str(value) for value in given], dtype="str")

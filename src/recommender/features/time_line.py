@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.columns import utc_moment
 from recommender.errors import InvalidInput
 
-__all__ = ["TimeKind", "days_of", "order_of", "time_kind"]
+__all__ = ["TimeKind", "days_of", "order_of", "place_of", "time_kind"]
 
 TimeKind = Literal["instant", "number", "rank"]
 _SECONDS_A_DAY = 86_400.0
@@ -54,6 +56,17 @@ def order_of(column: pd.Series, name: str, *, like: pd.Series | None = None) -> 
         ) from error
     ranks = codes[: len(column)].astype(np.float64)
     return np.where(ranks < 0, np.inf, ranks)
+
+
+def place_of(as_of: Any | None, kind: TimeKind) -> float | None:
+    """Place of a moment on such a line; None stays None (= now), as do all moments among ranks."""
+    if as_of is None or kind == "rank":
+        return None
+    if kind == "number":
+        return float(as_of)
+    if type(as_of) is datetime and as_of.tzinfo is not None:
+        return as_of.timestamp() / _SECONDS_A_DAY
+    return float(utc_moment(as_of, "as_of").timestamp()) / _SECONDS_A_DAY
 
 
 def days_of(column: pd.Series) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.intake import (
     canonical_word,
+    currency_code,
     decimal_evidence,
     flag_of,
     id_texts,
@@ -152,7 +153,7 @@ def read_zones(column: pd.Series) -> tuple[pd.Series, Mask]:
 def read_currencies(column: pd.Series) -> tuple[pd.Series, Mask]:
     """ISO 4217 codes in capital letters, and where a cell is not three letters."""
     return _text_by_unique(
-        column, lambda code: code.strip().upper(), lambda code: len(code) == 3 and code.isascii() and code.isalpha()
+        column, lambda code: currency_code(code) or code.strip(), lambda code: currency_code(code) is not None
     )
 
 

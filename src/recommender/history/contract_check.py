@@ -19,7 +19,15 @@ from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.instants import implausible_dates, read_dates, read_instants
 from recommender.history.quarantine import Faults
-from recommender.intake import Stated, country_code, digits_lost, one_spelling, text_of_bytes, wrongly_encoded
+from recommender.intake import (
+    Stated,
+    country_code,
+    digits_lost,
+    language_code,
+    one_spelling,
+    text_of_bytes,
+    wrongly_encoded,
+)
 from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
@@ -279,6 +287,9 @@ def _read(
                 fault(cells.ambiguous_numbers(given, spelling.stated.decimal), "ambiguous_number",
                       "may be a fraction or hold a separator of thousands, and minor units are whole",
                       "Write plain numbers, e.g. 12500, or state the sign (--decimal comma or point).")  # fmt: skip
+            if column.name.endswith("_minor"):
+                fault(digits_lost(given), "digits_lost", "was cut by a spreadsheet (an exponent for the last digits)",
+                      "Export plain numbers: the digits are lost in this file.")  # fmt: skip
             _check_unit(numbers, column, checked)
             fault(_broken(numbers, column), "not_a_whole_number", "holds a fraction, and minor units are whole",
                   "Write minor units (cents) without decimals.")  # fmt: skip
@@ -299,6 +310,12 @@ def _read(
             fault(np.asarray(~countries.map(known).fillna(value=True).to_numpy(dtype=bool)), "unknown_country",
                   "names no country", "Write ISO 3166 codes: CO, COL or 170.")  # fmt: skip
             read = {name: countries}
+        case "language":
+            languages = one_spelling(given, checked.contract.table, name)
+            known = {value: language_code(value) is not None for value in languages.dropna().unique()}
+            fault(np.asarray(~languages.map(known).fillna(value=True).to_numpy(dtype=bool)), "unknown_language",
+                  "names no language", "Write ISO 639 codes: es, en, pt.")  # fmt: skip
+            read = {name: languages}
         case "currency":
             codes, wrong = cells.read_currencies(given)
             fault(wrong, "unknown_currency", "is not a three-letter currency code", "Write ISO 4217 codes, e.g. COP.")

@@ -55,6 +55,7 @@ from recommender.intake.pseudonyms import (
 )
 from recommender.intake.states import (
     CASE_WORDS,
+    LASTING_STOPS,
     STATE_FLAGS,
     account_states,
     with_case_states,
@@ -71,13 +72,16 @@ from recommender.intake.vocabulary import (
     plain_word,
 )
 from recommender.intake.words import (
+    currency_code,
     flag_of,
+    language_code,
     zone_name,
 )
 
 __all__ = [
     "CASE_WORDS",
     "CHANNEL_NAMES",
+    "LASTING_STOPS",
     "STATE_FLAGS",
     "DayEvidence",
     "DecimalEvidence",
@@ -96,6 +100,7 @@ __all__ = [
     "column_synonyms",
     "country_code",
     "country_zone",
+    "currency_code",
     "day_evidence",
     "decimal_evidence",
     "digits_lost",
@@ -107,6 +112,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "language_code",
     "map_export",
     "moment_of",
     "number_of",

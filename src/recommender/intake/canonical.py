@@ -8,7 +8,7 @@ is reported, all of it at once, with its column, values, rows and mend.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,10 +36,12 @@ from recommender.intake.words import (
     hashable,
     is_blank,
     is_empty,
+    language_code,
     numeral,
     zone_name,
 )
 from recommender.local_time import is_timezone
+from recommender.tables import DEBTOR_FLAGS, Kind, fields
 
 __all__ = [
     "TableReading",
@@ -48,32 +50,6 @@ __all__ = [
     "renamed_columns",
 ]
 
-Kind = Literal[
-    "id", "instant", "date", "number", "country", "zone", "currency", "channels", "flags", "flag", "word", "level"
-]
-_FLAG_COLUMNS = (
-    "do_not_contact", "disputed", "insolvent", "represented", "in_lawsuit", "hardship", "deceased", "cease_contact",
-)  # fmt: skip
-_KINDS: dict[str, dict[str, Kind]] = {
-    "accounts": {
-        "account_id": "id", "debtor_id": "id", "valid_from": "instant", "country": "country", "timezone": "zone",
-        "due_date": "date", "balance_minor": "number", "currency": "currency", "consented_channels": "channels",
-        "channels_consented": "channels", "channels_reachable": "channels", "channels_preferred": "channels",
-        "flags": "flags", "party": "word", "debtor_type": "word", "language": "level", "balance_as_of": "instant",
-        "days_past_due": "number", **dict.fromkeys(_FLAG_COLUMNS, "flag"),
-    },
-    "decisions": {"decision_id": "id", "account_id": "id", "decided_at": "instant", "propensity": "number"},
-    "contacts": {
-        "contact_id": "id", "account_id": "id", "debtor_id": "id", "decision_id": "id", "sent_at": "instant",
-        "channel": "level", "tone": "level", "status": "word", "initiated_by": "word", "outcome": "word",
-        "cost_minor": "number", "promise_date": "date", "callback_at": "instant",
-    },
-    "outcomes": {
-        "contact_id": "id", "account_id": "id", "occurred_at": "instant", "outcome": "word", "promise_date": "date",
-        "callback_at": "instant",
-    },
-    "payments": {"account_id": "id", "paid_at": "instant", "amount_minor": "number", "currency": "currency"},
-}  # fmt: skip
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
 _CUT = "was cut by a spreadsheet (an exponent in place of the last digits)"
@@ -81,6 +57,9 @@ _CUT_MEND = "Export it as text: the digits are lost in this file."
 _MOSTLY_NEGATIVE = "mostly_negative"
 _NEGATIVE = "is negative, as it is in most rows: a negative amount takes a payment back"
 _NEGATIVE_MEND = "Write what was received as positive amounts (python -m pipelines map EXPORT --scale -1)."
+_IN_CREDIT = "is negative, as it is in most rows: nothing would be owed"
+_IN_CREDIT_MEND = "Write what is owed as positive amounts."
+_TWO_CONSENTS = "differs from channels_consented, and nobody can tell which is meant"
 _ZONE_MEND = "Write e.g. America/Bogota; a bare offset does not say when the clocks change."
 _ENCODING = "is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)"
 _ENCODING_MEND = "Export the table again as UTF-8, or state its encoding (--encoding)."
@@ -91,7 +70,7 @@ _YEARS = (1971, 2090)
 
 def renamed_columns(columns: Sequence[object], table: str) -> dict[str, str]:
     """Columns that are written in another way than the contract does -> its names; only where one alone is meant."""
-    known = _KINDS.get(table, {})
+    known = fields(table)
     given = [str(column) for column in columns]
     meant: dict[str, list[str]] = {}
     for name in given:
@@ -119,14 +98,14 @@ class TableReading:
         self.faults: dict[tuple[str, str], Fault] = {}
         self._days: dict[str, DayEvidence] = {}
         self._decimals: dict[str, DecimalEvidence] = {}
-        self._signs = [0, 0]  # payments: negative amounts, and all
+        self._signs = [0, 0]  # of the table's amounts of money: negative ones, and all
         #: Instants of the piece read last that were local times on a clock nobody stated.
         self.guessed: dict[str, NDArray[np.bool_]] = {}
 
     @property
     def columns(self) -> frozenset[str]:
         """Columns that are read; further ones stay as they are."""
-        return frozenset(_KINDS.get(self.table, {}))
+        return frozenset(name for name, field in fields(self.table).items() if field.kind != "text")
 
     # -- evidence --------------------------------------------------------------------------------------------------
     def observe(self, frame: pd.DataFrame) -> None:
@@ -137,7 +116,7 @@ class TableReading:
                 continue
             if kind in ("date", "instant"):
                 self._days[name] = self._days.get(name, DayEvidence()) | day_evidence(_odd_texts(frame[name], _ISO))
-            elif kind == "number":
+            elif kind in ("number", "probability"):
                 evidence = decimal_evidence(_odd_texts(frame[name], r"^-?\d+$"))
                 self._decimals[name] = self._decimals.get(name, DecimalEvidence()) | evidence
 
@@ -169,11 +148,18 @@ class TableReading:
         self.guessed = {}
         for name, kind in self._read_here(frame):
             read[name] = self._column(read[name], name, kind, zones)
+        if self.table == "accounts" and {"consented_channels", "channels_consented"} <= read.keys():
+            one, other = (read[name].astype(object) for name in ("consented_channels", "channels_consented"))
+            differ = (one.notna() & other.notna() & (one != other)).to_numpy(dtype=bool)
+            self._fault(
+                differ, read["consented_channels"], "consented_channels", "two_consents", _TWO_CONSENTS, "Keep one."
+            )
         self.n_rows += len(frame)
         return pd.DataFrame(read, index=range(len(frame)), copy=False)
 
     def _read_here(self, frame: pd.DataFrame) -> list[tuple[str, Kind]]:
-        return [(name, kind) for name, kind in _KINDS.get(self.table, {}).items() if name in frame.columns]
+        known = fields(self.table)
+        return [(name, known[name].kind) for name in known if name in frame.columns and name in self.columns]
 
     def _column(self, cells: pd.Series, name: str, kind: Kind, zones: pd.Series | None) -> pd.Series:
         match kind:
@@ -185,7 +171,7 @@ class TableReading:
                 return self._dates(cells, name)
             case "instant":
                 return self._instants(cells, name, zones)
-            case "number":
+            case "number" | "probability":
                 return self._numbers(cells, name)
             case "country":
                 return self._words(
@@ -200,16 +186,28 @@ class TableReading:
                                    "Use call, sms, whatsapp, email, ivr, letter, visit.")  # fmt: skip
             case "flags":
                 return self._words(cells, name, flag_list, "holds a flag that is not known",
-                                   f"Use {', '.join(_FLAG_COLUMNS)} or opt_out:<channel>.")  # fmt: skip
+                                   f"Use {', '.join(DEBTOR_FLAGS)} or opt_out:<channel>.")  # fmt: skip
             case "flag":
                 return self._words(cells, name, flag_of, "is neither true nor false", "Write true or false.").astype(
                     object
                 )
-            case "level":  # further levels are allowed: they are of the user's own action space
-                return self._words(cells, name, lambda value: canonical_word(name, value) or str(value).strip(), "", "")
+            case "language":
+                return self._words(cells, name, language_code, "names no language", "Write ISO 639 codes: es, en, pt.")
             case _:
-                return self._words(cells, name, lambda value: canonical_word(name, value), f"is no known {name}",
-                                   "See data/README.md for the words, or map them: `pipelines map`.")  # fmt: skip
+                return self._level(cells, name)
+
+    def _level(self, cells: pd.Series, name: str) -> pd.Series:
+        known = fields(self.table)[name]
+        if known.levels is not None:
+            return self._words(cells, name, lambda value: canonical_word(name, value), f"is no known {name}",
+                               "See data/README.md for the words, or map them: `pipelines map`.")  # fmt: skip
+        if name != "channel":  # a factor of the user's own action space
+            return self._words(cells, name, lambda value: canonical_word(name, value) or str(value).strip(), "", "")
+        own = {str(channel): str(channel) for channel in self.stated.channels}
+        return self._words(
+            cells, name, lambda value: own.get(str(value).strip()) or canonical_word(name, value),
+            "is no known channel", "Use call, sms, whatsapp, email, ivr, letter, visit, or `pipelines map`.",
+        )  # fmt: skip
 
     def doubt(
         self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str, start: int
@@ -251,21 +249,22 @@ class TableReading:
 
     def _numbers(self, cells: pd.Series, name: str) -> pd.Series:
         numbers = self._as_numbers(cells, name)
-        if self.table == "payments" and name == "amount_minor":
-            self._check_signs(cells, numbers)
+        if (self.table, name) in (("payments", "amount_minor"), ("accounts", "balance_minor")):
+            self._check_signs(cells, numbers, name)
         return numbers
 
-    def _check_signs(self, cells: pd.Series, amounts: pd.Series) -> None:
-        """A negative amount takes a payment back: where most are, the source writes what it received with a minus."""
+    def _check_signs(self, cells: pd.Series, amounts: pd.Series, name: str) -> None:
+        """A negative amount takes a payment back, a negative balance is nothing owed: most are no such thing."""
         values = amounts.to_numpy(dtype=np.float64, na_value=np.nan)
         negative = np.asarray(values < 0)
         self._signs = [self._signs[0] + int(negative.sum()), self._signs[1] + int(np.isfinite(values).sum())]
-        key = ("amount_minor", _MOSTLY_NEGATIVE)
+        key = (name, _MOSTLY_NEGATIVE)
         if 2 * self._signs[0] <= self._signs[1] or self._signs[0] < 2:
             self.faults.pop(key, None)
             return
         self.faults.pop(key, None)
-        self.doubt(negative, cells, *key, _NEGATIVE, _NEGATIVE_MEND, self.n_rows)
+        reason, mend = (_NEGATIVE, _NEGATIVE_MEND) if self.table == "payments" else (_IN_CREDIT, _IN_CREDIT_MEND)
+        self.doubt(negative, cells, *key, reason, mend, self.n_rows)
         if key in self.faults:
             self.faults[key].rows = self._signs[0]
 
@@ -282,9 +281,10 @@ class TableReading:
                     "State it with --decimal comma or --decimal point, or write plain numbers.")  # fmt: skip
         self._fault(wrong[codes], cells, name, "not_a_number", "is not a number", "Write plain numbers.")
         values = np.array([v if isinstance(v, float) else np.nan for v in read] + [np.nan], dtype=np.float64)
-        if name in ("balance_minor", "amount_minor"):
+        if name.endswith("_minor"):
             self._fault(np.append(digits_lost(pd.Series(distinct)), False)[codes], cells, name, "digits_lost", _CUT,
                         "Export plain numbers.")  # fmt: skip
+        if name in ("balance_minor", "amount_minor"):
             with np.errstate(invalid="ignore"):
                 broken = np.abs(values - np.round(values)) > 1e-6
             self._fault(broken[codes], cells, name, "fraction", "holds a fraction, and minor units are whole",
@@ -316,7 +316,9 @@ class TableReading:
             else "does not say which number is the day"
         )
         self._fault(unclear[codes], cells, name, "ambiguous_date", reason, _ORDER_MEND)
-        self._fault(wrong[codes], cells, name, "unreadable_date", "is no date", "Write YYYY-MM-DD.")
+        instant = fields(self.table)[name].kind == "instant"
+        self._fault(wrong[codes], cells, name, "unreadable_date", "is no instant" if instant else "is no date",
+                    "Write e.g. 2026-05-01T14:30:00-05:00." if instant else "Write YYYY-MM-DD.")  # fmt: skip
         return codes, distinct, read
 
     def _instants(self, cells: pd.Series, name: str, zones: pd.Series | None) -> pd.Series:
@@ -373,14 +375,14 @@ class TableReading:
 
 def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
     """Cells of a column of words in the one spelling of :class:`TableReading`; further text without outer blanks."""
-    kind = _KINDS.get(table, {}).get(name)
+    kind = fields(table)[name].kind if name in fields(table) else None
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(cells.cat.categories.dtype)
     if not _is_text(cells) and not (kind == "country" and pd.api.types.is_integer_dtype(cells.dtype)):
         return cells
-    if kind in ("country", "zone", "currency", "channels", "flags", "word", "level"):
+    if kind in ("country", "zone", "currency", "channels", "flags", "level", "language"):
         return TableReading(table).read(cells.to_frame(name))[name]
-    if kind is not None:
+    if kind not in (None, "text"):
         return cells
     words = pa.array(cells, type=pa.large_string(), from_pandas=True) if _all_texts(cells) else None
     if words is None or not pc.any(pc.match_substring_regex(words, r"^\s|\s$")).as_py():

@@ -16,6 +16,8 @@ _INSTANT = {"contacts": "sent_at", "outcomes": "occurred_at", "payments": "paid_
 _DAYS = frozenset(("fecha", "date", "dia", "fecha_y_hora", "fecha_hora", "datetime", "timestamp"))
 _CLOCKS = re.compile(r"(?:hora|time)(?:_(?:de_)?(?:la_)?[a-z]+)?|[a-z]+_(?:hora|time)")
 _CLOCK_CELL = r"^\s*(?:1899-12-3[01][T ])?\d{1,2}[:.h]\d{2}"
+#: A clock time as a spreadsheet holds it (a fraction of a day), or as a bank's tape writes it (HHMM, HHMMSS).
+_FRACTION, _DIGITS = r"^\s*0?[.,]\d{3,}$", r"^\s*(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?$"
 _DAY_CELL = r"^(.*?)[T ]+0{1,2}:00(?::00(?:\.0+)?)?$"
 
 
@@ -48,6 +50,7 @@ def with_clock(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     if clock is None:
         return frame.rename(columns={day: instant})
     days, clocks = _texts(frame[day]), _texts(frame[clock])
+    clocks = _as_clocks(clocks)
     if not clocks.notna().any() or not clocks.dropna().str.match(_CLOCK_CELL).all():
         return frame if day == instant else frame.rename(columns={day: instant})
     bare = days.str.replace(_DAY_CELL, r"\1", regex=True)
@@ -56,6 +59,21 @@ def with_clock(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     times = clocks.str.replace(r"^\s*1899-12-3[01][T ]", "", regex=True)
     written = (bare + " " + times).where(bare.notna() & times.notna(), bare)
     return frame.assign(**{day: written}).rename(columns={day: instant}).drop(columns=clock)
+
+
+def _as_clocks(clocks: pd.Series) -> pd.Series:
+    """Fractions of a day and bare digits as clock times, where the whole column is written so."""
+    told = clocks.dropna()
+    if len(told) and told.str.match(_FRACTION).all():
+        seconds = (told.str.replace(",", ".").astype(float) * 86_400).round().astype(int) % 86_400
+        return seconds.map(lambda s: f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}").reindex(clocks.index)
+    if len(told) and told.str.match(_DIGITS).all():
+        return clocks.str.strip().str.replace(r"^(\d\d)(\d\d)(\d\d)?$", _with_colons, regex=True)
+    return clocks
+
+
+def _with_colons(match: re.Match[str]) -> str:
+    return ":".join(part for part in match.groups() if part)
 
 
 def _texts(cells: pd.Series) -> pd.Series:

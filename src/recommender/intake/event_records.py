@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from recommender.intake.vocabulary import CHANNEL_NAMES
 from recommender.local_time import DAY_US
 
-__all__ = ["COMPLAINT_DAYS", "FAILURES", "LAG_DAYS", "OVERDUE_LAG_DAYS", "PROMISE_DAYS", "REACHED", "REST_DAYS"]
+__all__ = [
+    "COMPLAINT_DAYS",
+    "FAILURES",
+    "LAG_DAYS",
+    "MARKS",
+    "OVERDUE_LAG_DAYS",
+    "PROMISE_DAYS",
+    "REACHED",
+    "REST_DAYS",
+]
 __all__ += ["DebtEvents", "PersonEvents", "State"]
 
 #: Days that a promise without a date is given; the features count it as broken after the same time.
@@ -19,6 +28,8 @@ FAILURES, REST_DAYS = 3, 30
 #: Days in which a payment may not be in the balance yet, where nothing says when the balance was taken: after the due
 #: date, and otherwise.
 OVERDUE_LAG_DAYS, LAG_DAYS = 30, 7
+
+MARKS = ("insolvent", "represented", "in_lawsuit", "hardship")
 
 _POINTS = (("call", "sms", "whatsapp", "ivr"), ("email",), ("letter", "visit"))
 """Channels that share a contact point of the debtor: a number, a mail box, an address."""
@@ -39,6 +50,8 @@ class State:
         ``unknown_outcome`` (debtor).
     complaint, disputed, deceased : bool
         Debtor.
+    marks : set of str
+        Flags that were heard, for good: ``insolvent``, ``represented``, ``in_lawsuit``, ``hardship`` (debtor).
     stopped : bool
         A person of the house stopped all contact (debtor).
     promise : {"open", "kept", "broken"} or None
@@ -57,6 +70,7 @@ class State:
     complaint: bool = False
     disputed: bool = False
     deceased: bool = False
+    marks: set[str] = field(default_factory=set)
     stopped: bool = False
     promise: str | None = None
     promise_until: int | None = None
@@ -70,6 +84,7 @@ class State:
         names = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
         names += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
         names += [name for name in ("complaint", "disputed", "deceased", "stopped", "settled") if getattr(self, name)]
+        names += sorted(self.marks)
         names += ["promise_open"] if self.promise == "open" else []
         return names + (["callback_set"] if self.callback_at is not None else [])
 
@@ -81,13 +96,14 @@ class PersonEvents:
     opted_out: set[str] = field(default_factory=set)
     blocked: dict[str, str] = field(default_factory=dict)
     failures: dict[str, tuple[int, int]] = field(default_factory=dict)
-    complaint_at: int | None = None
-    disputed: bool = False
+    complaints: dict[str | None, int] = field(default_factory=dict)
+    disputes: set[str | None] = field(default_factory=set)
     deceased: bool = False
+    marks: set[str] = field(default_factory=set)
     stopped: bool = False
 
-    def tell(self, word: str, at: int, channel: str | None) -> None:
-        """Take one event in."""
+    def tell(self, word: str, at: int, channel: str | None, case: str | None = None) -> None:
+        """Take one event in; what closes a case closes that one, and all where it names none."""
         channels = [channel] if channel in CHANNEL_NAMES else list(CHANNEL_NAMES)
         point = [name for group in _POINTS if set(group) & set(channels) for name in group]
         if word in ("opt_out", "opt_out_all"):
@@ -104,10 +120,16 @@ class PersonEvents:
                 self.failures.pop(name, None)
             for name in point if word in _RIGHT_PARTY else ():
                 self.blocked.pop(name, None)
-        elif word in ("complaint", "complaint_resolved"):
-            self.complaint_at = at if word == "complaint" else None
-        elif word in ("dispute", "dispute_resolved"):
-            self.disputed = word == "dispute"
+        elif word == "complaint":
+            self.complaints[case] = at
+        elif word == "complaint_resolved":
+            self.complaints = {} if case is None else {k: v for k, v in self.complaints.items() if k != case}
+        elif word == "dispute":
+            self.disputes.add(case)
+        elif word == "dispute_resolved":
+            self.disputes = set() if case is None else self.disputes - {case}
+        elif word in MARKS:
+            self.marks.add(word)
         elif word == "deceased":
             self.deceased = True
         elif word in ("contact_stopped", "contact_resumed"):

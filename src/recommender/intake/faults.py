@@ -30,6 +30,8 @@ class Stated:
         Leading zeros of ids say nothing: ``00107`` and ``107`` are one account.
     encoding : str or None
         Of text files that are not Unicode.
+    channels : tuple
+        Further channels, of the user's own action space.
     """
 
     dates: DayOrder | None = None
@@ -37,6 +39,7 @@ class Stated:
     timezone: str | None = None
     ids_as_numbers: bool = False
     encoding: str | None = None
+    channels: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a zone that is none."""

@@ -11,21 +11,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from recommender.intake.vocabulary import plain_word
+from recommender.local_time import is_timezone
 
 __all__ = ["DayEvidence", "Moment", "day_evidence", "moment_of"]
 
 DayOrder = Literal["dmy", "mdy"]
 
 _CLOCK = re.compile(
-    r"(?:T|\s|,|a las)*(\d{1,2})(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
+    r"(?:T|\s|,|@|a las|as|at)*(\d{1,2})(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
+    r"\s*(?:h|hs|hrs|horas)?\.?"
     r"\s*(Z|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?|UTC|GMT)?",
     re.IGNORECASE,
 )
 _YMD = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)", re.DOTALL)
 _AB = re.compile(r"(\d{1,2})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})((?:[T ,].*)?)", re.DOTALL)
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?)?(Z?)")
+_COMPACT = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})(?:([T ]?)(\d{2}:?\d{2}(?::?\d{2})?)\s?(Z|[+-]\d{2}:?\d{2})?)?")
 _DAY_NAMED = re.compile(
     r"(?:[a-z]+[.,]*\s+)?(\d{1,2})(?:st|nd|rd|th|o)?[\s\-/.]*(?:de\s+)?([a-z]{3,10})[\s\-/.,]*(?:del?\s+)?(\d{4}|(?<=[-/])\d{2}(?!\d))(.*)",
     re.IGNORECASE | re.DOTALL,
@@ -35,14 +38,22 @@ _MONTH_NAMED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _YEAR_FIRST = re.compile(r"(\d{4})[\s\-/.]+([a-z]{3,10})\.?[\s\-/.]+(\d{1,2})(?!\d)(.*)", re.IGNORECASE | re.DOTALL)
-_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
+_CLOCK_FIRST = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?\s?m\.?)?)[\s,]+(\S.*)", re.IGNORECASE)
+_ON_A_CLOCK = re.compile(r"(.*\S)\s*\[?\b((?:Africa|America|Asia|Atlantic|Australia|Europe|Pacific)/[A-Za-z_/\-]+)\]?")
+_AS_C_WRITES = re.compile(
+    r"[a-z]{3}\s+([a-z]{3})\s+(\d{1,2})\s+(\d{2}:\d{2}:\d{2})\s+(?:(Z|UTC|GMT)\s+)?(\d{4})", re.IGNORECASE
+)
+_JSON_EPOCH = re.compile(r"\\?/Date\((\d{12,13})(?:[+-]\d{4})?\)\\?/")
+_SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        ("jan january ene enero", "feb february febrero", "mar march marzo", "apr april abr abril", "may mayo",
-         "jun june junio", "jul july julio", "aug august ago agosto", "sep sept september septiembre set setiembre",
-         "oct october octubre", "nov november noviembre", "dec december dic diciembre"), 1,
+        ("jan january ene enero janeiro", "feb february febrero fev fevereiro", "mar march marzo marco",
+         "apr april abr abril", "may mayo mai maio", "jun june junio junho", "jul july julio julho",
+         "aug august ago agosto", "sep sept september septiembre set setiembre setembro",
+         "oct october octubre out outubro", "nov november noviembre novembro",
+         "dec december dic diciembre dez dezembro"), 1,
     )
     for name in names.split()
 }  # fmt: skip
@@ -126,32 +137,54 @@ def moment_of(text: str, order: DayOrder | None = None) -> Moment | Literal["ope
     """
     bare = _bare(text)
     try:
+        if named := _ON_A_CLOCK.fullmatch(bare):
+            local = named[1].rstrip("[ ")
+            return _on_the_clock(_numbers(local) or _written(local, order), named[2])
         return _numbers(bare) or _written(bare, order)
     except (ValueError, OverflowError):
         return None
 
 
+def _on_the_clock(read: Moment | Literal["open"] | None, zone: str) -> Moment | Literal["open"] | None:
+    """A local time with the name of its zone behind; an offset before the name says the same more exactly."""
+    if not isinstance(read, Moment) or read.aware:
+        return read
+    return Moment(read.at.replace(tzinfo=ZoneInfo(zone)), read.timed) if read.timed and is_timezone(zone) else None
+
+
 def _bare(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).strip().strip("'").split())
+    """A cell without what programs put around it: apostrophes, a zone in words, the clock before the day."""
+    bare = " ".join(unicodedata.normalize("NFKC", text).strip().strip("'").split())
+    if bare.endswith(")") and not bare.startswith(("/", "\\")):
+        bare = bare.rpartition("(")[0].strip()  # GMT-0500 (Colombia Standard Time)
+    if first := _CLOCK_FIRST.fullmatch(bare):
+        bare = f"{first[2]} {first[1]}"
+    if c := _AS_C_WRITES.fullmatch(bare):
+        bare = f"{c[1]} {c[2]}, {c[5]} {c[3]}{c[4] or ''}"
+    if epoch := _JSON_EPOCH.fullmatch(bare):
+        bare = epoch[1]
+    return bare
 
 
 def _numbers(bare: str) -> Moment | None:
-    if _SERIAL.fullmatch(bare) and _SERIALS[0] <= (serial := float(bare)) < _SERIALS[1]:
+    if _SERIAL.fullmatch(bare) and _SERIALS[0] <= (serial := float(bare.replace(",", "."))) < _SERIALS[1]:
         # Days as binary fractions: a spreadsheet's own resolution is about a millisecond.
         at = _SPREADSHEET_DAY_0 + timedelta(seconds=round(serial * 86_400))
         return Moment(at, timed=not serial.is_integer())
-    if _EPOCH.fullmatch(bare):
+    match = _COMPACT.fullmatch(bare)  # twelve digits: a day and a clock; as an epoch they lie before 2002
+    if _EPOCH.fullmatch(bare) and not (match and len(bare) == 12):
         digits = len(bare.partition(".")[0])
         micros = (
             round(float(bare) * 1e6) if digits <= 10 else int(bare) * 1_000_000 // 10 ** (3 * ((digits - 10 + 2) // 3))
         )
         at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
         return Moment(at, timed=True)
-    if match := _COMPACT.fullmatch(bare):
-        year, month, day, hour, minute, second, zulu = match.groups()
-        at = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001
-        return Moment(at.replace(tzinfo=UTC) if zulu else at, timed=hour is not None)
-    return None
+    if match is None:
+        return None
+    year, month, day, _, clock, offset = match.groups()
+    clock = (clock or "").replace(":", "")
+    at = datetime(int(year), int(month), int(day), *(int(clock[k : k + 2]) for k in range(0, len(clock), 2)))  # type: ignore[arg-type] # noqa: DTZ001
+    return Moment(at if offset is None else at.replace(tzinfo=_offset(offset)), timed=bool(clock))
 
 
 def _written(bare: str, order: DayOrder | None) -> Moment | Literal["open"] | None:

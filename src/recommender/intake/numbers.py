@@ -89,7 +89,7 @@ def number_of(text: str, decimal: Decimal | None = None) -> float | Literal["ope
 
 
 def _bare(text: str) -> str:
-    bare = unicodedata.normalize("NFKC", text).strip().replace("\u2212", "-")
+    bare = unicodedata.normalize("NFKC", text).strip().removeprefix("'").replace("\u2212", "-")
     bare = _MONEY.sub("", _MONEY.sub("", bare)).strip()
     if bare.startswith("(") and bare.endswith(")"):
         bare = "-" + bare[1:-1].strip()

@@ -18,6 +18,7 @@ from recommender.intake.event_records import (
     COMPLAINT_DAYS,
     FAILURES,
     LAG_DAYS,
+    MARKS,
     OVERDUE_LAG_DAYS,
     REACHED,
     REST_DAYS,
@@ -29,10 +30,16 @@ from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
-__all__ = ["CASE_WORDS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
+__all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
 
 STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set")
 """Flags that only events raise; rule packs stop on them as on the flags that a table tells."""
+
+#: Events that stop contact with a debtor for good, or until another event lifts them.
+LASTING_STOPS: tuple[str, ...] = (
+    "opt_out", "opt_out_all", "wrong_party", "third_party", "number_invalid", "deceased", "complaint", "dispute",
+    "contact_stopped", *MARKS,
+)  # fmt: skip
 
 _NO_STATE = ("attempt", "attempted")
 _LIFTS = ("opt_in", "contact_resumed", "complaint_resolved", "dispute_resolved", "payment_reversed", *REACHED)
@@ -41,7 +48,7 @@ _LIFTS = ("opt_in", "contact_resumed", "complaint_resolved", "dispute_resolved",
 CASE_WORDS = frozenset(
     ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
      "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
-     "third_party", "callback_requested", "contact_stopped", "contact_resumed")
+     "third_party", "callback_requested", "contact_stopped", "contact_resumed", *MARKS)
 )  # fmt: skip
 
 
@@ -64,7 +71,8 @@ def account_states(
         ``account_id``, ``sent_at``, ``channel``; ``contact_id``, ``outcome``, ``promise_date``, ``callback_at``,
         ``status`` where known.
     outcomes : DataFrame or None
-        ``contact_id`` (or ``account_id``), ``occurred_at``, ``outcome``; ``promise_date``, ``callback_at`` where known.
+        ``contact_id`` (or ``account_id``), ``occurred_at``, ``outcome``; ``channel``, ``promise_date``,
+        ``callback_at``, ``case_id`` (of a complaint or dispute) where known.
     payments : DataFrame or None
         ``account_id``, ``paid_at``, ``amount_minor``; a negative amount takes a payment back.
     as_of : aware datetime
@@ -82,14 +90,14 @@ def account_states(
     people: dict[str, PersonEvents] = {}
     debts: dict[str, DebtEvents] = {}
     events = sorted(_events(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
-    for at, word, account, person, channel, due, callback in events:
+    for at, word, account, person, channel, due, callback, case in events:
         if at > now:
             continue
-        people.setdefault(person, PersonEvents()).tell(word, at, channel)
+        people.setdefault(person, PersonEvents()).tell(word, at, channel, case)
         if account is not None:
             until = None if due is None else _end_of_day(due, zone_of.get(account))
             debts.setdefault(account, DebtEvents()).tell(word, at, until, callback)
-    paid = _payments(payments, now)
+    paid = _payments(payments, now, _currency_of(accounts, keys))
     balances = _numbers(accounts, "balance_minor")
     taken, due_days = _instants(accounts, "balance_as_of"), _due(accounts)
     since = _instants(accounts, "valid_from")
@@ -126,6 +134,7 @@ def with_states(
         state = states[row]
         raised = [f"opt_out:{channel}" for channel in sorted(state.opted_out)]
         raised += [name for name in ("disputed", "deceased") if getattr(state, name)]
+        raised += sorted(state.marks)
         raised += ["do_not_contact"] if state.stopped else []
         raised += ["complaint_open"] if state.complaint else []
         raised += ["promise_open"] if state.promise == "open" else []
@@ -229,8 +238,9 @@ def _state(
         for channel, (count, last) in person.failures.items():
             if count >= FAILURES and now < last + REST_DAYS * DAY_US:
                 state.blocked.setdefault(channel, "failed")
-        state.complaint = person.complaint_at is not None and now < person.complaint_at + COMPLAINT_DAYS * DAY_US
-        state.disputed, state.deceased, state.stopped = person.disputed, person.deceased, person.stopped
+        state.complaint = any(now < at + COMPLAINT_DAYS * DAY_US for at in person.complaints.values())
+        state.disputed, state.deceased, state.stopped = bool(person.disputes), person.deceased, person.stopped
+        state.marks = set(person.marks)
     start = taken
     if start is None:
         start = now - LAG_DAYS * DAY_US if due is None or due >= now else max(due, now - OVERDUE_LAG_DAYS * DAY_US)
@@ -253,8 +263,8 @@ def _state(
 
 def _events(
     contacts: pd.DataFrame | None, outcomes: pd.DataFrame | None, owner: Mapping[str, str]
-) -> Iterator[tuple[int, str, str | None, str, str | None, Any, int | None]]:
-    """Instant, word, account, person, channel, promise date and call-back instant of each event that says something."""
+) -> Iterator[tuple[int, str, str | None, str, str | None, Any, int | None, str | None]]:
+    """Instant, word, account, person, channel, promise date, call-back and case of each event that says something."""
     sent: dict[str, tuple[str | None, str, str | None]] = {}
     people = set(owner.values())
     if contacts is not None and len(contacts):
@@ -265,6 +275,7 @@ def _events(
         wanted = outcomes is not None and len(outcomes) > 0
         planned = _column(contacts, "status", n)
         due, callback = _column(contacts, "promise_date", n), _instants(contacts, "callback_at")
+        cases = _column(contacts, "case_id", n)
         rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
                    _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
         for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
@@ -283,12 +294,16 @@ def _events(
             if wanted and not _null(contact):
                 sent[str(id_text(contact))] = (mine, person, by)
             if word is not None and (at := instants[row]) is not None:
-                yield at, word, mine, person, by, due[row], callback[row]
+                yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
     if outcomes is None or not len(outcomes):
         return
     n = len(outcomes)
     instants, due = _instants(outcomes, "occurred_at"), _column(outcomes, "promise_date", n)
-    callback = _instants(outcomes, "callback_at")
+    callback, cases, channels = (
+        _instants(outcomes, "callback_at"),
+        _column(outcomes, "case_id", n),
+        _column(outcomes, "channel", n),
+    )
     of_outcomes = zip(
         _column(outcomes, "contact_id", n),
         _column(outcomes, "account_id", n),
@@ -301,9 +316,10 @@ def _events(
             continue
         of = sent.get(str(id_text(contact)))
         if of is None and (key := id_text(account)) in owner and key is not None:
-            of = (key, owner[key], None)
+            by = channels[row]
+            of = (key, owner[key], None if _null(by) else canonical_channel(by) or str(by))
         if of is not None and (at := instants[row]) is not None:
-            yield at, word, *of, due[row], callback[row]
+            yield at, word, *of, due[row], callback[row], id_text(cases[row])
 
 
 def _word(outcome: Any) -> str | None:
@@ -314,18 +330,29 @@ def _word(outcome: Any) -> str | None:
     return None if word in _NO_STATE else word
 
 
-def _payments(payments: pd.DataFrame | None, now: int) -> dict[str, list[tuple[int, float]]]:
+def _currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
+    if "currency" not in accounts:
+        return {}
+    return {key: str(code) for key, code in zip(keys, accounts["currency"], strict=True) if not _null(code)}
+
+
+def _payments(
+    payments: pd.DataFrame | None, now: int, currency_of: Mapping[str, str]
+) -> dict[str, list[tuple[int, float]]]:
+    """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
     paid: dict[str, list[tuple[int, float]]] = {}
     if payments is None or not len(payments):
         return paid
     once = payments.drop_duplicates(
         subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
     )
-    amounts = _numbers(once, "amount_minor")
-    for account, at, amount in zip(once["account_id"], _instants(once, "paid_at"), amounts, strict=True):
+    amounts, currencies = _numbers(once, "amount_minor"), _column(once, "currency", len(once))
+    rows = zip(once["account_id"], _instants(once, "paid_at"), amounts, currencies, strict=True)
+    for account, at, amount, code in rows:
         key = id_text(account)
         if key is not None and (at is None or at <= now):
-            paid.setdefault(key, []).append((now if at is None else at, amount))
+            known = _null(code) or currency_of.get(key, code) == code
+            paid.setdefault(key, []).append((now if at is None else at, amount if known else float("nan")))
     return paid
 
 

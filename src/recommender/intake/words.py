@@ -14,12 +14,23 @@ import pandas as pd
 from recommender.intake.vocabulary import canonical_channel, canonical_word, is_placeholder, plain_word
 from recommender.local_time import is_timezone
 
-__all__ = ["channel_list", "currency_code", "flag_list", "flag_of", "hashable", "is_blank", "is_empty", "numeral"]
-__all__ += ["zone_name"]
+__all__ = ["channel_list", "currency_code", "flag_list", "flag_of", "hashable", "is_blank", "is_empty", "language_code"]
+__all__ += ["numeral", "zone_name"]
 
-_TRUE = frozenset(["true", "t", "yes", "y", "1", "si", "s", "sim", "verdadero", "verdadeiro", "x"])
+_TRUE = frozenset(["true", "t", "yes", "y", "1", "1_0", "si", "s", "sim", "verdadero", "verdadeiro", "x", "on"])
 _WINDOWS_SHOWS = re.compile(r"\((?:UTC|GMT)[+-]\d{1,2}:\d{2}\)\s*(.+)", re.IGNORECASE)
-_FALSE = frozenset(["false", "f", "no", "n", "0", "nao", "falso"])
+_FALSE = frozenset(["false", "f", "no", "n", "0", "0_0", "nao", "falso", "off"])
+_LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
+_CURRENCY_SIGNS = {
+    "€": "EUR",
+    "£": "GBP",
+    "R$": "BRL",
+    "US$": "USD",
+    "S/": "PEN",
+    "S/.": "PEN",
+    "EURO": "EUR",
+    "EUROS": "EUR",
+}
 
 
 def numeral(value: Any) -> str:
@@ -78,9 +89,18 @@ def _zones() -> dict[str, str]:
 
 
 def currency_code(value: Any) -> str | None:
-    """Three capital letters; None where a cell is no currency code."""
+    """Three capital letters, or a sign that one currency alone has; None where a cell is no currency code (``$``)."""
     code = str(value).strip().upper()
+    code = _CURRENCY_SIGNS.get(code, code)
     return code if len(code) == 3 and code.isascii() and code.isalpha() else None
+
+
+def language_code(value: Any) -> str | None:
+    """Code of ISO 639 without a region; None where a cell names no language."""
+    if (word := canonical_word("language", value)) is not None:
+        return word
+    tag = _LANGUAGE.fullmatch(str(value).strip())
+    return None if tag is None else canonical_word("language", tag[1]) or tag[1].lower()
 
 
 def _items(value: Any) -> list[str]:

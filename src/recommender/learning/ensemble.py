@@ -91,11 +91,12 @@ class RewardEnsemble:
         self.share = np.bincount(task.action, minlength=len(task.actions)) / len(task)
         _logger.info("%s part: regressions and trees by folds (the longest step)", task.family)
         fits = fit_members(rows, options.tree_settings, options.n_jobs)
-        self.glms, self.facets, self.trees = fits.regressions, fits.facets, fits.trees
-        _logger.info("%s part: weighing %d members", task.family, len(fits.regressions) + len(fits.trees))
+        self.glms, self.facets = fits.regressions, fits.facets
+        _logger.info("%s part: weighing %d members", task.family, len(fits.regressions) + len(fits.tree_plans))
         choice = weigh_members(rows, fits, self.share, options.n_jobs)
         self.weights, self.intercept = choice.weights, choice.intercept
         self.calibration, self.report = choice.calibration, choice.report
+        self.trees = fits.served_trees(rows, self.weights, options.n_jobs)
         self.report.drift = drift
         self.report.recent_share = 1.0 if rows.moved is None else float(rows.moved.recent.mean())
         self.posterior = joint_posterior(rows, self.glms, self.weights, self.scores, self._bent_share)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,16 @@ from recommender.learning.member_jobs import (
     regression_job,
     tree_job,
 )
-from recommender.learning.member_plans import grown_trees, knows_classes, regression_plans, tree_plans_of
+from recommender.learning.member_plans import (
+    alike_but_for_scale,
+    finished_trees,
+    grown_trees,
+    knows_classes,
+    regression_plans,
+    tree_plans_of,
+)
 from recommender.learning.regression import BilinearModel, FacetMean
-from recommender.learning.stacking import group_folds, stack_weights
+from recommender.learning.stacking import group_folds, stack_weights, where_it_decides
 from recommender.learning.trees import ActionTrees, TreeSettings
 
 __all__ = ["MemberFits", "fit_members"]
@@ -28,7 +37,9 @@ _SHARE_PRECISIONS_FROM = 100_000  # rows: at 20k sharing made the stack promise 
 _FEWEST_ROWS = 20  # below, nothing can be held out
 _FEW_FOLDS_FROM = 3_000  # rows from which three folds leave members enough; five below
 _CLASSES = 4  # a facet, docs/decision-quality.md
-_WORTH_GROWING = 0.2  # share of the stack's weight from which trees are grown past their best log-loss
+_WORTH_GROWING = 0.05  # share of the stack's weight from which it is tried to grow trees past their best log-loss
+_GROWN = "grown"
+_FIRST_PANEL = 20_000  # rows of the first fold of which every action is scored
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight from which the other folds are worth fitting
 
 
@@ -58,18 +69,27 @@ class MemberFits:
         """Which columns each member but the trees takes."""
         return {name: design for name, (design, _) in self.regressions.items()} | {"classes": "linear"}
 
-    @property
-    def trees(self) -> dict[str, ActionTrees]:
-        """The mean of each boosted member's folds."""
-        return {name: ActionTrees.mean_of([members[name] for members in self.by_fold]) for name in self.tree_plans}
+    def served_trees(self, rows: FitRows, weights: Mapping[str, float], n_jobs: int) -> dict[str, ActionTrees]:
+        """Boosted members as they are served: the mean of the folds, but grown ones once more on every row.
+
+        Grown trees go on learning from rows, and one ensemble is served in less time than one a fold.
+        """
+        served = {name: ActionTrees.mean_of([members[name] for members in self.by_fold]) for name in self.tree_plans}
+        if weights.get(_GROWN, 0.0) > 0:
+            settings = finished_trees(self.tree_plans[_GROWN])
+            nothing = np.zeros(len(rows.task), dtype=bool)
+            [served[_GROWN]] = run_jobs([tree_job(rows, settings, nothing, stop_early=False)], n_jobs)
+        return served
 
 
 def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) -> MemberFits:
     """Fit the members that the log's length and its number of events call for."""
     task, n = rows.task, len(rows.task)
     plans = regression_plans(n, with_profiles=bool(task.profiles.profiles))
-    full = run_jobs([regression_job(rows, plan, None, None) for plan in plans], n_jobs)
-    regressions = {plan.name: (plan.design, model) for plan, model in zip(plans, full, strict=True)}
+    alike = alike_but_for_scale(plans)
+    full = run_jobs([regression_job(rows, some, None, None) for some in alike], n_jobs)
+    models = _by_name(alike, full)
+    regressions = {plan.name: (plan.design, models[plan.name]) for plan in plans}
     if n < _FEWEST_ROWS:  # the constant alone, in sample
         return MemberFits(regressions, [{"constant": regressions["constant"][1]}], np.zeros(n, np.int64), {}, {})
     tree_plans = tree_plans_of(task.target, task.family)
@@ -77,7 +97,7 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
         tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
     folds = group_folds(task.groups, 3 if n > _FEW_FOLDS_FROM else 5, rows.random_state)
     # precisions learnt on every row would leak into small folds; in large ones they are all but the same
-    known = full if n > _SHARE_PRECISIONS_FROM else []
+    known = models if n > _SHARE_PRECISIONS_FROM else {}
     by_fold = _fit_folds(rows, plans, tree_plans, folds, known, n_jobs)
     fits = MemberFits(regressions, by_fold, folds, tree_plans, {})
     if rows.moved is None and knows_classes(task.target, task.family):  # classes know of no time
@@ -87,27 +107,40 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
     return fits
 
 
+def _by_name(alike: list[list[RegressionPlan]], fitted: Iterable[list[BilinearModel]]) -> dict[str, BilinearModel]:
+    """Models of the plans that were fitted together."""
+    return {
+        plan.name: model
+        for some, models in zip(alike, fitted, strict=True)
+        for plan, model in zip(some, models, strict=True)
+    }
+
+
 def _fit_folds(
     rows: FitRows,
     plans: list[RegressionPlan],
     tree_plans: dict[str, TreeSettings],
     folds: NDArray[np.int64],
-    known: list[BilinearModel],
+    known: dict[str, BilinearModel],
     n_jobs: int,
 ) -> list[dict[str, Any]]:
     """Members of each fold, fitted on the others; ``known`` regressions lend their precisions."""
     n_folds = int(folds.max()) + 1
-    precisions = [model.precision for model in known] or [None] * len(plans)
+    alike = alike_but_for_scale(plans)
     jobs: list[Any] = []
     for fold in range(n_folds):
         jobs += [tree_job(rows, settings, folds == fold) for settings in tree_plans.values()]
         jobs += [
-            regression_job(rows, plan, folds != fold, precision)
-            for plan, precision in zip(plans, precisions, strict=True)
+            regression_job(rows, some, folds != fold, known[some[0].name].precision if known else None)
+            for some in alike
         ]
     fitted = iter(run_jobs(jobs, n_jobs))
-    names = [*tree_plans, *(plan.name for plan in plans)]
-    return [{name: next(fitted) for name in names} for _ in range(n_folds)]
+    by_fold: list[dict[str, Any]] = []
+    for _ in range(n_folds):
+        boosted = {name: next(fitted) for name in tree_plans}
+        models = _by_name(alike, islice(fitted, len(alike)))
+        by_fold.append(boosted | {plan.name: models[plan.name] for plan in plans})
+    return by_fold
 
 
 def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
@@ -126,19 +159,36 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
 
 
 def _add_grown_trees(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
-    """Where trees count, they are grown past their best log-loss: the value of their choices goes on rising."""
+    """Where trees may count, they are grown past their best log-loss: the value of their choices goes on rising.
+
+    The first fold tells whether they say anything, on all rows or on those that decide, that the others do not.
+    """
     settings = grown_trees(rows.task.target, rows.task.family)
     if settings is None or _shares_of_first_fold(rows, fits, fits.by_fold[0], n_jobs)["trees"] < _WORTH_GROWING:
         return
-    work = [tree_job(rows, settings, fits.folds == fold, stop_early=False) for fold in range(len(fits.by_fold))]
-    for members, grown in zip(fits.by_fold, run_jobs(work, n_jobs), strict=True):
-        members["grown"] = grown
-    fits.tree_plans["grown"] = settings
+    folds = fits.folds
+    work = [tree_job(rows, settings, folds == fold, stop_early=False) for fold in range(len(fits.by_fold))]
+    first = fits.by_fold[0] | {_GROWN: work[0]()}
+    if _shares_of_first_fold(rows, fits, first, n_jobs, decisive=True)[_GROWN] < _WORTH_ITS_TIME:
+        return
+    for members, grown in zip(fits.by_fold, [first[_GROWN], *run_jobs(work[1:], n_jobs)], strict=True):
+        members[_GROWN] = grown
+    fits.tree_plans[_GROWN] = settings
 
 
-def _shares_of_first_fold(rows: FitRows, fits: MemberFits, members: dict[str, Any], n_jobs: int) -> dict[str, float]:
-    """Share of the stack's weight that each member would have, judged on the first fold alone."""
+def _shares_of_first_fold(
+    rows: FitRows, fits: MemberFits, members: dict[str, Any], n_jobs: int, *, decisive: bool = False
+) -> dict[str, float]:
+    """Share of the stack's weight that each member would have, judged on the first fold alone.
+
+    ``decisive``: the larger of that and of what the rows would give it whose action is among the best of its account.
+    """
     out = np.flatnonzero(fits.folds == 0)
-    logged, _ = held_out_scores(rows, [members], np.where(fits.folds == 0, 0, 1), out[:1], fits.design_of, n_jobs)
+    panel = out[:_FIRST_PANEL] if decisive else out[:1]
+    logged, scores = held_out_scores(rows, [members], np.where(fits.folds == 0, 0, 1), panel, fits.design_of, n_jobs)
     weights, _ = stack_weights(logged[out], rows.task.target[out], rows.task.family)
-    return dict(zip(members, (weights / max(weights.sum(), 1e-9)).tolist(), strict=True))
+    share = weights / max(weights.sum(), 1e-9)
+    if decisive:
+        again = where_it_decides(logged[panel], rows.task.target[panel], scores, weights, shrunk=False)[0]
+        share = np.maximum(share, again / max(again.sum(), 1e-9))
+    return dict(zip(members, share.tolist(), strict=True))

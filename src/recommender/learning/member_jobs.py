@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.learning.fit_rows import FitRows
-from recommender.learning.regression import BilinearModel, Crossing, FacetModel, fit_stepped
+from recommender.learning.regression import BilinearModel, Crossing, FacetModel, fit_stepped_scaled
 from recommender.learning.trees import ActionTrees, TreeSettings
 
 __all__ = ["RegressionPlan", "facet_job", "held_out_scores", "regression_job", "tree_job"]
@@ -42,16 +42,17 @@ class RegressionPlan:
 
 
 def regression_job(
-    rows: FitRows, plan: RegressionPlan, keep: Mask | None, precision: Floats | None
-) -> Callable[[], BilinearModel]:
-    """Prepare the fit of one regression on the kept rows (all when None)."""
+    rows: FitRows, plans: Sequence[RegressionPlan], keep: Mask | None, precision: Floats | None
+) -> Callable[[], list[BilinearModel]]:
+    """Prepare the fit of regressions that differ by their scale alone on the kept rows (all when None)."""
+    plan = plans[0]
     # where no column of the context tells accounts apart, only how often an action was chosen can tell
     ranks_alike = plan.crossing == "none" or plan.design == "constant"
 
-    def job() -> BilinearModel:
+    def job() -> list[BilinearModel]:
         part = slice(None) if keep is None else keep
         moved = rows.moved
-        return fit_stepped(
+        return fit_stepped_scaled(
             rows.designs[plan.design],
             rows.U[plan.design][part],
             None if moved is None else moved.steps,
@@ -59,9 +60,9 @@ def regression_job(
             rows.task.actions,
             rows.task.action[part],
             rows.task.target[part],
+            prior_scales=[one.prior_scale for one in plans],
             family=rows.task.family,
             crossing=plan.crossing,
-            prior_scale=plan.prior_scale,
             precision=precision,
             directions=rows.directions[: 1 if ranks_alike else None],
             known=rows.habits.get(plan.design),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +12,7 @@ from recommender.learning.member_jobs import RegressionPlan
 from recommender.learning.regression import Family
 from recommender.learning.trees import TreeSettings
 
-__all__ = ["grown_trees", "knows_classes", "regression_plans", "tree_plans_of"]
+__all__ = ["alike_but_for_scale", "finished_trees", "grown_trees", "knows_classes", "regression_plans", "tree_plans_of"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +38,14 @@ def regression_plans(n_rows: int, *, with_profiles: bool) -> list[RegressionPlan
             RegressionPlan("firm factors", "linear", "factors", 3.0),
         ]
     return plans
+
+
+def alike_but_for_scale(plans: Sequence[RegressionPlan]) -> list[list[RegressionPlan]]:
+    """Plans by design and crossing: what differs by the scale of the prior alone learns its precisions once."""
+    alike: dict[tuple[str, str], list[RegressionPlan]] = {}
+    for plan in plans:
+        alike.setdefault((plan.design, plan.crossing), []).append(plan)
+    return list(alike.values())
 
 
 def knows_classes(target: Floats, family: Family) -> bool:
@@ -70,3 +81,8 @@ def grown_trees(target: Floats, family: Family) -> TreeSettings | None:
     if family == "gaussian" or len(target) < _GROWN_FROM:
         return None
     return TreeSettings(n_leaves=31, learning_rate=0.06, l2=10.0, min_leaf=50, feature_fraction=0.9, max_rounds=600)
+
+
+def finished_trees(settings: TreeSettings) -> TreeSettings:
+    """Settings of grown trees that are served: on every row, in smaller steps than the folds can afford."""
+    return replace(settings, learning_rate=settings.learning_rate / 2, max_rounds=2 * settings.max_rounds)

@@ -20,14 +20,22 @@ __all__ = [
     "group_folds",
     "member_losses",
     "mix_scores",
+    "n_best",
+    "refocus",
     "share_earned",
     "stack_weights",
+    "where_it_decides",
 ]
 
 Floats = NDArray[np.float64]
 Family = Literal["binomial", "gaussian"]
 
 _CLEARLY = 2.5  # standard errors: one of twenty candidates is that far ahead by chance in one log of ten
+_BEST_SHARE = 10  # one action in so many is valued and looked at twice
+_SAME = 1e-4  # of a score: single precision
+_FEWEST_TO_DECIDE = 20  # events (and others) among the best actions
+_PULL_OF_FOCUS = 8.0  # of weights learnt again where it is decided, towards those of all rows
+_COUNTS = 0.005  # weight from which a member is one more number that was fitted
 _PULL = 16.0  # weights lie within about a quarter of the plain mean until the rows say otherwise
 
 
@@ -46,7 +54,9 @@ def group_folds(groups: NDArray[np.int64], n_folds: int, random_state: int) -> N
     return np.asarray(fold[inverse], dtype=np.int64)
 
 
-def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Floats, float]:
+def stack_weights(
+    scores: Floats, target: Floats, family: Family, *, near: Floats | None = None, pull: float = _PULL
+) -> tuple[Floats, float]:
     """Non-negative weights and intercept that minimise the out-of-fold loss, pulled towards the plain mean.
 
     Parameters
@@ -54,38 +64,110 @@ def stack_weights(scores: Floats, target: Floats, family: Family) -> tuple[Float
     scores : ndarray of shape (n, n_members)
         Out-of-fold linear predictors of the logged actions.
     target : ndarray of shape (n,)
+    near : ndarray of shape (n_members,), optional
+        Pulled towards these weights instead.
+    pull : float
+        Precision of the pull.
 
     Returns
     -------
     (ndarray of shape (n_members,), float)
     """
     n_members = scores.shape[1]
-    equal = np.full(n_members, 1.0 / n_members)
+    centre = np.full(n_members, 1.0 / n_members) if near is None else near
     noise = 1.0
     if family == "gaussian":
         noise = max(float(np.mean((target - scores.mean(axis=1)) ** 2)), 1e-12)
 
     def loss(point: Floats) -> tuple[float, Floats]:
         eta = scores @ point[:-1] + point[-1]
-        away = point[:-1] - equal
+        away = point[:-1] - centre
         if family == "binomial":
             value = float((np.logaddexp(0.0, eta) - target * eta).sum())
             residual = expit(eta) - target
         else:
             residual = (eta - target) / noise
             value = 0.5 * float(residual @ (eta - target))
-        gradient = np.append(scores.T @ residual + _PULL * away, residual.sum())
-        return value + 0.5 * _PULL * float(away @ away), gradient
+        gradient = np.append(scores.T @ residual + pull * away, residual.sum())
+        return value + 0.5 * pull * float(away @ away), gradient
 
     optimum = minimize(
         loss,
-        np.append(equal, 0.0),
+        np.append(centre, 0.0),
         jac=True,
         method="L-BFGS-B",
         bounds=[(0.0, 3.0)] * n_members + [(None, None)],
         options={"maxiter": 300, "ftol": 1e-12},
     )
     return np.asarray(optimum.x[:-1]), float(optimum.x[-1])
+
+
+def refocus(scores: Floats, target: Floats, weights: Floats, family: Family) -> tuple[Floats, float]:
+    """Weights learnt again on the rows that decide, as far as these speak for them.
+
+    Log-loss over everything logged is mostly about actions that nobody would choose. A member may be poor there and
+    still tell the best actions apart: on rows whose logged action is among the best of its account, that shows.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_members)
+        Out-of-fold scores of logged actions that are among the best of their account.
+    target : ndarray of shape (n,)
+    weights : ndarray of shape (n_members,)
+        Learnt on all rows.
+
+    Returns
+    -------
+    (ndarray of shape (n_members,), float)
+        Weights, and how far they are to be followed: ``1 - k / (2 gain)`` as in :func:`share_earned`, the gain over
+        the given weights with a slope and an intercept of their own.
+    """
+    again, intercept = stack_weights(scores, target, family, near=weights, pull=_PULL_OF_FOCUS)
+    eta = (scores @ weights)[:, None]
+    slope, level = stack_weights(eta, target, family, near=np.ones(1), pull=0.0)
+    gain = len(target) * float(
+        member_losses(slope[0] * eta + level, target, family)[0]
+        - member_losses((scores @ again + intercept)[:, None], target, family)[0]
+    )
+    n_free = int(np.count_nonzero(np.maximum(weights, again) > _COUNTS))
+    share = 1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0
+    return again, share
+
+
+def n_best(n_actions: int) -> int:
+    """How many actions of an account stand for its best one: an argmax over hundreds matches too few logged rows."""
+    return max(1, -(-n_actions // _BEST_SHARE))
+
+
+def where_it_decides(
+    logged: Floats, target: Floats, scores: list[NDArray[np.float32]], beta: Floats, *, shrunk: bool = True
+) -> tuple[Floats, float]:
+    """Weights learnt again on the rows whose action the stack counts among the best tenth of its account.
+
+    Parameters
+    ----------
+    logged : ndarray of shape (n, n_members)
+    target : ndarray of shape (n,)
+    scores : list of ndarray of shape (n, n_actions)
+        Of every action, by each member.
+    beta : ndarray of shape (n_members,)
+    shrunk : bool
+        As far as these rows speak for it; else weights of these rows alone, pulled towards ``beta``.
+
+    Returns
+    -------
+    (ndarray of shape (n_members,), float)
+        Weights, and the share in them of those learnt here.
+    """
+    n_actions = scores[0].shape[1]
+    own = (logged @ beta).astype(np.float32)
+    better = (mix_scores(scores, beta) > own[:, None] + _SAME).sum(axis=1)
+    best = better < n_best(n_actions)
+    events = float(target[best].sum())
+    if min(events, float(best.sum()) - events) < _FEWEST_TO_DECIDE:
+        return beta, 0.0
+    again, share = refocus(logged[best], target[best], beta, "binomial")
+    return ((1.0 - share) * beta + share * again, share) if shrunk else (again, 1.0)
 
 
 def share_earned(

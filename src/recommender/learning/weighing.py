@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from recommender.learning.stacking import (
     choose_by_value,
     member_losses,
     mix_scores,
+    n_best,
     share_earned,
     stack_weights,
+    where_it_decides,
 )
 
-__all__ = ["EnsembleReport", "StackChoice", "weigh_members"]
+__all__ = ["EnsembleReport", "StackChoice", "choose_stack", "weigh_members"]
 
 Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -32,8 +34,8 @@ _SIMPLE = "scorecard"  # context and action add up: what every other member has 
 _FLAT = frozenset({"constant", _SIMPLE})  # members that every account is told the same by
 _AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over from the stack; falling back is safe
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
-_BEST_SHARE = 10  # one action in so many is valued: an argmax over hundreds of actions matches too few logged rows
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
+_KEEPS_LEVEL = 0.5  # weight of the simple member, at least: the slope of the level may be up to 3
 _NEWEST = 0.8  # the newest fifth is asked whether it moved away
 _CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
 
@@ -48,6 +50,7 @@ class EnsembleReport:
     chosen: str = "stack"
     gains: dict[str, tuple[float, float]] = field(default_factory=dict)
     earned: float = 1.0
+    focus: float = 0.0
     drift: dict[str, tuple[float, float]] = field(default_factory=dict)
     recent_share: float = 1.0
 
@@ -84,14 +87,35 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     share : ndarray of shape (n_actions,)
         How often each action was logged.
     """
-    task, judges = rows.task, rows.judges
     names = list(fits.by_fold[0])
-    most = max(1, _PANEL_CELLS // len(task.actions))
-    at = np.sort(np.random.default_rng(rows.random_state).permutation(judges)[:most])
+    most = max(1, _PANEL_CELLS // len(rows.task.actions))
+    at = np.sort(np.random.default_rng(rows.random_state).permutation(rows.judges)[:most])
     logged, scores = held_out_scores(rows, fits.by_fold, fits.folds, at, fits.design_of, n_jobs)
+    choice = choose_stack(rows, names, logged, at, scores, share)
+    unused = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
+    return replace(choice, weights=unused | choice.weights)
+
+
+def choose_stack(
+    rows: FitRows, names: list[str], logged: Floats, at: NDArray[np.int64], scores: list[Single], share: Floats
+) -> StackChoice:
+    """Weights, and what corrects their sum, from scores of members that never saw the rows.
+
+    Parameters
+    ----------
+    logged : ndarray of shape (n, n_members)
+        Of the logged action of every row.
+    at : ndarray of shape (n_panel,)
+        Rows of which every action was scored.
+    scores : list of ndarray of shape (n_panel, n_actions)
+    share : ndarray of shape (n_actions,)
+    """
+    task, judges = rows.task, rows.judges
     panel = _Panel(at, task.action[at], task.target[at], scores)
     beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
     report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
+    if task.family == "binomial":
+        beta, report.focus = where_it_decides(logged[at], panel.target, scores, beta)
     beta, report.earned = _towards_simple(names, beta, panel, share, task.family)
     eta = mix_scores(scores, beta) + np.float32(intercept)
     inverse = _inverse_propensity(rows, at) if task.family == "binomial" else None
@@ -102,9 +126,7 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
             eta = mix_scores(scores, beta)
     report.weights = [float(b) for b in beta]
     calibration = _calibrate(rows, panel, eta, share)
-    weights = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
-    weights |= {name: float(b) for name, b in zip(names, beta, strict=True)}
-    return StackChoice(weights, intercept, calibration, report)
+    return StackChoice(dict(zip(names, report.weights, strict=True)), intercept, calibration, report)
 
 
 def _towards_simple(
@@ -127,7 +149,8 @@ def _towards_simple(
     n_free = int(np.count_nonzero(np.delete(beta, simple) > 0))
     earned, slope = share_earned(level, of_simple, advantage, panel.target, family, n_free)
     mixed = earned * beta
-    mixed[simple] += (1.0 - earned) * slope
+    # an order that means nothing goes by the calibration; without any weight the level of accounts would go with it
+    mixed[simple] += (1.0 - earned) * max(slope, _KEEPS_LEVEL)
     return mixed, earned
 
 
@@ -170,7 +193,7 @@ def _by_value(
         panel.target,
         inverse_propensity,
         expected,
-        n_best=max(1, -(-n_actions // _BEST_SHARE)),
+        n_best=n_best(n_actions),
         standard_errors=np.array([_AHEAD_IF_FLAT if label in _FLAT else _AHEAD for label in labels]),
     )
     report.chosen = labels[best]

@@ -46,7 +46,7 @@ def account_week(
     with tempfile.TemporaryDirectory(prefix="week.") as folder:
         inputs = PlanInputs.prepare(
             Path(folder) / "inputs", as_of=order.as_of, chunk_rows=CHUNK_ROWS, stated=order.stated,
-            other_accounts=order.other_accounts, **vars(files),
+            other_accounts=order.other_accounts, channels=model.actions_.factors.get("channel", ()), **vars(files),
         )  # fmt: skip
         for chunk in inputs.chunks:
             part = inputs.read(chunk)

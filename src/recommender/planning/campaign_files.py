@@ -187,6 +187,8 @@ def _rows(
             lost[""] += 1
             continue
         template = catalogue.get(contact.get("template_id", ""))
+        registered = None if template is None else template.whatsapp_template
+        contact["whatsapp_template"] = registered or contact.get("template_id", "")
         if template is not None:
             contact["template_language"] = template.language
         try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recommender.planning.capacity_prices import Candidates, action_prices
 from recommender.planning.capacity_problem import PlanProblem
 
-__all__ = ["core_candidates", "exact_choice", "solve_rows"]
+__all__ = ["core_candidates", "exact_choice", "nearest_candidates", "solve_rows"]
 
 _NODES = 500  # not seconds: a plan must not depend on how fast the machine is
 
@@ -35,6 +35,28 @@ def core_candidates(
     slack : float
         Bound less the value of the known plan.
     """
+    return _keeping(candidates, _shortfall(problem, candidates, prices) <= slack)
+
+
+def nearest_candidates(
+    problem: PlanProblem, candidates: Candidates, prices: NDArray[np.float64], most: int
+) -> Candidates:
+    """The candidates that fall least behind the best choice of their debtor at the prices, about ``most`` of them.
+
+    For the case that mending found no plan which keeps every minimum: at good prices the best plan with parts of
+    contacts falls behind nowhere, and a whole one near it is made of contacts that fall behind by little.
+    """
+    behind = _shortfall(problem, candidates, prices)
+    kept = np.sort(behind[candidates.action >= 0])
+    return _keeping(candidates, behind < kept[most] if kept[most] > kept[0] else behind <= kept[0])
+
+
+def _keeping(candidates: Candidates, kept: NDArray[np.bool_]) -> Candidates:
+    return replace(candidates, action=np.where(kept, candidates.action, -1).astype(candidates.action.dtype))
+
+
+def _shortfall(problem: PlanProblem, candidates: Candidates, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each candidate's value less its price lies below what its debtor's contacts bring at the prices."""
     cost = action_prices(problem, prices)
     paid = candidates.value - cost[candidates.kind[:, None], np.maximum(candidates.action, 0)]
     paid = np.where(candidates.action >= 0, paid, -np.inf)
@@ -46,8 +68,8 @@ def core_candidates(
     last = np.zeros(len(size))  # the least that takes one of the debtor's contacts
     at = ranked[rank == np.minimum(problem.contacts_per_debtor, size)[debtor] - 1]
     last[debtor[at]] = best[at]
-    kept = paid >= np.maximum(best, last[debtor])[:, None] - slack
-    return replace(candidates, action=np.where(kept, candidates.action, -1).astype(candidates.action.dtype))
+    behind: NDArray[np.float64] = np.maximum(best, last[debtor])[:, None] - paid
+    return behind
 
 
 def exact_choice(problem: PlanProblem, candidates: Candidates, *, nodes: int = _NODES) -> NDArray[np.int64] | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_conflict import conflict_message
-from recommender.planning.capacity_exact import core_candidates, exact_choice
+from recommender.planning.capacity_exact import core_candidates, exact_choice, nearest_candidates
 from recommender.planning.capacity_moves import choose_best, make_moves, proposed_moves
 from recommender.planning.capacity_prices import (
     Candidates,
@@ -137,6 +137,8 @@ def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, depth: int = 3, s
         if best is not None:
             slack = bound - best.total + _TOLERANCE * max(1.0, abs(bound))
             core = core_candidates(problem, candidates, bound_prices, slack)
+        elif int((candidates.action >= 0).sum()) > _EXACT_CANDIDATES:
+            core = nearest_candidates(problem, candidates, bound_prices, _EXACT_CANDIDATES)
         n_kept = int((core.action >= 0).sum())
         exact = exact_choice(problem, core) if n_kept <= _EXACT_CANDIDATES else None
         if exact is not None:
@@ -223,6 +225,19 @@ def _feasible_choice(
     if (excess(used_now())[~minimum] > 0).any():  # capacities before minimum shares
         mend(np.where(minimum, np.inf, limit))
         mend(limit)
+    for row in np.flatnonzero(minimum):  # what serves it finds no room: others make room, the cheapest first
+        serving = use[use[:, row] < 0]
+        for capacity in np.argsort(prices, kind="stable"):
+            short = excess(used_now())[row]
+            if short <= 0:
+                break
+            if minimum[capacity] or not (each := serving[:, capacity].max(initial=0.0)) > 0:
+                continue
+            used = used_now()
+            kept = np.where(minimum, np.minimum(np.maximum(limit, used), 0.0), np.maximum(limit, used))
+            kept[capacity] = max(used[capacity] - short * each, 0.0)
+            move(int(capacity), kept, used)
+            move(int(row), limit, used_now())
     for _ in range(_ROUNDS):
         if not move(-1, limit, used_now()):
             break

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import id_text, with_states
 from recommender.planning.plan_inputs import ChunkInputs
-from recommender.rules import named_packs, packs_of_place, with_house
+from recommender.rules import under_house
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["prepared_accounts"]
@@ -64,12 +63,7 @@ def prepared_accounts(
         Names of the states that events gave, one entry an account and state.
     """
     frame = inputs.accounts
-    if packs is None and "packs" not in frame.columns and "country" in frame.columns:
-        frame = frame.assign(packs=_packs_by_place(frame))
-    elif packs is not None:
-        frame = frame.drop(columns="packs", errors="ignore")
-    if house and "packs" in frame.columns:
-        frame = frame.assign(packs=[";".join(with_house(named_packs(cell), house)) for cell in frame["packs"]])
+    frame = under_house(frame, house) if packs is None else frame.drop(columns="packs", errors="ignore")
     if party is not None and "party" not in frame.columns:
         frame = frame.assign(party=party)
     if isinstance(model, ContactStrategy):
@@ -95,21 +89,6 @@ def _stops(accounts: pd.DataFrame, stopped: Sequence[str], as_of: datetime) -> p
     owner = accounts["debtor_id"].map(id_text) if "debtor_id" in accounts.columns else ids
     closed = accounts.loc[(ids.isin(wanted) | owner.isin(wanted)).to_numpy(), "account_id"]
     return pd.DataFrame({"account_id": closed, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
-
-
-def _packs_by_place(accounts: pd.DataFrame) -> list[str]:
-    """Rule packs of each account by its country and subdivision."""
-    subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
-    (country, countries), (part, parts) = (
-        pd.factorize(names.astype(object), use_na_sentinel=False) for names in (accounts["country"], subdivision)
-    )
-    pairs, code = np.unique(country * np.int64(len(parts)) + part, return_inverse=True)
-    packs = []
-    for pair in pairs.tolist():
-        names = (countries[pair // len(parts)], parts[pair % len(parts)])
-        named, within = (name if isinstance(name, str) else None for name in names)
-        packs.append(";".join(packs_of_place(named, within, ("CO",))))
-    return [packs[at] for at in code]
 
 
 def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +131,7 @@ def _with_context(
     context = context_as_of(
         inputs.states,
         contacts,
-        inputs.outcomes,
+        inputs.outcomes if inputs.outcomes is not None and "contact_id" in inputs.outcomes else None,
         inputs.payments,
         actions=strategy.actions_,
         as_of=as_of,

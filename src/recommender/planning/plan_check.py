@@ -35,6 +35,7 @@ from recommender.planning.contact_checks import (
 from recommender.planning.decision_table import decisions_of
 from recommender.planning.plan_folder import file_digest
 from recommender.planning.tomorrow_folder import MANIFEST, round_files
+from recommender.planning.week_parts import part_of_rows, parts_of_week
 
 __all__ = ["verify_folder"]
 
@@ -117,7 +118,11 @@ def verify_folder(folder: Path) -> list[str]:
         wrong.append("decisions: not those of the plan")
     claims = [(row["name"], row["limit"], row["used"], row["price"]) for row in stated_rows]
     used = (taken if len(taken) else np.zeros(0)).tolist()
-    prices = [rounds[0].certificate.prices.get(name, np.nan) for name in problem.rows.names]
+    parts = part_of_rows(problem.rows, days, parts_of_week(days, capacity))
+    if parts.max(initial=0) >= len(rounds):
+        return [*wrong, "rounds: a part of the week was not asked for"]
+    prices = [rounds[part].certificate.prices.get(name, np.nan)
+              for part, name in zip(parts.tolist(), problem.rows.names, strict=True)]  # fmt: skip
     true = list(zip(problem.rows.names, whole.tolist(), used, prices, strict=True))
     close = [one[0] == other[0] and np.allclose(one[1:], other[1:]) for one, other in zip(claims, true, strict=False)]
     if int(about["accounts"]) != len(arms) or about["unit"] not in ("points", capacity.currency or "money"):

@@ -26,6 +26,7 @@ from recommender.planning.portfolio_values import PortfolioValues, read_portfoli
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
 from recommender.planning.unknown_facts import refuse_unknowns
+from recommender.planning.week_parts import parts_of_week
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["about_plan", "plan_day"]
@@ -50,9 +51,10 @@ def plan_day(
     judged again with what is planned already in its history, so that the law counts it, and what is left of the
     capacity is planned. So a further contact of one debtor never takes the place of a first one of another.
 
-    Several days are planned as one: each debtor's contact lies where it brings most after the prices of all days, under
-    the calendar that is known ahead (pay days, weekdays, days past due). Further rounds may lie before or after what is
-    planned; a contact that would make a later one unlawful is closed and the round asked again.
+    Several days are planned part by part (:func:`parts_of_week`): within a part each debtor's contact lies where it
+    brings most after the prices of its days, under the calendar that is known ahead (pay days, weekdays, stages).
+    A last round over all days may lie before or after what is planned; a contact that would make a later one unlawful
+    is closed and the round asked again.
     Tomorrow the days are planned anew with what was heard until then.
 
     Parameters
@@ -81,8 +83,11 @@ def plan_day(
         raise InvalidInput(
             "A plan in force is replaced for the rest of its day only.", column="days", mend="Plan without --days."
         )
-    week = capacity.week_of(days)
-    rounds = capacity.contacts_per_debtor if days == 1 or week is None else week.contacts_per_debtor
+    parts = parts_of_week(days, capacity)
+    most = _most_rounds(days, capacity)
+    # what a debtor may have beyond one contact a part is asked for over all days, in what capacity is left
+    ahead = [*parts, *[range(days)] * (most - 1 if len(parts) == 1 else min(most - 1, 1))]
+    rounds = len(ahead)
 
     def progress_of(before: int) -> Callable[[int, int], None]:
         def tell(done: int, every: int) -> None:
@@ -91,7 +96,8 @@ def plan_day(
 
         return tell
 
-    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, progress_of(0), days=days, sent=sent)
+    read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, progress_of(0), days=days, sent=sent,
+                          ahead=ahead[0])  # fmt: skip
     refuse_unknowns(read.removed, inputs, strategy.actions_.n_contact_actions)
     try:
         made = plan_tomorrow(read, order, capacity, gap=gap, sent=sent)
@@ -105,7 +111,7 @@ def plan_day(
         earlier = EarlierContacts(made.contacts[[one for one in EARLIER if one in made.contacts]], number)
         more = read_portfolio(
             inputs, strategy, order, capacity, folder, Appointments.none(), progress_of(number - 1), earlier=earlier,
-            days=days, sent=sent,
+            days=days, sent=sent, ahead=ahead[number - 1],
         )  # fmt: skip
         more.aside_path.unlink()
         guard = _guard(inputs, strategy, order, capacity) if days > 1 else None
@@ -113,6 +119,12 @@ def plan_day(
         made = with_later_round(made, more, order, capacity, earlier, gap=gap, forbids=guard)
     expected = with_expectations(made.contacts, inputs, strategy, order, capacity, sent)
     return replace(made, contacts=expected), read
+
+
+def _most_rounds(days: int, capacity: CapacityOrder) -> int:
+    """Most contacts of a debtor that a plan of some days may hold."""
+    week = capacity.week_of(days)
+    return capacity.contacts_per_debtor if days == 1 or week is None else week.contacts_per_debtor
 
 
 def _guard(
@@ -140,7 +152,7 @@ def about_plan(
 ) -> dict[str, Any]:
     """What a plan was made from and what it says, JSON-ready: for ``about.json`` and whoever shows the plan."""
     names, limit, used = made.whole.names, made.whole.limit.tolist(), made.used.tolist()
-    prices = made.plan.prices.tolist()
+    prices = made.prices.tolist()
     capacities = [
         {"name": name, "limit": most, "used": has, "price": price}
         for name, most, has, price in zip(names, limit, used, prices, strict=True)

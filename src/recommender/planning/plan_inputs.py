@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from recommender.intake import Stated, id_keys
 from recommender.planning.chunk_offers import ChunkOffers
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
 from recommender.planning.plan_intake import open_tables
-from recommender.planning.plan_routing import currencies_of, routes_of, settle_accounts, settle_contacts
+from recommender.planning.plan_routing import currencies_of, settle_accounts, settle_contacts, settle_events
 from recommender.planning.plan_standing import ChunkStanding, read_chunk_standing
 from recommender.planning.plan_tables import StreamedTable
 from recommender.store.decision_log import DecisionLog
@@ -38,6 +38,7 @@ _REFERENCES = (
     ("contacts", "debtor_id", "accounts"),
     ("payments", "account_id", "accounts"),
     ("outcomes", "contact_id", "contacts"),
+    ("outcomes", "account_id", "accounts"),
 )
 _MEMORY = "384MB"
 _ROW = "__row"
@@ -191,6 +192,7 @@ class PlanInputs:
         chunk_rows: int,
         stated: Stated | None = None,
         other_accounts: bool = False,
+        channels: Sequence[Any] = (),
     ) -> PlanInputs:
         """Cut the tables into chunks.
 
@@ -208,6 +210,8 @@ class PlanInputs:
             What the tables do not tell about their own spelling.
         other_accounts : bool
             The contacts hold those of accounts that are not planned for, too.
+        channels : sequence
+            Of the model's action space: those that no rule knows are channels all the same.
 
         Raises
         ------
@@ -216,6 +220,7 @@ class PlanInputs:
         """
         folder.mkdir(parents=True)
         given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
+        stated = replace(stated or Stated(), channels=tuple(channels))
         tables, faults = open_tables(given, folder / "read", stated, as_of)
         (folder / "sort").mkdir()
         limits: dict[str, Any] = {"memory_limit": _MEMORY, "threads": "1", "temp_directory": str(folder / "sort")}
@@ -228,7 +233,11 @@ class PlanInputs:
                 _spill(tables["contacts"], folder, book, "SELECT pos, chunk FROM routed ORDER BY pos, chunk")
             for name in ("outcomes", "payments"):
                 if name in tables:
-                    _spill(tables[name], folder, book, routes_of(tables[name], folder))
+                    routes, told = settle_events(
+                        book, tables[name], folder, with_contacts="contacts" in tables, other_accounts=other_accounts
+                    )
+                    _spill(tables[name], folder, book, routes)
+                    notes += told
             currencies = currencies_of(book, tables)
         inputs = cls(folder, sizes, in_order, notes, currencies, tables)
         for aside in ("sort", "read"):

@@ -86,7 +86,7 @@ def contacts_by_slot(made: Tomorrow) -> Iterator[str]:
 
 def priced_hours(made: Tomorrow, capacity: CapacityOrder, unit: str) -> Iterator[str]:
     """A line an hour of agents whose capacity is scarce: what one more agent hour brings."""
-    prices = dict(zip(made.whole.names, made.plan.prices.tolist(), strict=True))
+    prices = dict(zip(made.whole.names, made.prices.tolist(), strict=True))
     for queue in capacity.queue:
         for name, price in prices.items():
             hour = re.fullmatch(rf"{re.escape(queue.name)} ((?:\d{{4}}-\d\d-\d\d )?\d\d)h minutes", name)

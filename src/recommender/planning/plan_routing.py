@@ -15,12 +15,15 @@ import pyarrow.parquet as pq
 from recommender.errors import InvalidInput
 from recommender.intake import id_keys
 from recommender.local_time import utc_us
+from recommender.planning.plan_strangers import (
+    count_of,
+    refuse_stops_of_nobody,
+    refuse_strangers,
+    refuse_two_owners,
+)
 from recommender.planning.plan_tables import StreamedTable, key_hash, text_keys
 
-#: Largest share of contacts that may belong to no account before nothing is planned.
-MOST_STRANGE = 0.05
-
-__all__ = ["currencies_of", "routes_of", "settle_accounts", "settle_contacts"]
+__all__ = ["currencies_of", "settle_accounts", "settle_contacts", "settle_events"]
 
 _KEYS = pa.schema(
     [("pos", pa.int64()), ("h1", pa.uint64()), ("h2", pa.uint64()), ("debtor", pa.uint64()), ("since", pa.int64())]
@@ -52,7 +55,7 @@ def settle_accounts(
             "CREATE TABLE numbered AS SELECT a.pos, row_number() OVER (ORDER BY since, a.pos) - 1 AS row, "
             "a.h1, a.h2, person, debtor FROM a JOIN in_force USING (pos)"
         )
-        later = _number(book, "SELECT count(DISTINCT (h1, h2)) FROM a ANTI JOIN in_force USING (h1, h2)")
+        later = count_of(book, "SELECT count(DISTINCT (h1, h2)) FROM a ANTI JOIN in_force USING (h1, h2)")
         if later:
             notes.append(f"{later:,} accounts have no state in force at {as_of.isoformat()} and are left out")
     else:
@@ -61,14 +64,14 @@ def settle_accounts(
             "CREATE TABLE numbered AS SELECT a.pos, row_number() OVER (ORDER BY a.pos) - 1 AS row, a.h1, a.h2, person, "
             "debtor FROM a JOIN once USING (pos)"
         )
-        repeated = _number(book, "SELECT count(*) FROM a") - _number(book, "SELECT count(*) FROM numbered")
+        repeated = count_of(book, "SELECT (SELECT count(*) FROM a) - (SELECT count(*) FROM numbered)")
         if repeated:
             notes.append(f"{repeated:,} rows of accounts repeat an account word for word and count once")
-    n = _number(book, "SELECT count(*) FROM numbered")
+    n = count_of(book, "SELECT count(*) FROM numbered")
     if not n:
         raise InvalidInput(f"{name} holds no account to plan for.", column="accounts", mend="Give at least one.")
     apart = "SELECT count(*) FROM (SELECT max(row) - min(row) + 1 - count(*) AS gap FROM numbered WHERE debtor IS NOT "
-    in_order = not dated and not _number(book, apart + "NULL GROUP BY debtor) WHERE gap > 0")
+    in_order = not dated and not count_of(book, apart + "NULL GROUP BY debtor) WHERE gap > 0")
     if in_order:  # debtors stand together: a chunk is a run of rows
         first = "CASE WHEN debtor IS NULL THEN row ELSE min(row) OVER (PARTITION BY debtor) END"
         chunk = f"({first}) // {int(chunk_rows)}"
@@ -144,52 +147,46 @@ def settle_contacts(
         "JOIN debtors d USING (debtor)"
     )
     known_by_debtor = "debtor_id" in tables["accounts"].columns
-    strange = "SELECT count(*) FROM c ANTI JOIN homes USING (h1, h2) WHERE c.debtor IS NULL OR NOT "
-    strangers = _number(book, strange + str(known_by_debtor))
-    if not strangers:
-        return []
-    total = _number(book, "SELECT count(*) FROM c")
-    if strangers > MOST_STRANGE * total and not other_accounts:
-        shown = book.execute(
-            "SELECT c.pos FROM c ANTI JOIN homes USING (h1, h2) ORDER BY c.pos LIMIT 5"
-        ).fetchnumpy()["pos"].tolist()  # fmt: skip
-        raise InvalidInput.in_column(
-            "account_id",
-            f"of table 'contacts' is that of no account in {strangers:,} of {total:,} rows ({strangers / total:.0%}): "
-            "whose history this is nobody knows, and unknown history denies",
-            values=_values_at(contacts, "account_id", shown),
-            rows=shown,
-            mend="Write ids alike in both tables (leading zeros, blanks and .0 do not matter), or state "
-            "--other-accounts if the contacts are those of a larger portfolio.",
-        )
-    return [f"{strangers:,} contacts ({strangers / total:.1%}) belong to no account given"]
+    strange = "FROM c ANTI JOIN homes USING (h1, h2) WHERE c.debtor IS NULL OR NOT " + str(known_by_debtor)
+    return refuse_strangers(book, contacts, strange, "account", other_accounts=other_accounts)
 
 
-def _values_at(table: StreamedTable, column: str, rows: Sequence[int]) -> list[object]:
-    values: list[object] = []
-    position = 0
-    for batch in table.batches([column]):
-        values += [
-            batch.column(column)[row - position].as_py() for row in rows if position <= row < position + len(batch)
-        ]
-        position += len(batch)
-    return values
+def settle_events(
+    book: duckdb.DuckDBPyConnection, table: StreamedTable, folder: Path, *, with_contacts: bool, other_accounts: bool
+) -> tuple[str, list[str]]:
+    """Query for the chunks of the rows of payments by their account, of outcomes by their contact or account.
 
-
-def routes_of(table: StreamedTable, folder: Path) -> str:
-    """Query for the chunks of the rows of payments by their account, of outcomes by their contact."""
-    key = "account_id" if table.name == "payments" else "contact_id"
-    table.need(key)
-    keys = _write_keys(table, folder, ("account_id", "debtor_id", "contact_id"))
-    if table.name == "payments":
-        return (
-            f"SELECT DISTINCT k.pos, homes.chunk FROM read_parquet('{keys}') k "  # noqa: S608
-            "JOIN (SELECT DISTINCT h1, h2, chunk FROM placed) homes USING (h1, h2) ORDER BY k.pos, homes.chunk"
-        )
-    return (
-        f"SELECT DISTINCT k.pos, routed.chunk FROM read_parquet('{keys}') k "  # noqa: S608
-        "JOIN routed USING (since) ORDER BY k.pos, routed.chunk"
-    )
+    Raises
+    ------
+    InvalidInput
+        Where too many rows belong to nobody, and where one of them stops a contact: whose, nobody knows.
+    """
+    keyed = [name for name in ("account_id", "contact_id") if name in table.columns]
+    if table.name == "payments" or not keyed:
+        table.need("account_id" if table.name == "payments" else "contact_id")
+    keys = _write_keys(table, folder, ("account_id", "contact_id"))
+    view = f"k_{table.name}"
+    book.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet('{keys}')")  # noqa: S608
+    ways = []
+    if "account_id" in keyed:
+        ways.append(f"SELECT k.pos, p.chunk FROM {view} k JOIN placed p USING (h1, h2)")  # noqa: S608
+    by_contact = table.name == "outcomes" and "contact_id" in keyed and with_contacts
+    if by_contact:
+        ways.append(f"SELECT k.pos, routed.chunk FROM {view} k JOIN routed USING (since)")  # noqa: S608
+        refuse_two_owners(book, table, view)
+    if not ways:
+        raise InvalidInput.missing_columns(["account_id"], table.columns, role="table 'outcomes' without contacts")
+    routes = " UNION ".join(ways)
+    book.execute(f"CREATE TABLE r_{table.name} AS {routes}")
+    known = f"SELECT pos FROM r_{table.name}"  # noqa: S608
+    if by_contact:
+        known += f" UNION SELECT k.pos FROM {view} k JOIN c USING (since)"  # noqa: S608 - of a contact that is a stranger
+    strange = f"FROM {view} ANTI JOIN ({known}) USING (pos)"
+    if table.name == "outcomes" and not other_accounts:
+        refuse_stops_of_nobody(book, table, strange)
+    owner = "contact" if table.name == "outcomes" and "contact_id" in keyed else "account"
+    notes = refuse_strangers(book, table, strange, owner, other_accounts=other_accounts)
+    return f"SELECT pos, chunk FROM r_{table.name} ORDER BY pos, chunk", notes  # noqa: S608
 
 
 def _write_keys(table: StreamedTable, folder: Path, wanted: Sequence[str]) -> Path:
@@ -224,11 +221,6 @@ def _write_keys(table: StreamedTable, folder: Path, wanted: Sequence[str]) -> Pa
             h1, h2 = key_hash(texts, "the-account-key1"), key_hash(texts, "the-account-key2")
             writer.write_table(pa.table([pos, h1, h2, debtor, since], schema=_KEYS))
     return path
-
-
-def _number(book: duckdb.DuckDBPyConnection, query: str) -> int:
-    """The one number that a query gives."""
-    return int(book.execute(query).fetchall()[0][0])
 
 
 def currencies_of(book: duckdb.DuckDBPyConnection, tables: dict[str, StreamedTable]) -> dict[str, int]:

@@ -157,7 +157,9 @@ def make_plan(
         if not (resumed and folder.inputs.is_dir()):
             with folder.preparing() as path:
                 PlanInputs.prepare(path, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
-                                   other_accounts=order.other_accounts, **vars(files))  # fmt: skip
+                                   other_accounts=order.other_accounts,
+                                   channels=model.actions_.factors.get("channel", ()),
+                                   **vars(files))  # fmt: skip
                 prepared, own = PlanInputs.load(path), _own_ids(model, order)
                 if log is not None:
                     prepared.ask(log, order.as_of, own)

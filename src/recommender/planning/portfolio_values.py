@@ -148,6 +148,7 @@ def read_portfolio(
     earlier: EarlierContacts | None = None,
     days: int = 1,
     sent: SentToday | None = None,
+    ahead: range | None = None,
 ) -> PortfolioValues:
     """Value every account, chunk by chunk; memory holds a few numbers an account.
 
@@ -169,6 +170,8 @@ def read_portfolio(
         Every account is judged and valued as of each day; only the first is open to the arms beside the policy.
     sent : SentToday, optional
         What a plan in force has sent of its day: it counts for its debtors, and the day ends when it did.
+    ahead : range, optional
+        Days, from 0, that the policy is asked about; by default all of them.
 
     Returns
     -------
@@ -178,6 +181,8 @@ def read_portfolio(
     n = strategy.actions_.n_contact_actions
     read = _Reading()
     done = 0
+    ahead = range(days) if ahead is None else ahead
+    asked = np.repeat(np.isin(np.arange(days), ahead), n)
     policy_path, aside_path = folder / values_name(1 if earlier is None else earlier.round), folder / "aside.f32"
     rng = np.random.default_rng([order.seed, 17])
     share = min(1.0, _RULE_SAMPLE / max(inputs.n_accounts, 1))
@@ -205,6 +210,8 @@ def read_portfolio(
                     strategy,
                     offer_costs=case.offer_costs(),
                 )
+                if earlier is None or day in ahead
+                else (np.full(queue.shape, -np.inf), queue >= 0)
                 for day, case in enumerate(cases)
             ]
             values = np.hstack([one for one, _ in worth])
@@ -220,7 +227,7 @@ def read_portfolio(
             busy = facts["debtor"].isin(placed["debtor"]).to_numpy()
             arm = facts["arm"].to_numpy()
             aside = (arm != "policy") & ~busy if earlier is None else np.zeros(len(facts), dtype=bool)
-            np.where(open_ & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
+            np.where(open_ & asked & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
             of_today = open_ & (kinds.day_of_action() == 0)
             np.where(of_today[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
             usual = aside & (arm == "usual")

@@ -22,6 +22,7 @@ from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.portfolio_values import PortfolioValues
 from recommender.planning.reserved_contacts import Chosen, appointments_kept, random_arm, use_of, usual_arm
 from recommender.planning.sent_today import SentToday
+from recommender.planning.week_parts import part_of_rows, parts_of_week
 
 __all__ = ["LaterRound", "Tomorrow", "beyond_prices", "later_decision_id", "plan_tomorrow", "with_later_round"]
 
@@ -67,6 +68,14 @@ class Tomorrow:
     unplaced: list[dict[str, object]]
     notes: list[str]
     later: tuple[LaterRound, ...] = ()
+
+    @property
+    def prices(self) -> NDArray[np.float64]:
+        """Price of each limit, by the round that first asked for what it limits; shape (n_rows,)."""
+        rounds = np.stack([self.plan.prices, *(one.plan.prices for one in self.later)])
+        days = self.kinds.days
+        part = part_of_rows(self.whole, days, parts_of_week(days, self.kinds.order))
+        return np.asarray(rounds[part, np.arange(len(part))])
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from recommender.rules.places import (
     house_packs,
     named_packs,
     packs_of_place,
+    under_house,
     with_house,
 )
 from recommender.rules.provenance import (
@@ -105,5 +106,6 @@ __all__ = [
     "rule_books",
     "rule_citations",
     "run_examples",
+    "under_house",
     "with_house",
 ]

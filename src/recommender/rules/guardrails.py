@@ -23,7 +23,7 @@ from recommender.local_time import HOUR_US, as_utc_us, next_occurrence, utc_us, 
 from recommender.rules.action_cells import ActionCells, Catalogue
 from recommender.rules.contact_history import ContactHistory, read_history
 from recommender.rules.evaluation import LocalTimes, Verdict, evaluate, local_times
-from recommender.rules.facts import Facts, Locality, read_facts
+from recommender.rules.facts import NO_DUE_DAY, Facts, Locality, read_facts
 from recommender.rules.law import Law
 from recommender.rules.loading import check_in_force, check_readings, parse_pack, rule_books
 from recommender.rules.preferences import preference_overlay
@@ -319,7 +319,8 @@ class Case:
         texts = [";".join(review.id for review, used in zip(reviews, column, strict=True) if used) for column in sets.T]
         begins = np.array([np.inf if review.from_days is None else review.from_days for review in reviews])
         first = np.where(asked, begins[:, None], np.inf).min(axis=0, initial=np.inf)
-        since = np.where((asked & by_fact).any(axis=0) | np.isinf(first), np.nan, facts["due_day"] + first)
+        undated = (asked & by_fact).any(axis=0) | np.isinf(first) | (facts["due_day"] == NO_DUE_DAY)
+        since = np.where(undated, np.nan, facts["due_day"] + first)
         return [texts[one] for one in code.reshape(-1).tolist()], since
 
     def provenance(self) -> Provenance:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import numpy as np
+import pandas as pd
+
 from recommender.rules.loading import PackError, pack_ids
 
-__all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "with_house"]
+__all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "under_house", "with_house"]
 
 HOUSE_PACKS = ("HOUSE", "TRADE")
 """Packs that hold beside the law of every country unless they are switched off by name."""
@@ -71,6 +74,47 @@ def packs_of_place(country: str | None, subdivision: str | None, default: Sequen
     country = "UK" if country == "GB" else country  # the pack is named as people say it
     own = [pack for pack in (subdivision, country) if pack in _known()]
     return list(dict.fromkeys([*own, *(pack for pack in default if pack.partition("-")[0] == country)]))
+
+
+def under_house(accounts: pd.DataFrame, house: Sequence[str], default: Sequence[str] = ("CO",)) -> pd.DataFrame:
+    """Accounts with the packs that each is judged by.
+
+    Parameters
+    ----------
+    accounts : DataFrame
+    house : sequence of str
+        See :func:`house_packs`.
+    default : sequence of str
+        As :func:`packs_of_place` takes it.
+
+    Returns
+    -------
+    DataFrame
+        With ``packs``: those that an account names, else those of its place, and with either those of the house. As
+        it was where accounts name neither packs nor a country.
+    """
+    if "packs" in accounts.columns:
+        own: Iterable[object] = accounts["packs"]
+    elif "country" in accounts.columns:
+        own = _packs_by_place(accounts, default)
+    else:
+        return accounts
+    return accounts.assign(packs=[";".join(with_house(named_packs(cell), house)) for cell in own])
+
+
+def _packs_by_place(accounts: pd.DataFrame, default: Sequence[str]) -> list[str]:
+    """Rule packs of each account by its country and subdivision."""
+    subdivision = accounts["subdivision"] if "subdivision" in accounts.columns else pd.Series(None, accounts.index)
+    (country, countries), (part, parts) = (
+        pd.factorize(names.astype(object), use_na_sentinel=False) for names in (accounts["country"], subdivision)
+    )
+    pairs, code = np.unique(country * np.int64(len(parts)) + part, return_inverse=True)
+    packs = []
+    for pair in pairs.tolist():
+        names = (countries[pair // len(parts)], parts[pair % len(parts)])
+        named, within = (name if isinstance(name, str) else None for name in names)
+        packs.append(";".join(packs_of_place(named, within, default)))
+    return [packs[at] for at in code]
 
 
 @lru_cache(maxsize=1)

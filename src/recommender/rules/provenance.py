@@ -51,7 +51,13 @@ class Provenance:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What an answer says of it: everything but the citations; not to be changed."""
-        return {name: value for name, value in self.to_dict().items() if name != "sources"}
+        return {
+            "packs": tuple(dict(pack) for pack in self.packs),
+            "holidays": self.holidays,
+            "tzdata": self.tzdata,
+            "readings": self.readings,
+            "warnings": self.warnings,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 from recommender.rules.schema import Cap, Pack, Per, Window
@@ -72,28 +73,33 @@ def rule_detail(rule: str, packs: Sequence[Pack], citation: str = "") -> RuleDet
 
 
 def _in_pack(rule: str, pack: Pack) -> tuple[RuleKind, dict[str, Any]] | None:
-    for cap in pack.caps:
-        if rule == cap.id:
-            return "contact_limit", {"max": cap.max, **_per(cap.per), **_scope(cap)}
-        if rule == f"{cap.id}-gap":
-            return "contact_limit", {"gap_days": cap.min_gap_days, **_scope(cap)}
-    for cooldown in pack.cooldowns:
-        if rule == cooldown.id:
-            return "contact_limit", {"silence_days": cooldown.days, "after": cooldown.after}
-    for exclusive in pack.exclusive_channel:
-        if rule == exclusive.id:
-            return "contact_limit", {"one_channel": True, **_per(exclusive.per)}
-    for step in pack.escalation:
-        if rule == step.id:
-            limit = {"attempts": step.attempts, "within_days": step.within_days, "first": list(step.after)}
+    prefix = f"{pack.id.lower()}-"
+    return _named(rule, pack) or (_of_the_pack(rule.removeprefix(prefix), pack) if rule.startswith(prefix) else None)
+
+
+def _named(rule: str, pack: Pack) -> tuple[RuleKind, dict[str, Any]] | None:
+    """Kind and limit of a rule that has an id of its own in the pack."""
+    limits = chain(
+        ((cap.id, {"max": cap.max, **_per(cap.per), **_scope(cap)}) for cap in pack.caps),
+        ((f"{cap.id}-gap", {"gap_days": cap.min_gap_days, **_scope(cap)}) for cap in pack.caps),
+        ((one.id, {"silence_days": one.days, "after": one.after}) for one in pack.cooldowns),
+        ((one.id, {"one_channel": True, **_per(one.per)}) for one in pack.exclusive_channel),
+        (
+            (step.id, {"attempts": step.attempts, "within_days": step.within_days, "first": list(step.after)})
+            for step in pack.escalation
+        ),
+    )
+    for name, limit in limits:
+        if rule == name:
             return "contact_limit", limit
     for ban in pack.forbidden:
         if rule == ban.id:
             return "stop", {"forbidden": list(ban.channels)}
-    prefix = f"{pack.id.lower()}-"
-    if not rule.startswith(prefix):
-        return None
-    name = rule.removeprefix(prefix)
+    return None
+
+
+def _of_the_pack(name: str, pack: Pack) -> tuple[RuleKind, dict[str, Any]] | None:
+    """Kind and limit of a rule that a pack has once, by its name without that of the pack."""
     if name in ("window", "no-window"):
         return "hours", {"windows": [_window(window) for window in pack.windows if not window.alternative]}
     if name in ("holiday", "holiday-unknown"):

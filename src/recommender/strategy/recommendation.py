@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import utc_moment
 from recommender.features import AccountHistory
 from recommender.local_time import next_occurrence
 from recommender.strategy.ranking import dispatch_numbers, rank_actions
@@ -83,6 +84,10 @@ class Moment:
             try:
                 stamp = pd.Timestamp(given)
             except (ValueError, TypeError):
+                if as_of is not None and (history is None or history.time_kind == "instant"):
+                    utc_moment(
+                        as_of, "as_of"
+                    )  # says what is wrong; ignored, it would be taken for the log's last moment
                 return cls(str(given), None)
             if as_of is None and history is not None and history.time_kind != "instant":
                 return cls(str(given), None)

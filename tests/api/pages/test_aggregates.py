@@ -94,3 +94,12 @@ def test_one_that_cannot_be_made_leaves_the_last(tmp_path):
     kept.close()
     assert kept.of("results", "k1", GROWN, fails)["n"] == 1
     kept.close()
+
+
+def test_nobody_waits_for_a_long_log_that_grew(tmp_path):
+    """What was quick to make while its rows were at hand is made beside the requests all the same."""
+    many, more = (json.dumps((n, 1, 0)) for n in (60_000, 60_001))
+    make, kept = Maker(), Aggregates(tmp_path)
+    assert kept.of("results", "k1", many, make)["n"] == 1
+    assert kept.of("results", "k1", more, make)["n"] == 1
+    kept.close()

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from xml.etree import ElementTree  # of files written here
@@ -30,9 +31,9 @@ def written(table, page=PAGE):
     return list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
 
 
-def cells_of(content):
+def cells_of(pieces):
     """Rows of a workbook as an independent reader has them: type and text of each cell."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
             ElementTree.fromstring(archive.read(name))  # noqa: S314
@@ -69,6 +70,31 @@ def test_texts_run_nothing_in_a_spreadsheet():
     rows = cells_of(to_xlsx(sheet_of(PAGE, table), "Tasas: [2026]/'x'"))
     assert rows[1][0] == ("inlineStr", "=cmd()")
     assert rows[1][1] == ("n", "1")
+
+
+def test_a_workbook_leaves_as_it_is_written_and_takes_no_more_memory_for_more_rows():
+    """Rows are asked for while pieces leave; fifty times the rows need the memory of a piece, in both kinds of file."""
+
+    def peak(n, write):
+        asked, left = [0], 0
+
+        def rows():
+            for number in range(n):
+                asked[0] = number
+                yield [f"account {number}", number * 0.5, None]
+
+        tracemalloc.start()
+        for piece in write((["a", "b", "c"], rows())):
+            assert asked[0] <= 1_100 * (left + 1)
+            left += 1
+            del piece
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert left >= n // 1_000
+        return held
+
+    for write in (to_csv, lambda sheet: to_xlsx(sheet, "T")):
+        assert peak(50_000, write) < 1.5 * peak(1_000, write) + 100_000
 
 
 @given(

@@ -4,15 +4,16 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime
-from pathlib import Path
+from types import SimpleNamespace
 
 import babel
+import pandas as pd
 import pytest
-from babel.messages.pofile import read_po
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from api.main import create_app
+from api.pages import rule_costs
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, read_filters
 from api.pages.passwords import hash_password, is_hash, verify
@@ -22,9 +23,7 @@ from api.pages.shown import Formats
 from api.serve import demo_settings, greeting
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
-from recommender.tables import STATIC_COLUMNS
 
-PAGES = Path(__file__).parents[3] / "api" / "pages"
 HTML = {"accept": "text/html"}
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
@@ -305,33 +304,21 @@ def test_answers_of_managers_are_appended_and_the_last_one_counts(tmp_path):
     assert Reviews(None).latest() == {}
 
 
-# -- languages -------------------------------------------------------------------------------------------------------
-def test_every_text_is_in_the_spanish_catalogue_with_the_same_places():
-    """No message is untranslated, and each keeps its {places}."""
-    for place in (PAGES / "locale" / "es" / "LC_MESSAGES").glob("*.po"):
-        with place.open("rb") as file:
-            catalogue = read_po(file, locale="es")
-        for message in catalogue:
-            if not message.id:
-                continue
-            sources = message.id if isinstance(message.id, tuple) else (message.id,)
-            targets = message.string if isinstance(message.string, tuple) else (message.string,)
-            assert all(targets), f"{place.name}: {sources[0]}"
-            for target in targets:
-                assert set(re.findall(r"\{\w*\}", target)) <= set(re.findall(r"\{\w*\}", sources[-1])), sources
+def test_the_last_day_of_a_filter_is_inside():
+    """Until a day means until its end."""
+    held = read_filters([Filter("until", "To", "until")], {"until": "2026-01-02"}, "/x")
+    moments = ["2026-01-02T00:00Z", "2026-01-02T23:59Z", "2026-01-03T00:00Z"]
+    assert held.rows(pd.DataFrame({"decided_at": pd.to_datetime(moments)})).tolist() == [True, True, False]
 
 
-def test_no_text_of_the_pages_is_missing_from_the_catalogues():
-    """Every literal given to text(), texts() or _() in code and templates has a translation."""
-    known = set()
-    for place in (PAGES / "locale" / "es" / "LC_MESSAGES").glob("*.po"):
-        with place.open("rb") as file:
-            for message in read_po(file, locale="es"):
-                known.update(message.id if isinstance(message.id, tuple) else (message.id,))
-    from babel.messages.extract import extract_from_dir
-
-    methods = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
-    keywords = {"text": None, "texts": (1, 2), "t": None, "_": None}
-    found = extract_from_dir(str(PAGES), methods, keywords=keywords)
-    told = {text for _, _, texts, _, _ in found for text in (texts if isinstance(texts, tuple) else (texts,)) if text}
-    assert sorted(told - known - set(STATIC_COLUMNS)) == []  # columns are asked for by a method of the same name
+def test_a_cost_is_told_as_a_change_with_its_ends_in_order():
+    """What is lost, from 2 to 6, is a change of -4 from -6 to -2, in the table as in the drawing."""
+    row = {"rule": "pack CO", "value_lost": 4.0, "ci_low": 2.0, "ci_high": 6.0, "verdict": "costs",
+           "probability_moved": 0.1}  # fmt: skip
+    documents = {"rule_costs": {"rules": [row], "log": {"n_decisions": 10}, "reward_kind": "amount"}}
+    page = SimpleNamespace(
+        text=lambda words, **given: words.format(**given), formats=Formats(babel.Locale.parse("en_US")), wording=None
+    )
+    content = rule_costs.build(page, SimpleNamespace(document=documents.get), {})
+    (section,) = content.sections
+    assert re.search(r"6[.\d]* to \D?2", repr(section.table.rows[0]))

@@ -1,11 +1,8 @@
 """Words of rules, reasons and plans' errors in the reader's language, and the words that no page may use."""
 
 import re
-from pathlib import Path
 
 import pytest
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 
 from api.pages.gate_words import reason_in_words
 from api.pages.problem_words import problem_in_words
@@ -14,25 +11,11 @@ from api.pages.rule_words import citation_in_words, rule_in_words
 from recommender.rules import pack_ids, rule_citations
 from recommender.settings import Settings
 
-ROOT = Path(__file__).parents[3]
-PAGES = ROOT / "api" / "pages"
 ES, EN = (Page(language, Settings(model_path=None)) for language in ("es", "en"))
 RULES = rule_citations(list(pack_ids()))
 
 CAUSE = "an unobserved confounder of odds factor 1.100 would overturn the verdict"
 MOST = "the log supports at most +0.01, and 50% more is tolerated."
-#: Pages whose subject is the method; everywhere else these words are for nobody.
-METHOD = {"model_card.py", "policy_value.py", "gate_words.py"}
-JARGON = re.compile(
-    r"doblemente|remuestr|muestra efectiva|propensi|estimador|valor p\b|p-valor|bootstrap|log-odds|softmax|\bshap\b|"
-    r"covarian|regresi[oó]n|off-policy|uplift|contrafactual|hiperpar|epsilon|épsilon|resampl|estimator|propensit|"
-    r"confounder|heteroge|posterior\b.*\bdistrib",
-    re.IGNORECASE,
-)
-SPAIN = re.compile(
-    r"\b(?:coste|costes|importe|importes|ordenador|m[oó]vil(?:es)?|suministros|impago|impagos|vosotros|hab[eé]is|pinche)\b",
-    re.IGNORECASE,
-)
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
@@ -101,38 +84,3 @@ def test_errors_of_plans_are_told_by_their_parts():
     )
     assert "autorizados" in problem_in_words(ES, {"column": "floor-consent", "rows": []})
     assert "plan" in problem_in_words(ES, {"column": "", "rows": []})
-
-
-def translated(folder):
-    for place in folder.glob("*.po"):
-        with place.open("rb") as file:
-            for message in read_po(file, locale="es"):
-                if message.id:
-                    ids = message.id if isinstance(message.id, tuple) else (message.id,)
-                    texts = message.string if isinstance(message.string, tuple) else (message.string,)
-                    yield ids, texts
-
-
-def test_no_page_but_those_of_the_method_speaks_of_statistics():
-    """Neither language uses a word of the list outside the model card and the policy's value."""
-    keywords = {"text": None, "texts": (1, 2), "t": None, "_": None}
-    found = extract_from_dir(
-        str(PAGES), [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")], keywords=keywords
-    )
-    plain = {
-        text
-        for name, _, texts, _, _ in found
-        if Path(name).name not in METHOD
-        for text in (texts if isinstance(texts, tuple) else (texts,))
-        if text
-    }
-    assert sorted(text for text in plain if JARGON.search(text)) == []
-    spanish = [text for ids, texts in translated(PAGES / "locale/es/LC_MESSAGES") if set(ids) & plain for text in texts]
-    assert sorted(text for text in spanish if JARGON.search(text)) == []
-
-
-@pytest.mark.parametrize("folder", ["api/pages", "src/recommender/explanation"])
-def test_spanish_is_that_of_latin_america(folder):
-    """No word that only Spain uses for costs, amounts, arrears or telephones."""
-    texts = [text for _, texts in translated(ROOT / folder / "locale/es/LC_MESSAGES") for text in texts]
-    assert sorted(text for text in texts if SPAIN.search(text)) == []

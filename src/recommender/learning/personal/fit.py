@@ -31,7 +31,8 @@ Ints = NDArray[np.int64]
 
 _FACTORS = 6  # a state of 28 + 7 numbers; 4 lose a little, 8 gain nothing (docs/decision-quality.md)
 _FEWEST_FACTORS = 2  # one factor is a level of the debtor, which orders no actions
-_MOST_PARAMETERS = 1_400  # actions x (factors + 1): one dense solve a step
+_MOST_PARAMETERS = 1_400  # actions x (factors + 1)
+_CLOSE, _MOST_ITERATIONS = 1e-8, 400  # of conjugate gradients, one solve a step
 _LEVEL_VARIANCE = 0.1  # of d_i before any answer
 _SCALE = 0.5  # prior variance of what an action means to a factor
 _ROUNDS, _STEPS = 12, 2  # Newton steps a round, of debtors and of actions
@@ -168,7 +169,7 @@ class _Fit:
     def solve(self, kernel: Floats, n_factors: int, rng: np.random.Generator) -> PersonalMemory:
         """Alternate debtors and actions."""
         prior = np.asarray(np.linalg.inv(_SCALE * kernel + 1e-6 * np.eye(self.n_actions)))
-        root = np.linalg.cholesky(np.linalg.inv(prior))
+        root = np.asarray(np.linalg.cholesky(np.linalg.inv(prior)), dtype=np.float64)
         loadings = np.column_stack([root @ rng.normal(size=(self.n_actions, n_factors)), np.ones(self.n_actions)])
         bias = np.full(self.n_actions, self.base)
         start = np.diag(np.append(np.ones(n_factors), _LEVEL_VARIANCE))
@@ -177,7 +178,7 @@ class _Fit:
             for _ in range(_STEPS):
                 states = self._debtor_step(states, loadings, bias)
             for _ in range(_STEPS):
-                loadings, bias = self._action_step(states, loadings, bias, prior)
+                loadings, bias = self._action_step(states, loadings, bias, prior, root)
             second = states.mean[:, :-1] ** 2 + np.einsum("nii->ni", states.covariance)[:, :-1]
             unit = np.append(np.sqrt(second.mean(axis=0)), 1.0)  # factors keep the variance of their prior
             states = _States(states.mean / unit, states.covariance / (unit[:, None] * unit[None]))
@@ -198,7 +199,9 @@ class _Fit:
         covariance = np.asarray(np.linalg.inv(H))
         return _States(states.mean + np.einsum("nij,nj->ni", covariance, slope), covariance)
 
-    def _action_step(self, states: _States, loadings: Floats, bias: Floats, prior: Floats) -> tuple[Floats, Floats]:
+    def _action_step(
+        self, states: _States, loadings: Floats, bias: Floats, prior: Floats, root: Floats
+    ) -> tuple[Floats, Floats]:
         """One Newton step of what actions mean, the uncertainty of debtors' factors kept."""
         k = loadings.shape[1] - 1
         v = loadings[self.action]
@@ -211,11 +214,7 @@ class _Fit:
         theta = np.column_stack([loadings[:, :k], bias - self.base])
         unsure = np.einsum("nij,nj->ni", S, theta[self.action]) * w[:, None]
         slope = self._sums(z * (self.response - p)[:, None] - unsure) - prior @ theta
-        full = np.kron(prior, np.eye(k + 1))
-        for a in range(self.n_actions):
-            block = slice(a * (k + 1), (a + 1) * (k + 1))
-            full[block, block] += H[a]
-        theta = theta + np.linalg.solve(full, slope.ravel()).reshape(theta.shape)
+        theta = theta + _solved_with_prior(H, root, slope)
         return np.column_stack([theta[:, :k], np.ones(self.n_actions)]), theta[:, k] + self.base
 
     def _sums(self, values: Floats) -> Floats:
@@ -223,3 +222,33 @@ class _Fit:
         total = np.zeros((self.n_actions, *values.shape[1:]))
         total[self._tried] = np.add.reduceat(values[self._by_action], self._action_starts, axis=0)
         return total
+
+
+def _solved_with_prior(H: Floats, root: Floats, right: Floats) -> Floats:
+    """Solve ``(prior x I + H) theta = right`` by conjugate gradients, ``H`` block-diagonal by action.
+
+    In the coordinates of the prior's root no eigenvalue is below one, and no matrix of all parameters is built.
+
+    Parameters
+    ----------
+    H : ndarray of shape (n_actions, d, d)
+    root : ndarray of shape (n_actions, n_actions)
+        ``root @ root.T`` is the inverse of the prior's precision.
+    right : ndarray of shape (n_actions, d)
+    """
+    scale = 1.0 / np.sqrt(1.0 + (root**2).T @ np.einsum("aii->ai", H))
+    residual = scale * (root.T @ right)
+    solution, direction = np.zeros_like(residual), residual.copy()
+    size = float((residual**2).sum())
+    goal = _CLOSE**2 * size
+    for _ in range(_MOST_ITERATIONS):
+        if size <= goal:
+            break
+        point = scale * direction
+        image = scale * (point + root.T @ np.matmul(H, (root @ point)[:, :, None])[:, :, 0])
+        length = size / float((direction * image).sum())
+        solution += length * direction
+        residual -= length * image
+        before, size = size, float((residual**2).sum())
+        direction = residual + (size / before) * direction
+    return np.asarray(root @ (scale * solution))

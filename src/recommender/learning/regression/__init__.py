@@ -1,8 +1,9 @@
 """Regressions of the reward on context x action: their columns, hidden traits, drift, and what the logger knew."""
 
-from recommender.learning.regression.bilinear import BilinearModel, Crossing, Family
+from recommender.learning.regression.action_blocks import Crossing
+from recommender.learning.regression.bilinear import BilinearModel, Family
 from recommender.learning.regression.count_pairs import CountPair, count_pairs
-from recommender.learning.regression.drift import DriftSteps, fit_stepped, recent_steps
+from recommender.learning.regression.drift import DriftSteps, fit_stepped_scaled, recent_steps
 from recommender.learning.regression.facets import FacetMean, FacetModel
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.linear_design import LinearDesign, LinearTerm
@@ -21,7 +22,7 @@ __all__ = [
     "LinearDesign",
     "LinearTerm",
     "count_pairs",
-    "fit_stepped",
+    "fit_stepped_scaled",
     "logger_directions",
     "posterior_root",
     "recent_steps",

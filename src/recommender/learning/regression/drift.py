@@ -7,7 +7,7 @@ the latent profiles, through which most effects run), or every term steps once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from recommender.actions import ActionSpace
 from recommender.learning.regression.bilinear import BilinearModel
 from recommender.learning.regression.linear_design import LinearDesign
 
-__all__ = ["DriftSteps", "fit_stepped", "recent_steps", "stepped_columns", "sum_of_steps"]
+__all__ = ["DriftSteps", "fit_stepped", "fit_stepped_scaled", "recent_steps", "stepped_columns", "sum_of_steps"]
 
 Floats = NDArray[np.float64]
 
@@ -75,13 +75,45 @@ def fit_stepped(
     passed : ndarray of bool of shape (n, n_steps), optional
         Steps taken by each row.
     """
+    return fit_stepped_scaled(design, U, steps, passed, actions, action, target, prior_scales=(1.0,), **settings)[0]
+
+
+def fit_stepped_scaled(
+    design: LinearDesign,
+    U: Floats,
+    steps: DriftSteps | None,
+    passed: NDArray[np.bool_] | None,
+    actions: ActionSpace,
+    action: NDArray[np.int64],
+    target: Floats,
+    *,
+    prior_scales: Sequence[float],
+    **settings: object,
+) -> list[BilinearModel]:
+    """As :func:`fit_stepped`, one model for each scale of the prior: their precisions are learnt once."""
+    longer, columns = design, U
+    if steps is not None and passed is not None:
+        longer, columns = stepped_columns(design, U, steps, passed)
+    models = BilinearModel.fit_scaled(
+        longer,
+        columns,
+        actions,
+        action,
+        target,
+        prior_scales=prior_scales,
+        **settings,  # type: ignore[arg-type]
+    )
     if steps is None or passed is None:
-        return BilinearModel.fit(design, U, actions, action, target, **settings)  # type: ignore[arg-type]
-    n_terms = U.shape[1]
-    longer, columns = stepped_columns(design, U, steps, passed)
-    model = BilinearModel.fit(longer, columns, actions, action, target, **settings)  # type: ignore[arg-type]
-    weights, variances = (sum_of_steps(one, n_terms, design, steps) for one in (model.weights, model.variances))
-    return BilinearModel(weights, variances, model.noise, model.precision)
+        return models
+    return [
+        BilinearModel(
+            sum_of_steps(model.weights, U.shape[1], design, steps),
+            sum_of_steps(model.variances, U.shape[1], design, steps),
+            model.noise,
+            model.precision,
+        )
+        for model in models
+    ]
 
 
 def stepped_columns(

@@ -19,12 +19,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
-from recommender.learning.regression.bilinear import ActionBlock, BilinearModel, Family, action_blocks
+from recommender.learning.regression.action_blocks import ActionBlock, action_blocks
+from recommender.learning.regression.bilinear import BilinearModel, Family
 from recommender.learning.regression.linear_design import LinearDesign
 
 __all__ = ["FacetMean", "FacetModel"]
@@ -209,7 +211,9 @@ class _Problem:
         self.n_gates = facets * n_classes
         self.blocks = [block for block in action_blocks(actions, self.n_gates) if block.name != "all"]
         if often is not None:
-            self.blocks.append(ActionBlock("often", often.T, with_context=False))
+            self.blocks.append(
+                ActionBlock("often", sparse.csr_array(often.T), np.arange(self.n_actions), with_context=False)
+            )
         self.basis = np.hstack([block.basis for block in self.blocks])
         # the constant crosses every block, classes cross those that may meet the context
         crossed = np.concatenate([np.full(block.basis.shape[1], block.with_context) for block in self.blocks])

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.regression.bilinear import BilinearModel, BlockProblem, Crossing, Family
+from recommender.learning.regression.action_blocks import Crossing
+from recommender.learning.regression.bilinear import BilinearModel, BlockProblem, Family
 from recommender.learning.regression.drift import DriftSteps, stepped_columns, sum_of_steps
 from recommender.learning.regression.linear_design import LinearDesign
 
@@ -104,41 +105,17 @@ class _Draws:
         problem = self.problem
         return zip(problem.tried.tolist(), problem.bounds[:-1].tolist(), problem.bounds[1:].tolist(), strict=True)
 
-    def weights(self, theta: Floats) -> Floats:
-        """Weights of many parameter vectors of shape (n_parameters, n_draws)."""
-        problem, n_draws = self.problem, theta.shape[1]
-        W = np.zeros((problem.n_actions, problem.n_terms, n_draws))
-        start = 0
-        for part in problem.crossed:
-            end = start + part.shape[0] * part.shape[1]
-            summed = part.basis @ theta[start:end].reshape(part.shape[0], -1)
-            W[:, part.terms] += summed.reshape(problem.n_actions, part.shape[1], n_draws)
-            start = end
-        if len(problem.matched):
-            W += (problem.matched.T @ theta[start:]).reshape(W.shape)
-        return W
-
-    def collect(self, S: Floats) -> Floats:
-        """Adjoint of :meth:`weights`."""
-        problem, n_draws = self.problem, S.shape[2]
-        parts = [
-            (part.basis.T @ S[:, part.terms].reshape(problem.n_actions, -1)).reshape(-1, n_draws)
-            for part in problem.crossed
-        ]
-        parts.append(problem.matched @ S.reshape(-1, n_draws))
-        return np.concatenate(parts)
-
     def solve(self, n_draws: int, rng: np.random.Generator) -> Floats:
         """Weights of each draw, shape (n_actions, n_terms, n_draws)."""
         problem, n = self.problem, len(self.penalty)
         if not self.is_small:
-            return self.weights(rng.standard_normal((n, n_draws)) / np.sqrt(self.diagonal)[:, None])
+            return problem.summed(rng.standard_normal((n, n_draws)) / np.sqrt(self.diagonal)[:, None])
         S = np.zeros((problem.n_actions, problem.n_terms, n_draws))
         for action, start, end in self._runs():
             noise = rng.standard_normal((end - start, n_draws)) * np.sqrt(problem.w[start:end, None])
             S[action] = problem.U[start:end].T @ noise
-        right = self.collect(S) + np.sqrt(self.penalty)[:, None] * rng.standard_normal((n, n_draws))
-        return self.weights(self._conjugate_gradients(right))
+        right = problem.collect(S) + np.sqrt(self.penalty)[:, None] * rng.standard_normal((n, n_draws))
+        return problem.summed(self._conjugate_gradients(right))
 
     def _conjugate_gradients(self, right: Floats) -> Floats:
         """Solve for every draw, scaled by the diagonal."""
@@ -151,7 +128,8 @@ class _Draws:
             if (size <= enough).all():
                 break
             point = scale * direction
-            product = scale * (self.collect(self.gram @ self.weights(point)) + self.penalty[:, None] * point)
+            image = self.problem.collect(self.gram @ self.problem.summed(point))
+            product = scale * (image + self.penalty[:, None] * point)
             step = size / np.maximum((direction * product).sum(axis=0), 1e-300)
             solution += step * direction
             residual -= step * product

@@ -1,24 +1,25 @@
-"""Passes over the rows of a regression, compiled: likelihood with gradient, and curvature, in one reading each."""
+"""Passes over the rows of a regression, grouped by action, compiled: each reads the design once.
+
+Sums over terms may be taken in any order, so that they are taken eight at a time.
+"""
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["curvature_pass", "likelihood_pass"]
+__all__ = ["hessian_pass", "predictor_pass", "pull_pass", "square_pass"]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[Any]  # the design in float32, sums in float64 except for the product with the Hessian
 Ints = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # sums over terms may be taken in any order
-def likelihood_pass(
-    U: Floats, by_action: Floats, tried: Ints, bounds: Ints, y: Floats, w: Floats, noise: float, gradient: Floats
-) -> float:
-    """Negative log-likelihood of rows grouped by action; its gradient by (action, term) is added to ``gradient``.
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def predictor_pass(U: Floats, by_action: Floats, tried: Ints, bounds: Ints, eta: Floats) -> None:
+    """Write the linear predictor of every row.
 
     Parameters
     ----------
@@ -29,55 +30,48 @@ def likelihood_pass(
         Action of each run of rows.
     bounds : ndarray of shape (n_slices + 1,)
         Where the runs begin.
-    y, w : ndarray of shape (n,)
-        Targets and weights of the rows.
-    noise : float
-        Residual variance of a Gaussian family; 0 means binomial.
-    gradient : ndarray of shape (n_actions, n_terms)
+    eta : ndarray of shape (n,)
     """
-    total = 0.0
-    n_terms = U.shape[1]
     for run in range(len(tried)):
-        action = tried[run]
+        weights = by_action[tried[run]]
         for i in range(bounds[run], bounds[run + 1]):
-            eta = 0.0
-            for j in range(n_terms):
-                eta += U[i, j] * by_action[action, j]
-            if noise > 0.0:
-                residual = w[i] * (eta - y[i]) / noise
-                total += 0.5 * residual * (eta - y[i])
-            else:
-                small = math.exp(-abs(eta))
-                total += w[i] * (max(eta, 0.0) + math.log1p(small) - y[i] * eta)
-                chance = (1.0 if eta >= 0.0 else small) / (1.0 + small)
-                residual = w[i] * (chance - y[i])
-            for j in range(n_terms):
-                gradient[action, j] += residual * U[i, j]
-    return total
+            total = 0.0
+            for j in range(U.shape[1]):
+                total += U[i, j] * weights[j]
+            eta[i] = total
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def curvature_pass(
-    U: Floats, by_action: Floats, tried: Ints, bounds: Ints, y: Floats, w: Floats, binomial: bool, curvature: Floats
-) -> float:
-    """Diagonal of the Hessian by (action, term), without the noise; the weighted squared residuals are returned.
-
-    The arguments are those of :func:`likelihood_pass`; the result is added to ``curvature``.
-    """
-    squares = 0.0
-    n_terms = U.shape[1]
+def pull_pass(U: Floats, residual: Floats, tried: Ints, bounds: Ints, pulled: Floats) -> None:
+    """Add the rows by action, each times its residual, to ``pulled`` of shape (n_actions, n_terms)."""
     for run in range(len(tried)):
-        action = tried[run]
+        into = pulled[tried[run]]
         for i in range(bounds[run], bounds[run + 1]):
-            eta = 0.0
-            for j in range(n_terms):
-                eta += U[i, j] * by_action[action, j]
-            if binomial:
-                small = math.exp(-abs(eta))
-                factor = w[i] * small / ((1.0 + small) * (1.0 + small))
-            else:
-                squares += w[i] * (eta - y[i]) * (eta - y[i])
-                factor = w[i]
-            for j in range(n_terms):
-                curvature[action, j] += factor * U[i, j] * U[i, j]
-    return squares
+            factor = residual[i]
+            for j in range(U.shape[1]):
+                into[j] += factor * U[i, j]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def square_pass(U: Floats, bend: Floats, tried: Ints, bounds: Ints, squares: Floats) -> None:
+    """Add the squares of the rows by action, each times its bend, to ``squares`` of shape (n_actions, n_terms)."""
+    for run in range(len(tried)):
+        into = squares[tried[run]]
+        for i in range(bounds[run], bounds[run + 1]):
+            factor = bend[i]
+            for j in range(U.shape[1]):
+                into[j] += factor * U[i, j] * U[i, j]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def hessian_pass(U: Floats, bend: Floats, by_action: Floats, tried: Ints, bounds: Ints, product: Floats) -> None:
+    """Add the Hessian times weights, both by (action, term), to ``product``; all in the precision of the arguments."""
+    for run in range(len(tried)):
+        weights, into = by_action[tried[run]], product[tried[run]]
+        for i in range(bounds[run], bounds[run + 1]):
+            total = U[i, 0] * weights[0]
+            for j in range(1, U.shape[1]):
+                total += U[i, j] * weights[j]
+            total *= bend[i]
+            for j in range(U.shape[1]):
+                into[j] += total * U[i, j]

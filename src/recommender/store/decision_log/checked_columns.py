@@ -6,16 +6,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from recommender.store.decision_log.privacy import column_is_free_of_people, refuse_contact_data, refuse_free_text
+from recommender.store.decision_log.privacy import (
+    column_is_free_of_people,
+    is_plain_name,
+    refuse_contact_data,
+    refuse_free_text,
+)
 from recommender.store.decision_log.record_fields import LARGEST_INTEGER, plain_scalar
 
-__all__ = ["CheckedMapping", "checked_mappings"]
+__all__ = ["CheckedMapping", "SortedMapping", "checked_mappings"]
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_NUMBERS = frozenset({int, float, type(None)})
 
 
 class CheckedMapping(dict[str, Any]):
     """Plain scalars, free of contact data: found so by column, taken without another look, never changed."""
+
+    __slots__ = ()
+
+
+class SortedMapping(CheckedMapping):
+    """In the order of its names."""
 
     __slots__ = ()
 
@@ -41,15 +53,19 @@ def checked_mappings(
     """
     names = list(columns)
     checked = [_checked(name, columns[name], argument, levels=levels) for name in names]
-    return [CheckedMapping(zip(names, row, strict=True)) for row in zip(*checked, strict=True)]
+    kind: type[CheckedMapping] = SortedMapping if names == sorted(names) else CheckedMapping
+    return [kind(zip(names, row, strict=True)) for row in zip(*checked, strict=True)]
 
 
 def _checked(name: str, values: Sequence[Any], argument: str, *, levels: bool) -> Sequence[Any]:
     kinds = set(map(type, values))
-    if kinds <= {CheckedMapping, type(None)}:
+    if kinds <= {CheckedMapping, SortedMapping, type(None)}:
         return values
     if not kinds <= _PLAIN or not _fits(kinds, values):
         values = [plain_scalar(value, name, argument) for value in values]
+        kinds = set(map(type, values))
+    if str not in kinds and is_plain_name(name):
+        return values
     if not column_is_free_of_people(name, values, levels=levels):
         for value in values:  # the first that is not names itself
             refuse_contact_data({name: value}, argument=argument)
@@ -62,6 +78,11 @@ def _fits(kinds: set[type], values: Iterable[Any]) -> bool:
     """Whether all numbers are finite and of 64 bits."""
     if kinds == {float}:
         return all(map(isfinite, values))
+    if kinds <= _NUMBERS:
+        # No number is beyond what all of them come to; where that is much, each is looked at.
+        whole = sum([abs(value) for value in values if value is not None])
+        if isfinite(whole) and whole <= LARGEST_INTEGER:
+            return True
     if float in kinds or int in kinds:
         return all(
             isfinite(value) if type(value) is float else abs(value) <= LARGEST_INTEGER

@@ -50,6 +50,7 @@ from recommender.store.decision_log.schema import (
     outcomes,
     provenances,
 )
+from recommender.store.decision_log.shared_turns import take_turns
 
 __all__ = [
     "DecisionConflict",
@@ -264,6 +265,10 @@ class DecisionLog:
                 connection.execute(sa.insert(heartbeats).values(worker=worker, at=at))
 
         write(self.engine, beat)
+
+    def take_turns(self, name: str, *, limit: int, seconds: float, wanted: int, now: float) -> int:
+        """Turns of a caller that the workers share; see :func:`~.shared_turns.take_turns`."""
+        return take_turns(self.engine, name, limit=limit, seconds=seconds, wanted=wanted, now=now)
 
     # -- read ------------------------------------------------------------------------------------------------------
     def get(self, decision_id: str) -> LoggedDecision | None:

@@ -33,6 +33,10 @@ _OF_SYSTEMS = frozenset({
 _CAPITALS = re.compile(r"(?:[A-ZÀ-Þ][a-zà-ÿ]{2,}){2,4}")
 
 
+#: Some letters and one to five digits: too few for a number of somebody, and no name holds a digit.
+_SURELY_NOBODY = re.compile(r"[A-Za-z_.\-]+\d{1,5}", re.ASCII)
+
+
 @lru_cache(maxsize=65_536)
 def personal_kind(identifier: str) -> str | None:
     """What an id looks like, or None where it looks like nobody.
@@ -40,6 +44,8 @@ def personal_kind(identifier: str) -> str | None:
     An id of digits alone cannot be told from a phone or an identity number when it is as long as one; what holds
     letters and digits without the shape of a known number is taken for opaque, a hexadecimal digest above all.
     """
+    if _SURELY_NOBODY.fullmatch(identifier):
+        return None
     text = identifier.strip()
     upper = text.upper()
     if "@" in text:
@@ -51,10 +57,13 @@ def personal_kind(identifier: str) -> str | None:
             return _NUMBER
     if any(shape.fullmatch(upper) for shape in _NATIONAL) or _PREFIXED.fullmatch(upper) or _is_dni(upper):
         return "an identity number"
-    words = set(re.findall(r"[A-ZÀ-Þ]?[a-zà-ÿ]+", text) if _CAPITALS.fullmatch(text) else re.split(r"[ ._\-]+", text))
-    if (_WORDS.fullmatch(text) or _CAPITALS.fullmatch(text)) and not {word.lower() for word in words} & _OF_SYSTEMS:
-        return "a name"
-    return None
+    if _CAPITALS.fullmatch(text):
+        words = re.findall(r"[A-ZÀ-Þ]?[a-zà-ÿ]+", text)
+    elif _WORDS.fullmatch(text):
+        words = re.split(r"[ ._\-]+", text)
+    else:
+        return None
+    return None if {word.lower() for word in words} & _OF_SYSTEMS else "a name"
 
 
 def refuse_personal_id(name: str, identifier: str, *, numbers_are_ours: bool = False) -> None:

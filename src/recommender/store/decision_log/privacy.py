@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from recommender.errors import InvalidInput
 
-__all__ = ["column_is_free_of_people", "refuse_contact_data", "refuse_contact_identifier", "refuse_free_text"]
+__all__ = [
+    "column_is_free_of_people",
+    "is_plain_name",
+    "refuse_contact_data",
+    "refuse_contact_identifier",
+    "refuse_free_text",
+]
 
 _MEND = "Leave contact data out of the context: the log keeps features and opaque ids only."
 
@@ -53,6 +59,7 @@ _STREET = re.compile(
 )
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.+\-]+Z?)?")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])")
+_NO_TEXT = frozenset({int, float, bool, type(None)})
 _LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a key
 
 
@@ -117,16 +124,24 @@ def _no_level(value: str) -> str | None:
     return None
 
 
-def column_is_free_of_people(name: str, values: Iterable[Any], *, levels: bool) -> bool:
+def column_is_free_of_people(name: str, values: Sequence[Any], *, levels: bool) -> bool:
     """Whether :func:`refuse_contact_data` passes every value of a column, and with ``levels`` free text as well.
 
     Distinct values are looked at once.
     """
+    is_plain = is_plain_name(name)
+    if is_plain and all(kind in _NO_TEXT for kind in set(map(type, values))):
+        return True
     distinct = set(values)
-    if _kind_of_key(name) != "plain" and any(_key_and_value_tell(name, value) for value in distinct):
+    if not is_plain and any(_key_and_value_tell(name, value) for value in distinct):
         return False
     texts = [value for value in distinct if isinstance(value, str)]
     return not any(_value_tells(text) or (levels and _no_level(text) is not None) for text in texts)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether the name of a column speaks of no contact data: then only its texts can hold any."""
+    return _kind_of_key(name) == "plain"
 
 
 def refuse_contact_identifier(name: str, identifier: str) -> None:

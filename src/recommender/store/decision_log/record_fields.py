@@ -46,6 +46,8 @@ _PLAIN = frozenset({str, bool, type(None)})  # exactly these need no look
 
 def utc_instant(name: str, instant: datetime) -> datetime:
     """Instant in UTC, to the microsecond; one without a time zone is refused."""
+    if type(instant) is datetime and instant.tzinfo is UTC:
+        return instant
     if not isinstance(instant, datetime):
         raise InvalidInput.in_column(name, "must be an instant", values=[instant], mend="Pass a datetime with a zone.")
     if instant.tzinfo is None or instant.utcoffset() is None:
@@ -113,6 +115,8 @@ def check_eligible(eligible: Any, n_actions: int, action: int) -> NDArray[np.boo
 def check_ranking(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: int) -> None:
     """Raise unless every entry names an action and the first is the dispatched one."""
     for position, ranked in enumerate(ranking):
+        if type(index := ranked.get("action")) is int and 0 <= index < n_actions:
+            continue
         if "action" not in ranked:
             raise InvalidInput.in_column(
                 "ranking", "has an entry without its action index", rows=[position], mend="Add 'action' to each entry."

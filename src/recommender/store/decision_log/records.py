@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.store.decision_log.checked_columns import CheckedMapping
+from recommender.store.decision_log.checked_columns import CheckedMapping, SortedMapping
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -199,10 +200,10 @@ class DecisionRecord:
             )
         if self.seed is not None and abs(int(self.seed)) > LARGEST_INTEGER:
             raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
-        if type(self.context) is not CheckedMapping:
+        if not isinstance(self.context, CheckedMapping):
             put("context", plain_mapping(self.context, "context"))
             refuse_free_text(self.context)
-        put("ranking", tuple(one if type(one) is CheckedMapping else plain_ranked(one) for one in self.ranking))
+        put("ranking", tuple(one if isinstance(one, CheckedMapping) else plain_ranked(one) for one in self.ranking))
         check_ranking(self.ranking, self.action, n_actions)
         if self.purpose is not None:
             put("purpose", None if self.purpose == "collection" else check_id("purpose", self.purpose))
@@ -212,10 +213,13 @@ class DecisionRecord:
     @cached_property
     def content_digest(self) -> str:
         """SHA-256 of the content: equal records have equal digests on any machine."""
-        row = _hashable(self._content)
+        row = self._content
         more = [] if self.purpose is None else [self.purpose]
-        plain = ordered_json([*(row[name] for name in _PLAIN_COLUMNS), *more])
-        return sha256_of_texts(plain, row["action_factors"].text, row["ranking"].text, self._context_text)
+        plain = list(_plain_columns(row))
+        plain[_DECIDED], plain[_ELIGIBLE] = _instant_text(row["decided_at"]), row["eligible"].hex()
+        plain[_CONTACT] = None if row["contact_at"] is None else _instant_text(row["contact_at"])
+        written = ordered_json([*plain, *more])
+        return sha256_of_texts(written, row["action_factors"].text, row["ranking"].text, self._context_text)
 
     @cached_property
     def first_digest(self) -> str:
@@ -226,7 +230,11 @@ class DecisionRecord:
 
     @cached_property
     def _context_text(self) -> str:
-        return ordered_json(in_order(self.context))
+        return ordered_json(self.context if type(self.context) is SortedMapping else in_order(self.context))
+
+    @property
+    def _is_in_order(self) -> bool:
+        return type(self.context) is SortedMapping or in_order(self.context) is self.context
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``decisions`` table."""
@@ -248,9 +256,9 @@ class DecisionRecord:
             "action_factors": WrittenJson(self.provenance.factors_text(self.action)),
             "propensity": self.propensity,
             "eligible": np.packbits(self.eligible).tobytes(),
-            "ranking": WrittenJson(ordered_json([_ranked_in_order(one) for one in self.ranking])),
+            "ranking": WrittenJson(ordered_json(list(map(_ranked_in_order, self.ranking)))),
             # As it was given: its order is that of the features.
-            "context": WrittenJson(self._context_text) if in_order(self.context) is self.context else self.context,
+            "context": WrittenJson(self._context_text) if self._is_in_order else self.context,
             "fallback": bool(self.fallback),
             "deterministic": bool(self.deterministic),
             "seed": None if self.seed is None else int(self.seed),
@@ -279,6 +287,16 @@ _PLAIN_COLUMNS = (
 )  # fmt: skip
 
 
+_plain_columns = itemgetter(*_PLAIN_COLUMNS)
+_DECIDED, _CONTACT, _ELIGIBLE = map(_PLAIN_COLUMNS.index, ("decided_at", "contact_at", "eligible"))
+
+
+@lru_cache(maxsize=4_096)
+def _instant_text(instant: datetime) -> str:
+    """In UTC; the accounts of a request have few between them."""
+    return instant.isoformat()
+
+
 def _hashable(row: dict[str, Any]) -> dict[str, Any]:
     """Columns as JSON holds them."""
     instants = {name: None if row[name] is None else row[name].isoformat() for name in ("decided_at", "contact_at")}
@@ -286,7 +304,10 @@ def _hashable(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ranked_in_order(ranked: Mapping[str, Any]) -> Mapping[str, Any]:
-    values, ordered = ranked.get("values"), in_order(ranked)
+    values = ranked.get("values")
+    if type(ranked) is SortedMapping and (values is None or type(values) is SortedMapping):
+        return ranked
+    ordered = in_order(ranked)
     if not isinstance(values, Mapping) or (inner := in_order(values)) is values:
         return ordered
     return {**ordered, "values": inner}

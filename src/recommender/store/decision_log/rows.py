@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recommender.actions import ActionSpace
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.store.decision_log.contact_event import ContactEvent
-from recommender.store.decision_log.record_fields import unpack_eligible
+from recommender.store.decision_log.record_fields import WrittenJson, unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
-from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes, provenances
+from recommender.store.decision_log.schema import (
+    Row,
+    UtcInstant,
+    contact_events,
+    decisions,
+    outcomes,
+    provenances,
+)
 
 __all__ = [
     "ALL_EVENTS",
@@ -76,16 +84,50 @@ def _driver_insert(
     """Statement of an insert and what makes its parameters of a row: writing a row must cost less than deciding it."""
     statement = sqlite.insert(table).values({name: sa.bindparam(name) for name in names}).on_conflict_do_nothing()
     text = str(statement.compile(dialect=dialect))
+    kept = [column for column in table.c if column.name in names]
     processors = [
-        (column.name, column.type.dialect_impl(dialect).bind_processor(dialect))
-        for column in table.c
-        if column.name in names
+        (place, process)
+        for place, column in enumerate(kept)
+        if (process := _written_by(column.type, dialect)) is not None
     ]
+    take = itemgetter(*(column.name for column in kept))
 
     def values_of(row: Row) -> tuple[Any, ...]:
-        return tuple([row[name] if process is None else process(row[name]) for name, process in processors])
+        values = list(take(row))
+        for place, process in processors:
+            values[place] = process(values[place])
+        return tuple(values)
 
     return text, values_of
+
+
+def _written_by(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+    """How a value of a column is given to SQLite's driver: as SQLAlchemy does, without its way there."""
+    process = kind.dialect_impl(dialect).bind_processor(dialect)
+    if isinstance(kind, UtcInstant):
+        return _instant_text
+    if isinstance(kind, sa.JSON):
+        assert process is not None, "JSON is always written"  # noqa: S101
+        return partial(_json_text, process)
+    return None if isinstance(kind, sa.Boolean | sa.LargeBinary) else process
+
+
+@lru_cache(maxsize=4_096)
+def _instant_text(instant: datetime | None) -> str | None:
+    """UTC without its zone, as SQLAlchemy writes it."""
+    if instant is None:
+        return None
+    if instant.tzinfo is None:
+        raise InvalidInput(
+            f"An instant has no time zone; got {instant.isoformat()}.",
+            column="instant",
+            mend="Attach one, e.g. datetime(..., tzinfo=timezone.utc).",
+        )
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _json_text(process: Callable[[Any], Any], value: Any) -> Any:
+    return value.text if type(value) is WrittenJson else process(value)
 
 
 def insert_checked(

@@ -19,10 +19,11 @@ __all__ = [
     "metadata",
     "outcomes",
     "provenances",
+    "rate_counters",
     "removals",
 ]
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -161,6 +162,15 @@ heartbeats = sa.Table(
     metadata,
     sa.Column("worker", sa.String(64), primary_key=True),
     sa.Column("at", UtcInstant, nullable=False),
+)
+
+# Requests of a caller that were let in, by window of time; over all workers.
+rate_counters = sa.Table(
+    "rate_counters",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("window", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("used", sa.Integer, nullable=False),
 )
 
 # That something was removed, never about whom.

@@ -16,6 +16,7 @@ import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
+from recommender.intake import column_synonyms, plain_word
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,
@@ -24,6 +25,7 @@ from recommender.store.files.sheet_shape import (
     without_decoration,
     without_repeats,
 )
+from recommender.tables import CONTRACTS
 
 if TYPE_CHECKING:
     import duckdb
@@ -130,26 +132,54 @@ def read_duckdb(path: Path, name: str) -> pd.DataFrame:
         return frame
 
 
-def read_workbook(path: Path, sheet: str | None = None) -> pd.DataFrame:
-    """The first (or the named) sheet of an XLSX workbook, cells as text; days and times as ISO 8601 local time.
+def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFrame:
+    """The named sheet of a workbook, or the one that holds the table; cells as text, times as ISO 8601 local time.
 
     Raises
     ------
     InvalidInput
-        For what is no workbook, for a sheet that is not there, and for formulas that hold an error.
+        For what is no workbook, for a sheet that is not there, for several that may hold the table, and for formulas
+        that hold an error.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
                 raise InvalidInput(f"{path} unpacks to more than {_MOST_BYTES >> 30} GiB.", column="path",
                                    mend="Save it as CSV or Parquet.")  # fmt: skip
-            rows = list(_rows_of(archive, path, sheet))
+            names = _sheet_names(archive)
+            if sheet is not None and sheet not in names:
+                raise InvalidInput(f"{path} has no sheet {sheet!r}.", column="path", mend=f"It has {', '.join(names)}.")
+            held = {
+                name: _table_of(list(_rows_of(archive, path, name)), path) for name in ([sheet] if sheet else names)
+            }
     except (zipfile.BadZipFile, KeyError, expat.ExpatError) as error:
         raise InvalidInput(f"{path} is no XLSX workbook ({error}).", column="path",
                            mend="Save it as XLSX or CSV (UTF-8).") from error  # fmt: skip
+    filled = {name: frame for name, frame in held.items() if frame is not None}
+    if not filled:
+        raise InvalidInput(f"{path} is empty: it has no header line.", column="path", mend="Export it again.")
+    fits = [name for name, frame in filled.items() if _holds(frame, table)]
+    if len(fits) > 1:
+        raise InvalidInput(
+            f"{path} has {len(fits)} sheets that may hold the {table}: {', '.join(fits)}.", column="path",
+            mend=f"Name one ({path.name}#{fits[0]}), or put their rows into one sheet.",
+        )  # fmt: skip
+    return filled[fits[0]] if fits else next(iter(filled.values()))
+
+
+def _holds(frame: pd.DataFrame, table: str) -> bool:
+    """Whether a sheet has the columns that a table cannot do without."""
+    if table not in CONTRACTS:
+        return False
+    named = {plain_word(str(name)) for name in frame.columns} | {column_synonyms(str(name)) for name in frame.columns}
+    return len(frame) > 0 and set(CONTRACTS[table].required) <= named
+
+
+def _table_of(rows: list[dict[int, str]], path: Path) -> pd.DataFrame | None:
+    """The table of a sheet; None where the sheet is empty."""
     rows = [row for row in rows if any(value.strip() for value in row.values())]
     if not rows:
-        raise InvalidInput(f"{path} is empty: it has no header line.", column="path", mend="Export it again.")
+        return None
     width = 1 + max(max(row) for row in rows)
     start = header_row([[row.get(at, "") for at in range(width)] for row in rows[:LOOKED_AT]])
     header = rows[start]
@@ -162,12 +192,15 @@ def read_workbook(path: Path, sheet: str | None = None) -> pd.DataFrame:
     return without_decoration(without_repeats(frame, path))
 
 
-def _rows_of(archive: zipfile.ZipFile, path: Path, sheet: str | None) -> Iterator[dict[int, str]]:
+def _sheet_names(archive: zipfile.ZipFile) -> list[str]:
+    return [dict(a)["name"] for tag, a, _ in _elements(archive.read("xl/workbook.xml")) if tag == "sheet"]
+
+
+def _rows_of(archive: zipfile.ZipFile, path: Path, sheet: str) -> Iterator[dict[int, str]]:
     book = _elements(archive.read("xl/workbook.xml"))
-    sheets = {dict(a)["name"]: next(v for k, v in a if k.endswith(":id")) for tag, a, _ in book if tag == "sheet"}
-    if sheet is not None and sheet not in sheets:
-        raise InvalidInput(f"{path} has no sheet {sheet!r}.", column="path", mend=f"It has {', '.join(sheets)}.")
-    wanted = sheets[sheet] if sheet is not None else next(iter(sheets.values()))
+    wanted = next(
+        next(v for k, v in a if k.endswith(":id")) for tag, a, _ in book if tag == "sheet" and dict(a)["name"] == sheet
+    )
     links = {
         dict(a)["Id"]: dict(a)["Target"]
         for tag, a, _ in _elements(archive.read("xl/_rels/workbook.xml.rels"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import tempfile
@@ -32,6 +33,8 @@ __all__ = ["PLAN_COLUMNS", "one_file", "plan_as_contacts", "read_table", "write_
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
 """Columns that a plan is known by: it is read as the contacts that it planned."""
+_GZIP = b"\x1f\x8b"
+_PACKED = {b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR"}
 _MOST_UNPACKED = 4 << 30
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 
@@ -105,10 +108,24 @@ def _read_file(
         return _without_index(_read_parquet(path, table, columns))
     if mark.startswith(_ZIP):
         with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
+            members = [
+                one
+                for one in archive.namelist()
+                if not (one.endswith("/") or one.startswith("__MACOSX/") or Path(one).name.startswith("."))
+            ]
         if "xl/workbook.xml" in members:
-            return read_workbook(path, inner or None)
+            return read_workbook(path, table, inner or None)
         return _read_packed(path, members, inner, table, encoding)
+    if other := next((kind for begin, kind in _PACKED.items() if mark.startswith(begin)), None):
+        raise InvalidInput(
+            f"Table {table!r}: {path} is packed ({other}).", column=table, mend="Unpack it, or use gzip."
+        )
+    if mark.startswith(_GZIP) and _is_no_csv(path):
+        with gzip.open(path) as packed, tempfile.TemporaryDirectory() as folder:
+            unpacked = Path(folder) / (path.name[:-3] if name.endswith(".gz") else path.name)
+            with unpacked.open("wb") as written:
+                shutil.copyfileobj(packed, written)
+            return read_table(unpacked, table=table, encoding=encoding)
     if mark == b"ARRO" or name.endswith((".feather", ".arrow")):
         return read_arrow(path)
     if name.endswith((".duckdb", ".ddb")):
@@ -123,6 +140,13 @@ def _read_file(
             mend="Open it and save it as XLSX or as CSV (UTF-8).",
         )  # fmt: skip
     return read_csv_table(path, table, encoding)
+
+
+def _is_no_csv(path: Path) -> bool:
+    """Whether a file that gzip packed holds something else than text in columns."""
+    with gzip.open(path) as packed:
+        head = packed.read(4)
+    return head.startswith((b"PAR1", b"ARRO", _ZIP, _GZIP, b'{"', b"[{"))
 
 
 def _read_packed(path: Path, members: list[str], inner: str, table: str, encoding: str | None) -> pd.DataFrame:

@@ -1,0 +1,190 @@
+"""The folder that the pages read: accounts, contacts, segments and stored reports, read again when they change."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+from starlette.exceptions import HTTPException
+
+from recommender.columns import Columns
+from recommender.deciding import Segments, default_segments
+from recommender.errors import RecommenderError
+from recommender.rules import house_packs, under_house
+from recommender.settings import Settings
+from recommender.store.files import read_frame
+
+__all__ = ["PortfolioFiles"]
+
+_log = structlog.get_logger(__name__)
+
+_LARGE_FILE = 8 * 2**20
+
+
+class PortfolioFiles:
+    """Files of the portfolio; each may be absent, then it is None.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``portfolio_path`` is a folder with any of: ``accounts.parquet`` (as the verb ``score`` takes them),
+        ``contacts.parquet`` (past contacts, as ``score --contacts``), ``segments.toml``, ``evaluation.json``,
+        ``drivers.json``, ``rule_costs.json``, ``costs.json``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._files: dict[str, tuple[float, Any]] = {}
+        self._kept: dict[str, tuple[float, Any, Any]] = {}
+        self._lock = threading.RLock()
+        self._locks: dict[str, threading.RLock] = {}
+
+    # -- files -----------------------------------------------------------------------------------------------------
+    def accounts(self) -> pd.DataFrame | None:
+        """Accounts of the portfolio, as scoring takes them."""
+        return self._frame("accounts.parquet")
+
+    def account(self, account_id: str) -> pd.DataFrame | None:
+        """Facts of one account, of shape (0 or 1, n), with the packs of the house; None without a file of accounts."""
+        own = self._rows_of("accounts.parquet", "account_id", account_id)
+        if own is None:
+            return None
+        settings = self.settings
+        return under_house(own.head(1).reset_index(drop=True), house_packs(settings.without_packs), settings.packs)
+
+    def contacts_of(self, facts: pd.DataFrame) -> pd.DataFrame | None:
+        """Past contacts of the debtor (without one, of the account): caps count over all accounts of a debtor."""
+        names = self.columns("contacts.parquet")
+        if names is None:
+            return None
+        owner = "debtor_id" if "debtor_id" in names and "debtor_id" in facts.columns else "account_id"
+        return self._rows_of("contacts.parquet", owner, facts[owner].iloc[0])
+
+    def some_accounts(self, n: int) -> pd.DataFrame | None:
+        """At most ``n`` accounts to compare one with, always the same of a file."""
+        name = "accounts.parquet"
+
+        def read() -> pd.DataFrame | None:
+            accounts = self.accounts()
+            return None if accounts is None else accounts.sample(min(n, len(accounts)), random_state=0)
+
+        sample: pd.DataFrame | None = self.kept(f"{n} accounts", self.stamp(name), read)
+        return sample
+
+    def columns(self, name: str) -> list[str] | None:
+        """Columns of a Parquet file of the folder; None where there is none."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        names: list[str] = _read_or_unavailable(path, lambda one: pq.read_schema(one).names)
+        return names
+
+    def _rows_of(self, name: str, column: str, value: Any) -> pd.DataFrame | None:
+        """Rows of a file with a value; of a large one no others are read."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        if path.stat().st_size < _LARGE_FILE:
+            frame = self._frame(name)
+            assert frame is not None  # noqa: S101 - it is there
+            return frame.loc[frame[column].astype("str") == str(value)]
+
+        def read(one: Path) -> pd.DataFrame:
+            typed = pq.read_schema(one).field(column).type
+            if pa.types.is_dictionary(typed):
+                typed = typed.value_type
+            return pd.read_parquet(one, filters=[(column, "==", pa.scalar(str(value)).cast(typed).as_py())])
+
+        own: pd.DataFrame = _read_or_unavailable(path, read)
+        return own
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
+        return self._file(f"{name}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+
+    def stamp(self, name: str) -> int:
+        """When a file of the folder was last written; 0 where there is none."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
+
+    def _frame(self, name: str) -> pd.DataFrame | None:
+        frame: pd.DataFrame | None = self._file(name, read_frame)
+        return frame
+
+    def _file(self, name: str, read: Callable[[Path], Any]) -> Any:
+        """Content of a file of the portfolio folder, read again when it is replaced."""
+        folder = self.settings.portfolio_path
+        path = None if folder is None else folder / name
+        if path is None or not path.is_file():
+            return None
+        stamp = path.stat().st_mtime
+        with self._lock:
+            cached = self._files.get(name)
+            if cached is None or cached[0] != stamp:
+                cached = (stamp, _read_or_unavailable(path, read))
+                self._files[name] = cached
+            return cached[1]
+
+    def kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
+        """Result of ``make``, computed again when ``key`` differs from the last time."""
+        with self._lock_of(name):
+            cached = self._kept.get(name)
+            if cached is None or cached[1] != key:
+                cached = (time.monotonic(), key, make())
+                self._kept[name] = cached
+            return cached[2]
+
+    def _lock_of(self, name: str) -> threading.RLock:
+        """One lock a result: what takes long keeps no other page waiting."""
+        with self._lock:
+            return self._locks.setdefault(name, threading.RLock())
+
+    # -- segments ----------------------------------------------------------------------------------------------------
+    def segments(self) -> Segments:
+        """Rules of segments: the folder's own, else those of the package."""
+        read = self._file("segments.toml", lambda path: Segments.from_toml(path.read_text(encoding="utf-8")))
+        return default_segments() if read is None else read
+
+    def segment_of_accounts(self) -> pd.Series | None:
+        """Segment of each account by its id, of the accounts as the file has them today."""
+
+        def name() -> pd.Series | None:
+            accounts = self.accounts()
+            if accounts is None or "account_id" not in accounts:
+                return None
+            known = accounts.drop_duplicates("account_id")
+            return pd.Series(
+                self.segments().of(Columns.of(known)), index=known["account_id"].astype("str"), dtype=object
+            )
+
+        found: pd.Series | None = self.kept("segments", self.accounts_stamp(), name)
+        return found
+
+    def segment_name(self, label: Callable[[object], str]) -> Callable[[object], str]:
+        """Names of segments: as the folder's own rules write them, else the reader's words for those of the package."""
+        own = {} if self.stamp("segments.toml") == 0 else {one.id: one.title for one in self.segments().segments}
+        return lambda name: own.get(str(name)) or label(name)
+
+    def accounts_stamp(self) -> int:
+        """When accounts or their segments were last written."""
+        return max(self.stamp("accounts.parquet"), self.stamp("segments.toml"))
+
+
+def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
+    """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
+    try:
+        return read(path)
+    except (RecommenderError, OSError, ValueError) as error:
+        _log.error("portfolio file cannot be read", file=path.name, error=type(error).__name__, detail=str(error))
+        raise HTTPException(503, f"{path.name} of the portfolio cannot be read.") from error

@@ -1,0 +1,75 @@
+"""One rate limit over all workers: together they let in no more than one of them may alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi import HTTPException
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from api.service.rate_limit import SharedRateLimit
+from recommender.settings import Settings
+from recommender.store.decision_log import DecisionLog
+from tests.api.served import Served
+
+
+def test_turns_slide_and_are_never_more_than_the_limit(empty_url):
+    """Against a count by hand: whoever asks, in whatever portions, at most the limit in a window."""
+    with DecisionLog.create(empty_url) as log:
+        ask = {"limit": 10, "seconds": 60.0}
+        assert [log.take_turns("a", **ask, wanted=4, now=600.0) for _ in range(4)] == [4, 4, 2, 0]
+        assert log.take_turns("b", **ask, wanted=3, now=600.0) == 3
+        # Half a window later than its end, half of the ten still count.
+        assert log.take_turns("a", **ask, wanted=10, now=690.0) == 5
+        assert log.take_turns("a", **ask, wanted=10, now=690.0) == 0
+        assert log.take_turns("a", **ask, wanted=10, now=900.0) == 10
+        with ThreadPoolExecutor(8) as pool:
+            taken = pool.map(lambda _: log.take_turns("c", **ask, wanted=3, now=1_200.0), range(12))
+            assert sum(taken) == 10
+
+
+def test_workers_together_let_in_what_one_may(empty_url):
+    """Two processes: of sixty requests thirty are let in, and the others are told when to come again."""
+    with Served(empty_url, workers=2, rate_limit="30/hour") as served:
+        answers = [served.ask("GET", "/v1/features", port=port) for _ in range(30) for port in served.ports]
+    assert Counter(status for status, _ in answers) == {200: 30, 429: 30}
+
+
+def test_a_worker_without_counters_holds_the_limit_alone():
+    """Counters that hang or fail cost a second once, and nobody is let in beyond the limit."""
+    calls = []
+
+    def hangs(*_):
+        calls.append(time.monotonic())
+        time.sleep(1.3)
+        raise OSError
+
+    async def ask():
+        limit = SharedRateLimit("5/hour")
+        limit.share(hangs)
+        for _ in range(5):
+            await limit.count_with_others("one")
+        for _ in range(3):
+            with pytest.raises(HTTPException) as refused:
+                await limit.count_with_others("one")
+            assert refused.value.status_code == 429
+            assert int(refused.value.headers["Retry-After"]) >= 1
+        limit.close()
+
+    asyncio.run(ask())
+    assert len(calls) == 1  # it is not waited for a second time
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_nobody_is_counted_who_asks_whether_it_is_well(tmp_path, path):
+    settings = Settings(
+        model_path=None, pages=False, rate_limit="2/hour", decision_log_url=f"sqlite:///{tmp_path / 'd.db'}"
+    )
+    with TestClient(create_app(settings)) as client:
+        assert {client.get(path).status_code for _ in range(5)} == {200}
+        assert [client.get("/v1/features").status_code for _ in range(3)] == [200, 200, 429]
