@@ -56,8 +56,8 @@ def explored(
         "stage", "product", "segment"), ``segment``, the factors, ``mean``, ``low``, ``high`` (means of the ends of the
         accounts' 95 % intervals: no account's errors are taken to cancel another's), ``evidence`` (mean logged tries on
         accounts like these), ``n_accounts`` (for whom it is legal) and ``n_sampled``. The best action of each channel
-        also has ``less``, ``less_low``, ``less_high``, ``p_less`` and ``p_alike``: by how much it stays behind the best of all
-        where both are legal, by the joint posterior of an account, and how likely that is; means over the accounts.
+        also has ``less``, ``less_low``, ``less_high``, ``p_less`` and ``p_alike``: by how much it stays behind the best
+        of all where both are legal, by the joint posterior of an account, and how likely that is; means over accounts.
     """
     rows: list[dict[str, Any]] = []
     rng = np.random.default_rng(seed)
