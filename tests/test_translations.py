@@ -16,7 +16,7 @@ ENGLISH_ONLY = {
     "registry", "scoring", "simulation", "tuning",
 }  # fmt: skip
 #: Both languages in one page.
-BOTH = {"glossary"}
+BOTH = {"glossary", "trade-advice"}
 #: The Spanish page is for those who read the answers, and says where the rest is.
 FOR_READERS = {"explanations"}
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
+from recommender.facts_table import facts_table
 
 __all__ = ["NO_CONTACT", "ActionSpace"]
 
@@ -48,6 +49,12 @@ class ActionSpace:
     """
 
     def __init__(self, factors: Mapping[str, Iterable[Level]], no_contact: bool = False) -> None:
+        if not isinstance(factors, Mapping):
+            raise InvalidInput(
+                f"factors must be a mapping of factor to levels; got {type(factors).__name__}.",
+                column="factors",
+                mend="Pass e.g. ActionSpace({'channel': ['call', 'sms']}).",
+            )
         if not factors:
             raise InvalidInput(
                 "An action space needs at least one factor; got none.",
@@ -239,6 +246,10 @@ class ActionSpace:
         """Show factors with their number of levels."""
         sizes = ", ".join(f"{name}: {len(levels)}" for name, levels in self.factors.items())
         return f"ActionSpace({{{sizes}}}, no_contact={self.no_contact}) of {len(self)} actions"
+
+    def _repr_html_(self) -> str:
+        facts = {name: ", ".join(map(str, levels)) for name, levels in self.factors.items()}
+        return facts_table(f"ActionSpace of {len(self)} actions", facts | {"no contact": self.no_contact})
 
 
 def _scalar(value: Any) -> Any:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us, utc_us
 
-__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "is_null", "on_numpy"]
+__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "checked_count", "is_null", "on_numpy"]
+__all__ += ["utc_moment"]
 
 #: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
 Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any"
@@ -28,6 +29,39 @@ Tabular: TypeAlias = "pd.DataFrame | Columns | Sequence[Mapping[str, Any]] | Any
 def is_null(value: Any) -> bool:
     """Whether a value says nothing: None, NaN, NaT or NA."""
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def checked_count(value: Any, argument: str) -> int:
+    """A whole number of at least 1, of any integer type.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        if value >= 1:
+            return int(value)
+        raise InvalidInput(f"{argument} must be at least 1; got {value}.", column=argument, mend="Ask for 1 or more.")
+    raise InvalidInput(f"{argument} must be a whole number; got {value!r}.", column=argument, mend="Ask for 1 or more.")
+
+
+def utc_moment(value: Any, argument: str) -> pd.Timestamp:
+    """An instant in UTC; one without an offset is taken as UTC.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no instant.
+    """
+    try:
+        moment = pd.Timestamp(value)
+    except (ValueError, TypeError, OverflowError):
+        moment = pd.NaT
+    if moment is pd.NaT:
+        raise InvalidInput.in_column(
+            argument, "is no instant", values=[value], mend="Write e.g. 2026-11-22T10:00:00-05:00."
+        )
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
 
 
 def as_frame(table: Any, *, argument: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.columns import Columns, Tabular
+from recommender.columns import Columns, Tabular, checked_count
 from recommender.deciding.accounts import Accounts
 from recommender.deciding.decided import Decided
 from recommender.deciding.objective import OBJECTIVES, Objective
@@ -203,8 +203,7 @@ class Decider:
                 column="as_of",
                 mend="Write e.g. 2026-11-22T10:00:00-05:00.",
             )
-        if top_k < 1:
-            raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
+        top_k = checked_count(top_k, "top_k")
         table = Accounts.of(accounts).situated(as_of)
         if not len(table):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")

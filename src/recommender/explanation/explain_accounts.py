@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.columns import checked_count
 from recommender.errors import InvalidInput
 from recommender.explanation.attribution import PartAttribution, attribute, feature_names
 from recommender.explanation.concepts import ConceptGroups
 from recommender.explanation.explanation import Explanation
 from recommender.explanation.served import ServedModel
 from recommender.explanation.wording import Wording
-from recommender.strategy import ContactStrategy, check_eligible, rank_actions
+from recommender.strategy import ContactStrategy, account_frame, check_eligible, rank_actions
 
 __all__ = ["explain"]
 
@@ -82,10 +83,9 @@ def explain(
     True
     """
     Wording.of(language)
-    if top_k < 1:
-        raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
+    top_k = checked_count(top_k, "top_k")
     served = ServedModel(strategy)
-    frame = accounts.reset_index(drop=True)
+    frame = account_frame(accounts)
     allowed = check_eligible(eligible, len(frame), served.actions)
     chosen = _given_actions(served, actions, len(frame))
     rows = np.arange(len(frame), dtype=np.int64)

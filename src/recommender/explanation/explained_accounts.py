@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,13 @@ class ExplainedAccounts:
         """Index of an action given as such or by its factors."""
         if isinstance(action, Mapping):
             return int(self.actions.index_of({name: [level] for name, level in action.items()})[0])
+        if not isinstance(action, Integral):
+            raise InvalidInput.in_column(
+                "action",
+                "is neither an index nor a mapping of factor to level",
+                values=[action],
+                mend=f"Write e.g. {self.actions.to_frame().iloc[0].to_dict()}.",
+            )
         if not 0 <= int(action) < len(self.actions):
             raise InvalidInput.in_column(
                 "action", f"must lie in 0..{len(self.actions) - 1}", values=[action], mend="See actions.to_frame()."

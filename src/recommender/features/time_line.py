@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.columns import utc_moment
 from recommender.errors import InvalidInput
 
 __all__ = ["TimeKind", "days_of", "order_of", "place_of", "time_kind"]
@@ -65,9 +66,7 @@ def place_of(as_of: Any | None, kind: TimeKind) -> float | None:
         return float(as_of)
     if type(as_of) is datetime and as_of.tzinfo is not None:
         return as_of.timestamp() / _SECONDS_A_DAY
-    moment = pd.Timestamp(as_of)
-    utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
-    return float(utc.timestamp()) / _SECONDS_A_DAY
+    return float(utc_moment(as_of, "as_of").timestamp()) / _SECONDS_A_DAY
 
 
 def days_of(column: pd.Series) -> NDArray[np.float64]:

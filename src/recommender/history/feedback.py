@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.columns import as_frame
+from recommender.columns import as_frame, utc_moment
 from recommender.errors import InvalidInput
 from recommender.facts_table import facts_table
 from recommender.features import order_of
@@ -172,7 +172,19 @@ class LoggedFeedback:
             When a context column is named like a protected attribute; the column stays, the caller decides.
         """
         frame = as_frame(contacts, argument="contacts")
-        context, categorical = [str(name) for name in context], [str(name) for name in categorical]
+        if not isinstance(actions, ActionSpace):
+            raise InvalidInput(
+                f"actions must be an ActionSpace; got {type(actions).__name__}.",
+                column="actions",
+                mend="ActionSpace({'channel': ['call', 'sms']}) makes one; its factors are columns of the frame.",
+            )
+        context, categorical = _column_names(context), _column_names(categorical)
+        if isinstance(reward, pd.Series | np.ndarray | list):
+            raise InvalidInput(
+                f"reward is the name of a column; got a {type(reward).__name__} of values.",
+                column="reward",
+                mend="Put it into the frame: contacts.assign(reward=...), and pass its name.",
+            )
         reward = str(reward)
         propensity, account, time, cluster, known_at = (
             None if name is None else str(name) for name in (propensity, account, time, cluster, known_at)
@@ -319,9 +331,16 @@ class LoggedFeedback:
         """Whether the account's own earlier contacts can be used."""
         return self.account is not None and self.order is not None
 
-    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Self:
+    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_] | Sequence[int]) -> Self:
         """Decisions at the given positions (or where the mask is true), in that order."""
-        at = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, dtype=np.int64)
+        chosen = np.asarray(rows)
+        at = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        if (chosen.dtype == bool and chosen.shape != (len(self),)) or (at.size and at.max() >= len(self)):
+            raise InvalidInput(
+                f"The log has {len(self):,} decisions; others were asked for.",
+                column="rows",
+                mend=f"Pass positions below {len(self):,}, or a mask of that length.",
+            )
 
         def pick(values: NDArray[Any] | None) -> Any:
             return None if values is None else values[at]
@@ -359,8 +378,7 @@ class LoggedFeedback:
         series = pd.Series(self.time)
         if isinstance(series.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(series.dtype):
             series = pd.to_datetime(series, utc=True)
-            moment = pd.Timestamp(at)
-            at = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+            at = utc_moment(at, "at")
         before = (series < at).to_numpy(dtype=bool)
         if before.all() or not before.any():
             raise InvalidInput.in_column(
@@ -488,3 +506,8 @@ def _stored_time(column: pd.Series) -> NDArray[Any]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return np.asarray(column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     return np.asarray(column.to_numpy())
+
+
+def _column_names(names: Sequence[str] | str) -> list[str]:
+    """Names as text; one name alone is a list of it."""
+    return [names] if isinstance(names, str) else [str(name) for name in names]

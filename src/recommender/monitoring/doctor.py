@@ -12,6 +12,7 @@ from recommender.history import BuildReport, LoggedFeedback
 from recommender.monitoring import log_checks, overlap_checks
 from recommender.monitoring.findings import Diagnosis, Finding, Grade
 from recommender.monitoring.time_checks import check_clocks
+from recommender.strategy import checked_log
 
 __all__ = ["diagnose", "diagnose_refusal"]
 
@@ -49,6 +50,7 @@ def diagnose(
     Diagnosis
         A verdict for each goal, and findings, worst first, each with its mend.
     """
+    checked_log(log)
     findings: list[Finding] = [*overlap_checks.check_never_tried(log, random_state), *more]
     if report is not None:
         findings += _check_tables(report)

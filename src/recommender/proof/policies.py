@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
@@ -129,6 +130,7 @@ def n_refits(policy: Any, log: LoggedFeedback) -> int:
 
 def _is_refitted(strategy: ContactStrategy, log: LoggedFeedback) -> bool:
     """Whether a strategy was trained on exactly this log, and the log can be cut into folds."""
+    check_is_fitted(strategy)
     same = bool(strategy.trained_on_["digest"] == log.digest) and not strategy.trained_on_.get("weighted", False)
     return same and len(np.unique(log.groups)) > 1
 
@@ -140,6 +142,7 @@ def seen_in_training(policy: Any, log: LoggedFeedback) -> str | None:
     """
     if not isinstance(policy, ContactStrategy):
         return None
+    check_is_fitted(policy)
     if policy.trained_on_["digest"] == log.digest:
         if policy.trained_on_.get("weighted", False):
             return (

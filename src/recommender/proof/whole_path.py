@@ -17,7 +17,7 @@ from recommender.proof.backtest import known_by
 from recommender.proof.off_policy import OffPolicyEvaluator
 from recommender.proof.policies import baseline_probabilities
 from recommender.proof.policy_report import PolicyReport
-from recommender.strategy import ContactStrategy, best_constant, epsilon_greedy
+from recommender.strategy import ContactStrategy, best_constant, checked_log, epsilon_greedy
 
 __all__ = ["ExperimentReport", "experiment"]
 
@@ -124,6 +124,7 @@ def experiment(
     InvalidInput
         For an unknown baseline, a share outside (0, 1), or a log that cannot be split.
     """
+    checked_log(log)
     if unknown := [name for name in baselines if name not in _BASELINES]:
         raise InvalidInput.in_column(
             "baselines", "names an unknown baseline", values=unknown, mend=f"Known are {', '.join(_BASELINES)}."

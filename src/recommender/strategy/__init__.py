@@ -7,6 +7,7 @@ from recommender.strategy.contact_strategy import (
     ContactStrategy,
 )
 from recommender.strategy.inputs import (
+    account_frame,
     checked_log,
 )
 from recommender.strategy.own_rows import (
@@ -54,6 +55,7 @@ __all__ = [
     "Moment",
     "OwnRows",
     "SeedStrategy",
+    "account_frame",
     "applies_to",
     "best_constant",
     "check_eligible",

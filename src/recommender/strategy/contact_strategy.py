@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recommender.artefact import digest_of, read_artefact, write_artefact
+from recommender.columns import checked_count
 from recommender.errors import ArtefactError, InvalidInput
 from recommender.history import LoggedFeedback
 from recommender.learning import (
@@ -28,6 +29,7 @@ from recommender.strategy.held_out import held_out_value
 from recommender.strategy.inputs import (
     account_frame,
     checked_log,
+    checked_path,
     in_kind_of,
     seed_of,
     threads_of,
@@ -263,8 +265,7 @@ class ContactStrategy(ServedStrategy, BaseEstimator):  # type: ignore[misc]
             :attr:`value_names_`. Ranks beyond the eligible actions are left out.
         """
         check_is_fitted(self, "reward_model_")
-        if top_k < 1:
-            raise InvalidInput(f"top_k must be at least 1; got {top_k}.", column="top_k", mend="Ask for 1 or more.")
+        top_k = checked_count(top_k, "top_k")
         frame = account_frame(accounts)
         allowed = check_eligible(eligible, len(frame), self.actions_)
         moment = Moment.of(as_of, self.history_, self.trained_on_)
@@ -355,6 +356,7 @@ class ContactStrategy(ServedStrategy, BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the strategy to a directory; nothing in it is executed when it is loaded."""
         check_is_fitted(self)
+        path = checked_path(path)
         try:
             written_by = version("recommender")
         except PackageNotFoundError:  # run from a checkout that was not installed
@@ -378,7 +380,7 @@ class ContactStrategy(ServedStrategy, BaseEstimator):  # type: ignore[misc]
         ArtefactError
             When it is incomplete, altered or of an unknown format.
         """
-        about, files = read_artefact(path)
+        about, files = read_artefact(checked_path(path))
         if about.get("kind") != "ContactStrategy":
             raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a ContactStrategy.")
         strategy = cls.from_files(files, reward_model)

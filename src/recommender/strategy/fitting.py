@@ -28,7 +28,14 @@ def checked_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"sample_weight must be numbers; got {type(sample_weight).__name__}.",
+            column="sample_weight",
+            mend="Pass one number a decision: a column of the log's own rows.",
+        ) from error
     if weight.shape != (n,):
         raise InvalidInput.in_column(
             "sample_weight",

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from recommender.columns import as_frame
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
 
-__all__ = ["account_frame", "checked_log", "seed_of", "threads_of", "without_autologging"]
+__all__ = ["account_frame", "checked_log", "checked_path", "seed_of", "threads_of", "without_autologging"]
 
 
 def checked_log(log: Any, *, argument: str = "log") -> LoggedFeedback:
@@ -29,6 +30,13 @@ def checked_log(log: Any, *, argument: str = "log") -> LoggedFeedback:
         column=argument,
         mend="LoggedFeedback.from_frame(contacts, actions=ActionSpace({...}), context=[...], reward=...) makes one.",
     )
+
+
+def checked_path(path: Any) -> str | PathLike[str]:
+    """Raise where something else was given than a path."""
+    if isinstance(path, str | PathLike) and str(path):
+        return path
+    raise InvalidInput(f"path must name a folder; got {path!r}.", column="path", mend="Pass e.g. 'models/strategy'.")
 
 
 def account_frame(accounts: Any) -> pd.DataFrame:

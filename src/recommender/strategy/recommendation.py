@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import utc_moment
+from recommender.errors import InvalidInput
 from recommender.features import AccountHistory
 from recommender.local_time import next_occurrence
 from recommender.strategy.ranking import dispatch_numbers, rank_actions
@@ -77,18 +79,21 @@ class Moment:
     @classmethod
     def of(cls, as_of: Any | None, history: AccountHistory | None, trained_on: dict[str, Any]) -> Moment:
         """Read an ``as_of``; None means the last instant in the log."""
-        given = trained_on.get("last") if as_of is None else as_of
-        is_instant = history is None or history.time_kind == "instant" or not isinstance(given, int | float)
-        if given is not None and is_instant:
-            try:
-                stamp = pd.Timestamp(given)
-            except (ValueError, TypeError):
-                return cls(str(given), None)
-            if as_of is None and history is not None and history.time_kind != "instant":
-                return cls(str(given), None)
-            utc = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+        kind = None if history is None else history.time_kind
+        if as_of is not None and kind in (None, "instant"):
+            # What is no instant says so: ignored, it would be taken for the log's last moment.
+            utc = utc_moment(as_of, "as_of")
             return cls(utc.isoformat(), utc)
-        return cls(str(given), None)
+        given = trained_on.get("last") if as_of is None else as_of
+        if given is None or (isinstance(given, int | float) and history is not None):
+            return cls(str(given), None)
+        try:
+            utc = utc_moment(given, "as_of")
+        except InvalidInput:
+            return cls(str(given), None)
+        if as_of is None and kind not in (None, "instant"):
+            return cls(str(given), None)
+        return cls(utc.isoformat(), utc)
 
 
 def contact_instants(accounts: pd.DataFrame, actions: ActionSpace, moment: Moment) -> NDArray[np.datetime64] | None:

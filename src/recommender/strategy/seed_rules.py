@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.columns import utc_moment
 
 __all__ = ["STAGES", "applies_to", "scores_by_stage", "seed_rule_scores", "stage_of"]
 
@@ -81,8 +82,7 @@ def _stages(accounts: pd.DataFrame, as_of: Any | None) -> NDArray[np.int64]:
         return np.asarray(accounts["stage"].map(position).fillna(1), dtype=np.int64)
     if "due_date" in accounts and as_of is not None:
         due = pd.to_datetime(accounts["due_date"], errors="coerce", utc=True)
-        moment = pd.Timestamp(as_of)
-        today = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+        today = utc_moment(as_of, "as_of")
         days = (today.normalize() - due).dt.days
         return stage_of(days.to_numpy(dtype=np.float64, na_value=np.nan))
     return np.ones(len(accounts), dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -43,7 +44,7 @@ def check_parameters(policy: str, epsilon: float, temperature: float | None, uns
         raise InvalidInput(
             f"policy must be one of {_POLICIES}; got {policy!r}.", column="policy", mend="Use one of them."
         )
-    if not 0.0 <= epsilon < 1.0:
+    if not isinstance(epsilon, Real) or not 0.0 <= epsilon < 1.0:
         raise InvalidInput(
             f"epsilon must lie in [0, 1); got {epsilon!r}.", column="epsilon", mend="0.05 is a good start."
         )
@@ -53,7 +54,7 @@ def check_parameters(policy: str, epsilon: float, temperature: float | None, uns
             column="unsupported",
             mend="Use one of them.",
         )
-    if temperature is not None and not temperature > 0:
+    if temperature is not None and not (isinstance(temperature, Real) and temperature > 0):
         raise InvalidInput(
             f"temperature must be positive or None; got {temperature!r}.",
             column="temperature",
