@@ -56,7 +56,7 @@ def explored(
         "stage", "product", "segment"), ``segment``, the factors, ``mean``, ``low``, ``high`` (means of the ends of the
         accounts' 95 % intervals: no account's errors are taken to cancel another's), ``evidence`` (mean logged tries on
         accounts like these), ``n_accounts`` (for whom it is legal) and ``n_sampled``. The best action of each channel
-        also has ``less``, ``less_low``, ``less_high``, ``p_less``, ``p_alike``: by how much it stays behind the best of all
+        also has ``less``, ``less_low``, ``less_high``, ``p_less``, ``p_alike``: by how much it is behind the best
         where both are legal, by the joint posterior of an account, and how likely that is; means over the accounts.
     """
     rows: list[dict[str, Any]] = []
