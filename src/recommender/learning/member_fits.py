@@ -38,7 +38,7 @@ _FEWEST_ROWS = 20  # below, nothing can be held out
 _FEW_FOLDS_FROM = 3_000  # rows from which three folds leave members enough; five below
 _CLASSES = 4  # a facet, docs/decision-quality.md
 _WORTH_GROWING = 0.05  # share of the stack's weight from which it is tried to grow trees past their best log-loss
-_GROWN = "grown"
+_GROWN = "grown"  # the name of that member among the trees
 _FIRST_PANEL = 20_000  # rows of the first fold of which every action is scored
 _WORTH_ITS_TIME = 0.04  # share of the stack's weight from which the other folds are worth fitting
 

@@ -45,7 +45,7 @@ __all__ = ["ContactStrategy"]
 
 _NOT_KEPT = frozenset(("reward_model", "verbose"))
 _logger = logging.getLogger("recommender")
-_TEMPERATURE_SAMPLE = 5_000
+_TEMPERATURE_SAMPLE = 5_000  # accounts that settle how much to explore
 
 
 class ContactStrategy(ServedStrategy, BaseEstimator):  # type: ignore[misc]
