@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import typer
 
+from recommender.deciding import OBJECTIVES, Objective
 from recommender.errors import InvalidInput
 from recommender.store.files import read_table, read_template_sources
 
 __all__ = [
     "Authority",
+    "Levers",
+    "ObjectiveName",
     "Offered",
     "Offers",
     "Overlays",
@@ -22,6 +25,8 @@ __all__ = [
     "Without",
     "offered_before",
     "own_files",
+    "read_objective",
+    "told_objective",
 ]
 
 Overlays = Annotated[list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")]
@@ -46,6 +51,11 @@ SegmentRules = Annotated[
 ]
 Authority = Annotated[
     Literal["automatic", "agent", "supervisor"], typer.Option(help="Whose word the offers of this run have.")
+]
+
+ObjectiveName = Annotated[str, typer.Option(help=f"What is maximised: {', '.join(OBJECTIVES)} (docs/objective.md).")]
+Levers = Annotated[
+    Path | None, typer.Option(help="Weights, minimum shares and floors (TOML); they are bounded, and logged.")
 ]
 
 
@@ -84,3 +94,23 @@ def offered_before(sources: Sequence[str] | None, offers: Path | None) -> list[p
     if sources and offers is None:
         raise InvalidInput("--offered is for --offers only.", column="offered", mend="Give the price list too.")
     return [read_table(source, table="offered") for source in sources or ()]
+
+
+def read_objective(name: str, levers: Path | None) -> Objective:
+    """What a run is after, the name before that of the file.
+
+    Raises
+    ------
+    InvalidInput
+        For a file that is not there, and for names and numbers out of bounds.
+    """
+    if levers is not None and not levers.is_file():
+        raise InvalidInput(f"There is no file {levers}.", column="levers", mend="Check the path.")
+    text = "" if levers is None else levers.read_text(encoding="utf-8")
+    return Objective.from_toml(text, str(levers or "objective"), objective=None if name == "reward" else name)
+
+
+def told_objective(objective: Objective) -> str:
+    """What is maximised and how the business leans on it, in a line."""
+    leaning = "; ".join(lever.model_dump_json(exclude_defaults=True) for lever in objective.levers)
+    return f"maximised: {objective.name} {leaning}".rstrip()

@@ -16,6 +16,8 @@ from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.own_files import (
     Authority,
+    Levers,
+    ObjectiveName,
     Offered,
     Offers,
     Overlays,
@@ -24,6 +26,8 @@ from pipelines.own_files import (
     Without,
     offered_before,
     own_files,
+    read_objective,
+    told_objective,
 )
 from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
@@ -39,6 +43,7 @@ from recommender.planning import (
     Tomorrow,
     about_plan,
     ask_log,
+    check_plan_objective,
     compare_plans,
     contacts_by_slot,
     log_tomorrow,
@@ -118,6 +123,8 @@ def run(
     purpose: Annotated[
         Purpose, typer.Option(help="What the plan is for; it settles texts and stages (docs/purposes.md).")
     ] = "collection",
+    objective: ObjectiveName = "reward",
+    levers: Levers = None,
     overlay: Overlays = None,
     templates: Templates = None,
     offers: Offers = None,
@@ -178,6 +185,7 @@ def run(
         seed=seed,
         purpose=purpose,
         authority=authority,
+        objective=read_objective(objective, levers),
         house=house_packs(without or ()),
         **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
@@ -189,6 +197,7 @@ def run(
     else:
         model = SeedStrategy(default_actions(Settings().contact_hours))
         console.print(f"[yellow]no strategy at {strategy}: the seed rules answer[/]", highlight=False)
+    check_plan_objective(order.objective, model)
     due = Appointments.none() if appointments is None else Appointments.read(appointments, order.as_of, days)
     limits = read_capacity(capacity)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -233,6 +242,8 @@ def run(
             offers_of_plan(first_day, order.prices).to_parquet(work / "plan" / "offers.parquet", index=False)
         write_tomorrow(work / "plan", made[0], model.actions_, about)
         put_in_place(work / "plan", out)
+    if not order.objective.is_plain:
+        console.print(told_objective(order.objective), highlight=False, markup=False)
     _tell(made[0], limits, about, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)
@@ -286,15 +297,18 @@ def _verified(folder: Path, console: Console) -> None:
 
 def _tell(made: Tomorrow, limits: CapacityOrder, about: dict[str, Any], out: Path, console: Console) -> None:
     unit, rules = about["unit"], about["rules_in_money"]
+    digits = 2 if unit.startswith("p_") else 0  # chances are small sums
     console.print(
         f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
-        f"{made.contacts['value'].sum():,.0f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of the best "
-        "possible (proven)",
+        f"{made.contacts['value'].sum():,.{digits}f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of "
+        "the best possible (proven)",
         highlight=False,
     )
     if (days := about["days"]) > 1:
         by_day = made.contacts.groupby("day").agg(contacts=("value", "size"), value=("value", "sum"))
-        by_day_text = ", ".join(f"{day}: {one.contacts:,.0f} worth {one.value:,.0f}" for day, one in by_day.iterrows())
+        by_day_text = ", ".join(
+            f"{day}: {one.contacts:,.0f} worth {one.value:,.{digits}f}" for day, one in by_day.iterrows()
+        )
         console.print(f"days 1 to {days} (day: contacts), of which day 1 is decided: {by_day_text}", highlight=False)
     if "replaced" in about:
         changes = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in about["replaced"].items()
@@ -303,18 +317,19 @@ def _tell(made: Tomorrow, limits: CapacityOrder, about: dict[str, Any], out: Pat
     if made.contacts["expected"].notna().any():
         low, middle, high = (made.contacts[name].sum() for name in ("expected_low", "expected", "expected_high"))
         console.print(
-            f"expected payments of those contacted: {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f} if the strategy "
-            "errs the same way for everybody)",
+            f"expected payments of those contacted: {middle:,.0f} {about['money']} ({low:,.0f} to {high:,.0f} if the "
+            "strategy errs the same way for everybody)",
             highlight=False,
         )
-    for line in contacts_by_slot(made):
+    for line in contacts_by_slot(made, digits):
         console.print(line, highlight=False)
-    for line in priced_hours(made, limits, unit):
+    for line in priced_hours(made, limits, unit, digits):
         console.print(line, highlight=False)
     for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
-        if middle < 0.5:
+        if middle < 0.5 * 10**-digits:
             continue
-        console.print(f"rule {rule} holds back {middle:,.0f} {unit} ({low:,.0f} to {high:,.0f})", highlight=False)
+        amounts = f"{middle:,.{digits}f} {unit} ({low:,.{digits}f} to {high:,.{digits}f})"
+        console.print(f"rule {rule} holds back {amounts}", highlight=False)
     if made.contacts.empty:
         console.print("[red]nobody is contacted[/]: see the notes", highlight=False)
     for lost in made.unplaced[:5]:

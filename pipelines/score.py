@@ -15,6 +15,8 @@ import typer
 from pipelines.evaluate import wide_console
 from pipelines.own_files import (
     Authority,
+    Levers,
+    ObjectiveName,
     Offered,
     Offers,
     Overlays,
@@ -23,9 +25,11 @@ from pipelines.own_files import (
     Without,
     offered_before,
     own_files,
+    read_objective,
+    told_objective,
 )
 from pipelines.score_progress import progress_on
-from recommender.deciding import OBJECTIVES, Objective, default_actions
+from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.messages import default_catalogue, described
@@ -76,12 +80,8 @@ def run(
         Purpose,
         typer.Option(help="What the run is for; it settles texts and stages (docs/purposes.md)."),
     ] = "collection",
-    objective: Annotated[
-        str, typer.Option(help=f"What is maximised: {', '.join(OBJECTIVES)} (docs/objective.md).")
-    ] = "reward",
-    levers: Annotated[
-        Path | None, typer.Option(help="Weights, minimum shares and floors (TOML); they are bounded, and logged.")
-    ] = None,
+    objective: ObjectiveName = "reward",
+    levers: Levers = None,
     top_k: Annotated[int, typer.Option(min=1)] = 3,
     explore: Annotated[bool, typer.Option(help="Draw the dispatched action; --no-explore takes the argmax.")] = True,
     seed: Annotated[int, typer.Option()] = 0,
@@ -153,7 +153,7 @@ def run(
         other_accounts=other_accounts,
         purpose=purpose,
         authority=authority,
-        objective=_objective(objective, levers),
+        objective=read_objective(objective, levers),
         house=house_packs(without or ()),
         **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
@@ -196,19 +196,11 @@ def run(
         summary = ", ".join(f"{rule} {count:,}" for rule, count in most)
         console.print(f"(account, action) pairs removed by rule: {summary}", highlight=False)
     if not order.objective.is_plain:
-        leaning = "; ".join(lever.model_dump_json(exclude_defaults=True) for lever in order.objective.levers)
-        console.print(f"maximised: {order.objective.name} {leaning}".rstrip(), highlight=False, markup=False)
+        console.print(told_objective(order.objective), highlight=False, markup=False)
     if without:
         console.print(f"[yellow]switched off by name:[/] {', '.join(without)}", highlight=False)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
-
-
-def _objective(name: str, levers: Path | None) -> Objective:
-    if levers is not None and not levers.is_file():
-        raise InvalidInput(f"There is no file {levers}.", column="levers", mend="Check the path.")
-    text = "" if levers is None else levers.read_text(encoding="utf-8")
-    return Objective.from_toml(text, str(levers or "objective"), objective=None if name == "reward" else name)
 
 
 def stopped_in(decision_log: str | None) -> tuple[str, ...]:

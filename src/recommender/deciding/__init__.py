@@ -34,6 +34,11 @@ from recommender.deciding.offer_choice import (
     OfferChoice,
     offer_levels,
 )
+from recommender.deciding.opinion import (
+    Led,
+    Opinions,
+    check_objective,
+)
 from recommender.deciding.replay import (
     Difference,
     Logged,
@@ -63,16 +68,19 @@ __all__ = [
     "Decided",
     "Decider",
     "Difference",
+    "Led",
     "Lever",
     "Logged",
     "ModelContext",
     "Objective",
     "OfferChoice",
+    "Opinions",
     "Replayed",
     "Segment",
     "Segments",
     "WeekAhead",
     "after_planned",
+    "check_objective",
     "debtor_rounds",
     "decide",
     "decision_ids",

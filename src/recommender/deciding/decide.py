@@ -14,9 +14,9 @@ from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular, checked_count
 from recommender.deciding.accounts import Accounts
 from recommender.deciding.decided import Decided
-from recommender.deciding.objective import OBJECTIVES, Objective
+from recommender.deciding.objective import Objective
 from recommender.deciding.offer_choice import OfferChoice
-from recommender.deciding.opinion import Opinions
+from recommender.deciding.opinion import Opinions, check_objective
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
 from recommender.messages import Catalogue, default_catalogue
@@ -144,16 +144,7 @@ class Decider:
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._offers = OfferChoice(self.actions, offers, messages, purpose)
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
-        self.objective.check(self.actions)
-        known = ("reward",) if isinstance(strategy, SeedStrategy) else ("reward", *strategy.value_names_)
-        if self.objective.name not in known:
-            learnt = ", ".join(name for name in known if name in OBJECTIVES)
-            raise InvalidInput.in_column(
-                "objective",
-                "is nothing that this strategy learnt",
-                values=[self.objective.name],
-                mend=f"It knows {learnt}; the ladder is learnt from logs that tell rungs and payments.",
-            )
+        check_objective(self.objective, strategy)
         self._opinions = Opinions(strategy, self.objective, self._offers)
 
     @property
@@ -164,17 +155,13 @@ class Decider:
     @property
     def version(self) -> str:
         """Version of the policy: that of the strategy, and of the objective where it is another than the reward."""
-        if self.objective.is_plain:
-            return self.strategy.version_
-        return f"{self.strategy.version_}+{self.objective.name}.{self.objective.digest[:8]}"
+        return self.objective.version_of(self.strategy.version_)
 
     @property
     def documents(self) -> dict[str, str]:
         """What was said, offered and maximised, as a log keeps it: digests, and the name of the objective."""
         offers = {} if self._desk is None else {"offers_digest": self._desk.prices.digest}
-        plain = self.objective.is_plain
-        leaning = {} if plain else {"objective": self.objective.name, "objective_digest": self.objective.digest}
-        return {"messages_digest": self._messages.digest, **offers, **leaning}
+        return {"messages_digest": self._messages.digest, **offers, **self.objective.documents}
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""

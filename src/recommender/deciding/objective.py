@@ -104,6 +104,15 @@ class Objective(BaseModel):
         """First 16 digits of the SHA-256 of what is maximised with its levers."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
+    def version_of(self, strategy_version: str) -> str:
+        """Version of a policy of this strategy: its own, and the objective where that is another than the reward."""
+        return strategy_version if self.is_plain else f"{strategy_version}+{self.name}.{self.digest[:8]}"
+
+    @property
+    def documents(self) -> dict[str, str]:
+        """Name and digest as a log keeps them; nothing for the reward that was learnt."""
+        return {} if self.is_plain else {"objective": self.name, "objective_digest": self.digest}
+
     def check(self, actions: ActionSpace) -> None:
         """Refuse levers on factors or levels that the actions do not have.
 
@@ -118,6 +127,18 @@ class Objective(BaseModel):
                     lever.factor, "has no such level to lean on", values=[lever.level],
                     mend=f"Factors are {', '.join(actions.factors)}; its levels: {', '.join(levels) or 'none'}.",
                 )  # fmt: skip
+
+    def leaned(self, values: Floats, actions: ActionSpace) -> tuple[Floats, NDArray[np.bool_]]:
+        """Weighted values, and the actions that no floor closes; both of shape (n, n_actions).
+
+        An action of unknown value (NaN: what it costs was never logged) is closed; leaving alone never is.
+        """
+        known = ~np.isnan(values)
+        values = np.where(known, values, 0.0)
+        kept = self.above_floors(values, actions) & known
+        if actions.no_contact_index is not None:
+            kept[:, actions.no_contact_index] = True
+        return self.weighted(values, actions), kept
 
     def weighted(self, values: Floats, actions: ActionSpace) -> Floats:
         """Values with the weights on what each action brings above leaving alone, shape (n, n_actions)."""

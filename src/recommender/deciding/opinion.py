@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from recommender.columns import Columns
 from recommender.deciding.accounts import Accounts
 from recommender.deciding.context import ModelContext
-from recommender.deciding.objective import Objective
+from recommender.deciding.objective import OBJECTIVES, Objective
 from recommender.deciding.offer_choice import OfferChoice
+from recommender.errors import InvalidInput
 from recommender.strategy import (
     STAGES,
     Belief,
@@ -25,7 +26,9 @@ from recommender.strategy import (
     stage_of,
 )
 
-__all__ = ["Opinion", "Opinions"]
+__all__ = ["Led", "Opinion", "Opinions", "check_objective"]
+
+_CHUNK = 2_048  # accounts whose whole ladder is in memory
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -55,6 +58,44 @@ class Opinion:
     kept: Mask | None = None
 
 
+@dataclass(frozen=True)
+class Led:
+    """What an objective makes of ``n`` accounts; arrays of shape (n, n_actions).
+
+    Attributes
+    ----------
+    values : ndarray of float64
+        Of what is maximised, with the weights of the levers.
+    kept : ndarray of bool
+        What no floor closes, and whose value is known.
+    cost : ndarray of float64
+        What the log says that an action costs, where the values are net of it; else 0.
+    """
+
+    values: Floats
+    kept: Mask
+    cost: Floats
+
+
+def check_objective(objective: Objective, strategy: ContactStrategy | SeedStrategy) -> None:
+    """Refuse an objective that a strategy does not know, or levers that its actions do not have.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    objective.check(strategy.actions_)
+    known = ("reward",) if isinstance(strategy, SeedStrategy) else ("reward", *strategy.value_names_)
+    if objective.name not in known:
+        learnt = ", ".join(name for name in known if name in OBJECTIVES)
+        raise InvalidInput.in_column(
+            "objective",
+            "is nothing that this strategy learnt",
+            values=[objective.name],
+            mend=f"It knows {learnt}; the ladder is learnt from logs that tell rungs and payments.",
+        )
+
+
 class Opinions:
     """A strategy, asked for what it makes of accounts.
 
@@ -77,10 +118,36 @@ class Opinions:
     def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: Mask) -> Opinion:
         """What is made of accounts whose eligible actions are ``mask``."""
         strategy = self.strategy
+        rewards, priced, believe, X = self._plain(accounts, contacts, as_of)
+        if isinstance(strategy, SeedStrategy) or X is None:
+            chances = epsilon_greedy(priced, mask, strategy.epsilon)
+        else:
+            chances = strategy.served_probabilities(priced, mask, X)
+        plain = Opinion(rewards, priced, chances, believe)
+        return plain if self.objective.is_plain else self._led(plain, mask, X)
+
+    def led(self, accounts: Accounts, contacts: Columns | None, as_of: datetime) -> Led:
+        """What is maximised, of every action whether eligible or not: for a plan, which has to choose among accounts.
+
+        The numbers are those by which :meth:`of` ranks.
+        """
+        parts = []
+        for start in range(0, len(accounts), _CHUNK):
+            some = accounts.take(np.arange(start, min(start + _CHUNK, len(accounts))))
+            _, priced, believe, _ = self._plain(some, contacts, as_of)
+            values, cost = self._values(priced, believe)
+            led, kept = self.objective.leaned(values, self.actions)
+            parts.append(Led(led, kept, cost))
+        return Led(*(np.concatenate([getattr(one, name) for one in parts]) for name in ("values", "kept", "cost")))
+
+    def _plain(
+        self, accounts: Accounts, contacts: Columns | None, as_of: datetime
+    ) -> tuple[Floats, Floats, Callable[[NDArray[np.int64]], Belief], Floats | None]:
+        """Rewards, the same less what offers cost, beliefs, and the encoded context (None: the seed rules)."""
+        strategy = self.strategy
         if isinstance(strategy, SeedStrategy):
             scores = self._by_stage[_stages(accounts)]
-            plain = Opinion(scores, scores, epsilon_greedy(scores, mask, strategy.epsilon), nothing_learnt)
-            return plain if self.objective.is_plain else self._led(plain, mask, None)
+            return scores, scores, nothing_learnt, None
         X = self._contexts.of(accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
@@ -95,23 +162,23 @@ class Opinions:
             return replace(belief, values=belief.values | net)
 
         priced = rewards if later is None or strategy.money_ == "other" else rewards - later
-        plain = Opinion(rewards, priced, strategy.served_probabilities(priced, mask, X), believe)
-        return plain if self.objective.is_plain else self._led(plain, mask, X)
+        return rewards, priced, believe, X
+
+    def _values(self, priced: Floats, believe: Callable[[NDArray[np.int64]], Belief]) -> tuple[Floats, Floats]:
+        """What is maximised before any lever, and the cost that it is net of; shape (n, n_actions)."""
+        if self.objective.name == "reward":
+            return priced, np.zeros(priced.shape)
+        every = np.ascontiguousarray(np.broadcast_to(np.arange(len(self.actions)), priced.shape))
+        ladder = believe(every).values
+        is_net = self.objective.name.startswith("net_")
+        return ladder[self.objective.name], np.nan_to_num(ladder["cost"]) if is_net else np.zeros(priced.shape)
 
     def _led(self, plain: Opinion, mask: Mask, X: Floats | None) -> Opinion:
         """The same by what is maximised instead of the reward: values, probabilities, and what no floor closes."""
         lead, strategy = self.objective, self.strategy
-        values = plain.priced
-        if lead.name != "reward":
-            every = np.broadcast_to(np.arange(len(self.actions)), mask.shape)
-            values = plain.believe(np.ascontiguousarray(every)).values[lead.name]
-        known = ~np.isnan(values)  # what a contact costs that was never logged is not known
-        values = np.where(known, values, 0.0)
-        kept = lead.above_floors(values, self.actions) & known
-        if self.actions.no_contact_index is not None:
-            kept[:, self.actions.no_contact_index] = True
+        led, kept = lead.leaned(self._values(plain.priced, plain.believe)[0], self.actions)
         kept |= ~(kept & mask).any(axis=1, keepdims=True)  # without NO_CONTACT something must be done
-        led, open_ = lead.weighted(values, self.actions), mask & kept
+        open_ = mask & kept
         if isinstance(strategy, SeedStrategy) or X is None:
             chances = epsilon_greedy(led, open_, strategy.epsilon)
         else:

@@ -68,6 +68,9 @@ with needs("planning"):
         priced_hours,
         priced_rules,
     )
+    from recommender.planning.plan_objective import (
+        check_plan_objective,
+    )
     from recommender.planning.plan_offers import (
         offers_of_plan,
         settle_offers,
@@ -129,6 +132,7 @@ __all__ = [
     "ask_log",
     "capacity_of",
     "certify",
+    "check_plan_objective",
     "collect",
     "compare_plans",
     "contacts_by_slot",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.currencies import minor_digits
 from recommender.deciding import decide
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
@@ -44,7 +45,8 @@ def with_expectations(
     -------
     DataFrame
         With ``expected``, ``expected_low`` and ``expected_high``: what the account is expected to pay with this
-        contact, in money, and its 95 % interval as the strategy knows it; missing where nothing was learnt.
+        contact, in money, and its 95 % interval as the strategy knows it; missing where nothing was learnt. And the
+        columns of the value ladder that it knows, as an answer shows them: of this contact alone.
 
     Raises
     ------
@@ -168,9 +170,15 @@ def _expected(
             rows=rows[lost].tolist(),
             mend="Report this as a bug; nothing was written.",
         )
-    worth = worth_of_reward(frame, strategy, capacity) * planned["share"].to_numpy(dtype=np.float64)
+    share = planned["share"].to_numpy(dtype=np.float64)
+    ladder = {name: values[at, rank] for name, values in decided.values.items()}
     beliefs = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
-    return pd.DataFrame(
-        {"row": rows, "round": planned["round"].to_numpy()}
-        | {name: values[at, rank] * worth for name, values in beliefs.items()}
-    )
+    if order.objective.name in ("reward", "gain"):
+        worth = worth_of_reward(frame, strategy, capacity)
+        expected = {name: values[at, rank] * worth * share for name, values in beliefs.items()}
+    else:  # nobody has to say what a reward is worth
+        minor = 1.0 if capacity.currency is None else 10.0 ** -minor_digits(capacity.currency)
+        unknown = np.full(len(frame), np.nan)
+        ends = {"expected": "", "expected_low": "_lo", "expected_high": "_hi"}
+        expected = {name: ladder.get(f"expected_amount{end}", unknown) * minor * share for name, end in ends.items()}
+    return pd.DataFrame({"row": rows, "round": planned["round"].to_numpy()} | expected | ladder)

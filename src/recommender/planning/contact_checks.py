@@ -15,6 +15,7 @@ from recommender.planning.capacity_problem import PlanProblem
 from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.certificate import Certificate
 from recommender.planning.tomorrow import beyond_prices, later_decision_id
+from recommender.strategy import is_value
 
 __all__ = [
     "POLICY_REASONS",
@@ -94,7 +95,7 @@ def not_as_laid_out(contacts: pd.DataFrame, factors: Sequence[str], purpose: str
     """Columns that a plan has, reasons that its values bear out, and packaged templates that fit what they are for."""
     wrong = []
     fixed = {*_COLUMNS, *factors}
-    if strangers := sorted(set(contacts.columns) - fixed):
+    if strangers := sorted(name for name in set(contacts.columns) - fixed if not is_value(str(name))):
         wrong.append(f"columns: {', '.join(map(str, strangers))} is none of a plan")
     if lost := sorted(fixed - set(contacts.columns)):
         return [*wrong, f"columns: {', '.join(lost)} is missing"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.artefact import arrays_from_bytes
 from recommender.columns import Columns
-from recommender.deciding import decision_ids
+from recommender.deciding import Objective, decision_ids
 from recommender.errors import ArtefactError, InvalidInput
 from recommender.messages import default_catalogue
 from recommender.planning.capacity_file import capacity_of
@@ -65,6 +66,7 @@ def verify_folder(folder: Path) -> list[str]:
         rounds = [_read_round(folder, number) for number in range(1, int(about["rounds"]) + 1)]
         decisions = pd.read_parquet(folder / "decisions.parquet")
         capacity = capacity_of(about["capacity"], "about.json")
+        objective = Objective.model_validate(about.get("objective", {}))  # plans of before had none
         packaged = about["messages_digest"] == default_catalogue().digest
         days, stated_gap, stated_rows = int(about["days"]), float(about["gap"]), list(about["capacities"])
         as_of, version, seed, purpose = (about[name] for name in ("as_of", "strategy", "seed", "purpose"))
@@ -125,7 +127,10 @@ def verify_folder(folder: Path) -> list[str]:
               for part, name in zip(parts.tolist(), problem.rows.names, strict=True)]  # fmt: skip
     true = list(zip(problem.rows.names, whole.tolist(), used, prices, strict=True))
     close = [one[0] == other[0] and np.allclose(one[1:], other[1:]) for one, other in zip(claims, true, strict=False)]
-    if int(about["accounts"]) != len(arms) or about["unit"] not in ("points", capacity.currency or "money"):
+    if objective.version_of("") != "".join(re.findall(r"\+[a-z_]+\.[0-9a-f]{8}$", str(version))):
+        wrong.append("objective: what is maximised is not what the version of the policy says")
+    units = ("points", objective.name if objective.name.startswith("p_") else capacity.currency or "money")
+    if int(about["accounts"]) != len(arms) or about["unit"] not in units:
         wrong.append("about: accounts or unit are not those of the plan")
     if stated_gap != rounds[0].certificate.gap or len(claims) != len(true) or not all(close):
         wrong.append("about: gap, limits, uses or prices are not those of the certificate")

@@ -56,7 +56,8 @@ class PlanOrder:
     segments : (str, str) or None
         Name and TOML of the rules by which accounts are named; None = those of the package.
     objective : Objective
-        What ``score`` maximises; a plan under limited capacity values contacts in money, whatever is said here.
+        What is maximised; a plan under limited capacity knows no least probabilities
+        (:func:`recommender.planning.check_plan_objective`).
     party : str or None
         Whom the contact points belong to, where the table does not say.
     no_contacts_yet : bool

@@ -22,6 +22,7 @@ from recommender.planning.idle_queues import idle_queues
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
+from recommender.planning.plan_objective import check_plan_objective, unit_of_values
 from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
@@ -79,6 +80,7 @@ def plan_day(
     PortfolioValues
         Of the first round.
     """
+    check_plan_objective(order.objective, strategy)
     if sent is not None and days > 1:
         raise InvalidInput(
             "A plan in force is replaced for the rest of its day only.", column="days", mend="Plan without --days."
@@ -161,7 +163,8 @@ def about_plan(
     in_force = {} if sent is None else {"ends": sent.ends.isoformat(), "replaced": sent.changes(made.contacts)}
     return in_force | {
         "as_of": order.as_of.isoformat(),
-        "strategy": strategy.version_,
+        "strategy": order.objective.version_of(strategy.version_),
+        "objective": order.objective.model_dump(mode="json"),
         "seed": order.seed,
         "days": read.kinds.days,
         "purpose": order.purpose,
@@ -169,7 +172,8 @@ def about_plan(
         "segments_digest": order.segmentation.digest,
         "messages_digest": (order.catalogue or default_catalogue()).digest,
         "offers_digest": None if order.prices is None else order.prices.digest,
-        "unit": "points" if isinstance(strategy, SeedStrategy) else capacity.currency or "money",
+        "unit": unit_of_values(order.objective, capacity, strategy),
+        "money": capacity.currency or "money",
         "capacity": capacity.model_dump(mode="json"),
         "capacities": capacities,
         "accounts": len(made.arms),

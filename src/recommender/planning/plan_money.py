@@ -77,14 +77,14 @@ def _resampled(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     return np.array([values[rng.integers(0, n, n)].sum() for _ in range(_DRAWS)]) if n else np.zeros(1)
 
 
-def contacts_by_slot(made: Tomorrow) -> Iterator[str]:
+def contacts_by_slot(made: Tomorrow, digits: int = 0) -> Iterator[str]:
     """A line a queue: contacts and value."""
     for queue, part in made.contacts.groupby("queue", sort=True):
         arms = ", ".join(f"{name} {count:,}" for name, count in part["reason"].value_counts().sort_index().items())
-        yield f"queue {queue}: {len(part):,} contacts worth {part['value'].sum():,.0f} ({arms})"
+        yield f"queue {queue}: {len(part):,} contacts worth {part['value'].sum():,.{digits}f} ({arms})"
 
 
-def priced_hours(made: Tomorrow, capacity: CapacityOrder, unit: str) -> Iterator[str]:
+def priced_hours(made: Tomorrow, capacity: CapacityOrder, unit: str, digits: int = 0) -> Iterator[str]:
     """A line an hour of agents whose capacity is scarce: what one more agent hour brings."""
     prices = dict(zip(made.whole.names, made.prices.tolist(), strict=True))
     for queue in capacity.queue:
@@ -92,7 +92,7 @@ def priced_hours(made: Tomorrow, capacity: CapacityOrder, unit: str) -> Iterator
             hour = re.fullmatch(rf"{re.escape(queue.name)} ((?:\d{{4}}-\d\d-\d\d )?\d\d)h minutes", name)
             if hour is not None and price > 0:
                 brings = price * queue.minutes_per_agent_hour
-                yield f"one more agent hour of {queue.name} at {hour[1]}:00 brings {brings:,.0f} {unit}"
+                yield f"one more agent hour of {queue.name} at {hour[1]}:00 brings {brings:,.{digits}f} {unit}"
 
 
 def priced_rules(read: PortfolioValues, made: Tomorrow) -> dict[str, list[float]]:

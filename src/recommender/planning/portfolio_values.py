@@ -20,11 +20,11 @@ from recommender.planning.appointments import Appointments
 from recommender.planning.arms import draw_arms, drawn_by
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_tables import AccountKinds
-from recommender.planning.contact_worth import values_in_money
 from recommender.planning.earlier_contacts import EarlierContacts, RecentContacts, values_name
 from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
+from recommender.planning.plan_objective import contact_values
 from recommender.planning.plan_rows import context_names, plain_scalar
 from recommender.planning.sent_today import SentToday
 from recommender.rules import Eligibility
@@ -202,20 +202,13 @@ def read_portfolio(
             queue = kinds.queue_of(kind)[:, :n]
             weekly = _Weekly.of(cases[0], facts, earlier, days, capacity)
             worth = [
-                values_in_money(
-                    case.frame,
-                    case.rewards() * weekly.share[:, day, None],
-                    queue,
-                    capacity,
-                    strategy,
-                    offer_costs=case.offer_costs(),
-                )
+                contact_values(case, weekly.share[:, day], queue, capacity, strategy)
                 if earlier is None or day in ahead
-                else (np.full(queue.shape, -np.inf), queue >= 0)
+                else (np.full(queue.shape, -np.inf), queue >= 0, np.ones((len(facts), len(strategy.actions_)), bool))
                 for day, case in enumerate(cases)
             ]
-            values = np.hstack([one for one, _ in worth])
-            served = np.hstack([one for _, one in worth])
+            values, served = (np.hstack([one[part_of] for one in worth]) for part_of in (0, 1))
+            kept = np.hstack([one[:, :n] for _, _, one in worth])
             open_ = np.hstack([one.mask[:, :n] for one in judged]) & served & np.repeat(weekly.open_on, n, axis=1)
             if sent is not None:
                 open_ &= sent.open_at(facts["debtor"], contact_at)[:, kinds.hour_of_action()]
@@ -227,6 +220,10 @@ def read_portfolio(
             busy = facts["debtor"].isin(placed["debtor"]).to_numpy()
             arm = facts["arm"].to_numpy()
             aside = (arm != "policy") & ~busy if earlier is None else np.zeros(len(facts), dtype=bool)
+            # a floor is the policy's: neither a promise to call back nor business as usual knows it
+            open_ &= kept | (busy | (arm == "usual"))[:, None]
+            if not kept[:, :n].all():
+                allowed = allowed.narrowed(worth[0][2], "lever-floor")
             np.where(open_ & asked & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
             of_today = open_ & (kinds.day_of_action() == 0)
             np.where(of_today[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
@@ -385,7 +382,11 @@ def _facts(
             "debtor": pd.array(names, dtype="str"),
             "decision_id": pd.array(
                 decision_ids(
-                    Accounts.of(frame), order.as_of.isoformat(), strategy.version_, order.seed, purpose=order.purpose
+                    Accounts.of(frame),
+                    order.as_of.isoformat(),
+                    order.objective.version_of(strategy.version_),
+                    order.seed,
+                    purpose=order.purpose,
                 ),
                 dtype="str",
             ),

@@ -52,7 +52,11 @@ def ask_log(
 
 def _own_ids(accounts: pd.DataFrame, order: PlanOrder, strategy: ContactStrategy | SeedStrategy) -> set[str]:
     ids = decision_ids(
-        Accounts.of(accounts), order.as_of.isoformat(), strategy.version_, order.seed, purpose=order.purpose
+        Accounts.of(accounts),
+        order.as_of.isoformat(),
+        order.objective.version_of(strategy.version_),
+        order.seed,
+        purpose=order.purpose,
     )
     return {*ids, *(later_decision_id(one, number) for one in ids for number in _ROUNDS)}
 
@@ -110,7 +114,8 @@ def log_tomorrow(
     """
     actions = strategy.actions_
     provenance = Provenance(
-        policy_version=strategy.version_, actions=actions, rule_packs=read.law.get("rule_packs", {}),
+        policy_version=order.objective.version_of(strategy.version_), actions=actions,
+        rule_packs=read.law.get("rule_packs", {}),
         holidays_version=read.law.get("holidays"), tzdata_version=read.law.get("tzdata"),
     )  # fmt: skip
     today = made.contacts.loc[made.contacts["day"] == 1]
@@ -171,9 +176,9 @@ def _record(
 
 
 def _documents(order: PlanOrder) -> dict[str, str]:
-    """Digests of what is said and offered."""
+    """What was said, offered and maximised: digests, and the name of the objective."""
     offers = {} if order.prices is None else {"offers_digest": order.prices.digest}
-    return {"messages_digest": (order.catalogue or default_catalogue()).digest, **offers}
+    return {"messages_digest": (order.catalogue or default_catalogue()).digest, **offers, **order.objective.documents}
 
 
 def _cancelled(log: DecisionLog, sent: SentToday | None) -> list[ContactEvent]:
