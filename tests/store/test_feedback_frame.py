@@ -13,6 +13,7 @@ import pytest
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history.feedback import LoggedFeedback
+from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.decisions import (
     DecisionLog,
     DecisionRecord,
@@ -21,6 +22,7 @@ from recommender.store.decision_log.decisions import (
     read_feedback_frame,
 )
 from recommender.store.decision_log.feedback_frame import LogWarning
+from recommender.store.decision_log.stops import stop_contact
 from recommender.tables import REACHED_BY
 
 Decide = Callable[..., DecisionRecord]
@@ -218,3 +220,32 @@ def test_an_outcome_at_the_end_of_the_window_is_too_late(
     log.record_outcomes([outcome(0, after, "replied")])
     frame, roles = read_feedback_frame(log, space, "replied", 14, LATER)
     assert frame[roles["reward"]].tolist() == [float(counts)]
+
+
+def test_what_people_decided_is_theirs(log: DecisionLog, space: ActionSpace, decide: Decide) -> None:
+    """An agent's own contact has his action, reason and outcome, and no propensity; what a person stopped is counted."""
+    at = NOON + timedelta(hours=2)
+    log.record([decide(number, debtor_id=f"p{number}", contact_at=at) for number in range(4)])
+
+    def told(number: int, kind: str, **more: object) -> ContactEvent:
+        return ContactEvent(decision_id=f"d{number:05d}", debtor_id=f"p{number}", kind=kind, at=at, checks=(), **more)
+
+    events = [
+        told(0, "overridden", channel="email", action=8, reason="debtor-asked"),
+        told(1, "dispatched", channel="call", action=1, propensity=0.25),
+        told(
+            2, "dispatched", channel="sms", action=4, propensity=0.5, eligible=np.packbits(np.ones(10, bool)).tobytes()
+        ),
+    ]
+    log.record_events(events, told_at=at)
+    assert stop_contact(log, "d00003", at=NOON + timedelta(hours=1)) == ["d00003"]
+    log.record_outcomes([outcome(0, DAY, "paid", 700)])
+    with pytest.warns(LogWarning, match="1 decisions were stopped by a person"):
+        frame, roles = read_feedback_frame(log, space, "amount_gross", 14, LATER)
+    assert frame["chosen_by"].tolist() == ["sender", "policy", "fallback"]
+    assert frame["override_reason"].tolist()[0] == "debtor-asked" and frame["override_reason"].isna().sum() == 2
+    assert frame["propensity"].isna().tolist() == [True, False, False]
+    assert frame["reward"].tolist() == [700.0, 0.0, 0.0]
+    feedback = LoggedFeedback.from_frame(frame, **roles)
+    np.testing.assert_array_equal(feedback.action, [8, 1, 4])
+    assert not {"chosen_by", "override_reason"} & {*roles["context"]}

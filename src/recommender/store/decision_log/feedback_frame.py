@@ -22,7 +22,7 @@ __all__ = ["AMOUNT", "AMOUNT_GROSS", "DecisionSource", "LogWarning", "read_feedb
 #: Money paid in the window, and the same minus the cost of the dispatched action; in minor units.
 AMOUNT_GROSS, AMOUNT = "amount_gross", "amount"
 _AMOUNTS = (AMOUNT_GROSS, AMOUNT)
-_EVIDENCE = ("decision_id", "policy_version", "fallback", "deterministic")
+_EVIDENCE = ("decision_id", "policy_version", "fallback", "deterministic", "chosen_by", "override_reason")
 
 
 class DecisionSource(Protocol):
@@ -85,7 +85,8 @@ def read_feedback_frame(
     -------
     frame : DataFrame of shape (n_decisions, ...)
         Context columns, action factors, reward (NaN where not mature), propensity, ids, ``decided_at``,
-        ``known_at``, and which policy decided. Time order.
+        ``known_at``, which policy decided, and who chose what was sent (``chosen_by``, ``override_reason``). Time
+        order.
     roles : dict
         Keyword arguments of ``LoggedFeedback.from_frame``, with ``eligible`` as bool of shape (n_decisions, n_actions).
 
@@ -136,6 +137,7 @@ def read_feedback_frame(
     rewards[~mature.to_numpy()] = np.nan
     known_at = succeeded_at.where(mature & succeeded_at.notna(), closes)
     own = {column: ids[column] for column in ("propensity", "account_id", "debtor_id", *_EVIDENCE)}
+    own["override_reason"] = own["override_reason"].astype("str")  # missing for all is a column of text, too
     own |= {"reward": rewards, "decided_at": decided_at, "known_at": known_at}
     factors = actions.describe(chosen)
     frame = pd.concat([pd.DataFrame({name[column]: own[column] for column in wanted}), factors, context], axis=1)

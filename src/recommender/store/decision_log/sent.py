@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recommender.actions import ActionSpace
-from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event
+from recommender.store.decision_log.contact_event import STOPPED, TAKEN_BACK, state_event
 from recommender.store.decision_log.record_fields import unpack_eligible
 
 __all__ = ["LogWarning", "Sent"]
@@ -25,7 +25,11 @@ class Sent:
     """Rows of decisions with their dispatched action in place of the decided one; counts what is left out.
 
     A fallback that the policy drew has the probability and the eligible set it was drawn with. What the campaign
-    engine chose itself has no propensity (NaN): it is estimated like that of any log without them.
+    engine or a person chose has no propensity (NaN): it is estimated like that of any log without them. Each row says
+    who chose (``chosen_by``: policy, fallback, sender) and, of a sender's choice, why (``override_reason``).
+
+    What a person stopped is left out: he may have stopped it for what happened after the decision, so that its rewards
+    are not those of leaving such an account alone.
     """
 
     left_out: dict[str, int] = field(default_factory=dict)
@@ -45,7 +49,9 @@ class Sent:
         for row in rows:
             last = state_event(events.get(row["decision_id"], ()))
             if last is None:
-                yield dict(row)
+                yield {**row, **_chosen("policy")}
+            elif last["kind"] == "cancelled" and last["reason"] == STOPPED:
+                self._leave_out("were stopped by a person before anything was sent")
             elif last["kind"] in TAKEN_BACK:
                 self._leave_out("were cancelled, expired or never delivered: nothing was sent")
             elif _is_own_choice(last):
@@ -54,12 +60,14 @@ class Sent:
                 elif last["checks"]:
                     self._leave_out("were overridden by a contact that the rules forbid")
                 else:
-                    yield {**row, "action": last["action"], "propensity": np.nan, "eligible": _with(row, last)}
+                    own = {"action": last["action"], "propensity": np.nan, "eligible": _with(row, last)}
+                    yield {**row, **own, **_chosen("sender", last["reason"])}
             elif last["action"] is None:
-                yield dict(row)
+                yield {**row, **_chosen("policy")}
             else:
                 yield {
                     **row,
+                    **_chosen("policy" if last["eligible"] is None and last["action"] == row["action"] else "fallback"),
                     "action": last["action"],
                     "propensity": row["propensity"] if last["propensity"] is None else last["propensity"],
                     "eligible": row["eligible"] if last["eligible"] is None else last["eligible"],
@@ -72,6 +80,10 @@ class Sent:
 
     def _leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _chosen(by: str, reason: str | None = None) -> dict[str, str | None]:
+    return {"chosen_by": by, "override_reason": reason}
 
 
 def _is_own_choice(last: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
-from recommender.store.decision_log.contact_event import ContactEvent
+from recommender.store.decision_log.contact_event import STOPPED, ContactEvent
 from recommender.store.decision_log.decisions import DecisionLog, OutcomeRecord
 from recommender.store.decision_log.ledger import StaleStanding
 from recommender.store.decision_log.schema import decisions, outcomes
@@ -62,7 +62,7 @@ def stop_contact(log: DecisionLog, decision_id: str, *, at: datetime) -> list[st
         events = [
             ContactEvent(
                 decision_id=one.decision_id, debtor_id=one.debtor_id, kind="cancelled",
-                at=planned[one.decision_id].at, reason="stopped by a person", event_id=f"stop:{one.decision_id}"[:128],
+                at=planned[one.decision_id].at, reason=STOPPED, event_id=f"stop:{one.decision_id}"[:128],
             )
             for one in live
         ]  # fmt: skip
