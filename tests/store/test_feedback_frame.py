@@ -223,7 +223,7 @@ def test_an_outcome_at_the_end_of_the_window_is_too_late(
 
 
 def test_what_people_decided_is_theirs(log: DecisionLog, space: ActionSpace, decide: Decide) -> None:
-    """An agent's own contact has his action, reason and outcome, and no propensity; what a person stopped is counted."""
+    """An agent's contact has his action, reason and outcome, and no propensity; what a person stopped is counted."""
     at = NOON + timedelta(hours=2)
     log.record([decide(number, debtor_id=f"p{number}", contact_at=at) for number in range(4)])
 
