@@ -23,7 +23,7 @@ from pipelines.demo_weeks import (
     live_through,
     local_money,
 )
-from pipelines.pages_reports import drivers_document, evaluation_document, rule_costs_document
+from pipelines.pages_reports import drivers_document, evaluation_document, moved_document, rule_costs_document
 from pipelines.training_record import metrics_of, model_card, parameters_of
 from recommender.evaluation import decide as ask_gate
 from recommender.history import LoggedFeedback
@@ -39,7 +39,7 @@ __all__ = ["DONE", "register", "run"]
 DONE = "site.json"
 """Written last: with it the site is whole, and it holds the settings that serve it."""
 
-_FORMAT = 6
+_FORMAT = 7
 
 
 def register(app: typer.Typer) -> None:
@@ -119,10 +119,10 @@ def run(
     write_frame(lived.contacts, out / "contacts.parquet")
     _write(out / "costs.json", lived.costs)
     tell("what drives results")
-    _write(
-        out / "drivers.json",
-        drivers_document(champion, lived.accounts, as_of=lived.as_of, contacts=lived.contacts, seed=seed),
-    )
+    drivers = drivers_document(champion, lived.accounts, as_of=lived.as_of, contacts=lived.contacts, seed=seed)
+    with DecisionLog(f"sqlite:///{out}/decisions.db", read_only=True) as log:
+        drivers["moved"] = moved_document(champion, log, lived.accounts, seed=seed)
+    _write(out / "drivers.json", drivers)
     _write(
         out / DONE,
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,19 @@ from pipelines.segment_values import explored, legal_rules
 from recommender.columns import Columns
 from recommender.deciding import Segments, default_segments
 from recommender.evaluation import decide as ask_gate
-from recommender.explanation import explain_portfolio
+from recommender.explanation import explain_portfolio, what_moved
+from recommender.history import LoggedFeedback
 from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.rules import HOUSE_PACKS, under_house
+from recommender.store.decision_log import DecisionLog, read_feedback_frame
 from recommender.strategy import ContactStrategy, applies_to
 
-__all__ = ["drivers_document", "evaluation_document", "rule_costs_document"]
+__all__ = ["drivers_document", "evaluation_document", "moved_document", "rule_costs_document"]
 
 _FORMAT = 1
 _CALIBRATION_GROUPS = 10
+_MONTH_DAYS = 30
+_SPLIT_BY = ("stage", "product", "country", "segment")
 
 
 def evaluation_document(
@@ -158,6 +162,66 @@ def drivers_document(
         "policy_version": strategy.version_,
         "explanation": explained.to_dict(),
         **_under_law(strategy, under_house(accounts, house), as_of=as_of, contacts=contacts, seed=seed),
+    }
+
+
+def moved_document(
+    strategy: ContactStrategy,
+    log: DecisionLog,
+    accounts: pd.DataFrame,
+    *,
+    seed: int = 0,
+    sample: int = 1_000,
+    segments: Segments | None = None,
+) -> dict[str, Any]:
+    """What moved the expected result of the contacts of the last 30 days against the 30 before, by concept.
+
+    A log of less than two months is cut in halves of whole days. Product, country and segment are those that
+    ``accounts`` have today where a decision does not hold them.
+
+    Returns
+    -------
+    dict
+        ``since``, ``at``, ``until``: the two periods; ``rows``: columns of
+        :func:`recommender.explanation.what_moved`. Empty where the log holds less than two days.
+    """
+    newest = log.newest()["last_decision"]
+    if newest is None:
+        return {}
+    until = pd.Timestamp(newest).tz_convert("UTC").floor("D") + timedelta(days=1)
+    frame, roles = read_feedback_frame(
+        log,
+        strategy.actions_,
+        "right_party_contact",
+        1.0,
+        until.to_pydatetime(),
+        since=(until - timedelta(days=2 * _MONTH_DAYS)).to_pydatetime(),
+        other_spaces="drop",
+    )
+    time = pd.to_datetime(frame[roles["time"]], utc=True)
+    days = min(_MONTH_DAYS, math.ceil((until - time.min()) / timedelta(days=1)) // 2)
+    if days < 1:
+        return {}
+    rules = default_segments() if segments is None else segments
+    known = accounts.drop_duplicates("account_id").reset_index(drop=True)
+    known = known.assign(segment=rules.of(Columns.of(known)))
+    known.index = known["account_id"].astype("str")
+    by = {}
+    for name in _SPLIT_BY:
+        if name in roles["context"]:
+            by[name] = frame[name]
+        elif name in known:
+            by[name] = frame[roles["account"]].astype("str").map(known[name])
+    by |= {name: frame[name] for name in strategy.actions_.factor_names if name != "hour"}
+    at = until - timedelta(days=days)
+    rows = what_moved(
+        strategy, LoggedFeedback.from_frame(frame, **roles), at=at, days=days, by=by, sample=sample, random_state=seed
+    )
+    return {
+        "since": (at - timedelta(days=days)).isoformat(),
+        "at": at.isoformat(),
+        "until": until.isoformat(),
+        "rows": {name: [_plain(one) for one in rows[name].tolist()] for name in rows},
     }
 
 

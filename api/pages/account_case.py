@@ -101,7 +101,10 @@ class AccountCase:
     @property
     def same_policy(self) -> bool:
         """Whether the logged decision was made by the strategy in use, so that its actions mean the same."""
-        return self.logged is not None and self.logged.decision.provenance.policy_version == self.strategy.version_
+        if self.logged is None:
+            return False
+        decided_by = self.logged.decision.provenance.policy_version
+        return decided_by.partition("+")[0] == str(self.strategy.version_)  # an objective is named behind a plus
 
     @cached_property
     def is_control(self) -> bool:

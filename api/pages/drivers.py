@@ -13,6 +13,7 @@ from api.pages.charts import Bar, hbars, nice_ticks, scatter
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
 from api.pages.filters import Filter, Filters, read_filters
+from api.pages.moved import moved_sections
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
@@ -90,6 +91,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         answer = page.text("Too few sampled accounts in this group to say anything.")
         return Content("drivers", question, answer, filters=filters, notices=notices)
     sections = [_concepts(page, part, explanation, kind)]
+    sections += moved_sections(page, document, kind, concept_names(page), dimension, segment)
     sections += _facts(page, explanation, kind, dimension, segment)
     sections += _dependence(page, explanation, filters.chosen("feature"), kind, money=money)
     sections.append(_segments(page, explanation, kind))

@@ -211,3 +211,44 @@ def test_logging_in_works_without_scripts(chromium, server):
     log_in(page, server, "es")
     assert page.url.endswith("/es/")  # home, the first page of the menu
     context.close()
+
+
+REACHED = """() => [...document.querySelectorAll(
+    'a[href], button, input:not([type=hidden]), select, textarea, summary')]
+  .filter(one => one.tabIndex >= 0 && !one.disabled && one.checkVisibility({visibilityProperty: true}))
+  .map((one, number) => { one.dataset.stop = number; return number; })"""
+STOP = """() => {
+  const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+  const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+  const seen = box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight;
+  const stop = one === document.body ? -1 : one.dataset.stop === undefined ? null : Number(one.dataset.stop);
+  return [stop, ring && seen, one.outerHTML.slice(0, 90)];
+}"""
+
+
+@pytest.mark.parametrize("path", ["", "explorer", "account"])
+def test_the_tab_key_reaches_every_control_in_order_and_shows_where_it_is(open_page, path):
+    """Each control is a stop, in the order of the document, with a ring that is seen; Enter follows a link."""
+    page = open_page(f"/es/{path}" if path != "account" else "/es/accounts")
+    if path == "account":
+        page.locator("table.accounts tbody th a").first.press("Enter")
+        page.wait_for_url("**/account?id=*")
+    wanted = page.evaluate(REACHED)
+    page.evaluate("document.activeElement.blur()")
+    stops, unseen = [], []
+    for _ in range(2 * len(wanted) + 5):
+        page.keyboard.press("Tab")
+        stop, shown, text = page.evaluate(STOP)
+        if stop == -1 or stop in stops:
+            break
+        if stop is not None:  # wide tables are stops too, to be moved sideways
+            stops.append(stop)
+        if not shown:
+            unseen.append(text)
+    assert stops == wanted
+    assert unseen == []
+    link = page.locator(".menu a[href$='/es/results']").first
+    target = link.evaluate("one => one.href")
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(target)

@@ -29,6 +29,10 @@ with needs("explain"):
         concept_label,
         feature_label,
     )
+    from recommender.explanation.movement import (
+        WHOLE,
+        what_moved,
+    )
     from recommender.explanation.reasons import (
         action_text,
     )
@@ -53,6 +57,7 @@ with needs("explain"):
     )
 
 __all__ = [
+    "WHOLE",
     "ConceptGroups",
     "Contrast",
     "DecisionTrace",
@@ -75,4 +80,5 @@ __all__ = [
     "trace_decision",
     "trace_record",
     "what_if",
+    "what_moved",
 ]

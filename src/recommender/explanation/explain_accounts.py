@@ -16,9 +16,10 @@ from recommender.explanation.concepts import ConceptGroups
 from recommender.explanation.explanation import Explanation
 from recommender.explanation.served import ServedModel
 from recommender.explanation.wording import Wording
+from recommender.history import LoggedFeedback
 from recommender.strategy import ContactStrategy, account_frame, check_eligible, rank_actions
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_decisions"]
 
 _CHUNK_PAIRS = 2_000
 
@@ -112,17 +113,98 @@ def explain(
         if background is None
         else served.background_means(served.encode(served.context(background, history, as_of)))
     )
-    features = feature_names(served.encoder, served.actions)
-    concepts = groups or ConceptGroups.default()
     account = strategy.names_.get("account")
     known = account is not None and account in frame.columns
+    return _explanation(
+        served,
+        context,
+        chosen,
+        allowed,
+        means,
+        rows=rows,
+        account=frame[account].to_numpy(dtype=object) if known else rows.astype(object),
+        groups=groups,
+        language=language,
+        notes=notes,
+        scored=(X, margins, rewards),
+    )
+
+
+def explain_decisions(
+    strategy: ContactStrategy,
+    log: LoggedFeedback,
+    rows: NDArray[np.int64],
+    *,
+    language: str = "en",
+    groups: ConceptGroups | None = None,
+) -> Explanation:
+    """Explain logged decisions, each from what was known then.
+
+    Parameters
+    ----------
+    strategy : ContactStrategy
+    log : LoggedFeedback
+        Over the actions of the strategy.
+    rows : ndarray of int of shape (k,)
+        Decisions of the log to explain.
+    language : str, default="en"
+    groups : ConceptGroups or None
+
+    Returns
+    -------
+    Explanation
+        Its ``rows`` are positions in ``rows``. Decisions not to contact are left out where the model learnt nothing
+        about them.
+    """
+    Wording.of(language)
+    served = ServedModel(strategy)
+    chosen = np.asarray(log.action, dtype=np.int64)[rows]
+    kept = np.flatnonzero(chosen != served.idle_without_data) if served.idle_without_data is not None else None
+    position = np.arange(len(rows)) if kept is None else kept
+    context = served.log_context(log).iloc[rows[position]].reset_index(drop=True)
+    allowed = np.ones((len(position), len(served.actions)), dtype=bool)
+    return _explanation(
+        served,
+        context,
+        chosen[position][:, None],
+        allowed,
+        served.training_means(),
+        rows=position.astype(np.int64),
+        account=position.astype(object),
+        groups=groups,
+        language=language,
+    )
+
+
+def _explanation(
+    served: ServedModel,
+    context: pd.DataFrame,
+    chosen: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    means: dict[str, dict[str, NDArray[np.float64]]],
+    *,
+    rows: NDArray[np.int64],
+    account: NDArray[np.object_],
+    groups: ConceptGroups | None,
+    language: str,
+    notes: Sequence[str] = (),
+    scored: tuple[NDArray[np.float64], dict[str, NDArray[np.float64]], NDArray[np.float64]] | None = None,
+) -> Explanation:
+    """Attribute given actions; ``scored`` is encoded context, margins and rewards where they are made already."""
+    if scored is None:
+        X = served.encode(context)
+        margins = served.margins(X)
+        scored = X, margins, served.rewards(margins)
+    X, margins, rewards = scored
+    features = feature_names(served.encoder, served.actions)
+    concepts = groups or ConceptGroups.default()
     return Explanation(
         served=served,
         groups=concepts,
         features=features,
         feature_groups=concepts.of_features(features, X.shape[1]),
         rows=rows,
-        account=frame[account].to_numpy(dtype=object) if known else rows.astype(object),
+        account=account,
         context=context,
         X=X,
         action=chosen,
