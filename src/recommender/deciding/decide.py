@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -175,6 +176,14 @@ class Decider:
         plain = self.objective.is_plain
         leaning = {} if plain else {"objective": self.objective.name, "objective_digest": self.objective.digest}
         return {"messages_digest": self._messages.digest, **offers, **leaning}
+
+    def with_offers(self, desk: OfferDesk) -> Decider:
+        """The same on another desk of the same price list: what was offered before is another for each request."""
+        other = copy(self)
+        other._desk = desk
+        other._offers = OfferChoice(self.actions, desk, self._messages, self._purpose)
+        other._opinions = self._opinions.priced_by(other._offers)
+        return other
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.deciding.decide import Decider
+from recommender.deciding.offer_choice import offer_levels
+from recommender.deciding.offer_terms import balance_then
 
 __all__ = ["Difference", "Logged", "Replayed", "replay"]
 
@@ -89,7 +91,8 @@ class Replayed:
     Attributes
     ----------
     result : {"same", "same within rounding", "differs", "not replayed"}
-        ``not replayed`` where another policy is in use than the one that decided.
+        ``not replayed`` where another policy or price list is in use than the one that decided, or the log does not hold
+        the balance that its offers were priced by.
     differences : tuple of Difference
     """
 
@@ -116,8 +119,19 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     if space != strategy.actions_:
         spaces = (_short(space), _short(strategy.actions_))
         return Replayed("not replayed", (Difference("action_space", None, *spaces),))
+    facts = {"account_id": record.account_id, **record.context}
+    if "offer" in space.factors:
+        first: Mapping[str, Any] = record.ranking[0] if record.ranking else {}
+        lists = first.get("offers_digest"), decider.documents.get("offers_digest")
+        if lists[0] != lists[1]:
+            return Replayed("not replayed", (Difference("offers_digest", None, *lists),))
+        if lists[0] is not None and facts.get("balance_minor") is None:
+            balance = balance_then(first)
+            if balance is None and _prices_offers(record, space):
+                return Replayed("not replayed", (Difference("balance_minor", None, None, None),))
+            facts["balance_minor"] = balance
     again = decider.again(
-        {"account_id": record.account_id, **record.context},
+        facts,
         as_of=record.decided_at,
         mask=np.asarray(record.eligible),
         seed=record.seed or 0,
@@ -143,6 +157,12 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     if differences:
         return Replayed("differs", tuple(differences))
     return Replayed("same" if exact else "same within rounding")
+
+
+def _prices_offers(record: Logged, space: ActionSpace) -> bool:
+    """Whether an offer was eligible, whose cost hangs on the balance."""
+    levels = offer_levels(space)
+    return any(levels[action] is not None for action in np.flatnonzero(np.asarray(record.eligible)).tolist())
 
 
 def _short(space: ActionSpace) -> dict[str, int]:

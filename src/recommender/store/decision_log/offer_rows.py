@@ -66,10 +66,11 @@ class BudgetSpent(StaleStanding):
 
     def __init__(self, debtors: Iterable[str]) -> None:
         super().__init__(debtors)
-        self.args = (
+        text = (
             f"The offers to {len(self.debtors)} debtor(s) cost more than is left of the budget: another request spent "
-            "it at the same time. Nothing of this batch was written; read the standing and decide again.",
+            "it at the same time. Nothing of this batch was written; read the standing and decide again."
         )
+        self.args = (text,)
 
 
 def offer_row(record: DecisionRecord) -> Row | None:
