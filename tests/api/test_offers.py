@@ -245,16 +245,16 @@ def test_own_templates_tell_the_offer(empty_url, model, tmp_path):
 
 OWN = """
 schema = 1
-name = "ours"
+language = "es"
+approved_by = "M. Ruiz"
+approved_on = 2026-11-20
 [[templates]]
 id = "ours.offer.sms"
 kind = "incentive"
 purposes = ["collection"]
-language = "es"
 channels = ["sms"]
 tone = "friendly"
 stages = ["administrative", "extrajudicial"]
-approved_by = "Ana"
 variables = ["first_name", "offer_percent", "payment_link"]
 body = "Hola {{ first_name }}, pague con {{ offer_percent }} % de descuento: {{ payment_link }}"
 """

@@ -180,9 +180,8 @@ class Decider:
     def with_offers(self, desk: OfferDesk) -> Decider:
         """The same on another desk of the same price list: what was offered before is another for each request."""
         other = copy(self)
-        other._desk = desk
-        other._offers = OfferChoice(self.actions, desk, self._messages, self._purpose)
-        other._opinions = self._opinions.priced_by(other._offers)
+        choice = OfferChoice(self.actions, desk, self._messages, self._purpose)
+        vars(other).update(_desk=desk, _offers=choice, _opinions=self._opinions.priced_by(choice))
         return other
 
     def warm_up(self) -> None:

@@ -1,4 +1,4 @@
-"""What an offer says and why others were shut, as texts that a log keeps: terms of each action, state of each account."""
+"""What offers say and why others were shut, as texts that a log keeps: terms of an action, state of an account."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def offer_terms(decided: Decided, desk: OfferDesk, rows: Iterable[int], actions:
 
 
 def offers_known(decided: Decided) -> list[str]:
-    """What the offers of each account hung on beside the list and its own facts, as JSON: enough to judge them again."""
+    """What the offers of each account hung on beside the list and its facts, as JSON: enough to judge them again."""
     levels = offer_levels(decided.actions)
     n = len(decided.actions_ranked)
     names = decided.accounts.names

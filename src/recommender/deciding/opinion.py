@@ -78,7 +78,7 @@ class Opinions:
     def priced_by(self, offers: OfferChoice) -> Opinions:
         """The same with the costs of other offers."""
         other = copy(self)
-        other._offers = offers
+        vars(other).update(_offers=offers)
         return other
 
     def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: Mask) -> Opinion:

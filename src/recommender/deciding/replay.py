@@ -91,8 +91,8 @@ class Replayed:
     Attributes
     ----------
     result : {"same", "same within rounding", "differs", "not replayed"}
-        ``not replayed`` where another policy or price list is in use than the one that decided, or the log does not hold
-        the balance that its offers were priced by.
+        ``not replayed`` where another policy or price list is in use than the one that decided, or the log does not
+        hold the balance that its offers were priced by.
     differences : tuple of Difference
     """
 
@@ -119,19 +119,10 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     if space != strategy.actions_:
         spaces = (_short(space), _short(strategy.actions_))
         return Replayed("not replayed", (Difference("action_space", None, *spaces),))
-    facts = {"account_id": record.account_id, **record.context}
-    if "offer" in space.factors:
-        first: Mapping[str, Any] = record.ranking[0] if record.ranking else {}
-        lists = first.get("offers_digest"), decider.documents.get("offers_digest")
-        if lists[0] != lists[1]:
-            return Replayed("not replayed", (Difference("offers_digest", None, *lists),))
-        if lists[0] is not None and facts.get("balance_minor") is None:
-            balance = balance_then(first)
-            if balance is None and _prices_offers(record, space):
-                return Replayed("not replayed", (Difference("balance_minor", None, None, None),))
-            facts["balance_minor"] = balance
+    if (unlike := _other_offers(record, decider)) is not None:
+        return Replayed("not replayed", (unlike,))
     again = decider.again(
-        facts,
+        _facts(record),
         as_of=record.decided_at,
         mask=np.asarray(record.eligible),
         seed=record.seed or 0,
@@ -159,10 +150,28 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     return Replayed("same" if exact else "same within rounding")
 
 
-def _prices_offers(record: Logged, space: ActionSpace) -> bool:
-    """Whether an offer was eligible, whose cost hangs on the balance."""
-    levels = offer_levels(space)
-    return any(levels[action] is not None for action in np.flatnonzero(np.asarray(record.eligible)).tolist())
+def _other_offers(record: Logged, decider: Decider) -> Difference | None:
+    """Why the offers of a decision cannot be priced again; None where they can."""
+    if "offer" not in decider.actions.factors:
+        return None
+    first: Mapping[str, Any] = record.ranking[0] if record.ranking else {}
+    lists = first.get("offers_digest"), decider.documents.get("offers_digest")
+    if lists[0] != lists[1]:
+        return Difference("offers_digest", None, *lists)
+    levels = offer_levels(decider.actions)
+    is_priced = any(levels[action] is not None for action in np.flatnonzero(np.asarray(record.eligible)).tolist())
+    if is_priced and record.context.get("balance_minor") is None and balance_then(first) is None:
+        return Difference("balance_minor", None, None, None)
+    return None
+
+
+def _facts(record: Logged) -> dict[str, Any]:
+    """The account as the log holds it."""
+    facts = {"account_id": record.account_id, **record.context}
+    if facts.get("balance_minor") is None and record.ranking:
+        balance = balance_then(record.ranking[0])
+        facts |= {} if balance is None else {"balance_minor": balance}
+    return facts
 
 
 def _short(space: ActionSpace) -> dict[str, int]:

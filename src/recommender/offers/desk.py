@@ -115,7 +115,11 @@ class OfferDesk:
                 raise InvalidInput.missing_columns([name], list(table.names), role="offers made")
         n = len(table)
         at = table.instants("offered_at")
-        until = table.instants("valid_until") if "valid_until" in table else np.full(n, np.nan)
+        until = np.full(n, np.nan)
+        if "valid_until" in table:  # a row that does not say so runs as the list says
+            said = np.array([one is not None for one in table.values("valid_until")], dtype=bool)
+            if said.any():
+                until[said] = table.take(np.flatnonzero(said)).instants("valid_until")
         costs = table.numbers("cost_minor") if "cost_minor" in table else np.full(n, np.nan)
         balances = table.numbers("balance_minor") if "balance_minor" in table else np.full(n, np.nan)
         debtors = table.values("debtor_id") if "debtor_id" in table else [None] * n
