@@ -380,7 +380,8 @@ class OfferDesk:
             if one.offer == offer.id and one.account == str(account_id) and one.status in _OPEN and one.until > now
         ]
         ends = at + offer.valid_days * _DAY
-        return min(ends, *(_EPOCH + timedelta(microseconds=until) for until in running)) if running else ends
+        earlier = [(_EPOCH + timedelta(microseconds=until)).astimezone(at.tzinfo) for until in running]
+        return min(ends, *earlier) if earlier else ends
 
     def _owners(self, accounts: Columns) -> list[tuple[str, Any]]:
         n = len(accounts)

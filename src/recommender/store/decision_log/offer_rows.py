@@ -124,7 +124,7 @@ def settle_offers(connection: sa.Connection, decision_ids: Iterable[str]) -> Non
     ids = [row["decision_id"] for row in kept]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
-        events[event["decision_id"]].append(event)
+        events[event["decision_id"]].append(dict(event))
     heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
     replaced = {one["replaces"] for one in heard if one["replaces"]}
     taken = {one["decision_id"] for one in heard if one["outcome"] in _TAKEN and one["outcome_id"] not in replaced}
