@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recommender.actions import ActionSpace
@@ -24,7 +25,8 @@ from recommender.store.decision_log import (
 NOW = datetime(2026, 11, 23, 13, tzinfo=UTC)
 SPACE = ActionSpace({"channel": ["sms", "email"], "offer": ["none", "d20", "d5"]}, no_contact=True)
 PROVENANCE = Provenance(policy_version="p", actions=SPACE)
-D20, PLAIN = (int(SPACE.index_of([{"channel": "sms", "offer": one}])[0]) for one in ("d20", "none"))
+_CODES = SPACE.index_of(pd.DataFrame({"channel": ["sms", "sms"], "offer": ["d20", "none"]}))
+D20, PLAIN = map(int, _CODES)
 
 
 def decided(name: str, cost: float = 100.0, days: int = 10, action: int = D20, at: datetime = NOW) -> DecisionRecord:
