@@ -16,6 +16,7 @@ from api.service.deciding import Part, RequestTerms, recommendations
 from api.service.item_problems import UnreadItems, item_problem
 from api.service.making import ClaimedMeanwhile, RequestResult, Task, make
 from api.service.metrics import Metrics
+from api.service.offering import refuse_told
 from api.service.problems import ServiceUnavailable
 from api.service.recording import Recorder
 from api.service.schemas import RecommendationRequest
@@ -30,6 +31,7 @@ __all__ = ["Answer", "RecommendationService"]
 _ALL_READ = UnreadItems()
 _ATTEMPTS = 50  # each is lost to somebody who won: so many in a row are a storm
 _NOT_KEPT = "these decisions are not kept: the service has no decision log (RECOMMENDER_DECISION_LOG_URL)"
+_NO_OFFERS = "there is a price list (RECOMMENDER_OFFERS), and what decides knows no action factor offer: none is made"
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class RecommendationService:
         served, settings = self.serving.current(), self.settings
         if settings.require_model and not served.is_model:
             raise ServiceUnavailable(f"No model serves, and one is required: {served.note}. Nothing was decided.")
+        if served.house.offers is None:
+            refuse_told(request.accounts)
         before = {record.account_id: record for record in self.recorder.decided_before(request.request_key)}
         _check_same_request(request, before, settings)
         as_of = request.as_of or (next(iter(before.values())).decided_at if before else self.clock())
@@ -183,6 +187,8 @@ class RecommendationService:
         self.metrics.removals(removed)
         if made.repeated:
             notes[f"{made.repeated:,} of these decisions had been made before: answered from the decision log"] = None
+        if served.house.offers is not None and served.offers is None:
+            notes[_NO_OFFERS] = None
         if not self.recorder.keeps:
             notes[_NOT_KEPT] = None
         versions = {record.provenance.policy_version for record in made.stands.values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +17,8 @@ from api.service.fields import Scalar
 from api.service.planned import PLANNED
 from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
-from recommender.deciding import Decided, Segments, default_segments
+from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
+from recommender.offers import OfferDesk
 from recommender.store.decision_log import CheckedMapping, DecisionRecord, checked_mappings
 
 __all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
@@ -28,7 +30,7 @@ _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is
 
 
 def rankings(
-    decided: Decided, planned: Sequence[str | None], segments: Segments | None = None
+    decided: Decided, planned: Sequence[str | None], segments: Segments | None = None, desk: OfferDesk | None = None
 ) -> list[list[CheckedMapping]]:
     """Ranked actions of each account in plain values; the first also says what holds for the account.
 
@@ -39,12 +41,17 @@ def rankings(
         Contacts that were planned for each account's debtor already, as the log keeps them.
     segments : Segments or None
         Rules that name each account's segment; None = those of the package.
+    desk : OfferDesk or None
+        As it was when they were decided; None = no offers.
     """
+    desk = desk if "offer" in decided.actions.factors else None
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     is_first = indices == 0
     account = _of_accounts(decided, planned, segments or default_segments())
-    first = _entries(decided, rows[is_first], indices[is_first], account)
-    others = iter(_entries(decided, rows[~is_first], indices[~is_first], {}))
+    if desk is not None:
+        account[OFFERS_KNOWN] = list(offers_known(decided))
+    first = _entries(decided, rows[is_first], indices[is_first], account, desk)
+    others = iter(_entries(decided, rows[~is_first], indices[~is_first], {}, desk))
     counts = (np.bincount(rows, minlength=len(first)) - 1).tolist()
     return [[one, *islice(others, count)] for one, count in zip(first, counts, strict=True)]
 
@@ -65,7 +72,11 @@ def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segm
 
 
 def _entries(
-    decided: Decided, rows: NDArray[np.int64], indices: NDArray[np.int64], more: dict[str, list[Any]]
+    decided: Decided,
+    rows: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    more: dict[str, list[Any]],
+    desk: OfferDesk | None,
 ) -> list[CheckedMapping]:
     """Entries of some accounts and ranks, in the order of their names."""
     action = decided.actions_ranked[rows, indices]
@@ -82,6 +93,8 @@ def _entries(
     if decided.values:
         ladder = {name: _numbers(decided.values[name][rows, indices]) for name in sorted(decided.values)}
         columns["values"] = checked_mappings(ladder, "ranking")
+    if desk is not None:
+        columns["offer"] = offer_terms(decided, desk, each, action.tolist())
     columns |= more
     return checked_mappings({name: columns[name] for name in sorted(columns)}, "ranking")
 
@@ -160,6 +173,7 @@ def _actions(ranking: Ranking, actions: ActionSpace) -> list[dict[str, Any]]:
             "evidence": entry["evidence"],
             "support": entry["support"],
             "values": entry.get("values"),  # records of before the value ladder have none
+            "offer": json.loads(entry["offer"]) if entry.get("offer") else None,
         }
         for entry in ranking
     ]

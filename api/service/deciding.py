@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from api.service.answers import logged_recommendation, rankings, recommendation
 from api.service.constraints import openings
+from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_text
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
@@ -21,6 +22,7 @@ from api.service.serving import Served
 from api.service.standing import debtor_of, with_heard
 from recommender.deciding import Decided, after_planned, debtor_rounds, decide, planned_contacts
 from recommender.errors import InvalidInput
+from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionRecord, LedgerOutcome
@@ -91,6 +93,8 @@ class RequestDecider:
     ----------
     heard : mapping of str to sequence of LedgerOutcome
         What the ledger heard from each debtor.
+    offers : RequestOffers or None
+        What may be offered; None = nothing.
     refused : dict of int to InvalidInput
         What is wrong with the accounts that could not be decided, by position.
     unusual : set of str
@@ -99,6 +103,7 @@ class RequestDecider:
 
     def __init__(self, request: RecommendationRequest, terms: RequestTerms, served: Served, settings: Settings) -> None:
         self.heard: Mapping[str, Sequence[LedgerOutcome]] = {}
+        self.offers: RequestOffers | None = None
         self.refused: dict[int, InvalidInput] = {}
         self._request = request
         self._terms = terms
@@ -148,14 +153,17 @@ class RequestDecider:
         parts: list[Part] = []
         while positions:
             closed = frozenset(channel for channel, count in left.items() if count <= 0)
+            mark = 0 if self.offers is None else self.offers.mark
             decided = self._sound(positions, planned, is_first=is_first, closed=closed)
             taken: list[int] = []
-            for part in decided:
+            for number, part in enumerate(decided):
                 fits = _fitting(part, left)
                 taken += part.positions[:fits]
                 if fits == len(part.positions):
                     parts.append(part)
                     continue
+                if self.offers is not None:  # neither this part nor those after it are made
+                    self.offers.back_to(mark + number)
                 if fits:
                     parts += self._sound(part.positions[:fits], planned, is_first=is_first, closed=closed)
                 break
@@ -168,7 +176,10 @@ class RequestDecider:
         if not positions:
             return []
         try:
-            return [self.part(positions, planned, is_first=is_first, closed=closed)]
+            part = self.part(positions, planned, is_first=is_first, closed=closed)
+            if self.offers is not None:
+                self.offers.remember(part.decided)
+            return [part]
         except InvalidInput as error:
             if len(positions) == 1:
                 self.refused[positions[0]] = error
@@ -188,6 +199,7 @@ class RequestDecider:
         is_first: bool,
         closed: frozenset[str] = frozenset(),
         terms: RequestTerms | None = None,
+        desk: OfferDesk | None = None,
     ) -> Part:
         """Decide accounts of different debtors in one call.
 
@@ -202,6 +214,8 @@ class RequestDecider:
             Channels without capacity.
         terms : RequestTerms or None
             In place of the request's own.
+        desk : OfferDesk or None
+            Likewise.
         """
         request, settings = self._request, self._settings
         terms = terms or self._terms
@@ -229,9 +243,14 @@ class RequestDecider:
 
             return decide(top_k=top_k, allowed=allowed if limited else None, **question)
 
-        decided = ask(self._served.strategy, self._served.decider_for(terms.purpose).decide, request.top_k)
+        decider = self._served.decider_for(terms.purpose)
+        if desk is None and self.offers is not None:
+            desk = self.offers.desk()
+        if desk is not None:
+            decider = decider.with_offers(desk)
+        decided = ask(self._served.strategy, decider.decide, request.top_k)
         planned_before = [planned_text(contacts) if contacts else None for contacts in waiting]
-        ranked = rankings(decided, planned_before, self._served.segments)
+        ranked = rankings(decided, planned_before, self._served.segments, desk)
         features = [frozenset(account.features) for account in chosen]
         return Part(
             positions,
@@ -240,7 +259,13 @@ class RequestDecider:
             ranked,
             lambda strategy, top_k: ask(
                 strategy,
-                partial(decide, strategy=strategy, purpose=terms.purpose, catalogue=self._served.decider.catalogue),
+                partial(
+                    decide,
+                    strategy=strategy,
+                    purpose=terms.purpose,
+                    catalogue=self._served.decider.catalogue,
+                    offers=desk,
+                ),
                 top_k,
             ),
             terms,

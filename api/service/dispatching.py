@@ -270,7 +270,11 @@ class _Case:
         question = RequestTerms(began - timedelta(microseconds=1), seed, None, self._purpose)
         decider = RequestDecider(request, question, served, self._by.settings)
         decider.heard = self._standing.outcomes
-        decided = decider.part([0], present.planned, is_first=True).decided
+        offers = served.offers
+        # Another contact may tell the offer that was made or none: another one was never weighed against the budget.
+        own = factors_of(self._space, record.action).get("offer")
+        desk = None if offers is None else offers.desk_of_one(record.account_id, None if own is None else str(own))
+        decided = decider.part([0], present.planned, is_first=True, desk=desk).decided
         action = int(decided.action[0])
         channel = decided.channels[action]
         when = decided.contact_at(0, action)

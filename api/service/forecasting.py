@@ -10,13 +10,15 @@ from typing import Any
 
 import pandas as pd
 
+from api.service.offering import RequestOffers, refuse_told
 from api.service.planning_schemas import BestHoursRequest, FallbackChainRequest
 from api.service.recording import Recorder
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import Account
 from api.service.serving import Served
 from api.service.standing import REACH, debtor_of, ledger_contacts, with_heard
-from recommender.deciding import fallback_chain, week_ahead
+from recommender.deciding import Decider, fallback_chain, week_ahead
+from recommender.offers import OfferDesk
 from recommender.settings import Settings
 
 __all__ = ["Forecaster"]
@@ -47,8 +49,9 @@ class Forecaster:
         InvalidInput
         """
         as_of = asked.as_of or self.now
-        decider = self.served.decider_for(asked.purpose)
-        week = week_ahead(decider, channel=asked.channel, days=asked.days, **self._known(asked.account, as_of))
+        known, desk = self._known(asked.account, as_of)
+        decider = self._decider(asked.purpose, desk)
+        week = week_ahead(decider, channel=asked.channel, days=asked.days, **known)
         others = [name for name in decider.actions.factor_names if name not in ("channel", "hour")]
         return self._answer(as_of, asked.purpose) | {
             "channel": asked.channel,
@@ -64,15 +67,16 @@ class Forecaster:
         InvalidInput
         """
         as_of = asked.as_of or self.now
+        known, desk = self._known(asked.account, as_of)
         steps = fallback_chain(
-            self.served.decider_for(asked.purpose),
+            self._decider(asked.purpose, desk),
             steps=asked.steps,
             wait_hours=asked.wait_hours,
             days=asked.days,
             failures=None if asked.failures is None else {str(channel): how for channel, how in asked.failures.items()},
             explore=asked.explore,
             seed=self.settings.seed if asked.seed is None else asked.seed,
-            **self._known(asked.account, as_of),
+            **known,
         )
         return self._answer(as_of, asked.purpose) | {
             "steps": [
@@ -89,22 +93,32 @@ class Forecaster:
             ]
         }
 
-    def _known(self, account: Account, as_of: datetime) -> dict[str, Any]:
-        """The account with what was sent to, planned for and heard from its debtor."""
+    def _decider(self, purpose: str, desk: OfferDesk | None) -> Decider:
+        decider = self.served.decider_for(purpose)
+        return decider if desk is None else decider.with_offers(desk)
+
+    def _known(self, account: Account, as_of: datetime) -> tuple[dict[str, Any], OfferDesk | None]:
+        """The account with what was sent to, planned for and heard from its debtor, and what may be offered to it."""
         if account.debtor_id is None:
             owner = self.recorder.known_debtors([account.account_id]).get(account.account_id)
             account = account.model_copy(update={"debtor_id": owner})
         debtor = debtor_of(account)
-        standing = self.recorder.standing({debtor}, as_of - REACH, {account.account_id: debtor})
+        offers = self.served.offers
+        if self.served.house.offers is None:
+            refuse_told([account])
+        budget = None if offers is None else offers.budget(as_of)
+        standing = self.recorder.standing({debtor}, as_of - REACH, {account.account_id: debtor}, budget)
+        desk = None if offers is None else RequestOffers(offers, [account], standing, as_of).desk()
         sent = contact_rows([account])
         planned = ledger_contacts(standing, sent, [])
         rows = account_rows([account], self.settings.packs_in_force, [0], self.served.contract(self.settings))
-        return {
+        known = {
             "account": with_heard(rows, sent, standing.outcomes, as_of),
             "as_of": as_of,
             "packs": self.settings.packs_in_force,
             "contacts": [*sent, *(contact for some in planned.values() for contact in some)],
         }
+        return known, desk
 
     def _answer(self, as_of: datetime, purpose: str) -> dict[str, Any]:
         return {

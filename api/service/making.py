@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from api.service.decided_records import decision_records, same_decision
 from api.service.deciding import Part, RequestDecider, RequestTerms
+from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_of_record, seen_by
 from api.service.problems import ServiceUnavailable
 from api.service.recording import DecisionsDiffer, Recorder
@@ -128,14 +129,18 @@ def make(task: Task) -> RequestResult:
     """
     differing: dict[str, DecisionRecord] = {}
     for _ in range(_ATTEMPTS):
-        standing = task.recorder.standing(task.owners.values(), task.terms.as_of - REACH, task.owners)
+        offers = task.served.offers
+        standing = task.recorder.standing(
+            task.owners.values(), task.terms.as_of - REACH, task.owners,
+            None if offers is None else offers.budget(task.terms.as_of),
+        )  # fmt: skip
         try:
             return _Attempt(task, standing, differing).run()
         except DecisionsDiffer as differs:
             if not differs.logged.keys() - differing.keys():
                 raise DecisionConflict("decision", sorted(differs.logged)) from differs
             differing |= differs.logged
-        except StaleStanding:  # somebody decided about the same debtors meanwhile: their contacts count now
+        except StaleStanding:  # somebody decided about the same debtors, or spent the budget: that counts now
             _refuse_claimed(task)
         except DecisionConflict:
             _refuse_claimed(task)
@@ -160,6 +165,11 @@ class _Attempt:
         self._differing = {record.account_id: record for record in differing.values()}
         self._decider = RequestDecider(task.request, task.terms, task.served, task.settings)
         self._decider.heard = standing.outcomes
+        offers = task.served.offers
+        self._offers = None if offers is None else RequestOffers(
+            offers, task.request.accounts, standing, task.terms.as_of
+        )  # fmt: skip
+        self._decider.offers = self._offers
         self._events: list[ContactEvent] = []
         self._given_up: set[str] = set()
         self._made = RequestResult()
@@ -241,6 +251,8 @@ class _Attempt:
             return None
         for one in others:
             self._given_up.add(one.decision_id)
+            if self._offers is not None:
+                self._offers.release(one.decision_id)
             self._events.append(
                 ContactEvent(
                     decision_id=one.decision_id, debtor_id=one.debtor_id, kind="cancelled", at=self._task.terms.as_of,
@@ -266,7 +278,9 @@ class _Attempt:
         terms = replace(self._task.terms, seed=self._task.terms.seed if record.seed is None else record.seed)
         planned: Planned = {debtor_of(account): seen_by(record)}
         try:
-            part = self._decider.part([position], planned, is_first=True, terms=terms)
+            offers = self._task.served.offers
+            desk = None if offers is None else offers.desk_then(record)
+            part = self._decider.part([position], planned, is_first=True, terms=terms, desk=desk)
         except InvalidInput as error:
             self._made.refused[position] = error
             return
@@ -316,7 +330,8 @@ class _Attempt:
             for record in records.values()
             if record.decision_id not in self._standing.seen.accounts.get(record.account_id, ())
         ]
-        logged, repeated = self._task.recorder.write(list(records.values()), self._standing.seen, events)
+        budget = None if self._offers is None else self._offers.budget
+        logged, repeated = self._task.recorder.write(list(records.values()), self._standing.seen, events, budget)
         made.logged |= logged
         made.repeated += repeated
 

@@ -26,6 +26,7 @@ from recommender.store.decision_log import (
     DecisionPage,
     DecisionRecord,
     LoggedDecision,
+    OfferBudget,
     OutcomeReceipt,
     OutcomeRecord,
     Removal,
@@ -138,12 +139,18 @@ class Recorder:
         with self._reached("read"):
             return self._log.by_request_key(request_key)
 
-    def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str]) -> Standing:
-        """What is planned, sent and known of some debtors and accounts; nothing where no log is kept."""
+    def standing(
+        self,
+        debtors: Iterable[str],
+        since: datetime,
+        accounts: Mapping[str, str],
+        offers: OfferBudget | None = None,
+    ) -> Standing:
+        """What is planned, sent, known and, where asked, offered of some debtors; nothing where no log is kept."""
         if self._log is None:
             return Standing()
         with self._reached("read"):
-            return self._log.standing(debtors, since, accounts)
+            return self._log.standing(debtors, since, accounts, offers=offers)
 
     def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
         """Debtor of accounts that were decided about before, where one was named."""
@@ -181,7 +188,11 @@ class Recorder:
             return log.record_undelivered(events, told_at=told_at)
 
     def write(
-        self, records: Sequence[DecisionRecord], seen: Seen, events: Sequence[ContactEvent] = ()
+        self,
+        records: Sequence[DecisionRecord],
+        seen: Seen,
+        events: Sequence[ContactEvent] = (),
+        budget: OfferBudget | None = None,
     ) -> tuple[dict[str, DecisionRecord], int]:
         """Write decisions down.
 
@@ -192,6 +203,8 @@ class Recorder:
             Standing of the debtors that the decisions were made on.
         events : sequence of ContactEvent
             What is taken back or delivered at last with them.
+        budget : OfferBudget or None
+            What their offers may cost with all others.
 
         Returns
         -------
@@ -207,7 +220,7 @@ class Recorder:
         DecisionsDiffer
             When decisions were logged before that are not the same; the caller decides whether the facts are.
         StaleStanding
-            When somebody decided about one of the debtors meanwhile.
+            When somebody decided about one of the debtors meanwhile, or spent the budget of the offers.
         ServiceUnavailable
             When the log cannot be written: then nothing was decided.
         """
@@ -219,7 +232,7 @@ class Recorder:
         log = self._needed()
         with self._reached("written"):
             try:
-                return batch, log.record(batch.values(), seen=seen, events=events).repeated
+                return batch, log.record(batch.values(), seen=seen, events=events, budget=budget).repeated
             except DecisionConflict as conflict:
                 known = {key: log.get(key) for key in conflict.keys}
                 if not all(known.values()):
@@ -233,8 +246,9 @@ class Recorder:
                     raise DecisionsDiffer(other) from conflict
                 batch |= {key: logged.decision for key, logged in known.items() if logged is not None}
                 rest = log.record(
-                    (record for key, record in batch.items() if key not in known), seen=seen, events=events
-                )
+                    (record for key, record in batch.items() if key not in known), seen=seen, events=events,
+                    budget=budget,
+                )  # fmt: skip
                 return batch, rest.repeated + len(known)
 
     def write_outcomes(self, records: Sequence[OutcomeRecord]) -> OutcomeReceipt:

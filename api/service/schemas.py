@@ -39,6 +39,16 @@ class Contact(Strict):
     reward: float | None = None
 
 
+class Offered(Strict):
+    """An offer that was made to the account's debtor and that the decision log does not know."""
+
+    offer_id: Word
+    offered_at: Instant
+    valid_until: Instant | None = Field(None, description="Default: as the price list says.")
+    status: Literal["open", "sent", "accepted", "refused", "expired", "withdrawn"] = "open"
+    cost_minor: float | None = Field(None, ge=0, description="Default: by the price list, of the account's balance.")
+
+
 class Account(Strict):
     """An account to decide about: opaque ids and facts; names, phones and addresses are refused."""
 
@@ -56,6 +66,11 @@ class Account(Strict):
     packs: list[Word] | None = None
     contacts: list[Contact] | None = Field(None, description="Null or absent = unknown, which denies; [] = none.")
     features: dict[str, Scalar] = Field(default_factory=dict, description="Context columns of the model.")
+    offered: list[Offered] | None = Field(
+        None,
+        description="Offers made elsewhere, joined to those of the decision log: they can shut offers and spend "
+        "budget, never open any. Only where the service has a price list.",
+    )
     constraints: Constraints | None = Field(None, description="What is open for this account beside the law.")
 
 
@@ -113,6 +128,18 @@ class RecommendationRequest(Strict):
     )
 
 
+class OfferAnswer(BaseModel):
+    """The offer that an action makes."""
+
+    id: str
+    kind: Literal["discount", "instalments"]
+    percent: float | None = Field(description="Of the balance that is forgiven (discount).")
+    instalments: int | None = Field(description="Equal monthly payments (instalments).")
+    cost_minor: float = Field(description="What it costs if it is taken, in minor units.")
+    currency: str
+    expires_at: datetime = Field(description="Told before, it runs no longer for being told again.")
+
+
 class RankedAction(BaseModel):
     """One ranked action."""
 
@@ -132,6 +159,7 @@ class RankedAction(BaseModel):
         description="Value ladder: chance of each rung (p_delivered to p_paid), expected_amount, cost, net_value, "
         "net_gain (minor units) and gain over leaving alone (units of the reward), each but cost with _lo and _hi.",
     )
+    offer: OfferAnswer | None = Field(None, description="Its offer, where it makes one (docs/purposes.md).")
 
 
 class Recommendation(BaseModel):

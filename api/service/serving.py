@@ -13,10 +13,12 @@ import structlog
 
 from api.service.feature_contract import FeatureContract
 from api.service.following import RegistryFollower
+from api.service.offering import OfferTerms
 from recommender.artefact import MANIFEST, digest_of
 from recommender.deciding import Decider, Objective, Segments, default_actions, default_segments
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue
+from recommender.offers import PriceList
 from recommender.settings import Settings
 from recommender.store.decision_log import Provenance
 from recommender.store.files import catalogue_at
@@ -37,11 +39,14 @@ class House:
         Approved messages; None = those of the package.
     segments : Segments
     objective : Objective
+    offers : OfferTerms or None
+        None = no offer is made.
     """
 
     catalogue: Catalogue | None = None
     segments: Segments = field(default_factory=default_segments)
     objective: Objective = field(default_factory=Objective)
+    offers: OfferTerms | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> House:
@@ -52,12 +57,16 @@ class House:
         InvalidInput
             For a file that is missing or wrong.
         """
+        prices = _text_of(settings.offers, "offers")
         rules, levers = _text_of(settings.segments, "segments"), _text_of(settings.levers, "levers")
         name = None if settings.objective == "reward" else settings.objective
         return cls(
             catalogue_at(settings.templates),
             default_segments() if rules is None else Segments.from_toml(rules, str(settings.segments)),
             Objective.from_toml(levers or "", str(settings.levers or "objective"), objective=name),
+            None
+            if prices is None
+            else OfferTerms(PriceList.from_toml(prices, name=str(settings.offers)), settings.authority),
         )
 
     @property
@@ -120,8 +129,19 @@ class Served:
         known = self.deciders.get(purpose)
         return known or self.deciders.setdefault(
             purpose,
-            Decider(self.strategy, purpose=purpose, catalogue=self.decider.catalogue, objective=self.decider.objective),
+            Decider(
+                self.strategy,
+                purpose=purpose,
+                catalogue=self.decider.catalogue,
+                objective=self.decider.objective,
+                offers=None if self.house.offers is None else self.house.offers.desk,
+            ),
         )
+
+    @property
+    def offers(self) -> OfferTerms | None:
+        """What may be offered; None where there is no price list, or the strategy knows no offers."""
+        return self.house.offers if "offer" in self.decider.actions.factors else None
 
     @property
     def segments(self) -> Segments:
@@ -156,7 +176,8 @@ class Served:
     ) -> Served:
         """Make a strategy ready: what can be compiled is, and has run once."""
         own = house or House()
-        decider = Decider(strategy, catalogue=own.catalogue, objective=own.objective)
+        desk = None if own.offers is None else own.offers.desk
+        decider = Decider(strategy, catalogue=own.catalogue, objective=own.objective, offers=desk)
         decider.warm_up()
         return cls(decider, source, note, digest, house=own)
 

@@ -102,6 +102,14 @@ class Settings(BaseSettings):
     )
     objective: str = Field("reward", description="What is maximised: the reward, or a rung of the value ladder.")
     levers: Path | None = Field(None, description="Bounded wishes of the business (TOML, docs/objective.md).")
+    offers: Path | None = Field(
+        None,
+        description="Price list of offers (TOML, docs/purposes.md); what was offered is kept in the decision log. "
+        "None: no offer is made.",
+    )
+    authority: Literal["automatic", "agent", "supervisor"] = Field(
+        "automatic", description="Whose word the offers of this service have."
+    )
     api_keys: tuple[SecretStr, ...] = Field((), description="Accepted values of the X-API-Key header.")
     named_keys: dict[str, NamedKey] = Field(
         default_factory=dict,
@@ -244,6 +252,12 @@ class Settings(BaseSettings):
                 )
             if self.session_secret is None:
                 raise ValueError("set RECOMMENDER_SESSION_SECRET: without it each worker would know other sessions")
+        return self
+
+    @model_validator(mode="after")
+    def _offers_are_remembered(self) -> Self:
+        if self.offers is not None and self.decision_log_url is None:
+            raise ValueError("set RECOMMENDER_DECISION_LOG_URL: offers that nobody remembers would break their budget")
         return self
 
     @model_validator(mode="after")

@@ -36,6 +36,8 @@ __all__ = [
     "ListedDecision",
     "LoggedEvent",
     "LoggedOutcome",
+    "OfferAnswer",
+    "Offered",
     "Outcome",
     "OutcomeAnswer",
     "OutcomeRequest",
@@ -73,6 +75,7 @@ class Account(_Account, total=False):
     packs: list[str] | None
     contacts: list[Contact] | None
     features: dict[str, str | int | float | bool | None]
+    offered: list[Offered] | None
     constraints: Constraints | None
 
 
@@ -523,6 +526,31 @@ class LoggedOutcome(TypedDict):
     replaces: str | None
 
 
+class OfferAnswer(TypedDict):
+    """The offer that an action makes."""
+
+    id: str
+    kind: Literal["discount", "instalments"]
+    percent: float | None
+    instalments: int | None
+    cost_minor: float
+    currency: str
+    expires_at: str
+
+
+class _Offered(TypedDict):
+    offer_id: str
+    offered_at: str
+
+
+class Offered(_Offered, total=False):
+    """An offer that was made to the account's debtor and that the decision log does not know."""
+
+    valid_until: str | None
+    status: Literal["open", "sent", "accepted", "refused", "expired", "withdrawn"]
+    cost_minor: float | None
+
+
 class _Outcome(TypedDict):
     decision_id: str
     occurred_at: str
@@ -622,6 +650,7 @@ class RankedAction(_RankedAction, total=False):
     """One ranked action."""
 
     values: dict[str, float | None] | None
+    offer: OfferAnswer | None
 
 
 class _Recommendation(TypedDict):

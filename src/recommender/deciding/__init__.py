@@ -34,6 +34,12 @@ from recommender.deciding.offer_choice import (
     OfferChoice,
     offer_levels,
 )
+from recommender.deciding.offer_terms import (
+    OFFERS_KNOWN,
+    offer_terms,
+    offers_known,
+    shut_then,
+)
 from recommender.deciding.opinion import (
     Led,
     Opinions,
@@ -62,6 +68,7 @@ from recommender.deciding.segments import (
 __all__ = [
     "FAILURES",
     "OBJECTIVES",
+    "OFFERS_KNOWN",
     "OTHER",
     "Accounts",
     "ChainStep",
@@ -90,8 +97,11 @@ __all__ = [
     "model_history",
     "of_debtors",
     "offer_levels",
+    "offer_terms",
+    "offers_known",
     "planned_contact",
     "planned_contacts",
     "replay",
+    "shut_then",
     "week_ahead",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -162,6 +163,13 @@ class Decider:
         """What was said, offered and maximised, as a log keeps it: digests, and the name of the objective."""
         offers = {} if self._desk is None else {"offers_digest": self._desk.prices.digest}
         return {"messages_digest": self._messages.digest, **offers, **self.objective.documents}
+
+    def with_offers(self, desk: OfferDesk) -> Decider:
+        """The same on another desk of the same price list: what was offered before is another for each request."""
+        other = copy(self)
+        choice = OfferChoice(self.actions, desk, self._messages, self._purpose)
+        vars(other).update(_desk=desk, _offers=choice, _opinions=self._opinions.priced_by(choice))
+        return other
 
     def warm_up(self) -> None:
         """Decide once about nobody, so that the first request finds everything compiled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -114,6 +115,12 @@ class Opinions:
             self._by_stage = scores_by_stage(self.actions)
         else:
             self._contexts = ModelContext(strategy)
+
+    def priced_by(self, offers: OfferChoice) -> Opinions:
+        """The same with the costs of other offers."""
+        other = copy(self)
+        vars(other).update(_offers=offers)
+        return other
 
     def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: Mask) -> Opinion:
         """What is made of accounts whose eligible actions are ``mask``."""

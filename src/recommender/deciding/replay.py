@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.deciding.decide import Decider
+from recommender.deciding.offer_choice import offer_levels
+from recommender.deciding.offer_terms import balance_then
 
 __all__ = ["Difference", "Logged", "Replayed", "replay"]
 
@@ -89,7 +91,8 @@ class Replayed:
     Attributes
     ----------
     result : {"same", "same within rounding", "differs", "not replayed"}
-        ``not replayed`` where another policy is in use than the one that decided.
+        ``not replayed`` where another policy or price list is in use than the one that decided, or the log does not
+        hold the balance that its offers were priced by.
     differences : tuple of Difference
     """
 
@@ -116,8 +119,10 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     if space != strategy.actions_:
         spaces = (_short(space), _short(strategy.actions_))
         return Replayed("not replayed", (Difference("action_space", None, *spaces),))
+    if (unlike := _other_offers(record, decider)) is not None:
+        return Replayed("not replayed", (unlike,))
     again = decider.again(
-        {"account_id": record.account_id, **record.context},
+        _facts(record),
         as_of=record.decided_at,
         mask=np.asarray(record.eligible),
         seed=record.seed or 0,
@@ -143,6 +148,30 @@ def replay(record: Logged, decider: Decider) -> Replayed:
     if differences:
         return Replayed("differs", tuple(differences))
     return Replayed("same" if exact else "same within rounding")
+
+
+def _other_offers(record: Logged, decider: Decider) -> Difference | None:
+    """Why the offers of a decision cannot be priced again; None where they can."""
+    if "offer" not in decider.actions.factors:
+        return None
+    first: Mapping[str, Any] = record.ranking[0] if record.ranking else {}
+    lists = first.get("offers_digest"), decider.documents.get("offers_digest")
+    if lists[0] != lists[1]:
+        return Difference("offers_digest", None, *lists)
+    levels = offer_levels(decider.actions)
+    is_priced = any(levels[action] is not None for action in np.flatnonzero(np.asarray(record.eligible)).tolist())
+    if is_priced and record.context.get("balance_minor") is None and balance_then(first) is None:
+        return Difference("balance_minor", None, None, None)
+    return None
+
+
+def _facts(record: Logged) -> dict[str, Any]:
+    """The account as the log holds it."""
+    facts = {"account_id": record.account_id, **record.context}
+    if facts.get("balance_minor") is None and record.ranking:
+        balance = balance_then(record.ranking[0])
+        facts |= {} if balance is None else {"balance_minor": balance}
+    return facts
 
 
 def _short(space: ActionSpace) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from recommender.offers.desk import (
     NO_OFFER,
+    STATE_RULES,
     OfferDesk,
     OfferRules,
 )
@@ -12,4 +13,4 @@ from recommender.offers.price_list import (
     PriceListError,
 )
 
-__all__ = ["NO_OFFER", "Authority", "Offer", "OfferDesk", "OfferRules", "PriceList", "PriceListError"]
+__all__ = ["NO_OFFER", "STATE_RULES", "Authority", "Offer", "OfferDesk", "OfferRules", "PriceList", "PriceListError"]

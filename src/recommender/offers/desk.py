@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,19 @@ from recommender.columns import Columns, Tabular
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us
 from recommender.messages import STAGES
-from recommender.offers.price_list import AUTHORITIES, Authority, PriceList
+from recommender.offers.price_list import AUTHORITIES, Authority, Offer, PriceList
 
-__all__ = ["NO_OFFER", "OfferDesk", "OfferRules"]
+__all__ = ["NO_OFFER", "STATE_RULES", "OfferDesk", "OfferRules"]
 
 NO_OFFER = "none"
 """Level of the action factor ``offer`` by which none is made."""
 
+#: Rules that hang on what was offered to whom before, and not on the list and the account alone.
+STATE_RULES = ("offer-open", "offer-better", "offer-budget")
+
 Bools = NDArray[np.bool_]
 _DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Statuses of an offer that stays open till its end, and of one that binds the budget for good.
 _OPEN, _BINDING = ("open", "sent"), ("accepted",)
 _STATUSES = (*_OPEN, *_BINDING, "refused", "expired", "withdrawn")
@@ -69,6 +73,11 @@ class OfferDesk:
     granted : mapping of account to float, optional
         What an offer to each account may cost, where the budget was shared out before
         (:meth:`shared_out`): it takes the place of the budget, and an account that is not named gets nothing.
+    committed_minor : float, optional
+        What all offers that bind may cost, where ``offered`` holds only those to some debtors; NaN where nobody knows.
+    as_then : mapping of account to mapping of rule to sequence of str, optional
+        Offers that were shut by :data:`STATE_RULES` when each account was decided about: they take the place of memory
+        and budget, so that a decision is judged again as it was.
 
     Notes
     -----
@@ -83,6 +92,8 @@ class OfferDesk:
         *,
         authority: Authority = "automatic",
         granted: Mapping[str, float] | None = None,
+        committed_minor: float | None = None,
+        as_then: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     ) -> None:
         if authority not in AUTHORITIES:
             raise InvalidInput.in_column(
@@ -92,6 +103,8 @@ class OfferDesk:
         self._power = AUTHORITIES.index(authority)
         self._generosity = {offer.id: prices.generosity(offer) for offer in prices.offers}
         self._granted = granted
+        self._committed, self._as_then = committed_minor, as_then
+        self._since: list[_Made] = []
         self._made: dict[str, list[_Made]] = {}
         if offered is not None:
             self._read(Columns.of(offered))
@@ -102,7 +115,11 @@ class OfferDesk:
                 raise InvalidInput.missing_columns([name], list(table.names), role="offers made")
         n = len(table)
         at = table.instants("offered_at")
-        until = table.instants("valid_until") if "valid_until" in table else np.full(n, np.nan)
+        until = np.full(n, np.nan)
+        if "valid_until" in table:  # a row that does not say so runs as the list says
+            said = np.array([one is not None for one in table.values("valid_until")], dtype=bool)
+            if said.any():
+                until[said] = table.take(np.flatnonzero(said)).instants("valid_until")
         costs = table.numbers("cost_minor") if "cost_minor" in table else np.full(n, np.nan)
         balances = table.numbers("balance_minor") if "balance_minor" in table else np.full(n, np.nan)
         debtors = table.values("debtor_id") if "debtor_id" in table else [None] * n
@@ -139,6 +156,8 @@ class OfferDesk:
     def committed(self, as_of: datetime) -> float:
         """Minor units that offers which are open or were accepted may cost; NaN where one of them is unknown."""
         now = as_utc_us(as_of)
+        if self._committed is not None:
+            return self._committed + float(sum(one.cost for one in self._since))
         every = {id(one): one for offers in self._made.values() for one in offers}
         costs = [
             one.cost for one in every.values() if one.status in _BINDING or (one.status in _OPEN and one.until > now)
@@ -191,6 +210,8 @@ class OfferDesk:
             outside = (gives < least[:, None]) | (gives > most[:, None]) | (days_past_due < from_days)[:, None]
             take_out(rule, bound[:, None] & outside)
         allowed = ~np.logical_or.reduce([np.zeros((n, len(offers)), dtype=bool), *removed.values()])
+        if self._as_then is not None:
+            return self._judged_then(accounts, allowed, removed)
         busy, better = np.zeros_like(allowed), np.zeros_like(allowed)
         owners = self._owners(accounts)
         for row, (owner, account) in enumerate(owners):
@@ -206,6 +227,16 @@ class OfferDesk:
         allowed &= ~busy & ~better
         allowed = self._one_a_debtor(owners, allowed, removed)
         return OfferRules(self._within_budget(owners, allowed, balance, as_of, removed), removed)
+
+    def _judged_then(self, accounts: Columns, allowed: Bools, removed: dict[str, Bools]) -> OfferRules:
+        """Shut what was shut when the accounts were decided about."""
+        shut = [(self._as_then or {}).get(str(account), {}) for _, account in self._owners(accounts)]
+        for rule in STATE_RULES:
+            gone = np.array([[offer in one.get(rule, ()) for offer in self.prices.ids] for one in shut], dtype=bool)
+            if gone.any():
+                removed[rule] = gone
+                allowed = allowed & ~gone
+        return OfferRules(allowed, removed)
 
     def _one_a_debtor(self, owners: Sequence[tuple[str, Any]], allowed: Bools, removed: dict[str, Bools]) -> Bools:
         """Of several accounts of a debtor in one run the first that may be offered something is."""
@@ -336,7 +367,21 @@ class OfferDesk:
             return  # repeated while it runs: it is the same offer, and it does not run longer
         until = as_utc_us(at + offer.valid_days * _DAY)
         cost = balance_minor * self.prices.generosity(offer) / 100.0
-        self._keep(_Made(str(account_id), offer_id, until, "open", cost), account_id, debtor_id)
+        made = _Made(str(account_id), offer_id, until, "open", cost)
+        self._since.append(made)
+        self._keep(made, account_id, debtor_id)
+
+    def valid_until(self, account_id: Any, offer: Offer, *, at: datetime, debtor_id: Any = None) -> datetime:
+        """When an offer that is made at an instant runs out: one that is repeated does not run longer for it."""
+        now = as_utc_us(at)
+        running = [
+            one.until
+            for one in self._offered_to(_owner(debtor_id, account_id), account_id)
+            if one.offer == offer.id and one.account == str(account_id) and one.status in _OPEN and one.until > now
+        ]
+        ends = at + offer.valid_days * _DAY
+        earlier = [(_EPOCH + timedelta(microseconds=until)).astimezone(at.tzinfo) for until in running]
+        return min(ends, *earlier) if earlier else ends
 
     def _owners(self, accounts: Columns) -> list[tuple[str, Any]]:
         n = len(accounts)

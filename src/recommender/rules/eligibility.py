@@ -117,7 +117,13 @@ class Eligibility:
         if idle is not None:
             closed[:, idle] = False
         removed = {**self._removed, rule: self._removed.get(rule, 0) + int(np.count_nonzero(closed))}
+        if (before := self._closed.get(rule)) is not None:
+            closed = closed | before
         return replace(self, mask=self.mask & ~closed, _removed=removed, _closed={**self._closed, rule: closed})
+
+    def closed_by(self, rule: str) -> NDArray[np.bool_] | None:
+        """What :meth:`narrowed` took out under a name, shape (n_accounts, n_actions); None where nothing."""
+        return self._closed.get(rule)
 
     def counts(self) -> dict[str, int]:
         """Number of (account, action) pairs that each rule removes; a pair may count for several rules."""

@@ -44,6 +44,10 @@ with needs("store"):
         debtor_export,
         decisions_page,
     )
+    from recommender.store.decision_log.offer_rows import (
+        BudgetSpent,
+        OfferBudget,
+    )
     from recommender.store.decision_log.offers_made import (
         offers_made,
     )
@@ -72,6 +76,7 @@ with needs("store"):
 
 __all__ = [
     "REACH",
+    "BudgetSpent",
     "CheckedMapping",
     "ContactEvent",
     "DecisionConflict",
@@ -82,6 +87,7 @@ __all__ = [
     "LedgerOutcome",
     "LiveDecision",
     "LoggedDecision",
+    "OfferBudget",
     "OutcomeReceipt",
     "OutcomeRecord",
     "Provenance",

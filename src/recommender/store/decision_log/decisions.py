@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Self
 
@@ -24,6 +25,17 @@ from recommender.store.decision_log.ledger import (
     refuse_stale,
 )
 from recommender.store.decision_log.log_reading import CHUNK_ROWS
+from recommender.store.decision_log.offer_rows import (
+    OfferBudget,
+    committed,
+    hold_budget,
+    ids_seen,
+    keep_offers,
+    offer_row,
+    offers_of,
+    refuse_overspent,
+    settle_offers,
+)
 from recommender.store.decision_log.receipts import LoggedDecision, OutcomeReceipt, Receipt
 from recommender.store.decision_log.record_fields import unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
@@ -138,7 +150,12 @@ class DecisionLog:
 
     # -- write -----------------------------------------------------------------------------------------------------
     def record(
-        self, records: Iterable[DecisionRecord], *, seen: Seen | None = None, events: Iterable[ContactEvent] = ()
+        self,
+        records: Iterable[DecisionRecord],
+        *,
+        seen: Seen | None = None,
+        events: Iterable[ContactEvent] = (),
+        budget: OfferBudget | None = None,
     ) -> Receipt:
         """Log decisions in one transaction: all of them or none.
 
@@ -149,13 +166,15 @@ class DecisionLog:
             Standing of the debtors that the decisions were made on (:attr:`Standing.seen`).
         events : iterable of ContactEvent
             Written with them: what they take back.
+        budget : OfferBudget, optional
+            What the offers of the log may cost with those that these decisions make.
 
         Raises
         ------
         DecisionConflict
             When a ``decision_id`` is logged with other content, or an account twice under one ``request_key``.
         StaleStanding
-            When somebody decided about one of these debtors meanwhile.
+            When somebody decided about one of these debtors meanwhile, or (``BudgetSpent``) spent the budget.
         """
         batch = without_repeats(records, "decision", lambda record: record.decision_id)
         news = without_repeats(events, "event", lambda event: event.event_id)
@@ -164,16 +183,25 @@ class DecisionLog:
             return Receipt(0, 0)
         shared = {record.provenance.digest: record.provenance for record in batch.values()}
         rows = [record.to_row() for record in batch.values()]
+        made = [row for record in batch.values() if (row := offer_row(record)) is not None]
+        limit = budget if made else None
 
         def insert(connection: sa.Connection) -> int:
             if seen is not None:
                 lock_debtors(connection, [*seen.debtors, *seen.accounts])
                 refuse_stale(connection, seen, [*batch, *news])
+            before = 0.0
+            if limit is not None:
+                hold_budget(connection, limit)
+                before = committed(connection, limit)
             if unknown := [shared[digest].to_row() for digest in shared.keys() - self._known_provenances]:
                 insert_new(connection, provenances, unknown)
             stored = insert_checked(connection, decisions, "decision", rows, lambda key: batch[key].first_digest)
             if news:
                 insert_events(connection, news, None)
+            keep_offers(connection, made, {event.decision_id for event in news.values()})
+            if limit is not None:
+                refuse_overspent(connection, limit, before, {row["debtor_id"] for row in made})
             return stored
 
         stored = write(self.engine, insert)
@@ -209,7 +237,9 @@ class DecisionLog:
             lock_debtors(connection, named if seen is None else {*named, *seen.debtors, *seen.accounts})
             if seen is not None:
                 refuse_stale(connection, seen, batch)
-            return insert_events(connection, batch, told_at)
+            stored = insert_events(connection, batch, told_at)
+            settle_offers(connection, {event.decision_id for event in batch.values()})
+            return stored
 
         stored = write(self.engine, insert)
         return Receipt(stored, len(batch) - stored)
@@ -227,7 +257,9 @@ class DecisionLog:
                 for row in rows_of_ids(connection, query, column, about)
             }
             free = {key: event for key, event in batch.items() if event.decision_id not in known}
-            return insert_events(connection, free, told_at) if free else 0
+            stored = insert_events(connection, free, told_at) if free else 0
+            settle_offers(connection, {event.decision_id for event in free.values()})
+            return stored
 
         return write(self.engine, insert) if batch else 0
 
@@ -250,6 +282,7 @@ class DecisionLog:
 
         def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...]]:
             stored = insert_checked(connection, outcomes, "outcome", rows)
+            settle_offers(connection, about)
             known = {row.decision_id for row in by_ids(connection, decisions.c.decision_id, about)}
             return stored, tuple(decision_id for decision_id in about if decision_id not in known)
 
@@ -297,10 +330,24 @@ class DecisionLog:
             rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
             return {row.decision_id: row.decided_at for row in rows}
 
-    def standing(self, debtors: Iterable[str], since: datetime, accounts: Mapping[str, str] | None = None) -> Standing:
-        """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`."""
+    def standing(
+        self,
+        debtors: Iterable[str],
+        since: datetime,
+        accounts: Mapping[str, str] | None = None,
+        *,
+        offers: OfferBudget | None = None,
+    ) -> Standing:
+        """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`.
+
+        With ``offers`` also what they were offered, and what all offers of the log may cost.
+        """
         with self.engine.connect() as connection:
-            return read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
+            standing = read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
+            if offers is None:
+                return standing
+            made = offers_of(connection, ids_seen(standing.seen.debtors, standing.seen.accounts), accounts or {})
+            return replace(standing, offers=made, committed_minor=committed(connection, offers))
 
     def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
         """Debtor under whom each account was last decided about, where one was named."""

@@ -144,6 +144,10 @@ class Standing:
         Decisions whose contact did not and will not take place: id -> what was told of them last.
     seen : Seen
         All that was read: what :func:`refuse_stale` compares.
+    offers : sequence of mapping
+        Offers made to them that were not released, where they were asked for.
+    committed_minor : float
+        What all offers of the log may cost, those to others too; NaN where nobody knows.
     """
 
     contacts: Mapping[str, list[LedgerContact]] = field(default_factory=dict)
@@ -151,6 +155,8 @@ class Standing:
     live: Mapping[str, list[LiveDecision]] = field(default_factory=dict)
     taken_back: Mapping[str, str] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
+    offers: Sequence[Mapping[str, Any]] = ()
+    committed_minor: float = 0.0
 
 
 def read_standing(

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from recommender.errors import InvalidInput
 from recommender.intake import id_spellings
 from recommender.store.decision_log.database import write
+from recommender.store.decision_log.offer_rows import anonymous_rest
 from recommender.store.decision_log.record_fields import utc_instant
-from recommender.store.decision_log.schema import contact_events, decisions, outcomes, removals
+from recommender.store.decision_log.schema import contact_events, decisions, offers, outcomes, removals
 
 __all__ = ["Removal", "erase", "of_account", "of_debtor", "past_removals", "purge"]
 
@@ -90,6 +91,11 @@ def _remove(
         n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
         of_them = contact_events.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
         connection.execute(sa.delete(contact_events).where(of_them))
+        whose_offers = sa.select(decisions.c.decision_id).where(which)
+        rest = anonymous_rest(connection, whose_offers, moment)
+        connection.execute(sa.delete(offers).where(offers.c.decision_id.in_(whose_offers)))
+        if rest:
+            connection.execute(sa.insert(offers), rest)
         n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
         removal = Removal(kind, moment, requested_by, n_decisions, n_outcomes)
         connection.execute(sa.insert(removals).values(**vars(removal)))

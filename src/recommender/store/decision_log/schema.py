@@ -17,13 +17,14 @@ __all__ = [
     "decisions",
     "heartbeats",
     "metadata",
+    "offers",
     "outcomes",
     "provenances",
     "rate_counters",
     "removals",
 ]
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -154,6 +155,22 @@ contact_events = sa.Table(
     sa.Column("action", sa.Integer),
     sa.Column("eligible", sa.LargeBinary),
     sa.Column("checks", _json()),
+)
+
+# Offers that decisions made. The status is a state: what events and outcomes say of the decision, kept up with them, so
+# that what may still be spent is one sum.
+offers = sa.Table(
+    "offers",
+    metadata,
+    sa.Column("decision_id", sa.String(128), primary_key=True),
+    sa.Column("account_id", sa.String(128), nullable=False, index=True),
+    sa.Column("debtor_id", sa.String(128), nullable=False, index=True),
+    sa.Column("offer_id", sa.String(128), nullable=False),
+    sa.Column("cost_minor", sa.Double),
+    sa.Column("currency", sa.String(3)),
+    sa.Column("made_at", UtcInstant, nullable=False),
+    sa.Column("expires_at", UtcInstant),
+    sa.Column("status", sa.String(16), nullable=False),
 )
 
 # One row a worker, written to show that the log can be written.
