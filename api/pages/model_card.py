@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from api.pages.page_data import Portfolio
 from api.pages.policy_value import gate_in_words, kind_of, window_in_words
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
+from api.pages.shown import Shown
 from recommender.strategy import ContactStrategy
 
 __all__ = ["build", "router"]
@@ -63,7 +65,7 @@ def _answer(
     return said, "above" if accepted else "below"
 
 
-def _facts(page: Page, key: str, heading: str, facts: list[tuple[str, str]]) -> Section:
+def _facts(page: Page, key: str, heading: str, facts: Sequence[tuple[str, str | Shown]]) -> Section:
     columns = [Column("fact", page.text("Fact"), number=False), Column("value", page.text("Value"), number=False)]
     return Section(key, heading, table=Table(key, heading, columns, [[name, value] for name, value in facts]))
 
@@ -116,23 +118,23 @@ def _explored(page: Page, portfolio: Portfolio) -> str:
     )
 
 
-def _data(page: Page, strategy: ContactStrategy) -> list[tuple[str, str]]:
+def _data(page: Page, strategy: ContactStrategy) -> list[tuple[str, str | Shown]]:
     training = strategy.trained_on_
     rate = training["mean_reward"]
     binary = strategy.reward_kind_ == "binary"
-    facts = [
-        (page.text("Logged decisions"), page.formats.count(training["n_decisions"]).text),
-        (page.text("With a known result"), page.formats.count(training["n_mature"]).text),
-        (page.text("Debtors"), page.formats.count(training["n_clusters"]).text),
+    facts: list[tuple[str, str | Shown]] = [
+        (page.text("Logged decisions"), page.formats.count(training["n_decisions"])),
+        (page.text("With a known result"), page.formats.count(training["n_mature"])),
+        (page.text("Debtors"), page.formats.count(training["n_clusters"])),
         (
             page.text("Response rate of the log") if binary else page.text("Mean result of the log"),
-            (page.formats.percent(rate) if binary else page.formats.number(rate, 2)).text,
+            page.formats.percent(rate) if binary else page.formats.number(rate, 2),
         ),
         (
             page.text("Propensities logged"),
             page.text("none: estimated")
             if training["propensities"] == "none"
-            else page.formats.percent(float(training["propensities"]), 0).text,
+            else page.formats.percent(float(training["propensities"]), 0),
         ),
         (page.text("Digest"), training["digest"]),
     ]

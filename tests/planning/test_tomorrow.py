@@ -138,7 +138,7 @@ def test_an_agent_hour_brings_the_price_of_the_minutes_that_it_has():
     """Forty-five minutes of talk an hour at 200 a minute are 9,000; an hour with room to spare is not told."""
     made = SimpleNamespace(
         whole=SimpleNamespace(names=["agents 09h minutes", "agents 10h minutes", "messages"]),
-        plan=SimpleNamespace(prices=np.array([200.0, 0.0, 7.0])),
+        prices=np.array([200.0, 0.0, 7.0]),
     )
     order = SimpleNamespace(queue=[SimpleNamespace(name="agents", minutes_per_agent_hour=45.0)])
     assert list(priced_hours(made, order, "COP")) == ["one more agent hour of agents at 09:00 brings 9,000 COP"]

@@ -315,7 +315,14 @@ def test_a_cost_is_told_as_a_change_with_its_ends_in_order():
     """What is lost, from 2 to 6, is a change of -4 from -6 to -2, in the table as in the drawing."""
     row = {"rule": "pack CO", "value_lost": 4.0, "ci_low": 2.0, "ci_high": 6.0, "verdict": "costs",
            "probability_moved": 0.1}  # fmt: skip
-    documents = {"rule_costs": {"rules": [row], "log": {"n_decisions": 10}, "reward_kind": "amount"}}
+    documents = {
+        "rule_costs": {
+            "rules": [row],
+            "log": {"n_decisions": 10},
+            "reward_kind": "amount",
+            "made_at": "2026-01-02T00:00:00+00:00",
+        }
+    }
     page = SimpleNamespace(
         text=lambda words, **given: words.format(**given), formats=Formats(babel.Locale.parse("en_US")), wording=None
     )
