@@ -114,7 +114,7 @@ CAUGHT = {
     "a fraction or a thousand": ("payments", "amount_minor", ["900.000", "12.500"], {"ambiguous_number"}),
     "local writing of numbers": ("payments", "amount_minor", ["1.2.3", "n/a", "5 or 6", "inf"], {"not_a_number"}),
     "no channels": ("accounts", "channels_reachable", ["[call", "{call;!}"], {"unreadable_list"}),
-    "an unknown currency": ("payments", "currency", ["pesos", "US$"], {"unknown_currency"}),
+    "an unknown currency": ("payments", "currency", ["pesos", "fichas"], {"unknown_currency"}),
     "two sets that cannot be read": ("decisions", "eligible", ["yes", "2" * 10], {"unreadable_set"}),
 }  # fmt: skip
 

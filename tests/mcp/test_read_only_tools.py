@@ -53,8 +53,8 @@ REPORT = {
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return saved_strategy(tmp_path_factory.mktemp("model") / "strategy")
+def model(tmp_path_factory, made_once):
+    return saved_strategy(tmp_path_factory.mktemp("model") / "strategy", made_once)
 
 
 @pytest.fixture(scope="module")
