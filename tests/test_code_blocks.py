@@ -21,6 +21,8 @@ OUTLINES = {
     ("registry", 0): "run_name=...",
     ("registry", 1): "recommender.mlflow.log_model",
     ("registry", 2): "spark_udf",
+    ("simulation", 1): "world.respond(decisions)",
+    ("updating", 0): "strategy.update(new_decisions)",
 }
 
 
