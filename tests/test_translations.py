@@ -13,7 +13,7 @@ TWINS = sorted(page for page in ENGLISH if page.with_suffix(".es.md").exists())
 ENGLISH_ONLY = {
     "api", "architecture", "batch", "confounding", "data-flow", "decision-log", "decision-quality", "distributed",
     "evaluation", "evaluation-coverage", "guardrails", "operations", "orchestration", "own-models", "reference",
-    "registry", "scoring", "simulation", "tuning",
+    "registry", "scoring", "simulation", "tuning", "updating",
 }  # fmt: skip
 #: Both languages in one page.
 BOTH = {"glossary", "trade-advice"}

@@ -30,7 +30,7 @@ __all__ = ["PastRows", "continued"]
 Floats = NDArray[Any]
 
 _ROWS_FOR_CORRELATION = 20_000  # a correlation of two terms is within .01 of itself
-_EFFORT = Effort(steps=4, close=0.02, iterations=40, enough=1e-9)
+_EFFORT = Effort(steps=4, close=0.02, iterations=40, enough=1e-9)  # a night near the prior: a few steps close it
 
 
 @dataclass(frozen=True, eq=False)
