@@ -23,7 +23,7 @@ _UNKNOWN = {
 }
 #: Share of (account, action) pairs above which a want of texts leaves everybody alone: half says nothing there, since
 #: many actions have no text of their own in a plan that contacts people.
-_ALL_BUT_A_FEW = 0.9
+_ALL_BUT_A_FEW = 0.97
 
 
 def refuse_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
