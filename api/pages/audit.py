@@ -11,6 +11,7 @@ import pandas as pd
 from fastapi import APIRouter
 from starlette.requests import Request
 
+from api.pages.appended_lines import append_line
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filter, read_filters
 from api.pages.page_data import Portfolio
@@ -50,11 +51,7 @@ class AuditTrail:
             "path": request.url.path,
             "query": query,
         }
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        try:
-            os.write(handle, f"{json.dumps(entry, ensure_ascii=False)}\n".encode())
-        finally:
-            os.close(handle)
+        append_line(self._path, entry, durable=False)  # a page that is looked at waits for no disk
 
     def newest(self) -> pd.DataFrame:
         """The newest lines, newest first: ``at``, ``by``, ``did``, ``path``, ``query``."""

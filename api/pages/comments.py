@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from api.pages.appended_lines import append_line
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
@@ -86,13 +86,7 @@ class Comments:
         """Write a comment down; it is on disk when this returns."""
         if self._path is None:
             return
-        line = json.dumps(asdict(comment), ensure_ascii=False)
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        try:
-            os.write(handle, f"{line}\n".encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        append_line(self._path, asdict(comment))
 
     def of(self, account_id: str) -> list[Comment]:
         """Comments on an account, newest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 import pandas as pd
 import structlog
 
+from api.pages.appended_lines import append_line
 from api.pages.page_data import Portfolio
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue, default_catalogue, own_catalogue
@@ -297,13 +297,8 @@ class PlanDesk:
         """Write down who let a plan go out; it is on disk when this returns."""
         if self.folder is None or self.read(plan_id) is None or plan_id in self.approvals():
             return
-        line = json.dumps({"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]})
-        handle = os.open(self.folder / "approvals.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        try:
-            os.write(handle, f"{line}\n".encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        entry = {"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]}
+        append_line(self.folder / "approvals.jsonl", entry)
 
     def approvals(self) -> dict[str, dict[str, str]]:
         """Who let which plan go out, by plan: ``by``, ``at``, ``note``."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+
+from api.pages.appended_lines import append_line
 
 __all__ = ["Review", "Reviews"]
 
@@ -48,7 +48,6 @@ class Reviews:
 
     def __init__(self, folder: Path | None) -> None:
         self._path = None if folder is None else folder / "reviews.jsonl"
-        self._lock = threading.Lock()
 
     @property
     def keeps(self) -> bool:
@@ -59,14 +58,7 @@ class Reviews:
         """Write an answer down; it is on disk when this returns."""
         if self._path is None:
             return
-        line = json.dumps(asdict(Review(decision_id, answer, note[:_LONGEST_NOTE], by, at.isoformat())))
-        with self._lock:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-            try:
-                os.write(handle, f"{line}\n".encode())
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        append_line(self._path, asdict(Review(decision_id, answer, note[:_LONGEST_NOTE], by, at.isoformat())))
 
     def stops(self, decision_id: str) -> bool:
         """Whether the last answer to a decision stopped contact."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from api.pages.appended_lines import append_line
 from api.pages.language import is_language
 from api.pages.rendering import PageDep, PortfolioDep, SessionsDep
 
@@ -47,11 +47,7 @@ class Views:
         """Keep a view."""
         if self._path is None:
             return
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        try:
-            os.write(handle, f"{json.dumps(vars(view), ensure_ascii=False)}\n".encode())
-        finally:
-            os.close(handle)
+        append_line(self._path, vars(view))
 
     def of(self, manager: str) -> list[View]:
         """Views of a manager, by name."""

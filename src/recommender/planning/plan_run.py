@@ -179,8 +179,9 @@ def make_plan(
         for summary in summaries:
             removed.update(summary["removed"])
             states.update(summary["states"])
+        idle = sum(summary["idle"] for summary in summaries)
         try:
-            refuse_unknowns(removed, inputs, model.actions_.n_contact_actions)
+            refuse_unknowns(removed, idle, inputs, model.actions_.n_contact_actions)
         except InvalidInput:
             folder.clear()
             raise
@@ -200,7 +201,7 @@ def make_plan(
     return PlanSummary(
         n_accounts=inputs.n_accounts,
         n_actions=n_actions,
-        idle=sum(summary["idle"] for summary in summaries),
+        idle=idle,
         removed=dict(removed),
         states=dict(states),
         notes=list(notes),

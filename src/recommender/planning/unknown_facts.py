@@ -21,17 +21,24 @@ _UNKNOWN = {
     "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
     "no-template": "Give --templates with texts in their language, or correct accounts.language.",
 }
-#: Share of (account, action) pairs above which a want of texts leaves everybody alone: half says nothing there, since
+#: Share of (account, action) pairs above which a want of texts leaves accounts alone: half says nothing there, since
 #: many actions have no text of their own in a plan that contacts people.
-_ALL_BUT_A_FEW = 0.97
+_ALL_BUT_A_FEW = 0.9
 
 
-def refuse_unknowns(removed: Mapping[str, int], inputs: PlanInputs, n_contact_actions: int) -> None:
-    """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood."""
+def refuse_unknowns(removed: Mapping[str, int], n_alone: int, inputs: PlanInputs, n_contact_actions: int) -> None:
+    """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood.
+
+    ``n_alone`` accounts have no contact open: a small catalogue of an agency's own, with texts for few actions but some
+    for everybody, is no want of texts.
+    """
     pairs = inputs.n_accounts * n_contact_actions
     asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
     for rule, mend in _UNKNOWN.items():
-        most = _ALL_BUT_A_FEW if rule == "no-template" else 0.5
+        of_texts = rule == "no-template"
+        if of_texts and n_alone <= inputs.n_accounts / 2:
+            continue
+        most = _ALL_BUT_A_FEW if of_texts else 0.5
         if removed.get(rule, 0) > most * pairs and not (rule == "floor-consent" and asked):
             share = removed[rule] / pairs
             raise InvalidInput(
