@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -21,6 +20,7 @@ from api.main import create_app
 from api.service import oidc
 from api.service.keys import scope_of
 from recommender.settings import SCOPES, Settings
+from tests import own_loop
 from tests.api.test_keys import EXPECTED
 
 AUDIENCE = "contact-recommender"
@@ -213,12 +213,12 @@ def test_keys_turn_and_an_issuer_that_is_away_is_not_asked_all_the_time(issuer, 
         with pytest.raises(oidc.ServiceUnavailable):
             await tokens.find(new)
 
-    asyncio.run(story())
+    own_loop.run(story)
 
 
 def test_a_subject_is_in_no_name(issuer):
     settings = Settings(model_path=None, oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
-    caller = asyncio.run(oidc.BearerTokens(settings).find(issuer.token()))
+    caller = own_loop.run(lambda: oidc.BearerTokens(settings).find(issuer.token()))
     assert caller.name.startswith("oidc:")
     assert "ana" not in caller.name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from api.main import create_app
 from api.service.rate_limit import SharedRateLimit
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
+from tests import own_loop
 from tests.api.served import Served
 
 
@@ -61,7 +61,7 @@ def test_a_worker_without_counters_holds_the_limit_alone():
             assert int(refused.value.headers["Retry-After"]) >= 1
         limit.close()
 
-    asyncio.run(ask())
+    own_loop.run(ask)
     assert len(calls) == 1  # it is not waited for a second time
 
 

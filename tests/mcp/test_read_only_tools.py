@@ -9,7 +9,6 @@ import sqlite3
 import sys
 from datetime import UTC, datetime
 
-import anyio
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
@@ -22,6 +21,7 @@ from recommender.errors import RecommenderError
 from recommender.rules import pack_ids
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
+from tests import own_loop
 from tests.api.test_dispatches import AS_OF, account
 from tests.databases import empty_url, postgres_server  # noqa: F401
 from tests.store.small_strategy import saved_strategy
@@ -88,7 +88,7 @@ def ask(server, name, **arguments):
         async with Client(server) as client:
             return await client.call_tool(name, arguments)
 
-    answer = anyio.run(call)
+    answer = own_loop.run(call)
     text = "".join(one.text for one in answer.content)
     return (answer.is_error, text) if answer.is_error else (False, answer.structured_content)
 
@@ -209,7 +209,7 @@ def test_every_tool_is_marked_as_reading_and_none_changes_a_byte(settings, readi
         async with Client(server) as client:
             return (await client.list_tools()).tools
 
-    tools = anyio.run(listed)
+    tools = own_loop.run(listed)
     assert len(tools) == 9 and all(one.annotations.read_only_hint and one.description for one in tools)
     good(server, "list_decisions")
     good(server, "data_age")
@@ -258,6 +258,6 @@ def test_over_standard_input_and_output(settings, tmp_path):
             why = await client.call_tool("explain_decision", {"decision_id": key, "language": "es"})
             return tools, why
 
-    tools, why = anyio.run(walk)
+    tools, why = own_loop.run(walk)
     assert {"list_decisions", "check_contact", "data_age"} <= tools
     assert not why.is_error and why.structured_content["reasons"]

@@ -100,7 +100,7 @@ def plan_day(
 
     read = read_portfolio(inputs, strategy, order, capacity, folder, appointments, progress_of(0), days=days, sent=sent,
                           ahead=ahead[0])  # fmt: skip
-    refuse_unknowns(read.removed, read.shut_out, inputs, strategy.actions_.n_contact_actions)
+    refuse_unknowns(read.removed, read.shut_out, inputs, strategy.actions_.n_contact_actions, purpose=order.purpose)
     try:
         made = plan_tomorrow(read, order, capacity, gap=gap, sent=sent)
     except InfeasiblePlan as error:

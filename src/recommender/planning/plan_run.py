@@ -181,7 +181,7 @@ def make_plan(
             states.update(summary["states"])
         idle = sum(summary["idle"] for summary in summaries)
         try:
-            refuse_unknowns(removed, idle, inputs, model.actions_.n_contact_actions)
+            refuse_unknowns(removed, idle, inputs, model.actions_.n_contact_actions, purpose=order.purpose)
         except InvalidInput:
             folder.clear()
             raise

@@ -26,17 +26,20 @@ _UNKNOWN = {
 _ALL_BUT_A_FEW = 0.9
 
 
-def refuse_unknowns(removed: Mapping[str, int], n_alone: int, inputs: PlanInputs, n_contact_actions: int) -> None:
+def refuse_unknowns(
+    removed: Mapping[str, int], n_alone: int, inputs: PlanInputs, n_contact_actions: int, *, purpose: str
+) -> None:
     """Refuse where one unknown fact leaves most accounts alone: that is no plan, the tables were not understood.
 
     ``n_alone`` accounts have no contact open: a small catalogue of an agency's own, with texts for few actions but some
-    for everybody, is no want of texts.
+    for everybody, is no want of texts. Nor is it one where the purpose has texts for some stages only, as a reminder
+    before the due date has none for who is late.
     """
     pairs = inputs.n_accounts * n_contact_actions
     asked = {"consented_channels", "channels_consented"} & set(inputs.columns)
     for rule, mend in _UNKNOWN.items():
         of_texts = rule == "no-template"
-        if of_texts and n_alone <= inputs.n_accounts / 2:
+        if of_texts and (purpose != "collection" or n_alone <= inputs.n_accounts / 2):
             continue
         most = _ALL_BUT_A_FEW if of_texts else 0.5
         if removed.get(rule, 0) > most * pairs and not (rule == "floor-consent" and asked):
