@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from api.pages.page_data import Portfolio
 from recommender import explain
 from recommender.actions import ActionSpace
+from recommender.columns import Columns
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
 from recommender.rules import HOUSE_PACKS, Eligibility, eligibility, named_packs, with_house
@@ -129,6 +130,14 @@ class AccountCase:
     def currency(self) -> str | None:
         """Currency of the account's debt."""
         return self.text("currency")
+
+    @cached_property
+    def segment(self) -> str | None:
+        """Segment of the account: as the decision named it, else by today's facts; None where neither is known."""
+        ranking = self.logged.decision.ranking if self.logged is not None else ()
+        if ranking and isinstance(ranking[0].get("segment"), str):
+            return str(ranking[0]["segment"])
+        return str(self.portfolio.segments().of(Columns.of(self.facts))[0]) if self.known else None
 
     @property
     def packs(self) -> tuple[str, ...]:
