@@ -84,7 +84,8 @@ class Review:
             asked |= facts["flags"] & self.flags != 0
         if self.from_days is not None:
             asked |= days_past_due >= self.from_days
-        return asked & (facts["flags"] & _REVIEWED == 0)  # a person has looked, and it still holds
+        asked &= facts["flags"] & _REVIEWED == 0  # a person has looked, and it still holds
+        return asked
 
     def facts_ask(self, facts: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether the party or a flag asks for it, by account; else only the age of the debt can."""

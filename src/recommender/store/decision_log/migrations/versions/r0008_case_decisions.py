@@ -22,3 +22,8 @@ def upgrade() -> None:
         sqlite_where=sa.text(_WORDS),
         postgresql_where=sa.text(_WORDS),
     )
+
+
+def downgrade() -> None:
+    """Drop the index."""
+    op.drop_index("ix_outcomes_of_cases", table_name="outcomes")
