@@ -48,8 +48,8 @@ class AccountContent(Content):
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountContent:
     """Build the page of ``?id=``, with the pair ``a``, ``b`` to compare."""
-    account_id = query.get("id", "").strip()
-    if not account_id:
+    account_id = query.get("id", "")
+    if not account_id.strip():
         return AccountContent(
             "account",
             page.text("Why this action and not that one?"),
@@ -57,6 +57,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
             links=[(page.url("accounts"), page.text("Choose an account"))],
         )
     case = AccountCase.of(portfolio, account_id)
+    account_id = case.account_id
     own = [offers_section(page, case), history_section(page, case), comments_section(page, portfolio, account_id, {})]
     always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)

@@ -70,6 +70,8 @@ class AccountCase:
             logged = portfolio.decision(ids[0]) if ids else None
         own = portfolio.account(account_id)
         known = own is not None and not own.empty
+        if not known and logged is None and account_id != account_id.strip():  # typed with a blank, not written so
+            return cls.of(portfolio, account_id.strip())
         if own is None or own.empty:
             if logged is None:
                 raise HTTPException(404, "There is no such account.")
@@ -259,7 +261,7 @@ def decision_case(portfolio: Portfolio, query: dict[str, str]) -> AccountCase:
         if logged is None:
             raise HTTPException(404, "There is no such decision.")
         return AccountCase.of(portfolio, logged.decision.account_id, logged)
-    return AccountCase.of(portfolio, query.get("account", "").strip())
+    return AccountCase.of(portfolio, query.get("account", ""))
 
 
 def _contacts(portfolio: Portfolio, facts: pd.DataFrame, as_of: datetime) -> pd.DataFrame | None:

@@ -96,9 +96,10 @@ def _for_people(portfolio: Portfolio) -> pd.DataFrame | None:
         if decisions is None:
             return None
         flags = pd.Series({name: ";".join(why) for name, why in _flags(portfolio).items() if why}, dtype=object)
-        why = decisions["account_id"].astype("str").map(flags)
+        why = decisions["account_id"].astype("str").map(flags).astype(object)
         looked_at = decisions["needs_human"] | why.notna()
-        waiting = decisions.assign(why=why, reason=why.str.partition(";")[0].fillna(_LATE).astype("str"))
+        reasons = [one.partition(";")[0] if isinstance(one, str) else _LATE for one in why.tolist()]
+        waiting = decisions.assign(why=why, reason=pd.Series(reasons, index=decisions.index, dtype="str"))
         return {"decisions": waiting.loc[looked_at].reset_index(drop=True)}
 
     kept = portfolio.aggregate("waiting", "reason " + str(portfolio.accounts_stamp()), read)
