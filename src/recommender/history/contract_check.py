@@ -25,6 +25,7 @@ from recommender.intake import (
     digits_lost,
     language_code,
     one_spelling,
+    subdivision_codes,
     text_of_bytes,
     wrongly_encoded,
 )
@@ -195,6 +196,8 @@ def check_table(
         cells_of = cells.without_placeholders(cells_of) if column.nullable else cells_of
         clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone, spelling)
     read = pd.DataFrame(clean, index=range(n_given), copy=False)
+    if "subdivision" in read and "subdivision" in known:
+        read["subdivision"] = subdivision_codes(read)
     clean.clear()
     read["_position"] = faults.rows
     check_key(read, contract, faults)

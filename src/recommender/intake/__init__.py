@@ -18,6 +18,7 @@ from recommender.intake.faults import (
     Fault,
     Stated,
     refuse_faults,
+    refuse_no_contacts,
 )
 from recommender.intake.frames import (
     as_frame,
@@ -61,6 +62,8 @@ from recommender.intake.states import (
     with_case_states,
     with_states,
 )
+from recommender.intake.reversals import taken_back
+from recommender.intake.subdivisions import is_subdivision, subdivision_code, subdivision_codes
 from recommender.intake.vocabulary import (
     CHANNEL_NAMES,
     canonical_channel,
@@ -112,6 +115,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_subdivision",
     "language_code",
     "map_export",
     "moment_of",
@@ -122,8 +126,12 @@ __all__ = [
     "propose_profiles",
     "pseudonym",
     "refuse_faults",
+    "refuse_no_contacts",
     "renamed_columns",
     "source_profiles",
+    "subdivision_code",
+    "subdivision_codes",
+    "taken_back",
     "text_of_bytes",
     "with_case_states",
     "with_clock",

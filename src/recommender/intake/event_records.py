@@ -147,6 +147,7 @@ class DebtEvents:
     promise: str | None = None
     callback_at: int | None = None
     paid_at: int | None = None
+    reversed_at: list[int] = field(default_factory=list)
     settled: bool = False
 
     def tell(self, word: str, at: int, due: int | None, callback: int | None) -> None:
@@ -162,3 +163,4 @@ class DebtEvents:
             self.paid_at, self.settled = at, self.settled or word == "paid_in_full"
         elif word == "payment_reversed":
             self.paid_at, self.settled = None, False
+            self.reversed_at.append(at)

@@ -38,6 +38,7 @@ from recommender.intake.event_rows import (
     word_of,
 )
 from recommender.intake.ids import id_text
+from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
 
 __all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
@@ -234,7 +235,7 @@ def _tells(outcome: Any, *, every_event: bool) -> bool:
 def _state(
     person: PersonEvents | None,
     debt: DebtEvents | None,
-    paid: Any,
+    paid: Sequence[tuple[int, float]],
     now: int,
     balance: float,
     taken: int | None,
@@ -253,6 +254,9 @@ def _state(
     start = taken
     if start is None:
         start = now - LAG_DAYS * DAY_US if due is None or due >= now else max(due, now - OVERDUE_LAG_DAYS * DAY_US)
+    if paid and debt is not None and debt.reversed_at:
+        gone, _ = taken_back(paid, debt.reversed_at)
+        paid = [one for row, one in enumerate(paid) if row not in gone]
     net = sum(amount for at, amount in paid if at >= start)
     if paid and net != net:
         state.settled = True  # a payment of unknown amount may have been all of it
