@@ -12,7 +12,14 @@ import pandas as pd
 import typer
 
 from recommender.errors import InvalidInput, RecommenderError
-from recommender.intake import TableReading, account_zones, refuse_faults, refuse_no_contacts, renamed_columns
+from recommender.intake import (
+    TableReading,
+    account_zones,
+    doubt_unread_stops,
+    refuse_faults,
+    refuse_no_contacts,
+    renamed_columns,
+)
 from recommender.rules import FLAGS, TOLD_FLAGS, check_case, check_lines, rule_citations
 from recommender.store.files import read_table
 
@@ -74,7 +81,11 @@ def check(
             "channel": channel,
             "purpose": purpose,
             "account": {} if account is None else (facts := _account(account)),
-            "contacts": [] if no_contacts_yet else None if history is None else _contacts(history, facts if account else {}),
+            "contacts": []
+            if no_contacts_yet
+            else None
+            if history is None
+            else _contacts(history, facts if account else {}),
         }
         verdict = check_case(case, overlays=overlays, readings=reading or [], every_event=True)
     except (RecommenderError, OSError, json.JSONDecodeError) as error:
@@ -116,6 +127,7 @@ def _account(path: Path) -> dict[str, Any]:
     reading = TableReading("accounts")
     reading.observe(frame)
     read = reading.read(frame)
+    doubt_unread_stops(reading, frame)
     refuse_faults([reading], 0.0)
     facts = {str(name): read[name].iloc[0] if name in reading.columns else document[name] for name in read}
     for name, value in facts.items():
@@ -139,6 +151,7 @@ def _contacts(path: Path, account: dict[str, Any]) -> list[dict[str, Any]]:
     reading.observe(frame)
     zone = account_zones(pd.DataFrame({name: [account.get(name)] for name in ("timezone", "country")})).iloc[0]
     read = reading.read(frame, pd.Series([zone] * len(frame), dtype=object))
+    doubt_unread_stops(reading, frame)
     if "sent_at" not in read:
         raise InvalidInput.missing_columns(["sent_at"], frame.columns.tolist(), role="contact history")
     refuse_faults([reading], 0.0)

@@ -95,9 +95,7 @@ def _log(outcomes, paid):
 
 def test_the_reward_of_a_payment_that_was_taken_back_is_none():
     """By an outcome, in payments and in outcomes; the other account keeps its own."""
-    reward = _log(
-        [("A", 1, "paid"), ("A", 30, "payment_reversed"), ("B", 1, "paid")], [("A", 1, 500), ("B", 1, 700)]
-    )
+    reward = _log([("A", 1, "paid"), ("A", 30, "payment_reversed"), ("B", 1, "paid")], [("A", 1, 500), ("B", 1, 700)])
     assert reward("paid") == [0.0, 1.0]
     assert reward("amount_gross") == [0.0, 700.0]
 

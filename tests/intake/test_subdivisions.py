@@ -1,5 +1,6 @@
 """A part of a country is one part, however it is written: the same column in a log and in a plan, the same law."""
 
+# ruff: noqa: E501 - a table of spellings is read by its lines
 from __future__ import annotations
 
 import pandas as pd

@@ -54,6 +54,7 @@ from recommender.intake.profiles import (
 from recommender.intake.pseudonyms import (
     pseudonym,
 )
+from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
     LASTING_STOPS,
@@ -62,8 +63,8 @@ from recommender.intake.states import (
     with_case_states,
     with_states,
 )
-from recommender.intake.reversals import taken_back
 from recommender.intake.subdivisions import is_subdivision, subdivision_code, subdivision_codes
+from recommender.intake.unread_stops import distinct_cells, doubt_unread_stops, unread_stops
 from recommender.intake.vocabulary import (
     CHANNEL_NAMES,
     canonical_channel,
@@ -107,6 +108,8 @@ __all__ = [
     "day_evidence",
     "decimal_evidence",
     "digits_lost",
+    "distinct_cells",
+    "doubt_unread_stops",
     "flag_of",
     "flat_rows",
     "id_key",
@@ -133,6 +136,7 @@ __all__ = [
     "subdivision_codes",
     "taken_back",
     "text_of_bytes",
+    "unread_stops",
     "with_case_states",
     "with_clock",
     "with_states",

@@ -97,7 +97,7 @@ def refuse_no_contacts(n_rows: int, source: object) -> None:
     """
     if not n_rows:
         raise InvalidInput(
-            f"{source} holds no contact: whether nobody was ever contacted, or the export came out empty, nobody knows.",
+            f"{source} holds no contact: whether nobody was ever contacted or the export came out empty, nobody knows.",
             column="contacts",
             mend="Export it again; where nobody was ever contacted, state --no-contacts-yet in its place.",
         )

@@ -23,6 +23,7 @@ from recommender.intake import (
     account_zones,
     clock_column,
     decimal_evidence,
+    doubt_unread_stops,
     id_keys,
     id_texts,
     number_of,
@@ -189,6 +190,7 @@ def _write(
                 owners = known["contacts"].of(given["contact_id"])
             zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
             read = reading.read(given, zones)
+            doubt_unread_stops(reading, piece)
             if reading.table == "contacts" and since is not None:
                 _doubt_what_is_missing(reading, given, read, since)
                 if owners is not None:

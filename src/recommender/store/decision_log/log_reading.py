@@ -77,7 +77,10 @@ def decision_rows(
 
 
 def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
-    """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them, nor are payments that were taken back."""
+    """Outcomes of the decisions of ``since <= decided_at < until``.
+
+    Orphans are not among them, nor are payments that were taken back.
+    """
     # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
     corrected = sa.select(_correction.c.replaces).where(_correction.c.replaces.is_not(None))
     query = (
