@@ -35,7 +35,7 @@ def told(tmp_path, *asked):
     ("change", "as_of", "code", "finding"),
     [
         ({}, "2027-03-01T00:00:00Z", 0, None),
-        ({}, "2026-11-23T00:00:00Z", 0, "not_mature"),
+        ({"sent_at": "2026-11-20T10:00:00Z"}, "2026-11-23T00:00:00Z", 0, "not_mature"),
         ({"channel": "paloma"}, "2027-03-01T00:00:00Z", 2, "contract_broken"),
         ({"sent_at": "ayer"}, "2027-03-01T00:00:00Z", 2, "contract_broken"),
     ],

@@ -270,7 +270,8 @@ def _state(
     state.promise, state.promise_until = debt.promise, debt.promise_until if debt.promise else None
     if debt.promise == "open":
         since = sum(amount for at, amount in paid if at >= (debt.promised_at or 0))
-        state.promise = "kept" if since > 0 else "open" if now < debt.promise_until else "broken"
+        kept = since > 0 or (debt.paid_at is not None and debt.paid_at >= (debt.promised_at or 0))
+        state.promise = "kept" if kept else "open" if now < debt.promise_until else "broken"
     return state
 
 

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 CHUNK_ROWS = 20_000
-_correction = outcomes.alias("correction")
+_correction, _corrected = outcomes.alias("correction"), outcomes.alias("corrected")
 
 
 def latest_of_accounts(engine: sa.Engine) -> list[Row]:
@@ -82,7 +82,11 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
     Orphans are not among them, nor are payments that were taken back.
     """
     # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
-    corrected = sa.select(_correction.c.replaces).where(_correction.c.replaces.is_not(None))
+    corrected = (
+        sa.select(_correction.c.replaces)
+        .join(_corrected, _corrected.c.outcome_id == _correction.c.replaces)
+        .where(_corrected.c.decision_id == _correction.c.decision_id)
+    )
     query = (
         sa.select(
             outcomes.c.decision_id,
