@@ -9,9 +9,10 @@ same agents and messages hold for all. A day's worth is the sum over its contact
 
 ``week``: days planned ahead, the first carried out, with what was sent in the last days counted. Of a week only the
 days of its first part decide about the first (``recommender.planning.week_parts``; a test holds it), so that many are
-planned here. ``week's memory``: one day at a time, with the same memory; ``day``: one day at a time; ``greedy``:
-accounts by their best value, each the best that still fits; ``seed rules``: the longest overdue first, by the trade's
-advice. Intervals are over seeds (debtors and events drawn anew), 95 %, Student's t, of the ratio to ``day`` with the
+planned here. ``week's memory``: one day at a time, with the same memory and limits; ``day``: one day at a time as the
+verb plans it where no ``[week]`` is told: it remembers and limits nobody; ``forgetful``: the same without a memory;
+``greedy``: accounts by their best value, each the best that still fits, without a memory; ``seed rules``: the longest
+overdue first, by the trade's advice. Intervals are over seeds (debtors and events drawn anew), 95 %, Student's t, of the ratio to ``day`` with the
 same debtors.
 """
 
@@ -38,7 +39,8 @@ WAYS = {
     "week": (7 // int(WEEK["contacts_per_debtor"]), {"week": WEEK}),
     "week's memory": (1, {"week": WEEK}),
     "day": (1, {}),
-    "greedy": (1, {}),
+    "forgetful": (1, {"later_contact_share": 1.0}),
+    "greedy": (1, {"later_contact_share": 1.0}),
     "seed rules": (1, {"arms": {"usual": 1.0}}),
 }
 SHARE = 0.05
@@ -144,25 +146,27 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="so that several runs share the seeds")
     parser.add_argument("--log", type=int, default=5_000, help="contacts that the strategy learns from")
     parser.add_argument("--agents", type=float, nargs="*", default=[0.4], help="agents in each of four hours")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="day is always among them")
     add_quick(parser, accounts=150, days=2, seeds=2, log=3_000, agents=[0.4])
     given = parser.parse_args()
+    ways = [way for way in WAYS if way in {*given.ways, "day"}]
     strategy = ContactStrategy(n_jobs=1, random_state=0).fit(simulate(given.log, seed=0).feedback())
     for agents in given.agents:
         messages = round(given.accounts * agents / 20)
         print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {messages} messages "
               "a day: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
-        totals: dict[str, list[float]] = {way: [] for way in WAYS}
-        counts: dict[str, list[int]] = {way: [] for way in WAYS}
-        cpu = dict.fromkeys(WAYS, 0.0)
+        totals: dict[str, list[float]] = {way: [] for way in ways}
+        counts: dict[str, list[int]] = {way: [] for way in ways}
+        cpu = dict.fromkeys(ways, 0.0)
         for seed in range(given.first_seed, given.first_seed + given.seeds):
-            for way in WAYS:
+            for way in ways:
                 began = time.process_time()
                 worth, count = thirty_days(way, seed, strategy, (given.accounts, given.days, agents, messages))
                 cpu[way] += time.process_time() - began
                 totals[way].append(worth)
                 counts[way].append(count)
-            print(f"  seed {seed}: " + ", ".join(f"{way} {totals[way][-1]:,.0f}" for way in WAYS), flush=True)
-        for way in WAYS:
+            print(f"  seed {seed}: " + ", ".join(f"{way} {totals[way][-1]:,.0f}" for way in ways), flush=True)
+        for way in ways:
             ratio = np.array(totals[way]) / np.array(totals["day"]) - 1
             half = 100 * stats.t.ppf(0.975, max(len(ratio) - 1, 1)) * ratio.std(ddof=1) / np.sqrt(len(ratio))
             middle = 100 * ratio.mean()

@@ -95,15 +95,23 @@ class Minimum(_Part):
     """Contacts that are due at the least: a contract, a floor for a group of accounts."""
 
     name: str = Field(min_length=1)
-    queue: str
+    queue: str | None = Field(None, description="Contacts of this queue; of all of them where a level is named.")
+    level: dict[str, str] = Field({}, description='Contacts of these levels of action factors: channel = "email".')
     contacts: float | None = Field(None, ge=0)
-    share: float | None = Field(None, ge=0, le=1, description="As a part of the accounts it holds for.")
+    share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Part of the accounts it holds for; with a level, of the debtors whom the policy may contact so.",
+    )
     only: dict[str, tuple[str, ...]] = Field({}, description="Account column -> values that it holds for.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.contacts is None) == (self.share is None):
             raise ValueError("give contacts or share")
+        if self.queue is None and not self.level:
+            raise ValueError('name the queue, or a level such as channel = "email"')
         return self
 
 
@@ -125,7 +133,8 @@ class Arms(_Part):
 class Week(_Part):
     """Several contacts of a debtor within a week: what was sent in the last days counts, and what is planned.
 
-    Holds for every plan where the table is there, and with its defaults for plans of more than a day.
+    With its defaults for plans of more than a day. A plan of one day without the table remembers what was sent in the
+    last days, too: it limits nobody, and a contact is worth less the fresher the last one is.
     """
 
     contacts_per_debtor: int = Field(2, ge=1, le=21, description="Most contacts of a debtor in the week.")
@@ -140,6 +149,9 @@ class Week(_Part):
         description="Part of its worth that a contact keeps for each day it waits: debtors pay, move on or close a "
         "channel meanwhile, and what is believed of a later day is less sure. An assumption.",
     )
+
+
+_MEMORY = Week(contacts_per_debtor=21)  # no limit of its own: law and house have theirs
 
 
 class CapacityOrder(_Part):
@@ -159,13 +171,19 @@ class CapacityOrder(_Part):
         0.5,
         gt=0,
         le=1,
-        description="What a further contact of the day is worth, of its worth alone; no log tells it.",
+        description="What a further contact of the day is worth, of its worth alone; no log tells it. It recovers over "
+        "week.fatigue_days; 1 = contacts take nothing from each other.",
     )
     week: Week | None = None
 
-    def week_of(self, days: int) -> Week | None:
+    @property
+    def currency_told(self) -> str:
+        """The currency, or ``money`` where it is not told."""
+        return self.currency or "money"
+
+    def week_of(self, days: int) -> Week:
         """What holds within a week for a plan of some days."""
-        return Week() if self.week is None and days > 1 else self.week
+        return self.week or (Week() if days > 1 else _MEMORY)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -176,7 +194,7 @@ class CapacityOrder(_Part):
         names = [queue.name for queue in self.queue]
         if len(set(names)) != len(names):
             raise ValueError("two queues have the same name")
-        unknown = [minimum.queue for minimum in self.minimum if minimum.queue not in names]
+        unknown = [least.queue for least in self.minimum if least.queue is not None and least.queue not in names]
         if unknown:
             raise ValueError(f"minimum of queue {unknown[0]!r}, which there is not among {names}")
         minimums = [minimum.name for minimum in self.minimum]
