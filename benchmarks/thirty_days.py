@@ -9,11 +9,11 @@ same agents and messages hold for all. A day's worth is the sum over its contact
 
 ``week``: days planned ahead, the first carried out, with what was sent in the last days counted. Of a week only the
 days of its first part decide about the first (``recommender.planning.week_parts``; a test holds it), so that many are
-planned here. ``week's memory``: one day at a time, with the same memory and limits; ``day``: one day at a time as the
-verb plans it where no ``[week]`` is told: it remembers and limits nobody; ``forgetful``: the same without a memory;
-``greedy``: accounts by their best value, each the best that still fits, without a memory; ``seed rules``: the longest
-overdue first, by the trade's advice. Intervals are over seeds (debtors and events drawn anew), 95 %, Student's t, of the ratio to ``day`` with the
-same debtors.
+planned here. ``week's memory``: one day at a time, with the same table; ``day``: one day at a time as the verb plans
+where no ``[week]`` is told; ``greedy``: accounts by their best value, each the best that still fits; ``seed rules``:
+the longest overdue first, by the trade's advice. All of them keep the law and the packs of the house (once a day, three
+a week), so that the table limits nobody further. Intervals are over seeds (debtors and events drawn anew), 95 %,
+Student's t, of the ratio to ``day`` with the same debtors.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from recommender import ContactStrategy
 from recommender.planning import Appointments, CapacityOrder, PlanInputs, PlanOrder, capacity_of, plan_day
 from recommender.planning.capacity_tables import capacity_rows
 from recommender.planning.portfolio_values import read_portfolio
+from recommender.rules import house_packs
 from recommender.simulation import DebtorWorld, simulate
 
-WEEK = {"contacts_per_debtor": 2, "days_between": 2, "fatigue_days": 5.0}
+WEEK = {"contacts_per_debtor": 3, "days_between": 1, "fatigue_days": 5.0}
 WAYS = {
     "week": (7 // int(WEEK["contacts_per_debtor"]), {"week": WEEK}),
     "week's memory": (1, {"week": WEEK}),
     "day": (1, {}),
-    "forgetful": (1, {"later_contact_share": 1.0}),
-    "greedy": (1, {"later_contact_share": 1.0}),
+    "greedy": (1, {}),
     "seed rules": (1, {"arms": {"usual": 1.0}}),
 }
 SHARE = 0.05
@@ -94,7 +94,7 @@ def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder:
         folder / "inputs", accounts=folder / "accounts.parquet", contacts=folder / "contacts.parquet", outcomes=None,
         payments=None, as_of=as_of, chunk_rows=100_000, other_accounts=True,
     )  # fmt: skip
-    order = PlanOrder(as_of, packs=("CO",))
+    order = PlanOrder(as_of, packs=("CO",), house=house_packs(()))
     (folder / "plan").mkdir()
     if way == "greedy":
         read = read_portfolio(inputs, strategy, order, capacity, folder / "plan", Appointments.none())

@@ -133,11 +133,10 @@ class Arms(_Part):
 class Week(_Part):
     """Several contacts of a debtor within a week: what was sent in the last days counts, and what is planned.
 
-    With its defaults for plans of more than a day. A plan of one day without the table remembers what was sent in the
-    last days, too: it limits nobody, and a contact is worth less the fresher the last one is.
+    Holds for every plan where the table is there, and with its defaults for plans of more than a day.
     """
 
-    contacts_per_debtor: int = Field(2, ge=1, le=21, description="Most contacts of a debtor in the week.")
+    contacts_per_debtor: int = Field(3, ge=1, le=21, description="Most contacts of a debtor in the week.")
     days_between: int = Field(1, ge=1, le=7, description="Least days between contacts on different days.")
     fatigue_days: float = Field(
         5.0, gt=0, description="Days after which a contact has lost most of what it takes from the next."
@@ -151,7 +150,7 @@ class Week(_Part):
     )
 
 
-_MEMORY = Week(contacts_per_debtor=21)  # no limit of its own: law and house have theirs
+_FORGETS = Week(contacts_per_debtor=21, fatigue_days=0.01)  # a contact takes nothing from those of other days
 
 
 class CapacityOrder(_Part):
@@ -171,8 +170,7 @@ class CapacityOrder(_Part):
         0.5,
         gt=0,
         le=1,
-        description="What a further contact of the day is worth, of its worth alone; no log tells it. It recovers over "
-        "week.fatigue_days; 1 = contacts take nothing from each other.",
+        description="What a further contact of the day is worth, of its worth alone; no log tells it.",
     )
     week: Week | None = None
 
@@ -183,7 +181,7 @@ class CapacityOrder(_Part):
 
     def week_of(self, days: int) -> Week:
         """What holds within a week for a plan of some days."""
-        return self.week or (Week() if days > 1 else _MEMORY)
+        return self.week or (Week() if days > 1 else _FORGETS)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
