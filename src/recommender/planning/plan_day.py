@@ -132,13 +132,17 @@ def _most_rounds(days: int, capacity: CapacityOrder) -> int:
 def _guard(
     inputs: PlanInputs, strategy: ContactStrategy | SeedStrategy, order: PlanOrder, capacity: CapacityOrder
 ) -> Callable[[pd.DataFrame], NDArray[np.bool_]]:
-    """Which contacts of the last round would make one that is planned after them unlawful."""
+    """Which contacts of the last round are unlawful, or would make one that is planned after them so.
+
+    A contact of the round was judged with all that is planned for its debtor: what lies after it may have opened it (a
+    call that only a message before it allows).
+    """
 
     def forbids(contacts: pd.DataFrame) -> NDArray[np.bool_]:
         new = (contacts["round"] == contacts["round"].max()).to_numpy()
         at = contacts.loc[new].set_index("debtor")["contact_at"]
         after = (contacts["contact_at"] > contacts["debtor"].map(at)).to_numpy()
-        broken = unlawful(contacts, after & ~new, inputs, strategy, order, capacity)
+        broken = unlawful(contacts, after | new, inputs, strategy, order, capacity)
         return np.asarray(contacts.loc[new, "debtor"].isin(contacts.loc[broken, "debtor"]))
 
     return forbids
