@@ -6,7 +6,7 @@ What runs is what the verbs run: ``score`` (every account its best three legal a
 ``plan`` (one day under limits). Stages are exclusive of each other, CPU time of one thread: ``reading`` (Parquet in,
 cut into chunks, read again), ``history`` (debtors, states and the context as of now), ``rules`` (every rule of law
 and house, offers and texts), ``scoring`` (every action of every account by the model, its belief and value ladder),
-``choosing`` (probabilities, the draw, templates, or the prices and moves of a plan), ``writing`` (rows, chunks, the plan,
+``choosing`` (probabilities, the draw, templates, or the prices and moves of a plan), ``writing`` (rows, chunks, plan,
 people, the certificate); the rest is ``other``. The first chunk compiles and is run before the clock starts.
 
 ``Booster.predict`` scores the same accounts with every action by a LightGBM model of 300 trees of 31 leaves: the

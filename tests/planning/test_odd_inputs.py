@@ -17,6 +17,7 @@ from recommender.planning import (
     write_tomorrow,
 )
 from recommender.planning.idle_queues import idle_queues
+from recommender.rules import house_packs
 from tests.store.plan_portfolio import AS_OF, portfolio
 from tests.store.test_plan_run import SEED
 
@@ -140,6 +141,29 @@ def test_a_minimum_of_a_level_is_a_share_of_those_who_may_be_contacted_so(tmp_pa
     assert len(mails) == np.ceil(0.34 * open_)
     with pytest.raises(InvalidInput, match="has no channel of that name"):
         plan(tmp_path / "x", with_(minimum=[low[0] | {"level": {"channel": "fax"}}]))
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_what_was_sent_to_another_account_of_the_debtor_opens_the_call_for_good(tmp_path, days):
+    """A history that names accounts only: the message to one opens the call to the other, also when it is confirmed."""
+    accounts = portfolio(40, seed=4)[0].assign(consented_channels="call", flags="", party="debtor", country="CO")
+    accounts = accounts.assign(debtor_id=[f"D{at // 2}" for at in range(len(accounts))], timezone="America/Bogota")
+    accounts.to_parquet(tmp_path / "accounts.parquet")
+    sent = pd.DataFrame({"account_id": accounts["account_id"].iloc[1::2], "channel": "email", "status": "sent",
+                         "initiated_by": "creditor", "outcome": "delivered",
+                         "sent_at": pd.Timestamp(AS_OF) - pd.Timedelta(days=4)})  # fmt: skip
+    sent.to_parquet(tmp_path / "contacts.parquet")
+    inputs = PlanInputs.prepare(
+        tmp_path / "inputs", accounts=tmp_path / "accounts.parquet", contacts=tmp_path / "contacts.parquet",
+        outcomes=None, payments=None, as_of=AS_OF, chunk_rows=25,
+    )  # fmt: skip
+    order = PlanOrder(AS_OF, packs=("CO",), house=house_packs(()))
+    (tmp_path / "plan").mkdir()
+    made, _ = plan_day(
+        inputs, SEED, order, capacity_of(BASE, "here"), tmp_path / "plan", Appointments.none(), days=days
+    )
+    called = made.contacts.loc[made.contacts["channel"] == "call"]
+    assert len(called) and called["account_id"].isin(accounts["account_id"].iloc[0::2]).any()
 
 
 def test_one_account(tmp_path):

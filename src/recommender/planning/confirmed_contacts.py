@@ -13,6 +13,7 @@ from recommender.currencies import minor_digits
 from recommender.deciding import decide, offer_terms
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
+from recommender.planning.chunk_accounts import with_debtors
 from recommender.planning.contact_worth import worth_of_reward
 from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
 from recommender.planning.plan_case import PlanCase, plan_case
@@ -131,7 +132,9 @@ def _in_time(
 
 
 def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
-    """The chunk with the accounts that are contacted."""
+    """The chunk with the accounts that are contacted; contacts of their debtors' other accounts go on counting."""
+    if part.contacts is not None:
+        part = replace(part, contacts=with_debtors(part.contacts, part.accounts))
     kept = np.flatnonzero(np.isin(part.row, rows.to_numpy()))
     return replace(part, row=part.row[kept], accounts=part.accounts.iloc[kept].reset_index(drop=True))
 
