@@ -237,7 +237,7 @@ class PlanDesk:
         made, read = plan_day(
             inputs, strategy, order, request.capacity, work / "plan", Appointments.none(), on_progress=progress
         )
-        about = about_plan(made, read, order, request.capacity, strategy)
+        about = about_plan(made, read, order, strategy)
         return about | {"_made": made, "_actions": strategy.actions_}
 
     # -- reading ---------------------------------------------------------------------------------------------------
