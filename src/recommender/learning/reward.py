@@ -391,7 +391,7 @@ class RewardModel:
         described = json.loads(files["reward_model.json"])
         if described.get("format") not in _READS:
             raise ArtefactError(
-                f"Unknown reward model format {described.get('format')!r}; this version reads {_READS[0]} and {_READS[1]}."
+                f"Unknown reward model format {described.get('format')!r}; this version reads {list(_READS)}."
             )
         model = cls()
         model.actions_ = ActionSpace.from_dict(described["actions"])
