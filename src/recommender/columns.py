@@ -224,7 +224,9 @@ class Columns:
 
     def to_frame(self) -> pd.DataFrame:
         """The columns as a frame."""
-        return pd.DataFrame({name: self._columns[name] for name in self._columns}, index=pd.RangeIndex(self._n))
+        # A series is aligned by its own labels, which say nothing here.
+        cells = {name: c.array if isinstance(c, pd.Series) else c for name, c in self._columns.items()}
+        return pd.DataFrame(cells, index=pd.RangeIndex(self._n))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from recommender import ActionSpace
 from recommender.deciding import after_planned, debtor_rounds, decide, planned_contact, planned_contacts
@@ -93,3 +94,24 @@ def test_without_hours_a_debtors_second_account_shares_the_moment():
     assert after_planned(strategy.actions_, decided.eligibility, [planned]).all()
     later = [planned_contact("A9", "D0", "sms", noon + dt.timedelta(minutes=1))]
     assert after_planned(strategy.actions_, decided.eligibility, [later])[0].tolist() == [False, False, True]
+
+
+def test_outcomes_of_the_contacts_act_as_in_a_plan():
+    """An opt-out stops, three failures rest a contact point; whatever kind of table tells it, whatever its labels."""
+    frame = accounts(3).set_axis([7, 8, 9])
+    rows = [("A0", 220 + hour, "sms", "not_connected") for hour in range(3)] + [("A1", 50, "call", "opt_out_all")]
+    told = pd.DataFrame(rows, columns=["account_id", "hours", "channel", "outcome"])
+    told["sent_at"] = pd.Timestamp(LATE) - pd.to_timedelta(told.pop("hours"), unit="h")
+    told = told.assign(initiated_by="creditor", status="sent").set_axis([3, 1, 4, 2])
+    kinds = {
+        "frame": (frame, told),
+        "arrow": (pa.table(frame.to_dict("list")), pa.table(told.to_dict("list"))),
+        "objects": (frame.to_dict("records"), told.assign(sent_at=told["sent_at"].map(str)).to_dict("records")),
+    }
+    for people, contacts in kinds.values():
+        asked = {"strategy": STRATEGY, "as_of": LATE, "packs": ["CO"], "contacts": contacts, "top_k": 300}
+        ranked = decide(people, **asked).ranked
+        used = ranked.groupby("account")["channel"].agg(lambda channels: set(channels.dropna()))
+        assert "sms" in used["A2"]
+        assert used["A0"] and "sms" not in used["A0"]
+        assert not used["A1"]

@@ -1,6 +1,6 @@
 """The property of the front door: a portfolio in any spelling gives the same decisions from every verb, or a refusal.
 
-Quick here; ``make proofs`` draws many more (``FRONT_DOOR_PORTFOLIOS`` sets how many).
+``make proofs`` draws many more: ``FRONT_DOOR_PORTFOLIOS`` says how many, ``FRONT_DOOR_FIRST`` where to begin.
 """
 
 from __future__ import annotations
@@ -290,12 +290,13 @@ def test_any_spelling_is_the_same_day_or_a_refusal(tmp_path_factory, seed):
 def test_any_spelling_at_length(tmp_path_factory):
     """The same with 30 spellings each of many portfolios."""
     total = Counter()
-    for seed in range(int(os.environ.get("FRONT_DOOR_PORTFOLIOS", "40"))):
+    first = int(os.environ.get("FRONT_DOOR_FIRST", "0"))
+    for seed in range(first, first + int(os.environ.get("FRONT_DOOR_PORTFOLIOS", "40"))):
         total += tried(seed, tmp_path_factory.mktemp("door"), SPELLINGS)
         for verb, of in (("ingest", ingested), ("check", checked), ("plan", day_planned)):
             found = of(seed, tmp_path_factory.mktemp(verb), SPELLINGS // 6)
             total.update({f"{verb} {what}": count for what, count in found.items()})
-    print(total)  # noqa: T201
+        print(seed, dict(total), flush=True)  # noqa: T201
     assert total["identical"] > total["refused"]
 
 
@@ -318,6 +319,8 @@ def generated_checks(wanted, folder_of):
         assert not wrong, f"seed {seed}: {written} plans {wrong[:3]}"
         counts["checked"] += int(plan["channel"].notna().sum())
         counts["plans"] += 1
+        if counts["plans"] % 100 == 0:
+            print(seed, dict(counts), flush=True)  # noqa: T201
         shutil.rmtree(folder)
     return counts
 

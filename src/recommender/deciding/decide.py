@@ -20,6 +20,7 @@ from recommender.deciding.offer_choice import OfferChoice
 from recommender.deciding.opinion import Opinions, check_objective
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
+from recommender.intake import with_states
 from recommender.messages import Catalogue, default_catalogue
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility, Guardrails, judged
@@ -71,7 +72,8 @@ def decide(
         Rule packs for accounts without a ``packs`` column of their own.
     contacts : DataFrame, Arrow table, list of JSON objects, or None
         Past and planned contacts (``account_id``, ``sent_at``, ``channel``, ``initiated_by``, ``outcome``, ``status``);
-        None = unknown, which denies.
+        None = unknown, which denies. Their outcomes make states, as in a plan: an opt-out stops, a contact point that
+        failed again and again is not used (:func:`recommender.intake.with_states`).
     top_k : int, default=3
     explore : bool, default=True
     seed : int, default=0
@@ -99,7 +101,7 @@ def decide(
     """
     decider = Decider(strategy, purpose=purpose, catalogue=catalogue, offers=offers, objective=objective)
     return decider.decide(
-        accounts,
+        _as_events_left_them(accounts, contacts, as_of),
         as_of=as_of,
         packs=packs,
         contacts=contacts,
@@ -328,6 +330,18 @@ def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:
         return
     for start in range(0, n, _CHUNK):
         yield np.arange(start, min(start + _CHUNK, n))
+
+
+def _as_events_left_them(accounts: Tabular, contacts: Tabular | None, as_of: datetime) -> Tabular:
+    """Accounts with what the outcomes of their contacts made of them."""
+    told = Columns.of(contacts) if contacts is not None else None
+    if told is None or as_of.tzinfo is None or not {"account_id", "sent_at", "outcome"} <= set(told.names):
+        return accounts
+    frame = Columns.of(accounts).to_frame()
+    if "account_id" not in frame:
+        return accounts
+    stated, _ = with_states(frame, contacts=told.to_frame(), as_of=as_of)
+    return accounts if stated is frame else stated
 
 
 def decision_ids(

@@ -293,7 +293,9 @@ def eligibility(
     contacts : DataFrame, Arrow table, list of JSON objects, or None
         Past and planned contacts (with one ``as_of`` an account, only those before it count):
         ``account_id``, ``sent_at``, ``channel`` and, where known, ``debtor_id``,
-        ``initiated_by``, ``outcome``, ``status``. None means that nobody knows, which denies.
+        ``initiated_by``, ``outcome``, ``status``. None means that nobody knows, which denies. The rules count
+        contacts; what their outcomes make of an account (opted out, paid) stands in its facts:
+        :func:`recommender.intake.with_states`, which :func:`recommender.deciding.decide` applies first.
     contact_at : ndarray of shape (n_accounts, n_hours) or (n_accounts, 1), optional
         UTC instants of contact instead of the next occurrence of each hour.
     purpose : str, default="collection"
