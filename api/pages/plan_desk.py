@@ -258,7 +258,7 @@ class PlanDesk:
         made, read = plan_day(
             inputs, strategy, order, request.capacity, work / "plan", Appointments.none(), on_progress=progress
         )
-        about = about_plan(made, read, order, request.capacity, strategy)
+        about = about_plan(made, read, order, strategy)
         about |= {"levers_aside": aside, "own_texts": bool(order.templates)}
         if prices is not None:
             about["offers"] = _offers_of(made.contacts, prices.prices, offered, request.as_of)

@@ -44,6 +44,7 @@ Kind = Literal[
     "channels",
     "country",
     "language",
+    "subdivision",
 ]
 
 OUTCOMES: tuple[str, ...] = (
@@ -209,7 +210,7 @@ _ACCOUNTS = Contract(
         Column("valid_from", "instant", nullable=False),
         _id("debtor_id"),
         Column("country", "country"),
-        Column("subdivision", "text"),
+        Column("subdivision", "subdivision"),
         Column("timezone", "zone"),
         Column("language", "language"),
         Column("debtor_type", "level", levels=("person", "company")),

@@ -22,6 +22,7 @@ from recommender.intake.faults import (
     Fault,
     Stated,
     refuse_faults,
+    refuse_no_contacts,
 )
 from recommender.intake.frames import (
     as_frame,
@@ -57,6 +58,7 @@ from recommender.intake.profiles import (
 from recommender.intake.pseudonyms import (
     pseudonym,
 )
+from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
     LASTING_STOPS,
@@ -65,6 +67,8 @@ from recommender.intake.states import (
     with_case_states,
     with_states,
 )
+from recommender.intake.subdivisions import is_subdivision, subdivision_code, subdivision_codes
+from recommender.intake.unread_stops import distinct_cells, doubt_unread_stops, unread_stops
 from recommender.intake.vocabulary import (
     CHANNEL_NAMES,
     canonical_channel,
@@ -110,6 +114,8 @@ __all__ = [
     "day_evidence",
     "decimal_evidence",
     "digits_lost",
+    "distinct_cells",
+    "doubt_unread_stops",
     "flag_of",
     "flat_rows",
     "id_key",
@@ -118,6 +124,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_subdivision",
     "language_code",
     "map_export",
     "moment_of",
@@ -128,9 +135,14 @@ __all__ = [
     "propose_profiles",
     "pseudonym",
     "refuse_faults",
+    "refuse_no_contacts",
     "renamed_columns",
     "source_profiles",
+    "subdivision_code",
+    "subdivision_codes",
+    "taken_back",
     "text_of_bytes",
+    "unread_stops",
     "with_case_states",
     "with_clock",
     "with_states",

@@ -162,6 +162,7 @@ class DebtEvents:
     promise: str | None = None
     callback_at: int | None = None
     paid_at: int | None = None
+    reversed_at: list[int] = field(default_factory=list)
     settled: bool = False
     agreed_at: int | None = None
 
@@ -180,3 +181,4 @@ class DebtEvents:
             self.paid_at, self.settled = at, self.settled or word == "paid_in_full"
         elif word == "payment_reversed":
             self.paid_at, self.settled = None, False
+            self.reversed_at.append(at)

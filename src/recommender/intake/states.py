@@ -39,6 +39,7 @@ from recommender.intake.event_rows import (
     word_of,
 )
 from recommender.intake.ids import id_text
+from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
 
 __all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
@@ -246,7 +247,7 @@ def _tells(outcome: Any, *, every_event: bool) -> bool:
 def _state(
     person: PersonEvents | None,
     debt: DebtEvents | None,
-    paid: Any,
+    paid: Sequence[tuple[int, float]],
     now: int,
     balance: float,
     taken: int | None,
@@ -265,6 +266,9 @@ def _state(
     start = taken
     if start is None:
         start = now - LAG_DAYS * DAY_US if due is None or due >= now else max(due, now - OVERDUE_LAG_DAYS * DAY_US)
+    if paid and debt is not None and debt.reversed_at:
+        gone, _ = taken_back(paid, debt.reversed_at)
+        paid = [one for row, one in enumerate(paid) if row not in gone]
     net = sum(amount for at, amount in paid if at >= start)
     if paid and net != net:
         state.settled = True  # a payment of unknown amount may have been all of it
@@ -280,7 +284,8 @@ def _state(
     state.promise, state.promise_until = debt.promise, debt.promise_until if debt.promise else None
     if debt.promise == "open":
         since = sum(amount for at, amount in paid if at >= (debt.promised_at or 0))
-        state.promise = "kept" if since > 0 else "open" if now < debt.promise_until else "broken"
+        kept = since > 0 or (debt.paid_at is not None and debt.paid_at >= (debt.promised_at or 0))
+        state.promise = "kept" if kept else "open" if now < debt.promise_until else "broken"
     return state
 
 

@@ -47,6 +47,7 @@ with needs("store"):
     from recommender.store.decision_log.offer_rows import (
         BudgetSpent,
         OfferBudget,
+        makes_offer,
     )
     from recommender.store.decision_log.offers_made import (
         offers_made,
@@ -109,6 +110,7 @@ __all__ = [
     "decisions_page",
     "heard_events",
     "ledger_contacts",
+    "makes_offer",
     "offers_made",
     "outcomes",
     "personal_kind",
