@@ -20,8 +20,6 @@ import structlog
 
 from api.pages.appended_lines import append_line
 from api.pages.page_data import Portfolio
-from api.service.serving import Served
-from recommender.deciding import Objective
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue, default_catalogue, own_catalogue
 from recommender.offers import OfferDesk, PriceList
@@ -232,7 +230,6 @@ class PlanDesk:
             other_accounts=True,
         )
         served, log = self._portfolio.served, self._portfolio.log
-        objective, aside = _planned_for(served)
         settings = self._portfolio.settings
         prices = served.offers
         order = PlanOrder(
@@ -245,7 +242,7 @@ class PlanDesk:
             templates=read_template_sources(settings.templates),
             stopped=() if log is None else stopped_ids(log),
             segments=self._portfolio.segment_rules(),
-            objective=objective,
+            objective=served.decider.objective,
             offers=None if prices is None else (str(settings.offers), prices.text),
             authority=settings.authority,
         )
@@ -259,7 +256,7 @@ class PlanDesk:
             inputs, strategy, order, request.capacity, work / "plan", Appointments.none(), on_progress=progress
         )
         about = about_plan(made, read, order, strategy)
-        about |= {"levers_aside": aside, "own_texts": bool(order.templates)}
+        about["own_texts"] = bool(order.templates)
         if prices is not None:
             about["offers"] = _offers_of(made.contacts, prices.prices, offered, request.as_of)
         return about | {"_made": made, "_actions": strategy.actions_}
@@ -351,15 +348,6 @@ class PlanDesk:
             new = path.with_suffix(".new")
             new.write_text(json.dumps(status), encoding="utf-8")
             new.replace(path)
-
-
-def _planned_for(served: Served) -> tuple[Objective, list[dict[str, Any]]]:
-    """What the service is after, for a plan, which draws nothing; and the levers whose least shares it leaves aside."""
-    objective = served.decider.objective
-    aside = [lever.model_dump(mode="json") for lever in objective.levers if lever.minimum_share > 0]
-    levers = [lever.model_copy(update={"minimum_share": 0.0}) for lever in objective.levers]
-    kept = tuple(lever for lever in levers if lever.weight != 1.0 or lever.floor is not None)
-    return Objective(name=objective.name, levers=kept), aside
 
 
 def _offers_of(

@@ -37,17 +37,6 @@ def terms_section(page: Page, about: Mapping[str, Any]) -> Section:
     rows += [[page.text("Lever"), _lever(page, lever)] for lever in objective["levers"]]
     if not objective["levers"]:
         rows.append([page.text("Levers"), page.text("none")])
-    for lever in about.get("levers_aside", ()):
-        rows.append(
-            [
-                page.text("Lever that a plan does not use"),
-                page.text(
-                    "{level}: at least {share} of the contacts, where single accounts are decided about",
-                    level=page.label(lever["level"]),
-                    share=page.formats.percent(float(lever["minimum_share"]), 0),
-                ),
-            ]
-        )
     texts = page.text("your own") if about.get("own_texts") else page.text("those of the package")
     rows.append([page.text("Texts of messages"), Cell(texts, note=str(about.get("messages_digest", ""))[:12])])
     rows += _offers(page, about)
@@ -63,6 +52,9 @@ def _lever(page: Page, lever: Mapping[str, Any]) -> str:
         parts.append(page.text("counts {weight} times", weight=page.formats.number(float(lever["weight"]), 2)))
     if lever.get("floor") is not None:
         parts.append(page.text("must bring at least {floor}", floor=page.formats.number(float(lever["floor"]), 2)))
+    if lever.get("minimum_share"):
+        share = page.formats.percent(float(lever["minimum_share"]), 0)
+        parts.append(page.text("at least {share} of those who may have it", share=share))
     return f"{page.label(lever['level'])}: {', '.join(parts) or page.text('as it is')}"
 
 

@@ -2,13 +2,11 @@
 
 import re
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from api.pages.passwords import hash_password
-from api.pages.plan_desk import _planned_for
 from api.pages.plan_terms import objective_in_words, terms_section
 from api.pages.portfolio_files import PortfolioFiles
 from api.pages.rendering import Page
@@ -88,7 +86,7 @@ def test_the_plan_says_what_it_is_after(tag):
     page = Page(tag, SETTINGS)
     assert len({objective_in_words(page, name) for name in OBJECTIVES}) == len(OBJECTIVES)
     assert not any(objective_in_words(page, name) == name for name in OBJECTIVES)
-    lever = Lever(factor="channel", level="sms", weight=1.5, floor=2.0)
+    lever = Lever(factor="channel", level="sms", weight=1.5, floor=2.0, minimum_share=0.25)
     about = {
         "objective": Objective(name="net_gain", levers=(lever,)).model_dump(mode="json"),
         "own_texts": True, "messages_digest": "0123456789abcdef",
@@ -97,26 +95,10 @@ def test_the_plan_says_what_it_is_after(tag):
     }  # fmt: skip
     shown = [" ".join(cell.shown for cell in row) for row in terms_section(page, about).table.cells()]
     assert len(shown) == 7
-    assert any("SMS" in row and page.formats.number(1.5, 2).text in row for row in shown)
+    told = [page.formats.number(1.5, 2).text, page.formats.number(2.0, 2).text, page.formats.percent(0.25, 0).text]
+    assert any("SMS" in row and all(one in row for one in told) for row in shown)
     assert page.formats.money(6_000_000, "COP").text in shown[-1]
     assert len(terms_section(page, {}).table.rows) == 4, "a plan of before has no terms of its own"
-
-
-def test_a_plan_of_the_page_follows_the_service(offering):
-    """Its objective is that of the service; least shares, which a plan cannot draw, are told and left aside."""
-    sms = Lever(factor="channel", level="sms", weight=1.2, minimum_share=0.1)
-    only = Lever(factor="channel", level="whatsapp", minimum_share=0.2)
-
-    served = SimpleNamespace(decider=SimpleNamespace(objective=Objective(levers=(sms, only))))
-    objective, aside = _planned_for(served)
-    assert objective == Objective(levers=(sms.model_copy(update={"minimum_share": 0.0}),))
-    assert [one["level"] for one in aside] == ["sms", "whatsapp"]
-    assert _planned_for(offering.clients[0].app.state.serving.current())[0].is_plain
-    rows = [
-        [cell.shown for cell in row]
-        for row in terms_section(Page("es", SETTINGS), {"levers_aside": aside}).table.cells()
-    ]
-    assert sum("cuenta por cuenta" in value for _, value in rows) == 2
 
 
 def test_rows_of_one_account_are_found_in_a_large_file_without_reading_it_all(tmp_path, monkeypatch):
