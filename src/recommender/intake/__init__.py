@@ -14,6 +14,10 @@ from recommender.intake.encodings import (
     text_of_bytes,
     wrongly_encoded,
 )
+from recommender.intake.event_records import (
+    AGREEMENT_DAYS,
+    ASKS,
+)
 from recommender.intake.faults import (
     Fault,
     Stated,
@@ -83,6 +87,8 @@ from recommender.intake.words import (
 )
 
 __all__ = [
+    "AGREEMENT_DAYS",
+    "ASKS",
     "CASE_WORDS",
     "CHANNEL_NAMES",
     "LASTING_STOPS",

@@ -96,6 +96,8 @@ _OUTCOMES = {
     "hardship": "calamidad_domestica",
     "contact_stopped": "contact_stopped contacto_suspendido suspender_contacto",
     "contact_resumed": "contact_resumed contacto_reanudado reanudar_contacto",
+    "contact_agreed": "contact_agreed contacto_autorizado autorizar_contacto",
+    "agreement_withdrawn": "agreement_withdrawn autorizacion_retirada retirar_autorizacion",
 }
 _FLAGS = {
     "do_not_contact": "do_not_contact no_contactar dnc no_llamar do_not_call nao_contatar",
