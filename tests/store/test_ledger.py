@@ -70,10 +70,12 @@ def test_what_was_really_sent_counts(log: DecisionLog, decide: Decide) -> None:
 
 
 def test_old_contacts_are_left_out_and_outcomes_are_not(log: DecisionLog, decide: Decide) -> None:
-    """An opt-out of years ago still stands."""
+    """An opt-out of years ago still stands; a contact at the very moment is none of the old ones."""
     made = _contact(decide, 1, contact_at=NOON)
     log.record([made])
     log.record_outcomes([OutcomeRecord(decision_id=made.decision_id, occurred_at=NOON, outcome="opt_out")])
+    assert len(log.standing(["D"], NOON).contacts["D"]) == 1
+    assert log.standing(["D"], NOON + timedelta(microseconds=1)).contacts == {}
     standing = log.standing(["D"], NOON + timedelta(days=400))
     assert standing.contacts == {}
     assert [(one.outcome, one.account_id) for one in standing.outcomes["D"]] == [("opt_out", "A1")]
