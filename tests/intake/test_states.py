@@ -91,13 +91,17 @@ def test_each_event_has_its_state(what):
 
 
 def test_a_promise_is_kept_broken_or_waited_for():
-    """Until the end of the promised day on the debtor's clock; how much was promised is unknown, so a part payment keeps
-    it on its day, not before."""
+    """Until the end of the promised day on the debtor's clock.
+
+    How much was promised is unknown, so a part payment keeps it on its day, not before.
+    """
     told = contacts(("promise_to_pay", 10))
     for day, paid, right in (
         ("2026-11-27", None, "open"),
         ("2026-11-26", None, "broken"),
-        ("2026-12-05", ((100, 1),), "kept"),
+        ("2026-12-05", ((100, 1),), "open"),
+        ("2026-11-26", ((100, 1),), "kept"),
+        ("2026-12-05", ((100_000, 1),), "kept"),
     ):
         found = account_states(
             accounts(account_id="100"), contacts=told.assign(promise_date=day), as_of=NOW,
