@@ -29,7 +29,7 @@ from quick import add_quick
 
 from recommender import ContactStrategy
 from recommender.deciding import Accounts, Decider
-from recommender.learning.trees.action_trees import factor_levels
+from recommender.learning.trees.tree_columns import factor_levels
 from recommender.messages import default_catalogue
 from recommender.rules import Guardrails, judged
 from recommender.simulation import simulate

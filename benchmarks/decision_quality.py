@@ -38,7 +38,7 @@ from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.reward import RewardModel
 from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
-from recommender.learning.trees.action_trees import factor_levels
+from recommender.learning.trees.tree_columns import factor_levels
 from recommender.simulation import simulate
 from recommender.strategy import seed_rules
 

@@ -24,7 +24,8 @@ from quick import add_quick
 from recommender import ContactStrategy, explain, simulation
 from recommender.explanation import distil, factor_contrast
 from recommender.explanation.served import ServedModel
-from recommender.learning.trees.action_trees import ActionTrees, factor_levels
+from recommender.learning.trees.action_trees import ActionTrees
+from recommender.learning.trees.tree_columns import factor_levels
 
 
 def cpu_ms(call: Callable[[], Any], repeats: int) -> float:

@@ -182,10 +182,6 @@ def run(
         return
     if accounts is None or as_of is None:
         raise InvalidInput("A plan needs accounts and --as-of.", column="accounts", mend="Give both, or --verify.")
-    if no_contacts_yet and contacts is not None:
-        raise InvalidInput(
-            "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
-        )
     if contact_file is not None and campaigns is None:
         raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
     given = [appointments, contact_file, capacity]
@@ -222,7 +218,7 @@ def run(
         tables = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
         inputs = PlanInputs.prepare(
             work / "inputs",
-            **vars(stack.enter_context(on_disk(tables, work))),
+            **vars(stack.enter_context(on_disk(tables, work, no_contacts_yet=no_contacts_yet))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),

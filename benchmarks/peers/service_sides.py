@@ -18,7 +18,7 @@ from api.main import create_app
 from api.service.request_rows import account_rows
 from api.service.routes.recommendations import DirectRoute
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
-from recommender.learning.trees.action_trees import factor_levels
+from recommender.learning.trees.tree_columns import factor_levels
 from recommender.settings import Settings
 
 router = APIRouter()

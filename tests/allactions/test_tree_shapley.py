@@ -8,7 +8,8 @@ from recommender import ActionSpace
 from recommender.allactions import KernelError
 from recommender.allactions.boxes import ActionGrid
 from recommender.allactions.tree_shapley import TreeShapley
-from recommender.learning.trees.action_trees import ActionTrees, TreeSettings, factor_levels
+from recommender.learning.trees.action_trees import ActionTrees, TreeSettings
+from recommender.learning.trees.tree_columns import factor_levels
 
 SPACES = {
     "three factors": ActionSpace(

@@ -33,6 +33,8 @@ __all__ = ["TreeShapley"]
 
 Floats = NDArray[np.float64]
 
+_MOST_SHARES = 32  # means over actions whose tables are kept
+
 
 class TreeShapley:
     """Shapley values of the mean raw score of boosters whose columns are a context followed by the action's factors.
@@ -75,7 +77,7 @@ class TreeShapley:
         for order in range(1, most + 1):
             node, weight = np.polynomial.legendre.leggauss(order)
             self._at[order, :order], self._weight[order, :order] = 0.5 * (node + 1.0), 0.5 * weight
-        self._mean_of: tuple[bytes, Floats, Floats] | None = None
+        self._mean_of: dict[bytes, tuple[Floats, Floats]] = {}
 
     def values(self, X: Floats, action: NDArray[np.int64], share: Floats | None = None) -> tuple[Floats, Floats]:
         """Contributions to the raw score of given actions, and to its mean over all actions.
@@ -117,14 +119,16 @@ class TreeShapley:
         if share is None:
             return np.zeros((0, 1)), np.zeros((0, 1))
         key = share.tobytes()
-        if self._mean_of is None or self._mean_of[0] != key:
+        if key not in self._mean_of:
+            if len(self._mean_of) >= _MOST_SHARES:
+                self._mean_of.clear()
             masses, start = self._masses(share)
             most = self._at.shape[1]
             whole = np.zeros((len(self._leaves.value), most))
             single = np.zeros((max(len(self._leaves.factor), 1), most))
             _fill_mean_tables(self._leaves, self._at, masses, start, whole, single)
-            self._mean_of = key, whole, single
-        return self._mean_of[1], self._mean_of[2]
+            self._mean_of[key] = whole, single
+        return self._mean_of[key]
 
     def _masses(self, share: Floats) -> tuple[Floats, NDArray[np.int64]]:
         """Share of the actions that pass every factor of a subset, for every subset of the factors of every leaf."""

@@ -57,6 +57,8 @@ from recommender.learning.training_set import (
 from recommender.learning.trees.action_trees import (
     ActionTrees,
     TreeSettings,
+)
+from recommender.learning.trees.tree_columns import (
     factor_levels,
 )
 from recommender.learning.trees.tree_search import (

@@ -107,7 +107,9 @@ class RewardEnsemble:
         self.past = past_of_members(rows, self.glms, self.weights)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
-                if self.weights[name] > 0:
+                if self.weights[name] > 0 and not len(
+                    self.trees[name].derived
+                ):  # who boosts them knows no such columns
                     self.trees[name] = options.whole.grow(rows, settings, self.trees[name])
         return self
 
@@ -295,6 +297,7 @@ class RewardEnsemble:
             "intercept": self.intercept,
             "calibration": vars(self.calibration),
             "trees": list(self.trees),
+            "derived": {name: trees.derived.to_dict() for name, trees in self.trees.items() if len(trees.derived)},
             "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
             "posterior": self.posterior[0],
@@ -333,7 +336,10 @@ class RewardEnsemble:
         self.calibration = Calibration(**described["calibration"])
         self.share = arrays["share"]
         self.posterior = (described["posterior"], arrays["posterior"].astype(np.float64))
-        self.trees = {name: ActionTrees.from_texts(texts[name], actions) for name in described["trees"]}
+        derived = described.get("derived", {})  # earlier versions had none
+        self.trees = {
+            name: ActionTrees.from_texts(texts[name], actions, derived.get(name)) for name in described["trees"]
+        }
         self.facets = {
             name: FacetMean.from_arrays(
                 {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{name}.")}, classes

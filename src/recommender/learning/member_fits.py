@@ -29,6 +29,7 @@ from recommender.learning.member_plans import (
 )
 from recommender.learning.regression import BilinearModel, FacetMean
 from recommender.learning.stacking import group_folds, stack_weights, where_it_decides
+from recommender.learning.tree_candidates import screened_columns
 from recommender.learning.trees import ActionTrees, TreeSettings
 
 __all__ = ["MemberFits", "fit_members"]
@@ -78,7 +79,8 @@ class MemberFits:
         if weights.get(_GROWN, 0.0) > 0:
             settings = finished_trees(self.tree_plans[_GROWN])
             nothing = np.zeros(len(rows.task), dtype=bool)
-            [served[_GROWN]] = run_jobs([tree_job(rows, settings, nothing, stop_early=False)], n_jobs)
+            derived = served[_GROWN].derived
+            [served[_GROWN]] = run_jobs([tree_job(rows, settings, nothing, stop_early=False, derived=derived)], n_jobs)
         return served
 
 
@@ -161,14 +163,22 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
 def _add_grown_trees(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
     """Where trees may count, they are grown past their best log-loss: the value of their choices goes on rising.
 
-    The first fold tells whether they say anything, on all rows or on those that decide, that the others do not.
+    The first fold tells which columns they are grown on, and whether they say anything, on all rows or on those that
+    decide, that the others do not.
     """
     settings = grown_trees(rows.task.target, rows.task.family)
-    if settings is None or _shares_of_first_fold(rows, fits, fits.by_fold[0], n_jobs)["trees"] < _WORTH_GROWING:
+    if settings is None:
         return
-    folds = fits.folds
-    work = [tree_job(rows, settings, folds == fold, stop_early=False) for fold in range(len(fits.by_fold))]
-    first = fits.by_fold[0] | {_GROWN: work[0]()}
+    folds, first = fits.folds, fits.by_fold[0]
+    derived, short = screened_columns(rows, settings, folds == 0, first["trees"].gains(), n_jobs)
+    tried = first | {_GROWN: short} if len(derived) else first
+    shares = _shares_of_first_fold(rows, fits, tried, n_jobs)
+    if shares["trees"] + shares.get(_GROWN, 0.0) < _WORTH_GROWING:
+        return
+    work = [
+        tree_job(rows, settings, folds == fold, stop_early=False, derived=derived) for fold in range(len(fits.by_fold))
+    ]
+    first = first | {_GROWN: work[0]()}
     if _shares_of_first_fold(rows, fits, first, n_jobs, decisive=True)[_GROWN] < _WORTH_ITS_TIME:
         return
     for members, grown in zip(fits.by_fold, [first[_GROWN], *run_jobs(work[1:], n_jobs)], strict=True):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.regression import BilinearModel, Crossing, FacetModel, fit_stepped_scaled
-from recommender.learning.trees import ActionTrees, TreeSettings
+from recommender.learning.trees import ActionTrees, DerivedColumns, TreeSettings
 
 __all__ = ["RegressionPlan", "facet_job", "held_out_scores", "regression_job", "tree_job"]
 
@@ -72,7 +72,12 @@ def regression_job(
 
 
 def tree_job(
-    rows: FitRows, settings: TreeSettings, held_out: Mask, *, stop_early: bool = True
+    rows: FitRows,
+    settings: TreeSettings,
+    held_out: Mask,
+    *,
+    stop_early: bool = True,
+    derived: DerivedColumns | None = None,
 ) -> Callable[[], ActionTrees]:
     """Prepare the boosting of one ensemble, stopped early on the rows held out unless told otherwise."""
 
@@ -86,6 +91,7 @@ def tree_job(
             settings=settings,
             held_out=held_out,
             stop_early=stop_early,
+            derived=derived,
             n_jobs=1,
             random_state=rows.random_state,
         )

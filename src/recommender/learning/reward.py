@@ -35,7 +35,8 @@ __all__ = ["RewardModel"]
 
 Floats = NDArray[np.float64]
 
-_FORMAT = 5  # of the files; a reader of another format refuses
+_FORMAT = 6  # of the files; a reader of another format refuses
+_READS = (5, 6)  # 5 knew no derived columns of trees
 _CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression
@@ -388,9 +389,9 @@ class RewardModel:
         if "reward_model.json" not in files:
             raise ArtefactError(f"The reward model needs 'reward_model.json'; got {sorted(files)}.")
         described = json.loads(files["reward_model.json"])
-        if described.get("format") != _FORMAT:
+        if described.get("format") not in _READS:
             raise ArtefactError(
-                f"Unknown reward model format {described.get('format')!r}; this version reads {_FORMAT}."
+                f"Unknown reward model format {described.get('format')!r}; this version reads {list(_READS)}."
             )
         model = cls()
         model.actions_ = ActionSpace.from_dict(described["actions"])

@@ -70,9 +70,12 @@ with needs("store"):
         provenances,
     )
     from recommender.store.decision_log.stops import (
+        agree_to_contact,
+        agreed_accounts,
         resume_contact,
         stop_contact,
         stopped_ids,
+        withdraw_agreement,
     )
 
 __all__ = [
@@ -98,6 +101,8 @@ __all__ = [
     "ShadowChoice",
     "StaleStanding",
     "Standing",
+    "agree_to_contact",
+    "agreed_accounts",
     "checked_mappings",
     "column_is_free_of_people",
     "debtor_export",
@@ -121,4 +126,5 @@ __all__ = [
     "stopped_ids",
     "utc_instant",
     "with_heard",
+    "withdraw_agreement",
 ]

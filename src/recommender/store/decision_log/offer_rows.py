@@ -130,8 +130,12 @@ def settle_offers(connection: sa.Connection, decision_ids: Iterable[str]) -> Non
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
         events[event["decision_id"]].append(dict(event))
     heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
-    replaced = {one["replaces"] for one in heard if one["replaces"]}
-    taken = {one["decision_id"] for one in heard if one["outcome"] in _TAKEN and one["outcome_id"] not in replaced}
+    replaced = {(one["decision_id"], one["replaces"]) for one in heard}
+    taken = {
+        one["decision_id"]
+        for one in heard
+        if one["outcome"] in _TAKEN and (one["decision_id"], one["outcome_id"]) not in replaced
+    }
     last = {key: state for key, own in events.items() if (state := state_event(own)) is not None}
     moved = [key for key, state in last.items() if state["action"] is not None]
     spaces = {
