@@ -128,17 +128,18 @@ def test_a_minimum_of_a_level_is_a_share_of_those_who_may_be_contacted_so(tmp_pa
     made = plan(tmp_path, free, lambda accounts: accounts.assign(consented_channels="sms;email"))
     assert (made.contacts["channel"] == "email").sum() < 10
     (tmp_path / "more").mkdir()
-    low = [{"name": "mail", "level": {"channel": "email", "tone": "neutral"}, "share": 0.34}]
+    low = [{"name": "mail", "level": {"channel": "email", "tone": "friendly"}, "share": 0.34}]
     more = plan(
         tmp_path / "more", free | {"minimum": low}, lambda accounts: accounts.assign(consented_channels="sms;email")
     )
     values = np.fromfile(tmp_path / "more" / "plan" / "values.f32", dtype="<f4").reshape(40, -1)
     told = SEED.actions_.describe(np.arange(values.shape[1]))
-    wanted = (told["channel"].eq("email") & told["tone"].eq("neutral")).to_numpy()
+    wanted = (told["channel"].eq("email") & told["tone"].eq("friendly")).to_numpy()
     open_ = len(np.unique(more.problem.debtor[np.isfinite(values[:, wanted]).any(axis=1)]))
-    mails = more.contacts.query("channel == 'email' and tone == 'neutral'")
+    mails = more.contacts.query("channel == 'email' and tone == 'friendly'")
     assert 0 < open_ < 40
     assert len(mails) == np.ceil(0.34 * open_)
+    (tmp_path / "x").mkdir()
     with pytest.raises(InvalidInput, match="has no channel of that name"):
         plan(tmp_path / "x", with_(minimum=[low[0] | {"level": {"channel": "fax"}}]))
 
