@@ -30,8 +30,8 @@ def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetim
     Raises
     ------
     InvalidInput
-        For an outcome before its decision or in the future, for money that is missing or where none belongs, and for the
-        correction of another decision's outcome.
+        For an outcome before its decision or in the future, for money that is missing or where none belongs, and for a
+        correction of what another decision had.
     """
     decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
     corrected = [outcome.replaces for outcome in outcomes if outcome.replaces is not None]

@@ -308,3 +308,42 @@ def test_good_dispatches_are_handled_and_bad_ones_are_named(sender):
     assert answer.status_code == 207
     assert [(error["position"], error["status"]) for error in answer.json()["errors"]] == [(0, 404), (2, 422), (3, 422)]
     assert [result["dispatch_id"] for result in answer.json()["results"]] == ["g"]
+
+
+def test_a_correction_of_another_decision_s_outcome_is_refused(sender):
+    """It would be kept and act on nothing."""
+    told, other = sender.contacting()[0], sender.decide(account("B7", debtor_id="D77"))[0]
+    sender.now = AS_OF + timedelta(hours=1)
+    wrong = {
+        "decision_id": told["decision_id"],
+        "occurred_at": AS_OF.isoformat(),
+        "outcome": "opt_out",
+        "outcome_id": "o1",
+    }
+    right = wrong | {"outcome": "delivered", "outcome_id": "o2", "replaces": "o1"}
+    assert sender.client.post("/v1/outcomes", json={"outcomes": [wrong]}).status_code == 200
+    refused = sender.client.post("/v1/outcomes", json={"outcomes": [right | {"decision_id": other["decision_id"]}]})
+    assert (refused.status_code, refused.json()["column"]) == (422, "replaces")
+    assert sender.client.post("/v1/outcomes", json={"outcomes": [right]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "free"),
+    [(["paid_in_full"], False), (["paid_in_full", "payment_reversed"], True), (["promise_to_pay"], False),
+     (["promise_to_pay", "paid"], True), (["promise_to_pay", "paid", "payment_reversed"], False)],
+)  # fmt: skip
+def test_a_payment_and_its_reversal_act_on_the_next_decision(sender, words, free):
+    """Ten days later: a payment fulfils the promise, and what was taken back fulfils nothing."""
+    told, one = sender.contacting()
+    sender.now = AS_OF + timedelta(hours=9)
+    for minute, word in enumerate(words):
+        money = {"amount_minor": 500, "currency": "COP"} if word == "paid" else {}
+        at = (AS_OF + timedelta(hours=8, minutes=minute)).isoformat()
+        heard = {"decision_id": told["decision_id"], "occurred_at": at, "outcome": word, **money}
+        assert sender.client.post("/v1/outcomes", json={"outcomes": [heard]}).status_code == 200
+    sender.now = later = AS_OF + timedelta(days=10)
+    answer = sender.client.post(
+        "/v1/recommendations", json={"accounts": [one], "as_of": later.isoformat(), "top_k": 50}
+    )
+    (found,) = answer.json()["recommendations"]
+    assert any(not action["no_contact"] for action in found["actions"]) == free

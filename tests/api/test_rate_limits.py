@@ -73,3 +73,22 @@ def test_nobody_is_counted_who_asks_whether_it_is_well(tmp_path, path):
     with TestClient(create_app(settings)) as client:
         assert {client.get(path).status_code for _ in range(5)} == {200}
         assert [client.get("/v1/features").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_turns_that_were_taken_are_used_up():
+    """Two at a time from the common counters: five requests ask three times."""
+    calls = []
+
+    def two(*asked):
+        calls.append(asked)
+        return 2
+
+    async def ask():
+        limit = SharedRateLimit("100/hour")
+        limit.share(two)
+        for _ in range(5):
+            await limit.count_with_others("one")
+        limit.close()
+
+    own_loop.run(ask)
+    assert [wanted for *_, wanted in calls] == [2, 2, 2]

@@ -65,12 +65,23 @@ def test_days_past_due_are_negative_before_the_due_date():
 
 def test_what_is_overdue_is_due_in_no_days_and_no_income_gives_no_ratio():
     """Days to the due date end at 0; a balance is no number of times an income of 0."""
-    frame = history([("a", START, 100.0, "2026-03-10"), ("b", START, 100.0, "2026-03-10")])
-    frame["income_minor"] = [0.0, 50.0]
-    got = AccountStates.from_table(frame, snapshot="trust").at(pd.Series(["a", "b"]), utc(["2026-03-15T12:00:00Z"] * 2))
-    assert got["days_to_due"].tolist() == [0.0, 0.0]
+    frame = history([(name, START, 100.0, "2026-03-10") for name in "abc"])
+    frame["income_minor"] = [0.0, 50.0, 1.0]
+    states = AccountStates.from_table(frame, snapshot="trust")
+    got = states.at(pd.Series(["a", "b", "c"]), utc(["2026-03-15T12:00:00Z"] * 3))
+    assert got["days_to_due"].tolist() == [0.0, 0.0, 0.0]
     assert np.isnan(got.loc[0, "balance_to_income"])
-    assert got.loc[1, "balance_to_income"] == 2.0
+    assert got.loc[1:, "balance_to_income"].tolist() == [2.0, 100.0]
+
+
+def test_a_due_date_that_was_replaced_on_its_own_day_was_never_overdue():
+    """An episode counts from the day after: moved on the day itself, the debt was not late yet."""
+    moved = {"same": "2026-03-10T15:00:00Z", "next": "2026-03-11T15:00:00Z"}
+    rows = [(name, START, 1.0, "2026-03-10") for name in moved]
+    rows += [(name, at, 1.0, "2026-04-10") for name, at in moved.items()]
+    states = AccountStates.from_table(history(rows), snapshot="trust")
+    got = states.at(pd.Series(["same", "next"]), utc(["2026-03-20T12:00:00Z"] * 2))
+    assert got["past_delinquencies"].tolist() == [0.0, 1.0]
 
 
 def test_stage_bounds():

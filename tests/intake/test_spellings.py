@@ -24,6 +24,7 @@ from recommender.intake import (
     moment_of,
     number_of,
 )
+from recommender.intake.words import channel_list, flag_list
 
 BOGOTA = timezone(timedelta(hours=-5))
 
@@ -54,6 +55,14 @@ def test_a_column_tells_its_decimal_sign():
     assert decimal_evidence(["12.500", "1.000,50"]).decided == "comma"
     assert decimal_evidence(["12.500"]).decided is None
     assert decimal_evidence(["1.000,50", "1,000.50"]).decided is None
+
+
+@pytest.mark.parametrize("text", ["-sms", "!call", "sms*", "call;-sms", "~sms", "sms?", "# sms"])
+def test_a_sign_that_takes_a_word_back_is_no_consent(text):
+    """Neither is what it leaves open; a hyphen within a word is none."""
+    assert channel_list(text) is None
+    assert channel_list("e-mail; whats-app") == "email;whatsapp"
+    assert flag_list(text.replace("sms", "deceased").replace("call", "disputed")) is None
 
 
 SPELLINGS = [

@@ -91,7 +91,8 @@ def test_each_event_has_its_state(what):
 
 
 def test_a_promise_is_kept_broken_or_waited_for():
-    """Until the end of the promised day on the debtor's clock; a payment since keeps it."""
+    """Until the end of the promised day on the debtor's clock; how much was promised is unknown, so a part payment keeps
+    it on its day, not before."""
     told = contacts(("promise_to_pay", 10))
     for day, paid, right in (
         ("2026-11-27", None, "open"),

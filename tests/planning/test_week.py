@@ -19,7 +19,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
-from recommender.planning.earlier_contacts import RecentContacts
+from recommender.planning.earlier_contacts import EarlierContacts, RecentContacts
 from recommender.planning.plan_case import plan_case
 from recommender.store.decision_log import LedgerContact, LedgerOutcome, Standing
 from tests.store.plan_portfolio import AS_OF, portfolio, write
@@ -240,3 +240,30 @@ def test_a_day_is_open_while_seven_days_hold_fewer_contacts_than_allowed():
     assert recent.open_on(np.array([0]), 7, capacity).all()
     assert recent.open_on(np.array([1]), 7, capacity)[0].tolist() == [False] * 4 + [True] * 3
     assert not recent.open_on(np.array([2]), 7, capacity).any()
+
+
+def test_contacts_of_a_plan_keep_their_distance_to_the_instant_and_to_the_day():
+    """Two hours after are enough and a microsecond less is not; two hours before are, in a plan of several days."""
+    noon = pd.Timestamp("2026-11-23T12:00:00Z")
+    rows = pd.DataFrame({"account_id": ["A"], "debtor": ["D"], "contact_at": [noon], "channel": ["sms"], "day": [1]})
+    earlier = EarlierContacts(rows, 2)
+    limits = TOLD | {"hours_between": 2.0, "contacts_per_debtor": 3, "week": {"days_between": 2}}
+    capacity = CapacityOrder.model_validate(limits)
+    steps = pd.to_timedelta([-2 * 3_600_000_000, -1, 2 * 3_600_000_000 - 1, 2 * 3_600_000_000], unit="us")
+    at = (noon + steps).tz_convert(None).to_numpy("datetime64[us]")[None, :]
+    alone = CapacityOrder.model_validate({name: value for name, value in limits.items() if name != "week"})
+    assert earlier.open_at(pd.Series(["D"]), at, 1, alone)[0].tolist() == [False, False, False, True]
+    days = np.concatenate([at[0], at[0] + np.timedelta64(1, "D"), at[0] + np.timedelta64(2, "D")])[None, :]
+    open_ = earlier.open_at(pd.Series(["D"]), days, 3, capacity)[0].reshape(3, 4)
+    assert open_[0].tolist() == [True, False, False, True]
+    assert not open_[1].any(), "the next day is nearer than two days"
+    assert open_[2].all()
+
+
+def test_a_contact_of_seven_days_ago_is_within_the_week():
+    """Whole days are counted: six and a half days ago is the seventh, seven and a half is beyond it."""
+    ids = pd.Series(["A", "B"])
+    sent = [AS_OF - timedelta(days=6.5), AS_OF - timedelta(days=7.5)]
+    recent = RecentContacts.of(pd.DataFrame({"account_id": ids, "sent_at": sent}), ids, ids, AS_OF)
+    assert recent.last.tolist() == [7.0, 8.0]
+    assert recent.within[:, 6:].tolist() == [[0, 1], [0, 0]]

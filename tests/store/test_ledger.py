@@ -70,10 +70,12 @@ def test_what_was_really_sent_counts(log: DecisionLog, decide: Decide) -> None:
 
 
 def test_old_contacts_are_left_out_and_outcomes_are_not(log: DecisionLog, decide: Decide) -> None:
-    """An opt-out of years ago still stands."""
+    """An opt-out of years ago still stands; a contact at the very moment is none of the old ones."""
     made = _contact(decide, 1, contact_at=NOON)
     log.record([made])
     log.record_outcomes([OutcomeRecord(decision_id=made.decision_id, occurred_at=NOON, outcome="opt_out")])
+    assert len(log.standing(["D"], NOON).contacts["D"]) == 1
+    assert log.standing(["D"], NOON + timedelta(microseconds=1)).contacts == {}
     standing = log.standing(["D"], NOON + timedelta(days=400))
     assert standing.contacts == {}
     assert [(one.outcome, one.account_id) for one in standing.outcomes["D"]] == [("opt_out", "A1")]
@@ -179,3 +181,46 @@ def test_erasing_a_debtor_erases_the_events(log: DecisionLog, decide: Decide) ->
     log.record_events([_event(made, "dispatched", channel="sms")])
     log.erase(requested_by="privacy desk", at=NOON, debtor_id="D")
     assert log.standing(["D"], LONG_AGO).seen.debtors == {"D": frozenset()}
+
+
+def test_what_was_heard_counts_for_the_channel_that_was_used(log: DecisionLog, decide: Decide) -> None:
+    """Who opts out of a letter that was sent in place of a call opts out of letters."""
+    made, changed = _contact(decide, 1), _contact(decide, 2, "E")
+    log.record([made, changed])
+    log.record_events([_event(changed, "overridden", 90, channel="visit")])
+    log.record_outcomes(
+        [OutcomeRecord(decision_id=one.decision_id, occurred_at=NOON, outcome="opt_out") for one in (made, changed)]
+    )
+    heard = log.standing(["D", "E"], LONG_AGO).outcomes
+    assert heard["D"][0].channel == log.standing(["D"], LONG_AGO).contacts["D"][0].channel
+    assert heard["E"][0].channel == "visit"
+
+
+def test_a_correction_is_of_its_own_decision(log: DecisionLog, decide: Decide) -> None:
+    """Of another's outcome it takes nothing away: neither from the standing nor from what is learnt."""
+    made, other = _contact(decide, 1), _contact(decide, 2)
+    log.record([made, other])
+    told = OutcomeRecord(decision_id=made.decision_id, occurred_at=NOON, outcome="opt_out")
+    astray = OutcomeRecord(
+        decision_id=other.decision_id, occurred_at=NOON, outcome="delivered", replaces=told.outcome_id
+    )
+    log.record_outcomes([told, astray])
+    assert sorted(one.outcome for one in log.standing(["D"], LONG_AGO).outcomes["D"]) == ["delivered", "opt_out"]
+    assert sorted(log.outcome_frame()["outcome"]) == ["delivered", "opt_out"]
+    assert log.outcome_owners([told.outcome_id, "nobody's"]) == {told.outcome_id: made.decision_id}
+
+
+def test_money_that_was_taken_back_is_not_learnt_from(log: DecisionLog, decide: Decide) -> None:
+    """A reversal that is told of another decision of the account takes back its latest payment."""
+    first, second = _contact(decide, 1), decide(2, account_id="A1", debtor_id="D", action=0, ranking=())
+    log.record([first, second])
+    paid = {"outcome": "paid", "amount_minor": 500, "currency": "COP"}
+    log.record_outcomes(
+        [
+            OutcomeRecord(decision_id=first.decision_id, occurred_at=NOON, **paid),
+            OutcomeRecord(
+                decision_id=second.decision_id, occurred_at=NOON + timedelta(days=3), outcome="payment_reversed"
+            ),
+        ]
+    )
+    assert log.outcome_frame()["outcome"].tolist() == ["payment_reversed"]

@@ -21,7 +21,8 @@ __all__ = ["DayEvidence", "Moment", "day_evidence", "moment_of"]
 DayOrder = Literal["dmy", "mdy"]
 
 _CLOCK = re.compile(
-    r"(?:T|\s|,|@|a las|[aà]s|at)*(\d{1,2})(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
+    r"(?:T|\s|,|@|a las|[aà]s|at)*(\d{1,2})"
+    r"(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
     r"\s*(?:h|hs|hrs|horas)?\.?"
     r"\s*(Z|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?|UTC|GMT)?",
     re.IGNORECASE,
@@ -44,8 +45,29 @@ _AS_C_WRITES = re.compile(
     r"[a-z]{3}\s+([a-z]{3})\s+(\d{1,2})\s+(\d{2}:\d{2}:\d{2})\s+(?:(Z|UTC|GMT)\s+)?(\d{4})", re.IGNORECASE
 )
 _ENDS_IN_OFFSET = re.compile(r"(?:Z|UTC|GMT|[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\d{1,2})$", re.IGNORECASE)
-_WEEKDAYS = ("lun", "mar", "mie", "jue", "vie", "sab", "dom", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "seg", "ter",
-             "qua", "qui", "sex")  # fmt: skip
+_WEEKDAYS = frozenset(
+    [
+        "lun",
+        "mar",
+        "mie",
+        "jue",
+        "vie",
+        "sab",
+        "dom",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "seg",
+        "ter",
+        "qua",
+        "qui",
+        "sex",
+    ]
+)
 _JSON_EPOCH = re.compile(r"\\?/Date\((\d{12,13})(?:[+-]\d{4})?\)\\?/")
 _SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")

@@ -284,8 +284,12 @@ def _state(
     state.promise, state.promise_until = debt.promise, debt.promise_until if debt.promise else None
     if debt.promise == "open":
         since = sum(amount for at, amount in paid if at >= (debt.promised_at or 0))
-        kept = since > 0 or (debt.paid_at is not None and debt.paid_at >= (debt.promised_at or 0))
-        state.promise = "kept" if kept else "open" if now < debt.promise_until else "broken"
+        told = debt.paid_at is not None and debt.paid_at >= (debt.promised_at or 0)
+        # How much was promised is not known, so a part payment leaves the promise open until its day.
+        if now < debt.promise_until and not told and not state.settled:
+            state.promise = "open"
+        else:
+            state.promise = "kept" if since > 0 or told or state.settled else "broken"
     return state
 
 
