@@ -297,7 +297,7 @@ class RewardEnsemble:
             "intercept": self.intercept,
             "calibration": vars(self.calibration),
             "trees": list(self.trees),
-            "derived": {name: trees.derived.to_dict() for name, trees in self.trees.items() if len(trees.derived)},
+            "derived": {name: trees.derived.to_dict() for name, trees in self.trees.items()},
             "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
             "posterior": self.posterior[0],
