@@ -62,7 +62,7 @@ def run(
         purpose=purpose,
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
-    with on_disk(given, Path.cwd() if out is None else out.parent) as files:
+    with on_disk(given, Path.cwd() if out is None else out.parent, no_contacts_yet=no_contacts_yet) as files:
         week = account_week(files, account, model, order, channel=channel, days=days)
     console.print(week.grid().to_string(), highlight=False, markup=False)
     best = week.best(slots)

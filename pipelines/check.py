@@ -12,7 +12,14 @@ import pandas as pd
 import typer
 
 from recommender.errors import InvalidInput, RecommenderError
-from recommender.intake import TableReading, account_zones, refuse_faults, renamed_columns
+from recommender.intake import (
+    TableReading,
+    account_zones,
+    doubt_unread_stops,
+    refuse_faults,
+    refuse_no_contacts,
+    renamed_columns,
+)
 from recommender.rules import FLAGS, TOLD_FLAGS, check_case, check_lines, rule_citations
 from recommender.store.files import read_table
 
@@ -37,6 +44,9 @@ def check(
     history: Annotated[
         Path | None, typer.Option(help="Contacts (CSV, Parquet, XLSX, JSON lines); without it, nobody knows them.")
     ] = None,
+    no_contacts_yet: Annotated[
+        bool, typer.Option("--no-contacts-yet", help="State that the debtor was never contacted.")
+    ] = False,
     overlay: Annotated[list[Path] | None, typer.Option(help="Overlay pack (TOML); it can only tighten.")] = None,
     reading: Annotated[list[str] | None, typer.Option(help="Rule id to take in its looser reading.")] = None,
     cases: Annotated[Path | None, typer.Option(help="JSON lines to judge in bulk.")] = None,
@@ -62,6 +72,8 @@ def check(
             return
         if not pack or channel is None or at is None:
             raise typer.BadParameter("give --pack, --channel and --at, or --cases")
+        if no_contacts_yet and history is not None:
+            raise typer.BadParameter("--history and --no-contacts-yet contradict each other: give one")
         case = {
             "id": "check",
             "packs": pack,
@@ -69,7 +81,11 @@ def check(
             "channel": channel,
             "purpose": purpose,
             "account": {} if account is None else (facts := _account(account)),
-            "contacts": None if history is None else _contacts(history, facts if account else {}),
+            "contacts": []
+            if no_contacts_yet
+            else None
+            if history is None
+            else _contacts(history, facts if account else {}),
         }
         verdict = check_case(case, overlays=overlays, readings=reading or [], every_event=True)
     except (RecommenderError, OSError, json.JSONDecodeError) as error:
@@ -111,6 +127,7 @@ def _account(path: Path) -> dict[str, Any]:
     reading = TableReading("accounts")
     reading.observe(frame)
     read = reading.read(frame)
+    doubt_unread_stops(reading, frame)
     refuse_faults([reading], 0.0)
     facts = {str(name): read[name].iloc[0] if name in reading.columns else document[name] for name in read}
     for name, value in facts.items():
@@ -130,9 +147,11 @@ def _contacts(path: Path, account: dict[str, Any]) -> list[dict[str, Any]]:
     """Contacts of a table in any spelling, as the format of a case has them; an empty cell is unknown."""
     reading = TableReading("contacts")
     frame = read_table(path, table="contacts")
+    refuse_no_contacts(len(frame), path)
     reading.observe(frame)
     zone = account_zones(pd.DataFrame({name: [account.get(name)] for name in ("timezone", "country")})).iloc[0]
     read = reading.read(frame, pd.Series([zone] * len(frame), dtype=object))
+    doubt_unread_stops(reading, frame)
     if "sent_at" not in read:
         raise InvalidInput.missing_columns(["sent_at"], frame.columns.tolist(), role="contact history")
     refuse_faults([reading], 0.0)

@@ -39,7 +39,7 @@ __all__ = ["DONE", "register", "run"]
 DONE = "site.json"
 """Written last: with it the site is whole, and it holds the settings that serve it."""
 
-_FORMAT = 7
+_FORMAT = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 def run(
     out: Annotated[Path, typer.Option(help="Folder of the site.")] = Path("data/demo/site"),
     contacts: Annotated[int, typer.Option(min=2_000, help="Past contacts to learn from.")] = 16_000,
-    accounts: Annotated[int, typer.Option(min=200, help="Accounts of each country.")] = 2_400,
+    accounts: Annotated[int, typer.Option(min=200, help="Accounts of each country.")] = 3_000,
     weeks: Annotated[int, typer.Option(min=1, max=12, help="Weeks of decisions after the training.")] = 6,
     seed: Annotated[int, typer.Option()] = 7,
     until: Annotated[str | None, typer.Option(help="Week that the data end in, e.g. 2026-11-20; today's.")] = None,

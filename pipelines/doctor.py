@@ -60,25 +60,33 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a one-page card.")] = None,
 ) -> None:
-    """Check a log: contract, leaks, overlap, delay, duplicates, clocks, thin cells; a verdict for each goal."""
+    """Check a log: contract, leaks, overlap, delay, duplicates, clocks, thin cells; a verdict for each goal.
+
+    Exit 0: there is a verdict, also one that nothing can be learnt or that no reward is known yet. Exit 2: not
+    understood (the contract is broken so that no log can be built); the card says why.
+    """
     console = Console(stderr=as_json)
     sources = {"accounts": accounts, "decisions": decisions, "contacts": contacts, "outcomes": outcomes}
     sources["payments"] = payments
     if log is None:
-        log_of, _ = prepare_from_sources(
-            _with_contacts(sources),
-            console,
-            factor=factor,
-            actions_file=actions,
-            encoding=encoding,
-            reward=reward or "right_party_contact",
-            window_days=window_days,
-            as_of=as_of or datetime.now(UTC),
-            naive_timezone=naive_timezone,
-            default_timezone=default_timezone,
-            stated=Stated(dates, decimal, naive_timezone),
-        )
-        diagnosis = diagnose(LoggedFeedback.from_prepared(log_of), report=log_of.report, subject="raw tables")
+        given = _with_contacts(sources)
+        try:
+            log_of, _ = prepare_from_sources(
+                given,
+                console,
+                factor=factor,
+                actions_file=actions,
+                encoding=encoding,
+                reward=reward or "right_party_contact",
+                window_days=window_days,
+                as_of=as_of or datetime.now(UTC),
+                naive_timezone=naive_timezone,
+                default_timezone=default_timezone,
+                stated=Stated(dates, decimal, naive_timezone),
+            )
+            diagnosis = diagnose(LoggedFeedback.from_prepared(log_of), report=log_of.report, subject="raw tables")
+        except InvalidInput as error:
+            diagnosis = diagnose_refusal(error, subject="raw tables")
     else:
         columns = {"reward": reward, "propensity": propensity, "account": account, "time": time, "cluster": cluster}
         diagnosis = _of_log(log, factor, context, columns, naive_timezone)
@@ -91,6 +99,8 @@ def run(
         show(diagnosis, console)
         if html is not None:
             console.print(f"card: {html}", highlight=False)
+    if any(finding.code == "contract_broken" for finding in diagnosis.findings):
+        raise typer.Exit(2)
 
 
 def show(diagnosis: Diagnosis, console: Console) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 import typer
 from rich.console import Console
 
@@ -33,6 +34,7 @@ from pipelines.score import on_disk, read_instant, stopped_in
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
+from recommender.messages import Catalogue, own_catalogue
 from recommender.planning import (
     Appointments,
     CapacityOrder,
@@ -43,11 +45,13 @@ from recommender.planning import (
     Tomorrow,
     about_plan,
     ask_log,
+    budget_in_log,
     check_plan_objective,
     compare_plans,
     contacts_by_slot,
     log_tomorrow,
     logged_offers,
+    not_of_campaigns,
     offers_of_plan,
     packaged_adapters,
     people_of_plan,
@@ -66,6 +70,7 @@ from recommender.planning import (
 from recommender.rules import Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
+from recommender.store.files import read_template_sources
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 _CHUNK_ROWS = 20_000
@@ -150,7 +155,11 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     verify: Annotated[
-        Path | None, typer.Option(help="Only check a finished plan: its files, limits, values and proven gap.")
+        Path | None,
+        typer.Option(
+            help="Only check a finished plan: its files, limits, values and proven gap; with --campaigns (and the "
+            "--contact-file, --adapter, --list-id, --fill and --templates of the run) its campaign files, too."
+        ),
     ] = None,
 ) -> None:
     """Plan tomorrow: who is contacted how and when so that scarce agents and messages bring the most, inside the law.
@@ -163,14 +172,16 @@ def run(
     """
     console = wide_console()
     if verify is not None:
-        _verified(verify, console)
+        texts = own_catalogue(read_template_sources(templates)) if templates else None
+        wrong = verify_folder(verify, texts)
+        if campaigns is not None:
+            wrong += not_of_campaigns(*_for_campaigns(
+                verify, campaigns, contact_file, adapter, _named_values(fill or []) | {"list_id": list_id}, texts
+            ))  # fmt: skip
+        _verified(verify, wrong, console)
         return
     if accounts is None or as_of is None:
         raise InvalidInput("A plan needs accounts and --as-of.", column="accounts", mend="Give both, or --verify.")
-    if no_contacts_yet and contacts is not None:
-        raise InvalidInput(
-            "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
-        )
     if contact_file is not None and campaigns is None:
         raise InvalidInput("--contact-file is for --campaigns only.", column="campaigns", mend="Give a folder.")
     given = [appointments, contact_file, capacity]
@@ -207,7 +218,7 @@ def run(
         tables = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
         inputs = PlanInputs.prepare(
             work / "inputs",
-            **vars(stack.enter_context(on_disk(tables, work))),
+            **vars(stack.enter_context(on_disk(tables, work, no_contacts_yet=no_contacts_yet))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
@@ -224,17 +235,18 @@ def run(
         sent = None if replaces is None else SentToday.read(replaces, inputs, order.as_of, limits, log)
         if log is not None:
             ask_log(log, inputs, order, model, sent)
-        known = [*offered_before(offered, offers), *logged_offers(log, inputs, order, model)]
-        inputs.noted(settle_offers(inputs, model, order, known, packs=limits.packs, days=days))
+        told, logged = offered_before(offered, offers), logged_offers(log, inputs, order, model, sent)
+        inputs.noted(settle_offers(inputs, model, order, [*told, *logged], packs=limits.packs, days=days))
         made = _planned(inputs, model, order, limits, due, work / "plan", days, sent)
         for path in scenario or []:
             changed = with_changes(capacity, path)
             other = _planned(inputs, model, replace(order, record=False), changed, due, work / "scenario", days, sent)
             _tell_difference(path, made[0], other[0], order.seed, console)
             shutil.rmtree(work / "scenario")
-        about = about_plan(*made, order, limits, model, sent)
+        about = about_plan(*made, order, model, sent)
         if log is not None:
-            new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent)
+            budget = budget_in_log(order.prices, told, logged, order.as_of)
+            new = log_tomorrow(log, *made, inputs, order, model, work / "plan", sent, budget=budget)
             console.print(f"decision log: {new:,} new decisions", highlight=False)
         people_of_plan(made[1]).to_parquet(work / "plan" / "people.parquet", index=False)
         if order.prices is not None:
@@ -286,8 +298,22 @@ def _planned(
     return plan_day(inputs, model, order, limits, folder, due, days=days, sent=sent)
 
 
-def _verified(folder: Path, console: Console) -> None:
-    wrong = verify_folder(folder)
+def _for_campaigns(
+    plan: Path,
+    folder: Path,
+    contact_file: Path | None,
+    adapter: list[Path] | None,
+    options: dict[str, str],
+    texts: Catalogue | None,
+) -> tuple[Any, ...]:
+    """What campaign files are made from: contacts of the first day, contact points, adapters, options, texts."""
+    contacts = pd.read_parquet(plan / "plan.parquet")
+    points = None if contact_file is None else read_contact_points(contact_file)
+    own = {path.stem: read_adapter(path) for path in adapter or []}
+    return contacts.loc[contacts["day"] == 1], folder, points, own | packaged_adapters(), options, texts
+
+
+def _verified(folder: Path, wrong: list[str], console: Console) -> None:
     for finding in wrong:
         console.print(f"[red]{finding}[/]", highlight=False)
     if wrong:

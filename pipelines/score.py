@@ -130,10 +130,6 @@ def run(
     """
     console = wide_console()
     moment = read_instant(as_of)
-    if no_contacts_yet and contacts is not None:
-        raise InvalidInput(
-            "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
-        )
     model: ContactStrategy | SeedStrategy
     if strategy is not None and strategy.exists():
         model = ContactStrategy.load(strategy)
@@ -160,7 +156,7 @@ def run(
     )
     given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
     with ExitStack() as stack:
-        files = stack.enter_context(on_disk(given, out.parent))
+        files = stack.enter_context(on_disk(given, out.parent, no_contacts_yet=no_contacts_yet))
         log = None if decision_log is None else stack.enter_context(DecisionLog.create(decision_log))
         planner, on_progress = stack.enter_context(computed_on(dask)), stack.enter_context(progress_on(console))
         plan = make_plan(
@@ -212,8 +208,14 @@ def stopped_in(decision_log: str | None) -> tuple[str, ...]:
 
 
 @contextmanager
-def on_disk(given: Mapping[str, str | Path | None], folder: Path) -> Iterator[PlanFiles]:
+def on_disk(
+    given: Mapping[str, str | Path | None], folder: Path, *, no_contacts_yet: bool = False
+) -> Iterator[PlanFiles]:
     """Tables as files: those of a database, or one of several in a file, are fetched for the time of the plan."""
+    if no_contacts_yet and given["contacts"] is not None:
+        raise InvalidInput(
+            "--contacts and --no-contacts-yet contradict each other.", column="contacts", mend="Give one."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetched.") as fetched:
         files: dict[str, Path | None] = {}

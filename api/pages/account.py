@@ -14,6 +14,7 @@ from api.pages.account_case import AccountCase
 from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
+from api.pages.account_offers import offers_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
 from api.pages.basis import based_on, of_account
 from api.pages.charts import Dot, dots
@@ -47,8 +48,8 @@ class AccountContent(Content):
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountContent:
     """Build the page of ``?id=``, with the pair ``a``, ``b`` to compare."""
-    account_id = query.get("id", "").strip()
-    if not account_id:
+    account_id = query.get("id", "")
+    if not account_id.strip():
         return AccountContent(
             "account",
             page.text("Why this action and not that one?"),
@@ -56,7 +57,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
             links=[(page.url("accounts"), page.text("Choose an account"))],
         )
     case = AccountCase.of(portfolio, account_id)
-    own = [history_section(page, case), comments_section(page, portfolio, account_id, {})]
+    account_id = case.account_id
+    own = [offers_section(page, case), history_section(page, case), comments_section(page, portfolio, account_id, {})]
     always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]
@@ -149,6 +151,8 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
         for name, value in known
         if value is not None
     ]
+    if case.segment is not None:
+        facts.append((page.text("Segment"), case.portfolio.segment_name(page.label)(case.segment)))
     days, money = case.number("days_past_due"), case.number("balance_minor")
     if days is not None:
         facts.append((page.label("days_past_due"), formats.count(days).text))

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from api.pages.page_data import Portfolio
 from recommender import explain
 from recommender.actions import ActionSpace
+from recommender.columns import Columns
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
 from recommender.rules import HOUSE_PACKS, Eligibility, eligibility, named_packs, with_house
@@ -69,6 +70,8 @@ class AccountCase:
             logged = portfolio.decision(ids[0]) if ids else None
         own = portfolio.account(account_id)
         known = own is not None and not own.empty
+        if not known and logged is None and account_id != account_id.strip():  # typed with a blank, not written so
+            return cls.of(portfolio, account_id.strip())
         if own is None or own.empty:
             if logged is None:
                 raise HTTPException(404, "There is no such account.")
@@ -129,6 +132,14 @@ class AccountCase:
     def currency(self) -> str | None:
         """Currency of the account's debt."""
         return self.text("currency")
+
+    @cached_property
+    def segment(self) -> str | None:
+        """Segment of the account: as the decision named it, else by today's facts; None where neither is known."""
+        ranking = self.logged.decision.ranking if self.logged is not None else ()
+        if ranking and isinstance(ranking[0].get("segment"), str):
+            return str(ranking[0]["segment"])
+        return str(self.portfolio.segments().of(Columns.of(self.facts))[0]) if self.known else None
 
     @property
     def packs(self) -> tuple[str, ...]:
@@ -250,7 +261,7 @@ def decision_case(portfolio: Portfolio, query: dict[str, str]) -> AccountCase:
         if logged is None:
             raise HTTPException(404, "There is no such decision.")
         return AccountCase.of(portfolio, logged.decision.account_id, logged)
-    return AccountCase.of(portfolio, query.get("account", "").strip())
+    return AccountCase.of(portfolio, query.get("account", ""))
 
 
 def _contacts(portfolio: Portfolio, facts: pd.DataFrame, as_of: datetime) -> pd.DataFrame | None:

@@ -86,7 +86,8 @@ def _overview(accounts: pd.DataFrame | None, decisions: pd.DataFrame | None) -> 
     merged = facts.merge(newest, on="account_id", how="outer", suffixes=("", "_logged"))
     for name in ("debtor_id", *_FACTS):
         own, logged = merged[name], merged.pop(f"{name}_logged")
-        merged[name] = own.astype(object).where(own.notna(), logged) if own.dtype == object else own.fillna(logged)
+        if logged.notna().any():
+            merged[name] = own.astype(object).where(own.notna(), logged) if own.dtype == object else own.fillna(logged)
     return merged
 
 
@@ -333,8 +334,8 @@ def _major_units(frame: pd.DataFrame) -> pd.Series:
 
 
 def _instants(frame: pd.DataFrame) -> pd.Series:
-    if "decided_at" not in frame:
-        return pd.Series(None, index=frame.index, dtype=object)
+    if "decided_at" not in frame or not isinstance(frame["decided_at"].dtype, pd.DatetimeTZDtype):
+        return pd.Series(None, index=frame.index, dtype=object)  # nothing was ever decided
     return frame["decided_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").astype(object)
 
 

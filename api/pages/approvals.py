@@ -12,16 +12,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.pages.basis import based_on, of_log
+from api.pages.basis import based_on, of_answers, of_log, of_registry
 from api.pages.content import Cell, Column, Content, Section, Table
-from api.pages.filters import Filters, page_numbers
+from api.pages.filters import Filter, Filters, page_numbers
 from api.pages.log_filters import decision_filters
 from api.pages.page_data import Portfolio
 from api.pages.policy_value import promotions_table
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.reviews import Review, Reviews
 from api.pages.section_pages import add_page
-from recommender.store.decision_log import resume_contact, stop_contact
+from recommender.intake import AGREEMENT_DAYS
+from recommender.store.decision_log import (
+    DecisionLog,
+    agree_to_contact,
+    resume_contact,
+    stop_contact,
+    withdraw_agreement,
+)
 
 __all__ = ["build", "n_waiting", "router", "waiting_promotion"]
 
@@ -29,12 +36,14 @@ router = APIRouter()
 
 _SHOWN = 25
 _HUMAN_FLAGS = ("hardship", "disputed", "in_lawsuit", "represented", "insolvent", "deceased")
+_LATE = "late_stage"
+_MOST_AT_ONCE = 100
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     """Build the page."""
     question = page.text("What waits for a human?")
-    filters = decision_filters(page, portfolio, query, page.url("approvals"))
+    filters = decision_filters(page, portfolio, query, page.url("approvals"), [_why_filter(page, portfolio)])
     reviews = Reviews(portfolio.settings.portfolio_path)
     answered = reviews.latest()
     open_rows = _open(portfolio, filters, answered)
@@ -50,7 +59,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         *_answers(page, portfolio, answered, reviews),
         *_promotions(page, portfolio),
     ]
-    there = based_on(of_log(page, portfolio, len(open_rows), filters), sections)
+    there = based_on(of_log(page, portfolio, len(open_rows), filters), sections)  # those that do not say their own
     return Content("approvals", question, answer, "unclear", there, (), filters)
 
 
@@ -60,13 +69,23 @@ def n_waiting(portfolio: Portfolio) -> int:
 
 
 def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:
-    """Newest decision of each account that waits, newest first."""
+    """Newest decision of each account that waits; those that something was heard of first, then the newest."""
     looked_at = _for_people(portfolio)
     if looked_at is None or looked_at.empty:
         return pd.DataFrame()
     part = looked_at.loc[filters.rows(looked_at)]
     newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
-    return newest.loc[~newest["decision_id"].isin(list(answered))].sort_values("decided_at", ascending=False)
+    looked_at = newest["decision_id"].isin(list(answered)) | newest["account_id"].isin(list(portfolio.agreed()))
+    waiting = newest.loc[~looked_at].sort_values("decided_at", ascending=False, kind="stable")
+    return waiting.sort_values("reason", key=lambda names: names == _LATE, kind="stable")
+
+
+def _why_filter(page: Page, portfolio: Portfolio) -> Filter:
+    """Why a person is asked for: a flag of the account, or the age of its debt."""
+    looked_at = _for_people(portfolio)
+    reasons = [] if looked_at is None else sorted(looked_at["reason"].unique())
+    names = [(one, page.text("late stage") if one == _LATE else page.label(one)) for one in reasons]
+    return Filter("reason", page.text("Why"), choices=names)
 
 
 def _for_people(portfolio: Portfolio) -> pd.DataFrame | None:
@@ -77,11 +96,13 @@ def _for_people(portfolio: Portfolio) -> pd.DataFrame | None:
         if decisions is None:
             return None
         flags = pd.Series({name: ";".join(why) for name, why in _flags(portfolio).items() if why}, dtype=object)
-        why = decisions["account_id"].astype("str").map(flags)
+        why = decisions["account_id"].astype("str").map(flags).astype(object)
         looked_at = decisions["needs_human"] | why.notna()
-        return {"decisions": decisions.assign(why=why).loc[looked_at].reset_index(drop=True)}
+        reasons = [one.partition(";")[0] if isinstance(one, str) else _LATE for one in why.tolist()]
+        waiting = decisions.assign(why=why, reason=pd.Series(reasons, index=decisions.index, dtype="str"))
+        return {"decisions": waiting.loc[looked_at].reset_index(drop=True)}
 
-    kept = portfolio.aggregate("waiting", str(portfolio.accounts_stamp()), read)
+    kept = portfolio.aggregate("waiting", "reason " + str(portfolio.accounts_stamp()), read)
     return None if kept is None else kept["decisions"]
 
 
@@ -127,21 +148,24 @@ def _queue(
         "queue",
         heading,
         page.text(
-            "Newest first, {a} to {b} of {all}.",
+            "{a} to {b} of {all}: those that something was heard of first, then the newest.",
             a=page.formats.count(first + 1),
             b=page.formats.count(first + len(cells)),
             all=page.formats.count(len(rows)),
         ),
         table=Table("queue", heading, columns, cells),
         reading=page.text(
-            "“Agree” keeps the decision as it is. “Stop” cancels what is planned for the debtor and keeps everybody "
-            "from contacting them until it is taken back. Both are written down with your name."
+            "“Agree” lets the decision stand, and for {days} days no decision about the account asks for a person, "
+            "unless something new is heard of the debtor. “Stop” cancels what is planned for the debtor and keeps "
+            "everybody from contacting them until it is taken back. Both are written down with your name.",
+            days=page.formats.count(AGREEMENT_DAYS),
         ),
         template="queue.html",
         extra={
             "decision_ids": forms,
             "can_answer": reviews.keeps,
             "number": number,
+            "query": filters.query | ({"page": str(number)} if number > 1 else {}),
             "pages": [
                 (one, None if one is None else page.url("approvals", filters.query | {"page": str(one)}))
                 for one in page_numbers(number, n_pages)
@@ -200,6 +224,7 @@ def _answers(page: Page, portfolio: Portfolio, answered: dict[str, Review], revi
             "answers",
             page.text("Answered"),
             table=Table("answers", page.text("Who answered what"), columns, cells),
+            basis=of_answers(page, [datetime.fromisoformat(one.at) for one in newest]),
             template="answers.html",
             extra={"decision_ids": [one.decision_id for one in newest], "can_answer": reviews.keeps},
         )
@@ -216,7 +241,8 @@ def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
     promotions = portfolio.promotions()
     if not promotions:
         return []
-    return [Section("promotions", page.text("Who let which policy serve"), table=promotions_table(page, promotions))]
+    heading, table = page.text("Who let which policy serve"), promotions_table(page, promotions)
+    return [Section("promotions", heading, table=table, basis=of_registry(page, promotions))]
 
 
 add_page(router, "approvals", "approvals", build)
@@ -228,7 +254,7 @@ def answer(
     page: PageDep,
     portfolio: PortfolioDep,
     sessions: SessionsDep,
-    decision_id: Annotated[str, Form(max_length=128)],
+    decision_id: Annotated[list[str], Form(max_length=_MOST_AT_ONCE)],
     answer: Annotated[Literal["agreed", "stop", "undone"], Form()],
     token: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
@@ -237,20 +263,33 @@ def answer(
     """Ask once more, then write down who answered; an answer that is taken back makes the case wait again."""
     if page.session is None or not sessions.is_own_form(page.session, token):
         raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
-    logged = portfolio.decision(decision_id)
-    if logged is None:
+    accounts = _accounts_of(portfolio, decision_id)
+    if len(accounts) < len({*decision_id}):
         raise HTTPException(404, "The decision log holds no decision of this id.")
     if not confirmed:
         return page.render(
-            "confirm.html", decision_id=decision_id, answer=answer, note=note.strip(),
-            account=logged.decision.account_id, query=dict(request.query_params),
+            "confirm.html", decision_ids=decision_id, answer=answer, note=note.strip(),
+            accounts=list(accounts.values()), query=dict(request.query_params),
         )  # fmt: skip
-    reviews, now = Reviews(portfolio.settings.portfolio_path), datetime.now(UTC)
-    if portfolio.log is not None:  # the ledger first: what is shown as stopped is stopped
-        if answer == "stop":
-            stop_contact(portfolio.log, decision_id, at=now)
-        elif reviews.stops(decision_id):
-            resume_contact(portfolio.log, decision_id, at=now)
+    reviews = Reviews(portfolio.settings.portfolio_path)
+    before = reviews.latest()
+    for one in accounts:
+        now = datetime.now(UTC)
+        if portfolio.log is not None:  # the ledger first: what is shown as answered acts on the next decision
+            _write_to_ledger(portfolio.log, one, answer, before.get(one), now)
+        reviews.add(one, answer, note.strip(), by=page.session.manager, at=now)
     portfolio.forget_log()
-    reviews.add(decision_id, answer, note.strip(), by=page.session.manager, at=now)
     return RedirectResponse(page.url("approvals", dict(request.query_params)), 303)
+
+
+def _write_to_ledger(log: DecisionLog, decision_id: str, answer: str, before: Review | None, at: datetime) -> None:
+    """Make a state of an answer, and take the one before it back."""
+    if answer == "stop":
+        stop_contact(log, decision_id, at=at)
+        return
+    if before is not None and before.answer == "stop":
+        resume_contact(log, decision_id, at=at)
+    if answer == "agreed":
+        agree_to_contact(log, decision_id, at=at)
+    elif before is not None and before.answer == "agreed":
+        withdraw_agreement(log, decision_id, at=at)

@@ -12,8 +12,18 @@ from api.pages.content import Basis, Section
 from api.pages.filters import Filters
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
+from recommender.store.registry import Promotion
 
-__all__ = ["based_on", "of_account", "of_evaluation", "of_explanation", "of_log", "of_plan"]
+__all__ = [
+    "based_on",
+    "of_account",
+    "of_answers",
+    "of_evaluation",
+    "of_explanation",
+    "of_log",
+    "of_plan",
+    "of_registry",
+]
 
 
 def based_on(basis: Basis | None, sections: Sequence[Section]) -> list[Section]:
@@ -43,6 +53,20 @@ def of_evaluation(page: Page, document: dict[str, Any]) -> Basis:
     ends = [page.formats.day(datetime.fromisoformat(log[end]).date()).text for end in ("first", "last") if end in log]
     made = _as_of(page, document["made_at"])
     return Basis(f" {page.formats.to} ".join(ends) or made, n, page.text("Stored evaluation"))
+
+
+def of_registry(page: Page, promotions: Sequence[Promotion]) -> Basis:
+    """Requests to change who serves."""
+    ends = [page.formats.day(promotions[at].decided_at.date()).text for at in (0, -1)]
+    n = page.texts("{count} request", "{count} requests", len(promotions))
+    return Basis(f" {page.formats.to} ".join(dict.fromkeys(ends)), n, page.text("Registry of models"))
+
+
+def of_answers(page: Page, moments: Sequence[datetime]) -> Basis:
+    """Answers that people gave about accounts."""
+    ends = [page.formats.day(one.date()).text for one in (min(moments), max(moments))]
+    n = page.texts("{count} answer", "{count} answers", len(moments))
+    return Basis(f" {page.formats.to} ".join(dict.fromkeys(ends)), n, page.text("Answers of people"))
 
 
 def of_explanation(page: Page, document: dict[str, Any]) -> Basis:

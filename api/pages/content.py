@@ -228,6 +228,8 @@ class Content:
     filters : Filters or None
     notices : sequence of str
         What limits the answer.
+    tiles_basis : Basis or None
+        What the tiles rest on.
     """
 
     name: str
@@ -238,6 +240,7 @@ class Content:
     tiles: Sequence[Tile] = ()
     filters: Filters | None = None
     notices: Sequence[str] = ()
+    tiles_basis: Basis | None = None
 
     def rows(self) -> list[list[Section]]:
         """Sections, those of half width two by two."""

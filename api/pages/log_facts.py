@@ -145,7 +145,7 @@ def _facts(rows: list[dict[str, Any]]) -> pd.DataFrame:
     rankings = [_ranked(row["ranking"]) for row in rows]
     for name in ("explored", *_ESTIMATE):
         frame[name] = np.array([one[name] for one in rankings], dtype=np.float64)
-    frame["needs_human"] = [one["needs_human"] for one in rankings]
+    frame["needs_human"] = np.array([one["needs_human"] for one in rankings], dtype=bool)
     for name in LOOKED_AT:
         frame[name] = [row["context"].get(name) for row in rows]
     for name in _NUMBERS:

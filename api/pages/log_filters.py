@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from api.pages.filters import Filter, Filters, read_filters
@@ -11,8 +13,10 @@ from api.pages.rendering import Page
 __all__ = ["decision_filters"]
 
 
-def decision_filters(page: Page, portfolio: Portfolio, query: dict[str, str], action: str) -> Filters:
-    """Period, stage, product, country and segment, with the choices that the log holds."""
+def decision_filters(
+    page: Page, portfolio: Portfolio, query: dict[str, str], action: str, more: Sequence[Filter] = ()
+) -> Filters:
+    """Period, stage, product, country and segment, with the choices that the log holds, and ``more``."""
     levels = portfolio.levels()
     named = {"country": page.country, "segment": portfolio.segment_name(page.label)}
 
@@ -27,6 +31,7 @@ def decision_filters(page: Page, portfolio: Portfolio, query: dict[str, str], ac
         Filter("product", page.text("Product"), choices=choices("product")),
         Filter("country", page.text("Country"), choices=choices("country")),
         Filter("segment", page.text("Segment"), choices=choices("segment")),
+        *more,
     ]
     shown = [one for one in offered if one.kind != "choice" or one.choices]
     read = read_filters(shown, query, action)

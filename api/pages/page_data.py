@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from recommender.settings import Settings
 from recommender.store.decision_log import (
     DecisionLog,
     LoggedDecision,
+    agreed_accounts,
     decisions,
     outcomes,
     state_of,
@@ -59,7 +58,7 @@ class Portfolio(PortfolioFiles):
     def __init__(self, settings: Settings, serving: Serving) -> None:
         super().__init__(settings)
         self._serving = serving
-        self._aggregates = Aggregates(self._kept_in("tables"))
+        self._aggregates = Aggregates(self.kept_in("tables"))
         self._decision_log: DecisionLog | None = None
 
     def close(self) -> None:
@@ -146,6 +145,15 @@ class Portfolio(PortfolioFiles):
         stopped: frozenset[str] = self.kept("stopped", key, lambda: frozenset(stopped_ids(log)))
         return stopped
 
+    def agreed(self) -> frozenset[str]:
+        """Accounts that a person looked at and agreed to contact, as it holds now."""
+        log = self.log
+        if log is None:
+            return frozenset()
+        key = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
+        agreed: frozenset[str] = self.kept("agreed", key, lambda: frozenset(agreed_accounts(log, datetime.now(UTC))))
+        return agreed
+
     def outcomes(self) -> pd.DataFrame | None:
         """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
         return self._of_the_log("outcomes", self._read_outcomes)
@@ -190,20 +198,13 @@ class Portfolio(PortfolioFiles):
         return pd.concat([one for one in pieces if len(one)], ignore_index=True)
 
     def _read_decisions(self, log: DecisionLog) -> pd.DataFrame:
-        frame = LogFacts(log, self._kept_in("facts")).frame()
+        frame = LogFacts(log, self.kept_in("facts")).frame()
         frame["taken_back"] = frame["decision_id"].isin(_taken_back(log))
         if frame["taken_back"].any():
             for name in ("channel", "hour", "tone"):
                 if name in frame:
                     frame[name] = frame[name].where(~frame["taken_back"], None)
         return frame
-
-    def _kept_in(self, name: str) -> Path | None:
-        """Folder of what the pages keep for themselves; None where no portfolio is configured or it is read-only."""
-        folder = self.settings.portfolio_path
-        if folder is None or not folder.is_dir() or not os.access(folder, os.W_OK):
-            return None
-        return folder / "kept" / name
 
     def aggregate(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
         """What was made from the log (frames and plain values), found again after a restart.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import shutil
@@ -21,13 +22,18 @@ from api.pages.appended_lines import append_line
 from api.pages.page_data import Portfolio
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue, default_catalogue, own_catalogue
+from recommender.offers import OfferDesk, PriceList
 from recommender.planning import (
     Appointments,
     CapacityOrder,
     PlanInputs,
     PlanOrder,
     about_plan,
+    ask_log,
+    logged_offers,
+    offers_of_plan,
     plan_day,
+    settle_offers,
     write_tomorrow,
 )
 from recommender.rules import house_packs
@@ -223,21 +229,36 @@ class PlanDesk:
             chunk_rows=_CHUNK_ROWS,
             other_accounts=True,
         )
+        served, log = self._portfolio.served, self._portfolio.log
+        settings = self._portfolio.settings
+        prices = served.offers
         order = PlanOrder(
             request.as_of,
             packs=None,
             party=request.party,
             no_contacts_yet=request.no_contacts_yet,
-            seed=self._portfolio.settings.seed,
-            house=house_packs(self._portfolio.settings.without_packs),
-            templates=read_template_sources(self._portfolio.settings.templates),
-            stopped=() if self._portfolio.log is None else stopped_ids(self._portfolio.log),
+            seed=settings.seed,
+            house=house_packs(settings.without_packs),
+            templates=read_template_sources(settings.templates),
+            stopped=() if log is None else stopped_ids(log),
+            segments=self._portfolio.segment_rules(),
+            objective=served.decider.objective,
+            offers=None if prices is None else (str(settings.offers), prices.text),
+            authority=settings.authority,
         )
+        offered: list[pd.DataFrame] = []
+        if log is not None:  # what any process wrote down acts on the plan
+            ask_log(log, inputs, order, strategy)
+            offered = logged_offers(log, inputs, order, strategy)
+        inputs.noted(settle_offers(inputs, strategy, order, offered, packs=request.capacity.packs))
         (work / "plan").mkdir()
         made, read = plan_day(
             inputs, strategy, order, request.capacity, work / "plan", Appointments.none(), on_progress=progress
         )
-        about = about_plan(made, read, order, request.capacity, strategy)
+        about = about_plan(made, read, order, strategy)
+        about["own_texts"] = bool(order.templates)
+        if prices is not None:
+            about["offers"] = _offers_of(made.contacts, prices.prices, offered, request.as_of)
         return about | {"_made": made, "_actions": strategy.actions_}
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -327,6 +348,21 @@ class PlanDesk:
             new = path.with_suffix(".new")
             new.write_text(json.dumps(status), encoding="utf-8")
             new.replace(path)
+
+
+def _offers_of(
+    contacts: pd.DataFrame, prices: PriceList, offered: list[pd.DataFrame], as_of: datetime
+) -> dict[str, Any]:
+    """What the offers of a plan may cost, beside those made before."""
+    made = offers_of_plan(contacts, prices)
+    before = OfferDesk(prices, offered[0] if offered and len(offered[0]) else None).committed(as_of)
+    return {
+        "currency": prices.currency,
+        "budget_minor": prices.budget_minor,
+        "before_minor": before if math.isfinite(before) else 0.0,
+        "made": len(made),
+        "cost_minor": float(made["cost_minor"].fillna(0.0).sum()),
+    }
 
 
 def _about(error: RecommenderError) -> dict[str, Any]:

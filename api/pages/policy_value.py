@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.pages.basis import based_on, of_evaluation
+from api.pages.basis import based_on, of_evaluation, of_registry
 from api.pages.charts import Dot, dots, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
@@ -62,9 +62,9 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         _policies(page, document, kind),
         *_slices(page, own, kind),
         _gate(page, portfolio, document),
-        *promotions,
     ]
-    sections = based_on(of_evaluation(page, document), sections)
+    basis = of_evaluation(page, document)
+    sections = [*based_on(basis, sections), *promotions]
     return Content(
         "policy_value",
         question,
@@ -73,6 +73,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         sections,
         _tiles(page, document, own, kind),
         notices=notices,
+        tiles_basis=basis,
     )
 
 
@@ -341,7 +342,8 @@ def _promotions(page: Page, portfolio: Portfolio) -> list[Section]:
         return [Section("promotions", page.text("Who decided"), empty=empty)]
     if not promotions:
         return [Section("promotions", page.text("Who decided"), empty=page.text("Nobody has asked for a change yet."))]
-    return [Section("promotions", page.text("Who decided"), table=promotions_table(page, promotions))]
+    table = promotions_table(page, promotions)
+    return [Section("promotions", page.text("Who decided"), table=table, basis=of_registry(page, promotions))]
 
 
 add_page(router, "policy_value", "policy-value", build)

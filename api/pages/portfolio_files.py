@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 from starlette.exceptions import HTTPException
@@ -27,6 +30,7 @@ __all__ = ["PortfolioFiles"]
 _log = structlog.get_logger(__name__)
 
 _LARGE_FILE = 8 * 2**20
+_ROWS_TOGETHER = 20_000
 
 
 class PortfolioFiles:
@@ -99,6 +103,8 @@ class PortfolioFiles:
             assert frame is not None  # noqa: S101 - it is there
             return frame.loc[frame[column].astype("str") == str(value)]
 
+        path = self._ordered(path, column)
+
         def read(one: Path) -> pd.DataFrame:
             typed = pq.read_schema(one).field(column).type
             if pa.types.is_dictionary(typed):
@@ -107,6 +113,31 @@ class PortfolioFiles:
 
         own: pd.DataFrame = _read_or_unavailable(path, read)
         return own
+
+    def _ordered(self, path: Path, column: str) -> Path:
+        """A copy of a large file in the order of a column, kept beside the portfolio: rows of a value lie together.
+
+        Of a file that is in no order every part has to be read for one account. Where nothing may be written the file
+        itself is given.
+        """
+        folder = self.kept_in("ordered")
+        if folder is None:
+            return path
+        place = folder / f"{path.stem}-{column}-{path.stat().st_mtime_ns}.parquet"
+        with self._lock_of(f"ordered {path.name}"):
+            if not place.is_file():
+                _read_or_unavailable(path, lambda one: _write_ordered(one, column, place))
+                for old in folder.glob(f"{path.stem}-{column}-*.parquet"):
+                    if old != place:
+                        old.unlink(missing_ok=True)
+        return place
+
+    def kept_in(self, name: str) -> Path | None:
+        """Folder of what the pages keep for themselves; None where no portfolio is configured or it is read-only."""
+        folder = self.settings.portfolio_path
+        if folder is None or not folder.is_dir() or not os.access(folder, os.W_OK):
+            return None
+        return folder / "kept" / name
 
     def document(self, name: str) -> dict[str, Any] | None:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
@@ -152,9 +183,17 @@ class PortfolioFiles:
 
     # -- segments ----------------------------------------------------------------------------------------------------
     def segments(self) -> Segments:
-        """Rules of segments: the folder's own, else those of the package."""
-        read = self._file("segments.toml", lambda path: Segments.from_toml(path.read_text(encoding="utf-8")))
-        return default_segments() if read is None else read
+        """Rules of segments: the folder's own, else those that the service names accounts by."""
+        rules = self.segment_rules()
+        return default_segments() if rules is None else Segments.from_toml(rules[1], rules[0])
+
+    def segment_rules(self) -> tuple[str, str] | None:
+        """Name and TOML of one's own rules of segments; None where those of the package hold."""
+        read: str | None = self._file("segments.toml", lambda path: path.read_text(encoding="utf-8"))
+        if read is not None:
+            return "segments.toml", read
+        path = self.settings.segments
+        return None if path is None else (str(path), path.read_text(encoding="utf-8"))
 
     def segment_of_accounts(self) -> pd.Series | None:
         """Segment of each account by its id, of the accounts as the file has them today."""
@@ -173,12 +212,25 @@ class PortfolioFiles:
 
     def segment_name(self, label: Callable[[object], str]) -> Callable[[object], str]:
         """Names of segments: as the folder's own rules write them, else the reader's words for those of the package."""
-        own = {} if self.stamp("segments.toml") == 0 else {one.id: one.title for one in self.segments().segments}
+        own = {} if self.segment_rules() is None else {one.id: one.title for one in self.segments().segments}
         return lambda name: own.get(str(name)) or label(name)
 
     def accounts_stamp(self) -> int:
         """When accounts or their segments were last written."""
         return max(self.stamp("accounts.parquet"), self.stamp("segments.toml"))
+
+
+def _write_ordered(path: Path, column: str, place: Path) -> None:
+    """Write the rows of a file in the order of a column; whole or not at all."""
+    table = pq.read_table(path)
+    kind = table.schema.field(column).type
+    if pa.types.is_dictionary(kind):
+        table = table.set_column(table.schema.get_field_index(column), column, table[column].cast(kind.value_type))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(suffix=".new", dir=place.parent)
+    os.close(handle)
+    pq.write_table(table.take(pc.sort_indices(table[column])), fresh, row_group_size=_ROWS_TOGETHER)
+    Path(fresh).replace(place)
 
 
 def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:

@@ -165,6 +165,7 @@ def _content(page: Page, question: str, filters: Filters, compared: dict[str, An
         _tiles(page, rows),
         filters,
         notices,
+        basis,
     )
 
 

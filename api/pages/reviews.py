@@ -60,11 +60,6 @@ class Reviews:
             return
         append_line(self._path, asdict(Review(decision_id, answer, note[:_LONGEST_NOTE], by, at.isoformat())))
 
-    def stops(self, decision_id: str) -> bool:
-        """Whether the last answer to a decision stopped contact."""
-        review = self.latest().get(decision_id)
-        return review is not None and review.answer == "stop"
-
     def all(self) -> list[Review]:
         """Every answer, oldest first."""
         if self._path is None or not self._path.is_file():

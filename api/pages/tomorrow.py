@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.pages.basis import of_plan
 from api.pages.content import Content
 from api.pages.exports import sheet_of, table_file
 from api.pages.page_data import Portfolio
@@ -110,6 +111,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
         "above" if len(plan.contacts) else "unclear",
         sections(words, query.get("queue", "")),
         words.tiles(),
+        tiles_basis=of_plan(page, len(plan.arms), words.day),
         notices=words.notices(),
         plan=plan,
         form=form,

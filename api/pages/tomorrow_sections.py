@@ -10,6 +10,7 @@ from api.pages.basis import based_on, of_plan
 from api.pages.charts import Bar, hbars
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.drawing import Drawing
+from api.pages.plan_terms import terms_section
 from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.tomorrow_content import PlanText
 from recommender.strategy import STAGES
@@ -27,8 +28,9 @@ def sections(words: PlanText, queue: str) -> list[Section]:
     """All sections."""
     basis = of_plan(words.page, len(words.plan.arms), words.day)
     if words.contacts.empty:
-        return based_on(basis, _rules(words))
-    return based_on(basis, [_slots(words), *_hours(words), *_rules(words), _queues(words, queue), *_arms(words)])
+        return based_on(basis, [*_rules(words), terms_section(words.page, words.about)])
+    terms = terms_section(words.page, words.about)
+    return based_on(basis, [_slots(words), *_hours(words), *_rules(words), _queues(words, queue), *_arms(words), terms])
 
 
 def _slots(words: PlanText) -> Section:

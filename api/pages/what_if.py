@@ -51,8 +51,8 @@ class WhatIfContent(Content):
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> WhatIfContent:
     """Build the page of ``?account=`` with levers ``no.<factor>=level|level`` and facts ``fact.<column>=value``."""
-    account_id = query.get("account", "").strip()
-    if not account_id:
+    account_id = query.get("account", "")
+    if not account_id.strip():
         return WhatIfContent(
             "what_if",
             page.text("What would be recommended if something changed?"),
@@ -60,6 +60,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> WhatIfCont
             links=[(page.url("accounts"), page.text("Choose an account"))],
         )
     case = AccountCase.of(portfolio, account_id)
+    account_id = case.account_id
     question = page.text("What would be recommended to account {account} if something changed?", account=account_id)
     back = [(page.url("account", {"id": account_id}), page.text("Why this action"))]
     if not case.is_model:

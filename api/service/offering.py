@@ -27,10 +27,13 @@ class OfferTerms:
     prices : PriceList
     authority : {"automatic", "agent", "supervisor"}
         Whose word its offers have.
+    text : str
+        The list as it is written, for plans.
     """
 
     prices: PriceList
     authority: Authority = "automatic"
+    text: str = ""
 
     @property
     def desk(self) -> OfferDesk:

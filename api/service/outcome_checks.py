@@ -30,11 +30,16 @@ def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetim
     Raises
     ------
     InvalidInput
-        For an outcome before its decision or in the future, and for money that is missing or where none belongs.
+        For an outcome before its decision or in the future, for money that is missing or where none belongs, and for the
+        correction of another decision's outcome.
     """
     decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
+    corrected = [outcome.replaces for outcome in outcomes if outcome.replaces is not None]
+    owners = recorder.outcome_owners(corrected) if corrected else {}
     for position, outcome in enumerate(outcomes):
         trouble = _trouble(outcome, decided_at.get(outcome.decision_id), now)
+        if trouble is None and owners.get(outcome.replaces or "", outcome.decision_id) != outcome.decision_id:
+            trouble = "replaces", "is an outcome of another decision", "Correct an outcome under its own decision."
         if trouble is not None:
             column, text, mend = trouble
             raise InvalidInput(f"outcomes[{position}].{column} {text}.", column=column, rows=[position], mend=mend)

@@ -302,6 +302,12 @@ class Recorder:
         with self._reached("read"):
             return log.decided_at(decision_ids)
 
+    def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
+        """Decisions of some outcomes; those that the log does not hold are left out."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.outcome_owners(outcome_ids)
+
     def _needed(self) -> DecisionLog:
         if self._log is None:
             raise ServiceUnavailable(

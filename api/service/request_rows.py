@@ -12,7 +12,7 @@ import numpy as np
 from api.service.feature_contract import FeatureContract
 from api.service.schemas import Account
 from recommender.errors import InvalidInput
-from recommender.intake import id_keys
+from recommender.intake import id_keys, subdivision_code
 from recommender.rules import HOUSE_PACKS, packs_of_place, with_house
 from recommender.store.decision_log import (
     column_is_free_of_people,
@@ -81,6 +81,7 @@ def account_rows(
             row |= features
         else:
             row |= _beside_facts(row, features, position)
+        row["subdivision"] = subdivision_code(account.country, account.subdivision)
         row["packs"] = (
             with_house(account.packs, house)
             if account.packs

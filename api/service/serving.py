@@ -66,7 +66,7 @@ class House:
             Objective.from_toml(levers or "", str(settings.levers or "objective"), objective=name),
             None
             if prices is None
-            else OfferTerms(PriceList.from_toml(prices, name=str(settings.offers)), settings.authority),
+            else OfferTerms(PriceList.from_toml(prices, name=str(settings.offers)), settings.authority, prices),
         )
 
     @property

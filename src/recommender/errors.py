@@ -12,6 +12,7 @@ __all__ = [
     "InvalidInput",
     "MissingExtra",
     "NoEligibleAction",
+    "NotMature",
     "RecommenderError",
 ]
 
@@ -144,6 +145,10 @@ def _rebuild_invalid_input(
 
 class NoEligibleAction(InvalidInput):
     """An account has no eligible action and the action space has no ``NO_CONTACT``."""
+
+
+class NotMature(InvalidInput):
+    """Nothing is wrong, and nothing can be learnt yet: no reward is known by now."""
 
 
 class InsufficientOverlap(InvalidInput):

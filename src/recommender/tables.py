@@ -44,6 +44,7 @@ Kind = Literal[
     "channels",
     "country",
     "language",
+    "subdivision",
 ]
 
 OUTCOMES: tuple[str, ...] = (
@@ -82,12 +83,15 @@ OUTCOMES: tuple[str, ...] = (
     "represented",
     "in_lawsuit",
     "hardship",
+    # Since 2026-12: a person of the house looked at the case and agreed to contact; or takes that back.
+    "contact_agreed",
+    "agreement_withdrawn",
 )
 """The outcome ladder, lowest rung first, the two negative outcomes, then events that only make states
 (:func:`recommender.intake.account_states`)."""
 
-CASE_DECISIONS: tuple[str, ...] = ("contact_stopped", "contact_resumed")
-"""Outcomes that a person of the house decided: they stop and free contact, and say nothing about how a contact went."""
+CASE_DECISIONS: tuple[str, ...] = ("contact_stopped", "contact_resumed", "contact_agreed", "agreement_withdrawn")
+"""Outcomes that a person of the house decided: they stop, free and agree to contact, and tell nothing of one."""
 
 _LADDER = OUTCOMES[:11]
 
@@ -206,7 +210,7 @@ _ACCOUNTS = Contract(
         Column("valid_from", "instant", nullable=False),
         _id("debtor_id"),
         Column("country", "country"),
-        Column("subdivision", "text"),
+        Column("subdivision", "subdivision"),
         Column("timezone", "zone"),
         Column("language", "language"),
         Column("debtor_type", "level", levels=("person", "company")),

@@ -7,10 +7,19 @@ import re
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
+from api.pages import passwords
 from tests.databases import empty_url, postgres_server  # noqa: F401
+
+# A try at a password costs 60 ms and 64 MiB on purpose; hundreds of logins of these tests need the form, not the price.
+passwords._ARGON2 = PasswordHasher(time_cost=1, memory_cost=passwords._LEAST_MEMORY, parallelism=1)
+
+#: Descriptions by what they may hang on, and validators of their answers: no setting changes what a route answers.
+_DESCRIBED: dict[Any, dict[str, Any]] = {}
+_VALIDATORS: dict[Any, Draft202012Validator] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +39,7 @@ def described_answers(monkeypatch):
 def check(app: Any, method: str, answer: Any) -> None:
     """Fail where an answer is not what its route describes for the status; what is no route may only be a problem."""
     kind = answer.headers.get("content-type", "").partition(";")[0]
-    paths, path = app.openapi()["paths"], answer.request.url.path
+    paths, path = described(app)["paths"], answer.request.url.path
     template = next((one for one in paths if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", one), path)), None)
     if template is None or method not in paths[template]:
         if kind == "application/problem+json":
@@ -54,15 +63,22 @@ def check(app: Any, method: str, answer: Any) -> None:
         held_to.validate(body)
 
 
+def described(app: Any) -> dict[str, Any]:
+    """What a service says of itself; worked out once for all of one kind, since it takes half a second."""
+    kind = (app.title, app.version, app.state.settings.shows_pages)
+    if kind not in _DESCRIBED:
+        _DESCRIBED[kind] = app.openapi()
+    return _DESCRIBED[kind]
+
+
 def validator(app: Any, template: str, method: str, status: str, kind: str) -> Draft202012Validator:
-    """Closed schema of one answer; a service has one description for its life."""
-    held = app.state.__dict__.setdefault("_validators", {})
-    key = (template, method, status, kind)
-    if key not in held:
-        described = app.openapi()
-        schema = described["paths"][template][method]["responses"][status]["content"][kind]["schema"]
-        held[key] = Draft202012Validator({**closed(schema), "components": closed(described["components"])})
-    return held[key]
+    """Closed schema of one answer."""
+    document = described(app)
+    key = (id(document), template, method, status, kind)
+    if key not in _VALIDATORS:
+        schema = document["paths"][template][method]["responses"][status]["content"][kind]["schema"]
+        _VALIDATORS[key] = Draft202012Validator({**closed(schema), "components": closed(document["components"])})
+    return _VALIDATORS[key]
 
 
 def closed(schema: Any) -> Any:

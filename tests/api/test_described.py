@@ -13,6 +13,7 @@ from recommender.settings import Settings
 def test_an_answer_that_is_not_what_was_described_fails(monkeypatch):
     """A missing field, a strange one and a wrong type: each is noticed by the fixture that all tests here share."""
     app = create_app(Settings(model_path=None))
+    app.title = "A service with a description of its own"
     asked = {"packs": ["CO"], "at": "2026-11-23T10:00:00-05:00", "channel": "sms", "account": {}, "contacts": []}
     with TestClient(app) as client:
         assert client.post("/v1/check", json=asked).status_code == 200
@@ -24,7 +25,7 @@ def test_an_answer_that_is_not_what_was_described_fails(monkeypatch):
         ):
             held = dict(answer)
             answer.update(harm)
-            app.state._validators.clear()
+            monkeypatch.setattr("tests.api.conftest._VALIDATORS", {})
             with pytest.raises(ValidationError):
                 client.post("/v1/check", json=asked)
             answer.clear()

@@ -248,8 +248,10 @@ def test_every_figure_has_its_unit_and_says_over_what_of_when_and_from_where(cli
     """On every page: a number in a table has a unit, and its section says period, denominator and source."""
     bare, loose, seen = [], [], 0
     for path in paths(demo_site, tag):
-        reader = Figures()
-        reader.feed(client.get(path).text)
+        reader, text = Figures(), client.get(path).text
+        reader.feed(text)
+        if 'class="tiles"' in text and not re.search(r'</ul>\s*<p class="basis"', text):
+            loose.append((path, "tiles"))
         bare += [(path, text) for text, unit in reader.units if not unit]
         loose += [(path, section) for section, said in reader.bases.items() if not said]
         seen += len(reader.units)

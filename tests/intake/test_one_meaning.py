@@ -29,6 +29,7 @@ CELLS = {
     "currency": ["COP", "cop", " usd ", "€", "R$", "S/", "Euros", "$", "pesos", "C0P"],
     "country": ["CO", "Colombia", "170", "COL", "U.S.A.", "57", "Atlantis", "UK"],
     "language": ["es", "ES", "Español", "es-CO", "pt_BR", "Português", "1", "Español (Colombia)"],
+    "subdivision": ["Antioquia", " US-MA ", "us-ma", "MA", "N/A", "São Paulo"],
     "level": [],
 }  # fmt: skip
 WORDS = {

@@ -8,8 +8,15 @@ from nbclient import NotebookClient
 
 # What a reader looks at takes more contacts than to see that every cell runs and shows what it should.
 SMALLER = {
+    "00_can_a_log_tell": {"n=16_000": "n=4_000"},
+    "01_first_recommendation": {"simulate(12_000": "simulate(3_000"},
     "02_explanations": {"simulate(6_000": "simulate(1_500"},
+    "03_your_own_history": {"simulate(8_000": "simulate(3_000"},
+    "04_learning_and_tuning": {"n=6_000": "n=3_000", "np.arange(1_000)": "np.arange(400)"},
+    "05_rules_and_their_price": {"simulate(6_000": "simulate(1_500", "iloc[4_000]": "iloc[1_000]"},
     "06_tomorrow": {"simulate(5_000": "simulate(1_000"},
+    "07_real_data": {"len(bank), 10)": "len(bank), 40)", "n=9_000": "n=3_000"},
+    "08_scaling_out": {"simulate(4_000": "simulate(1_000"},
 }
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 

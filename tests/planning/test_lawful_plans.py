@@ -141,7 +141,7 @@ def check_plan(seed, days=1):
             made, read = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
         except InfeasiblePlan:
             return np.zeros(days, dtype=int)
-        write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, capacity, SEED))
+        write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, SEED))
         assert verify_folder(folder / "plan") == []
     plan = made.contacts
     for _, part in plan.groupby("day"):

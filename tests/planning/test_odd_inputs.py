@@ -17,6 +17,7 @@ from recommender.planning import (
     write_tomorrow,
 )
 from recommender.planning.idle_queues import idle_queues
+from recommender.rules import house_packs
 from tests.store.plan_portfolio import AS_OF, portfolio
 from tests.store.test_plan_run import SEED
 
@@ -34,7 +35,7 @@ def plan(folder, entries=BASE, change=lambda accounts: accounts, n=40, as_of=AS_
     order, capacity = PlanOrder(as_of, packs=packs, no_contacts_yet=True), capacity_of(entries, "here")
     (folder / "plan").mkdir()
     made, read = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
-    write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, capacity, SEED))
+    write_tomorrow(folder / "plan", made, SEED.actions_, about_plan(made, read, order, SEED))
     assert verify_folder(folder / "plan") == []
     return made
 
@@ -109,11 +110,60 @@ def test_minimums_that_contradict_each_other_are_named(tmp_path):
         plan(tmp_path, with_(minimum=low))
 
 
-def test_a_minimum_of_nothing_and_one_of_nobody(tmp_path):
-    """Half of no account is no contact; zero contacts are always made."""
+@pytest.mark.parametrize("much", [{"share": 0.5}, {"contacts": 3}])
+def test_a_minimum_of_nothing_and_one_of_nobody(tmp_path, much):
+    """Zero contacts are always made; what asks for contacts of nobody was mistyped, and is told by its ``only``."""
     low = [{"name": "none", "queue": "a", "contacts": 0},
-           {"name": "nobody", "queue": "m", "share": 0.5, "only": {"country": ["BR"]}}]  # fmt: skip
+           {"name": "nothing", "queue": "a", "share": 0, "only": {"country": ["BR"]}}]  # fmt: skip
     assert len(plan(tmp_path, with_(minimum=low)).contacts) > 15
+    nobody = {"name": "nobody", "queue": "m", "only": {"country": ["BR"]}, **much}
+    (tmp_path / "again").mkdir()
+    with pytest.raises(InvalidInput, match=r"'nobody' .* no account is of its only \(country = \['BR'\]\)"):
+        plan(tmp_path / "again", with_(minimum=[*low, nobody]))
+
+
+def test_a_minimum_of_a_level_is_a_share_of_those_who_may_be_contacted_so(tmp_path):
+    """A third of the debtors whom an e-mail may reach get one, whatever it is worth; a level must be there."""
+    free = with_(queue=[CALLS | {"agents": 0}, TEXTS | {"quota": 30}])
+    made = plan(tmp_path, free, lambda accounts: accounts.assign(consented_channels="sms;email"))
+    assert (made.contacts["channel"] == "email").sum() < 10
+    (tmp_path / "more").mkdir()
+    low = [{"name": "mail", "level": {"channel": "email", "tone": "neutral"}, "share": 0.34}]
+    more = plan(
+        tmp_path / "more", free | {"minimum": low}, lambda accounts: accounts.assign(consented_channels="sms;email")
+    )
+    values = np.fromfile(tmp_path / "more" / "plan" / "values.f32", dtype="<f4").reshape(40, -1)
+    told = SEED.actions_.describe(np.arange(values.shape[1]))
+    wanted = (told["channel"].eq("email") & told["tone"].eq("neutral")).to_numpy()
+    open_ = len(np.unique(more.problem.debtor[np.isfinite(values[:, wanted]).any(axis=1)]))
+    mails = more.contacts.query("channel == 'email' and tone == 'neutral'")
+    assert 0 < open_ < 40
+    assert len(mails) == np.ceil(0.34 * open_)
+    with pytest.raises(InvalidInput, match="has no channel of that name"):
+        plan(tmp_path / "x", with_(minimum=[low[0] | {"level": {"channel": "fax"}}]))
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_what_was_sent_to_another_account_of_the_debtor_opens_the_call_for_good(tmp_path, days):
+    """A history that names accounts only: the message to one opens the call to the other, also when it is confirmed."""
+    accounts = portfolio(40, seed=4)[0].assign(consented_channels="call", flags="", party="debtor", country="CO")
+    accounts = accounts.assign(debtor_id=[f"D{at // 2}" for at in range(len(accounts))], timezone="America/Bogota")
+    accounts.to_parquet(tmp_path / "accounts.parquet")
+    sent = pd.DataFrame({"account_id": accounts["account_id"].iloc[1::2], "channel": "email", "status": "sent",
+                         "initiated_by": "creditor", "outcome": "delivered",
+                         "sent_at": pd.Timestamp(AS_OF) - pd.Timedelta(days=4)})  # fmt: skip
+    sent.to_parquet(tmp_path / "contacts.parquet")
+    inputs = PlanInputs.prepare(
+        tmp_path / "inputs", accounts=tmp_path / "accounts.parquet", contacts=tmp_path / "contacts.parquet",
+        outcomes=None, payments=None, as_of=AS_OF, chunk_rows=25,
+    )  # fmt: skip
+    order = PlanOrder(AS_OF, packs=("CO",), house=house_packs(()))
+    (tmp_path / "plan").mkdir()
+    made, _ = plan_day(
+        inputs, SEED, order, capacity_of(BASE, "here"), tmp_path / "plan", Appointments.none(), days=days
+    )
+    called = made.contacts.loc[made.contacts["channel"] == "call"]
+    assert len(called) and called["account_id"].isin(accounts["account_id"].iloc[0::2]).any()
 
 
 def test_one_account(tmp_path):

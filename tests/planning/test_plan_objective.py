@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipelines.__main__ import build_app
 from recommender import ContactStrategy
-from recommender.deciding import Lever, Objective, decide
+from recommender.deciding import Objective, decide
 from recommender.errors import InvalidInput
 from recommender.planning import check_plan_objective, verify_folder
 from recommender.planning.plan_folder import file_digest
@@ -152,12 +152,29 @@ def test_an_objective_that_is_not_the_versions_is_found(folder, tmp_path):
 
 
 def test_what_cannot_be_planned_for_is_refused_with_the_mend(folder, strategy):
-    """A name that nobody knows, one that the seed rules do not know, and a least probability."""
+    """A name that nobody knows, and one that the seed rules do not know."""
     answer, out = planned(folder, "fame")
     assert isinstance(answer.exception, InvalidInput) and "net_gain" in str(answer.exception)
     assert not out.exists()
     with pytest.raises(InvalidInput, match="is nothing that this strategy learnt"):
         check_plan_objective(Objective(name="net_gain"), SeedStrategy(ACTIONS))
-    drawn = Objective(levers=(Lever(factor="channel", level="sms", minimum_share=0.1),))
-    with pytest.raises(InvalidInput, match=r"\[\[minimum\]\]"):
-        check_plan_objective(drawn, strategy)
+
+
+def test_a_minimum_share_of_a_lever_is_a_minimum_with_a_price(folder, tmp_path):
+    """E-mails reach nobody: without the lever there is none, with it the share of those who may be e-mailed."""
+    (folder / "share.toml").write_text('[[levers]]\nfactor = "channel"\nlevel = "email"\nminimum_share = 0.05\n')
+    answer, out = planned(folder, "p_reached", "--levers", str(folder / "share.toml"))
+    assert answer.exit_code == 0, answer.exception
+    contacts, about = pd.read_parquet(out / "plan.parquet"), json.loads((out / "about.json").read_text())
+    limit = {one["name"]: one for one in about["capacities"]}["minimum lever channel email"]
+    assert len(contacts) == QUOTA
+    assert contacts["channel"].value_counts()["email"] == -limit["limit"] == np.ceil(0.05 * len(leaning_accounts()))
+    assert limit["price"] > 0
+    assert verify_folder(out) == []
+    forged = tmp_path / "forged"
+    shutil.copytree(out, forged)
+    about["capacity"]["minimum"][0]["share"] = 0.01
+    (forged / "about.json").write_text(json.dumps(about))
+    digests = json.loads((forged / "manifest.json").read_text()) | {"about.json": file_digest(forged / "about.json")}
+    (forged / "manifest.json").write_text(json.dumps(digests))
+    assert any("minimum shares of the levers" in finding for finding in verify_folder(forged))

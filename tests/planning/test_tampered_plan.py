@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
     order = PlanOrder(AS_OF, packs=("PE",))
     (folder_path / "plan").mkdir()
     made, read = plan_day(inputs, SEED, order, CAPACITY, folder_path / "plan", Appointments(due))
-    write_tomorrow(folder_path / "plan", made, SEED.actions_, about_plan(made, read, order, CAPACITY, SEED))
+    write_tomorrow(folder_path / "plan", made, SEED.actions_, about_plan(made, read, order, SEED))
     assert set(made.contacts["reason"]) >= {"value", "callback", "explore", "usual"}
     assert made.contacts["round"].max() == 2
     assert verify_folder(folder_path / "plan") == []

@@ -48,7 +48,7 @@ def planned(inputs, capacity, folder, due=None):
     read = read_portfolio(inputs, SEED, ORDER, capacity, folder, due or Appointments.none())
     made = plan_tomorrow(read, ORDER, capacity)
     read.aside_path.unlink()
-    return made, about_plan(made, read, ORDER, capacity, SEED)
+    return made, about_plan(made, read, ORDER, SEED)
 
 
 @settings(max_examples=12, deadline=None)

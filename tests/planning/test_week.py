@@ -53,7 +53,7 @@ def planned(inputs, limits, folder, order=ORDER, due=None, **more):
     folder.mkdir(parents=True)
     capacity = CapacityOrder.model_validate(limits)
     made, read = plan_day(inputs, SEED, order, capacity, folder, due or Appointments.none(), **more)
-    about = about_plan(made, read, order, capacity, SEED, more.get("sent"))
+    about = about_plan(made, read, order, SEED, more.get("sent"))
     write_tomorrow(folder, made, SEED.actions_, about)
     assert verify_folder(folder) == []
     return made, about

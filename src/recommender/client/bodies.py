@@ -247,6 +247,8 @@ class Contact(_Contact, total=False):
             "represented",
             "in_lawsuit",
             "hardship",
+            "contact_agreed",
+            "agreement_withdrawn",
         ]
         | None
     )
@@ -587,6 +589,8 @@ class _Outcome(TypedDict):
         "represented",
         "in_lawsuit",
         "hardship",
+        "contact_agreed",
+        "agreement_withdrawn",
     ]
 
 

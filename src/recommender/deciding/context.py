@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -91,59 +91,68 @@ def later_contacts(contacts: Columns | None, strategy: ContactStrategy) -> Later
     InvalidInput
         When one names a level that the model does not know.
     """
-    rows, time = _rows_after(contacts, strategy)
-    if contacts is None or not len(rows):
+    after = _rows_after(contacts, strategy)
+    if contacts is None or after is None or not len(after.rows):
         return None
-    chosen = contacts if len(rows) == len(contacts) else contacts.take(rows)
+    rows, action = after.rows, after.action
+    chosen = contacts
+    if len(rows) < len(contacts):
+        chosen, action = contacts.take(rows), action[rows]
+    if action.min() < 0:  # says which level, of which column and row
+        action = strategy.actions_.index_of({name: chosen.values(name) for name in strategy.actions_.factors})
     reward = strategy.names_.get("reward") or "reward"
-    return LaterContacts(chosen.values("account_id"), time[rows], _actions_of(strategy, chosen), chosen.numbers(reward))
+    return LaterContacts(chosen.values("account_id"), after.time[rows], action, chosen.numbers(reward))
 
 
 def model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | SeedStrategy) -> pd.DataFrame | None:
     """The same as a frame under the log's own column names, for the ``history`` of a strategy's methods."""
     if contacts is None or isinstance(strategy, SeedStrategy):
         return None
-    rows, _ = _rows_after(Columns.of(contacts), strategy)
-    if not len(rows):
+    after = _rows_after(Columns.of(contacts), strategy)
+    if after is None or not len(after.rows):
         return None
-    kept = contacts.take(rows)
+    kept = contacts.take(after.rows)
     account, time = str(strategy.names_["account"]), str(strategy.names_["time"])
     return kept.assign(**{account: kept["account_id"], time: pd.to_datetime(kept["sent_at"], utc=True)})
 
 
-def _rows_after(contacts: Columns | None, strategy: ContactStrategy) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Contacts that the model counts beside those of its log, and the time of every contact."""
-    none = np.empty(0, dtype=np.int64), np.empty(0)
+class _After(NamedTuple):
+    """Contacts that the model counts beside those of its log: their rows, and time and action of every contact."""
+
+    rows: NDArray[np.int64]
+    time: NDArray[np.float64]
+    action: NDArray[np.int64]  # negative: names a level that the model does not know
+
+
+def _rows_after(contacts: Columns | None, strategy: ContactStrategy) -> _After | None:
+    """What the model counts beside the contacts of its log."""
     history = strategy.history_
     if contacts is None or not len(contacts) or history is None or history.time_kind != "instant":
-        return none
+        return None
     factors = strategy.actions_.factors
     if any(name not in contacts for name in factors) or None in (strategy.names_["account"], strategy.names_["time"]):
-        return none
+        return None
     time = contacts.instants("sent_at") / float(DAY_US)
     kept = time > history.last
     for name, word in (("initiated_by", "creditor"), ("status", "sent")):
         if name in contacts:
             column = contacts.coded(name)
-            kept &= column.take([value == word for value in column.values], bool)
-    for name in factors:
+            if column.values != [word]:
+                kept &= column.take([value == word for value in column.values], bool)
+    action = np.zeros(len(contacts), dtype=np.int64)
+    unknown = np.zeros(len(contacts), dtype=bool)
+    for name, code_of in _level_codes(strategy.actions_).items():
         column = contacts.coded(name)
-        kept &= ~column.take([value is None for value in column.values], bool)
-    return np.flatnonzero(kept), time
+        if None in column.values:
+            kept &= ~column.take([value is None for value in column.values], bool)
+        codes = [code_of.get(value, -1) for value in column.values]
+        if -1 in codes:
+            unknown |= column.take([code < 0 for code in codes], bool)
+        action = action * len(code_of) + column.take(codes, np.int64)
+    return _After(np.flatnonzero(kept), time, np.where(unknown, -1, action) if unknown.any() else action)
 
 
 @lru_cache(maxsize=8)
 def _level_codes(actions: ActionSpace) -> dict[str, dict[Any, int]]:
     """Code of each level, by factor; the same for every request."""
     return {name: {level: code for code, level in enumerate(levels)} for name, levels in actions.factors.items()}
-
-
-def _actions_of(strategy: ContactStrategy, contacts: Columns) -> NDArray[np.int64]:
-    """Action of each contact."""
-    codes = []
-    for name, code_of in _level_codes(strategy.actions_).items():
-        column = contacts.coded(name)
-        codes.append(column.take([code_of.get(value, -1) for value in column.values], np.int64))
-    if min(int(code.min()) for code in codes) < 0:  # says which level, of which column and row
-        return strategy.actions_.index_of({name: contacts.values(name) for name in strategy.actions_.factors})
-    return np.asarray(np.ravel_multi_index(tuple(codes), strategy.actions_.shape), dtype=np.int64)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.errors import InvalidInput
+from recommender.errors import InvalidInput, NotMature
 from recommender.history.eligible_sets import EligibleSets
 
 __all__ = [
@@ -140,7 +140,7 @@ def reward_column(
         )
     mature = ~np.isnan(rewards)
     if not mature.any():
-        raise InvalidInput.in_column(
+        raise NotMature.in_column(
             name,
             "holds no mature reward (all are null)",
             mend="Wait until outcomes are known, or check how the column was joined.",

@@ -23,9 +23,12 @@ from recommender.intake import (
     Stated,
     country_code,
     digits_lost,
+    distinct_cells,
     language_code,
     one_spelling,
+    subdivision_codes,
     text_of_bytes,
+    unread_stops,
     wrongly_encoded,
 )
 from recommender.tables import UNREADABLE_ROW, Column, Contract
@@ -178,6 +181,12 @@ def check_table(
     _check_encodings(given, faults)
     owners = given[[name for name in _WHOSE if name in given.columns]]
     spelling = _Spelling(stated or Stated(timezone=naive_timezone), None if clocks is None else partial(clocks, owners))
+    for name in unread_stops(
+        distinct_cells(given.drop(columns=[c for c in given if c in levels]), contract.table), contract.table
+    ):
+        checked.notes.append(
+            f"{contract.table}.{name} says what stops a contact, and was not read: see data/README.md."
+        )
     clean: dict[str, Any] = {}
     known = {column.name: column for column in contract.columns}
     for name in given.columns.tolist():
@@ -195,6 +204,8 @@ def check_table(
         cells_of = cells.without_placeholders(cells_of) if column.nullable else cells_of
         clean |= _read(cells_of, column, checked, as_of, allowed, channels, naive_timezone, spelling)
     read = pd.DataFrame(clean, index=range(n_given), copy=False)
+    if "subdivision" in read and "subdivision" in known:
+        read["subdivision"] = subdivision_codes(read)
     clean.clear()
     read["_position"] = faults.rows
     check_key(read, contract, faults)

@@ -159,11 +159,11 @@ def check_tables(
     raw = RawTables(tables, notes=[note for checked in tables.values() for note in checked.notes])
     _agree_on_ids(raw)
     _check_money(raw, currency, rates or {})
-    take_back(raw.tables.get("payments"), raw.notes)
     _check_contacts(raw, as_of)
     _check_decisions(raw, actions)
     _check_references(raw)
     _check_outcomes(raw)
+    take_back(raw.tables, raw.notes)
     refuse_unusable(tables.values())
     raw.lost = LostRows.of(raw.tables, raw.raw_codes)
     raw.raw_codes = {}

@@ -14,10 +14,15 @@ from recommender.intake.encodings import (
     text_of_bytes,
     wrongly_encoded,
 )
+from recommender.intake.event_records import (
+    AGREEMENT_DAYS,
+    ASKS,
+)
 from recommender.intake.faults import (
     Fault,
     Stated,
     refuse_faults,
+    refuse_no_contacts,
 )
 from recommender.intake.frames import (
     as_frame,
@@ -53,6 +58,7 @@ from recommender.intake.profiles import (
 from recommender.intake.pseudonyms import (
     pseudonym,
 )
+from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
     LASTING_STOPS,
@@ -61,6 +67,8 @@ from recommender.intake.states import (
     with_case_states,
     with_states,
 )
+from recommender.intake.subdivisions import is_subdivision, subdivision_code, subdivision_codes
+from recommender.intake.unread_stops import distinct_cells, doubt_unread_stops, unread_stops
 from recommender.intake.vocabulary import (
     CHANNEL_NAMES,
     canonical_channel,
@@ -79,6 +87,8 @@ from recommender.intake.words import (
 )
 
 __all__ = [
+    "AGREEMENT_DAYS",
+    "ASKS",
     "CASE_WORDS",
     "CHANNEL_NAMES",
     "LASTING_STOPS",
@@ -104,6 +114,8 @@ __all__ = [
     "day_evidence",
     "decimal_evidence",
     "digits_lost",
+    "distinct_cells",
+    "doubt_unread_stops",
     "flag_of",
     "flat_rows",
     "id_key",
@@ -112,6 +124,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_subdivision",
     "language_code",
     "map_export",
     "moment_of",
@@ -122,9 +135,14 @@ __all__ = [
     "propose_profiles",
     "pseudonym",
     "refuse_faults",
+    "refuse_no_contacts",
     "renamed_columns",
     "source_profiles",
+    "subdivision_code",
+    "subdivision_codes",
+    "taken_back",
     "text_of_bytes",
+    "unread_stops",
     "with_case_states",
     "with_clock",
     "with_states",

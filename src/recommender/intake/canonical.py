@@ -21,6 +21,7 @@ from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
 from recommender.intake.moments import DayEvidence, DayOrder, Moment, day_evidence, moment_of
 from recommender.intake.numbers import DecimalEvidence, decimal_evidence, number_of
+from recommender.intake.subdivisions import subdivision_codes
 from recommender.intake.vocabulary import (
     canonical_word,
     column_synonyms,
@@ -155,11 +156,15 @@ class TableReading:
                 differ, read["consented_channels"], "consented_channels", "two_consents", _TWO_CONSENTS, "Keep one."
             )
         self.n_rows += len(frame)
-        return pd.DataFrame(read, index=range(len(frame)), copy=False)
+        whole = pd.DataFrame(read, index=range(len(frame)), copy=False)
+        return whole.assign(subdivision=subdivision_codes(whole)) if "subdivision" in self._known_in(whole) else whole
 
     def _read_here(self, frame: pd.DataFrame) -> list[tuple[str, Kind]]:
         known = fields(self.table)
         return [(name, known[name].kind) for name in known if name in frame.columns and name in self.columns]
+
+    def _known_in(self, frame: pd.DataFrame) -> frozenset[str]:
+        return self.columns & {*frame.columns}
 
     def _column(self, cells: pd.Series, name: str, kind: Kind, zones: pd.Series | None) -> pd.Series:
         match kind:
@@ -193,6 +198,8 @@ class TableReading:
                 )
             case "language":
                 return self._words(cells, name, language_code, "names no language", "Write ISO 639 codes: es, en, pt.")
+            case "subdivision":  # by its code once the country is read
+                return self._words(cells, name, lambda value: str(value).strip(), "", "")
             case _:
                 return self._level(cells, name)
 
@@ -380,7 +387,7 @@ def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
         cells = cells.astype(cells.cat.categories.dtype)
     if not _is_text(cells) and not (kind == "country" and pd.api.types.is_integer_dtype(cells.dtype)):
         return cells
-    if kind in ("country", "zone", "currency", "channels", "flags", "level", "language"):
+    if kind in ("country", "zone", "currency", "channels", "flags", "level", "language", "subdivision"):
         return TableReading(table).read(cells.to_frame(name))[name]
     if kind not in (None, "text"):
         return cells

@@ -8,6 +8,8 @@ from recommender.intake.vocabulary import CHANNEL_NAMES
 from recommender.local_time import DAY_US
 
 __all__ = [
+    "AGREEMENT_DAYS",
+    "ASKS",
     "COMPLAINT_DAYS",
     "FAILURES",
     "LAG_DAYS",
@@ -23,6 +25,8 @@ __all__ += ["DebtEvents", "PersonEvents", "State"]
 PROMISE_DAYS = 14
 #: Days after which a complaint that nobody closed no longer stops (house policy).
 COMPLAINT_DAYS = 90
+#: Days that a person's agreement to contact a case holds (house policy); what is newly heard of the debtor ends it.
+AGREEMENT_DAYS = 30
 #: Failures in a row after which a channel rests, and for how many days after the last (house policy).
 FAILURES, REST_DAYS = 3, 30
 #: Days in which a payment may not be in the balance yet, where nothing says when the balance was taken: after the due
@@ -30,6 +34,11 @@ FAILURES, REST_DAYS = 3, 30
 OVERDUE_LAG_DAYS, LAG_DAYS = 30, 7
 
 MARKS = ("insolvent", "represented", "in_lawsuit", "hardship")
+
+ASKS = ("complaint", "dispute", "contact_stopped", *MARKS)
+"""What is newly heard of a debtor, or decided: an agreement of before was given without it."""
+
+_NAMED = ("complaint", "disputed", "deceased", "stopped", "reviewed", "settled")
 
 _POINTS = (("call", "sms", "whatsapp", "ivr"), ("email",), ("letter", "visit"))
 """Channels that share a contact point of the debtor: a number, a mail box, an address."""
@@ -54,6 +63,8 @@ class State:
         Flags that were heard, for good: ``insolvent``, ``represented``, ``in_lawsuit``, ``hardship`` (debtor).
     stopped : bool
         A person of the house stopped all contact (debtor).
+    reviewed : bool
+        A person of the house looked at the case and agreed to contact.
     promise : {"open", "kept", "broken"} or None
     promise_until : int or None
         Microseconds UTC.
@@ -72,6 +83,7 @@ class State:
     deceased: bool = False
     marks: set[str] = field(default_factory=set)
     stopped: bool = False
+    reviewed: bool = False
     promise: str | None = None
     promise_until: int | None = None
     callback_at: int | None = None
@@ -83,7 +95,7 @@ class State:
         """What stops or shapes a contact, as words for a report."""
         names = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
         names += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
-        names += [name for name in ("complaint", "disputed", "deceased", "stopped", "settled") if getattr(self, name)]
+        names += [name for name in _NAMED if getattr(self, name)]
         names += sorted(self.marks)
         names += ["promise_open"] if self.promise == "open" else []
         return names + (["callback_set"] if self.callback_at is not None else [])
@@ -101,6 +113,7 @@ class PersonEvents:
     deceased: bool = False
     marks: set[str] = field(default_factory=set)
     stopped: bool = False
+    asked_at: int | None = None
 
     def tell(self, word: str, at: int, channel: str | None, case: str | None = None) -> None:
         """Take one event in; what closes a case closes that one, and all where it names none."""
@@ -136,6 +149,8 @@ class PersonEvents:
             self.stopped = word == "contact_stopped"
         elif word == "unknown":  # a word that nobody understands may be a stop
             self.blocked |= dict.fromkeys(channels, "unknown_outcome")
+        if word in ASKS:
+            self.asked_at = at
 
 
 @dataclass
@@ -147,7 +162,9 @@ class DebtEvents:
     promise: str | None = None
     callback_at: int | None = None
     paid_at: int | None = None
+    reversed_at: list[int] = field(default_factory=list)
     settled: bool = False
+    agreed_at: int | None = None
 
     def tell(self, word: str, at: int, due: int | None, callback: int | None) -> None:
         """Take one event in."""
@@ -158,7 +175,10 @@ class DebtEvents:
             self.promise = word.removeprefix("promise_")
         elif word == "callback_requested":
             self.callback_at = callback
+        elif word in ("contact_agreed", "agreement_withdrawn"):
+            self.agreed_at = at if word == "contact_agreed" else None
         elif word in ("paid", "paid_in_full"):
             self.paid_at, self.settled = at, self.settled or word == "paid_in_full"
         elif word == "payment_reversed":
             self.paid_at, self.settled = None, False
+            self.reversed_at.append(at)

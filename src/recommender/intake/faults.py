@@ -11,7 +11,7 @@ from recommender.intake.moments import DayOrder
 from recommender.intake.numbers import Decimal
 from recommender.local_time import is_timezone
 
-__all__ = ["ACCOUNT_CLOCK", "Fault", "Faulty", "Stated", "refuse_faults"]
+__all__ = ["ACCOUNT_CLOCK", "Fault", "Faulty", "Stated", "refuse_faults", "refuse_no_contacts"]
 
 ACCOUNT_CLOCK = "account"
 
@@ -86,6 +86,21 @@ class Faulty(Protocol):
     @property
     def faults(self) -> Mapping[Any, Fault]:
         """By column and rule."""
+
+
+def refuse_no_contacts(n_rows: int, source: object) -> None:
+    """Refuse a history of contacts without a row: an export that came out empty looks the same as no contact ever.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if not n_rows:
+        raise InvalidInput(
+            f"{source} holds no contact: whether nobody was ever contacted or the export came out empty, nobody knows.",
+            column="contacts",
+            mend="Export it again; where nobody was ever contacted, state --no-contacts-yet in its place.",
+        )
 
 
 def refuse_faults(readings: Sequence[Faulty], most: float) -> list[str]:

@@ -21,7 +21,7 @@ __all__ = ["DayEvidence", "Moment", "day_evidence", "moment_of"]
 DayOrder = Literal["dmy", "mdy"]
 
 _CLOCK = re.compile(
-    r"(?:T|\s|,|@|a las|as|at)*(\d{1,2})(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
+    r"(?:T|\s|,|@|a las|[aà]s|at)*(\d{1,2})(?:(?:[:h.])(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?\s*m\.?|m\.?)?"
     r"\s*(?:h|hs|hrs|horas)?\.?"
     r"\s*(Z|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?|UTC|GMT)?",
     re.IGNORECASE,
@@ -43,6 +43,9 @@ _ON_A_CLOCK = re.compile(r"(.*\S)\s*\[?\b((?:Africa|America|Asia|Atlantic|Austra
 _AS_C_WRITES = re.compile(
     r"[a-z]{3}\s+([a-z]{3})\s+(\d{1,2})\s+(\d{2}:\d{2}:\d{2})\s+(?:(Z|UTC|GMT)\s+)?(\d{4})", re.IGNORECASE
 )
+_ENDS_IN_OFFSET = re.compile(r"(?:Z|UTC|GMT|[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\d{1,2})$", re.IGNORECASE)
+_WEEKDAYS = ("lun", "mar", "mie", "jue", "vie", "sab", "dom", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "seg", "ter",
+             "qua", "qui", "sex")  # fmt: skip
 _JSON_EPOCH = re.compile(r"\\?/Date\((\d{12,13})(?:[+-]\d{4})?\)\\?/")
 _SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
@@ -156,7 +159,11 @@ def _bare(text: str) -> str:
     """A cell without what programs put around it: apostrophes, a zone in words, the clock before the day."""
     bare = " ".join(unicodedata.normalize("NFKC", text).strip().strip("'").split())
     if bare.endswith(")") and not bare.startswith(("/", "\\")):
-        bare = bare.rpartition("(")[0].strip()  # GMT-0500 (Colombia Standard Time)
+        before, _, inside = bare.rpartition("(")
+        inside = inside.rstrip(")").strip()
+        # GMT-0500 (Colombia Standard Time) says the same twice; 10:05 (GMT-5) says it there alone.
+        told = _ENDS_IN_OFFSET.search(before.strip()) is not None or plain_word(inside)[:3] in _WEEKDAYS
+        bare = before.strip() if told else f"{before.strip()} {inside}"
     if first := _CLOCK_FIRST.fullmatch(bare):
         bare = f"{first[2]} {first[1]}"
     if c := _AS_C_WRITES.fullmatch(bare):

@@ -15,6 +15,7 @@ import pandas as pd
 
 from recommender.intake.canonical import account_zones
 from recommender.intake.event_records import (
+    AGREEMENT_DAYS,
     COMPLAINT_DAYS,
     FAILURES,
     LAG_DAYS,
@@ -38,12 +39,14 @@ from recommender.intake.event_rows import (
     word_of,
 )
 from recommender.intake.ids import id_text
+from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
 
 __all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
 
-STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set")
-"""Flags that only events raise; rule packs stop on them as on the flags that a table tells."""
+STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set", "reviewed")
+"""Flags that only events raise; rule packs stop on them as on the flags that a table tells. ``reviewed`` stops nothing:
+with it no person is asked for."""
 
 #: Events that stop contact with a debtor for good, or until another event lifts them.
 LASTING_STOPS: tuple[str, ...] = (
@@ -51,13 +54,22 @@ LASTING_STOPS: tuple[str, ...] = (
     "contact_stopped", *MARKS,
 )  # fmt: skip
 
-_LIFTS = ("opt_in", "contact_resumed", "complaint_resolved", "dispute_resolved", "payment_reversed", *REACHED)
+_LIFTS = (
+    "opt_in",
+    "contact_resumed",
+    "complaint_resolved",
+    "dispute_resolved",
+    "payment_reversed",
+    "contact_agreed",
+    *REACHED,
+)
 
 #: Outcomes in a contact history that make a state; the rules count ``wrong_party`` and ``not_connected`` there.
 CASE_WORDS = frozenset(
     ("opt_out", "opt_out_all", "opt_in", "complaint", "complaint_resolved", "dispute", "dispute_resolved", "deceased",
      "promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed", "number_invalid",
-     "third_party", "callback_requested", "contact_stopped", "contact_resumed", *MARKS)
+     "third_party", "callback_requested", "contact_stopped", "contact_resumed", "contact_agreed", "agreement_withdrawn",
+     *MARKS)
 )  # fmt: skip
 
 
@@ -145,6 +157,7 @@ def with_states(
         raised += [name for name in ("disputed", "deceased") if getattr(state, name)]
         raised += sorted(state.marks)
         raised += ["do_not_contact"] if state.stopped else []
+        raised += ["reviewed"] if state.reviewed else []
         raised += ["complaint_open"] if state.complaint else []
         raised += ["promise_open"] if state.promise == "open" else []
         raised += ["callback_set"] if state.callback_at is not None else []
@@ -234,7 +247,7 @@ def _tells(outcome: Any, *, every_event: bool) -> bool:
 def _state(
     person: PersonEvents | None,
     debt: DebtEvents | None,
-    paid: Any,
+    paid: Sequence[tuple[int, float]],
     now: int,
     balance: float,
     taken: int | None,
@@ -253,6 +266,9 @@ def _state(
     start = taken
     if start is None:
         start = now - LAG_DAYS * DAY_US if due is None or due >= now else max(due, now - OVERDUE_LAG_DAYS * DAY_US)
+    if paid and debt is not None and debt.reversed_at:
+        gone, _ = taken_back(paid, debt.reversed_at)
+        paid = [one for row, one in enumerate(paid) if row not in gone]
     net = sum(amount for at, amount in paid if at >= start)
     if paid and net != net:
         state.settled = True  # a payment of unknown amount may have been all of it
@@ -261,12 +277,15 @@ def _state(
         state.balance = balance - net if taken is not None and not state.settled else None
     if debt is None:
         return state
+    agreed, asked = debt.agreed_at, None if person is None else person.asked_at
+    state.reviewed = agreed is not None and (asked is None or asked < agreed) and now < agreed + AGREEMENT_DAYS * DAY_US
     state.settled |= debt.settled or (debt.paid_at is not None and now < debt.paid_at + LAG_DAYS * DAY_US)
     state.callback_at = debt.callback_at if debt.callback_at is not None and debt.callback_at > now else None
     state.promise, state.promise_until = debt.promise, debt.promise_until if debt.promise else None
     if debt.promise == "open":
         since = sum(amount for at, amount in paid if at >= (debt.promised_at or 0))
-        state.promise = "kept" if since > 0 else "open" if now < debt.promise_until else "broken"
+        kept = since > 0 or (debt.paid_at is not None and debt.paid_at >= (debt.promised_at or 0))
+        state.promise = "kept" if kept else "open" if now < debt.promise_until else "broken"
     return state
 
 

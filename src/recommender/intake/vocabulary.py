@@ -80,7 +80,7 @@ _OUTCOMES = {
     "paid_in_full": "paid_in_full pago_total cancelado_total paz_y_salvo pagado_en_su_totalidad liquidado settled quitado quitada paid_off",
     "payment_reversed": "payment_reversed reverso reversado reversion pago_reversado chargeback contracargo returned_payment estornado estorno pagamento_estornado nsf",
     "opt_out": "opt_out optout stop baja unsubscribe unsubscribed cancelar_suscripcion no_desea_mensajes darse_de_baja sair descadastro descadastrar nao_deseja_mensagens no_contactar_por_este_medio opted_out",
-    "opt_out_all": "opt_out_all no_contactar do_not_contact cease_contact no_llamar_mas dnc baja_total do_not_call no_llamar no_molestar nao_contatar nao_ligar nao_perturbe cease_and_desist revoca_autorizacion revoca_consentimiento revoke_consent consent_revoked revogou_consentimento",
+    "opt_out_all": "opt_out_all no_contactar do_not_contact cease_contact no_llamar_mas dnc baja_total do_not_call no_llamar no_molestar nao_contatar nao_ligar nao_perturbe cease_and_desist revoca_autorizacion revoca_consentimiento revocado revocada revogado revogada revoked revoke_consent consent_revoked desuscrito desuscrita dado_de_baja revogou_consentimento",
     "opt_in": "opt_in optin start alta autoriza autorizacion resubscribe consentimiento",
     "complaint": "complaint queja reclamo pqr spam_complaint spamreport spam reclamacao queixa angry angry_reply hostile abusive enojado enojada molesto molesta cliente_molesto agresivo agresiva grosero grosera insulto insultos amenaza_con_abogado irritado",
     "complaint_resolved": "complaint_resolved queja_resuelta reclamo_resuelto pqr_cerrada reclamacao_resolvida queja_cerrada reclamo_cerrado complaint_closed",
@@ -96,6 +96,8 @@ _OUTCOMES = {
     "hardship": "calamidad_domestica",
     "contact_stopped": "contact_stopped contacto_suspendido suspender_contacto",
     "contact_resumed": "contact_resumed contacto_reanudado reanudar_contacto",
+    "contact_agreed": "contact_agreed contacto_autorizado autorizar_contacto",
+    "agreement_withdrawn": "agreement_withdrawn autorizacion_retirada retirar_autorizacion",
 }
 _FLAGS = {
     "do_not_contact": "do_not_contact no_contactar dnc no_llamar do_not_call nao_contatar",
@@ -150,7 +152,7 @@ _SYNONYMS = {
     "tone": "tono tom",
     "status": "estado_envio",
     "initiated_by": "iniciado_por origen direction direccion",
-    "outcome": "resultado tipificacion disposition disposicion",
+    "outcome": "resultado tipificacion disposition disposicion disposition_name disposition_code call_disposition wrap_up wrap_up_code wrapup call_result resultado_gestion resultado_de_gestion resultado_de_la_gestion resultado_llamada resultado_da_ligacao codigo_de_gestion tipificacao outcome_code",
     "occurred_at": "fecha_resultado ocurrido_en event_time data_resultado",
     "promise_date": "fecha_promesa fecha_compromiso promised_for data_promessa",
     "paid_at": "fecha_pago fecha_de_pago payment_date data_pagamento data_de_pagamento fecha_abono",
@@ -158,7 +160,7 @@ _SYNONYMS = {
     "payment_id": "id_pago",
     "case_id": "numero_caso numero_de_caso caso radicado ticket case_number protocolo",
     # An account marked in a column of its own: whoever does not read it contacts the dead.
-    "do_not_contact": "no_contactar no_llamar do_not_call dnc nao_contatar",
+    "do_not_contact": "unsubscribed desuscrito lista_negra blacklist blacklisted no_contactar no_llamar do_not_call dnc nao_contatar",
     "disputed": "en_disputa disputado disputada em_disputa",
     "insolvent": "insolvente en_insolvencia insolvencia bankrupt bankruptcy",
     "represented": "representado con_abogado",

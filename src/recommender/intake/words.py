@@ -20,6 +20,7 @@ __all__ += ["numeral", "zone_name"]
 _TRUE = frozenset(["true", "t", "yes", "y", "1", "1_0", "si", "s", "sim", "verdadero", "verdadeiro", "x", "on"])
 _WINDOWS_SHOWS = re.compile(r"\((?:UTC|GMT)[+-]\d{1,2}:\d{2}\)\s*(.+)", re.IGNORECASE)
 _FALSE = frozenset(["false", "f", "no", "n", "0", "0_0", "nao", "falso", "off"])
+_DOUBTED = re.compile(r"^[-!~\u00ac^*#\u2717\u2718\u00d7]\s*\w|\w\s*[!?*^\u2717\u2718\u00d7]$")
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
 _CURRENCY_SIGNS = {
     "€": "EUR",
@@ -111,7 +112,8 @@ def _items(value: Any) -> list[str]:
     items = [item.strip().strip("\"'") for item in text.split(";")]
     if len(items) == 1 and canonical_channel(items[0]) is None and " " in items[0]:
         items = items[0].split()
-    return [item for item in items if item]
+    # A sign before or behind a word takes it back, or doubts it: "-sms", "!call", "email?".
+    return [f"not {item}" if _DOUBTED.search(item) else item for item in items if item]
 
 
 def channel_list(value: Any) -> str | None:

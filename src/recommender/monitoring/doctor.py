@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from recommender.errors import InvalidInput
+from recommender.errors import InvalidInput, NotMature
 from recommender.history import BuildReport, LoggedFeedback
 from recommender.monitoring import log_checks, overlap_checks
 from recommender.monitoring.findings import Diagnosis, Finding, Grade
@@ -79,9 +79,9 @@ def diagnose(
 
 
 def diagnose_refusal(error: InvalidInput, *, subject: str = "log", more: Iterable[Finding] = ()) -> Diagnosis:
-    """Diagnosis of a log that breaks its contract so that it cannot be built at all."""
+    """Diagnosis of a log that breaks its contract so that it cannot be built at all, or of one that is too young."""
     finding = Finding(
-        "contract_broken",
+        "not_mature" if isinstance(error, NotMature) else "contract_broken",
         error.problem,
         error.mend,
         "stop",

@@ -7,10 +7,21 @@ from recommender.offers.desk import (
     OfferRules,
 )
 from recommender.offers.price_list import (
+    AUTHORITIES,
     Authority,
     Offer,
     PriceList,
     PriceListError,
 )
 
-__all__ = ["NO_OFFER", "STATE_RULES", "Authority", "Offer", "OfferDesk", "OfferRules", "PriceList", "PriceListError"]
+__all__ = [
+    "AUTHORITIES",
+    "NO_OFFER",
+    "STATE_RULES",
+    "Authority",
+    "Offer",
+    "OfferDesk",
+    "OfferRules",
+    "PriceList",
+    "PriceListError",
+]

@@ -158,11 +158,12 @@ class OfferDesk:
         now = as_utc_us(as_of)
         if self._committed is not None:
             return self._committed + float(sum(one.cost for one in self._since))
-        every = {id(one): one for offers in self._made.values() for one in offers}
-        costs = [
-            one.cost for one in every.values() if one.status in _BINDING or (one.status in _OPEN and one.until > now)
-        ]
-        return float(np.sum(costs)) if costs else 0.0
+        costs: dict[tuple[str, str, int], float] = {}  # told again while it ran, an offer is the same one
+        for one in {id(one): one for offers in self._made.values() for one in offers}.values():
+            if one.status in _BINDING or (one.status in _OPEN and one.until > now):
+                key = one.account, one.offer, one.until
+                costs[key] = max(costs.get(key, -np.inf), one.cost) if not np.isnan(one.cost) else np.nan
+        return float(np.sum(list(costs.values()))) if costs else 0.0
 
     def rules(
         self,

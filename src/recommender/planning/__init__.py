@@ -11,6 +11,7 @@ with needs("planning"):
         read_adapter,
     )
     from recommender.planning.campaign_files import (
+        not_of_campaigns,
         read_contact_points,
         write_campaigns,
     )
@@ -72,6 +73,7 @@ with needs("planning"):
         check_plan_objective,
     )
     from recommender.planning.plan_offers import (
+        budget_in_log,
         offers_of_plan,
         settle_offers,
     )
@@ -130,6 +132,7 @@ __all__ = [
     "about_plan",
     "account_week",
     "ask_log",
+    "budget_in_log",
     "capacity_of",
     "certify",
     "check_plan_objective",
@@ -142,6 +145,7 @@ __all__ = [
     "logged_offers",
     "make_plan",
     "minimise_dual",
+    "not_of_campaigns",
     "offers_of_plan",
     "packaged_adapters",
     "people_of_plan",

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from recommender.errors import InvalidInput
 from recommender.messages import Catalogue, default_catalogue
 from recommender.planning.campaign_adapters import Adapter, MissingValues, cell_of, packaged_adapters
 
-__all__ = ["PEOPLE", "read_contact_points", "write_campaigns"]
+__all__ = ["PEOPLE", "not_of_campaigns", "read_contact_points", "write_campaigns"]
 
 #: List of the contacts that a person looks at before anything is sent.
 PEOPLE = "people.csv"
@@ -120,6 +121,40 @@ def write_campaigns(
         written[name] = len(rows)
         _write_private(folder / _WRITTEN, json.dumps(written, indent=1))
     return written, left_out
+
+
+def not_of_campaigns(
+    contacts: pd.DataFrame,
+    folder: Path,
+    points: pd.DataFrame | None,
+    adapters: Mapping[str, Adapter] | None = None,
+    options: Mapping[str, str] | None = None,
+    catalogue: Catalogue | None = None,
+) -> list[str]:
+    """Compare the campaign files of a folder with those that the plan makes now, byte by byte.
+
+    Parameters
+    ----------
+    contacts, folder, points, adapters, options, catalogue
+        As for :func:`write_campaigns` when they were written.
+
+    Returns
+    -------
+    list of str
+        Files that are missing, changed, or of another plan.
+    """
+    with tempfile.TemporaryDirectory(prefix="campaigns.") as name:
+        again = Path(name)
+        write_campaigns(contacts, again, points, adapters, options, catalogue)
+        due = {path.name: path.read_bytes() for path in again.iterdir()}
+    there = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    wrong = [f"campaigns: {name} is missing" for name in sorted(due.keys() - there.keys())]
+    wrong += [f"campaigns: {name} is not made by this plan" for name in sorted(there.keys() - due.keys())]
+    return wrong + [
+        f"campaigns: {name} is not what the plan makes of these contact points"
+        for name in sorted(due.keys() & there.keys())
+        if there[name].read_bytes() != due[name]
+    ]
 
 
 def _refuse_two_at_once(contacts: pd.DataFrame) -> None:

@@ -95,15 +95,23 @@ class Minimum(_Part):
     """Contacts that are due at the least: a contract, a floor for a group of accounts."""
 
     name: str = Field(min_length=1)
-    queue: str
+    queue: str | None = Field(None, description="Contacts of this queue; of all of them where a level is named.")
+    level: dict[str, str] = Field({}, description='Contacts of these levels of action factors: channel = "email".')
     contacts: float | None = Field(None, ge=0)
-    share: float | None = Field(None, ge=0, le=1, description="As a part of the accounts it holds for.")
+    share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Part of the accounts it holds for; with a level, of the debtors whom the policy may contact so.",
+    )
     only: dict[str, tuple[str, ...]] = Field({}, description="Account column -> values that it holds for.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.contacts is None) == (self.share is None):
             raise ValueError("give contacts or share")
+        if self.queue is None and not self.level:
+            raise ValueError('name the queue, or a level such as channel = "email"')
         return self
 
 
@@ -128,7 +136,7 @@ class Week(_Part):
     Holds for every plan where the table is there, and with its defaults for plans of more than a day.
     """
 
-    contacts_per_debtor: int = Field(2, ge=1, le=21, description="Most contacts of a debtor in the week.")
+    contacts_per_debtor: int = Field(3, ge=1, le=21, description="Most contacts of a debtor in the week.")
     days_between: int = Field(1, ge=1, le=7, description="Least days between contacts on different days.")
     fatigue_days: float = Field(
         5.0, gt=0, description="Days after which a contact has lost most of what it takes from the next."
@@ -140,6 +148,9 @@ class Week(_Part):
         description="Part of its worth that a contact keeps for each day it waits: debtors pay, move on or close a "
         "channel meanwhile, and what is believed of a later day is less sure. An assumption.",
     )
+
+
+_FORGETS = Week(contacts_per_debtor=21, fatigue_days=0.01)  # a contact takes nothing from those of other days
 
 
 class CapacityOrder(_Part):
@@ -163,9 +174,14 @@ class CapacityOrder(_Part):
     )
     week: Week | None = None
 
-    def week_of(self, days: int) -> Week | None:
+    @property
+    def currency_told(self) -> str:
+        """The currency, or ``money`` where it is not told."""
+        return self.currency or "money"
+
+    def week_of(self, days: int) -> Week:
         """What holds within a week for a plan of some days."""
-        return Week() if self.week is None and days > 1 else self.week
+        return self.week or (Week() if days > 1 else _FORGETS)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -176,7 +192,7 @@ class CapacityOrder(_Part):
         names = [queue.name for queue in self.queue]
         if len(set(names)) != len(names):
             raise ValueError("two queues have the same name")
-        unknown = [minimum.queue for minimum in self.minimum if minimum.queue not in names]
+        unknown = [least.queue for least in self.minimum if least.queue is not None and least.queue not in names]
         if unknown:
             raise ValueError(f"minimum of queue {unknown[0]!r}, which there is not among {names}")
         minimums = [minimum.name for minimum in self.minimum]

@@ -51,6 +51,10 @@ class AccountKinds:
     clocks : list of ndarray
         UTC instants of the hour levels, day after day, one entry a set of like clocks.
     kinds : list of (queues, clock, minimums)
+    counts : ndarray of shape (n_kinds,)
+        Accounts of each kind.
+    debtors_open : ndarray of shape (n_minimums, days)
+        Debtors whom the policy may contact in the way that each minimum counts.
     """
 
     order: CapacityOrder
@@ -59,6 +63,7 @@ class AccountKinds:
     clocks: list[NDArray[np.datetime64]] = field(default_factory=list)
     kinds: list[tuple[tuple[int, ...], int, tuple[bool, ...]]] = field(default_factory=list)
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    debtors_open: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     _clock_at: dict[bytes, int] = field(default_factory=dict)
     _kind_at: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
@@ -78,6 +83,17 @@ class AccountKinds:
                 values=served,
                 mend=f"The strategy knows {sorted(known)}.",
             )
+        for least in self.order.minimum:
+            for factor, level in least.level.items():
+                levels = [str(one) for one in self.actions.factors.get(factor, ())]
+                if level not in levels:
+                    factors = ", ".join(self.actions.factors)
+                    raise InvalidInput.in_column(
+                        f"minimum {least.name}.level", f"has no {factor} of that name", values=[level],
+                        mend=f"Factors are {factors}; its levels: {', '.join(levels) or 'none'}.",
+                    )  # fmt: skip
+        if not self.debtors_open.size:
+            self.debtors_open = np.zeros((len(self.order.minimum), self.days), dtype=np.int64)
 
     @property
     def channels(self) -> list[str]:
@@ -125,6 +141,51 @@ class AccountKinds:
         )
         return kind, clock
 
+    def count_open(self, kind: NDArray[np.int64], debtor: NDArray[np.int64], open_: NDArray[np.bool_]) -> None:
+        """Count the debtors whom the policy may contact as each minimum counts; all accounts of a debtor at once.
+
+        Parameters
+        ----------
+        kind, debtor : ndarray of shape (n,)
+        open_ : ndarray of bool of shape (n, n_actions)
+        """
+        day = self.day_of_action()
+        for floor in range(len(self.order.minimum)):
+            counted = self.counted_for(floor)[kind] & open_
+            for at in range(self.days):
+                mine = counted[:, day == at].any(axis=1)
+                self.debtors_open[floor, at] += len(np.unique(debtor[mine]))
+
+    def counted_for(self, floor: int) -> NDArray[np.bool_]:
+        """Which actions of each kind count for a minimum, shape (n_kinds, n_actions)."""
+        least = self.order.minimum[floor]
+        queue = self.queue_of(np.arange(len(self.kinds)))
+        names = [entry.name for entry in self.order.queue]
+        mine = queue >= 0 if least.queue is None else queue == names.index(least.queue)
+        for factor, level in least.level.items():
+            at = [str(one) for one in self.actions.factors[factor]].index(level)
+            of_one = self.actions.codes[: self.actions.n_contact_actions, self.actions.factor_names.index(factor)] == at
+            mine = mine & np.tile(of_one, self.days)
+        return np.asarray(mine & np.array([flags[floor] for _, _, flags in self.kinds], dtype=bool)[:, None])
+
+    def refuse_minimums_of_nobody(self) -> None:
+        """Raise where a minimum that asks for something holds for no account that was read.
+
+        Raises
+        ------
+        InvalidInput
+            Names the minimum and its ``only``.
+        """
+        for floor, least in enumerate(self.order.minimum):
+            held = any(flags[floor] for _, _, flags in self.kinds)
+            if not held and (least.contacts or least.share):
+                said = ", ".join(f"{column} = {list(values)}" for column, values in least.only.items())
+                raise InvalidInput(
+                    f"minimum {least.name!r} asks for contacts, and no account is of its only ({said}).",
+                    column=f"minimum {least.name}.only",
+                    mend="Write a value as the column of the accounts has it, or leave the minimum out.",
+                )
+
     def _clock(self, instants: NDArray[np.datetime64]) -> int:
         key = instants.astype("datetime64[us]").tobytes()
         if key not in self._clock_at:
@@ -151,6 +212,7 @@ class AccountKinds:
             ),
             "kind_clock": np.array([kind[1] for kind in self.kinds], dtype=np.int64),
             "kind_minimums": np.array([kind[2] for kind in self.kinds], dtype=bool).reshape(len(self.kinds), n_floors),
+            "kind_open": self.debtors_open,
             "clocks": np.array(self.clocks, dtype="datetime64[us]").reshape(len(self.clocks), -1).astype(np.int64),
         }
 
@@ -167,7 +229,9 @@ class AccountKinds:
         stored = zip(arrays["kind_queues"], arrays["kind_clock"], arrays["kind_minimums"], strict=True)
         kinds = [(tuple(map(int, queues)), int(clock), tuple(map(bool, flags))) for queues, clock, flags in stored]
         clocks = list(arrays["clocks"].astype("datetime64[us]"))
-        return cls(order, actions, days, clocks, kinds, np.bincount(kind, minlength=len(kinds)))
+        counts = np.bincount(kind, minlength=len(kinds))
+        counted = arrays["kind_open"] if "kind_open" in arrays else np.zeros((0, 0))  # plans of before had none
+        return cls(order, actions, days, clocks, kinds, counts, np.asarray(counted, dtype=np.int64))
 
     def agent_clock(self, clock: int) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
         """Hour and date of the agents in which each hour level falls, -1 and NaT where it does not occur."""
@@ -236,14 +300,18 @@ def capacity_rows(kinds: AccountKinds) -> CapacityRows:
             costs = np.where((queue >= 0) & mine_now, cost[np.maximum(queue, 0)], 0.0)
             rows.add(f"budget{end}", costs, order.budget * part)
         for floor, least in enumerate(order.minimum):
-            number = [entry.name for entry in order.queue].index(least.queue)
             counts = np.array([flags[floor] for _, _, flags in kinds.kinds], dtype=bool)
-            accounts = float(kinds.counts[counts].sum()) if n_kinds else 0.0
-            wanted = least.contacts if least.contacts is not None else (least.share or 0.0) * accounts
-            counted = (queue == number) & counts[:, None] & mine_now
+            base = float(kinds.counts[counts].sum()) if n_kinds else 0.0
+            if least.level:  # those who may not be contacted so are no part of it
+                base = float(kinds.debtors_open[floor, day])
+            wanted = least.contacts if least.contacts is not None else (least.share or 0.0) * base
+            working = 1.0
+            if least.queue is not None:
+                working = min(shares[[entry.name for entry in order.queue].index(least.queue)], 1.0)
+            counted = kinds.counted_for(floor) & mine_now
             # half a contact cannot be made: a minimum is met by the next whole one
             rows.add(f"minimum {least.name}{end}", -counted.astype(np.float64), -np.ceil(
-                round(wanted * min(shares[number], 1.0) * part, 9)
+                round(wanted * working * part, 9)
             ))  # fmt: skip
     return rows.joined(n_kinds, kinds.n_actions)
 

@@ -14,7 +14,7 @@ from recommender.planning.plan_inputs import ChunkInputs
 from recommender.rules import under_house
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["prepared_accounts"]
+__all__ = ["prepared_accounts", "with_debtors"]
 
 _NOBODY_CONTACTED = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status")
 _DEBTOR = "debtor_"
@@ -69,7 +69,7 @@ def prepared_accounts(
     if isinstance(model, ContactStrategy):
         frame = _with_context(frame, inputs, model, as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
-    known = None if history is None else _with_debtors(history, frame)
+    known = None if history is None else with_debtors(history, frame)
     contacts = inputs.standing.with_heard(known)
     known = inputs.standing.with_contacts(known)
     frame, states = with_states(
@@ -91,7 +91,7 @@ def _stops(accounts: pd.DataFrame, stopped: Sequence[str], as_of: datetime) -> p
     return pd.DataFrame({"account_id": closed, "occurred_at": pd.Timestamp(as_of), "outcome": "contact_stopped"})
 
 
-def _with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+def with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     """Name the debtor of each contact by its account, where the accounts say so; else the contact's own holds.
 
     A contact that names a debtor although its account has none counts for both, whichever of the two a chunk holds.

@@ -10,14 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.currencies import minor_digits
-from recommender.deciding import decide
+from recommender.deciding import decide, offer_terms
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
+from recommender.planning.chunk_accounts import with_debtors
 from recommender.planning.contact_worth import worth_of_reward
 from recommender.planning.earlier_contacts import EARLIER, EarlierContacts
 from recommender.planning.plan_case import PlanCase, plan_case
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
+from recommender.planning.plan_rows import OFFER_TERMS, offer_columns
 from recommender.planning.sent_today import SentToday
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -46,7 +48,8 @@ def with_expectations(
     DataFrame
         With ``expected``, ``expected_low`` and ``expected_high``: what the account is expected to pay with this
         contact, in money, and its 95 % interval as the strategy knows it; missing where nothing was learnt. And the
-        columns of the value ladder that it knows, as an answer shows them: of this contact alone.
+        columns of the value ladder that it knows, as an answer shows them: of this contact alone. Where a price list
+        is given, currency and end of its offer beside ``offer_cost``.
 
     Raises
     ------
@@ -60,7 +63,8 @@ def with_expectations(
     columns = ["expected", "expected_low", "expected_high"]
     kept = contacts.drop(columns="share")
     if not parts:
-        return kept.assign(**dict.fromkeys(columns, np.nan))
+        none = {} if order.prices is None else dict.fromkeys(OFFER_TERMS)
+        return kept.assign(**dict.fromkeys(columns, np.nan), **none)
     return kept.merge(pd.concat(parts, ignore_index=True), on=["row", "round"], how="left", validate="1:1")
 
 
@@ -128,7 +132,9 @@ def _in_time(
 
 
 def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
-    """The chunk with the accounts that are contacted."""
+    """The chunk with the accounts that are contacted; contacts of their debtors' other accounts go on counting."""
+    if part.contacts is not None:
+        part = replace(part, contacts=with_debtors(part.contacts, part.accounts))
     kept = np.flatnonzero(np.isin(part.row, rows.to_numpy()))
     return replace(part, row=part.row[kept], accounts=part.accounts.iloc[kept].reset_index(drop=True))
 
@@ -181,4 +187,5 @@ def _expected(
         unknown = np.full(len(frame), np.nan)
         ends = {"expected": "", "expected_low": "_lo", "expected_high": "_hi"}
         expected = {name: ladder.get(f"expected_amount{end}", unknown) * minor * share for name, end in ends.items()}
-    return pd.DataFrame({"row": rows, "round": planned["round"].to_numpy()} | expected | ladder)
+    told = {} if case.desk is None else offer_columns(offer_terms(decided, case.desk, at.tolist(), action.tolist()))
+    return pd.DataFrame({"row": rows, "round": planned["round"].to_numpy()} | expected | ladder | told)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.messages import default_catalogue
+from recommender.history import RUNGS
+from recommender.messages import Catalogue
 from recommender.planning.arms import draw_arms, drawn_by
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_problem import PlanProblem
 from recommender.planning.capacity_tables import AccountKinds
 from recommender.planning.certificate import Certificate
+from recommender.planning.plan_rows import OFFER_TERMS
 from recommender.planning.tomorrow import beyond_prices, later_decision_id
+from recommender.rules import kind_of
 from recommender.strategy import is_value
 
 __all__ = [
     "POLICY_REASONS",
     "TOLERANCE",
+    "not_a_ladder",
     "not_as_drawn",
     "not_as_laid_out",
     "not_in_order",
@@ -91,27 +96,48 @@ def not_in_order(
     return [] if (listed == contacts.index).all() else ["order: not by queue, instant and priority"]
 
 
-def not_as_laid_out(contacts: pd.DataFrame, factors: Sequence[str], purpose: str, *, packaged: bool) -> list[str]:
-    """Columns that a plan has, reasons that its values bear out, and packaged templates that fit what they are for."""
+def not_as_laid_out(contacts: pd.DataFrame, factors: Sequence[str], purpose: str, texts: Catalogue | None) -> list[str]:
+    """Columns that a plan has, reasons that its values bear out, and templates that fit what they are for."""
     wrong = []
     fixed = {*_COLUMNS, *factors}
-    if strangers := sorted(name for name in set(contacts.columns) - fixed if not is_value(str(name))):
+    known_too = fixed | ({*OFFER_TERMS} if "offer" in factors else set())
+    if strangers := sorted(name for name in set(contacts.columns) - known_too if not is_value(str(name))):
         wrong.append(f"columns: {', '.join(map(str, strangers))} is none of a plan")
     if lost := sorted(fixed - set(contacts.columns)):
         return [*wrong, f"columns: {', '.join(lost)} is missing"]
     by_policy = contacts["reason"].isin(POLICY_REASONS)
     if (contacts.loc[by_policy, "reason"].eq("minimum") != (contacts.loc[by_policy, "value"] < 0)).any():
         wrong.append("reason: a contact for a minimum is one that loses money, and only that")
-    if packaged and {"channel", "tone"} <= set(factors):
-        known = {name: default_catalogue().get(str(name)) for name in contacts["template_id"].dropna().unique()}
-        for channel, tone, name in zip(contacts["channel"], contacts["tone"], contacts["template_id"], strict=True):
+    if texts is not None and {"channel", "tone"} <= set(factors):
+        known = {name: texts.get(str(name)) for name in contacts["template_id"].dropna().unique()}
+        kinds = contacts["message_kind"] if "message_kind" in factors else [None] * len(contacts)
+        each = zip(contacts["channel"], contacts["tone"], kinds, contacts["template_id"], strict=True)
+        for channel, tone, kind, name in each:
             template = known.get(name)
-            if pd.notna(name) and (
+            if pd.isna(name):
+                wrong.append(f"template_id: a contact over {channel} has no text, and there are approved ones")
+                break
+            if (
                 template is None or channel not in template.channels or tone != template.tone
-                or purpose not in template.purposes
+                or purpose not in template.purposes or (kind is not None and template.kind != kind_of(str(kind)))
             ):  # fmt: skip
                 wrong.append(f"template_id: {name} is not approved for {channel}, {tone} and this purpose")
                 break
+    return wrong
+
+
+def not_a_ladder(contacts: pd.DataFrame) -> list[str]:
+    """Rungs of the value ladder that contradict each other, or lie outside their own interval."""
+    wrong = []
+    rungs = [f"p_{one}" for one in RUNGS if f"p_{one}" in contacts.columns]
+    for lower, higher in pairwise(rungs):
+        if (contacts[higher] > contacts[lower] + TOLERANCE).any():
+            wrong.append(f"values: {higher} is likelier than {lower}, which it includes")
+    for name in (one for one in contacts.columns if f"{one}_lo" in contacts.columns):
+        middle, low, high = (contacts[one].to_numpy(dtype=np.float64) for one in (name, f"{name}_lo", f"{name}_hi"))
+        close = TOLERANCE * (1.0 + np.abs(np.nan_to_num(middle)))
+        if ((middle < low - close) | (middle > high + close)).any():
+            wrong.append(f"values: {name} is outside its own interval")
     return wrong
 
 
@@ -121,8 +147,11 @@ def too_many(contacts: pd.DataFrame, capacity: CapacityOrder, days: int) -> list
     by_day = contacts.sort_values("contact_at", kind="stable").groupby(["debtor", "day"])
     if by_day.size().max() > capacity.contacts_per_debtor:
         wrong.append(f"debtor: one has more than {capacity.contacts_per_debtor} contacts a day")
-    if week is not None and contacts.groupby("debtor").size().max() > week.contacts_per_debtor:
+    if contacts.groupby("debtor").size().max() > week.contacts_per_debtor:
         wrong.append(f"debtor: one has more than {week.contacts_per_debtor} contacts in the week")
+    days_of = contacts[["debtor", "day"]].drop_duplicates().sort_values(["debtor", "day"])
+    if (days_of.groupby("debtor")["day"].diff().dropna() < week.days_between).any():
+        wrong.append(f"debtor: contacts of one are less than {week.days_between} days apart")
     if (by_day["contact_at"].diff().dropna() < pd.Timedelta(hours=capacity.hours_between)).any():
         wrong.append(f"debtor: contacts of one are less than {capacity.hours_between:g} hours apart")
     return wrong

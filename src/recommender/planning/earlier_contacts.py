@@ -111,9 +111,8 @@ class EarlierContacts:
                 with np.errstate(invalid="ignore"):
                     after = contact_at[row] - instant
                     apart[row] &= (after >= least) | ((after <= -least) & (days > 1))
-                if week is not None:
-                    away = np.abs(day - when)
-                    apart[row] &= (away == 0) | (away >= week.days_between)
+                away = np.abs(day - when)
+                apart[row] &= (away == 0) | (away >= week.days_between)
         return apart
 
     def planned(self, debtors: pd.Series) -> NDArray[np.int64]:
@@ -187,8 +186,6 @@ class RecentContacts:
         capacity : CapacityOrder
         """
         week, ahead = capacity.week_of(days), np.arange(days)
-        if week is None:
-            return np.ones((len(self.last), days), dtype=bool)
         sent = self.within[:, np.maximum(_WEEK - 1 - ahead, 0)]  # seven days with the one that is asked about
         free = planned[:, None] + sent < week.contacts_per_debtor
         return np.asarray(free & (self.last[:, None] + ahead >= week.days_between))
@@ -198,6 +195,4 @@ def _share(away: NDArray[np.float64], days: int, capacity: CapacityOrder) -> NDA
     """Part of its worth that a contact has so many days from another."""
     week = capacity.week_of(days)
     lost = 1.0 - capacity.later_contact_share
-    if week is None:
-        return np.where(away > 0, 1.0, 1.0 - lost)
     return np.asarray(1.0 - lost * np.exp(-away / week.fatigue_days))

@@ -18,7 +18,7 @@ from recommender.artefact import arrays_from_bytes
 from recommender.columns import Columns
 from recommender.deciding import Objective, decision_ids
 from recommender.errors import ArtefactError, InvalidInput
-from recommender.messages import default_catalogue
+from recommender.messages import Catalogue, default_catalogue
 from recommender.planning.capacity_file import capacity_of
 from recommender.planning.capacity_problem import CapacityRows, FileValues, PlanProblem
 from recommender.planning.capacity_tables import AccountKinds, capacity_rows
@@ -26,6 +26,7 @@ from recommender.planning.certificate import Certificate, verify
 from recommender.planning.contact_checks import (
     POLICY_REASONS,
     TOLERANCE,
+    not_a_ladder,
     not_as_drawn,
     not_as_laid_out,
     not_in_order,
@@ -34,15 +35,23 @@ from recommender.planning.contact_checks import (
     too_many,
 )
 from recommender.planning.decision_table import decisions_of
+from recommender.planning.folder_checks import not_as_offered, not_of_people
 from recommender.planning.plan_folder import file_digest
+from recommender.planning.plan_objective import with_minimum_shares
 from recommender.planning.tomorrow_folder import MANIFEST, round_files
 from recommender.planning.week_parts import part_of_rows, parts_of_week
 
 __all__ = ["verify_folder"]
 
 
-def verify_folder(folder: Path) -> list[str]:
+def verify_folder(folder: Path, catalogue: Catalogue | None = None) -> list[str]:
     """Check a plan on disk: its files, its certificate, and the contacts of all arms together.
+
+    Parameters
+    ----------
+    folder : Path
+    catalogue : Catalogue, optional
+        Whose texts the contacts name; None = the packaged one, and own texts are not looked at.
 
     Returns
     -------
@@ -67,7 +76,8 @@ def verify_folder(folder: Path) -> list[str]:
         decisions = pd.read_parquet(folder / "decisions.parquet")
         capacity = capacity_of(about["capacity"], "about.json")
         objective = Objective.model_validate(about.get("objective", {}))  # plans of before had none
-        packaged = about["messages_digest"] == default_catalogue().digest
+        texts = default_catalogue() if catalogue is None else catalogue
+        known_texts = about["messages_digest"] == texts.digest
         days, stated_gap, stated_rows = int(about["days"]), float(about["gap"]), list(about["capacities"])
         as_of, version, seed, purpose = (about[name] for name in ("as_of", "strategy", "seed", "purpose"))
         position, action, turn = (contacts[name].to_numpy(dtype=np.int64) for name in ("place", "action", "round"))
@@ -98,7 +108,12 @@ def verify_folder(folder: Path) -> list[str]:
         wrong += findings if number == 1 else [f"round {number}: {finding}" for finding in findings]
         wrong += _not_what_was_left(one, rounds[0].arrays, problem, whole, taken, number)
         taken = taken + use[mine].sum(axis=0)
-    wrong += not_as_laid_out(contacts, list(actions.factors), str(purpose), packaged=packaged)
+    if catalogue is not None and not known_texts:
+        wrong.append("messages: the texts given are not those of the plan")
+    wrong += not_as_laid_out(contacts, list(actions.factors), str(purpose), texts if known_texts else None)
+    wrong += not_a_ladder(contacts)
+    wrong += not_as_offered(folder, contacts, about, texts if known_texts else None)
+    wrong += not_of_people(folder, contacts, arms)
     wrong += of_all_arms(contacts, arms, problem, whole, position, action, days)
     described = actions.describe(action % actions.n_contact_actions)
     for factor in actions.factors:
@@ -107,6 +122,7 @@ def verify_folder(folder: Path) -> list[str]:
     try:
         kinds = AccountKinds.from_arrays(rounds[0].arrays, capacity, actions, days, problem.kind)
         wrong += _not_of_capacity(kinds, problem, whole, loosened="replaced" in about)
+        wrong += _not_counted(kinds, problem)
         wrong += not_of_clock(contacts, kinds, problem, position, action)
     except (ValueError, IndexError, KeyError) as error:
         return [*wrong, f"problem: kinds and clocks cannot be read ({error})"]
@@ -129,9 +145,15 @@ def verify_folder(folder: Path) -> list[str]:
     close = [one[0] == other[0] and np.allclose(one[1:], other[1:]) for one, other in zip(claims, true, strict=False)]
     if objective.version_of("") != "".join(re.findall(r"\+[a-z_]+\.[0-9a-f]{8}$", str(version))):
         wrong.append("objective: what is maximised is not what the version of the policy says")
+    asked = [least for least in capacity.minimum if least.name.startswith("lever ")]
+    plain = capacity.model_copy(update={"minimum": ()})
+    if asked != list(with_minimum_shares(plain, objective).minimum):
+        wrong.append("objective: the minimum shares of the levers are not those of the capacities")
     units = ("points", objective.name if objective.name.startswith("p_") else capacity.currency or "money")
-    if int(about["accounts"]) != len(arms) or about["unit"] not in units:
-        wrong.append("about: accounts or unit are not those of the plan")
+    if int(about["accounts"]) != len(arms) or about["unit"] not in units or about["money"] != capacity.currency_told:
+        wrong.append("about: accounts, unit or money are not those of the plan")
+    if ("replaced" in about) != ("ends" in about):
+        wrong.append("about: the rest of a day has an end, and only that")
     if stated_gap != rounds[0].certificate.gap or len(claims) != len(true) or not all(close):
         wrong.append("about: gap, limits, uses or prices are not those of the certificate")
     return wrong
@@ -149,6 +171,39 @@ def _not_of_capacity(
     if loosened:
         right |= np.where(low, (whole >= rows.limit) & (whole <= 0), (whole <= rows.limit) & (whole >= 0))
     return [f"capacity: {rows.names[row]} is not what the capacities say" for row in np.flatnonzero(~right)]
+
+
+def _not_counted(kinds: AccountKinds, problem: PlanProblem) -> list[str]:
+    """Whether the debtors that minimums are a share of are those whom the values leave open."""
+    if not any(least.level for least in kinds.order.minimum):
+        return []
+    said = kinds.debtors_open.copy()
+    kinds.debtors_open[:] = 0
+    met: list[tuple[NDArray[np.int64], NDArray[np.bool_]]] = []
+    day = kinds.day_of_action()
+    for first, block in problem.values.blocks():
+        mine = slice(first, first + len(block))
+        met.append((problem.debtor[mine], _counting(kinds, problem.kind[mine], np.isfinite(block), day)))
+    debtor, counted = (np.concatenate([one[part] for one in met]) for part in (0, 1))
+    for floor, least in enumerate(kinds.order.minimum):
+        for at in range(kinds.days):
+            kinds.debtors_open[floor, at] = len(np.unique(debtor[counted[:, floor, at]]))
+        if least.level and not np.array_equal(kinds.debtors_open[floor], said[floor]):
+            return [f"capacity: minimum {least.name} counts other debtors than may be contacted so"]
+    return []
+
+
+def _counting(
+    kinds: AccountKinds, kind: NDArray[np.int64], open_: NDArray[np.bool_], day: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether an account has an open action that counts, shape (n, n_minimums, days)."""
+    floors = range(len(kinds.order.minimum))
+    counted = np.zeros((len(kind), len(floors), kinds.days), dtype=bool)
+    for floor in floors:
+        mine = kinds.counted_for(floor)[kind] & open_
+        for at in range(kinds.days):
+            counted[:, floor, at] = mine[:, day == at].any(axis=1)
+    return counted
 
 
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:

@@ -33,7 +33,7 @@ from recommender.messages import Catalogue, own_catalogue
 from recommender.offers import Authority, PriceList
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.plan_inputs import ChunkInputs
-from recommender.planning.plan_rows import RECORD, TEXTS, plan_rows
+from recommender.planning.plan_rows import OFFER_TERMS, RECORD, TEXTS, plan_rows
 from recommender.rules import Purpose
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -221,6 +221,7 @@ def plan_chunk(
                 rows=rows.tolist(),
                 mend=error.mend,
             ) from error
+        lines = plan_rows(decided, model, record=order.record, segments=order.segmentation, desk=desk)
         if number < int(turn.max()):  # what is planned counts for the debtor's other accounts
             ahead = planned_contacts(decided)
             for contact in ahead:
@@ -228,7 +229,6 @@ def plan_chunk(
             known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
             if desk is not None:
                 decided.remember_offers(desk)
-        lines = plan_rows(decided, model, record=order.record, segments=order.segmentation)
         parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))
         removed.update({rule: count for rule, count in decided.eligibility.counts().items() if count})
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
@@ -257,7 +257,8 @@ def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
     typed = ranked.head(0).copy()
     for name, levels in actions.factors.items():
         typed[name] = typed[name].astype(_level_kind(levels))
-    for name in ("decision_id", "template_id", "policy", *TEXTS, *([RECORD] if RECORD in typed else [])):
+    further = [name for name in (OFFER_TERMS[0], RECORD) if name in typed]
+    for name in ("decision_id", "template_id", "policy", *TEXTS, *further):
         typed[name] = typed[name].astype("str")
     if typed["account"].dtype == object:
         typed["account"] = typed["account"].astype("str")

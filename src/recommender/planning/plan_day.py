@@ -22,7 +22,7 @@ from recommender.planning.idle_queues import idle_queues
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
-from recommender.planning.plan_objective import check_plan_objective, unit_of_values
+from recommender.planning.plan_objective import check_plan_objective, unit_of_values, with_minimum_shares
 from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
@@ -81,6 +81,7 @@ def plan_day(
         Of the first round.
     """
     check_plan_objective(order.objective, strategy)
+    capacity = with_minimum_shares(capacity, order.objective)
     if sent is not None and days > 1:
         raise InvalidInput(
             "A plan in force is replaced for the rest of its day only.", column="days", mend="Plan without --days."
@@ -125,20 +126,23 @@ def plan_day(
 
 def _most_rounds(days: int, capacity: CapacityOrder) -> int:
     """Most contacts of a debtor that a plan of some days may hold."""
-    week = capacity.week_of(days)
-    return capacity.contacts_per_debtor if days == 1 or week is None else week.contacts_per_debtor
+    return capacity.contacts_per_debtor if days == 1 else capacity.week_of(days).contacts_per_debtor
 
 
 def _guard(
     inputs: PlanInputs, strategy: ContactStrategy | SeedStrategy, order: PlanOrder, capacity: CapacityOrder
 ) -> Callable[[pd.DataFrame], NDArray[np.bool_]]:
-    """Which contacts of the last round would make one that is planned after them unlawful."""
+    """Which contacts of the last round are unlawful, or would make one that is planned after them so.
+
+    A contact of the round was judged with all that is planned for its debtor: what lies after it may have opened it (a
+    call that only a message before it allows).
+    """
 
     def forbids(contacts: pd.DataFrame) -> NDArray[np.bool_]:
         new = (contacts["round"] == contacts["round"].max()).to_numpy()
         at = contacts.loc[new].set_index("debtor")["contact_at"]
         after = (contacts["contact_at"] > contacts["debtor"].map(at)).to_numpy()
-        broken = unlawful(contacts, after & ~new, inputs, strategy, order, capacity)
+        broken = unlawful(contacts, after | new, inputs, strategy, order, capacity)
         return np.asarray(contacts.loc[new, "debtor"].isin(contacts.loc[broken, "debtor"]))
 
     return forbids
@@ -148,11 +152,11 @@ def about_plan(
     made: Tomorrow,
     read: PortfolioValues,
     order: PlanOrder,
-    capacity: CapacityOrder,
     strategy: ContactStrategy | SeedStrategy,
     sent: SentToday | None = None,
 ) -> dict[str, Any]:
     """What a plan was made from and what it says, JSON-ready: for ``about.json`` and whoever shows the plan."""
+    capacity = read.kinds.order  # with the minimum shares of the levers
     names, limit, used = made.whole.names, made.whole.limit.tolist(), made.used.tolist()
     prices = made.prices.tolist()
     capacities = [
@@ -172,8 +176,9 @@ def about_plan(
         "segments_digest": order.segmentation.digest,
         "messages_digest": (order.catalogue or default_catalogue()).digest,
         "offers_digest": None if order.prices is None else order.prices.digest,
+        "offers": None if order.offers is None else {"list": order.offers[1], "authority": order.authority},
         "unit": unit_of_values(order.objective, capacity, strategy),
-        "money": capacity.currency or "money",
+        "money": capacity.currency_told,
         "capacity": capacity.model_dump(mode="json"),
         "capacities": capacities,
         "accounts": len(made.arms),

@@ -23,10 +23,12 @@ from recommender.intake import (
     account_zones,
     clock_column,
     decimal_evidence,
+    doubt_unread_stops,
     id_keys,
     id_texts,
     number_of,
     refuse_faults,
+    refuse_no_contacts,
     renamed_columns,
 )
 from recommender.planning.chunk_spill import plain, table_batches
@@ -83,8 +85,12 @@ def open_tables(
         pieces = _Pieces(name, path, reading.stated.encoding)
         if name == "accounts" and sources.get("contacts") is not None and "account_id" not in pieces.columns:
             raise InvalidInput.missing_columns(["account_id"], pieces.columns, role="table 'accounts'")
+        n_rows = 0
         for piece in pieces:
             reading.observe(piece.select(pieces.read_here(piece)).to_pandas())
+            n_rows += len(piece)
+        if name == "contacts":
+            refuse_no_contacts(n_rows, path)
         readings.append(reading)
         tables[name] = _write(reading, pieces, folder / f"{name}.parquet", clocks, since)
     return tables, refuse_faults(readings, MOST_FAULTY)
@@ -184,6 +190,7 @@ def _write(
                 owners = known["contacts"].of(given["contact_id"])
             zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
             read = reading.read(given, zones)
+            doubt_unread_stops(reading, piece)
             if reading.table == "contacts" and since is not None:
                 _doubt_what_is_missing(reading, given, read, since)
                 if owners is not None:

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from recommender.columns import Columns
 from recommender.currencies import minor_digits
 from recommender.deciding import Accounts, Objective, Opinions, check_objective
-from recommender.errors import InvalidInput
-from recommender.planning.capacity_file import CapacityOrder
+from recommender.planning.capacity_file import CapacityOrder, Minimum
 from recommender.planning.contact_worth import values_in_money
 from recommender.planning.plan_case import PlanCase
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["check_plan_objective", "contact_values", "unit_of_values"]
+__all__ = ["check_plan_objective", "contact_values", "unit_of_values", "with_minimum_shares"]
 
 _OF_REWARD = ("reward", "gain")
 
@@ -25,17 +24,23 @@ def check_plan_objective(objective: Objective, strategy: ContactStrategy | SeedS
     Raises
     ------
     InvalidInput
-        For what the strategy does not know, and for least probabilities: a plan draws nothing.
+        For what the strategy does not know.
     """
     check_objective(objective, strategy)
-    drawn = [f"{one.factor} = {one.level}" for one in objective.levers if one.minimum_share > 0]
-    if drawn:
-        raise InvalidInput.in_column(
-            "minimum_share",
-            "is a least probability, and a plan draws none",
-            values=drawn,
-            mend="Leave it to `score`; in a plan ask for a [[minimum]] with share in capacity.toml, which has a price.",
-        )
+
+
+def with_minimum_shares(capacity: CapacityOrder, objective: Objective) -> CapacityOrder:
+    """Capacities in which the minimum shares of the levers are minimums, each with its price.
+
+    Where decisions are drawn, a least share is a least probability of a level wherever it is eligible. A plan draws
+    nothing: of the debtors whom the policy may contact by that level, the share is contacted so.
+    """
+    shares = tuple(
+        Minimum(name=f"lever {one.factor} {one.level}", level={one.factor: one.level}, share=one.minimum_share)
+        for one in objective.levers
+        if one.minimum_share > 0
+    )
+    return capacity.model_copy(update={"minimum": (*capacity.minimum, *shares)}) if shares else capacity
 
 
 def unit_of_values(objective: Objective, capacity: CapacityOrder, strategy: ContactStrategy | SeedStrategy) -> str:

@@ -8,6 +8,7 @@ the accounts that may lawfully be told an offer; every grant counts as spent.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ from recommender.planning.chunk_offers import ChunkOffers
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.rules import eligibility
+from recommender.store.decision_log import OfferBudget
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["offers_of_plan", "settle_offers"]
+__all__ = ["budget_in_log", "offers_of_plan", "settle_offers"]
 
 OFFER_COLUMNS = ("account_id", "debtor_id", "offer_id", "offered_at", "valid_until", "status", "cost_minor")
 """Columns of a table of offers made; those that are not there are unknown."""
@@ -183,6 +185,43 @@ def _made(offered: Sequence[pd.DataFrame], prices: PriceList) -> list[dict[str, 
     return [{name: value for name, value in row.items() if name not in empty} for row in every]
 
 
+def budget_in_log(
+    prices: PriceList | None, told: Sequence[pd.DataFrame], logged: Sequence[pd.DataFrame], as_of: datetime
+) -> OfferBudget | None:
+    """What the offers of the decision log may cost, those told in files and unknown to it taken off.
+
+    Parameters
+    ----------
+    prices : PriceList or None
+    told : sequence of DataFrame
+        Offers made before, of files.
+    logged : sequence of DataFrame
+        Offers that the log knows: one that files tell too counts once.
+    as_of : aware datetime
+
+    Returns
+    -------
+    OfferBudget or None
+        None = nothing to hold.
+    """
+    if prices is None or prices.budget_minor is None:
+        return None
+    known = {_offer_key(row) for row in _made(logged, prices)}
+    theirs = [row for row in _made(told, prices) if _offer_key(row) not in known]
+    spent = OfferDesk(prices, theirs).committed(as_of) if theirs else 0.0
+    return OfferBudget(prices.currency, prices.budget_minor - spent, as_of)
+
+
+def _named_debtor(debtor: str) -> str | None:
+    """Id of a debtor of a plan under limited capacity; None for an account of nobody named."""
+    kind, _, name = debtor.partition(" ")
+    return name if kind == "debtor" else None
+
+
+def _offer_key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return id_text(row["account_id"]), row["offer_id"], pd.Timestamp(row["offered_at"])
+
+
 def offers_of_plan(ranked: pd.DataFrame, prices: PriceList) -> pd.DataFrame:
     """The offers that a plan makes, as the table of offers made that the next run reads.
 
@@ -197,10 +236,13 @@ def offers_of_plan(ranked: pd.DataFrame, prices: PriceList) -> pd.DataFrame:
         sent = sent.loc[sent["rank"] == 1]
     at = sent["contact_at"]
     days = sent["offer"].map({offer.id: offer.valid_days for offer in prices.offers})
+    until = at + pd.to_timedelta(days, unit="D")
+    if "offer_until" in sent.columns:  # one that is repeated while it runs does not run longer for it
+        until = sent["offer_until"].fillna(until)
     told = {
         "account_id": sent["account"] if "account" in sent.columns else sent["account_id"],
-        "debtor_id": sent["debtor"] if "account" in sent.columns else None,
-        "offer_id": sent["offer"], "offered_at": at, "valid_until": at + pd.to_timedelta(days, unit="D"),
+        "debtor_id": sent["debtor"] if "account" in sent.columns else sent["debtor"].map(_named_debtor),
+        "offer_id": sent["offer"], "offered_at": at, "valid_until": until,
         "status": "open", "cost_minor": sent["offer_cost"] if "offer_cost" in sent.columns else np.nan,
     }  # fmt: skip
     return pd.DataFrame(told).reset_index(drop=True)

@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.deciding import Decided, Segments, default_segments
+from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
 from recommender.history import EligibleSets, protected_names
 from recommender.intake import account_zones
+from recommender.offers import OfferDesk
 from recommender.rules import rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["RECORD", "TEXTS", "context_names", "people_of", "plain_scalar", "plan_rows"]
+__all__ = ["OFFER_TERMS", "RECORD", "TEXTS", "context_names", "offer_columns", "people_of", "plain_scalar", "plan_rows"]
 
 RECORD = "_record"
 """Column of a chunk, not of the plan: what the decision log keeps beside the rows, as JSON."""
+OFFER_TERMS = ("offer_currency", "offer_until")
+"""Columns of a plan beside ``offer_cost``: its currency, and until when the offer holds."""
 TEXTS = ("debtor", "contact_local", "eligible", "reason", "policy_version", "human_reason", "segment")
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 _OPEN = "policy"
@@ -30,6 +33,7 @@ def plan_rows(
     *,
     record: bool = False,
     segments: Segments | None = None,
+    desk: OfferDesk | None = None,
 ) -> pd.DataFrame:
     """Ranked actions as a plan writes them.
 
@@ -41,6 +45,8 @@ def plan_rows(
         Add what the decision log keeps, as :data:`RECORD`.
     segments : Segments, optional
         Rules by which accounts are named; default: those of the package.
+    desk : OfferDesk, optional
+        As it was when they were decided: adds ``offer_currency`` and ``offer_until`` of each offer.
 
     Returns
     -------
@@ -78,8 +84,21 @@ def plan_rows(
         "segment": segment[row],
         "next_allowed_at": pd.Series(np.where(first, next_at[row], np.datetime64("NaT", "us"))).dt.tz_localize("UTC"),
     }
+    terms: list[str | None] | None = None
+    if desk is not None and "offer" in decided.actions.factors:
+        at, rank = np.nonzero(decided.actions_ranked >= 0)
+        terms = offer_terms(decided, desk, at.tolist(), decided.actions_ranked[at, rank].tolist())
+        columns |= offer_columns(terms)
     ranked = ranked.assign(**columns)
-    return ranked.assign(**{RECORD: _records(decided, model, ranked, first)}) if record else ranked
+    return ranked.assign(**{RECORD: _records(decided, model, ranked, first, terms)}) if record else ranked
+
+
+def offer_columns(terms: Sequence[str | None]) -> dict[str, Any]:
+    """Currency and end of each offer as columns, missing where none is made."""
+    told = [{} if one is None else json.loads(one) for one in terms]
+    until = pd.to_datetime(pd.Series([one.get("expires_at") for one in told], dtype=object), utc=True)
+    currency = np.array([one.get("currency") for one in told], dtype=object)
+    return dict(zip(OFFER_TERMS, (currency, until.dt.as_unit("us").array), strict=True))
 
 
 def people_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -118,13 +137,18 @@ def _local_texts(instants: pd.Series, zones: np.ndarray[Any, Any]) -> np.ndarray
 
 
 def _records(
-    decided: Decided, model: ContactStrategy | SeedStrategy, ranked: pd.DataFrame, first: np.ndarray[Any, Any]
+    decided: Decided,
+    model: ContactStrategy | SeedStrategy,
+    ranked: pd.DataFrame,
+    first: np.ndarray[Any, Any],
+    terms: Sequence[str | None] | None,
 ) -> np.ndarray[Any, Any]:
     records = np.full(len(ranked), None, dtype=object)
     law = decided.eligibility.provenance
     digests = {pack["id"]: pack["digest"] for pack in law.packs}
     by_packs: dict[tuple[str, ...], dict[str, str]] = {}
     names = context_names(decided.accounts.names, model)
+    known = None if terms is None else offers_known(decided)
     packs = decided.accounts.values("packs") if "packs" in decided.accounts else [None] * len(decided.decision_ids)
     for at, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
         key = tuple(packs[row].split(";")) if isinstance(packs[row], str) else tuple(packs[row] or ())
@@ -142,6 +166,9 @@ def _records(
             "needs_human": bool(decided.eligibility.needs_human[row]),
             "documents": decided.documents,
         }
+        if terms is not None and known is not None:
+            ranks = int((decided.actions_ranked[row] >= 0).sum())
+            record |= {"offers": list(terms[at : at + ranks]), OFFERS_KNOWN: known[row]}
         records[at] = json.dumps(record, sort_keys=True)
     return records
 

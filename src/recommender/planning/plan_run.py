@@ -20,7 +20,7 @@ from recommender.planning.plan_chunk import PlannedChunk, PlanOrder, plan_chunk
 from recommender.planning.plan_folder import PlanFolder, file_digest, written_whole
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
-from recommender.planning.plan_offers import offers_of_plan, settle_offers
+from recommender.planning.plan_offers import budget_in_log, offers_of_plan, settle_offers
 from recommender.planning.plan_rows import people_of
 from recommender.planning.plan_writing import write_plan
 from recommender.planning.unknown_facts import refuse_unknowns
@@ -145,7 +145,8 @@ def make_plan(
     PlanBusy
         When another process makes this plan.
     StaleStanding
-        When somebody decided about the same debtors while the plan was made: make it again.
+        When somebody decided about the same debtors while the plan was made, or spent the budget of the offers: make
+        it again.
     InvalidInput
         When a table cannot be used.
     """
@@ -188,7 +189,9 @@ def make_plan(
         logged = None
         if log is not None:
             try:
-                logged = log_plan(folder, inputs, log, model.actions_, code_version=_code_version(), seed=order.seed)
+                known = [] if order.prices is None else [offers_made(log)]
+                logged = log_plan(folder, inputs, log, model.actions_, code_version=_code_version(), seed=order.seed,
+                                  budget=budget_in_log(order.prices, offered, known, order.as_of))  # fmt: skip
             except StaleStanding:
                 folder.clear()
                 raise

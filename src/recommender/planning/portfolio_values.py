@@ -224,7 +224,10 @@ def read_portfolio(
             open_ &= kept | (busy | (arm == "usual"))[:, None]
             if not kept[:, :n].all():
                 allowed = allowed.narrowed(worth[0][2], "lever-floor")
-            np.where(open_ & asked & ~(busy | aside)[:, None], values, -np.inf).astype("<f4").tofile(policy_file)
+            for_policy = open_ & asked & ~(busy | aside)[:, None]
+            if capacity.minimum and earlier is None:
+                kinds.count_open(kind, pd.factorize(facts["debtor"])[0], for_policy & np.isfinite(values))
+            np.where(for_policy, values, -np.inf).astype("<f4").tofile(policy_file)
             of_today = open_ & (kinds.day_of_action() == 0)
             np.where(of_today[aside], values[aside], -np.inf).astype("<f4").tofile(aside_file)
             usual = aside & (arm == "usual")
@@ -253,6 +256,7 @@ def read_portfolio(
             done += len(frame)
             if on_progress is not None:
                 on_progress(done, inputs.n_accounts)
+    kinds.refuse_minimums_of_nobody()
     if isinstance(strategy, SeedStrategy):
         read.notes["values are points of the seed rules, not money: costs count against the budget only"] = None
     elif strategy.actions_.no_contact_index is None:
@@ -324,8 +328,6 @@ class _Weekly:
         planned = np.zeros(len(facts), dtype=np.int64) if earlier is None else earlier.planned(debtor)
         share = np.ones((len(facts), days)) if earlier is None else earlier.shares(debtor, days, capacity)
         week = capacity.week_of(days)
-        if week is None:
-            return cls(share, np.ones(share.shape, dtype=bool))
         recent = RecentContacts.of(case.history, facts["account_id"], debtor, case.order.as_of)
         kept = np.minimum(share, recent.shares(days, capacity)) * week.wait_share ** np.arange(days)
         return cls(kept, recent.open_on(planned, days, capacity))

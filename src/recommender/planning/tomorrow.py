@@ -285,15 +285,17 @@ def _without(problem: PlanProblem, plan: CapacityPlan, position: NDArray[np.int6
 def _less_sent(rows: CapacityRows, sent: SentToday, capacity: CapacityOrder) -> CapacityRows:
     """Limits of the rest of the day; what was sent counts towards minimums, too."""
     used = sent.used({queue.name: queue.cost_per_contact for queue in capacity.queue})
-    count = sent.kept["queue"].value_counts()
     limit = rows.limit.copy()
     for row, name in enumerate(rows.names):
         if rows.limit[row] >= 0:
             limit[row] = max(limit[row] - used.get(name, 0.0), 0.0)
     for least in capacity.minimum:
         row = rows.names.index(f"minimum {least.name}")
+        mine = np.ones(len(sent.kept), dtype=bool)
+        for column, value in (({} if least.queue is None else {"queue": least.queue}) | least.level).items():
+            mine &= (sent.kept[column].astype("str") == value).to_numpy()
         # whom a minimum of some accounts counts is not known of the old contacts: only one of all is lowered
-        limit[row] = min(limit[row] + (0.0 if least.only else float(count.get(least.queue, 0))), 0.0)
+        limit[row] = min(limit[row] + (0.0 if least.only else float(mine.sum())), 0.0)
     return rows.with_limit(limit)
 
 

@@ -17,11 +17,20 @@ from recommender.deciding import Accounts, decision_ids
 from recommender.messages import default_catalogue
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
+from recommender.planning.plan_log import log_whole
 from recommender.planning.portfolio_values import CONTEXTS, PortfolioValues
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, later_decision_id
-from recommender.store.decision_log import ContactEvent, DecisionLog, DecisionRecord, Provenance, offers_made
-from recommender.strategy import ContactStrategy, SeedStrategy
+from recommender.store.decision_log import (
+    ContactEvent,
+    DecisionLog,
+    DecisionRecord,
+    OfferBudget,
+    Provenance,
+    Seen,
+    offers_made,
+)
+from recommender.strategy import ContactStrategy, SeedStrategy, is_value
 
 __all__ = ["ask_log", "log_tomorrow", "logged_offers"]
 
@@ -62,12 +71,21 @@ def _own_ids(accounts: pd.DataFrame, order: PlanOrder, strategy: ContactStrategy
 
 
 def logged_offers(
-    log: DecisionLog | None, inputs: PlanInputs, order: PlanOrder, strategy: ContactStrategy | SeedStrategy
+    log: DecisionLog | None,
+    inputs: PlanInputs,
+    order: PlanOrder,
+    strategy: ContactStrategy | SeedStrategy,
+    sent: SentToday | None = None,
 ) -> list[pd.DataFrame]:
-    """Offers that the log knows of, but for the decisions that are made again; nothing without log or price list."""
+    """Offers that the log knows of, but for the decisions that are made again; nothing without log or price list.
+
+    Of a plan that is replaced (``sent``) what was not sent offered nothing.
+    """
     if log is None or order.prices is None:
         return []
-    again = {one for chunk in inputs.chunks for one in _own_ids(inputs.read(chunk).accounts, order, strategy)}
+    withdrawn = set() if sent is None else set(sent.released["decision_id"])
+    own = [_own_ids(inputs.read(chunk).accounts, order, strategy) for chunk in inputs.chunks]
+    again = withdrawn.union(*own)
     return [offers_made(log, again)]
 
 
@@ -80,6 +98,8 @@ def log_tomorrow(
     strategy: ContactStrategy | SeedStrategy,
     folder: Path,
     sent: SentToday | None = None,
+    *,
+    budget: OfferBudget | None = None,
 ) -> int:
     """Write every decision of the first day: each contact, and each account that is left alone.
 
@@ -99,6 +119,8 @@ def log_tomorrow(
         Where the portfolio was read; the contexts kept there are taken away.
     sent : SentToday, optional
         Plan that is replaced: what of it was not made is cancelled.
+    budget : OfferBudget, optional
+        What the offers of the log may cost with those of the plan (:func:`recommender.planning.budget_in_log`).
 
     Returns
     -------
@@ -108,7 +130,7 @@ def log_tomorrow(
     Raises
     ------
     StaleStanding
-        Where somebody decided about the same debtors meanwhile.
+        Where somebody decided about the same debtors meanwhile, or (``BudgetSpent``) spent the budget.
     DecisionConflict
         Where the log holds other decisions under these ids.
     """
@@ -123,21 +145,22 @@ def log_tomorrow(
     of_position: dict[int, list[tuple[Any, int]]] = defaultdict(list)
     for row, action in zip(today.itertuples(index=False), codes.tolist(), strict=True):
         of_position[int(row.place)].append((row, action))
-    new = start = 0
-    withdrawn = _cancelled(log, sent)
-    lines = _lines(folder / CONTEXTS)
-    for chunk in inputs.chunks:
-        size = inputs.sizes[chunk]
-        records = []
-        for position, line in zip(range(start, start + size), islice(lines, size), strict=True):
-            context = json.loads(line)
-            chosen = of_position.get(position, [])
-            if not chosen and actions.no_contact_index is not None:
-                chosen = [(made.arms.iloc[position], actions.no_contact_index)]
-            records += [_record(one, action, position, context, read, provenance, order) for one, action in chosen]
-        seen = inputs.read(chunk).standing.seen
-        new += log.record(records, seen=seen, events=withdrawn if chunk == inputs.chunks[0] else ()).stored
-        start += size
+
+    def parts() -> Iterator[tuple[list[DecisionRecord], Seen]]:
+        start, lines = 0, _lines(folder / CONTEXTS)
+        for chunk in inputs.chunks:
+            size = inputs.sizes[chunk]
+            records = []
+            for position, line in zip(range(start, start + size), islice(lines, size), strict=True):
+                context = json.loads(line)
+                chosen = of_position.get(position, [])
+                if not chosen and actions.no_contact_index is not None:
+                    chosen = [(made.arms.iloc[position], actions.no_contact_index)]
+                records += [_record(one, action, position, context, read, provenance, order) for one, action in chosen]
+            start += size
+            yield records, inputs.read(chunk).standing.seen
+
+    new = log_whole(log, parts, budget, _cancelled(log, sent))
     (folder / CONTEXTS).unlink()
     return new
 
@@ -167,12 +190,44 @@ def _record(
         eligible=eligible,
         context=context,
         provenance=provenance,
-        ranking=[{"rank": 1, "action": action, "template_id": template, "contact_at": at, **_documents(order)}],
+        ranking=[
+            {
+                "rank": 1,
+                "action": action,
+                "template_id": template,
+                "contact_at": at,
+                "values": _ladder(row),
+                "needs_human": bool(facts["needs_human"]),
+                "segment": facts["segment"],
+                **_offer(row, order),
+                **_documents(order),
+            }
+        ],
         contact_at=at,
         fallback=row.arm == "usual",
         deterministic=not drawn,
         seed=order.seed,
     )
+
+
+def _ladder(row: Any) -> dict[str, float | None] | None:
+    """The value ladder of a contact; None for an account that is left alone."""
+    known = {name: getattr(row, name) for name in getattr(row, "_fields", ()) if is_value(name)}
+    return {name: None if pd.isna(value) else float(value) for name, value in known.items()} or None
+
+
+def _offer(row: Any, order: PlanOrder) -> dict[str, str]:
+    """Terms of the offer that a contact makes, as the log keeps them."""
+    offer = None if order.prices is None else order.prices.get(str(getattr(row, "offer", None)))
+    if offer is None:
+        return {}
+    terms = {
+        "id": offer.id, "kind": offer.kind,
+        "percent": offer.percent if offer.kind == "discount" else None,
+        "instalments": offer.instalments if offer.kind == "instalments" else None,
+        "cost_minor": float(row.offer_cost), "currency": row.offer_currency, "expires_at": row.offer_until.isoformat(),
+    }  # fmt: skip
+    return {"offer": json.dumps(terms)}
 
 
 def _documents(order: PlanOrder) -> dict[str, str]:

@@ -39,7 +39,7 @@ def parts_of_week(days: int, capacity: CapacityOrder) -> list[range]:
     [range(0, 3), range(3, 6), range(6, 7)]
     """
     week = capacity.week_of(days)
-    if days == 1 or week is None or capacity.minimum:
+    if days == 1 or capacity.minimum:
         return [range(days)]
     length = max(1, _WEEK // week.contacts_per_debtor)
     return [range(first, min(first + length, days)) for first in range(0, days, length)]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.extras import later
+from recommender.intake import is_subdivision, subdivision_code
 from recommender.rules.schema import Holidays
 
 __all__ = ["HOLIDAYS_VERSION", "holiday_days", "known_subdivision"]
@@ -22,11 +23,8 @@ _ALIASES = {"UK": "GB"}
 
 def known_subdivision(country: str, subdivision: str | None) -> str:
     """Code under which the library knows the subdivision ("CL-AP" and "AP" alike), empty where it does not."""
-    if not subdivision:
-        return ""
-    code = subdivision.removeprefix(f"{country}-").removeprefix(f"{_ALIASES.get(country, country)}-")
-    supported = library.list_supported_countries(include_aliases=False).get(_ALIASES.get(country, country), [])
-    return code if code in supported else ""
+    code = subdivision_code(country, subdivision)
+    return code.partition("-")[2] if code is not None and is_subdivision(code) else ""
 
 
 @lru_cache(maxsize=4096)

@@ -92,19 +92,24 @@ def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> Conta
         return ContactHistory(np.zeros(0, dtype=CONTACT))
     account, _ = id_texts(contacts.coded("account_id"), facts.account_codes)
     named, _ = id_texts(contacts.coded("debtor_id"), facts.debtor_codes)
-    row, debtor, shared = _owners_of(account, named, facts)
-    kept = contacts if len(row) == len(contacts) and (row == np.arange(len(row))).all() else contacts.take(row)
+    row, debtor, shared, matched = _owners_of(account, named, facts)
+    kept = contacts if matched == len(row) == len(contacts) else contacts.take(row)
     table = code_contacts(kept, as_of_us)
     table["debtor"], table["account"], table["shared"] = debtor, account[row], shared
-    return ContactHistory.of(table, len(contacts) - len(np.unique(row)))
+    return ContactHistory.of(table, len(contacts) - matched)
 
 
 def _owners_of(
     account: NDArray[np.int64], named: NDArray[np.int64], facts: Facts
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Rows of contacts that belong to somebody, to which debtor, and whether that is unsure; a row may come twice."""
-    known = facts.table["account"] >= 0
-    accounts, debtors = facts.table["account"][known], facts.table["debtor"][known]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
+    """Rows of contacts that belong to somebody, to which debtor, whether that is unsure, and how many contacts.
+
+    In the order of the contacts; one of an account that several debtors share comes once for each of them.
+    """
+    accounts, debtors = facts.table["account"], facts.table["debtor"]
+    known = accounts >= 0
+    if not known.all():
+        accounts, debtors = accounts[known], debtors[known]
     inside = (account >= 0) & (account < len(facts.account_codes))
     spare = np.where((named >= 0) & (named < len(facts.debtor_codes)), named, -1)
     owner = np.full(max(len(facts.account_codes), 1), -1, dtype=np.int64)
@@ -113,7 +118,7 @@ def _owners_of(
         debtor = owner[np.where(inside, account, 0)]
         debtor = np.where(inside & (debtor >= 0), debtor, spare)
         row = np.flatnonzero(debtor >= 0)
-        return row, debtor[row], np.zeros(len(row), dtype=bool)
+        return row, debtor if len(row) == len(debtor) else debtor[row], np.zeros(len(row), dtype=bool), len(row)
     pairs = np.unique(np.stack([accounts, debtors]), axis=1)
     first = np.searchsorted(pairs[0], account, side="left")
     count = np.where(inside, np.searchsorted(pairs[0], account, side="right") - first, 0)
@@ -125,7 +130,7 @@ def _owners_of(
         row, debtor = np.concatenate([row, by_name]), np.concatenate([debtor, named[by_name]])
         order = np.argsort(row, kind="stable")
         row, debtor = row[order], debtor[order]
-    return row, debtor, (count[row] > 1) & (debtor != named[row])
+    return row, debtor, (count[row] > 1) & (debtor != named[row]), len(np.unique(row))
 
 
 def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArray[Any]:

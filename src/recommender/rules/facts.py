@@ -123,6 +123,13 @@ def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], N
     columns = [accounts.coded(name) for name in names]
     parsers: tuple[Any, ...] = (zone_of, phone_zones_of, country_of, lambda v: ("" if is_null(v) else str(v), False))
     read = [[parse(value) for value in column.values] for column, parse in zip(columns, parsers, strict=True)]
+    bad = np.zeros(len(accounts), dtype=bool)
+    for column, values in zip(columns, read, strict=True):
+        if any(value[1] for value in values):
+            bad |= column.take([value[1] for value in values], bool)
+    if all(len(column.values) == 1 for column in columns):
+        zone, phones, country, part = (values[0][0] for values in read)
+        return np.zeros(len(accounts), dtype=np.int64), [(zone, phones, country, part)], bad
     key = np.zeros(len(accounts), dtype=np.int64)
     for column in columns:
         key = key * len(column.values) + column.codes
@@ -134,11 +141,7 @@ def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], N
             values[column.codes[row]][0] for values, column in zip(read, columns, strict=True)
         )
         code_of.append(codes.setdefault((zone, phones, country, part), len(codes)))
-    localities = np.array(code_of, dtype=np.int64)[which]
-    bad = np.zeros(len(accounts), dtype=bool)
-    for column, values in zip(columns, read, strict=True):
-        bad |= column.take([value[1] for value in values], bool)
-    return localities, list(codes), bad
+    return np.array(code_of, dtype=np.int64)[which], list(codes), bad
 
 
 def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

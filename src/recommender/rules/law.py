@@ -41,6 +41,9 @@ class CompiledBook:
     clocks: list[tuple[int, ClockRule]]
 
 
+_REVIEWED = 1 << FLAGS.index("reviewed")
+
+
 @dataclass(frozen=True, eq=False)
 class Review:
     """A rule about accounts that a person looks at first, as tables.
@@ -81,6 +84,7 @@ class Review:
             asked |= facts["flags"] & self.flags != 0
         if self.from_days is not None:
             asked |= days_past_due >= self.from_days
+        asked &= facts["flags"] & _REVIEWED == 0  # a person has looked, and it still holds
         return asked
 
     def facts_ask(self, facts: NDArray[Any]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from recommender.intake import is_subdivision, subdivision_code
 from recommender.rules.loading import PackError, pack_ids
 
 __all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "under_house", "with_house"]
@@ -60,7 +61,8 @@ def packs_of_place(country: str | None, subdivision: str | None, default: Sequen
     Parameters
     ----------
     country, subdivision : str or None
-        ISO 3166-1 and 3166-2 codes, e.g. ``"US"`` and ``"US-MA"``.
+        ISO 3166-1 and 3166-2 codes, e.g. ``"US"`` and ``"US-MA"``; ``"MA"`` and ``"Massachusetts"`` are read as well.
+        Under a part that is not known the packs of all parts of the country hold.
     default : sequence of str
         Packs of accounts that name no country; those of the same country are added to the account's own.
 
@@ -72,7 +74,9 @@ def packs_of_place(country: str | None, subdivision: str | None, default: Sequen
     if country is None:
         return list(default)
     country = "UK" if country == "GB" else country  # the pack is named as people say it
-    own = [pack for pack in (subdivision, country) if pack in _known()]
+    part = subdivision_code(country, subdivision)
+    named = [part] if part is None or is_subdivision(part) else _parts_of(country)  # which one is meant nobody knows
+    own = [pack for pack in (*named, country) if pack in _known()]
     return list(dict.fromkeys([*own, *(pack for pack in default if pack.partition("-")[0] == country)]))
 
 
@@ -115,6 +119,10 @@ def _packs_by_place(accounts: pd.DataFrame, default: Sequence[str]) -> list[str]
         named, within = (name if isinstance(name, str) else None for name in names)
         packs.append(";".join(packs_of_place(named, within, default)))
     return [packs[at] for at in code]
+
+
+def _parts_of(country: str) -> list[str]:
+    return sorted(pack for pack in _known() if pack.startswith(f"{country}-"))
 
 
 @lru_cache(maxsize=1)

@@ -53,6 +53,7 @@ Flag = Literal[
     "promise_open",
     "complaint_open",
     "callback_set",
+    "reviewed",
 ]
 Party = Literal["debtor", "codebtor", "guarantor", "reference"]
 Stage = Literal["pre_due", "due", "overdue"]

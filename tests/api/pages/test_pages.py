@@ -75,8 +75,8 @@ NO_HASHES = {
     "scrypt, cheap": "scrypt$1$8$1$AAAA$AAAA",
     "scrypt, odd": "scrypt$3$8$1$" + "A" * 24 + "$" + "A" * 44,
     "argon2i": HASH.replace("argon2id", "argon2i"),
-    "argon2id, cheap": HASH.replace("m=65536", "m=64"),
-    "argon2id, a trap": HASH.replace("m=65536", "m=4194304"),
+    "argon2id, cheap": re.sub("m=[0-9]+", "m=64", HASH),
+    "argon2id, a trap": re.sub("m=[0-9]+", "m=4194304", HASH),
     "argon2id, cut": HASH[:-40],
 }
 

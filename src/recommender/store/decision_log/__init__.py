@@ -47,6 +47,7 @@ with needs("store"):
     from recommender.store.decision_log.offer_rows import (
         BudgetSpent,
         OfferBudget,
+        makes_offer,
     )
     from recommender.store.decision_log.offers_made import (
         offers_made,
@@ -69,9 +70,12 @@ with needs("store"):
         provenances,
     )
     from recommender.store.decision_log.stops import (
+        agree_to_contact,
+        agreed_accounts,
         resume_contact,
         stop_contact,
         stopped_ids,
+        withdraw_agreement,
     )
 
 __all__ = [
@@ -97,6 +101,8 @@ __all__ = [
     "ShadowChoice",
     "StaleStanding",
     "Standing",
+    "agree_to_contact",
+    "agreed_accounts",
     "checked_mappings",
     "column_is_free_of_people",
     "debtor_export",
@@ -104,6 +110,7 @@ __all__ = [
     "decisions_page",
     "heard_events",
     "ledger_contacts",
+    "makes_offer",
     "offers_made",
     "outcomes",
     "personal_kind",
@@ -119,4 +126,5 @@ __all__ = [
     "stopped_ids",
     "utc_instant",
     "with_heard",
+    "withdraw_agreement",
 ]

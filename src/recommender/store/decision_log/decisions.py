@@ -330,6 +330,12 @@ class DecisionLog:
             rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
             return {row.decision_id: row.decided_at for row in rows}
 
+    def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
+        """Decision of each of some outcomes; unknown ids are left out."""
+        with self.engine.connect() as connection:
+            rows = by_ids(connection, outcomes.c.outcome_id, list(dict.fromkeys(outcome_ids)), outcomes.c.decision_id)
+            return {row.outcome_id: row.decision_id for row in rows}
+
     def standing(
         self,
         debtors: Iterable[str],

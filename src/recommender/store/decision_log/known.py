@@ -30,7 +30,7 @@ _RUNGS = {
 #: Words that speak of one debt and not of the person who owes it.
 _OF_ONE_DEBT = frozenset(
     {"promise_to_pay", "promise_kept", "promise_broken", "callback_requested", "paid", "paid_in_full",
-     "payment_reversed"}
+     "payment_reversed", "contact_agreed", "agreement_withdrawn"}
 )  # fmt: skip
 _FACTS = (
     "account_id", "debtor_id", "balance_minor", "due_date", "timezone", "country", "consented_channels", "flags",

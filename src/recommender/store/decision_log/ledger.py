@@ -196,7 +196,7 @@ def read_standing(
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
         events[event["decision_id"]].append(dict(event))
-    heard = _outcomes(connection, made)
+    heard = _outcomes(connection, made, events)
     seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
     seen_accounts: dict[str, set[str]] = {account: set() for account in named}
     contacts: dict[str, list[LedgerContact]] = defaultdict(list)
@@ -271,17 +271,23 @@ def _contact(
     return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard))
 
 
-def _outcomes(connection: sa.Connection, made: Sequence[Mapping[str, Any]]) -> dict[str, list[LedgerOutcome]]:
-    """Outcomes of some decisions that were not corrected, oldest first."""
+def _outcomes(
+    connection: sa.Connection,
+    made: Sequence[Mapping[str, Any]],
+    events: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, list[LedgerOutcome]]:
+    """Outcomes of some decisions that were not corrected, oldest first; of the channel that was really used."""
     heard: dict[str, list[LedgerOutcome]] = defaultdict(list)
     about = {row["decision_id"]: row for row in made}
     rows = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, list(about))
-    replaced = {row["replaces"] for row in rows if row["replaces"]}
+    replaced = {(row["decision_id"], row["replaces"]) for row in rows}
     for row in sorted(rows, key=lambda row: (row["occurred_at"], row["outcome_id"])):
-        if row["outcome_id"] in replaced:
+        if (row["decision_id"], row["outcome_id"]) in replaced:
             continue
         decision = about[row["decision_id"]]
-        channel = decision["action_factors"].get("channel")
+        last = state_event(events.get(row["decision_id"], ()))
+        sent = None if last is None else last["channel"]
+        channel = decision["action_factors"].get("channel") if sent is None else sent
         heard[row["decision_id"]].append(
             LedgerOutcome(
                 row["decision_id"], decision["account_id"], decision["debtor_id"],

@@ -8,10 +8,13 @@ from datetime import datetime
 import pandas as pd
 import sqlalchemy as sa
 
+from recommender.intake import taken_back
+from recommender.local_time import as_utc_us
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.records import OutcomeRecord
 from recommender.store.decision_log.rows import joined, outcome_of
 from recommender.store.decision_log.schema import Row, decisions, outcomes
+from recommender.tables import REACHED_BY
 
 __all__ = [
     "CHUNK_ROWS",
@@ -24,7 +27,7 @@ __all__ = [
 ]
 
 CHUNK_ROWS = 20_000
-_correction = outcomes.alias("correction")
+_correction, _corrected = outcomes.alias("correction"), outcomes.alias("corrected")
 
 
 def latest_of_accounts(engine: sa.Engine) -> list[Row]:
@@ -74,9 +77,16 @@ def decision_rows(
 
 
 def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
-    """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
+    """Outcomes of the decisions of ``since <= decided_at < until``.
+
+    Orphans are not among them, nor are payments that were taken back.
+    """
     # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
-    corrected = sa.select(_correction.c.replaces).where(_correction.c.replaces.is_not(None))
+    corrected = (
+        sa.select(_correction.c.replaces)
+        .join(_corrected, _corrected.c.outcome_id == _correction.c.replaces)
+        .where(_corrected.c.decision_id == _correction.c.decision_id)
+    )
     query = (
         sa.select(
             outcomes.c.decision_id,
@@ -84,6 +94,7 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
             outcomes.c.outcome,
             outcomes.c.amount_minor,
             outcomes.c.currency,
+            decisions.c.account_id,
         )
         .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
         .where(outcomes.c.outcome_id.not_in(corrected))
@@ -95,7 +106,20 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
         query = query.where(decisions.c.decided_at < utc_instant("until", until))
     with engine.connect() as connection:
         result = connection.execute(query)
-        return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    return _standing(frame).drop(columns="account_id")
+
+
+def _standing(happened: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes without the payments that a later one of the account took back: money that was not kept."""
+    told = happened.loc[happened["outcome"] == "payment_reversed"]
+    paid = happened.loc[happened["outcome"].isin(REACHED_BY["paid"]) & happened["account_id"].isin(told["account_id"])]
+    gone: list[int] = []
+    for account, own in paid.groupby("account_id"):
+        reversed_at = told.loc[told["account_id"] == account, "occurred_at"]
+        rows, _ = taken_back([(as_utc_us(at), 0.0) for at in own["occurred_at"]], [as_utc_us(at) for at in reversed_at])
+        gone += own.index[sorted(rows)].tolist()
+    return happened.drop(index=gone).reset_index(drop=True)
 
 
 def orphaned_outcomes(engine: sa.Engine) -> list[OutcomeRecord]:

@@ -29,6 +29,7 @@ __all__ = [
     "hold_budget",
     "ids_seen",
     "keep_offers",
+    "makes_offer",
     "offer_row",
     "offers_of",
     "refuse_overspent",
@@ -75,12 +76,9 @@ class BudgetSpent(StaleStanding):
 
 def offer_row(record: DecisionRecord) -> Row | None:
     """The offer that a decision makes, as a row; None where it makes none."""
-    actions = record.provenance.actions
-    if "offer" not in actions.factors:
+    if not makes_offer(record):
         return None
-    offer = _offer_of(actions, record.action)
-    if offer is None:
-        return None
+    offer = _offer_of(record.provenance.actions, record.action)
     first: Mapping[str, Any] = record.ranking[0] if record.ranking else {}
     told = json.loads(first.get("offer") or "{}")
     cost = told.get("cost_minor", (first.get("values") or {}).get("offer_cost"))
@@ -96,6 +94,12 @@ def offer_row(record: DecisionRecord) -> Row | None:
         "expires_at": None if ends is None else datetime.fromisoformat(ends),
         "status": "open",
     }
+
+
+def makes_offer(record: DecisionRecord) -> bool:
+    """Whether a decision makes an offer."""
+    actions = record.provenance.actions
+    return "offer" in actions.factors and _offer_of(actions, record.action) is not None
 
 
 def _offer_of(actions: ActionSpace, action: int) -> str | None:
@@ -126,8 +130,12 @@ def settle_offers(connection: sa.Connection, decision_ids: Iterable[str]) -> Non
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
         events[event["decision_id"]].append(dict(event))
     heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
-    replaced = {one["replaces"] for one in heard if one["replaces"]}
-    taken = {one["decision_id"] for one in heard if one["outcome"] in _TAKEN and one["outcome_id"] not in replaced}
+    replaced = {(one["decision_id"], one["replaces"]) for one in heard}
+    taken = {
+        one["decision_id"]
+        for one in heard
+        if one["outcome"] in _TAKEN and (one["decision_id"], one["outcome_id"]) not in replaced
+    }
     last = {key: state for key, own in events.items() if (state := state_event(own)) is not None}
     moved = [key for key, state in last.items() if state["action"] is not None]
     spaces = {

@@ -15,7 +15,7 @@ __all__ = ["offers_made"]
 _COLUMNS = ("account_id", "debtor_id", "offer_id", "offered_at", "valid_until", "status", "cost_minor")
 
 
-def offers_made(log: DecisionLog, without: Collection[str] = ()) -> pd.DataFrame:
+def offers_made(log: DecisionLog, without: Collection[str] = (), *, account_id: str | None = None) -> pd.DataFrame:
     """Every offer that a logged decision made and that was not released.
 
     Parameters
@@ -23,6 +23,8 @@ def offers_made(log: DecisionLog, without: Collection[str] = ()) -> pd.DataFrame
     log : DecisionLog
     without : collection of str
         Decisions that are made again now.
+    account_id : str, optional
+        Of one account only.
 
     Returns
     -------
@@ -32,6 +34,8 @@ def offers_made(log: DecisionLog, without: Collection[str] = ()) -> pd.DataFrame
         decision does not say).
     """
     query = sa.select(offers).where(offers.c.status != "released").order_by(offers.c.made_at, offers.c.decision_id)
+    if account_id is not None:
+        query = query.where(offers.c.account_id == account_id)
     again = frozenset(without)
     with log.engine.connect() as connection:
         rows = [

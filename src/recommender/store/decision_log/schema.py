@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput, RecommenderError
+from recommender.tables import CASE_DECISIONS
 
 __all__ = [
+    "OF_CASES",
     "SCHEMA_REVISION",
     "SchemaMismatch",
     "UtcInstant",
@@ -24,7 +26,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -135,6 +137,10 @@ outcomes = sa.Table(
     sa.Column("replaces", sa.String(128), index=True),
     sa.Column("content_digest", sa.String(64), nullable=False),
 )
+
+# Few of millions; written out, since a partial index serves only who asks with its own words.
+OF_CASES = outcomes.c.outcome.in_([sa.literal_column(f"'{word}'") for word in CASE_DECISIONS])
+sa.Index("ix_outcomes_of_cases", outcomes.c.occurred_at, sqlite_where=OF_CASES, postgresql_where=OF_CASES)
 
 # What became of each planned contact, append-only; the last step of a decision is its state.
 contact_events = sa.Table(

@@ -1,4 +1,4 @@
-"""A person stops contact with a debtor or frees it again: written into the ledger, where every process reads it."""
+"""A person stops contact with a debtor, frees it, or agrees to it: in the ledger, where every process reads it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
+from recommender.intake import AGREEMENT_DAYS, ASKS
 from recommender.store.decision_log.contact_event import STOPPED, ContactEvent
 from recommender.store.decision_log.decisions import DecisionLog, OutcomeRecord
 from recommender.store.decision_log.ledger import StaleStanding
-from recommender.store.decision_log.schema import decisions, outcomes
-from recommender.tables import CASE_DECISIONS
+from recommender.store.decision_log.schema import OF_CASES, decisions, outcomes
 
-__all__ = ["resume_contact", "stop_contact", "stopped_ids"]
+__all__ = ["agree_to_contact", "agreed_accounts", "resume_contact", "stop_contact", "stopped_ids", "withdraw_agreement"]
 
 #: How far back a planned contact may have been decided.
 _REACH = timedelta(days=400)
 _NOT_SENT = ("decided", "reserved")
 _ATTEMPTS = 5
+_AT_ONCE = 500
+_STOPS = ("contact_stopped", "contact_resumed")
 
 
 def stop_contact(log: DecisionLog, decision_id: str, *, at: datetime) -> list[str]:
@@ -82,6 +84,45 @@ def resume_contact(log: DecisionLog, decision_id: str, *, at: datetime) -> None:
     log.record_outcomes([_word(decision_id, "contact_resumed", at)])
 
 
+def agree_to_contact(log: DecisionLog, decision_id: str, *, at: datetime) -> None:
+    """Write that a person looked at the account of a decision: for 30 days no decision about it asks for one.
+
+    What is newly heard of the debtor meanwhile (a complaint, a dispute, a mark) ends it.
+
+    Raises
+    ------
+    InvalidInput
+        For a decision that is not in the log.
+    """
+    _owner(log, decision_id)
+    log.record_outcomes([_word(decision_id, "contact_agreed", at)])
+
+
+def withdraw_agreement(log: DecisionLog, decision_id: str, *, at: datetime) -> None:
+    """Take :func:`agree_to_contact` back: the next decision about the account asks for a person again."""
+    _owner(log, decision_id)
+    log.record_outcomes([_word(decision_id, "agreement_withdrawn", at)])
+
+
+def agreed_accounts(log: DecisionLog, at: datetime) -> tuple[str, ...]:
+    """Accounts that a person looked at and agreed to, as it holds at a moment, sorted.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    at : aware datetime
+    """
+    agreed: dict[str, tuple[str, str, datetime]] = {}
+    for account, debtor, word, when in _decided(log):
+        if word == "contact_agreed" and when <= at:
+            agreed[account] = (account, debtor, when)
+        elif word == "agreement_withdrawn":
+            agreed.pop(account, None)
+    live = [one for one in agreed.values() if at < one[2] + timedelta(days=AGREEMENT_DAYS)]
+    asked = _asked_since(log, sorted({debtor for _, debtor, _ in live}))
+    return tuple(sorted(account for account, debtor, when in live if debtor not in asked or asked[debtor] < when))
+
+
 def stopped_ids(log: DecisionLog) -> tuple[str, ...]:
     """Accounts and debtors that a person stopped all contact with and did not free again, sorted.
 
@@ -89,20 +130,43 @@ def stopped_ids(log: DecisionLog) -> tuple[str, ...]:
     ----------
     log : DecisionLog
     """
-    query = (
-        sa.select(decisions.c.account_id, decisions.c.debtor_id, outcomes.c.outcome)
-        .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
-        .where(outcomes.c.outcome.in_(CASE_DECISIONS))
-        # at one instant the stop wins, as in the states that events make
-        .order_by(outcomes.c.occurred_at, outcomes.c.outcome.desc())
-    )
     last: dict[str, tuple[str, set[str]]] = {}
-    with log.engine.connect() as connection:
-        for account, debtor, word in connection.execute(query):
+    for account, debtor, word, _ in _decided(log):
+        if word in _STOPS:
             accounts = last.get(debtor, ("", set()))[1]
             last[debtor] = (word, {*accounts, account})
     stopped = [{debtor, *accounts} for debtor, (word, accounts) in last.items() if word == "contact_stopped"]
     return tuple(sorted(set().union(*stopped)))
+
+
+def _decided(log: DecisionLog) -> list[tuple[str, str, str, datetime]]:
+    """Account, debtor, word and moment of what people decided about cases, oldest first."""
+    query = (
+        sa.select(decisions.c.account_id, decisions.c.debtor_id, outcomes.c.outcome, outcomes.c.occurred_at)
+        .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
+        .where(OF_CASES)
+        # at one instant the stop wins, as in the states that events make
+        .order_by(outcomes.c.occurred_at, outcomes.c.outcome.desc())
+    )
+    with log.engine.connect() as connection:
+        return [
+            (str(row.account_id), str(row.debtor_id), row.outcome, row.occurred_at) for row in connection.execute(query)
+        ]
+
+
+def _asked_since(log: DecisionLog, debtors: list[str]) -> dict[str, datetime]:
+    """When something that asks for a person was last heard of each debtor."""
+    latest: dict[str, datetime] = {}
+    with log.engine.connect() as connection:
+        for start in range(0, len(debtors), _AT_ONCE):
+            query = (
+                sa.select(decisions.c.debtor_id, sa.func.max(outcomes.c.occurred_at).label("at"))
+                .join(outcomes, decisions.c.decision_id == outcomes.c.decision_id)
+                .where(decisions.c.debtor_id.in_(debtors[start : start + _AT_ONCE]), outcomes.c.outcome.in_(ASKS))
+                .group_by(decisions.c.debtor_id)
+            )
+            latest |= {str(row.debtor_id): row.at for row in connection.execute(query)}
+    return latest
 
 
 def _owner(log: DecisionLog, decision_id: str) -> str:

@@ -1,0 +1,116 @@
+"""What any collector calls stop is never passed over because its column bears a name that nobody knows."""
+
+# ruff: noqa: E501 - tables of cases are read by their lines
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.__main__ import build_app
+from recommender.errors import InvalidInput
+from recommender.history.contract_check import check_table
+from recommender.intake import unread_stops
+from recommender.planning import PlanFiles, PlanOrder, make_plan
+from recommender.tables import CONTRACTS
+from tests.intake.test_front_door import ACCOUNTS, AS_OF, CONTACTS, SEED, contacted, plan_of
+
+STOPS = {
+    "accounts": {
+        "Opt-out": "SI", "opt_out": "sms", "OptOut_Date": "20260122T111244", "unsubscribed_at": "2026-03-01", "Fecha de baja": "01/03/2026",
+        "Estado": "FALLECIDO", "Bloqueo": "NO LLAMAR", "Habeas Data": "REVOCADO", "Status": "Dispute", "subscribeStatus": "unsubscribed",
+        "situacao": "Falecido", "Observação": "Não ligar", "Marca": "INSOLVENCIA", "Estado obligacion": "Paz y salvo", "DNC flag": 1,
+        "Bankruptcy": "Chapter 7", "fecha_fallecimiento": "2026-05-05", "pqr": "X", "No contactar SMS": True, "Situación jurídica": "Con abogado",
+    },
+    "contacts": {
+        "Estado": "BAJA", "Respuesta": "opt_out", "Tipo de contacto": "Número equivocado", "Detalle": "Promesa de pago", "ON_QUEUE_DISPOSITION": "Do Not Call",
+        "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Clasificación": "QUEJA",
+    },
+}  # fmt: skip
+QUIET = {
+    "accounts": {
+        "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
+        "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado": ["VIGENTE", "MORA", "CASTIGADO"],
+        "Opt-out": [False, False, False], "segmento": ["titular", "premium", "masivo"], "abogado asignado": ["Pérez", "Gómez", "Ruiz"], "score": [0.1, 0.2, 0.9],
+        "nombre_campana": ["STOP LOSS", "QUEJAS CERO", "PROMESAS"], "death_rate": [0.1, 0.2, 0.3], "ciudad": ["La Baja", "Cali", "Bogotá"],
+    },
+    "contacts": {"agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
+                 "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "name"), [(table, name) for table, held in STOPS.items() for name in held])
+def test_a_stop_in_an_unknown_column_is_seen(table, name):
+    """By its cells, or by its name and its cells."""
+    assert unread_stops({name: [STOPS[table][name], None]}, table) == {name: [STOPS[table][name]]}
+
+
+@pytest.mark.parametrize(("table", "name"), [(table, name) for table, held in QUIET.items() for name in held])
+def test_what_is_no_stop_raises_no_alarm(table, name):
+    """Degrees, counts, names, and stops that are told not to be."""
+    assert unread_stops({name: QUIET[table][name]}, table) == {}
+
+
+@pytest.mark.parametrize("kind", [".csv", ".parquet", ".jsonl"])
+@pytest.mark.parametrize(
+    ("table", "name"), [("accounts", "Estado"), ("accounts", "OptOut_Date"), ("contacts", "Detalle")]
+)
+def test_one_row_is_enough_to_refuse_a_plan(table, name, kind, tmp_path):
+    """With column, value, row and mend: whom it stops would be contacted."""
+    frames = {"accounts": ACCOUNTS, "contacts": CONTACTS}
+    assert contacted(plan_of(tmp_path / "right", kind=kind, **frames)) == 10
+    cells = [None] * 7 + [STOPS[table][name]] + [None] * 2
+    files = {}
+    for one, frame in frames.items():
+        frame = frame.assign(**{name: cells}) if one == table else frame
+        files[one] = tmp_path / f"{one}{kind}"
+        {".csv": lambda f, p: f.to_csv(p, index=False), ".parquet": lambda f, p: f.to_parquet(p),
+         ".jsonl": lambda f, p: f.to_json(p, orient="records", lines=True)}[kind](frame, files[one])  # fmt: skip
+    with pytest.raises(InvalidInput, match="what stops a contact") as error:
+        make_plan(PlanFiles(**files, outcomes=None, payments=None), tmp_path / "plan.parquet", SEED, PlanOrder(AS_OF))
+    assert str(STOPS[table][name]) in str(error.value)
+    assert "row 7" in str(error.value)
+
+
+def test_a_check_refuses_what_a_plan_refuses(tmp_path):
+    """The account's and the history's columns."""
+    facts = {
+        "account_id": "A1", "debtor_id": "D1", "country": "CO", "timezone": "America/Bogota", "party": "debtor", "flags": [],
+        "consented_channels": ["sms"], "balance_minor": 100_000, "due_date": "2026-10-01",
+    }  # fmt: skip
+    (tmp_path / "account.json").write_text(json.dumps(facts), encoding="utf-8")
+    (tmp_path / "dead.json").write_text(json.dumps(facts | {"Estado": "FALLECIDO"}), encoding="utf-8")
+    history = CONTACTS.iloc[:1].assign(account_id="A1")
+    history.to_csv(tmp_path / "history.csv", index=False)
+    history.assign(Clase="NO LLAMAR MAS").to_csv(tmp_path / "stop.csv", index=False)
+    asked = ["check", "--pack", "CO", "--channel", "sms", "--at", "2026-11-25T10:00:00-05:00"]
+
+    def code(account, told):
+        given = ["--account", str(tmp_path / account), "--history", str(tmp_path / told)]
+        return CliRunner().invoke(build_app("check"), [*asked, *given]).exit_code
+
+    assert [
+        code("account.json", "history.csv"),
+        code("dead.json", "history.csv"),
+        code("account.json", "stop.csv"),
+    ] == [0, 2, 2]
+
+
+def test_a_log_says_that_it_did_not_read_them():
+    """Rewards may lack what such a column tells; ``doctor`` shows the note."""
+    frame = pd.DataFrame(
+        {"contact_id": ["K1"], "account_id": ["A"], "sent_at": "2026-11-01T00:00:00Z", "Clase": ["BAJA"]}
+    )
+    checked = check_table(frame, CONTRACTS["contacts"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
+    assert any("contacts.Clase says what stops" in note for note in checked.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["Wrap-up", "Call Result", "Resultado de la gestión", "Disposition Name", "tipificação"]
+)
+def test_a_disposition_is_read_under_the_names_that_diallers_give_it(name, tmp_path):
+    """It is the outcome, and stops."""
+    told = CONTACTS.assign(**{name: "NO LLAMAR MAS"})
+    assert contacted(plan_of(tmp_path, accounts=ACCOUNTS, contacts=told)) == 0
