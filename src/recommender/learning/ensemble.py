@@ -297,7 +297,7 @@ class RewardEnsemble:
             "intercept": self.intercept,
             "calibration": vars(self.calibration),
             "trees": list(self.trees),
-            "derived": {name: trees.derived.to_dict() for name, trees in self.trees.items() if len(trees.derived)},
+            "derived": self._derived(),
             "facets": {name: [m.n_classes for m in facets.models] for name, facets in self.facets.items()},
             "report": self.report.to_dict(),
             "posterior": self.posterior[0],
@@ -312,6 +312,10 @@ class RewardEnsemble:
         for name, facets in self.facets.items():
             arrays |= {f"{name}.{key}": value for key, value in facets.to_arrays().items()}
         return described, arrays, {name: trees.to_texts() for name, trees in self.trees.items()}
+
+    def _derived(self) -> dict[str, Any]:
+        """What boosted members read besides encoded context."""
+        return {name: trees.derived.to_dict() for name, trees in self.trees.items()}
 
     @classmethod
     def from_parts(

@@ -205,22 +205,28 @@ def _clocks(
     X: Floats, numbers: Sequence[int], actions: ActionSpace, relevance: Floats
 ) -> tuple[int | None, tuple[Clock, ...]]:
     """Clocks to the ordered factor with most levels, from columns that could be read on its dial."""
-    ordered = [
-        (len(levels), -position)
-        for position, levels in enumerate(actions.factors.values())
-        if len(levels) >= _LEVELS_OF_A_CLOCK
-        and all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < _PERIODS[-1] + 1 for x in levels)
-    ]
+    ordered = [(len(levels), -at) for at, levels in enumerate(actions.factors.values()) if _is_dial(levels)]
     if not ordered or len(actions.factors) < 2:
         return None, ()
     factor = -max(ordered)[1]
     levels = np.asarray(list(actions.factors.values())[factor], dtype=np.float64)
     period = next(p for p in _PERIODS if levels.max() < p or p == _PERIODS[-1])
-    found = []
-    for j in numbers:
-        values = X[np.isfinite(X[:, j]), j]
-        on_dial = values.min() >= 0.0 and levels.min() / 2 < values.max() <= period
-        if on_dial and _n_values(values) >= _FEWEST_HOURS:
-            found.append(j)
+    found = [j for j in numbers if _on_dial(X[np.isfinite(X[:, j]), j], float(levels.min()), period)]
     found = sorted(sorted(found, key=lambda j: -relevance[j])[:_MOST_CLOCKS])
     return (factor, tuple(Clock(j, period) for j in found)) if found else (None, ())
+
+
+def _is_dial(levels: Sequence[object]) -> bool:
+    """Whether a factor counts hours, weekdays or days."""
+    numbers = [x for x in levels if isinstance(x, int | float) and not isinstance(x, bool)]
+    return len(levels) >= _LEVELS_OF_A_CLOCK and len(numbers) == len(levels) and _in_period(numbers)
+
+
+def _in_period(numbers: Sequence[float]) -> bool:
+    return min(numbers) >= 0 and max(numbers) <= _PERIODS[-1]
+
+
+def _on_dial(values: Floats, first: float, period: float) -> bool:
+    """Whether a column could be read on the dial: not negative, not beyond it, not all before half its first level."""
+    within = values.min() >= 0.0 and first / 2 < values.max() <= period
+    return bool(within and _n_values(values) >= _FEWEST_HOURS)
