@@ -526,6 +526,8 @@ class LoggedOutcome(TypedDict):
     amount_minor: int | None
     currency: str | None
     replaces: str | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class OfferAnswer(TypedDict):
@@ -601,6 +603,8 @@ class Outcome(_Outcome, total=False):
     currency: str | None
     outcome_id: str | None
     replaces: str | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class OutcomeAnswer(TypedDict):
