@@ -42,15 +42,13 @@ def may_contact(sender, one, at):
 
 
 def test_a_promise_holds_until_its_day_and_no_longer(sender):
-    """On day 15, which the default does not reach, and on the day itself; in the service and at the send check."""
+    """On day 15, which the default does not reach, and on the day itself."""
     told, one = sender.contacting()
     promised = tell(sender, told, "promise_to_pay", promise_date="2027-01-11", outcome_id="p1")
     assert promised["stored"] == 1
     for day in (1, 15, 48, 49):  # the 49th is the day that was promised
         assert not may_contact(sender, one, AS_OF + timedelta(days=day)), day
     assert may_contact(sender, one, AS_OF + timedelta(days=50))
-    sender.now = AS_OF + timedelta(days=15)
-    assert sender.send(told, account=one, at=sender.now.isoformat())["state"] != "dispatched"
 
 
 def test_without_a_date_a_promise_holds_for_14_days_and_one_of_tomorrow_for_less(sender):
@@ -182,3 +180,25 @@ def test_what_cannot_be_is_refused_with_field_value_and_mend_and_the_edges_are_i
         assert log.outcome_frame().empty
     for word, more in TAKEN:
         assert tell(sender, told, word, **more)["stored"] == 1
+
+
+def test_a_contact_of_the_request_says_it_as_an_outcome_does(sender):
+    """Without an entry of the log, in a decision and before sending; what cannot be is refused."""
+    told, one = sender.contacting()
+    contact = {"account_id": one["account_id"], "sent_at": TOLD_AT.isoformat(), "channel": "call"}
+    promise = contact | {"outcome": "promise_to_pay", "promise_date": "2027-01-11"}
+    held = one | {"contacts": [promise]}
+    long_ago = promise | {"sent_at": (AS_OF - timedelta(days=20)).isoformat()}
+    sender.now = datetime.fromisoformat(told["actions"][0]["contact_at"])
+    for number, (day, right) in enumerate((("2026-12-01", False), ("2026-11-22", True))):
+        facts = one | {"contacts": [long_ago | {"promise_date": day}]}
+        assert sender.send(told, account=facts, dispatch_id=f"x{number}")["may_send"] == right, day
+    assert [may_contact(sender, held, AS_OF + timedelta(days=n)) for n in (15, 49, 50)] == [False, False, True]
+    at = AS_OF + timedelta(days=52)
+    call = contact | {"outcome": "callback_requested", "callback_at": at.isoformat()}
+    held = one | {"contacts": [call]}
+    assert [may_contact(sender, held, moment) for moment in (at - timedelta(minutes=1), at)] == [False, True]
+    for wrong in (promise | {"outcome": "delivered"}, call | {"callback_at": AS_OF.isoformat()}):
+        body = {"accounts": [one | {"contacts": [wrong]}], "as_of": sender.now.isoformat()}
+        answer = sender.client.post("/v1/recommendations", json=body)
+        assert answer.status_code == 422 and ("promise_date" in answer.text or "callback_at" in answer.text)

@@ -256,6 +256,8 @@ class Contact(_Contact, total=False):
     hour: int | None
     tone: str | None
     reward: float | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class ContrastAnswer(TypedDict):

@@ -117,7 +117,14 @@ def with_heard(
         account = row["account_id"]
         events += heard_events(account, row["debtor_id"] or account, outcomes)
         events += [
-            _event(account, contact["sent_at"], contact["channel"], contact["outcome"])
+            _event(
+                account,
+                contact["sent_at"],
+                contact["channel"],
+                contact["outcome"],
+                day=contact.get("promise_date"),
+                call=contact.get("callback_at"),
+            )
             for contact in told_of.get(account, ())
         ]
     if not events:
