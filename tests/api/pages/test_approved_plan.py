@@ -128,6 +128,8 @@ def test_everybody_counts_what_was_approved(opened, empty_url, tmp_path):
     plan_id = site.plan()
     planned = site.contacts(plan_id)
     assert 4 <= len(planned) <= 8
+    local = planned["contact_at"].dt.tz_convert("America/Bogota")
+    assert set(local.dt.date) == {datetime.fromisoformat(NOON).date()}
     assert verify_folder(site.folder / "plans" / plan_id) == []
     with DecisionLog(empty_url) as log:
         assert log.count()[0] == 0  # a plan that nobody approved is nothing
