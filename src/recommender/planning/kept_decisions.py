@@ -180,7 +180,7 @@ class _Kept:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.heard: Counter[tuple[str, ...]] = Counter()
+        self.heard: Counter[tuple[str, str, str, str]] = Counter()
         self._debtors: dict[str, frozenset[str]] = {}
         self._accounts: dict[str, frozenset[str]] = {}
         self.budget: OfferBudget | None = None
@@ -190,7 +190,7 @@ class _Kept:
                 if (limit := entry["budget"]) is not None:
                     self.budget = OfferBudget(**limit | {"as_of": datetime.fromisoformat(limit["as_of"])})
             elif "seen" in entry:
-                self.heard.update(tuple(one) for one in entry["heard"])
+                self.heard.update((account, at, channel, word) for account, at, channel, word in entry["heard"])
                 for mine, told in ((self._debtors, "debtors"), (self._accounts, "accounts")):
                     mine.update((name, frozenset(ids)) for name, ids in entry["seen"][told].items())
 
