@@ -20,6 +20,7 @@ import structlog
 
 from api.pages.appended_lines import append_line
 from api.pages.page_data import Portfolio
+from api.pages.plan_release import Refusal, not_going_out, of_stopped, release
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue, default_catalogue, own_catalogue
 from recommender.offers import OfferDesk, PriceList
@@ -30,6 +31,8 @@ from recommender.planning import (
     PlanOrder,
     about_plan,
     ask_log,
+    budget_in_log,
+    keep_tomorrow,
     logged_offers,
     offers_of_plan,
     plan_day,
@@ -95,14 +98,14 @@ class MadePlan:
     about : dict
         See :func:`recommender.planning.about_plan`; also ``source``, ``asked_by``, ``made_at``.
     approval : dict or None
-        ``by``, ``at``, ``note``.
+        ``by``, ``at``, ``note``; ``contacts`` and ``left_out`` where it was written to the decision log.
     """
 
     plan_id: str
     contacts: pd.DataFrame
     arms: pd.DataFrame
     about: dict[str, Any]
-    approval: dict[str, str] | None
+    approval: dict[str, Any] | None
 
 
 class PlanDesk:
@@ -187,7 +190,7 @@ class PlanDesk:
         try:
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=f".{plan_id}.") as name:
                 work = Path(name)
-                about = self._planned(work, request, progress)
+                about = self._planned(work, plan_id, request, progress)
                 about |= {"source": request.source, "asked_by": by, "made_at": datetime.now(UTC).isoformat()}
                 made, actions = about.pop("_made"), about.pop("_actions")
                 write_tomorrow(work / "plan", made, actions, about)
@@ -208,7 +211,7 @@ class PlanDesk:
             if request.upload is not None:
                 request.upload.unlink(missing_ok=True)
 
-    def _planned(self, work: Path, request: PlanRequest, progress: Any) -> dict[str, Any]:
+    def _planned(self, work: Path, plan_id: str, request: PlanRequest, progress: Any) -> dict[str, Any]:
         folder = self._portfolio.settings.portfolio_path
         assert folder is not None  # noqa: S101
         strategy = self._portfolio.served.strategy
@@ -245,6 +248,8 @@ class PlanDesk:
             objective=served.decider.objective,
             offers=None if prices is None else (str(settings.offers), prices.text),
             authority=settings.authority,
+            record=log is not None,
+            run=plan_id,
         )
         offered: list[pd.DataFrame] = []
         if log is not None:  # what any process wrote down acts on the plan
@@ -257,6 +262,9 @@ class PlanDesk:
         )
         about = about_plan(made, read, order, strategy)
         about["own_texts"] = bool(order.templates)
+        if log is not None:
+            budget = budget_in_log(order.prices, (), offered, order.as_of)
+            keep_tomorrow(made, read, inputs, order, strategy, work / "plan", budget=budget)
         if prices is not None:
             about["offers"] = _offers_of(made.contacts, prices.prices, offered, request.as_of)
         return about | {"_made": made, "_actions": strategy.actions_}
@@ -303,31 +311,52 @@ class PlanDesk:
         def load() -> MadePlan:
             about = json.loads((path / "about.json").read_text(encoding="utf-8"))
             contacts, arms = (pd.read_parquet(path / f"{name}.parquet") for name in ("plan", "arms"))
-            stops = contacts["account_id"].astype(str).isin(stopped) | contacts["debtor"].astype(str).isin(stopped)
-            about["stopped_since"] = int(stops.sum())
-            left = contacts.loc[~stops.to_numpy()].reset_index(drop=True)
-            return MadePlan(plan_id, left, arms, about, self.approvals().get(plan_id))
+            approval = self.approvals().get(plan_id)
+            is_stopped = of_stopped(contacts, stopped)
+            gone = not_going_out(self._portfolio.log, contacts, approval) & ~is_stopped
+            about |= {"stopped_since": int(is_stopped.sum()), "gone_since": int(gone.sum())}
+            left = contacts.loc[~(is_stopped | gone)].reset_index(drop=True)
+            return MadePlan(plan_id, left, arms, about, approval)
 
         stopped = self._portfolio.stopped()
-        key = (plan_id, len(self.approvals()), stopped)
+        key = (plan_id, len(self.approvals()), stopped, self._portfolio.log_size())
         plan: MadePlan = self._portfolio.kept("plan", key, load)
         return plan
 
     # -- approving -------------------------------------------------------------------------------------------------
-    def approve(self, plan_id: str, by: str, note: str) -> None:
-        """Write down who let a plan go out; it is on disk when this returns."""
-        if self.folder is None or self.read(plan_id) is None or plan_id in self.approvals():
-            return
-        entry = {"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]}
-        append_line(self.folder / "approvals.jsonl", entry)
+    def approve(self, plan_id: str, by: str, note: str) -> Refusal | None:
+        """Write down who let a plan go out, and its decisions in the decision log; on disk when this returns.
 
-    def approvals(self) -> dict[str, dict[str, str]]:
-        """Who let which plan go out, by plan: ``by``, ``at``, ``note``."""
+        Returns
+        -------
+        str or None
+            Why it was not approved; None also where it was before.
+        """
+        if self.folder is None or self.read(plan_id) is None or plan_id in self.approvals():
+            return None
+        log = self._portfolio.log
+        entry: dict[str, Any] = {"plan": plan_id, "by": by, "at": datetime.now(UTC).isoformat(), "note": note[:500]}
+        if log is not None:
+            written = release(log, self.folder / plan_id, self._portfolio.served.offers)
+            if isinstance(written, str):
+                return written
+            entry |= {"contacts": written.contacts, "left_out": written.left_out}
+        append_line(self.folder / "approvals.jsonl", entry)
+        self._portfolio.forget_log()
+        return None
+
+    def read_now(self, plan_id: str) -> MadePlan | None:
+        """A finished plan by what the log says at this moment."""
+        self._portfolio.forget_log()
+        return self.read(plan_id)
+
+    def approvals(self) -> dict[str, dict[str, Any]]:
+        """Who let which plan go out, by plan, as :attr:`MadePlan.approval`; of two at once the first."""
         path = None if self.folder is None else self.folder / "approvals.jsonl"
         if path is None or not path.is_file():
             return {}
         approvals = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return {one["plan"]: one for one in approvals}
+        return {one["plan"]: one for one in reversed(approvals)}
 
     def _forget_old(self) -> None:
         """Keep the approved plans and the newest of the others."""

@@ -231,7 +231,8 @@ def page_of(request: Request, language: str | None = None) -> Page:
     """Page of a request, whoever reads; without a language in the URL the browser's wish counts."""
     chosen = language if language is not None and is_language(language) else _wished(request)
     sessions: Sessions = request.app.state.sessions
-    return Page(chosen, request.app.state.settings, request, sessions.of(request))
+    now: datetime = request.app.state.clock()
+    return Page(chosen, request.app.state.settings, request, sessions.of(request), made_at=now)
 
 
 def _page(request: Request, language: str) -> Page:

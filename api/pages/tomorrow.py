@@ -22,6 +22,7 @@ from api.pages.content import Content
 from api.pages.exports import sheet_of, table_file
 from api.pages.page_data import Portfolio
 from api.pages.plan_desk import Busy, MadePlan, PlanDesk, PlanRequest
+from api.pages.plan_release import Refusal
 from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
 from api.pages.section_pages import add_page
@@ -68,6 +69,10 @@ class TomorrowContent(Content):
         Why the last one was not made.
     technical : str
         The same as it was written down, where that is another language than the reader's.
+    refused : str
+        Why it was not approved.
+    has_log : bool
+        Whether an approved plan is written to a decision log.
     """
 
     plan: MadePlan | None = None
@@ -76,6 +81,8 @@ class TomorrowContent(Content):
     problem: str = ""
     technical: str = ""
     query: dict[str, str] | None = None
+    refused: str = ""
+    has_log: bool = False
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowContent:
@@ -119,6 +126,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> TomorrowCo
         problem=problem,
         technical=technical,
         query={"plan": plan.plan_id},
+        refused=_refused(page, query.get("refused", "")) if plan.approval is None else "",
+        has_log=portfolio.log is not None,
     )
 
 
@@ -135,6 +144,31 @@ def _state(page: Page, status: dict[str, Any] | None) -> tuple[str, str]:
         why = f"{status['problem']} {status['mend']}".strip() or page.text("Something broke; the log says what.")
         return "", why
     return "", problem_in_words(page, status)
+
+
+def _refused(page: Page, why: str) -> str:
+    """Why a plan was not approved, and what to do."""
+    words: dict[Refusal, str] = {
+        "changed": page.text(
+            "Not approved: others have decided about people of this plan since it was made, and they could be "
+            "contacted twice. Plan again and approve the new plan."
+        ),
+        "spent": page.text(
+            "Not approved: the money for offers has been spent elsewhere since this plan was made. Plan again and "
+            "approve the new plan."
+        ),
+        "terms": page.text(
+            "Not approved: the list of offers has changed since this plan was made. Plan again and approve the new "
+            "plan."
+        ),
+        "unlogged": page.text(
+            "Not approved: this plan does not know what the decision log knows. Plan again and approve the new plan."
+        ),
+        "away": page.text(
+            "Not approved: the decision log does not take it. Try once more; if it stays so, tell your team."
+        ),
+    }
+    return next((text for one, text in words.items() if one == why), "")
 
 
 def _form(page: Page, portfolio: Portfolio, plan: MadePlan | None, query: dict[str, str]) -> CapacityForm | None:
@@ -241,8 +275,9 @@ def approve(
         raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
     if desk.read(plan) is None:
         raise HTTPException(404, page.text("There is no such plan."))
-    desk.approve(plan, page.session.manager, note.strip())
-    return RedirectResponse(page.url("tomorrow", {"plan": plan}) + "#approval", 303)
+    refused = desk.approve(plan, page.session.manager, note.strip())
+    query = {"plan": plan} if refused is None else {"plan": plan, "refused": refused}
+    return RedirectResponse(page.url("tomorrow", query) + "#approval", 303)
 
 
 @router.get("/{language}/tomorrow/contacts.xlsx", name="tomorrow_contacts", include_in_schema=False)
@@ -268,7 +303,7 @@ def campaigns(
     """Campaign files of an approved plan as one archive; the file with contact points is read and forgotten."""
     if page.session is None or not sessions.is_own_form(page.session, token):
         raise HTTPException(403, "This form is not of your session. Go back, reload and try again.")
-    made = desk.read(plan)
+    made = desk.read_now(plan)
     if made is None:
         raise HTTPException(404, page.text("There is no such plan."))
     if made.approval is None:

@@ -183,6 +183,16 @@ class PlanText:
                     self.about["stopped_since"],
                 )
             )
+        if self.about.get("gone_since"):
+            notices.append(
+                page.texts(
+                    "{count} contact of this plan does not take place: something was heard since, or it was taken "
+                    "back.",
+                    "{count} contacts of this plan do not take place: something was heard since, or they were taken "
+                    "back.",
+                    self.about["gone_since"],
+                )
+            )
         if self.about["unplaced"]:
             notices.append(
                 page.texts(

@@ -46,6 +46,12 @@ with needs("planning"):
     from recommender.planning.decision_table import (
         decisions_of,
     )
+    from recommender.planning.kept_decisions import (
+        DECISIONS_KEPT,
+        LetOut,
+        keep_tomorrow,
+        let_out,
+    )
     from recommender.planning.plan_check import (
         verify_folder,
     )
@@ -108,6 +114,7 @@ with needs("planning"):
 
 __all__ = [
     "CHUNK_ROWS",
+    "DECISIONS_KEPT",
     "Adapter",
     "Appointments",
     "ArrayValues",
@@ -119,6 +126,7 @@ __all__ = [
     "DualPart",
     "FileValues",
     "InfeasiblePlan",
+    "LetOut",
     "PlanDifference",
     "PlanFiles",
     "PlanInputs",
@@ -141,6 +149,8 @@ __all__ = [
     "contacts_by_slot",
     "decisions_of",
     "dual_bound",
+    "keep_tomorrow",
+    "let_out",
     "log_tomorrow",
     "logged_offers",
     "make_plan",

@@ -36,6 +36,7 @@ from recommender.planning.contact_checks import (
 )
 from recommender.planning.decision_table import decisions_of
 from recommender.planning.folder_checks import not_as_offered, not_of_people
+from recommender.planning.plan_chunk import moment_text
 from recommender.planning.plan_folder import file_digest
 from recommender.planning.plan_objective import with_minimum_shares
 from recommender.planning.tomorrow_folder import MANIFEST, round_files
@@ -129,7 +130,8 @@ def verify_folder(folder: Path, catalogue: Catalogue | None = None) -> list[str]
     wrong += not_in_order(contacts, [(one.problem, one.certificate) for one in rounds], position)
     wrong += too_many(contacts, capacity, days)
     wrong += not_as_drawn(arms, problem, capacity)
-    ids = decision_ids(Columns.of(arms[["account_id"]]), str(as_of), str(version), int(seed), purpose=str(purpose))
+    moment = moment_text(str(as_of), str(about.get("run", "")))
+    ids = decision_ids(Columns.of(arms[["account_id"]]), moment, str(version), int(seed), purpose=str(purpose))
     if arms["decision_id"].tolist() != ids:
         wrong.append("decision_id: not those of these accounts under this strategy, moment, seed and purpose")
     if not _same(decisions, decisions_of(contacts, arms, actions, as_of, version)):

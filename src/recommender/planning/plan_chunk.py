@@ -37,7 +37,7 @@ from recommender.planning.plan_rows import OFFER_TERMS, RECORD, TEXTS, plan_rows
 from recommender.rules import Purpose
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["PlanOrder", "PlannedChunk", "plan_chunk", "plan_schema"]
+__all__ = ["PlanOrder", "PlannedChunk", "moment_text", "plan_chunk", "plan_schema"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,9 @@ class PlanOrder:
     stopped : tuple of str
         Accounts and debtors that a person stopped all contact with
         (:func:`recommender.store.decision_log.stopped_ids`).
+    run : str
+        Name of a plan of a day among several of one moment: its decisions have ids of their own, so that another one
+        that went out before it counts.
     """
 
     as_of: datetime
@@ -104,6 +107,12 @@ class PlanOrder:
     house: tuple[str, ...] = ()
     segments: tuple[str, str] | None = None
     objective: Objective = field(default_factory=Objective)
+    run: str = ""
+
+    @property
+    def moment(self) -> str:
+        """Moment and run, as the ids of the decisions of a day know them."""
+        return moment_text(self.as_of.isoformat(), self.run)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, part of what a resumed plan must agree on."""
@@ -133,6 +142,11 @@ class PlanOrder:
     def prices(self) -> PriceList | None:
         """The price list; None = nothing is offered."""
         return None if self.offers is None else PriceList.from_toml(self.offers[1], name=self.offers[0])
+
+
+def moment_text(as_of: str, run: str) -> str:
+    """Text of a moment in ids of decisions; see :attr:`PlanOrder.run`."""
+    return f"{as_of}|{run}" if run else as_of
 
 
 @dataclass(frozen=True)

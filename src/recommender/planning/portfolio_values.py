@@ -385,7 +385,7 @@ def _facts(
             "decision_id": pd.array(
                 decision_ids(
                     Accounts.of(frame),
-                    order.as_of.isoformat(),
+                    order.moment,
                     order.objective.version_of(strategy.version_),
                     order.seed,
                     purpose=order.purpose,

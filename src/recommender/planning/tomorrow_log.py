@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from recommender.store.decision_log import (
 )
 from recommender.strategy import ContactStrategy, SeedStrategy, is_value
 
-__all__ = ["ask_log", "log_tomorrow", "logged_offers"]
+__all__ = ["ask_log", "decisions_of_day", "log_tomorrow", "logged_offers"]
 
 _ROUNDS = range(2, 32)
 
@@ -62,7 +62,7 @@ def ask_log(
 def _own_ids(accounts: pd.DataFrame, order: PlanOrder, strategy: ContactStrategy | SeedStrategy) -> set[str]:
     ids = decision_ids(
         Accounts.of(accounts),
-        order.as_of.isoformat(),
+        order.moment,
         order.objective.version_of(strategy.version_),
         order.seed,
         purpose=order.purpose,
@@ -134,6 +134,32 @@ def log_tomorrow(
     DecisionConflict
         Where the log holds other decisions under these ids.
     """
+    parts = decisions_of_day(made, read, inputs, order, strategy, folder)
+    new = log_whole(log, parts, budget, _cancelled(log, sent))
+    (folder / CONTEXTS).unlink()
+    return new
+
+
+def decisions_of_day(
+    made: Tomorrow,
+    read: PortfolioValues,
+    inputs: PlanInputs,
+    order: PlanOrder,
+    strategy: ContactStrategy | SeedStrategy,
+    folder: Path,
+) -> Callable[[], Iterator[tuple[list[DecisionRecord], Seen]]]:
+    """Every decision of the first day, chunk by chunk, with the standing that it was made on.
+
+    Parameters
+    ----------
+    made, read, inputs, order, strategy, folder
+        As of :func:`log_tomorrow`; the contexts in ``folder`` stay.
+
+    Returns
+    -------
+    callable
+        May be asked again.
+    """
     actions = strategy.actions_
     provenance = Provenance(
         policy_version=order.objective.version_of(strategy.version_), actions=actions,
@@ -160,9 +186,7 @@ def log_tomorrow(
             start += size
             yield records, inputs.read(chunk).standing.seen
 
-    new = log_whole(log, parts, budget, _cancelled(log, sent))
-    (folder / CONTEXTS).unlink()
-    return new
+    return parts
 
 
 def _record(

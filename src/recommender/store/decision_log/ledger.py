@@ -37,6 +37,7 @@ __all__ = [
 
 ContactState = Literal["reserved", "dispatched", "overridden"]
 _IDS_A_QUERY = 500
+_MOST_LOCKS = 2_000
 _WHOSE = sa.select(decisions.c.decision_id, decisions.c.debtor_id, decisions.c.account_id)
 _TOLD = sa.select(contact_events.c.decision_id, contact_events.c.event_id)
 _MADE = sa.select(
@@ -306,6 +307,13 @@ def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:
         return
     # One order for everybody, so that two batches wait for each other instead of deadlocking.
     ordered = sorted(set(map(id_key, names)))
+    if not ordered:
+        return
+    # A server holds some thousand locks in all: who wants many holds the log as a whole, the others share it.
+    if len(ordered) > _MOST_LOCKS:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(20)"))
+        return
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock_shared(20)"))
     for start in range(0, len(ordered), _IDS_A_QUERY):
         some = ordered[start : start + _IDS_A_QUERY]
         locks = sa.text(
