@@ -131,14 +131,19 @@ def _is_missing(value: Any) -> bool:
 
 
 def _channel(case: AccountCase, query: Mapping[str, str]) -> str:
-    """The channel asked for, else that of the decision, else the first that was agreed to."""
+    """The channel asked for, else of the decision, of the best contact beside leaving alone, or agreed to."""
     levels = [str(one) for one in case.actions.factors["channel"]]
     asked = query.get("channel", "").strip()
     if asked and asked not in levels:
         raise HTTPException(422, f"channel={asked!r} is no channel of the actions.")
-    code = int(case.actions.codes[case.chosen, list(case.actions.factors).index("channel")])
+    if asked:
+        return asked
+    place = list(case.actions.factors).index("channel")
+    if (code := int(case.actions.codes[case.chosen, place])) >= 0:
+        return levels[code]
+    ranked = case.decided.ranked["channel"].dropna()
     agreed = (case.text("consented_channels") or "").split(";")
-    return asked or (levels[code] if code >= 0 else next((one for one in levels if one in agreed), levels[0]))
+    return str(next(iter(ranked), None) or next((one for one in levels if one in agreed), levels[0]))
 
 
 def _capital(text: str) -> str:
@@ -233,6 +238,11 @@ class _Hours:
             told.append(page.text("No contact history is configured, so contact limits count as reached."))
         if self._week.policy != "model":
             told.append(page.text("The general rule answered: nothing has been learnt yet, so hours have no value."))
+        open_hours = self._hours[self._hours["legal"]].sort_values("expected_reward", ascending=False)
+        if len(open_hours) > 1 and open_hours["lo"].iloc[0] <= open_hours["expected_reward"].iloc[-1]:
+            told.append(
+                page.text("What is known hardly tells these hours apart: the interval of the best one holds all.")
+            )
         return told
 
     def holidays(self) -> list[tuple[str, str, str]]:

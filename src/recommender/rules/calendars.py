@@ -62,10 +62,9 @@ def holiday_name(rule: Holidays, country: str, subdivision: str, day: dt.date, l
     if calendar is None or day not in calendar:
         return None
     spoken = next((one for one in calendar.supported_languages if one.partition("_")[0] == language), None)
-    if spoken is not None and spoken != calendar.language:
-        calendar = _calendar(rule, country, subdivision, day.year, spoken)
-    named = spoken or calendar.default_language or language
-    return str(calendar[day]), named.partition("_")[0]
+    named = spoken or calendar.default_language  # never none where there is one: that is the language of the process
+    calendar = _calendar(rule, country, subdivision, day.year, named)
+    return str(calendar[day]), (named or language).partition("_")[0]
 
 
 @lru_cache(maxsize=256)
