@@ -113,7 +113,7 @@ def ahead(portfolio: Portfolio, case: AccountCase, channel: str, as_of: datetime
 
 
 #: What the rules ask of a contact, where a history does not tell it.
-_NO_CONTACT: Mapping[str, None] = dict.fromkeys(("initiated_by", "outcome", "status"))
+_NO_CONTACT: dict[str, Any] = dict.fromkeys(("initiated_by", "outcome", "status"))
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -131,7 +131,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _channel(case: AccountCase, query: Mapping[str, str]) -> str:
-    """The channel asked for, else of the decision, of the best contact beside leaving alone, or agreed to."""
+    """The channel asked for, else of the decision, else of the best contact beside leaving alone."""
     levels = [str(one) for one in case.actions.factors["channel"]]
     asked = query.get("channel", "").strip()
     if asked and asked not in levels:
@@ -142,8 +142,7 @@ def _channel(case: AccountCase, query: Mapping[str, str]) -> str:
     if (code := int(case.actions.codes[case.chosen, place])) >= 0:
         return levels[code]
     ranked = case.decided.ranked["channel"].dropna()
-    agreed = (case.text("consented_channels") or "").split(";")
-    return str(next(iter(ranked), None) or next((one for one in levels if one in agreed), levels[0]))
+    return str(next(iter(ranked), levels[0]))
 
 
 def _capital(text: str) -> str:
