@@ -268,8 +268,8 @@ class _Hours:
             for rule, (mark, n) in self._closing.items()
         ]
         reading = page.text(
-            "Hours of the debtor's clock ({zone}); each day as it will stand if nothing happens before. The darker, "
-            "the more is expected; the best hour is framed. A letter is the rule that closes the hour.",
+            "Hours of the debtor's clock ({zone}); each day as it will stand if nothing happens before. The stronger "
+            "the colour, the more is expected; the best hour is framed. A letter is the rule that closes the hour.",
             zone=self._case.zone,
         )  # fmt: skip
         if self._values.is_rate and self._week.policy == "model":

@@ -36,7 +36,7 @@ def lived(tmp_path_factory, strategy, saved_strategy):
     """Settings of a folder with a week of some accounts, and what they lived through."""
     folder = tmp_path_factory.mktemp("hours")
     with DecisionLog.create(f"sqlite:///{folder}/decisions.db") as log:
-        told = live_through(strategy, log, n_accounts=70, weeks=1, seed=5, tell=lambda _: None)
+        told = live_through(strategy, log, n_accounts=45, weeks=1, seed=5, tell=lambda _: None)
     write_frame(told.accounts, folder / "accounts.parquet")
     write_frame(told.contacts, folder / "contacts.parquet")
     settings = Settings(
@@ -85,7 +85,7 @@ def test_the_grid_is_the_answer_of_the_service(browser, lived, strategy):
     """Same hours open, same rules, same values to the last digit, for two channels of some accounts."""
     accounts = lived[1].accounts
     n_open, words = 0, {(): "open"}
-    for row in accounts.astype(object).where(accounts.notna(), None).iloc[::13].to_dict("records"):
+    for row in accounts.astype(object).where(accounts.notna(), None).iloc[[0, -1]].to_dict("records"):
         for channel in ("sms", "call"):
             answer = browser.post("/v1/best-hours", json=asked(lived[1], strategy, row, channel))
             assert answer.status_code == 200, answer.text
