@@ -252,7 +252,9 @@ def test_21_parties(pack, party, fine):
     assert allowed(pack, NOON[pack], party=party) == fine
 
 
-@pytest.mark.parametrize("flag", [*FLAGS, "opt_out:sms", "vip", "opt_out:fax", "opt_out"])
+@pytest.mark.parametrize(
+    "flag", [*(one for one in FLAGS if one != "reviewed"), "opt_out:sms", "vip", "opt_out:fax", "opt_out"]
+)
 @pytest.mark.parametrize("pack", sorted(ZONE))
 def test_22_and_23_every_flag_denies_collection_in_every_pack(pack, flag):
     """Stops and opt-outs hold everywhere; an unknown flag denies too."""
@@ -261,6 +263,12 @@ def test_22_and_23_every_flag_denies_collection_in_every_pack(pack, flag):
     assert verdict["next_allowed_at"] is None
     if flag == "opt_out:sms":
         assert allowed(pack, NOON[pack], "email", flags=[flag])
+
+
+@pytest.mark.parametrize("pack", sorted(ZONE))
+def test_23_an_agreement_of_a_person_denies_nothing(pack):
+    """``reviewed`` is the one flag that is no stop: it says that a person looked."""
+    assert check(pack, NOON[pack], flags=["reviewed"])["allowed"]
 
 
 def test_24_dirty_history_closes_every_channel_until_the_week_ends():
