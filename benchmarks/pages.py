@@ -37,8 +37,8 @@ WARM_SECONDS, COLD_SECONDS = 1.0, 3.0
 PAGES = (
     "", "tomorrow", "results", "results?stage=preventive", "policy-value", "explorer", "drivers", "accounts",
     "accounts?sort=balance_minor&order=asc", "accounts?country=CO&page=7", "accounts?q=-3", "account?id={account}",
-    "what-if?account={account}", "decision?account={account}", "rule-costs", "approvals", "model-card", "audit",
-    "glossary",
+    "what-if?account={account}", "decision?account={account}", "best-hours?account={account}", "rule-costs",
+    "approvals", "model-card", "audit", "glossary",
 )  # fmt: skip
 PASSWORD = "benchmark-of-pages"  # noqa: S105 - of a server that lives as long as the measurement
 _COPIED = {

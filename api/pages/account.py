@@ -62,6 +62,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
     always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]
+    if case.known:
+        links.append((page.url("best_hours", {"account": account_id}), page.text("Best hours of the coming week")))
     kept = {key: query[key] for key in ("id", "a", "b") if query.get(key)}
     extras: dict[str, Any] = {
         "case": case, "query": kept, "facts": _facts(page, case), "links": links,

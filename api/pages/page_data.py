@@ -38,6 +38,7 @@ __all__ = ["Portfolio"]
 _log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 30.0
+_FRESH_DAYS = 2
 _MOST_ROWS_IN_MEMORY = 1_000_000
 _DAYS_AT_ONCE = 3
 _TAKEN_BACK = ("cancelled", "expired", "undelivered")
@@ -224,6 +225,11 @@ class Portfolio(PortfolioFiles):
     def figures_as_of(self) -> datetime | None:
         """When the oldest of the shown aggregates was made, where newer ones are on their way."""
         return self._aggregates.behind_since()
+
+    def present(self, now: datetime) -> datetime:
+        """Moment that what lies ahead begins at: now, or where the data are days old, their end."""
+        window = self.window()
+        return window[1] if window is not None and (now - window[1]).days >= _FRESH_DAYS else now
 
     def levels(self) -> dict[str, list[str]]:
         """Stages, products and countries of the decisions in the log."""

@@ -288,6 +288,10 @@ class Formats:
         """Day and month, e.g. 5 Mar."""
         return Shown(when.isoformat(), str(format_skeleton("MMMd", when, locale=self.locale)))
 
+    def weekday_day(self, when: date, *, long: bool = False) -> Shown:
+        """Weekday, day and month, e.g. Tue, Dec 8."""
+        return Shown(when.isoformat(), str(format_skeleton("MMMMEEEEd" if long else "MMMEd", when, locale=self.locale)))
+
     def instant(self, when: datetime | None, zone: str = "UTC") -> Shown:
         """Day and time in a zone, e.g. 5 Mar 2026, 14:30."""
         if when is None:

@@ -37,7 +37,6 @@ class NotReadable(InvalidInput):
 
 _VOICE = ("call", "visit", "field_visit")
 _HOURS = range(7, 21)
-_FRESH_DAYS = 2
 
 
 @dataclass(frozen=True)
@@ -233,12 +232,8 @@ def moment_of(page: Page, portfolio: Portfolio, day: str, timezone: str) -> tupl
 
     Nothing is planned for hours that have passed: where the data are fresh, those until now.
     """
-    now = page.made_at
-    window = portfolio.window()
     zone = ZoneInfo(timezone)
-    floor = now
-    if window is not None and (now - window[1]).days >= _FRESH_DAYS:
-        floor = window[1]
+    floor = portfolio.present(page.made_at)
     local = floor.astimezone(zone)
     try:
         wanted = datetime.fromisoformat(day).date() if day else (local + timedelta(days=1)).date()

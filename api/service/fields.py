@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -14,6 +15,7 @@ __all__ = [
     "Channel",
     "Clock",
     "Country",
+    "Day",
     "Flags",
     "Identifier",
     "Instant",
@@ -42,6 +44,7 @@ Purpose = Annotated[
 ]
 Scalar = str | int | float | bool | None
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _in_reach(instant: datetime) -> datetime:
@@ -52,6 +55,19 @@ def _in_reach(instant: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_reach)]
+
+
+def _day_of(value: object) -> object:
+    """A date from its ISO form alone; a number, an instant and another order of the parts are refused."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value if _ISO_DAY.fullmatch(value) else "")
+    except ValueError:
+        raise ValueError(f"{value[:32]!r} is no date; write the day as YYYY-MM-DD, e.g. 2026-12-31") from None
+
+
+Day = Annotated[date, BeforeValidator(_day_of)]
 Word = Annotated[str, StringConstraints(max_length=64)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,8 +20,9 @@ from api.service.standing import REACH, debtor_of, ledger_contacts, with_heard
 from recommender.deciding import Decider, fallback_chain, week_ahead
 from recommender.offers import OfferDesk
 from recommender.settings import Settings
+from recommender.store.decision_log import Standing
 
-__all__ = ["Forecaster"]
+__all__ = ["Forecaster", "as_known"]
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,8 @@ class Forecaster:
         standing = self.recorder.standing({debtor}, as_of - REACH, {account.account_id: debtor}, budget)
         desk = None if offers is None else RequestOffers(offers, [account], standing, as_of).desk()
         sent = contact_rows([account])
-        planned = ledger_contacts(standing, sent, [])
         rows = account_rows([account], self.settings.packs_in_force, [0], self.served.contract(self.settings))
-        known = {
-            "account": with_heard(rows, sent, standing.outcomes, as_of),
-            "as_of": as_of,
-            "packs": self.settings.packs_in_force,
-            "contacts": [*sent, *(contact for some in planned.values() for contact in some)],
-        }
-        return known, desk
+        return as_known(rows, sent, standing, as_of, self.settings.packs_in_force), desk
 
     def _answer(self, as_of: datetime, purpose: str) -> dict[str, Any]:
         return {
@@ -127,6 +121,35 @@ class Forecaster:
             "policy": "model" if self.served.is_model else "seed_rules",
             "policy_version": self.served.strategy.version_,
         }
+
+
+def as_known(
+    rows: list[dict[str, Any]],
+    sent: Sequence[Mapping[str, Any]],
+    standing: Standing,
+    as_of: datetime,
+    packs: tuple[str, ...],
+) -> dict[str, Any]:
+    """One account with what the ledger knows of its debtor, as forecasts of the library take it.
+
+    Parameters
+    ----------
+    rows : list of one dict
+        The account; ``contacts_known`` says whether ``sent`` is all that was sent to it.
+    sent : sequence of mapping
+        Contacts told of.
+    standing : Standing
+    as_of : aware datetime
+    packs : tuple of str
+        Of an account that names none.
+    """
+    planned = ledger_contacts(standing, sent, [])
+    return {
+        "account": with_heard(rows, sent, standing.outcomes, as_of),
+        "as_of": as_of,
+        "packs": packs,
+        "contacts": [*sent, *(contact for some in planned.values() for contact in some)],
+    }
 
 
 def _hour(row: Mapping[Any, Any], others: list[str]) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from api.service.fields import Identifier, Instant, Scalar, Strict
+from api.service.fields import Day, Identifier, Instant, Scalar, Strict
 from api.service.schemas import RankedAction
 from recommender.tables import OUTCOMES
 
@@ -29,6 +29,12 @@ class Outcome(Strict):
         None, description="Key of the sender; default: the content, so that the same event told twice counts once."
     )
     replaces: Identifier | None = Field(None, description="Id of an outcome told wrongly; this one takes its place.")
+    promise_date: Day | None = Field(
+        None, description="Only of promise_to_pay: no contact about the debt until that day is over; default: 14 days."
+    )
+    callback_at: Instant | None = Field(
+        None, description="Only of callback_requested: no contact about the debt before it; default: a day later."
+    )
 
 
 class OutcomeRequest(Strict):
@@ -45,6 +51,7 @@ class OutcomeRequest(Strict):
                             "decision_id": "0123456789abcdef0123456789abcdef",
                             "occurred_at": "2026-11-23T18:05:00-05:00",
                             "outcome": "promise_to_pay",
+                            "promise_date": "2026-12-15",
                         }
                     ]
                 }
@@ -74,6 +81,8 @@ class LoggedOutcome(BaseModel):
     amount_minor: int | None
     currency: str | None
     replaces: str | None
+    promise_date: date | None
+    callback_at: datetime | None
 
 
 class ShadowAnswer(BaseModel):

@@ -9,6 +9,7 @@ from api.service.log_schemas import Outcome
 from api.service.recording import Recorder
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
+from recommender.store.decision_log import trouble_with_terms
 
 __all__ = ["check_outcomes"]
 
@@ -30,8 +31,8 @@ def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetim
     Raises
     ------
     InvalidInput
-        For an outcome before its decision or in the future, for money that is missing or where none belongs, and for a
-        correction of what another decision had.
+        For an outcome before its decision or in the future, for money that is missing or where none belongs, for a
+        promise's day or a call's moment that cannot be, and for a correction of what another decision had.
     """
     decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
     corrected = [outcome.replaces for outcome in outcomes if outcome.replaces is not None]
@@ -62,4 +63,4 @@ def _trouble(outcome: Outcome, decided: datetime | None, now: datetime) -> tuple
         )
     if outcome.currency is not None and not is_currency(outcome.currency):
         return "currency", f"{outcome.currency!r} is no currency of ISO 4217", "Write e.g. COP, MXN or USD."
-    return None
+    return trouble_with_terms(outcome.outcome, outcome.occurred_at, outcome.promise_date, outcome.callback_at)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from api.service.constraints import Constraints, RequestConstraints
 from api.service.fields import (
     Country,
+    Day,
     Flags,
     Identifier,
     Instant,
@@ -20,6 +21,7 @@ from api.service.fields import (
     Word,
     Zone,
 )
+from recommender.store.decision_log import trouble_with_terms
 from recommender.tables import OUTCOMES
 
 _TOLD = ("attempt", "live_contact", *OUTCOMES)
@@ -37,6 +39,15 @@ class Contact(Strict):
     hour: int | None = None
     tone: str | None = None
     reward: float | None = None
+    promise_date: Day | None = Field(None, description="As of an outcome: only with promise_to_pay.")
+    callback_at: Instant | None = Field(None, description="As of an outcome: only with callback_requested.")
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        told = trouble_with_terms(str(self.outcome), self.sent_at, self.promise_date, self.callback_at)
+        if told is not None:
+            raise ValueError(f"{told[0]} {told[1]}. {told[2]}")
+        return self
 
 
 class Offered(Strict):

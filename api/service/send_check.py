@@ -113,4 +113,5 @@ def _plain(value: Any) -> Any:
 
 def _contact(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("channel", "account_id", "initiated_by", "outcome", "status")
-    return {name: row.get(name) for name in names} | {"sent_at": row["sent_at"].isoformat()}
+    moments = {name: row[name].isoformat() for name in ("promise_date", "callback_at") if row.get(name) is not None}
+    return {name: row.get(name) for name in names} | moments | {"sent_at": row["sent_at"].isoformat()}

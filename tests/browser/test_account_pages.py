@@ -35,11 +35,12 @@ def paths(account):
         "account": f"account?id={account}",
         "what if": f"what-if?account={account}&explore=1&fact.days_past_due=120",
         "decision": f"decision?account={account}",
+        "best hours": f"best-hours?account={account}",
     }
 
 
 @pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
-@pytest.mark.parametrize("name", ["accounts", "account", "what if", "decision"])
+@pytest.mark.parametrize("name", ["accounts", "account", "what if", "decision", "best hours"])
 def test_a_page_is_accessible_fits_and_asks_nobody_else(open_page, server, contacted, name, language, width, theme):
     """No axe finding, one h1, no sideways scrolling, no request to another host, nothing in the console."""
     page = open_page(f"/{language}/{paths(contacted)[name]}", width=width, theme=theme)
@@ -154,7 +155,7 @@ def test_the_trace_is_reached_from_the_account_and_copied_as_json(open_page, con
     assert shown.count() == len(told["steps"])
 
 
-@pytest.mark.parametrize("name", ["accounts", "account", "what if", "decision"])
+@pytest.mark.parametrize("name", ["accounts", "account", "what if", "decision", "best hours"])
 def test_a_page_works_without_scripts(open_page, contacted, name):
     """Answer and tables are there when scripts are off."""
     page = open_page(f"/es/{paths(contacted)[name]}", scripts=False)

@@ -110,6 +110,25 @@ def test_a_promise_is_kept_broken_or_waited_for():
         assert found[0].promise == right
 
 
+def test_of_two_promises_or_calls_of_one_instant_the_later_end_holds_in_whatever_order():
+    """One with an end says more than one without; a call without a moment holds for a day."""
+    moment = pd.Timestamp(NOW) - pd.Timedelta(hours=1)
+    rows = pd.DataFrame({"account_id": "100", "sent_at": moment, "channel": "sms"}, index=range(2))
+    for days, until in ((("2026-12-20", "2026-12-05"), "2026-12-21"), ((None, "2026-12-05"), "2026-12-06")):
+        for order in (days, days[::-1]):
+            told = rows.assign(outcome="promise_to_pay", promise_date=list(order))
+            (found,) = account_states(accounts(account_id="100", timezone="UTC"), contacts=told, as_of=NOW)
+            assert pd.Timestamp(found.promise_until, unit="us") == pd.Timestamp(until), order
+    late, soon = (pd.Timestamp(NOW) + pd.Timedelta(days=days) for days in (9, 2))
+    for calls, at in (((late, soon), late), ((pd.NaT, late), late), ((pd.NaT, pd.NaT), moment + pd.Timedelta(days=1))):
+        for order in (calls, calls[::-1]):
+            told = rows.assign(outcome="callback_requested", callback_at=pd.Series(list(order), dtype=object))
+            (found,) = account_states(accounts(account_id="100"), contacts=told, as_of=NOW)
+            assert pd.Timestamp(found.callback_at, unit="us", tz="UTC") == at, order
+    (found,) = account_states(accounts(account_id="100"), contacts=told, as_of=NOW + timedelta(hours=23))
+    assert found.callback_at is None
+
+
 def test_payments_settle_what_they_cover():
     """In full: nothing is left. A reversal takes it back. A payment that the balance knows already does not count."""
     assert state(paid=((100_000, 1),)).settled

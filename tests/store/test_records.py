@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -274,3 +274,30 @@ def test_rows_of_before_are_read_and_repeated(log: DecisionLog, decide: Decide) 
         connection.execute(mine.values(content_digest="0" * 64))
     with pytest.raises(RecommenderError, match="altered"):
         log.get("old")
+
+
+def test_what_an_outcome_says_beside_its_word_is_part_of_its_key_and_is_checked() -> None:
+    """Without them the digest is what it always was; a date is no instant, a moment has a zone, each has its word."""
+    event = {"decision_id": "d", "occurred_at": NOON, "outcome": "promise_to_pay"}
+    bare, dated = OutcomeRecord(**event), OutcomeRecord(**event, promise_date=date(2026, 6, 1))
+    other = OutcomeRecord(**event, promise_date=date(2026, 6, 2))
+    assert bare.outcome_id == "49d71dd9578bd9401c13ba680af16465e828311da52b52f9b3dc67b196766b6c"
+    replaced = OutcomeRecord(**event, replaces="x")
+    assert replaced.outcome_id == "5c49cb546cee9e26467066fc716c3a0f1dcde642e333dd6890e88841d0ae1e5e"
+    assert len({bare.outcome_id, dated.outcome_id, other.outcome_id}) == 3
+    for wrong, column in (
+        ({"promise_date": NOON}, "promise_date"),
+        ({"promise_date": "2026-06-01"}, "promise_date"),
+        ({"promise_date": date(2026, 2, 28)}, "promise_date"),
+        ({"promise_date": date(2027, 3, 4)}, "promise_date"),
+        ({"callback_at": NOON}, "callback_at"),
+        ({"outcome": "callback_requested", "callback_at": NOON.replace(tzinfo=None)}, "callback_at"),
+        ({"outcome": "callback_requested", "callback_at": NOON + timedelta(days=90, seconds=1)}, "callback_at"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            OutcomeRecord(**event | wrong)
+        assert caught.value.column == column and caught.value.mend
+    event["occurred_at"] = datetime(2028, 2, 29, 0, 30, tzinfo=UTC)  # of the year after there is none
+    assert OutcomeRecord(**event, promise_date=date(2029, 3, 1)).promise_date == date(2029, 3, 1)
+    with pytest.raises(InvalidInput, match="more than a year ahead"):
+        OutcomeRecord(**event, promise_date=date(2029, 3, 2))

@@ -122,7 +122,16 @@ def _answer(logged: LoggedDecision, events: Sequence[Mapping[str, Any]]) -> Deci
     )  # fmt: skip
     versions = ("policy_version", "model_digest", "holidays_version", "tzdata_version", "code_version")
     happened = ("kind", "at", "told_at", "dispatch_id", "channel", "reason", "propensity")
-    names = ("outcome_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces")
+    names = (
+        "outcome_id",
+        "occurred_at",
+        "outcome",
+        "amount_minor",
+        "currency",
+        "replaces",
+        "promise_date",
+        "callback_at",
+    )
     return DecisionAnswer(
         **{name: getattr(record, name) for name in same},
         no_contact=record.action == actions.no_contact_index,

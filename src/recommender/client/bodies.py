@@ -256,6 +256,8 @@ class Contact(_Contact, total=False):
     hour: int | None
     tone: str | None
     reward: float | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class ContrastAnswer(TypedDict):
@@ -526,6 +528,8 @@ class LoggedOutcome(TypedDict):
     amount_minor: int | None
     currency: str | None
     replaces: str | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class OfferAnswer(TypedDict):
@@ -601,6 +605,8 @@ class Outcome(_Outcome, total=False):
     currency: str | None
     outcome_id: str | None
     replaces: str | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class OutcomeAnswer(TypedDict):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recommender.columns import Tabular
 from recommender.deciding.accounts import Accounts
@@ -103,6 +104,9 @@ def week_ahead(
     table = Accounts.of(account)
     if len(table) != 1:
         raise InvalidInput(f"Best hours are of one account; got {len(table)}.", column="account", mend="Pass one row.")
+    space = actions.to_frame()
+    on_channel = space["channel"] == channel
+    cells = {hour: np.flatnonzero(on_channel & (space["hour"] == hour)) for hour in actions.factors["hour"]}
     parts, policy = [], "model"
     for day in range(days):
         at = as_of + timedelta(days=day)
@@ -111,7 +115,7 @@ def week_ahead(
             explore=False,
         )  # fmt: skip
         policy = made.policy
-        parts.append(_hours(made, channel))
+        parts.append(_hours(made, channel, cells))
     hours = pd.concat(parts, ignore_index=True)
     return WeekAhead(hours.sort_values("contact_at", kind="stable", ignore_index=True), policy)
 
@@ -128,9 +132,8 @@ def aged(account: Accounts, days: int) -> Accounts:
     return Accounts(kept, len(account)).assign(**moved)
 
 
-def _hours(made: Any, channel: str) -> pd.DataFrame:
-    """Every hour of one day."""
-    space = made.actions.to_frame()
+def _hours(made: Any, channel: str, cells: Mapping[Any, NDArray[np.int64]]) -> pd.DataFrame:
+    """Every hour of one day; ``cells`` are the channel's actions of each hour."""
     zone = made.accounts.values("timezone")[0] if "timezone" in made.accounts else None
     zone = zone if is_timezone(zone) else "UTC"
     ranked = made.ranked
@@ -153,10 +156,8 @@ def _hours(made: Any, channel: str) -> pd.DataFrame:
         if row["legal"]:
             row |= best.loc[hour, names].to_dict()
         else:
-            cell = np.flatnonzero((space["channel"] == channel) & (space["hour"] == hour))
-            common = [set(made.eligibility.rules(0, int(action))) for action in cell]
-            first = made.eligibility.rules(0, int(cell[0]))
-            closing = [rule for rule in first if all(rule in one for one in common)] or list(first)
+            first, *others = (made.eligibility.rules(0, int(action)) for action in cells[hour])
+            closing = [rule for rule in first if all(rule in one for one in others)] or list(first)
             cited = [made.eligibility.provenance.citation(rule) for rule in closing]
             row |= {"rules": ";".join(closing), "citations": ";".join(one for one in cited if one)}
             row |= {name: np.nan if name in _VALUES or name in made.values else None for name in names}

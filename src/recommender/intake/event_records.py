@@ -10,6 +10,7 @@ from recommender.local_time import DAY_US
 __all__ = [
     "AGREEMENT_DAYS",
     "ASKS",
+    "CALLBACK_DAYS",
     "COMPLAINT_DAYS",
     "FAILURES",
     "LAG_DAYS",
@@ -23,6 +24,8 @@ __all__ += ["DebtEvents", "PersonEvents", "State"]
 
 #: Days that a promise without a date is given; the features count it as broken after the same time.
 PROMISE_DAYS = 14
+#: Days that a debtor who asked to be called, without saying when, is left alone (house policy).
+CALLBACK_DAYS = 1
 #: Days after which a complaint that nobody closed no longer stops (house policy).
 COMPLAINT_DAYS = 90
 #: Days that a person's agreement to contact a case holds (house policy); what is newly heard of the debtor ends it.
@@ -158,8 +161,11 @@ class DebtEvents:
     """What the events of an account add up to."""
 
     promised_at: int | None = None
+    promise_due: int | None = None
     promise_until: int = 0
     promise: str | None = None
+    callback_told_at: int | None = None
+    callback_due: int | None = None
     callback_at: int | None = None
     paid_at: int | None = None
     reversed_at: list[int] = field(default_factory=list)
@@ -169,12 +175,17 @@ class DebtEvents:
     def tell(self, word: str, at: int, due: int | None, callback: int | None) -> None:
         """Take one event in."""
         if word == "promise_to_pay":
-            self.promise, self.promised_at = "open", at
+            if self.promise == "open" and self.promised_at == at:
+                due = _stricter(self.promise_due, due)
+            self.promise, self.promised_at, self.promise_due = "open", at, due
             self.promise_until = at + PROMISE_DAYS * DAY_US if due is None else due
         elif word in ("promise_kept", "promise_broken"):
             self.promise = word.removeprefix("promise_")
         elif word == "callback_requested":
-            self.callback_at = callback
+            if self.callback_told_at == at:
+                callback = _stricter(self.callback_due, callback)
+            self.callback_told_at, self.callback_due = at, callback
+            self.callback_at = at + CALLBACK_DAYS * DAY_US if callback is None else callback
         elif word in ("contact_agreed", "agreement_withdrawn"):
             self.agreed_at = at if word == "contact_agreed" else None
         elif word in ("paid", "paid_in_full"):
@@ -182,3 +193,8 @@ class DebtEvents:
         elif word == "payment_reversed":
             self.paid_at, self.settled = None, False
             self.reversed_at.append(at)
+
+
+def _stricter(one: int | None, other: int | None) -> int | None:
+    """Of two things told at one instant the later end; one without an end says less than one with it."""
+    return other if one is None else one if other is None else max(one, other)

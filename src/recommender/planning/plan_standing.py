@@ -16,6 +16,9 @@ from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_event
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
 
+#: Columns that what was heard needs, whether the history has them or not.
+_OF_EVENTS = ("outcome", "initiated_by", "status", "promise_date", "callback_at")
+
 
 @dataclass(frozen=True)
 class ChunkStanding:
@@ -111,7 +114,7 @@ def _joined(known: pd.DataFrame | None, rows: list[dict[str, Any]]) -> pd.DataFr
     more["sent_at"] = pd.to_datetime(more["sent_at"], utc=True).dt.as_unit("us")
     if known is None or not len(known):
         return more
-    wanted = [name for name in more.columns if name in known.columns or name in ("outcome", "initiated_by", "status")]
+    wanted = [name for name in more.columns if name in known.columns or name in _OF_EVENTS]
     widened = known.assign(**{name: np.full(len(known), None, dtype=object) for name in wanted if name not in known})
     columns = {
         name: widened[name].tolist() + (more[name].tolist() if name in wanted else [None] * len(more))

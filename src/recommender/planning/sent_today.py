@@ -22,7 +22,7 @@ __all__ = ["SentToday"]
 
 _UNDER_WAY = timedelta(hours=1)
 _SENT = ("dispatched", "overridden")
-_HEARD = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status")
+_HEARD = ("account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "promise_date", "callback_at")
 _IDS_AT_ONCE = 5_000
 
 
@@ -136,9 +136,13 @@ class SentToday:
         mine = self.heard.loc[self.heard["account_id"].isin(part.accounts["account_id"].astype("str"))]
         if not len(mine):
             return part
+        mine = mine.drop(columns=[name for name in _HEARD[-2:] if name in mine and mine[name].isna().all()])
         if part.contacts.empty:
             return replace(part, contacts=mine.reset_index(drop=True))
-        mine = mine.assign(sent_at=[one.isoformat() for one in mine["sent_at"]]) if _is_text(part.contacts) else mine
+        if _is_text(part.contacts):
+            mine = mine.assign(sent_at=[one.isoformat() for one in mine["sent_at"]])
+        elif "callback_at" in mine:
+            mine = mine.assign(callback_at=pd.to_datetime(mine["callback_at"], utc=True))
         return replace(part, contacts=pd.concat([part.contacts, mine], ignore_index=True))
 
     def open_at(self, debtors: pd.Series, contact_at: NDArray[np.datetime64]) -> NDArray[np.bool_]:
@@ -207,7 +211,14 @@ def _known_to_log(
                     when[contact.decision_id] = pd.Timestamp(contact.at).tz_convert("UTC")
                     rows.append(_row(contact.account_id, contact.at, contact.channel, None))
         for outcomes in standing.outcomes.values():
-            rows += [_row(one.account_id, one.occurred_at, one.channel, one.outcome) for one in outcomes]
+            rows += [
+                _row(one.account_id, one.occurred_at, one.channel, one.outcome)
+                | {
+                    "promise_date": None if one.promise_date is None else one.promise_date.isoformat(),
+                    "callback_at": None if one.callback_at is None else one.callback_at.isoformat(),
+                }
+                for one in outcomes
+            ]
     sent = plan["decision_id"].map(when)
     heard = pd.DataFrame(rows, columns=list(_HEARD)).drop_duplicates(ignore_index=True)
     return heard, pd.to_datetime(sent, utc=True).astype("datetime64[us, UTC]"), frozenset(when)

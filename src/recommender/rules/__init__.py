@@ -29,6 +29,9 @@ from recommender.rules.loading import (
     parse_pack,
     rule_books,
 )
+from recommender.rules.named_holidays import (
+    named_holidays,
+)
 from recommender.rules.phone_zones import (
     phone_timezones,
 )
@@ -96,6 +99,7 @@ __all__ = [
     "judged",
     "kind_of",
     "load_pack",
+    "named_holidays",
     "named_packs",
     "pack_digest",
     "pack_ids",

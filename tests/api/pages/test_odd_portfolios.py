@@ -77,7 +77,12 @@ def test_every_page_answers(opened, ids, log):
     links = re.findall(r'<th scope="row"[^>]*><a href="([^"]+)"', listed)
     assert len(links) == len(ids)
     for link in links:
-        assert client.get(link.replace("&amp;", "&")).status_code == 200, link
+        account = client.get(link.replace("&amp;", "&"))
+        assert account.status_code == 200, link
+        (hours,) = re.findall(r'href="(/es/best-hours[^"]+)"', account.text)
+        answer = client.get(hours.replace("&amp;", "&"))
+        assert answer.status_code == 200, hours
+        assert not re.search(r">\s*(?:nan|None|NaT|inf)\b", answer.text), hours
         what_if = link.replace("&amp;", "&").replace("/account?id=", "/what-if?account=")
         assert client.get(what_if).status_code == 200, what_if
     assert "<b>&" not in listed

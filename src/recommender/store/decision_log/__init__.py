@@ -52,6 +52,9 @@ with needs("store"):
     from recommender.store.decision_log.offers_made import (
         offers_made,
     )
+    from recommender.store.decision_log.outcome_terms import (
+        trouble_with_terms,
+    )
     from recommender.store.decision_log.personal_ids import (
         personal_kind,
         refuse_personal_id,
@@ -124,6 +127,7 @@ __all__ = [
     "state_of",
     "stop_contact",
     "stopped_ids",
+    "trouble_with_terms",
     "utc_instant",
     "with_heard",
     "withdraw_agreement",

@@ -7,7 +7,7 @@ every later decision, whichever process made the earlier one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -84,7 +84,7 @@ def heard_events(account: str, debtor: str, outcomes: Mapping[str, Sequence[Ledg
         By debtor.
     """
     return [
-        _event(account, heard.occurred_at, heard.channel, heard.outcome)
+        _event(account, heard.occurred_at, heard.channel, heard.outcome, day=heard.promise_date, call=heard.callback_at)
         for heard in outcomes.get(debtor, ())
         if heard.account_id == account or heard.outcome not in _OF_ONE_DEBT
     ]
@@ -117,7 +117,14 @@ def with_heard(
         account = row["account_id"]
         events += heard_events(account, row["debtor_id"] or account, outcomes)
         events += [
-            _event(account, contact["sent_at"], contact["channel"], contact["outcome"])
+            _event(
+                account,
+                contact["sent_at"],
+                contact["channel"],
+                contact["outcome"],
+                day=contact.get("promise_date"),
+                call=contact.get("callback_at"),
+            )
             for contact in told_of.get(account, ())
         ]
     if not events:
@@ -140,5 +147,18 @@ def with_heard(
     return changed
 
 
-def _event(account: str, at: datetime, channel: str | None, outcome: str) -> dict[str, Any]:
-    return {"account_id": account, "sent_at": at, "channel": channel, "outcome": outcome, "initiated_by": "creditor"}
+def _event(
+    account: str,
+    at: datetime,
+    channel: str | None,
+    outcome: str,
+    *,
+    day: date | None = None,
+    call: datetime | None = None,
+) -> dict[str, Any]:
+    """An event as a row of a contact history; texts where a plan keeps it beside its accounts as JSON."""
+    event = {"account_id": account, "sent_at": at, "channel": channel, "outcome": outcome, "initiated_by": "creditor"}
+    return event | {
+        "promise_date": None if day is None else day.isoformat(),
+        "callback_at": None if call is None else call.isoformat(),
+    }

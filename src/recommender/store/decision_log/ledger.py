@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -72,6 +72,8 @@ class LedgerOutcome:
     outcome: str
     amount_minor: int | None
     currency: str | None
+    promise_date: date | None = None
+    callback_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,7 @@ def _outcomes(
             LedgerOutcome(
                 row["decision_id"], decision["account_id"], decision["debtor_id"],
                 None if channel is None else str(channel), row["occurred_at"], row["outcome"], row["amount_minor"],
-                row["currency"],
+                row["currency"], row["promise_date"], row["callback_at"],
             )
         )  # fmt: skip
     return heard

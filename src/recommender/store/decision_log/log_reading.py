@@ -80,6 +80,12 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
     """Outcomes of the decisions of ``since <= decided_at < until``.
 
     Orphans are not among them, nor are payments that were taken back.
+
+    Returns
+    -------
+    DataFrame
+        ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``, ``promise_date`` (date) and
+        ``callback_at`` (instant).
     """
     # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
     corrected = (
@@ -94,6 +100,8 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
             outcomes.c.outcome,
             outcomes.c.amount_minor,
             outcomes.c.currency,
+            outcomes.c.promise_date,
+            outcomes.c.callback_at,
             decisions.c.account_id,
         )
         .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)

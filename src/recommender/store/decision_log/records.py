@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.checked_columns import CheckedMapping, SortedMapping
+from recommender.store.decision_log.outcome_terms import trouble_with_terms
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -332,6 +333,10 @@ class OutcomeRecord:
         Idempotency key. Default: digest of the fields above, so that the same event told twice counts once.
     replaces : str or None
         Id of an outcome that was told wrongly and that this one takes the place of; both rows stay.
+    promise_date : date or None
+        Day until which the debtor promised to pay; only of ``promise_to_pay``.
+    callback_at : datetime or None
+        With a time zone; the debtor asked to be called then and not before. Only of ``callback_requested``.
     """
 
     decision_id: str
@@ -341,6 +346,8 @@ class OutcomeRecord:
     currency: str | None = None
     outcome_id: str | None = None
     replaces: str | None = None
+    promise_date: date | None = None
+    callback_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Check every field; fill in the key."""
@@ -375,6 +382,11 @@ class OutcomeRecord:
             raise InvalidInput.in_column(
                 "currency", "must be an ISO 4217 code", values=[self.currency], mend="Write e.g. 'COP' or 'USD'."
             )
+        told = trouble_with_terms(self.outcome, self.occurred_at, self.promise_date, self.callback_at)
+        if told is not None:
+            raise InvalidInput(f"{told[0]} {told[1]}.", column=told[0], mend=told[2])
+        if self.callback_at is not None:
+            put("callback_at", utc_instant("callback_at", self.callback_at))
         if self.outcome_id is None:
             put("outcome_id", self.content_digest)
         check_id("outcome_id", self.outcome_id)
@@ -389,12 +401,16 @@ class OutcomeRecord:
     def content_digest(self) -> str:
         """SHA-256 of the content without the key."""
         content = [self.decision_id, self.occurred_at.isoformat(), self.outcome, self.amount_minor, self.currency]
-        return sha256_of(content if self.replaces is None else [*content, self.replaces])
+        content += [] if self.replaces is None else [self.replaces]
+        # Named, and only where they are told: what was logged before they were known keeps its digest.
+        terms = {name: getattr(self, name) for name in ("promise_date", "callback_at")}
+        named = {name: value.isoformat() for name, value in terms.items() if value is not None}
+        return sha256_of([*content, named] if named else content)
 
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``outcomes`` table."""
         names = (
             "outcome_id", "decision_id", "occurred_at", "outcome", "amount_minor", "currency", "replaces",
-            "content_digest",
+            "content_digest", "promise_date", "callback_at",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}

@@ -247,7 +247,10 @@ def decision_of(row: sa.RowMapping) -> DecisionRecord:
 
 def outcome_of(row: sa.RowMapping) -> OutcomeRecord:
     """Rebuild the record of a row."""
-    names = ("decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id", "replaces")
+    names = (
+        "decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id", "replaces", "promise_date",
+        "callback_at",
+    )  # fmt: skip
     return OutcomeRecord(**{name: row[name] for name in names})
 
 

@@ -26,7 +26,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -136,6 +136,8 @@ outcomes = sa.Table(
     sa.Column("currency", sa.String(3)),
     sa.Column("replaces", sa.String(128), index=True),
     sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Column("promise_date", sa.Date),
+    sa.Column("callback_at", UtcInstant),
 )
 
 # Few of millions; written out, since a partial index serves only who asks with its own words.
