@@ -7,7 +7,9 @@ import zipfile
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
+from recommender.store.decision_log import decisions
 from tests.browser.reading import findings
 
 pytestmark = pytest.mark.browser
@@ -91,14 +93,32 @@ def test_a_changed_capacity_changes_the_plan_and_a_bad_one_leaves_it(open_page, 
     assert page.locator(".answer").inner_text() == stands
 
 
-def test_nothing_goes_out_before_it_is_approved_with_a_name(open_page, demo_site, planned, tmp_path):
-    """After that the archive holds every contact, with the phone numbers of the file that is kept nowhere."""
+@pytest.fixture
+def log_of_before(demo_site):
+    """The decision log of the demo, which other tests read: without what was decided meanwhile at the end."""
+    url = json.loads((demo_site / "site.json").read_text())["environment"]["RECOMMENDER_DECISION_LOG_URL"]
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        before = set(connection.scalars(sa.select(decisions.c.decision_id)))
+    yield engine
+    with engine.begin() as connection:
+        new = [{"key": one} for one in set(connection.scalars(sa.select(decisions.c.decision_id))) - before]
+        connection.execute(sa.delete(decisions).where(decisions.c.decision_id == sa.bindparam("key")), new)
+    engine.dispose()
+
+
+def test_nothing_goes_out_before_it_is_approved_with_a_name(open_page, demo_site, planned, tmp_path, log_of_before):
+    """After that log and archive hold every contact, with the phone numbers of the file that is kept nowhere."""
     page = open_page(f"/en/{planned}")
     assert page.get_by_role("button", name="Download campaign files").count() == 0
     page.fill("#approve-note", "go")
     page.get_by_role("button", name="Approve as ana").click()
     assert "by ana" in page.locator("#approval").inner_text()
     contacts = contacts_of(demo_site, planned)
+    assert f"{len(contacts):,} contacts were written to the decision log" in page.locator("#approval").inner_text()
+    assert findings(page) == []
+    with log_of_before.connect() as connection:
+        assert set(contacts["decision_id"]) <= set(connection.scalars(sa.select(decisions.c.decision_id)))
     points = tmp_path / "phones.csv"
     numbers = [f"+5730055501{number % 100:02d}" for number in range(len(contacts))]
     table = pd.DataFrame(
