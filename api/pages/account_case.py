@@ -18,6 +18,7 @@ from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding import Decided, decide, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
+from recommender.intake import with_states
 from recommender.rules import HOUSE_PACKS, Eligibility, eligibility, named_packs, with_house
 from recommender.store.decision_log import DecisionRecord, LoggedDecision, state_of
 from recommender.store.files import catalogue_at
@@ -182,9 +183,10 @@ class AccountCase:
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
-        """Rules judged for other facts or another action space."""
+        """Rules judged for other facts or another action space; outcomes of the contacts act as in a decision."""
+        stated = facts if self.contacts is None else with_states(facts, contacts=self.contacts, as_of=self.as_of)[0]
         return eligibility(
-            facts,
+            stated,
             actions,
             as_of=self.as_of,
             packs=None if "packs" in facts.columns else self.packs,
