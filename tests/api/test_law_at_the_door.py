@@ -74,7 +74,7 @@ def test_recommendations_over_http_are_those_of_decide(client, name):
         answer = client.post("/v1/recommendations", json=body)
         assert answer.status_code == 200, answer.text
         (told,) = answer.json()["recommendations"]
-        frame = pd.DataFrame(contacts, columns=CONTACT_COLUMNS)
+        frame = pd.DataFrame(contacts, columns=CONTACT_COLUMNS).assign(debtor_id=account["debtor_id"])
         want = decide(
             pd.DataFrame([account | {"packs": [name]}], dtype=object),
             strategy=SeedStrategy(default_actions(client.hours)),

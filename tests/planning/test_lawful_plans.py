@@ -25,6 +25,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
+from recommender.rules import TOLD_FLAGS
 from recommender.strategy import SeedStrategy
 from tests.rules.naive_law import permits
 from tests.rules.strategies import random_case
@@ -57,7 +58,9 @@ def random_portfolio(rng):
             days=round(shift.total_seconds() / 86_400)
         )
         accounts.append(
-            case["account"] | {"account_id": f"A{number}", "debtor_id": debtor, "due_date": due.isoformat()}
+            case["account"]
+            | {"account_id": f"A{number}", "debtor_id": debtor, "due_date": due.isoformat()}
+            | {"flags": [flag for flag in case["account"]["flags"] if flag in TOLD_FLAGS or ":" in flag]}
         )
         for contact in case["contacts"] if rng.random() < 0.5 else []:
             sent = dt.datetime.fromisoformat(contact["sent_at"]) + shift

@@ -68,7 +68,7 @@ def _person_permits(account: dict[str, Any], channel: str, purpose: str) -> bool
     if purpose != "win_back" and (balance is None or balance <= 0):
         return False
     about = {"promise_open"} if purpose == "promise_follow_up" else set()
-    return all(flag.startswith("opt_out:") or flag in about for flag in flags)
+    return all(flag.startswith("opt_out:") or flag in about or flag == "reviewed" for flag in flags)  # no stop
 
 
 def _law_permits(law: str, at: dt.datetime, zone: ZoneInfo, case: dict[str, Any], readings: frozenset[str]) -> bool:

@@ -151,7 +151,9 @@ def forbidden_tones(asked: Asked, books: Sequence[Sequence[Raw]]) -> dict[str, s
 
 
 def needs_person(asked: Asked, books: Sequence[Sequence[Raw]]) -> bool:
-    """Whether a person looks first."""
+    """Whether a person looks first; who did has agreed."""
+    if "reviewed" in (asked.account.get("flags") or ()):
+        return False
     late = Clock(asked, asked.account["timezone"]).days_past_due()
     for rule in (rule for book in books for pack in book for rule in pack.get("needs_human", ())):
         if asked.account.get("party") in rule.get("parties", ()):
