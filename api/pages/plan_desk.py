@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import secrets
 import shutil
@@ -21,9 +20,9 @@ import structlog
 from api.pages.appended_lines import append_line
 from api.pages.page_data import Portfolio
 from api.pages.plan_release import Refusal, not_going_out, of_stopped, release
+from api.pages.plan_terms import offers_in_money
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.messages import Catalogue, default_catalogue, own_catalogue
-from recommender.offers import OfferDesk, PriceList
 from recommender.planning import (
     Appointments,
     CapacityOrder,
@@ -34,7 +33,6 @@ from recommender.planning import (
     budget_in_log,
     keep_tomorrow,
     logged_offers,
-    offers_of_plan,
     plan_day,
     settle_offers,
     write_tomorrow,
@@ -200,9 +198,7 @@ class PlanDesk:
         except RecommenderError as error:  # nothing took the place of the last plan
             self._tell(plan_id, state="failed", **_about(error))
         except _Stopped:
-            self._tell(
-                plan_id, state="failed", problem="The application was stopped.", mend="PlanRequest again.", column=""
-            )
+            self._tell(plan_id, state="failed", problem="The application was stopped.", mend="Plan again.", column="")
         except Exception as error:
             _log.exception("a plan failed", plan=plan_id, error=type(error).__name__)
             self._tell(plan_id, state="failed", problem="", mend="")
@@ -266,7 +262,7 @@ class PlanDesk:
             budget = budget_in_log(order.prices, (), offered, order.as_of)
             keep_tomorrow(made, read, inputs, order, strategy, work / "plan", budget=budget)
         if prices is not None:
-            about["offers"] = _offers_of(made.contacts, prices.prices, offered, request.as_of)
+            about["offers"] = offers_in_money(made.contacts, prices.prices, offered, request.as_of)
         return about | {"_made": made, "_actions": strategy.actions_}
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -377,21 +373,6 @@ class PlanDesk:
             new = path.with_suffix(".new")
             new.write_text(json.dumps(status), encoding="utf-8")
             new.replace(path)
-
-
-def _offers_of(
-    contacts: pd.DataFrame, prices: PriceList, offered: list[pd.DataFrame], as_of: datetime
-) -> dict[str, Any]:
-    """What the offers of a plan may cost, beside those made before."""
-    made = offers_of_plan(contacts, prices)
-    before = OfferDesk(prices, offered[0] if offered and len(offered[0]) else None).committed(as_of)
-    return {
-        "currency": prices.currency,
-        "budget_minor": prices.budget_minor,
-        "before_minor": before if math.isfinite(before) else 0.0,
-        "made": len(made),
-        "cost_minor": float(made["cost_minor"].fillna(0.0).sum()),
-    }
 
 
 def _about(error: RecommenderError) -> dict[str, Any]:

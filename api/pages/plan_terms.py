@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+import pandas as pd
 
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.rendering import Page
+from recommender.offers import OfferDesk, PriceList
+from recommender.planning import offers_of_plan
 
-__all__ = ["objective_in_words", "terms_section"]
+__all__ = ["objective_in_words", "offers_in_money", "terms_section"]
 
 
 def objective_in_words(page: Page, name: str) -> str:
@@ -84,3 +90,18 @@ def _offers(page: Page, about: Mapping[str, Any]) -> list[list[Any]]:
         [page.text("Used by offers made before"), page.formats.money(before, money).text],
         [page.text("Left after this plan"), page.formats.money(left, money).text],
     ]
+
+
+def offers_in_money(
+    contacts: pd.DataFrame, prices: PriceList, offered: list[pd.DataFrame], as_of: datetime
+) -> dict[str, Any]:
+    """What the offers of a plan may cost, beside those made before: ``about["offers"]``, which the section shows."""
+    made = offers_of_plan(contacts, prices)
+    before = OfferDesk(prices, offered[0] if offered and len(offered[0]) else None).committed(as_of)
+    return {
+        "currency": prices.currency,
+        "budget_minor": prices.budget_minor,
+        "before_minor": before if math.isfinite(before) else 0.0,
+        "made": len(made),
+        "cost_minor": float(made["cost_minor"].fillna(0.0).sum()),
+    }

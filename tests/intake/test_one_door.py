@@ -78,11 +78,8 @@ def forbidden(plan, truth):
     sent_to, heard_of = defaultdict(list), defaultdict(list)
     for row in truth["contacts"][["account_id", "sent_at", "channel", "status", "initiated_by"]].to_dict("records"):
         sent_to[owner[row["account_id"]]].append(row)
-    last_paid = truth["payments"].groupby("account_id")["paid_at"].agg(lambda at: max(map(pd.Timestamp, at)))
     for row in heard.itertuples(index=False):
-        fulfilled = row.account_id in last_paid and last_paid[row.account_id] >= pd.Timestamp(row.occurred_at)
-        if row.outcome != "promise_to_pay" or not fulfilled:  # a case tells no payments: one since fulfils a promise
-            heard_of[owner[row.account_id]].append(row)
+        heard_of[owner[row.account_id]].append(row)
     cases = []
     for account, channel, at in plan.dropna(subset="channel")[["account", "channel", "contact_at"]].itertuples(
         index=False

@@ -107,9 +107,8 @@ class RewardEnsemble:
         self.past = past_of_members(rows, self.glms, self.weights)
         if options.whole is not None:  # these rows are a sample: the trees served see them all
             for name, settings in fits.tree_plans.items():
-                if self.weights[name] > 0 and not len(
-                    self.trees[name].derived
-                ):  # who boosts them knows no such columns
+                # Who boosts them on every row knows no derived columns.
+                if self.weights[name] > 0 and not len(self.trees[name].derived):
                     self.trees[name] = options.whole.grow(rows, settings, self.trees[name])
         return self
 

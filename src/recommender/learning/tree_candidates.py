@@ -23,7 +23,6 @@ _LARGER = 2.0  # times the usual step: as far in half the rounds
 _MOST_ROWS = 40_000  # that short fits learn from
 _KEPT_PAIRS = (6, 2)  # of those that a short fit with all of them splits most on
 _AHEAD, _AHEAD_WITH_CLOCKS = 1.5, 2.5  # standard errors: trees with clocks are scored once a level of their factor
-
 _BEHIND = 1.0  # standard errors that all of them may cost: where one helps, dozens of useless ones do not outweigh it
 
 

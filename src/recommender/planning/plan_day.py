@@ -164,33 +164,30 @@ def about_plan(
         for name, most, has, price in zip(names, limit, used, prices, strict=True)
     ]
     shut_out = read.shut_out_text()
-    in_force = {} if sent is None else {"ends": sent.ends.isoformat(), "replaced": sent.changes(made.contacts)}
-    run = {"run": order.run} if order.run else {}
-    return (
-        in_force
-        | run
-        | {
-            "as_of": order.as_of.isoformat(),
-            "strategy": order.objective.version_of(strategy.version_),
-            "objective": order.objective.model_dump(mode="json"),
-            "seed": order.seed,
-            "days": read.kinds.days,
-            "purpose": order.purpose,
-            "house": list(order.house),
-            "segments_digest": order.segmentation.digest,
-            "messages_digest": (order.catalogue or default_catalogue()).digest,
-            "offers_digest": None if order.prices is None else order.prices.digest,
-            "offers": None if order.offers is None else {"list": order.offers[1], "authority": order.authority},
-            "unit": unit_of_values(order.objective, capacity, strategy),
-            "money": capacity.currency_told,
-            "capacity": capacity.model_dump(mode="json"),
-            "capacities": capacities,
-            "accounts": len(made.arms),
-            "shut_out": read.shut_out,
-            "gap": made.plan.gap,
-            "unplaced": made.unplaced,
-            "rules_in_money": priced_rules(read, made),
-            "rule_details": read.rules.details,
-            "notes": [*made.notes, *idle_queues(read.kinds), *([shut_out] if shut_out else [])],
-        }
-    )
+    first: dict[str, Any] = {"run": order.run} if order.run else {}
+    if sent is not None:
+        first |= {"ends": sent.ends.isoformat(), "replaced": sent.changes(made.contacts)}
+    return first | {
+        "as_of": order.as_of.isoformat(),
+        "strategy": order.objective.version_of(strategy.version_),
+        "objective": order.objective.model_dump(mode="json"),
+        "seed": order.seed,
+        "days": read.kinds.days,
+        "purpose": order.purpose,
+        "house": list(order.house),
+        "segments_digest": order.segmentation.digest,
+        "messages_digest": (order.catalogue or default_catalogue()).digest,
+        "offers_digest": None if order.prices is None else order.prices.digest,
+        "offers": None if order.offers is None else {"list": order.offers[1], "authority": order.authority},
+        "unit": unit_of_values(order.objective, capacity, strategy),
+        "money": capacity.currency_told,
+        "capacity": capacity.model_dump(mode="json"),
+        "capacities": capacities,
+        "accounts": len(made.arms),
+        "shut_out": read.shut_out,
+        "gap": made.plan.gap,
+        "unplaced": made.unplaced,
+        "rules_in_money": priced_rules(read, made),
+        "rule_details": read.rules.details,
+        "notes": [*made.notes, *idle_queues(read.kinds), *([shut_out] if shut_out else [])],
+    }

@@ -36,9 +36,10 @@ from recommender.store.decision_log.offer_rows import (
     refuse_overspent,
     settle_offers,
 )
+from recommender.store.decision_log.outcome_record import OutcomeRecord
 from recommender.store.decision_log.receipts import LoggedDecision, OutcomeReceipt, Receipt
 from recommender.store.decision_log.record_fields import unpack_eligible
-from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
+from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.removing import Removal
 from recommender.store.decision_log.rows import (
     ALL_EVENTS,

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from recommender.intake import taken_back
 from recommender.local_time import as_utc_us
+from recommender.store.decision_log.outcome_record import OutcomeRecord
 from recommender.store.decision_log.record_fields import utc_instant
-from recommender.store.decision_log.records import OutcomeRecord
 from recommender.store.decision_log.rows import joined, outcome_of
 from recommender.store.decision_log.schema import Row, decisions, outcomes
 from recommender.tables import REACHED_BY

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord
+from recommender.store.decision_log.outcome_record import OutcomeRecord
+from recommender.store.decision_log.records import DecisionRecord
 
 __all__ = ["LoggedDecision", "OutcomeReceipt", "Receipt"]
 

@@ -15,8 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.store.decision_log.contact_event import ContactEvent
+from recommender.store.decision_log.outcome_record import OutcomeRecord
 from recommender.store.decision_log.record_fields import WrittenJson, unpack_eligible
-from recommender.store.decision_log.records import DecisionRecord, OutcomeRecord, Provenance, ShadowChoice
+from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.schema import (
     Row,
     UtcInstant,

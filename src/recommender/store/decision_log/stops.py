@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from recommender.errors import InvalidInput
 from recommender.intake import AGREEMENT_DAYS, ASKS
 from recommender.store.decision_log.contact_event import STOPPED, ContactEvent
-from recommender.store.decision_log.decisions import DecisionLog, OutcomeRecord
+from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.ledger import StaleStanding
+from recommender.store.decision_log.outcome_record import OutcomeRecord
 from recommender.store.decision_log.schema import OF_CASES, decisions, outcomes
 
 __all__ = ["agree_to_contact", "agreed_accounts", "resume_contact", "stop_contact", "stopped_ids", "withdraw_agreement"]
