@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
 from api.service.standing import debtor_of, with_heard
-from recommender.deciding import Decided, after_planned, debtor_rounds, decide, planned_contacts
+from recommender.deciding import Decided, Decider, after_planned, debtor_rounds, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
@@ -259,13 +259,7 @@ class RequestDecider:
             ranked,
             lambda strategy, top_k: ask(
                 strategy,
-                partial(
-                    decide,
-                    strategy=strategy,
-                    purpose=terms.purpose,
-                    catalogue=self._served.decider.catalogue,
-                    offers=desk,
-                ),
+                Decider(strategy, purpose=terms.purpose, catalogue=self._served.decider.catalogue, offers=desk).decide,
                 top_k,
             ),
             terms,

@@ -19,7 +19,15 @@ from recommender import LoggedFeedback
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
-from recommender.planning import PlanFiles, PlanOrder, make_plan
+from recommender.planning import (
+    Appointments,
+    CapacityOrder,
+    PlanFiles,
+    PlanInputs,
+    PlanOrder,
+    make_plan,
+    plan_day,
+)
 from recommender.rules import check_case
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
@@ -223,6 +231,29 @@ def test_what_collectors_call_stop_stops(tmp_path, what):
     plan = plan_of(tmp_path / "after", **{"contacts": CONTACTS, **STOPS[what]})
     assert plan is not None
     assert contacted(plan) == 0
+
+
+LIFTED = {
+    "complaint, resolved": ("complaint", "complaint_resolved"),
+    "opt-out, opted in again": ("opt_out", "opt_in"),
+    "promise, broken": ("promise_to_pay", "promise_broken"),
+    "stopped by a person, freed again": ("contact_stopped", "contact_resumed"),
+}
+
+
+@pytest.mark.parametrize("what", LIFTED)
+def test_what_the_contacts_tell_is_lifted_by_what_the_outcomes_tell(tmp_path, what):
+    """One history in two tables: a later word counts wherever it stands, in a ranking and in a day under capacity."""
+    told, later = LIFTED[what]
+    tables = {"accounts": ACCOUNTS, "contacts": CONTACTS.assign(outcome=told), "outcomes": outcome(later)}
+    assert contacted(plan_of(tmp_path / "held", contacts=tables["contacts"])) == 0
+    assert contacted(plan_of(tmp_path / "free", **tables)) == 10
+    files = {name: write(table, tmp_path / f"{name}.csv") for name, table in tables.items()}
+    inputs = PlanInputs.prepare(tmp_path / "inputs", **files, payments=None, as_of=AS_OF, chunk_rows=50)
+    messages = {"name": "messages", "channels": ["sms"], "quota": 100}
+    capacity = CapacityOrder.model_validate({"timezone": "America/Bogota", "queue": [messages]})
+    made, _ = plan_day(inputs, SEED, PlanOrder(AS_OF), capacity, tmp_path, Appointments.none())
+    assert len(made.contacts) == 10
 
 
 def test_a_reversal_takes_a_payment_back(tmp_path):

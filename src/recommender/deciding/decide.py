@@ -116,6 +116,9 @@ def decide(
 class Decider:
     """A strategy ready to decide: what does not hang on the accounts is prepared once.
 
+    It takes the accounts as they are told. Who reads events (a plan from outcomes and payments, the service from its
+    log) has made states of them before; :func:`decide` does so from the contacts.
+
     Parameters
     ----------
     strategy : ContactStrategy or SeedStrategy

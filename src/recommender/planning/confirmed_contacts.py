@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.currencies import minor_digits
-from recommender.deciding import decide, offer_terms
+from recommender.deciding import Decider, offer_terms
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.chunk_accounts import with_debtors
@@ -34,7 +34,7 @@ def with_expectations(
     capacity: CapacityOrder,
     sent: SentToday | None = None,
 ) -> pd.DataFrame:
-    """Let :func:`recommender.deciding.decide` judge every planned contact, and add what it expects of it.
+    """Let a :class:`recommender.deciding.Decider` judge every planned contact, and add what it expects of it.
 
     Parameters
     ----------
@@ -150,9 +150,8 @@ def _expected(
     action = planned["action"].to_numpy(dtype=np.int64) % strategy.actions_.n_contact_actions
     wanted = np.zeros((len(frame), len(strategy.actions_)), dtype=bool)
     wanted[np.arange(len(frame)), action] = True
-    decided = decide(
+    decided = Decider(strategy, purpose=order.purpose, catalogue=order.catalogue, offers=case.desk).decide(
         frame,
-        strategy=strategy,
         as_of=order.as_of,
         packs=case.packs,
         contacts=case.history,
@@ -160,10 +159,7 @@ def _expected(
         explore=False,
         seed=order.seed,
         allowed=wanted,
-        purpose=order.purpose,
-        catalogue=order.catalogue,
         overlays=order.overlays,
-        offers=case.desk,
     )
     at, rank = np.nonzero(decided.actions_ranked == action[:, None])
     if not np.array_equal(at, np.arange(len(frame))):

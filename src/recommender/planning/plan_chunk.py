@@ -18,11 +18,11 @@ import pyarrow as pa
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding import (
+    Decider,
     Objective,
     Segments,
     after_planned,
     debtor_rounds,
-    decide,
     default_segments,
     of_debtors,
     planned_contacts,
@@ -201,6 +201,8 @@ def plan_chunk(
     turn = debtor_rounds(frame)
     planned: dict[Any, list[dict[str, Any]]] = {}
     desk = inputs.offers.desk(order.prices, order.authority)
+    # Not ``decide``: what events made of the accounts is in them already, told by more than their contacts.
+    decider = Decider(model, purpose=order.purpose, catalogue=order.catalogue, offers=desk, objective=order.objective)
     parts: list[pd.DataFrame] = []
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
@@ -209,9 +211,8 @@ def plan_chunk(
         part = frame.iloc[positions].reset_index(drop=True)
         mine = known if known is None or len(positions) == len(frame) else of_debtors(Columns.of(known), part)
         try:
-            decided = decide(
+            decided = decider.decide(
                 part,
-                strategy=model,
                 as_of=order.as_of,
                 packs=order.law(),
                 contacts=mine,
@@ -219,10 +220,6 @@ def plan_chunk(
                 explore=order.explore,
                 seed=order.seed,
                 overlays=order.overlays,
-                catalogue=order.catalogue,
-                purpose=order.purpose,
-                offers=desk,
-                objective=order.objective,
                 allowed=partial(after_planned, model.actions_, planned=_of_each(part, planned)) if planned else None,
             )
         except InvalidInput as error:
