@@ -141,9 +141,9 @@ def test_protected_names_warn_and_stay():
 
 @pytest.mark.parametrize(
     "name",
-    ["customerGender", "birthDate", "FechaNacimiento", "FECHA_NAC", "ageGroup", "AgeInYears", "Marital Status", "Género",
-     "EDAD_TITULAR", "estadoCivil", "homeNeighbourhood", "barrioCliente", "HealthStatus", "postalCode", "ZIP Code",
-     "Year_Birth", "Faixa etária", "customer_age", "is_female"],
+    ["customerGender", "birthDate", "FechaNacimiento", "FECHA_NAC", "ageGroup", "AgeInYears",
+     "Marital Status", "Género", "EDAD_TITULAR", "estadoCivil", "homeNeighbourhood", "barrioCliente",
+     "HealthStatus", "postalCode", "ZIP Code", "Year_Birth", "Faixa etária", "customer_age", "is_female"],
 )  # fmt: skip
 def test_a_protected_attribute_is_told_however_its_name_is_written(name):
     assert protected_names([name]) == [name]
