@@ -16,7 +16,7 @@ from recommender.intake import with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
-__all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "with_heard"]
+__all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "rung_of", "with_heard"]
 
 #: How far back a contact can matter to any rule: a year, and some.
 REACH = timedelta(days=400)
@@ -61,7 +61,7 @@ def ledger_contacts(
             if contact.decision_id in left_out or any(abs(when - contact.at) < _SAME_CONTACT for when in same):
                 continue
             row = planned_contact(contact.account_id, debtor, contact.channel, contact.at)
-            by_debtor.setdefault(debtor, []).append(row | {"outcome": _rung(contact)})
+            by_debtor.setdefault(debtor, []).append(row | {"outcome": rung_of(contact)})
     return by_debtor
 
 
@@ -70,7 +70,7 @@ def counted_as(word: str | None) -> str | None:
     return None if word is None or word in CASE_DECISIONS else _RUNGS.get(word, "live_contact")
 
 
-def _rung(contact: LedgerContact) -> str | None:
+def rung_of(contact: LedgerContact) -> str | None:
     """How far a contact got as the rules count it; None while nothing was heard."""
     rungs = [rung for outcome in contact.outcomes if (rung := counted_as(outcome.outcome)) is not None]
     if not rungs:
