@@ -19,7 +19,8 @@ _NO_STATE = ("attempt", "attempted")
 
 
 Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
-_Sent = dict[str, tuple[str | None, str, str | None]]
+#: Whose a contact is, over which channel: of its account, and of the debtor that it names beside it.
+_Sent = dict[str, dict[tuple[str | None, str, str | None], None]]
 
 
 def events_of(
@@ -62,7 +63,7 @@ def _told_with_contacts(
         mine = key if key in owner else None
         by = None if is_null(channel) else canonical_channel(channel) or str(channel)
         if wanted and not is_null(contact):
-            sent[str(id_text(contact))] = (mine, person, by)
+            sent.setdefault(str(id_text(contact)), {})[mine, person, by] = None
         if word is not None and (at := instants[row]) is not None:
             yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
 
@@ -86,12 +87,13 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
         word = None if is_null(outcome) else word_of(outcome)
         if word is None:
             continue
-        of = sent.get(str(id_text(contact)))
-        if of is None and (key := id_text(account)) in owner and key is not None:
+        of = list(sent.get(str(id_text(contact)), ()))
+        if not of and (key := id_text(account)) in owner and key is not None:
             by = channels[row]
-            of = (key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))
-        if of is not None and (at := instants[row]) is not None:
-            yield at, word, *of, due[row], callback[row], id_text(cases[row])
+            of = [(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))]
+        if (at := instants[row]) is not None:
+            for one in of:
+                yield at, word, *one, due[row], callback[row], id_text(cases[row])
 
 
 def word_of(outcome: Any) -> str | None:
