@@ -111,12 +111,10 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
     return {key: str(code) for key, code in zip(keys, accounts["currency"], strict=True) if not is_null(code)}
 
 
-def payments_of(
-    payments: pd.DataFrame | None, now: int, codes: Mapping[str, str]
-) -> dict[str, list[tuple[int, float]]]:
+def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
     paid: dict[str, list[tuple[int, float]]] = {}
-    if payments is None or not len(payments):
+    if not len(payments):
         return paid
     once = payments.drop_duplicates(
         subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
@@ -162,7 +160,8 @@ def due_instants(accounts: pd.DataFrame) -> list[int | None]:
         return [None] * len(accounts)
     texts = accounts["due_date"].astype(object).map(lambda value: None if is_null(value) else str(value)[:10])
     at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
+    midnights = at.dt.as_unit("us").astype("int64").tolist()
+    return [None if gone else value for value, gone in zip(midnights, at.isna().tolist(), strict=True)]
 
 
 def end_of_day(day: Any, zone: str | None) -> int | None:

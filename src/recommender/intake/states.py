@@ -134,7 +134,7 @@ def _told_states(
         if account is not None:
             until = None if due is None else end_of_day(due, zone_of.get(account))
             debts.setdefault(account, DebtEvents()).tell(word, at, until, callback)
-    paid = payments_of(payments, now, currency_of(accounts, keys))
+    paid = {} if payments is None else payments_of(payments, now, currency_of(accounts, keys))
     rows = [row for row, key in enumerate(keys) if owner[key] in people or key in debts or key in paid]
     if not rows:
         return {}
