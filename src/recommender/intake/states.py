@@ -134,9 +134,8 @@ def _told_states(
     owner = dict(zip(keys, people_of, strict=True))
     people: dict[str, PersonEvents] = {}
     debts: dict[str, DebtEvents] = {}
-    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in LIFTS))
     contacts, outcomes = with_telling_events(contacts, outcomes, owner)
-    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
+    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in LIFTS))
     zone_of = dict(zip(keys, account_zones(accounts), strict=True)) if events else {}
     for at, word, account, person, channel, due, callback, case in events:
         if at > now:
