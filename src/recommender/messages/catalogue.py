@@ -199,6 +199,7 @@ class Catalogue:
             raise CatalogueError(problem, column="values", mend="Shorten the values or use a shorter template.")
         return Message(template.id, subject, body, segments)
 
+    @lru_cache(maxsize=1_024)  # noqa: B019 - a catalogue lives as long as the process
     def _language(self, language: str | None) -> str:
         if language in self.languages:
             return str(language)

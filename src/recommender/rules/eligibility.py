@@ -53,8 +53,11 @@ class Eligibility:
 
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
+        parts = self._case.parts
+        if len(parts) == 1:
+            return self._case.days_past_due(parts[0])
         days = np.empty(self.contact_at.shape, dtype=np.int64)
-        for part in self._case.parts:
+        for part in parts:
             days[part.rows] = self._case.days_past_due(part)
         return days
 
