@@ -1,13 +1,9 @@
-"""The service in processes of its own, as it is run: for tests that race, kill and starve it.
-
-Each process is forked from one that has the libraries loaded: a fresh interpreter spends five seconds of CPU on that.
-"""
+"""The service in processes of its own, as it is run: for tests that race, kill and starve it."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -17,6 +13,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import Any, Self
+
+from tests.forked import Forked
 
 __all__ = ["Served", "free_port"]
 
@@ -31,50 +29,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["api.main", "uvicorn", "psycopg", "sqlalchemy.dialects.sqlite"])
-
-
-def _serve(environment: dict[str, str], port: int) -> None:
-    """Become ``uvicorn --factory api.main:create_app``, with its environment alone and nothing to say."""
+def _serve(port: int) -> None:
+    """Be ``uvicorn --factory api.main:create_app``."""
     import uvicorn.main
 
-    os.environ.clear()
-    os.environ.update(environment)
-    silence = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(silence, stream)
     asked = ["--factory", "api.main:create_app", "--port", str(port), "--log-level", "error"]
     uvicorn.main.main([*asked, "--timeout-graceful-shutdown", "10"])
-
-
-class Process:
-    """One process of the service, handled as :class:`subprocess.Popen` is."""
-
-    def __init__(self, environment: dict[str, str], port: int) -> None:
-        self._forked = _FORKS.Process(target=_serve, args=(environment, port))
-        self._forked.start()
-        self.pid = self._forked.pid
-
-    def poll(self) -> int | None:
-        """Exit code, negative for a signal; None while it runs."""
-        return self._forked.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Exit code once it ended."""
-        self._forked.join(timeout)
-        if (code := self.poll()) is None:
-            raise subprocess.TimeoutExpired(["uvicorn"], timeout or 0.0)
-        return code
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, unless it ended."""
-        if self.poll() is None and self.pid:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """End it without a chance to tidy up."""
-        self.send_signal(signal.SIGKILL)
 
 
 class Served:
@@ -94,11 +54,11 @@ class Served:
         given = {"decision_log_url": url, "pages": "false", "model_path": "/nonexistent"} | settings
         self._env = kept | {f"RECOMMENDER_{name.upper()}": value for name, value in given.items()}
         self.ports = [free_port() for _ in range(workers)]
-        self.processes: list[Process] = []
+        self.processes: list[Forked] = []
 
-    def start(self, port: int) -> Process:
+    def start(self, port: int) -> Forked:
         """Start one process."""
-        return Process(self._env, port)
+        return Forked(_serve, port, environment=self._env)
 
     def __enter__(self) -> Self:
         self.processes = [self.start(port) for port in self.ports]
