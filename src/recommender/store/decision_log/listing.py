@@ -122,7 +122,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
         kept = rows_of_ids(connection, _KEPT, kept_states.c.debtor_id, list(id_spellings([debtor_id])))
     entries = []
     for record in records:
-        own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
+        own = sorted((row for row in events if row["decision_id"] == record.decision_id), key=_order)
         entries.append(
             {
                 **{name: value for name, value in record.to_row().items() if name != "eligible"},
@@ -133,7 +133,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
             }
         )
     plain: dict[str, Any] = json.loads(
-        json.dumps({"debtor_id": debtor_id, "decisions": entries, "kept_states": list(map(dict, kept))}, default=_plain)
+        json.dumps({"debtor_id": debtor_id, "decisions": entries, "kept_states": kept}, default=_plain)
     )
     return plain
 
