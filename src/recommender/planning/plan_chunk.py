@@ -238,6 +238,8 @@ def plan_chunk(
             for contact in ahead:
                 planned.setdefault(contact["debtor_id"], []).append(contact)
             known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
+            if known is not None:  # the others' contacts are asked for no more
+                known = of_debtors(Columns.of(known), frame.iloc[np.flatnonzero(turn > number)]).to_frame()
             if desk is not None:
                 decided.remember_offers(desk)
         parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))
