@@ -24,6 +24,7 @@ class _Compiled:
     """A query as its driver takes it, and how each column of what comes back is read."""
 
     text: str
+    own: Row
     order: tuple[str, ...] | None
     names: tuple[str, ...]
     readers: tuple[tuple[int, Callable[[Any], Any]], ...]
@@ -37,13 +38,14 @@ def _compiled(statement: sa.Select[Any], dialect: sa.Dialect) -> _Compiled:
     for place, column in enumerate(columns):
         kind = column.type
         # Every driver gives numbers as they are.
-        own = None if isinstance(kind, sa.Numeric) else kind.dialect_impl(dialect)
+        own = None if isinstance(kind, sa.Numeric | sa.Float) else kind.dialect_impl(dialect)
         reader = None if own is None else own.result_processor(dialect, None)
         if reader is not None:
             readers.append((place, reader))
     positions = compiled.positiontup if compiled.positional else None
     return _Compiled(
         str(compiled),
+        dict(compiled.params),
         None if positions is None else tuple(positions),
         tuple(one.name for one in columns),
         tuple(readers),
@@ -66,8 +68,8 @@ def rows_of(connection: sa.Connection, statement: sa.Select[Any], parameters: Ro
     DBAPIError
     """
     compiled = _compiled(statement, connection.dialect)
-    order = compiled.order
-    given = parameters if order is None else tuple(parameters[name] for name in order)
+    order, named = compiled.order, compiled.own | parameters
+    given = named if order is None else tuple(named[name] for name in order)
     cursor = connection.connection.cursor()
     try:
         cursor.execute(compiled.text, given)
