@@ -108,7 +108,13 @@ def _scalars(values: list[Any]) -> list[Any]:
     if kinds <= _AS_THEY_ARE:
         return values
     if kinds == {float}:
-        return [int(value) if value.is_integer() and abs(value) < _EXACT else value for value in values]
+        numbers = np.array(values)
+        whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _EXACT)
+        if not whole.any():
+            return values
+        if whole.all():
+            return numbers.astype(np.int64).tolist()
+        return [int(value) if is_whole else value for value, is_whole in zip(values, whole.tolist(), strict=True)]
     return [_scalar(value) for value in values]
 
 

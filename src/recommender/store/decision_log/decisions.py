@@ -82,6 +82,7 @@ __all__ = [
 ]
 
 _REVIEWS = sa.select(outcomes.c.decision_id, outcomes.c.occurred_at, outcomes.c.outcome).where(OF_CASES)
+_CORRECTIONS = sa.select(outcomes.c.outcome_id, outcomes.c.decision_id, outcomes.c.replaces)
 _TOLD_OF = (
     (sa.select(contact_events.c.decision_id), contact_events.c.decision_id),
     (sa.select(outcomes.c.decision_id), outcomes.c.decision_id),
@@ -348,6 +349,12 @@ class DecisionLog:
             ids = list(dict.fromkeys(decision_ids))
             rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
             return {row["decision_id"]: row["decided_at"] for row in rows}
+
+    def corrections(self, outcome_ids: Sequence[str]) -> list[Row]:
+        """Outcomes that are some others or take the place of some: ``outcome_id``, ``decision_id``, ``replaces``."""
+        with self.engine.connect() as connection:
+            ids = list(dict.fromkeys(outcome_ids))
+            return rows_of_ids(connection, _CORRECTIONS, outcomes.c.outcome_id, ids, outcomes.c.replaces)
 
     def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
         """Decision of each of some outcomes; unknown ids are left out."""
