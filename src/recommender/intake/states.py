@@ -36,7 +36,7 @@ from recommender.intake.event_rows import (
     is_null,
     numbers_of,
     payments_of,
-    word_of,
+    words_of,
 )
 from recommender.intake.ids import id_text
 from recommender.intake.reversals import taken_back
@@ -204,7 +204,7 @@ def with_case_states(
     own = [
         contact
         for contact in contacts or ()
-        if _tells(contact.get("outcome"), every_event=every_event)
+        if _tells(contact, every_event=every_event)
         and contact.get("status") != "planned"
         and as_utc_us(contact["sent_at"]) <= at_us
     ]
@@ -221,7 +221,7 @@ def with_case_states(
             "debtor_id": "case",
             "sent_at": pd.to_datetime([contact["sent_at"] for contact in own], utc=True),
             "channel": [contact.get("channel") for contact in own],
-            "outcome": [contact["outcome"] for contact in own],
+            "outcome": [contact.get("outcome") for contact in own],
             "promise_date": pd.Series([contact.get("promise_date") for contact in own], dtype=object),
             "callback_at": pd.to_datetime([contact.get("callback_at") for contact in own], utc=True),
         }
@@ -237,11 +237,9 @@ def with_case_states(
     return facts
 
 
-def _tells(outcome: Any, *, every_event: bool) -> bool:
-    if is_null(outcome):
-        return False
-    word = word_of(outcome)
-    return word is not None if every_event else word in CASE_WORDS
+def _tells(contact: Mapping[str, Any], *, every_event: bool) -> bool:
+    words = words_of(contact.get("outcome"), contact.get("promise_date"), contact.get("callback_at"))
+    return bool(words) if every_event else not CASE_WORDS.isdisjoint(words)
 
 
 def _state(
