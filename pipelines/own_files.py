@@ -32,9 +32,7 @@ __all__ = [
 
 NoStopIn = Annotated[
     list[str] | None,
-    typer.Option(
-        "--no-stop-in", help="Column that says no stop, whatever its name and cells look like; repeat for more."
-    ),
+    typer.Option("--no-stop-in", help="Column that says no stop, whatever its name and cells; repeat for more."),
 ]
 Overlays = Annotated[list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")]
 Templates = Annotated[

@@ -64,6 +64,7 @@ from recommender.intake.states import (
     LASTING_STOPS,
     STATE_FLAGS,
     account_states,
+    is_stop,
     with_case_states,
     with_states,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_stop",
     "is_subdivision",
     "language_code",
     "map_export",

@@ -299,6 +299,13 @@ def _cells(
         became[str(word)] = (to, int(rows))
     answers = {word: None if to in (None, _DROPPED) else to for word, (to, _) in became.items()}
     read = cells.map(lambda value: None if value is None or value != value else answers[str(value)]).astype(object)
+    return _said_beside(read, frame, named, source, profile)
+
+
+def _said_beside(
+    read: pd.Series, frame: pd.DataFrame, named: Mapping[str, Any], source: Mapping[str, Any], profile: Profile
+) -> pd.Series:
+    """Outcomes with what another column says beside them: the debtor's words, the provider's code."""
     said = named.get(plain_word(source["stop"])) if "stop" in source else None
     if said is not None:  # what a debtor writes is only looked at for a stop, and not kept
         stops = frame[said].map(lambda text: _stop_of(text) if isinstance(text, str) else None)
@@ -323,9 +330,9 @@ def _unread(frame: pd.DataFrame, profile: Profile, stated: Stated) -> Iterator[s
     for name, cells in unread_stops(distinct_cells(left, table), table).items() if table else ():
         where = np.flatnonzero(left[name].isin(cells).to_numpy(dtype=bool))
         yield (
-            f"{name} says what stops a contact, and profile {profile.name!r} does not read it ({where.size:,} of {len(frame):,} "
-            f"rows; {shorten(cells[:3])} in row {shorten(where[:3].tolist())}). Add it to a profile of your own, or state "
-            f"--no-stop-in '{name}'."
+            f"{name} says what stops a contact, and profile {profile.name!r} does not read it ({where.size:,} of "
+            f"{len(frame):,} rows; {shorten(cells[:3])} in row {shorten(where[:3].tolist())}). Add it to a profile of "
+            f"your own, or state --no-stop-in '{name}'."
         )
 
 

@@ -36,13 +36,23 @@ from recommender.intake.event_rows import (
     is_null,
     numbers_of,
     payments_of,
+    word_of,
     words_of,
 )
 from recommender.intake.ids import id_text
 from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
 
-__all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
+__all__ = [
+    "CASE_WORDS",
+    "LASTING_STOPS",
+    "STATE_FLAGS",
+    "State",
+    "account_states",
+    "is_stop",
+    "with_case_states",
+    "with_states",
+]
 
 STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set", "reviewed")
 """Flags that only events raise; rule packs stop on them as on the flags that a table tells. ``reviewed`` stops nothing:
@@ -53,6 +63,12 @@ LASTING_STOPS: tuple[str, ...] = (
     "opt_out", "opt_out_all", "wrong_party", "third_party", "number_invalid", "deceased", "complaint", "dispute",
     "contact_stopped", *MARKS,
 )  # fmt: skip
+
+
+def is_stop(outcome: Any) -> bool:
+    """Whether an outcome stops a contact for good or until something lifts it, or is a word that nobody understands."""
+    return word_of(outcome) in {*LASTING_STOPS, "unknown", "paid_in_full"}
+
 
 _LIFTS = (
     "opt_in",

@@ -1,8 +1,10 @@
 """Columns that nobody reads and that say what any collector calls stop: a plan beside them would contact the dead.
 
-An export's own name for a column (``Wrap-up``, ``Estado cliente``, ``OptOut_Date``, ``Puede contactar``) may not be one that
-is known. What its cells say, or what its name and its cells say together, shows that it should have been.
+An export's own name for a column (``Wrap-up``, ``OptOut_Date``, ``Puede contactar``) may not be one that is known. What its
+cells say, or what its name and its cells say together, shows that it should have been.
 """
+
+# ruff: noqa: E501 - lists of words are read by their lines
 
 from __future__ import annotations
 
@@ -198,7 +200,7 @@ def _cells_of(piece: pa.Table | pd.DataFrame, name: str) -> pd.Series:
 
 
 def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
-    """Rows whose consent has none of the channels that a column is named after: it says nothing new (``sms_ok``: no)."""
+    """Rows whose consent has none of the channels that a column is named after: a no says nothing new there."""
     named = {channel for word in column_word(name).split("_") if (channel := canonical_channel(word)) is not None}
     held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
     closed = np.zeros(len(piece), dtype=bool)

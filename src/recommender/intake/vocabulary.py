@@ -136,7 +136,10 @@ _WORDS["outcome"] |= {
 
 _SYNONYMS = {
     "account_id": "cuenta id_cuenta numero_cuenta numero_de_cuenta nro_cuenta obligacion numero_obligacion credito_id "
-    "id_credito account account_number loan_id contrato numero_contrato numero_de_contrato contract_id",
+    "id_credito account account_number loan_id contrato numero_contrato numero_de_contrato contract_id "
+    "no_contrato n_contrato nro_contrato num_contrato no_cuenta n_cuenta num_cuenta no_credito numero_credito numero_de_credito nro_credito num_credito "
+    "numero_operacion numero_de_operacion nro_operacion no_prestamo numero_prestamo numero_de_prestamo nro_prestamo loan_number account_no account_num acct_no "
+    "n_obligacion nro_obligacion numero_de_obligacion numero_do_contrato",
     "debtor_id": "id_deudor deudor_id id_cliente cliente_id customer_id person_id id_do_cliente",
     "country": "pais",
     "subdivision": "departamento estado_provincia provincia",
