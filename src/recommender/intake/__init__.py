@@ -68,6 +68,7 @@ from recommender.intake.states import (
     LASTING_STOPS,
     STATE_FLAGS,
     account_states,
+    is_stop,
     with_case_states,
     with_states,
 )
@@ -130,6 +131,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_stop",
     "is_subdivision",
     "language_code",
     "map_export",

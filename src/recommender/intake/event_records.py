@@ -155,8 +155,8 @@ class PersonEvents:
             self.deceased = True
         elif word in ("contact_stopped", "contact_resumed"):
             self.stopped = word == "contact_stopped"
-        elif word == "unknown":  # a word that nobody understands may be a stop
-            self.blocked |= dict.fromkeys(channels, "unknown_outcome")
+        elif word == "unknown":  # a word that nobody understands may be a stop of any kind
+            self.blocked |= dict.fromkeys(CHANNEL_NAMES, "unknown_outcome")
         if word in ASKS:
             self.asked_at = at
 
