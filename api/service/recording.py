@@ -132,6 +132,20 @@ class Recorder:
         finally:
             lock.release()
 
+    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> tuple[str, bool]:
+        """Digest of the body that an idempotency key stands for, and whether it was claimed just now."""
+        log = self._needed()
+        with self._reached("written"):
+            return log.claim_key(key_digest, body_digest, at)
+
+    def release_key(self, key_digest: str) -> None:
+        """Give a key back; where that cannot be written the key stays with its body, which may be sent again."""
+        try:
+            with self._reached("written"):
+                self._needed().release_key(key_digest)
+        except ServiceUnavailable:
+            return
+
     def decided_before(self, request_key: str | None) -> list[DecisionRecord]:
         """Decisions of an earlier request with this key."""
         if request_key is None or self._log is None:

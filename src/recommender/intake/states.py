@@ -43,7 +43,16 @@ from recommender.intake.ids import id_text, id_texts
 from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
 
-__all__ = ["CASE_WORDS", "LASTING_STOPS", "STATE_FLAGS", "State", "account_states", "with_case_states", "with_states"]
+__all__ = [
+    "CASE_WORDS",
+    "LASTING_STOPS",
+    "LIFTS",
+    "STATE_FLAGS",
+    "State",
+    "account_states",
+    "with_case_states",
+    "with_states",
+]
 
 STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set", "reviewed")
 """Flags that only events raise; rule packs stop on them as on the flags that a table tells. ``reviewed`` stops nothing:
@@ -55,7 +64,8 @@ LASTING_STOPS: tuple[str, ...] = (
     "contact_stopped", *MARKS,
 )  # fmt: skip
 
-_LIFTS = (
+#: Events that free; of what happened at one instant they are told first, so that the stop wins.
+LIFTS = (
     "opt_in",
     "contact_resumed",
     "complaint_resolved",
@@ -125,7 +135,7 @@ def _told_states(
     people: dict[str, PersonEvents] = {}
     debts: dict[str, DebtEvents] = {}
     contacts, outcomes = with_telling_events(contacts, outcomes, owner)
-    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
+    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in LIFTS))
     zone_of = dict(zip(keys, account_zones(accounts), strict=True)) if events else {}
     for at, word, account, person, channel, due, callback, case in events:
         if at > now:

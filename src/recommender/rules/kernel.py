@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommender.allactions import compiled
 from recommender.local_time import DAY_US
-from recommender.rules.machine_code import compiled
 from recommender.rules.rule_tables import (
     ALWAYS,
     BALANCE,

@@ -27,6 +27,7 @@ with needs("store"):
     )
     from recommender.store.decision_log.known import (
         REACH,
+        counted_as,
         heard_events,
         ledger_contacts,
         with_heard,
@@ -108,6 +109,7 @@ __all__ = [
     "agreed_accounts",
     "checked_mappings",
     "column_is_free_of_people",
+    "counted_as",
     "debtor_export",
     "decisions",
     "decisions_page",

@@ -16,7 +16,7 @@ from recommender.intake import with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
-__all__ = ["REACH", "heard_events", "ledger_contacts", "with_heard"]
+__all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "rung_of", "with_heard"]
 
 #: How far back a contact can matter to any rule: a year, and some.
 REACH = timedelta(days=400)
@@ -25,7 +25,7 @@ _SAME_CONTACT = timedelta(hours=12)
 #: Outcomes that the rules count, from the words of the ladder; what is not here counts as a conversation.
 _RUNGS = {
     "attempted": "attempt", "not_connected": "not_connected", "bounced": "not_connected", "wrong_party": "wrong_party",
-    "delivered": "delivered", "read": "delivered",
+    "delivered": "delivered", "read": "delivered", "attempt": "attempt",
 }  # fmt: skip
 #: Words that speak of one debt and not of the person who owes it.
 _OF_ONE_DEBT = frozenset(
@@ -61,16 +61,20 @@ def ledger_contacts(
             if contact.decision_id in left_out or any(abs(when - contact.at) < _SAME_CONTACT for when in same):
                 continue
             row = planned_contact(contact.account_id, debtor, contact.channel, contact.at)
-            by_debtor.setdefault(debtor, []).append(row | {"outcome": _rung(contact)})
+            by_debtor.setdefault(debtor, []).append(row | {"outcome": rung_of(contact)})
     return by_debtor
 
 
-def _rung(contact: LedgerContact) -> str | None:
+def counted_as(word: str | None) -> str | None:
+    """What an outcome is where the rules count contacts: how far it got, and nothing of what it says of the debtor."""
+    return None if word is None or word in CASE_DECISIONS else _RUNGS.get(word, "live_contact")
+
+
+def rung_of(contact: LedgerContact) -> str | None:
     """How far a contact got as the rules count it; None while nothing was heard."""
-    heard = [outcome.outcome for outcome in contact.outcomes if outcome.outcome not in CASE_DECISIONS]
-    if not heard:
+    rungs = [rung for outcome in contact.outcomes if (rung := counted_as(outcome.outcome)) is not None]
+    if not rungs:
         return None
-    rungs = [_RUNGS.get(word, "live_contact") for word in heard]
     return max(rungs, key=("not_connected", "wrong_party", "attempt", "delivered", "live_contact").index)
 
 
@@ -130,21 +134,26 @@ def with_heard(
     if not events:
         return rows
     heard = pd.DataFrame(events)
-    heard["sent_at"] = pd.to_datetime(heard["sent_at"], utc=True)
-    moment = max(as_of, heard["sent_at"].max().to_pydatetime())
+    # At the moment itself what was heard after it acts, and what ends by itself has not ended yet.
+    heard["sent_at"] = pd.to_datetime(heard["sent_at"], utc=True).clip(upper=pd.Timestamp(as_of))
     names = {event["account_id"] for event in events}
     concerned = [position for position, row in enumerate(rows) if row["account_id"] in names]
     frame = pd.DataFrame([{name: rows[position].get(name) for name in _FACTS} for position in concerned], dtype=object)
-    stated, _ = with_states(frame, contacts=heard, as_of=moment)
+    stated, _ = with_states(frame, contacts=heard, as_of=as_of)
     changed = list(rows)
     for index, position in enumerate(concerned):
         balance = stated["balance_minor"].iloc[index]
         changed[position] = rows[position] | {
-            "consented_channels": stated["consented_channels"].iloc[index],
-            "flags": stated["flags"].iloc[index],
+            "consented_channels": _words(stated["consented_channels"].iloc[index]),
+            "flags": _words(stated["flags"].iloc[index]),
             "balance_minor": None if pd.isna(balance) else int(balance),
         }
     return changed
+
+
+def _words(value: Any) -> Any:
+    """A list that was joined as in a table, as a list again: who asks as JSON reads no other."""
+    return [one for one in value.split(";") if one] if isinstance(value, str) else value
 
 
 def _event(

@@ -12,15 +12,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
+from recommender.intake import id_spellings
 from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.record_fields import WrittenJson
 from recommender.store.decision_log.records import DecisionRecord
 from recommender.store.decision_log.removing import of_account, of_debtor
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
-from recommender.store.decision_log.schema import Row, contact_events, decisions, outcomes
+from recommender.store.decision_log.schema import Row, contact_events, decisions, kept_states, outcomes
 
 __all__ = ["DecisionPage", "debtor_export", "decisions_page"]
+
+_KEPT = sa.select(kept_states).order_by(kept_states.c.at, kept_states.c.state_id)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``debtor_id``, and ``decisions`` oldest first, each with its ``events``, ``outcomes`` and ``state``.
+        ``debtor_id``, ``decisions`` oldest first, each with its ``events``, ``outcomes`` and ``state``, and
+        ``kept_states``: what still acts of decisions that retention deleted.
     """
     query = joined().where(of_debtor(debtor_id)).order_by(decisions.c.decided_at, decisions.c.decision_id)
     with log.engine.connect() as connection:
@@ -115,6 +119,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
         ids = [record.decision_id for record in records]
         events = rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids)
         heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
+        kept = rows_of_ids(connection, _KEPT, kept_states.c.debtor_id, list(id_spellings([debtor_id])))
     entries = []
     for record in records:
         own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
@@ -127,7 +132,9 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
                 "outcomes": [outcome_of(row).to_row() for row in heard if row["decision_id"] == record.decision_id],
             }
         )
-    plain: dict[str, Any] = json.loads(json.dumps({"debtor_id": debtor_id, "decisions": entries}, default=_plain))
+    plain: dict[str, Any] = json.loads(
+        json.dumps({"debtor_id": debtor_id, "decisions": entries, "kept_states": list(map(dict, kept))}, default=_plain)
+    )
     return plain
 
 

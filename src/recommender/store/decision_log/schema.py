@@ -18,6 +18,8 @@ __all__ = [
     "contact_events",
     "decisions",
     "heartbeats",
+    "idempotency_keys",
+    "kept_states",
     "metadata",
     "offers",
     "outcomes",
@@ -26,7 +28,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -179,6 +181,31 @@ offers = sa.Table(
     sa.Column("made_at", UtcInstant, nullable=False),
     sa.Column("expires_at", UtcInstant),
     sa.Column("status", sa.String(16), nullable=False),
+)
+
+# What still acts of decisions that retention deleted: kind is heard (an outcome), contact (one that rules may count,
+# with how far it got) or owner (whose account it is).
+kept_states = sa.Table(
+    "kept_states",
+    metadata,
+    sa.Column("state_id", sa.String(128), primary_key=True),
+    sa.Column("account_id", sa.String(128), nullable=False, index=True),
+    sa.Column("debtor_id", sa.String(128), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("channel", sa.String(32)),
+    sa.Column("outcome", sa.String(32)),
+    sa.Column("promise_date", sa.Date),
+    sa.Column("callback_at", UtcInstant),
+)
+
+# Digests of the bodies that an Idempotency-Key was used for, by the digest of route and key.
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("key_digest", sa.String(64), primary_key=True),
+    sa.Column("body_digest", sa.String(64), nullable=False),
+    sa.Column("claimed_at", UtcInstant, nullable=False),
 )
 
 # One row a worker, written to show that the log can be written.
