@@ -14,7 +14,13 @@ from recommender.deciding import Decided, decide
 from recommender.evaluation import assign
 from recommender.rules import house_packs, under_house
 from recommender.simulation import DebtorWorld
-from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
+from recommender.store.decision_log import (
+    ContactEvent,
+    DecisionLog,
+    DecisionRecord,
+    OutcomeRecord,
+    Provenance,
+)
 from recommender.strategy import ContactStrategy, SeedStrategy
 from recommender.tables import RESPONSES
 
@@ -158,7 +164,7 @@ class _Country:
                 part, strategy=by, as_of=as_of, packs=[self.country], contacts=self.contacts, top_k=3, seed=seed
             )
             records = _records(part, decided, as_of, seed)
-            log.record(records)
+            log.record(records, events=_let_out(records))
             self.latest |= {record.account_id: record.decision_id for record in records}
             sent.append(_contacts(part, decided))
         made = pd.concat(sent, ignore_index=True)
@@ -200,6 +206,17 @@ class _Country:
             self.contacts["outcome"] = outcome.where(outcome.notna(), self.contacts["outcome"]).astype(object)
             answered = set(outcomes.loc[outcomes["outcome"].isin(RESPONSES), "contact_id"])
             self.contacts["reward"] = self.contacts["reward"].where(~self.contacts["decision_id"].isin(answered), 1.0)
+
+
+def _let_out(records: list[DecisionRecord]) -> list[ContactEvent]:
+    """What people let out of what waited for them: every contact is lived here, so it is told as sent."""
+    return [
+        ContactEvent(
+            decision_id=record.decision_id, debtor_id=str(record.debtor_id), kind="dispatched", at=record.contact_at
+        )
+        for record in records
+        if record.ranking[0]["needs_human"] and record.contact_at is not None
+    ]
 
 
 def _contacts(accounts: pd.DataFrame, decided: Decided) -> pd.DataFrame:
