@@ -31,6 +31,7 @@ with needs("store"):
         counted_as,
         heard_events,
         ledger_contacts,
+        not_told_twice,
         with_heard,
     )
     from recommender.store.decision_log.ledger import (
@@ -124,6 +125,7 @@ __all__ = [
     "heard_events",
     "ledger_contacts",
     "makes_offer",
+    "not_told_twice",
     "offers_made",
     "outcomes",
     "personal_kind",
