@@ -126,6 +126,9 @@ class Decider:
     catalogue : Catalogue or None
     offers : OfferDesk or None
     objective : Objective or str
+    without : sequence of str
+        Packs of the house that were switched off by name: told in each decision, for whoever reads its log. Which
+        packs hold is said by ``packs`` of each question.
 
     Raises
     ------
@@ -141,12 +144,14 @@ class Decider:
         catalogue: Catalogue | None = None,
         offers: OfferDesk | None = None,
         objective: Objective | str = "reward",
+        without: Sequence[str] = (),
     ) -> None:
         self.objective = objective if isinstance(objective, Objective) else Objective.from_toml("", objective=objective)
         self.strategy = strategy
         self.actions = strategy.actions_
         messages = catalogue or default_catalogue()
         self._purpose, self._messages, self._desk = purpose, messages, offers
+        self._without = {"switched_off": ";".join(without)} if without else {}
         self._guardrails = Guardrails(self.actions, purpose, messages)
         self._offers = OfferChoice(self.actions, offers, messages, purpose)
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
@@ -166,9 +171,9 @@ class Decider:
 
     @property
     def documents(self) -> dict[str, str]:
-        """What was said, offered and maximised, as a log keeps it: digests, and the name of the objective."""
+        """What was said, offered and maximised, and what of the house was switched off, as a log keeps it."""
         offers = {} if self._desk is None else {"offers_digest": self._desk.prices.digest}
-        return {"messages_digest": self._messages.digest, **offers, **self.objective.documents}
+        return {"messages_digest": self._messages.digest, **offers, **self.objective.documents, **self._without}
 
     def with_offers(self, desk: OfferDesk) -> Decider:
         """The same on another desk of the same price list: what was offered before is another for each request."""

@@ -1,5 +1,9 @@
 """How facts are written: one reading of tables for every verb, and what events make of the accounts."""
 
+from recommender.intake.acting_events import (
+    HeardEvent,
+    acting_events,
+)
 from recommender.intake.canonical import (
     TableReading,
     account_zones,
@@ -64,6 +68,7 @@ from recommender.intake.states import (
     LASTING_STOPS,
     STATE_FLAGS,
     account_states,
+    is_stop,
     with_case_states,
     with_states,
 )
@@ -96,6 +101,7 @@ __all__ = [
     "DayEvidence",
     "DecimalEvidence",
     "Fault",
+    "HeardEvent",
     "Mapped",
     "Moment",
     "Profile",
@@ -103,6 +109,7 @@ __all__ = [
     "TableReading",
     "account_states",
     "account_zones",
+    "acting_events",
     "as_frame",
     "canonical_channel",
     "canonical_word",
@@ -124,6 +131,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_stop",
     "is_subdivision",
     "language_code",
     "map_export",

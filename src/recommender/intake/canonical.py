@@ -242,11 +242,13 @@ class TableReading:
         codes, distinct = pd.factorize(cells.map(hashable) if cells.dtype == object else cells)
         # An empty list is known to be empty; only a cell that is not there is unknown.
         empty = "" if spell in (flag_list, channel_list) else None
+        # Whether somebody is dead: a question mark is no empty cell.
+        blank = [is_blank(value) and not (spell is flag_of and "?" in str(value)) for value in distinct]
         spelt: list[Any] = [
-            (empty if isinstance(value, str) and not value.strip() else None) if is_blank(value) else spell(value)
-            for value in distinct
+            (empty if isinstance(value, str) and not value.strip() else None) if nothing else spell(value)
+            for value, nothing in zip(distinct, blank, strict=True)
         ]
-        wrong = np.array([word is None and not is_blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
+        wrong = np.array([word is None and not no for word, no in zip(spelt, blank, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
         odd = np.append(wrongly_encoded(pd.Series(distinct, dtype=object)), False)
         self._fault(odd[codes], cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
@@ -403,15 +405,15 @@ def _all_texts(cells: pd.Series) -> bool:
 
 def account_zones(accounts: pd.DataFrame) -> pd.Series:
     """Time zone of each account: its own, or that of a country that has one only."""
-    n = len(accounts)
-    zones = accounts["timezone"].astype(object) if "timezone" in accounts else pd.Series([None] * n, dtype=object)
-    zones = zones.where(zones.map(is_timezone), None).reset_index(drop=True)
-    if "country" in accounts:
-        of_country = {
-            code: country_zone(code) for code in accounts["country"].dropna().unique() if isinstance(code, str)
-        }
-        zones = zones.where(zones.notna(), accounts["country"].reset_index(drop=True).map(of_country))
-    return zones
+    zones = np.full(len(accounts), None, dtype=object)
+    of_text = {"country": lambda code: country_zone(code) if isinstance(code, str) else None,
+               "timezone": lambda name: name if is_timezone(name) else None}  # fmt: skip
+    for column, zone_of in of_text.items():
+        if column in accounts:
+            codes, distinct = pd.factorize(accounts[column])
+            told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
+            zones = np.where(np.equal(told, None), zones, told)
+    return pd.Series(zones, dtype=object)
 
 
 def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:

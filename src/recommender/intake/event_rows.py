@@ -13,13 +13,16 @@ from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.local_time import as_utc_us, is_timezone
 
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
-__all__ += ["numbers_of", "payments_of", "word_of"]
+__all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
 
 _NO_STATE = ("attempt", "attempted")
+#: Words beside which the day of a promise says nothing new.
+_OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed")
 
 
 Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
-_Sent = dict[str, tuple[str | None, str, str | None]]
+#: Whose a contact is, over which channel: of its account, and of the debtor that it names beside it.
+_Sent = dict[str, dict[tuple[str | None, str, str | None], None]]
 
 
 def events_of(
@@ -49,8 +52,8 @@ def _told_with_contacts(
     rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
                _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
     for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
-        word = None if is_null(outcome) or planned[row] == "planned" else word_of(outcome)
-        if word is None and not wanted:
+        words = () if planned[row] == "planned" else words_of(outcome, due[row], callback[row])
+        if not words and not wanted:
             continue
         key = id_text(account)
         person = owner.get(key) if key is not None else None
@@ -62,9 +65,10 @@ def _told_with_contacts(
         mine = key if key in owner else None
         by = None if is_null(channel) else canonical_channel(channel) or str(channel)
         if wanted and not is_null(contact):
-            sent[str(id_text(contact))] = (mine, person, by)
-        if word is not None and (at := instants[row]) is not None:
-            yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
+            sent.setdefault(str(id_text(contact)), {})[mine, person, by] = None
+        if (at := instants[row]) is not None:
+            for word in words:
+                yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
 
 
 def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _Sent) -> Iterator[Event]:
@@ -83,15 +87,28 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
         strict=True,
     )
     for row, (contact, account, outcome) in enumerate(of_outcomes):
-        word = None if is_null(outcome) else word_of(outcome)
-        if word is None:
+        words = words_of(outcome, due[row], callback[row])
+        if not words:
             continue
-        of = sent.get(str(id_text(contact)))
-        if of is None and (key := id_text(account)) in owner and key is not None:
+        of = list(sent.get(str(id_text(contact)), ()))
+        if not of and (key := id_text(account)) in owner and key is not None:
             by = channels[row]
-            of = (key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))
-        if of is not None and (at := instants[row]) is not None:
-            yield at, word, *of, due[row], callback[row], id_text(cases[row])
+            of = [(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))]
+        if (at := instants[row]) is not None:
+            for one in of:
+                for word in words:
+                    yield at, word, *one, due[row], callback[row], id_text(cases[row])
+
+
+def words_of(outcome: Any, due: Any, callback: Any) -> list[str]:
+    """What a row says: its outcome, and a promise or a call asked for that its day alone tells."""
+    word = None if is_null(outcome) else word_of(outcome)
+    words = [] if word is None else [word]
+    if not is_null(due) and word not in _OF_PROMISES:
+        words.append("promise_to_pay")
+    if not is_null(callback) and word != "callback_requested":
+        words.append("callback_requested")
+    return words
 
 
 def word_of(outcome: Any) -> str | None:
@@ -109,12 +126,10 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
     return {key: str(code) for key, code in zip(keys, accounts["currency"], strict=True) if not is_null(code)}
 
 
-def payments_of(
-    payments: pd.DataFrame | None, now: int, codes: Mapping[str, str]
-) -> dict[str, list[tuple[int, float]]]:
+def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
     paid: dict[str, list[tuple[int, float]]] = {}
-    if payments is None or not len(payments):
+    if not len(payments):
         return paid
     once = payments.drop_duplicates(
         subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
@@ -160,7 +175,8 @@ def due_instants(accounts: pd.DataFrame) -> list[int | None]:
         return [None] * len(accounts)
     texts = accounts["due_date"].astype(object).map(lambda value: None if is_null(value) else str(value)[:10])
     at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
+    midnights = at.dt.as_unit("us").astype("int64").tolist()
+    return [None if gone else value for value, gone in zip(midnights, at.isna().tolist(), strict=True)]
 
 
 def end_of_day(day: Any, zone: str | None) -> int | None:

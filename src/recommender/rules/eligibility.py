@@ -15,7 +15,7 @@ from recommender.actions import ActionSpace
 from recommender.columns import Tabular
 from recommender.rules.action_cells import Catalogue
 from recommender.rules.guardrails import Case, CasePart, Guardrails
-from recommender.rules.next_instant import NEVER, next_allowed
+from recommender.rules.next_instant import NEVER, first_open, next_allowed
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
 from recommender.rules.schema import Pack
@@ -230,23 +230,28 @@ class Eligibility:
             :, :_REASONS
         ]
         names = [name.id for name in part.law.names]
-        reasons = [
-            ";".join(dict.fromkeys(names[rule] for rule in best if counts[rule])) or "no-template"
-            for best, counts in zip(order.tolist(), weight.tolist(), strict=True)
-        ]
+        best = np.where(np.take_along_axis(weight, order, axis=1) > 0, order, -1)
+        distinct, code = np.unique(best, axis=0, return_inverse=True)
+        texts = [";".join(dict.fromkeys(names[rule] for rule in one if rule >= 0)) for one in distinct.tolist()]
+        reasons = [texts[one] or "no-template" for one in code.reshape(-1).tolist()]
         forbidden = np.bitwise_or.reduce(failing[lasting][:, :, 0], axis=0, initial=np.uint8(0))
         locality = self._case.facts.localities[int(self._case.facts.table["locality"][part.rows[0]])]
         instants = np.broadcast_to(part.times.instant_us, (len(part.rows), part.times.instant_us.shape[1]))
         earliest = np.full(len(part.rows), NEVER)
-        for channel in np.unique(guardrails.cells.channel[guardrails.cells.channel >= 0]).tolist():
-            open_rows = np.flatnonzero(~(forbidden >> channel) & 1)
+        used, first_action = np.unique(guardrails.cells.channel, return_index=True)
+        by_hour: dict[int, int] = {}  # channels that are first used at an hour
+        for channel, action in zip(used.tolist(), first_action.tolist(), strict=True):
+            if channel >= 0:
+                hour = int(guardrails.cells.hour[action])
+                by_hour[hour] = by_hour.get(hour, 0) | 1 << channel
+        for hour, channels in by_hour.items():
+            wanted = (~forbidden & np.uint8(channels)).astype(np.uint8)
+            open_rows = np.flatnonzero(wanted)
             if not len(open_rows):
                 continue
-            hour = int(guardrails.cells.hour[np.flatnonzero(guardrails.cells.channel == channel)[0]])
             facts = self._case.facts.table[part.rows[open_rows]]
             at = np.ascontiguousarray(instants[open_rows, hour])
-            channels = np.full(len(open_rows), channel, dtype=np.int64)
-            first = next_allowed(part.law, locality, facts, self._case.history, at, channels)
+            first = first_open(part.law, locality, facts, self._case.history, at, wanted[open_rows])
             earliest[open_rows] = np.minimum(earliest[open_rows], first)
         return reasons, earliest
 
