@@ -18,6 +18,7 @@ from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.own_files import (
     Authority,
     Levers,
+    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,
@@ -30,7 +31,7 @@ from pipelines.own_files import (
     read_objective,
     told_objective,
 )
-from pipelines.score import on_disk, read_instant, stopped_in
+from pipelines.score import on_disk, read_instant, stopped_in, tell_switched_off
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -111,6 +112,7 @@ def run(
     ] = None,
     ids_as_numbers: Annotated[bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing.")] = False,
     encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    no_stop_in: NoStopIn = None,
     other_accounts: Annotated[
         bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")
     ] = False,
@@ -221,7 +223,7 @@ def run(
             **vars(stack.enter_context(on_disk(tables, work, no_contacts_yet=no_contacts_yet))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
-            stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
+            stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding, no_stop_in=tuple(no_stop_in or ())),
             other_accounts=other_accounts,
             channels=model.actions_.factors.get("channel", ()),
         )
@@ -256,6 +258,7 @@ def run(
         put_in_place(work / "plan", out)
     if not order.objective.is_plain:
         console.print(told_objective(order.objective), highlight=False, markup=False)
+    tell_switched_off(order, console)
     _tell(made[0], limits, about, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)

@@ -88,7 +88,7 @@ def first_open(
     """
     earliest = np.full(len(facts), NEVER)
     moments, group = np.unique(at_us, return_inverse=True)
-    if len(moments) * _FEWEST_TOGETHER > len(facts) or _elapsed_spans(law):
+    if len(moments) > max(1, len(facts) // _FEWEST_TOGETHER) or _elapsed_spans(law):
         _first_of_each(law, locality, facts, history, at_us, wanted, earliest)
         return earliest
     for number, moment in enumerate(moments.tolist()):
