@@ -15,6 +15,7 @@ from api.service.delivery import Delivery
 from api.service.described import describe
 from api.service.envelope import Envelope
 from api.service.gateway import Gateway
+from api.service.idempotency import Idempotency
 from api.service.metrics import Metrics
 from api.service.rate_limit import SharedRateLimit
 from api.service.recording import Recorder
@@ -108,6 +109,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, forecasts, check):
         app.include_router(routes.router)
     describe(app)
+    app.add_middleware(Idempotency, clock=clock)
     app.add_middleware(Gateway, settings=chosen, rate_limit=rate_limit, clock=clock)
     app.add_middleware(Envelope, metrics=numbers)
     if chosen.shows_pages:

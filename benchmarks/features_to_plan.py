@@ -37,6 +37,7 @@ from recommender.planning import (
     PlanFiles,
     PlanInputs,
     PlanOrder,
+    Tomorrow,
     about_plan,
     capacity_of,
     make_plan,
@@ -153,6 +154,23 @@ def booster_seconds(accounts: pd.DataFrame, strategy: ContactStrategy, rows: int
     return (time.process_time() - began) / len(numbers)
 
 
+def day_planned(
+    files: PlanFiles, folder: Path, n: int, strategy: ContactStrategy, order: PlanOrder, clock: Clock
+) -> Tomorrow:
+    """Plan a day under limits in proportion to the accounts, and write it."""
+    queues = [CAPACITY["queue"][0] | {"agents": n / 400}, CAPACITY["queue"][1] | {"quota": n / 5}]
+    inputs = PlanInputs.prepare(
+        folder / "inputs", as_of=AS_OF, chunk_rows=20_000, outcomes=None, payments=None,
+        accounts=files.accounts, contacts=files.contacts,
+    )  # fmt: skip
+    (folder / "plan").mkdir()
+    capacity = capacity_of(CAPACITY | {"queue": queues}, "benchmark")
+    plan, read = plan_day(inputs, strategy, order, capacity, folder / "plan", Appointments.none())
+    with clock.stage("writing"):
+        write_tomorrow(folder / "plan", plan, strategy.actions_, about_plan(plan, read, order, strategy))
+    return plan
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,6 +190,8 @@ def main() -> None:
         (folder / "small").mkdir()
         small = PlanFiles(*write_portfolio(folder / "small", 500))
         make_plan(small, folder / "small" / "plan.parquet", strategy, order)
+        if given.capacity:
+            day_planned(small, folder / "small", 500, strategy, order, Clock())
         files = PlanFiles(*write_portfolio(folder, given.accounts))
         peer = booster_seconds(pd.read_parquet(files.accounts), strategy)
         clock = Clock()
@@ -183,21 +203,8 @@ def main() -> None:
         if not given.capacity:
             return
         clock.spent.clear()
-        agents = {"agents": given.accounts / 400}
-        queues = [CAPACITY["queue"][0] | agents, CAPACITY["queue"][1] | {"quota": given.accounts / 5}]
         with clock.stage("other"):
-            inputs = PlanInputs.prepare(
-                folder / "inputs", as_of=AS_OF, chunk_rows=20_000, outcomes=None, payments=None,
-                accounts=files.accounts, contacts=files.contacts,
-            )  # fmt: skip
-            (folder / "plan").mkdir()
-            plan, read = plan_day(
-                inputs, strategy, order, capacity_of(CAPACITY | {"queue": queues}, "benchmark"), folder / "plan",
-                Appointments.none(),
-            )  # fmt: skip
-            with clock.stage("writing"):
-                about = about_plan(plan, read, order, strategy)
-                write_tomorrow(folder / "plan", plan, strategy.actions_, about)
+            plan = day_planned(files, folder, given.accounts, strategy, order, clock)
         told(f"plan, {given.accounts:,} accounts, {len(plan.contacts):,} contacts", clock, given.accounts, peer)
 
 

@@ -31,7 +31,7 @@ from pipelines.own_files import (
     read_objective,
     told_objective,
 )
-from pipelines.score import on_disk, read_instant, stopped_in
+from pipelines.score import on_disk, read_instant, stopped_in, tell_switched_off
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -258,6 +258,7 @@ def run(
         put_in_place(work / "plan", out)
     if not order.objective.is_plain:
         console.print(told_objective(order.objective), highlight=False, markup=False)
+    tell_switched_off(order, console)
     _tell(made[0], limits, about, out, console)
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)

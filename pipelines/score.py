@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.console import Console
 
 from pipelines.evaluate import wide_console
 from pipelines.own_files import (
@@ -168,7 +169,8 @@ def run(
     written_order = out.with_name(out.name + ".actions.json")
     catalogue = order.catalogue or default_catalogue()
     about: dict[str, Any] = {"actions": model.actions_.to_dict(), "messages_digest": catalogue.digest,
-                             "house": list(order.house), "segments_digest": order.segmentation.digest}  # fmt: skip
+                             "house": list(order.house), "switched_off": list(order.switched_off),
+                             "segments_digest": order.segmentation.digest}  # fmt: skip
     if order.templates:
         about["messages"] = described(catalogue)
     if order.prices is not None:
@@ -195,10 +197,15 @@ def run(
         console.print(f"(account, action) pairs removed by rule: {summary}", highlight=False)
     if not order.objective.is_plain:
         console.print(told_objective(order.objective), highlight=False, markup=False)
-    if without:
-        console.print(f"[yellow]switched off by name:[/] {', '.join(without)}", highlight=False)
+    tell_switched_off(order, console)
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {note}", highlight=False)
+
+
+def tell_switched_off(order: PlanOrder, console: Console) -> None:
+    """Show which packs of the house do not hold."""
+    if order.switched_off:
+        console.print(f"[yellow]switched off by name:[/] {', '.join(order.switched_off)}", highlight=False)
 
 
 def stopped_in(decision_log: str | None) -> tuple[str, ...]:

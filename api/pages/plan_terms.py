@@ -45,6 +45,9 @@ def terms_section(page: Page, about: Mapping[str, Any]) -> Section:
         rows.append([page.text("Levers"), page.text("none")])
     texts = page.text("your own") if about.get("own_texts") else page.text("those of the package")
     rows.append([page.text("Texts of messages"), Cell(texts, note=str(about.get("messages_digest", ""))[:12])])
+    if off := about.get("switched_off"):
+        words = page.text("these packs do not hold: {packs}", packs=", ".join(map(str, off)))
+        rows.append([page.text("Rules of the house switched off by name"), words])
     rows += _offers(page, about)
     columns = [Column("term", page.text("Term"), number=False), Column("value", page.text("Value"), number=False)]
     heading = page.text("What this plan is after")

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.service.fields import Channel, Clock, Identifier, Instant, Purpose, Strict, Word
+from api.service.fields import Channel, Clock, Day, Identifier, Instant, Purpose, Spelt, Strict, Word
+from api.service.schemas import TOLD, refuse_terms
 
 __all__ = ["CheckAnswer", "CheckRequest", "CheckedAccount", "CheckedContact", "Preferences"]
 
 
 class CheckedContact(Strict):
-    """A contact of the history that a check counts; what is missing is unknown."""
+    """A contact of the history that a check counts; what is missing is unknown.
+
+    What came of it acts as in a decision: an opt-out, a wrong number, a promise until its day, a payment, a complaint.
+    """
 
     sent_at: Instant
     channel: Channel | None = None
     account_id: Identifier | int | None = None
     initiated_by: Literal["creditor", "debtor"] | None = None
-    outcome: Literal["attempt", "delivered", "live_contact", "wrong_party", "not_connected"] | None = None
+    outcome: Annotated[Literal[TOLD] | None, Spelt("outcome", TOLD)] = None  # type: ignore[valid-type]
     status: Literal["sent", "planned"] | None = None
     place: str | None = None
+    promise_date: Day | None = Field(None, description="As of an outcome: only with promise_to_pay.")
+    callback_at: Instant | None = Field(None, description="As of an outcome: only with callback_requested.")
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        refuse_terms(self.outcome, self.sent_at, self.promise_date, self.callback_at)
+        return self
 
 
 class Preferences(Strict):

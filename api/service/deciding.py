@@ -259,7 +259,13 @@ class RequestDecider:
             ranked,
             lambda strategy, top_k: ask(
                 strategy,
-                Decider(strategy, purpose=terms.purpose, catalogue=self._served.decider.catalogue, offers=desk).decide,
+                Decider(
+                    strategy,
+                    purpose=terms.purpose,
+                    catalogue=self._served.decider.catalogue,
+                    offers=desk,
+                    without=self._served.house.without,
+                ).decide,
                 top_k,
             ),
             terms,

@@ -174,6 +174,7 @@ class DebtorExport(BaseModel):
 
     debtor_id: str
     decisions: list[dict[str, Any]]
+    kept_states: list[dict[str, Any]] = Field(description="What still acts of decisions that retention deleted.")
 
 
 class Forgotten(BaseModel):

@@ -132,6 +132,20 @@ class Recorder:
         finally:
             lock.release()
 
+    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> tuple[str, bool]:
+        """Digest of the body that an idempotency key stands for, and whether it was claimed just now."""
+        log = self._needed()
+        with self._reached("written"):
+            return log.claim_key(key_digest, body_digest, at)
+
+    def release_key(self, key_digest: str) -> None:
+        """Give a key back; where that cannot be written the key stays with its body, which may be sent again."""
+        try:
+            with self._reached("written"):
+                self._needed().release_key(key_digest)
+        except ServiceUnavailable:
+            return
+
     def decided_before(self, request_key: str | None) -> list[DecisionRecord]:
         """Decisions of an earlier request with this key."""
         if request_key is None or self._log is None:
@@ -301,6 +315,12 @@ class Recorder:
         log = self._needed()
         with self._reached("read"):
             return log.decided_at(decision_ids)
+
+    def corrections(self, outcome_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Outcomes that are some others or take the place of some."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.corrections(outcome_ids)
 
     def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
         """Decisions of some outcomes; those that the log does not hold are left out."""

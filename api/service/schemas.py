@@ -24,7 +24,15 @@ from api.service.fields import (
 from recommender.store.decision_log import trouble_with_terms
 from recommender.tables import OUTCOMES
 
-_TOLD = ("attempt", "live_contact", *OUTCOMES)
+#: What may be told of a contact: the words of the laws' own counts, and every event.
+TOLD = ("attempt", "live_contact", *OUTCOMES)
+
+
+def refuse_terms(outcome: str | None, at: datetime, promise_date: date | None, callback_at: datetime | None) -> None:
+    """Raise where the day or the moment that an outcome tells cannot be."""
+    told = trouble_with_terms(str(outcome), at, promise_date, callback_at)
+    if told is not None:
+        raise ValueError(f"{told[0]} {told[1]}. {told[2]}")
 
 
 class Contact(Strict):
@@ -34,7 +42,7 @@ class Contact(Strict):
     sent_at: Instant
     channel: Annotated[str, Spelt("channel")]
     initiated_by: Annotated[Literal["creditor", "debtor"], Spelt("initiated_by")] = "creditor"
-    outcome: Annotated[Literal[_TOLD] | None, Spelt("outcome", _TOLD)] = None  # type: ignore[valid-type]
+    outcome: Annotated[Literal[TOLD] | None, Spelt("outcome", TOLD)] = None  # type: ignore[valid-type]
     status: Annotated[Literal["sent", "planned"], Spelt("status")] = "sent"
     hour: int | None = None
     tone: str | None = None
@@ -44,9 +52,7 @@ class Contact(Strict):
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
-        told = trouble_with_terms(str(self.outcome), self.sent_at, self.promise_date, self.callback_at)
-        if told is not None:
-            raise ValueError(f"{told[0]} {told[1]}. {told[2]}")
+        refuse_terms(self.outcome, self.sent_at, self.promise_date, self.callback_at)
         return self
 
 

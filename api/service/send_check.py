@@ -1,4 +1,4 @@
-"""May this contact be made now: the account as it is, joined with what the ledger knows of its debtor."""
+"""May this contact be made: the account as it is, joined with what the ledger knows of its debtor."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from api.service.check_schemas import CheckedContact, CheckRequest
 from api.service.planned import Planned
+from api.service.recording import Recorder
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import Account
-from api.service.standing import debtor_of, ledger_contacts, with_heard
+from api.service.standing import REACH, counted_as, debtor_of, ledger_contacts, with_heard
 from recommender.local_time import is_timezone
 from recommender.rules import check_case
 from recommender.store.decision_log import Standing
 
-__all__ = ["PresentFacts", "Verdict"]
+__all__ = ["PresentFacts", "Verdict", "case_of"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,50 @@ class PresentFacts:
         return at.astimezone(ZoneInfo(zone)).hour if zone is not None and is_timezone(zone) else None
 
 
+def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
+    """A check as a case: what came of the caller's contacts, and what the ledger heard, is in its facts.
+
+    Contacts of the ledger count beside the caller's. One that is planned for this account and channel about this time
+    is the contact that is asked about.
+    """
+    case: dict[str, Any] = request.model_dump(mode="json", exclude_unset=True, exclude={"contacts"})
+    facts = dict(case.get("account", {}))
+    name, owner = (None if facts.get(one) is None else str(facts[one]) for one in ("account_id", "debtor_id"))
+    if owner is None and name is not None:
+        owner = recorder.known_debtors([name]).get(name, name)
+    own = name or _NOBODY
+    standing = Standing()
+    if owner is not None:
+        standing = recorder.standing([owner], request.at - REACH, {own: owner} if name is not None else {})
+    row = facts | {"account_id": own, "debtor_id": owner}
+    told = [_told(contact, own, owner) for contact in request.contacts or ()]
+    (stated,) = with_heard([row], [one for one in told if one["sent_at"] <= request.at], standing.outcomes, request.at)
+    account = facts | {fact: stated[fact] for fact in _STATED if stated.get(fact) != facts.get(fact)}
+    itself = [
+        contact.decision_id
+        for contact in standing.contacts.get(owner or "", ())
+        if (contact.account_id, contact.channel, contact.state) == (own, request.channel, "reserved")
+        and abs(contact.at - request.at) < _ABOUT
+    ]
+    counted = [contact for some in ledger_contacts(standing, told, itself).values() for contact in some]
+    contacts = None
+    if request.contacts is not None:
+        named = zip(request.contacts, told, strict=True)
+        contacts = [_contact(one) | {"account_id": sent.account_id, "place": sent.place} for sent, one in named]
+        contacts += [_contact(one) for one in counted]
+    return case | {"account": account, "contacts": contacts}
+
+
+def _told(contact: CheckedContact, own: str, owner: str | None) -> dict[str, Any]:
+    """A contact of a check as those of a request are; one that names no account is of this one."""
+    named = own if contact.account_id is None else str(contact.account_id)
+    fields = {"status": "sent", **contact.model_dump(exclude_unset=True), "account_id": named, "debtor_id": owner}
+    return {"channel": None, "outcome": None, "initiated_by": None} | fields
+
+
+_NOBODY = "\0"
+_STATED = ("consented_channels", "flags", "balance_minor")
+_ABOUT = timedelta(hours=12)
 _FACTS = (
     "account_id", "debtor_id", "country", "subdivision", "timezone", "phone_timezones", "due_date", "balance_minor",
     "consented_channels", "flags", "party",
@@ -112,6 +158,7 @@ def _plain(value: Any) -> Any:
 
 
 def _contact(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("channel", "account_id", "initiated_by", "outcome", "status")
-    moments = {name: row[name].isoformat() for name in ("promise_date", "callback_at") if row.get(name) is not None}
-    return {name: row.get(name) for name in names} | moments | {"sent_at": row["sent_at"].isoformat()}
+    """A contact to be counted: what came of it is in the facts of the account already."""
+    names = ("channel", "account_id", "initiated_by", "status")
+    plain = {name: row.get(name) for name in names}
+    return plain | {"sent_at": row["sent_at"].isoformat(), "outcome": counted_as(row.get("outcome"))}

@@ -41,12 +41,15 @@ class House:
     objective : Objective
     offers : OfferTerms or None
         None = no offer is made.
+    without : tuple of str
+        Packs of the house that are switched off by name.
     """
 
     catalogue: Catalogue | None = None
     segments: Segments = field(default_factory=default_segments)
     objective: Objective = field(default_factory=Objective)
     offers: OfferTerms | None = None
+    without: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> House:
@@ -67,6 +70,7 @@ class House:
             None
             if prices is None
             else OfferTerms(PriceList.from_toml(prices, name=str(settings.offers)), settings.authority, prices),
+            without=settings.without_packs,
         )
 
     @property
@@ -135,6 +139,7 @@ class Served:
                 catalogue=self.decider.catalogue,
                 objective=self.decider.objective,
                 offers=None if self.house.offers is None else self.house.offers.desk,
+                without=self.house.without,
             ),
         )
 
@@ -177,7 +182,7 @@ class Served:
         """Make a strategy ready: what can be compiled is, and has run once."""
         own = house or House()
         desk = None if own.offers is None else own.offers.desk
-        decider = Decider(strategy, catalogue=own.catalogue, objective=own.objective, offers=desk)
+        decider = Decider(strategy, catalogue=own.catalogue, objective=own.objective, offers=desk, without=own.without)
         decider.warm_up()
         return cls(decider, source, note, digest, house=own)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from api.service.schemas import Account
-from recommender.store.decision_log import REACH, ledger_contacts, with_heard
+from recommender.store.decision_log import REACH, counted_as, ledger_contacts, with_heard
 
-__all__ = ["REACH", "debtor_of", "ledger_contacts", "with_heard"]
+__all__ = ["REACH", "counted_as", "debtor_of", "ledger_contacts", "with_heard"]
 
 
 def debtor_of(account: Account) -> str:

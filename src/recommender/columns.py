@@ -6,7 +6,7 @@ read through :meth:`Columns.coded`, which parses each distinct value once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -253,10 +253,30 @@ class Columns:
 
     def _code_one(self, name: str) -> Coded:
         """The same of a table of one row."""
-        if name not in self._columns:
-            return _NOTHING_SAID
-        source = self._columns[name]
-        return Coded(_FIRST, [_plain(source[0] if isinstance(source, list) else source.tolist()[0])])
+        return Coded(_FIRST, self._said(name)) if name in self._columns else _NOTHING_SAID
+
+    def _said(self, name: str) -> list[Any]:
+        """What each row says, as :meth:`coded` holds values."""
+        source = self._columns.get(name)
+        if source is None:
+            return [None] * self._n
+        return [_plain(value) for value in (source if isinstance(source, list) else source.tolist())]
+
+    def read(self, name: str, parse: Callable[[Any], Any], dtype: Any) -> NDArray[Any]:
+        """What a column's values are read as, shape (n,); of many rows each distinct value is parsed once."""
+        if self._n > _FEW or name in self._coded:
+            column = self.coded(name)
+            return column.take([parse(value) for value in column.values], dtype)
+        return np.array([parse(value) for value in self._said(name)], dtype=dtype)
+
+    def fields(self, name: str, parse: Callable[[Any], tuple[Any, ...]], *dtypes: Any) -> list[NDArray[Any]]:
+        """The same for a ``parse`` that reads several things at once, an array of each."""
+        column = self.coded(name) if self._n > _FEW else None
+        parsed = [parse(value) for value in (self._said(name) if column is None else column.values)]
+        read = zip(*parsed, strict=True) if parsed else iter([()] * len(dtypes))
+        if column is None:
+            return [np.array(one, dtype=dtype) for one, dtype in zip(read, dtypes, strict=True)]
+        return [column.take(list(one), dtype) for one, dtype in zip(read, dtypes, strict=True)]
 
     def _code(self, name: str) -> Coded:
         if name not in self._columns:
@@ -336,10 +356,11 @@ class Columns:
 _FIRST = np.zeros(1, dtype=np.int64)  # codes of a table of one row
 _FIRST.setflags(write=False)
 _EXACT_INTEGERS = 2**53  # up to here a float holds every whole number
-_FEW = 8  # instants that are read one by one faster than together
+_FEW = 8  # rows that are read one by one faster than together
 _EXACT_SECONDS = 2.0**32  # up to here (2106) the nearest float of a time in seconds is within half a microsecond of it
 _NOTHING_SAID = Coded(_FIRST, [None])
 
+_PLAIN = frozenset({str, int, bool, datetime, date})  # what needs no look: it is neither null nor a list
 #: Types whose equal values say the same; a float may be NaN.
 _COMPARABLE = frozenset({str, int, bool, datetime, date})
 NUMBERS = frozenset({int, float, bool, type(None)})
@@ -386,7 +407,7 @@ def _number(value: Any) -> float:
 
 def _plain(value: Any) -> Any:
     """A value that can be compared: nulls as None, lists as text."""
-    if isinstance(value, str):
+    if value is None or type(value) in _PLAIN:
         return value
     if is_null(value):
         return None

@@ -33,7 +33,8 @@ def asked(client, *accounts, **more):
 def test_a_segment_is_told_logged_and_asked_for(empty_url, tmp_path):
     rules = tmp_path / "segments.toml"
     rules.write_text(RULES, encoding="utf-8")
-    settings = Settings(model_path=None, pages=False, decision_log_url=empty_url, segments=rules)
+    settings = Settings(model_path=None, pages=False, decision_log_url=empty_url, segments=rules,
+                        without_packs=("TRADE",))  # fmt: skip
     accounts = [account("A1", debtor_id="D1", balance_minor=9_000_000), account("A2", debtor_id="D2")]
     with TestClient(create_app(settings)) as client:
         told = asked(client, *accounts)["recommendations"]
@@ -52,6 +53,7 @@ def test_a_segment_is_told_logged_and_asked_for(empty_url, tmp_path):
     with DecisionLog(empty_url) as log:
         record = log.get(told[0]["decision_id"]).decision
         assert record.ranking[0]["segment"] == "large-debt"
+        assert record.ranking[0]["switched_off"] == "TRADE"
 
 
 def test_without_rules_of_ones_own_those_of_the_package_name_the_segment(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from recommender import ActionSpace, LoggedFeedback
 from recommender.errors import InvalidInput
-from recommender.history import ProtectedAttributeWarning
+from recommender.history import ProtectedAttributeWarning, protected_names
 
 SPACE = ActionSpace({"channel": ["call", "sms"], "hour": [9, 10]})
 
@@ -137,6 +137,23 @@ def test_protected_names_warn_and_stay():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         build(frame().assign(average_balance=1.0), context=["x", "average_balance"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["customerGender", "birthDate", "FechaNacimiento", "FECHA_NAC", "ageGroup", "AgeInYears",
+     "Marital Status", "Género", "EDAD_TITULAR", "estadoCivil", "homeNeighbourhood", "barrioCliente",
+     "HealthStatus", "postalCode", "ZIP Code", "Year_Birth", "Faixa etária", "customer_age", "is_female"],
+)  # fmt: skip
+def test_a_protected_attribute_is_told_however_its_name_is_written(name):
+    assert protected_names([name]) == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["average", "account_age", "ageOfDebt", "page", "stage", "Mortgage", "agente", "sexto"]
+)
+def test_the_age_of_a_thing_and_words_that_hold_one_are_not_protected(name):
+    assert protected_names([name]) == []
 
 
 def test_split_is_by_time_and_folds_are_by_cluster():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.intake import CHANNEL_NAMES, account_states, with_case_states, with_states
+from recommender.intake import CASE_WORDS, CHANNEL_NAMES, account_states, with_case_states, with_states
 from recommender.local_time import as_utc_us
 from recommender.rules import check_case
 
@@ -145,6 +146,67 @@ def test_what_the_debtor_said_holds_for_all_their_accounts():
     first, second = account_states(both, contacts=contacts(("opt_out", 3), ("promise_to_pay", 2)), as_of=NOW)
     assert first.opted_out == second.opted_out == {"sms"}
     assert (first.promise, second.promise) == ("open", None)
+
+
+def test_an_outcome_is_of_everybody_whose_the_contact_is():
+    """A contact of an account without a debtor that names one counts for both, and so does what was heard later."""
+    both = pd.concat([accounts(account_id="100", debtor_id=None), accounts(account_id="200")], ignore_index=True)
+    sent = contacts((None, 3)).assign(debtor_id="D1")
+    twice = pd.concat([sent, sent.assign(account_id="100\0")], ignore_index=True)
+    heard = pd.DataFrame(
+        {"contact_id": ["K0"], "occurred_at": [pd.Timestamp(NOW - timedelta(days=2))], "outcome": "hardship"}
+    )
+    assert [one.marks for one in account_states(both, contacts=twice, outcomes=heard, as_of=NOW)] == [{"hardship"}] * 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_events_that_can_leave_no_state_need_no_reading(monkeypatch, seed):
+    """Of a portfolio with every word of the vocabulary: the same states as when every event is read."""
+    rng = np.random.default_rng(seed)
+    words = np.array([*sorted(CASE_WORDS), "wrong_party", "lo que sea", None], dtype=object)
+    usual = np.array(["delivered", "read", "not_connected", "bounced", "attempt", "right_party_contact"], dtype=object)
+    n, m = 150, 700
+
+    def outcomes_of(size):
+        return np.where(rng.random(size) < 0.12, rng.choice(words, size), rng.choice(usual, size))
+
+    def moments(size):
+        return pd.Timestamp(NOW) - pd.to_timedelta(rng.integers(-2 * 24, 40 * 24, size), unit="h")
+
+    held = pd.concat([accounts()] * n, ignore_index=True)
+    held["account_id"] = [f"{row:04d}" if row % 2 else f"A-{row}" for row in range(n)]
+    held["debtor_id"] = np.where(rng.random(n) < 0.6, [f"D{one}" for one in rng.integers(0, 60, n)], None)
+    of = rng.integers(0, n + 5, m)
+    sent = pd.DataFrame(
+        {
+            "contact_id": [f"K{one}" for one in rng.integers(0, m, m)],
+            "account_id": [held["account_id"][one] if one < n else "elsewhere" for one in of],
+            "debtor_id": np.where(rng.random(m) < 0.3, [f"D{one}" for one in rng.integers(0, 70, m)], None),
+            "sent_at": moments(m),
+            "channel": rng.choice(["call", "sms", "email"], m),
+            "outcome": outcomes_of(m),
+            "status": rng.choice(["sent", "sent", "planned"], m),
+        }
+    )
+    heard = pd.DataFrame(
+        {
+            "contact_id": [f"K{one}" if one < m else None for one in rng.integers(0, m + 300, m)],
+            "account_id": rng.choice(held["account_id"], m),
+            "occurred_at": moments(m),
+            "outcome": outcomes_of(m),
+        }
+    )
+    paid = pd.DataFrame(
+        {"account_id": rng.choice(held["account_id"], 30), "paid_at": moments(30), "amount_minor": 60_000}
+    )
+    for told in ({"contacts": sent}, {"contacts": sent, "outcomes": heard}, {"outcomes": heard, "payments": paid}):
+        quick = account_states(held, **told, as_of=NOW)
+        with monkeypatch.context() as patched:
+            patched.setattr("recommender.intake.event_filter._FEW", 1 << 30)
+            assert quick == account_states(held, **told, as_of=NOW)
+        assert len({tuple(one.names) for one in quick}) > 15
+        quiet = account_states(held, **told, as_of=NOW - timedelta(days=90))
+        assert sum(bool(one.names) for one in quiet) <= 30  # nothing was heard by then, but of payments
 
 
 def test_states_are_facts_that_rules_deny_by():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +13,7 @@ from recommender.columns import Columns
 from recommender.deciding import Segments, default_segments
 from recommender.errors import InvalidInput
 from recommender.rules import HOUSE_PACKS, house_packs
+from recommender.store.decision_log import DecisionLog
 
 ROW = {"country": "CO", "timezone": "America/Bogota", "currency": "COP", "consented_channels": "sms;email;call",
        "flags": "none", "party": "debtor", "language": "es", "balance_minor": 900,
@@ -34,10 +37,17 @@ def test_the_house_holds_beside_the_law_until_it_is_switched_off(tmp_path):
     """No call before a cheaper attempt, no firm tone before the due date; the law alone allows both. It is said."""
     rows = {"late": {}, "lawless": {"country": "JP"}}
     strict, _ = score(tmp_path, rows)
-    loose, told = score(tmp_path, rows, "--without", "TRADE", "--without", "HOUSE")
+    log = f"sqlite:///{tmp_path}/log.db"
+    loose, told = score(tmp_path, rows, "--without", "TRADE", "--without", "HOUSE", "--decision-log", log)
     assert "call" not in set(strict["channel"].dropna())
     assert "call" in set(loose["channel"].dropna())
-    assert "switched off by name: TRADE, HOUSE" in told
+    assert "switched off by name: HOUSE, TRADE" in told
+    assert json.loads((tmp_path / "plan.parquet.actions.json").read_text())["switched_off"] == ["HOUSE", "TRADE"]
+    with DecisionLog(log) as kept:
+        record = kept.get(str(loose["decision_id"].iloc[0])).decision
+        lawless = kept.get(str(loose.loc[loose["account"] == "lawless", "decision_id"].iloc[0])).decision
+    assert record.ranking[0]["switched_off"] == "HOUSE;TRADE"
+    assert "CO" in record.provenance.rule_packs and not lawless.provenance.rule_packs
     both = strict.loc[strict["account"] == "late", "eligible"].iloc[0], loose["eligible"].iloc[0]
     assert all(after >= before for before, after in zip(*both, strict=True))
     for plan in (strict, loose):  # no pack of the house makes a law where none is known

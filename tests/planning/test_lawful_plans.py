@@ -126,19 +126,19 @@ def check_plan(seed, days=1):
         folder = Path(name)
         as_table(accounts).to_parquet(folder / "accounts.parquet")
         columns = ["account_id", "debtor_id", "sent_at", "channel", "initiated_by", "outcome", "status"]
-        pd.DataFrame(contacts, columns=columns).astype("str").replace({"None": None}).to_parquet(
-            folder / "contacts.parquet"
-        )
+        told = folder / "contacts.parquet" if contacts else None  # nobody was ever contacted: then it is stated
+        if told is not None:
+            pd.DataFrame(contacts, columns=columns).astype("str").replace({"None": None}).to_parquet(told)
         inputs = PlanInputs.prepare(
             folder / "inputs",
             accounts=folder / "accounts.parquet",
-            contacts=folder / "contacts.parquet",
+            contacts=told,
             outcomes=None,
             payments=None,
             as_of=at,
             chunk_rows=rng.choice([3, 100]),
         )
-        order = PlanOrder(at, packs=tuple(packs), seed=seed)
+        order = PlanOrder(at, packs=tuple(packs), seed=seed, no_contacts_yet=told is None)
         (folder / "plan").mkdir()
         try:
             made, read = plan_day(inputs, SEED, order, capacity, folder / "plan", Appointments.none(), days=days)
@@ -207,10 +207,10 @@ def test_random_weeks_break_nothing():
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(25))
 def test_a_thousand_random_plans_break_nothing(block):
-    """0 capacities, caps or rules broken in 1,000 plans."""
-    assert sum(check_plan(1_000 + 100 * block + number).sum() for number in range(100)) >= 200
+    """0 capacities, caps or rules broken in 1,000 plans: 10 to 15 CPU minutes, 40 plans a block."""
+    assert sum(check_plan(1_000 + 40 * block + number).sum() for number in range(40)) >= 80
 
 
 @pytest.mark.proof

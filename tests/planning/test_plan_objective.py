@@ -122,6 +122,8 @@ def test_levers_lean_stand_in_the_plan_and_in_the_log(folder, strategy):
         record = log.get(str(contacts["decision_id"].iloc[0])).decision
     assert record.provenance.policy_version == objective.version_of(strategy.version_)
     assert record.ranking[0]["objective_digest"] == objective.digest
+    assert about["switched_off"] == ["HOUSE", "TRADE"] and record.ranking[0]["switched_off"] == "HOUSE;TRADE"
+    assert "switched off by name: HOUSE, TRADE" in answer.output
     closed = ACTIONS.describe(np.arange(ACTIONS.n_contact_actions))["channel"].eq("sms").to_numpy()
     assert not record.eligible[: ACTIONS.n_contact_actions][closed].any()
 

@@ -22,7 +22,7 @@ from recommender.store.decision_log.decisions import (
     read_feedback_frame,
 )
 from recommender.store.decision_log.feedback_frame import LogWarning
-from recommender.store.decision_log.stops import stop_contact
+from recommender.store.decision_log.stops import agree_to_contact, stop_contact, withdraw_agreement
 from recommender.tables import REACHED_BY
 
 Decide = Callable[..., DecisionRecord]
@@ -249,3 +249,37 @@ def test_what_people_decided_is_theirs(log: DecisionLog, space: ActionSpace, dec
     feedback = LoggedFeedback.from_frame(frame, **roles)
     np.testing.assert_array_equal(feedback.action, [8, 1, 4])
     assert not {"chosen_by", "override_reason"} & {*roles["context"]}
+
+
+def test_what_waited_for_a_person_counts_only_where_it_was_sent(
+    log: DecisionLog, space: ActionSpace, decide: Decide
+) -> None:
+    """Told as sent, or agreed to and not taken back; to leave alone waits for nobody. The frame says which."""
+    late = [{"action": 0, "needs_human": True}]
+    log.record(
+        [decide(number, debtor_id=f"p{number}", account_id=f"a{number}", action=0, ranking=late) for number in range(6)]
+    )
+    idle = len(space) - 1
+    log.record([decide(6, action=idle, ranking=[{"action": idle, "needs_human": True}]), decide(7)])
+    at = NOON + timedelta(hours=1)
+    told = {"decision_id": "d00001", "debtor_id": "p1", "at": at}
+    log.record_events(
+        [
+            ContactEvent(kind="dispatched", **told),
+            ContactEvent(kind="delivered", **told | {"decision_id": "d00005", "debtor_id": "p5"}),
+        ]
+    )
+    agree_to_contact(log, "d00002", at=at)
+    agree_to_contact(log, "d00003", at=at)
+    withdraw_agreement(log, "d00003", at=at + timedelta(minutes=1))
+    agree_to_contact(log, "d00004", at=LATER + DAY)  # after what is read
+    log.record_outcomes([outcome(0, DAY, "replied"), outcome(2, DAY, "replied")])
+    with pytest.warns(LogWarning, match="4 decisions waited for a person"):
+        frame, roles = read_feedback_frame(log, space, "replied", 14, LATER)
+    assert frame["decision_id"].tolist() == ["d00001", "d00002", "d00006", "d00007"]
+    assert frame["needs_human"].tolist() == [True, True, True, False]
+    assert [one if isinstance(one, str) else None for one in frame["review"]] == [None, "agreed", None, None]
+    assert frame["chosen_by"].eq("policy").all()
+    assert frame["reward"].tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert not {"needs_human", "review"} & {*roles["context"]}
+    LoggedFeedback.from_frame(frame, **roles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.service.answering import RecommendationService
 from api.service.deps import KeyDep
+from api.service.idempotency import IDEMPOTENCY_KEY, key_of
 from api.service.item_problems import UnreadItems, readable_part
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
 from api.service.streaming import NDJSON, StreamLine, streamed, wants_lines
@@ -43,6 +44,8 @@ class DirectRoute(APIRoute):
                 if part is None:
                     return await general(request)
                 asked, unread = part
+            if (key := key_of(request)) is not None:
+                asked = keyed(asked, key)
             service = RecommendationService.of(request)
             if wants_lines(request):
                 return await streamed(request, service, asked, unread)
@@ -54,6 +57,19 @@ class DirectRoute(APIRoute):
             return _response(answer.body)
 
         return handle
+
+
+def keyed(asked: RecommendationRequest, key: str) -> RecommendationRequest:
+    """A request under the key of its header.
+
+    Raises
+    ------
+    HTTPException
+        Where it names another one itself.
+    """
+    if asked.request_key not in (None, key):
+        raise HTTPException(422, f"request_key and the header {IDEMPOTENCY_KEY} name two keys; send one of them.")
+    return asked.model_copy(update={"request_key": key})
 
 
 def _response(answer: dict[str, Any]) -> Response:
@@ -84,4 +100,5 @@ def recommend(asked: RecommendationRequest, request: Request) -> Response:
     With ``Accept: application/x-ndjson`` each account is answered by a line of its own as soon as it is decided and
     written down, in chunks that each keep all caps; the last line is a summary, without which the stream is not whole.
     """
-    return _response(RecommendationService.of(request).answer(asked).body)
+    key = key_of(request)
+    return _response(RecommendationService.of(request).answer(asked if key is None else keyed(asked, key)).body)

@@ -1,7 +1,7 @@
 """Exact scores of all actions of a row at once, compiled from a gradient-boosted model, with its Shapley values.
 
 A room of its own: it knows numbers, factors and levels, imports numpy and numba alone, and can be copied out and used
-without the package around it.
+without the package around it. How loops are compiled (``compiled``) is said here for the whole house.
 """
 
 from .additive import (
@@ -23,6 +23,9 @@ from .boxes import (
 from .errors import (
     InexactScorer,
     KernelError,
+)
+from .machine_code import (
+    compiled,
 )
 from .memberships import (
     ProfileTable,
@@ -52,6 +55,7 @@ __all__ = [
     "class_scores",
     "codes_of",
     "combine_tables",
+    "compiled",
     "design_columns",
     "fuse_designs",
     "memberships",

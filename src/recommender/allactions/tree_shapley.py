@@ -18,14 +18,14 @@ Lundberg et al. (2020), "From local explanations to global understanding with ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .boxes import ActionGrid
 from .errors import KernelError
+from .machine_code import compiled
 from .model_text import ZERO_THRESHOLD, parse_model
 from .tree_paths import PathBuilder
 
@@ -152,13 +152,8 @@ class TreeShapley:
         return np.array(masses), np.array(start, dtype=np.int64)
 
 
-def _compiled(function: Any) -> Any:
-    """Compile at the first call, keep the machine code on disk, and run without the interpreter lock."""
-    return cast("Any", njit(cache=True, nogil=True)(function))
-
-
-@_compiled
-def _fill_mean_tables(leaves, at, masses, start, whole, single):  # type: ignore[no-untyped-def]
+@compiled
+def _fill_mean_tables(leaves: Any, at: Any, masses: Any, start: Any, whole: Any, single: Any) -> None:
     """Mean over actions of the factors' product (``whole``), and of what each factor is paid (``single``)."""
     for leaf in range(leaves.value.shape[0]):
         first, last = leaves.factor_start[leaf], leaves.factor_start[leaf + 1]
@@ -183,8 +178,10 @@ def _fill_mean_tables(leaves, at, masses, start, whole, single):  # type: ignore
                     single[first + f, q] += product
 
 
-@_compiled
-def _split_rows(X, codes, nodes, leaves, at, weight, whole, single, values, mean):  # type: ignore[no-untyped-def]
+@compiled
+def _split_rows(
+    X: Any, codes: Any, nodes: Any, leaves: Any, at: Any, weight: Any, whole: Any, single: Any, values: Any, mean: Any
+) -> None:
     """Add up what every leaf pays to the columns and factors on its path."""
     n, k, n_factors = codes.shape
     n_columns = X.shape[1]
@@ -260,8 +257,8 @@ def _split_rows(X, codes, nodes, leaves, at, weight, whole, single, values, mean
                     mean[row, n_columns + leaves.factor[entry]] += total
 
 
-@_compiled
-def _sides(x, nodes, left):  # type: ignore[no-untyped-def]
+@compiled
+def _sides(x: Any, nodes: Any, left: Any) -> None:
     """Which way a row goes at every context split, as ``goes_left`` decides."""
     for node in range(nodes.column.shape[0]):
         value = x[nodes.column[node]]

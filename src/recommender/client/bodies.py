@@ -186,9 +186,51 @@ class CheckedContact(_CheckedContact, total=False):
     channel: Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"] | None
     account_id: str | int | None
     initiated_by: Literal["creditor", "debtor"] | None
-    outcome: Literal["attempt", "delivered", "live_contact", "wrong_party", "not_connected"] | None
+    outcome: (
+        Literal[
+            "attempt",
+            "live_contact",
+            "attempted",
+            "not_connected",
+            "bounced",
+            "delivered",
+            "read",
+            "replied",
+            "wrong_party",
+            "right_party_contact",
+            "promise_to_pay",
+            "promise_kept",
+            "paid",
+            "opt_out",
+            "complaint",
+            "answered",
+            "third_party",
+            "promise_broken",
+            "paid_in_full",
+            "payment_reversed",
+            "opt_out_all",
+            "opt_in",
+            "complaint_resolved",
+            "dispute",
+            "dispute_resolved",
+            "callback_requested",
+            "number_invalid",
+            "deceased",
+            "contact_stopped",
+            "contact_resumed",
+            "insolvent",
+            "represented",
+            "in_lawsuit",
+            "hardship",
+            "contact_agreed",
+            "agreement_withdrawn",
+        ]
+        | None
+    )
     status: Literal["sent", "planned"] | None
     place: str | None
+    promise_date: str | None
+    callback_at: str | None
 
 
 class Constraints(TypedDict, total=False):
@@ -281,6 +323,7 @@ class DebtorExport(TypedDict):
 
     debtor_id: str
     decisions: list[dict[str, Any]]
+    kept_states: list[dict[str, Any]]
 
 
 class DecisionAnswer(TypedDict):

@@ -54,7 +54,8 @@ class Decided:
         The value ladder of each ranked action: chance of each rung, money, cost, gain over leaving alone; with a price
         list ``offer_cost``, what its offer costs if it is taken.
     documents : dict of str to str
-        Digests of the message catalogue and the price list that were decided by.
+        Digests of the message catalogue and the price list that were decided by; packs of the house that were
+        switched off.
     """
 
     actions_ranked: NDArray[np.int64]

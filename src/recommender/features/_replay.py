@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from recommender.allactions import compiled
 
 __all__ = ["N_TOTALS", "clear_state", "count_event", "read_memory", "read_state", "replay"]
 
 N_TOTALS = 6  # contacts, responses, days since contact, days since response, two recency-weighted counts
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def read_memory(sums: Any, precision: Any, out: Any) -> None:
     """Posterior means of the personal factors, by Cholesky; see :class:`PersonalMemory`.
 
@@ -53,7 +54,7 @@ def read_memory(sums: Any, precision: Any, out: Any) -> None:
 
 
 # -- one account's state: what both a replay and a state that is told event by event go through ----------------------
-@numba.njit(cache=True, nogil=True)
+@compiled
 def count_event(state: Any, counts: Any, slots: Any, at: float, rate: float, response: int) -> None:
     """Count a contact (``response`` 0), or a response from the moment it is known (1).
 
@@ -81,7 +82,7 @@ def count_event(state: Any, counts: Any, slots: Any, at: float, rate: float, res
             counts[2 * slot + response] += 1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def read_state(state: Any, counts: Any, now: float, rate: float, out: Any) -> None:
     """Features of a state at a moment."""
     for response in range(2):
@@ -94,7 +95,7 @@ def read_state(state: Any, counts: Any, now: float, rate: float, out: Any) -> No
         out[N_TOTALS + column] = counts[column]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def clear_state(state: Any, counts: Any) -> None:
     """Nothing has happened yet."""
     state[:] = 0.0
@@ -102,7 +103,7 @@ def clear_state(state: Any, counts: Any) -> None:
     counts[:] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def replay(
     account: NDArray[np.int64],
     moment: NDArray[np.float64],

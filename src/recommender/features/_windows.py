@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from recommender.allactions import compiled
 
 __all__ = ["AMOUNT", "COUNT", "DAYS_SINCE", "LAST_AMOUNT", "first_by_group", "order_by_account", "sorted_events"]
 __all__ += ["last_at_or_before", "sums_ahead", "window_counts"]
@@ -16,7 +17,7 @@ _DAY_US = 86_400_000_000.0
 _SMALL_GROUP = 48
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def order_by_account(account: NDArray[np.int64], instant: NDArray[np.int64], n_accounts: int) -> Any:
     """Stable order by account, then instant: a counting sort, then a short sort within each account.
 
@@ -60,7 +61,7 @@ def order_by_account(account: NDArray[np.int64], instant: NDArray[np.int64], n_a
     return order, start
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def sorted_events(
     order: NDArray[np.int64], instant: NDArray[np.int64], cells: NDArray[np.int16], amount: NDArray[np.int64]
 ) -> Any:
@@ -79,7 +80,7 @@ def sorted_events(
     return instants, event_cells, amounts
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def first_by_group(group: NDArray[np.int64], instant: NDArray[np.int64], n_groups: int) -> Any:
     """Mark the earliest row of each group; rows of group -1 belong to none."""
     best = np.full(n_groups, -1, dtype=np.int64)
@@ -94,7 +95,7 @@ def first_by_group(group: NDArray[np.int64], instant: NDArray[np.int64], n_group
     return first
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def window_counts(
     account: NDArray[np.int64],
     moment: NDArray[np.int64],
@@ -194,7 +195,7 @@ def window_counts(
                 out[row, out_column[j]] = last_amount[cell]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def last_at_or_before(
     start: NDArray[np.int64], instant: NDArray[np.int64], account: NDArray[np.int64], moment: NDArray[np.int64]
 ) -> Any:
@@ -219,7 +220,7 @@ def last_at_or_before(
     return last
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def sums_ahead(
     account: NDArray[np.int64],
     moment: NDArray[np.int64],

@@ -6,9 +6,6 @@ from recommender.history.build import (
     build_feedback,
     context_as_of,
 )
-from recommender.history.columns import (
-    protected_names,
-)
 from recommender.history.context import (
     accounts_context,
     log_context,
@@ -39,6 +36,9 @@ from recommender.history.prepared_log import (
     as_instant,
     context_of_rows,
     prepare_log,
+)
+from recommender.history.protected import (
+    protected_names,
 )
 from recommender.history.rewards import (
     Attribution,

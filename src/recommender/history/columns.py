@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal
@@ -23,22 +22,10 @@ __all__ = [
     "codes_of",
     "context_columns",
     "propensity_column",
-    "protected_names",
     "reward_column",
 ]
 
 _LARGEST_REWARD = 1e30  # intervals sum sixth powers, which must stay numbers; no currency comes near it
-_PROTECTED = re.compile(
-    r"(^|[_\W])(age|gender|sex|ethnic\w*|race|religio\w*|health|disabilit\w*|neighbou?rhood|marital\w*|pregnan\w*|"
-    r"nationality|edad|genero|género|sexo|etnia|raza|religion|salud|discapacidad|barrio|estado_civil|nacionalidad|"
-    r"idade|raca|saude|bairro|zip_?code|post_?code|codigo_postal)($|[_\W])",
-    re.IGNORECASE,
-)
-
-
-def protected_names(columns: Sequence[str]) -> list[str]:
-    """Columns named like a protected attribute (age, gender, ethnicity, religion, health, neighbourhood ...)."""
-    return [column for column in columns if _PROTECTED.search(str(column))]
 
 
 def check_names(

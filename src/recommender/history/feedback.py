@@ -26,12 +26,12 @@ from recommender.history.columns import (
     codes_of,
     context_columns,
     propensity_column,
-    protected_names,
     reward_column,
 )
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.ladder import Climbed, rung_column
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
+from recommender.history.protected import protected_names
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
 from recommender.history.times import check_times
 

@@ -15,12 +15,13 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features import Knowledge
 from recommender.history.build_report import BuildReport, most_frequent_reasons, report_of
-from recommender.history.columns import context_columns, propensity_column, protected_names, reward_column
+from recommender.history.columns import context_columns, propensity_column, reward_column
 from recommender.history.decision_rows import decision_rows, eligible_sets, link_contacts, link_lost_contacts
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.ladder import Climbed, climbed_of
 from recommender.history.leakage import leakage_suspects
 from recommender.history.linking import RawTable, RawTables, check_tables
+from recommender.history.protected import protected_names
 from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
 from recommender.intake import Stated
 

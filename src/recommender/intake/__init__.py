@@ -1,5 +1,9 @@
 """How facts are written: one reading of tables for every verb, and what events make of the accounts."""
 
+from recommender.intake.acting_events import (
+    HeardEvent,
+    acting_events,
+)
 from recommender.intake.canonical import (
     TableReading,
     account_zones,
@@ -97,6 +101,7 @@ __all__ = [
     "DayEvidence",
     "DecimalEvidence",
     "Fault",
+    "HeardEvent",
     "Mapped",
     "Moment",
     "Profile",
@@ -104,6 +109,7 @@ __all__ = [
     "TableReading",
     "account_states",
     "account_zones",
+    "acting_events",
     "as_frame",
     "canonical_channel",
     "canonical_word",

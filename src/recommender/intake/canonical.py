@@ -405,15 +405,15 @@ def _all_texts(cells: pd.Series) -> bool:
 
 def account_zones(accounts: pd.DataFrame) -> pd.Series:
     """Time zone of each account: its own, or that of a country that has one only."""
-    n = len(accounts)
-    zones = accounts["timezone"].astype(object) if "timezone" in accounts else pd.Series([None] * n, dtype=object)
-    zones = zones.where(zones.map(is_timezone), None).reset_index(drop=True)
-    if "country" in accounts:
-        of_country = {
-            code: country_zone(code) for code in accounts["country"].dropna().unique() if isinstance(code, str)
-        }
-        zones = zones.where(zones.notna(), accounts["country"].reset_index(drop=True).map(of_country))
-    return zones
+    zones = np.full(len(accounts), None, dtype=object)
+    of_text = {"country": lambda code: country_zone(code) if isinstance(code, str) else None,
+               "timezone": lambda name: name if is_timezone(name) else None}  # fmt: skip
+    for column, zone_of in of_text.items():
+        if column in accounts:
+            codes, distinct = pd.factorize(accounts[column])
+            told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
+            zones = np.where(np.equal(told, None), zones, told)
+    return pd.Series(zones, dtype=object)
 
 
 def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:

@@ -96,12 +96,17 @@ class State:
     @property
     def names(self) -> list[str]:
         """What stops or shapes a contact, as words for a report."""
+        if self == _NOTHING:  # most accounts of a portfolio
+            return []
         names = [f"opt_out:{channel}" for channel in sorted(self.opted_out)]
         names += [f"{why}:{channel}" for channel, why in sorted(self.blocked.items())]
         names += [name for name in _NAMED if getattr(self, name)]
         names += sorted(self.marks)
         names += ["promise_open"] if self.promise == "open" else []
         return names + (["callback_set"] if self.callback_at is not None else [])
+
+
+_NOTHING = State()
 
 
 @dataclass

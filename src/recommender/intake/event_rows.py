@@ -21,7 +21,8 @@ _OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "pai
 
 
 Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
-_Sent = dict[str, tuple[str | None, str, str | None]]
+#: Whose a contact is, over which channel: of its account, and of the debtor that it names beside it.
+_Sent = dict[str, dict[tuple[str | None, str, str | None], None]]
 
 
 def events_of(
@@ -64,7 +65,7 @@ def _told_with_contacts(
         mine = key if key in owner else None
         by = None if is_null(channel) else canonical_channel(channel) or str(channel)
         if wanted and not is_null(contact):
-            sent[str(id_text(contact))] = (mine, person, by)
+            sent.setdefault(str(id_text(contact)), {})[mine, person, by] = None
         if (at := instants[row]) is not None:
             for word in words:
                 yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
@@ -89,13 +90,14 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
         words = words_of(outcome, due[row], callback[row])
         if not words:
             continue
-        of = sent.get(str(id_text(contact)))
-        if of is None and (key := id_text(account)) in owner and key is not None:
+        of = list(sent.get(str(id_text(contact)), ()))
+        if not of and (key := id_text(account)) in owner and key is not None:
             by = channels[row]
-            of = (key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))
-        if of is not None and (at := instants[row]) is not None:
-            for word in words:
-                yield at, word, *of, due[row], callback[row], id_text(cases[row])
+            of = [(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))]
+        if (at := instants[row]) is not None:
+            for one in of:
+                for word in words:
+                    yield at, word, *one, due[row], callback[row], id_text(cases[row])
 
 
 def words_of(outcome: Any, due: Any, callback: Any) -> list[str]:
@@ -124,12 +126,10 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
     return {key: str(code) for key, code in zip(keys, accounts["currency"], strict=True) if not is_null(code)}
 
 
-def payments_of(
-    payments: pd.DataFrame | None, now: int, codes: Mapping[str, str]
-) -> dict[str, list[tuple[int, float]]]:
+def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
     paid: dict[str, list[tuple[int, float]]] = {}
-    if payments is None or not len(payments):
+    if not len(payments):
         return paid
     once = payments.drop_duplicates(
         subset=["payment_id"] if "payment_id" in payments and payments["payment_id"].notna().all() else None
@@ -175,7 +175,8 @@ def due_instants(accounts: pd.DataFrame) -> list[int | None]:
         return [None] * len(accounts)
     texts = accounts["due_date"].astype(object).map(lambda value: None if is_null(value) else str(value)[:10])
     at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    return [None if pd.isna(value) else as_utc_us(value.tz_localize("UTC").to_pydatetime()) for value in at]
+    midnights = at.dt.as_unit("us").astype("int64").tolist()
+    return [None if gone else value for value, gone in zip(midnights, at.isna().tolist(), strict=True)]
 
 
 def end_of_day(day: Any, zone: str | None) -> int | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.intake.canonical import account_zones
+from recommender.intake.event_filter import with_telling_events
 from recommender.intake.event_records import (
     AGREEMENT_DAYS,
     COMPLAINT_DAYS,
@@ -39,13 +40,14 @@ from recommender.intake.event_rows import (
     word_of,
     words_of,
 )
-from recommender.intake.ids import id_text
+from recommender.intake.ids import id_text, id_texts
 from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
 
 __all__ = [
     "CASE_WORDS",
     "LASTING_STOPS",
+    "LIFTS",
     "STATE_FLAGS",
     "State",
     "account_states",
@@ -70,7 +72,8 @@ def is_stop(outcome: Any) -> bool:
     return word_of(outcome) in {*LASTING_STOPS, "unknown", "paid_in_full"}
 
 
-_LIFTS = (
+#: Events that free; of what happened at one instant they are told first, so that the stop wins.
+LIFTS = (
     "opt_in",
     "contact_resumed",
     "complaint_resolved",
@@ -87,6 +90,8 @@ CASE_WORDS = frozenset(
      "third_party", "callback_requested", "contact_stopped", "contact_resumed", "contact_agreed", "agreement_withdrawn",
      *MARKS)
 )  # fmt: skip
+
+_FEW = 64  # ids: so few are read one by one
 
 
 def account_states(
@@ -119,14 +124,27 @@ def account_states(
     -------
     list of State, one an account
     """
+    told = _told_states(accounts, contacts, outcomes, payments, as_of)
+    return [told.get(row) or State() for row in range(len(accounts))]
+
+
+def _told_states(
+    accounts: pd.DataFrame,
+    contacts: pd.DataFrame | None,
+    outcomes: pd.DataFrame | None,
+    payments: pd.DataFrame | None,
+    as_of: datetime,
+) -> dict[int, State]:
+    """States of the accounts of which something was told, by row."""
     now = as_utc_us(as_of)
-    keys = [id_text(value) or f"\0{row}" for row, value in enumerate(accounts["account_id"])]
-    debtors = accounts["debtor_id"].tolist() if "debtor_id" in accounts else [None] * len(keys)
-    owner = {key: id_text(debtor) or f"\0{key}" for key, debtor in zip(keys, debtors, strict=True)}
-    zone_of = dict(zip(keys, account_zones(accounts), strict=True))
+    keys = _ids(accounts["account_id"], [""] * len(accounts))
+    people_of = _ids(accounts["debtor_id"], keys) if "debtor_id" in accounts else [f"\0{key}" for key in keys]
+    owner = dict(zip(keys, people_of, strict=True))
     people: dict[str, PersonEvents] = {}
     debts: dict[str, DebtEvents] = {}
-    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in _LIFTS))
+    contacts, outcomes = with_telling_events(contacts, outcomes, owner)
+    events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in LIFTS))
+    zone_of = dict(zip(keys, account_zones(accounts), strict=True)) if events else {}
     for at, word, account, person, channel, due, callback, case in events:
         if at > now:
             continue
@@ -134,16 +152,27 @@ def account_states(
         if account is not None:
             until = None if due is None else end_of_day(due, zone_of.get(account))
             debts.setdefault(account, DebtEvents()).tell(word, at, until, callback)
-    paid = payments_of(payments, now, currency_of(accounts, keys))
+    paid = {} if payments is None else payments_of(payments, now, currency_of(accounts, keys))
+    rows = [row for row, key in enumerate(keys) if owner[key] in people or key in debts or key in paid]
+    if not rows:
+        return {}
     balances = numbers_of(accounts, "balance_minor")
-    taken, due_days = instants_of(accounts, "balance_as_of"), due_instants(accounts)
-    since = instants_of(accounts, "valid_from")
-    return [
-        State() if owner[key] not in people and key not in debts and key not in paid else
-        _state(people.get(owner[key]), debts.get(key), paid.get(key, ()), now,
-               balances[row], taken[row] if taken[row] is not None else since[row], due_days[row])
-        for row, key in enumerate(keys)
-    ]  # fmt: skip
+    taken, since = instants_of(accounts, "balance_as_of"), instants_of(accounts, "valid_from")
+    due_days = dict(zip(rows, due_instants(accounts.iloc[rows]), strict=True))
+    return {
+        row: _state(people.get(owner[keys[row]]), debts.get(keys[row]), paid.get(keys[row], ()), now, balances[row],
+                    taken[row] if taken[row] is not None else since[row], due_days[row])
+        for row in rows
+    }  # fmt: skip
+
+
+def _ids(column: pd.Series, others: Sequence[str]) -> list[str]:
+    """Ids as text; where there is none, one that nobody has."""
+    if len(column) <= _FEW:
+        texts = [id_text(value) for value in column]
+    else:
+        texts = id_texts(column).astype(object).where(lambda text: text.notna(), None).tolist()
+    return [text or f"\0{other or row}" for row, (text, other) in enumerate(zip(texts, others, strict=True))]
 
 
 def with_states(
@@ -159,8 +188,9 @@ def with_states(
     Opt-outs and open promises, complaints, disputes become flags; a contact point that may not be used loses its
     consent, which was given for the debtor's own; a debt that is paid has a balance of zero.
     """
-    states = account_states(accounts, contacts=contacts, outcomes=outcomes, payments=payments, as_of=as_of)
-    moved = [row for row, state in enumerate(states) if state.names or state.balance is not None]
+    told = _told_states(accounts, contacts, outcomes, payments, as_of)
+    states = [told.get(row) or State() for row in range(len(accounts))]
+    moved = [row for row, state in told.items() if state.names or state.balance is not None]
     if not moved:
         return accounts, states
     frame = accounts.copy(deep=False)

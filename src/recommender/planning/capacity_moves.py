@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from recommender.allactions import compiled
 
 __all__ = ["choose_best", "make_moves", "proposed_moves"]
 
 _SLACK = 1e-9
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def choose_best(
     debtor_start: NDArray[np.int64],
     column: NDArray[np.int32],
@@ -55,7 +56,7 @@ def choose_best(
             choice[at] = to
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _meets(
     first: int,
     end: int,
@@ -72,7 +73,7 @@ def _meets(
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fits(
     i: int,
     to: int,
@@ -106,7 +107,7 @@ def _fits(
     return not _meets(first, end, i, slot[column[i, to]], column, choice, slot)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def proposed_moves(
     row: int,
     lower: bool,
@@ -156,7 +157,7 @@ def proposed_moves(
     return account[:n], to[:n], regret[:n]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def make_moves(
     order: NDArray[np.int64],
     account: NDArray[np.int64],

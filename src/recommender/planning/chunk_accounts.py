@@ -78,7 +78,9 @@ def prepared_accounts(
     if stopped:
         frame, by_people = with_states(frame, outcomes=_stops(frame, stopped, as_of), as_of=as_of)
         states = [*states, *by_people]
-    names = [one for state in states for one in sorted({name.partition(":")[0] for name in state.names})]
+    names = [
+        one for state in states if (told := state.names) for one in sorted({name.partition(":")[0] for name in told})
+    ]
     return frame, known, names
 
 

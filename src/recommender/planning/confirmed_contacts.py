@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.columns import Columns
 from recommender.currencies import minor_digits
-from recommender.deciding import Decider, offer_terms
+from recommender.deciding import Decider, of_debtors, offer_terms
 from recommender.errors import InvalidInput
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.chunk_accounts import with_debtors
@@ -133,10 +134,12 @@ def _in_time(
 
 def _only(part: ChunkInputs, rows: pd.Series) -> ChunkInputs:
     """The chunk with the accounts that are contacted; contacts of their debtors' other accounts go on counting."""
-    if part.contacts is not None:
-        part = replace(part, contacts=with_debtors(part.contacts, part.accounts))
     kept = np.flatnonzero(np.isin(part.row, rows.to_numpy()))
-    return replace(part, row=part.row[kept], accounts=part.accounts.iloc[kept].reset_index(drop=True))
+    accounts = part.accounts.iloc[kept].reset_index(drop=True)
+    contacts = part.contacts
+    if contacts is not None:
+        contacts = of_debtors(Columns.of(with_debtors(contacts, part.accounts)), accounts).to_frame()
+    return replace(part, row=part.row[kept], accounts=accounts, contacts=contacts)
 
 
 def _expected(

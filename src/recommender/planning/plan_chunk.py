@@ -34,7 +34,7 @@ from recommender.offers import Authority, PriceList
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.planning.plan_rows import OFFER_TERMS, RECORD, TEXTS, plan_rows
-from recommender.rules import Purpose
+from recommender.rules import Purpose, switched_off
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanOrder", "PlannedChunk", "moment_text", "plan_chunk", "plan_schema"]
@@ -129,6 +129,11 @@ class PlanOrder:
         """Rules by which accounts are named."""
         return default_segments() if self.segments is None else Segments.from_toml(self.segments[1], self.segments[0])
 
+    @property
+    def switched_off(self) -> tuple[str, ...]:
+        """Packs of the house that do not hold."""
+        return switched_off(self.house)
+
     def law(self, packs: Sequence[str] | None = None) -> list[str]:
         """Packs of accounts that name none; ``packs`` before those of the order."""
         return list(dict.fromkeys([*(packs or self.packs or ("CO",)), *self.house]))
@@ -202,7 +207,10 @@ def plan_chunk(
     planned: dict[Any, list[dict[str, Any]]] = {}
     desk = inputs.offers.desk(order.prices, order.authority)
     # Not ``decide``: what events made of the accounts is in them already, told by more than their contacts.
-    decider = Decider(model, purpose=order.purpose, catalogue=order.catalogue, offers=desk, objective=order.objective)
+    decider = Decider(
+        model, purpose=order.purpose, catalogue=order.catalogue, offers=desk, objective=order.objective,
+        without=order.switched_off,
+    )  # fmt: skip
     parts: list[pd.DataFrame] = []
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
@@ -238,6 +246,8 @@ def plan_chunk(
             for contact in ahead:
                 planned.setdefault(contact["debtor_id"], []).append(contact)
             known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
+            if known is not None:  # the others' contacts are asked for no more
+                known = of_debtors(Columns.of(known), frame.iloc[np.flatnonzero(turn > number)]).to_frame()
             if desk is not None:
                 decided.remember_offers(desk)
         parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))

@@ -175,6 +175,7 @@ def about_plan(
         "days": read.kinds.days,
         "purpose": order.purpose,
         "house": list(order.house),
+        "switched_off": list(order.switched_off),
         "segments_digest": order.segmentation.digest,
         "messages_digest": (order.catalogue or default_catalogue()).digest,
         "offers_digest": None if order.prices is None else order.prices.digest,

@@ -162,7 +162,7 @@ class PlanFolder:
         """Keep the plan of a chunk."""
         noted = dict(planned.ranked.schema.metadata or {}) | {_SUMMARY: planned.described(), _RUN: self._run}
         with written_whole(self.part(chunk)) as path:
-            pq.write_table(planned.ranked.replace_schema_metadata(noted), path, compression="zstd")
+            pq.write_table(planned.ranked.replace_schema_metadata(noted), path, compression="lz4")
 
     def summary(self, chunk: int) -> dict[str, Any]:
         """What was told about a finished chunk."""
@@ -172,11 +172,16 @@ class PlanFolder:
         summary: dict[str, Any] = json.loads(noted[_SUMMARY])
         return summary
 
+    def schema(self, chunk: int) -> pa.Schema:
+        """Columns of the plan of a finished chunk."""
+        schema = pq.read_schema(self.part(chunk))
+        noted = {name: value for name, value in (schema.metadata or {}).items() if name not in (_SUMMARY, _RUN)}
+        return schema.with_metadata(noted)
+
     def ranked(self, chunk: int) -> pa.Table:
         """The plan of a finished chunk."""
         table = pq.read_table(self.part(chunk), use_threads=False)
-        noted = {name: value for name, value in (table.schema.metadata or {}).items() if name not in (_SUMMARY, _RUN)}
-        return table.replace_schema_metadata(noted)
+        return table.replace_schema_metadata(self.schema(chunk).metadata)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segmen
 from recommender.history import EligibleSets, protected_names
 from recommender.intake import account_zones
 from recommender.offers import OfferDesk
-from recommender.rules import rule_books
+from recommender.rules import named_packs, rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["OFFER_TERMS", "RECORD", "TEXTS", "context_names", "offer_columns", "people_of", "plain_scalar", "plan_rows"]
@@ -149,11 +149,18 @@ def _records(
     by_packs: dict[tuple[str, ...], dict[str, str]] = {}
     names = context_names(decided.accounts.names, model)
     known = None if terms is None else offers_known(decided)
-    packs = decided.accounts.values("packs") if "packs" in decided.accounts else [None] * len(decided.decision_ids)
+    has_own = "packs" in decided.accounts
+    packs = decided.accounts.values("packs") if has_own else [None] * len(decided.decision_ids)
     for at, row in zip(np.flatnonzero(first).tolist(), ranked["row"].to_numpy()[first].tolist(), strict=True):
-        key = tuple(packs[row].split(";")) if isinstance(packs[row], str) else tuple(packs[row] or ())
-        if key not in by_packs:
-            own = {pack.id for book in rule_books(key) for pack in book.packs} if key else set(digests)
+        key = named_packs(packs[row])
+        if key not in by_packs:  # an account under no known law is denied by none of them
+            own = (
+                {pack.id for book in rule_books(key) for pack in book.packs}
+                if key
+                else set()
+                if has_own
+                else set(digests)
+            )
             by_packs[key] = {name: digest for name, digest in digests.items() if name in own}
         facts = decided.accounts.row(row)
         record = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from recommender.deciding import Accounts, Decider, decision_ids
 from recommender.errors import InvalidInput
@@ -243,8 +244,9 @@ def _write_people(folder: PlanFolder, inputs: PlanInputs, out: Path) -> None:
     """The queue of accounts that a person looks at first: why, since when, and what the policy would have done."""
     parts = []
     for chunk in inputs.chunks:
-        rows = folder.ranked(chunk).to_pandas()
-        parts.append(people_of(rows.loc[(rows["rank"] == 1) & rows["needs_human"]]))
+        rows = folder.ranked(chunk)
+        first = rows.filter(pc.and_(pc.equal(rows["rank"], 1), rows["needs_human"]))
+        parts.append(people_of(first.to_pandas()))
     with written_whole(out.with_name(out.name + ".people.parquet")) as path:
         pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True).to_parquet(path, index=False)
 

@@ -43,7 +43,7 @@ def write_plan(folder: PlanFolder, chunks: list[int], *, in_order: bool, out: Pa
         Ranked actions written.
     """
     tables: Iterable[pa.Table] = (_without_records(folder.ranked(chunk)) for chunk in chunks)
-    schema = _without_records(folder.ranked(chunks[0])).schema
+    schema = _without_records(folder.schema(chunks[0]).empty_table()).schema
     if not in_order:
         tables = _sorted_by_row(tables, schema, folder.folder / "ordered")
     with written_whole(out) as path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from recommender.allactions import compiled
 
 __all__ = ["best_at_prices", "best_candidates", "smoothed_dual"]
 
@@ -14,7 +15,7 @@ __all__ = ["best_at_prices", "best_candidates", "smoothed_dual"]
 _ANY_ORDER = {"reassoc", "nnan", "nsz"}
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_ANY_ORDER)
+@compiled(fastmath=_ANY_ORDER)
 def best_at_prices(
     values: NDArray[np.float32], price: NDArray[np.float64], kind: NDArray[np.int64], best: NDArray[np.float64]
 ) -> None:
@@ -37,7 +38,7 @@ def best_at_prices(
         best[i] = most
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def best_candidates(
     values: NDArray[np.float32],
     price: NDArray[np.float64],
@@ -91,7 +92,7 @@ def best_candidates(
                 value[i, at] = row[action[i, at]]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def smoothed_dual(
     start: NDArray[np.int64],
     column: NDArray[np.int32],

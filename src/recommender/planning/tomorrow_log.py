@@ -255,9 +255,11 @@ def _offer(row: Any, order: PlanOrder) -> dict[str, str]:
 
 
 def _documents(order: PlanOrder) -> dict[str, str]:
-    """What was said, offered and maximised: digests, and the name of the objective."""
+    """What was said, offered and maximised, and what of the house was switched off: as a Decider's documents."""
+    off = {"switched_off": ";".join(order.switched_off)} if order.switched_off else {}
     offers = {} if order.prices is None else {"offers_digest": order.prices.digest}
-    return {"messages_digest": (order.catalogue or default_catalogue()).digest, **offers, **order.objective.documents}
+    messages = {"messages_digest": (order.catalogue or default_catalogue()).digest}
+    return {**messages, **offers, **order.objective.documents, **off}
 
 
 def _cancelled(log: DecisionLog, sent: SentToday | None) -> list[ContactEvent]:

@@ -5,10 +5,36 @@ from __future__ import annotations
 
 import re
 
+from recommender.intake import plain_word
+
 __all__ = [
-    "ACCOUNT", "ACTION", "ANSWERS", "CHANNEL", "CLUSTER", "DONE", "HOUR", "MARKED_ACCOUNT", "MARKED_ACTION", "NOT_A_PROPENSITY", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS",
-    "PERSONAL", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME", "TONE", "UNWANTED",
+    "ACCOUNT", "ACTION", "ANSWERS", "CHANNEL", "CLUSTER", "COUNTED", "DONE", "HOUR", "LAST_WORD", "MARKED_ACCOUNT", "MARKED_ACTION",
+    "NOT_A_PROPENSITY", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS", "PERSONAL", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME",
+    "TONE", "UNWANTED", "WORDING", "forms", "is_marked", "plain_name",
 ]  # fmt: skip
+
+
+_TABLE = re.compile(r"^(?:\w+\.)+(?=\w)")  # a table's name before the column's
+_CODED = re.compile(r"_(?:cd|code|cod|codigo|nm|name|nombre|desc|descripcion|key)$")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def plain_name(name: str) -> str:
+    """A column's name as words: ``sentAt``, ``Sent At`` and ``SENT_AT`` are ``sent_at``."""
+    return plain_word(_HUMP.sub("_", name))
+
+
+def forms(name: str) -> tuple[str, ...]:
+    """Ways to read a column's name, the fullest first: ``log.channel_cd`` is ``log_channel_cd``, ``channel_cd``, ``channel``."""
+    whole = plain_name(name)
+    last = plain_name(_TABLE.sub("", name))
+    return tuple(dict.fromkeys((whole, last, _CODED.sub("", last))))
+
+
+def is_marked(name: str) -> bool:
+    """Whether a name may be the action's or a segment's."""
+    plain = plain_name(name)
+    return plain in MARKED_ACTION or plain.rpartition("_")[2] in ("assignment", "asignado", "asignada", "assigned")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -33,8 +59,13 @@ ACTION = _words(
 )
 #: Names that may also be a segment of customers: they count as the action where their levels sound like one.
 MARKED_ACTION = _words(
-    "segment segmento group grupo campaign campana campanha strategy estrategia type tipo flag message"
+    "segment segmento group grupo campaign campana campanha strategy estrategia type tipo flag message assignment "
+    "assigned asignacion condition condicion cohort cohorte"
 )
+#: Last words of names that say what was chosen, whatever stands before: ``campaign_variant``, ``study_arm``.
+LAST_WORD = frozenset(_words("arm variant variante treatment tratamiento brazo accion"))
+#: What a message said; beside a channel it is no more than one of the things that were chosen.
+WORDING = _words("creative creative_id message_variant message_id template template_id plantilla script subject_line")
 CHANNEL = _words(
     "channel canal contact_channel contact_type contact_method contact medium medio via communication_channel "
     "communication_type tipo_contacto tipo_de_contacto tipo_gestion medio_contacto metodo_contacto canal_contacto"
@@ -64,6 +95,11 @@ _UNIT = (
 _NUMBER = "(?:id|no|nro|num|numero|number|nbr|cod|codigo|code|key|hash|ref)"
 #: A unit with the mark of a number before or behind it, without blanks and underscores.
 MARKED_ACCOUNT = re.compile(f"{_NUMBER}(?:de|del|of)?(?:la|el)?{_UNIT}|{_UNIT}{_NUMBER}")
+#: Words that are a unit by themselves: an account where the cells count through, an amount or a yes elsewhere.
+COUNTED = _words(
+    "loan prestamo emprestimo credito credit expediente folio contrato contract obligacion operacion operation poliza "
+    "policy caso case cuenta account acct socio titular tarjeta borrower prestatario processo dossier"
+)
 CLUSTER = _words("debtor_id deudor id_deudor customer_id cliente_id id_cliente person_id")
 TIME = _words(
     "sent_at decided_at contacted_at called_at call_time contact_time fecha_hora fecha_contacto fecha_gestion fecha_envio "

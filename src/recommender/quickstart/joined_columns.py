@@ -8,8 +8,8 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from recommender.intake import canonical_channel, plain_word
-from recommender.quickstart.column_names import DONE, NOT_THE_MOMENT
+from recommender.intake import canonical_channel
+from recommender.quickstart.column_names import DONE, NOT_THE_MOMENT, plain_name
 
 __all__ = ["join_clock", "join_one_hot"]
 
@@ -32,9 +32,9 @@ def join_clock(frame: pd.DataFrame, days: list[str]) -> tuple[str, str, pd.Serie
     if len(clocks) != 1:
         return None
     clock, times = next(iter(clocks.items()))
-    about = set(plain_word(clock).split("_"))
-    days = [name for name in days if not NOT_THE_MOMENT.search(plain_word(name))]
-    alike = [name for name in days if set(plain_word(name).split("_")) & about] or days
+    about = set(plain_name(clock).split("_"))
+    days = [name for name in days if not NOT_THE_MOMENT.search(plain_name(name))]
+    alike = [name for name in days if set(plain_name(name).split("_")) & about] or days
     if len(alike) != 1:
         return None
     day = alike[0]
@@ -43,7 +43,7 @@ def join_clock(frame: pd.DataFrame, days: list[str]) -> tuple[str, str, pd.Serie
 
 def _clock(column: pd.Series, name: str) -> pd.Series | None:
     """A column of clock times as time since midnight; None where it is none."""
-    if column.dtype != object or not _CLOCK_NAME.search(plain_word(name)):
+    if column.dtype != object or not _CLOCK_NAME.search(plain_name(name)):
         return None
     read = {word: _since_midnight(str(word)) for word in pd.unique(column.dropna())}
     if not read or sum(one is not None for one in read.values()) < _MOSTLY * len(read):
@@ -75,11 +75,11 @@ def join_one_hot(frame: pd.DataFrame) -> dict[str, tuple[list[str], pd.Series]]:
     for name in frame.columns:
         if not _is_flag(frame[name]):
             continue
-        first, _, rest = plain_word(name).partition("_")
+        first, _, rest = plain_name(name).partition("_")
         if first in DONE and rest:
             groups[first][name] = rest
         elif canonical_channel(name) is not None:
-            groups["channel"][name] = plain_word(name)
+            groups["channel"][name] = plain_name(name)
     joined = {}
     for name, levels in groups.items():
         flags = frame[list(levels)].to_numpy(dtype=np.int64)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from recommender.errors import InvalidInput, shorten
 from recommender.intake import canonical_word, plain_word
+from recommender.quickstart.column_names import plain_name
 
 __all__ = ["refuse_events", "refuse_totals"]
 
@@ -51,14 +52,14 @@ def refuse_totals(frame: pd.DataFrame, reward: str | None) -> None:
 def refuse_events(frame: pd.DataFrame) -> None:
     """Raise where several rows tell of one contact, step by step."""
     for name in frame.columns:
-        if plain_word(name) not in _KINDS or frame[name].dtype != object:
+        if plain_name(name) not in _KINDS or frame[name].dtype != object:
             continue
         words = {plain_word(str(word)) for word in pd.unique(frame[name].dropna())}
         steps = [word for word in words if word in _STEPS or canonical_word("outcome", word) is not None]
         if len(steps) < 2 or len(steps) < 0.6 * len(words):
             continue
         for key in frame.columns:
-            plain = plain_word(key)
+            plain = plain_name(key)
             if key == name or not (plain.endswith("_id") or plain.startswith("id_")) or frame[key].isna().any():
                 continue
             repeats = frame.groupby(key, sort=False)[name].agg(["size", "nunique"])
@@ -75,7 +76,7 @@ def refuse_events(frame: pd.DataFrame) -> None:
 
 
 def _words(name: str) -> list[str]:
-    return plain_word(name).split("_")
+    return plain_name(name).split("_")
 
 
 def _is_count(column: pd.Series) -> bool:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake import canonical_channel, plain_word
+from recommender.intake import canonical_channel
 from recommender.quickstart import column_names as names
+from recommender.quickstart.column_names import plain_name
 from recommender.tables import UNREADABLE_ROW
 
 __all__ = ["as_contacts"]
@@ -126,7 +127,7 @@ def _one_attempt_a_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _about(stem: str, wanted: frozenset[str]) -> bool:
-    plain = plain_word(stem)
+    plain = plain_name(stem)
     return plain in wanted or bool(set(plain.split("_")) & wanted)
 
 

@@ -43,5 +43,5 @@ def _denies(word: str, of: str) -> bool:
 
 def is_money_received(name: str) -> bool:
     """Whether a column is called as money that came in: ``valor_recaudado``, ``amount collected``."""
-    parts = set(plain_word(name).split("_"))
+    parts = set(names.plain_name(name).split("_"))
     return len(parts) > 1 and bool(parts & names.RECEIVED) and parts <= names.RECEIVED | names.SUM

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput, shorten
-from recommender.history import leakage_suspects, protected_names
 from recommender.intake import canonical_channel, canonical_word, plain_word
 from recommender.quickstart import column_names as names
+from recommender.quickstart.known_before import account_of, known_before
 from recommender.quickstart.no_contacts import refuse_events, refuse_totals
 from recommender.quickstart.reward_words import affirmed, is_money_received, meanings_of
 from recommender.quickstart.typed_cells import TypedFrame
@@ -107,9 +107,11 @@ def guess_roles(
     rest = [name for name in rest if name != chance]
     by_hour = at if at is not None and _hours_alone(typed, rest, at) else None
     factors = tuple(action) or (() if by_hour else _factors(typed, rest, ask))
-    unit = account or _account(frame, [name for name in rest if name not in factors])
+    unit = account or account_of(frame, [name for name in rest if name not in factors])
     rest = [name for name in rest if name not in factors and name != unit]
-    debtor = next((name for name in rest if plain_word(name) in names.CLUSTER and frame[name].notna().all()), None)
+    debtor = next(
+        (name for name in rest if names.plain_name(name) in names.CLUSTER and frame[name].notna().all()), None
+    )
     debtor = debtor if unit is not None else None
     rest = [name for name in rest if name != debtor]
     hour_from = None
@@ -133,7 +135,7 @@ def guess_roles(
     values, words = reward_of(frame, roles)
     if words:
         sentences[0] += f" (success: {shorten(words, 8)})"
-    context, left_out = _context(typed, rest, values, at)
+    context, left_out = known_before(typed, rest, factors, values, at)
     return replace(
         roles,
         success=tuple(words),
@@ -216,10 +218,10 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
     usable = [name for name in free if name not in typed.instants and frame[name].nunique() >= 2]
     for wanted in names.REWARD:
         for name in usable:
-            if plain_word(name) == wanted and not _is_level(frame[name], wanted):
+            if wanted in names.forms(name) and not _is_level(frame[name], wanted):
                 return name
-    binary = [name for name in usable if frame[name].nunique() == 2 and plain_word(name) not in names.ACTION]
-    likely = [name for name in binary if set(plain_word(name).split("_")) & set(names.REWARD)]
+    binary = [name for name in usable if frame[name].nunique() == 2 and names.plain_name(name) not in names.ACTION]
+    likely = [name for name in binary if set(names.plain_name(name).split("_")) & set(names.REWARD)]
     if len(likely) == 1:
         return likely[0]
     money = [name for name in usable if is_money_received(name) and pd.api.types.is_numeric_dtype(frame[name].dtype)]
@@ -228,7 +230,7 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
     if len(answers := [name for name in typed.answers if name in usable]) == 1:
         return answers[0]
     refuse_totals(frame, None)
-    binary = [name for name in binary if plain_word(name) not in _CHOSEN and not _channels(frame[name])]
+    binary = [name for name in binary if names.plain_name(name) not in _CHOSEN and not _channels(frame[name])]
     if ask is not None and (said := ask("Which column tells whether a contact succeeded?", binary or usable)):
         return said
     hint = f" Two-valued columns are {shorten(binary, 8)}." if binary else ""
@@ -250,15 +252,15 @@ def _time(typed: TypedFrame, free: list[str]) -> str | None:
     frame = typed.frame
     for wanted in names.TIME:
         for name in free:
-            if plain_word(name) == wanted and name in typed.instants and frame[name].notna().all():
+            if wanted in names.forms(name) and name in typed.instants and frame[name].notna().all():
                 return name
     whole = [name for name in typed.instants if name in free and frame[name].notna().all()]
-    whole = [name for name in whole if not names.NOT_THE_MOMENT.search(plain_word(name))]
+    whole = [name for name in whole if not names.NOT_THE_MOMENT.search(names.plain_name(name))]
     timed = [name for name in whole if name in typed.timed]
     if len(timed) == 1 or len(whole) == 1:
         return (timed or whole)[0]
     for name in free:
-        order = plain_word(name) in ("timestamp", "time", "t", "ts", "step", "round", "day_index", "event_index")
+        order = names.plain_name(name) in ("timestamp", "time", "t", "ts", "step", "round", "day_index", "event_index")
         if order and pd.api.types.is_numeric_dtype(frame[name].dtype) and frame[name].nunique() > _MOST_LEVELS:
             return name
     return None
@@ -267,8 +269,8 @@ def _time(typed: TypedFrame, free: list[str]) -> str | None:
 def _propensity(frame: pd.DataFrame, free: list[str]) -> str | None:
     for wanted in names.PROPENSITY:
         for name in free:
-            plain = plain_word(name)
-            if plain != wanted or names.NOT_A_PROPENSITY.search(plain):
+            plain = names.plain_name(name)
+            if wanted not in names.forms(name) or names.NOT_A_PROPENSITY.search(plain):
                 continue
             if pd.api.types.is_numeric_dtype(frame[name].dtype):
                 values = frame[name].dropna()
@@ -280,14 +282,17 @@ def _propensity(frame: pd.DataFrame, free: list[str]) -> str | None:
 def _factors(typed: TypedFrame, free: list[str], ask: Ask | None) -> tuple[str, ...]:
     frame = typed.frame
     usable = [name for name in free if name not in typed.instants and 2 <= frame[name].nunique() <= _MOST_LEVELS]
-    single = [name for wanted in names.ACTION for name in usable if plain_word(name) == wanted]
-    single += [name for name in usable if plain_word(name) in names.MARKED_ACTION and _sounds_like_actions(frame[name])]
-    if single:
-        return (single[0],)
+    single = [name for wanted in names.ACTION for name in usable if wanted in names.forms(name)]
+    single += [name for name in usable if names.plain_name(name).rpartition("_")[2] in names.LAST_WORD]
+    single += [name for name in usable if names.is_marked(name) and _sounds_like_actions(frame[name])]
     joint = [
-        next((name for wanted in group for name in usable if plain_word(name) == wanted), None)
+        next((name for wanted in group for name in usable if wanted in names.forms(name)), None)
         for group in (names.CHANNEL, names.HOUR, names.TONE)
     ]
+    if joint[0] is not None:  # a text is what was said through a channel, and chosen with it
+        single = [name for name in single if not set(names.forms(name)) & set(names.WORDING)]
+    if single:
+        return (single[0],)
     if joint[0] is None:
         joint[0] = next((name for name in typed.joined if name in usable), None)
     factors = tuple(name for name in joint if name is not None)
@@ -298,7 +303,7 @@ def _factors(typed: TypedFrame, free: list[str], ask: Ask | None) -> tuple[str, 
     few = [name for name in usable if frame[name].nunique() <= _SLOTS]
     if ask is not None and (said := ask("Which column is what was chosen for each contact (the action)?", few)):
         return (said,)
-    named = next((name for name in free if plain_word(name) in _CHOSEN), None)
+    named = next((name for name in free if names.plain_name(name) in _CHOSEN), None)
     why = "" if named is None else f" {named!r} is called like one, but {_unusable(frame[named])}."
     raise InvalidInput(
         f"It is not known which column is the action: what was chosen for each contact.{why}",
@@ -334,22 +339,9 @@ def _channels(column: pd.Series) -> bool:
     return len(levels) >= 2 and sum(one is not None for one in levels) >= 0.6 * len(levels)
 
 
-def _account(frame: pd.DataFrame, free: list[str]) -> str | None:
-    for wanted in names.ACCOUNT:
-        for name in free:
-            if plain_word(name) == wanted and frame[name].notna().all() and len(frame[name].unique()) > 1:
-                return name
-    for name in free:  # Nro. Obligación, CustNo: not listed, but a unit with a number's mark
-        column, plain = frame[name], plain_word(name)
-        marked = names.MARKED_ACCOUNT.fullmatch(plain.replace("_", "")) or plain in ("contrato", "obligacion")
-        if marked and column.notna().all() and column.nunique() > max(_SLOTS, 0.05 * len(column)):
-            return name
-    return None
-
-
 def _chooses_hours(frame: pd.DataFrame, factors: tuple[str, ...], at: str) -> bool:
     """Whether the hour of a contact is something that was chosen: a channel is, no column of hours, and hours vary."""
-    words = {plain_word(name) for name in factors}
+    words = {form for name in factors for form in names.forms(name)}
     if words & {*names.HOUR, *names.ACTION} or not (
         words & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)
     ):
@@ -364,52 +356,7 @@ def _hours_alone(typed: TypedFrame, free: list[str], at: str) -> bool:
     if at not in typed.timed or not set(plain_word(at).split("_")) & names.OF_CONTACTS:
         return False
     known = {*names.ACTION, *names.MARKED_ACTION, *names.CHANNEL, *names.HOUR, *names.TONE}
-    named = [name for name in free if plain_word(name) in known or name in typed.joined or _channels(frame[name])]
+    named = [name for name in free if known & set(names.forms(name)) or name in typed.joined or _channels(frame[name])]
     if any(len(frame[name].dropna().unique()) > 1 for name in named):
         return False
     return bool((frame[at].dt.hour.value_counts(normalize=True) > 0.01).sum() >= 4)
-
-
-def _lies_after(column: pd.Series, at: pd.Series) -> bool:
-    """Whether a moment is there for some rows only, and then after the contact: something that came of it."""
-    empty = column.isna()
-    return bool(empty.mean() > 0.02 and (column >= at)[~empty].mean() >= 0.98)
-
-
-def _long_numbers(column: pd.Series) -> bool:
-    """Whole numbers of seven digits and more: telephones and papers of people."""
-    values = column.dropna()
-    return bool(len(values) and (values == values.round()).all() and values.median() >= 1e6)
-
-
-def _context(
-    typed: TypedFrame, free: list[str], reward: np.ndarray[Any, np.dtype[np.float64]], at: str | None
-) -> tuple[list[str], dict[str, str]]:
-    """Columns that were known before the contact, and why the others are left out."""
-    frame, left_out, kept = typed.frame, {}, []
-    protected = set(protected_names(free))
-    for name in free:
-        column, plain = frame[name], plain_word(name)
-        levels = column.nunique()
-        is_text = column.dtype == object
-        if levels < 2:
-            left_out[name] = "holds one value"
-        elif names.PERSONAL.search(plain) and levels > 0.05 * len(frame) and (is_text or _long_numbers(column)):
-            left_out[name] = "is personal data"
-        elif name in protected:
-            left_out[name] = "is named like a protected attribute"
-        elif name in typed.answers or (plain in names.REWARD and plain != "poutcome") or is_money_received(name):
-            left_out[name] = "is another outcome"
-        elif at in typed.instants and name in typed.instants and _lies_after(column, frame[at]):
-            left_out[name] = "lies after the contact"
-        elif is_text and levels > _MOST_LEVELS:
-            left_out[name] = f"is text of {levels:,} values, an id perhaps"
-        elif plain == "id" or ((plain.endswith("_id") or plain.startswith("id_")) and levels > 0.5 * len(frame)):
-            left_out[name] = "is an id"
-        elif plain in ("unnamed_0", "index", "row", "row_number") and levels == len(frame):
-            left_out[name] = "counts the rows"
-        else:
-            kept.append(name)
-    numbers = frame[[name for name in kept if name not in typed.instants]]
-    left_out |= leakage_suspects(numbers, reward, list(numbers.columns))
-    return [name for name in kept if name not in left_out], left_out

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recommender.errors import InvalidInput
 from recommender.intake import day_evidence, decimal_evidence, moment_of, number_of, plain_word
-from recommender.quickstart.column_names import ANSWERS, NO_ANSWERS
+from recommender.quickstart.column_names import ANSWERS, NO_ANSWERS, plain_name
 from recommender.quickstart.joined_columns import join_clock, join_one_hot
 from recommender.quickstart.reshaped import as_contacts
 
@@ -28,6 +28,7 @@ _MOSTLY = 0.98
 _TRIED = 200
 _SLOTS = 24
 _EPOCH_SECONDS = (9e8, 4e9)
+_COMPACT = {8: "", 12: "%H%M", 14: "%H%M%S"}  # digits -> what follows year, month, day
 
 
 @dataclass
@@ -116,7 +117,7 @@ def _join(typed: TypedFrame) -> None:
 
 def _is_answer(frame: pd.DataFrame, name: str, instants: list[str]) -> bool:
     """Whether a column holds the moment of an answer, and nothing where none was: ``Clicked At`` beside ``Sent At``."""
-    words = set(plain_word(name).split("_"))
+    words = set(plain_name(name).split("_"))
     empty = frame[name].isna()
     if not words & ANSWERS or words & NO_ANSWERS or not 0.02 <= empty.mean() < 1.0:
         return False
@@ -202,13 +203,22 @@ def _moments(words: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | N
 
 
 def _epochs(cells: pd.Series, name: str, typed: TypedFrame) -> pd.Series:
-    """Seconds or milliseconds since 1970 as instants, where the column is called like a time."""
+    """Seconds or milliseconds since 1970, and digits as ``20260105081000``, where the column is called like a time."""
     values = cells.dropna().astype("float64")
-    if not len(values) or not _TIME_NAME.search(plain_word(name)):
+    if not len(values) or not _TIME_NAME.search(plain_name(name)):
         return cells
     for unit in (1.0, 1e3, 1e6):
         if (values / unit).between(*_EPOCH_SECONDS).all():
             typed.instants.append(name)
             typed.timed.append(name)
             return pd.to_datetime(cells.astype("float64") / unit, unit="s").astype("datetime64[us]")
+    for written, clock in _COMPACT.items():
+        digits = values.map("{:.0f}".format)
+        if len(digits.iloc[0]) == written and digits.str.fullmatch(r"(?:19|20)\d+").all():
+            moments = pd.to_datetime(digits, format=f"%Y%m%d{clock}", errors="coerce")
+            if moments.notna().all():
+                typed.instants.append(name)
+                if clock:
+                    typed.timed.append(name)
+                return moments.reindex(cells.index).astype("datetime64[us]")
     return cells

@@ -40,6 +40,7 @@ from recommender.rules.places import (
     house_packs,
     named_packs,
     packs_of_place,
+    switched_off,
     under_house,
     with_house,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "rule_books",
     "rule_citations",
     "run_examples",
+    "switched_off",
     "under_house",
     "with_house",
 ]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
+from recommender.allactions import compiled
 from recommender.rules.law import Law
-from recommender.rules.machine_code import compiled
 from recommender.rules.vocabulary import CHANNELS, KINDS, OFFER_KINDS, TONES, kind_of
 
 __all__ = ["ActionCells", "Catalogue"]

@@ -15,7 +15,7 @@ from recommender.actions import ActionSpace
 from recommender.columns import Tabular
 from recommender.rules.action_cells import Catalogue
 from recommender.rules.guardrails import Case, CasePart, Guardrails
-from recommender.rules.next_instant import NEVER, next_allowed
+from recommender.rules.next_instant import NEVER, first_open, next_allowed
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
 from recommender.rules.schema import Pack
@@ -53,8 +53,11 @@ class Eligibility:
 
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
+        parts = self._case.parts
+        if len(parts) == 1:
+            return self._case.days_past_due(parts[0])
         days = np.empty(self.contact_at.shape, dtype=np.int64)
-        for part in self._case.parts:
+        for part in parts:
             days[part.rows] = self._case.days_past_due(part)
         return days
 
@@ -227,23 +230,28 @@ class Eligibility:
             :, :_REASONS
         ]
         names = [name.id for name in part.law.names]
-        reasons = [
-            ";".join(dict.fromkeys(names[rule] for rule in best if counts[rule])) or "no-template"
-            for best, counts in zip(order.tolist(), weight.tolist(), strict=True)
-        ]
+        best = np.where(np.take_along_axis(weight, order, axis=1) > 0, order, -1)
+        distinct, code = np.unique(best, axis=0, return_inverse=True)
+        texts = [";".join(dict.fromkeys(names[rule] for rule in one if rule >= 0)) for one in distinct.tolist()]
+        reasons = [texts[one] or "no-template" for one in code.reshape(-1).tolist()]
         forbidden = np.bitwise_or.reduce(failing[lasting][:, :, 0], axis=0, initial=np.uint8(0))
         locality = self._case.facts.localities[int(self._case.facts.table["locality"][part.rows[0]])]
         instants = np.broadcast_to(part.times.instant_us, (len(part.rows), part.times.instant_us.shape[1]))
         earliest = np.full(len(part.rows), NEVER)
-        for channel in np.unique(guardrails.cells.channel[guardrails.cells.channel >= 0]).tolist():
-            open_rows = np.flatnonzero(~(forbidden >> channel) & 1)
+        used, first_action = np.unique(guardrails.cells.channel, return_index=True)
+        by_hour: dict[int, int] = {}  # channels that are first used at an hour
+        for channel, action in zip(used.tolist(), first_action.tolist(), strict=True):
+            if channel >= 0:
+                hour = int(guardrails.cells.hour[action])
+                by_hour[hour] = by_hour.get(hour, 0) | 1 << channel
+        for hour, channels in by_hour.items():
+            wanted = (~forbidden & np.uint8(channels)).astype(np.uint8)
+            open_rows = np.flatnonzero(wanted)
             if not len(open_rows):
                 continue
-            hour = int(guardrails.cells.hour[np.flatnonzero(guardrails.cells.channel == channel)[0]])
             facts = self._case.facts.table[part.rows[open_rows]]
             at = np.ascontiguousarray(instants[open_rows, hour])
-            channels = np.full(len(open_rows), channel, dtype=np.int64)
-            first = next_allowed(part.law, locality, facts, self._case.history, at, channels)
+            first = first_open(part.law, locality, facts, self._case.history, at, wanted[open_rows])
             earliest[open_rows] = np.minimum(earliest[open_rows], first)
         return reasons, earliest
 
@@ -339,14 +347,13 @@ def judged(case: Case) -> Eligibility:
     removed: dict[str, int] = {}
     for part in case.parts:
         verdict = case.judge(part)
-        own = np.zeros((len(part.rows), len(actions)), dtype=bool)
+        is_whole = len(part.rows) == n  # in order, too: they are sorted by nothing else
+        own = mask if is_whole else np.zeros((len(part.rows), len(actions)), dtype=bool)
         by_test, _ = case.open_actions(part, verdict.allowed, own)
-        mask[part.rows] = own
-        human[part.rows] = case.needs_human(part)
-        instants = part.times.instant_us.astype("datetime64[us]")
-        contact_at[part.rows] = np.where(part.times.missing, np.datetime64("NaT", "us"), instants)
+        rows = slice(None) if is_whole else part.rows
+        mask[rows], human[rows], contact_at[rows] = own, case.needs_human(part), part.times.contact_at
         names = part.law.names
-        for position in np.flatnonzero(verdict.removed).tolist():
+        for position in verdict.removed.nonzero()[0].tolist():
             name = names[position].id
             removed[name] = removed.get(name, 0) + int(verdict.removed[position]) * guardrails.each
         for name, count in zip(guardrails.cells.tests(part.law), by_test.tolist(), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,21 @@ from numpy.typing import NDArray
 
 from recommender.local_time import DAY_US, HOUR_US, local_time, local_to_utc, years_of, zone_changes
 from recommender.rules.clocks import candidate_zones, clock_us, distinct_zones
-from recommender.rules.contact_history import ContactHistory
-from recommender.rules.evaluation import evaluate, local_times
-from recommender.rules.facts import Locality
+from recommender.rules.contact_history import CONTACT, ContactHistory
+from recommender.rules.evaluation import LocalTimes, evaluate, local_times
+from recommender.rules.facts import FACT, Locality
 from recommender.rules.law import Law
 
-__all__ = ["HORIZON_DAYS", "NEVER", "next_allowed"]
+__all__ = ["HORIZON_DAYS", "NEVER", "first_open", "next_allowed"]
 
 HORIZON_DAYS = 60
 #: What stands for "not within the horizon".
 NEVER = np.iinfo(np.int64).max
 _CELLS = 400_000
+#: Most accounts are let in within days, so the far end is looked at only for those that are not.
+_REACHES = ((0, 3), (3, 9), (9, 30), (30, HORIZON_DAYS + 1))
+#: Accounts that wait from one instant, on average, from which on they are looked at together.
+_FEWEST_TOGETHER = 4
 
 
 def next_allowed(
@@ -52,9 +57,72 @@ def next_allowed(
     ndarray of shape (n,)
         Microseconds UTC; ``NEVER`` where there is none.
     """
+    bits = np.left_shift(1, channel).astype(np.uint8)
+    return first_open(law, locality, facts, history, at_us, bits)
+
+
+def first_open(
+    law: Law,
+    locality: Locality,
+    facts: NDArray[Any],
+    history: ContactHistory,
+    at_us: NDArray[np.int64],
+    wanted: NDArray[np.uint8],
+) -> NDArray[np.int64]:
+    """Earliest instant in ``[at, at + 60 days]`` at which some of the wanted channels is allowed.
+
+    Accounts of one place that wait from the same instant have the same instants to try: their clocks are read once
+    for all of them, and once for all questions of a decision.
+
+    Parameters
+    ----------
+    law, locality, facts, history, at_us
+        As :func:`next_allowed` takes them.
+    wanted : ndarray of uint8 of shape (n,)
+        Sets of channels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Microseconds UTC; ``NEVER`` where there is none.
+    """
     earliest = np.full(len(facts), NEVER)
-    # Most accounts are let in within days, so the far end is looked at only for those that are not.
-    for near, far in ((0, 3), (3, 9), (9, 30), (30, HORIZON_DAYS + 1)):
+    moments, group = np.unique(at_us, return_inverse=True)
+    if len(moments) > max(1, len(facts) // _FEWEST_TOGETHER) or _elapsed_spans(law):
+        _first_of_each(law, locality, facts, history, at_us, wanted, earliest)
+        return earliest
+    for number, moment in enumerate(moments.tolist()):
+        rows = np.flatnonzero(group == number)
+        for near, far in _REACHES:
+            if not len(rows):
+                break
+            times = _times_of_all(law, locality, moment, near, far)
+            verdict = evaluate(law, facts[rows], history, times)
+            allowed = (verdict.allowed & wanted[rows][:, None]) != 0
+            earliest[rows] = np.where(allowed, times.instant_us, NEVER).min(axis=1)
+            rows = rows[earliest[rows] == NEVER]
+    return earliest
+
+
+@lru_cache(maxsize=256)
+def _times_of_all(law: Law, locality: Locality, at_us: int, near: int, far: int) -> LocalTimes:
+    """What there is to try from one instant, read on every clock; shape (1, k)."""
+    nobody = np.zeros(0, dtype=FACT), ContactHistory.of(np.zeros(0, dtype=CONTACT))
+    tried = np.unique(_turning_points(law, locality, *nobody, np.array([at_us], dtype=np.int64), near, far))
+    return local_times(law, locality, tried[None])
+
+
+def _first_of_each(
+    law: Law,
+    locality: Locality,
+    facts: NDArray[Any],
+    history: ContactHistory,
+    at_us: NDArray[np.int64],
+    wanted: NDArray[np.uint8],
+    earliest: NDArray[np.int64],
+) -> None:
+    """Fill in what is found for accounts that each have instants of their own to try."""
+    for near, far in _REACHES:
         waiting = np.flatnonzero(earliest == NEVER)
         if not len(waiting):
             break
@@ -64,9 +132,8 @@ def next_allowed(
             own = facts[rows]
             tried = _turning_points(law, locality, own, history, at_us[rows], near, far)
             verdict = evaluate(law, own, history, local_times(law, locality, tried))
-            allowed = (verdict.allowed >> channel[rows][:, None]) & 1 == 1
+            allowed = (verdict.allowed & wanted[rows][:, None]) != 0
             earliest[rows] = np.where(allowed, tried, NEVER).min(axis=1)
-    return earliest
 
 
 def _turning_points(

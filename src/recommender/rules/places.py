@@ -11,7 +11,8 @@ import pandas as pd
 from recommender.intake import is_subdivision, subdivision_code
 from recommender.rules.loading import PackError, pack_ids
 
-__all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "under_house", "with_house"]
+__all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "switched_off", "under_house"]
+__all__ += ["with_house"]
 
 HOUSE_PACKS = ("HOUSE", "TRADE")
 """Packs that hold beside the law of every country unless they are switched off by name."""
@@ -37,6 +38,11 @@ def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
             mend="The law of a country and the floor hold always.",
         )
     return tuple(pack for pack in HOUSE_PACKS if pack not in without)
+
+
+def switched_off(house: Sequence[str]) -> tuple[str, ...]:
+    """Packs of the house that were switched off by name, by those that hold."""
+    return tuple(pack for pack in HOUSE_PACKS if pack not in house)
 
 
 def named_packs(cell: object) -> tuple[str, ...]:

@@ -89,12 +89,12 @@ def test_the_plan_says_what_it_is_after(tag):
     lever = Lever(factor="channel", level="sms", weight=1.5, floor=2.0, minimum_share=0.25)
     about = {
         "objective": Objective(name="net_gain", levers=(lever,)).model_dump(mode="json"),
-        "own_texts": True, "messages_digest": "0123456789abcdef",
+        "own_texts": True, "switched_off": ["TRADE"], "messages_digest": "0123456789abcdef",
         "offers": {"currency": "COP", "budget_minor": 10_000_000, "before_minor": 2_500_000.0, "made": 3,
                    "cost_minor": 1_500_000.0},
     }  # fmt: skip
     shown = [" ".join(cell.shown for cell in row) for row in terms_section(page, about).table.cells()]
-    assert len(shown) == 7
+    assert len(shown) == 8 and any("TRADE" in row for row in shown)
     told = [page.formats.number(1.5, 2).text, page.formats.number(2.0, 2).text, page.formats.percent(0.25, 0).text]
     assert any("SMS" in row and all(one in row for one in told) for row in shown)
     assert page.formats.money(6_000_000, "COP").text in shown[-1]

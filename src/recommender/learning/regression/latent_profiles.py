@@ -23,7 +23,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from recommender.allactions import ProfileTable, codes_of, memberships
@@ -263,6 +262,8 @@ def _signs_of_traits(dependence: Floats) -> list[list[int]]:
         return []
     part = dependence[np.ix_(alive, alive)]
     np.fill_diagonal(part, 1.0)
+    from scipy.cluster.hierarchy import fcluster, linkage  # its import is dear, and only a fit asks
+
     tree = linkage(squareform(1.0 - part, checks=False), "average")
     label = fcluster(tree, 1.0 - _LINKED, "distance")
     groups = []

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from recommender.allactions import compiled
 
 __all__ = ["hessian_pass", "predictor_pass", "pull_pass", "square_pass"]
 
@@ -17,7 +18,7 @@ Floats = NDArray[Any]  # the design in float32, sums in float64 except for the p
 Ints = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def predictor_pass(U: Floats, by_action: Floats, tried: Ints, bounds: Ints, eta: Floats) -> None:
     """Write the linear predictor of every row.
 
@@ -41,7 +42,7 @@ def predictor_pass(U: Floats, by_action: Floats, tried: Ints, bounds: Ints, eta:
             eta[i] = total
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def pull_pass(U: Floats, residual: Floats, tried: Ints, bounds: Ints, pulled: Floats) -> None:
     """Add the rows by action, each times its residual, to ``pulled`` of shape (n_actions, n_terms)."""
     for run in range(len(tried)):
@@ -52,7 +53,7 @@ def pull_pass(U: Floats, residual: Floats, tried: Ints, bounds: Ints, pulled: Fl
                 into[j] += factor * U[i, j]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def square_pass(U: Floats, bend: Floats, tried: Ints, bounds: Ints, squares: Floats) -> None:
     """Add the squares of the rows by action, each times its bend, to ``squares`` of shape (n_actions, n_terms)."""
     for run in range(len(tried)):
@@ -63,7 +64,7 @@ def square_pass(U: Floats, bend: Floats, tried: Ints, bounds: Ints, squares: Flo
                 into[j] += factor * U[i, j] * U[i, j]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def hessian_pass(U: Floats, bend: Floats, by_action: Floats, tried: Ints, bounds: Ints, product: Floats) -> None:
     """Add the Hessian times weights, both by (action, term), to ``product``; all in the precision of the arguments."""
     for run in range(len(tried)):

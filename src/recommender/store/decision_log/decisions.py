@@ -29,7 +29,6 @@ from recommender.store.decision_log.offer_rows import (
     OfferBudget,
     committed,
     hold_budget,
-    ids_seen,
     keep_offers,
     offer_row,
     offers_of,
@@ -55,11 +54,13 @@ from recommender.store.decision_log.rows import (
     without_repeats,
 )
 from recommender.store.decision_log.schema import (
+    OF_CASES,
     Row,
     SchemaMismatch,
     contact_events,
     decisions,
     heartbeats,
+    idempotency_keys,
     outcomes,
     provenances,
 )
@@ -80,6 +81,8 @@ __all__ = [
     "read_feedback_frame",
 ]
 
+_REVIEWS = sa.select(outcomes.c.decision_id, outcomes.c.occurred_at, outcomes.c.outcome).where(OF_CASES)
+_CORRECTIONS = sa.select(outcomes.c.outcome_id, outcomes.c.decision_id, outcomes.c.replaces)
 _TOLD_OF = (
     (sa.select(contact_events.c.decision_id), contact_events.c.decision_id),
     (sa.select(outcomes.c.decision_id), outcomes.c.decision_id),
@@ -284,11 +287,27 @@ class DecisionLog:
         def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...]]:
             stored = insert_checked(connection, outcomes, "outcome", rows)
             settle_offers(connection, about)
-            known = {row.decision_id for row in by_ids(connection, decisions.c.decision_id, about)}
+            known = {row["decision_id"] for row in by_ids(connection, decisions.c.decision_id, about)}
             return stored, tuple(decision_id for decision_id in about if decision_id not in known)
 
         stored, orphans = write(self.engine, insert)
         return OutcomeReceipt(stored, len(rows) - stored, orphans)
+
+    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> tuple[str, bool]:
+        """Claim an idempotency key for a body: the digest that it stands for, and whether it was claimed just now."""
+        row = {"key_digest": key_digest, "body_digest": body_digest, "claimed_at": at}
+
+        def claim(connection: sa.Connection) -> tuple[str, bool]:
+            stored = insert_new(connection, idempotency_keys, [row])
+            held = sa.select(idempotency_keys.c.body_digest).where(idempotency_keys.c.key_digest == key_digest)
+            return str(connection.scalars(held).one()), bool(stored)
+
+        return write(self.engine, claim)
+
+    def release_key(self, key_digest: str) -> None:
+        """Give a claimed key back: what was asked under it came to nothing."""
+        gone = sa.delete(idempotency_keys).where(idempotency_keys.c.key_digest == key_digest)
+        write(self.engine, lambda connection: connection.execute(gone))
 
     def prove_writable(self, worker: str, at: datetime) -> None:
         """Commit one small row; raise what the database raises where it cannot be written."""
@@ -329,13 +348,19 @@ class DecisionLog:
         with self.engine.connect() as connection:
             ids = list(dict.fromkeys(decision_ids))
             rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
-            return {row.decision_id: row.decided_at for row in rows}
+            return {row["decision_id"]: row["decided_at"] for row in rows}
+
+    def corrections(self, outcome_ids: Sequence[str]) -> list[Row]:
+        """Outcomes that are some others or take the place of some: ``outcome_id``, ``decision_id``, ``replaces``."""
+        with self.engine.connect() as connection:
+            ids = list(dict.fromkeys(outcome_ids))
+            return rows_of_ids(connection, _CORRECTIONS, outcomes.c.outcome_id, ids, outcomes.c.replaces)
 
     def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
         """Decision of each of some outcomes; unknown ids are left out."""
         with self.engine.connect() as connection:
             rows = by_ids(connection, outcomes.c.outcome_id, list(dict.fromkeys(outcome_ids)), outcomes.c.decision_id)
-            return {row.outcome_id: row.decision_id for row in rows}
+            return {row["outcome_id"]: row["decision_id"] for row in rows}
 
     def standing(
         self,
@@ -353,7 +378,7 @@ class DecisionLog:
             standing = read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
             if offers is None:
                 return standing
-            made = offers_of(connection, ids_seen(standing.seen.debtors, standing.seen.accounts), accounts or {})
+            made = offers_of(connection, [*standing.seen.debtors, *standing.seen.accounts], accounts or {})
             return replace(standing, offers=made, committed_minor=committed(connection, offers))
 
     def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
@@ -366,10 +391,21 @@ class DecisionLog:
         by_decision: dict[str, list[Row]] = {}
         with self.engine.connect() as connection:
             for row in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, decision_ids):
-                by_decision.setdefault(row["decision_id"], []).append(dict(row))
+                by_decision.setdefault(row["decision_id"], []).append(row)
         for events in by_decision.values():
             events.sort(key=lambda event: (event["step"], event["at"], event["event_id"]))
         return by_decision
+
+    def agreed(self, decision_ids: Sequence[str], until: datetime) -> set[str]:
+        """Those of some decisions that a person looked at and agreed to before an instant, and did not take back."""
+        told: dict[str, tuple[datetime, str]] = {}
+        with self.engine.connect() as connection:
+            for row in rows_of_ids(connection, _REVIEWS, outcomes.c.decision_id, decision_ids):
+                if row["occurred_at"] < until:
+                    told[row["decision_id"]] = max(
+                        told.get(row["decision_id"], (row["occurred_at"], "")), (row["occurred_at"], row["outcome"])
+                    )
+        return {decision_id for decision_id, (_, word) in told.items() if word == "contact_agreed"}
 
     def latest_of_accounts(self) -> list[Row]:
         """Newest decision of every account, as plain values.
@@ -441,7 +477,11 @@ class DecisionLog:
         return removing.erase(self.engine, requested_by=requested_by, at=at, account_id=account_id, debtor_id=debtor_id)
 
     def purge(self, before: datetime, *, requested_by: str, at: datetime) -> Removal:
-        """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old (retention)."""
+        """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old (retention).
+
+        What still acts at ``at`` stays without them: an opt-out, an open promise, a person's agreement, an offer that
+        binds, a contact that a rule may count; account, debtor, word, instant and channel of it, and nothing else.
+        """
         return removing.purge(self.engine, before, requested_by=requested_by, at=at)
 
     def removals(self) -> list[Removal]:

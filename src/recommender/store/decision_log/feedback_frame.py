@@ -22,7 +22,10 @@ __all__ = ["AMOUNT", "AMOUNT_GROSS", "DecisionSource", "LogWarning", "read_feedb
 #: Money paid in the window, and the same minus the cost of the dispatched action; in minor units.
 AMOUNT_GROSS, AMOUNT = "amount_gross", "amount"
 _AMOUNTS = (AMOUNT_GROSS, AMOUNT)
-_EVIDENCE = ("decision_id", "policy_version", "fallback", "deterministic", "chosen_by", "override_reason")
+_TEXTS = ("override_reason", "review")  # missing for all is a column of text, too
+_EVIDENCE = (
+    "decision_id", "policy_version", "fallback", "deterministic", "needs_human", "chosen_by", *_TEXTS,
+)  # fmt: skip
 
 
 class DecisionSource(Protocol):
@@ -33,6 +36,9 @@ class DecisionSource(Protocol):
 
     def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """What became of the contacts of these decisions."""
+
+    def agreed(self, decision_ids: Sequence[str], until: datetime) -> set[str]:
+        """Those of these decisions that a person agreed to before an instant."""
 
     def outcome_frame(self, since: datetime | None, until: datetime | None) -> pd.DataFrame:
         """Outcomes of these decisions."""
@@ -85,8 +91,8 @@ def read_feedback_frame(
     -------
     frame : DataFrame of shape (n_decisions, ...)
         Context columns, action factors, reward (NaN where not mature), propensity, ids, ``decided_at``,
-        ``known_at``, which policy decided, and who chose what was sent (``chosen_by``, ``override_reason``). Time
-        order.
+        ``known_at``, which policy decided, whether a person was to look first and what he answered (``needs_human``,
+        ``review``), and who chose what was sent (``chosen_by``, ``override_reason``). Time order.
     roles : dict
         Keyword arguments of ``LoggedFeedback.from_frame``, with ``eligible`` as bool of shape (n_decisions, n_actions).
 
@@ -137,7 +143,7 @@ def read_feedback_frame(
     rewards[~mature.to_numpy()] = np.nan
     known_at = succeeded_at.where(mature & succeeded_at.notna(), closes)
     own = {column: ids[column] for column in ("propensity", "account_id", "debtor_id", *_EVIDENCE)}
-    own["override_reason"] = own["override_reason"].astype("str")  # missing for all is a column of text, too
+    own |= {column: own[column].astype("str") for column in _TEXTS}
     own |= {"reward": rewards, "decided_at": decided_at, "known_at": known_at}
     factors = actions.describe(chosen)
     frame = pd.concat([pd.DataFrame({name[column]: own[column] for column in wanted}), factors, context], axis=1)
@@ -174,7 +180,8 @@ def _read_decisions(
     wanted = ("decided_at", "propensity", "account_id", "debtor_id", *_EVIDENCE)
     sent = Sent()
     for decided in log.rows(since, until):
-        rows = list(sent.of(decided, log.events_of([row["decision_id"] for row in decided])))
+        about = [row["decision_id"] for row in decided]
+        rows = list(sent.of(decided, log.events_of(about), log.agreed(about, until)))
         eligible = np.zeros((len(rows), len(actions)), dtype=bool)
         kept: list[dict[str, Any]] = []
         for row in rows:

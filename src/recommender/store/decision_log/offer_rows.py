@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,13 +27,13 @@ __all__ = [
     "anonymous_rest",
     "committed",
     "hold_budget",
-    "ids_seen",
     "keep_offers",
     "makes_offer",
     "offer_row",
     "offers_of",
     "refuse_overspent",
     "settle_offers",
+    "still_binding",
 ]
 
 _TAKEN = ("promise_to_pay", "promise_kept", "paid", "paid_in_full")
@@ -128,7 +128,7 @@ def settle_offers(connection: sa.Connection, decision_ids: Iterable[str]) -> Non
     ids = [row["decision_id"] for row in kept]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
-        events[event["decision_id"]].append(dict(event))
+        events[event["decision_id"]].append(event)
     heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
     replaced = {(one["decision_id"], one["replaces"]) for one in heard}
     taken = {
@@ -155,11 +155,8 @@ def settle_offers(connection: sa.Connection, decision_ids: Iterable[str]) -> Non
 
 def _binding(budget: OfferBudget) -> sa.ColumnElement[bool]:
     """Offers that cost something yet: accepted, or open and not run out."""
-    one = offers.c
-    endless = sa.and_(one.expires_at.is_(None), one.made_at > budget.as_of - _LONGEST)
-    runs = sa.and_(one.status == "open", sa.or_(one.expires_at > budget.as_of, endless))
-    ours = sa.or_(one.currency.is_(None), one.currency == budget.currency)
-    return sa.and_(ours, sa.or_(one.status == "accepted", runs))
+    ours = sa.or_(offers.c.currency.is_(None), offers.c.currency == budget.currency)
+    return sa.and_(ours, still_binding(budget.as_of))
 
 
 def committed(connection: sa.Connection, budget: OfferBudget) -> float:
@@ -203,22 +200,24 @@ def refuse_overspent(connection: sa.Connection, budget: OfferBudget, before: flo
         raise BudgetSpent(debtors)
 
 
-def offers_of(connection: sa.Connection, decision_ids: Iterable[str], accounts: Mapping[str, str]) -> list[Row]:
-    """Offers of some decisions that were not released, as a desk reads them.
+def offers_of(connection: sa.Connection, names: Iterable[str], accounts: Mapping[str, str]) -> list[Row]:
+    """Offers to some debtors and accounts that were not released, as a desk reads them.
 
     Parameters
     ----------
     connection : Connection
-    decision_ids : iterable of str
+    names : iterable of str
+        Debtors and accounts.
     accounts : mapping of str to str
         Debtor of each account that is asked about, in the spelling of who asks.
     """
     spelt = id_spellings([*accounts, *accounts.values()])
+    wanted = list(id_spellings(dict.fromkeys(names)))
     rows = []
-    for row in rows_of_ids(connection, _PLAIN, offers.c.decision_id, sorted(set(decision_ids))):
+    for row in rows_of_ids(connection, _PLAIN, offers.c.debtor_id, wanted, offers.c.account_id):
         if row["status"] != "released":
-            account = spelt.get(row["account_id"], row["account_id"])
-            debtor = accounts.get(account, spelt.get(row["debtor_id"], row["debtor_id"]))
+            account = str(spelt.get(row["account_id"], row["account_id"]))
+            debtor = accounts.get(account, spelt.get(str(row["debtor_id"]), row["debtor_id"]))
             rows.append({**row, "account_id": account, "debtor_id": debtor})
     return rows
 
@@ -243,6 +242,8 @@ def anonymous_rest(connection: sa.Connection, which: sa.Select[tuple[str]], at: 
     return rest
 
 
-def ids_seen(*some: Mapping[str, frozenset[str]]) -> Sequence[str]:
-    """Every id of some standings."""
-    return sorted({one for names in some for ids in names.values() for one in ids})
+def still_binding(at: datetime) -> sa.ColumnElement[bool]:
+    """Offers of whatever currency that are open at an instant, or were accepted: they close the way to a better one."""
+    one = offers.c
+    endless = sa.and_(one.expires_at.is_(None), one.made_at > at - _LONGEST)
+    return sa.or_(one.status == "accepted", sa.and_(one.status == "open", sa.or_(one.expires_at > at, endless)))

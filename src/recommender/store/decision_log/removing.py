@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +11,18 @@ import sqlalchemy as sa
 from recommender.errors import InvalidInput
 from recommender.intake import id_spellings
 from recommender.store.decision_log.database import write
-from recommender.store.decision_log.offer_rows import anonymous_rest
+from recommender.store.decision_log.kept_states import keep_acting
+from recommender.store.decision_log.offer_rows import anonymous_rest, still_binding
 from recommender.store.decision_log.record_fields import utc_instant
-from recommender.store.decision_log.schema import contact_events, decisions, offers, outcomes, removals
+from recommender.store.decision_log.schema import (
+    contact_events,
+    decisions,
+    idempotency_keys,
+    kept_states,
+    offers,
+    outcomes,
+    removals,
+)
 
 __all__ = ["Removal", "erase", "of_account", "of_debtor", "past_removals", "purge"]
 
@@ -51,16 +61,57 @@ def erase(
             column="account_id",
             mend="Name one account, or one debtor with all accounts.",
         )
+    moment = _checked(requested_by, at)
     whose = of_account(str(account_id)) if debtor_id is None else of_debtor(debtor_id)
-    return _remove(engine, "erase", whose, None, requested_by, at)
+
+    def remove(connection: sa.Connection) -> Removal:
+        theirs = sa.select(decisions.c.decision_id).where(whose)
+        spelt = list(id_spellings([str(account_id if debtor_id is None else debtor_id)]))
+        names = set(connection.scalars(sa.select(decisions.c.account_id).where(whose)).all())
+        kept = _of_names(kept_states, debtor_id, spelt, names)
+        connection.execute(sa.delete(kept_states).where(kept))
+        made = offers.c.decision_id
+        of_offers = sa.select(made).where(sa.or_(made.in_(theirs), _of_names(offers, debtor_id, spelt, names)))
+        rest = anonymous_rest(connection, of_offers, moment)
+        gone = connection.scalars(of_offers).all()
+        connection.execute(sa.delete(offers).where(made.in_(gone)))
+        if rest:
+            connection.execute(sa.insert(offers), rest)
+        removal = _deleted(connection, "erase", whose, None, requested_by, moment)
+        return removal
+
+    return _removed(engine, remove)
+
+
+def _of_names(
+    table: sa.Table, debtor_id: str | None, spelt: Sequence[str], accounts: Collection[str]
+) -> sa.ColumnElement[bool]:
+    """Rows of a table that outlive their decision: of an account, or of a debtor with what it was called before."""
+    if debtor_id is None:
+        return table.c.account_id.in_(spelt)
+    unnamed = sa.and_(table.c.debtor_id == table.c.account_id, table.c.account_id.in_(sorted(accounts)))
+    return sa.or_(table.c.debtor_id.in_(spelt), unnamed)
 
 
 def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetime) -> Removal:
-    """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old."""
-    moment = utc_instant("before", before)
+    """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old.
+
+    What still acts of them is kept: see :func:`~.kept_states.keep_acting`. So are offers that bind.
+    """
+    old, moment = utc_instant("before", before), _checked(requested_by, at)
     known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
-    old_orphans = sa.and_(outcomes.c.occurred_at < moment, ~known)
-    return _remove(engine, "purge", decisions.c.decided_at < moment, old_orphans, requested_by, at)
+    old_orphans = sa.and_(outcomes.c.occurred_at < old, ~known)
+    which = decisions.c.decided_at < old
+
+    def remove(connection: sa.Connection) -> Removal:
+        keep_acting(connection, which, moment)
+        removal = _deleted(connection, "purge", which, old_orphans, requested_by, moment)
+        made = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == offers.c.decision_id).exists()
+        connection.execute(sa.delete(offers).where(~made, ~still_binding(moment)))
+        connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.claimed_at < old))
+        return removal
+
+    return _removed(engine, remove)
 
 
 def past_removals(engine: sa.Engine) -> list[Removal]:
@@ -73,34 +124,34 @@ def past_removals(engine: sa.Engine) -> list[Removal]:
         ]
 
 
-def _remove(
-    engine: sa.Engine,
+def _checked(requested_by: str, at: datetime) -> datetime:
+    if not requested_by.strip():
+        raise InvalidInput("requested_by is empty.", column="requested_by", mend="Name who asks for the removal.")
+    return utc_instant("at", at)
+
+
+def _deleted(
+    connection: sa.Connection,
     kind: str,
     which: sa.ColumnElement[bool],
     other_outcomes: sa.ColumnElement[bool] | None,
     requested_by: str,
-    at: datetime,
+    moment: datetime,
 ) -> Removal:
-    if not requested_by.strip():
-        raise InvalidInput("requested_by is empty.", column="requested_by", mend="Name who asks for the removal.")
-    moment = utc_instant("at", at)
+    """Delete decisions with their outcomes and events, and write down that it was done."""
+    theirs = sa.select(decisions.c.decision_id).where(which)
+    of_them = outcomes.c.decision_id.in_(theirs)
+    of_whom = of_them if other_outcomes is None else sa.or_(of_them, other_outcomes)
+    n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
+    connection.execute(sa.delete(contact_events).where(contact_events.c.decision_id.in_(theirs)))
+    n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
+    row = {"kind": kind, "removed_at": moment, "requested_by": requested_by}
+    counts = {"decisions": n_decisions, "outcomes": n_outcomes}
+    connection.execute(sa.insert(removals).values(**row, **counts))
+    return Removal(kind, moment, requested_by, n_decisions, n_outcomes)
 
-    def remove(connection: sa.Connection) -> Removal:
-        theirs = outcomes.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
-        of_whom = theirs if other_outcomes is None else sa.or_(theirs, other_outcomes)
-        n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
-        of_them = contact_events.c.decision_id.in_(sa.select(decisions.c.decision_id).where(which))
-        connection.execute(sa.delete(contact_events).where(of_them))
-        whose_offers = sa.select(decisions.c.decision_id).where(which)
-        rest = anonymous_rest(connection, whose_offers, moment)
-        connection.execute(sa.delete(offers).where(offers.c.decision_id.in_(whose_offers)))
-        if rest:
-            connection.execute(sa.insert(offers), rest)
-        n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
-        removal = Removal(kind, moment, requested_by, n_decisions, n_outcomes)
-        connection.execute(sa.insert(removals).values(**vars(removal)))
-        return removal
 
+def _removed(engine: sa.Engine, remove: Callable[[sa.Connection], Removal]) -> Removal:
     removal = write(engine, remove)
     if engine.dialect.name == "sqlite":
         # Until a checkpoint the write-ahead file still holds the old pages.

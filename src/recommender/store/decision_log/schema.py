@@ -18,6 +18,8 @@ __all__ = [
     "contact_events",
     "decisions",
     "heartbeats",
+    "idempotency_keys",
+    "kept_states",
     "metadata",
     "offers",
     "outcomes",
@@ -26,7 +28,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -88,14 +90,17 @@ provenances = sa.Table(
     sa.Column("code_version", sa.String(128)),
 )
 
+_KEYED = sa.text("request_key IS NOT NULL")
+
+# An index costs a row as much as writing it does: of each there is the one that serves, and none of its beginnings.
 decisions = sa.Table(
     "decisions",
     metadata,
     sa.Column("decision_id", sa.String(128), primary_key=True),
-    sa.Column("request_key", sa.String(128), index=True),
+    sa.Column("request_key", sa.String(128)),
     sa.Column("request_position", sa.Integer, nullable=False),
     sa.Column("account_id", sa.String(128), nullable=False, index=True),
-    sa.Column("debtor_id", sa.String(128), nullable=False, index=True),
+    sa.Column("debtor_id", sa.String(128), nullable=False),
     sa.Column("decided_at", UtcInstant, nullable=False),
     sa.Column("contact_at", UtcInstant),
     sa.Column("action", sa.Integer, nullable=False),
@@ -121,8 +126,11 @@ decisions = sa.Table(
     sa.Index(None, "decided_at", "decision_id"),
     sa.Index(None, "debtor_id", "decided_at"),
     # Two workers that answer one request at once: the second one finds the first one's decision.
-    sa.Index("ux_decisions_request_key_account_id", "request_key", "account_id", unique=True),
-)
+    sa.Index(
+        "ux_decisions_request_key_account_id", "request_key", "account_id", unique=True,
+        sqlite_where=_KEYED, postgresql_where=_KEYED,
+    ),
+)  # fmt: skip
 
 # No foreign key to decisions: an outcome whose decision is unknown (yet) is kept, and found again as an orphan.
 outcomes = sa.Table(
@@ -179,6 +187,31 @@ offers = sa.Table(
     sa.Column("made_at", UtcInstant, nullable=False),
     sa.Column("expires_at", UtcInstant),
     sa.Column("status", sa.String(16), nullable=False),
+)
+
+# What still acts of decisions that retention deleted: kind is heard (an outcome), contact (one that rules may count,
+# with how far it got) or owner (whose account it is).
+kept_states = sa.Table(
+    "kept_states",
+    metadata,
+    sa.Column("state_id", sa.String(128), primary_key=True),
+    sa.Column("account_id", sa.String(128), nullable=False, index=True),
+    sa.Column("debtor_id", sa.String(128), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("channel", sa.String(32)),
+    sa.Column("outcome", sa.String(32)),
+    sa.Column("promise_date", sa.Date),
+    sa.Column("callback_at", UtcInstant),
+)
+
+# Digests of the bodies that an Idempotency-Key was used for, by the digest of route and key.
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("key_digest", sa.String(64), primary_key=True),
+    sa.Column("body_digest", sa.String(64), nullable=False),
+    sa.Column("claimed_at", UtcInstant, nullable=False),
 )
 
 # One row a worker, written to show that the log can be written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +29,18 @@ class Sent:
     who chose (``chosen_by``: policy, fallback, sender) and, of a sender's choice, why (``override_reason``).
 
     What a person stopped is left out: he may have stopped it for what happened after the decision, so that its rewards
-    are not those of leaving such an account alone.
+    are not those of leaving such an account alone. So is a contact that waited for a person (``needs_human``) where
+    nothing says that it was sent, neither an event nor a person's agreement: that nothing came of it is no failure of
+    the contact. ``review`` says what a person answered to the decision: ``agreed``, or missing.
     """
 
     left_out: dict[str, int] = field(default_factory=dict)
 
     def of(
-        self, rows: Sequence[Mapping[str, Any]], events: Mapping[str, Sequence[Mapping[str, Any]]]
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        events: Mapping[str, Sequence[Mapping[str, Any]]],
+        agreed: Collection[str] = (),
     ) -> Iterator[dict[str, Any]]:
         """Rows of the log as they were carried out.
 
@@ -45,10 +50,20 @@ class Sent:
             Decisions with what they share.
         events : mapping of str to sequence of mapping
             Rows of ``contact_events`` by decision.
+        agreed : collection of str
+            Decisions that a person looked at and agreed to.
         """
-        for row in rows:
-            last = state_event(events.get(row["decision_id"], ()))
-            if last is None:
+        for decided in rows:
+            last = state_event(events.get(decided["decision_id"], ()))
+            is_agreed = decided["decision_id"] in agreed
+            asked = _needs_human(decided)
+            row = {**decided, "needs_human": asked, "review": "agreed" if is_agreed else None}
+            if asked and not is_agreed and _is_untold(last) and _contacts(row):
+                self._leave_out(
+                    "waited for a person and nothing says that they were sent (tell 'sent' of what was: POST "
+                    "/v1/dispatches, or agree to it)"
+                )
+            elif last is None:
                 yield {**row, **_chosen("policy")}
             elif last["kind"] == "cancelled" and last["reason"] == STOPPED:
                 self._leave_out("were stopped by a person before anything was sent")
@@ -84,6 +99,20 @@ class Sent:
 
 def _chosen(by: str, reason: str | None = None) -> dict[str, str | None]:
     return {"chosen_by": by, "override_reason": reason}
+
+
+def _needs_human(row: Mapping[str, Any]) -> bool:
+    """Whether a person was to look at a decision before anything was sent."""
+    return bool(row["ranking"] and row["ranking"][0].get("needs_human"))
+
+
+def _is_untold(last: Mapping[str, Any] | None) -> bool:
+    """Whether nobody told anything of a contact: that its decision was received is not that it was sent."""
+    return last is None or last["kind"] == "delivered"
+
+
+def _contacts(row: Mapping[str, Any]) -> bool:
+    return any(level is not None for level in row["action_factors"].values())
 
 
 def _is_own_choice(last: Mapping[str, Any]) -> bool:

@@ -12,7 +12,8 @@ from recommender.store.decision_log.contact_event import STOPPED, ContactEvent
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.ledger import StaleStanding
 from recommender.store.decision_log.outcome_record import OutcomeRecord
-from recommender.store.decision_log.schema import OF_CASES, decisions, outcomes
+from recommender.store.decision_log.schema import OF_CASES, decisions, kept_states, outcomes
+from recommender.tables import CASE_DECISIONS
 
 __all__ = ["agree_to_contact", "agreed_accounts", "resume_contact", "stop_contact", "stopped_ids", "withdraw_agreement"]
 
@@ -146,13 +147,16 @@ def _decided(log: DecisionLog) -> list[tuple[str, str, str, datetime]]:
         sa.select(decisions.c.account_id, decisions.c.debtor_id, outcomes.c.outcome, outcomes.c.occurred_at)
         .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
         .where(OF_CASES)
-        # at one instant the stop wins, as in the states that events make
-        .order_by(outcomes.c.occurred_at, outcomes.c.outcome.desc())
+    )
+    one = kept_states.c
+    kept = sa.select(one.account_id, one.debtor_id, one.outcome, one.at).where(
+        one.kind == "heard", one.outcome.in_(CASE_DECISIONS)
     )
     with log.engine.connect() as connection:
-        return [
-            (str(row.account_id), str(row.debtor_id), row.outcome, row.occurred_at) for row in connection.execute(query)
-        ]
+        told = [*connection.execute(query), *connection.execute(kept)]
+    decided = [(str(account), str(debtor), word, at) for account, debtor, word, at in told]
+    # at one instant the stop wins, as in the states that events make
+    return sorted(sorted(decided, key=lambda one: one[2], reverse=True), key=lambda one: one[3])
 
 
 def _asked_since(log: DecisionLog, debtors: list[str]) -> dict[str, datetime]:
@@ -167,6 +171,12 @@ def _asked_since(log: DecisionLog, debtors: list[str]) -> dict[str, datetime]:
                 .group_by(decisions.c.debtor_id)
             )
             latest |= {str(row.debtor_id): row.at for row in connection.execute(query)}
+            one = kept_states.c
+            kept = sa.select(one.debtor_id, one.at).where(
+                one.kind == "heard", one.outcome.in_(ASKS), one.debtor_id.in_(debtors[start : start + _AT_ONCE])
+            )
+            for row in connection.execute(kept):
+                latest[str(row.debtor_id)] = max(row.at, latest.get(str(row.debtor_id), row.at))
     return latest
 
 

@@ -1,0 +1,57 @@
+"""Columns named like a protected attribute, in whatever way their names are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+__all__ = ["protected_names"]
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NO_LETTER = re.compile(r"[\W_]+")
+# Whole words of a name, in English, Spanish and Portuguese; without accents.
+_WORD = re.compile(
+    r"age|etari[ao]|edad|idade|agegroup|ageband|agerange|dob|birth\w*|fechanac\w*|nacimiento|nascimento|yob|"
+    r"gender|genero|sex|sexo|sexual\w*|male|female|masculino|femenino|feminino|mujer|"
+    r"ethnic\w*|etnia|etnic[oa]|race|racial|raza|raca|indigen\w*|nationality|nacionalidade?|citizenship|ciudadania|"
+    r"religio\w*|faith|marital\w*|estadocivil|civilstatus|pregnan\w*|embaraz\w*|gravid[ae]z?|"
+    r"health|healthstatus|salud|saude|disabilit\w*|disabled|discapaci\w*|deficiencia|diagnosis|enfermedad|doenca|"
+    r"neighbou?rhood|barrio|bairro|vecindario|colonia|zip|zipcode|postcode|postal\w*|codigopostal|cep"
+)
+_PAIR = re.compile(r"estado_civil|civil_status|zip_code|post_code|codigo_postal|year_born|(?:fecha|f|ano|fec)_nac")
+# An age of something that is no person.
+_OF_A_THING = re.compile(
+    r"(account|cuenta|debt|deuda|loan|credit|credito|contract|contrato|invoice|factura|arrears|mora|balance|bucket|"
+    r"vehicle|data|record|contact|phone|model|usage|session|relationship|app|message)s?"
+)
+
+
+def protected_names(columns: Sequence[str]) -> list[str]:
+    """Columns named like a protected attribute (age, gender, ethnicity, religion, health, neighbourhood ...).
+
+    ``customerGender``, ``FechaNacimiento``, ``EDAD_TITULAR`` and ``marital status`` are; ``account_age``, the age of a
+    thing, and ``average`` are not.
+
+    Parameters
+    ----------
+    columns : sequence of str
+
+    Returns
+    -------
+    list of str
+        Those columns, in their order.
+    """
+    return [column for column in columns if _is_protected(str(column))]
+
+
+@lru_cache(maxsize=4096)
+def _is_protected(name: str) -> bool:
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    words = [word for word in _NO_LETTER.split(_HUMP.sub("_", bare).casefold()) if word]
+    told = {word for word in words if _WORD.fullmatch(word)}
+    if told == {"age"} and any(_OF_A_THING.fullmatch(word) for word in words):
+        return False
+    return bool(told) or any(_PAIR.fullmatch(f"{one}_{next_}") for one, next_ in pairwise(words))

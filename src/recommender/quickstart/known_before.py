@@ -1,0 +1,139 @@
+"""Columns of an unknown file that speak of the account: its id, and what was known before a contact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.history import leakage_suspects, protected_names
+from recommender.quickstart import column_names as names
+from recommender.quickstart.reward_words import is_money_received
+from recommender.quickstart.typed_cells import TypedFrame
+
+__all__ = ["account_of", "known_before"]
+
+_MOST_LEVELS = 100
+_SLOTS = 24
+_DIGITS_OF_AN_ID = 6
+
+
+def account_of(frame: pd.DataFrame, free: Sequence[str]) -> str | None:
+    """The column that tells accounts apart, by its name and its cells; None where none does."""
+    for wanted in names.ACCOUNT:
+        for name in free:
+            if wanted in names.forms(name) and frame[name].notna().all() and len(frame[name].unique()) > 1:
+                return name
+    for name in free:  # Nro. Obligación, CustNo: not listed, but a unit with a number's mark
+        column, read = frame[name], names.forms(name)
+        marked = any(names.MARKED_ACCOUNT.fullmatch(form.replace("_", "")) for form in read) or (
+            set(read) & set(names.COUNTED) and _counts_through(column)
+        )
+        if marked and column.notna().all() and column.nunique() > max(_SLOTS, 0.05 * len(column)):
+            return name
+    return None
+
+
+def _whole(column: pd.Series) -> pd.Series | None:
+    """Cells as whole numbers, or None where one has a fraction or is empty."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) or column.isna().any():
+        return None
+    values = column.astype("float64")
+    return values if (values == values.round()).all() else None
+
+
+def _counts_rows(column: pd.Series) -> bool:
+    """Whether its cells number the rows, in whatever order: as many whole numbers as rows, without a gap."""
+    values = _whole(column)
+    return values is not None and column.nunique() == len(column) == values.max() - values.min() + 1
+
+
+def _counts_through(column: pd.Series) -> bool:
+    """Whether cells are ids, no amounts: words, whole numbers nearly without a gap, or all of the same many digits."""
+    if column.dtype == object:
+        return True
+    values = _whole(column)
+    if values is None:
+        return False
+    if column.nunique() >= 0.8 * (values.max() - values.min() + 1):
+        return True
+    return bool(
+        values.min() >= 10 ** (_DIGITS_OF_AN_ID - 1) and len(f"{values.min():.0f}") == len(f"{values.max():.0f}")
+    )
+
+
+def _says_again(frame: pd.DataFrame, name: str, factors: Sequence[str]) -> bool:
+    """Whether a column is a factor under another name: ``variant_name`` beside ``variant_id``, level for level."""
+    first = names.plain_name(name).split("_")[0]
+    for factor in factors:
+        if names.plain_name(factor).split("_")[0] != first:
+            continue
+        pairs = frame[[name, factor]].dropna().drop_duplicates()
+        if len(pairs) == pairs[name].nunique() == pairs[factor].nunique():
+            return True
+    return False
+
+
+def _lies_after(column: pd.Series, at: pd.Series) -> bool:
+    """Whether a moment is there for some rows only, and then after the contact: something that came of it."""
+    empty = column.isna()
+    return bool(empty.mean() > 0.02 and (column >= at)[~empty].mean() >= 0.98)
+
+
+def _long_numbers(column: pd.Series) -> bool:
+    """Whole numbers of seven digits and more: telephones and papers of people."""
+    values = column.dropna()
+    return bool(len(values) and (values == values.round()).all() and values.median() >= 1e6)
+
+
+def known_before(
+    typed: TypedFrame,
+    free: Sequence[str],
+    factors: Sequence[str],
+    reward: np.ndarray[Any, np.dtype[np.float64]],
+    at: str | None,
+) -> tuple[list[str], dict[str, str]]:
+    """Columns that were known before the contact, and why the others are left out.
+
+    Parameters
+    ----------
+    typed : TypedFrame
+    free : sequence of str
+        Columns without a role.
+    factors : sequence of str
+        Columns of the action.
+    reward : ndarray of float64 of shape (n,)
+    at : str or None
+        Column of the moment.
+    """
+    frame, left_out, kept = typed.frame, {}, []
+    protected = set(protected_names(free))
+    for name in free:
+        column, plain = frame[name], names.plain_name(name)
+        levels = column.nunique()
+        is_text = column.dtype == object
+        if levels < 2:
+            left_out[name] = "holds one value"
+        elif names.PERSONAL.search(plain) and levels > 0.05 * len(frame) and (is_text or _long_numbers(column)):
+            left_out[name] = "is personal data"
+        elif name in protected:
+            left_out[name] = "is named like a protected attribute"
+        elif name in typed.answers or (plain in names.REWARD and plain != "poutcome") or is_money_received(name):
+            left_out[name] = "is another outcome"
+        elif at in typed.instants and name in typed.instants and _lies_after(column, frame[at]):
+            left_out[name] = "lies after the contact"
+        elif is_text and levels > _MOST_LEVELS:
+            left_out[name] = f"is text of {levels:,} values, an id perhaps"
+        elif plain == "id" or ((plain.endswith("_id") or plain.startswith("id_")) and levels > 0.5 * len(frame)):
+            left_out[name] = "is an id"
+        elif _counts_rows(column):
+            left_out[name] = "counts the rows"
+        elif set(names.forms(name)) & set(names.ACTION) or _says_again(frame, name, factors):
+            left_out[name] = "tells what was chosen, not what was known before"
+        else:
+            kept.append(name)
+    numbers = frame[[name for name in kept if name not in typed.instants]]
+    left_out |= leakage_suspects(numbers, reward, list(numbers.columns))
+    return [name for name in kept if name not in left_out], left_out
