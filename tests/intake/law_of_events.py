@@ -1,4 +1,4 @@
-"""What events leave open, one debtor at a time in plain Python: a second reading of data/README.md, *Events become states*.
+"""What events leave open, a debtor at a time in plain Python: a second reading of *Events become states* (data/README.md).
 
 It knows none of the project's code: lists, loops and aware datetimes.
 """
@@ -34,12 +34,11 @@ def closed_by(
     heard = sorted(heard)
     mine = [(when, word) for when, of, _, word in heard if of == account]
     over: dict[str, Any] = {}
-    for when, _, by, word in heard:
+    for _, _, by, word in heard:
         point = next(group for group in _POINTS if by in group)
         if word in ("opt_out", "opt_in"):
-            over["opted out"] = (
-                {*over.get("opted out", ()), by} if word == "opt_out" else over.get("opted out", set()) - {by}
-            )
+            kept = over.get("opted out", set()) - {by}
+            over["opted out"] = kept | {by} if word == "opt_out" else kept
         elif word in ("wrong_party", "number_invalid"):
             over["not theirs"] = {*over.get("not theirs", ()), *point}
         if word in _RIGHT_PARTY:
@@ -47,9 +46,8 @@ def closed_by(
     for why in ("opted out", "not theirs"):
         if channel in over.get(why, ()):
             return why
-    tries = [
-        (when, word) for when, _, by, word in heard if by == channel and word in (*_REACHED, "bounced", "not_connected")
-    ]
+    counted = (*_REACHED, "bounced", "not_connected")
+    tries = [(when, word) for when, _, by, word in heard if by == channel and word in counted]
     failed = 0
     for _, word in reversed(tries):
         if word in _REACHED:
