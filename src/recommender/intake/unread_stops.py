@@ -251,7 +251,7 @@ def _distinct(piece: pa.Table | pd.DataFrame, name: str) -> list[Any] | None:
         return None
     values = cells.drop_duplicates() if cells.dtype != object else cells[~cells.map(str).duplicated()]
     if told or len(values) <= _MOST_DISTINCT:
-        return values.tolist()
+        return list(values)
     return _sifted(pa.array(values.dropna().map(str), type=pa.large_string()), told=False)
 
 
