@@ -82,6 +82,8 @@ _NAMES_OF_THINGS = _named(
 _RESULT = _named(
     r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
 )
+#: Words that are a degree or a request elsewhere, and a stop as the whole name of a column.
+_ALONE = re.compile(r"(?:(?:de|cliente|cliente_de|en|con|tiene)_)?(?:baja|demanda)")
 #: Names of our own lawyers, and of blocks that are none of contact.
 _OURS = _named(
     r"asignad[oa]|assigned|intern[oa]|extern[oa]|honorarios?|estudio|despacho|gestor|asesor|agencia|tarjeta|card|product[oa]?|template|plantilla|campana|campaign|linea|cupo"
@@ -139,7 +141,7 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
         return False
     if _PERMISSION.search(word) and not STOP_NAME.search(word):
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
-    return bool(STOP_NAME.search(word)) and not _OURS.search(word) and _is_told(cell)
+    return bool(STOP_NAME.search(word) or _ALONE.fullmatch(word)) and not _OURS.search(word) and _is_told(cell)
 
 
 def _is_promised(cell: Any) -> bool:
