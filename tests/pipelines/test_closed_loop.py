@@ -61,6 +61,15 @@ def test_the_loop_closes(registry, tmp_path):
         ]
         assert len(decided) > N_ACCOUNTS / 3
 
+        sent = [
+            {"dispatch_id": f"x{row['decision_id']}", "decision_id": row["decision_id"], "state": "sent"}
+            | {"at": row["contact_at"]}
+            for row in decided
+        ]
+        for first in range(0, len(sent), 100):
+            answer = client.post("/v1/dispatches", json={"dispatches": sent[first : first + 100]})
+            assert answer.status_code == 200, answer.text
+
         at_once = world.respond(pd.DataFrame(decided)).outcomes
         outcomes = pd.concat([at_once, world.advance(10).outcomes], ignore_index=True)
         told = [
