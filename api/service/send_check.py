@@ -136,7 +136,12 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
 def _told(contact: CheckedContact, own: str, owner: str) -> dict[str, Any]:
     """A contact of a check as those of a request are; one that names no account is of this one."""
     named = own if contact.account_id is None else str(contact.account_id)
-    fields = {"status": "sent", **contact.model_dump(exclude_unset=True), "account_id": named, "debtor_id": owner}
+    fields = {
+        "status": "sent",
+        **contact.model_dump(exclude_unset=True),
+        "account_id": named,
+        "debtor_id": owner or own,
+    }
     return {"channel": None, "outcome": None, "initiated_by": None} | fields
 
 
