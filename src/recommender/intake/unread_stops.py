@@ -56,7 +56,7 @@ _REFUSED = _named(
 #: Names of a day or an amount that was promised.
 _PROMISED = _named(r"promes\w*|promis\w*|promess\w*|compromis[oa]s?|convenios?|acuerdo_(?:de_)?pago|acordo|ptp")
 _HISTORY = _named(
-    r"ultim[oa]s?|last|prior|previ\w*|histor\w*|n|num|nro|cnt|count|cantidad|total|\d+d|ever|rate|tasa|ratio|pct|score|prob\w*|veces|days?|dias"
+    r"ultim[oa]s?|last|prior|previ\w*|histor\w*|n|num|nro|cnt|count|cantidad|total|\d+[dmwy]|ever|rate|tasa|ratio|pct|score|prob\w*|veces|days?|dias"
 )
 _ENDED = _named(r"incumpl\w*|rot[oa]s?|broken|quebr\w*|cumpl\w*|cumprid\w*|kept|tarjeta|producto|credito")
 #: Names of the state an account is in, and words for one that is no longer ours to collect.
@@ -84,7 +84,7 @@ _OURS = _named(
     r"asignad[oa]|assigned|intern[oa]|extern[oa]|honorarios?|estudio|despacho|gestor|asesor|agencia|tarjeta|card|product[oa]?|template|plantilla|campana|campaign|linea|cupo"
 )
 _COUNTED = _named(
-    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+d|veces|times|ever|limit\w*|amount|monto|valor|saldo"
+    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+[dmwy]|veces|times|ever|limit\w*|amount|monto|valor|saldo"
 )  # fmt: skip
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
@@ -130,7 +130,11 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
             return True
         if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
             return True
-    if _PROMISED.search(word) and not _ENDED.search(word) and (of_contact or not _HISTORY.search(word)):
+    if (
+        _PROMISED.search(word)
+        and not _ENDED.search(word)
+        and (of_contact or not (_HISTORY.search(word) or _are_numbers(told)))
+    ):
         return _is_promised(cell)
     if _COUNTED.search(word) or _are_numbers(told):
         return False
