@@ -1,4 +1,4 @@
-"""What events leave open, a debtor at a time in plain Python: a second reading of *Events become states*.
+"""What events leave open, a debtor at a time, plainly: a second reading of "Events become states" (data/README.md).
 
 It knows none of the project's code: lists, loops and aware datetimes.
 """

@@ -157,8 +157,7 @@ class Decider:
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
         check_objective(self.objective, strategy)
         self._opinions = Opinions(strategy, self.objective, self._offers)
-        is_seed = isinstance(strategy, SeedStrategy)
-        self._features = () if is_seed else tuple(str(name) for name in strategy.feature_names_in_)
+        self._features = () if isinstance(strategy, SeedStrategy) else tuple(map(str, strategy.feature_names_in_))
 
     @property
     def catalogue(self) -> Catalogue:

@@ -210,13 +210,26 @@ class AccountHistory:
             owner_of.setdefault(key, len(owner_of))
         told = [] if later is None else [id_like(self.account_ids, one) for one in later.account]
         owner = np.array([owner_of.get(key, -1) for key in told], dtype=np.int64)
-        events = with_later(
+        start, time, known, by_known, action, reward = with_later(
             positions_of(self.account_ids, list(owner_of)), self.start, self.time, self.known, self.action, self.reward,
             owner, *(_NOTHING_LATER if later is None else (later.time, later.action, later.reward)),
         )  # fmt: skip
         level_codes, n_levels = self._level_codes
         when = np.full(len(owner_of), np.nextafter(self.last, np.inf) if moment is None else moment)
-        table = replay(np.arange(len(owner_of)), when, *events, level_codes, n_levels, self.half_life, *self._memory)
+        table = replay(
+            np.arange(len(owner_of)),
+            when,
+            start,
+            time,
+            known,
+            by_known,
+            action,
+            reward,
+            level_codes,
+            n_levels,
+            self.half_life,
+            *self._memory,
+        )
         if moment is None:
             table[:, 2:4] = np.maximum(table[:, 2:4], 0.0)
         return table if len(owner_of) == len(keys) else np.asarray(table[[owner_of[key] for key in keys]])

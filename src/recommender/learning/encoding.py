@@ -115,12 +115,14 @@ class ContextEncoder:
     def fill(self, matrix: NDArray[np.float64], columns: Columns, positions: Iterable[int]) -> None:
         """Encode some columns of a table that has them into their places of ``matrix``, shape (n, n_columns)."""
         listed = []
+        read: Any = columns.value if len(columns) == 1 else columns.read  # numpy spreads a value as it takes an array
         for position in positions:
             column = self.columns[position]
-            source = columns.source(column.name)
             if column.kind == "category":
-                matrix[:, position] = columns.read(column.name, column.code, np.float64)
-            elif isinstance(source, list):
+                matrix[:, position] = read(column.name, column.code, np.float64)
+                continue
+            source = columns.source(column.name)
+            if isinstance(source, list):
                 listed.append((position, source))
             elif isinstance(source, np.ndarray) and source.dtype == np.float64:
                 matrix[:, position] = source

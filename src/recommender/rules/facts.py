@@ -20,6 +20,7 @@ __all__ = ["FACT", "NO_DUE_DAY", "Facts", "Locality", "due_days", "id_codes", "o
 #: Day number of a due date that nobody knows: in the past of every instant, so the debt is overdue.
 NO_DUE_DAY = -(2**40)
 UNKNOWN_BALANCE, SETTLED, OPEN = 0, 1, 2
+_COLUMNS_OF_FLAGS = frozenset(TOLD_FLAGS)
 _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
 
 #: One account as the rules see it. ``consents``, ``opt_outs`` and ``flags`` are bit sets over ``CHANNELS`` and
@@ -84,14 +85,13 @@ def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -
     ``contacts_known`` may say of single accounts that nobody knows their contacts.
     """
     table = np.zeros(len(accounts), dtype=FACT)
-    table["consents"] = accounts.read("consented_channels", consent_bits, np.int64)
-    flags, table["opt_outs"], flags_known, odd_flags = accounts.fields(
-        "flags", flags_of, np.int64, np.int64, np.bool_, np.bool_
-    )
+    read: Any = accounts.value if len(accounts) == 1 else accounts.fields  # numpy spreads a value as it takes an array
+    (table["consents"],) = read("consented_channels", _consents_said, np.int64)
+    flags, table["opt_outs"], flags_known, odd_flags = read("flags", flags_of, np.int64, np.int64, np.bool_, np.bool_)
     raised, all_known = _flag_columns(accounts)
     table["flags"], table["flags_known"] = flags | raised, flags_known | all_known
-    table["party"], odd_party = accounts.fields("party", party_of, np.int64, np.bool_)
-    table["due_day"], odd_date = accounts.fields("due_date", due_day_of, np.int64, np.bool_)
+    table["party"], odd_party = read("party", party_of, np.int64, np.bool_)
+    table["due_day"], odd_date = read("due_date", due_day_of, np.int64, np.bool_)
     table["locality"], localities, unreadable = _localities(accounts)
     table["country_known"] = np.array([bool(locality[2]) for locality in localities], dtype=bool)[table["locality"]]
     table["malformed"] = odd_flags | odd_party | odd_date | unreadable
@@ -107,17 +107,16 @@ def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -
 
 def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], NDArray[np.bool_]]:
     """Locality of each row, the distinct places, and rows whose place cannot be read."""
-    names = ("timezone", "phone_timezones", "country", "subdivision")
-    columns = [accounts.coded(name) for name in names]
-    parsers: tuple[Any, ...] = (zone_of, phone_zones_of, country_of, lambda v: ("" if is_null(v) else str(v), False))
-    read = [[parse(value) for value in column.values] for column, parse in zip(columns, parsers, strict=True)]
     bad = np.zeros(len(accounts), dtype=bool)
+    if len(accounts) == 1:
+        (zone, odd), *others = (accounts.value(name, parse) for name, parse in _PLACE)
+        bad[0] = odd or any(odd_too for _, odd_too in others)
+        return np.zeros(1, dtype=np.int64), [(zone, *(value for value, _ in others))], bad
+    columns = [accounts.coded(name) for name, _ in _PLACE]
+    read = [[parse(value) for value in column.values] for column, (_, parse) in zip(columns, _PLACE, strict=True)]
     for column, values in zip(columns, read, strict=True):
         if any(value[1] for value in values):
             bad |= column.take([value[1] for value in values], bool)
-    if all(len(column.values) == 1 for column in columns):
-        zone, phones, country, part = (values[0][0] for values in read)
-        return np.zeros(len(accounts), dtype=np.int64), [(zone, phones, country, part)], bad
     key = np.zeros(len(accounts), dtype=np.int64)
     for column in columns:
         key = key * len(column.values) + column.codes
@@ -135,6 +134,8 @@ def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], N
 def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Flags that come as columns of their own: what they raise, and whether together they say all there is to know."""
     raised = np.zeros(len(accounts), dtype=np.int64)
+    if _COLUMNS_OF_FLAGS.isdisjoint(accounts.names):
+        return raised, raised > 0
     told = [position for position, flag in enumerate(TOLD_FLAGS) if flag in accounts]
     known = np.full(len(accounts), len(told) == len(TOLD_FLAGS))
     for position in told:
@@ -147,6 +148,10 @@ def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool
 def _flag_said(value: Any) -> tuple[bool, bool]:
     """Whether a flag is on, and whether anything is said of it."""
     return value is not None and value not in _NO_FLAG, value is not None
+
+
+def _consents_said(value: Any) -> tuple[int]:
+    return (consent_bits(value),)
 
 
 def _items(value: Any) -> list[str]:
@@ -202,6 +207,19 @@ def country_of(value: Any) -> tuple[str, bool]:
     if is_null(value):
         return "", False
     return (str(value), False) if value in known_countries() else ("", True)
+
+
+def part_of(value: Any) -> tuple[str, bool]:
+    return ("" if is_null(value) else str(value)), False
+
+
+#: What tells where an account is, and how it is read: the value, and whether nobody could.
+_PLACE: tuple[tuple[str, Any], ...] = (
+    ("timezone", zone_of),
+    ("phone_timezones", phone_zones_of),
+    ("country", country_of),
+    ("subdivision", part_of),
+)
 
 
 def due_day_of(value: Any) -> tuple[int, bool]:
