@@ -33,22 +33,21 @@ VERBS = (
     "report",
 )
 
-app = typer.Typer(
-    help="Learn which contact works for each debtor, prove it, and plan the next ones inside the law.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
 
-
-@app.callback()
 def _several_verbs() -> None:
     """Keep the verb's name on the command line, even where one verb alone is registered."""
 
 
 def build_app(asked: str | None = None) -> typer.Typer:
     """Register the commands of the verb asked for, so that none waits for the libraries of another; else of all."""
+    app = typer.Typer(
+        help="Learn which contact works for each debtor, prove it, and plan the next ones inside the law.",
+        callback=_several_verbs,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
     module = (asked or "").replace("-", "_")
     for verb in (module,) if module in VERBS else VERBS:
         import_module(f"pipelines.{verb}").register(app)
@@ -57,7 +56,7 @@ def build_app(asked: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """Run a verb; an error of ours, or of a file, is one clear message and exit code 2, not a traceback."""
-    build_app(next(iter(sys.argv[1:]), None))
+    app = build_app(next(iter(sys.argv[1:]), None))
     try:
         app()
     except RecommenderError as error:

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import typer
 
+from pipelines.own_files import NoStopIn
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.intake import (
+    Stated,
     TableReading,
     account_zones,
     doubt_unread_stops,
@@ -49,6 +51,7 @@ def check(
     ] = False,
     overlay: Annotated[list[Path] | None, typer.Option(help="Overlay pack (TOML); it can only tighten.")] = None,
     reading: Annotated[list[str] | None, typer.Option(help="Rule id to take in its looser reading.")] = None,
+    no_stop_in: NoStopIn = None,
     cases: Annotated[Path | None, typer.Option(help="JSON lines to judge in bulk.")] = None,
     every_event: Annotated[
         bool,
@@ -74,18 +77,19 @@ def check(
             raise typer.BadParameter("give --pack, --channel and --at, or --cases")
         if no_contacts_yet and history is not None:
             raise typer.BadParameter("--history and --no-contacts-yet contradict each other: give one")
+        stated = Stated(no_stop_in=tuple(no_stop_in or ()))
         case = {
             "id": "check",
             "packs": pack,
             "at": at,
             "channel": channel,
             "purpose": purpose,
-            "account": {} if account is None else (facts := _account(account)),
+            "account": {} if account is None else (facts := _account(account, stated)),
             "contacts": []
             if no_contacts_yet
             else None
             if history is None
-            else _contacts(history, facts if account else {}),
+            else _contacts(history, facts if account else {}, stated),
         }
         verdict = check_case(case, overlays=overlays, readings=reading or [], every_event=True)
     except (RecommenderError, OSError, json.JSONDecodeError) as error:
@@ -117,14 +121,14 @@ def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str
                 sink.write(verdict + "\n")
 
 
-def _account(path: Path) -> dict[str, Any]:
+def _account(path: Path, stated: Stated) -> dict[str, Any]:
     """Facts of an account in any spelling, as the format of a case has them."""
     document = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict):
         raise InvalidInput(f"{path} holds no JSON object.", column="account", mend="Write one account as an object.")
     frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in document.items()})
     frame = frame.rename(columns=renamed_columns(frame.columns, "accounts"))
-    reading = TableReading("accounts")
+    reading = TableReading("accounts", stated)
     reading.observe(frame)
     read = reading.read(frame)
     doubt_unread_stops(reading, frame)
@@ -143,9 +147,9 @@ def _account(path: Path) -> dict[str, Any]:
     return facts | {"consented_channels": facts.get("consented_channels", facts.get("channels_consented"))}
 
 
-def _contacts(path: Path, account: dict[str, Any]) -> list[dict[str, Any]]:
+def _contacts(path: Path, account: dict[str, Any], stated: Stated) -> list[dict[str, Any]]:
     """Contacts of a table in any spelling, as the format of a case has them; an empty cell is unknown."""
-    reading = TableReading("contacts")
+    reading = TableReading("contacts", stated)
     frame = read_table(path, table="contacts")
     refuse_no_contacts(len(frame), path)
     reading.observe(frame)

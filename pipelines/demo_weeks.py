@@ -10,11 +10,19 @@ from typing import Any
 import pandas as pd
 
 from recommender import __version__
-from recommender.deciding import Decided, decide
+from recommender.deciding import Decided, Decider
 from recommender.evaluation import assign
 from recommender.rules import house_packs, under_house
 from recommender.simulation import DebtorWorld
-from recommender.store.decision_log import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
+from recommender.store.decision_log import (
+    REACH,
+    ContactEvent,
+    DecisionLog,
+    DecisionRecord,
+    OutcomeRecord,
+    Provenance,
+    with_heard,
+)
 from recommender.strategy import ContactStrategy, SeedStrategy
 from recommender.tables import RESPONSES
 
@@ -154,11 +162,17 @@ class _Country:
         sent = []
         for name, by in (("policy", self.strategy), ("holdout", self.control)):
             part = frame.loc[arm == name].reset_index(drop=True)
-            decided = decide(
-                part, strategy=by, as_of=as_of, packs=[self.country], contacts=self.contacts, top_k=3, seed=seed
+            decided = Decider(by).decide(
+                _as_heard(part, log, as_of),
+                as_of=as_of,
+                packs=[self.country],
+                contacts=self.contacts,
+                top_k=3,
+                seed=seed,
             )
             records = _records(part, decided, as_of, seed)
             log.record(records)
+            log.record_events(_looked_at(records))
             self.latest |= {record.account_id: record.decision_id for record in records}
             sent.append(_contacts(part, decided))
         made = pd.concat(sent, ignore_index=True)
@@ -222,6 +236,31 @@ def _contacts(accounts: pd.DataFrame, decided: Decided) -> pd.DataFrame:
             "decision_id": sent["decision_id"].to_numpy(),
         }
     )
+
+
+def _as_heard(accounts: pd.DataFrame, log: DecisionLog, as_of: datetime) -> pd.DataFrame:
+    """Accounts with what the log heard from their debtors written into their facts, as the service does."""
+    rows = accounts.astype(object).where(accounts.notna(), None).to_dict("records")
+    owners = {row["account_id"]: row["debtor_id"] for row in rows}
+    told = with_heard(rows, [], log.standing(owners.values(), as_of - REACH, owners).outcomes, as_of)
+    return accounts.assign(
+        **{name: pd.Series([row.get(name) for row in told], dtype=object)
+           for name in ("flags", "consented_channels", "balance_minor")}
+    )  # fmt: skip
+
+
+def _looked_at(records: list[DecisionRecord]) -> list[ContactEvent]:
+    """What a person was to look at first, and let go out: without a word of that nobody would take it for sent."""
+    return [
+        ContactEvent(
+            decision_id=record.decision_id,
+            debtor_id=str(record.debtor_id),
+            kind="dispatched",
+            at=datetime.fromisoformat(record.ranking[0]["contact_at"]),
+        )
+        for record in records
+        if record.ranking[0]["needs_human"] and record.ranking[0]["contact_at"] is not None
+    ]
 
 
 def _records(accounts: pd.DataFrame, decided: Decided, as_of: datetime, seed: int) -> list[DecisionRecord]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingest import DayOrder, DecimalSign, Source, prepare_from_sources
+from pipelines.own_files import NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback, read_instants
@@ -55,6 +56,7 @@ def run(
     dates: DayOrder = None,
     decimal: DecimalSign = None,
     default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
+    no_stop_in: NoStopIn = None,
     encoding: Annotated[str | None, typer.Option(help="Of the CSV files of raw tables.")] = None,
     actions: Annotated[Path | None, typer.Option(help="JSON with the action space of raw tables.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
@@ -82,7 +84,7 @@ def run(
                 as_of=as_of or datetime.now(UTC),
                 naive_timezone=naive_timezone,
                 default_timezone=default_timezone,
-                stated=Stated(dates, decimal, naive_timezone),
+                stated=Stated(dates, decimal, naive_timezone, no_stop_in=tuple(no_stop_in or ())),
             )
             diagnosis = diagnose(LoggedFeedback.from_prepared(log_of), report=log_of.report, subject="raw tables")
         except InvalidInput as error:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.factor_levels import FACTORS, action_space, read_actions
+from pipelines.own_files import NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import (
@@ -94,6 +95,7 @@ def run(
         typer.Option(help="Keep decisions of these arms only, e.g. explore of a plan's decisions.parquet; repeat."),
     ] = None,
     quarantine: Annotated[Path | None, typer.Option(help="Folder of rows that broke a contract.")] = None,
+    no_stop_in: NoStopIn = None,
     no_contact: Annotated[
         bool | None, typer.Option(help="Whether NO_CONTACT is an action; default: if decided.")
     ] = None,
@@ -165,7 +167,7 @@ def run(
         currency=currency,
         snapshot="trust" if trust_snapshot else "leave_out",
         keep=keep or (),
-        stated=Stated(dates, decimal, naive_timezone),
+        stated=Stated(dates, decimal, naive_timezone, no_stop_in=tuple(no_stop_in or ())),
         arms=arm or (),
     )
     with console.status("Working out the context of each decision, writing ..."), contexts(dask, log) as context_of:

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from pipelines.evaluate import wide_console
+from pipelines.own_files import NoStopIn
 from recommender.errors import InvalidInput
 from recommender.intake import (
     Mapped,
@@ -43,6 +44,7 @@ def run(
     decimal: Annotated[Literal["comma", "point"] | None, typer.Option(help="Decimal sign.")] = None,
     word: Annotated[list[str] | None, typer.Option(help="Further word, e.g. 'YA PAGO=paid'; repeat.")] = None,
     scale: Annotated[float | None, typer.Option(help="Minor units that one unit of an amount is worth.")] = None,
+    no_stop_in: NoStopIn = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the tables to write; without it a dry run.")] = None,
 ) -> None:
     """Show what an export becomes (a dry run), and write it with --out. Without an export, list the profiles.
@@ -62,7 +64,7 @@ def run(
         frame,
         chosen,
         phones=None if phones is None else _points(phones),
-        stated=Stated(dates, decimal, naive_timezone),
+        stated=Stated(dates, decimal, naive_timezone, no_stop_in=tuple(no_stop_in or ())),
         words=dict(text.rsplit("=", 1) for text in word or ()),
         scale=scale,
     )

@@ -18,6 +18,7 @@ from recommender.deciding import Segments, default_segments
 from recommender.evaluation import decide as ask_gate
 from recommender.explanation import explain_portfolio, what_moved
 from recommender.history import LoggedFeedback
+from recommender.intake import with_states
 from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.rules import HOUSE_PACKS, under_house
 from recommender.store.decision_log import DecisionLog, read_feedback_frame
@@ -231,6 +232,8 @@ def _under_law(
     """What the law leaves open and what it costs; nothing where the accounts do not say where they are."""
     if not {"country", "currency"} <= set(accounts.columns) or "channel" not in strategy.actions_.factors:
         return {}
+    if contacts is not None:  # what they brought stops contacts here as in a decision
+        accounts, _ = with_states(accounts, contacts=contacts, as_of=as_of)
     cells = explored(strategy, accounts, as_of=as_of, contacts=contacts, seed=seed)
     names = list(dict.fromkeys(name for cell in cells for name in cell))
     return {

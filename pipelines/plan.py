@@ -18,6 +18,7 @@ from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.own_files import (
     Authority,
     Levers,
+    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,
@@ -111,6 +112,7 @@ def run(
     ] = None,
     ids_as_numbers: Annotated[bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing.")] = False,
     encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    no_stop_in: NoStopIn = None,
     other_accounts: Annotated[
         bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")
     ] = False,
@@ -221,7 +223,7 @@ def run(
             **vars(stack.enter_context(on_disk(tables, work, no_contacts_yet=no_contacts_yet))),
             as_of=order.as_of,
             chunk_rows=_CHUNK_ROWS,
-            stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
+            stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding, no_stop_in=tuple(no_stop_in or ())),
             other_accounts=other_accounts,
             channels=model.actions_.factors.get("channel", ()),
         )

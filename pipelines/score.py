@@ -17,6 +17,7 @@ from pipelines.evaluate import wide_console
 from pipelines.own_files import (
     Authority,
     Levers,
+    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,
@@ -109,6 +110,7 @@ def run(
     ids_as_numbers: Annotated[
         bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing: 00107 and 107 are one account.")
     ] = False,
+    no_stop_in: NoStopIn = None,
     overlay: Overlays = None,
     templates: Templates = None,
     offers: Offers = None,
@@ -146,7 +148,7 @@ def run(
         top_k=top_k,
         explore=explore,
         seed=seed,
-        stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding),
+        stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding, no_stop_in=tuple(no_stop_in or ())),
         other_accounts=other_accounts,
         purpose=purpose,
         authority=authority,

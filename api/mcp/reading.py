@@ -121,8 +121,8 @@ class Reading:
         return answer.model_dump(mode="json")
 
     # -- rules -----------------------------------------------------------------------------------------------------
-    @staticmethod
     def check(
+        self,
         packs: Sequence[str],
         at: str,
         channel: str,
@@ -139,7 +139,7 @@ class Reading:
             request = CheckRequest.model_validate_json(json.dumps(asked))
         except ValidationError as error:
             raise _unreadable(error, "contact") from None
-        return check(request).model_dump(mode="json")
+        return check(request, self._recorder).model_dump(mode="json")
 
     @staticmethod
     def packs() -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from api.pages.known_account import known_account, stated_facts
 from api.pages.page_data import Portfolio
 from recommender import explain
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
-from recommender.deciding import Decided, decide, model_history
+from recommender.deciding import Decided, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.intake import with_states
 from recommender.rules import HOUSE_PACKS, Eligibility, eligibility, named_packs, with_house
 from recommender.store.decision_log import DecisionRecord, LoggedDecision, state_of
 from recommender.store.files import catalogue_at
@@ -168,29 +168,42 @@ class AccountCase:
         return self.text("timezone") or "UTC"
 
     # -- judged again ----------------------------------------------------------------------------------------------
+    def stated(self, facts: pd.DataFrame) -> pd.DataFrame:
+        """Facts with what contacts and the decision log told until the moment, as in a decision."""
+        return stated_facts(facts, self._known(facts))
+
+    @cached_property
+    def counted_contacts(self) -> pd.DataFrame | None:
+        """Contacts that the rules count, of the portfolio and of the log until the moment; None = no history."""
+        if self.contacts is None:
+            return None
+        further = self._known(self.facts)["contacts"][len(self.contacts) :]
+        return pd.concat([self.contacts, pd.DataFrame(further)], ignore_index=True) if further else self.contacts
+
+    def _known(self, facts: pd.DataFrame) -> dict[str, Any]:
+        made = None if self.logged is None else self.logged.decision.decision_id
+        return known_account(self.portfolio, facts, self.contacts, self.as_of, self.packs, made=made)[0]
+
     @cached_property
     def decided(self) -> Decided:
         """What the strategy in use decides at the moment of the case."""
-        return decide(
-            self.facts,
-            strategy=self.strategy,
+        return self.portfolio.served.decider.decide(
+            self.stated(self.facts),
             as_of=self.as_of,
             packs=self.packs,
-            contacts=self.contacts,
+            contacts=self.counted_contacts,
             top_k=_SHOWN_ACTIONS,
             seed=self.portfolio.settings.seed,
-            catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
-        """Rules judged for other facts or another action space; outcomes of the contacts act as in a decision."""
-        stated = facts if self.contacts is None else with_states(facts, contacts=self.contacts, as_of=self.as_of)[0]
+        """Rules judged for other facts or another action space."""
         return eligibility(
-            stated,
+            self.stated(facts),
             actions,
             as_of=self.as_of,
             packs=None if "packs" in facts.columns else self.packs,
-            contacts=self.contacts,
+            contacts=self.counted_contacts,
             catalogue=catalogue_at(self.portfolio.settings.templates),
         )
 

@@ -16,15 +16,14 @@ from api.pages.account_case import AccountCase
 from api.pages.account_values import Values
 from api.pages.basis import based_on
 from api.pages.content import Basis, Cell, Column, Content, Section, Table
+from api.pages.known_account import known_account
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.section_pages import add_page
-from api.service.forecasting import as_known
 from api.service.offering import RequestOffers
 from recommender.deciding import WeekAhead, week_ahead
 from recommender.rules import named_holidays, named_packs
-from recommender.store.decision_log import REACH, Standing
 
 __all__ = ["build", "router"]
 
@@ -94,40 +93,16 @@ def ahead(portfolio: Portfolio, case: AccountCase, channel: str, as_of: datetime
 
     The history of the portfolio and what the decision log knows of the debtor both count.
     """
-    served, log = portfolio.served, portfolio.log
+    served = portfolio.served
     own = portfolio.account(case.account_id)
     assert own is not None  # noqa: S101 - the case is known
-    history = portfolio.contacts_of(own)
-    row = {**_plain(own)[0], "account_id": case.account_id, "contacts_known": history is not None}
-    row |= {name: row.get(name) for name in ("debtor_id", "flags", "consented_channels", "balance_minor")}
-    sent = [] if history is None else [_NO_CONTACT | one for one in _plain(history)]
-    debtor = case.text("debtor_id") or case.account_id
     budget = None if served.offers is None else served.offers.budget(as_of)
-    standing = Standing()
-    if log is not None:
-        standing = log.standing({debtor}, as_of - REACH, {case.account_id: debtor}, offers=budget)
+    facts = own.iloc[[0]].assign(account_id=case.account_id)
+    known, standing = known_account(portfolio, facts, portfolio.contacts_of(own), as_of, case.packs, offers=budget)
     decider = served.decider
     if served.offers is not None:
         decider = decider.with_offers(RequestOffers(served.offers, [], standing, as_of).desk())
-    return week_ahead(decider, channel=channel, **as_known([row], sent, standing, as_of, case.packs))
-
-
-#: What the rules ask of a contact, where a history does not tell it.
-_NO_CONTACT: dict[str, Any] = dict.fromkeys(("initiated_by", "outcome", "status"))
-
-
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as a request has them: ids are texts, what is not known is None."""
-    ids = {name: frame[name].astype("str").where(frame[name].notna(), None) for name in _IDS if name in frame}
-    rows = frame.assign(**ids).astype(object).to_dict("records")
-    return [{str(name): None if _is_missing(value) else value for name, value in row.items()} for row in rows]
-
-
-_IDS = ("account_id", "debtor_id")
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    return week_ahead(decider, channel=channel, **known)
 
 
 def _channel(case: AccountCase, query: Mapping[str, str]) -> str:

@@ -166,6 +166,7 @@ class RecommendationService:
         answers = {position: logged_recommendation(record) for position, record in made.stands.items()}
         notes: dict[str, None] = {}
         removed: Counter[str] = Counter()
+        counts: Counter[tuple[str, str | None]] = Counter()
         law: dict[str, Any] = {}
         packs: dict[str, dict[str, str]] = {}
         warnings: dict[str, None] = {}
@@ -174,7 +175,7 @@ class RecommendationService:
             for position, one in zip(part.positions, answered, strict=True):
                 answers[position] = one
                 channel = one["actions"][0]["factors"].get("channel")
-                self.metrics.decision(one["policy"], None if channel is None else str(channel))
+                counts[one["policy"], None if channel is None else str(channel)] += 1
             removed.update(part.decided.eligibility.counts())
             law = part.decided.eligibility.provenance.summary
             packs |= {pack["id"]: pack for pack in law["packs"]}
@@ -185,6 +186,7 @@ class RecommendationService:
         if made.unusual:
             notes[f"features with values that the model never saw: {', '.join(sorted(made.unusual))}"] = None
         self.metrics.removals(removed)
+        self.metrics.decided(counts)
         if made.repeated:
             notes[f"{made.repeated:,} of these decisions had been made before: answered from the decision log"] = None
         if served.house.offers is not None and served.offers is None:

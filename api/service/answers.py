@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
 from recommender.offers import OfferDesk
-from recommender.store.decision_log import CheckedMapping, DecisionRecord, checked_mappings
+from recommender.store.decision_log import DecisionRecord, SortedMapping
 
 __all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
 __all__ += ["recommendation"]
@@ -31,7 +30,7 @@ _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is
 
 def rankings(
     decided: Decided, planned: Sequence[str | None], segments: Segments | None = None, desk: OfferDesk | None = None
-) -> list[list[CheckedMapping]]:
+) -> list[list[SortedMapping]]:
     """Ranked actions of each account in plain values; the first also says what holds for the account.
 
     Parameters
@@ -45,15 +44,21 @@ def rankings(
         As it was when they were decided; None = no offers.
     """
     desk = desk if "offer" in decided.actions.factors else None
-    rows, indices = np.nonzero(decided.actions_ranked >= 0)
-    is_first = indices == 0
     account = _of_accounts(decided, planned, segments or default_segments())
     if desk is not None:
         account[OFFERS_KNOWN] = list(offers_known(decided))
-    first = _entries(decided, rows[is_first], indices[is_first], account, desk)
-    others = iter(_entries(decided, rows[~is_first], indices[~is_first], {}, desk))
-    counts = (np.bincount(rows, minlength=len(first)) - 1).tolist()
-    return [[one, *islice(others, count)] for one, count in zip(first, counts, strict=True)]
+    rows, indices = np.nonzero(decided.actions_ranked >= 0)
+    columns = _entries(decided, rows, indices, desk)
+    names = sorted(columns)
+    others = [SortedMapping(zip(names, values, strict=True)) for values in zip(*map(columns.get, names), strict=True)]
+    starts = np.flatnonzero(indices == 0).tolist()
+    firsts = {name: [values[start] for start in starts] for name, values in columns.items()} | account
+    names = sorted(firsts)
+    ends = [*starts[1:], len(rows)]
+    return [
+        [SortedMapping(zip(names, values, strict=True)), *others[start + 1 : end]]
+        for values, start, end in zip(zip(*map(firsts.get, names), strict=True), starts, ends, strict=True)
+    ]
 
 
 def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segments) -> dict[str, list[Any]]:
@@ -72,13 +77,9 @@ def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segm
 
 
 def _entries(
-    decided: Decided,
-    rows: NDArray[np.int64],
-    indices: NDArray[np.int64],
-    more: dict[str, list[Any]],
-    desk: OfferDesk | None,
-) -> list[CheckedMapping]:
-    """Entries of some accounts and ranks, in the order of their names."""
+    decided: Decided, rows: NDArray[np.int64], indices: NDArray[np.int64], desk: OfferDesk | None
+) -> dict[str, Sequence[Any]]:
+    """Fields of some accounts and ranks; numbers of our own, words of our own catalogue."""
     action = decided.actions_ranked[rows, indices]
     each = rows.tolist()
     columns: dict[str, Sequence[Any]] = {
@@ -87,16 +88,17 @@ def _entries(
         "rank": (indices + 1).tolist(),
         "template_id": [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)],
         "values": [None] * len(each),
+        "support": decided.support[rows, indices].tolist(),
     }
-    for name in ("evidence", "propensity", "support", "expected_reward", "hi", "lo"):
+    for name in ("evidence", "propensity", "expected_reward", "hi", "lo"):
         columns[name] = _numbers(getattr(decided, name)[rows, indices])
     if decided.values:
-        ladder = {name: _numbers(decided.values[name][rows, indices]) for name in sorted(decided.values)}
-        columns["values"] = checked_mappings(ladder, "ranking")
+        names = sorted(decided.values)
+        ladder = [_numbers(decided.values[name][rows, indices]) for name in names]
+        columns["values"] = [SortedMapping(zip(names, values, strict=True)) for values in zip(*ladder, strict=True)]
     if desk is not None:
         columns["offer"] = offer_terms(decided, desk, each, action.tolist())
-    columns |= more
-    return checked_mappings({name: columns[name] for name in sorted(columns)}, "ranking")
+    return columns
 
 
 def _instants(decided: Decided, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> list[str | None]:
@@ -107,9 +109,12 @@ def _instants(decided: Decided, rows: NDArray[np.int64], actions: NDArray[np.int
 
 
 def _numbers(values: NDArray[Any]) -> list[Any]:
+    """As JSON holds them; None for what is no number, and no infinity."""
     plain: list[Any] = values.tolist()
-    if values.dtype.kind != "f" or np.isfinite(values).all():
+    if np.isfinite(values).all():
         return plain
+    if np.isinf(values).any():
+        raise ValueError("a ranked action has an infinite value")
     return [None if math.isnan(value) else value for value in plain]
 
 

@@ -16,7 +16,14 @@ from recommender import __version__
 from recommender.deciding import Decided
 from recommender.history import protected_names
 from recommender.rules import rule_books
-from recommender.store.decision_log import DecisionRecord, Provenance, ShadowChoice, checked_mappings
+from recommender.store.decision_log import (
+    DecisionBatch,
+    DecisionRecord,
+    Provenance,
+    ShadowChoice,
+    checked_mappings,
+    decision_batch,
+)
 
 __all__ = ["decision_records", "same_decision"]
 
@@ -27,41 +34,39 @@ _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 
 def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice | None]) -> list[DecisionRecord]:
     """One record an account; the propensity is that of what is dispatched: 1 where no chance took part."""
-    contexts = _contexts(part, served)
-    decided = part.decided
-    provenances: dict[tuple[str, ...], Provenance] = {}
-    records = []
-    about = zip(*(decided.accounts.values(name) for name in ("account_id", "debtor_id", "packs")), strict=True)
-    actions = decided.action.tolist()
-    instants = decided.contact_instants(np.arange(len(actions)), decided.action)
-    for at, (account, debtor, packs) in enumerate(about):
+    decided, terms = part.decided, part.terms
+    by_packs: dict[tuple[str, ...], Provenance] = {}
+    provenances = []
+    for packs in decided.accounts.values("packs"):
         key = tuple(packs)
-        if key not in provenances:
-            provenances[key] = _provenance(decided, served, key)
-        first = part.ranked[at][0]
-        records.append(
-            DecisionRecord(
-                decision_id=decided.decision_ids[at],
-                account_id=account,
-                debtor_id=debtor,
-                decided_at=part.terms.as_of,
-                action=actions[at],
-                propensity=1.0 if decided.deterministic else min(1.0, float(first["propensity"])),
-                eligible=decided.eligibility.mask[at],
-                context=contexts[at],
-                provenance=provenances[key],
-                ranking=part.ranked[at],
-                request_key=part.terms.request_key,
-                request_position=0 if part.terms.request_key is None else part.positions[at],
-                contact_at=instants[at],
-                fallback=decided.policy == "seed_rules",
-                deterministic=decided.deterministic,
-                seed=part.terms.seed,
-                shadow=shadows[at],
-                purpose=part.terms.purpose,
-            )
+        if (provenance := by_packs.get(key)) is None:
+            provenance = by_packs[key] = _provenance(decided, served, key)
+        provenances.append(provenance)
+    actions, n = decided.action, len(part.positions)
+    return decision_batch(
+        DecisionBatch(
+            decision_id=decided.decision_ids,
+            account_id=decided.accounts.values("account_id"),
+            debtor_id=decided.accounts.values("debtor_id"),
+            decided_at=terms.as_of,
+            action=actions,
+            propensity=[
+                1.0 if decided.deterministic else min(1.0, float(ranking[0]["propensity"])) for ranking in part.ranked
+            ],
+            eligible=decided.eligibility.mask,
+            context=_contexts(part, served),
+            provenance=provenances,
+            ranking=part.ranked,
+            request_key=terms.request_key,
+            request_position=[0] * n if terms.request_key is None else part.positions,
+            contact_at=decided.contact_instants(np.arange(n), actions),
+            fallback=decided.policy == "seed_rules",
+            deterministic=decided.deterministic,
+            seed=terms.seed,
+            shadow=shadows,
+            purpose=terms.purpose,
         )
-    return records
+    )
 
 
 def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Provenance:
@@ -103,7 +108,13 @@ def _scalars(values: list[Any]) -> list[Any]:
     if kinds <= _AS_THEY_ARE:
         return values
     if kinds == {float}:
-        return [int(value) if value.is_integer() and abs(value) < _EXACT else value for value in values]
+        numbers = np.array(values)
+        whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _EXACT)
+        if not whole.any():
+            return values
+        if whole.all():
+            return list(numbers.astype(np.int64).tolist())
+        return [int(value) if is_whole else value for value, is_whole in zip(values, whole.tolist(), strict=True)]
     return [_scalar(value) for value in values]
 
 

@@ -92,6 +92,11 @@ class Dispatcher:
             refuse_free_text({"reason": reason}, argument="dispatch")
         if asked.at is not None and asked.state != "reserve" and asked.at > self.now + _SKEW:
             raise InvalidInput("at lies in the future.", column="at", mend="Tell what has happened.")
+        made_at = logged.decision.decided_at
+        if asked.at is not None and asked.at < made_at - _SKEW and made_at <= self.now:
+            raise InvalidInput(
+                "at lies before the decision.", column="at", mend="Name the decision that led to the contact."
+            )
         until = time.monotonic() + self.settings.deadline_seconds
         for _ in range(_ATTEMPTS):
             if time.monotonic() > until:

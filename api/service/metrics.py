@@ -55,9 +55,10 @@ class Metrics:
         self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def decision(self, policy: str, channel: str | None) -> None:
-        """Count a decision."""
-        self._child(self._decisions, policy, "none" if channel is None else channel).inc()
+    def decided(self, counts: Mapping[tuple[str, str | None], int]) -> None:
+        """Count decisions, by policy and channel."""
+        for (policy, channel), count in counts.items():
+            self._child(self._decisions, policy, "none" if channel is None else channel).inc(count)
 
     def removals(self, by_rule: Mapping[str, int]) -> None:
         """Count what the guardrails removed."""

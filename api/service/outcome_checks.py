@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from api.service.log_schemas import Outcome
 from api.service.recording import Recorder
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
-from recommender.store.decision_log import trouble_with_terms
+from recommender.store.decision_log import OutcomeRecord, trouble_with_terms
 
 __all__ = ["check_outcomes"]
 
+_LONGEST_CHAIN = 200
 _CLOCK_SKEW = timedelta(minutes=5)
 _MONEY = frozenset({"paid"})
 _MAY_CARRY_MONEY = _MONEY | {"promise_to_pay", "promise_kept"}
@@ -32,18 +34,71 @@ def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetim
     ------
     InvalidInput
         For an outcome before its decision or in the future, for money that is missing or where none belongs, for a
-        promise's day or a call's moment that cannot be, and for a correction of what another decision had.
+        promise's day or a call's moment that cannot be, for a correction of what another decision had, and for one of
+        what was corrected already or that leads back to itself.
     """
     decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
     corrected = [outcome.replaces for outcome in outcomes if outcome.replaces is not None]
     owners = recorder.outcome_owners(corrected) if corrected else {}
+    chains = _Corrections(outcomes, recorder) if corrected else None
     for position, outcome in enumerate(outcomes):
         trouble = _trouble(outcome, decided_at.get(outcome.decision_id), now)
         if trouble is None and owners.get(outcome.replaces or "", outcome.decision_id) != outcome.decision_id:
             trouble = "replaces", "is an outcome of another decision", "Correct an outcome under its own decision."
+        if trouble is None and chains is not None:
+            trouble = chains.trouble(outcome)
         if trouble is not None:
             column, text, mend = trouble
             raise InvalidInput(f"outcomes[{position}].{column} {text}.", column=column, rows=[position], mend=mend)
+
+
+class _Corrections:
+    """What takes the place of what: each outcome is corrected once, and no chain of corrections comes back.
+
+    Of two corrections of one outcome both would stand; of a circle none would.
+    """
+
+    def __init__(self, outcomes: Sequence[Outcome], recorder: Recorder) -> None:
+        told = [_correction(one) for one in outcomes]
+        self._replaces: dict[str, str] = {}
+        self._by: dict[tuple[str, str], set[str]] = {}
+        wanted = {name for one in told for name in (one["outcome_id"], one["replaces"]) if name is not None}
+        seen: set[str] = set()
+        while wanted - seen and len(seen) < _LONGEST_CHAIN:
+            held = recorder.corrections(sorted(wanted - seen))
+            seen |= wanted
+            for one in held:
+                self._note(one)
+                wanted |= {one["replaces"]} - {None}
+        for one in told:
+            self._note(one)
+
+    def _note(self, one: Mapping[str, Any]) -> None:
+        if one["replaces"] is not None:
+            self._replaces[one["outcome_id"]] = one["replaces"]
+            self._by.setdefault((one["decision_id"], one["replaces"]), set()).add(one["outcome_id"])
+
+    def trouble(self, outcome: Outcome) -> tuple[str, str, str] | None:
+        """What is wrong with a correction; None where nothing is."""
+        if outcome.replaces is None:
+            return None
+        own = _correction(outcome)["outcome_id"]
+        others = sorted(self._by[outcome.decision_id, outcome.replaces] - {own})
+        if others:
+            return "replaces", f"names an outcome that {others[0]!r} took the place of", "Correct that one."
+        place: str | None = own
+        for _ in range(_LONGEST_CHAIN):
+            place = self._replaces.get(str(place))
+            if place is None:
+                return None
+            if place == own:
+                break
+        return "replaces", "leads back to this outcome: none of them would stand", "Tell it under an id of its own."
+
+
+def _correction(outcome: Outcome) -> dict[str, Any]:
+    record = OutcomeRecord(**outcome.model_dump())
+    return {"outcome_id": record.outcome_id, "decision_id": record.decision_id, "replaces": record.replaces}
 
 
 def _trouble(outcome: Outcome, decided: datetime | None, now: datetime) -> tuple[str, str, str] | None:

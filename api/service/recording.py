@@ -316,6 +316,12 @@ class Recorder:
         with self._reached("read"):
             return log.decided_at(decision_ids)
 
+    def corrections(self, outcome_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Outcomes that are some others or take the place of some."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.corrections(outcome_ids)
+
     def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
         """Decisions of some outcomes; those that the log does not hold are left out."""
         log = self._needed()

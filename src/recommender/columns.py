@@ -6,20 +6,19 @@ read through :meth:`Columns.coded`, which parses each distinct value once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.local_time import as_utc_us, utc_us
 
-__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "as_frame", "checked_count", "is_null", "on_numpy"]
+__all__ = ["NUMBERS", "Coded", "Columns", "Tabular", "as_floats", "checked_count", "is_null"]
 __all__ += ["utc_moment"]
 
 #: What may be read as columns: a frame, an Arrow table (anything with ``column_names``), JSON objects, or columns.
@@ -62,90 +61,6 @@ def utc_moment(value: Any, argument: str) -> pd.Timestamp:
             argument, "is no instant", values=[value], mend="Write e.g. 2026-11-22T10:00:00-05:00."
         )
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
-
-
-def as_frame(table: Any, *, argument: str) -> pd.DataFrame:
-    """A table as a pandas frame with text as column names, rows 0..n-1 and one dtype for each kind of cell.
-
-    Nullable and Arrow-backed columns become what NumPy-backed frames hold, so that what is learnt does not depend on
-    the kind of frame; columns that are so already are shared, not copied.
-
-    Parameters
-    ----------
-    table : DataFrame, sequence of mappings, or anything with the Arrow interface (Polars, Arrow, DuckDB)
-        A lazy frame is collected.
-    argument : str
-        What the caller calls it, for the error.
-
-    Raises
-    ------
-    InvalidInput
-        For anything else, and where two columns have one name as text.
-    """
-    if hasattr(table, "collect") and not hasattr(table, "__arrow_c_stream__"):  # a lazy frame
-        table = table.collect()
-    if isinstance(table, pd.DataFrame):
-        frame = _frame_on_numpy(table.reset_index(drop=True))
-    elif hasattr(table, "__arrow_c_stream__"):
-        frame = pd.DataFrame.from_arrow(table)
-    elif isinstance(table, list | tuple) and table and all(isinstance(one, Mapping) for one in table):
-        frame = Columns.of(table).to_frame()
-    else:
-        raise InvalidInput(
-            f"{argument} must be a table; got {type(table).__name__}.",
-            column=argument,
-            mend="Pass a pandas, Polars or Arrow frame, or a list of mappings of column to value.",
-        )
-    if all(isinstance(name, str) for name in frame.columns):
-        return frame
-    frame = frame.rename(columns=str)
-    if twice := frame.columns[frame.columns.duplicated()].tolist():
-        raise InvalidInput(
-            f"{argument} has several columns that are called {twice[0]!r} as text.",
-            column=twice[0],
-            mend="Rename one of them.",
-        )
-    return frame
-
-
-def _frame_on_numpy(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its nullable and Arrow-backed columns as NumPy-backed frames hold them."""
-    if not any(map(_is_nullable, frame.dtypes)):
-        return frame
-    columns = [on_numpy(frame.iloc[:, position]) for position in range(frame.shape[1])]
-    return pd.concat(columns, axis=1)
-
-
-def _is_nullable(dtype: Any) -> bool:
-    """Whether a dtype marks what is missing beside its values: of pandas' own, or of Arrow."""
-    if isinstance(dtype, pd.StringDtype):
-        return dtype.na_value is pd.NA
-    return isinstance(dtype, pd.ArrowDtype) or hasattr(dtype, "numpy_dtype")
-
-
-def on_numpy(column: pd.Series) -> pd.Series:
-    """A nullable or Arrow-backed column as a NumPy-backed frame holds it, any other as it is.
-
-    Whole numbers that no float can hold beside a null stay as they are.
-    """
-    dtype: Any = column.dtype
-    if not _is_nullable(dtype):
-        return column
-    if isinstance(dtype, pd.StringDtype):
-        return column.astype("str")
-    if dtype.kind in "biuf" and not column.hasnans:
-        return column.astype(dtype.numpy_dtype)
-    if dtype.kind in "iu" and column.dropna().abs().gt(_EXACT_INTEGERS).any():
-        return column
-    if dtype.kind in "iuf":
-        numbers = column.to_numpy(dtype=np.float32 if dtype.numpy_dtype == np.float32 else np.float64, na_value=np.nan)
-        return pd.Series(numbers, index=column.index, name=column.name)
-    if dtype.kind == "b":
-        return pd.Series(
-            column.to_numpy(dtype=object, na_value=None), dtype=object, index=column.index, name=column.name
-        )
-    plain = pa.chunked_array(pa.array(column)).to_pandas()
-    return plain.set_axis(column.index).rename(column.name)
 
 
 class Coded(NamedTuple):
@@ -253,10 +168,38 @@ class Columns:
 
     def _code_one(self, name: str) -> Coded:
         """The same of a table of one row."""
-        if name not in self._columns:
-            return _NOTHING_SAID
-        source = self._columns[name]
-        return Coded(_FIRST, [_plain(source[0] if isinstance(source, list) else source.tolist()[0])])
+        return Coded(_FIRST, self._said(name)) if name in self._columns else _NOTHING_SAID
+
+    def _said(self, name: str) -> list[Any]:
+        """What each row says, as :meth:`coded` holds values."""
+        source = self._columns.get(name)
+        if source is None:
+            return [None] * self._n
+        given = source if isinstance(source, list) else source.tolist()
+        return [value if type(value) in _PLAIN else _plain(value) for value in given]
+
+    def read(self, name: str, parse: Callable[[Any], Any], dtype: Any) -> NDArray[Any]:
+        """What a column's values are read as, shape (n,); of many rows each distinct value is parsed once."""
+        if self._n > _FEW or name in self._coded:
+            column = self.coded(name)
+            return column.take([parse(value) for value in column.values], dtype)
+        return np.array([parse(value) for value in self._said(name)], dtype=dtype)
+
+    def value(self, name: str, parse: Callable[[Any], Any], *_: Any) -> Any:
+        """What the first row's value is read as: of a table of one row, in place of arrays of length 1."""
+        source = self._columns.get(name)
+        if source is None:
+            return parse(None)
+        return parse(_plain(source[0] if isinstance(source, list) else source.tolist()[0]))
+
+    def fields(self, name: str, parse: Callable[[Any], tuple[Any, ...]], *dtypes: Any) -> list[NDArray[Any]]:
+        """The same for a ``parse`` that reads several things at once, an array of each."""
+        column = self.coded(name) if self._n > _FEW else None
+        parsed = [parse(value) for value in (self._said(name) if column is None else column.values)]
+        read = zip(*parsed, strict=True) if parsed else iter([()] * len(dtypes))
+        if column is None:
+            return [np.array(one, dtype=dtype) for one, dtype in zip(read, dtypes, strict=True)]
+        return [column.take(list(one), dtype) for one, dtype in zip(read, dtypes, strict=True)]
 
     def _code(self, name: str) -> Coded:
         if name not in self._columns:
@@ -335,11 +278,11 @@ class Columns:
 
 _FIRST = np.zeros(1, dtype=np.int64)  # codes of a table of one row
 _FIRST.setflags(write=False)
-_EXACT_INTEGERS = 2**53  # up to here a float holds every whole number
-_FEW = 8  # instants that are read one by one faster than together
+_FEW = 8  # rows that are read one by one faster than together
 _EXACT_SECONDS = 2.0**32  # up to here (2106) the nearest float of a time in seconds is within half a microsecond of it
 _NOTHING_SAID = Coded(_FIRST, [None])
 
+_PLAIN = frozenset({str, int, bool, datetime, date})  # what needs no look: it is neither null nor a list
 #: Types whose equal values say the same; a float may be NaN.
 _COMPARABLE = frozenset({str, int, bool, datetime, date})
 NUMBERS = frozenset({int, float, bool, type(None)})
@@ -386,7 +329,7 @@ def _number(value: Any) -> float:
 
 def _plain(value: Any) -> Any:
     """A value that can be compared: nulls as None, lists as text."""
-    if isinstance(value, str):
+    if value is None or type(value) in _PLAIN:
         return value
     if is_null(value):
         return None

@@ -42,6 +42,9 @@ _YEAR_RANGE = (1900, 2200)
 TZDATA_VERSION = version("tzdata")
 
 
+_MICROSECOND = timedelta(microseconds=1)
+
+
 class UnknownTimezoneWarning(UserWarning):
     """A time zone name that the tz database does not know was treated as unknown."""
 
@@ -73,7 +76,7 @@ def as_utc_us(instant: datetime, *, column: str = "as_of") -> int:
             values=[instant.isoformat()],
             mend="Write e.g. 2026-11-22T10:00:00-05:00, or datetime(..., tzinfo=UTC).",
         )
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import Any, Self
+
+from tests.forked import Forked
 
 __all__ = ["Served", "free_port"]
 
@@ -26,6 +27,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _serve(port: int) -> None:
+    """Be ``uvicorn --factory api.main:create_app``."""
+    import uvicorn.main
+
+    asked = ["--factory", "api.main:create_app", "--port", str(port), "--log-level", "error"]
+    uvicorn.main.main([*asked, "--timeout-graceful-shutdown", "10"])
 
 
 class Served:
@@ -45,17 +54,11 @@ class Served:
         given = {"decision_log_url": url, "pages": "false", "model_path": "/nonexistent"} | settings
         self._env = kept | {f"RECOMMENDER_{name.upper()}": value for name, value in given.items()}
         self.ports = [free_port() for _ in range(workers)]
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Forked] = []
 
-    def start(self, port: int) -> subprocess.Popen[bytes]:
+    def start(self, port: int) -> Forked:
         """Start one process."""
-        command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port)]
-        return subprocess.Popen(
-            [*command, "--log-level", "error", "--timeout-graceful-shutdown", "10"],
-            env=self._env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        return Forked(_serve, port, environment=self._env)
 
     def __enter__(self) -> Self:
         self.processes = [self.start(port) for port in self.ports]

@@ -87,7 +87,7 @@ def test_words_of_brazil_and_of_lawyers():
         ("party", "Devedor"): "debtor", ("party", "Borrower"): "debtor", ("initiated_by", "Credor"): "creditor",
         ("outcome", "Promessa de pagamento"): "promise_to_pay", ("outcome", "Não atendeu"): "not_connected",
         ("outcome", "PTP - Promise to Pay"): "promise_to_pay", ("outcome", "01 | QUEJA"): "complaint",
-        ("outcome", "Promesa - Promesa rota"): None, ("outcome", "Llamada - Tercero"): None,
+        ("outcome", "Promesa - Promesa rota"): None, ("outcome", "Llamada - Tercero"): "third_party",
         ("outcome", "Abogado"): "represented", ("outcome", "Bankruptcy"): "insolvent", ("outcome", "Demandado"): "in_lawsuit",
         ("outcome", "Revoca autorización"): "opt_out_all", ("outcome", "Suplantación"): "dispute",
     }  # fmt: skip

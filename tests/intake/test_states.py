@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.intake import CASE_WORDS, account_states, with_case_states, with_states
+from recommender.intake import CASE_WORDS, CHANNEL_NAMES, account_states, with_case_states, with_states
 from recommender.local_time import as_utc_us
 from recommender.rules import check_case
 
@@ -78,7 +78,7 @@ EVENTS = {
     "promise": ([("promise_to_pay", 2)], ["promise_open"]),
     "promise long ago": ([("promise_to_pay", 20)], []),
     "promise kept": ([("promise_to_pay", 2), ("promise_kept", 1)], []),
-    "a word that nobody knows": ([("lo que sea", 2)], ["unknown_outcome:sms"]),
+    "a word that nobody knows": ([("lo que sea", 2)], [f"unknown_outcome:{one}" for one in sorted(CHANNEL_NAMES)]),
     "paid, how much nobody knows": ([("paid", 1)], ["settled"]),
     "paid in full, and taken back": ([("paid_in_full", 5), ("payment_reversed", 2)], []),
 }  # fmt: skip
@@ -233,3 +233,44 @@ def test_unknown_facts_stay_unknown():
     assert frame["consented_channels"].iloc[0] == "call;email"
     same = {"consented_channels": ["sms"], "flags": [], "balance_minor": 5.0}
     assert with_case_states(same, [], as_utc_us(NOW)) is same
+
+
+def test_a_promise_that_only_its_day_tells():
+    """Beside an outcome that is none, or without one; the day of a promise that was kept is none any more."""
+    accounts = pd.DataFrame({"account_id": ["A"], "debtor_id": ["D"], "timezone": "America/Bogota"})
+    sent_at = pd.to_datetime(["2026-11-20T15:00:00Z"])
+    contact = pd.DataFrame({"account_id": ["A"], "sent_at": sent_at, "channel": "call"})
+    now = datetime.fromisoformat("2026-11-25T12:00:00+00:00")
+
+    def names(**told):
+        return account_states(accounts, contacts=contact.assign(**told), as_of=now)[0].names
+
+    assert names(promise_date="2026-11-30") == names(promise_date="2026-11-30", outcome="answered") == ["promise_open"]
+    assert names(promise_date="2026-11-22", outcome="answered") == []
+    assert names(promise_date="2026-11-30", outcome="promise_kept") == names(promise_date=None) == []
+    assert names(callback_at="2026-11-27T15:00:00Z", outcome="answered") == ["callback_set"]
+    asked = {
+        "sent_at": datetime.fromisoformat("2026-11-20T15:00:00+00:00"),
+        "channel": "call",
+        "promise_date": "2026-11-30",
+    }
+    facts = with_case_states({"consented_channels": ["sms"], "flags": []}, [asked], as_utc_us(now), every_event=True)
+    assert facts["flags"] == ["promise_open"]
+
+
+def test_a_failure_that_two_tables_tell_of_one_contact_is_one():
+    """Three failures rest a channel: a provider's row an event and the outcome beside the contact are the same two."""
+    at = pd.to_datetime(["2026-03-02T10:00Z", "2026-03-03T10:00Z"], utc=True)
+    contacts = pd.DataFrame({"contact_id": ["c1", "c2"], "account_id": "A", "sent_at": at, "channel": "sms",
+                             "outcome": "bounced"})  # fmt: skip
+    outcomes = pd.DataFrame({"contact_id": ["c1", "c2", "c2"], "outcome": "bounced",
+                             "occurred_at": at[[0, 1, 1]] + pd.Timedelta("5min")})  # fmt: skip
+    accounts = pd.DataFrame({"account_id": ["A"], "debtor_id": ["D"]})
+    now = pd.Timestamp("2026-03-04T10:00Z").to_pydatetime()
+    for told in (contacts, contacts.assign(outcome=None)):
+        (state,) = account_states(accounts, contacts=told, outcomes=outcomes, as_of=now)
+        assert state.blocked == {}
+    third = pd.DataFrame({"contact_id": ["c3"], "account_id": "A", "sent_at": at[1:] + pd.Timedelta("8h"),
+                          "channel": "sms", "outcome": "bounced"})  # fmt: skip
+    (state,) = account_states(accounts, contacts=pd.concat([contacts, third]), outcomes=outcomes, as_of=now)
+    assert set(state.blocked) == {"sms"}

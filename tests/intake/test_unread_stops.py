@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from pipelines.__main__ import build_app
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import check_table
-from recommender.intake import unread_stops
+from recommender.intake import Stated, TableReading, canonical_word, doubt_unread_stops, unread_stops
 from recommender.planning import PlanFiles, PlanOrder, make_plan
 from recommender.tables import CONTRACTS
 from tests.intake.test_front_door import ACCOUNTS, AS_OF, CONTACTS, SEED, contacted, plan_of
@@ -22,21 +22,34 @@ STOPS = {
         "Opt-out": "SI", "opt_out": "sms", "OptOut_Date": "20260122T111244", "unsubscribed_at": "2026-03-01", "Fecha de baja": "01/03/2026",
         "Estado": "FALLECIDO", "Bloqueo": "NO LLAMAR", "Habeas Data": "REVOCADO", "Status": "Dispute", "subscribeStatus": "unsubscribed",
         "situacao": "Falecido", "Observação": "Não ligar", "Marca": "INSOLVENCIA", "Estado obligacion": "Paz y salvo", "DNC flag": 1,
+        "Robinson/DND": "S", "gestionable": "NO", "Puede contactar": "No", "Autoriza contacto": 0, "habeas_data": "NO", "marketing_consent": False,
+        "is_minor": True, "Condicion": "Cliente fallecido", "Estatus": "Finado", "Situacion": "QEPD", "status": "DECEASED - VERIFIED", "account_status": "BNKO",
+        "Bkcy": "Ch 13", "Ley 1116": "S", "Attorney": "John Doe Esq.", "C&D": "Y", "Marca 2": "Representado por abogado", "Exclusion": "X", "Restriccion": "TOTAL",
+        "estado_obligacion": "PAGADA", "status_account": "RECALLED", "CONDUSEF": "SI", "Fec Fallec": "12/03/2026", "DOD": "2026-03-12", "noLlamarSMS": True,
+        "observaciones": "No llamar mas, pidio baja el 12/10", "Notas": "Titular fallecio segun esposa", "comentario": "Cliente solicita no ser contactado",
+        "HasOptedOutOfEmail": True, "legal_status": "In litigation", "tutela": "SI", "sms_ok": "N", "Permite SMS": "NO", "fecha_promesa": "30/11/2026",
         "Bankruptcy": "Chapter 7", "fecha_fallecimiento": "2026-05-05", "pqr": "X", "No contactar SMS": True, "Situación jurídica": "Con abogado",
     },
     "contacts": {
         "Estado": "BAJA", "Respuesta": "opt_out", "Tipo de contacto": "Número equivocado", "Detalle": "Promesa de pago", "ON_QUEUE_DISPOSITION": "Do Not Call",
+        "observacion": "pide no ser llamado", "mensaje_cliente": "no me llamen mas", "monto_promesa": "50000", "comentarios": "habla con hijo, titular fallecio",
+        "Result Name": "Claims paid", "STATUS_NAME": "Do Not Call", "convenio": "SI",
         "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Clasificación": "QUEJA",
     },
+    "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending"},
 }  # fmt: skip
 QUIET = {
     "accounts": {
         "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
+        "promises_kept": [0, 1, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
+        "consentimiento": ["SI", "sí", True], "Autoriza SMS": ["S", "1", "X"], "nota": ["llamar tarde", "no contesta nunca", "no contactado"], "ocupacion": ["abogado", "juez", "otro"],
+        "bloqueo_tarjeta": ["S", "N", "S"], "situacion": ["no fallecido", "al dia", "mora"], "estado civil": ["casado", "soltero", "viudo"],
         "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado": ["VIGENTE", "MORA", "CASTIGADO"],
         "Opt-out": [False, False, False], "segmento": ["titular", "premium", "masivo"], "abogado asignado": ["Pérez", "Gómez", "Ruiz"], "score": [0.1, 0.2, 0.9],
         "nombre_campana": ["STOP LOSS", "QUEJAS CERO", "PROMESAS"], "death_rate": [0.1, 0.2, 0.3], "ciudad": ["La Baja", "Cali", "Bogotá"],
     },
     "contacts": {"agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
+                 "observacion": ["no contactado", "Llamada caida", "pide tiempo"], "promesa_incumplida": ["S", "N", "S"],
                  "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"]},
 }  # fmt: skip
 
@@ -114,3 +127,61 @@ def test_a_disposition_is_read_under_the_names_that_diallers_give_it(name, tmp_p
     """It is the outcome, and stops."""
     told = CONTACTS.assign(**{name: "NO LLAMAR MAS"})
     assert contacted(plan_of(tmp_path, accounts=ACCOUNTS, contacts=told)) == 0
+
+
+SAID = {
+    "deceased": ("Cliente fallecido", "TITULAR FALLECIDO - FAMILIAR", "DECEASED - VERIFIED", "DCSD", "morreu em maio"),
+    "insolvent": ("BKY", "Bankruptcy Ch7", "Concurso mercantil", "Acogido a ley 1116", "em recuperação judicial"),
+    "represented": ("ATTY", "Tiene abogado", "Advogado constituído"),
+    "opt_out_all": ("no llamar mas cliente molesto", "Solicita no ser contactado", "Pide baja de base", "C&D letter", "DNCC",
+                    "Refused - do not call again", "Opt-Out SMS", "Remove from list", "Nao ligar mais", "Cliente pediu para parar de ligar"),
+    "dispute": ("No reconoce la deuda", "Alega fraude", "Suplantado"), "complaint": ("Queja SIC", "Interpone tutela"),
+    "in_lawsuit": ("Litigante", "Amenaza demanda"), "wrong_party": ("Wrong #", "Número errado", "Titular no vive ahí"),
+    "paid": ("Alega pago", "Claims paid", "Ya pagó ayer"), "promise_to_pay": ("PROMESA PARCIAL", "Convenio vigente", "Compromiso pago 30/11"),
+    None: ("no fallecido", "sin abogado", "Promesa caída", "NO CONTACTADO", "Do not know", "Rechaza pago", "No llamado", "Cliente cuelga", "XYZ77"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("meaning", SAID)
+def test_a_stop_in_other_words_is_heard(meaning):
+    """What an agency says longer, shorter or in its own tongue; what denies a stop, or says none, is none."""
+    assert {word: canonical_word("outcome", word) for word in SAID[meaning]} == dict.fromkeys(SAID[meaning], meaning)
+
+
+def doubted(table, frame, **stated):
+    reading = TableReading(table, Stated(**stated))
+    reading.observe(frame)
+    reading.read(frame)
+    doubt_unread_stops(reading, frame)
+    return [fault.column for fault in reading.faults.values() if fault.rule == "unread_stop"]
+
+
+def test_what_another_column_tells_already_is_no_news():
+    """A refused channel that consent leaves out, the amount of a promise that is read; and what the user states."""
+    frame = pd.DataFrame({"account_id": ["1", "2"], "consented_channels": ["call", "sms;call"], "sms_ok": ["N", "S"]})
+    assert doubted("accounts", frame) == []
+    assert doubted("accounts", frame.assign(sms_ok="N")) == ["sms_ok"]
+    assert doubted("accounts", frame.assign(sms_ok="N"), no_stop_in=("SMS OK",)) == []
+    told = CONTACTS.assign(outcome="PROMESA", **{"Monto promesa": "50.000"})
+    assert doubted("contacts", told) == []
+    assert doubted("contacts", told.assign(outcome="NO CONTESTA")) == ["Monto promesa"]
+
+
+def test_a_long_column_of_notes_is_sieved():
+    """Thousands of different notes, and one of them says it."""
+    notes = [f"nota {number}" for number in range(3_000)] + ["el titular falleció en agosto"]
+    frame = pd.DataFrame({"account_id": map(str, range(3_001)), "detalle": notes})
+    assert doubted("accounts", frame) == ["detalle"]
+    assert doubted("accounts", frame.iloc[:-1]) == []
+
+
+def test_a_payment_that_says_it_did_not_come_is_none(tmp_path):
+    """A plan refuses it; a log keeps its row in quarantine, so that the reward is unknown."""
+    payments = pd.DataFrame(
+        {"account_id": ACCOUNTS["account_id"].head(3), "paid_at": "2026-11-20T10:00:00-05:00", "amount_minor": 5_000,
+         "currency": "COP", "estado": ["APLICADO", "APLICADO", "RECHAZADO"]}
+    )  # fmt: skip
+    assert contacted(plan_of(tmp_path / "kept", accounts=ACCOUNTS, contacts=CONTACTS, payments=payments.head(2))) == 10
+    assert plan_of(tmp_path / "refused", accounts=ACCOUNTS, contacts=CONTACTS, payments=payments) is None
+    checked = check_table(payments, CONTRACTS["payments"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
+    assert checked.faults.bad.tolist() == [False, False, True]

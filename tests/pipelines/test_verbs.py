@@ -112,6 +112,12 @@ def test_an_error_ends_the_process_with_code_2():
     assert "no-such-file" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_an_app_has_each_verb_once_however_often_it_is_built(app):
+    """One built before leaves nothing in the next; the app of one verb has no other."""
+    names = [one.name for one in build_app().registered_commands]
+    assert len(names) == len(set(names)) == len(app.registered_commands) > len(build_app("score").registered_commands)
+
+
 def test_every_verb_has_help_that_teaches(app):
     """Each verb explains itself."""
     listed = runner.invoke(app, ["--help"]).output

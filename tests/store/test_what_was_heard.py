@@ -15,13 +15,54 @@ def heard(account, word):
     return LedgerOutcome(f"d-{account}-{word}", account, "D", "sms", AT, word, None, None)
 
 
+def facts_of(*accounts, debtor="D"):
+    return [{"account_id": name, "debtor_id": debtor, "balance_minor": 1_000, "due_date": "2026-02-01", "country": "CO",
+             "timezone": "America/Bogota", "consented_channels": ["sms", "email"], "flags": []}
+            for name in accounts]  # fmt: skip
+
+
+def told(account, word, hours=0, **more):
+    contact = {"account_id": account, "sent_at": AT + timedelta(hours=hours), "channel": "sms", "outcome": word}
+    return contact | {"status": "sent"} | more
+
+
+def after(rows, contacts=(), outcomes=None):
+    """Accounts a day later."""
+    return known.with_heard(rows, list(contacts), outcomes or {}, AT + timedelta(days=1))
+
+
 def test_a_promise_is_of_one_debt_and_a_stop_of_the_person():
     """Of the debtor's other account an opt-out counts and a promise does not; of its own both do."""
-    words = [heard("A", "promise_to_pay"), heard("B", "promise_to_pay"), heard("B", "opt_out"), heard("A", "opt_out")]
-    told = known.heard_events("A", "D", {"D": words})
-    assert [one["outcome"] for one in told] == ["promise_to_pay", "opt_out", "opt_out"]
-    assert {one["account_id"] for one in told} == {"A"}
-    assert known.heard_events("A", "E", {"D": words}) == []
+    words = [heard("A", "promise_to_pay"), heard("B", "opt_out")]
+    first, second, stranger = after([*facts_of("A", "B"), *facts_of("X", debtor="E")], outcomes={"D": words})
+    assert set(first["flags"]) == {"promise_open", "opt_out:sms"} and set(second["flags"]) == {"opt_out:sms"}
+    assert stranger["flags"] == []
+
+
+def test_what_a_caller_tells_of_one_account_stops_the_others_of_its_debtor():
+    """Also where the contact was of an account that nobody asks about."""
+    for contact in (told("A", "opt_out_all"), told("Z", "opt_out_all", debtor_id="D")):
+        assert [row["consented_channels"] for row in after(facts_of("A", "B"), [contact])] == [[], []]
+    assert after(facts_of("A", debtor=None), [told("A", "opt_out_all")])[0]["consented_channels"] == []
+
+
+@pytest.mark.parametrize("names", [("A",), ("A", "B"), ("A", "B", "C")])
+def test_a_failure_counts_once_however_many_accounts_and_tellers_there_are(names):
+    """Two failures leave a contact point open, three close it; of one contact log and caller tell one failure."""
+
+    def failures(n):
+        return [LedgerOutcome(f"d{one}", "A", "D", "sms", AT - timedelta(days=one), "bounced", None, None)
+                for one in range(n)]  # fmt: skip
+
+    for n, points in ((2, ["sms", "email"]), (3, ["email"])):
+        assert {tuple(row["consented_channels"]) for row in after(facts_of(*names), outcomes={"D": failures(n)})} == {
+            tuple(points)
+        }
+    both = [told("A", "bounced", hours=-24 * one - 1) for one in range(2)]
+    assert after(facts_of(*names), both, {"D": failures(2)})[0]["consented_channels"] == ["sms", "email"]
+    assert after(facts_of(*names), [told("A", "bounced", hours=-100)], {"D": failures(2)})[0]["consented_channels"] == [
+        "email"
+    ]
 
 
 @pytest.mark.parametrize(("hours", "cancelled"), [(-1, []), (0, ["d1"]), (1, ["d1"])])

@@ -50,17 +50,18 @@ class Accounts(Columns):
         Who tells how many days a debt is late has told its due date: law, tone and texts must not take it as unknown.
         """
         accounts = self._dated(as_of) if "days_past_due" in self else self
+        told: dict[str, Any] = {}
         if "days_past_due" not in accounts and "due_date" in accounts:
-            accounts = accounts.assign(days_past_due=self._today(as_of) - due_days(accounts))
-        if "stage" not in accounts and "days_past_due" in accounts:
-            stage = stage_of(accounts.numbers("days_past_due"))
-            accounts = accounts.assign(stage=[STAGES[code] for code in stage.tolist()])
-        return accounts
+            told["days_past_due"] = self._today(as_of) - due_days(accounts)
+        if "stage" not in accounts and ("days_past_due" in told or "days_past_due" in accounts):
+            days = told["days_past_due"] if told else accounts.numbers("days_past_due")
+            told["stage"] = [STAGES[code] for code in stage_of(days).tolist()]
+        return accounts.assign(**told) if told else accounts
 
     def _today(self, as_of: datetime) -> NDArray[np.float64]:
         """Day since 1970-01-01 on each debtor's calendar."""
-        zones, now = self.coded("timezone"), as_utc_us(as_of)
-        return zones.take([_local_day(now, zone if is_timezone(zone) else "UTC") for zone in zones.values], np.float64)
+        now = as_utc_us(as_of)
+        return self.read("timezone", lambda zone: _local_day(now, zone if is_timezone(zone) else "UTC"), np.float64)
 
     def _dated(self, as_of: datetime) -> Self:
         """Due dates of the days past due where none is told; one that cannot be read stays as it is."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import eq
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["ModelContext", "later_contacts", "model_history"]
 
+_UNKNOWN, _UNNAMED = -1, -2  # a level that the model does not know, and none at all
+
 
 class ModelContext:
     """The encoded context of accounts, for one model.
@@ -32,7 +35,7 @@ class ModelContext:
         self._strategy = strategy
         self._encoder = strategy.reward_model_.encoder
         known = {str(name) for name in strategy.feature_names_in_}
-        self._own = [position for position, column in enumerate(self._encoder.columns) if column.name in known]
+        self._own = [(place, column.name) for place, column in enumerate(self._encoder.columns) if column.name in known]
         history = () if strategy.history_ is None else strategy.history_.columns
         history_at = {name: position for position, name in enumerate(history)}
         of_history = [
@@ -63,9 +66,7 @@ class ModelContext:
         """
         encoder, strategy = self._encoder, self._strategy
         matrix = np.full((len(accounts), len(encoder.columns)), np.nan)
-        encoder.fill(
-            matrix, accounts, [position for position in self._own if encoder.columns[position].name in accounts]
-        )
+        encoder.fill(matrix, accounts, [position for position, name in self._own if name in accounts])
         if strategy.history_ is not None and len(self._places):
             table = _history_of(strategy, strategy.history_, accounts, contacts, as_of)
             matrix[:, self._places] = table[:, self._of_history]
@@ -136,20 +137,20 @@ def _rows_after(contacts: Columns | None, strategy: ContactStrategy) -> _After |
     kept = time > history.last
     for name, word in (("initiated_by", "creditor"), ("status", "sent")):
         if name in contacts:
-            column = contacts.coded(name)
-            if column.values != [word]:
-                kept &= column.take([value == word for value in column.values], bool)
-    action = np.zeros(len(contacts), dtype=np.int64)
-    unknown = np.zeros(len(contacts), dtype=bool)
+            kept &= contacts.read(name, partial(eq, word), np.bool_)
+    action, unknown = np.zeros(len(contacts), dtype=np.int64), np.zeros(len(contacts), dtype=bool)
     for name, code_of in _level_codes(strategy.actions_).items():
-        column = contacts.coded(name)
-        if None in column.values:
-            kept &= ~column.take([value is None for value in column.values], bool)
-        codes = [code_of.get(value, -1) for value in column.values]
-        if -1 in codes:
-            unknown |= column.take([code < 0 for code in codes], bool)
-        action = action * len(code_of) + column.take(codes, np.int64)
-    return _After(np.flatnonzero(kept), time, np.where(unknown, -1, action) if unknown.any() else action)
+        codes = contacts.read(name, partial(_level_code, code_of), np.int64)
+        if codes.min() < 0:
+            kept &= codes != _UNNAMED
+            unknown |= codes == _UNKNOWN
+        action = action * len(code_of) + codes
+    action[unknown] = -1
+    return _After(kept.nonzero()[0], time, action)
+
+
+def _level_code(code_of: dict[Any, int], value: Any) -> int:
+    return _UNNAMED if value is None else code_of.get(value, _UNKNOWN)
 
 
 @lru_cache(maxsize=8)

@@ -157,6 +157,7 @@ class Decider:
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
         check_objective(self.objective, strategy)
         self._opinions = Opinions(strategy, self.objective, self._offers)
+        self._features = () if isinstance(strategy, SeedStrategy) else tuple(map(str, strategy.feature_names_in_))
 
     @property
     def catalogue(self) -> Catalogue:
@@ -224,7 +225,8 @@ class Decider:
         name = strategy.names_.get("account") or "account_id"  # a log without ids names no column; all draw alike
         ids: Any = table.values(name) if name in table else range(len(table))
         certain = not explore or strategy.policy == "greedy"
-        numbers = None if certain else dispatch_numbers(ids, moment, self.version, seed)
+        version = self.version
+        numbers = None if certain else dispatch_numbers(ids, moment, version, seed)
         parts = [
             self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
             for rows in _chunks(len(table))
@@ -233,15 +235,13 @@ class Decider:
         kept = [one for one in floors if one is not None]
         if kept and not np.all(above := np.concatenate(kept)):
             eligible = eligible.narrowed(above, "lever-floor")
-        ranked, rewards, propensity, lo, hi, evidence = (np.concatenate(part) for part in zip(*numbered, strict=True))
+        ranked, rewards, propensity, lo, hi, evidence = map(_joined, zip(*numbered, strict=True))
         if not eligible.mask[np.arange(len(table)), ranked[:, 0]].all():  # the last line of defence
             raise InvalidInput(
                 "A forbidden action was ranked first; nothing is returned.", mend="Report this as a bug."
             )
         is_seed = isinstance(strategy, SeedStrategy)
-        wanted = () if isinstance(strategy, SeedStrategy) else strategy.feature_names_in_
-        missing = tuple(str(one) for one in wanted if one not in table)
-        values = {column: np.concatenate([part[column] for part in ladders]) for column in ladders[0]}
+        values = {column: _joined([part[column] for part in ladders]) for column in ladders[0]}
         if (costs := self._offers.costs(table)) is not None:
             values["offer_cost"] = np.take_along_axis(costs, np.maximum(ranked, 0), axis=1)
         return Decided(
@@ -252,15 +252,15 @@ class Decider:
             propensity=propensity,
             evidence=evidence,
             template_ids=self._templates.of(table, ranked, eligible),
-            decision_ids=decision_ids(table, moment, self.version, seed, purpose=self._purpose),
+            decision_ids=decision_ids(table, moment, version, seed, purpose=self._purpose),
             deterministic=certain,
             policy="seed_rules" if is_seed else "model",
             eligibility=eligible,
             accounts=table,
             actions=self.actions,
             as_of=as_of,
-            policy_version=self.version,
-            missing_features=missing,
+            policy_version=version,
+            missing_features=tuple(name for name in self._features if name not in table),
             account_name=name,
             values=values,
             documents=self.documents,
@@ -329,6 +329,11 @@ class Decider:
         rewards, chances = opinion.rewards[each, taken], opinion.probabilities[each, taken]
         numbered = ranked, rewards, chances, belief.lo, belief.hi, belief.evidence
         return numbered, belief.values, opinion.kept
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """One array of the chunks' arrays."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:

@@ -39,7 +39,7 @@ class TemplateChoice:
         if kinds is not None:
             levels.setdefault("message_kind", kinds)
         self._says_what = "channel" in levels and "tone" in levels
-        self._hour = contacts[:, names.index("hour")] if "hour" in names else np.zeros(len(contacts), dtype=np.int64)
+        self._hour = contacts[:, names.index("hour")].tolist() if "hour" in names else [0] * len(contacts)
         self._levels = levels
 
     def of(self, accounts: Columns, ranked: NDArray[np.int64], eligible: Eligibility) -> list[list[str | None]]:
@@ -58,20 +58,24 @@ class TemplateChoice:
         templates: list[list[str | None]] = [[None] * ranked.shape[1] for _ in range(len(ranked))]
         if not self._says_what:
             return templates
-        row, position = np.nonzero((ranked >= 0) & (ranked < len(self._hour)))
-        action = ranked[row, position]
-        days = eligible.days_past_due()[row, self._hour[action]]
+        contacts = [
+            (row, rank, action)
+            for row, actions in enumerate(ranked.tolist())
+            for rank, action in enumerate(actions)
+            if 0 <= action < len(self._hour)
+        ]
+        late, agreed = eligible.days_past_due(), eligible.open_channels().tolist()
         tongues = [name if isinstance(name, str) else None for name in accounts.values("language")]
-        levels_of = {name: [levels[one] for one in action.tolist()] for name, levels in self._levels.items()}
+        levels_of = {name: [levels[action] for *_, action in contacts] for name, levels in self._levels.items()}
         chosen = self._catalogue.template_ids(
             channel=[str(one) for one in levels_of["channel"]],
             tone=[str(one) for one in levels_of["tone"]],
             kind=levels_of.get("message_kind"),
-            days_past_due=days.tolist(),
-            language=[tongues[one] for one in row.tolist()],
-            open_channels=eligible.open_channels()[row].tolist(),
+            days_past_due=[late.item(row, self._hour[action]) for row, _, action in contacts],
+            language=[tongues[row] for row, *_ in contacts],
+            open_channels=[agreed[row] for row, *_ in contacts],
             purpose=self._purpose,
         )
-        for one, rank, template in zip(row.tolist(), position.tolist(), chosen, strict=True):
-            templates[one][rank] = template
+        for (row, rank, _), template in zip(contacts, chosen, strict=True):
+            templates[row][rank] = template
         return templates

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.features._later_events import with_later
 from recommender.features._replay import N_TOTALS, replay
 from recommender.features.account_ids import id_like, normal_ids, normal_values, position_of, positions_of
 from recommender.features.contact_events import AccountLog, LaterContacts
@@ -30,6 +31,7 @@ __all__ = ["AccountHistory", "HistoryColumn"]
 HistoryColumn = tuple[str, Any, Literal["trials", "successes"]]
 
 _MOST_LEVELS = 16  # a factor with more levels gets no column per level: they would be all but empty
+_NOTHING_LATER = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0)
 _TOTALS = (
     "history.contacts",
     "history.responses",
@@ -203,35 +205,34 @@ class AccountHistory:
         ndarray of shape (n, n_columns), float32
         """
         keys = [id_like(self.account_ids, one) for one in accounts]
-        owner_of = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        position = positions_of(self.account_ids, list(owner_of))
-        first = np.where(position >= 0, self.start[position], 0)
-        count = np.where(position >= 0, self.start[position + 1] - first, 0)
-        owner = np.repeat(np.arange(len(owner_of)), count)
-        event = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
-        time, known, action, reward = self.time[event], self.known[event], self.action[event], self.reward[event]
-        if later is not None:
-            told = [id_like(self.account_ids, one) for one in later.account]
-            mine = np.array([owner_of.get(key, -1) for key in told], dtype=np.int64)
-            rows = np.flatnonzero(mine >= 0)
-            owner, time = np.concatenate([owner, mine[rows]]), np.concatenate([time, later.time[rows]])
-            worth = later.reward[rows]
-            known = np.concatenate([known, np.where(np.isnan(worth), np.inf, later.time[rows])])
-            action = np.concatenate([action, later.action[rows].astype(np.int32)])
-            reward = np.concatenate([reward, worth])
-            order = np.lexsort((action, time, owner))
-            owner, time, known, action, reward = (part[order] for part in (owner, time, known, action, reward))
-        level_codes, n_levels = self._level_codes
-        when = np.nextafter(self.last, np.inf) if moment is None else moment
-        starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(owner_of)))]).astype(np.int64)
-        table = replay(
-            np.arange(len(owner_of)), np.full(len(owner_of), when), starts, time, known,
-            np.lexsort((known, owner)).astype(np.int64), action, reward, level_codes, n_levels, self.half_life,
-            *self._memory,
+        owner_of: dict[Any, int] = {}
+        for key in keys:
+            owner_of.setdefault(key, len(owner_of))
+        told = [] if later is None else [id_like(self.account_ids, one) for one in later.account]
+        owner = np.array([owner_of.get(key, -1) for key in told], dtype=np.int64)
+        start, time, known, by_known, action, reward = with_later(
+            positions_of(self.account_ids, list(owner_of)), self.start, self.time, self.known, self.action, self.reward,
+            owner, *(_NOTHING_LATER if later is None else (later.time, later.action, later.reward)),
         )  # fmt: skip
+        level_codes, n_levels = self._level_codes
+        when = np.full(len(owner_of), np.nextafter(self.last, np.inf) if moment is None else moment)
+        table = replay(
+            np.arange(len(owner_of)),
+            when,
+            start,
+            time,
+            known,
+            by_known,
+            action,
+            reward,
+            level_codes,
+            n_levels,
+            self.half_life,
+            *self._memory,
+        )
         if moment is None:
             table[:, 2:4] = np.maximum(table[:, 2:4], 0.0)
-        return np.asarray(table[[owner_of[key] for key in keys]])
+        return table if len(owner_of) == len(keys) else np.asarray(table[[owner_of[key] for key in keys]])
 
     @cached_property
     def layout(self) -> HistoryLayout:

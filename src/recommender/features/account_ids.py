@@ -29,10 +29,7 @@ def id_like(index: pd.Index, account: Any) -> Any:
 
 def position_of(index: pd.Index, key: Any) -> int:
     """Place of an id of the index's type, -1 where it is not known."""
-    try:
-        return -1 if key is None else int(index.get_loc(key))
-    except KeyError:
-        return -1
+    return -1 if key is None or key not in index else int(index.get_loc(key))
 
 
 def positions_of(index: pd.Index, keys: list[Any]) -> NDArray[np.int64]:

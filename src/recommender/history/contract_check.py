@@ -26,6 +26,7 @@ from recommender.intake import (
     distinct_cells,
     language_code,
     one_spelling,
+    plain_word,
     subdivision_codes,
     text_of_bytes,
     unread_stops,
@@ -181,12 +182,7 @@ def check_table(
     _check_encodings(given, faults)
     owners = given[[name for name in _WHOSE if name in given.columns]]
     spelling = _Spelling(stated or Stated(timezone=naive_timezone), None if clocks is None else partial(clocks, owners))
-    for name in unread_stops(
-        distinct_cells(given.drop(columns=[c for c in given if c in levels]), contract.table), contract.table
-    ):
-        checked.notes.append(
-            f"{contract.table}.{name} says what stops a contact, and was not read: see data/README.md."
-        )
+    _note_unread_stops(given.drop(columns=[c for c in given if c in levels]), checked, spelling.stated)
     clean: dict[str, Any] = {}
     known = {column.name: column for column in contract.columns}
     for name in given.columns.tolist():
@@ -211,6 +207,23 @@ def check_table(
     check_key(read, contract, faults)
     checked.frame = keep_rows(read, ~faults.bad)
     return checked
+
+
+def _note_unread_stops(given: pd.DataFrame, checked: CheckedTable, stated: Stated) -> None:
+    """Say which columns tell stops that nobody reads; a payment that says it did not come is none."""
+    table, quiet = checked.contract.table, {plain_word(name) for name in stated.no_stop_in}
+    for name, tells in unread_stops(distinct_cells(given, table), table).items():
+        if plain_word(name) in quiet:
+            continue
+        if table != "payments":
+            checked.notes.append(f"{table}.{name} says what stops a contact, and was not read: see data/README.md.")
+            continue
+        checked.faults.add(
+            given[name].isin(tells).to_numpy(dtype=bool), name, "no_payment",
+            "says that the money did not come, or went back",
+            "Leave such rows out, or write what was taken back as a negative amount (--no-stop-in where it says no "
+            "such thing).", given[name],
+        )  # fmt: skip
 
 
 def _check_encodings(frame: pd.DataFrame, faults: Faults) -> None:

@@ -15,10 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.columns import as_frame, utc_moment
+from recommender.columns import utc_moment
 from recommender.errors import InvalidInput
 from recommender.facts_table import facts_table
 from recommender.features import order_of
+from recommender.frames import as_frame
 from recommender.history.columns import (
     amounts_of,
     check_names,

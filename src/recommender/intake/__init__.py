@@ -21,6 +21,7 @@ from recommender.intake.encodings import (
 from recommender.intake.event_records import (
     AGREEMENT_DAYS,
     ASKS,
+    FAILED,
 )
 from recommender.intake.faults import (
     Fault,
@@ -68,6 +69,7 @@ from recommender.intake.states import (
     LASTING_STOPS,
     STATE_FLAGS,
     account_states,
+    is_stop,
     with_case_states,
     with_states,
 )
@@ -95,6 +97,7 @@ __all__ = [
     "ASKS",
     "CASE_WORDS",
     "CHANNEL_NAMES",
+    "FAILED",
     "LASTING_STOPS",
     "STATE_FLAGS",
     "DayEvidence",
@@ -130,6 +133,7 @@ __all__ = [
     "id_text",
     "id_texts",
     "is_placeholder",
+    "is_stop",
     "is_subdivision",
     "language_code",
     "map_export",

@@ -82,7 +82,8 @@ def acting_events(events: Sequence[HeardEvent], now: datetime, *, given_up: Sequ
 
 def _acts(events: Sequence[HeardEvent], now: int) -> tuple[Any, ...]:
     """What the events stop or shape, and until when."""
-    person, debts = PersonEvents(), {}
+    person = PersonEvents()
+    debts: dict[str, DebtEvents] = {}
     for event in events:
         at = as_utc_us(event.at)
         person.tell(event.word, at, event.channel)

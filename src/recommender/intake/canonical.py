@@ -242,11 +242,13 @@ class TableReading:
         codes, distinct = pd.factorize(cells.map(hashable) if cells.dtype == object else cells)
         # An empty list is known to be empty; only a cell that is not there is unknown.
         empty = "" if spell in (flag_list, channel_list) else None
+        # Whether somebody is dead: a question mark is no empty cell.
+        blank = [is_blank(value) and not (spell is flag_of and "?" in str(value)) for value in distinct]
         spelt: list[Any] = [
-            (empty if isinstance(value, str) and not value.strip() else None) if is_blank(value) else spell(value)
-            for value in distinct
+            (empty if isinstance(value, str) and not value.strip() else None) if nothing else spell(value)
+            for value, nothing in zip(distinct, blank, strict=True)
         ]
-        wrong = np.array([word is None and not is_blank(v) for word, v in zip(spelt, distinct, strict=True)] + [False])
+        wrong = np.array([word is None and not no for word, no in zip(spelt, blank, strict=True)] + [False])
         kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
         odd = np.append(wrongly_encoded(pd.Series(distinct, dtype=object)), False)
         self._fault(odd[codes], cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
@@ -410,7 +412,7 @@ def account_zones(accounts: pd.DataFrame) -> pd.Series:
         if column in accounts:
             codes, distinct = pd.factorize(accounts[column])
             told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
-            zones = np.where(np.equal(told, None), zones, told)
+            zones = np.where(pd.isna(told), zones, told)
     return pd.Series(zones, dtype=object)
 
 

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recommender.intake.event_records import FAILED
 from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.local_time import as_utc_us, is_timezone
 
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
-__all__ += ["numbers_of", "payments_of", "word_of"]
+__all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
 
 _NO_STATE = ("attempt", "attempted")
+#: Words beside which the day of a promise says nothing new.
+_OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed")
 
 
 Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
 #: Whose a contact is, over which channel: of its account, and of the debtor that it names beside it.
-_Sent = dict[str, dict[tuple[str | None, str, str | None], None]]
+#: With the failures that were told of it: told again, they are the same ones.
+_Sent = dict[str, dict[tuple[str | None, str, str | None], set[str]]]
 
 
 def events_of(
@@ -50,8 +54,8 @@ def _told_with_contacts(
     rows = zip(_column(contacts, "contact_id", n), _column(contacts, "account_id", n), debtors,
                _column(contacts, "channel", n), outcome_cells, strict=True)  # fmt: skip
     for row, (contact, account, debtor, channel, outcome) in enumerate(rows):
-        word = None if is_null(outcome) or planned[row] == "planned" else word_of(outcome)
-        if word is None and not wanted:
+        words = () if planned[row] == "planned" else words_of(outcome, due[row], callback[row])
+        if not words and not wanted:
             continue
         key = id_text(account)
         person = owner.get(key) if key is not None else None
@@ -63,9 +67,11 @@ def _told_with_contacts(
         mine = key if key in owner else None
         by = None if is_null(channel) else canonical_channel(channel) or str(channel)
         if wanted and not is_null(contact):
-            sent.setdefault(str(id_text(contact)), {})[mine, person, by] = None
-        if word is not None and (at := instants[row]) is not None:
-            yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
+            of = sent.setdefault(str(id_text(contact)), {}).setdefault((mine, person, by), set())
+            of.update(FAILED.intersection(words))
+        if (at := instants[row]) is not None:
+            for word in words:
+                yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
 
 
 def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _Sent) -> Iterator[Event]:
@@ -84,16 +90,30 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
         strict=True,
     )
     for row, (contact, account, outcome) in enumerate(of_outcomes):
-        word = None if is_null(outcome) else word_of(outcome)
-        if word is None:
+        words = words_of(outcome, due[row], callback[row])
+        if not words:
             continue
-        of = list(sent.get(str(id_text(contact)), ()))
+        of = sent.get(str(id_text(contact)), {})
         if not of and (key := id_text(account)) in owner and key is not None:
             by = channels[row]
-            of = [(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))]
+            of = {(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by)): set()}
         if (at := instants[row]) is not None:
-            for one in of:
-                yield at, word, *one, due[row], callback[row], id_text(cases[row])
+            for one, failed in of.items():
+                for word in words:
+                    if word not in failed:
+                        yield at, word, *one, due[row], callback[row], id_text(cases[row])
+                failed.update(FAILED.intersection(words))
+
+
+def words_of(outcome: Any, due: Any, callback: Any) -> list[str]:
+    """What a row says: its outcome, and a promise or a call asked for that its day alone tells."""
+    word = None if is_null(outcome) else word_of(outcome)
+    words = [] if word is None else [word]
+    if not is_null(due) and word not in _OF_PROMISES:
+        words.append("promise_to_pay")
+    if not is_null(callback) and word != "callback_requested":
+        words.append("callback_requested")
+    return words
 
 
 def word_of(outcome: Any) -> str | None:

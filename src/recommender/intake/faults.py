@@ -32,6 +32,8 @@ class Stated:
         Of text files that are not Unicode.
     channels : tuple
         Further channels, of the user's own action space.
+    no_stop_in : tuple of str
+        Columns that say no stop, whatever their names and cells look like.
     """
 
     dates: DayOrder | None = None
@@ -40,6 +42,7 @@ class Stated:
     ids_as_numbers: bool = False
     encoding: str | None = None
     channels: tuple[Any, ...] = ()
+    no_stop_in: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a zone that is none."""

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from recommender.columns import on_numpy
 from recommender.errors import InvalidInput
+from recommender.frames import on_numpy
 
 __all__ = ["as_frame"]
 

@@ -71,6 +71,7 @@ _WEEKDAYS = frozenset(
 _JSON_EPOCH = re.compile(r"\\?/Date\((\d{12,13})(?:[+-]\d{4})?\)\\?/")
 _SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
+_WHOLE_EPOCH = re.compile(r"^(\d{12,19})\.0+$")  # as programs write a column that has empty cells
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -180,6 +181,7 @@ def _on_the_clock(read: Moment | Literal["open"] | None, zone: str) -> Moment | 
 def _bare(text: str) -> str:
     """A cell without what programs put around it: apostrophes, a zone in words, the clock before the day."""
     bare = " ".join(unicodedata.normalize("NFKC", text).strip().strip("'").split())
+    bare = _WHOLE_EPOCH.sub(r"\1", bare)
     if bare.endswith(")") and not bare.startswith(("/", "\\")):
         before, _, inside = bare.rpartition("(")
         inside = inside.rstrip(")").strip()

@@ -15,11 +15,15 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput, shorten
 from recommender.intake.canonical import TableReading
 from recommender.intake.faults import Stated, refuse_faults
+from recommender.intake.ids import id_text
+from recommender.intake.told_stops import stop_told
+from recommender.intake.unread_stops import distinct_cells, unread_stops
 from recommender.intake.vocabulary import canonical_word, plain_word
 
 __all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose_profiles", "source_profiles"]
@@ -203,7 +207,7 @@ def map_export(
     named = {plain_word(str(column)): column for column in frame.columns}
     further = {plain_word(word): to for word, to in (words or {}).items()}
     chosen = stated or Stated()
-    chosen = Stated(chosen.dates, chosen.decimal, chosen.timezone or profile.zone)
+    chosen = Stated(chosen.dates, chosen.decimal, chosen.timezone or profile.zone, no_stop_in=chosen.no_stop_in)
     mapped = Mapped({}, {}, [], [], 0)
     readings = []
     for table, columns in profile.tables.items():
@@ -236,7 +240,7 @@ def map_export(
         known = mapped.tables["contacts"]["contact_id"]
         outcomes = mapped.tables["outcomes"]
         mapped.tables["outcomes"] = outcomes.loc[outcomes["contact_id"].isin(known)].reset_index(drop=True)
-    mapped.doubts = list(_doubts(mapped.tables))
+    mapped.doubts = [*_unread(frame, profile, chosen), *_doubts(mapped.tables)]
     return mapped
 
 
@@ -295,11 +299,52 @@ def _cells(
         became[str(word)] = (to, int(rows))
     answers = {word: None if to in (None, _DROPPED) else to for word, (to, _) in became.items()}
     read = cells.map(lambda value: None if value is None or value != value else answers[str(value)]).astype(object)
+    return _said_beside(read, frame, named, source, profile)
+
+
+def _said_beside(
+    read: pd.Series, frame: pd.DataFrame, named: Mapping[str, Any], source: Mapping[str, Any], profile: Profile
+) -> pd.Series:
+    """Outcomes with what another column says beside them: the debtor's words, the provider's code."""
     said = named.get(plain_word(source["stop"])) if "stop" in source else None
     if said is not None:  # what a debtor writes is only looked at for a stop, and not kept
-        stops = frame[said].map(lambda text: isinstance(text, str) and canonical_word("outcome", text) == "opt_out")
-        read = read.mask(stops.to_numpy(dtype=bool) & (read == "replied").to_numpy(dtype=bool), "opt_out")
+        stops = frame[said].map(lambda text: _stop_of(text) if isinstance(text, str) else None)
+        read = read.mask(stops.notna().to_numpy() & (read == "replied").to_numpy(dtype=bool), stops)
+    coded = source.get("codes")  # a code of the provider that says more than its word
+    if coded is not None and (code := named.get(plain_word(coded["column"]))) is not None:
+        meant = frame[code].map(lambda value: profile.words[coded["words"]].get(plain_word(str(id_text(value)))))
+        read = read.mask(meant.notna().to_numpy(), meant)
     return read
+
+
+def _stop_of(text: str) -> str | None:
+    word = canonical_word("outcome", text)
+    return word if word in ("opt_out", "opt_out_all") else stop_told(plain_word(text))
+
+
+def _unread(frame: pd.DataFrame, profile: Profile, stated: Stated) -> Iterator[str]:
+    """Columns of the export that the profile leaves out and that say what stops a contact."""
+    used = {plain_word(name) for name in _named_in(profile.tables)} | {plain_word(name) for name in stated.no_stop_in}
+    left = frame[[name for name in frame.columns if plain_word(str(name)) not in used]]
+    table = next((name for name in ("contacts", "outcomes", "accounts", "payments") if name in profile.tables), None)
+    for name, cells in unread_stops(distinct_cells(left, table), table).items() if table else ():
+        where = np.flatnonzero(left[name].isin(cells).to_numpy(dtype=bool))
+        yield (
+            f"{name} says what stops a contact, and profile {profile.name!r} does not read it ({where.size:,} of "
+            f"{len(frame):,} rows; {shorten(cells[:3])} in row {shorten(where[:3].tolist())}). Add it to a profile of "
+            f"your own, or state --no-stop-in '{name}'."
+        )
+
+
+def _named_in(spec: Any) -> Iterator[str]:
+    """Columns that a profile takes cells from, or looks into."""
+    if isinstance(spec, str):
+        yield spec
+    for key, value in spec.items() if isinstance(spec, Mapping) else ():
+        if key not in ("value", "row", "words", "split", "is", "not"):
+            yield from _named_in(value)
+    for one in spec if isinstance(spec, list | tuple) else ():
+        yield from _named_in(one)
 
 
 def _when(frame: pd.DataFrame, named: Mapping[str, Any], rule: Mapping[str, Any]) -> pd.Series:

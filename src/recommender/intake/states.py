@@ -38,6 +38,7 @@ from recommender.intake.event_rows import (
     numbers_of,
     payments_of,
     word_of,
+    words_of,
 )
 from recommender.intake.ids import id_text, id_texts
 from recommender.intake.reversals import taken_back
@@ -50,6 +51,7 @@ __all__ = [
     "STATE_FLAGS",
     "State",
     "account_states",
+    "is_stop",
     "with_case_states",
     "with_states",
 ]
@@ -63,6 +65,12 @@ LASTING_STOPS: tuple[str, ...] = (
     "opt_out", "opt_out_all", "wrong_party", "third_party", "number_invalid", "deceased", "complaint", "dispute",
     "contact_stopped", *MARKS,
 )  # fmt: skip
+
+
+def is_stop(outcome: Any) -> bool:
+    """Whether an outcome stops a contact for good or until something lifts it, or is a word that nobody understands."""
+    return word_of(outcome) in {*LASTING_STOPS, "unknown", "paid_in_full"}
+
 
 #: Events that free; of what happened at one instant they are told first, so that the stop wins.
 LIFTS = (
@@ -242,7 +250,7 @@ def with_case_states(
     own = [
         contact
         for contact in contacts or ()
-        if _tells(contact.get("outcome"), every_event=every_event)
+        if _tells(contact, every_event=every_event)
         and contact.get("status") != "planned"
         and as_utc_us(contact["sent_at"]) <= at_us
     ]
@@ -259,7 +267,7 @@ def with_case_states(
             "debtor_id": "case",
             "sent_at": pd.to_datetime([contact["sent_at"] for contact in own], utc=True),
             "channel": [contact.get("channel") for contact in own],
-            "outcome": [contact["outcome"] for contact in own],
+            "outcome": [contact.get("outcome") for contact in own],
             "promise_date": pd.Series([contact.get("promise_date") for contact in own], dtype=object),
             "callback_at": pd.to_datetime([contact.get("callback_at") for contact in own], utc=True),
         }
@@ -275,11 +283,9 @@ def with_case_states(
     return facts
 
 
-def _tells(outcome: Any, *, every_event: bool) -> bool:
-    if is_null(outcome):
-        return False
-    word = word_of(outcome)
-    return word is not None if every_event else word in CASE_WORDS
+def _tells(contact: Mapping[str, Any], *, every_event: bool) -> bool:
+    words = words_of(contact.get("outcome"), contact.get("promise_date"), contact.get("callback_at"))
+    return bool(words) if every_event else not CASE_WORDS.isdisjoint(words)
 
 
 def _state(

@@ -1,8 +1,10 @@
 """Columns that nobody reads and that say what any collector calls stop: a plan beside them would contact the dead.
 
-An export's own name for a column (``Wrap-up``, ``Estado cliente``, ``OptOut_Date``) may not be one that is known. What
-its cells say, or what its name and its cells say together, shows that it should have been.
+An export's own name for a column (``Wrap-up``, ``OptOut_Date``, ``Puede contactar``) may not be one that is known. What its
+cells say, or what its name and its cells say together, shows that it should have been.
 """
+
+# ruff: noqa: E501 - lists of words are read by their lines
 
 from __future__ import annotations
 
@@ -14,11 +16,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from recommender.intake.canonical import TableReading
 from recommender.intake.event_records import MARKS
-from recommender.intake.vocabulary import canonical_channel, canonical_word, plain_word
-from recommender.intake.words import flag_of, is_blank
+from recommender.intake.numbers import number_of
+from recommender.intake.told_stops import PERHAPS_STOP, STOP_NAME, stop_told
+from recommender.intake.vocabulary import canonical_channel, canonical_word, column_word, plain_word
+from recommender.intake.words import channel_list, flag_of, is_blank
 from recommender.tables import fields
 
 __all__ = ["distinct_cells", "doubt_unread_stops", "unread_stops"]
@@ -32,19 +37,58 @@ _OF_CONTACTS = _OF_PEOPLE | {
 }  # fmt: skip
 #: Words that are a stop only where a column holds no degrees: ALTA, MEDIA, BAJA.
 _DEGREES = frozenset(("alta", "media", "medio", "alto", "bajo", "muy_alta", "muy_baja", "high", "medium", "low"))
-_NAMED = re.compile(
-    r"(?:^|_)(?:opt_?out|optout\w*|unsub\w*|desuscri\w*|dado_de_baja|fecha_(?:de_)?baja|descadastr\w*|do_not_\w+|dnc"
-    r"|no_(?:llamar|contactar|molestar|call|contact|sms|email|whatsapp)|nao_(?:ligar|contatar|perturbe)|bloquead[oa]"
-    r"|blocked|blacklist\w*|black_list|lista_negra|cease|cease_and_desist|suppress(?:ed|ion)?|fallecid[oa]|falecid[oa]"
-    r"|fallecimiento|falecimento|deceased|death|defuncion|difunt[oa]|obito|disput(?:e|ed|a|ado|ada)|en_disputa|reclamo"
-    r"|reclamacion|queja|pqrs?|complaint|litig\w*|demandad[oa]|fecha_(?:de_)?demanda|insolven\w*|bankrupt\w*|quiebra"
-    r"|falencia|revocad[oa]|revoked|revocacion|numero_equivocado|wrong_number|suplantacion)(?:_|$)"
+
+
+def _named(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|_)(?:{words})(?:_|$)")
+
+
+#: Names whose "no" is a stop.
+_PERMISSION = _named(
+    r"(?:consent|autoriz|permi[ts]|acept|aceita|accepts?)\w*|opt_?in\w*|(?:es_|is_)?(?:contactable|contactavel|gestionable|llamable|callable)"
+    r"|puede_(?:contactar|llamar|enviar|gestionar)\w*|pode_(?:contatar|ligar|enviar)\w*|can_(?:contact|call|text|email|sms)\w*|habeas_data"
+    r"|(?:sms|mms|call|calls|email|mail|whatsapp|wa|llamadas?|telefono|phone|correo|voz)_(?:ok|si|habilitad[oa]|enabled|allowed|activ[oa])|contact_allowed"
+    r"|lopd|rgpd|gdpr|lgpd|tcpa"
+)  # fmt: skip
+_REFUSED = _named(
+    r"revoc\w*|revok\w*|revog\w*|denied|negad[oa]|deneg\w*|rechaz\w*|withdrawn|retirad[oa]|no|nao|not|never|sin|baja"
 )
-_COUNTED = re.compile(
-    r"(?:^|_)(?:n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa"
-    r"|score|prob\w*|\d+d)(?:_|$)"
+#: Names of a day or an amount that was promised.
+_PROMISED = _named(r"promes\w*|promis\w*|promess\w*|compromis[oa]s?|convenios?|acuerdo_(?:de_)?pago|acordo|ptp")
+_HISTORY = _named(
+    r"ultim[oa]s?|last|prior|previ\w*|histor\w*|n|num|nro|cnt|count|cantidad|total|\d+d|ever|rate|tasa|ratio|pct|score|prob\w*|veces|days?|dias"
 )
-_NONE = frozenset(("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente"))
+_ENDED = _named(r"incumpl\w*|rot[oa]s?|broken|quebr\w*|cumpl\w*|cumprid\w*|kept|tarjeta|producto|credito")
+#: Names of the state an account is in, and words for one that is no longer ours to collect.
+_STATE = _named(r"estado|status|statu|estatus|situac\w*|situacao|condic\w*|state|etapa|stage|marca|novedad")
+_OVER = re.compile(
+    r"(?:(?:cuenta|obligacion|credito|deuda|account|debt|conta|divida)_)?(?:pagad[oa]|paid|pag[oa]|cancelad[oa]|cerrad[oa]|closed|encerrad[oa]|fechad[oa]|recall(?:ed)?"
+    r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|baja)(?:_.*)?"
+)
+#: What a row of payments may say of itself: the money did not come, or went back.
+_NO_PAYMENT = _named(
+    r"revers\w*|rechaz\w*|devuel\w*|devol\w*|rebot\w*|anulad\w*|anulaci\w*|reject\w*|return\w*|charge_?back|contracargo|void\w*|fail\w*|fallid[oa]|declin\w*|pend\w*"
+    r"|estorn\w*|cancel\w*|protest\w*|nsf|refund\w*|reembols\w*|en_proceso|processing"
+)
+#: Names of what people are called, where they live and work: a street or an office may bear any word.
+_NAMES_OF_THINGS = _named(
+    r"nombres?|name|apellidos?|surname|direccion|address|domicilio|calle|street|barrio|ciudad|city|municipio|comuna|localidad|campana|campaign|campanha|template|plantilla"
+    r"|producto?|product|sucursal|branch|oficina|empresa|company|comercio|merchant|acreedor|creditor|ocupacion|occupation|profesion|cargo|actividad|industry"
+    r"|sector|estudio|despacho|url|link|asignad[oa]|assigned|lote|batch|archivo|file|vivienda|pack|region|pais|(?:agente?|asesor|gestor|email|correo)$"
+)  # fmt: skip
+_RESULT = _named(
+    r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
+)
+#: Names of our own lawyers, and of blocks that are none of contact.
+_OURS = _named(
+    r"asignad[oa]|assigned|intern[oa]|extern[oa]|honorarios?|estudio|despacho|gestor|asesor|agencia|tarjeta|card|product[oa]?|template|plantilla|campana|campaign|linea|cupo"
+)
+_COUNTED = _named(
+    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+d|veces|times|ever|limit\w*|amount|monto|valor|saldo"
+)  # fmt: skip
+_NONE = frozenset(
+    ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
+)  # fmt: skip
 _MOST_DISTINCT = 2_000
 
 
@@ -62,29 +106,50 @@ def unread_stops(columns: Mapping[str, Iterable[Any]], table: str) -> dict[str, 
     -------
     dict of str to list
     """
-    words = _OF_CONTACTS if table in ("contacts", "outcomes") else _OF_PEOPLE
     known = fields(table)
     found: dict[str, list[Any]] = {}
     for name, cells in columns.items():
         told = [] if name in known else [cell for cell in cells if not is_blank(cell)]
-        said = {plain_word(str(cell)) for cell in told}
-        tells = [cell for cell in told if isinstance(cell, str) and _is_stop(cell, words, said)]
-        if not tells and _NAMED.search(plain_word(name)) and not _COUNTED.search(plain_word(name)):
-            tells = [cell for cell in told if _is_told(cell)] if not _are_numbers(told) else []
-        if tells:
+        if told and (tells := [cell for cell in told if _tells(cell, name, table, told)]):
             found[name] = tells
     return found
 
 
-def _is_stop(cell: str, words: frozenset[str], said: set[str]) -> bool:
-    if plain_word(cell) == "baja" and said & _DEGREES:
+def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
+    word = column_word(name)
+    of_contact = table in ("contacts", "outcomes")
+    if isinstance(cell, str) and (_RESULT.search(word) or not _NAMES_OF_THINGS.search(word)):
+        said = plain_word(cell)
+        if not (said == "baja" and any(plain_word(str(one)) in _DEGREES for one in told)):
+            words = _OF_CONTACTS if of_contact else _OF_PEOPLE
+            if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
+                return True
+            if stop_told(said) is not None:
+                return True
+        if table == "payments" and _NO_PAYMENT.search(said):
+            return True
+        if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
+            return True
+    if _PROMISED.search(word) and not _ENDED.search(word) and (of_contact or not _HISTORY.search(word)):
+        return _is_promised(cell)
+    if _COUNTED.search(word) or _are_numbers(told):
         return False
-    return canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None
+    if _PERMISSION.search(word) and not STOP_NAME.search(word):
+        return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
+    return bool(STOP_NAME.search(word)) and not _OURS.search(word) and _is_told(cell)
+
+
+def _is_promised(cell: Any) -> bool:
+    """Whether a day, an amount or a yes stands under the name of a promise."""
+    number = number_of(cell) if isinstance(cell, str) else cell
+    if isinstance(number, bool | np.bool_ | int | float | np.number):
+        return bool(number > 0)
+    return _is_told(cell)
 
 
 def _is_told(cell: Any) -> bool:
     """Whether a cell under the name of a stop says that there is one: yes, a channel, a day, a reason."""
-    if isinstance(cell, str) and plain_word(cell) in _NONE:
+    if isinstance(cell, str) and (plain_word(cell) in _NONE or plain_word(cell).split("_")[0] in ("no", "nao", "sin")):
         return False
     flag = flag_of(cell)
     if flag is not None:
@@ -112,15 +177,56 @@ def doubt_unread_stops(reading: TableReading, piece: pa.Table | pd.DataFrame) ->
     piece : Table or DataFrame
         Every column of the piece under the contract's names.
     """
+    quiet = {plain_word(name) for name in reading.stated.no_stop_in}
     for name, tells in unread_stops(distinct_cells(piece, reading.table), reading.table).items():
-        cells = piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
+        if plain_word(name) in quiet:
+            continue
+        cells = _cells_of(piece, name)
         where = cells.isin(tells).to_numpy(dtype=bool)
+        where = where & ~(_closed_already if reading.table == "accounts" else _promised_already)(piece, name)
         reading.doubt(
-            where, cells, name, "unread_stop", "says what stops a contact, and no column of that name is read",
+            where, cells, name, "unread_stop", "says what stops a contact, and no column of that name is read"
+            if reading.table != "payments" else "says that the money did not come, or went back, and is not read",
             "Name it as what it is (outcome in contacts; flags, do_not_contact, disputed, deceased ... in accounts: "
-            "data/README.md), map the export (pipelines map), or drop it where it says no such thing.",
+            "data/README.md), map the export (pipelines map), or state that it says no such thing "
+            f"(--no-stop-in '{name}')." if reading.table != "payments" else
+            "Leave such rows out, or write what was taken back as a negative amount; --no-stop-in states that it says no such thing.",
             reading.n_rows - len(cells),
         )  # fmt: skip
+
+
+def _cells_of(piece: pa.Table | pd.DataFrame, name: str) -> pd.Series:
+    return piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
+
+
+def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Rows whose consent has none of the channels that a column is named after: a no says nothing new there."""
+    named = {channel for word in column_word(name).split("_") if (channel := canonical_channel(word)) is not None}
+    held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
+    closed = np.zeros(len(piece), dtype=bool)
+    if not named or "consented_channels" not in held:
+        return closed
+    cells = _cells_of(piece, "consented_channels").astype(object).map(str)
+    listed = {cell: channel_list(cell) for cell in cells.unique()}
+    open_in = {cell: read is None or bool(named & {*read.split(";")}) for cell, read in listed.items()}
+    return np.asarray(~cells.map(open_in).to_numpy(dtype=bool))
+
+
+def _promised_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Rows that tell their promise in a column that is read: its amount says nothing new."""
+    said = np.zeros(len(piece), dtype=bool)
+    if not _PROMISED.search(column_word(name)):
+        return said
+    held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
+    if "promise_date" in held:
+        said |= ~_cells_of(piece, "promise_date").map(is_blank).to_numpy(dtype=bool)
+    if "outcome" in held:
+        cells = _cells_of(piece, "outcome").astype(object)
+        words = {cell: str(canonical_word("outcome", cell)) for cell in cells.dropna().unique()}
+        said |= (
+            cells.map(words).astype("str").str.startswith(("promise", "paid")).fillna(value=False).to_numpy(dtype=bool)
+        )
+    return said
 
 
 def distinct_cells(piece: pa.Table | pd.DataFrame, table: str) -> dict[str, list[Any]]:
@@ -131,20 +237,26 @@ def distinct_cells(piece: pa.Table | pd.DataFrame, table: str) -> dict[str, list
 
 
 def _distinct(piece: pa.Table | pd.DataFrame, name: str) -> list[Any] | None:
-    """Distinct cells of a column; None of one that holds ids, amounts or free text."""
+    """Distinct cells of a column; of a long one those that may say a stop; None of one that holds numbers."""
+    word = column_word(name)
+    told = any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION, _PROMISED))
     if isinstance(piece, pa.Table):
         column = piece.column(name)
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        told = _NAMED.search(plain_word(name)) is not None
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or told):
             return None
-        values = pc.unique(column)
-        return values.to_pylist() if told or len(values) <= _MOST_DISTINCT else None
+        return _sifted(pc.unique(column), told=told)
     cells = piece[name]
-    told = _NAMED.search(plain_word(name)) is not None
     if not (told or cells.dtype == object or isinstance(cells.dtype, pd.StringDtype | pd.CategoricalDtype)):
         return None
     values = cells.drop_duplicates() if cells.dtype != object else cells[~cells.map(str).duplicated()]
-    return values.tolist() if told or len(values) <= _MOST_DISTINCT else None
+    if told or len(values) <= _MOST_DISTINCT:
+        return list(values)
+    return _sifted(pa.array(values.dropna().map(str), type=pa.large_string()), told=False)
+
+
+def _sifted(values: pa.Array, *, told: bool) -> list[Any]:
+    if told or len(values) <= _MOST_DISTINCT:
+        return list(values.to_pylist())
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    return list(plain.filter(pc.fill_null(pc.match_substring_regex(plain, PERHAPS_STOP), False)).to_pylist())

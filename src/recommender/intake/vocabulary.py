@@ -12,11 +12,14 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from recommender.intake.told_stops import stop_told
+
 __all__ = [
     "CHANNEL_NAMES",
     "canonical_channel",
     "canonical_word",
     "column_synonyms",
+    "column_word",
     "country_code",
     "country_zone",
     "is_placeholder",
@@ -68,7 +71,7 @@ _OUTCOMES = {
     "delivered": "delivered entregado entregada recibido entregue",
     "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt",
     "replied": "replied reply respondio respuesta respondido contesto_mensaje respondeu",
-    "wrong_party": "wrong_party wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano",
+    "wrong_party": "wrong_party wn wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano",
     "third_party": "third_party tercero contacto_con_tercero contacto_tercero familiar mensaje_con_tercero terceiro recado_com_terceiro contato_com_terceiro",
     "right_party_contact": "right_party_contact rpc contacto_directo contacto_titular contacto_con_titular titular "
     "contacto_efectivo live_contact contato_direto contato_com_titular cpc titular_localizado contato_efetivo",
@@ -133,7 +136,10 @@ _WORDS["outcome"] |= {
 
 _SYNONYMS = {
     "account_id": "cuenta id_cuenta numero_cuenta numero_de_cuenta nro_cuenta obligacion numero_obligacion credito_id "
-    "id_credito account account_number loan_id contrato numero_contrato numero_de_contrato contract_id",
+    "id_credito account account_number loan_id contrato numero_contrato numero_de_contrato contract_id "
+    "no_contrato n_contrato nro_contrato num_contrato no_cuenta n_cuenta num_cuenta no_credito numero_credito numero_de_credito nro_credito num_credito "
+    "numero_operacion numero_de_operacion nro_operacion no_prestamo numero_prestamo numero_de_prestamo nro_prestamo loan_number account_no account_num acct_no "
+    "n_obligacion nro_obligacion numero_de_obligacion numero_do_contrato",
     "debtor_id": "id_deudor deudor_id id_cliente cliente_id customer_id person_id id_do_cliente",
     "country": "pais",
     "subdivision": "departamento estado_provincia provincia",
@@ -152,7 +158,8 @@ _SYNONYMS = {
     "tone": "tono tom",
     "status": "estado_envio",
     "initiated_by": "iniciado_por origen direction direccion",
-    "outcome": "resultado tipificacion disposition disposicion disposition_name disposition_code call_disposition wrap_up wrap_up_code wrapup call_result resultado_gestion resultado_de_gestion resultado_de_la_gestion resultado_llamada resultado_da_ligacao codigo_de_gestion tipificacao outcome_code",
+    "outcome": "resultado tipificacion disposition disposicion disposition_name disposition_code call_disposition wrap_up wrap_up_code wrapup call_result resultado_gestion resultado_de_gestion resultado_de_la_gestion resultado_llamada resultado_da_ligacao codigo_de_gestion tipificacao outcome_code disp dispo call_disp status_name result_code cod_resultado "
+    "codigo_resultado resultado_contacto resultado_final",
     "occurred_at": "fecha_resultado ocurrido_en event_time data_resultado",
     "promise_date": "fecha_promesa fecha_compromiso promised_for data_promessa",
     "paid_at": "fecha_pago fecha_de_pago payment_date data_pagamento data_de_pagamento fecha_abono",
@@ -160,13 +167,14 @@ _SYNONYMS = {
     "payment_id": "id_pago",
     "case_id": "numero_caso numero_de_caso caso radicado ticket case_number protocolo",
     # An account marked in a column of its own: whoever does not read it contacts the dead.
-    "do_not_contact": "unsubscribed desuscrito lista_negra blacklist blacklisted no_contactar no_llamar do_not_call dnc nao_contatar",
-    "disputed": "en_disputa disputado disputada em_disputa",
-    "insolvent": "insolvente en_insolvencia insolvencia bankrupt bankruptcy",
-    "represented": "representado con_abogado",
+    "do_not_contact": "unsubscribed desuscrito lista_negra blacklist blacklisted no_contactar no_llamar do_not_call dnc nao_contatar dnd "
+    "do_not_disturb no_molestar no_perturbe nao_perturbe nao_ligar robinson lista_robinson reus repep",
+    "disputed": "en_disputa disputado disputada em_disputa is_disputed",
+    "insolvent": "insolvente en_insolvencia insolvencia bankrupt bankruptcy is_bankrupt en_concurso concursado concursada",
+    "represented": "representado con_abogado atty_rep attorney_represented",
     "in_lawsuit": "demandado demandada en_demanda",
     "hardship": "vulnerable",
-    "deceased": "fallecido fallecida falecido falecida",
+    "deceased": "fallecido fallecida falecido falecida es_fallecido is_deceased difunto difunta obito",
 }
 
 _COUNTRY_WORDS = {
@@ -191,6 +199,14 @@ def plain_word(text: str) -> str:
     """A word without accents, capitals, blanks and punctuation: ``" Llamada telefónica "`` is ``llamada_telefonica``."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return re.sub(r"[^a-z0-9]+", "_", bare).strip("_")
+
+
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def column_word(name: object) -> str:
+    """:func:`plain_word` of the name of a column, its humps apart: ``doNotCall`` and ``DoNotCall__c`` are ``do_not_call``."""
+    return plain_word(_HUMPS.sub("_", re.sub(r"__c$", "", str(name).strip())))
 
 
 _PARTS = re.compile(r"\s+[-\u2013|/:]\s+|\s*[()|]\s*$|\s*[(|]\s*")
@@ -229,7 +245,9 @@ def canonical_word(column: str, value: Any) -> str | None:
         return word
     # "PTP - Promise to pay", "01 | QUEJA": a code and its words; where its parts differ it is read as neither.
     meant = {_WORDS[column].get(plain_word(part)) for part in _PARTS.split(str(value)) if not part.strip().isdigit()}
-    return meant.pop() if len(meant) == 1 else None
+    if len(meant) == 1 and None not in meant:
+        return meant.pop()
+    return stop_told(plain_word(str(value)), of_contact=True) if column == "outcome" else None
 
 
 def canonical_channel(value: Any) -> str | None:
@@ -239,7 +257,7 @@ def canonical_channel(value: Any) -> str | None:
 
 def column_synonyms(name: str) -> str | None:
     """Contract's name of a column written in Spanish or in another usual way; None where none is meant."""
-    return _columns().get(plain_word(name))
+    return _columns().get(plain_word(name)) or _columns().get(column_word(name))
 
 
 @lru_cache(maxsize=1)

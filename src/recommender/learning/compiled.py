@@ -52,20 +52,19 @@ class Scored:
 
     def interval(self, ranked: NDArray[np.int64], *, deviations: float = 1.96) -> tuple[Floats, Floats]:
         """Interval of the expected reward of the given actions; see ``RewardModel.expected_reward_interval``."""
-        middle = {name: _taken(part.margin, ranked) for name, part in self._parts.items()}
-        reach = {name: deviations * part.spread(ranked) for name, part in self._parts.items()}
+        ends = {}
+        for name, part in self._parts.items():
+            middle, reach = _taken(part.margin, ranked), deviations * part.spread(ranked)
+            ends[name] = np.stack([middle - reach, middle + reach])
         hurdle = self._compiled.hurdle
-        ends = [
-            hurdle.above_usual({name: middle[name] + sign * reach[name] for name in middle}) + hurdle.usual[ranked]
-            for sign in (-1.0, 1.0)
-        ]
+        values = hurdle.above_usual(ends) + hurdle.usual[ranked]
         # a negative amount grows with its probability: order the ends
-        return np.minimum(*ends), np.maximum(*ends)
+        return values.min(axis=0), values.max(axis=0)
 
     def evidence(self, ranked: NDArray[np.int64]) -> Floats:
         """Logged tries of the given actions on accounts like these."""
         first = next(iter(self._parts.values()))
-        return _taken(self._compiled.evidence.tries(first.linear), ranked)
+        return self._compiled.evidence.tries_of(first.linear, ranked)
 
 
 def _taken(table: Floats, ranked: NDArray[np.int64]) -> Floats:
@@ -127,8 +126,7 @@ class _ScoredPart:
         variance = products_of_ranked(self.linear**2, part.variances, ranked)[0]
         mean, square = np.zeros(ranked.shape), np.zeros(ranked.shape)
         if part.tells:
-            shares = np.array([part.ensemble.weights[name] / total for name in part.tells])
-            add_disagreement(self.columns, *part.disagreement, shares, ranked, mean, square)
+            add_disagreement(self.columns, *part.disagreement, part.tell_shares, ranked, mean, square)
         for name, raw in {**self.trees, **self.others}.items():
             weight = part.ensemble.weights[name] / total
             if weight > _TELLS:
@@ -214,7 +212,13 @@ class _CompiledPart:
         total = sum(self.ensemble.weights.values()) or 1.0
         return [name for name in self.lines.members if self.ensemble.weights[name] > _TELLS * total]
 
-    @property
+    @cached_property
+    def tell_shares(self) -> Floats:
+        """Their parts of all weight."""
+        total = sum(self.ensemble.weights.values()) or 1.0
+        return np.array([self.ensemble.weights[name] / total for name in self.tells])
+
+    @cached_property
     def is_small(self) -> bool:
         """Whether weights may be kept by action."""
         return len(self.tells) * self.lines.weights.size <= _MOST_CELLS

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.columns import NUMBERS, Coded, Columns, as_floats
+from recommender.columns import NUMBERS, Columns, as_floats
 from recommender.errors import InvalidInput
 
 __all__ = ["ColumnCode", "ContextEncoder"]
@@ -44,13 +44,11 @@ class ColumnCode:
     def _code_of(self) -> dict[str, float]:
         return {category: float(code) for code, category in enumerate(self.categories, start=1)}
 
-    def codes(self, values: Coded) -> NDArray[np.float64]:
-        """Codes of a column of categories."""
-        return values.take([self.code(one) for one in values.values], np.float64)
-
     def code(self, value: Any) -> float:
         """Code of a single value, as :class:`~recommender.columns.Coded` holds it."""
-        return np.nan if value is None else self._code_of.get(_text(value), 0.0)
+        if value is None:
+            return np.nan
+        return self._code_of.get(value if type(value) is str else _text(value), 0.0)
 
 
 class ContextEncoder:
@@ -117,13 +115,14 @@ class ContextEncoder:
     def fill(self, matrix: NDArray[np.float64], columns: Columns, positions: Iterable[int]) -> None:
         """Encode some columns of a table that has them into their places of ``matrix``, shape (n, n_columns)."""
         listed = []
+        read: Any = columns.value if len(columns) == 1 else columns.read  # numpy spreads a value as it takes an array
         for position in positions:
             column = self.columns[position]
-            source = columns.source(column.name)
             if column.kind == "category":
-                said = columns.coded(column.name)
-                matrix[:, position] = column.codes(said) if len(said.codes) > 1 else column.code(said.values[0])
-            elif isinstance(source, list):
+                matrix[:, position] = read(column.name, column.code, np.float64)
+                continue
+            source = columns.source(column.name)
+            if isinstance(source, list):
                 listed.append((position, source))
             elif isinstance(source, np.ndarray) and source.dtype == np.float64:
                 matrix[:, position] = source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -64,9 +65,21 @@ class EvidenceTable:
 
     def segments(self, U: Floats) -> NDArray[np.int64]:
         """Segment of each row."""
-        cross = row_products(U * self.importance, self.centres.T)
-        return np.asarray((0.5 * (self.centres**2).sum(axis=1)[None] - cross).argmin(axis=1), dtype=np.int64)
+        cross = row_products(U * self.importance, self._centres_by_term)
+        return np.asarray((self._half_squares - cross).argmin(axis=1), dtype=np.int64)
+
+    @cached_property
+    def _centres_by_term(self) -> Floats:
+        return np.ascontiguousarray(self.centres.T)
+
+    @cached_property
+    def _half_squares(self) -> Floats:
+        return np.asarray(0.5 * (self.centres**2).sum(axis=1)[None])
 
     def tries(self, U: Floats) -> Floats:
         """Logged tries of every action in the row's segment, shape (n, n_actions)."""
         return np.asarray(self.counts[self.segments(U)], dtype=np.float64)
+
+    def tries_of(self, U: Floats, ranked: NDArray[np.int64]) -> Floats:
+        """The same of some actions, of shape (n, k)."""
+        return np.asarray(self.counts[self.segments(U)[:, None], ranked], dtype=np.float64)

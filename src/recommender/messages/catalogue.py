@@ -93,7 +93,7 @@ class Catalogue:
 
     def stage_of(self, days_past_due: NDArray[np.int64]) -> NDArray[np.int64]:
         """Position in ``STAGES`` by days past due."""
-        return np.searchsorted(STAGE_ENDS, days_past_due, side="left").astype(np.int64)
+        return _STAGE_ENDS.searchsorted(days_past_due, side="left")
 
     def available(self, purpose: str, language: str | None) -> NDArray[np.bool_]:
         """Whether there is an approved template, shape (n_stages, n_channels, n_kinds, n_tones).
@@ -199,6 +199,7 @@ class Catalogue:
             raise CatalogueError(problem, column="values", mend="Shorten the values or use a shorter template.")
         return Message(template.id, subject, body, segments)
 
+    @lru_cache(maxsize=1_024)  # noqa: B019 - a catalogue lives as long as the process
     def _language(self, language: str | None) -> str:
         if language in self.languages:
             return str(language)
@@ -227,6 +228,7 @@ class Catalogue:
 
 
 _CHANNEL_AT: dict[str, int] = {name: position for position, name in enumerate(CHANNELS)}
+_STAGE_ENDS = np.array(STAGE_ENDS, dtype=np.int64)
 _OFFERS = np.array([kind in OFFER_KINDS for kind in KINDS])
 _TONE_AT: dict[str, int] = {name: position for position, name in enumerate(TONES)}
 

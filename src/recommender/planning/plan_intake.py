@@ -26,6 +26,7 @@ from recommender.intake import (
     doubt_unread_stops,
     id_keys,
     id_texts,
+    is_stop,
     number_of,
     refuse_faults,
     refuse_no_contacts,
@@ -191,10 +192,7 @@ def _write(
             zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
             read = reading.read(given, zones)
             doubt_unread_stops(reading, piece)
-            if reading.table == "contacts" and since is not None:
-                _doubt_what_is_missing(reading, given, read, since)
-                if owners is not None:
-                    _doubt_what_decides(reading, given, read, owners, since)
+            _doubt_events(reading, given, read, owners, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
             if reading.table == "accounts" and "account_id" in read:
@@ -210,7 +208,21 @@ def _write(
             writer.close()
     own.settle()
     known[reading.table] = own
+    for name in ("account_id", "debtor_id") if reading.table == "accounts" else ():
+        if schema is not None and name in schema.names:
+            _doubt_two_spellings(reading, target, name)
     return StreamedTable(reading.table, target, schema or pa.schema([]))
+
+
+def _doubt_events(
+    reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, owners: _Owners | None, since: pd.Timestamp | None
+) -> None:
+    if reading.table == "outcomes":
+        _doubt_timeless_stops(reading, given, read)
+    if reading.table == "contacts" and since is not None:
+        _doubt_what_is_missing(reading, given, read, since)
+        if owners is not None:
+            _doubt_what_decides(reading, given, read, owners, since)
 
 
 def _doubt_what_is_missing(reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, since: pd.Timestamp) -> None:
@@ -228,6 +240,55 @@ def _doubt_what_is_missing(reading: TableReading, given: pd.DataFrame, read: pd.
         nobody & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool), given["account_id"], "account_id",
         "nobody", "is missing in recent contacts: whose they are nobody knows",
         "Fill the ids, or drop these rows where nothing was sent.", start,
+    )  # fmt: skip
+
+
+def _doubt_timeless_stops(reading: TableReading, given: pd.DataFrame, read: pd.DataFrame) -> None:
+    """Doubt what stops a contact and tells no moment: as an event it would be none."""
+    if not {"occurred_at", "outcome"} <= {*read.columns}:
+        return
+    timeless = read["occurred_at"].isna().to_numpy(dtype=bool)
+    if not timeless.any():
+        return
+    words = read["outcome"].astype(object)
+    quiet = {word: not is_stop(word) for word in words[timeless].dropna().unique()}
+    stops = timeless & ~words.map(quiet).fillna(value=True).to_numpy(dtype=bool)
+    reading.doubt(
+        stops, given["occurred_at"], "occurred_at", "no_instant", "tells no instant of what stops a contact",
+        "Fill the cells: of a list of stops the day that it was made, e.g. 2026-11-01.", reading.n_rows - len(given),
+    )  # fmt: skip
+
+
+def _doubt_two_spellings(reading: TableReading, written: Path, name: str) -> None:
+    """Doubt ids that differ in letter case and punctuation alone (``12.345-6``, ``123456``): perhaps one person.
+
+    Ids are hashed (16 bytes each), and only where some are spelt in a way that could be spelt otherwise.
+    """
+    parts: list[tuple[NDArray[np.uint64], NDArray[np.uint64]]] = []
+    odd = False
+    with pq.ParquetFile(written) as file:
+        for batch in file.iter_batches(columns=[name]):
+            ids = pc.unique(batch.column(0).drop_null())
+            if not len(ids):
+                continue
+            bare = pc.utf8_upper(pc.replace_substring_regex(ids, r"[.\-/\s_]", ""))
+            odd = odd or not pc.all(pc.equal(ids, bare)).as_py()
+            keys = (id_keys(ids.to_pandas()), id_keys(bare.to_pandas()))
+            parts.append((key_hash(keys[0], "the-account-key1"), key_hash(keys[1], "the-account-key1")))
+    if not odd:
+        return
+    strict, loose = (np.concatenate(part) for part in zip(*parts, strict=True))
+    _, first = np.unique(strict, return_index=True)
+    values, counts = np.unique(loose[first], return_counts=True)
+    if not (counts > 1).any():
+        return
+    cells = pq.read_table(written, columns=[name]).column(0)
+    bare = pc.utf8_upper(pc.replace_substring_regex(cells, r"[.\-/\s_]", "")).to_pandas()
+    twice = np.isin(key_hash(id_keys(bare), "the-account-key1"), values[counts > 1]) & bare.notna().to_numpy(dtype=bool)
+    reading.doubt(
+        twice, cells.to_pandas(), name, "two_spellings",
+        "differs from another in letter case and punctuation alone: what is heard of the one may be the other's",
+        "Write each id in one way.", 0,
     )  # fmt: skip
 
 

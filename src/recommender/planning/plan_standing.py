@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts
+from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts, not_told_twice
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
 
@@ -59,7 +59,9 @@ class ChunkStanding:
 
     def with_heard(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
         """Contacts from which states are made, with what was heard; None where nothing is known at all."""
-        return known if not self.heard else _joined(known, [row | {"status": "sent"} for row in self.heard])
+        told = [] if known is None or "outcome" not in known else known.loc[known["outcome"].notna()].to_dict("records")
+        heard = not_told_twice(self.heard, told) if told else self.heard
+        return known if not heard else _joined(known, [row | {"status": "sent"} for row in heard])
 
 
 def read_chunk_standing(
@@ -91,7 +93,7 @@ def read_chunk_standing(
     standing = log.standing(owners.values(), as_of - REACH, owners)
     history = [] if contacts is None or not standing.contacts else _candidates_of(contacts, standing.contacts.values())
     planned = [row for rows in ledger_contacts(standing, history, own).values() for row in rows]
-    heard = [event for name, debtor in owners.items() for event in heard_events(name, debtor, standing.outcomes)]
+    heard = heard_events(owners, standing.outcomes)
     for event in heard:
         event["sent_at"] = min(event["sent_at"], as_of)
     return ChunkStanding(planned, heard, standing.seen)

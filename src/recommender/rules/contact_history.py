@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from recommender.columns import Columns
 from recommender.errors import InvalidInput
-from recommender.rules.facts import Facts, id_texts
+from recommender.rules.contact_owners import owners_of_contacts
+from recommender.rules.facts import Facts, id_codes
 from recommender.rules.vocabulary import CHANNELS, HIGHEST_RUNG, OUTCOME_RUNG
 
 __all__ = ["CONTACT", "ContactHistory", "code_contacts", "read_history"]
@@ -31,6 +32,11 @@ CONTACT = np.dtype(
 )  # fmt: skip
 
 _CHANNEL_AT: dict[Any, int] = {name: position for position, name in enumerate(CHANNELS)}
+_SAID_OF_CONTACTS = (
+    ("by_debtor", "initiated_by", ("debtor",)),
+    ("planned", "status", ("planned",)),
+    ("elsewhere", "place", ("work", "elsewhere")),
+)
 _EXCLUDABLE_AT: dict[Any, int] = {name: 1 + position for position, name in enumerate(EXCLUDABLE)}
 
 
@@ -52,14 +58,10 @@ class ContactHistory:
     @classmethod
     def of(cls, table: NDArray[Any], unmatched: int = 0) -> ContactHistory:
         """Sort contacts by debtor."""
-        if len(table) > 1:
-            table = table[np.argsort(table["debtor"], kind="stable")]
+        debtor = table["debtor"]
+        if (debtor[1:] < debtor[:-1]).any():
+            table = table[np.argsort(debtor, kind="stable")]
         return cls(table, unmatched)
-
-    def spans(self, debtor: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First contact of each debtor, and the one after the last."""
-        owner = np.ascontiguousarray(self.table["debtor"])
-        return np.searchsorted(owner, debtor, side="left"), np.searchsorted(owner, debtor, side="right")
 
 
 def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> ContactHistory:
@@ -90,64 +92,39 @@ def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> Conta
             raise InvalidInput.missing_columns([name], list(contacts.names), role="contact history")
     if not len(contacts):
         return ContactHistory(np.zeros(0, dtype=CONTACT))
-    account, _ = id_texts(contacts.coded("account_id"), facts.account_codes)
-    named, _ = id_texts(contacts.coded("debtor_id"), facts.debtor_codes)
-    row, debtor, shared, matched = _owners_of(account, named, facts)
+    account, _ = id_codes(contacts, "account_id", facts.account_codes)
+    named, _ = id_codes(contacts, "debtor_id", facts.debtor_codes)
+    row, debtor, shared, matched = owners_of_contacts(
+        account, named, facts.table, len(facts.account_codes), len(facts.debtor_codes)
+    )
     kept = contacts if matched == len(row) == len(contacts) else contacts.take(row)
     table = code_contacts(kept, as_of_us)
     table["debtor"], table["account"], table["shared"] = debtor, account[row], shared
     return ContactHistory.of(table, len(contacts) - matched)
 
 
-def _owners_of(
-    account: NDArray[np.int64], named: NDArray[np.int64], facts: Facts
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
-    """Rows of contacts that belong to somebody, to which debtor, whether that is unsure, and how many contacts.
-
-    In the order of the contacts; one of an account that several debtors share comes once for each of them.
-    """
-    accounts, debtors = facts.table["account"], facts.table["debtor"]
-    known = accounts >= 0
-    if not known.all():
-        accounts, debtors = accounts[known], debtors[known]
-    inside = (account >= 0) & (account < len(facts.account_codes))
-    spare = np.where((named >= 0) & (named < len(facts.debtor_codes)), named, -1)
-    owner = np.full(max(len(facts.account_codes), 1), -1, dtype=np.int64)
-    owner[accounts] = debtors
-    if (owner[accounts] == debtors).all():  # no account is shared
-        debtor = owner[np.where(inside, account, 0)]
-        debtor = np.where(inside & (debtor >= 0), debtor, spare)
-        row = np.flatnonzero(debtor >= 0)
-        return row, debtor if len(row) == len(debtor) else debtor[row], np.zeros(len(row), dtype=bool), len(row)
-    pairs = np.unique(np.stack([accounts, debtors]), axis=1)
-    first = np.searchsorted(pairs[0], account, side="left")
-    count = np.where(inside, np.searchsorted(pairs[0], account, side="right") - first, 0)
-    row = np.repeat(np.arange(len(account)), count)
-    pair = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
-    debtor = pairs[1][pair]
-    by_name = np.flatnonzero((count == 0) & (spare >= 0))
-    if len(by_name):
-        row, debtor = np.concatenate([row, by_name]), np.concatenate([debtor, named[by_name]])
-        order = np.argsort(row, kind="stable")
-        row, debtor = row[order], debtor[order]
-    return row, debtor, (count[row] > 1) & (debtor != named[row]), len(np.unique(row))
-
-
 def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArray[Any]:
     """Encode contacts whose owners are known; ``debtor`` and ``account`` are left 0."""
     table = np.zeros(len(contacts), dtype=CONTACT)
     table["instant_us"] = contacts.instants("sent_at")
-    channel, outcome = contacts.coded("channel"), contacts.coded("outcome")
-    table["channel"] = channel.take([_CHANNEL_AT.get(value, -1) for value in channel.values], np.int64)
-    rung = outcome.take([OUTCOME_RUNG.get(value, -1) for value in outcome.values], np.int64)
-    table["excludable"] = outcome.take([_EXCLUDABLE_AT.get(value, 0) for value in outcome.values], np.int64)
-    for field, name, words in (
-        ("by_debtor", "initiated_by", ("debtor",)), ("planned", "status", ("planned",)),
-        ("elsewhere", "place", ("work", "elsewhere")),
-    ):  # fmt: skip
-        column = contacts.coded(name)
-        table[field] = column.take([value in words for value in column.values], bool)
+    table["channel"] = contacts.read("channel", _channel_at, np.int64)
+    rung, table["excludable"] = contacts.fields("outcome", _outcome_said, np.int64, np.int64)
+    for field, name, words in _SAID_OF_CONTACTS:
+        if name in contacts:
+            table[field] = contacts.read(name, words.__contains__, np.bool_)
     # A contact that still lies ahead has no outcome yet: an attempt, and a conversation perhaps once it is due.
-    table["pending"] = (rung < 0) & table["planned"] & (table["instant_us"] > as_of_us)
-    table["rung"] = np.where(table["pending"], 0, np.where(rung < 0, HIGHEST_RUNG, rung))
+    unknown = rung < 0
+    ahead = unknown & table["planned"] & (table["instant_us"] > as_of_us)
+    rung[unknown] = HIGHEST_RUNG
+    rung[ahead] = 0
+    table["pending"], table["rung"] = ahead, rung
     return table
+
+
+def _channel_at(value: Any) -> int:
+    return _CHANNEL_AT.get(value, -1)
+
+
+def _outcome_said(value: Any) -> tuple[int, int]:
+    """Rung of an outcome, -1 where it is unknown, and whether a rule may leave it out."""
+    return OUTCOME_RUNG.get(value, -1), _EXCLUDABLE_AT.get(value, 0)

@@ -53,8 +53,11 @@ class Eligibility:
 
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
+        parts = self._case.parts
+        if len(parts) == 1:
+            return self._case.days_past_due(parts[0])
         days = np.empty(self.contact_at.shape, dtype=np.int64)
-        for part in self._case.parts:
+        for part in parts:
             days[part.rows] = self._case.days_past_due(part)
         return days
 
@@ -344,14 +347,13 @@ def judged(case: Case) -> Eligibility:
     removed: dict[str, int] = {}
     for part in case.parts:
         verdict = case.judge(part)
-        own = np.zeros((len(part.rows), len(actions)), dtype=bool)
+        is_whole = len(part.rows) == n  # in order, too: they are sorted by nothing else
+        own = mask if is_whole else np.zeros((len(part.rows), len(actions)), dtype=bool)
         by_test, _ = case.open_actions(part, verdict.allowed, own)
-        mask[part.rows] = own
-        human[part.rows] = case.needs_human(part)
-        instants = part.times.instant_us.astype("datetime64[us]")
-        contact_at[part.rows] = np.where(part.times.missing, np.datetime64("NaT", "us"), instants)
+        rows = slice(None) if is_whole else part.rows
+        mask[rows], human[rows], contact_at[rows] = own, case.needs_human(part), part.times.contact_at
         names = part.law.names
-        for position in np.flatnonzero(verdict.removed).tolist():
+        for position in verdict.removed.nonzero()[0].tolist():
             name = names[position].id
             removed[name] = removed.get(name, 0) + int(verdict.removed[position]) * guardrails.each
         for name, count in zip(guardrails.cells.tests(part.law), by_test.tolist(), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class LocalTimes:
     zone_changes: NDArray[np.int64]
     zone_offsets: NDArray[np.int64]
     rule_zones: NDArray[np.bool_]
+
+    @cached_property
+    def contact_at(self) -> NDArray[np.datetime64]:
+        """UTC instants; ``NaT`` where the debtor's day lacks the hour."""
+        return np.where(self.missing, np.datetime64("NaT", "us"), self.instant_us.astype("datetime64[us]"))
 
 
 def local_times(
@@ -161,9 +167,8 @@ def evaluate(
         np.zeros(n_rules, dtype=np.int64),
         np.zeros((n_rules if keep else 0, n, k), dtype=np.uint8),
     )
-    spans = np.stack(history.spans(facts["debtor"])).astype(np.int64)
     judge(
-        facts, spans, history.table, np.full(n, _ALWAYS) if known_before is None else known_before,
+        facts, history.table, np.full(n, _ALWAYS) if known_before is None else known_before,
         law.fact_rules, law.count_rules, times.rule_zones, n_rules, times.instant_us, times.days,
         times.clock_rules, times.clock_bits, times.zone_start, times.zone_changes, times.zone_offsets, space,
         verdict.allowed, verdict.removed, verdict.failing,

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.columns import Coded, Columns, is_null
+from recommender.columns import Columns, is_null
 from recommender.local_time import is_timezone
 from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
-__all__ = ["FACT", "NO_DUE_DAY", "Facts", "Locality", "due_days", "id_texts", "owners", "read_facts"]
+__all__ = ["FACT", "NO_DUE_DAY", "Facts", "Locality", "due_days", "id_codes", "owners", "read_facts"]
 
 #: Day number of a due date that nobody knows: in the past of every instant, so the debt is overdue.
 NO_DUE_DAY = -(2**40)
 UNKNOWN_BALANCE, SETTLED, OPEN = 0, 1, 2
+_COLUMNS_OF_FLAGS = frozenset(TOLD_FLAGS)
 _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
 
 #: One account as the rules see it. ``consents``, ``opt_outs`` and ``flags`` are bit sets over ``CHANNELS`` and
@@ -84,52 +85,38 @@ def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -
     ``contacts_known`` may say of single accounts that nobody knows their contacts.
     """
     table = np.zeros(len(accounts), dtype=FACT)
-
-    def read(name: str, parse: Any) -> tuple[Coded, list[Any]]:
-        column = accounts.coded(name)
-        return column, [parse(value) for value in column.values]
-
-    column, consents = read("consented_channels", consent_bits)
-    table["consents"] = column.take(consents, np.int64)
-    column, flags = read("flags", flags_of)
+    read: Any = accounts.value if len(accounts) == 1 else accounts.fields  # numpy spreads a value as it takes an array
+    (table["consents"],) = read("consented_channels", _consents_said, np.int64)
+    flags, table["opt_outs"], flags_known, odd_flags = read("flags", flags_of, np.int64, np.int64, np.bool_, np.bool_)
     raised, all_known = _flag_columns(accounts)
-    table["flags"] = column.take([one[0] for one in flags], np.int64) | raised
-    table["opt_outs"] = column.take([one[1] for one in flags], np.int64)
-    table["flags_known"] = column.take([one[2] for one in flags], bool) | all_known
-    malformed = column.take([one[3] for one in flags], bool)
-    column, parties = read("party", party_of)
-    table["party"] = column.take([one[0] for one in parties], np.int64)
-    malformed |= column.take([one[1] for one in parties], bool)
-    column, due = read("due_date", due_day_of)
-    table["due_day"] = column.take([one[0] for one in due], np.int64)
-    malformed |= column.take([one[1] for one in due], bool)
+    table["flags"], table["flags_known"] = flags | raised, flags_known | all_known
+    table["party"], odd_party = read("party", party_of, np.int64, np.bool_)
+    table["due_day"], odd_date = read("due_date", due_day_of, np.int64, np.bool_)
     table["locality"], localities, unreadable = _localities(accounts)
     table["country_known"] = np.array([bool(locality[2]) for locality in localities], dtype=bool)[table["locality"]]
-    table["malformed"] = malformed | unreadable
-    stated = accounts.coded("contacts_known")
-    table["contacts_known"] = contacts_known & stated.take(
-        [value is None or bool(value) for value in stated.values], bool
-    )
+    table["malformed"] = odd_flags | odd_party | odd_date | unreadable
+    table["contacts_known"] = contacts_known
+    if "contacts_known" in accounts:
+        table["contacts_known"] &= accounts.read("contacts_known", lambda value: value is None or bool(value), np.bool_)
     table["balance"] = _balance(accounts)
-    column, elsewhere = read("place", lambda value: value in ("work", "elsewhere"))
-    table["elsewhere"] = column.take(elsewhere, bool)
+    if "place" in accounts:
+        table["elsewhere"] = accounts.read("place", lambda value: value in ("work", "elsewhere"), np.bool_)
     table["debtor"], table["account"], debtors, names = owners(accounts)
     return Facts(table, localities, names, debtors)
 
 
 def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], NDArray[np.bool_]]:
     """Locality of each row, the distinct places, and rows whose place cannot be read."""
-    names = ("timezone", "phone_timezones", "country", "subdivision")
-    columns = [accounts.coded(name) for name in names]
-    parsers: tuple[Any, ...] = (zone_of, phone_zones_of, country_of, lambda v: ("" if is_null(v) else str(v), False))
-    read = [[parse(value) for value in column.values] for column, parse in zip(columns, parsers, strict=True)]
     bad = np.zeros(len(accounts), dtype=bool)
+    if len(accounts) == 1:
+        (zone, odd), *others = (accounts.value(name, parse) for name, parse in _PLACE)
+        bad[0] = odd or any(odd_too for _, odd_too in others)
+        return np.zeros(1, dtype=np.int64), [(zone, *(value for value, _ in others))], bad
+    columns = [accounts.coded(name) for name, _ in _PLACE]
+    read = [[parse(value) for value in column.values] for column, (_, parse) in zip(columns, _PLACE, strict=True)]
     for column, values in zip(columns, read, strict=True):
         if any(value[1] for value in values):
             bad |= column.take([value[1] for value in values], bool)
-    if all(len(column.values) == 1 for column in columns):
-        zone, phones, country, part = (values[0][0] for values in read)
-        return np.zeros(len(accounts), dtype=np.int64), [(zone, phones, country, part)], bad
     key = np.zeros(len(accounts), dtype=np.int64)
     for column in columns:
         key = key * len(column.values) + column.codes
@@ -147,15 +134,24 @@ def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], N
 def _flag_columns(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Flags that come as columns of their own: what they raise, and whether together they say all there is to know."""
     raised = np.zeros(len(accounts), dtype=np.int64)
-    known = np.full(len(accounts), all(flag in accounts for flag in TOLD_FLAGS))
-    for position, flag in enumerate(TOLD_FLAGS):
-        if flag in accounts:
-            column = accounts.coded(flag)
-            null = [value is None for value in column.values]
-            is_on = [value is not None and value not in _NO_FLAG for value in column.values]
-            raised |= np.where(column.take(is_on, bool), 1 << position, 0)
-            known &= ~column.take(null, bool)
+    if _COLUMNS_OF_FLAGS.isdisjoint(accounts.names):
+        return raised, raised > 0
+    told = [position for position, flag in enumerate(TOLD_FLAGS) if flag in accounts]
+    known = np.full(len(accounts), len(told) == len(TOLD_FLAGS))
+    for position in told:
+        is_on, is_said = accounts.fields(TOLD_FLAGS[position], _flag_said, np.int64, np.bool_)
+        raised |= is_on << position
+        known &= is_said
     return raised, known
+
+
+def _flag_said(value: Any) -> tuple[bool, bool]:
+    """Whether a flag is on, and whether anything is said of it."""
+    return value is not None and value not in _NO_FLAG, value is not None
+
+
+def _consents_said(value: Any) -> tuple[int]:
+    return (consent_bits(value),)
 
 
 def _items(value: Any) -> list[str]:
@@ -213,6 +209,19 @@ def country_of(value: Any) -> tuple[str, bool]:
     return (str(value), False) if value in known_countries() else ("", True)
 
 
+def part_of(value: Any) -> tuple[str, bool]:
+    return ("" if is_null(value) else str(value)), False
+
+
+#: What tells where an account is, and how it is read: the value, and whether nobody could.
+_PLACE: tuple[tuple[str, Any], ...] = (
+    ("timezone", zone_of),
+    ("phone_timezones", phone_zones_of),
+    ("country", country_of),
+    ("subdivision", part_of),
+)
+
+
 def due_day_of(value: Any) -> tuple[int, bool]:
     """Day number of a due date; text, date or datetime."""
     if is_null(value):
@@ -229,15 +238,21 @@ def due_day_of(value: Any) -> tuple[int, bool]:
     return (value - dt.date(1970, 1, 1)).days, False
 
 
+def _due_day_told(value: Any) -> float:
+    day, _ = due_day_of(value)
+    return np.nan if day == NO_DUE_DAY else day
+
+
 def _balance(accounts: Columns) -> NDArray[np.int64]:
     numbers = accounts.numbers("balance_minor")
-    return np.where(np.isfinite(numbers), np.where(numbers <= 0, SETTLED, OPEN), UNKNOWN_BALANCE).astype(np.int64)
+    balance = SETTLED + (OPEN - SETTLED) * (numbers > 0)
+    balance[~np.isfinite(numbers)] = UNKNOWN_BALANCE
+    return np.asarray(balance)
 
 
 def due_days(accounts: Columns) -> NDArray[np.float64]:
     """Days since 1970-01-01 of each account's due date; NaN where none can be read."""
-    column = accounts.coded("due_date")
-    return column.take([np.nan if day == NO_DUE_DAY else day for day, _ in map(due_day_of, column.values)], np.float64)
+    return accounts.read("due_date", _due_day_told, np.float64)
 
 
 def owners(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, int], dict[str, int]]:
@@ -245,19 +260,22 @@ def owners(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], dic
 
     An account without a debtor is a debtor of its own. Ids are compared as text, so that 7 and "7" are one account.
     """
-    account, names = id_texts(accounts.coded("account_id"))
-    debtor, debtors = id_texts(accounts.coded("debtor_id"))
-    alone = len(debtors) + account
-    nameless = len(debtors) + len(names) + np.arange(len(accounts))
-    codes = np.where(debtor >= 0, debtor, np.where(account >= 0, alone, nameless))
-    return codes, account, debtors, names
+    account, names = id_codes(accounts, "account_id")
+    debtor, debtors = id_codes(accounts, "debtor_id")
+    rows = np.flatnonzero(debtor < 0)
+    if len(rows):
+        alone, nameless = len(debtors) + account, len(debtors) + len(names) + np.arange(len(accounts))
+        debtor[rows] = np.where(account >= 0, alone, nameless)[rows]
+    return debtor, account, debtors, names
 
 
-def id_texts(column: Coded, known: dict[str, int] | None = None) -> tuple[NDArray[np.int64], dict[str, int]]:
+def id_codes(
+    table: Columns, name: str, known: dict[str, int] | None = None
+) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Code of each row's identifier, -1 where there is none; ids beyond ``known`` get codes after its own."""
     codes = dict(known or {})
-    code = [
-        -1 if value is None else codes.setdefault(value if type(value) is str else str(value), len(codes))
-        for value in column.values
-    ]
-    return column.take(code, np.int64), codes
+
+    def code(value: Any) -> int:
+        return -1 if value is None else codes.setdefault(value if type(value) is str else str(value), len(codes))
+
+    return table.read(name, code, np.int64), codes

@@ -24,7 +24,7 @@ from recommender.rules.action_cells import ActionCells, Catalogue
 from recommender.rules.contact_history import ContactHistory, read_history
 from recommender.rules.evaluation import LocalTimes, Verdict, evaluate, local_times
 from recommender.rules.facts import NO_DUE_DAY, Facts, Locality, read_facts
-from recommender.rules.law import Law
+from recommender.rules.law import NO_AGE, Law
 from recommender.rules.loading import check_in_force, check_readings, parse_pack, rule_books
 from recommender.rules.preferences import preference_overlay
 from recommender.rules.provenance import Provenance, provenance_of
@@ -49,12 +49,15 @@ class CasePart:
     Attributes
     ----------
     rows : ndarray of int64
+    facts : ndarray, dtype FACT
+        Of these rows.
     law : Law
     times : LocalTimes
         Of these rows, or shared by them.
     """
 
     rows: NDArray[np.int64]
+    facts: NDArray[Any]
     law: Law
     times: LocalTimes
 
@@ -114,10 +117,9 @@ class Guardrails:
         extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
         laws, law_of = self._laws(table, packs, extra, check_readings(readings, extra) if readings else frozenset())
         every = list({pack.id: pack for law in laws for pack in law.packs}.values())
-        latest = int(starts.max()) if len(table) else 0
+        earliest, latest = (shared, shared) if shared is not None else _ends(starts)
         on = (_EPOCH + timedelta(microseconds=latest)).date()
         check_in_force(every, on)
-        earliest = int(starts.min()) if len(table) else 0
         language = table.coded("language")
         return Case(
             guardrails=self,
@@ -150,6 +152,8 @@ class Guardrails:
             column = accounts.coded("packs")
             codes, asked = column.codes, [value if isinstance(value, str) else "" for value in column.values]
         wishes = _wishes(accounts)
+        if wishes is None and len(asked) == 1 and len(accounts):
+            return [_law(asked[0], "", self.purpose, overlays, readings)], np.zeros(len(accounts), dtype=np.int64)
         law_at: dict[tuple[str, str], int] = {}
         law_of = np.zeros(len(accounts), dtype=np.int64)
         if wishes is None:
@@ -250,32 +254,38 @@ class Case:
     @cached_property
     def parts(self) -> list[CasePart]:
         """Rows that share place and law, in runs that keep memory flat."""
+        n = len(self.facts)
+        if len(self.laws) * len(self.facts.localities) == 1 and 0 < n <= _PART_ROWS:
+            return [self._part(np.arange(n), self.facts.table)]
         key = self.law_of * len(self.facts.localities) + self.facts.table["locality"]
         order = np.argsort(key, kind="stable")
-        cuts = np.flatnonzero(np.diff(key[order])) + 1 if len(self.laws) * len(self.facts.localities) > 1 else ()
+        cuts = np.flatnonzero(np.diff(key[order])) + 1
         return [
             self.part(rows[start : start + _PART_ROWS])
-            for rows in (np.split(order, cuts) if len(cuts) else [order] if len(order) else ())
+            for rows in (np.split(order, cuts) if n else ())
             for start in range(0, len(rows), _PART_ROWS)
         ]
 
     def part(self, rows: NDArray[np.int64]) -> CasePart:
         """Rows that are known to share place and law."""
+        return self._part(rows, self.facts.table[rows])
+
+    def _part(self, rows: NDArray[np.int64], facts: NDArray[Any]) -> CasePart:
         law = self.laws[self.law_of[rows[0]]]
-        locality = self.facts.localities[int(self.facts.table["locality"][rows[0]])]
+        locality = self.facts.localities[int(facts["locality"][0])]
         if self.contact_at is None:
             assert self.shared_us is not None  # noqa: S101 - one or the other
-            return CasePart(rows, law, self.guardrails.times(law, locality, self.shared_us))
+            return CasePart(rows, facts, law, self.guardrails.times(law, locality, self.shared_us))
         own = self.contact_at[rows]
         missing = np.isnat(own)
         instants = np.where(missing, self.starts_us[rows][:, None].astype("datetime64[us]"), own).astype(np.int64)
-        return CasePart(rows, law, local_times(law, locality, instants, missing))
+        return CasePart(rows, facts, law, local_times(law, locality, instants, missing))
 
     def judge(self, part: CasePart, *, keep: bool = False) -> Verdict:
         """Apply every rule of the part's law."""
         return evaluate(
             part.law,
-            self.facts.table[part.rows],
+            part.facts,
             self.history,
             part.times,
             space=self.guardrails.space,
@@ -285,7 +295,7 @@ class Case:
 
     def days_past_due(self, part: CasePart) -> NDArray[np.int64]:
         """Local days past due at each instant, shape (n, k)."""
-        return np.asarray(part.times.own_day - self.facts.table["due_day"][part.rows][:, None])
+        return np.asarray(part.times.own_day - part.facts["due_day"][:, None])
 
     def open_actions(
         self, part: CasePart, allowed: NDArray[np.uint8], mask: NDArray[np.bool_], *, keep: bool = False
@@ -298,26 +308,18 @@ class Case:
 
     def needs_human(self, part: CasePart) -> NDArray[np.bool_]:
         """Accounts that a person looks at first, shape (n,)."""
-        needed = np.zeros(len(part.rows), dtype=bool)
-        if part.law.reviews:
-            latest = self.days_past_due(part).max(axis=1)
-            facts = self.facts.table[part.rows]
-            for review in part.law.reviews:
-                needed |= review.asks_for(facts, latest)
-        return needed
+        return np.asarray(part.law.reviews.asked(part.facts, part.times.own_day).any(axis=0))
 
     def human_reasons(self, part: CasePart) -> tuple[list[str], NDArray[np.float64]]:
         """Rules by which a person looks first, with ``;``, and since which day where only the age of the debt asks.
 
         The day is days since 1970 on the debtor's own calendar; NaN where a fact asks, whose day nobody told.
         """
-        reviews = part.law.reviews
-        latest, facts = self.days_past_due(part).max(axis=1), self.facts.table[part.rows]
-        asked = np.array([review.asks_for(facts, latest) for review in reviews]).reshape(len(reviews), len(part.rows))
-        by_fact = np.array([review.facts_ask(facts) for review in reviews]).reshape(asked.shape)
+        reviews, facts = part.law.reviews, part.facts
+        asked, by_fact = reviews.asked(facts, part.times.own_day), reviews.facts_ask(facts)
         sets, code = np.unique(asked, axis=1, return_inverse=True)
-        texts = [";".join(review.id for review, used in zip(reviews, column, strict=True) if used) for column in sets.T]
-        begins = np.array([np.inf if review.from_days is None else review.from_days for review in reviews])
+        texts = [";".join(one for one, used in zip(reviews.ids, column, strict=True) if used) for column in sets.T]
+        begins = np.where(reviews.from_days == NO_AGE, np.inf, reviews.from_days)
         first = np.where(asked, begins[:, None], np.inf).min(axis=0, initial=np.inf)
         undated = (asked & by_fact).any(axis=0) | np.isinf(first) | (facts["due_day"] == NO_DUE_DAY)
         since = np.where(undated, np.nan, facts["due_day"] + first)
@@ -326,6 +328,10 @@ class Case:
     def provenance(self) -> Provenance:
         """What the verdicts rest on."""
         return provenance_of(self.packs, self.on, readings=self.readings, unmatched_contacts=self.history.unmatched)
+
+
+def _ends(starts: NDArray[np.int64]) -> tuple[int, int]:
+    return (int(starts.min()), int(starts.max())) if len(starts) else (0, 0)
 
 
 def _law(names: str, wish: str, purpose: str, overlays: tuple[Pack, ...], readings: frozenset[str]) -> Law:

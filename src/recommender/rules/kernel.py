@@ -6,6 +6,8 @@ the law; the same pass says which rule removed which cell where it is asked.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from recommender.allactions import compiled
@@ -35,7 +37,7 @@ from recommender.rules.rule_tables import (
 )
 from recommender.rules.vocabulary import CHANNELS
 
-__all__ = ["judge"]
+__all__ = ["asked_by_reviews", "judge"]
 
 _UNKNOWN = len(CHANNELS)
 _SIZES = np.array([channels.bit_count() for channels in range(256)])  # of sets of channels
@@ -209,11 +211,23 @@ def _local_day(instant, changes, offsets, start, end):  # type: ignore[no-untype
     return (instant + offsets[low]) // DAY_US
 
 
+@compiled
+def _first_of(contacts, debtor):  # type: ignore[no-untyped-def]
+    """Place of the first contact of a debtor, or of a later one."""
+    low, high = 0, len(contacts)
+    while low < high:
+        middle = (low + high) // 2
+        if contacts[middle].debtor < debtor:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 # -- all together --------------------------------------------------------------------------------------------------
 @compiled
 def judge(  # type: ignore[no-untyped-def]
     facts,
-    spans,
     contacts,
     known_before,
     fact_rules,
@@ -237,9 +251,8 @@ def judge(  # type: ignore[no-untyped-def]
     Parameters
     ----------
     facts : ndarray of shape (n,), dtype FACT
-    spans : ndarray of int64 of shape (2, n)
-        First contact of each account's debtor in ``contacts``, and the one after the last.
     contacts : ndarray, dtype CONTACT
+        Sorted by debtor.
     known_before : ndarray of int64 of shape (n,)
         Instants from which contacts are not yet known.
     fact_rules, count_rules : ndarray, dtypes FACT_RULE and COUNT_RULE
@@ -268,8 +281,11 @@ def judge(  # type: ignore[no-untyped-def]
     k = instants.shape[1]
     keeps = failing.shape[0] > 0
     forbidden_by = np.zeros((n_rules, k), dtype=np.int64)
+    spans = np.empty((2, len(facts)), dtype=np.int64)
     most = 0
     for row in range(len(facts)):
+        spans[0, row] = _first_of(contacts, facts[row].debtor)
+        spans[1, row] = _first_of(contacts, facts[row].debtor + 1)
         most = max(most, spans[1, row] - spans[0, row])
     at = np.empty(most, dtype=np.int64)
     day_of = np.empty((days.shape[0], most), dtype=np.int64)
@@ -332,3 +348,36 @@ def judge(  # type: ignore[no-untyped-def]
                     if keeps:
                         failing[r, row, i] = bits
             allowed[row, i] = EVERY_CHANNEL & ~forbidden
+
+
+@compiled
+def asked_by_reviews(
+    facts: Any, own_day: Any, parties: Any, flags: Any, from_days: Any, reviewed: int, asked: Any
+) -> None:
+    """Mark which reviews ask that a person looks at an account first.
+
+    Parameters
+    ----------
+    facts : ndarray of shape (n,), dtype FACT
+    own_day : ndarray of int64 of shape (n or 1, k)
+        Local dates of the instants of contact; the latest counts.
+    parties : ndarray of bool of shape (n_reviews, n_parties + 1)
+        By position in ``PARTIES``; the last place is that of a party nobody knows (-1).
+    flags : ndarray of int64 of shape (n_reviews,)
+        Sets over ``FLAGS``.
+    from_days : ndarray of int64 of shape (n_reviews,)
+        Days past due.
+    reviewed : int
+        The flag that a person has looked, and it still holds.
+    asked : ndarray of bool of shape (n_reviews, n)
+        Filled.
+    """
+    for row in range(len(facts)):
+        fact = facts[row]
+        days = own_day[row if own_day.shape[0] > 1 else 0]
+        latest = days[0]
+        for i in range(1, len(days)):
+            latest = max(latest, days[i])
+        for r in range(len(flags)):
+            asks = parties[r, fact.party] or fact.flags & flags[r] != 0 or latest - fact.due_day >= from_days[r]
+            asked[r, row] = asks and fact.flags & reviewed == 0

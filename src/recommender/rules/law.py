@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.rules.clocks import ClockRule, clock_rules, not_in_force_rule
+from recommender.rules.kernel import asked_by_reviews
 from recommender.rules.loading import FLOOR, RuleBook
 from recommender.rules.rule_tables import COUNT_RULE, FACT_RULE, RuleName, RuleTables, no_law, no_window, unknown_facts
 from recommender.rules.schema import NeedsHuman, Pack
 from recommender.rules.vocabulary import FLAGS, PARTIES, TONES
 
-__all__ = ["NO_SUCH_HOUR", "CompiledBook", "Law"]
+__all__ = ["NO_AGE", "NO_SUCH_HOUR", "CompiledBook", "Law"]
 
 #: Position of the rule that the debtor's day has no such hour.
 NO_SUCH_HOUR = 0
 _EVER = 2**40
+NO_AGE = 2**62  # more days than any debt is late, and than its due date of -2**40 makes it
 
 
 @dataclass(frozen=True)
@@ -45,51 +47,54 @@ _REVIEWED = 1 << FLAGS.index("reviewed")
 
 
 @dataclass(frozen=True, eq=False)
-class Review:
-    """A rule about accounts that a person looks at first, as tables.
+class Reviews:
+    """Rules about accounts that a person looks at first, as tables.
 
     Attributes
     ----------
-    id : str
-    parties : ndarray of bool of shape (n_parties + 1,)
+    ids : list of str
+    parties : ndarray of bool of shape (n_reviews, n_parties + 1)
         By position in ``PARTIES``; the last place is that of a party nobody knows (-1).
-    flags : int
-        A bit set over ``FLAGS``.
-    from_days : int or None
-        Days past due.
+    flags : ndarray of int64 of shape (n_reviews,)
+        Sets over ``FLAGS``.
+    from_days : ndarray of int64 of shape (n_reviews,)
+        Days past due; ``NO_AGE`` where the age of the debt does not matter.
     """
 
-    id: str
+    ids: list[str]
     parties: NDArray[np.bool_]
-    flags: int
-    from_days: int | None
+    flags: NDArray[np.int64]
+    from_days: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rule: NeedsHuman) -> Self:
-        """Compile a rule of a pack."""
-        parties = np.array([*(name in rule.parties for name in PARTIES), False])
-        return cls(rule.id, parties, sum(1 << FLAGS.index(name) for name in rule.flags), rule.from_days)
+    def of(cls, rules: Sequence[NeedsHuman]) -> Self:
+        """Compile rules of packs."""
+        parties = [[*(name in rule.parties for name in PARTIES), False] for rule in rules]
+        flags = [sum(1 << FLAGS.index(name) for name in rule.flags) for rule in rules]
+        days = [NO_AGE if rule.from_days is None else rule.from_days for rule in rules]
+        return cls(
+            [rule.id for rule in rules],
+            np.array(parties, dtype=bool).reshape(-1, len(PARTIES) + 1),
+            np.array(flags, dtype=np.int64),
+            np.array(days, dtype=np.int64),
+        )
 
-    def asks_for(self, facts: NDArray[Any], days_past_due: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether a person looks first, by account.
+    def asked(self, facts: NDArray[Any], own_day: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of them ask, shape (n_reviews, n).
 
         Parameters
         ----------
         facts : ndarray of shape (n,), dtype FACT
-        days_past_due : ndarray of shape (n,)
-            The most of the instants asked about.
+        own_day : ndarray of int64 of shape (n or 1, k)
+            Local dates of the instants of contact; the latest counts.
         """
-        asked: NDArray[np.bool_] = self.parties[facts["party"]]
-        if self.flags:
-            asked |= facts["flags"] & self.flags != 0
-        if self.from_days is not None:
-            asked |= days_past_due >= self.from_days
-        asked &= facts["flags"] & _REVIEWED == 0  # a person has looked, and it still holds
+        asked = np.empty((len(self.ids), len(facts)), dtype=bool)
+        asked_by_reviews(facts, own_day, self.parties, self.flags, self.from_days, _REVIEWED, asked)
         return asked
 
     def facts_ask(self, facts: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether the party or a flag asks for it, by account; else only the age of the debt can."""
-        return np.asarray(self.parties[facts["party"]] | (facts["flags"] & self.flags != 0))
+        """Whether the party or a flag asks, shape (n_reviews, n); else only the age of the debt can."""
+        return np.asarray(self.parties[:, facts["party"]] | (facts["flags"] & self.flags[:, None] != 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +164,9 @@ class Law:
         )
 
     @cached_property
-    def reviews(self) -> list[Review]:
+    def reviews(self) -> Reviews:
         """Rules about accounts that a person looks at first."""
-        return [Review.of(rule) for pack in self.packs for rule in pack.needs_human]
+        return Reviews.of([rule for pack in self.packs for rule in pack.needs_human])
 
     def lasting(self) -> NDArray[np.bool_]:
         """Rules that time alone does not lift, by position."""

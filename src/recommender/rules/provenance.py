@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,26 +68,19 @@ def provenance_of(
     packs: Sequence[Pack], on: dt.date, *, readings: tuple[str, ...] = (), unmatched_contacts: int = 0
 ) -> Provenance:
     """Describe packs as used on a date."""
-    described, sources = _of_packs(packs)
-    warnings = pack_warnings(packs, on)
-    if unmatched_contacts:
-        warnings.append(f"{unmatched_contacts:,} contacts belong to no account of the table and were not counted.")
-    return Provenance(
-        packs=described,
-        holidays=HOLIDAYS_VERSION,
-        tzdata=TZDATA_VERSION,
-        readings=readings,
-        warnings=tuple(warnings),
-        sources=sources,
-    )
+    provenance = _of_packs(packs, on, readings)
+    if not unmatched_contacts:
+        return provenance
+    unmatched = f"{unmatched_contacts:,} contacts belong to no account of the table and were not counted."
+    return replace(provenance, warnings=(*provenance.warnings, unmatched))
 
 
-_KEPT: dict[tuple[int, ...], tuple[tuple[Pack, ...], tuple[dict[str, str], ...], dict[str, str]]] = {}
+_KEPT: dict[tuple[Any, ...], tuple[tuple[Pack, ...], Provenance]] = {}
 
 
-def _of_packs(packs: Sequence[Pack]) -> tuple[tuple[dict[str, str], ...], dict[str, str]]:
-    """What is told of each pack, and the citations; kept by identity, as packs do not change once they are loaded."""
-    key = tuple(map(id, packs))
+def _of_packs(packs: Sequence[Pack], on: dt.date, readings: tuple[str, ...]) -> Provenance:
+    """What is told of packs on a day; kept by identity, as packs do not change once they are loaded."""
+    key = (on, readings, *map(id, packs))
     cached = _KEPT.get(key)
     if cached is None:
         described = tuple(
@@ -101,8 +94,16 @@ def _of_packs(packs: Sequence[Pack]) -> tuple[tuple[dict[str, str], ...], dict[s
         )
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
-        cached = _KEPT[key] = (tuple(packs), described, citations(packs))  # the packs are held, so that ids stay theirs
-    return cached[1], cached[2]
+        provenance = Provenance(
+            packs=described,
+            holidays=HOLIDAYS_VERSION,
+            tzdata=TZDATA_VERSION,
+            readings=readings,
+            warnings=tuple(pack_warnings(packs, on)),
+            sources=citations(packs),
+        )
+        cached = _KEPT[key] = (tuple(packs), provenance)  # the packs are held, so that ids stay theirs
+    return cached[1]
 
 
 def rule_citations(packs: Sequence[str]) -> dict[str, str]:

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.utils import check_random_state
 
-from recommender.columns import as_frame
 from recommender.errors import InvalidInput
+from recommender.frames import as_frame
 from recommender.history import LoggedFeedback
 
 __all__ = ["account_frame", "checked_log", "checked_path", "seed_of", "threads_of", "without_autologging"]

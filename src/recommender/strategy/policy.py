@@ -90,7 +90,7 @@ def mask_and_normalise(weights: NDArray[np.float64], eligible: NDArray[np.bool_]
 
 def uniform(eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Every eligible action with the same probability."""
-    return mask_and_normalise(np.ones(eligible.shape), eligible)
+    return np.asarray(eligible / np.maximum(eligible.sum(axis=1, keepdims=True), 1))
 
 
 def epsilon_greedy(

@@ -48,15 +48,19 @@ def ranked_belief(
     ladder : LadderModel or None
     money : {"net", "gross", "other"}
     """
-    k = ranked.shape[1]
-    asked = ranked if idle is None else np.column_stack([ranked, np.full(len(ranked), idle)])
+    n, k = ranked.shape
+    each = np.arange(n)[:, None]
+    asked = ranked
+    if idle is not None:
+        asked = np.full((n, k + 1), idle, dtype=np.int64)
+        asked[:, :k] = ranked
     lo, hi = scored.interval(asked)
     if idle_is_nothing:
         lo, hi = np.where(asked == idle, 0.0, lo), np.where(asked == idle, 0.0, hi)
     evidence = scored.evidence(ranked)
     if never_tried:
-        evidence = np.where(np.take_along_axis(never_tried.cells(X), ranked, axis=1), 0.0, evidence)
-    expected = np.take_along_axis(rewards, asked, axis=1)
+        evidence = np.where(never_tried.cells(X)[each, ranked], 0.0, evidence)
+    expected = rewards[each, asked]
     believed = Believed(expected[:, :k], lo[:, :k], hi[:, :k])
     alone = None if idle is None else Believed(expected[:, k:], lo[:, k:], hi[:, k:])
     values: dict[str, Floats] = {}

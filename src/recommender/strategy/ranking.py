@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.allactions import compiled
 from recommender.strategy.policy import draw
 
 __all__ = ["dispatch_numbers", "rank_actions"]
 
 _TWO_TO_53 = float(2**53)
+_TIE = 1e-12
 
 
 def dispatch_numbers(accounts: Any, as_of: str, policy_version: str, seed: int) -> NDArray[np.float64]:
@@ -64,31 +66,34 @@ def rank_actions(
     ndarray of shape (n, top_k), dtype int64
         -1 where fewer than ``top_k`` actions are eligible.
     """
-    n, n_actions = probabilities.shape
-    rows = np.arange(n)
-    if numbers is None:
-        top = probabilities.max(axis=1, keepdims=True)
-        first = np.where(probabilities >= top * (1 - 1e-12), expected_reward, -np.inf).argmax(axis=1)
-    else:
-        first = draw(probabilities, numbers)
-    scores = np.where(eligible, expected_reward, -np.inf)
-    scores[rows, first] = np.inf
-    k = min(top_k, n_actions)
-    ranked = _top(scores, k)
-    eligible_rank = np.take_along_axis(scores, ranked, axis=1) > -np.inf
-    answer = np.full((n, top_k), -1, dtype=np.int64)
-    answer[:, :k] = np.where(eligible_rank, ranked, -1)
+    first = _likeliest(probabilities, expected_reward) if numbers is None else draw(probabilities, numbers)
+    answer = np.full((len(probabilities), top_k), -1, dtype=np.int64)
+    _rank(first, expected_reward, eligible, answer)
     return answer
 
 
-def _top(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """Indices of the ``k`` best of each row, best first, exact ties by the lowest index."""
-    if k * 8 >= scores.shape[1]:
-        return np.asarray(np.argsort(-scores, axis=1, kind="stable")[:, :k], dtype=np.int64)
-    rows = np.arange(len(scores))
-    work = scores.copy()
-    best = np.empty((len(scores), k), dtype=np.int64)
-    for position in range(k):
-        best[:, position] = work.argmax(axis=1)
-        work[rows, best[:, position]] = -np.inf
-    return best
+def _likeliest(probabilities: NDArray[np.float64], expected_reward: NDArray[np.float64]) -> NDArray[np.int64]:
+    top = probabilities.max(axis=1, keepdims=True)
+    return np.asarray(np.where(probabilities >= top * (1 - _TIE), expected_reward, -np.inf).argmax(axis=1))
+
+
+@compiled
+def _rank(first: Any, expected_reward: Any, eligible: Any, answer: Any) -> None:
+    """Fill in the first and the best of the others, exact ties by the lowest index."""
+    n, k = answer.shape
+    best = np.empty(k)
+    for row in range(n):
+        answer[row, 0] = first[row]
+        filled = 1
+        for action in range(expected_reward.shape[1]):
+            worth = expected_reward[row, action]
+            if action == first[row] or not eligible[row, action] or not worth > -np.inf:
+                continue
+            if filled == k and (k == 1 or worth <= best[k - 1]):
+                continue
+            place = min(filled, k - 1)
+            while place > 1 and best[place - 1] < worth:
+                best[place], answer[row, place] = best[place - 1], answer[row, place - 1]
+                place -= 1
+            best[place], answer[row, place] = worth, action
+            filled = min(filled + 1, k)

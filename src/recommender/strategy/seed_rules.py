@@ -20,7 +20,7 @@ from recommender.columns import utc_moment
 __all__ = ["STAGES", "applies_to", "scores_by_stage", "seed_rule_scores", "stage_of"]
 
 STAGES = ("preventive", "administrative", "extrajudicial", "judicial")
-_LAST_DAY = (0, 30, 90)
+_LAST_DAY = np.array([0.0, 30.0, 90.0])
 
 _CHANNELS: Mapping[str, Sequence[str]] = {
     "preventive": ("whatsapp", "sms", "email"),
@@ -40,8 +40,9 @@ _STATUS_COLUMNS = ("days_past_due", "stage", "due_date")
 
 def stage_of(days_past_due: NDArray[np.float64]) -> NDArray[np.int64]:
     """Stage 0..3 (preventive <= 0, administrative 1-30, extrajudicial 31-90, judicial > 90); unknown counts as 1."""
-    days = np.where(np.isnan(days_past_due), 1.0, days_past_due)
-    return np.asarray(np.searchsorted(_LAST_DAY, days, side="left"), dtype=np.int64)
+    stage = _LAST_DAY.searchsorted(days_past_due, side="left")
+    stage[np.isnan(days_past_due)] = 1
+    return stage
 
 
 def applies_to(actions: ActionSpace, columns: Sequence[str]) -> bool:

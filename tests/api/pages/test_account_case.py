@@ -1,7 +1,10 @@
 """An account is judged on its page by the packs that decided about it: those of its law and those of the house."""
 
 import json
+import sqlite3
+from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +13,7 @@ from api.pages.page_data import Portfolio
 from api.service.serving import Serving
 from recommender.rules import HOUSE_PACKS, named_packs, rule_citations
 from recommender.settings import Settings
+from recommender.store.decision_log import DecisionLog, OutcomeRecord
 
 HOUSE_RULES = set(rule_citations(list(HOUSE_PACKS))) - set(rule_citations(["CO", "MX"]))
 
@@ -22,7 +26,7 @@ def opened(demo_site):
     def open_with(**changes):
         told = json.loads((demo_site / "site.json").read_text())["environment"]
         values = {name.removeprefix("RECOMMENDER_").lower(): value for name, value in told.items()}
-        settings = Settings(**values, **changes)
+        settings = Settings(**(values | changes))
         held.append((serving := Serving(settings), portfolio := Portfolio(settings, serving)))
         del serving
         return portfolio
@@ -60,3 +64,29 @@ def test_the_price_of_rules_counts_the_house(demo_site):
     """The stored prices come from the same rules."""
     rules = pd.DataFrame(json.loads((demo_site / "drivers.json").read_text())["rules"])
     assert HOUSE_RULES & set(rules["rule"])
+
+
+def test_what_the_log_heard_before_a_decision_counts_where_it_is_judged_again(opened, demo_site, tmp_path):
+    """An opt-out that the log heard closes every contact; what came later does not reach back; a lift opens."""
+    database = tmp_path / "decisions.db"
+    told = json.loads((demo_site / "site.json").read_text())["environment"]["RECOMMENDER_DECISION_LOG_URL"]
+    with sqlite3.connect(told.removeprefix("sqlite:///")) as of, sqlite3.connect(database) as to:
+        of.backup(to)
+    portfolio = opened(decision_log_url=f"sqlite:///{database}")
+    cases = (AccountCase.of(portfolio, name) for name in ids_of(portfolio, 200))
+    case = next(one for one in cases if one.logged and one.eligibility_of(one.facts, one.actions).mask[0].sum() > 1)
+    decision = case.logged.decision
+
+    def contacts_open(word, at):
+        with DecisionLog(f"sqlite:///{database}") as log:
+            log.record_outcomes([OutcomeRecord(decision_id=decision.decision_id, occurred_at=at, outcome=word)])
+        again = AccountCase.of(portfolio, case.account_id, case.logged)
+        mask = again.eligibility_of(again.facts, again.actions).mask[0]
+        assert (again.decided.eligibility.mask[0] == mask).all()
+        return int(np.delete(mask, case.actions.no_contact_index).sum())
+
+    before = case.as_of - timedelta(days=1)
+    opened_at_first = contacts_open("opt_out_all", case.as_of + timedelta(hours=1))
+    assert opened_at_first > 0
+    assert contacts_open("opt_out_all", before) == 0
+    assert contacts_open("opt_in", before + timedelta(hours=2)) == opened_at_first

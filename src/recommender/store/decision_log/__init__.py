@@ -5,6 +5,7 @@ from recommender.extras import needs
 with needs("store"):
     from recommender.store.decision_log.checked_columns import (
         CheckedMapping,
+        SortedMapping,
         checked_mappings,
     )
     from recommender.store.decision_log.contact_event import (
@@ -30,6 +31,7 @@ with needs("store"):
         counted_as,
         heard_events,
         ledger_contacts,
+        not_told_twice,
         with_heard,
     )
     from recommender.store.decision_log.ledger import (
@@ -65,6 +67,10 @@ with needs("store"):
         refuse_contact_data,
         refuse_free_text,
     )
+    from recommender.store.decision_log.record_batch import (
+        DecisionBatch,
+        decision_batch,
+    )
     from recommender.store.decision_log.record_fields import (
         utc_instant,
     )
@@ -87,6 +93,7 @@ __all__ = [
     "BudgetSpent",
     "CheckedMapping",
     "ContactEvent",
+    "DecisionBatch",
     "DecisionConflict",
     "DecisionLog",
     "DecisionPage",
@@ -103,6 +110,7 @@ __all__ = [
     "Removal",
     "Seen",
     "ShadowChoice",
+    "SortedMapping",
     "StaleStanding",
     "Standing",
     "agree_to_contact",
@@ -111,11 +119,13 @@ __all__ = [
     "column_is_free_of_people",
     "counted_as",
     "debtor_export",
+    "decision_batch",
     "decisions",
     "decisions_page",
     "heard_events",
     "ledger_contacts",
     "makes_offer",
+    "not_told_twice",
     "offers_made",
     "outcomes",
     "personal_kind",

@@ -82,6 +82,7 @@ __all__ = [
 ]
 
 _REVIEWS = sa.select(outcomes.c.decision_id, outcomes.c.occurred_at, outcomes.c.outcome).where(OF_CASES)
+_CORRECTIONS = sa.select(outcomes.c.outcome_id, outcomes.c.decision_id, outcomes.c.replaces)
 _TOLD_OF = (
     (sa.select(contact_events.c.decision_id), contact_events.c.decision_id),
     (sa.select(outcomes.c.decision_id), outcomes.c.decision_id),
@@ -286,7 +287,7 @@ class DecisionLog:
         def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...]]:
             stored = insert_checked(connection, outcomes, "outcome", rows)
             settle_offers(connection, about)
-            known = {row.decision_id for row in by_ids(connection, decisions.c.decision_id, about)}
+            known = {row["decision_id"] for row in by_ids(connection, decisions.c.decision_id, about)}
             return stored, tuple(decision_id for decision_id in about if decision_id not in known)
 
         stored, orphans = write(self.engine, insert)
@@ -347,13 +348,19 @@ class DecisionLog:
         with self.engine.connect() as connection:
             ids = list(dict.fromkeys(decision_ids))
             rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
-            return {row.decision_id: row.decided_at for row in rows}
+            return {row["decision_id"]: row["decided_at"] for row in rows}
+
+    def corrections(self, outcome_ids: Sequence[str]) -> list[Row]:
+        """Outcomes that are some others or take the place of some: ``outcome_id``, ``decision_id``, ``replaces``."""
+        with self.engine.connect() as connection:
+            ids = list(dict.fromkeys(outcome_ids))
+            return rows_of_ids(connection, _CORRECTIONS, outcomes.c.outcome_id, ids, outcomes.c.replaces)
 
     def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
         """Decision of each of some outcomes; unknown ids are left out."""
         with self.engine.connect() as connection:
             rows = by_ids(connection, outcomes.c.outcome_id, list(dict.fromkeys(outcome_ids)), outcomes.c.decision_id)
-            return {row.outcome_id: row.decision_id for row in rows}
+            return {row["outcome_id"]: row["decision_id"] for row in rows}
 
     def standing(
         self,
@@ -384,7 +391,7 @@ class DecisionLog:
         by_decision: dict[str, list[Row]] = {}
         with self.engine.connect() as connection:
             for row in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, decision_ids):
-                by_decision.setdefault(row["decision_id"], []).append(dict(row))
+                by_decision.setdefault(row["decision_id"], []).append(row)
         for events in by_decision.values():
             events.sort(key=lambda event: (event["step"], event["at"], event["event_id"]))
         return by_decision

@@ -57,7 +57,8 @@ def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: d
             decisions.c.account_id, decisions.c.debtor_id, sa.func.max(decisions.c.decided_at).label("at")
         )
         named = named.where(which, of_some, decisions.c.debtor_id != decisions.c.account_id)
-        owners = connection.execute(named.group_by(decisions.c.account_id, decisions.c.debtor_id)).mappings().all()
+        grouped = named.group_by(decisions.c.account_id, decisions.c.debtor_id)
+        owners = [dict(row) for row in connection.execute(grouped).mappings()]
         rows |= _owners([*owners, *(row for row in held if row["kind"] == "owner")], {*_debtors(rows)})
         connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(sorted(before - rows.keys()))))
         if new := [row | {"state_id": f"kept:{uuid4().hex}"} for key, row in rows.items() if key not in before]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.intake import with_states
+from recommender.intake import FAILED, canonical_word, with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
-__all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "rung_of", "with_heard"]
+__all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "not_told_twice", "rung_of", "with_heard"]
 
 #: How far back a contact can matter to any rule: a year, and some.
 REACH = timedelta(days=400)
@@ -27,11 +27,6 @@ _RUNGS = {
     "attempted": "attempt", "not_connected": "not_connected", "bounced": "not_connected", "wrong_party": "wrong_party",
     "delivered": "delivered", "read": "delivered", "attempt": "attempt",
 }  # fmt: skip
-#: Words that speak of one debt and not of the person who owes it.
-_OF_ONE_DEBT = frozenset(
-    {"promise_to_pay", "promise_kept", "promise_broken", "callback_requested", "paid", "paid_in_full",
-     "payment_reversed", "contact_agreed", "agreement_withdrawn"}
-)  # fmt: skip
 _FACTS = (
     "account_id", "debtor_id", "balance_minor", "due_date", "timezone", "country", "consented_channels", "flags",
 )  # fmt: skip
@@ -78,20 +73,48 @@ def rung_of(contact: LedgerContact) -> str | None:
     return max(rungs, key=("not_connected", "wrong_party", "attempt", "delivered", "live_contact").index)
 
 
-def heard_events(account: str, debtor: str, outcomes: Mapping[str, Sequence[LedgerOutcome]]) -> list[dict[str, Any]]:
-    """What was heard about an account, as events that make states: all of its own, and the debtor's about the person.
+def heard_events(owners: Mapping[str, str], outcomes: Mapping[str, Sequence[LedgerOutcome]]) -> list[dict[str, Any]]:
+    """What was heard of some debtors, as events that make states: each once, of its account and its debtor.
 
     Parameters
     ----------
-    account, debtor : str
+    owners : mapping of str to str
+        Debtor of each account.
     outcomes : mapping of str to sequence of LedgerOutcome
         By debtor.
     """
     return [
-        _event(account, heard.occurred_at, heard.channel, heard.outcome, day=heard.promise_date, call=heard.callback_at)
+        _event(heard.account_id, heard.occurred_at, heard.channel, heard.outcome, day=heard.promise_date,
+               call=heard.callback_at)
+        | {"debtor_id": debtor}
+        for debtor in dict.fromkeys(owners.values())
         for heard in outcomes.get(debtor, ())
-        if heard.account_id == account or heard.outcome not in _OF_ONE_DEBT
-    ]
+    ]  # fmt: skip
+
+
+def not_told_twice(heard: list[dict[str, Any]], told: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Events of the log without failures that a history tells of the same contact: of failures the number counts.
+
+    Parameters
+    ----------
+    heard : list of dict
+        As :func:`heard_events` gives them.
+    told : iterable of mapping
+        Contacts with ``account_id``, ``channel``, ``sent_at`` and ``outcome``.
+    """
+    failed: dict[tuple[str, Any], list[datetime]] = {}
+    for contact in told:
+        if canonical_word("outcome", contact["outcome"]) in FAILED:
+            failed.setdefault((str(contact["account_id"]), contact["channel"]), []).append(contact["sent_at"])
+    kept = []
+    for event in heard:
+        times = failed.get((event["account_id"], event["channel"]), []) if event["outcome"] in FAILED else []
+        same = next((when for when in times if abs(when - event["sent_at"]) < _SAME_CONTACT), None)
+        if same is None:
+            kept.append(event)
+        else:
+            times.remove(same)
+    return kept
 
 
 def with_heard(
@@ -106,39 +129,33 @@ def with_heard(
     ----------
     rows : list of dict
     contacts : sequence of mapping
-        As the caller sent them; their outcomes are events too.
+        As the caller sent them; their outcomes are events too, of everybody whose they are.
     outcomes : mapping of str to sequence of LedgerOutcome
         By debtor.
     as_of : aware datetime
         What was heard later acts as well: it is known now.
     """
-    events: list[dict[str, Any]] = []
-    told_of: dict[str, list[Mapping[str, Any]]] = {}
-    for contact in contacts:
-        if contact["outcome"] is not None and contact["status"] != "planned":
-            told_of.setdefault(contact["account_id"], []).append(contact)
-    for row in rows:
-        account = row["account_id"]
-        events += heard_events(account, row["debtor_id"] or account, outcomes)
-        events += [
-            _event(
-                account,
-                contact["sent_at"],
-                contact["channel"],
-                contact["outcome"],
-                day=contact.get("promise_date"),
-                call=contact.get("callback_at"),
-            )
-            for contact in told_of.get(account, ())
-        ]
+    owners = {row["account_id"]: row["debtor_id"] or row["account_id"] for row in rows}
+    told = [one for one in contacts if one["outcome"] is not None and one["status"] != "planned"]
+    events = [
+        _event(one["account_id"], one["sent_at"], one["channel"], one["outcome"], day=one.get("promise_date"),
+               call=one.get("callback_at"))
+        | {"debtor_id": owners.get(one["account_id"]) or one.get("debtor_id")}
+        for one in told
+    ]  # fmt: skip
+    events += not_told_twice(heard_events(owners, outcomes), told)
     if not events:
         return rows
     heard = pd.DataFrame(events)
     # At the moment itself what was heard after it acts, and what ends by itself has not ended yet.
     heard["sent_at"] = pd.to_datetime(heard["sent_at"], utc=True).clip(upper=pd.Timestamp(as_of))
-    names = {event["account_id"] for event in events}
-    concerned = [position for position, row in enumerate(rows) if row["account_id"] in names]
-    frame = pd.DataFrame([{name: rows[position].get(name) for name in _FACTS} for position in concerned], dtype=object)
+    people = {event["debtor_id"] for event in events}
+    concerned = [position for position, row in enumerate(rows) if owners[row["account_id"]] in people]
+    if not concerned:
+        return rows
+    facts = [{**{name: rows[position].get(name) for name in _FACTS}, "debtor_id": owners[rows[position]["account_id"]]}
+             for position in concerned]  # fmt: skip
+    frame = pd.DataFrame(facts, dtype=object)
     stated, _ = with_states(frame, contacts=heard, as_of=as_of)
     changed = list(rows)
     for index, position in enumerate(concerned):

@@ -21,7 +21,7 @@ from recommender.intake import id_key, id_spellings
 from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event, state_of
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, rows_of_ids
-from recommender.store.decision_log.schema import contact_events, decisions, kept_states, outcomes
+from recommender.store.decision_log.schema import Row, contact_events, decisions, kept_states, outcomes
 
 __all__ = [
     "LedgerContact",
@@ -182,32 +182,12 @@ def read_standing(
         Debtor of each account: what was decided about the account counts for that debtor, whoever was named then.
     """
     moment = utc_instant("since", since)
-    named = dict(accounts or {})
     wanted = set(debtors)
-    # An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
-    spelt = id_spellings([*debtors, *named])
-    rows = _as_asked(rows_of_ids(connection, _MADE, decisions.c.debtor_id, list(spelt), decisions.c.account_id), spelt)
-    kept = _as_asked(
-        rows_of_ids(connection, _KEPT, kept_states.c.debtor_id, list(spelt), kept_states.c.account_id), spelt
-    )
-    for one in (*rows, *kept):
-        if one["debtor_id"] in wanted:
-            named.setdefault(one["account_id"], one["debtor_id"])
-    if further := [account for account in named if account not in (accounts or ())]:
-        spelt, also = id_spellings([*debtors, *named]), list(id_spellings(further))
-        rows += _as_asked(rows_of_ids(connection, _MADE, decisions.c.account_id, also), spelt)
-        kept += _as_asked(rows_of_ids(connection, _KEPT, kept_states.c.account_id, also), spelt) if kept else []
-    made: list[Mapping[str, Any]] = list(
-        {
-            one["decision_id"]: one
-            for one in rows
-            if one["debtor_id"] in wanted or one["account_id"] in named  # a debtor may bear an account's name
-        }.values()
-    )
+    named, made, kept = _about(connection, debtors, accounts or {})
     ids = [row["decision_id"] for row in made]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
-        events[event["decision_id"]].append(dict(event))
+        events[event["decision_id"]].append(event)
     heard = _outcomes(connection, made, events)
     seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
     seen_accounts: dict[str, set[str]] = {account: set() for account in named}
@@ -240,7 +220,7 @@ def read_standing(
             if contact is not None and contact.at >= moment:
                 contacts[debtor].append(replace(contact, debtor_id=debtor))
             by_debtor[debtor] += [replace(one, debtor_id=debtor) for one in heard[row["decision_id"]]]
-    for row in {one["state_id"]: one for one in kept}.values():
+    for row in kept:
         for debtor in {row["debtor_id"], named.get(row["account_id"], row["debtor_id"])} & wanted:
             if row["kind"] == "heard":
                 by_debtor[debtor].append(_kept_outcome(row, debtor))
@@ -253,6 +233,35 @@ def read_standing(
 def _in_time(by_debtor: Mapping[str, list[Any]], when: str) -> dict[str, list[Any]]:
     """Each debtor's, oldest first."""
     return {debtor: sorted(some, key=attrgetter(when, "decision_id")) for debtor, some in by_debtor.items()}
+
+
+def _about(
+    connection: sa.Connection, debtors: Sequence[str], accounts: Mapping[str, str]
+) -> tuple[dict[str, str], list[Row], list[Row]]:
+    """Debtor of each account that is known, decisions about debtors and accounts, and what was kept of older ones.
+
+    An account that is known to be the debtor's counts for it, also under the name that it was first asked about.
+    """
+    named, wanted = dict(accounts), set(debtors)
+    spelt = id_spellings([*debtors, *named])
+    ids = list(spelt)
+    rows = _as_asked(rows_of_ids(connection, _MADE, decisions.c.debtor_id, ids, decisions.c.account_id), spelt)
+    kept = _as_asked(rows_of_ids(connection, _KEPT, kept_states.c.debtor_id, ids, kept_states.c.account_id), spelt)
+    if not rows and not kept:
+        return named, rows, kept
+    for one in (*rows, *kept):
+        if one["debtor_id"] in wanted:
+            named.setdefault(one["account_id"], one["debtor_id"])
+    if further := [account for account in named if account not in accounts]:
+        spelt, ids = id_spellings([*debtors, *named]), list(id_spellings(further))
+        rows += _as_asked(rows_of_ids(connection, _MADE, decisions.c.account_id, ids), spelt)
+        kept += _as_asked(rows_of_ids(connection, _KEPT, kept_states.c.account_id, ids), spelt)
+    made = {
+        one["decision_id"]: one
+        for one in rows
+        if one["debtor_id"] in wanted or one["account_id"] in named  # a debtor may bear an account's name
+    }
+    return named, list(made.values()), list({one["state_id"]: one for one in kept}.values())
 
 
 def _kept_outcome(row: Mapping[str, Any], debtor: str) -> LedgerOutcome:
@@ -269,7 +278,7 @@ def _kept_contact(row: Mapping[str, Any], debtor: str) -> LedgerContact:
     return LedgerContact(row["state_id"], row["account_id"], debtor, row["channel"], row["at"], "dispatched", heard)
 
 
-def _as_asked(rows: Iterable[sa.RowMapping], spelt: Mapping[str, str]) -> list[dict[str, Any]]:
+def _as_asked(rows: Iterable[Row], spelt: Mapping[str, str]) -> list[Row]:
     """Rows with the ids of debtor and account as they were asked for: 00107 was decided about, 107 is asked."""
     return [
         {

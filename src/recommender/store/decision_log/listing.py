@@ -15,7 +15,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import id_spellings
 from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
-from recommender.store.decision_log.record_fields import WrittenJson
+from recommender.store.decision_log.record_fields import WrittenJson, sha256_of, utc_instant
 from recommender.store.decision_log.records import DecisionRecord
 from recommender.store.decision_log.removing import of_account, of_debtor
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
@@ -70,8 +70,9 @@ def decisions_page(
     Raises
     ------
     InvalidInput
-        For a cursor that is none.
+        For a cursor that is none, or of a list that was asked for otherwise.
     """
+    asked = _digest_of(account_id, debtor_id, since, until, segment)
     query = joined().order_by(decisions.c.decided_at.desc(), decisions.c.decision_id.desc()).limit(limit + 1)
     if account_id is not None:
         query = query.where(of_account(account_id))
@@ -85,7 +86,7 @@ def decisions_page(
         written = sa.cast(decisions.c.ranking, sa.String)
         query = query.where(written.contains(f'"segment":{json.dumps(segment)}', autoescape=True))
     if cursor is not None:
-        moment, last = _read_cursor(cursor)
+        moment, last = _read_cursor(cursor, asked)
         key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
         query = query.where(
             key
@@ -100,7 +101,7 @@ def decisions_page(
     events = log.events_of([record.decision_id for record in shown])
     return DecisionPage(
         [(record, events.get(record.decision_id, [])) for record in shown],
-        _cursor(shown[-1]) if len(records) > limit else None,
+        _cursor(shown[-1], asked) if len(records) > limit else None,
     )
 
 
@@ -122,7 +123,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
         kept = rows_of_ids(connection, _KEPT, kept_states.c.debtor_id, list(id_spellings([debtor_id])))
     entries = []
     for record in records:
-        own = sorted((dict(row) for row in events if row["decision_id"] == record.decision_id), key=_order)
+        own = sorted((row for row in events if row["decision_id"] == record.decision_id), key=_order)
         entries.append(
             {
                 **{name: value for name, value in record.to_row().items() if name != "eligible"},
@@ -133,7 +134,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
             }
         )
     plain: dict[str, Any] = json.loads(
-        json.dumps({"debtor_id": debtor_id, "decisions": entries, "kept_states": list(map(dict, kept))}, default=_plain)
+        json.dumps({"debtor_id": debtor_id, "decisions": entries, "kept_states": kept}, default=_plain)
     )
     return plain
 
@@ -148,16 +149,30 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _cursor(record: DecisionRecord) -> str:
-    return base64.urlsafe_b64encode(f"{record.decided_at.isoformat()}|{record.decision_id}".encode()).decode()
+def _digest_of(
+    account_id: str | None, debtor_id: str | None, since: datetime | None, until: datetime | None, segment: str | None
+) -> str:
+    """What a list was asked for: a page of another one would leave decisions out and not say so."""
+    instants = [None if one is None else utc_instant("since", one).isoformat() for one in (since, until)]
+    return sha256_of([account_id, debtor_id, *instants, segment])[:16]
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
+def _cursor(record: DecisionRecord, asked: str) -> str:
+    text = f"{asked}|{record.decided_at.isoformat()}|{record.decision_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str, asked: str) -> tuple[datetime, str]:
     try:
-        moment, _, last = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        own, _, place = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        moment, _, last = place.partition("|")
         instant = datetime.fromisoformat(moment)
     except (ValueError, binascii.Error) as error:
         raise InvalidInput("The cursor cannot be read.", column="cursor", mend="Take next_cursor of a page.") from error
     if instant.tzinfo is None or not last or "\x00" in last:
         raise InvalidInput("The cursor cannot be read.", column="cursor", mend="Take next_cursor of a page.")
+    if own != asked:
+        raise InvalidInput(
+            "The cursor is of a list with other filters.", column="cursor", mend="Ask for every page of a list alike."
+        )
     return instant, last

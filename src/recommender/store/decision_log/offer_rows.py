@@ -128,7 +128,7 @@ def settle_offers(connection: sa.Connection, decision_ids: Iterable[str]) -> Non
     ids = [row["decision_id"] for row in kept]
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
-        events[event["decision_id"]].append(dict(event))
+        events[event["decision_id"]].append(event)
     heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
     replaced = {(one["decision_id"], one["replaces"]) for one in heard}
     taken = {
@@ -216,8 +216,8 @@ def offers_of(connection: sa.Connection, names: Iterable[str], accounts: Mapping
     rows = []
     for row in rows_of_ids(connection, _PLAIN, offers.c.debtor_id, wanted, offers.c.account_id):
         if row["status"] != "released":
-            account = spelt.get(row["account_id"], row["account_id"])
-            debtor = accounts.get(account, spelt.get(row["debtor_id"], row["debtor_id"]))
+            account = str(spelt.get(row["account_id"], row["account_id"]))
+            debtor = accounts.get(account, spelt.get(str(row["debtor_id"]), row["debtor_id"]))
             rows.append({**row, "account_id": account, "debtor_id": debtor})
     return rows
 

@@ -26,6 +26,7 @@ from recommender.store.decision_log.schema import (
     outcomes,
     provenances,
 )
+from recommender.store.decision_log.statements import execute_many, rows_of
 
 __all__ = [
     "ALL_EVENTS",
@@ -75,7 +76,7 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> i
         statement = postgresql.insert(table).on_conflict_do_nothing().returning(key)
         return len(connection.execute(statement, ordered).all())
     text, values_of = _driver_insert(table, tuple(ordered[0]), connection.dialect)
-    return connection.exec_driver_sql(text, [values_of(row) for row in ordered]).rowcount
+    return execute_many(connection, text, [values_of(row) for row in ordered])
 
 
 @lru_cache(maxsize=32)  # by identity: the tables are constants, and an engine has one dialect
@@ -155,7 +156,8 @@ def insert_checked(
         return stored
     key = next(iter(table.primary_key.columns))
     sent = {row[key.name]: row["content_digest"] for row in rows}
-    logged = dict(tuple(row) for row in by_ids(connection, key, list(sent), table.c.content_digest))
+    held = by_ids(connection, key, list(sent), table.c.content_digest)
+    logged = {row[key.name]: row["content_digest"] for row in held}
     # What is not there under its own key met another claim: the same account under the same request key.
     conflicts = [one for one, digest in sent.items() if logged.get(one) != digest]
     if older is not None:
@@ -167,11 +169,11 @@ def insert_checked(
 
 def by_ids(
     connection: sa.Connection, key: sa.Column[Any], ids: Sequence[Hashable], *columns: sa.Column[Any]
-) -> list[sa.Row[Any]]:
+) -> list[Row]:
     """Rows of the given keys: the key itself, then these columns."""
     if not ids:
         return []
-    return list(connection.execute(_picked(key, columns, connection.dialect.name), _parameter(connection, ids)))
+    return rows_of(connection, _picked(key, columns, connection.dialect.name), _parameter(connection, ids))
 
 
 def rows_of_ids(
@@ -180,12 +182,11 @@ def rows_of_ids(
     key: sa.Column[Any],
     ids: Sequence[Hashable],
     *more: sa.Column[Any],
-) -> list[sa.RowMapping]:
+) -> list[Row]:
     """Rows of a query whose key (or one of ``more``) is one of some ids."""
     if not ids:
         return []
-    statement = _narrowed(query, (key, *more), connection.dialect.name)
-    return list(connection.execute(statement, _parameter(connection, ids)).mappings())
+    return rows_of(connection, _narrowed(query, (key, *more), connection.dialect.name), _parameter(connection, ids))
 
 
 def _parameter(connection: sa.Connection, ids: Sequence[Hashable]) -> dict[str, Any]:
@@ -217,7 +218,7 @@ def joined() -> sa.Select[Any]:
     return sa.select(*decisions.c, *shared).join(provenances)
 
 
-def decision_of(row: sa.RowMapping) -> DecisionRecord:
+def decision_of(row: Mapping[Any, Any]) -> DecisionRecord:
     """Rebuild the record of a joined row; raise where it is not what was written."""
     space = ActionSpace.from_dict(row["action_space"])
     shadow = None
@@ -246,7 +247,7 @@ def decision_of(row: sa.RowMapping) -> DecisionRecord:
     return record
 
 
-def outcome_of(row: sa.RowMapping) -> OutcomeRecord:
+def outcome_of(row: Mapping[Any, Any]) -> OutcomeRecord:
     """Rebuild the record of a row."""
     names = (
         "decision_id", "occurred_at", "outcome", "amount_minor", "currency", "outcome_id", "replaces", "promise_date",

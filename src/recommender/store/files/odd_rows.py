@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.store.files.sheet_shape import is_footer
+from recommender.store.files.sheet_shape import is_footer, is_total
 from recommender.tables import UNREADABLE_ROW
 
 __all__ = ["LONG_AND_FEW", "NEWLINE", "NULLS", "Layout", "OddRows"]
@@ -128,6 +128,8 @@ class OddRows:
                 continue
             cells = self.layout.cells(line)
             if len(cells) == 1 < len(self.layout.names) and is_footer(cells[0]):
+                continue
+            if is_total(cells):
                 continue
             if line.count(self.layout.quote) % 2:
                 first = line.split(self.layout.separator)[0].replace(self.layout.quote, "")

@@ -16,7 +16,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import column_synonyms, number_of, plain_word
 from recommender.tables import CONTRACTS, UNREADABLE_ROW
 
-__all__ = ["LOOKED_AT", "header_row", "is_footer", "known_names", "numbered_names", "without_decoration"]
+__all__ = ["LOOKED_AT", "header_row", "is_footer", "is_total", "known_names", "numbered_names", "without_decoration"]
 __all__ += ["without_repeats"]
 
 #: Lines among which the header is looked for.
@@ -61,6 +61,16 @@ def known_names(names: Sequence[str]) -> int:
 def is_footer(text: str) -> bool:
     """Whether a line by itself is what programs write below a table: its rows counted, its date, its page."""
     return _FOOTER.match(text.strip()) is not None
+
+
+def is_total(cells: Sequence[str | None]) -> bool:
+    """Whether a line sums up those above: its first word says so, and the rest are numbers or nothing."""
+    filled = [cell.strip() for cell in cells if cell and cell.strip()]
+    return bool(filled) and re.match(_TOTALS, filled[0]) is not None and _are_sums(filled[1:])
+
+
+def _are_sums(cells: Sequence[str]) -> bool:
+    return all(isinstance(number_of(cell), float) or number_of(cell) == "open" for cell in cells)
 
 
 def numbered_names(names: Sequence[str]) -> list[str]:
@@ -146,5 +156,5 @@ def _is_decoration(row: pd.Series, usual: int, *, late: bool) -> bool:
         return True
     label, *others = cells.values()
     if len(cells) < usual and re.match(_TOTALS, label):
-        return all(isinstance(number_of(value), float) or number_of(value) == "open" for value in others)
+        return _are_sums(others)
     return late and len(cells) == 1 and usual > 2 and is_footer(label)

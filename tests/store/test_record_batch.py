@@ -1,0 +1,96 @@
+"""Records made by column are those made one by one, and what is wrong with one of them is said as it says it itself."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from recommender.errors import RecommenderError
+from recommender.store.decision_log import (
+    DecisionBatch,
+    DecisionLog,
+    DecisionRecord,
+    checked_mappings,
+    decision_batch,
+)
+from recommender.store.decision_log.records import Provenance
+from tests.store.conftest import NOON
+
+N = 7
+
+
+@pytest.fixture
+def batch(provenance: Provenance) -> DecisionBatch:
+    """Seven decisions with eligible sets, rankings and contexts of their own."""
+    rng = np.random.default_rng(3)
+    action = rng.integers(0, 10, N)
+    eligible = rng.random((N, 10)) < 0.5
+    eligible[np.arange(N), action] = True
+    ladder = checked_mappings({"gain": rng.random(N).tolist(), "paid": [None] * N}, "ranking")
+    ranking = checked_mappings({"action": action.tolist(), "needs_human": [False] * N, "values": ladder}, "ranking")
+    context = checked_mappings({"days": [1.5, 2, None, 4, 5, 6, 7], "stage": list("abcdefg")}, "context", levels=True)
+    return DecisionBatch(
+        decision_id=[f"d{n}" for n in range(N)], account_id=[f"a{n}" for n in range(N)],
+        debtor_id=["p", None, "p", "q", None, "q", "r"], decided_at=NOON, action=action,
+        propensity=rng.uniform(0.1, 1, N).tolist(), eligible=eligible, context=context, provenance=[provenance] * N,
+        ranking=[[one] for one in ranking], request_position=list(range(N)),
+        contact_at=[None, *(NOON + timedelta(hours=n) for n in range(1, N))], shadow=[None] * N, request_key="k",
+        seed=3, purpose="collection", fallback=False, deterministic=False,
+    )  # fmt: skip
+
+
+def one_by_one(batch: DecisionBatch) -> list[DecisionRecord]:
+    """The same by the constructor."""
+    shared = {"decided_at", "request_key", "seed", "purpose", "fallback", "deterministic"}
+    names = {one.name for one in fields(DecisionBatch)} - shared - {"action"}
+    return [
+        DecisionRecord(
+            action=int(batch.action[row]), **{name: getattr(batch, name)[row] for name in names},
+            **{name: getattr(batch, name) for name in shared},
+        )
+        for row in range(N)
+    ]  # fmt: skip
+
+
+def test_they_are_those_made_one_by_one_and_come_back_from_the_log(log: DecisionLog, batch: DecisionBatch) -> None:
+    """Every column, digest and bit."""
+    made, alone = decision_batch(batch), one_by_one(batch)
+    assert [one.to_row().keys() for one in made] == [one.to_row().keys() for one in alone]
+    for mine, other in zip(made, alone, strict=True):
+        assert mine == other and mine.purpose is None
+        for name, value in other.to_row().items():
+            own = mine.to_row()[name]
+            assert getattr(own, "text", own) == getattr(value, "text", value), name
+    log.record(made)
+    for one in alone:
+        found = log.get(one.decision_id)
+        assert found is not None and found.decision == one
+    assert log.record(alone).repeated == N
+    with pytest.raises(ValueError, match="read-only"):
+        made[0].eligible[0] = False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account_id": ["a", "b", "573001234567@x.co", "d", "e", "f", "g"]},
+        {"decision_id": ["a", "b", "", "d", "e", "f", "g"]},
+        {"debtor_id": ["a", "b", "+57 300 123 4567", "d", "e", "f", "g"]},
+        {"propensity": [0.5, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5]},
+        {"action": np.array([0, 1, 10, 3, 4, 5, 6])},
+        {"eligible": np.zeros((N, 10), dtype=bool)},
+        {"context": [{}, {}, {"email": "a@b.co"}, {}, {}, {}, {}]},
+        {"ranking": [[]] * 6 + [[{"rank": 1}]]},
+    ],
+)
+def test_what_one_record_refuses_the_batch_refuses(batch: DecisionBatch, change: dict[str, object]) -> None:
+    """With the same words."""
+    wrong = replace(batch, **change)
+    with pytest.raises((RecommenderError, ValueError)) as alone:
+        one_by_one(wrong)
+    with pytest.raises(type(alone.value)) as together:
+        decision_batch(wrong)
+    assert str(together.value) == str(alone.value)
