@@ -18,7 +18,7 @@ from recommender.tables import CONTRACTS
 from tests.intake.test_front_door import ACCOUNTS, AS_OF, CONTACTS, SEED, contacted, plan_of
 
 STOPS = {
-    "accounts": {
+    "accounts": {"baja": "SI", "demanda": "si",
         "Opt-out": "SI", "opt_out": "sms", "OptOut_Date": "20260122T111244", "unsubscribed_at": "2026-03-01", "Fecha de baja": "01/03/2026",
         "Estado": "FALLECIDO", "Bloqueo": "NO LLAMAR", "Habeas Data": "REVOCADO", "Status": "Dispute", "subscribeStatus": "unsubscribed",
         "situacao": "Falecido", "Observação": "Não ligar", "Marca": "INSOLVENCIA", "Estado obligacion": "Paz y salvo", "DNC flag": 1,
@@ -39,7 +39,7 @@ STOPS = {
     "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending"},
 }  # fmt: skip
 QUIET = {
-    "accounts": {
+    "accounts": {"promises": [0, 1, 3], "promises_12m": [1.0, 2.0],
         "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
         "promises_kept": [0, 1, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
         "consentimiento": ["SI", "sí", True], "Autoriza SMS": ["S", "1", "X"], "nota": ["llamar tarde", "no contesta nunca", "no contactado"], "ocupacion": ["abogado", "juez", "otro"],
