@@ -13,12 +13,12 @@ import pandas as pd
 import typer
 from rich.console import Console
 
+from pipelines.column_options import NoStopIn
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.own_files import (
     Authority,
     Levers,
-    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,

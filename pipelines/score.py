@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from pipelines.column_options import NoStopIn
 from pipelines.evaluate import wide_console
 from pipelines.own_files import (
     Authority,
     Levers,
-    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,
