@@ -113,7 +113,7 @@ def _scalars(values: list[Any]) -> list[Any]:
         if not whole.any():
             return values
         if whole.all():
-            return numbers.astype(np.int64).tolist()
+            return list(numbers.astype(np.int64).tolist())
         return [int(value) if is_whole else value for value, is_whole in zip(values, whole.tolist(), strict=True)]
     return [_scalar(value) for value in values]
 

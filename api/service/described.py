@@ -43,6 +43,13 @@ _MORE = {
     ("delete", "/v1/debtors/{debtor_id}"): (422,),
 }
 _WITH_HEADER = {429, 503}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Stands for this body: repeated with it nothing is done twice, another body is refused (422).",
+    "schema": {"type": "string", "pattern": '^"?[A-Za-z0-9_.:\\-]{1,128}"?$'},
+}
 _FIRST = "$response.body#/recommendations/0/decision_id"
 #: What follows a recommendation: name -> (method, path).
 _FOLLOWING = {
@@ -73,6 +80,8 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
         if not path.startswith("/v1/"):
             continue
         for method, operation in operations.items():
+            if method == "post":
+                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             for status in sorted({*_EVERYWHERE, *_MORE.get((method, path), ())}):
                 operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     _link(document)

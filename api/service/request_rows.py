@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -135,13 +136,34 @@ def _packs_of_place(
 
 
 def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:
-    """All contacts of some accounts, each under the debtor of its account where that is among them."""
+    """All contacts of some accounts, each under the debtor of its account where that is among them.
+
+    A contact that stands with several accounts, because a caller sends the debtor's whole history with each, is one.
+    """
     debtor_of = {account.account_id: account.debtor_id for account in reversed(accounts)}
-    return [
-        {**contact.__dict__, **_whose(account, contact.account_id, debtor_of)}
-        for account in accounts
-        for contact in account.contacts or ()
-    ]
+    rows = []
+    shared = []
+    for account in accounts:
+        for contact in account.contacts or ():
+            row = {**contact.__dict__, **_whose(account, contact.account_id, debtor_of)}
+            if row["account_id"] == account.account_id or len(accounts) == 1:
+                rows.append(row)
+            else:
+                shared.append((account.account_id, row))
+    return [*rows, *_told_once(rows, shared)] if shared else rows
+
+
+def _told_once(own: Sequence[dict[str, Any]], shared: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Contacts that stand with another account than theirs, as often as one account alone tells them."""
+    names = {row["account_id"] for _, row in shared}
+    told = Counter(tuple(row.values()) for row in own if row["account_id"] in names)
+    by: Counter[tuple[Any, ...]] = Counter()
+    for teller, row in shared:
+        contact = tuple(row.values())
+        by[(teller, *contact)] += 1
+        if by[(teller, *contact)] > told[contact]:
+            told[contact] += 1
+            yield row
 
 
 def _whose(account: Account, named: str, debtor_of: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -114,8 +114,8 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
     standing = Standing()
     if owner is not None:
         standing = recorder.standing([owner], request.at - REACH, {own: owner} if name is not None else {})
-    row = facts | {"account_id": own, "debtor_id": owner}
-    told = [_told(contact, own, owner) for contact in request.contacts or ()]
+    row = facts | {"account_id": own, "debtor_id": owner or own}
+    told = [_told(contact, own, owner or own) for contact in request.contacts or ()]
     (stated,) = with_heard([row], [one for one in told if one["sent_at"] <= request.at], standing.outcomes, request.at)
     account = facts | {fact: stated[fact] for fact in _STATED if stated.get(fact) != facts.get(fact)}
     itself = [
@@ -133,10 +133,15 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
     return case | {"account": account, "contacts": contacts}
 
 
-def _told(contact: CheckedContact, own: str, owner: str | None) -> dict[str, Any]:
+def _told(contact: CheckedContact, own: str, owner: str) -> dict[str, Any]:
     """A contact of a check as those of a request are; one that names no account is of this one."""
     named = own if contact.account_id is None else str(contact.account_id)
-    fields = {"status": "sent", **contact.model_dump(exclude_unset=True), "account_id": named, "debtor_id": owner}
+    fields = {
+        "status": "sent",
+        **contact.model_dump(exclude_unset=True),
+        "account_id": named,
+        "debtor_id": owner or own,
+    }
     return {"channel": None, "outcome": None, "initiated_by": None} | fields
 
 

@@ -68,7 +68,7 @@ def portfolio(rng: random.Random, n: int | None = None) -> dict[str, pd.DataFram
     """The truth of ``n`` accounts (a few where not given), every cell as the contract wants it."""
     n = n or rng.randint(4, 9)
     ids = [f"00{100 + 7 * k}" for k in range(n)]
-    debtors = [f"D{k if rng.random() < 0.8 else 0}" for k in range(n)]
+    debtors = [f"D{k if rng.random() < 0.8 else k - k % 10}" for k in range(n)]  # some owe more than one
     due = [(AS_OF - timedelta(days=rng.randint(10, 120))).date().isoformat() for _ in ids]
     accounts = pd.DataFrame(
         {

@@ -256,3 +256,21 @@ def test_a_promise_that_only_its_day_tells():
     }
     facts = with_case_states({"consented_channels": ["sms"], "flags": []}, [asked], as_utc_us(now), every_event=True)
     assert facts["flags"] == ["promise_open"]
+
+
+def test_a_failure_that_two_tables_tell_of_one_contact_is_one():
+    """Three failures rest a channel: a provider's row an event and the outcome beside the contact are the same two."""
+    at = pd.to_datetime(["2026-03-02T10:00Z", "2026-03-03T10:00Z"], utc=True)
+    contacts = pd.DataFrame({"contact_id": ["c1", "c2"], "account_id": "A", "sent_at": at, "channel": "sms",
+                             "outcome": "bounced"})  # fmt: skip
+    outcomes = pd.DataFrame({"contact_id": ["c1", "c2", "c2"], "outcome": "bounced",
+                             "occurred_at": at[[0, 1, 1]] + pd.Timedelta("5min")})  # fmt: skip
+    accounts = pd.DataFrame({"account_id": ["A"], "debtor_id": ["D"]})
+    now = pd.Timestamp("2026-03-04T10:00Z").to_pydatetime()
+    for told in (contacts, contacts.assign(outcome=None)):
+        (state,) = account_states(accounts, contacts=told, outcomes=outcomes, as_of=now)
+        assert state.blocked == {}
+    third = pd.DataFrame({"contact_id": ["c3"], "account_id": "A", "sent_at": at[1:] + pd.Timedelta("8h"),
+                          "channel": "sms", "outcome": "bounced"})  # fmt: skip
+    (state,) = account_states(accounts, contacts=pd.concat([contacts, third]), outcomes=outcomes, as_of=now)
+    assert set(state.blocked) == {"sms"}

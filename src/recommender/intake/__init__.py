@@ -21,6 +21,7 @@ from recommender.intake.encodings import (
 from recommender.intake.event_records import (
     AGREEMENT_DAYS,
     ASKS,
+    FAILED,
 )
 from recommender.intake.faults import (
     Fault,
@@ -96,6 +97,7 @@ __all__ = [
     "ASKS",
     "CASE_WORDS",
     "CHANNEL_NAMES",
+    "FAILED",
     "LASTING_STOPS",
     "STATE_FLAGS",
     "DayEvidence",

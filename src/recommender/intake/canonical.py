@@ -412,7 +412,7 @@ def account_zones(accounts: pd.DataFrame) -> pd.Series:
         if column in accounts:
             codes, distinct = pd.factorize(accounts[column])
             told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
-            zones = np.where(np.equal(told, None), zones, told)
+            zones = np.where(pd.isna(told), zones, told)
     return pd.Series(zones, dtype=object)
 
 

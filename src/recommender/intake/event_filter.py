@@ -11,17 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.intake.event_records import FAILURES
+from recommender.intake.event_records import FAILED, FAILURES
 from recommender.intake.event_rows import is_null, word_of
 from recommender.intake.ids import id_texts
 
 __all__ = ["with_telling_events"]
 
 #: Words that leave no state by themselves, nor take one back before there is one; so many of the last two leave one.
-_LIGHT = frozenset(
-    ("right_party_contact", "delivered", "read", "replied", "answered", "live_contact", "bounced", "not_connected")
-)
-_FAILED = frozenset(("bounced", "not_connected"))
+_LIGHT = frozenset(("right_party_contact", "delivered", "read", "replied", "answered", "live_contact", *FAILED))
 #: Columns whose cells tell a promise or a call that was asked for, whatever the outcome says.
 _DAYS = ("promise_date", "callback_at")
 _FEW = 256  # rows: reading them is as fast as looking for those that need no reading
@@ -110,7 +107,7 @@ def _words(table: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     codes, distinct = pd.factorize(table["outcome"])
     words: list[Any] = [None if is_null(cell) else word_of(cell) for cell in distinct]
     tells = np.array([*(word is not None and word not in _LIGHT for word in words), False], dtype=bool)
-    fails = np.array([*(word in _FAILED for word in words), False], dtype=bool)
+    fails = np.array([*(word in FAILED for word in words), False], dtype=bool)
     return tells[codes] | dated, fails[codes]
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "ASKS",
     "CALLBACK_DAYS",
     "COMPLAINT_DAYS",
+    "FAILED",
     "FAILURES",
     "LAG_DAYS",
     "MARKS",
@@ -30,6 +31,8 @@ CALLBACK_DAYS = 1
 COMPLAINT_DAYS = 90
 #: Days that a person's agreement to contact a case holds (house policy); what is newly heard of the debtor ends it.
 AGREEMENT_DAYS = 30
+#: Words of a contact that did not come through.
+FAILED = frozenset(("bounced", "not_connected"))
 #: Failures in a row after which a channel rests, and for how many days after the last (house policy).
 FAILURES, REST_DAYS = 3, 30
 #: Days in which a payment may not be in the balance yet, where nothing says when the balance was taken: after the due
@@ -133,7 +136,7 @@ class PersonEvents:
             self.opted_out -= set(channels)
         elif word in ("wrong_party", "third_party", "number_invalid"):
             self.blocked |= dict.fromkeys(point, "wrong_party" if word == "third_party" else word)
-        elif word in ("bounced", "not_connected"):
+        elif word in FAILED:
             for name in channels:
                 self.failures[name] = (self.failures.get(name, (0, 0))[0] + 1, at)
         elif word in REACHED:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recommender.intake.event_records import FAILED
 from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.local_time import as_utc_us, is_timezone
@@ -22,7 +23,8 @@ _OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "pai
 
 Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
 #: Whose a contact is, over which channel: of its account, and of the debtor that it names beside it.
-_Sent = dict[str, dict[tuple[str | None, str, str | None], None]]
+#: With the failures that were told of it: told again, they are the same ones.
+_Sent = dict[str, dict[tuple[str | None, str, str | None], set[str]]]
 
 
 def events_of(
@@ -65,7 +67,8 @@ def _told_with_contacts(
         mine = key if key in owner else None
         by = None if is_null(channel) else canonical_channel(channel) or str(channel)
         if wanted and not is_null(contact):
-            sent.setdefault(str(id_text(contact)), {})[mine, person, by] = None
+            of = sent.setdefault(str(id_text(contact)), {}).setdefault((mine, person, by), set())
+            of.update(FAILED.intersection(words))
         if (at := instants[row]) is not None:
             for word in words:
                 yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
@@ -90,14 +93,16 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
         words = words_of(outcome, due[row], callback[row])
         if not words:
             continue
-        of = list(sent.get(str(id_text(contact)), ()))
+        of = sent.get(str(id_text(contact)), {})
         if not of and (key := id_text(account)) in owner and key is not None:
             by = channels[row]
-            of = [(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by))]
+            of = {(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by)): set()}
         if (at := instants[row]) is not None:
-            for one in of:
+            for one, failed in of.items():
                 for word in words:
-                    yield at, word, *one, due[row], callback[row], id_text(cases[row])
+                    if word not in failed:
+                        yield at, word, *one, due[row], callback[row], id_text(cases[row])
+                failed.update(FAILED.intersection(words))
 
 
 def words_of(outcome: Any, due: Any, callback: Any) -> list[str]:

@@ -55,8 +55,11 @@ _REFUSED = _named(
 )
 #: Names of a day or an amount that was promised.
 _PROMISED = _named(r"promes\w*|promis\w*|promess\w*|compromis[oa]s?|convenios?|acuerdo_(?:de_)?pago|acordo|ptp")
+_PROMISES = _named(
+    r"promises|promesas|promessas|compromisos|convenios|acordos"
+)  # numbers of an account: how many there were
 _HISTORY = _named(
-    r"ultim[oa]s?|last|prior|previ\w*|histor\w*|n|num|nro|cnt|count|cantidad|total|\d+d|ever|rate|tasa|ratio|pct|score|prob\w*|veces|days?|dias"
+    r"ultim[oa]s?|last|prior|previ\w*|histor\w*|n|num|nro|cnt|count|cantidad|total|\d+[a-z]|ever|rate|tasa|ratio|pct|score|prob\w*|veces|days?|dias|months?|meses|years?|anos"
 )
 _ENDED = _named(r"incumpl\w*|rot[oa]s?|broken|quebr\w*|cumpl\w*|cumprid\w*|kept|tarjeta|producto|credito")
 #: Names of the state an account is in, and words for one that is no longer ours to collect.
@@ -79,12 +82,14 @@ _NAMES_OF_THINGS = _named(
 _RESULT = _named(
     r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
 )
+#: Words that are a degree or a request elsewhere, and a stop as the whole name of a column.
+_ALONE = re.compile(r"(?:(?:de|cliente|cliente_de|en|con|tiene)_)?(?:baja|demanda)")
 #: Names of our own lawyers, and of blocks that are none of contact.
 _OURS = _named(
     r"asignad[oa]|assigned|intern[oa]|extern[oa]|honorarios?|estudio|despacho|gestor|asesor|agencia|tarjeta|card|product[oa]?|template|plantilla|campana|campaign|linea|cupo"
 )
 _COUNTED = _named(
-    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+d|veces|times|ever|limit\w*|amount|monto|valor|saldo"
+    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+[a-z]|veces|times|ever|limit\w*|amount|monto|valor|saldo"
 )  # fmt: skip
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
@@ -130,13 +135,13 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
             return True
         if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
             return True
-    if _PROMISED.search(word) and not _ENDED.search(word) and (of_contact or not _HISTORY.search(word)):
-        return _is_promised(cell)
+    if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
+        return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
     if _COUNTED.search(word) or _are_numbers(told):
         return False
     if _PERMISSION.search(word) and not STOP_NAME.search(word):
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
-    return bool(STOP_NAME.search(word)) and not _OURS.search(word) and _is_told(cell)
+    return bool(STOP_NAME.search(word) or _ALONE.fullmatch(word)) and not _OURS.search(word) and _is_told(cell)
 
 
 def _is_promised(cell: Any) -> bool:
@@ -251,7 +256,7 @@ def _distinct(piece: pa.Table | pd.DataFrame, name: str) -> list[Any] | None:
         return None
     values = cells.drop_duplicates() if cells.dtype != object else cells[~cells.map(str).duplicated()]
     if told or len(values) <= _MOST_DISTINCT:
-        return values.tolist()
+        return list(values)
     return _sifted(pa.array(values.dropna().map(str), type=pa.large_string()), told=False)
 
 

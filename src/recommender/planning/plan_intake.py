@@ -208,8 +208,8 @@ def _write(
             writer.close()
     own.settle()
     known[reading.table] = own
-    for name in ("account_id", "debtor_id") if reading.table == "accounts" and schema is not None else ():
-        if name in schema.names:
+    for name in ("account_id", "debtor_id") if reading.table == "accounts" else ():
+        if schema is not None and name in schema.names:
             _doubt_two_spellings(reading, target, name)
     return StreamedTable(reading.table, target, schema or pa.schema([]))
 

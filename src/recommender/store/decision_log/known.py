@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.intake import canonical_word, with_states
+from recommender.intake import FAILED, canonical_word, with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
@@ -27,8 +27,6 @@ _RUNGS = {
     "attempted": "attempt", "not_connected": "not_connected", "bounced": "not_connected", "wrong_party": "wrong_party",
     "delivered": "delivered", "read": "delivered", "attempt": "attempt",
 }  # fmt: skip
-#: Words of a contact that failed, so many of which close a contact point.
-_FAILED = frozenset({"bounced", "not_connected"})
 _FACTS = (
     "account_id", "debtor_id", "balance_minor", "due_date", "timezone", "country", "consented_channels", "flags",
 )  # fmt: skip
@@ -106,11 +104,11 @@ def not_told_twice(heard: list[dict[str, Any]], told: Iterable[Mapping[str, Any]
     """
     failed: dict[tuple[str, Any], list[datetime]] = {}
     for contact in told:
-        if canonical_word("outcome", contact["outcome"]) in _FAILED:
+        if canonical_word("outcome", contact["outcome"]) in FAILED:
             failed.setdefault((str(contact["account_id"]), contact["channel"]), []).append(contact["sent_at"])
     kept = []
     for event in heard:
-        times = failed.get((event["account_id"], event["channel"]), []) if event["outcome"] in _FAILED else []
+        times = failed.get((event["account_id"], event["channel"]), []) if event["outcome"] in FAILED else []
         same = next((when for when in times if abs(when - event["sent_at"]) < _SAME_CONTACT), None)
         if same is None:
             kept.append(event)
