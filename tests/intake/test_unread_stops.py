@@ -39,9 +39,9 @@ STOPS = {
     "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending"},
 }  # fmt: skip
 QUIET = {
-    "accounts": {"promises": [0, 1, 3], "promises_12m": [1.0, 2.0],
+    "accounts": {"promises": [0, 1, 3],
         "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
-        "promises_kept": [0, 1, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
+        "promises_kept": [0, 1, 0], "promises_12m": [1.0, 2.0, 0.0], "promises_3m": [1.0, 0.0], "monto_promesas": [5000, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
         "consentimiento": ["SI", "sí", True], "Autoriza SMS": ["S", "1", "X"], "nota": ["llamar tarde", "no contesta nunca", "no contactado"], "ocupacion": ["abogado", "juez", "otro"],
         "bloqueo_tarjeta": ["S", "N", "S"], "situacion": ["no fallecido", "al dia", "mora"], "estado civil": ["casado", "soltero", "viudo"],
         "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado": ["VIGENTE", "MORA", "CASTIGADO"],
@@ -49,7 +49,7 @@ QUIET = {
         "nombre_campana": ["STOP LOSS", "QUEJAS CERO", "PROMESAS"], "death_rate": [0.1, 0.2, 0.3], "ciudad": ["La Baja", "Cali", "Bogotá"],
     },
     "contacts": {"agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
-                 "observacion": ["no contactado", "Llamada caida", "pide tiempo"], "promesa_incumplida": ["S", "N", "S"],
+                 "balance_minor": [0, 1, 1], "promises_12m": [0, 1, 2], "observacion": ["no contactado", "Llamada caida", "pide tiempo"], "promesa_incumplida": ["S", "N", "S"],
                  "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"]},
 }  # fmt: skip
 

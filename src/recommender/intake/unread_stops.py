@@ -135,7 +135,7 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
             return True
         if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
             return True
-    if _PROMISED.search(word) and not _ENDED.search(word) and (of_contact or not _HISTORY.search(word)):
+    if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
     if _COUNTED.search(word) or _are_numbers(told):
         return False
