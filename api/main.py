@@ -38,7 +38,7 @@ from recommender.settings import Settings
 __all__ = ["create_app"]
 
 
-_ALLOCATIONS = 20_000  # new objects before the youngest are looked at: a request of a thousand accounts makes as many
+_ALLOCATIONS = 100_000  # new objects before the youngest are looked at: a request of a thousand accounts makes more
 
 
 def _now() -> datetime:

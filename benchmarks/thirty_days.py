@@ -6,8 +6,9 @@ Debtors remember (:class:`recommender.simulation.DebtorWorld`): every contact ti
 are closed for good. A strategy learnt from 5,000 contacts of the same world values contacts; the Colombian law and the
 same agents and messages hold for all. A day's worth is the sum over its contacts of the true chance of an answer times
 what it brings (5 % of the balance, between 2,000 and 20,000 COP, so that no few accounts decide), less the cost. Who
-answers, pays or opts out on the way is drawn, and two ways part at the first contact that differs: seeds vary by a
-quarter, so read the interval and not the mean.
+answers, pays or opts out on the way is drawn by numbers of the debtor and the day, the same whatever was done to others
+(:class:`PairedWorld`): two ways differ by what they do to a debtor, and not by a roll of the dice that a contact
+elsewhere moved on. What is left still varies much between seeds, so read the interval and not the mean.
 
 ``week``: days planned ahead, the first carried out, with what was sent in the last days counted. Of a week only the
 days of its first part decide about the first (``recommender.planning.week_parts``; a test holds it), so that many are
@@ -47,6 +48,62 @@ WAYS = {
 }
 SHARE = 0.05
 COST = {"agents": 200.0, "messages": 20.0}
+
+
+class _Drawn:
+    """Numbers by chance that were drawn before, in the place of a generator."""
+
+    def __init__(self, uniform: np.ndarray, rng: np.random.Generator) -> None:
+        self._uniform, self._rng = uniform, rng
+
+    def random(self, n: int) -> np.ndarray:
+        """One uniform number for each of the rows that the caller has in hand."""
+        assert n == len(self._uniform)
+        return self._uniform
+
+    def beta(self, a: float, b: float, n: int) -> np.ndarray:
+        """The quantiles of the same numbers: who pays in part pays the same part."""
+        assert n == len(self._uniform)
+        return stats.beta.ppf((self._uniform * 1e6) % 1.0, a, b)
+
+    def integers(self, low: int, high: int, n: int) -> np.ndarray:
+        """Seconds of the day, which decide nothing."""
+        return self._rng.integers(low, high, n)
+
+
+class PairedWorld(DebtorWorld):
+    """Debtors whose luck of a day is their own: independent of whom else a way contacts, and when.
+
+    Each contact, payment and day has the law of :class:`DebtorWorld`; what is shared by two ways that contact the same
+    debtor on the same day are the uniform numbers behind it.
+    """
+
+    def __init__(self, n_accounts: int, *, seed: int, run_seed: int) -> None:
+        super().__init__(n_accounts, seed=seed, run_seed=run_seed)
+        self._luck = [seed, run_seed]
+
+    def send(self, account, action, sent_at, names=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Contact one after the other, each by numbers of its debtor, day and turn."""
+        answered, debtor = [], self.population.debtor[account]
+        turn = pd.Series(debtor).groupby(debtor).cumcount().to_numpy() if len(debtor) else debtor
+        for row in range(len(account)):
+            self._rng = np.random.default_rng([*self._luck, 1, self.today, int(debtor[row]), int(turn[row])])
+            one = slice(row, row + 1)
+            answered.append(super().send(account[one], action[one], sent_at[one], None))
+        return np.concatenate(answered) if answered else np.zeros(0, dtype=bool)
+
+    def end_day(self) -> None:
+        """Payments by numbers of the account and the day."""
+        rng = np.random.default_rng([*self._luck, 2, self.today])
+        self._of_day = rng.random((2, len(self._position)))
+        self._rng = _Drawn(self._of_day[0, self.open_accounts()], rng)
+        super().end_day()
+
+    def _pay(self, account, cause):  # type: ignore[no-untyped-def]
+        payers = np.unique(account)
+        payers = payers[self.population.accounts["balance_minor"][payers] > 0]
+        self._rng = _Drawn(self._of_day[1, payers], np.random.default_rng([*self._luck, 3, self.today]))
+        super()._pay(account, cause)
 
 
 def limits(agents: float, messages: int, more: dict) -> CapacityOrder:
@@ -96,13 +153,15 @@ def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder:
     days, _ = WAYS[way]
     accounts = world.accounts()
     accounts.assign(worth_minor=100 * worth_of(accounts["balance_minor"])).to_parquet(folder / "accounts.parquet")
-    sent.to_parquet(folder / "contacts.parquet")
+    told = folder / "contacts.parquet" if len(sent) else None  # on the first day nobody was ever contacted
+    if told is not None:
+        sent.to_parquet(told)
     as_of = world.as_of.to_pydatetime()
     inputs = PlanInputs.prepare(
-        folder / "inputs", accounts=folder / "accounts.parquet", contacts=folder / "contacts.parquet", outcomes=None,
+        folder / "inputs", accounts=folder / "accounts.parquet", contacts=told, outcomes=None,
         payments=None, as_of=as_of, chunk_rows=100_000, other_accounts=True,
     )  # fmt: skip
-    order = PlanOrder(as_of, packs=("CO",), house=house_packs(()))
+    order = PlanOrder(as_of, packs=("CO",), house=house_packs(()), no_contacts_yet=told is None)
     (folder / "plan").mkdir()
     if way == "greedy":
         read = read_portfolio(inputs, strategy, order, capacity, folder / "plan", Appointments.none())
@@ -119,7 +178,7 @@ def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder:
 def thirty_days(way: str, seed: int, strategy, size: tuple[int, int, float, int]) -> tuple[float, int]:
     """True worth of all contacts, and how many."""
     n_accounts, days, agents, messages = size
-    world = DebtorWorld(n_accounts, seed=0, run_seed=1_000 + seed)
+    world = PairedWorld(n_accounts, seed=0, run_seed=1_000 + seed)
     capacity = limits(agents, messages, WAYS[way][1])
     columns = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"]
     sent = pd.DataFrame(columns=columns).astype("str")

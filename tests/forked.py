@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Forked"]
+__all__ = ["PRELOADED", "Forked"]
+
+#: What a process that is forked finds loaded; a list for all, since there is one such parent in a worker of the tests.
+PRELOADED = ["api.main", "uvicorn.main", "psycopg", "sqlalchemy.dialects.sqlite", "recommender.distributed", "lightgbm"]
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["api.main", "uvicorn.main", "psycopg", "sqlalchemy.dialects.sqlite"])
+_FORKS.set_forkserver_preload(PRELOADED)
 
 
 def _become(work: Callable[..., object], arguments: tuple[Any, ...], environment: dict[str, str], folder: str) -> None:

@@ -169,7 +169,8 @@ def numbers_of_workbook(content):
     return [[float(one.text) for one in row if one is not None] for row in numbers]
 
 
-@pytest.mark.parametrize("tag", [*LANGUAGES, "en"])
+# Portuguese writes numbers as Spanish does: with a decimal comma.
+@pytest.mark.parametrize("tag", ["es", pytest.param("pt", marks=pytest.mark.proof), *LANGUAGES[2:], "en"])
 def test_every_exported_number_is_the_one_that_is_shown(client, tag):
     """Each number of each table of each page stands in its CSV, rounded as the page rounds; the workbook agrees."""
     page_of_tag = rendering.Page(tag, Settings(model_path=None))

@@ -4,6 +4,7 @@ import json
 import time
 
 import pandas as pd
+import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -11,6 +12,7 @@ from api.main import create_app
 from pipelines.__main__ import build_app
 from recommender.settings import Settings
 from recommender.simulation import DebtorWorld
+from recommender.store.decision_log import LogWarning
 from recommender.tables import REACHED_BY
 
 N_ACCOUNTS = 900
@@ -49,13 +51,24 @@ def test_the_loop_closes(registry, tmp_path):
         body = {"accounts": as_request(accounts, context), "as_of": as_of.isoformat(), "top_k": 1}
         answer = client.post("/v1/recommendations", json=body)
         assert answer.status_code == 200, answer.text
+        answers = answer.json()["recommendations"]
+        waiting = [one for one in answers if one["needs_human"] and not one["actions"][0]["no_contact"]]
         decided = [
             {"account_id": one["account_id"], "decision_id": one["decision_id"], **one["actions"][0]["factors"]}
             | {"contact_at": one["actions"][0]["contact_at"]}
-            for one in answer.json()["recommendations"]
-            if one["policy"] == "seed_rules" and not one["actions"][0]["no_contact"]
+            for one in answers
+            if one["policy"] == "seed_rules" and not one["actions"][0]["no_contact"] and one not in waiting
         ]
         assert len(decided) > N_ACCOUNTS / 3
+
+        sent = [
+            {"dispatch_id": f"x{row['decision_id']}", "decision_id": row["decision_id"], "state": "sent"}
+            | {"at": row["contact_at"]}
+            for row in decided
+        ]
+        for first in range(0, len(sent), 100):
+            answer = client.post("/v1/dispatches", json={"dispatches": sent[first : first + 100]})
+            assert answer.status_code == 200, answer.text
 
         at_once = world.respond(pd.DataFrame(decided)).outcomes
         outcomes = pd.concat([at_once, world.advance(10).outcomes], ignore_index=True)
@@ -72,14 +85,15 @@ def test_the_loop_closes(registry, tmp_path):
         log, model = tmp_path / "own.parquet", tmp_path / "model"
         where = ["--registry-uri", registry.tracking_uri, "--artifacts", str(tmp_path / "artefacts")]
         later = (as_of + pd.Timedelta(days=8)).isoformat()
-        read = run(
-            app,
-            ["ingest", "--from-log", url, "--out", str(log), "--reward", "delivered"]
-            + ["--window-days", "7", "--as-of", later],
-        )
+        with pytest.warns(LogWarning, match=f"{len(waiting)} decisions waited for a person"):  # and nobody sent them
+            read = run(
+                app,
+                ["ingest", "--from-log", url, "--out", str(log), "--reward", "delivered"]
+                + ["--window-days", "7", "--as-of", later],
+            )
         assert read.exit_code == 0, read.output
         frame = pd.read_parquet(log)
-        assert len(frame) == len(accounts)
+        assert len(frame) == len(accounts) - len(waiting)
         within = outcomes[outcomes["outcome"].isin(REACHED_BY["delivered"])]
         assert frame["reward"].sum() == within["contact_id"].nunique() > 20
 

@@ -198,7 +198,7 @@ def test_the_gate_judges_challenger_and_champion_on_one_log(
     copy_database(empty_mlflow_db, tmp_path / "mlflow.db")
     registry = _registry(tmp_path)
     log = tmp_path / "later.parquet"
-    later = simulate(500, seed=1, logger="uniform", no_contact=True).fresh_accounts(3_000)
+    later = simulate(500, seed=1, logger="uniform", no_contact=True).fresh_accounts(1_200)
     roles = {
         "context": later.context,
         "categorical": later.categorical,

@@ -59,6 +59,8 @@ class ChunkStanding:
 
     def with_heard(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
         """Contacts from which states are made, with what was heard; None where nothing is known at all."""
+        if not self.heard:
+            return known
         told = [] if known is None or "outcome" not in known else known.loc[known["outcome"].notna()].to_dict("records")
         heard = not_told_twice(self.heard, told) if told else self.heard
         return known if not heard else _joined(known, [row | {"status": "sent"} for row in heard])

@@ -79,6 +79,9 @@ with needs("store"):
         outcomes,
         provenances,
     )
+    from recommender.store.decision_log.sent import (
+        LogWarning,
+    )
     from recommender.store.decision_log.stops import (
         agree_to_contact,
         agreed_accounts,
@@ -101,6 +104,7 @@ __all__ = [
     "LedgerContact",
     "LedgerOutcome",
     "LiveDecision",
+    "LogWarning",
     "LoggedDecision",
     "OfferBudget",
     "OutcomeReceipt",
