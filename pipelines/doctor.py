@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingest import DayOrder, DecimalSign, Source, prepare_from_sources
-from pipelines.own_files import NoStopIn
+from pipelines.stated_options import NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback, read_instants

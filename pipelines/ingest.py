@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.factor_levels import FACTORS, action_space, read_actions
-from pipelines.own_files import NoStopIn
+from pipelines.stated_options import NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import (

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from pipelines.evaluate import wide_console
-from pipelines.own_files import NoStopIn
+from pipelines.stated_options import NoStopIn
 from recommender.errors import InvalidInput
 from recommender.intake import (
     Mapped,

@@ -16,7 +16,6 @@ from recommender.store.files import read_table, read_template_sources
 __all__ = [
     "Authority",
     "Levers",
-    "NoStopIn",
     "ObjectiveName",
     "Offered",
     "Offers",
@@ -30,10 +29,6 @@ __all__ = [
     "told_objective",
 ]
 
-NoStopIn = Annotated[
-    list[str] | None,
-    typer.Option("--no-stop-in", help="Column that says no stop, whatever its name and cells; repeat for more."),
-]
 Overlays = Annotated[list[Path] | None, typer.Option(help="Rule pack of your own (TOML); it can only tighten.")]
 Templates = Annotated[
     list[Path] | None,

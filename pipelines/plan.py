@@ -18,7 +18,6 @@ from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.own_files import (
     Authority,
     Levers,
-    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,
@@ -32,6 +31,7 @@ from pipelines.own_files import (
     told_objective,
 )
 from pipelines.score import on_disk, read_instant, stopped_in, tell_switched_off
+from pipelines.stated_options import NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated

@@ -17,7 +17,6 @@ from pipelines.evaluate import wide_console
 from pipelines.own_files import (
     Authority,
     Levers,
-    NoStopIn,
     ObjectiveName,
     Offered,
     Offers,
@@ -31,6 +30,7 @@ from pipelines.own_files import (
     told_objective,
 )
 from pipelines.score_progress import progress_on
+from pipelines.stated_options import NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated

@@ -1,0 +1,14 @@
+"""What a user states of a source, for every verb that reads one; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["NoStopIn"]
+
+NoStopIn = Annotated[
+    list[str] | None,
+    typer.Option("--no-stop-in", help="Column that says no stop, whatever its name and cells; repeat for more."),
+]
