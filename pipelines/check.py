@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pipelines.column_options import NoStopIn
+from pipelines.stated_options import NoStopIn
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.intake import (
     Stated,

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.column_options import NoStopIn
 from pipelines.ingest import DayOrder, DecimalSign, Source, prepare_from_sources
+from pipelines.stated_options import NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback, read_instants

@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.column_options import NoStopIn
 from pipelines.factor_levels import FACTORS, action_space, read_actions
+from pipelines.stated_options import NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import (

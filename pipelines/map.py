@@ -9,8 +9,8 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from pipelines.column_options import NoStopIn
 from pipelines.evaluate import wide_console
+from pipelines.stated_options import NoStopIn
 from recommender.errors import InvalidInput
 from recommender.intake import (
     Mapped,

@@ -13,7 +13,6 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from pipelines.column_options import NoStopIn
 from pipelines.evaluate import wide_console
 from pipelines.ingest import DayOrder, DecimalSign
 from pipelines.own_files import (
@@ -32,6 +31,7 @@ from pipelines.own_files import (
     told_objective,
 )
 from pipelines.score import on_disk, read_instant, stopped_in, tell_switched_off
+from pipelines.stated_options import NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated

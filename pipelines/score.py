@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from pipelines.column_options import NoStopIn
 from pipelines.evaluate import wide_console
 from pipelines.own_files import (
     Authority,
@@ -31,6 +30,7 @@ from pipelines.own_files import (
     told_objective,
 )
 from pipelines.score_progress import progress_on
+from pipelines.stated_options import NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated

@@ -28,6 +28,7 @@ from recommender.store.decision_log import (
 __all__ = ["decision_records", "same_decision"]
 
 _EXACT = 2**53
+_FEW = 32  # numbers that a loop looks at faster than an array
 _AS_THEY_ARE = {str, int, bool, type(None)}
 _SITUATION = ("days_past_due", "stage", "balance_minor", "country")
 
@@ -108,6 +109,8 @@ def _scalars(values: list[Any]) -> list[Any]:
     if kinds <= _AS_THEY_ARE:
         return values
     if kinds == {float}:
+        if len(values) <= _FEW:
+            return [int(value) if value.is_integer() and abs(value) < _EXACT else value for value in values]
         numbers = np.array(values)
         whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _EXACT)
         if not whole.any():

@@ -41,7 +41,7 @@ STOPS = {
 QUIET = {
     "accounts": {"promises": [0, 1, 3],
         "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
-        "promises_kept": [0, 1, 0], "promises_12m": [1.0, 2.0, 0.0], "promises_3m": [1.0, 0.0], "monto_promesas": [5000, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
+        "promises_kept": [0, 1, 0], "promises_3m": [1.0, 0.0], "monto_promesas": [5000, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
         "consentimiento": ["SI", "sí", True], "Autoriza SMS": ["S", "1", "X"], "nota": ["llamar tarde", "no contesta nunca", "no contactado"], "ocupacion": ["abogado", "juez", "otro"],
         "bloqueo_tarjeta": ["S", "N", "S"], "situacion": ["no fallecido", "al dia", "mora"], "estado civil": ["casado", "soltero", "viudo"],
         "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado": ["VIGENTE", "MORA", "CASTIGADO"],

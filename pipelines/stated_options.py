@@ -1,4 +1,4 @@
-"""What a caller says of columns that nobody reads; apart from :mod:`pipelines.own_files`, which loads the learners."""
+"""What a user states of a source, for every verb that reads one; nothing heavy is imported here."""
 
 from __future__ import annotations
 
