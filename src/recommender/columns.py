@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -216,11 +217,15 @@ class Columns:
         elif len(kinds) > 1 or not kinds <= _COMPARABLE:
             given = [_plain(value) for value in given]
             kinds = set(map(type, given)) - {type(None)}
-        # 1, 1.0 and True are three things
-        keys = given if len(kinds) < 2 else [(type(value), value) for value in given]
-        code_of = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+        if any(issubclass(kind, _EQUAL_BUT_OTHER) for kind in kinds):  # one instant has another date in another zone
+            said = {(type(value), str(value)): value for value in given}
+            keys: list[Any] = [(type(value), str(value)) for value in given]
+        else:  # 1, 1.0 and True are three things
+            keys = given if len(kinds) < 2 else [(type(value), value) for value in given]
+            said = {key: key if keys is given else key[1] for key in dict.fromkeys(keys)}
+        code_of = {key: code for code, key in enumerate(said)}
         codes = np.fromiter(map(code_of.__getitem__, keys), dtype=np.int64, count=self._n)
-        return Coded(codes, list(code_of) if keys is given else [value for _, value in code_of])
+        return Coded(codes, list(said.values()))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column of numbers; what is absent, null or no number is NaN."""
@@ -283,8 +288,9 @@ _EXACT_SECONDS = 2.0**32  # up to here (2106) the nearest float of a time in sec
 _NOTHING_SAID = Coded(_FIRST, [None])
 
 _PLAIN = frozenset({str, int, bool, datetime, date})  # what needs no look: it is neither null nor a list
-#: Types whose equal values say the same; a float may be NaN.
+#: Types whose equal values need no look; a float may be NaN.
 _COMPARABLE = frozenset({str, int, bool, datetime, date})
+_EQUAL_BUT_OTHER = (datetime, Decimal)  # equal values may be read differently: 1.0 and 1, 23:00-05:00 and 04:00Z
 NUMBERS = frozenset({int, float, bool, type(None)})
 
 

@@ -1,5 +1,7 @@
 """Functions are compiled when they are first called, once, and numba comes no earlier."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -83,3 +85,11 @@ def test_what_cannot_be_compiled_says_so_at_the_call():
     for _ in range(2):
         with pytest.raises(Exception, match="no_such_attribute"):
             broken(1.0)
+
+
+@pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])  # noqa: S301
+def test_a_function_is_pickled_and_copied_by_name(again):
+    """As functions are, compiled or not: whatever holds one can go to another process."""
+    assert again(_half) is _half
+    _half(1.0)
+    assert again(_half) is _half

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.deciding import Decider, decide, default_actions
+from recommender.deciding import Accounts, Decider, decide, default_actions
 from recommender.errors import InvalidInput
 from recommender.local_time import UnknownTimezoneWarning
 from recommender.rules import FLAGS, pack_ids
 from recommender.strategy.cold_start import SeedStrategy
+from recommender.strategy.seed_rules import seed_rule_scores
 
 CONTACT_COLUMNS = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "hour", "tone", "reward"]
 ZONES = ["America/Bogota", "America/New_York", "America/Sao_Paulo", "Europe/Madrid", "Asia/Kathmandu", None, "Nowhere"]
@@ -177,6 +178,51 @@ def test_a_log_without_account_ids_still_draws_by_account(strategy, simulated_lo
     factors = list(strategy.actions_.factors)
     pd.testing.assert_frame_equal(forward[factors], backward.loc[forward.index, factors])
     assert len(forward[factors].drop_duplicates()) > 1
+
+
+def test_what_one_account_tells_of_its_debt_takes_nothing_from_the_others():
+    """One tells the days, one the due date, one the stage: each is read as it is alone."""
+    as_of = dt.datetime(2026, 5, 5, 15, tzinfo=dt.UTC)
+    rows = [
+        {"account_id": "A", "due_date": "2026-01-01", "timezone": "America/Bogota"},
+        {"account_id": "B", "days_past_due": 3},
+        {"account_id": "C", "due_date": "2026-04-30", "stage": "judicial"},
+        {"account_id": "D", "due_date": None, "days_past_due": 100},
+    ]
+
+    def told(table):
+        situated = Accounts.of(table).situated(as_of)
+        return list(zip(*map(situated.values, ("days_past_due", "stage", "due_date")), strict=True))
+
+    alone = [told([row])[0] for row in rows]
+    assert [one[:2] for one in alone] == [(124, "judicial"), (3, "administrative"), (5, "judicial"), (100, "judicial")]
+    assert told(rows) == told(pd.DataFrame(rows).convert_dtypes()) == alone
+
+
+def test_the_seed_rules_heed_a_stage_where_no_days_are_known():
+    """A stage that is told acts as the days that stand for it, beside accounts that tell their days too."""
+    decider = Decider(SeedStrategy(default_actions(range(7, 21))))
+    common = {
+        "packs": ["CO"],
+        "country": "CO",
+        "timezone": "America/Bogota",
+        "consented_channels": ["sms", "email", "call"],
+        "flags": [],
+        "party": "debtor",
+        "balance_minor": 500,
+    }
+    rows = [{"account_id": "A", "stage": "judicial"}, {"account_id": "B", "days_past_due": 3, "stage": "judicial"}]
+    rows = [common | row for row in [*rows, {"account_id": "C", "days_past_due": 200}]]
+    asked = {"as_of": dt.datetime(2026, 5, 5, 15, tzinfo=dt.UTC), "packs": ["CO"], "contacts": [], "top_k": 300}
+    together = decider.decide(rows, **asked, explore=False)
+    tables = seed_rule_scores(pd.DataFrame(rows), decider.actions)
+    assert (tables[0] == tables[2]).all() and (tables[0] != tables[1]).any()
+    for row, account in enumerate(rows):
+        alone = decider.decide([account], **asked, explore=False)
+        np.testing.assert_array_equal(together.actions_ranked[row], alone.actions_ranked[0])
+        held = together.actions_ranked[row][together.actions_ranked[row] >= 0]
+        assert len(held) > 1
+        assert (np.diff(tables[row, held]) <= 0).all()
 
 
 @pytest.mark.proof

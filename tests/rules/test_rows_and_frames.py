@@ -2,14 +2,16 @@
 
 import datetime as dt
 import random
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from recommender import ActionSpace
+from recommender.columns import Columns
 from recommender.messages import default_catalogue
-from recommender.rules import CHANNELS, FLAGS, Guardrails, eligibility, judged, pack_ids
+from recommender.rules import CHANNELS, FLAGS, Guardrails, due_days, eligibility, judged, pack_ids
 from tests.rules.strategies import random_case
 
 SPACES = [
@@ -141,3 +143,16 @@ def test_wishes_and_strange_values_are_judged_in_rows_as_in_frames():
         np.testing.assert_array_equal(found.mask, want.mask)
         assert found.counts() == want.counts()
         assert found.mask[0, :-1].any() == (odd.get("timezone") != 5)
+
+
+def test_equal_values_that_say_different_things_are_read_apart():
+    """23:00-05:00 is 04:00Z of the next day, and 1.0 is another id than 1: in a long table as alone."""
+    evening = dt.datetime(2026, 1, 1, 23, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+    due = [evening, evening.astimezone(dt.UTC), None] * 5
+    alone = [due_days(Columns.of([{"due_date": one}])).item() for one in due]
+    np.testing.assert_array_equal(due_days(Columns.of([{"due_date": one} for one in due])), alone)
+    assert alone[1] == alone[0] + 1
+    ids = [Decimal("1.0"), Decimal(1), "1"] * 5
+    assert Columns.of([{"account_id": one} for one in ids]).read("account_id", str, object).tolist() == list(
+        map(str, ids)
+    )

@@ -26,6 +26,10 @@ class _Made:
         self._function, self._make = function, make
         self._made: Any = None
 
+    def __reduce__(self) -> str:
+        """Pickle and copy by name, as functions do: the other process makes its own."""
+        return str(self._function.__qualname__)
+
     @property
     def made(self) -> Any:
         """What numba knows: made once, whichever thread comes first."""

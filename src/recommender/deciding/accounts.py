@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.columns import Columns, Tabular
+from recommender.columns import Columns, Tabular, is_null
 from recommender.local_time import as_utc_us, is_timezone, local_time
 from recommender.rules import due_days
 from recommender.strategy import STAGES, stage_of
@@ -50,13 +50,35 @@ class Accounts(Columns):
         Who tells how many days a debt is late has told its due date: law, tone and texts must not take it as unknown.
         """
         accounts = self._dated(as_of) if "days_past_due" in self else self
-        told: dict[str, Any] = {}
-        if "days_past_due" not in accounts and "due_date" in accounts:
-            told["days_past_due"] = self._today(as_of) - due_days(accounts)
-        if "stage" not in accounts and ("days_past_due" in told or "days_past_due" in accounts):
-            days = told["days_past_due"] if told else accounts.numbers("days_past_due")
-            told["stage"] = [STAGES[code] for code in stage_of(days).tolist()]
-        return accounts.assign(**told) if told else accounts
+        return accounts._timed(as_of)._staged()  # noqa: SLF001 - of this class
+
+    def _timed(self, as_of: datetime) -> Self:
+        """Days past due of the due dates where none are told."""
+        if "due_date" not in self or not (unsaid := self._unsaid("days_past_due")).any():
+            return self
+        return self._filled("days_past_due", unsaid, self._today(as_of) - due_days(self))
+
+    def _staged(self) -> Self:
+        """Stages by days past due where none is told."""
+        if "days_past_due" not in self or not (unsaid := self._unsaid("stage")).any():
+            return self
+        stages = stage_of(self.numbers("days_past_due")).tolist()
+        return self._filled("stage", unsaid, [STAGES[code] for code in stages])
+
+    def _unsaid(self, name: str) -> NDArray[np.bool_]:
+        """Rows that do not tell a column: the others of a request may."""
+        if name not in self:
+            return np.ones(len(self), dtype=bool)
+        return np.array(list(map(is_null, self.values(name))), dtype=bool)
+
+    def _filled(self, name: str, unsaid: NDArray[np.bool_], found: Any) -> Self:
+        """A column with what was worked out where nothing was said."""
+        if unsaid.all():
+            return self.assign(**{name: found})
+        filled = list(self.values(name))
+        for row in np.flatnonzero(unsaid).tolist():
+            filled[row] = found[row].item() if isinstance(found, np.ndarray) else found[row]
+        return self.assign(**{name: filled})
 
     def _today(self, as_of: datetime) -> NDArray[np.float64]:
         """Day since 1970-01-01 on each debtor's calendar."""
@@ -67,7 +89,7 @@ class Accounts(Columns):
         """Due dates of the days past due where none is told; one that cannot be read stays as it is."""
         told = self.values("due_date") if "due_date" in self else [None] * len(self)
         days = self.numbers("days_past_due")
-        mine = np.array([value is None or value == "" or value != value for value in told], dtype=bool)
+        mine = np.array([is_null(value) or value == "" for value in told], dtype=bool)
         mine &= np.isfinite(days) & (np.abs(days) < _LONGEST_DAYS)
         if not mine.any():
             return self

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,8 +195,13 @@ class Opinions:
 
 
 def _stages(accounts: Accounts) -> NDArray[np.int64]:
-    """Stage of each account as the seed rules count it; unknown is the second."""
-    if "days_past_due" in accounts:
-        return stage_of(accounts.numbers("days_past_due"))
-    column = accounts.coded("stage")
-    return column.take([STAGES.index(value) if value in STAGES else 1 for value in column.values], np.int64)
+    """Stage of each account as the seed rules count it: by its days, else as told; unknown is the second."""
+    days = accounts.numbers("days_past_due") if "days_past_due" in accounts else np.full(len(accounts), np.nan)
+    stages, undated = stage_of(days), np.isnan(days)
+    if "stage" in accounts and undated.any():
+        stages[undated] = accounts.read("stage", _told_stage, np.int64)[undated]
+    return stages
+
+
+def _told_stage(stage: Any) -> int:
+    return STAGES.index(stage) if stage in STAGES else 1

@@ -76,11 +76,15 @@ def scores_by_stage(actions: ActionSpace) -> NDArray[np.float64]:
 
 
 def _stages(accounts: pd.DataFrame, as_of: Any | None) -> NDArray[np.int64]:
-    if "days_past_due" in accounts:
-        return stage_of(pd.to_numeric(accounts["days_past_due"], errors="coerce").to_numpy(dtype=np.float64))
+    told = None
     if "stage" in accounts:
         position = {name: code for code, name in enumerate(STAGES)}
-        return np.asarray(accounts["stage"].map(position).fillna(1), dtype=np.int64)
+        told = np.asarray(accounts["stage"].map(position).fillna(1), dtype=np.int64)
+    if "days_past_due" in accounts:
+        days = pd.to_numeric(accounts["days_past_due"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        return stage_of(days) if told is None else np.where(np.isnan(days), told, stage_of(days))
+    if told is not None:
+        return told
     if "due_date" in accounts and as_of is not None:
         due = pd.to_datetime(accounts["due_date"], errors="coerce", utc=True)
         today = utc_moment(as_of, "as_of")
