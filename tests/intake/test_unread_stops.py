@@ -34,9 +34,9 @@ STOPS = {
         "Estado": "BAJA", "Respuesta": "opt_out", "Tipo de contacto": "Número equivocado", "Detalle": "Promesa de pago", "ON_QUEUE_DISPOSITION": "Do Not Call",
         "observacion": "pide no ser llamado", "mensaje_cliente": "no me llamen mas", "monto_promesa": "50000", "comentarios": "habla con hijo, titular fallecio",
         "Result Name": "Claims paid", "STATUS_NAME": "Do Not Call", "convenio": "SI",
-        "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Clasificación": "QUEJA",
+        "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Próxima acción": "No llamar mas", "mensaje": "Reply: STOP calling me", "nota del agente": "responde que no lo llamen", "Clasificación": "QUEJA",
     },
-    "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending"},
+    "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending", "concepto": "Cancelación de pago", "tipo2": "CANCELADO"},
 }  # fmt: skip
 QUIET = {
     "accounts": {"promises": [0, 1, 3],
@@ -55,7 +55,10 @@ QUIET = {
     },
     "contacts": {"agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
                  "balance_minor": [0, 1, 1], "promises_12m": [0, 1, 2], "observacion": ["no contactado", "Llamada caida", "pide tiempo"], "promesa_incumplida": ["S", "N", "S"],
-                 "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"]},
+                 "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"],
+                 "body": ["Reply STOP to opt out", "Your payment is due", "Text STOP to 12345 to unsubscribe"], "Mensaje": ["Evite reportes. Responda BAJA para no recibir mensajes", "Si ya pagó haga caso omiso", ""],
+                 "proxima_accion": ["Volver a llamar", "Enviar SMS", ""], "objetivo": ["Promesa de pago", "Ubicar", ""], "oferta": ["Plan de pagos", "Descuento", ""]},
+    "payments": {"tipo": ["CANCELACION TOTAL", "Abono", "Cancelación de la deuda"], "status": ["settled", "completed", ""]},
 }  # fmt: skip
 
 

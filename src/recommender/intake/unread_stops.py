@@ -55,6 +55,10 @@ _PERMISSION = _named(
     r"|(?:sms|mms|call|calls|email|mail|whatsapp|wa|llamadas?|telefono|phone|correo|voz)_(?:ok|si|habilitad[oa]|enabled|allowed|activ[oa])|contact_allowed"
     r"|lopd|rgpd|gdpr|lgpd|tcpa"
 )  # fmt: skip
+#: Names of what a contact was or will be for: a promise there is one that is wanted.
+_OF_PLANS = _named(
+    r"proxim\w*|next|siguiente|objetivo|goal|estrategia|strategy|oferta|offer|guion|script|speech|(?:razon|motivo)_(?:de_)?(?:la_)?(?:gestion|llamada|contacto)|tema|topic|asunto|subject"
+)
 #: What else may be agreed to, or not: none of it is a contact.
 _OF_OFFERS = _named(
     r"desc(?:ue|o)ntos?|discounts?|oferta\w*|offers?|tarjetas?|cartao|cards?|pagos?|pagamentos?|payments?|pay|debitos?|terminos|termos|terms|quitas?|centrales|buros?|bureau|credit\w*"
@@ -92,7 +96,7 @@ _OF_LIVES = _named(r"laboral|empleo|civil|vivienda|employment|emprego|marital|pr
 #: What a row of payments may say of itself: the money did not come, or went back.
 _NO_PAYMENT = _named(
     r"revers\w*|rechaz\w*|devuel\w*|devol\w*|rebot\w*|anulad\w*|anulaci\w*|reject\w*|return\w*|charge_?back|contracargo|void\w*|fail\w*|fallid[oa]|declin\w*|pend\w*"
-    r"|estorn\w*|cancel\w*|protest\w*|nsf|refund\w*|reembols\w*|en_proceso|processing"
+    r"|estorn\w*|cancel(?!acion_(?:total|parcial|anticipada|de_(?:la_|el_)?(?:deuda|saldo|obligacion|credito|cuota|mora|prestamo)))\w*|protest\w*|nsf|refund\w*|reembols\w*|en_proceso|processing"
 )
 #: Names of what people are called, where they live and work: a street or an office may bear any word.
 _NAMES_OF_THINGS = _named(
@@ -151,7 +155,9 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
             said == "baja"
             and ((not of_contact and _OF_DEGREES.search(word)) or any(plain_word(str(one)) in _DEGREES for one in told))
         ):
-            words = _OF_CONTACTS if of_contact else _OF_PEOPLE
+            words = _OF_CONTACTS if of_contact and not _OF_PLANS.search(word) else _OF_PEOPLE
+            if table == "payments":  # of a payment, settled is that it came
+                words = words - {"paid_in_full"}
             if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
                 return True
             if stop_told(said) is not None:
