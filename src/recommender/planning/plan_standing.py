@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from recommender.intake import FAILED, canonical_word
 from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts, not_told_twice
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
@@ -57,11 +59,15 @@ class ChunkStanding:
         """A history with the ledger's contacts; an unknown one stays unknown."""
         return known if known is None or not self.contacts else _joined(known, self.contacts)
 
-    def with_heard(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
-        """Contacts from which states are made, with what was heard; None where nothing is known at all."""
+    def with_heard(self, known: pd.DataFrame | None, outcomes: pd.DataFrame | None = None) -> pd.DataFrame | None:
+        """Contacts from which states are made, with what was heard; None where nothing is known at all.
+
+        A failure that ``outcomes``, a table of its own, tells of a contact is no second one.
+        """
         if not self.heard:
             return known
         told = [] if known is None or "outcome" not in known else known.loc[known["outcome"].notna()].to_dict("records")
+        told += _failures_in(outcomes, known)
         heard = not_told_twice(self.heard, told) if told else self.heard
         return known if not heard else _joined(known, [row | {"status": "sent"} for row in heard])
 
@@ -110,6 +116,24 @@ def _candidates_of(contacts: pd.DataFrame, known: Iterable[Iterable[Any]]) -> li
         {"account_id": str(account), "channel": channel, "sent_at": at.to_pydatetime()}
         for account, channel, at in zip(mine["account_id"], channels, mine["sent_at"], strict=True)
     ]
+
+
+def _failures_in(outcomes: pd.DataFrame | None, known: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Failed contacts that a table of outcomes tells and the history itself does not."""
+    if outcomes is None or known is None or not {"contact_id", "channel"} <= {*known.columns}:
+        return []
+    if not {"contact_id", "outcome"} <= {*outcomes.columns}:
+        return []
+    failures = outcomes.loc[_fails(outcomes["outcome"]) & outcomes["contact_id"].notna()]
+    silent = known if "outcome" not in known else known.loc[~_fails(known["outcome"])]
+    told = failures[["contact_id", "outcome"]].drop_duplicates("contact_id").astype(object)
+    sent = silent[["contact_id", "account_id", "channel", "sent_at"]].astype({"contact_id": object})
+    return sent.merge(told, on="contact_id").to_dict("records")
+
+
+def _fails(words: pd.Series) -> NDArray[np.bool_]:
+    failing = [word for word in words.dropna().unique() if canonical_word("outcome", word) in FAILED]
+    return words.isin(failing).to_numpy(dtype=bool)
 
 
 def _joined(known: pd.DataFrame | None, rows: list[dict[str, Any]]) -> pd.DataFrame:
