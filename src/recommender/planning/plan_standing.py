@@ -128,12 +128,13 @@ def _failures_in(outcomes: pd.DataFrame | None, known: pd.DataFrame | None) -> l
     silent = known if "outcome" not in known else known.loc[~_fails(known["outcome"])]
     told = failures[["contact_id", "outcome"]].drop_duplicates("contact_id").astype(object)
     sent = silent[["contact_id", "account_id", "channel", "sent_at"]].astype({"contact_id": object})
-    return sent.merge(told, on="contact_id").to_dict("records")
+    rows: list[dict[str, Any]] = sent.merge(told, on="contact_id").to_dict("records")
+    return rows
 
 
 def _fails(words: pd.Series) -> NDArray[np.bool_]:
     failing = [word for word in words.dropna().unique() if canonical_word("outcome", word) in FAILED]
-    return words.isin(failing).to_numpy(dtype=bool)
+    return np.asarray(words.isin(failing), dtype=bool)
 
 
 def _joined(known: pd.DataFrame | None, rows: list[dict[str, Any]]) -> pd.DataFrame:
