@@ -18,6 +18,7 @@ from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_event
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
 
+_SAME_FAILURE = pd.Timedelta(hours=12)
 #: Columns that what was heard needs, whether the history has them or not.
 _OF_EVENTS = ("outcome", "initiated_by", "status", "promise_date", "callback_at")
 
@@ -122,12 +123,14 @@ def _failures_in(outcomes: pd.DataFrame | None, known: pd.DataFrame | None) -> l
     """Failed contacts that a table of outcomes tells and the history itself does not."""
     if outcomes is None or known is None or not {"contact_id", "channel"} <= {*known.columns}:
         return []
-    if not {"contact_id", "outcome"} <= {*outcomes.columns}:
+    if not {"contact_id", "outcome", "occurred_at"} <= {*outcomes.columns}:
         return []
-    failures = outcomes.loc[_fails(outcomes["outcome"]) & outcomes["contact_id"].notna()]
+    failures = outcomes.loc[_fails(outcomes["outcome"]), ["contact_id", "outcome", "occurred_at"]].dropna()
+    failures = failures.sort_values("occurred_at", kind="stable")
+    again = failures.groupby("contact_id")["occurred_at"].diff() < _SAME_FAILURE
     silent = known if "outcome" not in known else known.loc[~_fails(known["outcome"])]
-    told = failures[["contact_id", "outcome"]].drop_duplicates("contact_id").astype(object)
-    sent = silent[["contact_id", "account_id", "channel", "sent_at"]].astype({"contact_id": object})
+    told = failures.loc[~again].astype({"contact_id": object}).rename(columns={"occurred_at": "sent_at"})
+    sent = silent[["contact_id", "account_id", "channel"]].astype({"contact_id": object})
     rows: list[dict[str, Any]] = sent.merge(told, on="contact_id").to_dict("records")
     return rows
 
