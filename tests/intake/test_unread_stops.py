@@ -18,7 +18,7 @@ from recommender.tables import CONTRACTS
 from tests.intake.test_front_door import ACCOUNTS, AS_OF, CONTACTS, SEED, contacted, plan_of
 
 STOPS = {
-    "accounts": {"baja": "SI", "demanda": "si",
+    "accounts": {"excluded": "Y", "acepta llamadas": "NO", "autorizacion_datos": "NO", "estado promesa": "Vigente hasta 30/11", "Estado servicio": "BAJA", "baja": "SI", "demanda": "si",
         "Opt-out": "SI", "opt_out": "sms", "OptOut_Date": "20260122T111244", "unsubscribed_at": "2026-03-01", "Fecha de baja": "01/03/2026",
         "Estado": "FALLECIDO", "Bloqueo": "NO LLAMAR", "Habeas Data": "REVOCADO", "Status": "Dispute", "subscribeStatus": "unsubscribed",
         "situacao": "Falecido", "Observação": "Não ligar", "Marca": "INSOLVENCIA", "Estado obligacion": "Paz y salvo", "DNC flag": 1,
@@ -34,9 +34,9 @@ STOPS = {
         "Estado": "BAJA", "Respuesta": "opt_out", "Tipo de contacto": "Número equivocado", "Detalle": "Promesa de pago", "ON_QUEUE_DISPOSITION": "Do Not Call",
         "observacion": "pide no ser llamado", "mensaje_cliente": "no me llamen mas", "monto_promesa": "50000", "comentarios": "habla con hijo, titular fallecio",
         "Result Name": "Claims paid", "STATUS_NAME": "Do Not Call", "convenio": "SI",
-        "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Clasificación": "QUEJA",
+        "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Próxima acción": "No llamar mas", "mensaje": "Reply: STOP calling me", "nota del agente": "responde que no lo llamen", "Clasificación": "QUEJA",
     },
-    "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending"},
+    "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending", "concepto": "Cancelación de pago", "tipo2": "CANCELADO"},
 }  # fmt: skip
 QUIET = {
     "accounts": {"promises": [0, 1, 3],
@@ -44,13 +44,21 @@ QUIET = {
         "promises_kept": [0, 1, 0], "promises_3m": [1.0, 0.0], "monto_promesas": [5000, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
         "consentimiento": ["SI", "sí", True], "Autoriza SMS": ["S", "1", "X"], "nota": ["llamar tarde", "no contesta nunca", "no contactado"], "ocupacion": ["abogado", "juez", "otro"],
         "bloqueo_tarjeta": ["S", "N", "S"], "situacion": ["no fallecido", "al dia", "mora"], "estado civil": ["casado", "soltero", "viudo"],
-        "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado": ["VIGENTE", "MORA", "CASTIGADO"],
+        "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado cuenta": ["VIGENTE", "MORA", "CASTIGADO"],
         "Opt-out": [False, False, False], "segmento": ["titular", "premium", "masivo"], "abogado asignado": ["Pérez", "Gómez", "Ruiz"], "score": [0.1, 0.2, 0.9],
         "nombre_campana": ["STOP LOSS", "QUEJAS CERO", "PROMESAS"], "death_rate": [0.1, 0.2, 0.3], "ciudad": ["La Baja", "Cali", "Bogotá"],
+        "estado": ["Baja California Sur", "Jalisco", "Sonora"], "estado_residencia": ["Baja California", "", None], "riesgo": ["BAJA", "BAJA", "BAJA"], "probabilidad pago": ["Baja", "", None],
+        "situacion_laboral": ["Retirado", "Activo", ""], "acepta_descuento": ["NO", "SI", ""], "permite_pago_online": ["N", "S", ""], "autorizado_centrales": ["NO", "SI", ""],
+        "riesgo_fraude": ["ALTO", "BAJO", ""], "fraud_risk": ["high", "low", ""], "estado_promesa": ["Cumplida", "Incumplida", "Rota"], "codigo_convenio": ["1234", "5521", ""],
+        "nombre_convenio": ["Libranza Ejército", "Policía", ""], "cliente_exclusivo": ["SI", "NO", ""], "profissao": ["Advogado", "Médico", ""], "job_title": ["Attorney", "Nurse", ""],
+        "emp_title": ["Lawyer", "Teacher", ""], "agencia": ["Abogados SAS", "Cobros", ""], "casa_cobranza": ["Abogados Asociados", "X", ""], "tipo_seguro": ["Fallecimiento", "Desempleo", ""],
     },
     "contacts": {"agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
                  "balance_minor": [0, 1, 1], "promises_12m": [0, 1, 2], "observacion": ["no contactado", "Llamada caida", "pide tiempo"], "promesa_incumplida": ["S", "N", "S"],
-                 "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"]},
+                 "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"],
+                 "body": ["Reply STOP to opt out", "Your payment is due", "Text STOP to 12345 to unsubscribe"], "Mensaje": ["Evite reportes. Responda BAJA para no recibir mensajes", "Si ya pagó haga caso omiso", ""],
+                 "proxima_accion": ["Volver a llamar", "Enviar SMS", ""], "objetivo": ["Promesa de pago", "Ubicar", ""], "oferta": ["Plan de pagos", "Descuento", ""]},
+    "payments": {"tipo": ["CANCELACION TOTAL", "Abono", "Cancelación de la deuda"], "status": ["settled", "completed", ""]},
 }  # fmt: skip
 
 

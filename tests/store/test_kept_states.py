@@ -149,3 +149,25 @@ def test_whose_account_it_is_is_known_after_a_purge(log: DecisionLog, decide: De
     assert log.known_debtors(["A1", "A2", "A3"]) == {"A1": "D", "A2": "D"}
     retained(log, 500)
     assert log.known_debtors(["A2"]) == {"A2": "D"} and len(rows(log)) == 3
+
+
+@pytest.mark.parametrize("at_once", [1, 500])
+def test_what_was_heard_before_anybody_said_whose_the_account_is_acts_on_the_debtor(
+    log: DecisionLog, decide: Decide, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Nothing acts of the decision that said so: after an opt-out it was to leave the account alone."""
+    monkeypatch.setattr("recommender.store.decision_log.kept_states._AT_ONCE", at_once)
+    named = decide(2, account_id="A1", debtor_id="Z", action=0, ranking=())
+    log.record([made(decide, 1, "A1"), made(decide, 3, "M"), named])
+    log.record_events([ContactEvent(decision_id="d00002", debtor_id="Z", kind="cancelled", at=NOON)])
+    log.record_outcomes([heard(1, "opt_out_all")])
+    for days in (30, 60):
+        retained(log, days)
+        assert words(log, "Z", B="Z") == [("A1", "opt_out_all", None)]
+    log.record([decide(4, account_id="A1", debtor_id="Z", action=0, ranking=())])
+    retained(log, 400)
+    owners = [row for row in rows(log) if row["kind"] == "owner"]
+    assert [(row["account_id"], row["debtor_id"]) for row in owners] == [("A1", "Z")]  # once, and M's no more
+    assert "opt_out_all" in {one["outcome"] for one in debtor_export(log, "Z")["kept_states"]}
+    log.erase(requested_by="desk", at=LATER, debtor_id="Z")
+    assert rows(log) == []

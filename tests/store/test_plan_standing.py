@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from recommender.deciding import default_actions
+from recommender.intake import account_states
 from recommender.planning import PlanFiles, PlanOrder, make_plan
+from recommender.planning.plan_standing import ChunkStanding
 from recommender.store.decision_log import ContactEvent, DecisionLog, OutcomeRecord, StaleStanding
 from recommender.strategy import SeedStrategy
 
@@ -116,3 +118,22 @@ def test_a_decision_of_another_process_meanwhile_stops_the_plan(files, tmp_path,
         with pytest.raises(StaleStanding):
             plan(files, tmp_path, log)
         assert log.count()[0] == 3
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_failures_that_the_tables_tell_too_are_counted_once(apart):
+    """Two of them rest no channel, whether the history tells them or a table of outcomes; three do."""
+    events = [
+        {"account_id": "A", "debtor_id": "A", "channel": "sms", "sent_at": TODAY - timedelta(days=days),
+         "outcome": "bounced", "initiated_by": "creditor", "promise_date": None, "callback_at": None}
+        for days in (5, 4, 3)
+    ]  # fmt: skip
+    told = pd.DataFrame(events[:2])[["account_id", "channel", "sent_at", "outcome"]].assign(contact_id=["K1", "K2"])
+    told["sent_at"] = pd.to_datetime(told["sent_at"], utc=True).dt.as_unit("us")
+    contacts = told.drop(columns="outcome") if apart else told
+    outcomes = told[["contact_id", "outcome"]].assign(occurred_at=told["sent_at"]) if apart else None
+    accounts = pd.DataFrame({"account_id": ["A"], "consented_channels": "sms"})
+    for n_heard, names in ((2, []), (3, ["failed:sms"])):
+        both = ChunkStanding(heard=events[:n_heard]).with_heard(contacts, outcomes)
+        (state,) = account_states(accounts, contacts=both, outcomes=outcomes, as_of=TODAY)
+        assert state.names == names

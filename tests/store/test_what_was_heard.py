@@ -43,6 +43,8 @@ def test_what_a_caller_tells_of_one_account_stops_the_others_of_its_debtor():
     """Also where the contact was of an account that nobody asks about."""
     for contact in (told("A", "opt_out_all"), told("Z", "opt_out_all", debtor_id="D")):
         assert [row["consented_channels"] for row in after(facts_of("A", "B"), [contact])] == [[], []]
+    both = [*facts_of("A", debtor="007"), *facts_of("B", debtor="7")]  # one debtor: a file lost the zeros
+    assert [row["consented_channels"] for row in after(both, [told("A", "opt_out_all")])] == [[], []]
     assert after(facts_of("A", debtor=None), [told("A", "opt_out_all")])[0]["consented_channels"] == []
 
 

@@ -25,8 +25,13 @@ _PAIR = re.compile(r"estado_civil|civil_status|zip_code|post_code|codigo_postal|
 # An age of something that is no person.
 _OF_A_THING = re.compile(
     r"(account|cuenta|debt|deuda|loan|credit|credito|contract|contrato|invoice|factura|arrears|mora|balance|bucket|"
-    r"vehicle|data|record|contact|phone|model|usage|session|relationship|app|message)s?"
+    r"vehicle|data|record|contact|phone|model|usage|session|relationship|app|message|"
+    r"cartera|obligacion|atraso|saldo|divida|fatura|titulo|carteira|factura|prestamo|emprestimo|morosidad|vehiculo|veiculo)s?"
 )
+_AGES = {"age", "edad", "idade"}
+# Of a purse or an account, not of a body.
+_HEALTH = {"health", "salud", "saude"}
+_OF_MONEY = re.compile(r"financ\w*|account|cuenta|conta|portfolio|cartera|credit\w*|credito|loan|debt|deuda|score")
 
 
 def protected_names(columns: Sequence[str]) -> list[str]:
@@ -52,6 +57,8 @@ def _is_protected(name: str) -> bool:
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     words = [word for word in _NO_LETTER.split(_HUMP.sub("_", bare).casefold()) if word]
     told = {word for word in words if _WORD.fullmatch(word)}
-    if told == {"age"} and any(_OF_A_THING.fullmatch(word) for word in words):
+    if told and told <= _AGES and any(_OF_A_THING.fullmatch(word) for word in words):
+        return False
+    if told and told <= _HEALTH and any(_OF_MONEY.fullmatch(word) for word in words):
         return False
     return bool(told) or any(_PAIR.fullmatch(f"{one}_{next_}") for one, next_ in pairwise(words))

@@ -11,7 +11,7 @@ import pandas as pd
 from recommender.intake.event_records import FAILED
 from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import canonical_channel, canonical_word
-from recommender.local_time import as_utc_us, is_timezone
+from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
 __all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
@@ -23,8 +23,11 @@ _OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "pai
 
 Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None]
 #: Whose a contact is, over which channel: of its account, and of the debtor that it names beside it.
-#: With the failures that were told of it: told again, they are the same ones.
-_Sent = dict[str, dict[tuple[str | None, str, str | None], set[str]]]
+#: With the instants of the failures that were told of it, None for one that stands beside the contact: told again, they
+#: are the same ones.
+_Sent = dict[str, dict[tuple[str | None, str, str | None], dict[str, list[int | None]]]]
+#: Failures of one contact this close are one; a day later it was tried again.
+_SAME_FAILURE = DAY_US // 2
 
 
 def events_of(
@@ -67,8 +70,8 @@ def _told_with_contacts(
         mine = key if key in owner else None
         by = None if is_null(channel) else canonical_channel(channel) or str(channel)
         if wanted and not is_null(contact):
-            of = sent.setdefault(str(id_text(contact)), {}).setdefault((mine, person, by), set())
-            of.update(FAILED.intersection(words))
+            of = sent.setdefault(str(id_text(contact)), {}).setdefault((mine, person, by), {})
+            of.update({word: [None] for word in words if word in FAILED})
         if (at := instants[row]) is not None:
             for word in words:
                 yield at, word, mine, person, by, due[row], callback[row], id_text(cases[row])
@@ -96,13 +99,21 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
         of = sent.get(str(id_text(contact)), {})
         if not of and (key := id_text(account)) in owner and key is not None:
             by = channels[row]
-            of = {(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by)): set()}
+            of = {(key, owner[key], None if is_null(by) else canonical_channel(by) or str(by)): {}}
         if (at := instants[row]) is not None:
             for one, failed in of.items():
                 for word in words:
-                    if word not in failed:
+                    if word not in FAILED or _is_news(failed.setdefault(word, []), at):
                         yield at, word, *one, due[row], callback[row], id_text(cases[row])
-                failed.update(FAILED.intersection(words))
+
+
+def _is_news(told: list[int | None], at: int) -> bool:
+    """Whether a failure is another one than those that were told of the contact; it is among them afterwards."""
+    is_other = None not in told and not any(when is not None and abs(when - at) < _SAME_FAILURE for when in told)
+    if None in told:
+        told.remove(None)
+    told.append(at)
+    return is_other
 
 
 def words_of(outcome: Any, due: Any, callback: Any) -> list[str]:

@@ -46,13 +46,18 @@ _OF_CONTACTS: dict[str, str] = {
 _ENDED = re.compile(
     r"(?:^|_)(?:incumpl\w*|rot[oa]s?|broken|quebr\w*|caid[oa]s?|vencid[oa]s?|cumpl\w*|cumprid[oa]|kept|rechaz\w*|refus\w*|sin|no|nao|sem|not|without)(?:_|$)"
 )
+#: A text of our own that tells how to stop or what to do if it comes too late: ``Responda BAJA para no recibir mensajes``.
+_OURS = re.compile(
+    r"(?:^|_)(?:responda|responder|reply|text|txt|envi[ae])_(?:\w+_){0,2}?(?:stop|baja|salir|cancelar|no_molestar|unsubscribe)_(?:to|para|al?)_"
+    r"|(?:^|_)(?:caso_omiso|(?:please|por_favor|favor)_(?:disregard|ignor\w+|desconsider\w+))(?:_|$)"
+)
 _DENIED = re.compile(
     r"(?:^|_)(?:no(?:_es(?:ta)?|_tiene|_ha|_hay)?|nao(?:_e|_tem)?|sin|sem|not|non|without|ningun[oa]?|nunca|never|anti|descartad[oa])_$"
 )
 
 #: Names of columns that tell a stop by a yes, a day or a reason, beside those that a stem stands in.
 _NAMES = (
-    r"fecha_(?:de_)?baja|no_(?:call|contact|sms|email|whatsapp)|suppress\w*|bloque[oa]\w*|bloqueio|blocked|exclu[siy]\w*|restric\w*|restring\w*|dod|menores?_(?:de_)?edad|(?:es|is|eh)_(?:menor|minor)|^(?:menor|minor)$|underage|incapa\w*|interdic\w*"
+    r"fecha_(?:de_)?baja|no_(?:call|contact|sms|email|whatsapp)|suppress\w*|bloque[oa]\w*|bloqueio|blocked|exclu(?!siv)[sidy]\w*|restric\w*|restring\w*|dod|menores?_(?:de_)?edad|(?:es|is|eh)_(?:menor|minor)|^(?:menor|minor)$|underage|incapa\w*|interdic\w*"
     r"|secuestrad[oa]|reus|repep|no_me_llame|no_perturbe|concurso|rj|bepi|litigio|vulnerab\w*|lista_restrictiva|reclamacion|pqrs?|ley_\d+"
 )  # fmt: skip
 
@@ -83,6 +88,8 @@ def stop_told(plain: str, *, of_contact: bool = False) -> str | None:
     of_contact : bool
         What came of a contact: also wrong numbers, payments, promises, calls asked for.
     """
+    if _OURS.search(plain):
+        return None
     for meaning, stems in (_MEANT_OF_CONTACTS if of_contact else _MEANT).items():
         for match in stems.finditer(plain):
             if _DENIED.search(plain[: match.start()]):

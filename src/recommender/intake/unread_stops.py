@@ -43,6 +43,11 @@ def _named(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|_)(?:{words})(?:_|$)")
 
 
+#: Names of what comes in degrees: BAJA is low there, even where a piece of a table holds no other degree.
+_OF_DEGREES = _named(
+    r"riesgo\w*|risco|risk\w*|prioridade?|priority|propensi\w*|probabilidade?|nivel|level|segment\w*|clasific\w*|classific\w*|calific\w*|intensidade?|contactabilidad|capacidad"
+    r"|gravedad|severidad|severity|gama|rango|grado|tarifa|tension|zona|recuperac\w*|efectividad|calidad|complejidad|criticidad"
+)
 #: Names whose "no" is a stop.
 _PERMISSION = _named(
     r"(?:consent|autoriz|permi[ts]|acept|aceita|accepts?)\w*|opt_?in\w*|(?:es_|is_)?(?:contactable|contactavel|gestionable|llamable|callable)"
@@ -50,6 +55,18 @@ _PERMISSION = _named(
     r"|(?:sms|mms|call|calls|email|mail|whatsapp|wa|llamadas?|telefono|phone|correo|voz)_(?:ok|si|habilitad[oa]|enabled|allowed|activ[oa])|contact_allowed"
     r"|lopd|rgpd|gdpr|lgpd|tcpa"
 )  # fmt: skip
+#: Names of what a contact was or will be for: a promise there is one that is wanted.
+_OF_PLANS = _named(
+    r"proxim\w*|next|siguiente|objetivo|goal|estrategia|strategy|oferta|offer|guion|script|speech|(?:razon|motivo)_(?:de_)?(?:la_)?(?:gestion|llamada|contacto)|tema|topic|asunto|subject"
+)
+#: What else may be agreed to, or not: none of it is a contact.
+_OF_OFFERS = _named(
+    r"desc(?:ue|o)ntos?|discounts?|oferta\w*|offers?|tarjetas?|cartao|cards?|pagos?|pagamentos?|payments?|pay|debitos?|terminos|termos|terms|quitas?|centrales|buros?|bureau|credit\w*"
+    r"|refinanc\w*|reestruct\w*|renegoci\w*|parcelament\w*|cuotas?|cheques?|app"
+)
+_OF_CONTACT = _named(
+    r"contac\w*|contat\w*|llam\w*|ligac\w*|call\w*|sms|e?mail|correo|whatsapp|mensaj\w*|mensag\w*|datos|dados|data"
+)
 _REFUSED = _named(
     r"revoc\w*|revok\w*|revog\w*|denied|negad[oa]|deneg\w*|rechaz\w*|withdrawn|retirad[oa]|no|nao|not|never|sin|baja"
 )
@@ -61,22 +78,31 @@ _PROMISES = _named(
 _HISTORY = _named(
     r"ultim[oa]s?|last|prior|previ\w*|histor\w*|n|num|nro|cnt|count|cantidad|total|\d+[a-z]|ever|rate|tasa|ratio|pct|score|prob\w*|veces|days?|dias|months?|meses|years?|anos"
 )
-_ENDED = _named(r"incumpl\w*|rot[oa]s?|broken|quebr\w*|cumpl\w*|cumprid\w*|kept|tarjeta|producto|credito")
+_ENDED = _named(
+    r"incumpl\w*|rot[oa]s?|broken|quebr\w*|cumpl\w*|cumprid\w*|kept|tarjeta|producto|credito|nombre|codigo|cod|nomina|libranza|empresa|entidad|pagaduria|empleador|employer"
+)
+#: Cells of a promise that is over.
+_PAST = re.compile(
+    r"(?:in)?cumplid[oa]|rot[oa]|broken|quebrad[oa]|kept|cumprid[oa]|descumprid[oa]|vencid[oa]|caid[oa]|expired"
+)
 #: Names of the state an account is in, and words for one that is no longer ours to collect.
 _STATE = _named(r"estado|status|statu|estatus|situac\w*|situacao|condic\w*|state|etapa|stage|marca|novedad")
 _OVER = re.compile(
     r"(?:(?:cuenta|obligacion|credito|deuda|account|debt|conta|divida)_)?(?:pagad[oa]|paid|pag[oa]|cancelad[oa]|cerrad[oa]|closed|encerrad[oa]|fechad[oa]|recall(?:ed)?"
-    r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|baja)(?:_.*)?"
+    r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|baja(?!_california))(?:_.*)?"
 )
+#: Of the debtor's own life: who is retired there has a pension, and his account is ours.
+_OF_LIVES = _named(r"laboral|empleo|civil|vivienda|employment|emprego|marital|profesional|profissional|residencia")
 #: What a row of payments may say of itself: the money did not come, or went back.
 _NO_PAYMENT = _named(
     r"revers\w*|rechaz\w*|devuel\w*|devol\w*|rebot\w*|anulad\w*|anulaci\w*|reject\w*|return\w*|charge_?back|contracargo|void\w*|fail\w*|fallid[oa]|declin\w*|pend\w*"
-    r"|estorn\w*|cancel\w*|protest\w*|nsf|refund\w*|reembols\w*|en_proceso|processing"
+    r"|estorn\w*|cancel(?!acion_(?:total|parcial|anticipada|de_(?:la_|el_)?(?:deuda|saldo|obligacion|credito|cuota|mora|prestamo)))\w*|protest\w*|nsf|refund\w*|reembols\w*|en_proceso|processing"
 )
 #: Names of what people are called, where they live and work: a street or an office may bear any word.
 _NAMES_OF_THINGS = _named(
     r"nombres?|name|apellidos?|surname|direccion|address|domicilio|calle|street|barrio|ciudad|city|municipio|comuna|localidad|campana|campaign|campanha|template|plantilla"
     r"|producto?|product|sucursal|branch|oficina|empresa|company|comercio|merchant|acreedor|creditor|ocupacion|occupation|profesion|cargo|actividad|industry"
+    r"|ocupac\w*|profiss\w*|puesto|oficio|empleo|empleador|employment|employer|job|emp_title|seguros?|insurance|cobertura|poliza|casa_(?:de_)?cobran\w*|agenci\w*|agency|proveedor\w*|vendor|ejecutiv[oa]|entidad|banco|bank|departamento|provincia|distrito|bairro"
     r"|sector|estudio|despacho|url|link|asignad[oa]|assigned|lote|batch|archivo|file|vivienda|pack|region|pais|(?:agente?|asesor|gestor|email|correo)$"
 )  # fmt: skip
 _RESULT = _named(
@@ -86,10 +112,10 @@ _RESULT = _named(
 _ALONE = re.compile(r"(?:(?:de|cliente|cliente_de|en|con|tiene)_)?(?:baja|demanda)")
 #: Names of our own lawyers, and of blocks that are none of contact.
 _OURS = _named(
-    r"asignad[oa]|assigned|intern[oa]|extern[oa]|honorarios?|estudio|despacho|gestor|asesor|agencia|tarjeta|card|product[oa]?|template|plantilla|campana|campaign|linea|cupo"
+    r"asignad[oa]|assigned|intern[oa]|extern[oa]|honorarios?|estudio|despacho|gestor|asesor|agencia|tarjeta|card|product[oa]?|template|plantilla|campana|campaign|linea|cupo|seguros?|insurance|benefits?|poliza"
 )
 _COUNTED = _named(
-    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+[a-z]|veces|times|ever|limit\w*|amount|monto|valor|saldo"
+    r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+[a-z]|veces|times|ever|limit\w*|amount|monto|valor|saldo|riesgo|risco|risk|segment\w*|nivel|level|banda|band|tramo|rango"
 )  # fmt: skip
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
@@ -125,8 +151,13 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
     of_contact = table in ("contacts", "outcomes")
     if isinstance(cell, str) and (_RESULT.search(word) or not _NAMES_OF_THINGS.search(word)):
         said = plain_word(cell)
-        if not (said == "baja" and any(plain_word(str(one)) in _DEGREES for one in told)):
-            words = _OF_CONTACTS if of_contact else _OF_PEOPLE
+        if not (
+            said == "baja"
+            and ((not of_contact and _OF_DEGREES.search(word)) or any(plain_word(str(one)) in _DEGREES for one in told))
+        ):
+            words = _OF_CONTACTS if of_contact and not _OF_PLANS.search(word) else _OF_PEOPLE
+            if table == "payments":  # of a payment, settled is that it came
+                words = words - {"paid_in_full"}
             if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
                 return True
             if stop_told(said) is not None:
@@ -134,10 +165,12 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
         if table == "payments" and _NO_PAYMENT.search(said):
             return True
         if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
-            return True
+            return not _OF_LIVES.search(word)
     if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
     if _COUNTED.search(word) or _are_numbers(told):
+        return False
+    if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not STOP_NAME.search(word):
         return False
     if _PERMISSION.search(word) and not STOP_NAME.search(word):
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
@@ -146,6 +179,8 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
 
 def _is_promised(cell: Any) -> bool:
     """Whether a day, an amount or a yes stands under the name of a promise."""
+    if isinstance(cell, str) and _PAST.fullmatch(plain_word(cell)):
+        return False
     number = number_of(cell) if isinstance(cell, str) else cell
     if isinstance(number, bool | np.bool_ | int | float | np.number):
         return bool(number > 0)

@@ -70,7 +70,7 @@ def prepared_accounts(
         frame = _with_context(frame, inputs, model, as_of, currencies)
     history = pd.DataFrame(columns=list(_NOBODY_CONTACTED)) if no_contacts_yet else inputs.contacts
     known = None if history is None else with_debtors(history, frame)
-    contacts = inputs.standing.with_heard(known)
+    contacts = inputs.standing.with_heard(known, inputs.outcomes)
     known = inputs.standing.with_contacts(known)
     frame, states = with_states(
         frame, contacts=contacts, outcomes=inputs.outcomes, payments=inputs.payments, as_of=as_of

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from recommender.intake import FAILED, canonical_word
 from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts, not_told_twice
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
 
+_SAME_FAILURE = pd.Timedelta(hours=12)
 #: Columns that what was heard needs, whether the history has them or not.
 _OF_EVENTS = ("outcome", "initiated_by", "status", "promise_date", "callback_at")
 
@@ -57,11 +60,15 @@ class ChunkStanding:
         """A history with the ledger's contacts; an unknown one stays unknown."""
         return known if known is None or not self.contacts else _joined(known, self.contacts)
 
-    def with_heard(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
-        """Contacts from which states are made, with what was heard; None where nothing is known at all."""
+    def with_heard(self, known: pd.DataFrame | None, outcomes: pd.DataFrame | None = None) -> pd.DataFrame | None:
+        """Contacts from which states are made, with what was heard; None where nothing is known at all.
+
+        A failure that ``outcomes``, a table of its own, tells of a contact is no second one.
+        """
         if not self.heard:
             return known
         told = [] if known is None or "outcome" not in known else known.loc[known["outcome"].notna()].to_dict("records")
+        told += _failures_in(outcomes, known)
         heard = not_told_twice(self.heard, told) if told else self.heard
         return known if not heard else _joined(known, [row | {"status": "sent"} for row in heard])
 
@@ -110,6 +117,27 @@ def _candidates_of(contacts: pd.DataFrame, known: Iterable[Iterable[Any]]) -> li
         {"account_id": str(account), "channel": channel, "sent_at": at.to_pydatetime()}
         for account, channel, at in zip(mine["account_id"], channels, mine["sent_at"], strict=True)
     ]
+
+
+def _failures_in(outcomes: pd.DataFrame | None, known: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Failed contacts that a table of outcomes tells and the history itself does not."""
+    if outcomes is None or known is None or not {"contact_id", "channel"} <= {*known.columns}:
+        return []
+    if not {"contact_id", "outcome", "occurred_at"} <= {*outcomes.columns}:
+        return []
+    failures = outcomes.loc[_fails(outcomes["outcome"]), ["contact_id", "outcome", "occurred_at"]].dropna()
+    failures = failures.sort_values("occurred_at", kind="stable")
+    again = failures.groupby("contact_id")["occurred_at"].diff() < _SAME_FAILURE
+    silent = known if "outcome" not in known else known.loc[~_fails(known["outcome"])]
+    told = failures.loc[~again].astype({"contact_id": object}).rename(columns={"occurred_at": "sent_at"})
+    sent = silent[["contact_id", "account_id", "channel"]].astype({"contact_id": object})
+    rows: list[dict[str, Any]] = sent.merge(told, on="contact_id").to_dict("records")
+    return rows
+
+
+def _fails(words: pd.Series) -> NDArray[np.bool_]:
+    failing = [word for word in words.dropna().unique() if canonical_word("outcome", word) in FAILED]
+    return np.asarray(words.isin(failing), dtype=bool)
 
 
 def _joined(known: pd.DataFrame | None, rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from recommender.intake import HeardEvent, acting_events
 from recommender.store.decision_log.known import rung_of
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing, read_standing
+from recommender.store.decision_log.rows import rows_of_ids
 from recommender.store.decision_log.schema import Row, decisions, kept_states
 
 __all__ = ["keep_acting"]
@@ -39,12 +39,11 @@ def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: d
     """
     going = sa.select(decisions.c.debtor_id).where(which)
     debtors = sorted(connection.scalars(sa.union(going, sa.select(kept_states.c.debtor_id))))
-    for start in range(0, len(debtors), _AT_ONCE):
-        some = debtors[start : start + _AT_ONCE]
-        of_some = decisions.c.debtor_id.in_(some)
-        gone = set(connection.scalars(sa.select(decisions.c.decision_id).where(which, of_some)))
-        held = [dict(row) for row in connection.execute(_KEPT.where(kept_states.c.debtor_id.in_(some))).mappings()]
-        before = {row["state_id"] for row in held}
+    chunks = [debtors[start : start + _AT_ONCE] for start in range(0, len(debtors), _AT_ONCE)]
+    for some in chunks:
+        gone = set(connection.scalars(sa.select(decisions.c.decision_id).where(which, decisions.c.debtor_id.in_(some))))
+        held = sa.select(kept_states.c.state_id).where(kept_states.c.kind != "owner", kept_states.c.debtor_id.in_(some))
+        before = set(connection.scalars(held))
         standing = read_standing(connection, some, now - _COUNTED)
         rows: dict[str, Row] = {}
         for debtor in some:
@@ -53,16 +52,52 @@ def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: d
                 first = rows.setdefault(row["state_id"], row)
                 if first["debtor_id"] == first["account_id"]:
                     rows[row["state_id"]] = row
-        named = sa.select(
-            decisions.c.account_id, decisions.c.debtor_id, sa.func.max(decisions.c.decided_at).label("at")
-        )
-        named = named.where(which, of_some, decisions.c.debtor_id != decisions.c.account_id)
-        grouped = named.group_by(decisions.c.account_id, decisions.c.debtor_id)
-        owners = [dict(row) for row in connection.execute(grouped).mappings()]
-        rows |= _owners([*owners, *(row for row in held if row["kind"] == "owner")], {*_debtors(rows)})
-        connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(sorted(before - rows.keys()))))
-        if new := [row | {"state_id": f"kept:{uuid4().hex}"} for key, row in rows.items() if key not in before]:
-            connection.execute(sa.insert(kept_states), new)
+        _replace(connection, before, rows)
+    for some in chunks:  # when it is known of every account whether something acts
+        _keep_owners(connection, which, some)
+
+
+def _replace(connection: sa.Connection, before: set[str], rows: Mapping[str, Row]) -> None:
+    """Of the rows that were there keep those that are named again, and write down the others."""
+    connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(sorted(before - rows.keys()))))
+    if new := [row | {"state_id": f"kept:{uuid4().hex}"} for key, row in rows.items() if key not in before]:
+        connection.execute(sa.insert(kept_states), new)
+
+
+def _keep_owners(connection: sa.Connection, which: sa.ColumnElement[bool], debtors: list[str]) -> None:
+    """Whose each account is, where something acts of debtor or account: the debtor's other accounts find it by this.
+
+    An opt-out may have been heard before anybody said whose the account is, and who said so may contact nobody.
+    """
+    one = decisions.c
+    query = sa.select(one.account_id, one.debtor_id, sa.func.max(one.decided_at).label("at"))
+    query = query.where(which, one.debtor_id.in_(debtors), one.debtor_id != one.account_id)
+    named = connection.execute(query.group_by(one.account_id, one.debtor_id)).mappings()
+    latest: dict[tuple[str, str], Row] = {}
+    before = set()
+    kept = connection.execute(_KEPT.where(kept_states.c.kind == "owner", kept_states.c.debtor_id.in_(debtors)))
+    for held in kept.mappings():
+        before.add(held["state_id"])
+        latest[held["account_id"], held["debtor_id"]] = dict(held)
+    for row in named:
+        pair = row["account_id"], row["debtor_id"]
+        if pair not in latest or latest[pair]["at"] < row["at"]:
+            latest[pair] = _owner(*pair, row["at"])
+    acting = sa.select(kept_states.c.account_id, kept_states.c.debtor_id).where(kept_states.c.kind != "owner")
+    accounts = sorted({account for account, _ in latest})
+    of_debtors = rows_of_ids(connection, acting, kept_states.c.debtor_id, debtors)
+    of_accounts = rows_of_ids(connection, acting, kept_states.c.account_id, accounts)
+    people = {row["debtor_id"] for row in of_debtors}
+    things = {row["account_id"] for row in of_accounts}
+    rows = {row["state_id"]: row for (account, debtor), row in latest.items() if debtor in people or account in things}
+    _replace(connection, before, rows)
+
+
+def _owner(account: str, debtor: str, at: datetime) -> Row:
+    return {
+        "state_id": f"owner|{account}|{debtor}", "account_id": account, "debtor_id": debtor, "kind": "owner", "at": at,
+        "channel": None, "outcome": None, "promise_date": None, "callback_at": None,
+    }  # fmt: skip
 
 
 def _acting(standing: Standing, debtor: str, going: set[str], now: datetime) -> Iterable[Row]:
@@ -80,22 +115,6 @@ def _acting(standing: Standing, debtor: str, going: set[str], now: datetime) -> 
     for contact in standing.contacts.get(debtor, []):
         if contact.decision_id in going:
             yield _row(contact.decision_id, contact, "contact", contact.at, rung_of(contact))
-
-
-def _debtors(rows: Mapping[str, Row]) -> Iterable[str]:
-    return (row["debtor_id"] for row in rows.values())
-
-
-def _owners(named: Iterable[Mapping[str, Any]], acted_on: set[str]) -> dict[str, Row]:
-    """Whose each account is, for debtors of whom something acts: the debtor's other accounts find it by this."""
-    return {
-        row.get("state_id") or f"owner|{row['account_id']}|{row['debtor_id']}": {
-            "state_id": "", "account_id": row["account_id"], "debtor_id": row["debtor_id"], "kind": "owner",
-            "at": row["at"], "channel": None, "outcome": None, "promise_date": None, "callback_at": None,
-        }
-        for row in named
-        if row["debtor_id"] in acted_on
-    }  # fmt: skip
 
 
 def _key(one: LedgerOutcome) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.intake import FAILED, canonical_word, with_states
+from recommender.intake import FAILED, canonical_word, id_key, with_states
 from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
@@ -149,11 +149,12 @@ def with_heard(
     heard = pd.DataFrame(events)
     # At the moment itself what was heard after it acts, and what ends by itself has not ended yet.
     heard["sent_at"] = pd.to_datetime(heard["sent_at"], utc=True).clip(upper=pd.Timestamp(as_of))
-    people = {event["debtor_id"] for event in events}
-    concerned = [position for position, row in enumerate(rows) if owners[row["account_id"]] in people]
+    heard["debtor_id"] = [None if event["debtor_id"] is None else id_key(event["debtor_id"]) for event in events]
+    people, person = set(heard["debtor_id"]), {account: id_key(owner) for account, owner in owners.items()}
+    concerned = [position for position, row in enumerate(rows) if person[row["account_id"]] in people]
     if not concerned:
         return rows
-    facts = [{**{name: rows[position].get(name) for name in _FACTS}, "debtor_id": owners[rows[position]["account_id"]]}
+    facts = [{**{name: rows[position].get(name) for name in _FACTS}, "debtor_id": person[rows[position]["account_id"]]}
              for position in concerned]  # fmt: skip
     frame = pd.DataFrame(facts, dtype=object)
     stated, _ = with_states(frame, contacts=heard, as_of=as_of)

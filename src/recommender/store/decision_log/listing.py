@@ -12,12 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
-from recommender.intake import id_spellings
 from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.record_fields import WrittenJson, sha256_of, utc_instant
 from recommender.store.decision_log.records import DecisionRecord
-from recommender.store.decision_log.removing import of_account, of_debtor
+from recommender.store.decision_log.removing import kept_of_debtor, of_account, of_debtor
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, kept_states, outcomes
 
@@ -120,7 +119,7 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
         ids = [record.decision_id for record in records]
         events = rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids)
         heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
-        kept = rows_of_ids(connection, _KEPT, kept_states.c.debtor_id, list(id_spellings([debtor_id])))
+        kept = [dict(row) for row in connection.execute(_KEPT.where(kept_of_debtor(debtor_id))).mappings()]
     entries = []
     for record in records:
         own = sorted((row for row in events if row["decision_id"] == record.decision_id), key=_order)

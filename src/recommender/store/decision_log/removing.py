@@ -24,7 +24,9 @@ from recommender.store.decision_log.schema import (
     removals,
 )
 
-__all__ = ["Removal", "erase", "of_account", "of_debtor", "past_removals", "purge"]
+__all__ = ["Removal", "erase", "kept_of_debtor", "of_account", "of_debtor", "past_removals", "purge"]
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,23 @@ def of_account(account_id: str) -> sa.ColumnElement[bool]:
 def of_debtor(debtor_id: str) -> sa.ColumnElement[bool]:
     """Decisions about a debtor, and those about its accounts from before anybody said whose they are."""
     named, spelt = decisions.alias("named"), list(id_spellings([debtor_id]))
-    theirs = sa.select(named.c.account_id).where(named.c.debtor_id.in_(spelt))
+    theirs = sa.union(sa.select(named.c.account_id).where(named.c.debtor_id.in_(spelt)), _kept_accounts(spelt))
     unnamed = sa.and_(decisions.c.debtor_id == decisions.c.account_id, decisions.c.account_id.in_(theirs))
     return sa.or_(decisions.c.debtor_id.in_(spelt), unnamed)
+
+
+def kept_of_debtor(debtor_id: str) -> sa.ColumnElement[bool]:
+    """What was kept of a debtor, and of its accounts from before anybody said whose they are."""
+    named, spelt = decisions.alias("named"), list(id_spellings([debtor_id]))
+    theirs = sa.union(sa.select(named.c.account_id).where(named.c.debtor_id.in_(spelt)), _kept_accounts(spelt))
+    unnamed = sa.and_(kept_states.c.debtor_id == kept_states.c.account_id, kept_states.c.account_id.in_(theirs))
+    return sa.or_(kept_states.c.debtor_id.in_(spelt), unnamed)
+
+
+def _kept_accounts(debtors: Sequence[str]) -> sa.Select[tuple[str]]:
+    """Accounts that are known to be a debtor's although the decisions that said so are gone."""
+    owners = kept_states.alias("owners")
+    return sa.select(owners.c.account_id).where(owners.c.debtor_id.in_(debtors))
 
 
 def erase(
@@ -68,8 +84,8 @@ def erase(
         theirs = sa.select(decisions.c.decision_id).where(whose)
         spelt = list(id_spellings([str(account_id if debtor_id is None else debtor_id)]))
         names = set(connection.scalars(sa.select(decisions.c.account_id).where(whose)).all())
-        kept = _of_names(kept_states, debtor_id, spelt, names)
-        connection.execute(sa.delete(kept_states).where(kept))
+        kept = kept_states.c.account_id.in_(spelt) if debtor_id is None else kept_of_debtor(debtor_id)
+        of_kept = connection.scalars(sa.select(kept_states.c.state_id).where(kept)).all()
         made = offers.c.decision_id
         of_offers = sa.select(made).where(sa.or_(made.in_(theirs), _of_names(offers, debtor_id, spelt, names)))
         rest = anonymous_rest(connection, of_offers, moment)
@@ -78,6 +94,9 @@ def erase(
         if rest:
             connection.execute(sa.insert(offers), rest)
         removal = _deleted(connection, "erase", whose, None, requested_by, moment)
+        for start in range(0, len(of_kept), _AT_ONCE):  # they tell whose the decisions are, and go last
+            some = of_kept[start : start + _AT_ONCE]
+            connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(some)))
         return removal
 
     return _removed(engine, remove)
@@ -86,7 +105,7 @@ def erase(
 def _of_names(
     table: sa.Table, debtor_id: str | None, spelt: Sequence[str], accounts: Collection[str]
 ) -> sa.ColumnElement[bool]:
-    """Rows of a table that outlive their decision: of an account, or of a debtor with what it was called before."""
+    """Rows of a table that may outlive their decision: of an account, or of a debtor with what it was called before."""
     if debtor_id is None:
         return table.c.account_id.in_(spelt)
     unnamed = sa.and_(table.c.debtor_id == table.c.account_id, table.c.account_id.in_(sorted(accounts)))
