@@ -47,6 +47,7 @@ QUIET = {
         "complaints_90d": [0, 1, 1], "opt_out": ["no", "NO", ""], "disputa": ["none", "", "N"], "estado cuenta": ["VIGENTE", "MORA", "CASTIGADO"],
         "Opt-out": [False, False, False], "segmento": ["titular", "premium", "masivo"], "abogado asignado": ["Pérez", "Gómez", "Ruiz"], "score": [0.1, 0.2, 0.9],
         "nombre_campana": ["STOP LOSS", "QUEJAS CERO", "PROMESAS"], "death_rate": [0.1, 0.2, 0.3], "ciudad": ["La Baja", "Cali", "Bogotá"],
+        "motivo_no_pago": ["Fallecimiento de familiar", "Desempleo", "muerte de su esposa"],
         "estado": ["Baja California Sur", "Jalisco", "Sonora"], "estado_residencia": ["Baja California", "", None], "riesgo": ["BAJA", "BAJA", "BAJA"], "probabilidad pago": ["Baja", "", None],
         "situacion_laboral": ["Retirado", "Activo", ""], "acepta_descuento": ["NO", "SI", ""], "permite_pago_online": ["N", "S", ""], "autorizado_centrales": ["NO", "SI", ""],
         "riesgo_fraude": ["ALTO", "BAJO", ""], "fraud_risk": ["high", "low", ""], "estado_promesa": ["Cumplida", "Incumplida", "Rota"], "codigo_convenio": ["1234", "5521", ""],

@@ -51,6 +51,11 @@ _OURS = re.compile(
     r"(?:^|_)(?:responda|responder|reply|text|txt|envi[ae])_(?:\w+_){0,2}?(?:stop|baja|salir|cancelar|no_molestar|unsubscribe)_(?:to|para|al?)_"
     r"|(?:^|_)(?:caso_omiso|(?:please|por_favor|favor)_(?:disregard|ignor\w+|desconsider\w+))(?:_|$)"
 )
+#: The death of somebody else, which is why a debtor does not pay.
+_OF_ANOTHER = re.compile(
+    r"(?:fallec\w*|falec\w*|muerte|morte|defuncion|obito|death)_(?:del?|d[ao]|of)_(?:una?_|su_|uma?_|seu_|sua_|an?_)?(?:familia(?:r|res)?|pariente"
+    r"|parente|con[yj]uge|espos[oa]|pa(?:dre|i)|ma(?:dre|e)|hij[oa]|filh[oa]|herman[oa]|irma[oa]?|family|relative|spouse|parent)"
+)
 _DENIED = re.compile(
     r"(?:^|_)(?:no(?:_es(?:ta)?|_tiene|_ha|_hay)?|nao(?:_e|_tem)?|sin|sem|not|non|without|ningun[oa]?|nunca|never|anti|descartad[oa])_$"
 )
@@ -92,7 +97,7 @@ def stop_told(plain: str, *, of_contact: bool = False) -> str | None:
         return None
     for meaning, stems in (_MEANT_OF_CONTACTS if of_contact else _MEANT).items():
         for match in stems.finditer(plain):
-            if _DENIED.search(plain[: match.start()]):
+            if _DENIED.search(plain[: match.start()]) or (meaning == "deceased" and _OF_ANOTHER.search(plain)):
                 continue
             if meaning in ("promise_to_pay", "paid", "paid_in_full") and _ENDED.search(plain):
                 continue
