@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from recommender.store.decision_log import known, stops
-from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome
+from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

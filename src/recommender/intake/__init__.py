@@ -22,6 +22,7 @@ from recommender.intake.event_records import (
     AGREEMENT_DAYS,
     ASKS,
     FAILED,
+    SAME_CONTACT_US,
 )
 from recommender.intake.faults import (
     Fault,
@@ -99,6 +100,7 @@ __all__ = [
     "CHANNEL_NAMES",
     "FAILED",
     "LASTING_STOPS",
+    "SAME_CONTACT_US",
     "STATE_FLAGS",
     "DayEvidence",
     "DecimalEvidence",

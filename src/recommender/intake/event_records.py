@@ -20,6 +20,7 @@ __all__ = [
     "PROMISE_DAYS",
     "REACHED",
     "REST_DAYS",
+    "SAME_CONTACT_US",
 ]
 __all__ += ["DebtEvents", "PersonEvents", "State"]
 
@@ -33,6 +34,8 @@ COMPLAINT_DAYS = 90
 AGREEMENT_DAYS = 30
 #: Words of a contact that did not come through.
 FAILED = frozenset(("bounced", "not_connected"))
+#: Told so close to one another, of one account and channel, words of a contact are of the same one.
+SAME_CONTACT_US = DAY_US // 2
 #: Failures in a row after which a channel rests, and for how many days after the last (house policy).
 FAILURES, REST_DAYS = 3, 30
 #: Days in which a payment may not be in the balance yet, where nothing says when the balance was taken: after the due

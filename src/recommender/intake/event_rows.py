@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake.event_records import FAILED
+from recommender.intake.event_records import FAILED, SAME_CONTACT_US
 from recommender.intake.ids import id_text
 from recommender.intake.vocabulary import canonical_channel, canonical_word
-from recommender.local_time import DAY_US, as_utc_us, is_timezone
+from recommender.local_time import as_utc_us, is_timezone
 
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
 __all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
@@ -26,8 +26,6 @@ Event = tuple[int, str, str | None, str, str | None, Any, int | None, str | None
 #: With the instants of the failures that were told of it, None for one that stands beside the contact: told again, they
 #: are the same ones.
 _Sent = dict[str, dict[tuple[str | None, str, str | None], dict[str, list[int | None]]]]
-#: Failures of one contact this close are one; a day later it was tried again.
-_SAME_FAILURE = DAY_US // 2
 
 
 def events_of(
@@ -109,7 +107,7 @@ def _told_of_contacts(outcomes: pd.DataFrame, owner: Mapping[str, str], sent: _S
 
 def _is_news(told: list[int | None], at: int) -> bool:
     """Whether a failure is another one than those that were told of the contact; it is among them afterwards."""
-    is_other = None not in told and not any(when is not None and abs(when - at) < _SAME_FAILURE for when in told)
+    is_other = None not in told and not any(when is not None and abs(when - at) < SAME_CONTACT_US for when in told)
     if None in told:
         told.remove(None)
     told.append(at)

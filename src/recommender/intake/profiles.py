@@ -15,15 +15,14 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from recommender.errors import InvalidInput, shorten
+from recommender.errors import InvalidInput
 from recommender.intake.canonical import TableReading
+from recommender.intake.export_doubts import odd_figures, unread_columns
 from recommender.intake.faults import Stated, refuse_faults
 from recommender.intake.ids import id_text
 from recommender.intake.told_stops import stop_told
-from recommender.intake.unread_stops import distinct_cells, unread_stops
 from recommender.intake.vocabulary import canonical_word, plain_word
 
 __all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose_profiles", "source_profiles"]
@@ -36,15 +35,6 @@ _CALLING_CODES = {
     "51": (8, 9), "593": (8, 9), "595": (8, 9), "591": (8,), "598": (8,), "507": (8,), "506": (8,), "502": (8,),
     "503": (8,), "504": (8,), "505": (8,), "34": (9,), "1": (10,),
 }  # fmt: skip
-#: Amounts in minor units between which the median of a currency's debts is believable (a hundredth of a peso, a cent).
-_BELIEVABLE = {
-    "COP": (1e6, 5e10),
-    "MXN": (1e4, 1e9),
-    "PEN": (1e3, 1e8),
-    "USD": (1e3, 1e8),
-    "CLP": (1e3, 5e8),
-    "ARS": (1e5, 1e11),
-}
 
 
 @dataclass(frozen=True)
@@ -240,7 +230,7 @@ def map_export(
         known = mapped.tables["contacts"]["contact_id"]
         outcomes = mapped.tables["outcomes"]
         mapped.tables["outcomes"] = outcomes.loc[outcomes["contact_id"].isin(known)].reset_index(drop=True)
-    mapped.doubts = [*_unread(frame, profile, chosen), *_doubts(mapped.tables)]
+    mapped.doubts = [*unread_columns(frame, profile.name, profile.tables, chosen), *odd_figures(mapped.tables)]
     return mapped
 
 
@@ -322,31 +312,6 @@ def _stop_of(text: str) -> str | None:
     return word if word in ("opt_out", "opt_out_all") else stop_told(plain_word(text))
 
 
-def _unread(frame: pd.DataFrame, profile: Profile, stated: Stated) -> Iterator[str]:
-    """Columns of the export that the profile leaves out and that say what stops a contact."""
-    used = {plain_word(name) for name in _named_in(profile.tables)} | {plain_word(name) for name in stated.no_stop_in}
-    left = frame[[name for name in frame.columns if plain_word(str(name)) not in used]]
-    table = next((name for name in ("contacts", "outcomes", "accounts", "payments") if name in profile.tables), None)
-    for name, cells in unread_stops(distinct_cells(left, table), table).items() if table else ():
-        where = np.flatnonzero(left[name].isin(cells).to_numpy(dtype=bool))
-        yield (
-            f"{name} says what stops a contact, and profile {profile.name!r} does not read it ({where.size:,} of "
-            f"{len(frame):,} rows; {shorten(cells[:3])} in row {shorten(where[:3].tolist())}). Add it to a profile of "
-            f"your own, or state --no-stop-in '{name}'."
-        )
-
-
-def _named_in(spec: Any) -> Iterator[str]:
-    """Columns that a profile takes cells from, or looks into."""
-    if isinstance(spec, str):
-        yield spec
-    for key, value in spec.items() if isinstance(spec, Mapping) else ():
-        if key not in ("value", "row", "words", "split", "is", "not"):
-            yield from _named_in(value)
-    for one in spec if isinstance(spec, list | tuple) else ():
-        yield from _named_in(one)
-
-
 def _when(frame: pd.DataFrame, named: Mapping[str, Any], rule: Mapping[str, Any]) -> pd.Series:
     column = named.get(plain_word(rule["column"]))
     if column is None:
@@ -354,33 +319,6 @@ def _when(frame: pd.DataFrame, named: Mapping[str, Any], rule: Mapping[str, Any]
     written = frame[column].astype(str).map(plain_word)
     chosen = written.isin([plain_word(str(word)) for word in rule.get("is", rule.get("not", ()))])
     return chosen if "is" in rule else ~chosen
-
-
-def _doubts(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
-    """Figures that are hard to believe: units of money, instants before the contact, dates of another century."""
-    medians: dict[str, float] = {}
-    for table, column in (("accounts", "balance_minor"), ("payments", "amount_minor")):
-        frame = tables.get(table)
-        if frame is None or column not in frame:
-            continue
-        amounts = pd.to_numeric(frame[column], errors="coerce")
-        amounts = amounts[amounts > 0]
-        if not len(amounts):
-            continue
-        medians[table] = float(amounts.median())
-        codes = frame["currency"].dropna().unique().tolist() if "currency" in frame else []
-        low, high = _BELIEVABLE.get(codes[0], (0.0, float("inf"))) if len(codes) == 1 else (0.0, float("inf"))
-        if not low <= medians[table] <= high:
-            hint = "whole units taken for hundredths?" if medians[table] < low else "hundredths multiplied once more?"
-            yield (
-                f"{table}.{column}: the median is {medians[table] / 100:,.2f} {codes[0]} ({hint} e.g. "
-                f"{shorten(amounts.head(3))}). State --scale 100 (whole units) or --scale 1 (hundredths already)."
-            )
-    if len(medians) == 2 and not 1 / 500 <= medians["payments"] / medians["accounts"] <= 20:
-        yield (
-            f"payments are {medians['payments'] / medians['accounts']:.4g} times the balances in the middle: one "
-            "of the two is in another unit."
-        )
 
 
 def _walk(value: Any, steps: list[str]) -> Iterator[Any]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.intake import (
@@ -24,16 +20,15 @@ from recommender.intake import (
     clock_column,
     decimal_evidence,
     doubt_unread_stops,
-    id_keys,
-    id_texts,
-    is_stop,
     number_of,
     refuse_faults,
     refuse_no_contacts,
     renamed_columns,
 )
 from recommender.planning.chunk_spill import plain, table_batches
-from recommender.planning.plan_tables import StreamedTable, key_hash
+from recommender.planning.intake_doubts import doubt_events, doubt_two_spellings
+from recommender.planning.plan_tables import StreamedTable
+from recommender.planning.table_owners import KnownOwners, Owners
 from recommender.store.files import PLAN_COLUMNS, read_table
 from recommender.tables import UNREADABLE_ROW
 
@@ -77,7 +72,7 @@ def open_tables(
     folder.mkdir(parents=True, exist_ok=True)
     tables: dict[str, StreamedTable] = {}
     readings: list[TableReading] = []
-    clocks: dict[str, _Known] = {}
+    clocks: dict[str, KnownOwners] = {}
     since = None if as_of is None else pd.Timestamp(as_of).tz_convert("UTC") - _COUNTS
     for name, path in sources.items():
         if path is None:
@@ -175,16 +170,16 @@ def _read(source: str | Path, name: str, encoding: str | None) -> pd.DataFrame:
 
 
 def _write(
-    reading: TableReading, pieces: _Pieces, target: Path, known: dict[str, _Known], since: pd.Timestamp | None
+    reading: TableReading, pieces: _Pieces, target: Path, known: dict[str, KnownOwners], since: pd.Timestamp | None
 ) -> StreamedTable:
     schema: pa.Schema | None = None
     writer: pq.ParquetWriter | None = None
-    own = _Known()
+    own = KnownOwners()
     try:
         for piece in pieces:
             names = pieces.read_here(piece)
             given = piece.select(names).to_pandas()
-            owners: _Owners | None = None
+            owners: Owners | None = None
             if "account_id" in given and "accounts" in known:
                 owners = known["accounts"].of(given["account_id"])
             elif reading.table == "outcomes" and "contacts" in known and "contact_id" in given:
@@ -192,7 +187,7 @@ def _write(
             zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
             read = reading.read(given, zones)
             doubt_unread_stops(reading, piece)
-            _doubt_events(reading, given, read, owners, since)
+            doubt_events(reading, given, read, owners, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
             if reading.table == "accounts" and "account_id" in read:
@@ -210,171 +205,8 @@ def _write(
     known[reading.table] = own
     for name in ("account_id", "debtor_id") if reading.table == "accounts" else ():
         if schema is not None and name in schema.names:
-            _doubt_two_spellings(reading, target, name)
+            doubt_two_spellings(reading, target, name)
     return StreamedTable(reading.table, target, schema or pa.schema([]))
-
-
-def _doubt_events(
-    reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, owners: _Owners | None, since: pd.Timestamp | None
-) -> None:
-    if reading.table == "outcomes":
-        _doubt_timeless_stops(reading, given, read)
-    if reading.table == "contacts" and since is not None:
-        _doubt_what_is_missing(reading, given, read, since)
-        if owners is not None:
-            _doubt_what_decides(reading, given, read, owners, since)
-
-
-def _doubt_what_is_missing(reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, since: pd.Timestamp) -> None:
-    """Doubt contacts of nobody, or of no moment: somebody was contacted, and a rule would count it."""
-    start = reading.n_rows - len(given)
-    timeless = read["sent_at"].isna().to_numpy(dtype=bool)
-    reading.doubt(
-        timeless, given["sent_at"], "sent_at", "no_instant", "tells no instant that could be read",
-        "Fill the cells, or drop these rows where nothing was sent.", start,
-    )  # fmt: skip
-    nobody = read["account_id"].isna().to_numpy(dtype=bool)
-    if "debtor_id" in read:
-        nobody = nobody & read["debtor_id"].isna().to_numpy(dtype=bool)  # what pandas gives may be read-only
-    reading.doubt(
-        nobody & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool), given["account_id"], "account_id",
-        "nobody", "is missing in recent contacts: whose they are nobody knows",
-        "Fill the ids, or drop these rows where nothing was sent.", start,
-    )  # fmt: skip
-
-
-def _doubt_timeless_stops(reading: TableReading, given: pd.DataFrame, read: pd.DataFrame) -> None:
-    """Doubt what stops a contact and tells no moment: as an event it would be none."""
-    if not {"occurred_at", "outcome"} <= {*read.columns}:
-        return
-    timeless = read["occurred_at"].isna().to_numpy(dtype=bool)
-    if not timeless.any():
-        return
-    words = read["outcome"].astype(object)
-    quiet = {word: not is_stop(word) for word in words[timeless].dropna().unique()}
-    stops = timeless & ~words.map(quiet).fillna(value=True).to_numpy(dtype=bool)
-    reading.doubt(
-        stops, given["occurred_at"], "occurred_at", "no_instant", "tells no instant of what stops a contact",
-        "Fill the cells: of a list of stops the day that it was made, e.g. 2026-11-01.", reading.n_rows - len(given),
-    )  # fmt: skip
-
-
-def _doubt_two_spellings(reading: TableReading, written: Path, name: str) -> None:
-    """Doubt ids that differ in letter case and punctuation alone (``12.345-6``, ``123456``): perhaps one person.
-
-    Ids are hashed (16 bytes each), and only where some are spelt in a way that could be spelt otherwise.
-    """
-    parts: list[tuple[NDArray[np.uint64], NDArray[np.uint64]]] = []
-    odd = False
-    with pq.ParquetFile(written) as file:
-        for batch in file.iter_batches(columns=[name]):
-            ids = pc.unique(batch.column(0).drop_null())
-            if not len(ids):
-                continue
-            bare = pc.utf8_upper(pc.replace_substring_regex(ids, r"[.\-/\s_]", ""))
-            odd = odd or not pc.all(pc.equal(ids, bare)).as_py()
-            keys = (id_keys(ids.to_pandas()), id_keys(bare.to_pandas()))
-            parts.append((key_hash(keys[0], "the-account-key1"), key_hash(keys[1], "the-account-key1")))
-    if not odd:
-        return
-    strict, loose = (np.concatenate(part) for part in zip(*parts, strict=True))
-    _, first = np.unique(strict, return_index=True)
-    values, counts = np.unique(loose[first], return_counts=True)
-    if not (counts > 1).any():
-        return
-    cells = pq.read_table(written, columns=[name]).column(0)
-    bare = pc.utf8_upper(pc.replace_substring_regex(cells, r"[.\-/\s_]", "")).to_pandas()
-    twice = np.isin(key_hash(id_keys(bare), "the-account-key1"), values[counts > 1]) & bare.notna().to_numpy(dtype=bool)
-    reading.doubt(
-        twice, cells.to_pandas(), name, "two_spellings",
-        "differs from another in letter case and punctuation alone: what is heard of the one may be the other's",
-        "Write each id in one way.", 0,
-    )  # fmt: skip
-
-
-def _doubt_what_decides(
-    reading: TableReading, given: pd.DataFrame, read: pd.DataFrame, owners: _Owners, since: pd.Timestamp
-) -> None:
-    """Doubt contacts that rules still count and that were read by a guess: their day, or whose they are."""
-    start = reading.n_rows - len(given)
-    counts = owners.mine & (read["sent_at"] > since).fillna(value=True).to_numpy(dtype=bool)
-    guessed = reading.guessed.get("sent_at", np.zeros(len(given), dtype=bool))
-    reading.doubt(
-        counts & guessed, given["sent_at"], "sent_at", "unstated_clock",
-        "is a recent local time: whether a debtor was contacted today hangs on its clock, which nobody states",
-        "State it: --naive-timezone America/Bogota (account = that of each account), or write offsets.", start,
-    )  # fmt: skip
-    if reading.stated.ids_as_numbers:
-        return
-    mend = "Export ids as text, or state --ids-as-numbers where zeros say nothing."
-    reading.doubt(
-        owners.mine & (owners.zeros > 0), given["account_id"], "account_id", "zeros_of_accounts",
-        "has leading zeros that the accounts table lacks: a plan would name accounts as nobody does", mend, start,
-    )  # fmt: skip
-    reading.doubt(
-        counts & (owners.zeros < 0), given["account_id"], "account_id", "zeros_lost",
-        "lacks leading zeros that the accounts table has, in recent contacts: whose they are would be a guess", mend,
-        start,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Owners:
-    """What is known of the owner of each row: zone; whether it is there; leading zeros that the row has more."""
-
-    zones: pd.Series
-    mine: NDArray[np.bool_]
-    zeros: NDArray[np.int64]
-
-
-class _Known:
-    """Zone and leading zeros of each account or contact, eleven bytes each."""
-
-    def __init__(self) -> None:
-        self._names: dict[Any, int] = {}
-        self._parts: list[tuple[NDArray[np.uint64], NDArray[np.int16], NDArray[np.int8]]] = []
-        self._keys = np.zeros(0, dtype=np.uint64)
-        self._codes = np.zeros(0, dtype=np.int16)
-        self._zeros = np.zeros(0, dtype=np.int8)
-
-    def add(self, ids: pd.Series, zones: pd.Series) -> None:
-        """Take some in."""
-        codes, names = pd.factorize(zones.astype(object), use_na_sentinel=False)
-        numbers = [self._names.setdefault(name if isinstance(name, str) else None, len(self._names)) for name in names]
-        keys, zeros = _keyed(ids)
-        self._parts.append((keys, np.array(numbers, dtype=np.int16)[codes], zeros))
-
-    def settle(self) -> None:
-        """Sort what was taken in."""
-        if self._parts:
-            keys, codes, zeros = (np.concatenate(part) for part in zip(*self._parts, strict=True))
-            order = np.argsort(keys, kind="stable")
-            self._keys, self._codes, self._zeros = keys[order], codes[order], zeros[order]
-        self._parts = []
-
-    def of(self, ids: pd.Series) -> _Owners:
-        """What is known of each id; an unknown one has the zone that all share."""
-        names = np.array([*self._names, None], dtype=object)
-        if not len(self._keys):
-            nobody = np.zeros(len(ids), dtype=np.int64)
-            return _Owners(pd.Series([None] * len(ids), dtype=object), nobody > 0, nobody)
-        keys, zeros = _keyed(id_texts(ids))
-        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        mine = self._keys[at] == keys
-        only = 0 if len(self._names) == 1 else -1
-        zones = pd.Series(names[np.where(mine, self._codes[at], only)], dtype=object)
-        return _Owners(zones, mine, np.where(mine, zeros.astype(np.int64) - self._zeros[at], 0))
-
-
-def _keyed(ids: pd.Series) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
-    """Hash of what each id is compared by, and the leading zeros that this leaves out."""
-    keys = id_keys(ids)
-    zeros = np.zeros(len(keys), dtype=np.int8)
-    texts = pa.array(ids, type=pa.large_string(), from_pandas=True)
-    if pc.any(pc.starts_with(texts, "0")).as_py():
-        bare = pc.utf8_length(pa.array(keys, type=pa.large_string(), from_pandas=True))
-        zeros = pc.fill_null(pc.subtract(pc.utf8_length(texts), bare), 0).to_numpy(zero_copy_only=False).astype(np.int8)
-    return key_hash(keys, "the-account-key1"), zeros
 
 
 def _arrow(cells: pd.Series) -> pa.ChunkedArray:

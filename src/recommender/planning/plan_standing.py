@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recommender.intake import FAILED, canonical_word
+from recommender.intake import FAILED, SAME_CONTACT_US, canonical_word
 from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts, not_told_twice
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
 
-_SAME_FAILURE = pd.Timedelta(hours=12)
+_SAME_FAILURE = pd.Timedelta(SAME_CONTACT_US, "us")
 #: Columns that what was heard needs, whether the history has them or not.
 _OF_EVENTS = ("outcome", "initiated_by", "status", "promise_date", "callback_at")
 
@@ -67,9 +67,10 @@ class ChunkStanding:
         """
         if not self.heard:
             return known
-        told = [] if known is None or "outcome" not in known else known.loc[known["outcome"].notna()].to_dict("records")
-        told += _failures_in(outcomes, known)
-        heard = not_told_twice(self.heard, told) if told else self.heard
+        heard = self.heard
+        if known is not None and any(event["outcome"] in FAILED for event in heard):
+            beside = known.loc[_fails(known["outcome"])] if "outcome" in known else known.iloc[:0]
+            heard = not_told_twice(heard, [*beside.to_dict("records"), *_failures_in(outcomes, known)])
         return known if not heard else _joined(known, [row | {"status": "sent"} for row in heard])
 
 

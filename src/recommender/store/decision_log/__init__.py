@@ -35,12 +35,7 @@ with needs("store"):
         with_heard,
     )
     from recommender.store.decision_log.ledger import (
-        LedgerContact,
-        LedgerOutcome,
-        LiveDecision,
-        Seen,
         StaleStanding,
-        Standing,
     )
     from recommender.store.decision_log.listing import (
         DecisionPage,
@@ -81,6 +76,13 @@ with needs("store"):
     )
     from recommender.store.decision_log.sent import (
         LogWarning,
+    )
+    from recommender.store.decision_log.standing import (
+        LedgerContact,
+        LedgerOutcome,
+        LiveDecision,
+        Seen,
+        Standing,
     )
     from recommender.store.decision_log.stops import (
         agree_to_contact,

@@ -17,8 +17,6 @@ from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
 from recommender.store.decision_log.ledger import (
-    Seen,
-    Standing,
     known_debtors,
     lock_debtors,
     read_standing,
@@ -65,6 +63,7 @@ from recommender.store.decision_log.schema import (
     provenances,
 )
 from recommender.store.decision_log.shared_turns import take_turns
+from recommender.store.decision_log.standing import Seen, Standing
 
 __all__ = [
     "DecisionConflict",

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 
 from recommender.intake import HeardEvent, acting_events
 from recommender.store.decision_log.known import rung_of
-from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing, read_standing
+from recommender.store.decision_log.ledger import read_standing
 from recommender.store.decision_log.rows import rows_of_ids
 from recommender.store.decision_log.schema import Row, decisions, kept_states
+from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 
 __all__ = ["keep_acting"]
 

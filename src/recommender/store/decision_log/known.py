@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.intake import FAILED, canonical_word, id_key, with_states
-from recommender.store.decision_log.ledger import LedgerContact, LedgerOutcome, Standing
+from recommender.intake import FAILED, SAME_CONTACT_US, canonical_word, id_key, with_states
+from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
 __all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "not_told_twice", "rung_of", "with_heard"]
@@ -21,7 +21,7 @@ __all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "not_told_t
 #: How far back a contact can matter to any rule: a year, and some.
 REACH = timedelta(days=400)
 #: A contact that the caller tells this close to the ledger's, of the same account and channel, is the same one.
-_SAME_CONTACT = timedelta(hours=12)
+_SAME_CONTACT = timedelta(microseconds=SAME_CONTACT_US)
 #: Outcomes that the rules count, from the words of the ladder; what is not here counts as a conversation.
 _RUNGS = {
     "attempted": "attempt", "not_connected": "not_connected", "bounced": "not_connected", "wrong_party": "wrong_party",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import datetime
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,21 +22,23 @@ from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, kept_states, outcomes
+from recommender.store.decision_log.standing import (
+    ContactState,
+    LedgerContact,
+    LedgerOutcome,
+    LiveDecision,
+    Seen,
+    Standing,
+)
 
 __all__ = [
-    "LedgerContact",
-    "LedgerOutcome",
-    "LiveDecision",
-    "Seen",
     "StaleStanding",
-    "Standing",
     "known_debtors",
     "lock_debtors",
     "read_standing",
     "refuse_stale",
 ]
 
-ContactState = Literal["reserved", "dispatched", "overridden"]
 _IDS_A_QUERY = 500
 _MOST_LOCKS = 2_000
 _WHOSE = sa.select(decisions.c.decision_id, decisions.c.debtor_id, decisions.c.account_id)
@@ -63,108 +65,6 @@ class StaleStanding(RecommenderError):
             f"{len(self.debtors)} debtor(s) were decided about by another request at the same time. Nothing of this "
             "batch was written; read their standing and decide again."
         )
-
-
-@dataclass(frozen=True)
-class LedgerOutcome:
-    """One outcome of a decision about a debtor; corrections are applied."""
-
-    decision_id: str
-    account_id: str
-    debtor_id: str
-    channel: str | None
-    occurred_at: datetime
-    outcome: str
-    amount_minor: int | None
-    currency: str | None
-    promise_date: date | None = None
-    callback_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class LedgerContact:
-    """A contact that counts: planned, or sent as far as anybody knows.
-
-    Attributes
-    ----------
-    decision_id, account_id, debtor_id, channel : str
-    at : datetime
-    state : {"reserved", "dispatched", "overridden"}
-    outcomes : tuple of LedgerOutcome
-        Oldest first.
-    """
-
-    decision_id: str
-    account_id: str
-    debtor_id: str
-    channel: str
-    at: datetime
-    state: ContactState
-    outcomes: tuple[LedgerOutcome, ...] = ()
-
-
-@dataclass(frozen=True)
-class LiveDecision:
-    """A decision that stands: it was not taken back.
-
-    Attributes
-    ----------
-    decision_id, account_id, debtor_id : str
-    decided_at : datetime
-    state : str
-        ``decided``, or what its last event says.
-    is_silent : bool
-        Nothing at all was told of it.
-    purpose : str or None
-        None = collection.
-    """
-
-    decision_id: str
-    account_id: str
-    debtor_id: str
-    decided_at: datetime
-    state: str
-    is_silent: bool
-    purpose: str | None = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Ids of all that a standing was read from: decisions and events, by debtor and by account."""
-
-    debtors: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the ledger knows of some debtors.
-
-    Attributes
-    ----------
-    contacts : dict of str to list of LedgerContact
-        By debtor, oldest first.
-    outcomes : dict of str to list of LedgerOutcome
-        By debtor, oldest first.
-    live : dict of str to list of LiveDecision
-        Decisions that stand, by account.
-    taken_back : dict of str to str
-        Decisions whose contact did not and will not take place: id -> what was told of them last.
-    seen : Seen
-        All that was read: what :func:`refuse_stale` compares.
-    offers : sequence of mapping
-        Offers made to them that were not released, where they were asked for.
-    committed_minor : float
-        What all offers of the log may cost, those to others too; NaN where nobody knows.
-    """
-
-    contacts: Mapping[str, list[LedgerContact]] = field(default_factory=dict)
-    outcomes: Mapping[str, list[LedgerOutcome]] = field(default_factory=dict)
-    live: Mapping[str, list[LiveDecision]] = field(default_factory=dict)
-    taken_back: Mapping[str, str] = field(default_factory=dict)
-    seen: Seen = field(default_factory=Seen)
-    offers: Sequence[Mapping[str, Any]] = ()
-    committed_minor: float = 0.0
 
 
 def read_standing(
