@@ -58,6 +58,13 @@ def _kept_out_of_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _build_routes(app: FastAPI) -> None:
+    """Have FastAPI build what it builds at the first match: it sets warnings aside meanwhile, in all threads."""
+    nowhere = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(dict(nowhere))
+
+
 def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = _now) -> FastAPI:
     """Build the application; nothing is read before this is called, and nothing opened before it starts.
 
@@ -75,6 +82,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        _build_routes(app)
         app.state.recorder = Recorder(chosen.decision_log_url, numbers)
         try:
             app.state.serving = Serving(chosen)
