@@ -31,13 +31,14 @@ Ints = NDArray[np.int64]
 
 _FACTORS = 8  # a state of 45 + 9 numbers (docs/decision-quality.md)
 _FEWEST_FACTORS = 2  # one factor is a level of the debtor, which orders no actions
-_MOST_PARAMETERS = 1_400  # actions x (factors + 1)
+_MOST_PARAMETERS = 2_400  # actions x (factors + 1): eight factors up to 266 actions
+_MOST_ACTIONS = 466
 _CLOSE, _MOST_ITERATIONS = 1e-8, 400  # of conjugate gradients, one solve a step
 _LEVEL_VARIANCE = 0.1  # of d_i before any answer
 _SCALE = 0.5  # prior variance of what an action means to a factor
 _STEPS = 2  # Newton steps a round, of debtors and of actions
 _ROUNDS, _FEWEST_ROUNDS, _MOST_ROUNDS = 2.0, 4, 12  # times the root of a debtor's contacts: few answers, near the prior
-_START_VARIANCE = 2.0  # of what actions mean before the first round, in all that the prior lets debtors differ by
+_START_VARIANCE = 4.0  # of what actions mean before the first round, in all that the prior lets debtors differ by
 _UNTIE = 1e-3  # directions of the prior tie where levels of a factor are exchangeable
 _MOST_ROWS = 40_000  # whole debtors; what actions mean is a few hundred numbers
 _FOLDS, _MOST_JUDGED = 3, 12_000  # of debtors, and rows, by which it is told what habits are worth on others
@@ -66,7 +67,7 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     rows = np.flatnonzero(np.isfinite(history.known) & ~np.isnan(history.reward))
     rows = rows[_some_debtors(owner[rows], _MOST_ROWS, random_state)]
     response = (history.reward[rows] > 0.0).astype(np.float64)
-    if n_factors < _FEWEST_FACTORS or len(rows) < _FEWEST_ROWS:
+    if n_actions > _MOST_ACTIONS or n_factors < _FEWEST_FACTORS or len(rows) < _FEWEST_ROWS:
         return None
     if min(response.sum(), len(rows) - response.sum()) < _FEWEST_RESPONSES:
         return None
@@ -178,7 +179,7 @@ class _Fit:
         bias = np.full(self.n_actions, self.base)
         start = np.diag(np.append(np.ones(n_factors), _LEVEL_VARIANCE))
         states = _States(np.zeros((self.n_debtors, n_factors + 1)), np.tile(start, (self.n_debtors, 1, 1)))
-        for _ in range(self._rounds()):
+        for _ in range(self.n_rounds):
             for _ in range(_STEPS):
                 states = self._debtor_step(states, loadings, bias)
             for _ in range(_STEPS):
@@ -189,7 +190,8 @@ class _Fit:
             loadings = loadings * unit
         return PersonalMemory(np.ascontiguousarray(loadings[:, :-1]), bias)
 
-    def _rounds(self) -> int:
+    @property
+    def n_rounds(self) -> int:
         """How far the prior is left: every round fits more of the habits, and more of the noise of few answers."""
         sizes = np.bincount(self.debtor)
         usual = float((sizes**2).sum() / sizes.sum())  # contacts of the debtor of a contact drawn at random
@@ -238,10 +240,13 @@ def _widest(kernel: Floats, n_factors: int, rng: np.random.Generator) -> Floats:
     """Directions in which the prior lets debtors differ most, shape (n_actions, n_factors).
 
     Rounds that begin there and are few stay near what hours and channels share wherever debtors say little.
-    Loadings drawn at random have to find that first, and have fitted noise by then.
+    Loadings drawn at random have to find that first, and have fitted noise by then. What all actions share orders
+    none, and the level of a debtor has it already.
     """
     scale = 1.0 + _UNTIE * rng.normal(size=len(kernel))
-    sizes, directions = np.linalg.eigh(scale[:, None] * kernel * scale)
+    usual = kernel.mean(axis=0)
+    apart = kernel - usual - usual[:, None] + usual.mean()
+    sizes, directions = np.linalg.eigh(scale[:, None] * apart * scale)
     sizes, directions = sizes[::-1][:n_factors], directions[:, ::-1][:, :n_factors]
     largest = np.abs(directions).argmax(axis=0)  # the sign is a matter of the solver
     signs = np.sign(directions[largest, np.arange(directions.shape[1])])
