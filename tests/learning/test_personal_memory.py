@@ -1,12 +1,15 @@
 """Personal memory: habits are found and used, states never see their own row, and logs without a past have none."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recommender import ContactStrategy
+from recommender.actions import ActionSpace
 from recommender.features import AccountHistory, PersonalMemory
+from recommender.history import LoggedFeedback
 from recommender.learning import learn_memory
-from recommender.learning.personal.fit import _Answers, _earlier
+from recommender.learning.personal.fit import _Answers, _earlier, _Fit, _widest
 from recommender.learning.personal.prior import action_kernel
 from recommender.simulation import simulate_habits
 
@@ -98,3 +101,61 @@ def test_habits_that_nobody_has_are_not_trusted():
         for strength in (0.0, 1.5)
     )
     assert alike.trust[1] < 0.3 < 0.6 < apart.trust[1]
+
+
+def test_the_first_directions_are_the_widest_that_order_actions(log):
+    """Against the eigenvectors of the centred prior: as much variance, none of it common to all actions."""
+    kernel = action_kernel(log.actions)
+    start = _widest(kernel, 4, np.random.default_rng(5))
+    centre = np.eye(len(kernel)) - 1.0 / len(kernel)
+    sizes = np.linalg.eigvalsh(centre @ kernel @ centre)[::-1]
+    held = np.linalg.svd(start, compute_uv=False) ** 2
+    assert held / held[0] == pytest.approx(sizes[:4] / sizes[0], rel=0.02)
+    assert np.abs(start.mean(axis=0)).max() < 0.01 * np.abs(start).max()
+    assert (start == _widest(kernel, 4, np.random.default_rng(5))).all()
+
+
+def test_few_answers_leave_the_prior_in_fewer_rounds():
+    """Rounds grow with the contacts of a debtor, between their bounds."""
+    rounds = []
+    for each in (1, 3, 6, 20, 400):
+        debtor = np.repeat(np.arange(10), each)
+        rounds.append(_Fit(debtor, np.zeros(len(debtor), np.int64), np.arange(len(debtor)) % 2 * 1.0, 3).n_rounds)
+    assert rounds == sorted(rounds)
+    assert (rounds[0], rounds[2], rounds[-1]) == (4, 5, 12)
+
+
+def test_six_answers_tell_windows_of_hours():
+    """Thresholds are no product of few smooth factors; starting near the prior most of them are found all the same."""
+    shares = []
+    for seed in (51, 52):
+        some = simulate_habits(1_000, 6, law="windows", seed=seed)
+        plain = AccountHistory.from_log(some.feedback())
+        past = plain.remembering(learn_memory(plain))
+        now = past.at(some.accounts["account_id"])[list(past.memory.columns)].to_numpy()
+        shares.append(some.share(past.memory.order + now @ np.column_stack(list(past.memory.by_column.values())).T))
+    assert np.mean(shares) > 0.72
+
+
+def test_more_factors_than_actions_are_not_asked_for():
+    """A space of four actions has at most four directions, one of them the level."""
+    rng = np.random.default_rng(0)
+    debtor = np.repeat(np.arange(500), 10)
+    likes = rng.integers(0, 2, 500)[debtor]
+    action = rng.integers(0, 4, 5_000)
+    reward = (rng.random(5_000) < np.where(action % 2 == likes, 0.4, 0.1)).astype(float)
+    frame = pd.DataFrame({"account_id": debtor, "x": 0.0, "channel": np.array(list("abcd"))[action], "reward": reward})
+    frame["sent_at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.arange(5_000), unit="min")
+    feedback = LoggedFeedback.from_frame(
+        frame,
+        actions=ActionSpace({"channel": list("abcd")}),
+        context=["x"],
+        reward="reward",
+        account="account_id",
+        time="sent_at",
+    )
+    memory = learn_memory(AccountHistory.from_log(feedback))
+    assert memory.loadings.shape == (4, 4)
+    means = np.column_stack(list(memory.by_column.values()))
+    assert np.corrcoef(means @ means.T)[0, 2] > 0.9
+    assert np.corrcoef(means @ means.T)[0, 1] < -0.5

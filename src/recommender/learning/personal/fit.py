@@ -3,7 +3,7 @@
 The logit of a response of debtor ``i`` to action ``a`` is ``b_a + d_i + u_i . V_a``. ``V`` and ``b`` have a Gaussian
 process prior over actions, so that an answer at 18:00 teaches something about 19:00 and about other channels. They are
 learnt by rounds of Newton steps in which the uncertainty of ``u_i`` is kept (variational EM with Laplace posteriors):
-without it ``V`` shrinks.
+without it ``V`` shrinks. The rounds begin with the directions in which the prior lets debtors differ most, and are few.
 
 References
 ----------
@@ -29,16 +29,21 @@ __all__ = ["learn_memory"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_FACTORS = 6  # a state of 28 + 7 numbers; 4 lose a little, 8 gain nothing (docs/decision-quality.md)
+_FACTORS = 8  # a state of 45 + 9 numbers (docs/decision-quality.md)
 _FEWEST_FACTORS = 2  # one factor is a level of the debtor, which orders no actions
-_MOST_PARAMETERS = 1_400  # actions x (factors + 1)
+_MOST_PARAMETERS = 2_400  # actions x (factors + 1): eight factors up to 266 actions
+_MOST_ACTIONS = 466
 _CLOSE, _MOST_ITERATIONS = 1e-8, 400  # of conjugate gradients, one solve a step
 _LEVEL_VARIANCE = 0.1  # of d_i before any answer
 _SCALE = 0.5  # prior variance of what an action means to a factor
-_ROUNDS, _STEPS = 12, 2  # Newton steps a round, of debtors and of actions
+_STEPS = 2  # Newton steps a round, of debtors and of actions
+_ROUNDS, _FEWEST_ROUNDS, _MOST_ROUNDS = 2.0, 4, 12  # times the root of a debtor's contacts: few answers, near the prior
+_START_VARIANCE = 4.0  # of what actions mean before the first round, in all that the prior lets debtors differ by
+_UNTIE = 1e-3  # directions of the prior tie where levels of a factor are exchangeable
 _MOST_ROWS = 40_000  # whole debtors; what actions mean is a few hundred numbers
 _FOLDS, _MOST_JUDGED = 3, 12_000  # of debtors, and rows, by which it is told what habits are worth on others
 _FIRM = 2.0  # precision of that worth about 1
+_MOST_TRUST = 3.0  # posteriors of few answers are shrunk twice: in what actions mean and in what a debtor is like
 _FEWEST_ROWS, _FEWEST_RESPONSES = 2_000, 150  # below, what actions mean to a factor is noise
 _FEWEST_EARLIER = 1.0  # earlier contacts a contact: below, there is no past to speak of
 
@@ -57,12 +62,12 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
         None where there are too few rows, responses or earlier contacts, or too many actions.
     """
     n_actions = len(history.actions)
-    n_factors = min(_FACTORS, _MOST_PARAMETERS // n_actions - 1)
+    n_factors = min(_FACTORS, n_actions, _MOST_PARAMETERS // n_actions - 1)
     owner = np.repeat(np.arange(len(history.start) - 1), np.diff(history.start))
     rows = np.flatnonzero(np.isfinite(history.known) & ~np.isnan(history.reward))
     rows = rows[_some_debtors(owner[rows], _MOST_ROWS, random_state)]
     response = (history.reward[rows] > 0.0).astype(np.float64)
-    if n_factors < _FEWEST_FACTORS or len(rows) < _FEWEST_ROWS:
+    if n_actions > _MOST_ACTIONS or n_factors < _FEWEST_FACTORS or len(rows) < _FEWEST_ROWS:
         return None
     if min(response.sum(), len(rows) - response.sum()) < _FEWEST_RESPONSES:
         return None
@@ -109,7 +114,7 @@ def _trust(answers: _Answers, kernel: Floats, n_factors: int, random_state: int)
         value = float((np.logaddexp(0.0, eta) - target * eta).sum()) + 0.5 * float(away @ (point - 1.0))
         return value, design.T @ (expit(eta) - target) + away
 
-    bounds = [(None, None), *[(0.0, 2.0)] * 3]
+    bounds = [(None, None), *[(0.0, _MOST_TRUST)] * 3]
     start = np.array([float(np.log(target.mean() / (1.0 - target.mean()))), 1.0, 1.0, 1.0])
     point = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return float(point[1]), float(point[2])
@@ -170,11 +175,11 @@ class _Fit:
         """Alternate debtors and actions."""
         prior = np.asarray(np.linalg.inv(_SCALE * kernel + 1e-6 * np.eye(self.n_actions)))
         root = np.asarray(np.linalg.cholesky(np.linalg.inv(prior)), dtype=np.float64)
-        loadings = np.column_stack([root @ rng.normal(size=(self.n_actions, n_factors)), np.ones(self.n_actions)])
+        loadings = np.column_stack([_widest(kernel, n_factors, rng), np.ones(self.n_actions)])
         bias = np.full(self.n_actions, self.base)
         start = np.diag(np.append(np.ones(n_factors), _LEVEL_VARIANCE))
         states = _States(np.zeros((self.n_debtors, n_factors + 1)), np.tile(start, (self.n_debtors, 1, 1)))
-        for _ in range(_ROUNDS):
+        for _ in range(self.n_rounds):
             for _ in range(_STEPS):
                 states = self._debtor_step(states, loadings, bias)
             for _ in range(_STEPS):
@@ -184,6 +189,13 @@ class _Fit:
             states = _States(states.mean / unit, states.covariance / (unit[:, None] * unit[None]))
             loadings = loadings * unit
         return PersonalMemory(np.ascontiguousarray(loadings[:, :-1]), bias)
+
+    @property
+    def n_rounds(self) -> int:
+        """How far the prior is left: every round fits more of the habits, and more of the noise of few answers."""
+        sizes = np.bincount(self.debtor)
+        usual = float((sizes**2).sum() / sizes.sum())  # contacts of the debtor of a contact drawn at random
+        return int(np.clip(round(_ROUNDS * usual**0.5), _FEWEST_ROUNDS, _MOST_ROUNDS))
 
     def _chances(self, states: _States, v: Floats, bias: Floats) -> Floats:
         return np.asarray(expit(bias[self.action] + np.einsum("ni,ni->n", states.mean[self.debtor], v)))
@@ -222,6 +234,23 @@ class _Fit:
         total = np.zeros((self.n_actions, *values.shape[1:]))
         total[self._tried] = np.add.reduceat(values[self._by_action], self._action_starts, axis=0)
         return total
+
+
+def _widest(kernel: Floats, n_factors: int, rng: np.random.Generator) -> Floats:
+    """Directions in which the prior lets debtors differ most, shape (n_actions, n_factors).
+
+    Rounds that begin there and are few stay near what hours and channels share wherever debtors say little.
+    Loadings drawn at random have to find that first, and have fitted noise by then. What all actions share orders
+    none, and the level of a debtor has it already.
+    """
+    scale = 1.0 + _UNTIE * rng.normal(size=len(kernel))
+    usual = kernel.mean(axis=0)
+    apart = kernel - usual - usual[:, None] + usual.mean()
+    sizes, directions = np.linalg.eigh(scale[:, None] * apart * scale)
+    sizes, directions = sizes[::-1][:n_factors], directions[:, ::-1][:, :n_factors]
+    largest = np.abs(directions).argmax(axis=0)  # the sign is a matter of the solver
+    signs = np.sign(directions[largest, np.arange(directions.shape[1])])
+    return np.asarray(directions * signs * np.sqrt(_START_VARIANCE * np.maximum(sizes, 0.0)))
 
 
 def _solved_with_prior(H: Floats, root: Floats, right: Floats) -> Floats:
