@@ -30,6 +30,7 @@ from api.service.send_check import PresentFacts, Verdict
 from api.service.serving import Served
 from api.service.standing import REACH, debtor_of
 from recommender.errors import InvalidInput
+from recommender.rules import PURPOSE_PACK
 from recommender.settings import Settings
 from recommender.store.decision_log import (
     ContactEvent,
@@ -157,8 +158,9 @@ class _Case:
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
         return PresentFacts(
-            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose
-        )
+            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose,
+            () if PURPOSE_PACK in self._by.settings.without_packs else (PURPOSE_PACK,),
+        )  # fmt: skip
 
     @cached_property
     def _plan(self) -> ContactPlan:
@@ -274,7 +276,7 @@ class _Case:
         seed = self._by.settings.seed if record.seed is None else record.seed
         question = RequestTerms(began - timedelta(microseconds=1), seed, None, self._purpose)
         decider = RequestDecider(request, question, served, self._by.settings)
-        decider.heard = self._standing.outcomes
+        decider.heard, decider.purposes = self._standing.outcomes, told_purposes(self._standing)
         offers = served.offers
         # Another contact may tell the offer that was made or none: another one was never weighed against the budget.
         own = factors_of(self._space, record.action).get("offer")

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
-    without_packs: tuple[Literal["HOUSE", "TRADE"], ...] = Field(
+    without_packs: tuple[Literal["HOUSE", "TRADE", "PURPOSE"], ...] = Field(
         (), description="Packs of the house that are switched off; they hold beside the law by default."
     )
     templates: tuple[Path, ...] = Field(

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from recommender.columns import Columns, is_null
 from recommender.local_time import is_timezone
-from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
+from recommender.rules.vocabulary import ABOUT, CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
-__all__ = ["FACT", "NO_DUE_DAY", "Facts", "Locality", "due_days", "id_codes", "owners", "read_facts"]
+__all__ = ["FACT", "NO_DUE_DAY", "NO_SHARE", "Facts", "Locality", "due_days", "id_codes", "owners", "read_facts"]
 
 #: Day number of a due date that nobody knows: in the past of every instant, so the debt is overdue.
 NO_DUE_DAY = -(2**40)
+#: Day of what is known to be over, as a promise that was kept: known, and in no span of days.
+OVER_DAY = NO_DUE_DAY + 1
+#: In place of a share that nobody knows.
+NO_SHARE = -1.0
 UNKNOWN_BALANCE, SETTLED, OPEN = 0, 1, 2
 _COLUMNS_OF_FLAGS = frozenset(TOLD_FLAGS)
 _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
@@ -27,12 +31,14 @@ _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
 #: ``FLAGS``; ``party`` is a position in ``PARTIES`` (-1 unknown); ``due_day`` counts days since 1970-01-01;
 #: ``elsewhere`` is a place that is not the debtor's home or own number; ``debtor`` and ``account`` are codes that the
 #: history shares (``account`` is -1 where unknown); rows of equal ``locality`` share zones, country and subdivision.
+#: The fields of ``ABOUT`` but ``due_date`` are days as ``due_day`` is; ``late_share`` is ``NO_SHARE`` where unknown.
 FACT = np.dtype(
     [
         ("malformed", np.bool_), ("consents", np.int64), ("opt_outs", np.int64), ("flags", np.int64),
         ("flags_known", np.bool_), ("contacts_known", np.bool_), ("country_known", np.bool_), ("party", np.int64),
         ("balance", np.int64), ("due_day", np.int64), ("elsewhere", np.bool_), ("debtor", np.int64),
-        ("account", np.int64), ("locality", np.int64),
+        ("account", np.int64), ("locality", np.int64), *((name, np.int64) for name in ABOUT[1:]),
+        ("late_share", np.float64),
     ]
 )  # fmt: skip
 
@@ -101,8 +107,27 @@ def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -
     table["balance"] = _balance(accounts)
     if "place" in accounts:
         table["elsewhere"] = accounts.read("place", lambda value: value in ("work", "elsewhere"), np.bool_)
+    _read_events(accounts, table)
     table["debtor"], table["account"], debtors, names = owners(accounts)
     return Facts(table, localities, names, debtors)
+
+
+def _read_events(accounts: Columns, table: NDArray[Any]) -> None:
+    """Days of what purposes speak of; a day that cannot be read is one that nobody knows."""
+    for name in ABOUT[1:]:
+        table[name] = accounts.read(name, _day_told, np.int64) if name in accounts else NO_DUE_DAY
+    if "promise_state" in accounts:
+        over = accounts.read("promise_state", lambda state: not is_null(state) and state != "open", np.bool_)
+        kept = accounts.read("promise_state", lambda state: state == "kept", np.bool_)
+        table["promise_on"][kept | (over & (table["promise_on"] == NO_DUE_DAY))] = OVER_DAY
+    table["late_share"] = NO_SHARE
+    if "late_due_share" in accounts:
+        shares = accounts.numbers("late_due_share")
+        table["late_share"] = np.where((shares >= 0) & (shares <= 1), shares, NO_SHARE)
+
+
+def _day_told(value: Any) -> int:
+    return due_day_of(value)[0]
 
 
 def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], NDArray[np.bool_]]:
