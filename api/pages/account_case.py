@@ -136,7 +136,7 @@ class AccountCase:
 
     @property
     def _asks_whom(self) -> bool:
-        """Whether the decision was made under the rules of whom its purpose is for; they may have been switched since."""
+        """Whether the decision was made under the rules of whom its purpose is for; they may be switched by now."""
         return self.logged is not None and PURPOSE_PACK in self.logged.decision.provenance.rule_packs
 
     @property

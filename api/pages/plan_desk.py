@@ -37,7 +37,7 @@ from recommender.planning import (
     settle_offers,
     write_tomorrow,
 )
-from recommender.rules import PURPOSE_PACK, house_packs
+from recommender.rules import house_packs
 from recommender.store.decision_log import stopped_ids
 from recommender.store.files import read_template_sources
 
@@ -238,7 +238,7 @@ class PlanDesk:
             no_contacts_yet=request.no_contacts_yet,
             seed=settings.seed,
             house=house_packs(settings.without_packs),
-            purpose_rules=PURPOSE_PACK not in settings.without_packs,
+            purpose_rules=bool(settings.purpose_packs),
             templates=read_template_sources(settings.templates),
             stopped=() if log is None else stopped_ids(log),
             segments=self._portfolio.segment_rules(),

@@ -28,9 +28,8 @@ from api.service.recording import Recorder
 from api.service.schemas import RecommendationRequest
 from api.service.send_check import PresentFacts, Verdict
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of
+from api.service.standing import REACH, debtor_of, told_purposes
 from recommender.errors import InvalidInput
-from recommender.rules import PURPOSE_PACK
 from recommender.settings import Settings
 from recommender.store.decision_log import (
     ContactEvent,
@@ -159,7 +158,7 @@ class _Case:
             )
         return PresentFacts(
             account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose,
-            () if PURPOSE_PACK in self._by.settings.without_packs else (PURPOSE_PACK,),
+            self._by.settings.purpose_packs,
         )  # fmt: skip
 
     @cached_property

@@ -233,6 +233,11 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys([*self.packs, *house]))
 
     @property
+    def purpose_packs(self) -> tuple[str, ...]:
+        """The pack that says whom each purpose is for, unless it is switched off."""
+        return () if "PURPOSE" in self.without_packs else ("PURPOSE",)
+
+    @property
     def shows_docs(self) -> bool:
         """Whether the API describes itself over HTTP."""
         return self.environment == "development" if self.docs is None else self.docs

@@ -408,7 +408,7 @@ class _Maker:
                         self.account(self.zones[0], due_date=None))  # fmt: skip
 
     def spoken(self, rule: Any) -> Iterator[Probe]:
-        """Each limit in days from the first to the last moment of the local date; what counts as said, owed, and habit."""
+        """Each limit in days from the first to the last moment of the date; what counts as said, owed, and habit."""
         leaf: Leaf = ("speaks_of", rule.id)
         ends = [limit for limit in (rule.from_days, rule.to_days) if limit is not None]
         inside = ends[0] if ends else 0

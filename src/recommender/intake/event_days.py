@@ -1,4 +1,4 @@
-"""Days of what purposes speak of, as events tell them: the last payment, the promised day, the day a late debt was paid."""
+"""Days of what purposes speak of, as events tell them: the last payment, the promised day, the day of a cure."""
 
 from __future__ import annotations
 

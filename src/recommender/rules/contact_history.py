@@ -39,7 +39,7 @@ _SAID_OF_CONTACTS = (
     ("planned", "status", ("planned",)),
     ("elsewhere", "place", ("work", "elsewhere")),
 )
-_POSITION = {purpose: position for position, purpose in enumerate(PURPOSES)}
+_POSITION: dict[str, int] = {purpose: position for position, purpose in enumerate(PURPOSES)}
 _FAILED = frozenset(("not_connected", "bounced", "wrong_party"))
 _EXCLUDABLE_AT: dict[Any, int] = {name: 1 + position for position, name in enumerate(EXCLUDABLE)}
 

@@ -171,8 +171,9 @@ def evaluate(
     )
     judge(
         facts, history.table, np.full(n, _ALWAYS) if known_before is None else known_before,
-        law.fact_rules, law.count_rules, times.rule_zones, law.speaks_rules, times.speaks_zones, n_rules, times.instant_us, times.days,
-        times.clock_rules, times.clock_bits, times.zone_start, times.zone_changes, times.zone_offsets, space,
+        law.fact_rules, law.count_rules, times.rule_zones, law.speaks_rules, times.speaks_zones, n_rules,
+        times.instant_us, times.days, times.clock_rules, times.clock_bits, times.zone_start, times.zone_changes,
+        times.zone_offsets, space,
         verdict.allowed, verdict.removed, verdict.failing,
     )  # fmt: skip
     return verdict

@@ -18,8 +18,8 @@ HOUSE_PACKS = ("HOUSE", "TRADE")
 """Packs that hold beside the law of every country unless they are switched off by name."""
 
 PURPOSE_PACK = "PURPOSE"
-"""Pack that says whom each purpose but collection is for; decisions are made under it unless it is switched off by name,
-whatever packs they were given."""
+"""Pack that says whom each purpose but collection is for: it holds in every decision, whatever packs that was given,
+unless it is switched off by name."""
 
 
 def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from recommender.rules.vocabulary import ABOUT, FLAGS, PURPOSES
 
 __all__ = ["SPEAKS_RULE", "forbid_unspoken", "speaks_names", "speaks_row"]
 
-#: Positions of what a rule denies by (a day out of reach, one that nobody knows, overdue, said already, pays by himself,
-#: a habit that nobody knows; -1 where it cannot), what it is ``about`` in ``ABOUT``, days since, the ``flag`` that stands
-#: for a day, the ``purpose`` whose contacts count and the least share of late dues.
+#: Positions of what a rule denies by (a day out of reach, one that nobody knows, overdue, said already, a habit of
+#: paying on time, one that nobody knows; -1 where it cannot), what it is ``about`` in ``ABOUT``, days since, the
+#: ``flag`` that stands for a day, the ``purpose`` whose contacts count and the least share of late dues.
 SPEAKS_RULE = np.dtype(
     [
         ("outside", np.int64), ("unknown", np.int64), ("overdue", np.int64), ("said", np.int64), ("habit", np.int64),
@@ -100,14 +100,15 @@ def forbid_unspoken(rule, fact, contacts, at, days, n, today, forbidden, i, chan
     channels : int
         All channels.
     """
-    day = _day_of(rule, fact)
+    day = _day_of(rule, fact)  # type: ignore[no-untyped-call]
     if day == NO_DUE_DAY:
         if fact.flags & rule.flag == 0:
             forbidden[rule.unknown, i] |= channels
     else:
         if not rule.least <= today - day <= rule.most:
             forbidden[rule.outside, i] |= channels
-        if rule.said >= 0 and _was_said(rule, fact, contacts, at, days, n, day + min(rule.least, 0)):
+        since = day + min(rule.least, 0)
+        if rule.said >= 0 and _was_said(rule, fact, contacts, at, days, n, since):  # type: ignore[no-untyped-call]
             forbidden[rule.said, i] |= channels
     if rule.overdue >= 0 and fact.balance != SETTLED and today > fact.due_day:
         forbidden[rule.overdue, i] |= channels

@@ -195,8 +195,8 @@ def with_heard(
             "flags": _words(stated["flags"].iloc[index]),
             "balance_minor": None if pd.isna(balance) else int(balance),
         }
-        told = {name: stated[name].iloc[index] for name in EVENT_DAYS if name in stated}
-        changed[position] |= {name: None if pd.isna(value) else value for name, value in told.items()}
+        days = {name: stated[name].iloc[index] for name in EVENT_DAYS if name in stated}
+        changed[position] |= {name: None if pd.isna(value) else value for name, value in days.items()}
     return changed
 
 
