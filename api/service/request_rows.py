@@ -43,7 +43,8 @@ SPOKEN = (
     "late_due_share",
 )  # fmt: skip
 _facts_of = itemgetter(*_FACTS)
-_REPEATABLE = frozenset((*_FACTS, *SPOKEN)) - {"balance_minor", "country"}
+_NAMED = frozenset((*_FACTS, *SPOKEN))
+_REPEATABLE = _NAMED - {"balance_minor", "country", "late_due_share"}
 
 
 _ANY_FEATURE = FeatureContract()
@@ -85,7 +86,7 @@ def account_rows(
         row = dict(zip(_FACTS, _facts_of(account.__dict__), strict=True))
         told = account.model_fields_set
         row |= {name: getattr(account, name) for name in SPOKEN if name in told}
-        if features.keys().isdisjoint(row):
+        if features.keys().isdisjoint(_NAMED):
             row |= features
         else:
             row |= _beside_facts(row, features, position)
