@@ -187,5 +187,5 @@ def test_learnt_offers_beat_none_and_all_in_ten_worlds() -> None:
         gain = found[:, 0] / found[:, other] - 1
         mean, half = gain.mean(), 2 * gain.std(ddof=1) / np.sqrt(10)
         told = "no offers" if other == 1 else "an offer to all"
-        print(f"net value above {told}: {mean:.1%}, 95 % interval {mean - half:.1%} to {mean + half:.1%}")  # noqa: T201
+        print(f"net value above {told}: {mean:.1%}, {mean - half:.1%} to {mean + half:.1%} by two s.e.")  # noqa: T201
         assert mean - half > 0

@@ -200,6 +200,8 @@ def heard(word, days, **more):
         ("promise_follow_up", {}, [heard("promise_to_pay", 3, promise_date=ago(-2))], True),
         ("promise_follow_up", {}, [heard("promise_to_pay", 9, promise_date=ago(3))], False),
         ("promise_follow_up", {}, [heard("promise_to_pay", 3, promise_date=ago(1))], True),
+        ("promise_follow_up", {}, [heard("promise_to_pay", 3, promise_date=ago(-2)),
+                                   heard("promise_broken", 1)], False),
         ("promise_follow_up", {"flags": ["promise_open"]}, [heard("promise_to_pay", 3, promise_date=ago(-2)),
                                                            heard("paid_in_full", 1)], False),
         ("promise_follow_up", {"flags": ["promise_open"]}, [heard("promise_kept", 1)], False),
@@ -212,6 +214,27 @@ def test_what_was_heard_opens_and_closes_a_purpose(purpose, facts, events, is_fo
     """A record is a state: the next decision knows of the payment, the promise, the reversal."""
     rows, _, _ = contacted(purpose, [account(**facts)], events)
     assert (rows == {0}) == is_for
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_open"),
+    [
+        ({"promise_on": ago(-3)}, True),
+        ({"promise_on": ago(-3), "promise_state": "abierta"}, True),
+        ({"promise_state": "open"}, True),
+        ({"promise_on": ago(1)}, True),  # until its day is over wherever a debtor may live
+        ({"promise_on": ago(2)}, False),
+        ({"promise_on": ago(-3), "promise_state": "Cumplida"}, False),
+        ({"promise_on": ago(-3), "promise_state": "kept"}, False),
+        ({"promise_on": ago(-3), "promise_state": "incumplida"}, False),
+        ({}, False),
+    ],
+)
+def test_a_promise_that_a_column_tells_stops_collection_as_one_that_was_heard(facts, is_open):
+    """What opens the follow-up closes the collection: one promise, whoever tells it."""
+    rows, rules, _ = contacted("collection", [account(**facts)])
+    assert ("floor-stop-promise-open" in rules[0]) == is_open
+    assert (rows == set()) == is_open
 
 
 def payments(*told):

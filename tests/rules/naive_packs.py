@@ -236,7 +236,7 @@ def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
         for rule, holds in unknown.items():
             if holds:
                 yield rule, CHANNELS
-    flags = flags or []
+    flags = [*(flags or ()), *(["promise_open"] if _has_promise(clock.asked) else [])]
     if "consent" in pack:
         agreed = account.get("consented_channels") or []
         yield f"{prefix}-consent", tuple(c for c in _named(pack["consent"].get("channels", "*")) if c not in agreed)
@@ -259,18 +259,29 @@ def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
         yield f"{prefix}-workplace", tuple(pack["workplace"].get("forbid", ()))
 
 
+def _has_promise(asked: Asked) -> bool:
+    """Whether the account's own columns tell a promise that is open: until its day is over wherever one may live."""
+    told, state = asked.account.get("promise_on"), asked.account.get("promise_state")
+    if state in ("kept", "broken"):
+        return False
+    if told is None:
+        return state == "open"
+    return dt.date.fromisoformat(told) >= asked.known_at.astimezone(dt.UTC).date() - ONE_DAY
+
+
 def _about_the_purpose(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str, ...]]]:
     account, purpose = clock.asked.account, clock.asked.purpose
     for rule in pack.get("speaks_of", ()):
         if rule["purpose"] != purpose:
             continue
         told, state = account.get(rule["about"]), account.get("promise_state")
+        flags = [*(account.get("flags") or ()), *(["promise_open"] if _has_promise(clock.asked) else [])]
         of_promise = rule["about"] == "promise_on"
         is_over = of_promise and (state == "kept" or (state == "broken" and told is None))
         if is_over:
             yield rule["id"], CHANNELS
         elif told is None:
-            if rule.get("or_flag") not in (account.get("flags") or ()):
+            if rule.get("or_flag") not in flags:
                 yield f"{rule['id']}-unknown", CHANNELS
         else:
             day = dt.date.fromisoformat(told)

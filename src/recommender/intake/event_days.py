@@ -19,7 +19,7 @@ EVENT_DAYS = ("last_paid_on", "promise_on", "promise_state", "cured_on")
 """Columns of accounts that events write: what a table tells of them holds where no event says more."""
 
 
-def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State]) -> pd.DataFrame:
+def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State], now: int) -> pd.DataFrame:
     """Accounts with the days that events tell, on each debtor's own calendar.
 
     Parameters
@@ -28,6 +28,8 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State]) -> pd.Dat
         ``timezone``, ``country`` and ``due_date`` where known.
     told : mapping of int to State
         By row.
+    now : int
+        Microseconds UTC: a promise that was broken by then has no day ahead.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State]) -> pd.Dat
         "paid": [told[row].paid_at for row in rows],
         "settled": [told[row].settled_at for row in rows],
         "reversed": [told[row].reversed_at for row in rows],
-        "promised": [until - 1 if (until := told[row].promise_until) else None for row in rows],
+        "promised": [_promised(told[row], now) for row in rows],
     }
     days = {name: _local_dates(given, zones) for name, given in instants.items()}
     frame = accounts.copy(deep=False)
@@ -68,6 +70,12 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State]) -> pd.Dat
         if name in frame or any(cell is not None for cell in cells):
             frame[name] = pd.Series(cells, index=frame.index, dtype=object)
     return frame
+
+
+def _promised(state: State, now: int) -> int | None:
+    """Last moment of the promised day; None where there is none, or the promise was taken back before it."""
+    until = state.promise_until
+    return None if not until or (state.promise == "broken" and until > now) else until - 1
 
 
 def _cells(frame: pd.DataFrame, name: str) -> list[Any]:

@@ -193,7 +193,7 @@ def with_states(
     told = _told_states(accounts, contacts, outcomes, payments, as_of)
     states = [told.get(row) or State() for row in range(len(accounts))]
     moved = [row for row, state in told.items() if state.names or state.balance is not None]
-    frame = with_event_days(accounts, told)
+    frame = with_event_days(accounts, told, as_utc_us(as_of))
     if not moved:
         return frame, states
     frame = frame.copy(deep=False)

@@ -124,6 +124,11 @@ _PURPOSES = {
     "fraud_alert": "fraud_alert alerta_de_fraude alerta_fraude",
     "requested_information": "requested_information informacion_solicitada informacao_solicitada",
 }
+_PROMISE_STATES = {
+    "open": "open abierta vigente aberta",
+    "kept": "kept cumplida cumprida promise_kept promesa_cumplida",
+    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota",
+}
 _LANGUAGES = {
     "es": "es espanol castellano spanish spa",
     "en": "en ingles english eng",
@@ -133,7 +138,7 @@ _LANGUAGES = {
 _DICTIONARIES = {
     "channel": _CHANNELS, "tone": _TONES, "status": _STATUSES, "initiated_by": _INITIATORS, "party": _PARTIES,
     "debtor_type": _DEBTOR_TYPES, "outcome": _OUTCOMES, "flags": _FLAGS, "language": _LANGUAGES,
-    "purpose": _PURPOSES,
+    "purpose": _PURPOSES, "promise_state": _PROMISE_STATES,
 }  # fmt: skip
 _WORDS: dict[str, dict[str, str]] = {
     name: {word: level for level, words in held.items() for word in words.split()}
@@ -162,6 +167,7 @@ _SYNONYMS = {
     "party": "parte",
     "last_paid_on": "fecha_ultimo_pago fecha_de_ultimo_pago ultimo_pago last_payment_date last_paid_at data_ultimo_pagamento",
     "promise_on": "fecha_promesa_vigente fecha_de_promesa_vigente",
+    "promise_state": "estado_promesa estado_de_promesa estado_da_promessa",
     "cured_on": "fecha_normalizacion fecha_de_normalizacion fecha_puesta_al_dia data_de_normalizacao",
     "information_requested_on": "fecha_solicitud_informacion fecha_de_solicitud_de_informacion",
     "fraud_noticed_on": "fecha_alerta_fraude fecha_de_alerta_de_fraude",
@@ -254,7 +260,7 @@ def canonical_word(column: str, value: Any) -> str | None:
     ----------
     column : str
         ``channel``, ``tone``, ``status``, ``initiated_by``, ``party``, ``debtor_type``, ``outcome``, ``flags``,
-        ``language`` or ``purpose``.
+        ``language``, ``purpose`` or ``promise_state``.
     value : object
     """
     word = _WORDS[column].get(plain_word(str(value)))

@@ -173,6 +173,7 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
     facts = read_facts(
         Columns.of([case.account for case in cases]),
         contacts_known=np.array([case.contacts is not None for case in cases]),
+        as_of_us=at,
     )
     # Each case brings its own history: nothing is shared between cases.
     facts.table["debtor"] = np.arange(n)

@@ -123,7 +123,7 @@ class Guardrails:
         history = None if contacts is None else Columns.of(contacts)
         shared = as_utc_us(as_of) if isinstance(as_of, datetime) else None
         starts = utc_us(as_of, "as_of") if shared is None else np.full(len(table), shared, dtype=np.int64)
-        facts = read_facts(table, contacts_known=history is not None)
+        facts = read_facts(table, contacts_known=history is not None, as_of_us=starts)
         extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
         laws, law_of = self._laws(table, packs, extra, check_readings(readings, extra) if readings else frozenset())
         every = list({pack.id: pack for law in laws for pack in law.packs}.values())

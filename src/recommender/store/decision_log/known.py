@@ -83,7 +83,7 @@ def with_purposes(
         return list(known)
     found = []
     for one in known:
-        at = purposes.get((str(one["account_id"]), str(one["channel"])), ()) if one.get("purpose") is None else ()
+        at = purposes.get((str(one["account_id"]), str(one.get("channel"))), ()) if one.get("purpose") is None else ()
         same = next((purpose for when, purpose in at if abs(one["sent_at"] - when) < _SAME_CONTACT), None)
         found.append(one if same is None else one | {"purpose": same})
     return found
