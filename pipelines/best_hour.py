@@ -12,7 +12,7 @@ from pipelines.own_files import Overlays, Templates, Without, own_files
 from pipelines.score import on_disk, read_instant
 from recommender.deciding import default_actions
 from recommender.planning import PlanOrder, account_week
-from recommender.rules import Purpose, house_packs
+from recommender.rules import PURPOSE_PACK, Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.files import write_frame
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -58,6 +58,7 @@ def run(
         no_contacts_yet=no_contacts_yet,
         other_accounts=True,
         house=house_packs(without or ()),
+        purpose_rules=PURPOSE_PACK not in (without or ()),
         **own_files(overlay, templates),
         purpose=purpose,
     )

@@ -44,7 +44,9 @@ Offered = Annotated[
 ]
 Without = Annotated[
     list[str] | None,
-    typer.Option(help="HOUSE or TRADE: switch this pack of the house off; both hold beside the law by default."),
+    typer.Option(
+        help="HOUSE, TRADE or PURPOSE: switch this pack of the house off; all hold beside the law by default."
+    ),
 ]
 SegmentRules = Annotated[
     Path | None, typer.Option(help="Your own segments (TOML, docs/segments.md); default: those of the package.")

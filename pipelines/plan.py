@@ -68,7 +68,7 @@ from recommender.planning import (
     write_campaigns,
     write_tomorrow,
 )
-from recommender.rules import Purpose, house_packs
+from recommender.rules import PURPOSE_PACK, Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from recommender.store.files import read_template_sources
@@ -200,6 +200,7 @@ def run(
         authority=authority,
         objective=read_objective(objective, levers),
         house=house_packs(without or ()),
+        purpose_rules=PURPOSE_PACK not in (without or ()),
         **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
         stopped=stopped_in(decision_log),

@@ -36,7 +36,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import Stated
 from recommender.messages import default_catalogue, described
 from recommender.planning import CHUNK_ROWS, PlanFiles, Planner, PlanOrder, make_plan, plan_here
-from recommender.rules import Purpose, house_packs
+from recommender.rules import PURPOSE_PACK, Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog, stopped_ids
 from recommender.store.files import one_file, read_table, write_frame
@@ -154,6 +154,7 @@ def run(
         authority=authority,
         objective=read_objective(objective, levers),
         house=house_packs(without or ()),
+        purpose_rules=PURPOSE_PACK not in (without or ()),
         **own_files(overlay, templates, offers, segments),
         record=decision_log is not None,
     )

@@ -19,7 +19,7 @@ from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding import Decided, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
-from recommender.rules import HOUSE_PACKS, Eligibility, eligibility, named_packs, with_house
+from recommender.rules import HOUSE_PACKS, PURPOSE_PACK, Eligibility, eligibility, named_packs, with_house
 from recommender.store.decision_log import DecisionRecord, LoggedDecision, state_of
 from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy
@@ -130,6 +130,16 @@ class AccountCase:
         return bool({self.account_id, self.text("debtor_id")} & self.portfolio.stopped())
 
     @property
+    def purpose(self) -> str:
+        """What the logged decision is for; collection where there is none."""
+        return (None if self.logged is None else self.logged.decision.purpose) or "collection"
+
+    @property
+    def _asks_whom(self) -> bool:
+        """Whether the decision was made under the rules of whom its purpose is for; they may be switched by now."""
+        return self.logged is not None and PURPOSE_PACK in self.logged.decision.provenance.rule_packs
+
+    @property
     def currency(self) -> str | None:
         """Currency of the account's debt."""
         return self.text("currency")
@@ -187,7 +197,7 @@ class AccountCase:
     @cached_property
     def decided(self) -> Decided:
         """What the strategy in use decides at the moment of the case."""
-        return self.portfolio.served.decider.decide(
+        return self.portfolio.served.decider_for(self.purpose).decide(
             self.stated(self.facts),
             as_of=self.as_of,
             packs=self.packs,
@@ -197,14 +207,21 @@ class AccountCase:
         )
 
     def eligibility_of(self, facts: pd.DataFrame, actions: ActionSpace) -> Eligibility:
-        """Rules judged for other facts or another action space."""
+        """Rules judged for other facts or another action space, for what the decision is for."""
+        packs: tuple[str, ...] = self.packs
+        if self._asks_whom:
+            packs = (*packs, PURPOSE_PACK)
+            if "packs" in facts.columns:
+                own = with_house(named_packs(facts["packs"].iloc[0]), (PURPOSE_PACK,))
+                facts = facts.assign(packs=";".join(own))
         return eligibility(
             self.stated(facts),
             actions,
             as_of=self.as_of,
-            packs=None if "packs" in facts.columns else self.packs,
+            packs=None if "packs" in facts.columns else packs,
             contacts=self.counted_contacts,
             catalogue=catalogue_at(self.portfolio.settings.templates),
+            purpose=self.purpose,
         )
 
     @cached_property

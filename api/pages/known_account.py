@@ -11,12 +11,13 @@ import pandas as pd
 
 from api.pages.page_data import Portfolio
 from api.service.forecasting import as_known
+from recommender.intake import EVENT_DAYS
 from recommender.store.decision_log import REACH, OfferBudget, Standing
 
 __all__ = ["known_account", "stated_facts"]
 
 _IDS = ("account_id", "debtor_id")
-_OF_EVENTS = ("flags", "consented_channels", "balance_minor")
+_OF_EVENTS = ("flags", "consented_channels", "balance_minor", *EVENT_DAYS)
 #: What the rules ask of a contact, where a history does not tell it.
 _NO_CONTACT: dict[str, Any] = dict.fromkeys(("initiated_by", "outcome", "status"))
 

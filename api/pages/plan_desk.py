@@ -238,6 +238,7 @@ class PlanDesk:
             no_contacts_yet=request.no_contacts_yet,
             seed=settings.seed,
             house=house_packs(settings.without_packs),
+            purpose_rules=bool(settings.purpose_packs),
             templates=read_template_sources(settings.templates),
             stopped=() if log is None else stopped_ids(log),
             segments=self._portfolio.segment_rules(),

@@ -9,7 +9,7 @@ from api.pages.rendering import Page
 
 __all__ = ["RuleWords", "citation_in_words", "rule_in_words"]
 
-_HOUSE = ("floor", "house", "trade")
+_HOUSE = ("floor", "house", "trade", "purpose")
 _UNSEEN = ", not seen"
 _STATES = ", events become states"
 
@@ -104,4 +104,24 @@ def _words(page: Page) -> dict[str, str]:
         "wait-after-talk": t("Seven days of silence after a conversation"),
         "two-in-seven": t("Two calls in seven days"),
         "two-in-thirty-elsewhere": t("Two calls in thirty days elsewhere"),
+        "due": t("Reminders only shortly before the due date"),
+        "due-unknown": t("Due date not known"),
+        "due-said": t("Reminded of this due date already"),
+        "due-habit": t("Pays on time without a reminder"),
+        "due-habit-unknown": t("Not known whether earlier dues were paid late"),
+        "promise": t("No promise that is open or has just fallen due"),
+        "promise-unknown": t("No promise known"),
+        "payment": t("No payment in the last days"),
+        "payment-unknown": t("No payment known"),
+        "payment-said": t("Thanked for this payment already"),
+        "cure": t("Not brought up to date in the last weeks"),
+        "cure-unknown": t("Not known to have brought an overdue debt up to date"),
+        "cure-overdue": t("Overdue again"),
+        "cure-said": t("Welcomed back already"),
+        "fraud": t("Nothing suspicious noticed in the last days"),
+        "fraud-unknown": t("Nothing suspicious known"),
+        "fraud-said": t("Alerted already"),
+        "request": t("No request for information in the last days"),
+        "request-unknown": t("No request for information known"),
+        "request-said": t("Information sent already"),
     }

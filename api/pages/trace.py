@@ -303,7 +303,12 @@ def _limit(page: Page, rule: TracedRule) -> str:
         return text("only channels consented to")
     if "opt_out" in limit:
         return text("no channel opted out of")
-    return {"unknown_fact": text("must be known"), "message": text("an approved template")}.get(rule.kind, "–")
+    said = {
+        "unknown_fact": text("must be known"),
+        "message": text("an approved template"),
+        "purpose": text("what the message is about must be so"),
+    }
+    return said.get(rule.kind, "–")
 
 
 def _read(page: Page, rule: TracedRule) -> str:

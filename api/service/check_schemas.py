@@ -26,6 +26,7 @@ class CheckedContact(Strict):
     outcome: Annotated[Literal[TOLD] | None, Spelt("outcome", TOLD)] = None  # type: ignore[valid-type]
     status: Literal["sent", "planned"] | None = None
     place: str | None = None
+    purpose: Purpose | None = Field(None, description="What it was for; null where nobody knows.")
     promise_date: Day | None = Field(None, description="As of an outcome: only with promise_to_pay.")
     callback_at: Instant | None = Field(None, description="As of an outcome: only with callback_requested.")
 
@@ -58,6 +59,13 @@ class CheckedAccount(Strict):
     flags: list[Word] | None = None
     party: Literal["debtor", "codebtor", "guarantor", "reference"] | None = None
     place: Literal["home", "work"] | None = None
+    last_paid_on: Day | None = None
+    promise_on: Day | None = None
+    promise_state: Literal["open", "kept", "broken"] | None = None
+    cured_on: Day | None = None
+    information_requested_on: Day | None = None
+    fraud_noticed_on: Day | None = None
+    late_due_share: Annotated[float | None, Field(ge=0, le=1)] = None
     preferences: Preferences | None = None
 
 

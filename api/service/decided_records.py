@@ -15,7 +15,7 @@ from api.service.serving import Served
 from recommender import __version__
 from recommender.deciding import Decided
 from recommender.history import protected_names
-from recommender.rules import rule_books
+from recommender.rules import PURPOSE_PACK, rule_books
 from recommender.store.decision_log import (
     DecisionBatch,
     DecisionRecord,
@@ -72,7 +72,7 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
 
 def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Provenance:
     """Versions behind the decision of an account under these packs (and those that they bring along)."""
-    own = {pack.id for book in rule_books(packs) for pack in book.packs}
+    own = {pack.id for book in rule_books(packs) for pack in book.packs} | ({PURPOSE_PACK} if packs else set())
     law = decided.eligibility.provenance
     digests = tuple(sorted((pack["id"], pack["digest"]) for pack in law.packs if pack["id"] in own))
     key = (digests, law.holidays, law.tzdata)

@@ -19,7 +19,7 @@ from api.service.planned import Planned, planned_text
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
-from api.service.standing import debtor_of, with_heard
+from api.service.standing import debtor_of, with_heard, with_purposes
 from recommender.deciding import Decided, Decider, after_planned, debtor_rounds, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.offers import OfferDesk
@@ -93,6 +93,8 @@ class RequestDecider:
     ----------
     heard : mapping of str to sequence of LedgerOutcome
         What the ledger heard from each debtor.
+    purposes : mapping
+        What the ledger's contacts were for, see :func:`recommender.store.decision_log.told_purposes`.
     offers : RequestOffers or None
         What may be offered; None = nothing.
     refused : dict of int to InvalidInput
@@ -103,6 +105,7 @@ class RequestDecider:
 
     def __init__(self, request: RecommendationRequest, terms: RequestTerms, served: Served, settings: Settings) -> None:
         self.heard: Mapping[str, Sequence[LedgerOutcome]] = {}
+        self.purposes: Mapping[tuple[str, str], Sequence[tuple[datetime, str]]] = {}
         self.offers: RequestOffers | None = None
         self.refused: dict[int, InvalidInput] = {}
         self._request = request
@@ -221,7 +224,7 @@ class RequestDecider:
         terms = terms or self._terms
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
-        sent = self._contacts_of(positions, is_first=is_first)
+        sent = with_purposes(self._contacts_of(positions, is_first=is_first), self.purposes)
         rows = account_rows(chosen, settings.packs_in_force, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
             "accounts": with_heard(rows, sent, self.heard, terms.as_of),

@@ -28,7 +28,7 @@ from api.service.recording import Recorder
 from api.service.schemas import RecommendationRequest
 from api.service.send_check import PresentFacts, Verdict
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of
+from api.service.standing import REACH, debtor_of, told_purposes
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
 from recommender.store.decision_log import (
@@ -157,8 +157,9 @@ class _Case:
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
         return PresentFacts(
-            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose
-        )
+            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose,
+            self._by.settings.purpose_packs,
+        )  # fmt: skip
 
     @cached_property
     def _plan(self) -> ContactPlan:
@@ -274,7 +275,7 @@ class _Case:
         seed = self._by.settings.seed if record.seed is None else record.seed
         question = RequestTerms(began - timedelta(microseconds=1), seed, None, self._purpose)
         decider = RequestDecider(request, question, served, self._by.settings)
-        decider.heard = self._standing.outcomes
+        decider.heard, decider.purposes = self._standing.outcomes, told_purposes(self._standing)
         offers = served.offers
         # Another contact may tell the offer that was made or none: another one was never weighed against the budget.
         own = factors_of(self._space, record.action).get("offer")

@@ -37,11 +37,6 @@ _Purpose = Literal[
     "fraud_alert",
     "requested_information",
 ]
-#: What the trade calls them.
-_PURPOSES_SAID = {"prevention": "pre_due_reminder", "thanks": "payment_confirmation"}
-Purpose = Annotated[
-    _Purpose, BeforeValidator(lambda value: _PURPOSES_SAID.get(value, value) if isinstance(value, str) else value)
-]
 Scalar = str | int | float | bool | None
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -82,6 +77,7 @@ class Spelt(BeforeValidator):
         )
 
 
+Purpose = Annotated[_Purpose, Spelt("purpose")]
 Country = Annotated[Word, BeforeValidator(lambda value: (isinstance(value, str) and country_code(value)) or value)]
 Flags = Annotated[list[Annotated[Word, Spelt("flags")]], BeforeValidator(lambda value: _without_none(value))]
 Zone = Annotated[Word, BeforeValidator(lambda value: (isinstance(value, str) and zone_name(value)) or value)]

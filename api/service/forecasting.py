@@ -16,7 +16,7 @@ from api.service.recording import Recorder
 from api.service.request_rows import account_rows, contact_rows
 from api.service.schemas import Account
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of, ledger_contacts, with_heard
+from api.service.standing import REACH, debtor_of, ledger_contacts, told_purposes, with_heard, with_purposes
 from recommender.deciding import Decider, fallback_chain, week_ahead
 from recommender.offers import OfferDesk
 from recommender.settings import Settings
@@ -144,6 +144,7 @@ def as_known(
         Of an account that names none.
     """
     planned = ledger_contacts(standing, sent, [])
+    sent = with_purposes([dict(one) for one in sent], told_purposes(standing))
     return {
         "account": with_heard(rows, sent, standing.outcomes, as_of),
         "as_of": as_of,

@@ -17,7 +17,7 @@ from api.service.problems import ServiceUnavailable
 from api.service.recording import DecisionsDiffer, Recorder
 from api.service.schemas import Account, RecommendationRequest
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of, ledger_contacts
+from api.service.standing import REACH, debtor_of, ledger_contacts, told_purposes
 from recommender.columns import Columns
 from recommender.deciding import decision_ids
 from recommender.errors import InvalidInput
@@ -164,7 +164,7 @@ class _Attempt:
         self._standing = standing
         self._differing = {record.account_id: record for record in differing.values()}
         self._decider = RequestDecider(task.request, task.terms, task.served, task.settings)
-        self._decider.heard = standing.outcomes
+        self._decider.heard, self._decider.purposes = standing.outcomes, told_purposes(standing)
         offers = task.served.offers
         self._offers = None if offers is None else RequestOffers(
             offers, task.request.accounts, standing, task.terms.as_of

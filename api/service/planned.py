@@ -39,20 +39,28 @@ def planned_of_record(record: DecisionRecord) -> dict[str, Any] | None:
         return None
     code = int(actions.codes[record.action, actions.factor_names.index("channel")])
     channel = str(actions.factors["channel"][code])
-    return planned_contact(record.account_id, record.debtor_id, channel, record.contact_at or record.decided_at)
+    when = record.contact_at or record.decided_at
+    return planned_contact(record.account_id, record.debtor_id, channel, when, record.purpose or "collection")
 
 
 def planned_text(planned: Sequence[Mapping[str, Any]]) -> str:
     """Planned contacts as the log keeps them: one text."""
-    rows = ([one["account_id"], one["channel"], one["sent_at"].isoformat(), one["outcome"]] for one in planned)
-    return json.dumps([one if one[3] is not None else one[:3] for one in rows])
+    rows = [[one["account_id"], one["channel"], one["sent_at"].isoformat(), *_further(one)] for one in planned]
+    return json.dumps(rows)
+
+
+def _further(contact: Mapping[str, Any]) -> list[Any]:
+    """Outcome and purpose of a contact, as far as there is something to say."""
+    purpose = contact.get("purpose")
+    named = purpose not in (None, "collection")
+    return [contact["outcome"], purpose] if named else [contact["outcome"]] if contact["outcome"] is not None else []
 
 
 def seen_by(record: DecisionRecord) -> list[dict[str, Any]]:
     """Contacts planned for the debtor's other accounts that a logged decision took into account."""
     text = record.ranking[0].get(PLANNED) if record.ranking else None
     return [
-        planned_contact(account, record.debtor_id, channel, datetime.fromisoformat(when))
-        | {"outcome": outcome[0] if outcome else None}
-        for account, channel, when, *outcome in json.loads(text or "[]")
+        planned_contact(account, record.debtor_id, channel, datetime.fromisoformat(when), *further[1:])
+        | {"outcome": further[0] if further else None}
+        for account, channel, when, *further in json.loads(text or "[]")
     ]

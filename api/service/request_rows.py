@@ -22,7 +22,7 @@ from recommender.store.decision_log import (
     refuse_personal_id,
 )
 
-__all__ = ["account_rows", "contact_rows"]
+__all__ = ["SPOKEN", "account_rows", "contact_rows"]
 
 _FACTS = (
     "account_id",
@@ -37,8 +37,14 @@ _FACTS = (
     "flags",
     "party",
 )
+#: What purposes speak of: told beside the facts where it is known.
+SPOKEN = (
+    "last_paid_on", "promise_on", "promise_state", "cured_on", "information_requested_on", "fraud_noticed_on",
+    "late_due_share",
+)  # fmt: skip
 _facts_of = itemgetter(*_FACTS)
-_REPEATABLE = frozenset(_FACTS) - {"balance_minor", "country"}
+_NAMED = frozenset((*_FACTS, *SPOKEN))
+_REPEATABLE = _NAMED - {"balance_minor", "country", "late_due_share"}
 
 
 _ANY_FEATURE = FeatureContract()
@@ -78,7 +84,9 @@ def account_rows(
         if not are_checked:
             _check_features(features, position, contract, seen)
         row = dict(zip(_FACTS, _facts_of(account.__dict__), strict=True))
-        if features.keys().isdisjoint(_FACTS):
+        told = account.model_fields_set
+        row |= {name: getattr(account, name) for name in SPOKEN if name in told}
+        if features.keys().isdisjoint(_NAMED):
             row |= features
         else:
             row |= _beside_facts(row, features, position)

@@ -47,6 +47,7 @@ class Contact(Strict):
     hour: int | None = None
     tone: str | None = None
     reward: float | None = None
+    purpose: Purpose | None = Field(None, description="What it was for; null where nobody knows.")
     promise_date: Day | None = Field(None, description="As of an outcome: only with promise_to_pay.")
     callback_at: Instant | None = Field(None, description="As of an outcome: only with callback_requested.")
 
@@ -80,6 +81,13 @@ class Account(Strict):
     consented_channels: list[Annotated[Word, Spelt("channel")]] | None = None
     flags: Flags | None = None
     party: Annotated[Literal["debtor", "codebtor", "guarantor", "reference"] | None, Spelt("party")] = None
+    last_paid_on: Day | None = Field(None, description="Day of the last payment: who may be thanked.")
+    promise_on: Day | None = Field(None, description="Day that payment was promised for: what a follow-up reminds of.")
+    promise_state: Literal["open", "kept", "broken"] | None = None
+    cured_on: Day | None = Field(None, description="Day on which an overdue debt was paid up: who may be won back.")
+    information_requested_on: Day | None = Field(None, description="Day on which the debtor asked for information.")
+    fraud_noticed_on: Day | None = Field(None, description="Day on which something was noticed that an alert is about.")
+    late_due_share: float | None = Field(None, ge=0, le=1, description="Share of earlier dues that were paid late.")
     packs: list[Word] | None = None
     contacts: list[Contact] | None = Field(None, description="Null or absent = unknown, which denies; [] = none.")
     features: dict[str, Scalar] = Field(default_factory=dict, description="Context columns of the model.")

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from api.service.check_schemas import CheckedContact, CheckRequest
 from api.service.planned import Planned
 from api.service.recording import Recorder
-from api.service.request_rows import account_rows, contact_rows
+from api.service.request_rows import SPOKEN, account_rows, contact_rows
 from api.service.schemas import Account
-from api.service.standing import REACH, counted_as, debtor_of, ledger_contacts, with_heard
+from api.service.standing import REACH, counted_as, debtor_of, ledger_contacts, told_purposes, with_heard, with_purposes
+from recommender.intake import EVENT_DAYS
 from recommender.local_time import is_timezone
-from recommender.rules import check_case
+from recommender.rules import PURPOSE_PACK, check_case, with_house
 from recommender.store.decision_log import Standing
 
 __all__ = ["PresentFacts", "Verdict", "case_of"]
@@ -45,6 +46,8 @@ class PresentFacts:
         Rule packs of accounts that name no country.
     purpose : str
         What the contact is for.
+    beside : tuple of str
+        Packs that hold beside them for the purpose.
     """
 
     account: Account
@@ -52,6 +55,7 @@ class PresentFacts:
     own: str
     packs: tuple[str, ...]
     purpose: str = "collection"
+    beside: tuple[str, ...] = (PURPOSE_PACK,)
 
     @property
     def planned(self) -> Planned:
@@ -68,14 +72,14 @@ class PresentFacts:
 
     def verdict(self, channel: str, at: datetime) -> Verdict:
         """Judge a contact over a channel at an instant."""
-        sent = contact_rows([self.account])
+        sent = with_purposes(contact_rows([self.account]), told_purposes(self.standing))
         rows = account_rows([self.account], self.packs, [0])
         (row,) = with_heard(rows, sent, self.standing.outcomes, at)
         known = self.account.contacts is not None
         waiting = [contact for some in self.planned.values() for contact in some]
         judged = check_case(
             {
-                "packs": list(row["packs"]),
+                "packs": with_house(row["packs"], self.beside),
                 "at": at.isoformat(),
                 "channel": channel,
                 "purpose": self.purpose,
@@ -115,7 +119,9 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
     if owner is not None:
         standing = recorder.standing([owner], request.at - REACH, {own: owner} if name is not None else {})
     row = facts | {"account_id": own, "debtor_id": owner or own}
-    told = [_told(contact, own, owner or own) for contact in request.contacts or ()]
+    told = with_purposes(
+        [_told(contact, own, owner or own) for contact in request.contacts or ()], told_purposes(standing)
+    )
     (stated,) = with_heard([row], [one for one in told if one["sent_at"] <= request.at], standing.outcomes, request.at)
     account = facts | {fact: stated[fact] for fact in _STATED if stated.get(fact) != facts.get(fact)}
     itself = [
@@ -142,15 +148,15 @@ def _told(contact: CheckedContact, own: str, owner: str) -> dict[str, Any]:
         "account_id": named,
         "debtor_id": owner or own,
     }
-    return {"channel": None, "outcome": None, "initiated_by": None} | fields
+    return {"channel": None, "outcome": None, "initiated_by": None, "purpose": None} | fields
 
 
 _NOBODY = "\0"
-_STATED = ("consented_channels", "flags", "balance_minor")
+_STATED = ("consented_channels", "flags", "balance_minor", *EVENT_DAYS)
 _ABOUT = timedelta(hours=12)
 _FACTS = (
     "account_id", "debtor_id", "country", "subdivision", "timezone", "phone_timezones", "due_date", "balance_minor",
-    "consented_channels", "flags", "party",
+    "consented_channels", "flags", "party", *SPOKEN,
 )  # fmt: skip
 
 
@@ -164,6 +170,6 @@ def _plain(value: Any) -> Any:
 
 def _contact(row: Mapping[str, Any]) -> dict[str, Any]:
     """A contact to be counted: what came of it is in the facts of the account already."""
-    names = ("channel", "account_id", "initiated_by", "status")
+    names = ("channel", "account_id", "initiated_by", "status", "purpose")
     plain = {name: row.get(name) for name in names}
     return plain | {"sent_at": row["sent_at"].isoformat(), "outcome": counted_as(row.get("outcome"))}

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from api.service.schemas import Account
-from recommender.store.decision_log import REACH, counted_as, ledger_contacts, with_heard
+from recommender.store.decision_log import (
+    REACH,
+    counted_as,
+    ledger_contacts,
+    told_purposes,
+    with_heard,
+    with_purposes,
+)
 
-__all__ = ["REACH", "counted_as", "debtor_of", "ledger_contacts", "with_heard"]
+__all__ = ["REACH", "counted_as", "debtor_of", "ledger_contacts", "told_purposes", "with_heard", "with_purposes"]
 
 
 def debtor_of(account: Account) -> str:

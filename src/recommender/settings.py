@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the decision log; without one decisions are answered but not kept.",
     )
     packs: tuple[str, ...] = Field(("CO",), description="Rule packs of accounts that name no country.")
-    without_packs: tuple[Literal["HOUSE", "TRADE"], ...] = Field(
+    without_packs: tuple[Literal["HOUSE", "TRADE", "PURPOSE"], ...] = Field(
         (), description="Packs of the house that are switched off; they hold beside the law by default."
     )
     templates: tuple[Path, ...] = Field(
@@ -231,6 +231,11 @@ class Settings(BaseSettings):
         """Packs of accounts that name no country, and those of the house, which hold for all."""
         house = tuple(pack for pack in ("HOUSE", "TRADE") if pack not in self.without_packs)
         return tuple(dict.fromkeys([*self.packs, *house]))
+
+    @property
+    def purpose_packs(self) -> tuple[str, ...]:
+        """The pack that says whom each purpose is for, unless it is switched off."""
+        return () if "PURPOSE" in self.without_packs else ("PURPOSE",)
 
     @property
     def shows_docs(self) -> bool:

@@ -290,6 +290,14 @@ FACTS: dict[str, tuple[Column, ...]] = {
         Column("flags", "flags"),
         Column("party", "level", levels=("debtor", "codebtor", "guarantor", "reference")),
         Column("days_past_due", "number"),
+        # What purposes speak of; what events tell goes before what a table does.
+        Column("last_paid_on", "date"),
+        Column("promise_on", "date"),
+        Column("promise_state", "level", levels=("open", "kept", "broken")),
+        Column("cured_on", "date"),
+        Column("information_requested_on", "date"),
+        Column("fraud_noticed_on", "date"),
+        Column("late_due_share", "number", minimum=0),
     ),
     "contacts": (
         _id("debtor_id"),
@@ -297,6 +305,7 @@ FACTS: dict[str, tuple[Column, ...]] = {
         Column("promise_date", "date"),
         Column("callback_at", "instant", past=False),
         _id("case_id"),
+        Column("purpose", "text"),
     ),
     "outcomes": (
         _id("account_id"),
@@ -315,7 +324,9 @@ def fields(table: str) -> dict[str, Column]:
     return {column.name: column for column in known}
 
 
-def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetime) -> dict[str, Any]:
+def planned_contact(
+    account_id: Any, debtor_id: Any, channel: str, when: datetime, purpose: str | None = None
+) -> dict[str, Any]:
     """A contact that was decided and is not sent yet, in the form of a contact history."""
     return {
         "account_id": account_id,
@@ -325,6 +336,7 @@ def planned_contact(account_id: Any, debtor_id: Any, channel: str, when: datetim
         "initiated_by": "creditor",
         "outcome": None,
         "status": "planned",
+        "purpose": purpose,
     }
 
 

@@ -31,7 +31,10 @@ def test_each_purpose_is_a_decision_of_its_own_and_all_count_as_contacts(url):
             ("prevention", "pre_due_reminder"), ("collection", "collection"), ("thanks", "payment_confirmation"),
             ("promise_follow_up", "promise_follow_up"), ("win_back", "win_back"),
         ):  # fmt: skip
-            asked = {"accounts": [account(due_date="2026-11-25")], "as_of": AS_OF.isoformat(), "purpose": said}
+            spoken = {"due_date": "2026-11-25", "last_paid_on": "2026-11-21", "promise_on": "2026-11-24"}
+            asked = {
+                "accounts": [account(**spoken, cured_on="2026-11-21")], "as_of": AS_OF.isoformat(), "purpose": said,
+            }  # fmt: skip
             answer = sender.client.post("/v1/recommendations", json=asked).json()
             assert answer["purpose"] == purpose
             answers[purpose] = answer["recommendations"][0]
@@ -53,7 +56,7 @@ def test_each_purpose_is_a_decision_of_its_own_and_all_count_as_contacts(url):
 def test_a_request_key_belongs_to_one_purpose_and_a_contact_is_rechecked_for_its_own(url):
     """Paid in full: thanks may still be sent, a reminder may not, at the decision and right before sending."""
     sender = Sender(url)
-    paid = account(balance_minor=0)
+    paid = account(balance_minor=0, last_paid_on="2026-11-21")
     with sender.client:
         asked = {"accounts": [paid], "as_of": AS_OF.isoformat(), "request_key": "k", "explore": False}
         thanks = sender.client.post("/v1/recommendations", json=asked | {"purpose": "thanks"}).json()

@@ -30,6 +30,16 @@ def account(number=0, days=10, language="es", consents=CHANNELS, as_of=NOON, **m
     } | more  # fmt: skip
 
 
+#: What each purpose speaks of, so on the day of ``NOON``.
+SPOKEN = {
+    "promise_follow_up": {"promise_on": "2026-11-18"},
+    "payment_confirmation": {"last_paid_on": "2026-11-16"},
+    "win_back": {"cured_on": "2026-11-16", "balance_minor": 0},
+    "fraud_alert": {"fraud_noticed_on": "2026-11-16"},
+    "requested_information": {"information_requested_on": "2026-11-16"},
+}
+
+
 def decider(space=ALL, **more):
     """The seed rules over a space."""
     return Decider(SeedStrategy(space), **more)
@@ -54,6 +64,7 @@ def test_no_template_is_attached_to_an_action_of_another_kind(purpose):
         for stage, name in enumerate(STAGES)
     ]
     catalogue, seen = default_catalogue(), set()
+    accounts = [one | SPOKEN.get(purpose, {}) for one in accounts]
     for row, action, name in every_choice(decider(purpose=purpose), accounts):
         template = catalogue.get(name)
         assert template is not None, "what is eligible has a text"
@@ -75,7 +86,8 @@ def test_every_packaged_template_can_be_chosen():
             for consents in (CHANNELS, [name for name in CHANNELS if name != "whatsapp"]):
                 accounts.append(account(len(accounts), days, language, consents))
     for purpose in PURPOSES:
-        chosen |= {name for _, _, name in every_choice(decider(purpose=purpose), accounts)}
+        told = [one | SPOKEN.get(purpose, {}) for one in accounts]
+        chosen |= {name for _, _, name in every_choice(decider(purpose=purpose), told)}
     assert chosen == {template.id for template in default_catalogue().templates}
 
 
@@ -101,14 +113,15 @@ def test_the_template_is_of_the_stage_at_the_instant_of_contact():
 
 
 def test_a_purpose_settles_the_stages_and_is_part_of_the_decision():
-    """A reminder before the due date finds nobody who is late; thanks go to one who owes nothing any more."""
-    accounts = [account(0, -3), account(1, 10), account(2, 10, balance_minor=0)]
+    """A reminder before the due date finds nobody who is late; thanks go to who paid, also where nothing is owed."""
+    paid = SPOKEN["payment_confirmation"]
+    accounts = [account(0, -3), account(1, 10, **paid), account(2, 10, balance_minor=0, **paid)]
     contacted, ids = {}, set()
     for purpose in ("collection", "pre_due_reminder", "payment_confirmation"):
         contacted[purpose] = {row for row, _, _ in every_choice(decider(purpose=purpose), accounts)}
         found = decider(purpose=purpose).decide(accounts, as_of=NOON, packs=("CO",), contacts=[])
         ids |= set(found.decision_ids)
-    assert contacted == {"collection": {0, 1}, "pre_due_reminder": {0}, "payment_confirmation": {0, 1, 2}}
+    assert contacted == {"collection": {0, 1}, "pre_due_reminder": {0}, "payment_confirmation": {1, 2}}
     assert len(ids) == 9
 
 
@@ -146,13 +159,14 @@ def test_availability_and_choice_agree_in_any_catalogue(templates, kind, tone, c
 
 
 def test_a_follow_up_reminds_of_the_promise_and_win_back_needs_no_debt():
-    """An open promise stops collection, not its own follow-up; a settled debt stops both, but not win-back; a dispute
-    stops all three.
+    """An open promise stops collection, not its own follow-up; a settled debt stops both, but not win-back, which is
+    for who was late; a dispute stops all three.
     """
-    told = {}, {"flags": ["promise_open"]}, {"balance_minor": 0}, {"flags": ["disputed"]}
+    cured = SPOKEN["win_back"]
+    told = {}, {"flags": ["promise_open"]}, cured, {**cured, "flags": ["disputed"]}, {"balance_minor": 0}
     accounts = [account(i, 10, **one) for i, one in enumerate(told)]
     contacted = {
         purpose: {row for row, _, _ in every_choice(decider(purpose=purpose), accounts)}
         for purpose in ("collection", "promise_follow_up", "win_back")
     }
-    assert contacted == {"collection": {0}, "promise_follow_up": {0, 1}, "win_back": {0, 2}}
+    assert contacted == {"collection": {0}, "promise_follow_up": {1}, "win_back": {2}}

@@ -17,14 +17,15 @@ ROW = {"country": "CO", "timezone": "America/Bogota", "currency": "COP", "consen
     [
         ("collection", {"early": "due-reminder", "late": "overdue-notice"}),
         ("pre_due_reminder", {"early": "due-reminder"}),
-        ("payment_confirmation", {"early": "thanks", "late": "thanks", "paid": "thanks"}),
+        ("payment_confirmation", {"late": "thanks", "paid": "thanks"}),
     ],
 )
-def test_a_run_contacts_those_whom_its_purpose_has_a_text_for(tmp_path, purpose, kinds):
-    """Before the due date, late, and owing nothing any more."""
-    told = [("early", "2026-11-30", 900), ("late", "2026-11-01", 900), ("paid", "2026-11-01", 0)]
-    rows = [{"account_id": name, "debtor_id": name, "due_date": due, "balance_minor": owed} | ROW
-            for name, due, owed in told]  # fmt: skip
+def test_a_run_contacts_those_whom_its_purpose_is_for(tmp_path, purpose, kinds):
+    """Before the due date, late with a payment, and owing nothing any more; dates as a Spanish export writes them."""
+    told = [("early", "2026-11-19", 900, ""), ("late", "2026-11-01", 900, "16/11/2026"),
+            ("paid", "2026-11-01", 0, "15/11/2026")]  # fmt: skip
+    rows = [{"account_id": name, "debtor_id": name, "due_date": due, "balance_minor": owed, "Fecha último pago": paid}
+            | ROW for name, due, owed, paid in told]  # fmt: skip
     accounts, plan = tmp_path / "accounts.csv", tmp_path / "plan.csv"
     pd.DataFrame(rows).to_csv(accounts, index=False)
     asked = ["score", str(accounts), "--as-of", "2026-11-17T08:00:00-05:00", "--out", str(plan), "--strategy",
@@ -33,3 +34,39 @@ def test_a_run_contacts_those_whom_its_purpose_has_a_text_for(tmp_path, purpose,
     assert result.exit_code == 0, result.output
     found = pd.read_csv(plan).query("rank == 1").set_index("account")["template_id"].dropna()
     assert found.str.split(".").str[1].to_dict() == kinds
+
+
+def test_a_run_thanks_each_payment_once_and_says_what_it_was_judged_by(tmp_path):
+    """Payments from their own table; the second day knows of the first day's thanks by the contacts and by the log."""
+    due, accounts = "2026-11-01", tmp_path / "accounts.csv"
+    rows = [{"account_id": name, "debtor_id": name, "due_date": due, "balance_minor": 900} | ROW
+            for name in ("paid", "old", "never")]  # fmt: skip
+    pd.DataFrame(rows).to_csv(accounts, index=False)
+    paid = [("paid", "2026-11-16T12:00:00-05:00", 100), ("old", "2026-11-02T12:00:00-05:00", 100)]
+    pd.DataFrame(paid, columns=["account_id", "paid_at", "amount_minor"]).to_csv(tmp_path / "p.csv", index=False)
+    log = f"sqlite:///{tmp_path}/log.db"
+
+    def run(day, *more):
+        asked = ["score", str(accounts), "--as-of", f"2026-11-{day}T08:00:00-05:00", "--out", str(tmp_path / day),
+                 "--strategy", str(tmp_path / "none"), "--no-explore", "--payments", str(tmp_path / "p.csv"),
+                 "--purpose", "payment_confirmation", *more]  # fmt: skip
+        result = CliRunner().invoke(build_app(), asked)
+        assert result.exit_code == 0, result.output
+        plan = pd.read_parquet(tmp_path / day) if (tmp_path / day).exists() else None
+        first = plan.query("rank == 1").set_index("account")
+        return set(first.index[first["channel"].notna()]), first, result.output
+
+    thanked, first, output = run("17", "--no-contacts-yet", "--decision-log", log)
+    assert thanked == {"paid"}
+    assert "purpose-payment-unknown" in output and "purpose-payment" in output
+    assert run("18", "--no-contacts-yet", "--decision-log", log)[0] == set()
+    told = {"contact_id": ["c"], "account_id": ["paid"], "channel": [first.loc["paid", "channel"]],
+            "sent_at": [first.loc["paid", "contact_at"].isoformat()], "outcome": ["delivered"]}  # fmt: skip
+    pd.DataFrame(told).to_csv(tmp_path / "c.csv", index=False)
+    assert (
+        run("18", "--contacts", str(tmp_path / "c.csv"), "--decision-log", log)[0] == set()
+    )  # the log knows its purpose
+    assert run("18", "--contacts", str(tmp_path / "c.csv"))[0] == {"paid"}  # nobody knows it
+    pd.DataFrame(told | {"Finalidad": ["agradecimiento"]}).to_csv(tmp_path / "c.csv", index=False)
+    assert run("18", "--contacts", str(tmp_path / "c.csv"))[0] == set()
+    assert "switched off by name: PURPOSE" in run("19", "--no-contacts-yet", "--without", "PURPOSE")[2]

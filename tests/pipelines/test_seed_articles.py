@@ -64,7 +64,8 @@ def folder(tmp_path_factory):
     ]
     head = "cuenta;pais;zona_horaria;idioma;saldo_centavos;moneda;dias_mora;canales_autorizados;parte;flags"
     (place / "cuentas.csv").write_text("\n".join([head, *rows]) + "\n")
-    (place / "pagadas.csv").write_text("\n".join([head, rows[1].replace("450000", "0"), rows[2]]) + "\n")
+    paid = [head + ";fecha_ultimo_pago", rows[1].replace("450000", "0") + ";15/11/2026", rows[2] + ";"]
+    (place / "pagadas.csv").write_text("\n".join(paid) + "\n")
     (place / "contactos.csv").write_text(CONTACTS)
     (place / "capacity.toml").write_text(CAPACITY)
     return place
@@ -151,10 +152,11 @@ def test_accounts_have_a_segment_that_a_person_reads(every):
 
 
 def test_thanks_after_a_payment_and_reminders_before_the_due_date(folder):
-    """Each a run of its purpose: thanks go to who owes nothing any more, reminders to nobody who is late."""
+    """Each a run of its purpose: thanks go to who paid and to nobody else, reminders to nobody who is late."""
     run(folder, "score", "pagadas.csv", "thanks.parquet", "--purpose", "payment_confirmation", "--no-explore")
     thanks = pd.read_parquet(folder / "thanks.parquet").query("rank == 1").set_index("account")["template_id"]
     assert thanks["reciente"].split(".")[1] == "thanks"
+    assert pd.isna(thanks["tardia"])
     run(folder, "score", "cuentas.csv", "ahead.parquet", "--purpose", "pre_due_reminder", "--no-explore")
     ahead = pd.read_parquet(folder / "ahead.parquet").query("rank == 1 and channel.notna()")
     assert set(ahead["account"]) == {"por-vencer"}

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from recommender.rules import CHANNELS, FLAGS, PARTIES, PURPOSES, Pack
+from recommender.rules.vocabulary import ABOUT
 
 __all__ = ["Probe", "batches", "leaves", "probes"]
 
@@ -113,13 +114,14 @@ class _Maker:
             "account_id": "A1", "debtor_id": "D1", "country": country, "subdivision": part or None, "timezone": zone,
             "phone_timezones": None, "due_date": (BASE - 45 * DAY).isoformat(), "balance_minor": 100_000,
             "consented_channels": list(CHANNELS), "flags": [], "party": "debtor", "place": None,
+            "promise_state": None, "late_due_share": None, **dict.fromkeys(ABOUT[1:]),
         } | facts  # fmt: skip
 
     def contact(self, sent: dt.datetime, channel: str | None, **facts: Any) -> dict[str, Any]:
         """A contact of the creditor about this account."""
         return {
             "sent_at": sent.isoformat(), "channel": channel, "account_id": "A1", "initiated_by": "creditor",
-            "outcome": "attempt", "status": "sent", "place": None,
+            "outcome": "attempt", "status": "sent", "place": None, "purpose": None,
         } | facts  # fmt: skip
 
     def moments(self, zone: str) -> list[dt.datetime]:
@@ -146,6 +148,8 @@ class _Maker:
             yield from self.ages(tone, ("tones", tone.id), f"{pack.id.lower()}-tone", position)
         for position, human in enumerate(pack.needs_human):
             yield from self.ages(human, ("needs_human", human.id), human.id, position)
+        for spoken in pack.speaks_of:
+            yield from self.spoken(spoken)
         for name in ("extra", "remove"):
             yield from self.holidays(name)
         yield from self.person()
@@ -154,6 +158,7 @@ class _Maker:
     def in_force(self) -> Iterator[Probe]:
         """First and last date on which the pack holds, to the microsecond on the local clock."""
         rule = f"{self.pack.id.lower()}-not-in-force"
+        purpose = self.pack.speaks_of[0].purpose if self.pack.speaks_of else "collection"
         for name, step in (("valid_from", 0), ("valid_to", 1)):
             date = getattr(self.pack, name)
             if date is None:
@@ -161,7 +166,7 @@ class _Maker:
             for zone in self.clocks:
                 midnight = _local(date + step * DAY, dt.time(0), zone)
                 for at in (midnight - 12 * dt.timedelta(hours=1), midnight - TICK, midnight, midnight + DAY / 2):
-                    yield Probe((name,), rule, "sms", at, self.account(zone))
+                    yield Probe((name,), rule, "sms", at, self.account(zone), purpose=purpose)
 
     def window(self, window: Any) -> Iterator[Probe]:
         """Both edges on every day of the week, in every zone, on days whose clock changes; then in no known zone."""
@@ -401,6 +406,53 @@ class _Maker:
         if position == 0:
             yield Probe(KINDS, rule_id, "sms", _local(BASE, NOON, self.zones[0]),
                         self.account(self.zones[0], due_date=None))  # fmt: skip
+
+    def spoken(self, rule: Any) -> Iterator[Probe]:
+        """Each limit in days from the first to the last moment of the date; what counts as said, owed, and habit."""
+        leaf: Leaf = ("speaks_of", rule.id)
+        ends = [limit for limit in (rule.from_days, rule.to_days) if limit is not None]
+        inside = ends[0] if ends else 0
+        fit = {} if rule.least_late_share is None else {"late_due_share": 1.0}
+
+        def about(zone: str, since: int, at: dt.datetime, **facts: Any) -> Probe:
+            told = {rule.about: (BASE - since * DAY).isoformat()} | fit | facts
+            return Probe(KINDS, rule.id, "sms", at, self.account(zone, **told), purpose=rule.purpose)
+
+        for name in ("from_days", "to_days"):
+            limit = getattr(rule, name)
+            for zone in self.clocks if limit is not None else ():
+                for since in (limit - 1, limit, limit + 1):
+                    last = _local(BASE + DAY, dt.time(0), zone) - TICK
+                    for at in (_local(BASE, dt.time(0), zone), _local(BASE, NOON, zone), last):
+                        yield replace(about(zone, since, at), leaf=(*leaf, name))
+        zone = self.zones[-1]
+        noon = _local(BASE, NOON, zone)
+        plain = about(zone, inside, noon)
+        shares = () if rule.least_late_share is None else (-0.01, 0.0, 0.01)
+        for step in shares:
+            share = rule.least_late_share + step
+            yield replace(
+                plain.changed(late_due_share=share), rule=f"{rule.id}-habit", leaf=(*leaf, "least_late_share")
+            )
+        yield plain.changed(late_due_share=None)
+        yield replace(plain, account=plain.account | {"timezone": None})
+        for flag in (None, *FLAGS):
+            yield plain.changed(**{rule.about: None, "flags": [] if flag is None else [flag]})
+        for state in ("open", "kept", "broken"):
+            yield plain.changed(promise_state=state)
+            yield plain.changed(**{rule.about: None, "promise_state": state})
+        for balance in (None, 0, 5):
+            for due in (BASE - DAY, BASE, BASE + DAY, None):
+                yield plain.changed(balance_minor=balance, due_date=due and due.isoformat())
+        for days in (-3, -2, -1, 0, 1, 2):
+            sent = _local(BASE - (inside + days) * DAY, dt.time(0), zone)
+            for at in (sent, sent - TICK):
+                for facts in (
+                    {}, {"outcome": "bounced"}, {"outcome": "not_connected"}, {"outcome": None, "status": "planned"},
+                    {"account_id": None}, {"account_id": "A2"}, {"initiated_by": "debtor"}, {"purpose": "collection"},
+                    {"purpose": None},
+                ):  # fmt: skip
+                    yield replace(plain, contacts=(self.contact(at, "email", **{"purpose": rule.purpose} | facts),))
 
     def person(self) -> Iterator[Probe]:
         """Facts that stop whatever the hour: each alone, for every purpose, at a good and at a bad moment."""

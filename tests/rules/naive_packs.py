@@ -50,6 +50,7 @@ class Seen:
     by_debtor: bool
     outcome: str | None
     away: bool
+    purpose: str | None
     planned: bool
     pending: bool
 
@@ -92,6 +93,7 @@ class Clock:
                     contact.get("initiated_by") == "debtor",
                     contact.get("outcome"),
                     contact.get("place") in AWAY,
+                    contact.get("purpose"),
                     planned,
                     planned and unheard and sent > self.asked.known_at,
                 )
@@ -120,6 +122,7 @@ def failing(asked: Asked, books: Sequence[Sequence[Raw]]) -> dict[str, set[str]]
         Each is a pack with what it extends, the widest first.
     """
     found: dict[str, set[str]] = {channel: set() for channel in CHANNELS}
+    books = [book for book in books if not _is_silent(book, asked.purpose)]
     if all(book[-1]["id"] == "FLOOR" or book[-1]["kind"] == "overlay" for book in books):
         for channel in CHANNELS:
             found[channel].add("no-law")
@@ -165,6 +168,13 @@ def needs_person(asked: Asked, books: Sequence[Sequence[Raw]]) -> bool:
     return False
 
 
+def _is_silent(book: Sequence[Raw], purpose: str) -> bool:
+    """Whether all that a book says is whom other purposes are for: then it is not there at all."""
+    spoken = [rule["purpose"] for pack in book for rule in pack.get("speaks_of", ())]
+    sections = {name for pack in book for name, part in pack.items() if isinstance(part, list) or "cite" in str(part)}
+    return bool(spoken) and purpose not in spoken and sections <= {"speaks_of", "sources", "cases", "open_questions"}
+
+
 def zones_of(book: Sequence[Raw]) -> list[str]:
     """Zones of the narrowest pack of a chain that names any."""
     for pack in reversed(book):
@@ -192,6 +202,7 @@ def _book_forbids(book: Sequence[Raw], clock: Clock) -> Iterator[tuple[str, tupl
     }
     for pack in book:
         yield from _about_the_account(pack, clock)
+        yield from _about_the_purpose(pack, clock)
         yield from _about_the_day(pack, clock)
         if "windows" not in freed:
             yield from _about_the_hour(pack, clock)
@@ -225,7 +236,7 @@ def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
         for rule, holds in unknown.items():
             if holds:
                 yield rule, CHANNELS
-    flags = flags or []
+    flags = [*(flags or ()), *(["promise_open"] if _has_promise(clock.asked) else [])]
     if "consent" in pack:
         agreed = account.get("consented_channels") or []
         yield f"{prefix}-consent", tuple(c for c in _named(pack["consent"].get("channels", "*")) if c not in agreed)
@@ -246,6 +257,56 @@ def _about_the_account(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
         yield ban["id"], tuple(ban["channels"])
     if "workplace" in pack and account.get("place") in AWAY:
         yield f"{prefix}-workplace", tuple(pack["workplace"].get("forbid", ()))
+
+
+def _has_promise(asked: Asked) -> bool:
+    """Whether the account's own columns tell a promise that is open: until its day is over wherever one may live."""
+    told, state = asked.account.get("promise_on"), asked.account.get("promise_state")
+    if state in ("kept", "broken"):
+        return False
+    if told is None:
+        return state == "open"
+    return dt.date.fromisoformat(told) >= asked.known_at.astimezone(dt.UTC).date() - ONE_DAY
+
+
+def _about_the_purpose(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str, ...]]]:
+    account, purpose = clock.asked.account, clock.asked.purpose
+    for rule in pack.get("speaks_of", ()):
+        if rule["purpose"] != purpose:
+            continue
+        told, state = account.get(rule["about"]), account.get("promise_state")
+        flags = [*(account.get("flags") or ()), *(["promise_open"] if _has_promise(clock.asked) else [])]
+        of_promise = rule["about"] == "promise_on"
+        is_over = of_promise and (state == "kept" or (state == "broken" and told is None))
+        if is_over:
+            yield rule["id"], CHANNELS
+        elif told is None:
+            if rule.get("or_flag") not in flags:
+                yield f"{rule['id']}-unknown", CHANNELS
+        else:
+            day = dt.date.fromisoformat(told)
+            since = (clock.today - day).days
+            if since < rule.get("from_days", since) or since > rule.get("to_days", since):
+                yield rule["id"], CHANNELS
+            first = day + min(rule.get("from_days", 0), 0) * ONE_DAY
+            if rule.get("once") and any(
+                contact.purpose == purpose
+                and contact.account in (None, account.get("account_id"))
+                and not contact.by_debtor
+                and contact.outcome not in ("not_connected", "bounced", "wrong_party")
+                and contact.date >= first
+                for contact in clock.past
+            ):
+                yield f"{rule['id']}-said", CHANNELS
+        late, balance = clock.days_past_due(), account.get("balance_minor")
+        if rule.get("not_overdue") and (late is None or late > 0) and (balance is None or balance > 0):
+            yield f"{rule['id']}-overdue", CHANNELS
+        if "least_late_share" in rule:
+            habit = account.get("late_due_share")
+            if habit is None:
+                yield f"{rule['id']}-habit-unknown", CHANNELS
+            elif habit < rule["least_late_share"]:
+                yield f"{rule['id']}-habit", CHANNELS
 
 
 def _about_the_day(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str, ...]]]:

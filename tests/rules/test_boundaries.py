@@ -35,7 +35,7 @@ BESIDE = "PE"
 #: Numbers that only the page of the pack repeats: no decision asks for them today.
 SAID_ONLY = "incentive"
 CONTACT_COLUMNS = [
-    "account_id", "debtor_id", "sent_at", "channel", "initiated_by", "outcome", "status", "place",
+    "account_id", "debtor_id", "sent_at", "channel", "initiated_by", "outcome", "status", "place", "purpose",
 ]  # fmt: skip
 
 

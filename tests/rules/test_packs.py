@@ -34,8 +34,8 @@ def raw(pack: str) -> dict:
 
 
 def test_every_promised_pack_is_there():
-    """All jurisdictions ship, and the three packs of the house beside them."""
-    assert set(pack_ids()) == {*LAWS, "FLOOR", "HOUSE", "TRADE"}
+    """All jurisdictions ship, and the four packs of the house beside them."""
+    assert set(pack_ids()) == {*LAWS, "FLOOR", "HOUSE", "TRADE", "PURPOSE"}
 
 
 @pytest.mark.parametrize("pack", [*LAWS, "HOUSE", "TRADE"])

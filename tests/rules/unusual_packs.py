@@ -135,9 +135,47 @@ cite = "law"
 """
 
 
+_SPEAKING = """
+id = "SPEAKING"
+title = "Whom purposes are for, in every way that a rule can say it"
+valid_from = 2020-01-01
+[[speaks_of]]
+id = "speaking-habit"
+purpose = "pre_due_reminder"
+about = "due_date"
+from_days = -5
+once = true
+least_late_share = 0.25
+cite = "law"
+[[speaks_of]]
+id = "speaking-promise"
+purpose = "promise_follow_up"
+about = "promise_on"
+from_days = -2
+to_days = 0
+or_flag = "promise_open"
+once = true
+cite = "law"
+[[speaks_of]]
+id = "speaking-cure"
+purpose = "win_back"
+about = "cured_on"
+from_days = 2
+to_days = 9
+not_overdue = true
+cite = "law"
+[[speaks_of]]
+id = "speaking-money"
+purpose = "collection"
+about = "last_paid_on"
+from_days = 3
+cite = "law"
+"""
+
+
 def _read(text: str) -> dict[str, Any]:
     head = _HEAD.split("[[sources]]", 1)
     return tomllib.loads(head[0] + text + "[[sources]]" + head[1])
 
 
-UNUSUAL: dict[str, dict[str, Any]] = {raw["id"]: raw for raw in map(_read, (_ROLLING, _THURSDAYS))}
+UNUSUAL: dict[str, dict[str, Any]] = {raw["id"]: raw for raw in map(_read, (_ROLLING, _THURSDAYS, _SPEAKING))}

@@ -72,6 +72,13 @@ class Account(_Account, total=False):
     consented_channels: list[str] | None
     flags: list[str] | None
     party: Literal["debtor", "codebtor", "guarantor", "reference"] | None
+    last_paid_on: str | None
+    promise_on: str | None
+    promise_state: Literal["open", "kept", "broken"] | None
+    cured_on: str | None
+    information_requested_on: str | None
+    fraud_noticed_on: str | None
+    late_due_share: float | None
     packs: list[str] | None
     contacts: list[Contact] | None
     features: dict[str, str | int | float | bool | None]
@@ -173,6 +180,13 @@ class CheckedAccount(TypedDict, total=False):
     flags: list[str] | None
     party: Literal["debtor", "codebtor", "guarantor", "reference"] | None
     place: Literal["home", "work"] | None
+    last_paid_on: str | None
+    promise_on: str | None
+    promise_state: Literal["open", "kept", "broken"] | None
+    cured_on: str | None
+    information_requested_on: str | None
+    fraud_noticed_on: str | None
+    late_due_share: float | None
     preferences: Preferences | None
 
 
@@ -229,6 +243,18 @@ class CheckedContact(_CheckedContact, total=False):
     )
     status: Literal["sent", "planned"] | None
     place: str | None
+    purpose: (
+        Literal[
+            "collection",
+            "pre_due_reminder",
+            "promise_follow_up",
+            "payment_confirmation",
+            "win_back",
+            "fraud_alert",
+            "requested_information",
+        ]
+        | None
+    )
     promise_date: str | None
     callback_at: str | None
 
@@ -298,6 +324,18 @@ class Contact(_Contact, total=False):
     hour: int | None
     tone: str | None
     reward: float | None
+    purpose: (
+        Literal[
+            "collection",
+            "pre_due_reminder",
+            "promise_follow_up",
+            "payment_confirmation",
+            "win_back",
+            "fraud_alert",
+            "requested_information",
+        ]
+        | None
+    )
     promise_date: str | None
     callback_at: str | None
 

@@ -23,7 +23,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import with_states
 from recommender.messages import Catalogue, default_catalogue
 from recommender.offers import OfferDesk
-from recommender.rules import Eligibility, Guardrails, judged
+from recommender.rules import PURPOSE_PACK, Eligibility, Guardrails, judged
 from recommender.strategy import (
     ContactStrategy,
     SeedStrategy,
@@ -56,6 +56,7 @@ def decide(
     overlays: Sequence[str] = (),
     offers: OfferDesk | None = None,
     objective: Objective | str = "reward",
+    without: Sequence[str] = (),
 ) -> Decided:
     """Rank the eligible actions of each account.
 
@@ -89,6 +90,8 @@ def decide(
         Price list and offers made before, for actions with a factor ``offer``; without it none is made.
     objective : Objective or str, default="reward"
         What is maximised: the reward that was learnt, or a column of the value ladder (docs/objective.md).
+    without : sequence of str
+        ``PURPOSE`` here lets a purpose speak to accounts of which what it speaks of is not known (docs/purposes.md).
 
     Returns
     -------
@@ -99,7 +102,9 @@ def decide(
     InvalidInput
         For a naive ``as_of``, no accounts, or values that cannot be read.
     """
-    decider = Decider(strategy, purpose=purpose, catalogue=catalogue, offers=offers, objective=objective)
+    decider = Decider(
+        strategy, purpose=purpose, catalogue=catalogue, offers=offers, objective=objective, without=without
+    )
     return decider.decide(
         _as_events_left_them(accounts, contacts, as_of),
         as_of=as_of,
@@ -128,7 +133,8 @@ class Decider:
     objective : Objective or str
     without : sequence of str
         Packs of the house that were switched off by name: told in each decision, for whoever reads its log. Which
-        packs hold is said by ``packs`` of each question.
+        packs hold is said by ``packs`` of each question; ``PURPOSE`` holds beside them unless it is named here, so
+        that no road leads past whom a purpose is for.
 
     Raises
     ------
@@ -152,7 +158,8 @@ class Decider:
         messages = catalogue or default_catalogue()
         self._purpose, self._messages, self._desk = purpose, messages, offers
         self._without = {"switched_off": ";".join(without)} if without else {}
-        self._guardrails = Guardrails(self.actions, purpose, messages)
+        beside = () if PURPOSE_PACK in without else (PURPOSE_PACK,)
+        self._guardrails = Guardrails(self.actions, purpose, messages, beside=beside)
         self._offers = OfferChoice(self.actions, offers, messages, purpose)
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
         check_objective(self.objective, strategy)

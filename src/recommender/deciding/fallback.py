@@ -164,6 +164,7 @@ def _with_failed(
         "account_id": made.accounts.values("account_id")[0],
         "debtor_id": made.accounts.values("debtor_id")[0] if "debtor_id" in made.accounts else None,
         "sent_at": sent_at, "channel": channel, "initiated_by": "creditor", "outcome": outcome, "status": "sent",
+        "purpose": made.eligibility.purpose,
     }  # fmt: skip
     fresh = pd.DataFrame([row])
     if known is None or known.empty:

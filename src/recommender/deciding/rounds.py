@@ -65,7 +65,7 @@ def planned_contacts(decided: Decided) -> list[dict[str, Any]]:
     for row, ((account, debtor), action) in enumerate(zip(owners, decided.action.tolist(), strict=True)):
         if channels[action] is not None:
             when = decided.contact_at(row, action) or decided.as_of.astimezone(UTC)
-            planned.append(planned_contact(account, debtor, channels[action], when))
+            planned.append(planned_contact(account, debtor, channels[action], when, decided.eligibility.purpose))
     return planned
 
 

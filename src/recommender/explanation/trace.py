@@ -239,8 +239,10 @@ def _read(detail: Any, account: Mapping[str, Any]) -> dict[str, Any]:
             names = ("timezone",)
         case "message":
             names = ("days_past_due", "language")
+        case "purpose":
+            names = (detail.limit["about"],)
         case "unknown_fact":
-            names = (detail.rule.removeprefix("unknown-"),)
+            names = (detail.limit.get("about", detail.rule.removeprefix("unknown-")),)
     return {name: _plain(account[name]) for name in names if name in account}
 
 

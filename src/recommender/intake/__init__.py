@@ -18,6 +18,7 @@ from recommender.intake.encodings import (
     text_of_bytes,
     wrongly_encoded,
 )
+from recommender.intake.event_days import EVENT_DAYS
 from recommender.intake.event_records import (
     AGREEMENT_DAYS,
     ASKS,
@@ -98,6 +99,7 @@ __all__ = [
     "ASKS",
     "CASE_WORDS",
     "CHANNEL_NAMES",
+    "EVENT_DAYS",
     "FAILED",
     "LASTING_STOPS",
     "SAME_CONTACT_US",

@@ -83,6 +83,12 @@ class State:
         Nothing is left to collect, or may be left.
     balance : float or None
         What is left, where payments after the balance say so.
+    paid_at : int or None
+        Last payment that stands, of known day and amount (microseconds UTC); for thanks.
+    settled_at : int or None
+        The payment of which it is known that it settled the debt.
+    reversed_at : int or None
+        When a payment was last taken back.
     """
 
     opted_out: set[str] = field(default_factory=set)
@@ -98,6 +104,9 @@ class State:
     callback_at: int | None = None
     settled: bool = False
     balance: float | None = None
+    paid_at: int | None = None
+    settled_at: int | None = None
+    reversed_at: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -179,6 +188,7 @@ class DebtEvents:
     callback_due: int | None = None
     callback_at: int | None = None
     paid_at: int | None = None
+    kept_at: int | None = None
     reversed_at: list[int] = field(default_factory=list)
     settled: bool = False
     agreed_at: int | None = None
@@ -192,6 +202,7 @@ class DebtEvents:
             self.promise_until = at + PROMISE_DAYS * DAY_US if due is None else due
         elif word in ("promise_kept", "promise_broken"):
             self.promise = word.removeprefix("promise_")
+            self.kept_at = at if word == "promise_kept" else self.kept_at
         elif word == "callback_requested":
             if self.callback_told_at == at:
                 callback = _stricter(self.callback_due, callback)
@@ -202,7 +213,7 @@ class DebtEvents:
         elif word in ("paid", "paid_in_full"):
             self.paid_at, self.settled = at, self.settled or word == "paid_in_full"
         elif word == "payment_reversed":
-            self.paid_at, self.settled = None, False
+            self.paid_at, self.kept_at, self.settled = None, None, False
             self.reversed_at.append(at)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.intake.canonical import account_zones
+from recommender.intake.event_days import EVENT_DAYS, with_event_days
 from recommender.intake.event_filter import with_telling_events
 from recommender.intake.event_records import (
     AGREEMENT_DAYS,
@@ -186,14 +187,16 @@ def with_states(
     """Accounts with what events made of them written into the facts that rules read, and the states themselves.
 
     Opt-outs and open promises, complaints, disputes become flags; a contact point that may not be used loses its
-    consent, which was given for the debtor's own; a debt that is paid has a balance of zero.
+    consent, which was given for the debtor's own; a debt that is paid has a balance of zero. The days that purposes
+    speak of (last payment, promise, cure) are columns of their own.
     """
     told = _told_states(accounts, contacts, outcomes, payments, as_of)
     states = [told.get(row) or State() for row in range(len(accounts))]
     moved = [row for row, state in told.items() if state.names or state.balance is not None]
+    frame = with_event_days(accounts, told, as_utc_us(as_of))
     if not moved:
-        return accounts, states
-    frame = accounts.copy(deep=False)
+        return frame, states
+    frame = frame.copy(deep=False)
     columns: dict[str, list[Any]] = {}
     for name in ("flags", "balance_minor", *(c for c in ("consented_channels", "channels_consented") if c in frame)):
         columns[name] = frame[name].astype(object).tolist() if name in frame else [None] * len(frame)
@@ -280,6 +283,7 @@ def with_case_states(
         facts[name] = _listed(value) if isinstance(value, str) else value
     balance = changed["balance_minor"].iloc[0] if "balance_minor" in changed else None
     facts["balance_minor"] = None if balance is None or balance != balance else balance
+    facts |= {name: changed[name].iloc[0] for name in EVENT_DAYS if name in changed}
     return facts
 
 
@@ -319,6 +323,7 @@ def _state(
     elif net > 0 and balance == balance and balance > 0:
         state.settled = net >= balance
         state.balance = balance - net if taken is not None and not state.settled else None
+    _paid(state, paid, debt, balance, settles=taken is not None and net > 0 and net >= balance > 0)
     if debt is None:
         return state
     agreed, asked = debt.agreed_at, None if person is None else person.asked_at
@@ -335,6 +340,30 @@ def _state(
         else:
             state.promise = "kept" if since > 0 or told or state.settled else "broken"
     return state
+
+
+def _paid(
+    state: State, paid: Sequence[tuple[int, float]], debt: DebtEvents | None, balance: float, *, settles: bool
+) -> None:
+    """Note the last payment that stands, and whether it is known to have settled the debt.
+
+    Of payments and negative amounts the last one stands from whose day on more came in than went back; one of unknown
+    amount may be any of them.
+    """
+    net, last = 0.0, None
+    for at, amount in sorted(paid, reverse=True):
+        net += amount
+        if net > 0 or net != net:
+            last = at if net == net else None
+            break
+    heard = [] if debt is None else [at for at in (debt.paid_at, debt.kept_at) if at is not None]
+    state.paid_at = max((at for at in (last, *heard) if at is not None), default=None)
+    if debt is not None and debt.settled and debt.paid_at is not None:
+        state.settled_at = debt.paid_at
+    elif settles or balance == 0:
+        state.settled_at = state.paid_at
+    if debt is not None and debt.reversed_at:
+        state.reversed_at = max(debt.reversed_at)
 
 
 def _listed(value: Any) -> list[str] | None:

@@ -115,6 +115,20 @@ _FLAGS = {
     "complaint_open": "complaint_open",
     "callback_set": "callback_set",
 }
+_PURPOSES = {
+    "collection": "collection cobro cobranza cobranca cobro_de_cartera",
+    "pre_due_reminder": "pre_due_reminder prevention prevencion preventivo preventiva recordatorio_preventivo prevencao",
+    "promise_follow_up": "promise_follow_up follow_up seguimiento_de_promesa seguimiento_promesa acompanhamento_de_promessa",
+    "payment_confirmation": "payment_confirmation thanks thank_you agradecimiento confirmacion_de_pago agradecimento",
+    "win_back": "win_back winback recuperacion_de_cliente reactivacion reativacao",
+    "fraud_alert": "fraud_alert alerta_de_fraude alerta_fraude",
+    "requested_information": "requested_information informacion_solicitada informacao_solicitada",
+}
+_PROMISE_STATES = {
+    "open": "open abierta vigente aberta",
+    "kept": "kept cumplida cumprida promise_kept promesa_cumplida",
+    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota",
+}
 _LANGUAGES = {
     "es": "es espanol castellano spanish spa",
     "en": "en ingles english eng",
@@ -124,6 +138,7 @@ _LANGUAGES = {
 _DICTIONARIES = {
     "channel": _CHANNELS, "tone": _TONES, "status": _STATUSES, "initiated_by": _INITIATORS, "party": _PARTIES,
     "debtor_type": _DEBTOR_TYPES, "outcome": _OUTCOMES, "flags": _FLAGS, "language": _LANGUAGES,
+    "purpose": _PURPOSES, "promise_state": _PROMISE_STATES,
 }  # fmt: skip
 _WORDS: dict[str, dict[str, str]] = {
     name: {word: level for level, words in held.items() for word in words.split()}
@@ -150,6 +165,13 @@ _SYNONYMS = {
     "due_date": "fecha_vencimiento fecha_de_vencimiento vencimiento fecha_vto data_de_vencimento data_vencimento",
     "consented_channels": "canales_autorizados canales_consentidos channels_consented canais_autorizados canais_consentidos",
     "party": "parte",
+    "last_paid_on": "fecha_ultimo_pago fecha_de_ultimo_pago ultimo_pago last_payment_date last_paid_at data_ultimo_pagamento",
+    "promise_on": "fecha_promesa_vigente fecha_de_promesa_vigente",
+    "promise_state": "estado_promesa estado_de_promesa estado_da_promessa",
+    "cured_on": "fecha_normalizacion fecha_de_normalizacion fecha_puesta_al_dia data_de_normalizacao",
+    "information_requested_on": "fecha_solicitud_informacion fecha_de_solicitud_de_informacion",
+    "fraud_noticed_on": "fecha_alerta_fraude fecha_de_alerta_de_fraude",
+    "late_due_share": "proporcion_pagos_tarde proporcion_de_pagos_tarde",
     "product": "producto produto",
     "days_past_due": "dias_mora dias_de_mora dpd dias_em_atraso dias_de_atraso",
     "contact_id": "id_contacto id_gestion gestion_id id_contato",
@@ -158,6 +180,7 @@ _SYNONYMS = {
     "tone": "tono tom",
     "status": "estado_envio",
     "initiated_by": "iniciado_por origen direction direccion",
+    "purpose": "proposito finalidad finalidade",
     "outcome": "resultado tipificacion disposition disposicion disposition_name disposition_code call_disposition wrap_up wrap_up_code wrapup call_result resultado_gestion resultado_de_gestion resultado_de_la_gestion resultado_llamada resultado_da_ligacao codigo_de_gestion tipificacao outcome_code disp dispo call_disp status_name result_code cod_resultado "
     "codigo_resultado resultado_contacto resultado_final",
     "occurred_at": "fecha_resultado ocurrido_en event_time data_resultado",
@@ -236,8 +259,8 @@ def canonical_word(column: str, value: Any) -> str | None:
     Parameters
     ----------
     column : str
-        ``channel``, ``tone``, ``status``, ``initiated_by``, ``party``, ``debtor_type``, ``outcome``, ``flags`` or
-        ``language``.
+        ``channel``, ``tone``, ``status``, ``initiated_by``, ``party``, ``debtor_type``, ``outcome``, ``flags``,
+        ``language``, ``purpose`` or ``promise_state``.
     value : object
     """
     word = _WORDS[column].get(plain_word(str(value)))

@@ -54,13 +54,13 @@ def account_week(
                 continue
             frame, known, _ = prepared_accounts(
                 part, model, as_of=order.as_of, packs=order.packs, party=order.party,
-                no_contacts_yet=order.no_contacts_yet, currencies=inputs.currencies, house=order.house,
+                no_contacts_yet=order.no_contacts_yet, currencies=inputs.currencies, house=order.beside,
             )  # fmt: skip
             one = frame[frame["account_id"].astype("str") == account].head(1).reset_index(drop=True)
             return week_ahead(
                 Decider(
                     model, purpose=order.purpose, catalogue=order.catalogue,
-                    offers=part.offers.desk(order.prices, order.authority),
+                    offers=part.offers.desk(order.prices, order.authority), without=order.switched_off,
                 ),
                 one, channel=channel,
                 as_of=order.as_of, packs=order.law(), contacts=known, overlays=order.overlays,

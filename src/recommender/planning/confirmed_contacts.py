@@ -153,7 +153,10 @@ def _expected(
     action = planned["action"].to_numpy(dtype=np.int64) % strategy.actions_.n_contact_actions
     wanted = np.zeros((len(frame), len(strategy.actions_)), dtype=bool)
     wanted[np.arange(len(frame)), action] = True
-    decided = Decider(strategy, purpose=order.purpose, catalogue=order.catalogue, offers=case.desk).decide(
+    decider = Decider(
+        strategy, purpose=order.purpose, catalogue=order.catalogue, offers=case.desk, without=order.switched_off
+    )
+    decided = decider.decide(
         frame,
         as_of=order.as_of,
         packs=case.packs,

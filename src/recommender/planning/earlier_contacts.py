@@ -43,8 +43,8 @@ class EarlierContacts:
     contacts: pd.DataFrame
     round: int
 
-    def joined(self, history: pd.DataFrame | None, accounts: pd.DataFrame) -> pd.DataFrame | None:
-        """History of some accounts with what is planned for them; an unknown history stays unknown."""
+    def joined(self, history: pd.DataFrame | None, accounts: pd.DataFrame, purpose: str) -> pd.DataFrame | None:
+        """History of some accounts with what is planned for them, all of one purpose; an unknown one stays unknown."""
         if history is None:
             return None
         mine = self.contacts.loc[self.contacts["account_id"].isin(accounts["account_id"].astype("str"))]
@@ -54,7 +54,7 @@ class EarlierContacts:
         if "debtor_id" in accounts.columns:
             owner = dict(zip(accounts["account_id"].astype("str"), accounts["debtor_id"], strict=True))
         rows = [
-            planned_contact(account, None if owner is None else owner[account], str(channel), when)
+            planned_contact(account, None if owner is None else owner[account], str(channel), when, purpose)
             for account, channel, when in zip(mine["account_id"], mine["channel"], mine["contact_at"], strict=True)
         ]
         planned = pd.DataFrame(rows)

@@ -146,10 +146,10 @@ def plan_case(
         no_contacts_yet=order.no_contacts_yet,
         currencies=inputs.currencies,
         stopped=order.stopped,
-        house=order.house,
+        house=order.beside,
     )
     if earlier is not None:
-        history = earlier.joined(history, frame)
+        history = earlier.joined(history, frame, order.purpose)
     frame = Accounts.of(frame.reset_index(drop=True)).situated(today.as_of).to_frame()
     desk = part.offers.desk(order.prices, order.authority, () if earlier is None else earlier.offers(frame))
     return PlanCase(frame, history, today, order.law(packs), strategy, desk)

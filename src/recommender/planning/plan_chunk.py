@@ -34,7 +34,7 @@ from recommender.offers import Authority, PriceList
 from recommender.planning.chunk_accounts import prepared_accounts
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.planning.plan_rows import OFFER_TERMS, RECORD, TEXTS, plan_rows
-from recommender.rules import Purpose, switched_off
+from recommender.rules import PURPOSE_PACK, Purpose, switched_off
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["PlanOrder", "PlannedChunk", "moment_text", "plan_chunk", "plan_schema"]
@@ -53,6 +53,8 @@ class PlanOrder:
     house : tuple of str
         Packs that hold beside those of every account (:func:`recommender.rules.house_packs`); the verbs, the service
         and its pages set them unless they are switched off by name.
+    purpose_rules : bool
+        Only accounts of which what the purpose speaks of is known to be so (pack ``PURPOSE``, docs/purposes.md).
     segments : (str, str) or None
         Name and TOML of the rules by which accounts are named; None = those of the package.
     objective : Objective
@@ -108,6 +110,7 @@ class PlanOrder:
     segments: tuple[str, str] | None = None
     objective: Objective = field(default_factory=Objective)
     run: str = ""
+    purpose_rules: bool = True
 
     @property
     def moment(self) -> str:
@@ -132,11 +135,16 @@ class PlanOrder:
     @property
     def switched_off(self) -> tuple[str, ...]:
         """Packs of the house that do not hold."""
-        return switched_off(self.house)
+        return (*switched_off(self.house), *(() if self.purpose_rules else (PURPOSE_PACK,)))
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Packs that hold beside the law: those of the house, and whom the purpose is for."""
+        return (*self.house, *((PURPOSE_PACK,) if self.purpose_rules and self.purpose != "collection" else ()))
 
     def law(self, packs: Sequence[str] | None = None) -> list[str]:
         """Packs of accounts that name none; ``packs`` before those of the order."""
-        return list(dict.fromkeys([*(packs or self.packs or ("CO",)), *self.house]))
+        return list(dict.fromkeys([*(packs or self.packs or ("CO",)), *self.beside]))
 
     @cached_property
     def catalogue(self) -> Catalogue | None:
@@ -197,7 +205,7 @@ def plan_chunk(
         model,
         as_of=order.as_of,
         packs=order.packs,
-        house=order.house,
+        house=order.beside,
         party=order.party,
         no_contacts_yet=order.no_contacts_yet,
         currencies=currencies,

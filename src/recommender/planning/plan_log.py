@@ -178,6 +178,7 @@ def _record(
         fallback=first["policy"] == "seed_rules",
         deterministic=bool(first["deterministic"]),
         seed=seed,
+        purpose=record["purpose"],
     )
 
 

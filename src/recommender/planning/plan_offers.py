@@ -93,7 +93,7 @@ def settle_offers(
         frame, known, _ = prepared_accounts(
             part, model, as_of=order.as_of, packs=packs or order.packs, party=order.party,
             no_contacts_yet=order.no_contacts_yet, currencies=inputs.currencies, stopped=order.stopped,
-            house=order.house,
+            house=order.beside,
         )  # fmt: skip
         accounts = Accounts.of(frame.reset_index(drop=True)).situated(order.as_of)
         costs = _asked_for(accounts, known, model, order, choice, order.law(packs), days)

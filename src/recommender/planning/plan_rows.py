@@ -172,6 +172,7 @@ def _records(
             "tzdata": law.tzdata,
             "needs_human": bool(decided.eligibility.needs_human[row]),
             "documents": decided.documents,
+            "purpose": decided.eligibility.purpose,
         }
         if terms is not None and known is not None:
             ranks = int((decided.actions_ranked[row] >= 0).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.intake import FAILED, SAME_CONTACT_US, canonical_word
-from recommender.store.decision_log import REACH, DecisionLog, Seen, heard_events, ledger_contacts, not_told_twice
+from recommender.store.decision_log import (
+    REACH,
+    DecisionLog,
+    Seen,
+    heard_events,
+    ledger_contacts,
+    not_told_twice,
+    told_purposes,
+    with_purposes,
+)
 
 __all__ = ["ChunkStanding", "read_chunk_standing"]
 
@@ -35,16 +44,19 @@ class ChunkStanding:
         Events that make states (an opt-out, a promise), one an account that it concerns.
     seen : Seen
         What must be unchanged when the decisions are written.
+    purposes : list of (account, channel, moment, purpose)
+        What contacts of the ledger were for: those among them that the history tells, too, say it nowhere else.
     """
 
     contacts: list[dict[str, Any]] = field(default_factory=list)
     heard: list[dict[str, Any]] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
+    purposes: list[tuple[str, str, datetime, str]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
         seen = {name: {key: sorted(ids) for key, ids in vars(self.seen)[name].items()} for name in vars(self.seen)}
-        stored = {"contacts": self.contacts, "heard": self.heard, "seen": seen}
+        stored = {"contacts": self.contacts, "heard": self.heard, "seen": seen, "purposes": self.purposes}
         path.write_text(json.dumps(stored, default=datetime.isoformat), encoding="utf-8")
 
     @classmethod
@@ -54,11 +66,28 @@ class ChunkStanding:
         for row in (*stored["contacts"], *stored["heard"]):
             row["sent_at"] = datetime.fromisoformat(row["sent_at"])
         seen = {name: {key: frozenset(ids) for key, ids in by_kind.items()} for name, by_kind in stored["seen"].items()}
-        return cls(stored["contacts"], stored["heard"], Seen(**seen))
+        purposes = [(*one[:2], datetime.fromisoformat(one[2]), one[3]) for one in stored["purposes"]]
+        return cls(stored["contacts"], stored["heard"], Seen(**seen), purposes)
 
     def with_contacts(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
         """A history with the ledger's contacts; an unknown one stays unknown."""
+        known = self._purposed(known)
         return known if known is None or not self.contacts else _joined(known, self.contacts)
+
+    def _purposed(self, known: pd.DataFrame | None) -> pd.DataFrame | None:
+        """A history whose contacts say what they were for where the ledger knows it and they do not."""
+        if known is None or not self.purposes or not len(known):
+            return known
+        purposes: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+        for account, channel, at, purpose in self.purposes:
+            purposes.setdefault((account, channel), []).append((at, purpose))
+        names = known["account_id"].astype("str")
+        mine = names.isin({account for account, _ in purposes}).to_numpy() & known["sent_at"].notna().to_numpy()
+        told = known["purpose"].astype(object) if "purpose" in known else pd.Series(None, known.index, dtype=object)
+        rows = known.loc[mine].assign(account_id=names[mine], purpose=told[mine].where(told[mine].notna(), None))
+        cells = told.to_numpy(copy=True)
+        cells[mine] = [one.get("purpose") for one in with_purposes(rows.to_dict("records"), purposes)]
+        return known.assign(purpose=pd.Series(cells, known.index, dtype=object))
 
     def with_heard(self, known: pd.DataFrame | None, outcomes: pd.DataFrame | None = None) -> pd.DataFrame | None:
         """Contacts from which states are made, with what was heard; None where nothing is known at all.
@@ -102,11 +131,19 @@ def read_chunk_standing(
     }
     standing = log.standing(owners.values(), as_of - REACH, owners)
     history = [] if contacts is None or not standing.contacts else _candidates_of(contacts, standing.contacts.values())
-    planned = [row for rows in ledger_contacts(standing, history, own).values() for row in rows]
+    left = set(own)
+    planned = [row for rows in ledger_contacts(standing, history, left).values() for row in rows]
     heard = heard_events(owners, standing.outcomes)
     for event in heard:
         event["sent_at"] = min(event["sent_at"], as_of)
-    return ChunkStanding(planned, heard, standing.seen)
+    taken = {debtor: [one for one in some if one.decision_id not in left] for debtor, some in standing.contacts.items()}
+    purposes = [
+        (account, channel, at, purpose)
+        for (account, channel), some in told_purposes(replace(standing, contacts=taken)).items()
+        for at, purpose in some
+        if purpose != "collection"
+    ]
+    return ChunkStanding(planned, heard, standing.seen, purposes)
 
 
 def _candidates_of(contacts: pd.DataFrame, known: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:

@@ -231,6 +231,7 @@ def _record(
         fallback=row.arm == "usual",
         deterministic=not drawn,
         seed=order.seed,
+        purpose=order.purpose,
     )
 
 

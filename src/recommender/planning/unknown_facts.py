@@ -19,6 +19,7 @@ _UNKNOWN = {
     "unknown-contacts": "Give --contacts, or state --no-contacts-yet.",
     "unknown-balance": "Give accounts.balance_minor.",
     "floor-consent": "Give accounts.consented_channels: the channels that the debtor agreed to.",
+    "purpose-due-unknown": "Give accounts.due_date.",
     "no-template": "Give --templates with texts in their language, or correct accounts.language.",
 }
 #: Share of (account, action) pairs above which a want of texts leaves accounts alone: half says nothing there, since

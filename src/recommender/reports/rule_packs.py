@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender.rules import Cap, Pack, Window, load_pack, pack_ids
+from recommender.rules import Cap, Pack, SpeaksOf, Window, load_pack, pack_ids, speaks_names
 
 __all__ = ["GENERATED_FROM_HERE", "describe_pack", "describe_packs"]
 
@@ -125,6 +125,7 @@ def _rows(pack: Pack) -> list[tuple[str, str, str]]:
         )
         for rule in pack.needs_human
     ]
+    rows += [row for rule in pack.speaks_of for row in _spoken(rule)]
     if pack.incentive is not None:
         deal = pack.incentive
         says = f"offers of {deal.min_percent:g} to {deal.max_percent:g} % from {deal.from_days} days past due"
@@ -136,6 +137,22 @@ def _rows(pack: Pack) -> list[tuple[str, str, str]]:
         for rule in pack.exempt
     ]
     return rows
+
+
+def _spoken(rule: SpeaksOf) -> list[tuple[str, str, str]]:
+    """What a rule about a purpose says, a row a name that it denies by."""
+    first, last = rule.from_days, rule.to_days
+    span = f"{'…' if first is None else first} to {'…' if last is None else last} days from `{rule.about}`"
+    flag = "" if rule.or_flag is None else f" and `{rule.or_flag}` is not raised"
+    says = {
+        rule.id: f"{rule.purpose}: only {span}, local dates",
+        f"{rule.id}-unknown": f"nobody knows `{rule.about}`{flag}",
+        f"{rule.id}-overdue": "the debt is overdue and not settled",
+        f"{rule.id}-said": "a contact of this purpose about it went out, or is planned",
+        f"{rule.id}-habit": f"less than {rule.least_late_share or 0:g} of earlier dues were paid late",
+        f"{rule.id}-habit-unknown": "nobody knows `late_due_share`",
+    }
+    return [(name, says[name], rule.cite) for name, _ in speaks_names(rule)]
 
 
 def _window(window: Window) -> str:

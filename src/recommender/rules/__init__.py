@@ -37,6 +37,7 @@ from recommender.rules.phone_zones import (
 )
 from recommender.rules.places import (
     HOUSE_PACKS,
+    PURPOSE_PACK,
     house_packs,
     named_packs,
     packs_of_place,
@@ -48,9 +49,13 @@ from recommender.rules.provenance import (
     Provenance,
     rule_citations,
 )
+from recommender.rules.purpose_rules import (
+    speaks_names,
+)
 from recommender.rules.schema import (
     Cap,
     Pack,
+    SpeaksOf,
     Window,
 )
 from recommender.rules.vocabulary import (
@@ -77,6 +82,7 @@ __all__ = [
     "OFFER_KINDS",
     "PARTIES",
     "PURPOSES",
+    "PURPOSE_PACK",
     "TOLD_FLAGS",
     "TONES",
     "Cap",
@@ -88,6 +94,7 @@ __all__ = [
     "PackError",
     "Provenance",
     "Purpose",
+    "SpeaksOf",
     "Tone",
     "Window",
     "check_case",
@@ -111,6 +118,7 @@ __all__ = [
     "rule_books",
     "rule_citations",
     "run_examples",
+    "speaks_names",
     "switched_off",
     "under_house",
     "with_house",

@@ -24,12 +24,15 @@ from recommender.rules.next_instant import NEVER, next_allowed
 from recommender.rules.phone_zones import phone_timezones
 from recommender.rules.preferences import preference_overlay
 from recommender.rules.schema import Pack
-from recommender.rules.vocabulary import CHANNELS, PURPOSES
+from recommender.rules.vocabulary import ABOUT, CHANNELS, PURPOSES
 
 __all__ = ["check_case", "check_cases", "check_lines"]
 
 _BLOCK = 4_096
-_ACCOUNT_TEXTS = ("timezone", "phone", "due_date", "country", "subdivision", "party", "place")
+_ACCOUNT_TEXTS = (
+    "timezone", "phone", "due_date", "country", "subdivision", "party", "place", *ABOUT[1:], "promise_state",
+)  # fmt: skip
+_CONTACT_TEXTS = ("channel", "account_id", "initiated_by", "outcome", "status", "place", "purpose")
 _INITIATORS, _STATUSES = ("creditor", "debtor"), ("sent", "planned")
 _EARLIEST, _LATEST = datetime(1901, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 
@@ -170,6 +173,7 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
     facts = read_facts(
         Columns.of([case.account for case in cases]),
         contacts_known=np.array([case.contacts is not None for case in cases]),
+        as_of_us=at,
     )
     # Each case brings its own history: nothing is shared between cases.
     facts.table["debtor"] = np.arange(n)
@@ -268,10 +272,14 @@ def _read_account(raw: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
         raise _Malformed("account.balance_minor", f"must be a number or null; got {_shown(balance)}")
     names = (
         "account_id", "debtor_id", "country", "subdivision", "timezone", "due_date", "consented_channels", "flags",
-        "party", "place",
+        "party", "place", *ABOUT[1:], "promise_state",
     )  # fmt: skip
     facts = {name: raw.get(name) for name in names}
     facts["balance_minor"] = None if balance is None else _as_float(balance)
+    share = raw.get("late_due_share")
+    if share is not None and (isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1):
+        raise _Malformed("account.late_due_share", f"must be a number of 0 .. 1 or null; got {_shown(share)}")
+    facts["late_due_share"] = share
     zones = raw.get("phone_timezones")
     if raw.get("phone") is not None:
         try:
@@ -288,7 +296,7 @@ def _read_account(raw: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 def _read_contact(raw: Any, field: str) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
         raise _Malformed(field, f"must be an object; got {_shown(raw)}")
-    contact = {name: raw.get(name) for name in ("channel", "account_id", "initiated_by", "outcome", "status", "place")}
+    contact = {name: raw.get(name) for name in _CONTACT_TEXTS}
     for name, value in contact.items():
         if value is not None and not isinstance(value, str) and not (name == "account_id" and type(value) is int):
             raise _Malformed(f"{field}.{name}", f"must be text or null; got {_shown(value)}")

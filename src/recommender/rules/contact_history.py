@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.columns import Columns
+from recommender.columns import Columns, is_null
 from recommender.errors import InvalidInput
+from recommender.intake import canonical_word
 from recommender.rules.contact_owners import owners_of_contacts
 from recommender.rules.facts import Facts, id_codes
-from recommender.rules.vocabulary import CHANNELS, HIGHEST_RUNG, OUTCOME_RUNG
+from recommender.rules.vocabulary import CHANNELS, HIGHEST_RUNG, OUTCOME_RUNG, PURPOSES
 
 __all__ = ["CONTACT", "ContactHistory", "code_contacts", "read_history"]
 
@@ -22,12 +23,13 @@ EXCLUDABLE = ("not_connected", "wrong_party")
 #: (``account`` -1: it names none); ``channel`` is a position in ``CHANNELS`` (-1: unknown, counts as every channel);
 #: ``rung`` is how far it got (an unknown outcome stands highest); ``excludable`` is 1 + position in ``EXCLUDABLE``;
 #: ``pending`` is planned for an instant that lies ahead, with an outcome nobody can know yet; ``shared`` belongs to an
-#: account of several debtors and does not say which of them it reached.
+#: account of several debtors and does not say which of them it reached; ``purpose`` is a position in ``PURPOSES`` (-1:
+#: unknown, or the contact failed and said nothing).
 CONTACT = np.dtype(
     [
         ("debtor", np.int64), ("account", np.int64), ("instant_us", np.int64), ("channel", np.int64),
         ("rung", np.int64), ("excludable", np.int64), ("by_debtor", np.bool_), ("elsewhere", np.bool_),
-        ("planned", np.bool_), ("pending", np.bool_), ("shared", np.bool_),
+        ("planned", np.bool_), ("pending", np.bool_), ("shared", np.bool_), ("purpose", np.int64),
     ]
 )  # fmt: skip
 
@@ -37,6 +39,8 @@ _SAID_OF_CONTACTS = (
     ("planned", "status", ("planned",)),
     ("elsewhere", "place", ("work", "elsewhere")),
 )
+_POSITION: dict[str, int] = {purpose: position for position, purpose in enumerate(PURPOSES)}
+_FAILED = frozenset(("not_connected", "bounced", "wrong_party"))
 _EXCLUDABLE_AT: dict[Any, int] = {name: 1 + position for position, name in enumerate(EXCLUDABLE)}
 
 
@@ -75,7 +79,7 @@ def read_history(contacts: Columns | None, facts: Facts, as_of_us: int) -> Conta
     ----------
     contacts : Columns or None
         ``account_id``, ``sent_at`` and, where known, ``channel``, ``debtor_id``, ``outcome``, ``initiated_by``,
-        ``status``, ``place``.
+        ``status``, ``place``, ``purpose``.
     facts : Facts
     as_of_us : int
         Planned contacts after it have no outcome yet.
@@ -112,6 +116,10 @@ def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArr
     for field, name, words in _SAID_OF_CONTACTS:
         if name in contacts:
             table[field] = contacts.read(name, words.__contains__, np.bool_)
+    table["purpose"] = -1
+    if "purpose" in contacts:
+        failed = contacts.read("outcome", _FAILED.__contains__, np.bool_)
+        table["purpose"] = np.where(failed, -1, contacts.read("purpose", _purpose_at, np.int64))
     # A contact that still lies ahead has no outcome yet: an attempt, and a conversation perhaps once it is due.
     unknown = rung < 0
     ahead = unknown & table["planned"] & (table["instant_us"] > as_of_us)
@@ -119,6 +127,11 @@ def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArr
     rung[ahead] = 0
     table["pending"], table["rung"] = ahead, rung
     return table
+
+
+def _purpose_at(value: Any) -> int:
+    word = None if is_null(value) else canonical_word("purpose", value)
+    return -1 if word is None else _POSITION[word]
 
 
 def _channel_at(value: Any) -> int:

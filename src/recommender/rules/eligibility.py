@@ -51,6 +51,11 @@ class Eligibility:
     _case: Case = field(repr=False)
     _closed: dict[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
+    @property
+    def purpose(self) -> str:
+        """What the contacts are for."""
+        return self._case.guardrails.purpose
+
     def days_past_due(self) -> NDArray[np.int64]:
         """Days past due on the debtor's own date at the instant of each hour, shape (n_accounts, n_hours)."""
         parts = self._case.parts

@@ -33,7 +33,7 @@ class LocalTimes:
         Hours that the debtor's day does not have.
     own_day : ndarray of int64, same shape
         Local dates in the zone that days past due are counted in.
-    days, clock_rules, clock_bits, zone_start, zone_changes, zone_offsets, rule_zones
+    days, clock_rules, clock_bits, zone_start, zone_changes, zone_offsets, rule_zones, speaks_zones
         See :func:`recommender.rules.kernel.judge`.
     """
 
@@ -47,6 +47,7 @@ class LocalTimes:
     zone_changes: NDArray[np.int64]
     zone_offsets: NDArray[np.int64]
     rule_zones: NDArray[np.bool_]
+    speaks_zones: NDArray[np.bool_]
 
     @cached_property
     def contact_at(self) -> NDArray[np.datetime64]:
@@ -82,6 +83,7 @@ def local_times(
         zone_changes=np.concatenate([part for changes, _ in tables for part in (changes, end)]).astype(np.int64),
         zone_offsets=np.concatenate([offsets for _, offsets in tables]).astype(np.int64),
         rule_zones=by_book[law.book_of] if len(law.book_of) else np.zeros((0, len(zones)), dtype=bool),
+        speaks_zones=by_book[law.speaks_book] if len(law.speaks_book) else np.zeros((0, len(zones)), dtype=bool),
     )
 
 
@@ -169,8 +171,9 @@ def evaluate(
     )
     judge(
         facts, history.table, np.full(n, _ALWAYS) if known_before is None else known_before,
-        law.fact_rules, law.count_rules, times.rule_zones, n_rules, times.instant_us, times.days,
-        times.clock_rules, times.clock_bits, times.zone_start, times.zone_changes, times.zone_offsets, space,
+        law.fact_rules, law.count_rules, times.rule_zones, law.speaks_rules, times.speaks_zones, n_rules,
+        times.instant_us, times.days, times.clock_rules, times.clock_bits, times.zone_start, times.zone_changes,
+        times.zone_offsets, space,
         verdict.allowed, verdict.removed, verdict.failing,
     )  # fmt: skip
     return verdict

@@ -12,13 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.columns import Columns, is_null
-from recommender.local_time import is_timezone
-from recommender.rules.vocabulary import CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
+from recommender.intake import canonical_word
+from recommender.local_time import DAY_US, is_timezone
+from recommender.rules.vocabulary import ABOUT, CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
-__all__ = ["FACT", "NO_DUE_DAY", "Facts", "Locality", "due_days", "id_codes", "owners", "read_facts"]
+__all__ = ["FACT", "NO_DUE_DAY", "NO_SHARE", "Facts", "Locality", "due_days", "id_codes", "owners", "read_facts"]
 
 #: Day number of a due date that nobody knows: in the past of every instant, so the debt is overdue.
 NO_DUE_DAY = -(2**40)
+#: Day of what is known to be over, as a promise that was kept: known, and in no span of days.
+OVER_DAY = NO_DUE_DAY + 1
+#: In place of a share that nobody knows.
+NO_SHARE = -1.0
 UNKNOWN_BALANCE, SETTLED, OPEN = 0, 1, 2
 _COLUMNS_OF_FLAGS = frozenset(TOLD_FLAGS)
 _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
@@ -27,12 +32,14 @@ _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
 #: ``FLAGS``; ``party`` is a position in ``PARTIES`` (-1 unknown); ``due_day`` counts days since 1970-01-01;
 #: ``elsewhere`` is a place that is not the debtor's home or own number; ``debtor`` and ``account`` are codes that the
 #: history shares (``account`` is -1 where unknown); rows of equal ``locality`` share zones, country and subdivision.
+#: The fields of ``ABOUT`` but ``due_date`` are days as ``due_day`` is; ``late_share`` is ``NO_SHARE`` where unknown.
 FACT = np.dtype(
     [
         ("malformed", np.bool_), ("consents", np.int64), ("opt_outs", np.int64), ("flags", np.int64),
         ("flags_known", np.bool_), ("contacts_known", np.bool_), ("country_known", np.bool_), ("party", np.int64),
         ("balance", np.int64), ("due_day", np.int64), ("elsewhere", np.bool_), ("debtor", np.int64),
-        ("account", np.int64), ("locality", np.int64),
+        ("account", np.int64), ("locality", np.int64), *((name, np.int64) for name in ABOUT[1:]),
+        ("late_share", np.float64),
     ]
 )  # fmt: skip
 
@@ -75,14 +82,17 @@ def known_countries() -> frozenset[str]:
     return frozenset(codes | {"UK"})
 
 
-def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -> Facts:
+def read_facts(
+    accounts: Columns, *, contacts_known: bool | NDArray[np.bool_], as_of_us: int | NDArray[np.int64]
+) -> Facts:
     """Read the facts off an accounts table (columns of the raw table ``accounts``).
 
     A missing column is a fact unknown for every row. List columns (``consented_channels``, ``flags``,
     ``phone_timezones``) hold lists or text separated by ``;``; null is unknown, an empty list is known to be empty.
     Flags may also stand in boolean columns of their own name; what any of the two raises is raised. A value that no
     system should have written (a zone that is no zone, a flag nobody knows) marks the account as malformed. A column
-    ``contacts_known`` may say of single accounts that nobody knows their contacts.
+    ``contacts_known`` may say of single accounts that nobody knows their contacts. ``as_of_us`` is the moment of the
+    decision: a promise that a table tells is open until its day is over in every zone.
     """
     table = np.zeros(len(accounts), dtype=FACT)
     read: Any = accounts.value if len(accounts) == 1 else accounts.fields  # numpy spreads a value as it takes an array
@@ -101,8 +111,42 @@ def read_facts(accounts: Columns, *, contacts_known: bool | NDArray[np.bool_]) -
     table["balance"] = _balance(accounts)
     if "place" in accounts:
         table["elsewhere"] = accounts.read("place", lambda value: value in ("work", "elsewhere"), np.bool_)
+    _read_events(accounts, table, as_of_us)
     table["debtor"], table["account"], debtors, names = owners(accounts)
     return Facts(table, localities, names, debtors)
+
+
+def _read_events(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray[np.int64]) -> None:
+    """Days of what purposes speak of; a day that cannot be read is one that nobody knows."""
+    for name in ABOUT[1:]:
+        table[name] = accounts.read(name, _day_told, np.int64) if name in accounts else NO_DUE_DAY
+    if "promise_on" in accounts or "promise_state" in accounts:
+        _read_promise(accounts, table, as_of_us)
+    table["late_share"] = NO_SHARE
+    if "late_due_share" in accounts:
+        shares = accounts.numbers("late_due_share")
+        table["late_share"] = np.where((shares >= 0) & (shares <= 1), shares, NO_SHARE)
+
+
+def _read_promise(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray[np.int64]) -> None:
+    """What is told of a promise: one that is open raises its flag, whichever column tells it."""
+    kept, is_open, unsaid = accounts.fields("promise_state", _promise_said, np.bool_, np.bool_, np.bool_)
+    day = table["promise_on"]
+    nameless = day == NO_DUE_DAY
+    ahead = ~nameless & (day >= as_of_us // DAY_US - 1)
+    opened = ((is_open | unsaid) & ahead) | (is_open & nameless)
+    table["flags"] |= np.where(opened, 1 << FLAGS.index("promise_open"), 0)
+    table["promise_on"][kept | (nameless & ~is_open & ~unsaid)] = OVER_DAY
+
+
+def _promise_said(value: Any) -> tuple[bool, bool, bool]:
+    """Whether a promise was kept, is open, or nothing is said of it; any other word is over."""
+    word = None if is_null(value) else canonical_word("promise_state", value)
+    return word == "kept", word == "open", is_null(value)
+
+
+def _day_told(value: Any) -> int:
+    return due_day_of(value)[0]
 
 
 def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], NDArray[np.bool_]]:

@@ -72,6 +72,8 @@ class Guardrails:
     purpose : str
     catalogue : Catalogue or None
         An action without an approved template of its kind and tone is not eligible.
+    beside : tuple of str
+        Packs that hold beside those of every account that is under some law.
 
     Raises
     ------
@@ -79,7 +81,14 @@ class Guardrails:
         For an action space without channel or an unknown purpose.
     """
 
-    def __init__(self, actions: ActionSpace, purpose: str = "collection", catalogue: Catalogue | None = None) -> None:
+    def __init__(
+        self,
+        actions: ActionSpace,
+        purpose: str = "collection",
+        catalogue: Catalogue | None = None,
+        *,
+        beside: tuple[str, ...] = (),
+    ) -> None:
         if "channel" not in actions.factors:
             raise InvalidInput.missing_columns(["channel"], list(actions.factors), role="action factor of the rules")
         if purpose not in PURPOSES:
@@ -88,6 +97,7 @@ class Guardrails:
             )
         self.actions = actions
         self.purpose = purpose
+        self._beside = beside
         self.hours = [int(hour) for hour in actions.factors["hour"]] if "hour" in actions.factors else None
         self.cells = ActionCells(actions, purpose, catalogue)
         self.space = channel_bits(tuple(str(level) for level in actions.factors["channel"]))
@@ -113,7 +123,7 @@ class Guardrails:
         history = None if contacts is None else Columns.of(contacts)
         shared = as_utc_us(as_of) if isinstance(as_of, datetime) else None
         starts = utc_us(as_of, "as_of") if shared is None else np.full(len(table), shared, dtype=np.int64)
-        facts = read_facts(table, contacts_known=history is not None)
+        facts = read_facts(table, contacts_known=history is not None, as_of_us=starts)
         extra = tuple(item if isinstance(item, Pack) else parse_pack(item) for item in overlays)
         laws, law_of = self._laws(table, packs, extra, check_readings(readings, extra) if readings else frozenset())
         every = list({pack.id: pack for law in laws for pack in law.packs}.values())
@@ -146,11 +156,12 @@ class Guardrails:
                 ["packs"], list(accounts.names), role="rule packs, as packs= was not given"
             )
         if packs is not None:
-            asked = [packs if isinstance(packs, str) else ";".join(packs)]
+            asked = [self._with_beside(packs if isinstance(packs, str) else ";".join(packs))]
             codes = np.zeros(len(accounts), dtype=np.int64)
         else:
             column = accounts.coded("packs")
-            codes, asked = column.codes, [value if isinstance(value, str) else "" for value in column.values]
+            codes = column.codes
+            asked = [self._with_beside(value if isinstance(value, str) else "") for value in column.values]
         wishes = _wishes(accounts)
         if wishes is None and len(asked) == 1 and len(accounts):
             return [_law(asked[0], "", self.purpose, overlays, readings)], np.zeros(len(accounts), dtype=np.int64)
@@ -165,6 +176,10 @@ class Guardrails:
             for row, (code, wish) in enumerate(zip(codes.tolist(), wishes, strict=True)):
                 law_of[row] = law_at.setdefault((asked[code], wish), len(law_at))
         return [_law(names, wish, self.purpose, overlays, readings) for names, wish in law_at], law_of
+
+    def _with_beside(self, packs: str) -> str:
+        """Packs with those that hold beside them; under no law it stays under none, which denies everything."""
+        return ";".join((packs, *self._beside)) if packs.strip("; ") else packs
 
     def _given_instants(
         self,

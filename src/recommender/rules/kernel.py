@@ -12,6 +12,7 @@ import numpy as np
 
 from recommender.allactions import compiled
 from recommender.local_time import DAY_US
+from recommender.rules.purpose_rules import forbid_unspoken
 from recommender.rules.rule_tables import (
     ALWAYS,
     BALANCE,
@@ -233,6 +234,8 @@ def judge(  # type: ignore[no-untyped-def]
     fact_rules,
     count_rules,
     rule_zones,
+    speaks_rules,
+    speaks_zones,
     n_rules,
     instants,
     days,
@@ -258,6 +261,10 @@ def judge(  # type: ignore[no-untyped-def]
     fact_rules, count_rules : ndarray, dtypes FACT_RULE and COUNT_RULE
     rule_zones : ndarray of bool of shape (n_count_rules, n_zones)
         Clocks that each counting rule is read on.
+    speaks_rules : ndarray, dtype SPEAKS_RULE
+        Whom the purpose is for.
+    speaks_zones : ndarray of bool of shape (n_speaks_rules, n_zones)
+        Clocks that each of them is read on.
     n_rules : int
         Named rules.
     instants : ndarray of int64 of shape (n or 1, k)
@@ -338,6 +345,14 @@ def judge(  # type: ignore[no-untyped-def]
                     if i == 0 or not by_date or today != days[zone, shared, i - 1]:
                         bits = _by_contacts(rule, fact, kept_day, kept_at, kept_channel, m, today, instants[shared, i])
                     forbidden_by[rule.position, i] |= bits
+        for r in range(len(speaks_rules)):
+            for zone in range(days.shape[0]):
+                if speaks_zones[r, zone]:
+                    for i in range(k):
+                        forbid_unspoken(
+                            speaks_rules[r], fact, contacts, at, day_of[zone], n, days[zone, shared, i], forbidden_by,
+                            i, EVERY_CHANNEL,
+                        )  # fmt: skip
         for i in range(k):
             forbidden = 0
             for r in range(n_rules):

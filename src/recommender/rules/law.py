@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recommender.rules.clocks import ClockRule, clock_rules, not_in_force_rule
 from recommender.rules.kernel import asked_by_reviews
 from recommender.rules.loading import FLOOR, RuleBook
+from recommender.rules.purpose_rules import SPEAKS_RULE
 from recommender.rules.rule_tables import COUNT_RULE, FACT_RULE, RuleName, RuleTables, no_law, no_window, unknown_facts
 from recommender.rules.schema import NeedsHuman, Pack
 from recommender.rules.vocabulary import FLAGS, PARTIES, TONES
@@ -111,6 +112,10 @@ class Law:
     fact_rules, count_rules : ndarray, dtypes FACT_RULE and COUNT_RULE
     book_of : ndarray of shape (n_count_rules,)
         Book of each counting rule.
+    speaks_rules : ndarray, dtype SPEAKS_RULE
+        Whom the purpose is for.
+    speaks_book : ndarray of shape (n_speaks_rules,)
+        Book of each of them.
     ladders : list of (rule id, steps)
         Tone ladders; a step is first day, last day, set of tones.
     zones : tuple of str
@@ -124,6 +129,8 @@ class Law:
     fact_rules: NDArray[Any]
     count_rules: NDArray[Any]
     book_of: NDArray[np.int64]
+    speaks_rules: NDArray[Any]
+    speaks_book: NDArray[np.int64]
     ladders: list[tuple[str, list[tuple[int, int, int]]]]
     zones: tuple[str, ...]
     purpose: str
@@ -131,11 +138,15 @@ class Law:
     @classmethod
     def compile(cls, books: Sequence[RuleBook], purpose: str, readings: frozenset[str] = frozenset()) -> Law:
         """Compile the rules that hold for a purpose."""
+        # A pack that says whom other purposes are for has nothing to say here: its clocks need not be read.
+        books = [book for book in books if any(map(_says_more, book.packs)) or _speaks(book, purpose)] or list(books)
         law_zones = tuple(dict.fromkeys(zone for book in books for zone in book.zones))
         names = [RuleName("no-such-hour", "", "")]
         facts: list[tuple[int, ...]] = []
         counts: list[tuple[int | bool, ...]] = []
+        speaks: list[tuple[Any, ...]] = []
         book_of: list[int] = []
+        speaks_book: list[int] = []
         compiled = []
         ladders = []
         is_law = any(book.has_windows for book in books)
@@ -150,6 +161,8 @@ class Law:
             facts += tables.facts
             counts += tables.counts
             book_of += [number] * len(tables.counts)
+            speaks += tables.speaks
+            speaks_book += [number] * len(tables.speaks)
             ladders += [(f"{pack.id.lower()}-tone", _ladder(pack)) for pack in book.packs if pack.tones]
         return cls(
             tuple(compiled),
@@ -158,6 +171,8 @@ class Law:
             np.array(facts, dtype=FACT_RULE),
             np.array(counts, dtype=COUNT_RULE),
             np.array(book_of, dtype=np.int64),
+            np.array(speaks, dtype=SPEAKS_RULE),
+            np.array(speaks_book, dtype=np.int64),
             ladders,
             law_zones,
             purpose,
@@ -171,6 +186,15 @@ class Law:
     def lasting(self) -> NDArray[np.bool_]:
         """Rules that time alone does not lift, by position."""
         return np.array([name.lasting for name in self.names])
+
+
+def _says_more(pack: Pack) -> bool:
+    """Whether a pack has more to say than whom purposes are for; one that says nothing at all is kept, too."""
+    return not pack.speaks_of or any(section != "speaks_of" for section, _ in pack.cited())
+
+
+def _speaks(book: RuleBook, purpose: str) -> bool:
+    return any(rule.purpose == purpose for pack in book.packs for rule in pack.speaks_of)
 
 
 def _compile_book(
@@ -187,6 +211,7 @@ def _compile_book(
         if pack.id == FLOOR:
             unknown_facts(tables, purpose)
         tables.about_facts(pack, purpose)
+        tables.speaks_of(pack, purpose)
         for rule in clock_rules(pack, readings, with_windows="windows" not in exempt):
             clock(rule, pack)
         if "caps" not in exempt:

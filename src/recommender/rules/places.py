@@ -11,11 +11,15 @@ import pandas as pd
 from recommender.intake import is_subdivision, subdivision_code
 from recommender.rules.loading import PackError, pack_ids
 
-__all__ = ["HOUSE_PACKS", "house_packs", "named_packs", "packs_of_place", "switched_off", "under_house"]
+__all__ = ["HOUSE_PACKS", "PURPOSE_PACK", "house_packs", "named_packs", "packs_of_place", "switched_off", "under_house"]
 __all__ += ["with_house"]
 
 HOUSE_PACKS = ("HOUSE", "TRADE")
 """Packs that hold beside the law of every country unless they are switched off by name."""
+
+PURPOSE_PACK = "PURPOSE"
+"""Pack that says whom each purpose but collection is for: it holds in every decision, whatever packs that was given,
+unless it is switched off by name."""
 
 
 def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
@@ -24,16 +28,16 @@ def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
     Parameters
     ----------
     without : sequence of str
-        Packs that are switched off.
+        Packs that are switched off; ``PURPOSE`` may be among them, which is no part of the answer.
 
     Raises
     ------
     PackError
         For a name that is no pack of the house: the law cannot be switched off.
     """
-    if unknown := sorted({*without} - {*HOUSE_PACKS}):
+    if unknown := sorted({*without} - {*HOUSE_PACKS, PURPOSE_PACK}):
         raise PackError(
-            f"Only {' and '.join(HOUSE_PACKS)} can be switched off; got {', '.join(unknown)}.",
+            f"Only {', '.join(HOUSE_PACKS)} and {PURPOSE_PACK} can be switched off; got {', '.join(unknown)}.",
             column="without",
             mend="The law of a country and the floor hold always.",
         )

@@ -116,7 +116,8 @@ def citations(packs: Sequence[Pack]) -> dict[str, str]:
     cited: dict[str, str] = {}
     for pack in packs:
         named = {source.id: f"{source.law}, {source.article}" for source in pack.sources}
-        for rule in Law.compile([RuleBook(pack.id, (pack,), ())], "collection").names:
-            if rule.pack == pack.id and rule.cite in named:
-                cited[rule.id] = named[rule.cite].removesuffix(", -")
+        for purpose in dict.fromkeys(["collection", *(rule.purpose for rule in pack.speaks_of)]):
+            for rule in Law.compile([RuleBook(pack.id, (pack,), ())], purpose).names:
+                if rule.pack == pack.id and rule.cite in named:
+                    cited[rule.id] = named[rule.cite].removesuffix(", -")
     return cited

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal, TypeAlias
 
-from recommender.rules.schema import Cap, Pack, Per, Window
+from recommender.rules.purpose_rules import speaks_names
+from recommender.rules.schema import Cap, Pack, Per, SpeaksOf, Window
 
 __all__ = ["RuleDetail", "RuleKind", "rule_detail"]
 
-RuleKind: TypeAlias = Literal["contact_limit", "hours", "consent", "stop", "message", "unknown_fact", "other"]
+RuleKind: TypeAlias = Literal[
+    "contact_limit", "hours", "consent", "stop", "message", "purpose", "unknown_fact", "other"
+]
 
 _ENGINE: dict[str, RuleKind] = {
     "input": "unknown_fact",
@@ -33,14 +36,15 @@ class RuleDetail:
     ----------
     rule : str
     kind : str
-        What it protects: how often, when, consent, a stop, the message, or that something is not known.
+        What it protects: how often, when, consent, a stop, the message, whom the purpose is for, or that something is
+        not known.
     pack, pack_version : str
         Empty for rules of the engine.
     citation : str
         Law and article; empty for rules of the engine.
     limit : mapping
         What it allows, in plain values: ``max`` and ``per`` of a cap, ``days`` of a silence, ``windows``, ``flag``,
-        ``tones`` by days past due.
+        ``tones`` by days past due, ``about`` what a purpose speaks of and how many days from it.
     """
 
     rule: str
@@ -95,7 +99,16 @@ def _named(rule: str, pack: Pack) -> tuple[RuleKind, dict[str, Any]] | None:
     for ban in pack.forbidden:
         if rule == ban.id:
             return "stop", {"forbidden": list(ban.channels)}
+    for one in pack.speaks_of:
+        for name, _ in speaks_names(one):
+            if rule == name:
+                return "unknown_fact" if name.endswith("-unknown") else "purpose", _spoken(one)
     return None
+
+
+def _spoken(rule: SpeaksOf) -> dict[str, Any]:
+    limit = {"about": rule.about, "from_days": rule.from_days, "to_days": rule.to_days, "once": rule.once}
+    return limit | ({} if rule.least_late_share is None else {"least_late_share": rule.least_late_share})
 
 
 def _of_the_pack(name: str, pack: Pack) -> tuple[RuleKind, dict[str, Any]] | None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from recommender.local_time import HOUR_US
 from recommender.rules.contact_history import EXCLUDABLE
+from recommender.rules.purpose_rules import speaks_names, speaks_row
 from recommender.rules.schema import Cap, Pack, Per, Week
 from recommender.rules.vocabulary import (
     ABOUT_FLAG,
@@ -82,6 +84,7 @@ class RuleTables:
     names: list[RuleName] = field(default_factory=list)
     facts: list[tuple[int, int, int, int]] = field(default_factory=list)
     counts: list[tuple[int | bool, ...]] = field(default_factory=list)
+    speaks: list[tuple[Any, ...]] = field(default_factory=list)
 
     def name(self, rule: str, pack: str, cite: str, *, lasting: bool = False) -> int:
         """Position of a new rule."""
@@ -182,6 +185,14 @@ class RuleTables:
             position = self.name(rule.id, pack.id, rule.cite)
             limits = {"most": rule.attempts, "length": rule.within_days, "cheaper": cheaper}
             self.count(position, ESCALATION, channel_bits(rule.channels), which, **limits)
+
+    def speaks_of(self, pack: Pack, purpose: str) -> None:
+        """Whom a purpose is for."""
+        for rule in pack.speaks_of:
+            if rule.purpose == purpose:
+                self.speaks.append(speaks_row(rule, self.first + len(self.names)))
+                for name, lasting in speaks_names(rule):
+                    self.name(name, pack.id, rule.cite, lasting=lasting)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recommender.rules.vocabulary import Channel, Day, Flag, Party, Purpose, Rung, Stage, Tone
+from recommender.rules.vocabulary import About, Channel, Day, Flag, Party, Purpose, Rung, Stage, Tone
 
 __all__ = ["Pack", "PackCase"]
 
@@ -249,6 +249,34 @@ class NeedsHuman(_Cited):
     from_days: int | None = None
 
 
+class SpeaksOf(_Cited):
+    """What a purpose speaks of: it is for accounts of which that is known to be so, and for no others."""
+
+    id: str
+    purpose: Purpose
+    #: Column with the day of it; a day that nobody knows denies.
+    about: About
+    #: Days since that day, both ends included; negative before it, absent: open.
+    from_days: int | None = Field(default=None, ge=-366, le=366)
+    to_days: int | None = Field(default=None, ge=-366, le=3_660)
+    #: A flag that says so where nobody told the day.
+    or_flag: Flag | None = None
+    #: No more than one contact of the purpose about it.
+    once: bool = False
+    #: Not while the debt is overdue.
+    not_overdue: bool = False
+    #: Only accounts of which so large a share of earlier dues was paid late; absent: whatever their habit.
+    least_late_share: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SpeaksOf:
+        if self.from_days is not None and self.to_days is not None and self.from_days > self.to_days:
+            raise ValueError(f"{self.id!r} has from_days {self.from_days} > to_days {self.to_days}")
+        if self.once and self.from_days is None:
+            raise ValueError(f"{self.id!r} is said once, so from_days must say since when contacts count")
+        return self
+
+
 class Incentive(_Cited):
     """Range of discount that a message may offer."""
 
@@ -309,6 +337,7 @@ class Pack(_Strict):
     escalation: tuple[Escalation, ...] = ()
     needs_human: tuple[NeedsHuman, ...] = ()
     incentive: Incentive | None = None
+    speaks_of: tuple[SpeaksOf, ...] = ()
     sources: tuple[Source, ...] = ()
     cases: tuple[PackCase, ...] = ()
 
@@ -340,6 +369,7 @@ class Pack(_Strict):
                 self.tones,
                 self.escalation,
                 self.needs_human,
+                self.speaks_of,
             )
             for rule in part
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 __all__ = [
+    "ABOUT",
     "ABOUT_FLAG",
     "CHANNELS",
     "DEBT_FREE_PURPOSES",
@@ -19,6 +20,7 @@ __all__ = [
     "RUNGS",
     "STAGES",
     "TOLD_FLAGS",
+    "About",
     "Channel",
     "Day",
     "Flag",
@@ -55,6 +57,8 @@ Flag = Literal[
     "callback_set",
     "reviewed",
 ]
+#: Columns of an account that hold the day of what a purpose speaks of.
+About = Literal["due_date", "last_paid_on", "promise_on", "cured_on", "information_requested_on", "fraud_noticed_on"]
 Party = Literal["debtor", "codebtor", "guarantor", "reference"]
 Stage = Literal["pre_due", "due", "overdue"]
 Rung = Literal["attempt", "delivered", "live_contact"]
@@ -76,6 +80,7 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 FLAGS: tuple[Flag, ...] = get_args(Flag)
 #: Flags that a table of accounts tells; the others only follow from events (``recommender.intake.with_states``).
 TOLD_FLAGS: tuple[Flag, ...] = FLAGS[:8]
+ABOUT: tuple[About, ...] = get_args(About)
 PARTIES: tuple[Party, ...] = get_args(Party)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 RUNGS: tuple[Rung, ...] = get_args(Rung)

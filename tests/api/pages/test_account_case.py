@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -90,3 +91,20 @@ def test_what_the_log_heard_before_a_decision_counts_where_it_is_judged_again(op
     assert opened_at_first > 0
     assert contacts_open("opt_out_all", before) == 0
     assert contacts_open("opt_in", before + timedelta(hours=2)) == opened_at_first
+
+
+def test_a_decision_is_judged_again_for_what_it_was_for(opened):
+    """Thanks to one of whom no payment is known: closed by a rule that says so, on the page as in the decision."""
+    portfolio = opened()
+    case = next(case for name in ids_of(portfolio, 20) if (case := AccountCase.of(portfolio, name)).logged)
+    assert case.purpose == "collection"
+    before = case.logged.decision
+    packs = {**before.provenance.rule_packs, "PURPOSE": "0" * 64}
+    thanks = replace(before, purpose="payment_confirmation", provenance=replace(before.provenance, rule_packs=packs))
+    told = replace(case, logged=replace(case.logged, decision=thanks))
+    assert told.eligibility_of(told.facts, told.actions).counts()["purpose-payment-unknown"] > 0
+    assert told.decided.action[0] == told.actions.no_contact_index
+    assert "purpose-payment-unknown" in {rule.rule for rule in told.trace().rules}
+    paid = told.facts.assign(last_paid_on=[told.as_of.date().isoformat()])
+    assert not [rule for rule in told.eligibility_of(paid, told.actions).counts() if rule.startswith("purpose-")]
+    assert not [rule for rule in case.eligibility_of(case.facts, case.actions).counts() if rule.startswith("purpose-")]

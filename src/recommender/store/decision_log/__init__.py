@@ -32,7 +32,9 @@ with needs("store"):
         heard_events,
         ledger_contacts,
         not_told_twice,
+        told_purposes,
         with_heard,
+        with_purposes,
     )
     from recommender.store.decision_log.ledger import (
         StaleStanding,
@@ -145,8 +147,10 @@ __all__ = [
     "state_of",
     "stop_contact",
     "stopped_ids",
+    "told_purposes",
     "trouble_with_terms",
     "utc_instant",
     "with_heard",
+    "with_purposes",
     "withdraw_agreement",
 ]

@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.intake import FAILED, SAME_CONTACT_US, canonical_word, id_key, with_states
+from recommender.intake import EVENT_DAYS, FAILED, SAME_CONTACT_US, canonical_word, id_key, with_states
 from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
 __all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "not_told_twice", "rung_of", "with_heard"]
+__all__ += ["told_purposes", "with_purposes"]
 
 #: How far back a contact can matter to any rule: a year, and some.
 REACH = timedelta(days=400)
@@ -29,6 +30,7 @@ _RUNGS = {
 }  # fmt: skip
 _FACTS = (
     "account_id", "debtor_id", "balance_minor", "due_date", "timezone", "country", "consented_channels", "flags",
+    *EVENT_DAYS,
 )  # fmt: skip
 
 
@@ -55,9 +57,36 @@ def ledger_contacts(
             same = sent_at.get((contact.account_id, contact.channel), ())
             if contact.decision_id in left_out or any(abs(when - contact.at) < _SAME_CONTACT for when in same):
                 continue
-            row = planned_contact(contact.account_id, debtor, contact.channel, contact.at)
+            row = planned_contact(contact.account_id, debtor, contact.channel, contact.at, contact.purpose)
             by_debtor.setdefault(debtor, []).append(row | {"outcome": rung_of(contact)})
     return by_debtor
+
+
+def told_purposes(standing: Standing) -> dict[tuple[str, str], list[tuple[datetime, str]]]:
+    """Moments and purposes of the ledger's contacts by account and channel, where it knows what they were for."""
+    purposes: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    for some in standing.contacts.values():
+        for contact in some:
+            if contact.purpose is not None:
+                purposes.setdefault((contact.account_id, contact.channel), []).append((contact.at, contact.purpose))
+    return purposes
+
+
+def with_purposes(
+    known: Sequence[dict[str, Any]], purposes: Mapping[tuple[str, str], Sequence[tuple[datetime, str]]]
+) -> list[dict[str, Any]]:
+    """Contacts that a caller tells, each with its purpose where the ledger knows it and the caller names none.
+
+    The ledger's own row of such a contact is left out (:func:`ledger_contacts`); what it was for must not be lost.
+    """
+    if not purposes:
+        return list(known)
+    found = []
+    for one in known:
+        at = purposes.get((str(one["account_id"]), str(one.get("channel"))), ()) if one.get("purpose") is None else ()
+        same = next((purpose for when, purpose in at if abs(one["sent_at"] - when) < _SAME_CONTACT), None)
+        found.append(one if same is None else one | {"purpose": same})
+    return found
 
 
 def counted_as(word: str | None) -> str | None:
@@ -166,6 +195,8 @@ def with_heard(
             "flags": _words(stated["flags"].iloc[index]),
             "balance_minor": None if pd.isna(balance) else int(balance),
         }
+        days = {name: stated[name].iloc[index] for name in EVENT_DAYS if name in stated}
+        changed[position] |= {name: None if pd.isna(value) else value for name, value in days.items()}
     return changed
 
 

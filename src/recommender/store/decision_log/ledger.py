@@ -209,7 +209,10 @@ def _contact(
             at, state = last["at"], last["kind"]
     if channel is None:
         return None
-    return LedgerContact(row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard))
+    return LedgerContact(
+        row["decision_id"], row["account_id"], row["debtor_id"], str(channel), at, state, tuple(heard),
+        row["purpose"] or "collection",
+    )  # fmt: skip
 
 
 def _outcomes(

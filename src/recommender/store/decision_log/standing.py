@@ -39,6 +39,8 @@ class LedgerContact:
     state : {"reserved", "dispatched", "overridden"}
     outcomes : tuple of LedgerOutcome
         Oldest first.
+    purpose : str or None
+        None = nobody knows any more: the decision was removed by retention.
     """
 
     decision_id: str
@@ -48,6 +50,7 @@ class LedgerContact:
     at: datetime
     state: ContactState
     outcomes: tuple[LedgerOutcome, ...] = ()
+    purpose: str | None = None
 
 
 @dataclass(frozen=True)

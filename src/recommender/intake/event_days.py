@@ -1,0 +1,103 @@
+"""Days of what purposes speak of, as events tell them: the last payment, the promised day, the day of a cure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recommender.intake.canonical import account_zones
+from recommender.intake.event_records import State
+from recommender.intake.event_rows import is_null
+from recommender.local_time import is_timezone, local_time
+
+__all__ = ["EVENT_DAYS", "with_event_days"]
+
+EVENT_DAYS = ("last_paid_on", "promise_on", "promise_state", "cured_on")
+"""Columns of accounts that events write: what a table tells of them holds where no event says more."""
+
+
+def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State], now: int) -> pd.DataFrame:
+    """Accounts with the days that events tell, on each debtor's own calendar.
+
+    Parameters
+    ----------
+    accounts : DataFrame
+        ``timezone``, ``country`` and ``due_date`` where known.
+    told : mapping of int to State
+        By row.
+    now : int
+        Microseconds UTC: a promise that was broken by then has no day ahead.
+
+    Returns
+    -------
+    DataFrame
+        The same where no event tells any. Of two payments the later one counts; a payment that a table tells does not
+        stand where one of that day or later was taken back; of promises the events are the newer word.
+    """
+    rows = [
+        row
+        for row, state in told.items()
+        if state.promise or state.paid_at is not None or state.reversed_at is not None
+    ]
+    if not rows:
+        return accounts
+    zones = [zone if is_timezone(zone) else "UTC" for zone in account_zones(accounts.iloc[rows])]
+    instants = {
+        "paid": [told[row].paid_at for row in rows],
+        "settled": [told[row].settled_at for row in rows],
+        "reversed": [told[row].reversed_at for row in rows],
+        "promised": [_promised(told[row], now) for row in rows],
+    }
+    days = {name: _local_dates(given, zones) for name, given in instants.items()}
+    frame = accounts.copy(deep=False)
+    columns = {name: _cells(frame, name) for name in EVENT_DAYS}
+    due = [_day(value) for value in frame["due_date"].iloc[rows]] if "due_date" in frame else [None] * len(rows)
+    for place, row in enumerate(rows):
+        paid, settled, gone, promised = (days[name][place] for name in ("paid", "settled", "reversed", "promised"))
+        by = due[place]
+        cured = settled if settled is not None and by is not None and settled > by else None
+        for name, heard in (("last_paid_on", paid), ("cured_on", cured)):
+            before = _day(columns[name][row])
+            if before is not None and gone is not None and before <= gone:
+                before = None
+            columns[name][row] = max((day for day in (before, heard) if day is not None), default=None)
+        if (state := told[row].promise) is not None:
+            columns["promise_on"][row], columns["promise_state"][row] = promised, state
+    for name, cells in columns.items():
+        if name in frame or any(cell is not None for cell in cells):
+            frame[name] = pd.Series(cells, index=frame.index, dtype=object)
+    return frame
+
+
+def _promised(state: State, now: int) -> int | None:
+    """Last moment of the promised day; None where there is none, or the promise was taken back before it."""
+    until = state.promise_until
+    return None if not until or (state.promise == "broken" and until > now) else until - 1
+
+
+def _cells(frame: pd.DataFrame, name: str) -> list[Any]:
+    return frame[name].astype(object).tolist() if name in frame else [None] * len(frame)
+
+
+def _day(value: Any) -> str | None:
+    """Day of a cell as ISO text, which sorts by time; None where it tells none."""
+    text = None if is_null(value) else str(value)[:10]
+    return text if text is not None and len(text) == 10 and text[4] == text[7] == "-" else None
+
+
+def _local_dates(instants: list[int | None], zones: list[str]) -> list[str | None]:
+    """Local date of each instant as ISO text."""
+    found: list[str | None] = [None] * len(instants)
+    by_zone: dict[str, list[int]] = {}
+    for place, (at, zone) in enumerate(zip(instants, zones, strict=True)):
+        if at is not None:
+            by_zone.setdefault(zone, []).append(place)
+    for zone, places in by_zone.items():
+        moments = np.array([instants[place] for place in places], dtype=np.int64)
+        texts = local_time(moments, zone).day.astype("datetime64[D]").astype(str).tolist()
+        for place, text in zip(places, texts, strict=True):
+            found[place] = text
+    return found
