@@ -44,26 +44,22 @@ class LogFacts:
     Parameters
     ----------
     log : DecisionLog
-    folder : Path or None
-        Where parts are kept; None: nothing is kept, everything is read each time.
+    folder : Path
+        Where parts are kept.
     """
 
-    def __init__(self, log: DecisionLog, folder: Path | None) -> None:
+    def __init__(self, log: DecisionLog, folder: Path) -> None:
         self._log, self._folder = log, folder
 
-    def frame(self) -> pd.DataFrame:
-        """Every decision, oldest first.
+    @contextlib.contextmanager
+    def parts(self) -> Iterator[list[Path]]:
+        """Files of the decisions in the order of the log, after adding what is new; nobody changes them meanwhile.
 
-        Returns
-        -------
-        DataFrame
-            ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` and ``contact_at`` (UTC), ``propensity``,
-            ``fallback``, ``deterministic``, ``policy_version``, the factors of the action, :data:`LOOKED_AT`,
-            ``explored``, ``needs_human``, and of the dispatched action ``expected_reward``, ``lo``, ``hi`` and
-            ``margin`` (its lead over the best other ranked one).
+        Each is a frame of ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` and ``contact_at`` (UTC),
+        ``propensity``, ``fallback``, ``deterministic``, ``policy_version``, the factors of the action,
+        :data:`LOOKED_AT`, ``explored``, ``needs_human``, and of the dispatched action ``expected_reward``, ``lo``,
+        ``hi`` and ``margin`` (its lead over the best other ranked one).
         """
-        if self._folder is None:
-            return _joined([_facts(rows) for rows in self._rows(None)])
         with self._locked(self._folder) as folder:
             state = self._state(folder)
             for number, rows in enumerate(self._rows(state["last"]), start=state["parts"]):
@@ -75,8 +71,12 @@ class LogFacts:
                 state["last"] = [last["decided_at"].astimezone(UTC).isoformat(), last["decision_id"]]
                 state["parts"], state["rows"] = number + 1, state["rows"] + len(part)
                 write_json(folder / "state.json", state)
-            parts = [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
-            return _joined([pd.read_parquet(part) for part in parts])
+            yield [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
+
+    @staticmethod
+    def read(part: Path) -> pd.DataFrame:
+        """Decisions of a file of :meth:`parts`."""
+        return pd.read_parquet(part)
 
     def _state(self, folder: Path) -> dict[str, Any]:
         """Where the parts end; from the beginning where they do not agree with the log."""
@@ -168,9 +168,3 @@ def _ranked(ranking: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
         "explored": float(values[0] < max(values[1:])) if known else math.nan,
         "needs_human": bool(first.get("needs_human")),
     }
-
-
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    if not parts:
-        return _facts([])
-    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
