@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from pydantic_core import from_json
 
 from api.pages.aggregates import write_json
 from recommender.store.decision_log import DecisionLog, decisions, provenances
@@ -99,14 +100,16 @@ class LogFacts:
 
     def _rows(self, last: Sequence[str] | None) -> Iterator[list[dict[str, Any]]]:
         """Rows of the log after a decision, in its order, some at a time."""
-        wanted = sa.select(*(decisions.c[name] for name in (*_OWN, *_DOCUMENTS)), provenances.c.policy_version).join(
+        texts = [sa.cast(decisions.c[name], sa.Text).label(name) for name in _DOCUMENTS]
+        own = [decisions.c[name] for name in _OWN]
+        wanted = sa.select(*own, *texts, provenances.c.policy_version).join(
             provenances, provenances.c.provenance_digest == decisions.c.provenance_digest
         )
         while True:
             query = wanted.order_by(decisions.c.decided_at, decisions.c.decision_id).limit(_ROWS)
             with self._log.engine.connect() as connection:
                 result = connection.execute(query if last is None else query.where(_after(last))).mappings()
-                rows = [dict(row) for row in result]
+                rows = [{**row, **{name: _document(row[name]) for name in _DOCUMENTS}} for row in result]
             if not rows:
                 return
             yield rows
@@ -151,6 +154,11 @@ def _facts(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
     return frame
+
+
+def _document(text: str | None) -> Any:
+    """A document of the log; read by the quicker of two readers, since there are three a decision."""
+    return None if text is None else from_json(text)
 
 
 def _ranked(ranking: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
