@@ -116,9 +116,9 @@ class Codes:
 
     def of(self, values: pd.Series) -> NDArray[np.int32]:
         """Number of each value; -1 where there is none."""
+        own, uniques = pd.factorize(values)
+        if not len(uniques):
+            return np.full(len(values), -1, dtype=np.int32)
         levels = self.levels
-        known = values.notna().to_numpy()
-        told = [levels.setdefault(str(one), len(levels)) for one in values[known].tolist()]
-        codes = np.full(len(values), -1, dtype=np.int32)
-        codes[known] = told
-        return codes
+        told = np.array([levels.setdefault(str(one), len(levels)) for one in uniques.tolist()], dtype=np.int32)
+        return np.where(own >= 0, told[own], np.int32(-1))

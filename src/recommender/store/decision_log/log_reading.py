@@ -190,7 +190,7 @@ def outcomes_between(engine: sa.Engine, first: Key, last: Key, gone: frozenset[s
         sa.select(
             outcomes.c.outcome_id,
             outcomes.c.decision_id,
-            outcomes.c.occurred_at,
+            sa.type_coerce(outcomes.c.occurred_at, sa.DateTime(timezone=True)),  # UTC either way: set once, below
             outcomes.c.outcome,
             outcomes.c.amount_minor,
         )
