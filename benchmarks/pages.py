@@ -199,6 +199,7 @@ def main() -> None:
         print(json.dumps(timed(*json.loads(given.request))))
         return
     sys.path.insert(0, str(ROOT))
+    given.folder = given.folder.resolve()
     small = given.folder / "small"
     if not (small / "site.json").is_file():
         small_site(small, 300, 4)

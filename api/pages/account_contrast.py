@@ -27,35 +27,48 @@ _UNDECIDED = 0.1  # as likely one as the other: between 40 and 60 per cent
 
 def headline(page: Page, contrast: Contrast, values: Values, names: ActionNames) -> str:
     """The verdict in a sentence, from the same figures as the picture."""
-    difference, interval = _figures(page, contrast, values)
     if contrast.a == contrast.b:
         return page.text("Both are the same action: there is nothing to compare.")
-    words = {"a": names.of(contrast.a), "b": names.of(contrast.b), "difference": difference, "interval": interval}
-    return verdict(page, words, contrast.p_better, is_alike=contrast.standing == "as good as")
+    ahead, back = (_figures(page, contrast, values, sign) for sign in (1.0, -1.0))
+    actions = (names.of(contrast.a), names.of(contrast.b))
+    return verdict(page, actions, ahead, back, contrast.p_better, is_alike=contrast.standing == "as good as")
 
 
-def verdict(page: Page, words: dict[str, str], p_better: float, *, is_alike: bool) -> str:
+def verdict(
+    page: Page,
+    actions: tuple[str, str],
+    ahead: tuple[str, str],
+    back: tuple[str, str],
+    p_better: float,
+    *,
+    is_alike: bool,
+) -> str:
     """One action against another: about as good, not known, or how likely one is better.
 
     Parameters
     ----------
     page : Page
-    words : dict
-        ``a`` and ``b``, ``difference`` of the first from the second and its ``interval``, as shown.
+    actions : (str, str)
+    ahead : (str, str)
+        Difference of the first from the second and its interval, as shown.
+    back : (str, str)
+        The same of the second from the first: a sentence that calls the second better says by how much it is.
     p_better : float
         Of the first.
     is_alike : bool
         Whether they are known to be less than a tenth apart.
     """
+    words = {"a": actions[0], "b": actions[1], "difference": ahead[0], "interval": ahead[1]}
     if is_alike:
         return page.text(
             "{a} is about as good as {b}, less than a tenth apart: {difference} (95% CI {interval}).", **words
         )
     if abs(p_better - 0.5) < _UNDECIDED:
         return page.text("It is not known which does better, {a} or {b}: {difference} (95% CI {interval}).", **words)
-    words = {**words, "chance": chance_in_words(page, max(p_better, 1.0 - p_better))}
+    words["chance"] = chance_in_words(page, max(p_better, 1.0 - p_better))
     if p_better > 0.5:
         return page.text("{a} is {chance} likely better than {b}: {difference} (95% CI {interval}).", **words)
+    words |= {"difference": back[0], "interval": back[1]}
     return page.text("{b} is {chance} likely better than {a}: {difference} (95% CI {interval}).", **words)
 
 
@@ -66,10 +79,12 @@ def chance_in_words(page: Page, chance: float) -> str:
     return page.text("more than {chance}", chance=percent) if chance > capped else percent
 
 
-def _figures(page: Page, contrast: Contrast, values: Values) -> tuple[str, str]:
-    total = contrast.reward_difference
+def _figures(page: Page, contrast: Contrast, values: Values, sign: float = 1.0) -> tuple[str, str]:
+    """Difference and interval, as shown; with ``sign`` -1 of the second from the first."""
+    total = sign * contrast.reward_difference
     decimals = values.decimals(total)
-    estimate = page.formats.estimate("points" if values.is_rate else "number", total, *contrast.interval)
+    low, high = sorted(sign * end for end in contrast.interval)
+    estimate = page.formats.estimate("points" if values.is_rate else "number", total, low, high)
     return values.difference(values.rounded(total, decimals), decimals).text, estimate.interval
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from babel.numbers import get_currency_precision
 from fastapi import APIRouter
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.pages.basis import of_log
 from api.pages.content import Basis, Cell
 from api.pages.exports import Sheet, Suffix, table_file
-from api.pages.filters import Chip, Filter, Filters, page_numbers, read_filters
+from api.pages.filters import Chip, Filter, Filters, page_numbers, read_filters, single_chunk
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep
 from api.pages.shown import Kind
@@ -29,11 +31,6 @@ router = APIRouter()
 
 _PER_PAGE = 25
 _LINES = 5_000
-_FACTS = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
-_DECIDED = (
-    "account_id", "debtor_id", "decision_id", "decided_at", "channel", "hour", "tone", "expected_reward", "lo", "hi",
-    "margin", "needs_human", "taken_back", "fallback",
-)  # fmt: skip
 _SORTS = ("expected_reward", "margin", "balance_minor", "days_past_due", "account_id", "decided_at")
 
 
@@ -51,52 +48,13 @@ def accounts_table(request: Request, page: PageDep, portfolio: PortfolioDep, suf
     return table_file(view.sheet(), "accounts", page.text("Accounts"), suffix)
 
 
-def overview(portfolio: Portfolio) -> pd.DataFrame | None:
-    """Every account with its newest decision; None where there are neither accounts nor a log."""
-    stamp, settings = portfolio.accounts_stamp(), portfolio.settings
-    if not portfolio.stamp("accounts.parquet") and portfolio.log is None:
-        return None
-
-    def read() -> dict[str, Any]:
-        table = _overview(portfolio.accounts(), portfolio.decisions())
-        segments = portfolio.segment_of_accounts()
-        if segments is not None:
-            table["segment"] = table["account_id"].map(segments)
-        table = table.assign(is_control=portfolio.is_control(table["debtor_id"]))
-        return {"overview": table.sort_values("account_id", kind="stable", ignore_index=True)}
-
-    key = json.dumps([stamp, settings.holdout_experiment, settings.holdout_share])
-    kept = portfolio.aggregate("accounts", key, read)
-    return None if kept is None else kept["overview"]
-
-
-def _overview(accounts: pd.DataFrame | None, decisions: pd.DataFrame | None) -> pd.DataFrame:
-    """Accounts of portfolio and log, each with its newest decision; what the portfolio knows of them comes first."""
-    names = [*_DECIDED, *_FACTS]
-    if decisions is None:
-        newest = pd.DataFrame({name: pd.Series(dtype=object) for name in names})
-    else:
-        newest = decisions.drop_duplicates("account_id", keep="last").reindex(columns=names)
-    newest = newest.assign(account_id=newest["account_id"].astype("str")).reset_index(drop=True)
-    if accounts is None:
-        return newest
-    known = accounts.drop_duplicates("account_id")
-    facts = known.reindex(columns=["account_id", "debtor_id", *_FACTS])
-    facts = facts.assign(account_id=known["account_id"].astype("str"))
-    merged = facts.merge(newest, on="account_id", how="outer", suffixes=("", "_logged"))
-    for name in ("debtor_id", *_FACTS):
-        own, logged = merged[name], merged.pop(f"{name}_logged")
-        if logged.notna().any():
-            merged[name] = own.astype(object).where(own.notna(), logged) if own.dtype == object else own.fillna(logged)
-    return merged
-
-
 class _View:
     """What the template shows."""
 
     def __init__(self, page: Page, portfolio: Portfolio, query: dict[str, str]) -> None:
         self.page, self._portfolio = page, portfolio
-        self.frame = overview(portfolio)
+        summary = portfolio.summary()
+        self.table: pa.Table | None = None if summary is None else summary["accounts"]
         self.stopped = portfolio.stopped()
         self.search = query.get("q", "").strip()
         self.sort = query.get("sort", "expected_reward")
@@ -119,9 +77,9 @@ class _View:
         page = self.page
 
         def choices(name: str) -> list[tuple[str, str]]:
-            if self.frame is None or name not in self.frame:
+            if self.table is None or name not in self.table.column_names:
                 return []
-            levels = sorted(str(value) for value in self.frame[name].dropna().unique())
+            levels = sorted(single_chunk(self.table[name]).dictionary.to_pylist())
             put = {"country": page.country, "segment": self._portfolio.segment_name(page.label)}.get(name, page.label)
             return [(value, put(value)) for value in levels]
 
@@ -134,18 +92,25 @@ class _View:
         ]
         return read_filters([one for one in offered if one.choices], query, page.url("accounts"))
 
-    def _passing(self) -> pd.DataFrame:
-        if self.frame is None:
-            return pd.DataFrame(columns=["account_id"])
-        keep = self.filters.rows(self.frame)
+    def _passing(self) -> NDArray[np.intp]:
+        """Rows that pass, in the order asked for: of the table only the columns that this needs are looked at."""
+        if self.table is None:
+            return np.zeros(0, dtype=np.intp)
+        keep = self.filters.passing(self.table)
         if self.search:
-            keep &= self.frame["account_id"].str.contains(self.search, case=False, regex=False)
-        rows = np.flatnonzero(keep.to_numpy())  # of a table in the order of account ids, which breaks ties
+            found = pc.match_substring(self.table["account_id"], self.search, ignore_case=True)
+            keep &= single_chunk(found).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(keep)  # of a table in the order of account ids, which breaks ties
         if self.sort == "account_id":
-            return self.frame.take(rows if self.ascending else rows[::-1])
-        values = self.frame[self.sort].take(rows)
-        order = values.reset_index(drop=True).sort_values(ascending=self.ascending, kind="stable", na_position="last")
-        return self.frame.take(rows[order.index.to_numpy()])
+            return rows if self.ascending else rows[::-1]
+        values = _sortable(single_chunk(self.table[self.sort]))[rows]
+        return rows[np.argsort(values if self.ascending else -values, kind="stable")]  # what is not known comes last
+
+    def _frame(self, start: int, n: int) -> pd.DataFrame:
+        """Some of the rows that pass."""
+        if self.table is None:
+            return pd.DataFrame({"account_id": []})
+        return self.table.take(pa.array(self.passing[start : start + n])).to_pandas()
 
     # -- links -----------------------------------------------------------------------------------------------------
     @property
@@ -219,8 +184,7 @@ class _View:
     # -- rows ------------------------------------------------------------------------------------------------------
     def shown(self) -> pd.DataFrame:
         """Rows of this page."""
-        start = (self.number - 1) * _PER_PAGE
-        return self.passing.iloc[start : start + _PER_PAGE]
+        return self._frame((self.number - 1) * _PER_PAGE, _PER_PAGE)
 
     def rows(self) -> list[list[Cell]]:
         """Cells of this page."""
@@ -272,11 +236,11 @@ class _View:
 
     def sheet(self) -> Sheet:
         """Every row that passes, as an export: some thousand at a time, since there may be a million of them."""
-        return [title for title, _ in self._columns(self.passing.head(0))], self._lines()
+        return [title for title, _ in self._columns(self._frame(0, 0))], self._lines()
 
     def _lines(self) -> Iterator[list[Any]]:
         for start in range(0, len(self.passing), _LINES):
-            columns = self._columns(self.passing.iloc[start : start + _LINES])
+            columns = self._columns(self._frame(start, _LINES))
             cells = [column.astype(object).where(column.notna(), None).tolist() for _, column in columns]
             yield from ([*row] for row in zip(*cells, strict=True))
 
@@ -319,6 +283,15 @@ class _View:
         named = {"country": self.page.country, "segment": self._portfolio.segment_name(self.page.label)}
         put = named.get(name, self.page.label)
         return column.map({level: put(level) for level in column.dropna().unique()})
+
+
+def _sortable(column: pa.Array) -> NDArray[np.float64]:
+    """Numbers or instants as numbers that sort, NaN where they are not known."""
+    numbers = column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+    values: NDArray[np.float64] = (
+        numbers.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    )
+    return values
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:

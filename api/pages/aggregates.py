@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
+import pyarrow as pa
 import structlog
 
 __all__ = ["Aggregates", "KeptTables", "write_json"]
@@ -22,7 +23,7 @@ __all__ = ["Aggregates", "KeptTables", "write_json"]
 _log = structlog.get_logger(__name__)
 
 Values: TypeAlias = dict[str, Any]
-"""Frames and plain values."""
+"""Frames, tables and plain values. Tables are of a row a decision or an account: they are not read but mapped."""
 
 _PATIENCE_SECONDS = 2.0
 """What takes longer than this to make is made beside the requests, which get what was made before."""
@@ -50,7 +51,7 @@ class _Made:
 
 
 class KeptTables:
-    """Values kept on disk by name, frames as Parquet.
+    """Values kept on disk by name, frames as Parquet, tables as Arrow files of which only what is looked at is read.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ class KeptTables:
         try:
             about = json.loads((path / "about.json").read_text(encoding="utf-8"))
             frames = {one: pd.read_parquet(path / f"{one}.parquet") for one in about["frames"]}
-            return about["made_from"], {**about["plain"], **frames}
+            tables = {one: _mapped(path / f"{one}.arrow") for one in about["tables"]}
+            return about["made_from"], {**about["plain"], **frames, **tables}
         except (OSError, ValueError, KeyError):  # half written or of another version: made anew
             return None
 
@@ -84,8 +86,16 @@ class KeptTables:
         frames = [one for one, value in values.items() if isinstance(value, pd.DataFrame)]
         for one in frames:
             values[one].to_parquet(fresh / f"{one}.parquet", index=False)
-        plain = {one: value for one, value in values.items() if one not in frames}
-        write_json(fresh / "about.json", {"made_from": made_from, "frames": frames, "plain": plain})
+        tables = [one for one, value in values.items() if isinstance(value, pa.Table)]
+        for one in tables:
+            with (
+                pa.OSFile(str(fresh / f"{one}.arrow"), "wb") as out,
+                pa.ipc.new_file(out, values[one].schema) as writer,
+            ):
+                writer.write_table(values[one])
+        plain = {one: value for one, value in values.items() if one not in {*frames, *tables}}
+        about = {"made_from": made_from, "frames": frames, "tables": tables, "plain": plain}
+        write_json(fresh / "about.json", about)
         shutil.rmtree(path, ignore_errors=True)
         with contextlib.suppress(OSError):  # another worker kept the same meanwhile
             fresh.replace(path)
@@ -129,7 +139,10 @@ class Aggregates:
             self._behind[name] = made.moment
             self._renew(name, made, key, log, make)
         else:
-            made = self._make(name, key, log, make)
+            with self._alone(name, wait=True):
+                made = self._stored(name)  # another worker may have made it while this one waited
+                if made is None or (made.key, made.log) != (key, log):
+                    made = self._make(name, key, log, make)
             self._behind.pop(name, None)
         self._made[name] = made
         return made.values
@@ -170,7 +183,7 @@ class Aggregates:
                 return
 
             def work() -> None:
-                with self._alone(name) as alone:
+                with self._alone(name, wait=False) as alone:
                     if alone:
                         try:
                             self._made[name] = self._make(name, key, log, make)
@@ -181,19 +194,24 @@ class Aggregates:
             self._renewing[name].start()
 
     @contextlib.contextmanager
-    def _alone(self, name: str) -> Any:
-        """Whether no other worker makes the same."""
+    def _alone(self, name: str, *, wait: bool) -> Any:
+        """Whether no other worker makes the same; with ``wait`` none does any more."""
         if self._tables.folder is None:
             yield True
             return
         self._tables.folder.mkdir(parents=True, exist_ok=True)
         with (self._tables.folder / f".{name}.lock").open("w") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except OSError:
                 yield False
                 return
             yield True
+
+
+def _mapped(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
 
 
 def _takes_long(made: _Made, log: str) -> bool:

@@ -6,15 +6,19 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import APIRouter, Form
+from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.pages.basis import based_on, of_answers, of_log, of_registry
 from api.pages.content import Cell, Column, Content, Section, Table
-from api.pages.filters import Filter, Filters, page_numbers
+from api.pages.filters import Filter, Filters, page_numbers, single_chunk
 from api.pages.log_filters import decision_filters
 from api.pages.page_data import Portfolio
 from api.pages.policy_value import promotions_table
@@ -35,7 +39,6 @@ __all__ = ["build", "n_waiting", "router", "waiting_promotion"]
 router = APIRouter()
 
 _SHOWN = 25
-_HUMAN_FLAGS = ("hardship", "disputed", "in_lawsuit", "represented", "insolvent", "deceased")
 _LATE = "late_stage"
 _MOST_AT_ONCE = 100
 
@@ -68,42 +71,43 @@ def n_waiting(portfolio: Portfolio) -> int:
     return len(_open(portfolio, Filters([], ""), Reviews(portfolio.settings.portfolio_path).latest()))
 
 
-def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> pd.DataFrame:
-    """Newest decision of each account that waits; those that something was heard of first, then the newest."""
-    looked_at = _for_people(portfolio)
-    if looked_at is None or looked_at.empty:
-        return pd.DataFrame()
-    part = looked_at.loc[filters.rows(looked_at)]
-    newest = part.sort_values("decided_at").drop_duplicates("account_id", keep="last")
-    looked_at = newest["decision_id"].isin(list(answered)) | newest["account_id"].isin(list(portfolio.agreed()))
-    waiting = newest.loc[~looked_at].sort_values("decided_at", ascending=False, kind="stable")
-    return waiting.sort_values("reason", key=lambda names: names == _LATE, kind="stable")
+def _open(portfolio: Portfolio, filters: Filters, answered: dict[str, Review]) -> NDArray[np.intp]:
+    """Rows of the newest decision of each account that waits; those that something was heard of first, then the newest.
+
+    They are rows of :func:`_for_people`.
+    """
+    table = _for_people(portfolio)
+    if table is None or not len(table):
+        return np.zeros(0, dtype=np.intp)
+    rows = np.flatnonzero(filters.passing(table))
+    account = single_chunk(table["account"]).to_numpy(zero_copy_only=False)
+    _, newest = np.unique(account[rows], return_index=True)  # the table is newest first
+    rows = rows[np.sort(newest)]
+    looked_at = _among(table["decision_id"], list(answered)) | _among(table["account_id"], list(portfolio.agreed()))
+    rows = rows[~looked_at[rows]]
+    late = single_chunk(table["why"]).is_null().to_numpy(zero_copy_only=False)[rows]
+    return rows[np.argsort(late, kind="stable")]
+
+
+def _among(column: pa.ChunkedArray, values: list[str]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = pc.is_in(single_chunk(column), pa.array(values, pa.string())).to_numpy(
+        zero_copy_only=False
+    )
+    return found
 
 
 def _why_filter(page: Page, portfolio: Portfolio) -> Filter:
     """Why a person is asked for: a flag of the account, or the age of its debt."""
     looked_at = _for_people(portfolio)
-    reasons = [] if looked_at is None else sorted(looked_at["reason"].unique())
+    reasons = [] if looked_at is None else sorted(single_chunk(looked_at["reason"]).dictionary.to_pylist())
     names = [(one, page.text("late stage") if one == _LATE else page.label(one)) for one in reasons]
     return Filter("reason", page.text("Why"), choices=names)
 
 
-def _for_people(portfolio: Portfolio) -> pd.DataFrame | None:
+def _for_people(portfolio: Portfolio) -> pa.Table | None:
     """Decisions that a person is to look at, whoever has; with ``why``, the flags of the account, joined by ``;``."""
-
-    def read() -> dict[str, Any] | None:
-        decisions = portfolio.decisions()
-        if decisions is None:
-            return None
-        flags = pd.Series({name: ";".join(why) for name, why in _flags(portfolio).items() if why}, dtype=object)
-        why = decisions["account_id"].astype("str").map(flags).astype(object)
-        looked_at = decisions["needs_human"] | why.notna()
-        reasons = [one.partition(";")[0] if isinstance(one, str) else _LATE for one in why.tolist()]
-        waiting = decisions.assign(why=why, reason=pd.Series(reasons, index=decisions.index, dtype="str"))
-        return {"decisions": waiting.loc[looked_at].reset_index(drop=True)}
-
-    kept = portfolio.aggregate("waiting", "reason " + str(portfolio.accounts_stamp()), read)
-    return None if kept is None else kept["decisions"]
+    summary = portfolio.summary()
+    return None if summary is None else summary["for_people"]
 
 
 def waiting_promotion(portfolio: Portfolio) -> int | None:
@@ -114,16 +118,17 @@ def waiting_promotion(portfolio: Portfolio) -> int | None:
 
 
 def _queue(
-    page: Page, portfolio: Portfolio, rows: pd.DataFrame, reviews: Reviews, filters: Filters, wanted: str
+    page: Page, portfolio: Portfolio, rows: NDArray[np.intp], reviews: Reviews, filters: Filters, wanted: str
 ) -> Section:
     heading = page.text("Accounts that need a human")
-    if rows.empty:
+    table = _for_people(portfolio)
+    if table is None or not len(rows):
         return Section("queue", heading, empty=page.text("Nothing waits. Accounts appear here when the rules ask."))
     cells, forms = [], []
     n_pages = math.ceil(len(rows) / _SHOWN)
     number = min(max(int(wanted) if wanted.isdigit() else 1, 1), n_pages)
     first = (number - 1) * _SHOWN
-    shown = rows.iloc[first : first + _SHOWN]
+    shown = table.take(pa.array(rows[first : first + _SHOWN])).to_pandas()
     control = portfolio.is_control(shown["debtor_id"])
     for row, is_control in zip(shown.itertuples(index=False), control.tolist(), strict=True):
         why = [page.label(one) for one in row.why.split(";")] if isinstance(row.why, str) else []
@@ -172,19 +177,6 @@ def _queue(
             ],
         },
     )
-
-
-def _flags(portfolio: Portfolio) -> dict[str, list[str]]:
-    """Flags of accounts that somebody has to look at, e.g. a dispute."""
-    accounts = portfolio.accounts()
-    if accounts is None or "flags" not in accounts:
-        return {}
-    pairs = zip(accounts["account_id"], accounts["flags"], strict=True)
-    return {
-        str(name): [one for one in joined.split(";") if one in _HUMAN_FLAGS]
-        for name, joined in pairs
-        if isinstance(joined, str) and joined
-    }
 
 
 def _done(page: Page, row: Any) -> str:

@@ -123,10 +123,10 @@ def _filters(
 
 def _one_money(explanation: GlobalExplanation, portfolio: Portfolio) -> bool:
     """Whether amounts of all accounts are of one currency, so that they can stand on one axis."""
-    accounts = portfolio.accounts()
-    if accounts is None or "currency" not in accounts:
+    accounts = portfolio.accounts_by("currency")
+    if accounts is None:
         return "country" not in explanation.dimensions
-    return len(set(accounts["currency"].dropna())) <= 1
+    return int(accounts["currency"].notna().sum()) <= 1
 
 
 def _protected(explanation: GlobalExplanation, feature: str) -> bool:

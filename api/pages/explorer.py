@@ -167,12 +167,11 @@ def _contrast_in_words(chosen: _Chosen, best: Any, other: Any) -> str:
     """The best action against the best of another channel, by what is known of both together."""
     if not _is_compared(other):  # or a model of one's own, which tells of each action alone
         return chosen.page.text("not compared: no account looked at has both open")
-    change = chosen.page.formats.estimate(chosen.change, other["less"], other["less_low"], other["less_high"])
-    words = {
-        "a": chosen.action(best), "b": chosen.action(other),
-        "difference": change.value.text, "interval": str(change.interval),
-    }  # fmt: skip
-    return verdict(chosen.page, words, float(other["p_less"]), is_alike=other["p_alike"] >= _SURE_ALIKE)
+    page, less, low, high = chosen.page, other["less"], other["less_low"], other["less_high"]
+    shown = (page.formats.estimate(chosen.change, *ends) for ends in ((less, low, high), (-less, -high, -low)))
+    ahead, back = ((one.value.text, str(one.interval)) for one in shown)
+    actions = (chosen.action(best), chosen.action(other))
+    return verdict(page, actions, ahead, back, float(other["p_less"]), is_alike=other["p_alike"] >= _SURE_ALIKE)
 
 
 def _is_compared(row: Any) -> bool:

@@ -246,7 +246,7 @@ def _segments(page: Page, portfolio: Portfolio, compared: dict[str, Any] | None)
                 f"segments-{currency}",
                 heading,
                 page.text(
-                    "Share of accounts that paid anything, {days}. Choose a stage to see its accounts.", days=days
+                    "Share of accounts that paid anything ({days}). Choose a stage to see its accounts.", days=days
                 ),
                 table=Table(f"segments-{currency}", heading, columns, rows),
                 reading=page.text(

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from pydantic_core import from_json
 
 from api.pages.aggregates import write_json
 from recommender.store.decision_log import DecisionLog, decisions, provenances
@@ -44,26 +45,22 @@ class LogFacts:
     Parameters
     ----------
     log : DecisionLog
-    folder : Path or None
-        Where parts are kept; None: nothing is kept, everything is read each time.
+    folder : Path
+        Where parts are kept.
     """
 
-    def __init__(self, log: DecisionLog, folder: Path | None) -> None:
+    def __init__(self, log: DecisionLog, folder: Path) -> None:
         self._log, self._folder = log, folder
 
-    def frame(self) -> pd.DataFrame:
-        """Every decision, oldest first.
+    @contextlib.contextmanager
+    def parts(self) -> Iterator[list[Path]]:
+        """Files of the decisions in the order of the log, after adding what is new; nobody changes them meanwhile.
 
-        Returns
-        -------
-        DataFrame
-            ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` and ``contact_at`` (UTC), ``propensity``,
-            ``fallback``, ``deterministic``, ``policy_version``, the factors of the action, :data:`LOOKED_AT`,
-            ``explored``, ``needs_human``, and of the dispatched action ``expected_reward``, ``lo``, ``hi`` and
-            ``margin`` (its lead over the best other ranked one).
+        Each is a frame of ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at`` and ``contact_at`` (UTC),
+        ``propensity``, ``fallback``, ``deterministic``, ``policy_version``, the factors of the action,
+        :data:`LOOKED_AT`, ``explored``, ``needs_human``, and of the dispatched action ``expected_reward``, ``lo``,
+        ``hi`` and ``margin`` (its lead over the best other ranked one).
         """
-        if self._folder is None:
-            return _joined([_facts(rows) for rows in self._rows(None)])
         with self._locked(self._folder) as folder:
             state = self._state(folder)
             for number, rows in enumerate(self._rows(state["last"]), start=state["parts"]):
@@ -75,8 +72,12 @@ class LogFacts:
                 state["last"] = [last["decided_at"].astimezone(UTC).isoformat(), last["decision_id"]]
                 state["parts"], state["rows"] = number + 1, state["rows"] + len(part)
                 write_json(folder / "state.json", state)
-            parts = [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
-            return _joined([pd.read_parquet(part) for part in parts])
+            yield [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
+
+    @staticmethod
+    def read(part: Path) -> pd.DataFrame:
+        """Decisions of a file of :meth:`parts`."""
+        return pd.read_parquet(part)
 
     def _state(self, folder: Path) -> dict[str, Any]:
         """Where the parts end; from the beginning where they do not agree with the log."""
@@ -99,14 +100,16 @@ class LogFacts:
 
     def _rows(self, last: Sequence[str] | None) -> Iterator[list[dict[str, Any]]]:
         """Rows of the log after a decision, in its order, some at a time."""
-        wanted = sa.select(*(decisions.c[name] for name in (*_OWN, *_DOCUMENTS)), provenances.c.policy_version).join(
+        texts = [sa.cast(decisions.c[name], sa.Text).label(name) for name in _DOCUMENTS]
+        own = [decisions.c[name] for name in _OWN]
+        wanted = sa.select(*own, *texts, provenances.c.policy_version).join(
             provenances, provenances.c.provenance_digest == decisions.c.provenance_digest
         )
         while True:
             query = wanted.order_by(decisions.c.decided_at, decisions.c.decision_id).limit(_ROWS)
             with self._log.engine.connect() as connection:
                 result = connection.execute(query if last is None else query.where(_after(last))).mappings()
-                rows = [dict(row) for row in result]
+                rows = [{**row, **{name: _document(row[name]) for name in _DOCUMENTS}} for row in result]
             if not rows:
                 return
             yield rows
@@ -153,6 +156,11 @@ def _facts(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame
 
 
+def _document(text: str | None) -> Any:
+    """A document of the log; read by the quicker of two readers, since there are three a decision."""
+    return None if text is None else from_json(text)
+
+
 def _ranked(ranking: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
     """What was expected of the dispatched action, the first, and whether another was expected to bring more."""
     listed = list(ranking or ())
@@ -168,9 +176,3 @@ def _ranked(ranking: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
         "explored": float(values[0] < max(values[1:])) if known else math.nan,
         "needs_human": bool(first.get("needs_human")),
     }
-
-
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    if not parts:
-        return _facts([])
-    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)

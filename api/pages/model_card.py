@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,27 +93,16 @@ def _details(page: Page, portfolio: Portfolio, strategy: ContactStrategy, source
 
 def _explored(page: Page, portfolio: Portfolio) -> str:
     """What the log shows of this version's own decisions: a setting says what may be tried, not what was."""
-    settings, version = portfolio.settings, portfolio.policy_version
-
-    def count() -> dict[str, Any] | None:
-        decisions = portfolio.decisions()
-        if decisions is None or decisions.empty:
-            return None
-        own = decisions.loc[decisions["policy_version"] == version]
-        ranked = own.loc[~portfolio.is_control(own["debtor_id"]), "explored"].dropna()
-        return {"n": len(ranked), "share": None if ranked.empty else float(ranked.mean())}
-
-    explored = portfolio.aggregate(
-        "explored", json.dumps([version, settings.holdout_experiment, settings.holdout_share]), count
-    )
-    if explored is None:
+    summary = portfolio.summary()
+    if summary is None or not len(summary["decisions"]):
         return page.text("No decisions have been logged yet.")
-    if explored["share"] is None:
+    n, explored = summary["explored"].get(portfolio.policy_version, (0, 0))
+    if not n:
         return page.text("No decision of this version was ranked yet.")
     return page.text(
         "{share} of the {n} decisions of this version in the log",
-        share=page.formats.percent(explored["share"]).text,
-        n=page.formats.count(explored["n"]).text,
+        share=page.formats.percent(explored / n).text,
+        n=page.formats.count(n).text,
     )
 
 

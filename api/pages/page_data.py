@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,8 @@ import structlog
 from numpy.typing import NDArray
 
 from api.pages.aggregates import Aggregates
-from api.pages.log_facts import LogFacts
+from api.pages.log_pieces import newest_first
+from api.pages.log_summary import FACTS, summarised
 from api.pages.portfolio_files import PortfolioFiles
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
@@ -27,8 +28,6 @@ from recommender.store.decision_log import (
     LoggedDecision,
     agreed_accounts,
     decisions,
-    outcomes,
-    state_of,
     stopped_ids,
 )
 from recommender.store.registry import CHALLENGER, Promotion, Registry
@@ -39,10 +38,8 @@ _log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 30.0
 _FRESH_DAYS = 2
-_MOST_ROWS_IN_MEMORY = 1_000_000
-_DAYS_AT_ONCE = 3
-_TAKEN_BACK = ("cancelled", "expired", "undelivered")
-_EVENTS = sa.table("contact_events", sa.column("decision_id"), sa.column("kind"))
+_FORMAT = 2
+_EVENTS = sa.table("contact_events")
 
 
 class Portfolio(PortfolioFiles):
@@ -126,16 +123,42 @@ class Portfolio(PortfolioFiles):
         ends_of_log: tuple[datetime, datetime] | None = self.kept("window", self.log_size(), ends)
         return ends_of_log
 
-    def decisions(self) -> pd.DataFrame | None:
-        """Every logged decision, without what only one account's page needs.
+    def summary(self) -> dict[str, Any] | None:
+        """What one pass over the log keeps for all pages; see :func:`~api.pages.log_summary.summarised`.
 
         Returns
         -------
-        DataFrame or None
-            As :meth:`LogFacts.frame`, with ``taken_back``: the contact was cancelled, expired or undelivered, so its
-            factors are null. None without a log.
+        dict or None
+            With ``version``, which changes whenever it is made. None where there are neither accounts nor a log.
         """
-        return self._of_the_log("decisions", self._read_decisions)
+        settings, costs = self.settings, self.document("costs")
+        log, stamp = self.log, self.accounts_stamp()
+        if log is None and not self.stamp("accounts.parquet"):
+            return None
+
+        def read() -> dict[str, Any]:
+            accounts = self.account_facts(FACTS)
+            pieces = () if log is None else newest_first(log, self.kept_in("facts"), accounts)
+            made = summarised(pieces, accounts, self.is_control, costs, settings.holdout_share)
+            return {**made, "version": uuid.uuid4().hex}
+
+        key = json.dumps([_FORMAT, stamp, settings.holdout_experiment, settings.holdout_share, costs])
+        return self.aggregate("log", key, read)
+
+    def of_summary(self, name: str, key: str, make: Callable[[dict[str, Any]], Any]) -> dict[str, Any] | None:
+        """What was made from the summary, kept until there is a newer one.
+
+        Parameters
+        ----------
+        name, key : str
+        make : callable
+            Takes the summary.
+        """
+        summary = self.summary()
+        if summary is None:
+            return None
+        with self._lock_of(name):
+            return self._aggregates.of(name, json.dumps([key, summary["version"]]), "[]", lambda: make(summary))
 
     def stopped(self) -> frozenset[str]:
         """Accounts and debtors that a person stopped all contact with."""
@@ -154,58 +177,6 @@ class Portfolio(PortfolioFiles):
         key = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
         agreed: frozenset[str] = self.kept("agreed", key, lambda: frozenset(agreed_accounts(log, datetime.now(UTC))))
         return agreed
-
-    def outcomes(self) -> pd.DataFrame | None:
-        """Every logged outcome: ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``."""
-        return self._of_the_log("outcomes", self._read_outcomes)
-
-    def _of_the_log(self, name: str, read: Callable[[DecisionLog], pd.DataFrame]) -> pd.DataFrame | None:
-        log = self.log
-        if log is None:
-            return None
-        frame: pd.DataFrame = self.kept(
-            name, (self.log_size(), self.accounts_stamp()), lambda: self._with_accounts(read(log))
-        )
-        if len(frame) > _MOST_ROWS_IN_MEMORY:  # aggregates are made from it once, and pages read those
-            with self._lock_of(name):
-                self._kept.pop(name, None)
-        return frame
-
-    def _with_accounts(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Fill from the accounts what the log does not hold about them."""
-        accounts = self.accounts()
-        if accounts is None or "account_id" not in frame or "account_id" not in accounts:
-            return frame
-        segments = self.segment_of_accounts()
-        if segments is not None and "country" in frame:
-            frame["segment"] = frame["account_id"].astype("str").map(segments)
-        known = accounts.drop_duplicates("account_id").set_index("account_id")
-        for name in ("product", "country", "currency"):
-            if name in known and name in frame:
-                filled = frame["account_id"].map(known[name])
-                frame[name] = frame[name].where(frame[name].notna(), filled)
-        return frame
-
-    def _read_outcomes(self, log: DecisionLog) -> pd.DataFrame:
-        """The outcomes of decisions of some days after others: rows of a driver take ten times what columns take."""
-        window = self.window()
-        if window is None or log.count()[1] <= _MOST_ROWS_IN_MEMORY:
-            return log.outcome_frame()
-        ends = pd.date_range(window[0], window[1] + pd.Timedelta(days=_DAYS_AT_ONCE), freq=f"{_DAYS_AT_ONCE}D")
-        pieces = [
-            log.outcome_frame(since.to_pydatetime(), until.to_pydatetime()).astype({"amount_minor": "float64"})
-            for since, until in itertools.pairwise(ends)
-        ]
-        return pd.concat([one for one in pieces if len(one)], ignore_index=True)
-
-    def _read_decisions(self, log: DecisionLog) -> pd.DataFrame:
-        frame = LogFacts(log, self.kept_in("facts")).frame()
-        frame["taken_back"] = frame["decision_id"].isin(_taken_back(log))
-        if frame["taken_back"].any():
-            for name in ("channel", "hour", "tone"):
-                if name in frame:
-                    frame[name] = frame[name].where(~frame["taken_back"], None)
-        return frame
 
     def aggregate(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
         """What was made from the log (frames and plain values), found again after a restart.
@@ -232,19 +203,9 @@ class Portfolio(PortfolioFiles):
         return window[1] if window is not None and (now - window[1]).days >= _FRESH_DAYS else now
 
     def levels(self) -> dict[str, list[str]]:
-        """Stages, products and countries of the decisions in the log."""
-
-        def read() -> dict[str, Any] | None:
-            decisions = self.decisions()
-            if decisions is None:
-                return None
-            return {
-                name: sorted(str(value) for value in decisions[name].dropna().unique())
-                for name in ("stage", "product", "country", "segment")
-                if name in decisions
-            }
-
-        return self.aggregate("levels", str(self.accounts_stamp()), read) or {}
+        """Stages, products, countries and segments of the decisions in the log."""
+        summary = self.summary()
+        return {} if summary is None else {name: one for name, one in summary["levels"].items() if one}
 
     def log_size(self) -> str:
         """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""
@@ -259,13 +220,6 @@ class Portfolio(PortfolioFiles):
         """Look at the log again: something was just written to it here."""
         with self._lock:
             self._kept.pop("size", None)
-
-    def outcomes_of(self, decision_ids: list[str]) -> pd.DataFrame:
-        """Outcomes of some decisions."""
-        frame = self.outcomes()
-        if frame is None:
-            return pd.DataFrame(columns=[column.name for column in outcomes.columns])
-        return frame.loc[frame["decision_id"].isin(decision_ids)]
 
     def is_control(self, debtor_ids: Any) -> NDArray[np.bool_]:
         """Which debtors are of the randomised control group: the old way contacts them, nobody else is to.
@@ -324,11 +278,3 @@ class Portfolio(PortfolioFiles):
 def _n_events(log: DecisionLog) -> int:
     with log.engine.connect() as connection:
         return int(connection.execute(sa.select(sa.func.count()).select_from(_EVENTS)).scalar_one())
-
-
-def _taken_back(log: DecisionLog) -> set[str]:
-    """Decisions whose contact did not and will not take place."""
-    query = sa.select(_EVENTS.c.decision_id).where(_EVENTS.c.kind.in_(_TAKEN_BACK)).distinct()
-    with log.engine.connect() as connection:
-        some = [str(row.decision_id) for row in connection.execute(query)]
-    return {key for key, events in log.events_of(some).items() if state_of(events) in _TAKEN_BACK}

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import structlog
 
+from api.pages.account_facts import write_accounts_of
 from api.pages.appended_lines import append_line
 from api.pages.page_data import Portfolio
 from api.pages.plan_release import Refusal, not_going_out, of_stopped, release
@@ -213,10 +214,8 @@ class PlanDesk:
         strategy = self._portfolio.served.strategy
         accounts = request.upload or folder / "accounts.parquet"
         if request.upload is None and request.source:
-            frame = self._portfolio.accounts()
             accounts = work / "accounts.parquet"
-            if frame is not None:
-                frame.loc[frame["country"] == request.source].to_parquet(accounts, index=False)
+            write_accounts_of(folder / "accounts.parquet", request.source, accounts)
         contacts = folder / "contacts.parquet"
         inputs = PlanInputs.prepare(
             work / "inputs",

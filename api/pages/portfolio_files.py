@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import structlog
 from starlette.exceptions import HTTPException
 
-from recommender.columns import Columns
+from api.pages.account_facts import account_facts, sampled_accounts
+from api.pages.aggregates import KeptTables
 from recommender.deciding import Segments, default_segments
 from recommender.errors import RecommenderError
 from recommender.rules import house_packs, under_house
@@ -74,29 +75,57 @@ class PortfolioFiles:
 
     def some_accounts(self, n: int) -> pd.DataFrame | None:
         """At most ``n`` accounts to compare one with, always the same of a file."""
-        name = "accounts.parquet"
+        path, stamp = self._path("accounts.parquet"), self.stamp("accounts.parquet")
+        if path is None:
+            return None
 
-        def read() -> pd.DataFrame | None:
-            accounts = self.accounts()
-            return None if accounts is None else accounts.sample(min(n, len(accounts)), random_state=0)
+        def read() -> pd.DataFrame:
+            kept, name = KeptTables(self.kept_in("tables")), f"sample-{n}"
+            found = kept.get(name)
+            if found is not None and found[0] == {"stamp": stamp}:
+                there: pd.DataFrame = found[1]["accounts"]
+                return there
+            drawn: pd.DataFrame = _read_or_unavailable(path, lambda one: sampled_accounts(one, n))
+            kept.put(name, {"stamp": stamp}, {"accounts": drawn})
+            return drawn
 
-        sample: pd.DataFrame | None = self.kept(f"{n} accounts", self.stamp(name), read)
+        sample: pd.DataFrame = self.kept(f"{n} accounts", stamp, read)
         return sample
+
+    def account_facts(self, facts: Sequence[str]) -> pd.DataFrame | None:
+        """Facts of every account with its segment; see :func:`~api.pages.account_facts.account_facts`."""
+        path, segments = self._path("accounts.parquet"), self.segments()
+        return None if path is None else _read_or_unavailable(path, lambda one: account_facts(one, segments, facts))
+
+    def accounts_by(self, *names: str) -> pd.DataFrame | None:
+        """How many accounts there are of each combination of some columns of the file: the columns and ``n``.
+
+        None without a file that has them.
+        """
+        path, there = self._path("accounts.parquet"), self.columns("accounts.parquet")
+        if path is None or there is None or not names or not set(names) <= set(there):
+            return None
+
+        def count() -> pd.DataFrame:
+            frame = _read_or_unavailable(path, lambda one: pd.read_parquet(one, columns=[*names]))
+            counted: pd.DataFrame = frame.value_counts(dropna=False).rename("n").reset_index()
+            return counted
+
+        found: pd.DataFrame = self.kept(f"accounts by {names}", self.stamp("accounts.parquet"), count)
+        return found
 
     def columns(self, name: str) -> list[str] | None:
         """Columns of a Parquet file of the folder; None where there is none."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        if path is None or not path.is_file():
+        path = self._path(name)
+        if path is None:
             return None
         names: list[str] = _read_or_unavailable(path, lambda one: pq.read_schema(one).names)
         return names
 
     def _rows_of(self, name: str, column: str, value: Any) -> pd.DataFrame | None:
         """Rows of a file with a value; of a large one no others are read."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        if path is None or not path.is_file():
+        path = self._path(name)
+        if path is None:
             return None
         if path.stat().st_size < _LARGE_FILE:
             frame = self._frame(name)
@@ -145,9 +174,14 @@ class PortfolioFiles:
 
     def stamp(self, name: str) -> int:
         """When a file of the folder was last written; 0 where there is none."""
+        path = self._path(name)
+        return 0 if path is None else path.stat().st_mtime_ns
+
+    def _path(self, name: str) -> Path | None:
+        """A file of the folder; None where there is none."""
         folder = self.settings.portfolio_path
         path = None if folder is None else folder / name
-        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
+        return path if path is not None and path.is_file() else None
 
     def _frame(self, name: str) -> pd.DataFrame | None:
         frame: pd.DataFrame | None = self._file(name, read_frame)
@@ -155,9 +189,8 @@ class PortfolioFiles:
 
     def _file(self, name: str, read: Callable[[Path], Any]) -> Any:
         """Content of a file of the portfolio folder, read again when it is replaced."""
-        folder = self.settings.portfolio_path
-        path = None if folder is None else folder / name
-        if path is None or not path.is_file():
+        path = self._path(name)
+        if path is None:
             return None
         stamp = path.stat().st_mtime
         with self._lock:
@@ -194,21 +227,6 @@ class PortfolioFiles:
             return "segments.toml", read
         path = self.settings.segments
         return None if path is None else (str(path), path.read_text(encoding="utf-8"))
-
-    def segment_of_accounts(self) -> pd.Series | None:
-        """Segment of each account by its id, of the accounts as the file has them today."""
-
-        def name() -> pd.Series | None:
-            accounts = self.accounts()
-            if accounts is None or "account_id" not in accounts:
-                return None
-            known = accounts.drop_duplicates("account_id")
-            return pd.Series(
-                self.segments().of(Columns.of(known)), index=known["account_id"].astype("str"), dtype=object
-            )
-
-        found: pd.Series | None = self.kept("segments", self.accounts_stamp(), name)
-        return found
 
     def segment_name(self, label: Callable[[object], str]) -> Callable[[object], str]:
         """Names of segments: as the folder's own rules write them, else the reader's words for those of the package."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from fastapi import APIRouter
 
+from api.pages.arm_comparison import WINDOW_DAYS, compared
 from api.pages.basis import based_on, of_log
 from api.pages.charts import Dot, Point, Series, dots, nice_ticks, trend
 from api.pages.content import Basis, Cell, Column, Content, Section, Table, Tile
@@ -30,20 +31,13 @@ from api.pages.result_figures import (
 )
 from api.pages.section_pages import add_page
 from api.pages.shown import Direction, Estimate
-from recommender.monitoring import (
-    FEWEST_ACCOUNTS,
-    account_units,
-    compare_arms,
-    split_p_value,
-    weekly_trend,
-)
-from recommender.strategy import STAGES
+from recommender.monitoring import FEWEST_ACCOUNTS
 
 __all__ = ["BROKEN_SPLIT", "answer_of", "build", "router", "whole"]
 
 router = APIRouter()
 
-_WINDOW_DAYS = 14
+_FRAMES = ("segments", "table", "trend")
 BROKEN_SPLIT = 0.001
 _TRENDED = ("contactability", "right_party_contact", "promise", "payment", "recovery", "opt_out")
 _IN_TILES = ("recovery", "payment", "right_party_contact")
@@ -76,73 +70,25 @@ def whole(page: Page, portfolio: Portfolio) -> dict[str, Any] | None:
 
 def _compared_groups(portfolio: Portfolio, filters: Filters) -> dict[str, Any] | None:
     """The comparison, kept for no filter and for the choices that were used; of days, for the last ones."""
-    settings = portfolio.settings
-    about = [settings.holdout_experiment, settings.holdout_share, portfolio.document("costs")]
-    key = json.dumps([*about, portfolio.accounts_stamp(), filters.query])
+    summary = portfolio.summary()
+    if summary is None:
+        return None
+    if not filters.query:
+        whole: dict[str, Any] | None = summary["whole"]
+        return None if whole is None else whole | {name: summary[f"whole_{name}"] for name in _FRAMES}
 
-    def make() -> dict[str, Any] | None:
-        decisions, outcomes = portfolio.decisions(), portfolio.outcomes()
-        return None if decisions is None or outcomes is None else _compute(portfolio, decisions, outcomes, filters)
+    def make(made: dict[str, Any]) -> dict[str, Any] | None:
+        table = made["decisions"]
+        return compared(table, filters.passing(table), portfolio.settings.holdout_share, made["last"])
 
-    return portfolio.aggregate(_kept_name(filters), key, make)
+    return portfolio.of_summary(_kept_name(filters), json.dumps(filters.query), make)
 
 
 def _kept_name(filters: Filters) -> str:
     """One place for each combination of choices, which are few, and one for all days, which are many."""
-    if not filters.query:
-        return "results"
     if filters.query.keys() & {"since", "until"}:
         return "results-days"
     return f"results-{hashlib.sha256(json.dumps(filters.query, sort_keys=True).encode()).hexdigest()[:16]}"
-
-
-def _compute(
-    portfolio: Portfolio, decisions: pd.DataFrame, outcomes: pd.DataFrame, filters: Filters
-) -> dict[str, Any] | None:
-    settings = portfolio.settings
-    part = decisions.loc[filters.rows(decisions)].reset_index(drop=True)
-    if part.empty:
-        return None
-    outcomes_of_part = outcomes.loc[outcomes["decision_id"].isin(part["decision_id"])]
-    arm = np.where(portfolio.is_control(part["debtor_id"]), "holdout", "policy").astype(object)
-    costs = portfolio.document("costs")
-    units = account_units(part, outcomes_of_part, arm, costs)
-    first = part.drop_duplicates("account_id").set_index("account_id")  # oldest first
-    units = units.assign(
-        **{name: units["account_id"].map(first[name]) for name in ("stage", "country") if name in first}
-    )
-    return {
-        "segments": _by_stage(units),
-        "table": compare_arms(units),
-        "trend": weekly_trend(part, outcomes_of_part, arm, costs, window_days=_WINDOW_DAYS),
-        "split": split_p_value(units, settings.holdout_share),
-        "n_debtors": units["debtor_id"].nunique(),
-        "n_accounts": {arm: int((units["arm"] == arm).sum()) for arm in ("policy", "holdout")},
-        "policy_accounts": units.loc[units["arm"] == "policy", "currency"].value_counts().to_dict(),
-        "share": settings.holdout_share,
-    }
-
-
-def _by_stage(units: pd.DataFrame) -> pd.DataFrame:
-    """Who pays, by currency and stage.
-
-    Returns
-    -------
-    DataFrame
-        Of :func:`~recommender.monitoring.compare_arms` for payment and recovery, with ``segment_currency``,
-        ``country`` (empty where it is not one), ``stage`` and ``accounts``.
-    """
-    pieces = []
-    for currency in sorted(units["currency"].dropna().unique()) if "stage" in units else ():
-        own = units.loc[units["currency"] == currency]
-        countries = set(own["country"].dropna()) if "country" in own else set()
-        for stage in [one for one in STAGES if (own["stage"] == one).any()]:
-            part = own.loc[own["stage"] == stage]
-            table = compare_arms(part, kpis=("payment", "recovery"))
-            country = str(next(iter(countries))) if len(countries) == 1 else ""
-            about = {"segment_currency": currency, "country": country, "stage": stage, "accounts": len(part)}
-            pieces.append(table.assign(**about))
-    return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame({"stage": pd.Series(dtype="str")})
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------
@@ -369,7 +315,7 @@ def _trend(page: Page, part: pd.DataFrame, currency: str | None) -> Section:
         page.text(
             "By week of the decision; what happened within {days} days of it counts. Open circles: not all days have "
             "passed yet.",
-            days=_WINDOW_DAYS,
+            days=WINDOW_DAYS,
         ),
         open=False,
         half=True,

@@ -162,7 +162,10 @@ def _answer(page: Page, document: dict[str, Any]) -> str:
     kind = kind_of(document)
     proven = [row for row in document["rules"] if row["verdict"] == "costs"]
     if not proven:
-        return page.text("No rule or lever is proven to cost anything on {log}.", log=window_in_words(page, document))
+        return page.text(
+            "Of channels, hours and tones none is proven to cost anything if it is missing, on {log}.",
+            log=window_in_words(page, document),
+        )
     dearest = max(proven, key=lambda row: row["value_lost"])
     lost = page.formats.estimate(kind, -dearest["value_lost"], -dearest["ci_high"], -dearest["ci_low"])
     return page.text(

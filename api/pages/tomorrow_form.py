@@ -86,10 +86,10 @@ class Form:
 
 def sources(page: Page, portfolio: Portfolio) -> list[tuple[str, str]]:
     """Portfolios to plan for: the accounts of each country, since money of two currencies does not add up."""
-    accounts = portfolio.accounts()
-    if accounts is None or "country" not in accounts:
+    accounts = portfolio.accounts_by("country")
+    if accounts is None:
         return []
-    counts = accounts["country"].dropna().value_counts().sort_index()
+    counts = accounts.dropna().set_index("country")["n"].sort_index()
     return [
         (str(code), page.text("{country}: {n} accounts", country=page.country(str(code)), n=page.formats.count(count)))
         for code, count in counts.items()
@@ -106,10 +106,11 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
     for name in (f"capacity.{country}.toml", "capacity.toml"):
         if folder is not None and (folder / name).is_file():
             return read_capacity(folder / name)
-    accounts = portfolio.accounts()
-    mine = pd.DataFrame() if accounts is None else accounts.loc[accounts["country"] == country]
+    there = portfolio.columns("accounts.parquet") or []
+    accounts = portfolio.accounts_by(*(name for name in ("country", "currency", "timezone") if name in there))
+    mine = pd.DataFrame({"n": []}) if accounts is None else accounts.loc[accounts["country"] == country]
     currency = _most(mine, "currency", "COP")
-    n, scale = len(mine), 10.0 ** -minor_digits(currency)
+    n, scale = int(mine["n"].sum()), 10.0 ** -minor_digits(currency)
     costs = (portfolio.document("costs") or {}).get(currency, {})
     channels = [str(level) for level in portfolio.served.strategy.actions_.factors.get("channel", ())]
     voice = [name for name in channels if name in _VOICE]
@@ -142,8 +143,10 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
 
 
 def _most(frame: pd.DataFrame, column: str, otherwise: str) -> str:
-    values = frame[column].dropna() if column in frame else pd.Series(dtype=object)
-    return str(values.mode().iloc[0]) if len(values) else otherwise
+    """The value that most accounts have, of several the first."""
+    if column not in frame or frame[column].isna().all():
+        return otherwise
+    return str(frame.groupby(column, sort=True)["n"].sum().idxmax())
 
 
 def form_of(page: Page, portfolio: Portfolio, capacity: CapacityOrder, source: str, day: str) -> Form:

@@ -10,11 +10,11 @@ from recommender.errors import InvalidInput
 from recommender.monitoring.kpi import (
     FEWEST_ACCOUNTS,
     KPIS,
-    account_units,
     compare_arms,
     split_p_value,
     weekly_trend,
 )
+from recommender.monitoring.units import account_units
 
 START = pd.Timestamp("2026-03-02", tz="UTC")  # a Monday
 COSTS = {"COP": {"call": 100.0, "sms": 10.0}, "MXN": {"call": 5.0, "sms": 1.0}}
@@ -167,10 +167,10 @@ def test_a_broken_split_is_seen():
 
 
 def test_a_column_that_is_not_there_is_named():
-    """Asking for a split by an unknown column is an error that names it."""
+    """Decisions without a column that the figures need are an error that names it."""
     decisions, outcomes, arms = portfolio(10)
-    with pytest.raises(InvalidInput, match="shoe_size"):
-        account_units(decisions, outcomes, arms, by=["shoe_size"])
+    with pytest.raises(InvalidInput, match="balance_minor"):
+        account_units(decisions.drop(columns="balance_minor"), outcomes, arms)
 
 
 @settings(max_examples=8)

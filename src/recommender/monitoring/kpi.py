@@ -6,7 +6,7 @@ amount paid. Its interval takes accounts of one debtor together, because they ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,15 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from recommender.errors import InvalidInput
-from recommender.tables import REACHED_BY, RESPONSES
+from recommender.monitoring.units import EVENTS, measured, units_of
 
 __all__ = [
     "FEWEST_ACCOUNTS",
     "FEWEST_EVENTS",
     "KPIS",
     "Kpi",
-    "account_units",
+    "by_week",
     "compare_arms",
     "split_p_value",
     "weekly_trend",
@@ -48,7 +47,7 @@ class Kpi:
     ----------
     name : str
     numerator, denominator : str
-        Columns of :func:`account_units`.
+        Columns of :func:`~recommender.monitoring.units.account_units`.
     kind : {"rate", "per_thousand", "money", "number", "price"}
         ``price`` is an amount per amount, e.g. what recovering 1 costs.
     higher_is_better : bool or None
@@ -79,89 +78,6 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("complaint", "complaint", "accounts", "per_thousand", False),
 )
 
-_EVENTS: dict[str, tuple[str, ...]] = {
-    "reached": REACHED_BY["delivered"],
-    "right_party_contact": RESPONSES,
-    "promise": REACHED_BY["promise_to_pay"],
-    "promise_kept": REACHED_BY["promise_kept"],
-    "payment": REACHED_BY["paid"],
-    "opt_out": REACHED_BY["opt_out"],
-    "complaint": REACHED_BY["complaint"],
-}
-
-
-def account_units(
-    decisions: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    arm: Any,
-    costs: Mapping[str, Mapping[str, float]] | None = None,
-    *,
-    by: Iterable[str] = (),
-) -> pd.DataFrame:
-    """Gather decisions and outcomes by account.
-
-    Parameters
-    ----------
-    decisions : DataFrame
-        ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``channel`` (null: left alone),
-        ``balance_minor``, ``currency``.
-    outcomes : DataFrame
-        ``decision_id``, ``outcome``, ``amount_minor``, ``currency``.
-    arm : array-like of shape (n_decisions,)
-        "policy" or "holdout" of each decision's debtor.
-    costs : mapping of currency to mapping of channel to cost, optional
-        In minor units a contact; without it the cost is unknown.
-    by : iterable of str
-        Further columns of ``decisions`` to keep apart, e.g. a week.
-
-    Returns
-    -------
-    DataFrame
-        One row an account (and level of ``by``): ``account_id``, ``debtor_id``, ``debtor`` (its number), ``arm``,
-        ``currency``, ``accounts`` (1), ``contacts``, ``cost_minor``, ``paid_minor``, ``balance_minor`` (at the first
-        decision) and 0/1 columns ``reached``, ``right_party_contact``, ``promise``, ``promise_kept``, ``payment``,
-        ``opt_out``, ``complaint``.
-    """
-    frame = decisions.reset_index(drop=True)
-    keys = ["account_id", *by]
-    extra = [name for name in keys if name not in frame.columns]
-    if extra:
-        raise InvalidInput.missing_columns(extra, list(frame.columns), role="decisions")
-    frame = frame.assign(arm=np.asarray(arm, dtype=object), contacts=frame["channel"].notna().astype(np.float64))
-    frame["cost_minor"] = _costs(frame, costs)
-    events = _events_by_decision(frame["decision_id"], outcomes)
-    frame = pd.concat([frame, events], axis=1).sort_values("decided_at", kind="stable")
-    grouped = frame.groupby(keys, sort=True)
-    first = grouped[["debtor_id", "arm", "currency", "balance_minor"]].first()
-    summed = grouped[["contacts", "cost_minor", "paid_minor"]].sum(min_count=1)
-    happened = grouped[list(_EVENTS)].max()
-    units = pd.concat([first, summed, happened], axis=1).reset_index()
-    debtor, _ = pd.factorize(units["debtor_id"], use_na_sentinel=False)  # once: every figure counts clusters
-    return units.assign(accounts=1.0, paid_minor=units["paid_minor"].fillna(0.0), debtor=debtor)
-
-
-def _costs(frame: pd.DataFrame, costs: Mapping[str, Mapping[str, float]] | None) -> Floats:
-    if costs is None:
-        return np.full(len(frame), np.nan)
-    pairs = zip(frame["currency"], frame["channel"], strict=True)
-    return np.array(
-        [0.0 if pd.isna(channel) else costs.get(str(money), {}).get(str(channel), np.nan) for money, channel in pairs],
-        dtype=np.float64,
-    )
-
-
-def _events_by_decision(decision_id: pd.Series, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """0/1 for each event, and the amount paid, in the order of the decisions."""
-    by_event = {}
-    index = pd.Index(decision_id)
-    for name, rungs in _EVENTS.items():
-        has = outcomes.loc[outcomes["outcome"].isin(rungs), "decision_id"].unique()
-        by_event[name] = index.isin(has).astype(np.float64)
-    paid = outcomes.loc[(outcomes["outcome"] == "paid") & outcomes["amount_minor"].notna()]
-    amounts = paid.groupby("decision_id")["amount_minor"].sum()
-    by_event["paid_minor"] = amounts.reindex(index).fillna(0.0).to_numpy(dtype=np.float64)
-    return pd.DataFrame(by_event)
-
 
 def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95, kpis: Collection[str] | None = None) -> pd.DataFrame:
     """Every figure for the policy and for the control group.
@@ -169,7 +85,7 @@ def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95, kpis: Collect
     Parameters
     ----------
     units : DataFrame
-        From :func:`account_units`.
+        From :func:`~recommender.monitoring.units.account_units`.
     confidence : float, default=0.95
     kpis : collection of str, optional
         Names of the figures; default: all.
@@ -183,15 +99,20 @@ def compare_arms(units: pd.DataFrame, *, confidence: float = 0.95, kpis: Collect
         "few events" or "unknown" (nothing to divide by). Only in state "ok" is there a difference.
     """
     rows = []
+    currencies = sorted(units["currency"].dropna().unique())
+    groups = {None: _by_arm(units)}  # split once, not for every figure
+    groups |= {one: _by_arm(units.loc[units["currency"] == one]) for one in currencies}
     for kpi in [one for one in KPIS if kpis is None or one.name in kpis]:
-        for currency in sorted(units["currency"].dropna().unique()) if kpi.by_currency else [None]:
-            part = units if currency is None else units.loc[units["currency"] == currency]
-            rows.append(_compared(part, kpi, currency, confidence))
+        of = currencies if kpi.by_currency else [None]
+        rows += [_compared(groups[one], kpi, one, confidence) for one in of]
     return pd.DataFrame(rows)
 
 
-def _compared(units: pd.DataFrame, kpi: Kpi, currency: str | None, confidence: float) -> dict[str, Any]:
-    arms = {arm: units.loc[units["arm"] == arm] for arm in (POLICY, HOLDOUT)}
+def _by_arm(units: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {arm: units.loc[units["arm"] == arm] for arm in (POLICY, HOLDOUT)}
+
+
+def _compared(arms: Mapping[str, pd.DataFrame], kpi: Kpi, currency: str | None, confidence: float) -> dict[str, Any]:
     estimates = {arm: _ratio(part, kpi) for arm, part in arms.items()}
     row: dict[str, Any] = {
         "kpi": kpi.name,
@@ -233,7 +154,7 @@ def _ratio(units: pd.DataFrame, kpi: Kpi) -> _Ratio:
     over = units[kpi.numerator].to_numpy(dtype=np.float64)
     under = units[kpi.denominator].to_numpy(dtype=np.float64)
     known = ~(np.isnan(over) | np.isnan(under))
-    if kpi.denominator in _EVENTS:  # accounts without the event are no part of the figure
+    if kpi.denominator in EVENTS:  # accounts without the event are no part of the figure
         known &= under > 0
     over, under = over[known], under[known]
     total = under.sum()
@@ -276,7 +197,7 @@ def weekly_trend(
     Parameters
     ----------
     decisions, outcomes, arm, costs
-        As for :func:`account_units`; ``outcomes`` with ``occurred_at``.
+        As for :func:`~recommender.monitoring.units.account_units`; ``outcomes`` with ``occurred_at``.
     window_days : int, default=14
     confidence : float, default=0.95
 
@@ -287,23 +208,38 @@ def weekly_trend(
         of the week has passed by the last instant in the log.
     """
     frame = decisions.reset_index(drop=True)
-    day = frame["decided_at"].dt.tz_convert("UTC").dt.normalize().dt.tz_localize(None)
-    week = day - pd.to_timedelta(day.dt.day_of_week, unit="D")
     decided = frame.set_index("decision_id")["decided_at"]
-    at = outcomes["decision_id"].map(decided)
-    inside = (outcomes["occurred_at"] - at) < pd.Timedelta(days=window_days)
-    in_week = outcomes.loc[inside.fillna(False)]
-    units = account_units(frame.assign(week=week), in_week, arm, costs, by=["week"])
+    inside = (outcomes["occurred_at"] - outcomes["decision_id"].map(decided)) < pd.Timedelta(days=window_days)
     last = max(frame["decided_at"].max(), outcomes["occurred_at"].max() if len(outcomes) else frame["decided_at"].max())
+    own = measured(frame, outcomes.loc[inside.fillna(False)], arm, costs)
+    return by_week(own, last, window_days=window_days, confidence=confidence)
+
+
+def by_week(decided: pd.DataFrame, last: pd.Timestamp, *, window_days: int, confidence: float = 0.95) -> pd.DataFrame:
+    """:func:`weekly_trend` of decisions whose outcomes within the window were counted.
+
+    Parameters
+    ----------
+    decided : DataFrame
+        As :func:`~recommender.monitoring.units.measured`.
+    last : Timestamp
+        Last instant in the log.
+    window_days : int
+    confidence : float, default=0.95
+    """
+    at = decided["decided_at"]
+    day = at.dt.tz_convert("UTC").dt.normalize().dt.tz_localize(None)
+    week = (day - pd.to_timedelta(day.dt.day_of_week, unit="D")).to_numpy()
     pieces = []
-    for monday, part in units.groupby("week"):
-        latest = frame.loc[week == monday, "decided_at"].max()
-        complete = bool(latest + pd.Timedelta(days=window_days) <= last)
-        pieces.append(compare_arms(part, confidence=confidence).assign(week=monday, complete=complete))
+    for monday in np.unique(week):
+        own = week == monday
+        complete = bool(at[own].max() + pd.Timedelta(days=window_days) <= last)
+        table = compare_arms(units_of(decided.loc[own]), confidence=confidence)
+        pieces.append(table.assign(week=pd.Timestamp(monday), complete=complete))
     return pd.concat(pieces, ignore_index=True)
 
 
 def split_p_value(units: pd.DataFrame, holdout_share: float) -> float:
     """P value of the split of debtors against the planned one; below 0.001 the assignment or the log is broken."""
-    arm = units.groupby("debtor_id")["arm"].first()
+    arm = units.drop_duplicates("debtor")["arm"]  # a debtor is of one arm
     return float(stats.binomtest(int((arm == HOLDOUT).sum()), len(arm), holdout_share).pvalue)

@@ -4,11 +4,13 @@ import re
 
 import pytest
 
+from api.pages.account_contrast import verdict
 from api.pages.gate_words import reason_in_words
 from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
 from recommender.rules import pack_ids, rule_citations
+from recommender.rules.vocabulary import FLAGS
 from recommender.settings import Settings
 
 ES, EN = (Page(language, Settings(model_path=None)) for language in ("es", "en"))
@@ -26,6 +28,29 @@ def test_every_rule_of_every_pack_has_words(rule):
         assert rule not in words.text and "-" not in words.name
         assert words.where or rule.startswith(("input", "unknown-"))
     assert rule_in_words(ES, rule).name != rule_in_words(EN, rule).name or rule.endswith("-visit")
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_flag_that_a_rule_may_ask_for_has_words(flag):
+    """What keeps a debtor from being contacted is told in the reader's language, never by its code."""
+    spanish, portuguese = ES.wording.label(flag), Page("pt", Settings(model_path=None)).wording.label(flag)
+    for words in (spanish, portuguese):
+        assert words != flag.replace("_", " ")
+        assert "_" not in words
+
+
+@pytest.mark.parametrize(
+    ("p_better", "better", "shown"),
+    [(0.8, "llamada", "+0,8 p. p. (IC 95 %: −1,1 a 2,7)"),
+     (0.2, "correo", "−0,8 p. p. (IC 95 %: −2,7 a 1,1)")],
+)  # fmt: skip
+def test_the_action_that_is_called_better_is_the_one_the_difference_is_of(p_better, better, shown):
+    """A sentence that names the second action as the better one does not give the first one's difference."""
+    ahead = ("+0,8 p. p.", "−1,1 a 2,7")
+    back = ("−0,8 p. p.", "−2,7 a 1,1")
+    told = verdict(ES, ("llamada", "correo"), ahead, back, p_better, is_alike=False)
+    assert told.startswith(f"{better} es mejor")
+    assert shown in told
 
 
 def test_a_rule_of_ones_own_keeps_its_name():

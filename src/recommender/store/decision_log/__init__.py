@@ -44,6 +44,10 @@ with needs("store"):
         debtor_export,
         decisions_page,
     )
+    from recommender.store.decision_log.log_reading import (
+        outcomes_between,
+        payments_taken_back,
+    )
     from recommender.store.decision_log.offer_rows import (
         BudgetSpent,
         OfferBudget,
@@ -136,6 +140,8 @@ __all__ = [
     "not_told_twice",
     "offers_made",
     "outcomes",
+    "outcomes_between",
+    "payments_taken_back",
     "personal_kind",
     "provenances",
     "read_feedback_frame",

@@ -23,10 +23,16 @@ __all__ = [
     "newest",
     "orphaned_outcomes",
     "outcome_frame",
+    "outcomes_between",
+    "payments_taken_back",
     "row_counts",
 ]
 
+Key = tuple[datetime, str]
+"""Place of a decision in the order of the log: its moment and its id."""
+
 CHUNK_ROWS = 20_000
+_REVERSED = "payment_reversed"
 _correction, _corrected = outcomes.alias("correction"), outcomes.alias("corrected")
 
 
@@ -87,12 +93,6 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
         ``decision_id``, ``occurred_at``, ``outcome``, ``amount_minor``, ``currency``, ``promise_date`` (date) and
         ``callback_at`` (instant).
     """
-    # As one set: a search for each outcome is quadratic where the database knows that hardly any is corrected.
-    corrected = (
-        sa.select(_correction.c.replaces)
-        .join(_corrected, _corrected.c.outcome_id == _correction.c.replaces)
-        .where(_corrected.c.decision_id == _correction.c.decision_id)
-    )
     query = (
         sa.select(
             outcomes.c.decision_id,
@@ -105,7 +105,7 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
             decisions.c.account_id,
         )
         .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
-        .where(outcomes.c.outcome_id.not_in(corrected))
+        .where(outcomes.c.outcome_id.not_in(_replaced()))
         .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
     )
     if since is not None:
@@ -118,16 +118,92 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
     return _standing(frame).drop(columns="account_id")
 
 
+def _replaced() -> sa.Select[tuple[str]]:
+    """Outcomes that a later one corrects; as one set: a search for each is quadratic where hardly any is corrected."""
+    return (
+        sa.select(_correction.c.replaces)
+        .join(_corrected, _corrected.c.outcome_id == _correction.c.replaces)
+        .where(_corrected.c.decision_id == _correction.c.decision_id)
+    )
+
+
 def _standing(happened: pd.DataFrame) -> pd.DataFrame:
     """Outcomes without the payments that a later one of the account took back: money that was not kept."""
-    told = happened.loc[happened["outcome"] == "payment_reversed"]
+    return happened.drop(index=_rows_taken_back(happened)).reset_index(drop=True)
+
+
+def _rows_taken_back(happened: pd.DataFrame) -> list[int]:
+    """Index of the payments that a later outcome of the account took back."""
+    told = happened.loc[happened["outcome"] == _REVERSED]
     paid = happened.loc[happened["outcome"].isin(REACHED_BY["paid"]) & happened["account_id"].isin(told["account_id"])]
     gone: list[int] = []
     for account, own in paid.groupby("account_id"):
         reversed_at = told.loc[told["account_id"] == account, "occurred_at"]
         rows, _ = taken_back([(as_utc_us(at), 0.0) for at in own["occurred_at"]], [as_utc_us(at) for at in reversed_at])
         gone += own.index[sorted(rows)].tolist()
-    return happened.drop(index=gone).reset_index(drop=True)
+    return gone
+
+
+def payments_taken_back(engine: sa.Engine) -> frozenset[str]:
+    """Ids of the outcomes that do not stand, for those who read the log in pieces.
+
+    A reversal names no decision's payment: it may have been written with a decision of another piece.
+    """
+    of_account = decisions.join(outcomes, decisions.c.decision_id == outcomes.c.decision_id)
+    told = sa.select(decisions.c.account_id).select_from(of_account).where(outcomes.c.outcome == _REVERSED)
+    query = (
+        sa.select(outcomes.c.outcome_id, outcomes.c.occurred_at, outcomes.c.outcome, decisions.c.account_id)
+        .select_from(of_account)
+        .where(
+            decisions.c.account_id.in_(told),
+            outcomes.c.outcome.in_([*REACHED_BY["paid"], _REVERSED]),
+            outcomes.c.outcome_id.not_in(_replaced()),
+        )
+        .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
+    )
+    with engine.connect() as connection:
+        result = connection.execute(query)
+        frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        replaced = connection.execute(_replaced()).scalars().all()
+    return frozenset({*frame.loc[_rows_taken_back(frame), "outcome_id"], *replaced})
+
+
+def outcomes_between(engine: sa.Engine, first: Key, last: Key, gone: frozenset[str] = frozenset()) -> pd.DataFrame:
+    """Outcomes of the decisions from one place of the log to another, both among them.
+
+    Parameters
+    ----------
+    engine : Engine
+    first, last : (datetime, str)
+    gone : frozenset of str
+        Outcomes to leave out, from :func:`payments_taken_back`.
+
+    Returns
+    -------
+    DataFrame
+        ``decision_id``, ``occurred_at`` (UTC), ``outcome`` and ``amount_minor``.
+    """
+    key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
+    kinds = (decisions.c.decided_at.type, decisions.c.decision_id.type)
+    ends = [sa.tuple_(*map(sa.literal, place, kinds)) for place in (first, last)]
+    query = (
+        sa.select(
+            outcomes.c.outcome_id,
+            outcomes.c.decision_id,
+            sa.type_coerce(outcomes.c.occurred_at, sa.DateTime(timezone=True)),  # UTC either way: set once, below
+            outcomes.c.outcome,
+            outcomes.c.amount_minor,
+        )
+        .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
+        .where(key >= ends[0], key <= ends[1])
+    )
+    with engine.connect() as connection:
+        rows = [row[1:] for row in connection.execute(query) if row[0] not in gone]
+    frame = pd.DataFrame(rows, columns=["decision_id", "occurred_at", "outcome", "amount_minor"])
+    return frame.assign(
+        occurred_at=pd.to_datetime(frame["occurred_at"], utc=True).dt.as_unit("us"),
+        amount_minor=frame["amount_minor"].astype("float64"),
+    )
 
 
 def orphaned_outcomes(engine: sa.Engine) -> list[OutcomeRecord]:
