@@ -34,6 +34,9 @@ with needs("store"):
         not_told_twice,
         with_heard,
     )
+    from recommender.store.decision_log.late_outcomes import (
+        Whose,
+    )
     from recommender.store.decision_log.ledger import (
         StaleStanding,
     )
@@ -119,6 +122,7 @@ __all__ = [
     "SortedMapping",
     "StaleStanding",
     "Standing",
+    "Whose",
     "agree_to_contact",
     "agreed_accounts",
     "checked_mappings",

@@ -130,14 +130,15 @@ def refuse_missing_file(url: str) -> None:
         raise SchemaMismatch(f"There is no decision log at {url}. Create it once with DecisionLog.create(url).")
 
 
-def write(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+def write(engine: sa.Engine, work: Callable[[sa.Connection], T], *, may_repeat_lost: bool = True) -> T:
     """Run ``work`` in one transaction; repeat it when the database was busy, deadlocked or went away.
 
-    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed. On SQLite
-    the threads of a process share transactions; each returns when its own is committed.
+    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed. What is
+    not says so by ``may_repeat_lost``. On SQLite, which has no connection to lose, the threads of a process share
+    transactions; each returns when its own is committed.
     """
     if engine.dialect.name != "sqlite":
-        return _transact(engine, work)
+        return _transact(engine, work, may_repeat_lost=may_repeat_lost)
     with _GROUPS_LOCK:
         group = _GROUPS.get(engine)
         if group is None:
@@ -156,7 +157,7 @@ def _alive(reference: weakref.ref[sa.Engine]) -> sa.Engine:
     return engine
 
 
-def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T], *, may_repeat_lost: bool = True) -> T:
     began = time.monotonic()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -164,15 +165,15 @@ def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
                 return work(connection)
         except DBAPIError as error:
             late = time.monotonic() - began > _GIVE_UP_SECONDS
-            if late or attempt == _ATTEMPTS or not _may_retry(error):
+            if late or attempt == _ATTEMPTS or not _may_retry(error, may_repeat_lost):
                 raise
             time.sleep(_PAUSE_SECONDS * 2**attempt)
     raise AssertionError("unreachable")
 
 
-def _may_retry(error: DBAPIError) -> bool:
+def _may_retry(error: DBAPIError, may_repeat_lost: bool) -> bool:
     if error.connection_invalidated:
-        return True
+        return may_repeat_lost
     if getattr(error.orig, "sqlstate", None) in _RETRIABLE_SQLSTATES:
         return True
     text = str(error.orig)
