@@ -25,7 +25,7 @@ __all__ = [
     "Strict",
     "Word",
 ]
-__all__ += ["Zone"]
+__all__ += ["KEY_LETTERS", "RequestKey", "Zone"]
 
 Channel = Literal["call", "sms", "whatsapp", "email", "ivr", "letter", "visit"]
 _Purpose = Literal[
@@ -83,6 +83,9 @@ Flags = Annotated[list[Annotated[Word, Spelt("flags")]], BeforeValidator(lambda 
 Zone = Annotated[Word, BeforeValidator(lambda value: (isinstance(value, str) and zone_name(value)) or value)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-4]):[0-5]\d$")]
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:\-]+$")]
+#: What a key of a request is made of, in its body and in a header, which carries no other letters.
+KEY_LETTERS = r"[A-Za-z0-9_.:\-]"
+RequestKey = Annotated[str, Field(min_length=1, max_length=128, pattern=f"^{KEY_LETTERS}+$")]
 
 
 def _without_none(flags: object) -> object:

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.service.fields import KEY_LETTERS
 from api.service.problems import ServiceUnavailable, problem
 from api.service.recording import Recorder
 
@@ -20,8 +21,8 @@ __all__ = ["IDEMPOTENCY_KEY", "Idempotency", "key_of"]
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _ROUTES = "/v1/"
-_KEY = re.compile(r"[\w.:\-]{1,128}", re.ASCII)
-_REFUSED = 400
+_KEY = re.compile(f"{KEY_LETTERS}{{1,128}}")
+_REFUSED, _FAILED = 400, 500
 
 
 class Idempotency:
@@ -29,7 +30,7 @@ class Idempotency:
 
     Sent again with the same body a request is done again, which changes nothing: decisions are answered from the log,
     outcomes and dispatches are kept once. Sent with another body it is refused. A request that was refused, or that
-    failed, gives its key back.
+    failed, gives its claim back; the key is free when no request claims it.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class Idempotency:
         own = sha256_of_body(message.get("body", b""))
         name = hashlib.sha256(f"{scope['path']}\n{key}".encode()).hexdigest()
         try:
-            held, is_new = await run_in_threadpool(recorder.claim_key, name, own, self._clock())
+            held = await run_in_threadpool(recorder.claim_key, name, own, self._clock())
         except ServiceUnavailable as error:
             await problem(Request(scope), 503, str(error), headers={"Retry-After": "5"})(scope, receive, send)
             return
@@ -71,7 +72,7 @@ class Idempotency:
             await problem(Request(scope), 422, text, column=IDEMPOTENCY_KEY)(scope, receive, send)
             return
         scope.setdefault("state", {})["idempotency_key"] = key
-        status = 500
+        status = 0
 
         async def watched(answer: Message) -> None:
             nonlocal status
@@ -81,9 +82,12 @@ class Idempotency:
 
         try:
             await self._app(scope, _first(message, receive), watched)
-        finally:
-            if is_new and status >= _REFUSED:
-                await run_in_threadpool(recorder.release_key, name)
+        except Exception:
+            status = status or _FAILED
+            raise
+        finally:  # who is cut off while it works may still succeed: its claim stays
+            if status >= _REFUSED:
+                await run_in_threadpool(recorder.release_key, name, own)
 
 
 def key_of(request: Request) -> str | None:

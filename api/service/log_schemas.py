@@ -29,6 +29,10 @@ class Outcome(Strict):
         None, description="Key of the sender; default: the content, so that the same event told twice counts once."
     )
     replaces: Identifier | None = Field(None, description="Id of an outcome told wrongly; this one takes its place.")
+    account_id: Identifier | None = Field(
+        None, description="Account of the decision: of one that the log no longer holds, the outcome acts on it."
+    )
+    debtor_id: Identifier | None = Field(None, description="Debtor of that account; default: as the log knows it.")
     promise_date: Day | None = Field(
         None, description="Only of promise_to_pay: no contact about the debt until that day is over; default: 14 days."
     )
@@ -68,7 +72,12 @@ class OutcomeAnswer(BaseModel):
     stored: int = Field(description="New ones.")
     repeated: int = Field(description="Known before, with the same content.")
     orphans: list[str] = Field(
-        description="Decision ids that the log does not hold; their outcomes are kept and attach when they arrive."
+        description="Decision ids that nothing is known of; their outcomes are kept, act on nobody, and attach when "
+        "the decisions arrive. Tell account_id (and debtor_id) to have them act."
+    )
+    late: list[str] = Field(
+        description="Decision ids that the log does not hold, of an account that it knows or that was told: their "
+        "outcomes act on its debtor."
     )
 
 

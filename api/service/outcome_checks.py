@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,17 +10,19 @@ from api.service.log_schemas import Outcome
 from api.service.recording import Recorder
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
-from recommender.store.decision_log import OutcomeRecord, trouble_with_terms
+from recommender.intake import id_key
+from recommender.store.decision_log import OutcomeRecord, Whose, refuse_personal_id, trouble_with_terms
 
-__all__ = ["check_outcomes"]
+__all__ = ["check_outcomes", "owners_of", "record_of"]
 
-_LONGEST_CHAIN = 200
 _CLOCK_SKEW = timedelta(minutes=5)
 _MONEY = frozenset({"paid"})
 _MAY_CARRY_MONEY = _MONEY | {"promise_to_pay", "promise_kept"}
 
 
-def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetime) -> None:
+def check_outcomes(
+    outcomes: Sequence[Outcome], recorder: Recorder, now: datetime, *, numbers_are_ours: bool = False
+) -> None:
     """Raise at the first outcome that cannot be true; its position is named.
 
     Parameters
@@ -29,20 +31,30 @@ def check_outcomes(outcomes: Sequence[Outcome], recorder: Recorder, now: datetim
     recorder : Recorder
     now : datetime
         Moment of arrival, with a time zone.
+    numbers_are_ours : bool, default=False
+        Ids of digits alone are this system's own and no phones.
 
     Raises
     ------
     InvalidInput
         For an outcome before its decision or in the future, for money that is missing or where none belongs, for a
-        promise's day or a call's moment that cannot be, for a correction of what another decision had, and for one of
-        what was corrected already or that leads back to itself.
+        promise's day or a call's moment that cannot be, for an account or debtor that is not the decision's, for a
+        correction of what another decision had, and for one of what was corrected already or that leads back to itself.
     """
     decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
     corrected = [outcome.replaces for outcome in outcomes if outcome.replaces is not None]
     owners = recorder.outcome_owners(corrected) if corrected else {}
     chains = _Corrections(outcomes, recorder) if corrected else None
+    told = owners_of(outcomes)
+    for one in told.values():
+        for column, name in (("account_id", one.account_id), ("debtor_id", one.debtor_id)):
+            if name is not None:
+                refuse_personal_id(column, name, numbers_are_ours=numbers_are_ours)
+    whose = recorder.whose_are(list(told)) if told else {}
     for position, outcome in enumerate(outcomes):
         trouble = _trouble(outcome, decided_at.get(outcome.decision_id), now)
+        if trouble is None and outcome.decision_id in told:
+            trouble = _other_person(outcome, (whose.get(outcome.decision_id), told[outcome.decision_id]))
         if trouble is None and owners.get(outcome.replaces or "", outcome.decision_id) != outcome.decision_id:
             trouble = "replaces", "is an outcome of another decision", "Correct an outcome under its own decision."
         if trouble is None and chains is not None:
@@ -62,21 +74,12 @@ class _Corrections:
         told = [_correction(one) for one in outcomes]
         self._replaces: dict[str, str] = {}
         self._by: dict[tuple[str, str], set[str]] = {}
-        wanted = {name for one in told for name in (one["outcome_id"], one["replaces"]) if name is not None}
-        seen: set[str] = set()
-        while wanted - seen and len(seen) < _LONGEST_CHAIN:
-            held = recorder.corrections(sorted(wanted - seen))
-            seen |= wanted
-            for one in held:
-                self._note(one)
-                wanted |= {one["replaces"]} - {None}
-        for one in told:
-            self._note(one)
-
-    def _note(self, one: Mapping[str, Any]) -> None:
-        if one["replaces"] is not None:
-            self._replaces[one["outcome_id"]] = one["replaces"]
-            self._by.setdefault((one["decision_id"], one["replaces"]), set()).add(one["outcome_id"])
+        in_log = recorder.corrections([name for one in told for name in _names(one)])
+        for one in (*in_log, *told):
+            if one["replaces"] is not None:
+                self._replaces[one["outcome_id"]] = one["replaces"]
+                self._by.setdefault((one["decision_id"], one["replaces"]), set()).add(one["outcome_id"])
+        self._in_circles = _in_circles(self._replaces)
 
     def trouble(self, outcome: Outcome) -> tuple[str, str, str] | None:
         """What is wrong with a correction; None where nothing is."""
@@ -86,19 +89,63 @@ class _Corrections:
         others = sorted(self._by[outcome.decision_id, outcome.replaces] - {own})
         if others:
             return "replaces", f"names an outcome that {others[0]!r} took the place of", "Correct that one."
-        place: str | None = own
-        for _ in range(_LONGEST_CHAIN):
-            place = self._replaces.get(str(place))
-            if place is None:
-                return None
-            if place == own:
-                break
-        return "replaces", "leads back to this outcome: none of them would stand", "Tell it under an id of its own."
+        if own in self._in_circles:
+            return "replaces", "leads back to this outcome: none of them would stand", "Tell it under an id of its own."
+        return None
+
+
+def _in_circles(replaces: Mapping[str, str]) -> set[str]:
+    """Outcomes whose chain of corrections comes back to them; each link is followed once, however long a chain is."""
+    found: set[str] = set()
+    walked: set[str] = set()
+    for start in replaces:
+        path: dict[str, int] = {}
+        place: str | None = start
+        while place is not None and place not in walked and place not in path:
+            path[place] = len(path)
+            place = replaces.get(place)
+        if place in path:
+            found.update(list(path)[path[place] :])
+        walked.update(path)
+    return found
+
+
+def _names(one: Mapping[str, Any]) -> Iterator[str]:
+    yield one["outcome_id"]
+    if one["replaces"] is not None:
+        yield one["replaces"]
+
+
+def record_of(outcome: Outcome) -> OutcomeRecord:
+    """An outcome as the log keeps it."""
+    return OutcomeRecord(**outcome.model_dump(exclude={"account_id", "debtor_id"}))
+
+
+def owners_of(outcomes: Iterable[Outcome]) -> dict[str, Whose]:
+    """Account and debtor of decisions, of those whose outcomes tell them."""
+    told: dict[str, Whose] = {}
+    for one in outcomes:
+        if one.account_id is not None or one.debtor_id is not None:
+            before = told.get(one.decision_id, Whose(None))
+            told[one.decision_id] = Whose(one.account_id or before.account_id, one.debtor_id or before.debtor_id)
+    return told
 
 
 def _correction(outcome: Outcome) -> dict[str, Any]:
-    record = OutcomeRecord(**outcome.model_dump())
+    record = record_of(outcome)
     return {"outcome_id": record.outcome_id, "decision_id": record.decision_id, "replaces": record.replaces}
+
+
+def _other_person(outcome: Outcome, known: Iterable[Whose | None]) -> tuple[str, str, str] | None:
+    """What is wrong with the account or the debtor that an outcome tells, beside what log and batch say of them."""
+    for whose in known:
+        for column in ("account_id", "debtor_id"):
+            own, other = getattr(outcome, column), None if whose is None else getattr(whose, column)
+            if own is not None and other is not None and id_key(own) != id_key(other):
+                if column == "debtor_id" and whose is not None and other == whose.account_id:
+                    continue  # nobody had said whose the account is
+                return column, "is not that of the decision", "Tell whom the decision was about, or leave it out."
+    return None
 
 
 def _trouble(outcome: Outcome, decided: datetime | None, now: datetime) -> tuple[str, str, str] | None:

@@ -32,6 +32,7 @@ from recommender.store.decision_log import (
     Removal,
     Seen,
     Standing,
+    Whose,
     debtor_export,
     decisions_page,
 )
@@ -132,17 +133,17 @@ class Recorder:
         finally:
             lock.release()
 
-    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> tuple[str, bool]:
-        """Digest of the body that an idempotency key stands for, and whether it was claimed just now."""
+    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> str:
+        """Claim an idempotency key for a body; the digest of the body that it stands for."""
         log = self._needed()
         with self._reached("written"):
             return log.claim_key(key_digest, body_digest, at)
 
-    def release_key(self, key_digest: str) -> None:
-        """Give a key back; where that cannot be written the key stays with its body, which may be sent again."""
+    def release_key(self, key_digest: str, body_digest: str) -> None:
+        """Give a claim back; where that cannot be written the key stays with its body, which may be sent again."""
         try:
             with self._reached("written"):
-                self._needed().release_key(key_digest)
+                self._needed().release_key(key_digest, body_digest)
         except ServiceUnavailable:
             return
 
@@ -265,11 +266,11 @@ class Recorder:
                 )  # fmt: skip
                 return batch, rest.repeated + len(known)
 
-    def write_outcomes(self, records: Sequence[OutcomeRecord]) -> OutcomeReceipt:
-        """Write outcomes down; those of unknown decisions are kept and reported."""
+    def write_outcomes(self, records: Sequence[OutcomeRecord], owners: Mapping[str, Whose]) -> OutcomeReceipt:
+        """Write outcomes down; those of unknown decisions act on whom ``owners`` names, or are kept and reported."""
         log = self._needed()
         with self._reached("written"):
-            receipt = log.record_outcomes(records)
+            receipt = log.record_outcomes(records, owners=owners)
         self._metrics.outcomes(receipt.stored)
         return receipt
 
@@ -316,8 +317,14 @@ class Recorder:
         with self._reached("read"):
             return log.decided_at(decision_ids)
 
+    def whose_are(self, decision_ids: Sequence[str]) -> dict[str, Whose]:
+        """Account and debtor of some decisions; those that nothing is known of are left out."""
+        log = self._needed()
+        with self._reached("read"):
+            return log.whose_are(decision_ids)
+
     def corrections(self, outcome_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Outcomes that are some others or take the place of some."""
+        """Outcomes of some ids, those that take their place, and the chains back from all of them."""
         log = self._needed()
         with self._reached("read"):
             return log.corrections(outcome_ids)

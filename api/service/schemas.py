@@ -15,6 +15,7 @@ from api.service.fields import (
     Identifier,
     Instant,
     Purpose,
+    RequestKey,
     Scalar,
     Spelt,
     Strict,
@@ -140,8 +141,10 @@ class RecommendationRequest(Strict):
         description="What the contacts are for; prevention and thanks are read as pre_due_reminder and "
         "payment_confirmation.",
     )
-    request_key: Identifier | None = Field(
-        None, description="Idempotency key: repeated, the request is answered from the decision log."
+    request_key: RequestKey | None = Field(
+        None,
+        description="Idempotency key: repeated, the request is answered from the decision log. 1 to 128 letters "
+        "(without accents), digits and any of _.:- as in the header Idempotency-Key; with NDJSON at most 120.",
     )
     constraints: RequestConstraints | None = Field(
         None, description="What is open beside the law; it enters before probabilities are normalised."

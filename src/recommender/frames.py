@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from recommender.columns import Columns
 from recommender.errors import InvalidInput
+from recommender.quiet import warnings_ignored
 
-__all__ = ["as_frame", "on_numpy"]
+__all__ = ["as_arrow", "as_frame", "on_numpy"]
 
 _EXACT_INTEGERS = 2**53  # up to here a float holds every whole number
 
@@ -99,3 +100,17 @@ def on_numpy(column: pd.Series) -> pd.Series:
         )
     plain = pa.chunked_array(pa.array(column)).to_pandas()
     return plain.set_axis(column.index).rename(column.name)
+
+
+def as_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
+    """A frame as an Arrow table without its index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    schema : Schema, optional
+        Default: as the columns are.
+    """
+    # pyarrow 25 asks instants for Series.values, which pandas 3.1 is about to change; nothing is lost by it.
+    with warnings_ignored(DeprecationWarning, "Series.values returning"):
+        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)

@@ -11,7 +11,9 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
+from api.main import create_app
 from api.pages import passwords
+from recommender.settings import Settings
 from tests.databases import empty_url, postgres_server  # noqa: F401
 
 # A try at a password costs 60 ms and 64 MiB on purpose; hundreds of logins of these tests need the form, not the price.
@@ -91,3 +93,16 @@ def closed(schema: Any) -> Any:
     if inner.get("type") == "object" and "properties" in inner:
         inner.setdefault("additionalProperties", False)
     return inner
+
+
+@pytest.fixture
+def url(tmp_path):
+    """A log in a file of its own."""
+    return f"sqlite:///{tmp_path / 'decisions.db'}"
+
+
+@pytest.fixture
+def client(url):
+    """A service without a model over that log."""
+    with TestClient(create_app(Settings(model_path=None, decision_log_url=url))) as client:
+        yield client

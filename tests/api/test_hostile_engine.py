@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import product
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
+from api.service.outcome_checks import _in_circles
 from recommender.store.decision_log import DecisionLog
 from tests.api.test_dispatches import AS_OF, Sender, account
 
@@ -103,6 +105,36 @@ def words(sender, one):
     return sorted(heard.outcome for heard in standing.outcomes.get(one["debtor_id"], []))
 
 
+@pytest.mark.parametrize("length", [3, 450])
+@pytest.mark.parametrize("in_log", [0, 1, 400])
+def test_a_circle_of_corrections_is_refused_however_long_it_is(sender, length, in_log):
+    """In a batch, or closed by its last outcome over those that the log holds; the same without its end is taken."""
+    told, _ = sender.contacting()
+    heard = {"decision_id": told["decision_id"], "occurred_at": AS_OF.isoformat(), "outcome": "opt_out"}
+    chain = [heard | {"outcome_id": f"c{one}", "replaces": f"c{one + 1}"} for one in range(length - 1)]
+    end = heard | {"outcome_id": f"c{length - 1}"}
+    if in_log:
+        assert sender.client.post("/v1/outcomes", json={"outcomes": chain[:in_log]}).status_code == 200
+    rest = chain[min(in_log, length - 2) :]
+    refused = sender.client.post("/v1/outcomes", json={"outcomes": [*rest, end | {"replaces": "c0"}]})
+    assert refused.status_code == 422 and "leads back" in refused.json()["detail"]
+    assert sender.client.post("/v1/outcomes", json={"outcomes": [*rest, end]}).status_code == 200
+
+
+def test_circles_are_those_that_a_walk_from_each_outcome_finds():
+    """Against the naive walk, on every map of five outcomes to one of six that they take the place of."""
+    for ends in product(range(6), repeat=5):
+        replaces = {str(one): str(end) for one, end in enumerate(ends)}
+        naive = set()
+        for start in replaces:
+            place = start
+            for _ in range(6):
+                place = replaces.get(place)
+                if place == start:
+                    naive.add(start)
+        assert _in_circles(replaces) == naive
+
+
 def test_an_outcome_is_corrected_once_and_a_correction_can_be_corrected(sender):
     """Of two corrections of one outcome both would act, of a circle none: an opt-out would be gone."""
     told, one = sender.contacting()
@@ -185,3 +217,45 @@ def test_what_is_heard_between_the_moment_of_a_batch_and_its_decision_acts(sende
         promised | {"account_id": "P"}, much_later | {"account_id": "P", "status": "sent"},
     ]))  # fmt: skip
     assert told["actions"][0]["no_contact"], "the promise is open at eight, whatever is told of next week"
+
+
+def purged(sender, days=2):
+    with DecisionLog(sender.url) as log:
+        log.purge(AS_OF + timedelta(days=days), requested_by="retention", at=AS_OF + timedelta(days=days))
+
+
+def test_late_news_of_a_deleted_decision_act_on_its_debtor(sender):
+    """An opt-out after retention stops the next contact of all accounts; what nobody knows is reported."""
+    told, one = sender.contacting()
+    purged(sender)
+    sender.now = AS_OF + timedelta(days=3)
+    heard = {"decision_id": told["decision_id"], "occurred_at": sender.now.isoformat(), "outcome": "opt_out_all"}
+    answer = sender.client.post("/v1/outcomes", json={"outcomes": [heard, heard | {"decision_id": "never-made"}]})
+    assert (answer.json()["late"], answer.json()["orphans"]) == ([told["decision_id"]], ["never-made"])
+    body = {"accounts": [one | {"account_id": "other"}], "top_k": 1}
+    (next_one,) = sender.client.post("/v1/recommendations", json=body).json()["recommendations"]
+    assert next_one["actions"][0]["no_contact"]
+
+
+def test_late_news_act_on_the_account_that_is_told(sender):
+    """Of a decision of which nothing is left; another account than the decision's, or a person's name, is refused."""
+    told, one = sender.contacting()
+    sender.now = AS_OF + timedelta(days=3)
+    heard = {"decision_id": "never-made", "occurred_at": sender.now.isoformat(), "outcome": "opt_out_all"}
+    owner = {name: one[name] for name in ("account_id", "debtor_id")}
+    answer = sender.client.post("/v1/outcomes", json={"outcomes": [heard | owner]})
+    assert (answer.json()["late"], answer.json()["orphans"]) == (["never-made"], [])
+    (next_one,) = sender.client.post("/v1/recommendations", json={"accounts": [one]}).json()["recommendations"]
+    assert next_one["actions"][0]["no_contact"]
+    known = heard | {"decision_id": told["decision_id"]}
+    assert sender.client.post("/v1/outcomes", json={"outcomes": [known | owner]}).json()["orphans"] == []
+    for column, wrong in (("account_id", "other"), ("debtor_id", "other")):
+        refused = sender.client.post(
+            "/v1/outcomes", json={"outcomes": [heard | owner, known | owner | {column: wrong}]}
+        )
+        assert (refused.status_code, refused.json()["column"], refused.json()["rows"]) == (422, column, [1])
+    twice = [heard | owner, heard | owner | {"account_id": "other", "outcome": "read"}]
+    assert sender.client.post("/v1/outcomes", json={"outcomes": twice}).status_code == 422
+    refused = sender.client.post("/v1/outcomes", json={"outcomes": [heard | {"account_id": "573105550187"}]})
+    assert (refused.status_code, refused.json()["column"]) == (422, "account_id")
+    assert "573105550187" not in refused.text

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from api.service.idempotency import sha256_of_body
+from api.service.idempotency import Idempotency, sha256_of_body
+from api.service.metrics import Metrics
+from api.service.recording import Recorder
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
 from tests.api.test_dispatches import AS_OF, Sender, account
@@ -79,6 +83,20 @@ def test_a_header_that_is_no_key_is_refused(sender, key):
     assert answer.status_code == 400 and "Idempotency-Key" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "key", ["", " ", "a b", " a", "a\n", "ñ", "٣", "a\u200b", "x" * 129, 5, 5.0, True, [], {}, ["a"]]
+)
+def test_a_key_in_the_body_is_as_strict_as_one_in_the_header(sender, key, stream):
+    """Text of the same letters and length; nothing is converted, cut or taken for no key. Nothing is decided."""
+    headers = {"accept": "application/x-ndjson"} if stream else {}
+    for accounts in ([account()], [account(), {"account_id": "A2", "unknown": 1}]):
+        refused = ask(sender, {"accounts": accounts, "request_key": key}, headers=headers)
+        assert refused.status_code == 422 and "request_key" in refused.json()["detail"]
+    with DecisionLog(sender.url) as log:
+        assert log.count() == (0, 0)
+
+
 def test_two_keys_of_one_request_are_refused_and_one_named_twice_is_taken(sender):
     assert ask(sender, {"accounts": [account()], "request_key": "other"}).status_code == 422
     assert ask(sender, {"accounts": [account()], "request_key": "7f1c-4d"}).status_code == 200
@@ -92,6 +110,89 @@ def test_of_two_bodies_under_one_key_at_once_one_is_decided(sender):
     assert statuses == [200, 422, 422, 422, 422, 422]
     with DecisionLog(sender.url) as log:
         assert log.count() == (1, 0)
+
+
+class Work:
+    """Behind the middleware: requests that end when and as they are told."""
+
+    def __init__(self, recorder):
+        self.ends, self.begun = {}, {}
+        self.middleware = Idempotency(self, lambda: AS_OF)
+        self.app = SimpleNamespace(state=SimpleNamespace(recorder=recorder))
+
+    async def __call__(self, scope, receive, send):
+        await receive()
+        name = scope["name"]
+        self.begun[name].set()
+        end = await self.ends[name]
+        if isinstance(end, Exception):
+            raise end
+        await send({"type": "http.response.start", "status": end, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ask(self, name, body):
+        """Send a request under the key; its status, or 500 where it raises."""
+        self.ends[name], self.begun[name] = asyncio.get_running_loop().create_future(), asyncio.Event()
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/outcomes", "name": name, "app": self.app,
+            "headers": [(b"idempotency-key", b"k")], "state": {}, "query_string": b"",
+        }  # fmt: skip
+        statuses = []
+
+        async def receive():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+                self.begun[name].set()
+
+        try:
+            await self.middleware(scope, receive, send)
+        except ValueError:
+            return 500
+        return statuses[0]
+
+    async def begin(self, name, body):
+        task = asyncio.create_task(self.ask(name, body))
+        await asyncio.sleep(0)
+        await self.begun[name].wait()
+        return task
+
+
+@pytest.mark.parametrize("end", [503, 422, ValueError("fault")])
+def test_a_request_that_fails_takes_no_key_from_the_same_request_at_work_or_done(empty_url, end):
+    """A and B of one body, A fails first: another body is refused while B works and when it has succeeded. Where B
+    fails as well the key is free; who is cut off keeps it, since nobody knows what its thread still does.
+    """
+
+    async def race(recorder):
+        work = Work(recorder)
+        first, second = [await work.begin(name, b'{"a": 1}') for name in ("A", "B")]
+        work.ends["A"].set_result(end)
+        assert await first == (500 if isinstance(end, Exception) else end)
+        assert await (await work.begin("C", b'{"a": 2}')) == 422
+        work.ends["B"].set_result(200)
+        assert await second == 200
+        assert await (await work.begin("D", b'{"a": 2}')) == 422
+
+    async def both_fail(recorder):
+        work = Work(recorder)
+        tasks = [await work.begin(name, b'{"a": 1}') for name in ("A", "B")]
+        for name in ("B", "A"):
+            work.ends[name].set_result(end)
+        await asyncio.gather(*tasks)
+        other = await work.begin("C", b'{"a": 2}')
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        assert await (await work.begin("D", b'{"a": 3}')) == 422
+
+    for scene in (both_fail, race):
+        recorder = Recorder(empty_url, Metrics())
+        asyncio.run(scene(recorder))
+        recorder.close()
+        with DecisionLog(empty_url) as log:
+            log.purge(AS_OF + timedelta(days=1), requested_by="test", at=AS_OF + timedelta(days=1))
 
 
 def test_without_a_log_a_key_cannot_be_honoured_and_that_is_said():

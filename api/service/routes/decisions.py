@@ -23,8 +23,8 @@ from api.service.log_schemas import (
     ProvenanceAnswer,
     ShadowAnswer,
 )
-from api.service.outcome_checks import check_outcomes
-from recommender.store.decision_log import LoggedDecision, OutcomeRecord, state_of
+from api.service.outcome_checks import check_outcomes, owners_of, record_of
+from recommender.store.decision_log import LoggedDecision, state_of
 
 SEGMENT_ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
@@ -36,9 +36,10 @@ def tell_outcomes(request: OutcomeRequest, recorder: RecorderDep, settings: Sett
     """Write down what happened after decisions; repeating it changes nothing."""
     if len(request.outcomes) > settings.max_accounts:
         raise HTTPException(413, f"At most {settings.max_accounts:,} outcomes in one request; send several.")
-    check_outcomes(request.outcomes, recorder, now)
-    receipt = recorder.write_outcomes([OutcomeRecord(**outcome.model_dump()) for outcome in request.outcomes])
-    return OutcomeAnswer(stored=receipt.stored, repeated=receipt.repeated, orphans=list(receipt.orphans))
+    check_outcomes(request.outcomes, recorder, now, numbers_are_ours=settings.numeric_ids)
+    receipt = recorder.write_outcomes(list(map(record_of, request.outcomes)), owners_of(request.outcomes))
+    counts = {"stored": receipt.stored, "repeated": receipt.repeated}
+    return OutcomeAnswer(**counts, orphans=list(receipt.orphans), late=list(receipt.late))
 
 
 @router.get("/decisions")

@@ -686,6 +686,8 @@ class Outcome(_Outcome, total=False):
     currency: str | None
     outcome_id: str | None
     replaces: str | None
+    account_id: str | None
+    debtor_id: str | None
     promise_date: str | None
     callback_at: str | None
 
@@ -696,6 +698,7 @@ class OutcomeAnswer(TypedDict):
     stored: int
     repeated: int
     orphans: list[str]
+    late: list[str]
 
 
 class OutcomeRequest(TypedDict):

@@ -105,7 +105,8 @@ class Client:
         more
             Further fields of the request: ``as_of``, ``top_k``, ``explore``, ``seed``, ``constraints`` ...
         """
-        body = {"accounts": list(accounts), "request_key": request_key or uuid4().hex, **more}
+        key = uuid4().hex if request_key is None else request_key  # an empty one is refused, not replaced
+        body = {"accounts": list(accounts), "request_key": key, **more}
         return cast("bodies.RecommendationAnswer", self._call("POST", "/v1/recommendations", body))
 
     def dispatch(self, dispatches: Sequence[bodies.Dispatch]) -> bodies.DispatchAnswer:

@@ -16,6 +16,7 @@ from recommender.explanation.explained_accounts import ExplainedAccounts
 from recommender.explanation.waterfall import waterfall_steps
 from recommender.extras import needs
 from recommender.facts_table import facts_table
+from recommender.quiet import warnings_ignored
 from recommender.reports import draw_step_bars
 
 if TYPE_CHECKING:
@@ -216,12 +217,8 @@ class Explanation(ExplainedAccounts):
 
         Accounts without an action of that rank are left out.
         """
-        import warnings
-
-        with warnings.catch_warnings():  # shap calls what matplotlib is about to retire
-            warnings.simplefilter("ignore", PendingDeprecationWarning)
-            with needs("explain"):
-                import shap
+        with warnings_ignored(PendingDeprecationWarning), needs("explain"):  # shap calls what matplotlib is to retire
+            import shap
 
         name = next(iter(self.parts)) if part is None else part
         if name not in self.parts:

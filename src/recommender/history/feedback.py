@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Sequence
@@ -18,23 +17,13 @@ from recommender.actions import ActionSpace
 from recommender.columns import utc_moment
 from recommender.errors import InvalidInput
 from recommender.facts_table import facts_table
-from recommender.features import order_of
-from recommender.frames import as_frame
-from recommender.history.columns import (
-    amounts_of,
-    check_names,
-    checked_sets,
-    codes_of,
-    context_columns,
-    propensity_column,
-    reward_column,
-)
+from recommender.history.birth import checked_fields
 from recommender.history.eligible_sets import EligibleSets
-from recommender.history.ladder import Climbed, rung_column
+from recommender.history.ladder import Climbed
+from recommender.history.log_digest import content_digest, context_keys
 from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.protected import protected_names
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
-from recommender.history.times import check_times
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
@@ -172,69 +161,19 @@ class LoggedFeedback:
         ProtectedAttributeWarning
             When a context column is named like a protected attribute; the column stays, the caller decides.
         """
-        frame = as_frame(contacts, argument="contacts")
-        if not isinstance(actions, ActionSpace):
-            raise InvalidInput(
-                f"actions must be an ActionSpace; got {type(actions).__name__}.",
-                column="actions",
-                mend="ActionSpace({'channel': ['call', 'sms']}) makes one; its factors are columns of the frame.",
-            )
-        context, categorical = _column_names(context), _column_names(categorical)
-        if isinstance(reward, pd.Series | np.ndarray | list):
-            raise InvalidInput(
-                f"reward is the name of a column; got a {type(reward).__name__} of values.",
-                column="reward",
-                mend="Put it into the frame: contacts.assign(reward=...), and pass its name.",
-            )
-        reward = str(reward)
-        propensity, account, time, cluster, known_at = (
-            None if name is None else str(name) for name in (propensity, account, time, cluster, known_at)
-        )
-        roles = {"reward": reward, "propensity": propensity, "account": account, "time": time}
-        roles |= {"cluster": cluster, "known_at": known_at}
-        labels = {"rung": rung, "paid": paid, "cost": cost}
-        roles |= {role: str(name) for role, name in labels.items() if name is not None}
-        check_names(frame, actions, context, categorical, roles)
-        if not len(frame):
-            raise InvalidInput(
-                "The log is empty: 0 rows.", column=reward, mend="Pass at least the contacts of a few weeks."
-            )
-        if protected := protected_names(context):
+        fields = checked_fields(
+            contacts, actions, context, categorical, reward=reward, propensity=propensity, account=account, time=time,
+            cluster=cluster, eligible=eligible, reward_kind=reward_kind, known_at=known_at, rung=rung, paid=paid,
+            cost=cost,
+        )  # fmt: skip
+        if protected := protected_names(fields["context"].columns):
             warnings.warn(
                 f"Context columns {protected} are named like protected attributes; leave them out of the model unless "
                 "counsel agreed (they may be used for audits).",
                 ProtectedAttributeWarning,
                 stacklevel=2,
             )
-        columns, categories = context_columns(frame, context, categorical)
-        rewards, kind = reward_column(frame[reward], reward, reward_kind)
-        chosen = actions.index_of(frame)
-        account_codes, account_ids = codes_of(frame[account], account) if account else (None, None)
-        cluster_codes = codes_of(frame[cluster], cluster)[0] if cluster else account_codes
-        for name in filter(None, (time, known_at)):
-            check_times(frame[name], name)
-        order = order_of(frame[time], time) if time else None
-        known_order = order
-        if known_at and time and order is not None:
-            known_order = np.fmax(order_of(frame[known_at], known_at, like=frame[time]), order)
-        return cls(
-            actions=actions,
-            context=columns,
-            categorical=categories,
-            action=chosen,
-            reward=rewards,
-            reward_kind=kind,
-            propensity=propensity_column(frame[propensity], propensity) if propensity else None,
-            account=account_codes,
-            account_ids=account_ids,
-            cluster=cluster_codes,
-            time=_stored_time(frame[time]) if time else None,
-            order=order,
-            known_order=known_order,
-            eligible_sets=None if eligible is None else checked_sets(eligible, chosen, actions),
-            climbed=_climbed(frame, rung, paid, cost),
-            names=roles,
-        )
+        return cls(**fields)
 
     @classmethod
     def from_tables(
@@ -343,20 +282,12 @@ class LoggedFeedback:
                 mend=f"Pass positions below {len(self):,}, or a mask of that length.",
             )
 
-        def pick(values: NDArray[Any] | None) -> Any:
-            return None if values is None else values[at]
-
+        by_row = ("action", "reward", "propensity", "account", "cluster", "time", "order", "known_order")
+        picked: dict[str, Any] = {name: None if (held := getattr(self, name)) is None else held[at] for name in by_row}
         return replace(
             self,
+            **picked,
             context=self.context.iloc[at].reset_index(drop=True),
-            action=self.action[at],
-            reward=self.reward[at],
-            propensity=pick(self.propensity),
-            account=pick(self.account),
-            cluster=pick(self.cluster),
-            time=pick(self.time),
-            order=pick(self.order),
-            known_order=pick(self.known_order),
             eligible_sets=None if self.eligible_sets is None else self.eligible_sets.take(at),
             identity=self.row_identity.take(at),
             climbed=None if self.climbed is None else self.climbed.take(at),
@@ -371,11 +302,8 @@ class LoggedFeedback:
             Without a time column, or when one side would be empty.
         """
         if self.time is None or self.order is None:
-            raise InvalidInput(
-                "This log has no time column to split by.",
-                column="time",
-                mend="Pass time=... to from_frame, or use log.folds(k).",
-            )
+            mend = "Pass time=... to from_frame, or use log.folds(k)."
+            raise InvalidInput("This log has no time column to split by.", column="time", mend=mend)
         series = pd.Series(self.time)
         if isinstance(series.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(series.dtype):
             series = pd.to_datetime(series, utc=True)
@@ -405,11 +333,8 @@ class LoggedFeedback:
         """Fold 0..k-1 of each decision; a cluster is never spread over two folds."""
         clusters, codes = np.unique(self.groups, return_inverse=True)
         if not 2 <= k <= len(clusters):
-            raise InvalidInput(
-                f"Cannot make {k} folds of {len(clusters):,} clusters.",
-                column="k",
-                mend="Use between 2 folds and one a cluster.",
-            )
+            mend = "Use between 2 folds and one a cluster."
+            raise InvalidInput(f"Cannot make {k} folds of {len(clusters):,} clusters.", column="k", mend=mend)
         fold_of_cluster = np.random.default_rng(random_state).permutation(len(clusters)) % k
         return np.asarray(fold_of_cluster[codes], dtype=np.int64)
 
@@ -427,33 +352,15 @@ class LoggedFeedback:
         return frame
 
     def context_keys(self) -> NDArray[np.uint64]:
-        """64-bit hash of each decision's context, one column at a time so that nothing is copied whole."""
-        keys = np.zeros(len(self), dtype=np.uint64)
-        for name in self.context.columns:
-            column = self.context[name]
-            values = (
-                column.astype("str").to_numpy(dtype=object)
-                if name in self.categorical
-                else column.to_numpy(dtype=np.float64)
-            )
-            keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(values)
-        return keys
+        """64-bit hash of each decision's context."""
+        return context_keys(self.context, self.categorical)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content; equal logs have equal digests on any machine."""
-        digest = hashlib.sha256(repr((self.actions.to_dict(), list(self.context.columns))).encode())
-        digest.update(self.context_keys().tobytes())
-        for values in (self.action, self.reward, self.propensity, self.cluster, self.order):
-            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
-        for values in () if self.climbed is None else self.climbed.arrays:
-            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
-        if self.eligible_sets is None:
-            digest.update(b"-")
-        else:
-            for block in self.eligible_sets.blocks():
-                digest.update(block.tobytes())
-        return digest.hexdigest()
+        arrays = [self.action, self.reward, self.propensity, self.cluster, self.order]
+        arrays += [] if self.climbed is None else list(self.climbed.arrays)
+        return content_digest(self.actions, self.context, self.context_keys(), arrays, self.eligible_sets)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -487,28 +394,3 @@ class LoggedFeedback:
             f"LoggedFeedback({len(self):,} decisions, {mature:,} mature, mean reward {mean:.4g} ({self.reward_kind}), "
             f"{self.n_actions} actions, {self.context.shape[1]} context columns, propensities {known})"
         )
-
-
-def _climbed(frame: pd.DataFrame, rung: str | None, paid: str | None, cost: str | None) -> Climbed | None:
-    if rung is None:
-        if paid is not None or cost is not None:
-            raise InvalidInput(
-                "paid and cost are labels of the value ladder, which needs its rungs.",
-                column="rung",
-                mend='Name the column of the highest rung reached: rung="...".',
-            )
-        return None
-    amounts = (None if name is None else amounts_of(frame[name], name) for name in (paid, cost))
-    return Climbed(rung_column(frame[rung], rung), *amounts)
-
-
-def _stored_time(column: pd.Series) -> NDArray[Any]:
-    """Instants as plain UTC datetime64 (an array of Timestamps would be slow and large), anything else as it is."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return np.asarray(column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
-    return np.asarray(column.to_numpy())
-
-
-def _column_names(names: Sequence[str] | str) -> list[str]:
-    """Names as text; one name alone is a list of it."""
-    return [names] if isinstance(names, str) else [str(name) for name in names]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +27,7 @@ from recommender.deciding import (
     planned_contacts,
 )
 from recommender.errors import InvalidInput
+from recommender.frames import as_arrow
 from recommender.intake import Stated
 from recommender.messages import Catalogue, own_catalogue
 from recommender.offers import Authority, PriceList
@@ -297,9 +297,7 @@ def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:
 
 
 def _arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
-    with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
-        warnings.simplefilter("ignore", DeprecationWarning)
-        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    table = as_arrow(frame, schema)
     # what pandas notes about its types must not hang on the values of a chunk
     return table if schema is None else table.replace_schema_metadata(schema.metadata)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommender.errors import InvalidInput
+from recommender.frames import as_arrow
 from recommender.intake import (
     Stated,
     TableReading,
@@ -119,9 +119,7 @@ class _Pieces:
                         mend="Write cells that hold the separator, a line break or a quote between quotes.",
                     )  # fmt: skip
                 frame = frame.loc[frame[UNREADABLE_ROW].isna()].drop(columns=UNREADABLE_ROW).reset_index(drop=True)
-            with warnings.catch_warnings():  # pyarrow asks instants for .values, which pandas 3.1 warns of
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._whole = plain(pa.Table.from_pandas(frame, preserve_index=False))
+            self._whole = plain(as_arrow(frame))
             names = self._whole.column_names
         else:
             try:

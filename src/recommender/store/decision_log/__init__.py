@@ -36,6 +36,9 @@ with needs("store"):
         with_heard,
         with_purposes,
     )
+    from recommender.store.decision_log.late_outcomes import (
+        Whose,
+    )
     from recommender.store.decision_log.ledger import (
         StaleStanding,
     )
@@ -125,6 +128,7 @@ __all__ = [
     "SortedMapping",
     "StaleStanding",
     "Standing",
+    "Whose",
     "agree_to_contact",
     "agreed_accounts",
     "checked_mappings",

@@ -33,6 +33,7 @@ _CONNECT_SECONDS, _LOCK_SECONDS, _STATEMENT_SECONDS = 3, 5, 10
 _ATTEMPTS = 5
 _GIVE_UP_SECONDS = 12.0  # after this no further attempt begins: who waits is told rather than kept
 _PAUSE_SECONDS = 0.05
+_BEGIN = "how the next transaction begins"
 _RETRIABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
@@ -80,7 +81,8 @@ def open_engine(url: str, *, read_only: bool = False) -> sa.Engine:
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, json_serializer=_json_text)
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
+    # Not as an event: an engine that has one makes every connection look for listeners at every step.
+    engine.dialect.do_begin = _begin_sqlite  # type: ignore[assignment]
     return engine
 
 
@@ -130,14 +132,15 @@ def refuse_missing_file(url: str) -> None:
         raise SchemaMismatch(f"There is no decision log at {url}. Create it once with DecisionLog.create(url).")
 
 
-def write(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+def write(engine: sa.Engine, work: Callable[[sa.Connection], T], *, may_repeat_lost: bool = True) -> T:
     """Run ``work`` in one transaction; repeat it when the database was busy, deadlocked or went away.
 
-    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed. On SQLite
-    the threads of a process share transactions; each returns when its own is committed.
+    ``work`` must be idempotent: after a lost connection nobody knows whether the first attempt was committed. What is
+    not says so by ``may_repeat_lost``. On SQLite, which has no connection to lose, the threads of a process share
+    transactions; each returns when its own is committed.
     """
     if engine.dialect.name != "sqlite":
-        return _transact(engine, work)
+        return _transact(engine, work, may_repeat_lost=may_repeat_lost)
     with _GROUPS_LOCK:
         group = _GROUPS.get(engine)
         if group is None:
@@ -156,23 +159,25 @@ def _alive(reference: weakref.ref[sa.Engine]) -> sa.Engine:
     return engine
 
 
-def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T], *, may_repeat_lost: bool = True) -> T:
     began = time.monotonic()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
-                return work(connection)
+            with engine.connect() as connection:
+                connection.connection.info[_BEGIN] = "IMMEDIATE"
+                with connection.begin():
+                    return work(connection)
         except DBAPIError as error:
             late = time.monotonic() - began > _GIVE_UP_SECONDS
-            if late or attempt == _ATTEMPTS or not _may_retry(error):
+            if late or attempt == _ATTEMPTS or not _may_retry(error, may_repeat_lost):
                 raise
             time.sleep(_PAUSE_SECONDS * 2**attempt)
     raise AssertionError("unreachable")
 
 
-def _may_retry(error: DBAPIError) -> bool:
+def _may_retry(error: DBAPIError, may_repeat_lost: bool) -> bool:
     if error.connection_invalidated:
-        return True
+        return may_repeat_lost
     if getattr(error.orig, "sqlstate", None) in _RETRIABLE_SQLSTATES:
         return True
     text = str(error.orig)
@@ -190,7 +195,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
+def _begin_sqlite(connection: Any) -> None:
     # A writer takes the write lock at once: upgrading a read lock later fails without waiting.
-    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    connection.cursor().execute(f"BEGIN {connection.info.pop(_BEGIN, 'DEFERRED')}")

@@ -2,68 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Self
 
-import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from recommender.actions import ActionSpace
-from recommender.store.decision_log import log_reading, migration, removing
+from recommender.store.decision_log import claimed_keys, migration, removing
 from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
+from recommender.store.decision_log.late_outcomes import Whose, hold_decisions, keep_late
 from recommender.store.decision_log.ledger import (
-    known_debtors,
     lock_debtors,
-    read_standing,
     refuse_stale,
 )
-from recommender.store.decision_log.log_reading import CHUNK_ROWS
 from recommender.store.decision_log.offer_rows import (
     OfferBudget,
     committed,
     hold_budget,
     keep_offers,
     offer_row,
-    offers_of,
     refuse_overspent,
     settle_offers,
 )
 from recommender.store.decision_log.outcome_record import OutcomeRecord
+from recommender.store.decision_log.read_log import ReadLog
 from recommender.store.decision_log.receipts import LoggedDecision, OutcomeReceipt, Receipt
-from recommender.store.decision_log.record_fields import unpack_eligible
 from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.removing import Removal
 from recommender.store.decision_log.rows import (
-    ALL_EVENTS,
     DecisionConflict,
-    by_ids,
-    decision_of,
     insert_checked,
     insert_events,
     insert_new,
-    joined,
-    outcome_of,
     rows_of_ids,
     without_repeats,
 )
 from recommender.store.decision_log.schema import (
-    OF_CASES,
-    Row,
     SchemaMismatch,
     contact_events,
     decisions,
     heartbeats,
-    idempotency_keys,
     outcomes,
     provenances,
 )
 from recommender.store.decision_log.shared_turns import take_turns
-from recommender.store.decision_log.standing import Seen, Standing
+from recommender.store.decision_log.standing import Seen
 
 __all__ = [
     "DecisionConflict",
@@ -80,15 +66,13 @@ __all__ = [
     "read_feedback_frame",
 ]
 
-_REVIEWS = sa.select(outcomes.c.decision_id, outcomes.c.occurred_at, outcomes.c.outcome).where(OF_CASES)
-_CORRECTIONS = sa.select(outcomes.c.outcome_id, outcomes.c.decision_id, outcomes.c.replaces)
 _TOLD_OF = (
     (sa.select(contact_events.c.decision_id), contact_events.c.decision_id),
     (sa.select(outcomes.c.decision_id), outcomes.c.decision_id),
 )
 
 
-class DecisionLog:
+class DecisionLog(ReadLog):
     """Decisions and outcomes in SQLite or PostgreSQL.
 
     One instance serves many threads; several processes may write to the same database. Nothing that is logged is
@@ -266,11 +250,20 @@ class DecisionLog:
 
         return write(self.engine, insert) if batch else 0
 
-    def record_outcomes(self, records: Iterable[OutcomeRecord]) -> OutcomeReceipt:
+    def record_outcomes(
+        self, records: Iterable[OutcomeRecord], *, owners: Mapping[str, Whose] | None = None
+    ) -> OutcomeReceipt:
         """Log outcomes in one transaction: all of them or none.
 
-        An outcome whose decision is not in the log is stored all the same and reported; it belongs to the decision
-        as soon as that is logged.
+        An outcome whose decision is not in the log is stored all the same and belongs to the decision as soon as that
+        is logged. Until then it acts on the debtor of a decision that retention deleted, or on the one that ``owners``
+        names; where neither is known it is reported.
+
+        Parameters
+        ----------
+        records : iterable of OutcomeRecord
+        owners : mapping of str to Whose, optional
+            Account and debtor by decision, as the sender tells them; of a decision in the log they say nothing.
 
         Raises
         ------
@@ -283,30 +276,25 @@ class DecisionLog:
         rows = [record.to_row() for record in batch.values()]
         about = list(dict.fromkeys(record.decision_id for record in batch.values()))
 
-        def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...]]:
+        def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...], set[str]]:
+            known = hold_decisions(connection, about)
             stored = insert_checked(connection, outcomes, "outcome", rows)
             settle_offers(connection, about)
-            known = {row["decision_id"] for row in by_ids(connection, decisions.c.decision_id, about)}
-            return stored, tuple(decision_id for decision_id in about if decision_id not in known)
+            unknown = tuple(decision_id for decision_id in about if decision_id not in known)
+            late = keep_late(connection, batch.values(), unknown, owners or {}) if unknown else set()
+            return stored, unknown, late
 
-        stored, orphans = write(self.engine, insert)
-        return OutcomeReceipt(stored, len(rows) - stored, orphans)
+        stored, unknown, late = write(self.engine, insert)
+        orphans = tuple(one for one in unknown if one not in late)
+        return OutcomeReceipt(stored, len(rows) - stored, orphans, tuple(one for one in unknown if one in late))
 
-    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> tuple[str, bool]:
-        """Claim an idempotency key for a body: the digest that it stands for, and whether it was claimed just now."""
-        row = {"key_digest": key_digest, "body_digest": body_digest, "claimed_at": at}
+    def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> str:
+        """Claim an idempotency key for a body; see :func:`~.claimed_keys.claim_key`."""
+        return claimed_keys.claim_key(self.engine, key_digest, body_digest, at)
 
-        def claim(connection: sa.Connection) -> tuple[str, bool]:
-            stored = insert_new(connection, idempotency_keys, [row])
-            held = sa.select(idempotency_keys.c.body_digest).where(idempotency_keys.c.key_digest == key_digest)
-            return str(connection.scalars(held).one()), bool(stored)
-
-        return write(self.engine, claim)
-
-    def release_key(self, key_digest: str) -> None:
-        """Give a claimed key back: what was asked under it came to nothing."""
-        gone = sa.delete(idempotency_keys).where(idempotency_keys.c.key_digest == key_digest)
-        write(self.engine, lambda connection: connection.execute(gone))
+    def release_key(self, key_digest: str, body_digest: str) -> None:
+        """Give one claim back: what was asked under it came to nothing."""
+        claimed_keys.release_key(self.engine, key_digest, body_digest)
 
     def prove_writable(self, worker: str, at: datetime) -> None:
         """Commit one small row; raise what the database raises where it cannot be written."""
@@ -321,141 +309,6 @@ class DecisionLog:
     def take_turns(self, name: str, *, limit: int, seconds: float, wanted: int, now: float) -> int:
         """Turns of a caller that the workers share; see :func:`~.shared_turns.take_turns`."""
         return take_turns(self.engine, name, limit=limit, seconds=seconds, wanted=wanted, now=now)
-
-    # -- read ------------------------------------------------------------------------------------------------------
-    def get(self, decision_id: str) -> LoggedDecision | None:
-        """One decision with its outcomes, or None.
-
-        Raises
-        ------
-        RecommenderError
-            When the stored row is not what was logged: it was altered outside of this software.
-        """
-        with self.engine.connect() as connection:
-            decision_row = connection.execute(joined().where(decisions.c.decision_id == decision_id)).mappings().first()
-            if decision_row is None:
-                return None
-            outcome_rows = connection.execute(
-                sa.select(outcomes)
-                .where(outcomes.c.decision_id == decision_id)
-                .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
-            ).mappings()
-            return LoggedDecision(decision_of(decision_row), tuple(outcome_of(row) for row in outcome_rows))
-
-    def decided_at(self, decision_ids: Sequence[str]) -> dict[str, datetime]:
-        """When each of some decisions was made; unknown ids are left out."""
-        with self.engine.connect() as connection:
-            ids = list(dict.fromkeys(decision_ids))
-            rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
-            return {row["decision_id"]: row["decided_at"] for row in rows}
-
-    def corrections(self, outcome_ids: Sequence[str]) -> list[Row]:
-        """Outcomes that are some others or take the place of some: ``outcome_id``, ``decision_id``, ``replaces``."""
-        with self.engine.connect() as connection:
-            ids = list(dict.fromkeys(outcome_ids))
-            return rows_of_ids(connection, _CORRECTIONS, outcomes.c.outcome_id, ids, outcomes.c.replaces)
-
-    def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
-        """Decision of each of some outcomes; unknown ids are left out."""
-        with self.engine.connect() as connection:
-            rows = by_ids(connection, outcomes.c.outcome_id, list(dict.fromkeys(outcome_ids)), outcomes.c.decision_id)
-            return {row["outcome_id"]: row["decision_id"] for row in rows}
-
-    def standing(
-        self,
-        debtors: Iterable[str],
-        since: datetime,
-        accounts: Mapping[str, str] | None = None,
-        *,
-        offers: OfferBudget | None = None,
-    ) -> Standing:
-        """What is planned, sent and known of some debtors; see :func:`~.ledger.read_standing`.
-
-        With ``offers`` also what they were offered, and what all offers of the log may cost.
-        """
-        with self.engine.connect() as connection:
-            standing = read_standing(connection, list(dict.fromkeys(debtors)), since, accounts)
-            if offers is None:
-                return standing
-            made = offers_of(connection, [*standing.seen.debtors, *standing.seen.accounts], accounts or {})
-            return replace(standing, offers=made, committed_minor=committed(connection, offers))
-
-    def known_debtors(self, accounts: Sequence[str]) -> dict[str, str]:
-        """Debtor under whom each account was last decided about, where one was named."""
-        with self.engine.connect() as connection:
-            return known_debtors(connection, accounts)
-
-    def events_of(self, decision_ids: Sequence[str]) -> dict[str, list[Row]]:
-        """Rows of ``contact_events`` of some decisions, in the order they were told."""
-        by_decision: dict[str, list[Row]] = {}
-        with self.engine.connect() as connection:
-            for row in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, decision_ids):
-                by_decision.setdefault(row["decision_id"], []).append(row)
-        for events in by_decision.values():
-            events.sort(key=lambda event: (event["step"], event["at"], event["event_id"]))
-        return by_decision
-
-    def agreed(self, decision_ids: Sequence[str], until: datetime) -> set[str]:
-        """Those of some decisions that a person looked at and agreed to before an instant, and did not take back."""
-        told: dict[str, tuple[datetime, str]] = {}
-        with self.engine.connect() as connection:
-            for row in rows_of_ids(connection, _REVIEWS, outcomes.c.decision_id, decision_ids):
-                if row["occurred_at"] < until:
-                    told[row["decision_id"]] = max(
-                        told.get(row["decision_id"], (row["occurred_at"], "")), (row["occurred_at"], row["outcome"])
-                    )
-        return {decision_id for decision_id, (_, word) in told.items() if word == "contact_agreed"}
-
-    def latest_of_accounts(self) -> list[Row]:
-        """Newest decision of every account, as plain values.
-
-        Keys are ``decision_id``, ``account_id``, ``debtor_id``, ``decided_at``, ``action``, ``propensity``,
-        ``ranking``, ``action_factors``, ``fallback`` and ``deterministic``.
-        """
-        return log_reading.latest_of_accounts(self.engine)
-
-    def by_request_key(self, request_key: str) -> list[DecisionRecord]:
-        """Decisions of one request, in its order: the answer to a repeated request."""
-        query = joined().where(decisions.c.request_key == request_key).order_by(decisions.c.request_position)
-        with self.engine.connect() as connection:
-            return [decision_of(row) for row in connection.execute(query).mappings()]
-
-    def read(
-        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = CHUNK_ROWS
-    ) -> Iterator[pd.DataFrame]:
-        """Decisions of ``since <= decided_at < until`` in time order, in frames of at most ``chunk_rows`` rows.
-
-        Columns are those of the ``decisions`` and ``provenances`` tables; ``context``, ``ranking`` and
-        ``action_factors`` hold plain objects, ``eligible`` boolean arrays. No transaction stays open between frames.
-        """
-        for rows in self.rows(since, until, chunk_rows=chunk_rows):
-            frame = pd.DataFrame(rows)
-            frame["eligible"] = [
-                unpack_eligible(row["eligible"], len(ActionSpace.from_dict(row["action_space"]))) for row in rows
-            ]
-            yield frame
-
-    def rows(
-        self, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = CHUNK_ROWS
-    ) -> Iterator[list[Row]]:
-        """Like :meth:`read`, as lists of plain rows with packed eligible bits."""
-        return log_reading.decision_rows(self.engine, since, until, chunk_rows=chunk_rows)
-
-    def outcome_frame(self, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
-        """Outcomes of the decisions of ``since <= decided_at < until``; orphans are not among them."""
-        return log_reading.outcome_frame(self.engine, since, until)
-
-    def orphans(self) -> list[OutcomeRecord]:
-        """Outcomes whose decision is not in the log."""
-        return log_reading.orphaned_outcomes(self.engine)
-
-    def count(self) -> tuple[int, int]:
-        """Number of decisions and of outcomes."""
-        return log_reading.row_counts(self.engine)
-
-    def newest(self) -> dict[str, datetime | None]:
-        """When the last decision was made (``last_decision``) and the last outcome happened (``last_outcome``)."""
-        return log_reading.newest(self.engine)
 
     # -- remove ----------------------------------------------------------------------------------------------------
     def erase(
@@ -482,7 +335,3 @@ class DecisionLog:
         binds, a contact that a rule may count; account, debtor, word, instant and channel of it, and nothing else.
         """
         return removing.purge(self.engine, before, requested_by=requested_by, at=at)
-
-    def removals(self) -> list[Removal]:
-        """Purges and erasures so far, oldest first."""
-        return removing.past_removals(self.engine)

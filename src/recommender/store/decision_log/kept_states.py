@@ -1,7 +1,8 @@
 """What still acts of decisions that retention deletes: an opt-out, an open promise, a contact that a rule counts.
 
 A state outlives the row it came from. Of each only account, debtor, word, instant and channel stay, without the
-decision, its facts or what came of it otherwise; what acts no longer goes at the next purge.
+decision, its facts or what came of it otherwise; what acts no longer goes at the next purge. A digest of the
+decision's id stays with them, by which an outcome that comes later finds whose it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import sqlalchemy as sa
 
 from recommender.intake import HeardEvent, acting_events
 from recommender.store.decision_log.known import rung_of
-from recommender.store.decision_log.ledger import read_standing
+from recommender.store.decision_log.late_outcomes import source_of
+from recommender.store.decision_log.ledger import kept_id, read_standing
 from recommender.store.decision_log.rows import rows_of_ids
 from recommender.store.decision_log.schema import Row, decisions, kept_states
 from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
@@ -61,8 +63,13 @@ def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: d
 def _replace(connection: sa.Connection, before: set[str], rows: Mapping[str, Row]) -> None:
     """Of the rows that were there keep those that are named again, and write down the others."""
     connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(sorted(before - rows.keys()))))
-    if new := [row | {"state_id": f"kept:{uuid4().hex}"} for key, row in rows.items() if key not in before]:
+    if new := [_named(row) for key, row in rows.items() if key not in before]:
         connection.execute(sa.insert(kept_states), new)
+
+
+def _named(row: Row) -> Row:
+    """A row under an id of its own; what was heard has the one by which a correction finds it."""
+    return row if row["kind"] == "heard" else row | {"state_id": f"kept:{uuid4().hex}"}
 
 
 def _keep_owners(connection: sa.Connection, which: sa.ColumnElement[bool], debtors: list[str]) -> None:
@@ -97,7 +104,7 @@ def _keep_owners(connection: sa.Connection, which: sa.ColumnElement[bool], debto
 def _owner(account: str, debtor: str, at: datetime) -> Row:
     return {
         "state_id": f"owner|{account}|{debtor}", "account_id": account, "debtor_id": debtor, "kind": "owner", "at": at,
-        "channel": None, "outcome": None, "promise_date": None, "callback_at": None,
+        "channel": None, "outcome": None, "promise_date": None, "callback_at": None, "source": None,
     }  # fmt: skip
 
 
@@ -119,14 +126,13 @@ def _acting(standing: Standing, debtor: str, going: set[str], now: datetime) -> 
 
 
 def _key(one: LedgerOutcome) -> str:
-    """Of an outcome that was kept before its own row; of a decision's one that no other has."""
-    is_kept = one.decision_id.startswith("kept:")
-    told = (one.outcome, one.occurred_at, one.promise_date, one.callback_at)
-    return one.decision_id if is_kept else "|".join(map(str, (one.decision_id, *told)))
+    """Of an outcome that was kept before its own row; of a decision's one the row that it gets."""
+    return one.decision_id if one.outcome_id is None else kept_id(one.decision_id, one.outcome_id)
 
 
 def _row(key: str, one: LedgerOutcome | LedgerContact, kind: str, at: datetime, outcome: str | None) -> Row:
     return {
         "state_id": key, "account_id": one.account_id, "debtor_id": one.debtor_id, "kind": kind, "at": at,
         "channel": one.channel, "outcome": outcome, "promise_date": None, "callback_at": None,
+        "source": source_of(one.decision_id),
     }  # fmt: skip

@@ -16,8 +16,10 @@ from recommender.intake import EVENT_DAYS, FAILED, SAME_CONTACT_US, canonical_wo
 from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
-__all__ = ["REACH", "counted_as", "heard_events", "ledger_contacts", "not_told_twice", "rung_of", "with_heard"]
-__all__ += ["told_purposes", "with_purposes"]
+__all__ = [
+    "REACH", "counted_as", "furthest_rung", "heard_events", "ledger_contacts", "not_told_twice", "rung_of",
+    "told_purposes", "with_heard", "with_purposes",
+]  # fmt: skip
 
 #: How far back a contact can matter to any rule: a year, and some.
 REACH = timedelta(days=400)
@@ -96,10 +98,12 @@ def counted_as(word: str | None) -> str | None:
 
 def rung_of(contact: LedgerContact) -> str | None:
     """How far a contact got as the rules count it; None while nothing was heard."""
-    rungs = [rung for outcome in contact.outcomes if (rung := counted_as(outcome.outcome)) is not None]
-    if not rungs:
-        return None
-    return max(rungs, key=("not_connected", "wrong_party", "attempt", "delivered", "live_contact").index)
+    return furthest_rung(rung for outcome in contact.outcomes if (rung := counted_as(outcome.outcome)) is not None)
+
+
+def furthest_rung(rungs: Iterable[str]) -> str | None:
+    """The rung that got furthest of those that rules count; None of none."""
+    return max(rungs, key=("not_connected", "wrong_party", "attempt", "delivered", "live_contact").index, default=None)
 
 
 def heard_events(owners: Mapping[str, str], outcomes: Mapping[str, Sequence[LedgerOutcome]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ so no split of accounts into requests, workers or retries can plan more than one
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +34,7 @@ from recommender.store.decision_log.standing import (
 
 __all__ = [
     "StaleStanding",
+    "kept_id",
     "known_debtors",
     "lock_debtors",
     "read_standing",
@@ -88,7 +90,7 @@ def read_standing(
     events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids):
         events[event["decision_id"]].append(event)
-    heard = _outcomes(connection, made, events)
+    heard, in_log = _outcomes(connection, made, events)
     seen_debtors: dict[str, set[str]] = {debtor: set() for debtor in debtors}
     seen_accounts: dict[str, set[str]] = {account: set() for account in named}
     contacts: dict[str, list[LedgerContact]] = defaultdict(list)
@@ -120,7 +122,10 @@ def read_standing(
             if contact is not None and contact.at >= moment:
                 contacts[debtor].append(replace(contact, debtor_id=debtor))
             by_debtor[debtor] += [replace(one, debtor_id=debtor) for one in heard[row["decision_id"]]]
+    told = {kept_id(*one) for one in in_log} if kept else set()
     for row in kept:
+        if row["state_id"] in told:  # kept before its decision was in the log
+            continue
         for debtor in {row["debtor_id"], named.get(row["account_id"], row["debtor_id"])} & wanted:
             if row["kind"] == "heard":
                 by_debtor[debtor].append(_kept_outcome(row, debtor))
@@ -128,6 +133,12 @@ def read_standing(
                 contacts[debtor].append(_kept_contact(row, debtor))
     seen = Seen(_frozen(seen_debtors), _frozen(seen_accounts))
     return Standing(_in_time(contacts, "at"), _in_time(by_debtor, "occurred_at"), dict(live), taken_back, seen)
+
+
+def kept_id(decision_id: str, outcome_id: str) -> str:
+    """Id of the row that keeps an outcome whose decision is not in the log."""
+    digest = hashlib.sha256(f"{decision_id}\n{outcome_id}".encode()).hexdigest()
+    return f"kept:{digest}"
 
 
 def _in_time(by_debtor: Mapping[str, list[Any]], when: str) -> dict[str, list[Any]]:
@@ -219,8 +230,11 @@ def _outcomes(
     connection: sa.Connection,
     made: Sequence[Mapping[str, Any]],
     events: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> dict[str, list[LedgerOutcome]]:
-    """Outcomes of some decisions that were not corrected, oldest first; of the channel that was really used."""
+) -> tuple[dict[str, list[LedgerOutcome]], list[tuple[str, str]]]:
+    """Outcomes of some decisions that were not corrected, oldest first, of the channel that was really used.
+
+    With them (decision, outcome) of all that the log holds, the corrected ones among them.
+    """
     heard: dict[str, list[LedgerOutcome]] = defaultdict(list)
     about = {row["decision_id"]: row for row in made}
     rows = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, list(about))
@@ -236,10 +250,10 @@ def _outcomes(
             LedgerOutcome(
                 row["decision_id"], decision["account_id"], decision["debtor_id"],
                 None if channel is None else str(channel), row["occurred_at"], row["outcome"], row["amount_minor"],
-                row["currency"], row["promise_date"], row["callback_at"],
+                row["currency"], row["promise_date"], row["callback_at"], row["outcome_id"],
             )
         )  # fmt: skip
-    return heard
+    return heard, [(row["decision_id"], row["outcome_id"]) for row in rows]
 
 
 def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:

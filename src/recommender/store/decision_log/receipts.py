@@ -20,9 +20,18 @@ class Receipt:
 
 @dataclass(frozen=True)
 class OutcomeReceipt(Receipt):
-    """Adds the ids of decisions that the log does not hold; their outcomes are kept and attach when they arrive."""
+    """Adds the ids of decisions that the log does not hold; their outcomes are kept and attach when they arrive.
+
+    Attributes
+    ----------
+    orphans : tuple of str
+        Of nobody that is known: their outcomes act on no debtor.
+    late : tuple of str
+        Of a debtor that is known, by what retention kept or by the sender: their outcomes act on it.
+    """
 
     orphans: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

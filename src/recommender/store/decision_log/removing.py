@@ -12,6 +12,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import id_spellings
 from recommender.store.decision_log.database import write
 from recommender.store.decision_log.kept_states import keep_acting
+from recommender.store.decision_log.late_outcomes import source_of
 from recommender.store.decision_log.offer_rows import anonymous_rest, still_binding
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.schema import (
@@ -27,6 +28,7 @@ from recommender.store.decision_log.schema import (
 __all__ = ["Removal", "erase", "kept_of_debtor", "of_account", "of_debtor", "past_removals", "purge"]
 
 _AT_ONCE = 500
+_KNOWN = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,12 @@ def erase(
     whose = of_account(str(account_id)) if debtor_id is None else of_debtor(debtor_id)
 
     def remove(connection: sa.Connection) -> Removal:
+        _hold(connection, whose)
         theirs = sa.select(decisions.c.decision_id).where(whose)
         spelt = list(id_spellings([str(account_id if debtor_id is None else debtor_id)]))
         names = set(connection.scalars(sa.select(decisions.c.account_id).where(whose)).all())
         kept = kept_states.c.account_id.in_(spelt) if debtor_id is None else kept_of_debtor(debtor_id)
-        of_kept = connection.scalars(sa.select(kept_states.c.state_id).where(kept)).all()
+        of_kept = connection.execute(sa.select(kept_states.c.state_id, kept_states.c.source).where(kept)).all()
         made = offers.c.decision_id
         of_offers = sa.select(made).where(sa.or_(made.in_(theirs), _of_names(offers, debtor_id, spelt, names)))
         rest = anonymous_rest(connection, of_offers, moment)
@@ -93,9 +96,10 @@ def erase(
         connection.execute(sa.delete(offers).where(made.in_(gone)))
         if rest:
             connection.execute(sa.insert(offers), rest)
-        removal = _deleted(connection, "erase", whose, None, requested_by, moment)
+        n_late = _without_late(connection, {row.source for row in of_kept} - {None})
+        removal = _deleted(connection, "erase", whose, None, requested_by, moment, n_late)
         for start in range(0, len(of_kept), _AT_ONCE):  # they tell whose the decisions are, and go last
-            some = of_kept[start : start + _AT_ONCE]
+            some = [row.state_id for row in of_kept[start : start + _AT_ONCE]]
             connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(some)))
         return removal
 
@@ -118,11 +122,11 @@ def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetim
     What still acts of them is kept: see :func:`~.kept_states.keep_acting`. So are offers that bind.
     """
     old, moment = utc_instant("before", before), _checked(requested_by, at)
-    known = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
-    old_orphans = sa.and_(outcomes.c.occurred_at < old, ~known)
+    old_orphans = sa.and_(outcomes.c.occurred_at < old, ~_KNOWN)
     which = decisions.c.decided_at < old
 
     def remove(connection: sa.Connection) -> Removal:
+        _hold(connection, which)
         keep_acting(connection, which, moment)
         removal = _deleted(connection, "purge", which, old_orphans, requested_by, moment)
         made = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == offers.c.decision_id).exists()
@@ -143,6 +147,24 @@ def past_removals(engine: sa.Engine) -> list[Removal]:
         ]
 
 
+def _hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Hold the decisions that are to go: who tells an outcome of one comes before, and is read, or after, and knows."""
+    connection.execute(sa.select(decisions.c.decision_id).where(which).with_for_update())
+
+
+def _without_late(connection: sa.Connection, sources: Collection[str]) -> int:
+    """Delete outcomes whose decisions went before them, by what was kept of these; how many."""
+    if not sources:
+        return 0
+    orphaned = connection.scalars(sa.select(outcomes.c.decision_id).where(~_KNOWN).distinct()).all()
+    theirs = [one for one in orphaned if source_of(one) in sources]
+    gone = 0
+    for start in range(0, len(theirs), _AT_ONCE):
+        some = theirs[start : start + _AT_ONCE]
+        gone += connection.execute(sa.delete(outcomes).where(outcomes.c.decision_id.in_(some))).rowcount
+    return gone
+
+
 def _checked(requested_by: str, at: datetime) -> datetime:
     if not requested_by.strip():
         raise InvalidInput("requested_by is empty.", column="requested_by", mend="Name who asks for the removal.")
@@ -156,12 +178,13 @@ def _deleted(
     other_outcomes: sa.ColumnElement[bool] | None,
     requested_by: str,
     moment: datetime,
+    n_late: int = 0,
 ) -> Removal:
-    """Delete decisions with their outcomes and events, and write down that it was done."""
+    """Delete decisions with their outcomes and events, and write down that it was done, with outcomes gone before."""
     theirs = sa.select(decisions.c.decision_id).where(which)
     of_them = outcomes.c.decision_id.in_(theirs)
     of_whom = of_them if other_outcomes is None else sa.or_(of_them, other_outcomes)
-    n_outcomes = connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
+    n_outcomes = n_late + connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
     connection.execute(sa.delete(contact_events).where(contact_events.c.decision_id.in_(theirs)))
     n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
     row = {"kind": kind, "removed_at": moment, "requested_by": requested_by}

@@ -33,6 +33,7 @@ __all__ = [
     "ALL_OUTCOMES",
     "DecisionConflict",
     "by_ids",
+    "correction_chains",
     "decision_of",
     "insert_checked",
     "insert_events",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 ALL_EVENTS = sa.select(contact_events)
 ALL_OUTCOMES = sa.select(outcomes)
+_CORRECTIONS = sa.select(outcomes.c.outcome_id, outcomes.c.decision_id, outcomes.c.replaces)
 _STEPS = sa.select(contact_events.c.decision_id, contact_events.c.step)
 _Keyed = TypeVar("_Keyed", DecisionRecord, OutcomeRecord, ContactEvent)
 
@@ -210,6 +212,26 @@ def _narrowed(query: sa.Select[Any], keys: tuple[sa.Column[Any], ...], dialect: 
 @lru_cache(maxsize=64)
 def _picked(key: sa.Column[Any], columns: tuple[sa.Column[Any], ...], dialect: str) -> sa.Select[Any]:
     return sa.select(key, *columns).where(_is_one_of(key, dialect))
+
+
+def correction_chains(connection: sa.Connection, ids: Sequence[str]) -> list[Row]:
+    """Outcomes of some ids, those that take their place, and what all of them took the place of, however far back.
+
+    A chain may be as long as it likes, and may come back to itself: the database walks over each outcome once.
+    """
+    found = rows_of_ids(connection, _CORRECTIONS, outcomes.c.outcome_id, ids, outcomes.c.replaces)
+    begun = [row["replaces"] for row in found if row["replaces"] is not None]
+    if begun:
+        found += rows_of(connection, _chains(connection.dialect.name), _parameter(connection, begun))
+    return list({row["outcome_id"]: row for row in found}.values())
+
+
+@lru_cache(maxsize=2)
+def _chains(dialect: str) -> sa.Select[Any]:
+    first = _CORRECTIONS.where(_is_one_of(outcomes.c.outcome_id, dialect)).cte("chain", recursive=True)
+    before = outcomes.alias("before")
+    further = sa.select(before.c.outcome_id, before.c.decision_id, before.c.replaces)
+    return sa.select(first.union(further.join(first, before.c.outcome_id == first.c.replaces)))
 
 
 def joined() -> sa.Select[Any]:

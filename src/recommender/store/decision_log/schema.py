@@ -28,7 +28,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -190,7 +190,8 @@ offers = sa.Table(
 )
 
 # What still acts of decisions that retention deleted: kind is heard (an outcome), contact (one that rules may count,
-# with how far it got) or owner (whose account it is).
+# with how far it got) or owner (whose account it is). The source is a digest of the decision's id: a late outcome, and
+# an outcome of a decision that was never here, find by it whom they are about.
 kept_states = sa.Table(
     "kept_states",
     metadata,
@@ -203,15 +204,17 @@ kept_states = sa.Table(
     sa.Column("outcome", sa.String(32)),
     sa.Column("promise_date", sa.Date),
     sa.Column("callback_at", UtcInstant),
+    sa.Column("source", sa.String(64), index=True),
 )
 
-# Digests of the bodies that an Idempotency-Key was used for, by the digest of route and key.
+# Digests of the bodies that an Idempotency-Key stands for, by the digest of route and key; how many requests claim it.
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
     sa.Column("key_digest", sa.String(64), primary_key=True),
     sa.Column("body_digest", sa.String(64), nullable=False),
     sa.Column("claimed_at", UtcInstant, nullable=False),
+    sa.Column("claims", sa.Integer, nullable=False, server_default="1"),
 )
 
 # One row a worker, written to show that the log can be written.

@@ -26,6 +26,7 @@ class LedgerOutcome:
     currency: str | None
     promise_date: date | None = None
     callback_at: datetime | None = None
+    outcome_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.frames import as_arrow
 from recommender.history import EligibleSets, LoggedFeedback
 
 __all__ = [
@@ -138,7 +138,7 @@ def write_log_parts(
                 packing = "gzip" if file.name.endswith(".gz") else None
                 rows.to_csv(part, index=False, mode="a", header=not number, compression=packing)
                 continue
-            table = _to_arrow(rows)
+            table = as_arrow(rows)
             if writer is None:
                 writer = pq.ParquetWriter(part, table.schema)
             writer.write_table(table.cast(writer.schema) if table.schema != writer.schema else table)
@@ -152,13 +152,6 @@ def write_log_parts(
     part.replace(file)
     _write_roles(file, actions, {**roles, "eligible": name})
     return file
-
-
-def _to_arrow(rows: pd.DataFrame) -> pa.Table:
-    with warnings.catch_warnings():
-        # pyarrow 25 reads instants by Series.values, which pandas 3.1 is about to change; nothing is lost by it.
-        warnings.filterwarnings("ignore", message="Series.values returning")
-        return pa.Table.from_pandas(rows, preserve_index=False)
 
 
 def _free_name(name: str, taken: Iterable[Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from recommender.extras import needs
+from recommender.quiet import warnings_ignored
 
 __all__ = ["folder_uri", "open_client", "quiet"]
 
@@ -49,9 +49,8 @@ def quiet() -> Iterator[None]:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
-    with warnings.catch_warnings():
-        # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates, and advises to pickle examples and to add type hints.
-        warnings.simplefilter("ignore")
+    # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates, and advises to pickle examples and to add type hints.
+    with warnings_ignored(Warning):
         import mlflow  # noqa: F401 - sets the levels of its loggers, which are lowered only now
 
         levels = [logger.level for logger in loggers]
