@@ -116,7 +116,7 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
         standing = recorder.standing([owner], request.at - REACH, {own: owner} if name is not None else {})
     row = facts | {"account_id": own, "debtor_id": owner or own}
     told = [_told(contact, own, owner or own) for contact in request.contacts or ()]
-    (stated,) = with_heard([row], [one for one in told if one["sent_at"] <= request.at], standing.outcomes, request.at)
+    (stated,) = with_heard([row], told, standing.outcomes, request.at)
     account = facts | {fact: stated[fact] for fact in _STATED if stated.get(fact) != facts.get(fact)}
     itself = [
         contact.decision_id

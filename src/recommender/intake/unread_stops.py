@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.intake.canonical import TableReading
+from recommender.intake.ended_accounts import is_over, may_say_over
 from recommender.intake.event_records import MARKS
 from recommender.intake.numbers import number_of
 from recommender.intake.told_stops import PERHAPS_STOP, STOP_NAME, stop_told
-from recommender.intake.vocabulary import canonical_channel, canonical_word, column_word, plain_word
+from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.intake.words import channel_list, flag_of, is_blank
+from recommender.spelling import column_word, plain_word
 from recommender.tables import fields
 
 __all__ = ["distinct_cells", "doubt_unread_stops", "unread_stops"]
@@ -85,14 +87,6 @@ _ENDED = _named(
 _PAST = re.compile(
     r"(?:in)?cumplid[oa]|rot[oa]|broken|quebrad[oa]|kept|cumprid[oa]|descumprid[oa]|vencid[oa]|caid[oa]|expired"
 )
-#: Names of the state an account is in, and words for one that is no longer ours to collect.
-_STATE = _named(r"estado|status|statu|estatus|situac\w*|situacao|condic\w*|state|etapa|stage|marca|novedad")
-_OVER = re.compile(
-    r"(?:(?:cuenta|obligacion|credito|deuda|account|debt|conta|divida)_)?(?:pagad[oa]|paid|pag[oa]|cancelad[oa]|cerrad[oa]|closed|encerrad[oa]|fechad[oa]|recall(?:ed)?"
-    r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|baja(?!_california))(?:_.*)?"
-)
-#: Of the debtor's own life: who is retired there has a pension, and his account is ours.
-_OF_LIVES = _named(r"laboral|empleo|civil|vivienda|employment|emprego|marital|profesional|profissional|residencia")
 #: What a row of payments may say of itself: the money did not come, or went back.
 _NO_PAYMENT = _named(
     r"revers\w*|rechaz\w*|devuel\w*|devol\w*|rebot\w*|anulad\w*|anulaci\w*|reject\w*|return\w*|charge_?back|contracargo|void\w*|fail\w*|fallid[oa]|declin\w*|pend\w*"
@@ -164,8 +158,8 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
                 return True
         if table == "payments" and _NO_PAYMENT.search(said):
             return True
-        if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
-            return not _OF_LIVES.search(word)
+    if table == "accounts" and is_over(word, cell, plain_word(str(cell))) and plain_word(str(cell)) != "baja":
+        return True
     if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
     if _COUNTED.search(word) or _are_numbers(told):
@@ -217,13 +211,14 @@ def doubt_unread_stops(reading: TableReading, piece: pa.Table | pd.DataFrame) ->
     piece : Table or DataFrame
         Every column of the piece under the contract's names.
     """
-    quiet = {plain_word(name) for name in reading.stated.no_stop_in}
+    quiet = {column_word(name) for name in reading.stated.no_stop_in}
     for name, tells in unread_stops(distinct_cells(piece, reading.table), reading.table).items():
-        if plain_word(name) in quiet:
+        if column_word(name) in quiet:
             continue
         cells = _cells_of(piece, name)
         where = cells.isin(tells).to_numpy(dtype=bool)
         where = where & ~(_closed_already if reading.table == "accounts" else _promised_already)(piece, name)
+        where = where & ~_owes_nothing(reading.table, piece, name, cells)
         reading.doubt(
             where, cells, name, "unread_stop", "says what stops a contact, and no column of that name is read"
             if reading.table != "payments" else "says that the money did not come, or went back, and is not read",
@@ -250,6 +245,27 @@ def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.boo
     listed = {cell: channel_list(cell) for cell in cells.unique()}
     open_in = {cell: read is None or bool(named & {*read.split(";")}) for cell, read in listed.items()}
     return np.asarray(~cells.map(open_in).to_numpy(dtype=bool))
+
+
+def _owes_nothing(table: str, piece: pa.Table | pd.DataFrame, name: str, cells: pd.Series) -> NDArray[np.bool_]:
+    """Rows of an account that is over and whose balance says so: nothing is left to collect, which is read."""
+    held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
+    if table != "accounts" or "balance_minor" not in held:
+        return np.zeros(len(cells), dtype=bool)
+    word = column_word(name)
+    ends = {cell: _only_over(cell, word) for cell in cells.dropna().unique()}
+    balances = _cells_of(piece, "balance_minor").map(
+        lambda cell: (number_of(cell) if isinstance(cell, str) else cell) == 0
+    )
+    return np.asarray(
+        cells.map(ends).fillna(value=False).to_numpy(dtype=bool) & balances.fillna(value=False).to_numpy(dtype=bool)
+    )
+
+
+def _only_over(cell: Any, word: str) -> bool:
+    """Whether a cell says that an account is over, and nothing of its debtor."""
+    said = plain_word(str(cell))
+    return is_over(word, cell, said) and stop_told(said) is None and canonical_word("flags", cell) is None
 
 
 def _promised_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
@@ -279,7 +295,7 @@ def distinct_cells(piece: pa.Table | pd.DataFrame, table: str) -> dict[str, list
 def _distinct(piece: pa.Table | pd.DataFrame, name: str) -> list[Any] | None:
     """Distinct cells of a column; of a long one those that may say a stop; None of one that holds numbers."""
     word = column_word(name)
-    told = any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION, _PROMISED))
+    told = may_say_over(word) or any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION, _PROMISED))
     if isinstance(piece, pa.Table):
         column = piece.column(name)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
