@@ -16,7 +16,7 @@ _STATE = re.compile(
     r"(?:^|_)(?:estado|estados|status|statu|stat|estatus|stato|sts|situac\w*|situacao|condic\w*|condition|state|etapa|stage|marca|novedad|fase|phase|lifecycle|disposition)(?:_|$)"
 )
 _WHAT = r"(?:(?:la_)?(?:cuenta|obligacion|credito|prestamo|deuda|account|acct|debt|loan|contract|conta|divida|contrato|emprestimo|invoice|factura|fatura)_)?"
-_HOW = r"(?:(?:fully|totally|totalmente|completamente|integralmente|already|ya|ja|voluntarily|auto|esta|was|is)_)*"
+_HOW = r"(?:(?:fully|totally|totalmente|completamente|integralmente|already|ya|ja|voluntarily|voluntary|early|forced?|system|admin\w*|auto|esta|was|is)_)*"
 _OVER = re.compile(
     rf"(?:[a-z]?\d{{1,3}}_|\w+_(?:status|estado)_)?{_WHAT}{_HOW}(?:pagad[oa]|paid|pag[oa]|prepaid|prepagad[oa]|cancelad[oa]|cancel(?:l?ed)?|cerrad[oa]|closed?|closedwon|encerrad[oa]|fechad[oa]|recall(?:ed)?"
     r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|void(?:ed)?|cleared|compensad[oa]|payoff|paid_?off|pif|repaid|liq|terminad[oa]|terminated|finalizad[oa]|extinguid[oa]"

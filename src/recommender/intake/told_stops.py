@@ -62,8 +62,9 @@ _DENIED = re.compile(
 
 #: Names of columns that tell a stop by a yes, a day or a reason, beside those that a stem stands in.
 _NAMES = (
-    r"fecha_(?:de_)?baja|no_(?:call|contact|sms|email|whatsapp)|suppress\w*|bloque[oa]\w*|bloqueio|blocked|exclu(?!siv)[sidy]\w*|restric\w*|restring\w*|dod|menores?_(?:de_)?edad|(?:es|is|eh)_(?:menor|minor)|^(?:menor|minor)$|underage|incapa\w*|interdic\w*"
-    r"|secuestrad[oa]|reus|repep|no_me_llame|no_perturbe|concurso|rj|bepi|litigio|vulnerab\w*|lista_restrictiva|reclamacion|pqrs?|ley_\d+"
+    r"fecha_(?:de_)?baja|no_(?:call|contact|sms|email|whatsapp)|suppress\w*|bloque[oa]\w*|bloqueio|blocked|exclu(?!siv)[sidy]\w*|restric\w*|restring\w*|dod|menores?_(?:de_)?edad|(?:es|is|eh)_(?:menor|minor)|^(?:menor|minor)$|underage|incapa\w*|interdic\w*|hardship\w*|should_forget|forget_me|(?:right_to_be_)?forgotten|derecho_al_olvido|mansp|loevm|gmvdt"
+    r"|(?:dunning|collections?|contact|mailing|cobranza|cobranca)_(?:block|hold|lock)(?:ed|_reason|_code)?|(?:central_)?deletion_(?:flag|indicator)|legal_dunning\w*|dificuldades?_financeiras?|dificultad(?:es)?_(?:economicas?|financieras?)"
+    r"|secuestrad[oa]|reus|repep|no_me_llame|no_perturbe|concurso|rj|bepi|litigio|vulnera[bv]\w*|lista_restrictiva|reclamacion|pqrs?|ley_\d+"
 )  # fmt: skip
 
 

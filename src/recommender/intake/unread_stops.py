@@ -100,7 +100,7 @@ _NAMES_OF_THINGS = _named(
     r"|sector|estudio|despacho|url|link|asignad[oa]|assigned|lote|batch|archivo|file|vivienda|pack|region|pais|(?:agente?|asesor|gestor|email|correo)$"
 )  # fmt: skip
 _RESULT = _named(
-    r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
+    r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|error\w*|failure|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
 )
 #: Words that are a degree or a request elsewhere, and a stop as the whole name of a column.
 _ALONE = re.compile(r"(?:(?:de|cliente|cliente_de|en|con|tiene)_)?(?:baja|demanda)")
@@ -111,6 +111,9 @@ _OURS = _named(
 _COUNTED = _named(
     r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+[a-z]|veces|times|ever|limit\w*|amount|monto|valor|saldo|riesgo|risco|risk|segment\w*|nivel|level|banda|band|tramo|rango"
 )  # fmt: skip
+#: Names of blocks, whose reasons are codes of a letter; a chapter of the bankruptcy law is a number that counts nothing.
+_BLOCK = _named(r"bloque[oa]\w*|bloqueio|block\w*|hold|lock|mansp|loevm")
+_CHAPTER, _CHAPTERS = _named(r"chapter|chapt|ch|capitulo"), frozenset(("7", "11", "12", "13"))
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
 )  # fmt: skip
@@ -162,13 +165,19 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
         return True
     if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
+    if _CHAPTER.search(word) and STOP_NAME.search(word) and str(cell).removesuffix(".0").strip() in _CHAPTERS:
+        return True
     if _COUNTED.search(word) or _are_numbers(told):
         return False
     if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not STOP_NAME.search(word):
         return False
     if _PERMISSION.search(word) and not STOP_NAME.search(word):
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
-    return bool(STOP_NAME.search(word) or _ALONE.fullmatch(word)) and not _OURS.search(word) and _is_told(cell)
+    return (
+        bool(STOP_NAME.search(word) or _ALONE.fullmatch(word))
+        and not _OURS.search(word)
+        and _is_told(cell, coded=_BLOCK.search(word) is not None)
+    )
 
 
 def _is_promised(cell: Any) -> bool:
@@ -181,14 +190,14 @@ def _is_promised(cell: Any) -> bool:
     return _is_told(cell)
 
 
-def _is_told(cell: Any) -> bool:
-    """Whether a cell under the name of a stop says that there is one: yes, a channel, a day, a reason."""
+def _is_told(cell: Any, *, coded: bool = False) -> bool:
+    """Whether a cell under the name of a stop says that there is one: yes, a channel, a day, a reason, or its code."""
     if isinstance(cell, str) and (plain_word(cell) in _NONE or plain_word(cell).split("_")[0] in ("no", "nao", "sin")):
         return False
     flag = flag_of(cell)
     if flag is not None:
         return flag
-    return not isinstance(cell, str) or canonical_channel(cell) is not None or len(cell.strip()) > 1
+    return not isinstance(cell, str) or canonical_channel(cell) is not None or len(cell.strip()) > (0 if coded else 1)
 
 
 def _are_numbers(told: list[Any]) -> bool:
@@ -234,9 +243,17 @@ def _cells_of(piece: pa.Table | pd.DataFrame, name: str) -> pd.Series:
     return piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
 
 
+_NUMBERS_OF_PEOPLE = frozenset(
+    ("phone", "phones", "telefono", "telefone", "celular", "movil", "mobile", "numero", "number", "linea", "msisdn")
+)
+
+
 def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
     """Rows whose consent has none of the channels that a column is named after: a no says nothing new there."""
-    named = {channel for word in column_word(name).split("_") if (channel := canonical_channel(word)) is not None}
+    words = column_word(name).split("_")
+    named = {channel for word in words if (channel := canonical_channel(word)) is not None}
+    if not _NUMBERS_OF_PEOPLE.isdisjoint(words):  # a number is called, texted and written to
+        named |= {"call", "sms", "whatsapp", "ivr"}
     held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
     closed = np.zeros(len(piece), dtype=bool)
     if not named or "consented_channels" not in held:
