@@ -145,39 +145,45 @@ def unread_stops(columns: Mapping[str, Iterable[Any]], table: str) -> dict[str, 
 
 def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
     word = column_word(name)
-    of_contact = table in ("contacts", "outcomes")
-    if isinstance(cell, str) and (_RESULT.search(word) or not _NAMES_OF_THINGS.search(word)):
-        said = plain_word(cell)
-        if not (
-            said == "baja"
-            and ((not of_contact and _OF_DEGREES.search(word)) or any(plain_word(str(one)) in _DEGREES for one in told))
-        ):
-            words = _OF_CONTACTS if of_contact and not _OF_PLANS.search(word) else _OF_PEOPLE
-            if table == "payments":  # of a payment, settled is that it came
-                words = words - {"paid_in_full"}
-            if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
-                return True
-            if stop_told(said) is not None:
-                return True
-        if table == "payments" and _NO_PAYMENT.search(said):
-            return True
+    is_said = isinstance(cell, str) and (_RESULT.search(word) or not _NAMES_OF_THINGS.search(word))
+    if is_said and _says_stop(cell, word, table, told):
+        return True
     if table == "accounts" and is_over(word, cell, plain_word(str(cell))) and plain_word(str(cell)) != "baja":
         return True
     if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
-    if _CHAPTER.search(word) and STOP_NAME.search(word) and str(cell).removesuffix(".0").strip() in _CHAPTERS:
+    return _is_told_by_name(cell, word, told)
+
+
+def _says_stop(cell: str, word: str, table: str, told: list[Any]) -> bool:
+    """Whether the cell itself says a stop, whatever its column is called."""
+    of_contact, said = table in ("contacts", "outcomes"), plain_word(cell)
+    of_degrees = not of_contact and _OF_DEGREES.search(word) is not None
+    if said != "baja" or not (of_degrees or any(plain_word(str(one)) in _DEGREES for one in told)):
+        words = _OF_CONTACTS if of_contact and not _OF_PLANS.search(word) else _OF_PEOPLE
+        if table == "payments":  # of a payment, settled is that it came
+            words = words - {"paid_in_full"}
+        if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
+            return True
+        if stop_told(said) is not None:
+            return True
+    return table == "payments" and _NO_PAYMENT.search(said) is not None
+
+
+def _is_told_by_name(cell: Any, word: str, told: list[Any]) -> bool:
+    """Whether the column is called as a stop, or as a permission, and the cell says yes to the one, no to the other."""
+    stops = STOP_NAME.search(word) is not None
+    if _CHAPTER.search(word) and stops and str(cell).removesuffix(".0").strip() in _CHAPTERS:
         return True
     if _COUNTED.search(word) or _are_numbers(told):
         return False
-    if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not STOP_NAME.search(word):
+    if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not stops:
         return False
-    if _PERMISSION.search(word) and not STOP_NAME.search(word):
+    if _PERMISSION.search(word) and not stops:
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
-    return (
-        bool(STOP_NAME.search(word) or _ALONE.fullmatch(word))
-        and not _OURS.search(word)
-        and _is_told(cell, coded=_BLOCK.search(word) is not None)
-    )
+    if _OURS.search(word) or not (stops or _ALONE.fullmatch(word)):
+        return False
+    return _is_told(cell, coded=_BLOCK.search(word) is not None)
 
 
 def _is_promised(cell: Any) -> bool:
