@@ -113,6 +113,7 @@ _COUNTED = _named(
 )  # fmt: skip
 #: Names of blocks, whose reasons are codes of a letter; a chapter of the bankruptcy law is a number that counts nothing.
 _BLOCK = _named(r"bloque[oa]\w*|bloqueio|block\w*|hold|lock|mansp|loevm")
+_CASE = _named(r"cases?|casos?|radicados?|tickets?|folios?|expedientes?|id")  # whose number tells that there is one
 _CHAPTER, _CHAPTERS = _named(r"chapter|chapt|ch|capitulo"), frozenset(("7", "11", "12", "13"))
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
@@ -175,7 +176,7 @@ def _is_told_by_name(cell: Any, word: str, told: list[Any]) -> bool:
     stops = STOP_NAME.search(word) is not None
     if _CHAPTER.search(word) and stops and str(cell).removesuffix(".0").strip() in _CHAPTERS:
         return True
-    if _COUNTED.search(word) or _are_numbers(told):
+    if _COUNTED.search(word) or (_are_numbers(told) and not (stops and _CASE.search(word) and flag_of(cell) is None)):
         return False
     if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not stops:
         return False

@@ -63,11 +63,11 @@ _DEBTOR_TYPES = {
     "company": "company empresa persona_juridica persona_moral juridica business sociedad corporate pessoa_juridica",
 }
 _OUTCOMES = {
-    "attempted": "attempted attempt intento intentado enviado sent queued tentativa",
+    "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute",
     "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta ocupado busy buzon "
     "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador",
-    "bounced": "bounced bounce rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
-    "delivered": "delivered entregado entregada recibido entregue",
+    "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
+    "delivered": "delivered delivered_to_handset entregado entregada recibido entregue",
     "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt",
     "replied": "replied reply respondio respuesta respondido contesto_mensaje respondeu",
     "wrong_party": "wrong_party wn wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano",
