@@ -23,6 +23,7 @@ from recommender.intake import (
     Stated,
     country_code,
     digits_lost,
+    kind_of_name,
     language_code,
     one_spelling,
     personal_columns,
@@ -186,7 +187,7 @@ def check_table(
         if column is None and name in levels:
             column = Column(str(name), "level")
         if column is None:
-            if personal_columns(cells_of.to_frame(name)):
+            if _is_personal(cells_of, str(name), checked.contract.table):
                 checked.notes.append(f"{contract.table}.{name} looks like contact data of a person and was not read.")
             else:
                 clean[str(name)] = one_spelling(cells_of, contract.table, str(name))
@@ -202,6 +203,13 @@ def check_table(
     check_key(read, contract, faults)
     checked.frame = keep_rows(read, ~faults.bad)
     return checked
+
+
+def _is_personal(cells_of: pd.Series, name: str, table: str) -> bool:
+    """Whether a column holds contact data; of tables whose further columns are no context the name alone is asked."""
+    if table in ("accounts", "decisions"):
+        return bool(personal_columns(cells_of.to_frame(name)))
+    return kind_of_name(name) in ("contact", "about contact")
 
 
 def _check_encodings(frame: pd.DataFrame, faults: Faults) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import CheckedTable
@@ -34,7 +35,7 @@ class ToldWithContacts:
         told = contacts[kept].reset_index(drop=True)
         filled = np.zeros(len(told), dtype=bool)
         for name in names:
-            filled |= told[name].map(_says_something).to_numpy(dtype=bool)
+            filled |= _filled(told[name])
         if "status" in told:
             planned = {word: canonical_word("status", word) == "planned" for word in told["status"].dropna().unique()}
             filled &= ~told["status"].map(planned).fillna(value=False).to_numpy(dtype=bool)
@@ -61,8 +62,8 @@ class ToldWithContacts:
             return heard
         if not {"contact_id", "occurred_at", "outcome"} <= {*outcomes.columns}:
             return outcomes  # refused by its own contract
-        keys = pd.MultiIndex.from_arrays([_keys(outcomes["contact_id"]), outcomes["outcome"].map(_word)])
-        mine = pd.MultiIndex.from_arrays([_keys(heard["contact_id"]), heard["outcome"].map(_word)])
+        keys = pd.MultiIndex.from_arrays([_keys(outcomes["contact_id"]), _words(outcomes["outcome"])])
+        mine = pd.MultiIndex.from_arrays([_keys(heard["contact_id"]), _words(heard["outcome"])])
         heard = heard.loc[~mine.isin(keys)]
         if not len(heard):
             return outcomes
@@ -84,17 +85,16 @@ class ToldWithContacts:
         frame = pd.DataFrame(
             {"contact_id": self.rows["contact_id"], "occurred_at": self.rows["sent_at"], "outcome": said}
         )
-        spoken = said.map(_says_something).to_numpy(dtype=bool)
+        spoken = _filled(said)
         if "promise_date" not in self.rows:
             return frame.loc[spoken]
-        dated = self.rows["promise_date"].map(_says_something).to_numpy(dtype=bool)
-        words = said.where(spoken, None)
-        adds = {word: "promise_to_pay" in words_of(word, "its day", None) for word in words.dropna().unique()}
-        adds_promise = words.map(adds).fillna(value=True).to_numpy(dtype=bool)
-        adds_promise &= (
-            (words.map(_word, na_action="ignore") != "promise_to_pay").fillna(value=True).to_numpy(dtype=bool)
-        )
-        return pd.concat([frame.loc[spoken], frame.loc[dated & adds_promise].assign(outcome="promise_to_pay")])
+        dated = _filled(self.rows["promise_date"])
+        of_promise = [
+            word for word in said[spoken].unique() if words_of(word, "its day", None)[-1:] != ["promise_to_pay"]
+        ]
+        of_promise += [word for word in said[spoken].unique() if canonical_word("outcome", word) == "promise_to_pay"]
+        alone = dated & ~(spoken & said.isin(of_promise).to_numpy(dtype=bool))
+        return pd.concat([frame.loc[spoken], frame.loc[alone].assign(outcome="promise_to_pay")])
 
 
 def _says_something(cell: Any) -> bool:
@@ -107,8 +107,18 @@ def _says_something(cell: Any) -> bool:
     )
 
 
-def _word(cell: Any) -> str:
-    return canonical_word("outcome", cell) or str(cell)
+def _filled(cells: pd.Series) -> NDArray[np.bool_]:
+    """Where a cell says something; distinct cells are looked at once."""
+    codes, distinct = pd.factorize(cells)
+    says = np.array([*(_says_something(cell) for cell in distinct), False], dtype=bool)
+    return np.asarray(says[codes])
+
+
+def _words(cells: pd.Series) -> NDArray[np.object_]:
+    """The word that each outcome means; as it is written where nobody knows it."""
+    codes, distinct = pd.factorize(cells)
+    words = [canonical_word("outcome", cell) or str(cell) for cell in distinct]
+    return np.asarray(np.array([*words, None], dtype=object)[codes])
 
 
 def _keys(ids: pd.Series) -> Any:
