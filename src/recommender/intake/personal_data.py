@@ -94,7 +94,7 @@ def cell_is_personal(name: str, value: Any) -> bool:
         text = value.strip()
         if kind == "about contact":
             return bool(text) and flag_of(text) is None and _COUNT.fullmatch(text) is None
-        return kind == "may hold contact" and _DIGITS.fullmatch(text) is not None
+        return _DIGITS.fullmatch(text) is not None
     return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
 
 
