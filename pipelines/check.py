@@ -17,6 +17,7 @@ from recommender.intake import (
     Stated,
     TableReading,
     account_zones,
+    doubt_told_contacts,
     doubt_unread_stops,
     refuse_faults,
     refuse_no_contacts,
@@ -77,7 +78,7 @@ def check(
             raise typer.BadParameter("give --pack, --channel and --at, or --cases")
         if no_contacts_yet and history is not None:
             raise typer.BadParameter("--history and --no-contacts-yet contradict each other: give one")
-        stated = Stated(no_stop_in=tuple(no_stop_in or ()))
+        stated = Stated(no_stop_in=tuple(no_stop_in or ()), no_contacts_yet=no_contacts_yet)
         case = {
             "id": "check",
             "packs": pack,
@@ -132,6 +133,7 @@ def _account(path: Path, stated: Stated) -> dict[str, Any]:
     reading.observe(frame)
     read = reading.read(frame)
     doubt_unread_stops(reading, frame)
+    doubt_told_contacts(reading, frame)
     refuse_faults([reading], 0.0)
     facts = {str(name): read[name].iloc[0] if name in reading.columns else document[name] for name in read}
     for name, value in facts.items():

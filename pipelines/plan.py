@@ -226,6 +226,7 @@ def run(
             chunk_rows=_CHUNK_ROWS,
             stated=Stated(dates, decimal, naive_timezone, ids_as_numbers, encoding, no_stop_in=tuple(no_stop_in or ())),
             other_accounts=other_accounts,
+            no_contacts_yet=no_contacts_yet,
             channels=model.actions_.factors.get("channel", ()),
         )
         if replaces is None and days == 1 and SentToday.is_under_way(out, order.as_of):

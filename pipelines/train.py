@@ -14,6 +14,7 @@ from pipelines.registry_options import DEFAULT_ARTIFACTS, DEFAULT_MODEL, DEFAULT
 from pipelines.training_record import metrics_of, model_card, parameters_of, rewards_by_level, tuning_metrics
 from recommender.actions import ActionSpace
 from recommender.history import LoggedFeedback, protected_names
+from recommender.intake import kind_of_name, personal_columns
 from recommender.store.files import feedback_from_file, read_frame, read_roles
 from recommender.store.registry import Registry
 from recommender.strategy import ContactStrategy
@@ -45,7 +46,7 @@ def read_log(
     time: str | None = None,
     cluster: str | None = None,
 ) -> LoggedFeedback:
-    """Read a log by the roles beside it, or by the ones given; protected attributes are left out and named."""
+    """Read a log by the roles beside it, or by the ones given; what is protected or contact data is left out."""
     if factor:
         frame = read_frame(path)
         levels: dict[str, Any] = {name: sorted(frame[name].dropna().unique().tolist()) for name in factor}
@@ -59,10 +60,13 @@ def read_log(
         }
     else:
         roles = read_roles(path)
-    if protected := protected_names(roles["context"]):
-        console.print(f"[yellow]left out as protected attributes:[/] {', '.join(protected)}", highlight=False)
-        roles["context"] = [name for name in roles["context"] if name not in protected]
-        roles["categorical"] = [name for name in roles.get("categorical") or [] if name not in protected]
+    named = [name for name in roles["context"] if kind_of_name(name) != "plain"]
+    personal = personal_columns(read_frame(path, named)) if named else []
+    for what, names in (("protected attributes", protected_names(roles["context"])), ("contact data", personal)):
+        if names:
+            console.print(f"[yellow]left out as {what}:[/] {', '.join(names)}", highlight=False)
+            roles["context"] = [name for name in roles["context"] if name not in names]
+            roles["categorical"] = [name for name in roles.get("categorical") or [] if name not in names]
     return feedback_from_file(path, roles)
 
 

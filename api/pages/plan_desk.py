@@ -226,6 +226,7 @@ class PlanDesk:
             as_of=request.as_of,
             chunk_rows=_CHUNK_ROWS,
             other_accounts=True,
+            no_contacts_yet=request.no_contacts_yet,
         )
         served, log = self._portfolio.served, self._portfolio.log
         settings = self._portfolio.settings

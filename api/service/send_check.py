@@ -122,7 +122,7 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
     told = with_purposes(
         [_told(contact, own, owner or own) for contact in request.contacts or ()], told_purposes(standing)
     )
-    (stated,) = with_heard([row], [one for one in told if one["sent_at"] <= request.at], standing.outcomes, request.at)
+    (stated,) = with_heard([row], told, standing.outcomes, request.at)
     account = facts | {fact: stated[fact] for fact in _STATED if stated.get(fact) != facts.get(fact)}
     itself = [
         contact.decision_id

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from recommender.spelling import column_word
+
 __all__ = [
     "CASE_DECISIONS",
     "CONTRACTS",
@@ -347,6 +349,6 @@ def contracted_names(columns: Iterable[object], names: Iterable[str]) -> dict[st
     """
     given = [str(column) for column in columns]
     wanted = dict.fromkeys(name for name in names if name not in given)
-    spelt = {column: column.strip().casefold().replace(" ", "_").replace("-", "_") for column in given}
+    spelt = {column: column_word(column) for column in given}
     meant = Counter(spelt.values())
     return {column: name for column, name in spelt.items() if name in wanted and meant[name] == 1}

@@ -139,6 +139,9 @@ def test_accounts_with_and_without_a_known_history_may_come_together(model):
     [
         ({"phone": "+573001234567"}, "phone"),
         ({"features": {"phone": "+573001234567"}}, "phone"),
+        ({"features": {"correoelectronico": "x"}}, "correoelectronico"),
+        ({"features": {"celular2": 3001234567}}, "celular2"),
+        ({"features": {"whatsapp": "573001234567"}}, "whatsapp"),
         ({"features": {"email": "someone@example.com"}}, "email"),
         ({"account_id": ""}, "account_id"),
         ({"account_id": "x" * 200}, "account_id"),

@@ -14,6 +14,7 @@ from tests.api.test_dispatches import AS_OF, Sender, account
 PACKS = ["CO", "HOUSE"]
 AT = AS_OF.replace(hour=10)  # a Monday
 LONG_AGO = AT - timedelta(days=40)
+AHEAD = AT + timedelta(days=40)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,9 @@ CASES = [
     ([], "sms", None),
     ([told("opt_out")], "sms", "opt"),
     ([told("opt_out")], "email", None),
+    ([told("opt_out", AHEAD)], "sms", "opt"),
+    ([told("complaint", AHEAD, "call")], "email", "complaint"),
+    ([told("opt_out"), told("opt_in", AHEAD)], "sms", "opt"),
     ([told("opt_out"), told("opt_in", LONG_AGO + timedelta(days=1))], "sms", None),
     ([told("BAJA")], "sms", "opt"),
     ([told("opt_out_all")], "email", "opt"),

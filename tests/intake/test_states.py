@@ -1,4 +1,4 @@
-"""Events become states: each by its own rule, the latest wins, and nothing after the moment is known."""
+"""Events become states: each by its own rule, the latest wins; of what is dated ahead only what stops is known."""
 
 from __future__ import annotations
 
@@ -59,7 +59,15 @@ EVENTS = {
     "opt-out of a channel": ([("opt_out", 5)], ["opt_out:sms"]),
     "opt-out and later consent": ([("opt_out", 5), ("opt_in", 4)], []),
     "at one instant the stop wins": ([("opt_in", 5), ("opt_out", 5)], ["opt_out:sms"]),
-    "an opt-out tomorrow is not known": ([("opt_out", -1)], []),
+    "an opt-out dated tomorrow is told today": ([("opt_out", -1)], ["opt_out:sms"]),
+    "consent dated tomorrow frees nobody today": ([("opt_out", 5), ("opt_in", -1)], ["opt_out:sms"]),
+    "a stop and consent, both ahead": ([("opt_out", -1), ("opt_in", -2)], ["opt_out:sms"]),
+    "failures ahead have not happened": ([("bounced", 1), ("bounced", -1), ("bounced", -2)], []),
+    "a promise dated ahead": ([("promise_to_pay", -3)], ["promise_open"]),
+    "a complaint ahead, its answer too": ([("complaint", -1), ("complaint_resolved", -2)], ["complaint"]),
+    "a word that nobody knows, dated ahead": (
+        [("lo que sea", -2)], [f"unknown_outcome:{one}" for one in sorted(CHANNEL_NAMES)]
+    ),
     "in Spanish": ([("BAJA", 5)], ["opt_out:sms"]),
     "wrong number": (
         [("wrong_party", 1)], ["wrong_party:call", "wrong_party:ivr", "wrong_party:sms", "wrong_party:whatsapp"]
@@ -200,13 +208,16 @@ def test_events_that_can_leave_no_state_need_no_reading(monkeypatch, seed):
         {"account_id": rng.choice(held["account_id"], 30), "paid_at": moments(30), "amount_minor": 60_000}
     )
     for told in ({"contacts": sent}, {"contacts": sent, "outcomes": heard}, {"outcomes": heard, "payments": paid}):
-        quick = account_states(held, **told, as_of=NOW)
-        with monkeypatch.context() as patched:
-            patched.setattr("recommender.intake.event_filter._FEW", 1 << 30)
-            assert quick == account_states(held, **told, as_of=NOW)
-        assert len({tuple(one.names) for one in quick}) > 15
-        quiet = account_states(held, **told, as_of=NOW - timedelta(days=90))
-        assert sum(bool(one.names) for one in quiet) <= 30  # nothing was heard by then, but of payments
+        for moment in (NOW, NOW - timedelta(days=90)):
+            quick = account_states(held, **told, as_of=moment)
+            with monkeypatch.context() as patched:
+                patched.setattr("recommender.intake.event_filter._FEW", 1 << 30)
+                assert quick == account_states(held, **told, as_of=moment)
+            named = {tuple(one.names) for one in quick}
+            assert len(named) > (15 if moment == NOW else 5)
+        assert not any(
+            "failed" in name for names in named for name in names
+        )  # what only counts is not known before it was
 
 
 def test_states_are_facts_that_rules_deny_by():

@@ -28,18 +28,24 @@ STOPS = {
         "estado_obligacion": "PAGADA", "status_account": "RECALLED", "CONDUSEF": "SI", "Fec Fallec": "12/03/2026", "DOD": "2026-03-12", "noLlamarSMS": True,
         "observaciones": "No llamar mas, pidio baja el 12/10", "Notas": "Titular fallecio segun esposa", "comentario": "Cliente solicita no ser contactado",
         "HasOptedOutOfEmail": True, "legal_status": "In litigation", "tutela": "SI", "sms_ok": "N", "Permite SMS": "NO", "fecha_promesa": "30/11/2026",
+        "Dispute Case": 10023.0, "loan_status": "Fully Paid", "LOAN.STATUS": "LIQ", "accountState": "CLOSED_REPAID", "payment_state": "paid", "Status do contrato": "Quitado",
+        "Estado del crédito": "CANCELADO POR PAGO TOTAL", "Loan Status": "Does not meet the credit policy. Status:Fully Paid", "accountSubState": "EARLY_CLOSED",
+        "IsClosed": True, "pagado": "SI", "Fecha pago total": "2026-11-20", "Clearing date": "2026-11-20", "MANSP": "S", "Dunning block": "X", "BK Chapter": "13",
+        "Bloqueo de reclamación": "A", "ShouldForget": True, "Hardship program": "Y", "Cliente vulnerável": "Sim", "optOutSMS": True, "noContactar": "S",
         "Bankruptcy": "Chapter 7", "fecha_fallecimiento": "2026-05-05", "pqr": "X", "No contactar SMS": True, "Situación jurídica": "Con abogado",
     },
     "contacts": {
         "Estado": "BAJA", "Respuesta": "opt_out", "Tipo de contacto": "Número equivocado", "Detalle": "Promesa de pago", "ON_QUEUE_DISPOSITION": "Do Not Call",
         "observacion": "pide no ser llamado", "mensaje_cliente": "no me llamen mas", "monto_promesa": "50000", "comentarios": "habla con hijo, titular fallecio",
-        "Result Name": "Claims paid", "STATUS_NAME": "Do Not Call", "convenio": "SI",
+        "REASON_FOR_FAILURE": "User blocked business", "error.name": "EC_USER_OPTED_OUT", "CallOutcomeNote": "stop calling me", "Result Name": "Claims paid", "STATUS_NAME": "Do Not Call", "convenio": "SI",
         "motivo": "Fallecido", "Agent note code": "Attorney", "Status Reason": "complaint", "Retorno": "Pessoa errada", "Próxima acción": "No llamar mas", "mensaje": "Reply: STOP calling me", "nota del agente": "responde que no lo llamen", "Clasificación": "QUEJA",
     },
     "payments": {"estado": "RECHAZADO", "tipo": "Reverso", "status": "charge-back", "Motivo": "Cheque devuelto", "state": "pending", "concepto": "Cancelación de pago", "tipo2": "CANCELADO"},
 }  # fmt: skip
 QUIET = {
-    "accounts": {"promises": [0, 1, 3],
+    "accounts": {"promises": [0, 1, 3], "loan_status": ["Current", "Late (31-120 days)", "Charged Off"], "accountState": ["ACTIVE", "ACTIVE_IN_ARREARS"], "paid": [120_000, 3_000],
+        "estado_pago": ["Pago parcial", "Partially paid", ""], "payment_state": ["not_paid", "partial", "in_arrears"], "IsClosed": [False, False], "Fecha de corte": ["2026-11-20", "", None],
+        "payoff_amount": [100, 200], "direccion_block": ["B", "A", ""], "hardship_score": [0.1, 0.2], "Charge-off date": ["2026-08-01", "", None],
         "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
         "promises_kept": [0, 1, 0], "promises_3m": [1.0, 0.0], "monto_promesas": [5000, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
         "consentimiento": ["SI", "sí", True], "Autoriza SMS": ["S", "1", "X"], "nota": ["llamar tarde", "no contesta nunca", "no contactado"], "ocupacion": ["abogado", "juez", "otro"],
@@ -54,7 +60,7 @@ QUIET = {
         "nombre_convenio": ["Libranza Ejército", "Policía", ""], "cliente_exclusivo": ["SI", "NO", ""], "profissao": ["Advogado", "Médico", ""], "job_title": ["Attorney", "Nurse", ""],
         "emp_title": ["Lawyer", "Teacher", ""], "agencia": ["Abogados SAS", "Cobros", ""], "casa_cobranza": ["Abogados Asociados", "X", ""], "tipo_seguro": ["Fallecimiento", "Desempleo", ""],
     },
-    "contacts": {"agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
+    "contacts": {"error_name": ["NO_ERROR", "OK", ""], "agent_name": ["Robinson Pérez", "Ana", ""], "agente": ["g1", "g2", "g3"], "duracion": [10, 0, 4], "campaña": ["nov", "oct", "nov"], "prioridad": ["ALTA", "BAJA", "MEDIA"],
                  "balance_minor": [0, 1, 1], "promises_12m": [0, 1, 2], "observacion": ["no contactado", "Llamada caida", "pide tiempo"], "promesa_incumplida": ["S", "N", "S"],
                  "template_id": ["paid", "opt_out", "x"], "message_kind": ["complaint", "x", "y"],
                  "body": ["Reply STOP to opt out", "Your payment is due", "Text STOP to 12345 to unsubscribe"], "Mensaje": ["Evite reportes. Responda BAJA para no recibir mensajes", "Si ya pagó haga caso omiso", ""],
@@ -120,13 +126,16 @@ def test_a_check_refuses_what_a_plan_refuses(tmp_path):
     ] == [0, 2, 2]
 
 
-def test_a_log_says_that_it_did_not_read_them():
-    """Rewards may lack what such a column tells; ``doctor`` shows the note."""
+def test_a_log_is_refused_as_a_plan_is():
+    """Who asked to be left alone would be one who did not answer; the user may state that the column says no such thing."""
     frame = pd.DataFrame(
         {"contact_id": ["K1"], "account_id": ["A"], "sent_at": "2026-11-01T00:00:00Z", "Clase": ["BAJA"]}
     )
-    checked = check_table(frame, CONTRACTS["contacts"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
-    assert any("contacts.Clase says what stops" in note for note in checked.notes)
+    as_of = pd.Timestamp("2026-11-25T00:00Z")
+    with pytest.raises(InvalidInput, match=r"Clase says what stops a contact.*'BAJA' in row 0.*--no-stop-in 'Clase'"):
+        check_table(frame, CONTRACTS["contacts"], as_of=as_of)
+    stated = Stated(no_stop_in=("clase",))
+    assert not check_table(frame, CONTRACTS["contacts"], as_of=as_of, stated=stated).faults.bad.any()
 
 
 @pytest.mark.parametrize(

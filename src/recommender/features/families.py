@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from recommender.spelling import column_word
+
 __all__ = ["FAMILIES", "family_of"]
 
 FAMILIES: dict[str, str] = {
@@ -24,4 +26,5 @@ FAMILIES: dict[str, str] = {
 
 def family_of(column: str) -> str:
     """Name of the family a context column belongs to."""
-    return next((family for family, pattern in FAMILIES.items() if re.search(pattern, column)), "profile")
+    name = column_word(column)
+    return next((family for family, pattern in FAMILIES.items() if re.search(pattern, name)), "profile")

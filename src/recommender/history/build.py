@@ -15,6 +15,7 @@ from recommender.history.feedback import LoggedFeedback
 from recommender.history.linking import check_tables
 from recommender.history.prepared_log import as_instant, prepare_log, sent_contacts
 from recommender.history.rewards import Attribution
+from recommender.intake import Stated, canonical_word
 
 __all__ = ["BuildReport", "Built", "build_feedback", "context_as_of"]
 
@@ -63,6 +64,7 @@ def build_feedback(
     static: Sequence[str] = (),
     keep: Sequence[str] = (),
     penalties: Mapping[str, float] | None = None,
+    stated: Stated | None = None,
 ) -> Built:
     """Build a log from raw tables.
 
@@ -96,6 +98,8 @@ def build_feedback(
     penalties : mapping of str to float, optional
         What one negative outcome of the decision's contacts in the window weighs in ``reward="net_value"``, in minor
         units, e.g. ``{"opt_out": 500, "complaint": 2000}``.
+    stated : Stated, optional
+        Spelling that the tables do not tell, and columns that say no stop although they look like it.
 
     Returns
     -------
@@ -122,6 +126,7 @@ def build_feedback(
         static=static,
         keep=keep,
         penalties=penalties,
+        stated=stated,
     )
     frame = log.frame()
     return Built(LoggedFeedback.from_prepared(log, frame), frame, log.roles, log.quarantine, log.report)
@@ -159,13 +164,21 @@ def context_as_of(
         ``account_id``, ``debtor_id`` and ``timezone`` where known, then context columns.
     """
     moment = as_instant(as_of)
+    given = {
+        "accounts": accounts,
+        "contacts": _without_unknown_words(contacts),
+        "outcomes": outcomes,
+        "payments": payments,
+    }
     raw = check_tables(
-        {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments},
+        given,
         actions=actions,
         as_of=moment,
         naive_timezone=naive_timezone,
         currency=currency,
         rates=rates,
+        # Whoever decides has judged these columns before, by what the user states of them.
+        stated=Stated(no_stop_in=tuple(str(name) for table in given.values() if table is not None for name in table)),
     )
     # The current snapshot is what is known now: nothing to leave out when scoring.
     knowledge = Knowledge.from_tables(
@@ -191,3 +204,11 @@ def context_as_of(
         debtor = raw.reader("debtor_id")(context["_debtor_id"])
         context["_debtor_id"] = debtor if debtor.notna().all() else debtor.fillna(wanted.astype("str"))
     return context.rename(columns={"_debtor_id": "debtor_id", "_timezone": "timezone"})
+
+
+def _without_unknown_words(contacts: pd.DataFrame) -> pd.DataFrame:
+    """Contacts whose outcome cells nobody understands say nothing as features; as states they have denied already."""
+    if "outcome" not in contacts:
+        return contacts
+    known = {word: canonical_word("outcome", word) is not None for word in contacts["outcome"].dropna().unique()}
+    return contacts.assign(outcome=contacts["outcome"].where(contacts["outcome"].map(known).fillna(value=False), None))

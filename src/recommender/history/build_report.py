@@ -81,7 +81,6 @@ class BuildReport:
 def report_of(
     raw: RawTables,
     knowledge: Knowledge,
-    given: Mapping[str, Any],
     names: Sequence[str],
     left_out: dict[str, str],
     *,
@@ -100,7 +99,7 @@ def report_of(
         len(rewards.reward), int((~np.isnan(rewards.reward)).sum()), rewards.n_unknown_payments,
         rewards.n_unknown_outcomes, rewards.n_unknown_costs, 0 if raw.lost is None else raw.lost.n_orphans,
     )  # fmt: skip
-    _note_missing(report, given, with_propensity)
+    _note_missing(report, raw.tables, with_propensity)
     _note_lost(report)
     return report
 
@@ -135,7 +134,7 @@ def _note_missing(report: BuildReport, given: Mapping[str, Any], with_propensity
         "outcomes": "responses and promises are unknown",
         "payments": "payment history is unknown and no money reward is possible",
     }
-    report.notes += [f"No {name} table: {what}." for name, what in lost.items() if given.get(name) is None]
+    report.notes += [f"No {name} table: {what}." for name, what in lost.items() if name not in given]
     if not with_propensity:
         report.notes.append("No propensities were logged; they will be estimated and flagged.")
     if report.single_snapshot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -19,17 +18,17 @@ from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.instants import implausible_dates, read_dates, read_instants
 from recommender.history.quarantine import Faults
+from recommender.history.unread_columns import refuse_unread_stops
 from recommender.intake import (
     Stated,
     country_code,
     digits_lost,
-    distinct_cells,
+    kind_of_name,
     language_code,
     one_spelling,
-    plain_word,
+    personal_columns,
     subdivision_codes,
     text_of_bytes,
-    unread_stops,
     wrongly_encoded,
 )
 from recommender.tables import UNREADABLE_ROW, Column, Contract
@@ -39,9 +38,6 @@ __all__ = ["CheckedTable", "check_table", "keep_rows"]
 _FEW_ROWS = 10
 _WHOSE = ("account_id", "contact_id", "timezone", "country")
 _MOST_IN_ANOTHER_UNIT = 0.05
-_CONTACT_DATA = re.compile(
-    r"(^|_)(phone|telephone|telefono|teléfono|celular|msisdn|mobile_number|e_?mail_address)($|_)", re.IGNORECASE
-)
 
 
 @dataclass
@@ -182,7 +178,7 @@ def check_table(
     _check_encodings(given, faults)
     owners = given[[name for name in _WHOSE if name in given.columns]]
     spelling = _Spelling(stated or Stated(timezone=naive_timezone), None if clocks is None else partial(clocks, owners))
-    _note_unread_stops(given.drop(columns=[c for c in given if c in levels]), checked, spelling.stated)
+    refuse_unread_stops(given.drop(columns=[c for c in given if c in levels]), faults, spelling.stated)
     clean: dict[str, Any] = {}
     known = {column.name: column for column in contract.columns}
     for name in given.columns.tolist():
@@ -191,7 +187,7 @@ def check_table(
         if column is None and name in levels:
             column = Column(str(name), "level")
         if column is None:
-            if _CONTACT_DATA.search(str(name)):
+            if _is_personal(cells_of, str(name), checked.contract.table):
                 checked.notes.append(f"{contract.table}.{name} looks like contact data of a person and was not read.")
             else:
                 clean[str(name)] = one_spelling(cells_of, contract.table, str(name))
@@ -209,21 +205,11 @@ def check_table(
     return checked
 
 
-def _note_unread_stops(given: pd.DataFrame, checked: CheckedTable, stated: Stated) -> None:
-    """Say which columns tell stops that nobody reads; a payment that says it did not come is none."""
-    table, quiet = checked.contract.table, {plain_word(name) for name in stated.no_stop_in}
-    for name, tells in unread_stops(distinct_cells(given, table), table).items():
-        if plain_word(name) in quiet:
-            continue
-        if table != "payments":
-            checked.notes.append(f"{table}.{name} says what stops a contact, and was not read: see data/README.md.")
-            continue
-        checked.faults.add(
-            given[name].isin(tells).to_numpy(dtype=bool), name, "no_payment",
-            "says that the money did not come, or went back",
-            "Leave such rows out, or write what was taken back as a negative amount (--no-stop-in where it says no "
-            "such thing).", given[name],
-        )  # fmt: skip
+def _is_personal(cells_of: pd.Series, name: str, table: str) -> bool:
+    """Whether a column holds contact data; of tables whose further columns are no context the name alone is asked."""
+    if table in ("accounts", "decisions"):
+        return bool(personal_columns(cells_of.to_frame(name)))
+    return kind_of_name(name) in ("contact", "about contact")
 
 
 def _check_encodings(frame: pd.DataFrame, faults: Faults) -> None:

@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from recommender.intake import column_word
+
 __all__ = ["discrimination", "leakage_suspects", "named_after_the_fact"]
 
 _AFTER_THE_FACT = re.compile(
@@ -40,10 +42,11 @@ def named_after_the_fact(column: str) -> bool:
 
     ``call_duration`` is, ``paid_last_30d`` is not; ``paid_next_30d`` is, ``next_payment_due_minor`` is not.
     """
-    afterwards, paying = bool(_AFTER_THE_FACT.search(column)), bool(_PAYING.search(column))
-    if _FORWARD.search(column) and (afterwards or paying):
-        return not _SCHEDULED.search(column)
-    return afterwards and not _BEFORE.search(column)
+    name = column_word(column)
+    afterwards, paying = bool(_AFTER_THE_FACT.search(name)), bool(_PAYING.search(name))
+    if _FORWARD.search(name) and (afterwards or paying):
+        return not _SCHEDULED.search(name)
+    return afterwards and not _BEFORE.search(name)
 
 
 def discrimination(values: pd.Series, success: NDArray[np.bool_]) -> float:

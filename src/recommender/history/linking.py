@@ -19,6 +19,7 @@ from recommender.history.id_codes import IdCodes, code_ids
 from recommender.history.lost_rows import LostRows
 from recommender.history.quarantine import join_quarantines
 from recommender.history.reversals import take_back
+from recommender.history.told_with_contacts import ToldWithContacts
 from recommender.history.usable_tables import check_currency, check_zone, id_hint, refuse_unusable
 from recommender.intake import Stated, account_zones, as_frame, country_code, id_keys, id_texts
 from recommender.tables import CONTRACTS, contracted_names
@@ -130,16 +131,16 @@ def check_tables(
     channels = actions.factors.get("channel", ())
     levels = dict(actions.factors)
     tables: dict[str, CheckedTable] = {}
-    for name, source in given.items():
-        if source is None:
+    heard = ToldWithContacts(pd.DataFrame())
+    for name in CONTRACTS:  # accounts before what hangs on their clocks, contacts before what came of them
+        source = given.get(name)
+        frame, renamed = _opened(name, source, levels)
+        if name == "outcomes":
+            frame = heard.beside(frame, tables.get("contacts"))
+        if frame is None:
             continue
-        frame = source() if callable(source) else source
-        if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "collect"):  # Polars, Arrow, DuckDB
-            frame = as_frame(frame)
-        renamed: dict[str, str] = {}
-        if isinstance(frame, pd.DataFrame):
-            renamed = contracted_names(frame.columns, (*CONTRACTS[name].names, *_NOT_IN_CONTRACT, *levels))
-            frame = frame.rename(columns=renamed) if renamed else frame
+        if name == "contacts" and isinstance(frame, pd.DataFrame):
+            heard = ToldWithContacts(frame)
         if name == "decisions" and isinstance(frame, pd.DataFrame):
             frame = _name_no_contact(frame, actions)
         tables[name] = check_table(
@@ -170,6 +171,17 @@ def check_tables(
     for checked in raw.tables.values():
         checked.told_at = checked.naive = checked.told_outcome = None
     return raw
+
+
+def _opened(name: str, source: RawTable | None, levels: Mapping[str, Sequence[Any]]) -> tuple[Any, dict[str, str]]:
+    """A raw table under the contract's names, and which of its columns were called otherwise."""
+    frame: Any = source() if callable(source) else source
+    if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "collect"):  # Polars, Arrow, DuckDB
+        frame = as_frame(frame)
+    if not isinstance(frame, pd.DataFrame):
+        return frame, {}
+    renamed = contracted_names(frame.columns, (*CONTRACTS[name].names, *_NOT_IN_CONTRACT, *levels))
+    return frame.rename(columns=renamed) if renamed else frame, renamed
 
 
 @dataclass(frozen=True)

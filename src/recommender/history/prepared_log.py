@@ -169,7 +169,8 @@ def prepare_log(
     then let go of as it is used.
     """
     naive_timezone = None if naive_timezone == "account" else naive_timezone  # which is what is done without one
-    check_reward(reward, penalties, attribution, window_days, [name for name in given if given[name] is not None])
+    told = [name for name in given if given[name] is not None]
+    check_reward(reward, penalties, attribution, window_days, [*told, *(["outcomes"] if "contacts" in told else [])])
     raw = check_tables(
         given,
         actions=actions,
@@ -179,6 +180,7 @@ def prepare_log(
         rates=rates,
         stated=stated,
     )
+    check_reward(reward, penalties, attribution, window_days, raw.tables)  # contacts may have told their outcomes
     sent = sent_contacts(raw)
     knowledge = Knowledge.from_tables(
         raw.frame("accounts"),
@@ -259,7 +261,7 @@ def prepare_log(
     if climbed is not None:
         labels = {"rung": climbed.rung, "paid": climbed.paid, "cost": climbed.cost}
         roles |= {role: _LABELS[role] for role, values in labels.items() if values is not None}
-    report = report_of(raw, knowledge, given, names, left_out, rewards=rewards, with_propensity=with_propensity)
+    report = report_of(raw, knowledge, names, left_out, rewards=rewards, with_propensity=with_propensity)
     ids = {name: raw.reader(name) for name in ("decision_id", "account_id", "debtor_id")}
     if not with_decisions:
         ids["decision_id"] = raw.reader("contact_id")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from recommender.intake import column_word
+
 __all__ = ["protected_names"]
 
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NO_LETTER = re.compile(r"[\W_]+")
 # Whole words of a name, in English, Spanish and Portuguese; without accents.
 _WORD = re.compile(
     r"age|etari[ao]|edad|idade|agegroup|ageband|agerange|dob|birth\w*|fechanac\w*|nacimiento|nascimento|yob|"
@@ -54,8 +53,7 @@ def protected_names(columns: Sequence[str]) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _is_protected(name: str) -> bool:
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    words = [word for word in _NO_LETTER.split(_HUMP.sub("_", bare).casefold()) if word]
+    words = column_word(name).split("_")
     told = {word for word in words if _WORD.fullmatch(word)}
     if told and told <= _AGES and any(_OF_A_THING.fullmatch(word) for word in words):
         return False

@@ -53,6 +53,13 @@ from recommender.intake.numbers import (
     decimal_evidence,
     number_of,
 )
+from recommender.intake.personal_data import (
+    cell_is_personal,
+    column_is_personal,
+    kind_of_name,
+    personal_columns,
+    text_is_personal,
+)
 from recommender.intake.profiles import (
     Mapped,
     Profile,
@@ -71,11 +78,14 @@ from recommender.intake.states import (
     LASTING_STOPS,
     STATE_FLAGS,
     account_states,
+    acts_when_told,
     is_stop,
     with_case_states,
     with_states,
+    words_of,
 )
 from recommender.intake.subdivisions import is_subdivision, subdivision_code, subdivision_codes
+from recommender.intake.told_contacts import doubt_told_contacts
 from recommender.intake.unread_stops import distinct_cells, doubt_unread_stops, unread_stops
 from recommender.intake.vocabulary import (
     CHANNEL_NAMES,
@@ -85,7 +95,6 @@ from recommender.intake.vocabulary import (
     country_code,
     country_zone,
     is_placeholder,
-    plain_word,
 )
 from recommender.intake.words import (
     currency_code,
@@ -93,6 +102,7 @@ from recommender.intake.words import (
     language_code,
     zone_name,
 )
+from recommender.spelling import column_word, plain_word
 
 __all__ = [
     "AGREEMENT_DAYS",
@@ -116,11 +126,15 @@ __all__ = [
     "account_states",
     "account_zones",
     "acting_events",
+    "acts_when_told",
     "as_frame",
     "canonical_channel",
     "canonical_word",
+    "cell_is_personal",
     "clock_column",
+    "column_is_personal",
     "column_synonyms",
+    "column_word",
     "country_code",
     "country_zone",
     "currency_code",
@@ -128,6 +142,7 @@ __all__ = [
     "decimal_evidence",
     "digits_lost",
     "distinct_cells",
+    "doubt_told_contacts",
     "doubt_unread_stops",
     "flag_of",
     "flat_rows",
@@ -139,11 +154,13 @@ __all__ = [
     "is_placeholder",
     "is_stop",
     "is_subdivision",
+    "kind_of_name",
     "language_code",
     "map_export",
     "moment_of",
     "number_of",
     "one_spelling",
+    "personal_columns",
     "plain_word",
     "point_key",
     "propose_profiles",
@@ -155,11 +172,13 @@ __all__ = [
     "subdivision_code",
     "subdivision_codes",
     "taken_back",
+    "text_is_personal",
     "text_of_bytes",
     "unread_stops",
     "with_case_states",
     "with_clock",
     "with_states",
+    "words_of",
     "wrongly_encoded",
     "zone_name",
 ]

@@ -27,7 +27,6 @@ from recommender.intake.vocabulary import (
     column_synonyms,
     country_code,
     country_zone,
-    plain_word,
 )
 from recommender.intake.words import (
     channel_list,
@@ -42,6 +41,7 @@ from recommender.intake.words import (
     zone_name,
 )
 from recommender.local_time import is_timezone
+from recommender.spelling import column_forms
 from recommender.tables import DEBTOR_FLAGS, Kind, fields
 
 __all__ = [
@@ -75,8 +75,7 @@ def renamed_columns(columns: Sequence[object], table: str) -> dict[str, str]:
     given = [str(column) for column in columns]
     meant: dict[str, list[str]] = {}
     for name in given:
-        plain = plain_word(name)
-        target = plain if plain in known else column_synonyms(name)
+        target = next((form for form in column_forms(name) if form in known), None) or column_synonyms(name)
         if target in known and name not in known:
             meant.setdefault(str(target), []).append(name)
     return {names[0]: target for target, names in meant.items() if len(names) == 1 and target not in given}

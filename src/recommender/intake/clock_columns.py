@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from recommender.intake.vocabulary import is_placeholder, plain_word
+from recommender.intake.vocabulary import is_placeholder
+from recommender.spelling import column_forms
 
 __all__ = ["clock_column", "with_clock"]
 
@@ -34,8 +35,8 @@ def clock_column(columns: Sequence[object], table: str) -> tuple[str, str | None
     if instant is None:
         return None
     names = [str(name) for name in columns]
-    days = [instant] if instant in names else [name for name in names if plain_word(name) in _DAYS]
-    clocks = [name for name in names if name not in days and _CLOCKS.fullmatch(plain_word(name))]
+    days = [instant] if instant in names else [name for name in names if not _DAYS.isdisjoint(column_forms(name))]
+    clocks = [name for name in names if name not in days and any(map(_CLOCKS.fullmatch, column_forms(name)))]
     if len(days) != 1 or (len(clocks) != 1 and days == [instant]):
         return None
     return days[0], clocks[0] if len(clocks) == 1 else None

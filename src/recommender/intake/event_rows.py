@@ -141,7 +141,10 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
 
 
 def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
-    """Instants and amounts by account; an amount in another currency than the debt's is none that is known."""
+    """Instants and amounts by account; an amount in another currency than the debt's is none that is known.
+
+    A payment dated ahead counts as made now: somebody told it. One that is taken back ahead is not taken back yet.
+    """
     paid: dict[str, list[tuple[int, float]]] = {}
     if not len(payments):
         return paid
@@ -152,9 +155,9 @@ def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> d
     rows = zip(once["account_id"], instants_of(once, "paid_at"), amounts, currencies, strict=True)
     for account, at, amount, code in rows:
         key = id_text(account)
-        if key is not None and (at is None or at <= now):
+        if key is not None and (at is None or at <= now or not amount <= 0):
             known = is_null(code) or codes.get(key, code) == code
-            paid.setdefault(key, []).append((now if at is None else at, amount if known else float("nan")))
+            paid.setdefault(key, []).append((now if at is None else min(at, now), amount if known else float("nan")))
     return paid
 
 

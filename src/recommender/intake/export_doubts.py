@@ -11,7 +11,7 @@ import pandas as pd
 from recommender.errors import shorten
 from recommender.intake.faults import Stated
 from recommender.intake.unread_stops import distinct_cells, unread_stops
-from recommender.intake.vocabulary import plain_word
+from recommender.spelling import column_forms
 
 __all__ = ["odd_figures", "unread_columns"]
 
@@ -28,8 +28,8 @@ _BELIEVABLE = {
 
 def unread_columns(frame: pd.DataFrame, profile: str, tables: Mapping[str, Any], stated: Stated) -> Iterator[str]:
     """Columns of the export that the profile leaves out and that say what stops a contact."""
-    used = {plain_word(name) for name in _named_in(tables)} | {plain_word(name) for name in stated.no_stop_in}
-    left = frame[[name for name in frame.columns if plain_word(str(name)) not in used]]
+    used = {form for name in (*_named_in(tables), *stated.no_stop_in) for form in column_forms(name)}
+    left = frame[[name for name in frame.columns if used.isdisjoint(column_forms(name))]]
     table = next((name for name in ("contacts", "outcomes", "accounts", "payments") if name in tables), None)
     for name, cells in unread_stops(distinct_cells(left, table), table).items() if table else ():
         where = np.flatnonzero(left[name].isin(cells).to_numpy(dtype=bool))

@@ -33,7 +33,9 @@ class Stated:
     channels : tuple
         Further channels, of the user's own action space.
     no_stop_in : tuple of str
-        Columns that say no stop, whatever their names and cells look like.
+        Columns that say no stop (and tell no contact), whatever their names and cells look like.
+    no_contacts_yet : bool
+        No account was ever contacted.
     """
 
     dates: DayOrder | None = None
@@ -43,6 +45,7 @@ class Stated:
     encoding: str | None = None
     channels: tuple[Any, ...] = ()
     no_stop_in: tuple[str, ...] = ()
+    no_contacts_yet: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a zone that is none."""

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from recommender.intake.vocabulary import plain_word
 from recommender.local_time import is_timezone
+from recommender.spelling import plain_word
 
 __all__ = ["DayEvidence", "Moment", "day_evidence", "moment_of"]
 

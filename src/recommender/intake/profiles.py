@@ -23,7 +23,8 @@ from recommender.intake.export_doubts import odd_figures, unread_columns
 from recommender.intake.faults import Stated, refuse_faults
 from recommender.intake.ids import id_text
 from recommender.intake.told_stops import stop_told
-from recommender.intake.vocabulary import canonical_word, plain_word
+from recommender.intake.vocabulary import canonical_word
+from recommender.spelling import by_name, column_forms, plain_word
 
 __all__ = ["Mapped", "Profile", "flat_rows", "map_export", "point_key", "propose_profiles", "source_profiles"]
 
@@ -143,9 +144,9 @@ def source_profiles() -> dict[str, Profile]:
 
 def propose_profiles(columns: Iterable[object]) -> list[tuple[str, float]]:
     """Profiles that a file may be of, the likeliest first, with the share of their columns that it has."""
-    plain = {plain_word(str(column)) for column in columns}
+    named = by_name(columns)
     shares = [
-        (profile.name, sum(plain_word(name) in plain for name in profile.columns) / len(profile.columns))
+        (profile.name, sum(_column(named, name) is not None for name in profile.columns) / len(profile.columns))
         for profile in source_profiles().values()
     ]
     return sorted(
@@ -194,7 +195,7 @@ def map_export(
     InvalidInput
         Columns that are not there; more than one cell in twenty that cannot be read.
     """
-    named = {plain_word(str(column)): column for column in frame.columns}
+    named = by_name(frame.columns)
     further = {plain_word(word): to for word, to in (words or {}).items()}
     chosen = stated or Stated()
     chosen = Stated(chosen.dates, chosen.decimal, chosen.timezone or profile.zone, no_stop_in=chosen.no_stop_in)
@@ -259,7 +260,7 @@ def _cells(
     looked_up = source.get("lookup", ())
     looked_up = [looked_up] if isinstance(looked_up, str) else list(looked_up)
     sources = source.get("columns") or ([source["column"]] if "column" in source else looked_up)
-    present = [named[plain_word(name)] for name in sources if plain_word(name) in named]
+    present = [column for name in sources if (column := _column(named, name)) is not None]
     if not present:
         if source.get("optional"):
             return pd.Series([None] * n, index=frame.index, dtype=object)
@@ -296,15 +297,20 @@ def _said_beside(
     read: pd.Series, frame: pd.DataFrame, named: Mapping[str, Any], source: Mapping[str, Any], profile: Profile
 ) -> pd.Series:
     """Outcomes with what another column says beside them: the debtor's words, the provider's code."""
-    said = named.get(plain_word(source["stop"])) if "stop" in source else None
+    said = _column(named, source["stop"]) if "stop" in source else None
     if said is not None:  # what a debtor writes is only looked at for a stop, and not kept
         stops = frame[said].map(lambda text: _stop_of(text) if isinstance(text, str) else None)
         read = read.mask(stops.notna().to_numpy() & (read == "replied").to_numpy(dtype=bool), stops)
     coded = source.get("codes")  # a code of the provider that says more than its word
-    if coded is not None and (code := named.get(plain_word(coded["column"]))) is not None:
+    if coded is not None and (code := _column(named, coded["column"])) is not None:
         meant = frame[code].map(lambda value: profile.words[coded["words"]].get(plain_word(str(id_text(value)))))
         read = read.mask(meant.notna().to_numpy(), meant)
     return read
+
+
+def _column(named: Mapping[str, Any], name: str) -> Any:
+    """The column of an export that a profile means, however the export writes its name; None where it has none."""
+    return next((named[form] for form in column_forms(name) if form in named), None)
 
 
 def _stop_of(text: str) -> str | None:
@@ -313,7 +319,7 @@ def _stop_of(text: str) -> str | None:
 
 
 def _when(frame: pd.DataFrame, named: Mapping[str, Any], rule: Mapping[str, Any]) -> pd.Series:
-    column = named.get(plain_word(rule["column"]))
+    column = _column(named, rule["column"])
     if column is None:
         return pd.Series(bool(rule.get("absent", False)), index=frame.index)
     written = frame[column].astype(str).map(plain_word)

@@ -52,9 +52,11 @@ __all__ = [
     "STATE_FLAGS",
     "State",
     "account_states",
+    "acts_when_told",
     "is_stop",
     "with_case_states",
     "with_states",
+    "words_of",
 ]
 
 STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set", "reviewed")
@@ -71,6 +73,18 @@ LASTING_STOPS: tuple[str, ...] = (
 def is_stop(outcome: Any) -> bool:
     """Whether an outcome stops a contact for good or until something lifts it, or is a word that nobody understands."""
     return word_of(outcome) in {*LASTING_STOPS, "unknown", "paid_in_full"}
+
+
+#: Beside them, what says that somebody is to be left alone for a time, or owes nothing.
+_RESTS = ("paid", "paid_in_full", "promise_to_pay", "callback_requested", "agreement_withdrawn", "unknown")
+
+
+def acts_when_told(outcome: Any, promise_date: Any = None, callback_at: Any = None) -> bool:
+    """Whether a word acts from when it is told on, be its instant ahead: a wrong clock makes no consent.
+
+    What stops or rests a contact does; what frees one, counts or fails does not before its time.
+    """
+    return any(word in (*LASTING_STOPS, *_RESTS) for word in words_of(outcome, promise_date, callback_at))
 
 
 #: Events that free; of what happened at one instant they are told first, so that the stop wins.
@@ -119,7 +133,7 @@ def account_states(
     payments : DataFrame or None
         ``account_id``, ``paid_at``, ``amount_minor``; a negative amount takes a payment back.
     as_of : aware datetime
-        Later events are not known yet.
+        What is dated later and stops acts all the same: it is told, so it is known. The rest is not known yet.
 
     Returns
     -------
@@ -147,8 +161,9 @@ def _told_states(
     events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in LIFTS))
     zone_of = dict(zip(keys, account_zones(accounts), strict=True)) if events else {}
     for at, word, account, person, channel, due, callback, case in events:
-        if at > now:
+        if at > now and not acts_when_told(word):
             continue
+        at = min(at, now)
         people.setdefault(person, PersonEvents()).tell(word, at, channel, case)
         if account is not None:
             until = None if due is None else end_of_day(due, zone_of.get(account))
@@ -253,9 +268,7 @@ def with_case_states(
     own = [
         contact
         for contact in contacts or ()
-        if _tells(contact, every_event=every_event)
-        and contact.get("status") != "planned"
-        and as_utc_us(contact["sent_at"]) <= at_us
+        if _tells(contact, every_event=every_event) and contact.get("status") != "planned"
     ]
     if not own:
         return account

@@ -7,7 +7,8 @@ from functools import lru_cache
 import pandas as pd
 
 from recommender.extras import later
-from recommender.intake.vocabulary import country_code, plain_word
+from recommender.intake.vocabulary import country_code
+from recommender.spelling import plain_word
 
 __all__ = ["is_subdivision", "subdivision_code", "subdivision_codes"]
 

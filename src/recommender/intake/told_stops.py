@@ -27,6 +27,7 @@ _STEMS: dict[str, str] = {
     r"|(?:do_?not|don_?t)_?(?:call|contact|e?mail|text|sms|disturb|dial|phone|solicit|whatsapp|send|message)\w*|stop_(?:calling|contact\w*|texting|all)|dnc\w{0,2}|dnd|dne|opt(?:ed)?_?outs?|optout\w*|unsub\w*|desuscri\w*|desinscri\w*|descadastr\w*"
     r"|(?:dad[oa]|dar|darse|dese)_de_baja|(?:pide|pidio|pidieron|solicita|solicito|quiere|desea|requiere)_(?:la_|su_|dar(?:se|le)?_(?:de_)?)?baja|baja_(?:de_(?:la_)?(?:base|lista|contacto|sms|mensajes|correo|whatsapp)|total|definitiva)"
     r"|remove_(?:me|from|number|my)\w*|cease\w*|c_d(?:_letter)?|revoc\w*|revok\w*|revog\w*|black_?list\w*|lista_(?:negra|robinson|restrictiva|de_exclusion|de_bloqueo)|robinson",
+    "opt_out": r"(?:user|usuario|usuaria|cliente|customer|recipient|destinatari[oa]|titular)_(?:ha_|has_|nos_|te_|le_)*(?:blocked|bloqueo|bloqueou)|(?:blocked|bloquead[oa])_(?:by|por|pelo)_(?:the_|el_|la_|o_)?(?:user|usuario|customer|cliente|recipient|destinatario|titular)",
     "dispute": r"disput\w*|fraud\w*|(?:id|identity)_theft|suplant\w*|usurpacion|(?:desconoce|no_reconoce|niega)_(?:la_)?(?:deuda|obligacion|credito|compra)|(?:no_es|nao_e)_(?:su|mi|sua|minha)_(?:deuda|divida)"
     r"|nao_reconhece\w*|desconhece_(?:a_)?divida|objeta\w*|objecion",
     "in_lawsuit": r"litig\w*|lawsuit|demandad[oa]s?|(?:en|con|amenaza|interpuso|presento)_(?:de_)?demanda|demanda_(?:judicial|civil|activa|en_contra)|proces[oa]_judicial|judicializad[oa]|acao_judicial|sued|processou|embargad[oa]",
@@ -62,8 +63,9 @@ _DENIED = re.compile(
 
 #: Names of columns that tell a stop by a yes, a day or a reason, beside those that a stem stands in.
 _NAMES = (
-    r"fecha_(?:de_)?baja|no_(?:call|contact|sms|email|whatsapp)|suppress\w*|bloque[oa]\w*|bloqueio|blocked|exclu(?!siv)[sidy]\w*|restric\w*|restring\w*|dod|menores?_(?:de_)?edad|(?:es|is|eh)_(?:menor|minor)|^(?:menor|minor)$|underage|incapa\w*|interdic\w*"
-    r"|secuestrad[oa]|reus|repep|no_me_llame|no_perturbe|concurso|rj|bepi|litigio|vulnerab\w*|lista_restrictiva|reclamacion|pqrs?|ley_\d+"
+    r"fecha_(?:de_)?baja|no_(?:call|contact|sms|email|whatsapp)|suppress\w*|bloque[oa]\w*|bloqueio|blocked|exclu(?!siv)[sidy]\w*|restric\w*|restring\w*|dod|menores?_(?:de_)?edad|(?:es|is|eh)_(?:menor|minor)|^(?:menor|minor)$|underage|incapa\w*|interdic\w*|hardship\w*|should_forget|forget_me|(?:right_to_be_)?forgotten|derecho_al_olvido|mansp|loevm|gmvdt"
+    r"|(?:dunning|collections?|contact|mailing|cobranza|cobranca)_(?:block|hold|lock)(?:ed|_reason|_code)?|(?:central_)?deletion_(?:flag|indicator)|legal_dunning\w*|dificuldades?_financeiras?|dificultad(?:es)?_(?:economicas?|financieras?)"
+    r"|secuestrad[oa]|reus|repep|no_me_llame|no_perturbe|concurso|rj|bepi|litigio|vulnera[bv]\w*|lista_restrictiva|reclamacion|pqrs?|ley_\d+"
 )  # fmt: skip
 
 
@@ -77,7 +79,7 @@ STOP_NAME = _whole("|".join([*_STEMS.values(), _NAMES]))
 """What a column that tells a stop is called."""
 PERHAPS_STOP = (
     r"(?i)fallec|falec|deceas|difunt|finad|bito|defunc|insolv|bankr|bkcy|concurs|quiebra|abogad|advogad|attorney|atty|lawyer|do ?not|don.?t|dnc|opt.?out|unsub|desuscri|descadast|baja|remove|cease|revoc|revok|revog"
-    r"|robinson|disput|fraud|theft|suplant|litig|lawsuit|demand|quej|reclam|complain|pqr|tutela|muri|muert|died|death|stop|(?:no|n.o|not) (?:\S+ ){0,3}(?:llam|contact|molest|lig|contat|perturb|cham|escrib|ser |recon)"
+    r"|robinson|disput|fraud|theft|block|bloque|suplant|litig|lawsuit|demand|quej|reclam|complain|pqr|tutela|muri|muert|died|death|stop|(?:no|n.o|not) (?:\S+ ){0,3}(?:llam|contact|molest|lig|contat|perturb|cham|escrib|ser |recon)"
 )  # fmt: skip
 """A sieve for long columns: what it lets through may say a stop (:func:`stop_told` judges), nothing else does."""
 

@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.intake.canonical import TableReading
+from recommender.intake.ended_accounts import is_over, may_say_over
 from recommender.intake.event_records import MARKS
 from recommender.intake.numbers import number_of
 from recommender.intake.told_stops import PERHAPS_STOP, STOP_NAME, stop_told
-from recommender.intake.vocabulary import canonical_channel, canonical_word, column_word, plain_word
+from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.intake.words import channel_list, flag_of, is_blank
+from recommender.spelling import column_word, plain_word
 from recommender.tables import fields
 
 __all__ = ["distinct_cells", "doubt_unread_stops", "unread_stops"]
@@ -85,14 +87,6 @@ _ENDED = _named(
 _PAST = re.compile(
     r"(?:in)?cumplid[oa]|rot[oa]|broken|quebrad[oa]|kept|cumprid[oa]|descumprid[oa]|vencid[oa]|caid[oa]|expired"
 )
-#: Names of the state an account is in, and words for one that is no longer ours to collect.
-_STATE = _named(r"estado|status|statu|estatus|situac\w*|situacao|condic\w*|state|etapa|stage|marca|novedad")
-_OVER = re.compile(
-    r"(?:(?:cuenta|obligacion|credito|deuda|account|debt|conta|divida)_)?(?:pagad[oa]|paid|pag[oa]|cancelad[oa]|cerrad[oa]|closed|encerrad[oa]|fechad[oa]|recall(?:ed)?"
-    r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|baja(?!_california))(?:_.*)?"
-)
-#: Of the debtor's own life: who is retired there has a pension, and his account is ours.
-_OF_LIVES = _named(r"laboral|empleo|civil|vivienda|employment|emprego|marital|profesional|profissional|residencia")
 #: What a row of payments may say of itself: the money did not come, or went back.
 _NO_PAYMENT = _named(
     r"revers\w*|rechaz\w*|devuel\w*|devol\w*|rebot\w*|anulad\w*|anulaci\w*|reject\w*|return\w*|charge_?back|contracargo|void\w*|fail\w*|fallid[oa]|declin\w*|pend\w*"
@@ -106,7 +100,7 @@ _NAMES_OF_THINGS = _named(
     r"|sector|estudio|despacho|url|link|asignad[oa]|assigned|lote|batch|archivo|file|vivienda|pack|region|pais|(?:agente?|asesor|gestor|email|correo)$"
 )  # fmt: skip
 _RESULT = _named(
-    r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
+    r"status|estado|result\w*|disp\w*|outcome|tipific\w*|motivo|reason|causa|error\w*|failure|nota|notas?|note|notes|observ\w*|coment\w*|comment\w*"
 )
 #: Words that are a degree or a request elsewhere, and a stop as the whole name of a column.
 _ALONE = re.compile(r"(?:(?:de|cliente|cliente_de|en|con|tiene)_)?(?:baja|demanda)")
@@ -117,6 +111,10 @@ _OURS = _named(
 _COUNTED = _named(
     r"n|num|nro|no_de|cnt|count|counts|cantidad|qtd|total|prior|days?|dias|meses|months|avg|pct|ratio|share|rate|tasa|score|prob\w*|\d+[a-z]|veces|times|ever|limit\w*|amount|monto|valor|saldo|riesgo|risco|risk|segment\w*|nivel|level|banda|band|tramo|rango"
 )  # fmt: skip
+#: Names of blocks, whose reasons are codes of a letter; a chapter of the bankruptcy law is a number that counts nothing.
+_BLOCK = _named(r"bloque[oa]\w*|bloqueio|block\w*|hold|lock|mansp|loevm")
+_CASE = _named(r"cases?|casos?|radicados?|tickets?|folios?|expedientes?|id")  # whose number tells that there is one
+_CHAPTER, _CHAPTERS = _named(r"chapter|chapt|ch|capitulo"), frozenset(("7", "11", "12", "13"))
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
 )  # fmt: skip
@@ -148,33 +146,45 @@ def unread_stops(columns: Mapping[str, Iterable[Any]], table: str) -> dict[str, 
 
 def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
     word = column_word(name)
-    of_contact = table in ("contacts", "outcomes")
-    if isinstance(cell, str) and (_RESULT.search(word) or not _NAMES_OF_THINGS.search(word)):
-        said = plain_word(cell)
-        if not (
-            said == "baja"
-            and ((not of_contact and _OF_DEGREES.search(word)) or any(plain_word(str(one)) in _DEGREES for one in told))
-        ):
-            words = _OF_CONTACTS if of_contact and not _OF_PLANS.search(word) else _OF_PEOPLE
-            if table == "payments":  # of a payment, settled is that it came
-                words = words - {"paid_in_full"}
-            if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
-                return True
-            if stop_told(said) is not None:
-                return True
-        if table == "payments" and _NO_PAYMENT.search(said):
-            return True
-        if table == "accounts" and _STATE.search(word) and _OVER.fullmatch(said) and said != "baja":
-            return not _OF_LIVES.search(word)
+    is_said = isinstance(cell, str) and (_RESULT.search(word) or not _NAMES_OF_THINGS.search(word))
+    if is_said and _says_stop(cell, word, table, told):
+        return True
+    if table == "accounts" and is_over(word, cell, plain_word(str(cell))) and plain_word(str(cell)) != "baja":
+        return True
     if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
-    if _COUNTED.search(word) or _are_numbers(told):
+    return _is_told_by_name(cell, word, told)
+
+
+def _says_stop(cell: str, word: str, table: str, told: list[Any]) -> bool:
+    """Whether the cell itself says a stop, whatever its column is called."""
+    of_contact, said = table in ("contacts", "outcomes"), plain_word(cell)
+    of_degrees = not of_contact and _OF_DEGREES.search(word) is not None
+    if said != "baja" or not (of_degrees or any(plain_word(str(one)) in _DEGREES for one in told)):
+        words = _OF_CONTACTS if of_contact and not _OF_PLANS.search(word) else _OF_PEOPLE
+        if table == "payments":  # of a payment, settled is that it came
+            words = words - {"paid_in_full"}
+        if canonical_word("outcome", cell) in words or canonical_word("flags", cell) is not None:
+            return True
+        if stop_told(said) is not None:
+            return True
+    return table == "payments" and _NO_PAYMENT.search(said) is not None
+
+
+def _is_told_by_name(cell: Any, word: str, told: list[Any]) -> bool:
+    """Whether the column is called as a stop, or as a permission, and the cell says yes to the one, no to the other."""
+    stops = STOP_NAME.search(word) is not None
+    if _CHAPTER.search(word) and stops and str(cell).removesuffix(".0").strip() in _CHAPTERS:
+        return True
+    if _COUNTED.search(word) or (_are_numbers(told) and not (stops and _CASE.search(word) and flag_of(cell) is None)):
         return False
-    if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not STOP_NAME.search(word):
+    if _OF_OFFERS.search(word) and not _OF_CONTACT.search(word) and not stops:
         return False
-    if _PERMISSION.search(word) and not STOP_NAME.search(word):
+    if _PERMISSION.search(word) and not stops:
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
-    return bool(STOP_NAME.search(word) or _ALONE.fullmatch(word)) and not _OURS.search(word) and _is_told(cell)
+    if _OURS.search(word) or not (stops or _ALONE.fullmatch(word)):
+        return False
+    return _is_told(cell, coded=_BLOCK.search(word) is not None)
 
 
 def _is_promised(cell: Any) -> bool:
@@ -187,14 +197,14 @@ def _is_promised(cell: Any) -> bool:
     return _is_told(cell)
 
 
-def _is_told(cell: Any) -> bool:
-    """Whether a cell under the name of a stop says that there is one: yes, a channel, a day, a reason."""
+def _is_told(cell: Any, *, coded: bool = False) -> bool:
+    """Whether a cell under the name of a stop says that there is one: yes, a channel, a day, a reason, or its code."""
     if isinstance(cell, str) and (plain_word(cell) in _NONE or plain_word(cell).split("_")[0] in ("no", "nao", "sin")):
         return False
     flag = flag_of(cell)
     if flag is not None:
         return flag
-    return not isinstance(cell, str) or canonical_channel(cell) is not None or len(cell.strip()) > 1
+    return not isinstance(cell, str) or canonical_channel(cell) is not None or len(cell.strip()) > (0 if coded else 1)
 
 
 def _are_numbers(told: list[Any]) -> bool:
@@ -217,13 +227,14 @@ def doubt_unread_stops(reading: TableReading, piece: pa.Table | pd.DataFrame) ->
     piece : Table or DataFrame
         Every column of the piece under the contract's names.
     """
-    quiet = {plain_word(name) for name in reading.stated.no_stop_in}
+    quiet = {column_word(name) for name in reading.stated.no_stop_in}
     for name, tells in unread_stops(distinct_cells(piece, reading.table), reading.table).items():
-        if plain_word(name) in quiet:
+        if column_word(name) in quiet:
             continue
         cells = _cells_of(piece, name)
         where = cells.isin(tells).to_numpy(dtype=bool)
         where = where & ~(_closed_already if reading.table == "accounts" else _promised_already)(piece, name)
+        where = where & ~_owes_nothing(reading.table, piece, name, cells)
         reading.doubt(
             where, cells, name, "unread_stop", "says what stops a contact, and no column of that name is read"
             if reading.table != "payments" else "says that the money did not come, or went back, and is not read",
@@ -239,9 +250,17 @@ def _cells_of(piece: pa.Table | pd.DataFrame, name: str) -> pd.Series:
     return piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
 
 
+_NUMBERS_OF_PEOPLE = frozenset(
+    ("phone", "phones", "telefono", "telefone", "celular", "movil", "mobile", "numero", "number", "linea", "msisdn")
+)
+
+
 def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
     """Rows whose consent has none of the channels that a column is named after: a no says nothing new there."""
-    named = {channel for word in column_word(name).split("_") if (channel := canonical_channel(word)) is not None}
+    words = column_word(name).split("_")
+    named = {channel for word in words if (channel := canonical_channel(word)) is not None}
+    if not _NUMBERS_OF_PEOPLE.isdisjoint(words):  # a number is called, texted and written to
+        named |= {"call", "sms", "whatsapp", "ivr"}
     held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
     closed = np.zeros(len(piece), dtype=bool)
     if not named or "consented_channels" not in held:
@@ -250,6 +269,27 @@ def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.boo
     listed = {cell: channel_list(cell) for cell in cells.unique()}
     open_in = {cell: read is None or bool(named & {*read.split(";")}) for cell, read in listed.items()}
     return np.asarray(~cells.map(open_in).to_numpy(dtype=bool))
+
+
+def _owes_nothing(table: str, piece: pa.Table | pd.DataFrame, name: str, cells: pd.Series) -> NDArray[np.bool_]:
+    """Rows of an account that is over and whose balance says so: nothing is left to collect, which is read."""
+    held = piece.column_names if isinstance(piece, pa.Table) else [str(one) for one in piece.columns]
+    if table != "accounts" or "balance_minor" not in held:
+        return np.zeros(len(cells), dtype=bool)
+    word = column_word(name)
+    ends = {cell: _only_over(cell, word) for cell in cells.dropna().unique()}
+    balances = _cells_of(piece, "balance_minor").map(
+        lambda cell: (number_of(cell) if isinstance(cell, str) else cell) == 0
+    )
+    return np.asarray(
+        cells.map(ends).fillna(value=False).to_numpy(dtype=bool) & balances.fillna(value=False).to_numpy(dtype=bool)
+    )
+
+
+def _only_over(cell: Any, word: str) -> bool:
+    """Whether a cell says that an account is over, and nothing of its debtor."""
+    said = plain_word(str(cell))
+    return is_over(word, cell, said) and stop_told(said) is None and canonical_word("flags", cell) is None
 
 
 def _promised_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:
@@ -279,7 +319,7 @@ def distinct_cells(piece: pa.Table | pd.DataFrame, table: str) -> dict[str, list
 def _distinct(piece: pa.Table | pd.DataFrame, name: str) -> list[Any] | None:
     """Distinct cells of a column; of a long one those that may say a stop; None of one that holds numbers."""
     word = column_word(name)
-    told = any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION, _PROMISED))
+    told = may_say_over(word) or any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION, _PROMISED))
     if isinstance(piece, pa.Table):
         column = piece.column(name)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

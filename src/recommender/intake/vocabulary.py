@@ -13,17 +13,16 @@ from importlib import resources
 from typing import Any
 
 from recommender.intake.told_stops import stop_told
+from recommender.spelling import column_forms, plain_word
 
 __all__ = [
     "CHANNEL_NAMES",
     "canonical_channel",
     "canonical_word",
     "column_synonyms",
-    "column_word",
     "country_code",
     "country_zone",
     "is_placeholder",
-    "plain_word",
 ]
 
 #: Channels of the rules, in their order.
@@ -64,11 +63,11 @@ _DEBTOR_TYPES = {
     "company": "company empresa persona_juridica persona_moral juridica business sociedad corporate pessoa_juridica",
 }
 _OUTCOMES = {
-    "attempted": "attempted attempt intento intentado enviado sent queued tentativa",
+    "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute",
     "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta ocupado busy buzon "
     "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador",
-    "bounced": "bounced bounce rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
-    "delivered": "delivered entregado entregada recibido entregue",
+    "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
+    "delivered": "delivered delivered_to_handset entregado entregada recibido entregue",
     "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt",
     "replied": "replied reply respondio respuesta respondido contesto_mensaje respondeu",
     "wrong_party": "wrong_party wn wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano",
@@ -217,21 +216,6 @@ _STYLE_OF_STATE = re.compile(
 )
 
 
-@lru_cache(maxsize=65_536)
-def plain_word(text: str) -> str:
-    """A word without accents, capitals, blanks and punctuation: ``" Llamada telefónica "`` is ``llamada_telefonica``."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "_", bare).strip("_")
-
-
-_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def column_word(name: object) -> str:
-    """:func:`plain_word` of the name of a column, its humps apart: ``doNotCall`` and ``DoNotCall__c`` are ``do_not_call``."""
-    return plain_word(_HUMPS.sub("_", re.sub(r"__c$", "", str(name).strip())))
-
-
 _PARTS = re.compile(r"\s+[-\u2013|/:]\s+|\s*[()|]\s*$|\s*[(|]\s*")
 _PLACEHOLDERS = re.compile(
     r"[-\u2010-\u2015\u2212_.?*]+|#?n\s?[/.]\s?[ad]\.?|s\s?[/.]\s?[di]\.?|#n/?a!?|#(?:ref|value|div/0|null|nombre|valor)[!?]"
@@ -280,7 +264,7 @@ def canonical_channel(value: Any) -> str | None:
 
 def column_synonyms(name: str) -> str | None:
     """Contract's name of a column written in Spanish or in another usual way; None where none is meant."""
-    return _columns().get(plain_word(name)) or _columns().get(column_word(name))
+    return next((_columns()[form] for form in column_forms(name) if form in _columns()), None)
 
 
 @lru_cache(maxsize=1)

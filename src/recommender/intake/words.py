@@ -11,8 +11,9 @@ from zoneinfo import available_timezones
 import numpy as np
 import pandas as pd
 
-from recommender.intake.vocabulary import canonical_channel, canonical_word, is_placeholder, plain_word
+from recommender.intake.vocabulary import canonical_channel, canonical_word, is_placeholder
 from recommender.local_time import is_timezone
+from recommender.spelling import plain_word
 
 __all__ = ["channel_list", "currency_code", "flag_list", "flag_of", "hashable", "is_blank", "is_empty", "language_code"]
 __all__ += ["numeral", "zone_name"]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from recommender.errors import shorten
 from recommender.history import LoggedFeedback, leakage_suspects, protected_names
+from recommender.intake import personal_columns
 from recommender.monitoring.findings import Finding
 
 __all__ = ["check_clusters", "check_context", "check_delay", "check_duplicates", "check_leaks", "check_rewards"]
@@ -103,6 +104,14 @@ def check_context(log: LoggedFeedback) -> Iterator[Finding]:
             "Leave them out of the context; keep them aside for audits.",
             "care",
             figures={"columns": protected},
+        )
+    if personal := personal_columns(context):
+        yield Finding(
+            "contact_data",
+            f"Columns {shorten(personal)} look like contact data of people.",
+            "Leave them out of the context: a model learns people by heart there, and the decision log refuses them.",
+            "care",
+            figures={"columns": personal},
         )
 
 

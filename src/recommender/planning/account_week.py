@@ -46,6 +46,7 @@ def account_week(
     with tempfile.TemporaryDirectory(prefix="week.") as folder:
         inputs = PlanInputs.prepare(
             Path(folder) / "inputs", as_of=order.as_of, chunk_rows=CHUNK_ROWS, stated=order.stated,
+            no_contacts_yet=order.no_contacts_yet,
             other_accounts=order.other_accounts, channels=model.actions_.factors.get("channel", ()), **vars(files),
         )  # fmt: skip
         for chunk in inputs.chunks:

@@ -193,6 +193,7 @@ class PlanInputs:
         stated: Stated | None = None,
         other_accounts: bool = False,
         channels: Sequence[Any] = (),
+        no_contacts_yet: bool = False,
     ) -> PlanInputs:
         """Cut the tables into chunks.
 
@@ -212,6 +213,8 @@ class PlanInputs:
             The contacts hold those of accounts that are not planned for, too.
         channels : sequence
             Of the model's action space: those that no rule knows are channels all the same.
+        no_contacts_yet : bool
+            Somebody states that no account was ever contacted: accounts that tell a contact are refused.
 
         Raises
         ------
@@ -220,7 +223,7 @@ class PlanInputs:
         """
         folder.mkdir(parents=True)
         given = {"accounts": accounts, "contacts": contacts, "outcomes": outcomes, "payments": payments}
-        stated = replace(stated or Stated(), channels=tuple(channels))
+        stated = replace(stated or Stated(), channels=tuple(channels), no_contacts_yet=no_contacts_yet)
         tables, faults = open_tables(given, folder / "read", stated, as_of)
         (folder / "sort").mkdir()
         limits: dict[str, Any] = {"memory_limit": _MEMORY, "threads": "1", "temp_directory": str(folder / "sort")}

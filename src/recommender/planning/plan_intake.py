@@ -19,6 +19,7 @@ from recommender.intake import (
     account_zones,
     clock_column,
     decimal_evidence,
+    doubt_told_contacts,
     doubt_unread_stops,
     number_of,
     refuse_faults,
@@ -185,6 +186,7 @@ def _write(
             zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
             read = reading.read(given, zones)
             doubt_unread_stops(reading, piece)
+            doubt_told_contacts(reading, piece)
             doubt_events(reading, given, read, owners, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))

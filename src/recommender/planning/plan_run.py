@@ -159,6 +159,7 @@ def make_plan(
         if not (resumed and folder.inputs.is_dir()):
             with folder.preparing() as path:
                 PlanInputs.prepare(path, as_of=order.as_of, chunk_rows=chunk_rows, stated=order.stated,
+                                   no_contacts_yet=order.no_contacts_yet,
                                    other_accounts=order.other_accounts,
                                    channels=model.actions_.factors.get("channel", ()),
                                    **vars(files))  # fmt: skip

@@ -5,23 +5,22 @@ from __future__ import annotations
 
 import re
 
-from recommender.intake import plain_word
+from recommender.intake import column_word, kind_of_name
 
 __all__ = [
     "ACCOUNT", "ACTION", "ANSWERS", "CHANNEL", "CLUSTER", "COUNTED", "DONE", "HOUR", "LAST_WORD", "MARKED_ACCOUNT", "MARKED_ACTION",
-    "NOT_A_PROPENSITY", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS", "PERSONAL", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME",
-    "TONE", "UNWANTED", "WORDING", "forms", "is_marked", "plain_name",
+    "NOT_A_PROPENSITY", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME",
+    "TONE", "UNWANTED", "WORDING", "forms", "is_marked", "is_personal", "plain_name",
 ]  # fmt: skip
 
 
 _TABLE = re.compile(r"^(?:\w+\.)+(?=\w)")  # a table's name before the column's
 _CODED = re.compile(r"_(?:cd|code|cod|codigo|nm|name|nombre|desc|descripcion|key)$")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def plain_name(name: str) -> str:
     """A column's name as words: ``sentAt``, ``Sent At`` and ``SENT_AT`` are ``sent_at``."""
-    return plain_word(_HUMP.sub("_", name))
+    return column_word(name)
 
 
 def forms(name: str) -> tuple[str, ...]:
@@ -35,6 +34,11 @@ def is_marked(name: str) -> bool:
     """Whether a name may be the action's or a segment's."""
     plain = plain_name(name)
     return plain in MARKED_ACTION or plain.rpartition("_")[2] in ("assignment", "asignado", "asignada", "assigned")
+
+
+def is_personal(name: str) -> bool:
+    """Whether a column is called as names, telephones, addresses and papers of people are."""
+    return kind_of_name(name) not in ("plain", "describes contact") or _PERSON.search(plain_name(name)) is not None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -111,10 +115,8 @@ NOT_THE_MOMENT = re.compile(
     r"(^|_)(due|vence|vencimiento|birth|birthday|nacimiento|dob|expiry|expires|expiration|maturity|opened|opening|apertura|"
     r"signup|registered|registro|alta|origination|disbursed|disbursement|desembolso)($|_)"
 )
-PERSONAL = re.compile(
-    r"(^|_)(name|nombre|nombres|nome|apellido|apellidos|surname|firstname|lastname|phone|telefono|celular|movil|mobile|"
-    r"email|e_mail|correo|address|direccion|endereco|cedula|nit|dni|ssn|rfc|curp|cpf|cnpj|passport|pasaporte)($|_)"
-)
+#: Words of names of people, beside those of contact data; in a product's name, too, so that the cells decide.
+_PERSON = re.compile(r"(^|_)(name|nombres?|nome|mobile)($|_)")
 SUCCESSES = frozenset(
     _words(
         "yes y si s sim true t 1 verdadero verdadeiro success successful exito exitoso positive positivo converted won clicked click paid "

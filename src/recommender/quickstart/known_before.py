@@ -116,7 +116,7 @@ def known_before(
         is_text = column.dtype == object
         if levels < 2:
             left_out[name] = "holds one value"
-        elif names.PERSONAL.search(plain) and levels > 0.05 * len(frame) and (is_text or _long_numbers(column)):
+        elif names.is_personal(name) and levels > 0.05 * len(frame) and (is_text or _long_numbers(column)):
             left_out[name] = "is personal data"
         elif name in protected:
             left_out[name] = "is named like a protected attribute"

@@ -12,7 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.intake import EVENT_DAYS, FAILED, SAME_CONTACT_US, canonical_word, id_key, with_states
+from recommender.intake import (
+    EVENT_DAYS,
+    FAILED,
+    SAME_CONTACT_US,
+    acts_when_told,
+    canonical_word,
+    id_key,
+    with_states,
+)
 from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 from recommender.tables import CASE_DECISIONS, planned_contact
 
@@ -166,10 +174,16 @@ def with_heard(
     outcomes : mapping of str to sequence of LedgerOutcome
         By debtor.
     as_of : aware datetime
-        What was heard later acts as well: it is known now.
+        What the log heard later acts as well: it is known now. Of what the caller dates later, what stops does.
     """
     owners = {row["account_id"]: row["debtor_id"] or row["account_id"] for row in rows}
-    told = [one for one in contacts if one["outcome"] is not None and one["status"] != "planned"]
+    told = [
+        one
+        for one in contacts
+        if one["outcome"] is not None
+        and one["status"] != "planned"
+        and (one["sent_at"] <= as_of or acts_when_told(one["outcome"], one.get("promise_date"), one.get("callback_at")))
+    ]
     events = [
         _event(one["account_id"], one["sent_at"], one["channel"], one["outcome"], day=one.get("promise_date"),
                call=one.get("callback_at"))

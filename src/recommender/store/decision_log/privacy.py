@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from recommender.errors import InvalidInput
+from recommender.intake import cell_is_personal, kind_of_name, text_is_personal
 
 __all__ = [
     "column_is_free_of_people",
@@ -19,33 +20,6 @@ __all__ = [
 
 _MEND = "Leave contact data out of the context: the log keeps features and opaque ids only."
 
-_CONTACT = (
-    "phone|phones|phonenumber|telephone|telefono|teléfono|telefone|celular|cellphone|mobilephone|msisdn|"
-    "e?mail|emails|correo|address|direccion|dirección|domicilio|endereco|endereço|street|calle|"
-    "tel|cel|movil|móvil|fax|"
-    "cedula|cédula|cc|ti|nit|nif|dni|curp|rfc|rut|ruc|cuit|cuil|ssn|cpf|cnpj|passport|pasaporte|iban|clabe|cbu|"
-    "birthdate|birthday|dob|nacimiento"
-)
-_NAME = (
-    "firstname|lastname|fullname|surname|forename|nombre|nombres|apellido|apellidos|sobrenome|"
-    "titular|holder|razonsocial|razon_social"
-)
-# A key that *is* one of these is refused whatever it holds: the wrong column was wired to the context.
-_ALONE = re.compile(
-    rf"(?:debtor|customer|client|contact|account|person|user)?_?(?:{_CONTACT}|{_NAME}|name)", re.IGNORECASE
-)
-# A key that contains one is refused when its value could be one: 'email_read_rate_90d = 0.3' is a feature.
-_WITHIN = re.compile(
-    rf"(?:^|_)(?:{_CONTACT}|{_NAME}|(?:first|last|middle|full|given|family|second|legal)_name|birth_date|date_of_birth)(?:_|$)",
-    re.IGNORECASE,
-)
-_DESCRIBES = re.compile(
-    r"_(?:type|status|kind|quality|count|source|class|tier|bucket|band|segment|consent|valid|validity|verified|"
-    r"provider|carrier|change|changes|rate|share|days|hours|channel|preference|preferred)(?:_|$)",
-    re.IGNORECASE,
-)
-_EMAIL_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]{2,}")
-_PHONE_VALUE = re.compile(r"\+\d[\d\s().-]{6,18}\d")
 # Free text hides anything: a level of a feature is a short word or two.
 _LONGEST_LEVEL, _MOST_WORDS = 64, 5
 _DIGITS_OF_SOMEBODY = re.compile(
@@ -58,9 +32,7 @@ _STREET = re.compile(
     re.IGNORECASE,
 )
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.+\-]+Z?)?")
-_CAMEL = re.compile(r"(?<=[a-zà-ÿ0-9])(?=[A-ZÀ-Þ])")
 _NO_TEXT = frozenset({int, float, bool, type(None)})
-_LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a key
 
 
 def refuse_contact_data(context: Mapping[str, Any], *, argument: str = "context") -> None:
@@ -83,7 +55,7 @@ def refuse_contact_data(context: Mapping[str, Any], *, argument: str = "context"
     else:
         suspects = list(context)
     for key in suspects:
-        if _key_and_value_tell(str(key), context[key]):
+        if cell_is_personal(str(key), context[key]):
             raise InvalidInput(
                 f"Column {str(key)!r} of {argument} looks like personal contact data and is not written to the log.",
                 column=str(key),
@@ -133,20 +105,20 @@ def column_is_free_of_people(name: str, values: Sequence[Any], *, levels: bool) 
     if is_plain and all(kind in _NO_TEXT for kind in set(map(type, values))):
         return True
     distinct = set(values)
-    if not is_plain and any(_key_and_value_tell(name, value) for value in distinct):
+    if not is_plain and any(cell_is_personal(name, value) for value in distinct):
         return False
     texts = [value for value in distinct if isinstance(value, str)]
-    return not any(_value_tells(text) or (levels and _no_level(text) is not None) for text in texts)
+    return not any(text_is_personal(text) or (levels and _no_level(text) is not None) for text in texts)
 
 
 def is_plain_name(name: str) -> bool:
     """Whether the name of a column speaks of no contact data: then only its texts can hold any."""
-    return _kind_of_key(name) == "plain"
+    return kind_of_name(name) == "plain"
 
 
 def refuse_contact_identifier(name: str, identifier: str) -> None:
     """Raise when an id is really an e-mail address or a phone number."""
-    if _value_tells(identifier):
+    if text_is_personal(identifier):
         raise InvalidInput(
             f"Column {name!r} holds an e-mail address or a phone number where an opaque id is expected.",
             column=name,
@@ -154,36 +126,7 @@ def refuse_contact_identifier(name: str, identifier: str) -> None:
         )
 
 
-def _key_and_value_tell(key: str, value: Any) -> bool:
-    kind = _kind_of_key(key)
-    if kind == "contact" or _value_tells(value):
-        return True
-    if kind == "plain" or isinstance(value, bool):
-        return False
-    if isinstance(value, str):
-        return bool(value) and kind == "about contact"
-    return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
-
-
-@lru_cache(maxsize=4096)
-def _kind_of_key(key: str) -> str:
-    """Kind of a key; cached, since every decision of a strategy has the same keys."""
-    words = re.sub(r"[\W_]+", "_", _CAMEL.sub("_", key)).strip("_")
-    if _ALONE.fullmatch(words):
-        return "contact"
-    if not _WITHIN.search(words):
-        return "plain"
-    return "describes contact" if _DESCRIBES.search(words) else "about contact"
-
-
 @lru_cache(maxsize=4096)
 def _are_plain(keys: tuple[Any, ...]) -> bool:
     """Whether no key speaks of contact data; cached by their whole list, since every account brings the same."""
-    return all(_kind_of_key(str(key)) == "plain" for key in keys)
-
-
-def _value_tells(value: Any) -> bool:
-    if not isinstance(value, str) or ("@" not in value and "+" not in value):
-        return False
-    text = value.strip()
-    return bool(_EMAIL_VALUE.fullmatch(text) or _PHONE_VALUE.fullmatch(text))
+    return all(kind_of_name(str(key)) == "plain" for key in keys)

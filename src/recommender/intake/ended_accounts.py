@@ -1,0 +1,63 @@
+"""Names and cells of an account that is over: paid, closed, sold, taken back by who owns it; nothing of it is ours to collect."""
+
+# ruff: noqa: E501 - lists of words are read by their lines
+
+from __future__ import annotations
+
+import re
+
+from recommender.intake.moments import Moment, moment_of
+from recommender.intake.words import flag_of
+
+__all__ = ["is_over", "may_say_over"]
+
+#: Names of the state an account is in. What was charged off in the books (castigado) is owed all the same.
+_STATE = re.compile(
+    r"(?:^|_)(?:estado|estados|status|statu|stat|estatus|stato|sts|situac\w*|situacao|condic\w*|condition|state|etapa|stage|marca|novedad|fase|phase|lifecycle|disposition)(?:_|$)"
+)
+_WHAT = r"(?:(?:la_)?(?:cuenta|obligacion|credito|prestamo|deuda|account|acct|debt|loan|contract|conta|divida|contrato|emprestimo|invoice|factura|fatura)_)?"
+_HOW = r"(?:(?:fully|totally|totalmente|completamente|integralmente|already|ya|ja|voluntarily|voluntary|early|forced?|system|admin\w*|auto|esta|was|is)_)*"
+_OVER = re.compile(
+    rf"(?:[a-z]?\d{{1,3}}_|\w+_(?:status|estado)_)?{_WHAT}{_HOW}(?:pagad[oa]|paid|pag[oa]|prepaid|prepagad[oa]|cancelad[oa]|cancel(?:l?ed)?|cerrad[oa]|closed?|closedwon|encerrad[oa]|fechad[oa]|recall(?:ed)?"
+    r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|void(?:ed)?|cleared|compensad[oa]|payoff|paid_?off|pif|repaid|liq|terminad[oa]|terminated|finalizad[oa]|extinguid[oa]"
+    r"|baixad[oa]|condonad[oa]|forgiven|discharged|matured|redeemed|baja(?!_california))(?:_.*)?"
+)
+#: An amount in part is no end: the rest is owed.
+_IN_PART = re.compile(r"(?:^|_)(?:parcial(?:mente)?|partial(?:ly)?|en_parte|in_part)(?:_|$)")
+#: Of the debtor's own life: who is retired there has a pension, and his account is ours.
+_OF_LIVES = re.compile(
+    r"(?:^|_)(?:laboral|empleo|civil|vivienda|employment|emprego|marital|profesional|profissional|residencia)(?:_|$)"
+)
+_YES = re.compile(
+    rf"(?:is_|esta_|e_)?{_WHAT}(?:pagad[oa]|paid|fully_paid|paid_off|paid_in_full|cancelad[oa]|cerrad[oa]|closed|saldad[oa]|liquidad[oa]|settled|quitad[oa]|encerrad[oa]|paz_y_salvo)(?:_flag|_ind)?"
+)
+_DAY = re.compile(
+    r"(?:fecha|fec|date|data|dt)_(?:de_)?(?:la_)?(?:cancelacion|pago_total|paz_y_salvo|quitacao|encerramento|clearing|compensacion|payoff|paid_off)(?:_\w+)?"
+    r"|(?:account_|loan_|acct_)?(?:closed|paid_off|paidoff|paid_in_full|cancelled|cleared|clearing)_(?:date|at|on|day)"
+)
+
+
+def may_say_over(name: str) -> bool:
+    """Whether a column so called says by a yes or a day that an account is over, so that cells of any type are read."""
+    return _YES.fullmatch(name) is not None or _DAY.fullmatch(name) is not None
+
+
+def is_over(name: str, cell: object, said: str) -> bool:
+    """Whether a cell of an accounts table says that the account is over.
+
+    Parameters
+    ----------
+    name : str
+        Of the column, as :func:`~recommender.spelling.column_word` writes it.
+    cell : object
+    said : str
+        The cell as :func:`~recommender.spelling.plain_word` writes it.
+    """
+    if _OF_LIVES.search(name):
+        return False
+    if _YES.fullmatch(name):
+        return flag_of(cell) is True
+    if _DAY.fullmatch(name):
+        day = moment_of(said if isinstance(cell, str) and said.isdigit() else str(cell).strip(), None)
+        return day == "open" or (isinstance(day, Moment) and day.at.year > 1971)
+    return _STATE.search(name) is not None and _OVER.fullmatch(said) is not None and _IN_PART.search(said) is None

@@ -1,0 +1,138 @@
+"""What looks like personal contact data: the name of a column, a cell, a column of cells; one judgement on every road."""
+
+# ruff: noqa: E501 - a word list is read by its lines
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+import pandas as pd
+
+from recommender.intake.words import flag_of
+from recommender.spelling import column_word
+
+__all__ = ["cell_is_personal", "column_is_personal", "kind_of_name", "personal_columns", "text_is_personal"]
+
+NameKind = Literal["contact", "about contact", "describes contact", "may hold contact", "plain"]
+
+_POINT = (
+    r"(?:tele)?phones?|(?:tele)?fon[eo]s?|tels?|tlf|telf|cel(?:ular(?:es)?)?|cellphones?|msisdn|movil(?:es)?|fax"
+    r"|e?mails?|correos?|correio"
+)
+#: What stands beside it where a name is written in one piece: ``numerocelular``, ``homephone2``, ``correoelectronico``.
+_BESIDE = (
+    r"num(?:ero|ber|bers)?|nro|no|home|work|mobile|main|alt|alternative|other|otro|primary|secondary|customer|client|cliente|debtor|deudor|titular"
+    r"|contact|contacto|cell?|celular|movil|fijo|casa|oficina|trabajo|personal|laboral|electronic[oa]|eletronico|address|principal"
+)
+_PAPERS = (
+    r"cedula|cc|ti|nit|nif|nie|dni|curp|rfc|rut|ruc|cuit|cuil|ssn|cpf|cnpj|passport|pasaporte|passaporte|iban|clabe|cbu"
+    r"|numero_?(?:de_?)?(?:documento|identidad|identificacion)|documento_?(?:de_?)?(?:identidad|identificacion)|national_?id"
+)
+_PLACE = r"address(?:es)?|direccion(?:es)?|domicilios?|enderecos?|streets?|calle|birthdate|birthday|dob|nacimiento|nascimento"
+_CONTACT = rf"(?:(?:{_BESIDE})*(?:{_POINT})(?:{_BESIDE})*|(?:{_BESIDE})*(?:{_PLACE})|{_PAPERS})\d*"
+_NAME = (
+    r"(?:firstname|lastname|fullname|middlename|surname|forename|nombres?|apellidos?|primerapellido|segundoapellido|primernombre|nombrecompleto"
+    r"|nome|nomecompleto|sobrenome|titular|holder|razonsocial|razao_social|razon_social)\d*"
+)
+# A name that *is* one of these is refused whatever it holds: the wrong column was wired to the context.
+_ALONE = re.compile(rf"(?:debtor|customer|client|cliente|contact|account|person|user)?_?(?:{_CONTACT}|{_NAME}|name\d*)")
+# A name that contains one is refused when its cell could be one: 'email_read_rate_90d = 0.3' is a feature.
+_WITHIN = re.compile(
+    rf"(?:^|_)(?:{_CONTACT}|{_NAME}|(?:first|last|middle|full|given|family|second|legal|debtor|customer|client)_name|birth_date|date_of_birth)"
+    r"(?:_|$)"
+)
+#: A channel, or a number of something: a yes or a count is a feature, seven digits are somebody's.
+_MAY_HOLD = re.compile(
+    rf"(?:(?!reachable|consented|prefer)\w+_)?(?:whats_?app|mobile)|(?:(?:{_BESIDE}|de|del)_)*(?:whats_?app|wsp|wpp|sms|mobile|contact|contacto|contato|documento?|identificacion)\d*(?:_(?:{_BESIDE}|\d))*"
+)
+#: What bears a name and is nobody.
+_OF_A_THING = re.compile(
+    r"(?:^|_)(?:nombres?|nome)_(?:(?:de_la|de|del|da|do)_)?(?:producto?|campan[ah]a?|sucursal|agencia|banco|entidad|entidade|empresa|ciudad|cidade|cartera|carteira"
+    r"|portafolio|estrategia|plan|plano|oferta|canal|lista|grupo|segmento|plantilla|acreedor|archivo|tabla|zona|region|regiao)(?=_|$)"
+)
+_DESCRIBES = re.compile(
+    r"_(?:type|status|kind|quality|count|source|class|tier|bucket|band|segment|consent|valid|validity|verified|"
+    r"provider|carrier|change|changes|rate|share|days|hours|channel|preference|preferred|tipo|estado|valido|verificado)(?:_|$)"
+)
+_EMAIL_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]{2,}")
+_PHONE_VALUE = re.compile(r"\+\d[\d\s().-]{6,18}\d")
+_DIGITS = re.compile(r"\+?(?:[\s().\-]*\d){7,15}")
+_COUNT = re.compile(r"\d{1,4}(?:[.,]\d+)?")  # a rate or a count as a text file writes it
+_LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a name
+
+
+@lru_cache(maxsize=4096)
+def kind_of_name(name: str) -> NameKind:
+    """What the name of a column says about contact data, however it is written.
+
+    ``phoneNumber``, ``CorreoElectronico``, ``TELEFONO1`` are contact data; ``email_read_rate`` is about them,
+    ``phone_type`` describes them.
+
+    Parameters
+    ----------
+    name : str
+    """
+    words = _OF_A_THING.sub("", column_word(name))
+    if _ALONE.fullmatch(words):
+        return "contact"
+    if _WITHIN.search(words):
+        return "describes contact" if _DESCRIBES.search(words) else "about contact"
+    return "may hold contact" if _MAY_HOLD.fullmatch(words) else "plain"
+
+
+def cell_is_personal(name: str, value: Any) -> bool:
+    """Whether a cell of a column so called looks like a name, phone, e-mail, address or identity number."""
+    kind = kind_of_name(name)
+    if kind == "contact" or text_is_personal(value):
+        return True
+    if kind == "plain" or isinstance(value, bool):
+        return False
+    if isinstance(value, str):
+        text = value.strip()
+        if kind == "about contact":
+            return bool(text) and flag_of(text) is None and _COUNT.fullmatch(text) is None
+        return _DIGITS.fullmatch(text) is not None
+    return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
+
+
+def text_is_personal(value: Any) -> bool:
+    """Whether a cell is an e-mail address or a phone number with its country, whatever its column is called."""
+    if not isinstance(value, str) or ("@" not in value and "+" not in value):
+        return False
+    text = value.strip()
+    return bool(_EMAIL_VALUE.fullmatch(text) or _PHONE_VALUE.fullmatch(text))
+
+
+def column_is_personal(name: str, values: Iterable[Any]) -> bool:
+    """Whether a column of these distinct cells holds contact data.
+
+    Parameters
+    ----------
+    name : str
+    values : iterable
+        Distinct cells; missing ones may be left out.
+    """
+    return kind_of_name(name) == "contact" or any(cell_is_personal(name, value) for value in values)
+
+
+def personal_columns(frame: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
+    """Columns of a table that hold contact data of people, in their order."""
+    return [
+        name
+        for name in (frame.columns if names is None else names)
+        if column_is_personal(str(name), _distinct(str(name), frame[name]))
+    ]
+
+
+def _distinct(name: str, cells: pd.Series) -> list[Any]:
+    """Distinct cells that may tell; none of numbers under a plain name."""
+    kind = kind_of_name(name)
+    if kind == "contact" or pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return []
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return [] if kind == "plain" or not cells.notna().any() else [float(cells.max()), float(cells.min())]
+    values = cells.dropna()
+    return list(values[~values.map(str).duplicated()] if values.dtype == object else values.unique())

@@ -1,0 +1,96 @@
+"""Contact data of people is seen however the name of its column is written, by one reader of names on every road."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import recommender
+from recommender.errors import InvalidInput
+from recommender.history import protected_names
+from recommender.history.contract_check import check_table
+from recommender.intake import cell_is_personal, column_word, kind_of_name, personal_columns
+from recommender.store.decision_log import refuse_contact_data
+from recommender.tables import CONTRACTS
+
+#: Words of a name -> kinds of what it may hold; each is written in all the ways below.
+NAMES = {
+    ("phone", "number"): "personal", ("correo", "electronico"): "personal", ("telefono", "celular"): "personal",
+    ("home", "phone"): "personal", ("email", "address"): "personal", ("nombre", "completo"): "personal",
+    ("customer", "email"): "personal", ("cedula",): "personal", ("direccion", "residencia"): "personal",
+    ("phone", "type"): "describes contact", ("email", "read", "rate"): "describes contact",
+    ("nombre", "producto"): "plain", ("days", "since", "contact"): "plain", ("balance", "minor"): "plain",
+    ("reachable", "whatsapp"): "plain", ("contacts", "30d"): "plain",
+}  # fmt: skip
+WAYS = {
+    "snake": "_".join,
+    "blank": " ".join,
+    "capitals": lambda words: "_".join(words).upper(),
+    "dotted": lambda words: ".".join(words).title(),
+    "humps": lambda words: words[0] + "".join(word.capitalize() for word in words[1:]),
+    "Humps": lambda words: "".join(word.capitalize() for word in words),
+    "of a CRM": lambda words: "".join(word.capitalize() for word in words) + "__c",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("words", NAMES)
+def test_a_name_says_the_same_in_whatever_way_it_is_written(words, way):
+    """Humps, capitals, blanks and points are the same words."""
+    kind = kind_of_name(WAYS[way](list(words)))
+    assert ("personal" if kind in ("contact", "about contact") else kind) == NAMES[words]
+
+
+@pytest.mark.parametrize(
+    "name", ["phonenumber", "TELEFONO1", "Teléfono", "celular2", "correoelectronico", "E-mail", "numTel", "Fono", "NIT"]
+)
+def test_names_in_one_piece_and_with_numbers_are_seen(name):
+    """``celular2`` is as much a phone as ``celular``."""
+    assert kind_of_name(name) in ("contact", "about contact")
+
+
+@given(st.lists(st.text("abcdefghij", min_size=2, max_size=6), min_size=1, max_size=4))
+def test_the_reader_of_names_gives_its_words_back(words):
+    """However they are joined."""
+    assert {column_word(way(words)) for name, way in WAYS.items() if name != "capitals"} == {"_".join(words)}
+    assert column_word("_".join(words).upper()) == "_".join(words)
+
+
+def test_humps_are_read_in_one_place():
+    """Two readers of names are two meanings: whoever asks what a column is called asks ``recommender.spelling``."""
+    folder = Path(recommender.__file__).parent
+    readers = [path.name for path in folder.rglob("*.py") if "(?<=[a-z0-9])(?=[A-Z])" in path.read_text("utf-8")]
+    assert readers == ["spelling.py"]
+    assert protected_names(["customerGender", "FechaNacimiento"]) == ["customerGender", "FechaNacimiento"]
+
+
+def test_what_a_cell_holds_decides_where_the_name_leaves_it_open():
+    """A yes, a rate and a count are features; seven digits are somebody's."""
+    told = {
+        ("whatsapp", 573001234567): True, ("whatsapp", "573001234567"): True, ("whatsapp", True): False,
+        ("whatsapp", "Si"): False, ("mobile", "mobile"): False, ("partner_id/mobile", "300 123 4567"): True,
+        ("phone_attempts", "3"): False, ("phone_attempts", 3): False, ("email_ok", "SI"): False,
+        ("HomePhone", "6011234"): True, ("anything", "ana@x.co"): True, ("anything", "+57 300 1234567"): True,
+        ("anything", "mora"): False, ("numeroDocumento", 1): True, ("balance_minor", 5_000_000): False,
+    }  # fmt: skip
+    assert {case: cell_is_personal(*case) for case in told} == told
+
+
+def test_every_road_refuses_or_leaves_out_the_same_columns():
+    """``ingest`` leaves out what the API refuses, by name and by cells; the rest stays."""
+    personal = {"phoneNumber": "3001234567", "CorreoElectronico": "a@b.co", "telefonoCelular": 3001234567,
+                "contact_number": "3001234567", "x1": "ana@x.co"}  # fmt: skip
+    plain = {"income": 12, "phoneType": "mobile", "nombreProducto": "Libranza", "whatsapp": "Si"}
+    frame = pd.DataFrame([{"account_id": "A1", **personal, **plain}])
+    assert personal_columns(frame) == list(personal)
+    checked = check_table(frame, CONTRACTS["accounts"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
+    assert {*checked.frame.columns} >= {*plain} and not {*checked.frame.columns} & {*personal}
+    assert sum("looks like contact data" in note for note in checked.notes) == len(personal)
+    refuse_contact_data(plain)
+    for name, value in personal.items():
+        with pytest.raises(InvalidInput, match=name):
+            refuse_contact_data({name: value})
