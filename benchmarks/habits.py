@@ -2,6 +2,8 @@
 
     .venv/bin/python benchmarks/habits.py --debtors 3000 --contacts 20 6 3 --laws smooth windows --seeds 2
 
+    .venv/bin/python benchmarks/habits.py --debtors 1000 --seeds 3 --learners constant memory
+
 captured = (V(policy) - V(logger)) / (V(oracle) - V(logger)) on each debtor's next decision, with known truth; share =
 captured / that of the Bayes ceiling (the exact posterior over habits). Both LightGBM learners see context, the debtor's
 own history columns and the action; settings are its defaults, and 1,200 rounds of 31 leaves.
@@ -20,7 +22,7 @@ from quick import add_quick
 
 from recommender import ContactStrategy
 from recommender.features import AccountHistory
-from recommender.learning import factor_levels
+from recommender.learning import factor_levels, learn_memory
 from recommender.simulation import HabitLog, simulate_habits
 
 
@@ -53,6 +55,16 @@ def ours(log: HabitLog) -> np.ndarray:
     return strategy.expected_reward(log.accounts)
 
 
+def memory(log: HabitLog) -> np.ndarray:
+    """The personal memory alone: a few CPU seconds where the product takes half a minute."""
+    history = AccountHistory.from_log(log.feedback())
+    learnt = learn_memory(history)
+    if learnt is None:
+        return constant(log)
+    now = history.remembering(learnt).at(log.accounts["account_id"])[list(learnt.columns)].to_numpy()
+    return learnt.order + now @ np.stack(list(learnt.by_column.values()))
+
+
 LEARNERS: dict[str, Callable[[HabitLog], np.ndarray]] = {
     "constant": constant,
     "trees-default": trees,
@@ -67,6 +79,7 @@ LEARNERS: dict[str, Callable[[HabitLog], np.ndarray]] = {
         bagging_fraction=0.8,
         bagging_freq=1,
     ),
+    "memory": memory,
     "ours": ours,
 }
 
