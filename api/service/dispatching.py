@@ -149,17 +149,15 @@ class _Case:
 
     @cached_property
     def _present(self) -> PresentFacts | None:
-        account = self._asked.account
+        account, settings = self._asked.account, self._by.settings
         if account is None:
             return None
         if account.account_id != self._record.account_id:
             raise InvalidInput(
                 "account is another one than that of the decision.", column="account", mend="Send the decision's own."
             )
-        return PresentFacts(
-            account, self._standing, self._record.decision_id, self._by.settings.packs_in_force, self._purpose,
-            self._by.settings.purpose_packs,
-        )  # fmt: skip
+        packs = settings.packs_in_force, self._purpose, settings.purpose_packs
+        return PresentFacts(account, self._standing, self._record.decision_id, *packs)
 
     @cached_property
     def _plan(self) -> ContactPlan:
