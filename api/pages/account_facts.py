@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from recommender.columns import Columns
 from recommender.deciding import Segments
+from recommender.errors import InvalidInput
 
 __all__ = ["account_facts", "sampled_accounts", "write_accounts_of"]
 
@@ -38,6 +39,8 @@ def account_facts(path: Path, segments: Segments, facts: Sequence[str]) -> pd.Da
     """
     pieces = []
     for frame in _pieces(path):
+        if "account_id" not in frame:
+            raise InvalidInput.missing_columns(["account_id"], list(frame.columns), role="accounts")
         own = frame.reindex(columns=["debtor_id", *facts])
         own["segment"] = segments.of(Columns.of(frame))
         own["why"] = frame["flags"].map(_for_people) if "flags" in frame else None

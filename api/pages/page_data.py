@@ -142,7 +142,8 @@ class Portfolio(PortfolioFiles):
             made = summarised(pieces, accounts, self.is_control, costs, settings.holdout_share)
             return {**made, "version": uuid.uuid4().hex}
 
-        key = json.dumps([_FORMAT, stamp, settings.holdout_experiment, settings.holdout_share, costs])
+        rules = self.segments().digest
+        key = json.dumps([_FORMAT, stamp, rules, settings.holdout_experiment, settings.holdout_share, costs])
         return self.aggregate("log", key, read)
 
     def of_summary(self, name: str, key: str, make: Callable[[dict[str, Any]], Any]) -> dict[str, Any] | None:
