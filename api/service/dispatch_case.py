@@ -7,7 +7,7 @@ over what is left, with its own probability.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -101,10 +101,12 @@ class Case:
     def _plan(self) -> ContactPlan:
         record, last = self._record, self._last
         if last is not None and last["kind"] == "reserved" and last["action"] is not None:
+            is_drawn_first = last["reason"] is None and last["eligible"] is None
             return ContactPlan(
                 last["action"],
                 last["channel"],
-                last["at"],
+                # What the decision drew has its own hour, whenever in it, or before it, somebody asked to send.
+                (is_drawn_first and record.contact_at) or last["at"],
                 last["propensity"],
                 last["eligible"],
                 last["eligible"] is not None,
@@ -245,7 +247,7 @@ class Case:
             raise InvalidInput(
                 "The decision plans no contact.", column="instead", mend="Say what was sent instead, and why."
             )
-        elif self._timely(replace(plan, contact_at=last["at"] if mine and last is not None else plan.contact_at)):
+        elif self._timely(plan):
             # Sent in another hour than the drawn one: not what the policy chose.
             plan = self._own_choice(plan.channel, self._tone(plan))
             kind, reason = "overridden", "off-plan"

@@ -310,6 +310,36 @@ def test_good_dispatches_are_handled_and_bad_ones_are_named(sender):
     assert [result["dispatch_id"] for result in answer.json()["results"]] == ["g"]
 
 
+INSTANT, EARLY, HOUR = timedelta(microseconds=1), timedelta(minutes=5), timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [(-EARLY - INSTANT, "too-early"), (-EARLY, None), (HOUR - INSTANT, None), (HOUR, "slot-passed")],
+)
+def test_a_slot_opens_five_minutes_before_its_hour_and_ends_with_it(sender, after, expected):
+    """To the microsecond: five minutes early is in time, an hour after its beginning is another hour."""
+    told, one = sender.contacting()
+    sender.now = datetime.fromisoformat(told["actions"][0]["contact_at"]) + after
+    rules = sender.send(told, account=one)["rules"]
+    assert (rules == [expected]) if expected else {"too-early", "slot-passed"}.isdisjoint(rules)
+
+
+def test_what_was_reserved_early_may_be_sent_until_its_hour_ends(sender):
+    """Reserved five minutes before its hour, it is the policy's choice for the whole of it, and none after it."""
+    told, one = sender.contacting()
+    begin = datetime.fromisoformat(told["actions"][0]["contact_at"])
+    sender.now = begin - EARLY
+    assert sender.send(told, account=one)["may_send"]
+    sender.now = begin + HOUR - INSTANT
+    assert sender.send(told, account=one)["may_send"]
+    sender.now = begin + HOUR
+    late = {"dispatch_id": "x1", "decision_id": told["decision_id"], "state": "sent"}
+    sent = sender.send(told, state="sent", at=(begin + HOUR - INSTANT).isoformat())
+    assert (sent["state"], sent["chosen_by"]) == ("dispatched", "policy")
+    assert sender.client.post("/v1/dispatches", json={"dispatches": [late]}).json()["results"][0]["repeated"]
+
+
 def test_a_correction_of_another_decision_s_outcome_is_refused(sender):
     """It would be kept and act on nothing."""
     told, other = sender.contacting()[0], sender.decide(account("B7", debtor_id="D77"))[0]

@@ -105,6 +105,25 @@ def words(sender, one):
     return sorted(heard.outcome for heard in standing.outcomes.get(one["debtor_id"], []))
 
 
+def test_what_was_heard_at_the_moment_of_a_decision_is_part_of_it_and_what_came_later_is_not(sender):
+    """Asked again after more was heard, a decision comes out as it did: with all that was heard until its moment."""
+    told, one = sender.contacting()
+    moment = AS_OF + 14 * 24 * HOUR
+    sender.now = moment
+    body = {"accounts": [one], "as_of": moment.isoformat(), "top_k": 3}
+    heard = {"decision_id": told["decision_id"], "occurred_at": moment.isoformat(), "outcome": "opt_out"}
+    assert sender.client.post("/v1/outcomes", json={"outcomes": [heard]}).status_code == 200
+    made = sender.client.post("/v1/recommendations", json=body).json()["recommendations"]
+    sender.now = moment + HOUR
+    later = heard | {"occurred_at": sender.now.isoformat(), "outcome": "opt_out_all"}
+    assert sender.client.post("/v1/outcomes", json={"outcomes": [later]}).status_code == 200
+    again = sender.client.post("/v1/recommendations", json=body)
+    assert again.status_code == 200, again.text
+    assert again.json()["recommendations"] == made
+    (stopped,) = sender.decide(one, as_of=sender.now.isoformat())
+    assert stopped["actions"][0]["no_contact"] and not made[0]["actions"][0]["no_contact"]
+
+
 @pytest.mark.parametrize("length", [3, 450])
 @pytest.mark.parametrize("in_log", [0, 1, 400])
 def test_a_circle_of_corrections_is_refused_however_long_it_is(sender, length, in_log):

@@ -28,6 +28,8 @@ def test_turns_slide_and_are_never_more_than_the_limit(empty_url):
         assert log.take_turns("a", **ask, wanted=10, now=690.0) == 5
         assert log.take_turns("a", **ask, wanted=10, now=690.0) == 0
         assert log.take_turns("a", **ask, wanted=10, now=900.0) == 10
+        # A quarter into the next window three quarters of the ten count, rounded up.
+        assert log.take_turns("a", **ask, wanted=10, now=975.0) == 2
         with ThreadPoolExecutor(8) as pool:
             taken = pool.map(lambda _: log.take_turns("c", **ask, wanted=3, now=1_200.0), range(12))
             assert sum(taken) == 10

@@ -391,8 +391,8 @@ class AccountHistory:
     @cached_property
     def _level_codes(self) -> tuple[NDArray[np.int64], int]:
         """Level-column index of each (action, factor); -1 where the factor has none or the action is NO_CONTACT."""
-        shape = self.actions.shape
-        offsets = np.concatenate([[0], np.cumsum([shape[position] for position in self.level_factors])]).astype(int)
+        sizes = [self.actions.shape[position] for position in self.level_factors]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         codes = np.full((len(self.actions), max(1, len(self.level_factors))), -1, dtype=np.int64)
         for slot, position in enumerate(self.level_factors):
             level = self.actions.codes[:, position]
