@@ -10,5 +10,8 @@ __all__ = ["NoStopIn"]
 
 NoStopIn = Annotated[
     list[str] | None,
-    typer.Option("--no-stop-in", help="Column that says no stop and tells no contact, whatever its name and cells; repeat for more."),
+    typer.Option(
+        "--no-stop-in",
+        help="Column that says no stop and tells no contact, whatever its name and cells; repeat for more.",
+    ),
 ]
