@@ -73,7 +73,7 @@ def test_what_a_cell_holds_decides_where_the_name_leaves_it_open():
     told = {
         ("whatsapp", 573001234567): True, ("whatsapp", "573001234567"): True, ("whatsapp", True): False,
         ("whatsapp", "Si"): False, ("mobile", "mobile"): False, ("partner_id/mobile", "300 123 4567"): True,
-        ("phone_attempts", "3"): False, ("phone_attempts", 3): False, ("email_ok", "SI"): False,
+        ("phone_attempts", 3): False, ("phone_number", "300"): True,
         ("HomePhone", "6011234"): True, ("anything", "ana@x.co"): True, ("anything", "+57 300 1234567"): True,
         ("anything", "mora"): False, ("numeroDocumento", 1): True, ("balance_minor", 5_000_000): False,
     }  # fmt: skip
@@ -87,6 +87,8 @@ def test_every_road_refuses_or_leaves_out_the_same_columns():
     plain = {"income": 12, "phoneType": "mobile", "nombreProducto": "Libranza", "whatsapp": "Si"}
     frame = pd.DataFrame([{"account_id": "A1", **personal, **plain}])
     assert personal_columns(frame) == list(personal)
+    counted = pd.DataFrame({"phone_attempts": ["3", "0"], "email_ok": ["SI", ""], "phone_home": ["601", "6011234"]})
+    assert personal_columns(counted) == ["phone_home"]  # a text file writes numbers and yeses as text
     checked = check_table(frame, CONTRACTS["accounts"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
     assert {*checked.frame.columns} >= {*plain} and not {*checked.frame.columns} & {*personal}
     assert sum("looks like contact data" in note for note in checked.notes) == len(personal)

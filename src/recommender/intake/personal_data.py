@@ -91,10 +91,7 @@ def cell_is_personal(name: str, value: Any) -> bool:
     if kind == "plain" or isinstance(value, bool):
         return False
     if isinstance(value, str):
-        text = value.strip()
-        if kind == "about contact":
-            return bool(text) and flag_of(text) is None and _COUNT.fullmatch(text) is None
-        return _DIGITS.fullmatch(text) is not None
+        return bool(value) if kind == "about contact" else _DIGITS.fullmatch(value.strip()) is not None
     return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
 
 
@@ -135,4 +132,12 @@ def _distinct(name: str, cells: pd.Series) -> list[Any]:
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return [] if kind == "plain" or not cells.notna().any() else [float(cells.max()), float(cells.min())]
     values = cells.dropna()
+    if kind == "about contact" and all(_is_feature(value) for value in values.unique()):
+        return []
     return list(values[~values.map(str).duplicated()] if values.dtype == object else values.unique())
+
+
+def _is_feature(value: Any) -> bool:
+    """Whether a cell is a yes, a count or a rate, as a text file writes them: what is known about contact data."""
+    text = str(value).strip()
+    return not text or flag_of(text) is not None or _COUNT.fullmatch(text) is not None

@@ -34,9 +34,10 @@ _AT = re.compile(
 _DONE = re.compile(
     r"(?:(?:ya|already|was|fue|foi|is|has_been)_)?(?:contactad[oa]|contatad[oa]|contacted|llamad[oa]|called|gestionad[oa])"
 )
+#: Counts of contacts; those of a window (``calls_180d``) are features, of whatever traffic they count.
 _COUNT = re.compile(
     r"(?:(?:n|no|nro|num|numero|number|cant|cantidad|qtd|total|count|times|veces|of|de|notes?|avg)_)*(?:intentos|attempts|tentativas|llamadas|ligacoes|calls|gestiones|contacted|called|dials|marcaciones"
-    r"|contact_attempts|call_attempts|(?:sms|mensajes|messages|emails|correos|cartas|whatsapps)_(?:enviad[oa]s|sent))(?:_(?:count|made|realizad[oa]s|hechas|mes|total|notes|\d+d|hoy|today))*|(?:called|contact|contacts|call)_count"
+    r"|contact_attempts|call_attempts|(?:sms|mensajes|messages|emails|correos|cartas|whatsapps)_(?:enviad[oa]s|sent))(?:_(?:count|made|realizad[oa]s|hechas|total|notes|hoy|today))*|(?:called|contact|contacts|call)_count"
 )
 _RESULT = re.compile(
     r"(?:result\w*|tipific\w*|disp\w*|outcome|estado|status)_(?:de_)?(?:la_)?(?:ultim[oa]_|last_)?(?:gestion|llamada|contacto|call|contact)"
