@@ -54,7 +54,7 @@ def test_the_house_holds_beside_the_law_until_it_is_switched_off(tmp_path):
         assert plan.loc[plan["account"] == "lawless", "channel"].isna().all()
     assert house_packs() == HOUSE_PACKS
     assert house_packs(["HOUSE"]) == ("TRADE",)
-    with pytest.raises(InvalidInput, match="Only HOUSE, TRADE and PURPOSE"):
+    with pytest.raises(InvalidInput, match="Only HOUSE and TRADE"):
         house_packs(["CO"])
 
 
