@@ -277,6 +277,25 @@ def test_payments_tell_the_last_day_and_whether_a_late_debt_was_settled(told, ba
     assert found == {"last_paid_on": paid, "cured_on": cured}
 
 
+@pytest.mark.parametrize("outcome", ["paid", "paid_in_full", "promise_kept"])
+def test_a_payment_that_is_dated_ahead_or_nowhere_stops_and_is_not_thanked_for(outcome):
+    """A scheduled transfer, a cheque of next week, a row without its day: as an event and as a row of payments."""
+    owed = account(due_date=ago(10), balance_as_of=ago(5))
+    heard = sent(-3, None, outcome=outcome)
+    for purpose in ("payment_confirmation", "win_back", *(() if outcome == "promise_kept" else ("collection",))):
+        assert contacted(purpose, [owed], [heard])[0] == set(), purpose
+    frame = pd.DataFrame([owed])
+    for paid_at in (NOON + DAY, None):
+        ahead = {"account_id": "A0", "paid_at": pd.Timestamp(paid_at) if paid_at else pd.NaT, "amount_minor": 9_000}
+        told, (state,) = with_states(frame, payments=pd.DataFrame([ahead]), as_of=NOON)
+        assert state.settled and told.get("last_paid_on", pd.Series([None])).iloc[0] is None
+        earlier = {"account_id": "A0", "paid_at": NOON - 3 * DAY, "amount_minor": 100}
+        both = pd.DataFrame([earlier, ahead]).assign(paid_at=pd.to_datetime([NOON - 3 * DAY, ahead["paid_at"]], utc=True))
+        told, _ = with_states(frame, payments=both, as_of=NOON)
+        assert told["last_paid_on"].iloc[0] == ago(3)
+        assert told.get("cured_on", pd.Series([None])).iloc[0] is None
+
+
 def test_a_settlement_that_is_only_likely_is_no_cure():
     """Where nothing says when the balance was taken, the payment may be in it already."""
     stated, states = with_states(pd.DataFrame([account()]), payments=payments((2, 9_000)), as_of=NOON)
