@@ -131,7 +131,9 @@ def test_thanks_that_retention_deleted_were_said_all_the_same(sender):
     sender.decide(paid, **THANKS)
     sender.decide(other, purpose="collection", explore=False)
     with DecisionLog(sender.url) as log:
-        assert log.purge(AS_OF + timedelta(days=1), requested_by="retention", at=AS_OF + timedelta(days=1)).decisions == 2
+        assert (
+            log.purge(AS_OF + timedelta(days=1), requested_by="retention", at=AS_OF + timedelta(days=1)).decisions == 2
+        )
     body = {"accounts": [paid, other], "as_of": (AS_OF + timedelta(days=2)).isoformat(), **THANKS}
     answer = sender.client.post("/v1/recommendations", json=body).json()
     assert [one["actions"][0]["no_contact"] for one in answer["recommendations"]] == [True, False]

@@ -290,7 +290,9 @@ def test_a_payment_that_is_dated_ahead_or_nowhere_stops_and_is_not_thanked_for(o
         told, (state,) = with_states(frame, payments=pd.DataFrame([ahead]), as_of=NOON)
         assert state.settled and told.get("last_paid_on", pd.Series([None])).iloc[0] is None
         earlier = {"account_id": "A0", "paid_at": NOON - 3 * DAY, "amount_minor": 100}
-        both = pd.DataFrame([earlier, ahead]).assign(paid_at=pd.to_datetime([NOON - 3 * DAY, ahead["paid_at"]], utc=True))
+        both = pd.DataFrame([earlier, ahead]).assign(
+            paid_at=pd.to_datetime([NOON - 3 * DAY, ahead["paid_at"]], utc=True)
+        )
         told, _ = with_states(frame, payments=both, as_of=NOON)
         assert told["last_paid_on"].iloc[0] == ago(3)
         assert told.get("cured_on", pd.Series([None])).iloc[0] is None
@@ -365,7 +367,10 @@ NEEDS = {"pre_due_reminder": "due_date", "promise_follow_up": "promise_on", "pay
 def test_knowing_less_never_opens_a_purpose(told, purpose, forgotten):
     """Whoever is contacted has the fact of the purpose, and is left alone once that is forgotten."""
     rows, _, _ = contacted(purpose, [account(**told)])
-    gone = [forgotten, *(["promise_state"] if forgotten == "promise_on" else [])]  # an open promise without a day is one
+    gone = [
+        forgotten,
+        *(["promise_state"] if forgotten == "promise_on" else []),
+    ]  # an open promise without a day is one
     less, _, _ = contacted(purpose, [account(**(told | dict.fromkeys(gone)))])
     assert less <= rows
     if rows:

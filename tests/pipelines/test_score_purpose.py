@@ -72,7 +72,9 @@ def test_a_run_thanks_each_payment_once_and_says_what_it_was_judged_by(tmp_path)
     assert "switched off by name: PURPOSE" in run("19", "--no-contacts-yet", "--without", "PURPOSE")[2]
 
 
-@pytest.mark.parametrize(("purpose", "contacted"), [("collection", {"none", "broken"}), ("payment_confirmation", set())])
+@pytest.mark.parametrize(
+    ("purpose", "contacted"), [("collection", {"none", "broken"}), ("payment_confirmation", set())]
+)
 def test_an_amount_is_no_day_and_a_state_is_read_as_it_is_written(tmp_path, purpose, contacted):
     """``ultimo_pago`` is an amount here, of which one would be a day of Excel's; promises in an agency's own words."""
     told = [("none", "", "Sin promesa", 0), ("broken", "2026-11-10", "No cumplida", 46_341),

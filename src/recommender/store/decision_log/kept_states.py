@@ -1,8 +1,8 @@
 """What still acts of decisions that retention deletes: an opt-out, an open promise, a contact that a rule counts.
 
 A state outlives the row it came from. Of each only account, debtor, word, instant, channel and what a contact was
-for stay, without the decision, its facts or what came of it otherwise; what acts no longer goes at the next purge. A digest of the
-decision's id stays with them, by which an outcome that comes later finds whose it is.
+for stay, without the decision, its facts or what came of it otherwise; what acts no longer goes at the next purge. A
+digest of the decision's id stays with them, by which an outcome that comes later finds whose it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many requests claim an Idempotency-Key; what was kept of a decision by its digest, and what a kept contact was for."""
+"""How many requests claim an Idempotency-Key; digest of the decision, and purpose, of what was kept."""
 
 from __future__ import annotations
 
