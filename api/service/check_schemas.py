@@ -61,7 +61,7 @@ class CheckedAccount(Strict):
     place: Literal["home", "work"] | None = None
     last_paid_on: Day | None = None
     promise_on: Day | None = None
-    promise_state: Literal["open", "kept", "broken"] | None = None
+    promise_state: Annotated[Literal["open", "kept", "broken", "none"] | None, Spelt("promise_state")] = None
     cured_on: Day | None = None
     information_requested_on: Day | None = None
     fraud_noticed_on: Day | None = None

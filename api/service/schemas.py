@@ -84,7 +84,7 @@ class Account(Strict):
     party: Annotated[Literal["debtor", "codebtor", "guarantor", "reference"] | None, Spelt("party")] = None
     last_paid_on: Day | None = Field(None, description="Day of the last payment: who may be thanked.")
     promise_on: Day | None = Field(None, description="Day that payment was promised for: what a follow-up reminds of.")
-    promise_state: Literal["open", "kept", "broken"] | None = None
+    promise_state: Annotated[Literal["open", "kept", "broken", "none"] | None, Spelt("promise_state")] = None
     cured_on: Day | None = Field(None, description="Day on which an overdue debt was paid up: who may be won back.")
     information_requested_on: Day | None = Field(None, description="Day on which the debtor asked for information.")
     fraud_noticed_on: Day | None = Field(None, description="Day on which something was noticed that an alert is about.")

@@ -295,7 +295,7 @@ FACTS: dict[str, tuple[Column, ...]] = {
         # What purposes speak of; what events tell goes before what a table does.
         Column("last_paid_on", "date"),
         Column("promise_on", "date"),
-        Column("promise_state", "level", levels=("open", "kept", "broken")),
+        Column("promise_state", "level", levels=("open", "kept", "broken", "none")),
         Column("cured_on", "date"),
         Column("information_requested_on", "date"),
         Column("fraud_noticed_on", "date"),

@@ -123,3 +123,18 @@ def test_the_pack_is_switched_off_by_name(tmp_path):
         record = log.get(one["decision_id"]).decision
     assert record.ranking[0]["switched_off"] == "PURPOSE"
     assert "PURPOSE" not in record.provenance.rule_packs
+
+
+def test_thanks_that_retention_deleted_were_said_all_the_same(sender):
+    """A day later the decision is purged: what it was for stays with the contact, and a collection contact is none."""
+    paid, other = account(last_paid_on="2026-11-20"), account("A2", debtor_id="D2", last_paid_on="2026-11-20")
+    sender.decide(paid, **THANKS)
+    sender.decide(other, purpose="collection", explore=False)
+    with DecisionLog(sender.url) as log:
+        assert (
+            log.purge(AS_OF + timedelta(days=1), requested_by="retention", at=AS_OF + timedelta(days=1)).decisions == 2
+        )
+    body = {"accounts": [paid, other], "as_of": (AS_OF + timedelta(days=2)).isoformat(), **THANKS}
+    answer = sender.client.post("/v1/recommendations", json=body).json()
+    assert [one["actions"][0]["no_contact"] for one in answer["recommendations"]] == [True, False]
+    assert answer["removed_by_rule"]["purpose-payment-said"] > 0

@@ -64,6 +64,10 @@ CASES = {
         ({"flags": ["promise_open"]}, None),
         ({"promise_on": ago(-2), "promise_state": "kept"}, "purpose-promise"),
         ({"promise_state": "broken"}, "purpose-promise"),
+        ({"promise_on": ago(-2), "promise_state": "Pendiente"}, None),
+        ({"promise_on": ago(-2), "promise_state": "quizas"}, "purpose-promise"),
+        ({"promise_state": "sin promesa"}, "purpose-promise"),
+        ({"promise_state": " "}, "purpose-promise-unknown"),
     ],
     "payment_confirmation": [
         ({}, "purpose-payment-unknown"),
@@ -138,6 +142,8 @@ def sent(days, purpose="payment_confirmation", **facts):
         (sent(1, outcome="bounced"), False),
         (sent(1, "collection"), False),
         (sent(1, None), False),
+        (sent(1, "a kind word"), True),  # it may have been
+        (sent(1, "a kind word", outcome="bounced"), False),
         (sent(1, account_id="A9"), False),  # for another of the debtor's accounts
         (sent(1, initiated_by="debtor"), False),
     ],
@@ -227,6 +233,12 @@ def test_what_was_heard_opens_and_closes_a_purpose(purpose, facts, events, is_fo
         ({"promise_on": ago(-3), "promise_state": "Cumplida"}, False),
         ({"promise_on": ago(-3), "promise_state": "kept"}, False),
         ({"promise_on": ago(-3), "promise_state": "incumplida"}, False),
+        ({"promise_on": ago(-3), "promise_state": "pendiente"}, True),
+        ({"promise_on": ago(-3), "promise_state": "en curso"}, True),
+        ({"promise_on": ago(-3), "promise_state": "quizas"}, True),  # what nobody can read stops
+        ({"promise_on": ago(-3), "promise_state": ""}, True),
+        ({"promise_on": ago(3), "promise_state": "quizas"}, False),
+        ({"promise_state": "sin promesa"}, False),
         ({}, False),
     ],
 )
@@ -263,6 +275,27 @@ def test_payments_tell_the_last_day_and_whether_a_late_debt_was_settled(told, ba
     stated, _ = with_states(rows, payments=payments(*told), as_of=NOON)
     found = {name: stated[name].iloc[0] if name in stated else None for name in ("last_paid_on", "cured_on")}
     assert found == {"last_paid_on": paid, "cured_on": cured}
+
+
+@pytest.mark.parametrize("outcome", ["paid", "paid_in_full", "promise_kept"])
+def test_a_payment_that_is_dated_ahead_or_nowhere_stops_and_is_not_thanked_for(outcome):
+    """A scheduled transfer, a cheque of next week, a row without its day: as an event and as a row of payments."""
+    owed = account(due_date=ago(10), balance_as_of=ago(5))
+    heard = sent(-3, None, outcome=outcome)
+    for purpose in ("payment_confirmation", "win_back", *(() if outcome == "promise_kept" else ("collection",))):
+        assert contacted(purpose, [owed], [heard])[0] == set(), purpose
+    frame = pd.DataFrame([owed])
+    for paid_at in (NOON + DAY, None):
+        ahead = {"account_id": "A0", "paid_at": pd.Timestamp(paid_at) if paid_at else pd.NaT, "amount_minor": 9_000}
+        told, (state,) = with_states(frame, payments=pd.DataFrame([ahead]), as_of=NOON)
+        assert state.settled and told.get("last_paid_on", pd.Series([None])).iloc[0] is None
+        earlier = {"account_id": "A0", "paid_at": NOON - 3 * DAY, "amount_minor": 100}
+        both = pd.DataFrame([earlier, ahead]).assign(
+            paid_at=pd.to_datetime([NOON - 3 * DAY, ahead["paid_at"]], utc=True)
+        )
+        told, _ = with_states(frame, payments=both, as_of=NOON)
+        assert told["last_paid_on"].iloc[0] == ago(3)
+        assert told.get("cured_on", pd.Series([None])).iloc[0] is None
 
 
 def test_a_settlement_that_is_only_likely_is_no_cure():
@@ -318,7 +351,7 @@ facts = st.fixed_dictionaries(
         "balance_minor": st.sampled_from([0, 1, 9_000, None]),
         "last_paid_on": st.integers(-3, 40).map(ago) | st.none(),
         "promise_on": st.integers(-20, 20).map(ago) | st.none(),
-        "promise_state": st.sampled_from([None, "open", "kept", "broken"]),
+        "promise_state": st.sampled_from([None, "open", "kept", "broken", "none", "perhaps"]),
         "cured_on": st.integers(-3, 40).map(ago) | st.none(),
         "information_requested_on": st.integers(-3, 40).map(ago) | st.none(),
         "fraud_noticed_on": st.integers(-3, 40).map(ago) | st.none(),
@@ -334,9 +367,14 @@ NEEDS = {"pre_due_reminder": "due_date", "promise_follow_up": "promise_on", "pay
 def test_knowing_less_never_opens_a_purpose(told, purpose, forgotten):
     """Whoever is contacted has the fact of the purpose, and is left alone once that is forgotten."""
     rows, _, _ = contacted(purpose, [account(**told)])
-    less, _, _ = contacted(purpose, [account(**(told | {forgotten: None}))])
+    gone = [
+        forgotten,
+        *(["promise_state"] if forgotten == "promise_on" else []),
+    ]  # an open promise without a day is one
+    less, _, _ = contacted(purpose, [account(**(told | dict.fromkeys(gone)))])
     assert less <= rows
     if rows:
-        assert told[NEEDS[purpose]] is not None
+        has_open = purpose == "promise_follow_up" and told["promise_state"] == "open"
+        assert told[NEEDS[purpose]] is not None or has_open
     if NEEDS[purpose] == forgotten:
         assert less == set()

@@ -70,3 +70,22 @@ def test_a_run_thanks_each_payment_once_and_says_what_it_was_judged_by(tmp_path)
     pd.DataFrame(told | {"Finalidad": ["agradecimiento"]}).to_csv(tmp_path / "c.csv", index=False)
     assert run("18", "--contacts", str(tmp_path / "c.csv"))[0] == set()
     assert "switched off by name: PURPOSE" in run("19", "--no-contacts-yet", "--without", "PURPOSE")[2]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "contacted"), [("collection", {"none", "broken"}), ("payment_confirmation", set())]
+)
+def test_an_amount_is_no_day_and_a_state_is_read_as_it_is_written(tmp_path, purpose, contacted):
+    """``ultimo_pago`` is an amount here, of which one would be a day of Excel's; promises in an agency's own words."""
+    told = [("none", "", "Sin promesa", 0), ("broken", "2026-11-10", "No cumplida", 46_341),
+            ("open", "2026-11-20", "Pendiente", 1_500_000)]  # fmt: skip
+    rows = [{"account_id": name, "debtor_id": name, "due_date": "2026-11-01", "balance_minor": 900, "promise_on": day,
+             "estado_promesa": state, "ultimo_pago": paid} | ROW for name, day, state, paid in told]  # fmt: skip
+    accounts, plan = tmp_path / "accounts.csv", tmp_path / "plan.csv"
+    pd.DataFrame(rows).to_csv(accounts, index=False)
+    asked = ["score", str(accounts), "--as-of", "2026-11-17T08:00:00-05:00", "--out", str(plan), "--strategy",
+             str(tmp_path / "none"), "--no-contacts-yet", "--no-explore", "--purpose", purpose]  # fmt: skip
+    result = CliRunner().invoke(build_app(), asked)
+    assert result.exit_code == 0, result.output
+    found = pd.read_csv(plan).query("rank == 1").set_index("account")["channel"].dropna()
+    assert set(found.index) == contacted

@@ -438,7 +438,7 @@ class _Maker:
         yield replace(plain, account=plain.account | {"timezone": None})
         for flag in (None, *FLAGS):
             yield plain.changed(**{rule.about: None, "flags": [] if flag is None else [flag]})
-        for state in ("open", "kept", "broken"):
+        for state in ("open", "kept", "broken", "none", "perhaps"):
             yield plain.changed(promise_state=state)
             yield plain.changed(**{rule.about: None, "promise_state": state})
         for balance in (None, 0, 5):
@@ -450,7 +450,7 @@ class _Maker:
                 for facts in (
                     {}, {"outcome": "bounced"}, {"outcome": "not_connected"}, {"outcome": None, "status": "planned"},
                     {"account_id": None}, {"account_id": "A2"}, {"initiated_by": "debtor"}, {"purpose": "collection"},
-                    {"purpose": None},
+                    {"purpose": None}, {"purpose": "perhaps"}, {"purpose": "perhaps", "outcome": "bounced"},
                 ):  # fmt: skip
                     yield replace(plain, contacts=(self.contact(at, "email", **{"purpose": rule.purpose} | facts),))
 

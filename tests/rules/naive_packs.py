@@ -21,6 +21,10 @@ CHANNELS = ("call", "sms", "whatsapp", "email", "ivr", "letter", "visit")
 TONES = ("friendly", "neutral", "firm", "formal-legal")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LADDER = ("attempt", "delivered", "live_contact")
+PURPOSES = (
+    "collection", "pre_due_reminder", "promise_follow_up", "payment_confirmation", "win_back", "fraud_alert",
+    "requested_information",
+)  # fmt: skip
 NOT_FOR_MONEY = {"payment_confirmation", "fraud_alert", "requested_information"}
 AWAY = {"work", "elsewhere"}
 ONE_DAY = dt.timedelta(days=1)
@@ -277,7 +281,7 @@ def _about_the_purpose(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
         told, state = account.get(rule["about"]), account.get("promise_state")
         flags = [*(account.get("flags") or ()), *(["promise_open"] if _has_promise(clock.asked) else [])]
         of_promise = rule["about"] == "promise_on"
-        is_over = of_promise and (state == "kept" or (state == "broken" and told is None))
+        is_over = of_promise and state not in (None, "open") and not (state == "broken" and told is not None)
         if is_over:
             yield rule["id"], CHANNELS
         elif told is None:
@@ -290,7 +294,7 @@ def _about_the_purpose(pack: Raw, clock: Clock) -> Iterator[tuple[str, tuple[str
                 yield rule["id"], CHANNELS
             first = day + min(rule.get("from_days", 0), 0) * ONE_DAY
             if rule.get("once") and any(
-                contact.purpose == purpose
+                (contact.purpose == purpose or contact.purpose not in (None, *PURPOSES))
                 and contact.account in (None, account.get("account_id"))
                 and not contact.by_debtor
                 and contact.outcome not in ("not_connected", "bounced", "wrong_party")

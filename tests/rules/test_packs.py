@@ -16,6 +16,7 @@ from recommender.rules import (
     eligibility,
     load_pack,
     named_packs,
+    pack_digest,
     pack_ids,
     pack_warnings,
     packs_of_place,
@@ -140,3 +141,32 @@ def test_accounts_are_judged_by_their_law_and_the_house():
     assert told[1:3] == ["PE;HOUSE", ""]
     nowhere = pd.DataFrame({"account_id": ["a"]})
     assert under_house(nowhere, ("HOUSE",)) is nowhere
+
+
+def test_a_pack_keeps_its_digest_when_this_code_learns_to_read_more():
+    """The digest that this text had before packs could say whom a purpose is for; a rule more is another pack."""
+    text = """
+schema = 1
+id = "TINY"
+title = "Nobody on Sundays"
+kind = "overlay"
+pack_version = "1"
+valid_from = 2026-01-01
+reviewed_on = 2026-11-01
+[[windows]]
+id = "tiny-week"
+days = ["mon", "tue"]
+from = "08:00"
+to = "18:00"
+cite = "house"
+[[sources]]
+id = "house"
+law = "house policy"
+article = "-"
+grade = "-"
+says = "-"
+"""
+    spoken = '[[speaks_of]]\nid = "tiny-due"\npurpose = "win_back"\nabout = "cured_on"\ncite = "house"\n'
+    tiny = "7a7e4a120dd52af211d051e398b3a3737d62d76e743e5765b7a44ad41f4d22ef"
+    assert pack_digest(parse_pack(text)) == tiny
+    assert pack_digest(parse_pack(text + spoken)) != tiny

@@ -74,7 +74,7 @@ class Account(_Account, total=False):
     party: Literal["debtor", "codebtor", "guarantor", "reference"] | None
     last_paid_on: str | None
     promise_on: str | None
-    promise_state: Literal["open", "kept", "broken"] | None
+    promise_state: Literal["open", "kept", "broken", "none"] | None
     cured_on: str | None
     information_requested_on: str | None
     fraud_noticed_on: str | None
@@ -182,7 +182,7 @@ class CheckedAccount(TypedDict, total=False):
     place: Literal["home", "work"] | None
     last_paid_on: str | None
     promise_on: str | None
-    promise_state: Literal["open", "kept", "broken"] | None
+    promise_state: Literal["open", "kept", "broken", "none"] | None
     cured_on: str | None
     information_requested_on: str | None
     fraud_noticed_on: str | None

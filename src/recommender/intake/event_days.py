@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recommender.intake.canonical import account_zones
-from recommender.intake.event_records import State
+from recommender.intake.event_records import DebtEvents, State
 from recommender.intake.event_rows import is_null
 from recommender.local_time import is_timezone, local_time
 
-__all__ = ["EVENT_DAYS", "with_event_days"]
+__all__ = ["EVENT_DAYS", "note_payments", "with_event_days"]
 
 EVENT_DAYS = ("last_paid_on", "promise_on", "promise_state", "cured_on")
 """Columns of accounts that events write: what a table tells of them holds where no event says more."""
@@ -70,6 +70,53 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State], now: int)
         if name in frame or any(cell is not None for cell in cells):
             frame[name] = pd.Series(cells, index=frame.index, dtype=object)
     return frame
+
+
+def note_payments(
+    state: State,
+    paid: Sequence[tuple[int, float]],
+    debt: DebtEvents | None,
+    balance: float,
+    now: int,
+    *,
+    since: int | None,
+) -> None:
+    """Note the last payment that stands, and whether it is known to have settled the debt.
+
+    Of payments and negative amounts the last one stands from whose day on more came in than went back; one of unknown
+    amount may be any of them. What is dated ahead, or nowhere, stops contact as a payment of this moment: it has no day
+    yet that somebody may be thanked for.
+
+    Parameters
+    ----------
+    state : State
+        Changed in place.
+    paid : sequence of (int, float)
+        Instants, none after ``now``, and amounts.
+    debt : DebtEvents or None
+    balance : float
+        As told.
+    now : int
+        Microseconds UTC.
+    since : int or None
+        When the balance was taken; None = nobody knows.
+    """
+    made = [(at, amount) for at, amount in paid if at < now]
+    net, last = 0.0, None
+    for at, amount in sorted(made, reverse=True):
+        net += amount
+        if net > 0 or net != net:
+            last = at if net == net else None
+            break
+    heard = [] if debt is None else [at for at in (debt.paid_at, debt.kept_at) if at is not None and at < now]
+    state.paid_at = max((at for at in (last, *heard) if at is not None), default=None)
+    came = 0.0 if since is None else sum(amount for at, amount in made if at >= since)
+    if debt is not None and debt.settled and debt.paid_at is not None:
+        state.settled_at = debt.paid_at if debt.paid_at < now else None
+    elif balance == 0 or 0 < balance <= came:
+        state.settled_at = state.paid_at
+    if debt is not None and debt.reversed_at:
+        state.reversed_at = max(debt.reversed_at)
 
 
 def _promised(state: State, now: int) -> int | None:

@@ -118,15 +118,16 @@ _PURPOSES = {
     "collection": "collection cobro cobranza cobranca cobro_de_cartera",
     "pre_due_reminder": "pre_due_reminder prevention prevencion preventivo preventiva recordatorio_preventivo prevencao",
     "promise_follow_up": "promise_follow_up follow_up seguimiento_de_promesa seguimiento_promesa acompanhamento_de_promessa",
-    "payment_confirmation": "payment_confirmation thanks thank_you agradecimiento confirmacion_de_pago agradecimento",
+    "payment_confirmation": "payment_confirmation thanks thank_you agradecimiento gracias confirmacion_de_pago agradecimento confirmacao_de_pagamento",
     "win_back": "win_back winback recuperacion_de_cliente reactivacion reativacao",
     "fraud_alert": "fraud_alert alerta_de_fraude alerta_fraude",
     "requested_information": "requested_information informacion_solicitada informacao_solicitada",
 }
 _PROMISE_STATES = {
-    "open": "open abierta vigente aberta",
+    "open": "open abierta vigente aberta pendiente pendente pending activa active ativa en_curso em_curso",
     "kept": "kept cumplida cumprida promise_kept promesa_cumplida",
-    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota",
+    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota no_cumplida nao_cumprida not_kept",
+    "none": "none ninguna nenhuma no nao sin_promesa sem_promessa no_promise no_tiene nao_tem",
 }
 _LANGUAGES = {
     "es": "es espanol castellano spanish spa",
@@ -164,7 +165,7 @@ _SYNONYMS = {
     "due_date": "fecha_vencimiento fecha_de_vencimiento vencimiento fecha_vto data_de_vencimento data_vencimento",
     "consented_channels": "canales_autorizados canales_consentidos channels_consented canais_autorizados canais_consentidos",
     "party": "parte",
-    "last_paid_on": "fecha_ultimo_pago fecha_de_ultimo_pago ultimo_pago last_payment_date last_paid_at data_ultimo_pagamento",
+    "last_paid_on": "fecha_ultimo_pago fecha_de_ultimo_pago last_payment_date last_paid_at data_ultimo_pagamento",
     "promise_on": "fecha_promesa_vigente fecha_de_promesa_vigente",
     "promise_state": "estado_promesa estado_de_promesa estado_da_promessa",
     "cured_on": "fecha_normalizacion fecha_de_normalizacion fecha_puesta_al_dia data_de_normalizacao",

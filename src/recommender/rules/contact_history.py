@@ -15,7 +15,7 @@ from recommender.rules.contact_owners import owners_of_contacts
 from recommender.rules.facts import Facts, id_codes
 from recommender.rules.vocabulary import CHANNELS, HIGHEST_RUNG, OUTCOME_RUNG, PURPOSES
 
-__all__ = ["CONTACT", "ContactHistory", "code_contacts", "read_history"]
+__all__ = ["ANY_PURPOSE", "CONTACT", "ContactHistory", "code_contacts", "read_history"]
 
 EXCLUDABLE = ("not_connected", "wrong_party")
 
@@ -24,7 +24,7 @@ EXCLUDABLE = ("not_connected", "wrong_party")
 #: ``rung`` is how far it got (an unknown outcome stands highest); ``excludable`` is 1 + position in ``EXCLUDABLE``;
 #: ``pending`` is planned for an instant that lies ahead, with an outcome nobody can know yet; ``shared`` belongs to an
 #: account of several debtors and does not say which of them it reached; ``purpose`` is a position in ``PURPOSES`` (-1:
-#: unknown, or the contact failed and said nothing).
+#: nobody told it, or the contact failed and said nothing; ``ANY_PURPOSE``: told in a word that nobody knows).
 CONTACT = np.dtype(
     [
         ("debtor", np.int64), ("account", np.int64), ("instant_us", np.int64), ("channel", np.int64),
@@ -39,6 +39,7 @@ _SAID_OF_CONTACTS = (
     ("planned", "status", ("planned",)),
     ("elsewhere", "place", ("work", "elsewhere")),
 )
+ANY_PURPOSE = -2
 _POSITION: dict[str, int] = {purpose: position for position, purpose in enumerate(PURPOSES)}
 _FAILED = frozenset(("not_connected", "bounced", "wrong_party"))
 _EXCLUDABLE_AT: dict[Any, int] = {name: 1 + position for position, name in enumerate(EXCLUDABLE)}
@@ -130,8 +131,10 @@ def code_contacts(contacts: Columns, as_of_us: NDArray[np.int64] | int) -> NDArr
 
 
 def _purpose_at(value: Any) -> int:
-    word = None if is_null(value) else canonical_word("purpose", value)
-    return -1 if word is None else _POSITION[word]
+    if is_null(value) or not str(value).strip():
+        return -1
+    word = canonical_word("purpose", value)
+    return ANY_PURPOSE if word is None else _POSITION[word]
 
 
 def _channel_at(value: Any) -> int:

@@ -129,20 +129,24 @@ def _read_events(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray
 
 
 def _read_promise(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray[np.int64]) -> None:
-    """What is told of a promise: one that is open raises its flag, whichever column tells it."""
-    kept, is_open, unsaid = accounts.fields("promise_state", _promise_said, np.bool_, np.bool_, np.bool_)
+    """What is told of a promise: one that is open raises its flag, whichever column tells it.
+
+    A day that lies ahead under a state that nobody can read stops as an open promise does, and reminds of nothing.
+    """
+    kept, broken, is_open, unsaid = accounts.fields("promise_state", _promise_said, *[np.bool_] * 4)
     day = table["promise_on"]
     nameless = day == NO_DUE_DAY
     ahead = ~nameless & (day >= as_of_us // DAY_US - 1)
-    opened = ((is_open | unsaid) & ahead) | (is_open & nameless)
+    opened = (ahead & ~kept & ~broken) | (is_open & nameless)
     table["flags"] |= np.where(opened, 1 << FLAGS.index("promise_open"), 0)
-    table["promise_on"][kept | (nameless & ~is_open & ~unsaid)] = OVER_DAY
+    table["promise_on"][~unsaid & ~is_open & ~(broken & ~nameless)] = OVER_DAY
 
 
-def _promise_said(value: Any) -> tuple[bool, bool, bool]:
-    """Whether a promise was kept, is open, or nothing is said of it; any other word is over."""
-    word = None if is_null(value) else canonical_word("promise_state", value)
-    return word == "kept", word == "open", is_null(value)
+def _promise_said(value: Any) -> tuple[bool, bool, bool, bool]:
+    """Whether a promise was kept, was broken, is open, or nothing is said of it; none of them: nobody knows what."""
+    unsaid = is_null(value) or not str(value).strip()
+    word = None if unsaid else canonical_word("promise_state", value)
+    return word == "kept", word == "broken", word == "open", unsaid
 
 
 def _day_told(value: Any) -> int:

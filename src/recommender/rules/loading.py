@@ -21,6 +21,8 @@ __all__ = ["FLOOR", "PackError", "RuleBook", "load_pack", "pack_ids", "pack_warn
 
 #: The pack that always applies.
 FLOOR = "FLOOR"
+#: Sections that packs were logged without, before this code read them.
+_LATER_SECTIONS = ("speaks_of",)
 
 
 class PackError(InvalidInput):
@@ -114,8 +116,14 @@ def parse_pack(content: str | Mapping[str, Any], *, origin: str = "overlay") -> 
 
 
 def pack_digest(pack: Pack) -> str:
-    """SHA-256 over the content of a pack; comments and order of keys in the file do not matter."""
-    content = json.dumps(pack.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"))
+    """SHA-256 over the content of a pack; comments and order of keys in the file do not matter.
+
+    A section that later versions of this code read, and that a pack does not have, is no content of it: what was
+    logged under a pack stays comparable.
+    """
+    later = {name for name in _LATER_SECTIONS if not getattr(pack, name)}
+    said = pack.model_dump(mode="json", by_alias=True, exclude=later)
+    content = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()
 
 

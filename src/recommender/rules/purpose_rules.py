@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from recommender.allactions import compiled
+from recommender.rules.contact_history import ANY_PURPOSE
 from recommender.rules.facts import NO_DUE_DAY, NO_SHARE, SETTLED
 from recommender.rules.schema import SpeaksOf
 from recommender.rules.vocabulary import ABOUT, FLAGS, PURPOSES
@@ -71,11 +72,12 @@ def _day_of(rule, fact):  # type: ignore[no-untyped-def]
 
 @compiled
 def _was_said(rule, fact, contacts, at, days, n, since):  # type: ignore[no-untyped-def]
-    """Whether a contact of the purpose went out, or is planned, on the day it speaks of or later."""
+    """Whether a contact that may have been of the purpose went out, or is planned, on the day it speaks of or later."""
     for j in range(n):
         contact = contacts[at[j]]
         mine = fact.account < 0 or contact.account < 0 or contact.account == fact.account
-        if mine and contact.purpose == rule.purpose and not contact.by_debtor and days[j] >= since:
+        same = contact.purpose == rule.purpose or contact.purpose == ANY_PURPOSE
+        if mine and same and not contact.by_debtor and days[j] >= since:
             return True
     return False
 

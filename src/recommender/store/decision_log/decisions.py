@@ -332,6 +332,7 @@ class DecisionLog(ReadLog):
         """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old (retention).
 
         What still acts at ``at`` stays without them: an opt-out, an open promise, a person's agreement, an offer that
-        binds, a contact that a rule may count; account, debtor, word, instant and channel of it, and nothing else.
+        binds, a contact that a rule may count; account, debtor, word, instant, channel and
+        purpose of it, and nothing else.
         """
         return removing.purge(self.engine, before, requested_by=requested_by, at=at)

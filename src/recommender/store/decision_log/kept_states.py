@@ -1,8 +1,8 @@
 """What still acts of decisions that retention deletes: an opt-out, an open promise, a contact that a rule counts.
 
-A state outlives the row it came from. Of each only account, debtor, word, instant and channel stay, without the
-decision, its facts or what came of it otherwise; what acts no longer goes at the next purge. A digest of the
-decision's id stays with them, by which an outcome that comes later finds whose it is.
+A state outlives the row it came from. Of each only account, debtor, word, instant, channel and what a contact was
+for stay, without the decision, its facts or what came of it otherwise; what acts no longer goes at the next purge. A
+digest of the decision's id stays with them, by which an outcome that comes later finds whose it is.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def _owner(account: str, debtor: str, at: datetime) -> Row:
     return {
         "state_id": f"owner|{account}|{debtor}", "account_id": account, "debtor_id": debtor, "kind": "owner", "at": at,
         "channel": None, "outcome": None, "promise_date": None, "callback_at": None, "source": None,
+        "purpose": None,
     }  # fmt: skip
 
 
@@ -134,5 +135,5 @@ def _row(key: str, one: LedgerOutcome | LedgerContact, kind: str, at: datetime, 
     return {
         "state_id": key, "account_id": one.account_id, "debtor_id": one.debtor_id, "kind": kind, "at": at,
         "channel": one.channel, "outcome": outcome, "promise_date": None, "callback_at": None,
-        "source": source_of(one.decision_id),
+        "source": source_of(one.decision_id), "purpose": one.purpose if isinstance(one, LedgerContact) else None,
     }  # fmt: skip

@@ -113,6 +113,7 @@ def _row(one: OutcomeRecord, account: str, debtor: str, channel: str | None) -> 
         "state_id": kept_id(one.decision_id, str(one.outcome_id)), "account_id": account, "debtor_id": debtor,
         "kind": "heard", "at": one.occurred_at, "channel": channel, "outcome": one.outcome,
         "promise_date": one.promise_date, "callback_at": one.callback_at, "source": source_of(one.decision_id),
+        "purpose": None,
     }  # fmt: skip
 
 

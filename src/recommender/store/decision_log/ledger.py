@@ -186,7 +186,9 @@ def _kept_outcome(row: Mapping[str, Any], debtor: str) -> LedgerOutcome:
 def _kept_contact(row: Mapping[str, Any], debtor: str) -> LedgerContact:
     """A contact whose decision retention deleted; it was sent as far as anybody knows."""
     heard = () if row["outcome"] is None else (_kept_outcome(row, debtor),)
-    return LedgerContact(row["state_id"], row["account_id"], debtor, row["channel"], row["at"], "dispatched", heard)
+    return LedgerContact(
+        row["state_id"], row["account_id"], debtor, row["channel"], row["at"], "dispatched", heard, row["purpose"]
+    )
 
 
 def _as_asked(rows: Iterable[Row], spelt: Mapping[str, str]) -> list[Row]:

@@ -191,7 +191,7 @@ offers = sa.Table(
 
 # What still acts of decisions that retention deleted: kind is heard (an outcome), contact (one that rules may count,
 # with how far it got) or owner (whose account it is). The source is a digest of the decision's id: a late outcome, and
-# an outcome of a decision that was never here, find by it whom they are about.
+# an outcome of a decision that was never here, find by it whom they are about. The purpose is that of a contact.
 kept_states = sa.Table(
     "kept_states",
     metadata,
@@ -205,6 +205,7 @@ kept_states = sa.Table(
     sa.Column("promise_date", sa.Date),
     sa.Column("callback_at", UtcInstant),
     sa.Column("source", sa.String(64), index=True),
+    sa.Column("purpose", sa.String(32)),
 )
 
 # Digests of the bodies that an Idempotency-Key stands for, by the digest of route and key; how many requests claim it.

@@ -41,7 +41,7 @@ class LedgerContact:
     outcomes : tuple of LedgerOutcome
         Oldest first.
     purpose : str or None
-        None = nobody knows any more: the decision was removed by retention.
+        None = nobody knows any more: retention removed the decision before it kept purposes.
     """
 
     decision_id: str
