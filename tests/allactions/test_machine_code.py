@@ -1,16 +1,20 @@
 """Functions are compiled when they are first called, once, and numba comes no earlier."""
 
 import copy
+import importlib
 import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import numpy as np
 import pytest
 
 from recommender.allactions import compiled
+
+ROOT = Path(__file__).parents[2]
 
 
 def _run(code):
@@ -93,3 +97,48 @@ def test_a_function_is_pickled_and_copied_by_name(again):
     assert again(_half) is _half
     _half(1.0)
     assert again(_half) is _half
+
+
+def test_kept_code_is_stale_once_a_file_beside_it_has_changed(tmp_path):
+    """What a kernel calls, and constants compiled into it, stand in other files: none may be yesterday's."""
+    (tmp_path / "limits.py").write_text("MOST = 3\n")
+    (tmp_path / "helper.py").write_text(
+        "from recommender.allactions import compiled\n\n@compiled\ndef doubled(x):\n    return 2 * x\n"
+    )
+    (tmp_path / "judge.py").write_text(
+        "import sys\nfrom recommender.allactions import compiled\n"
+        "from helper import doubled\nfrom limits import MOST\n\n"
+        "@compiled\ndef judge(x):\n    return doubled(x) > MOST\n\n"
+        "print(judge(int(sys.argv[1])), sum(judge.made.stats.cache_hits.values()))\n"
+    )
+    told = [_told(tmp_path), _told(tmp_path)]
+    (tmp_path / "limits.py").write_text("MOST = 4\n")
+    told.append(_told(tmp_path))
+    (tmp_path / "helper.py").write_text((tmp_path / "helper.py").read_text().replace("2 * x", "3 * x"))
+    told += [_told(tmp_path), _told(tmp_path)]
+    assert told == ["True 0", "True 1", "False 0", "True 0", "True 1"]
+
+
+def _told(folder):
+    done = subprocess.run(
+        [sys.executable, folder / "judge.py", "2"], capture_output=True, text=True, check=False, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_kernels_call_only_kernels_of_their_own_folder():
+    """Code that is kept knows when files of its folder change, and of no others."""
+    kernels = {}
+    for file in (ROOT / "src" / "recommender").rglob("*.py"):
+        if "@compiled" in file.read_text(encoding="utf-8"):
+            name = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
+            for one in vars(importlib.import_module(name)).values():
+                if hasattr(one, "signatures") and hasattr(one, "__wrapped__"):
+                    kernels[one] = one.__wrapped__
+    assert len(kernels) > 40
+    for plain in kernels.values():
+        for name in plain.__code__.co_names:
+            called = getattr(plain.__globals__.get(name), "__wrapped__", None)
+            if called in kernels.values():
+                assert called.__module__.rpartition(".")[0] == plain.__module__.rpartition(".")[0], (plain, called)

@@ -67,8 +67,8 @@ def compiled(*, fastmath: set[str]) -> Callable[[_Function], _Function]: ...
 def compiled(function: Any = None, *, fastmath: Any = False) -> Any:
     """Compile at the first call, keep the machine code on disk, and run without the interpreter lock.
 
-    What is kept goes stale with the file of ``function`` only: who changes a compiled function that it calls from
-    another file must delete ``__pycache__`` (an installation renews all files).
+    What is kept goes stale with any file of the folder that ``function`` stands in: compiled functions call others of
+    their folder, never of another one.
 
     Parameters
     ----------
@@ -86,7 +86,9 @@ def compiled(function: Any = None, *, fastmath: Any = False) -> Any:
     def make(plain: Callable[..., Any]) -> Any:
         from numba import njit
 
-        return njit(cache=True, nogil=True, fastmath=fastmath)(plain)
+        from .code_cache import keep
+
+        return keep(njit(nogil=True, fastmath=fastmath)(plain))
 
     return _Kernel(function, make) if function is not None else lambda plain: _Kernel(plain, make)
 
