@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recommender.intake.canonical import account_zones
-from recommender.intake.event_records import State
+from recommender.intake.event_records import DebtEvents, State
 from recommender.intake.event_rows import is_null
 from recommender.local_time import is_timezone, local_time
 
-__all__ = ["EVENT_DAYS", "with_event_days"]
+__all__ = ["EVENT_DAYS", "note_paid", "with_event_days"]
 
 EVENT_DAYS = ("last_paid_on", "promise_on", "promise_state", "cured_on")
 """Columns of accounts that events write: what a table tells of them holds where no event says more."""
@@ -70,6 +70,30 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State], now: int)
         if name in frame or any(cell is not None for cell in cells):
             frame[name] = pd.Series(cells, index=frame.index, dtype=object)
     return frame
+
+
+def note_paid(
+    state: State, paid: Sequence[tuple[int, float]], debt: DebtEvents | None, balance: float, *, settles: bool
+) -> None:
+    """Note the last payment that stands, and whether it is known to have settled the debt.
+
+    Of payments and negative amounts the last one stands from whose day on more came in than went back; one of unknown
+    amount may be any of them.
+    """
+    net, last = 0.0, None
+    for at, amount in sorted(paid, reverse=True):
+        net += amount
+        if net > 0 or net != net:
+            last = at if net == net else None
+            break
+    heard = [] if debt is None else [at for at in (debt.paid_at, debt.kept_at) if at is not None]
+    state.paid_at = max((at for at in (last, *heard) if at is not None), default=None)
+    if debt is not None and debt.settled and debt.paid_at is not None:
+        state.settled_at = debt.paid_at
+    elif settles or balance == 0:
+        state.settled_at = state.paid_at
+    if debt is not None and debt.reversed_at:
+        state.reversed_at = max(debt.reversed_at)
 
 
 def _promised(state: State, now: int) -> int | None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.intake.canonical import account_zones
-from recommender.intake.event_days import EVENT_DAYS, with_event_days
+from recommender.intake.event_days import EVENT_DAYS, note_paid, with_event_days
 from recommender.intake.event_filter import with_telling_events
 from recommender.intake.event_records import (
     AGREEMENT_DAYS,
@@ -336,7 +336,7 @@ def _state(
     elif net > 0 and balance == balance and balance > 0:
         state.settled = net >= balance
         state.balance = balance - net if taken is not None and not state.settled else None
-    _paid(state, paid, debt, balance, settles=taken is not None and net > 0 and net >= balance > 0)
+    note_paid(state, paid, debt, balance, settles=taken is not None and net > 0 and net >= balance > 0)
     if debt is None:
         return state
     agreed, asked = debt.agreed_at, None if person is None else person.asked_at
@@ -353,30 +353,6 @@ def _state(
         else:
             state.promise = "kept" if since > 0 or told or state.settled else "broken"
     return state
-
-
-def _paid(
-    state: State, paid: Sequence[tuple[int, float]], debt: DebtEvents | None, balance: float, *, settles: bool
-) -> None:
-    """Note the last payment that stands, and whether it is known to have settled the debt.
-
-    Of payments and negative amounts the last one stands from whose day on more came in than went back; one of unknown
-    amount may be any of them.
-    """
-    net, last = 0.0, None
-    for at, amount in sorted(paid, reverse=True):
-        net += amount
-        if net > 0 or net != net:
-            last = at if net == net else None
-            break
-    heard = [] if debt is None else [at for at in (debt.paid_at, debt.kept_at) if at is not None]
-    state.paid_at = max((at for at in (last, *heard) if at is not None), default=None)
-    if debt is not None and debt.settled and debt.paid_at is not None:
-        state.settled_at = debt.paid_at
-    elif settles or balance == 0:
-        state.settled_at = state.paid_at
-    if debt is not None and debt.reversed_at:
-        state.reversed_at = max(debt.reversed_at)
 
 
 def _listed(value: Any) -> list[str] | None:
