@@ -209,3 +209,19 @@ def test_a_payment_that_says_it_did_not_come_is_none(tmp_path):
     assert plan_of(tmp_path / "refused", accounts=ACCOUNTS, contacts=CONTACTS, payments=payments) is None
     checked = check_table(payments, CONTRACTS["payments"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
     assert checked.faults.bad.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "n"),
+    [
+        ("estado_promesa", "Vigente hasta 30/11", 9), ("estado_promesa", "Activa", 9),
+        ("estado_promesa", "Sin promesa", 10), ("estado promesa", "Cumplida parcial", 10), ("ultimo_pago", "150000", 10),
+    ],
+)  # fmt: skip
+def test_one_promise_in_words_that_nobody_knows_is_open(tmp_path, name, cell, n):
+    """Few odd cells refuse no table; what they say of a promise stops its debtor. The last payment may be an amount."""
+    accounts = pd.concat([ACCOUNTS.assign(account_id=ACCOUNTS["account_id"] + f"-{k}", debtor_id=ACCOUNTS["debtor_id"] + f"-{k}")
+                          for k in range(3)], ignore_index=True)  # fmt: skip
+    told = accounts.assign(**{name: [cell] + [None] * 29})
+    contacts = CONTACTS.assign(account_id=accounts["account_id"].head(10))
+    assert contacted(plan_of(tmp_path, accounts=told, contacts=contacts)) == n + 20

@@ -95,6 +95,7 @@ from recommender.intake.vocabulary import (
     country_code,
     country_zone,
     is_placeholder,
+    says_no_promise,
 )
 from recommender.intake.words import (
     currency_code,
@@ -168,6 +169,7 @@ __all__ = [
     "refuse_faults",
     "refuse_no_contacts",
     "renamed_columns",
+    "says_no_promise",
     "source_profiles",
     "subdivision_code",
     "subdivision_codes",

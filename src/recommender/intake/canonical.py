@@ -27,6 +27,7 @@ from recommender.intake.vocabulary import (
     column_synonyms,
     country_code,
     country_zone,
+    says_no_promise,
 )
 from recommender.intake.words import (
     channel_list,
@@ -204,6 +205,8 @@ class TableReading:
 
     def _level(self, cells: pd.Series, name: str) -> pd.Series:
         known = fields(self.table)[name]
+        if name == "promise_state":
+            cells = cells.astype(object).mask(cells.map(says_no_promise), None)
         if known.levels is not None:
             return self._words(cells, name, lambda value: canonical_word(name, value), f"is no known {name}",
                                "See data/README.md for the words, or map them: `pipelines map`.")  # fmt: skip

@@ -23,6 +23,7 @@ __all__ = [
     "country_code",
     "country_zone",
     "is_placeholder",
+    "says_no_promise",
 ]
 
 #: Channels of the rules, in their order.
@@ -124,10 +125,33 @@ _PURPOSES = {
     "requested_information": "requested_information informacion_solicitada informacao_solicitada",
 }
 _PROMISE_STATES = {
-    "open": "open abierta vigente aberta",
-    "kept": "kept cumplida cumprida promise_kept promesa_cumplida",
-    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota",
+    "open": "open abierta vigente aberta activa activo active ativa pendiente pendente pending en_curso em_andamento por_vencer a_vencer current",
+    "kept": "kept cumplida cumprida promise_kept promesa_cumplida pagada paga paid fulfilled",
+    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota no_cumplida descumprida nao_cumprida caida vencida expired "
+    "cancelada cancelled cumplida_parcial parcial partial partially_kept",
 }
+#: Where a promise may stand and none was made.
+_NO_PROMISE = frozenset(
+    [
+        "none",
+        "no",
+        "nao",
+        "n",
+        "ninguna",
+        "ninguno",
+        "nenhuma",
+        "sin_promesa",
+        "sin_promesas",
+        "sem_promessa",
+        "sin_acuerdo",
+        "sin_compromiso",
+        "no_promise",
+        "no_tiene",
+        "no_hay",
+        "nunca",
+        "never",
+    ]
+)
 _LANGUAGES = {
     "es": "es espanol castellano spanish spa",
     "en": "en ingles english eng",
@@ -164,7 +188,7 @@ _SYNONYMS = {
     "due_date": "fecha_vencimiento fecha_de_vencimiento vencimiento fecha_vto data_de_vencimento data_vencimento",
     "consented_channels": "canales_autorizados canales_consentidos channels_consented canais_autorizados canais_consentidos",
     "party": "parte",
-    "last_paid_on": "fecha_ultimo_pago fecha_de_ultimo_pago ultimo_pago last_payment_date last_paid_at data_ultimo_pagamento",
+    "last_paid_on": "fecha_ultimo_pago fecha_de_ultimo_pago last_payment_date last_paid_at data_ultimo_pagamento",
     "promise_on": "fecha_promesa_vigente fecha_de_promesa_vigente",
     "promise_state": "estado_promesa estado_de_promesa estado_da_promessa",
     "cured_on": "fecha_normalizacion fecha_de_normalizacion fecha_puesta_al_dia data_de_normalizacao",
@@ -255,6 +279,11 @@ def canonical_word(column: str, value: Any) -> str | None:
     if len(meant) == 1 and None not in meant:
         return meant.pop()
     return stop_told(plain_word(str(value)), of_contact=True) if column == "outcome" else None
+
+
+def says_no_promise(value: Any) -> bool:
+    """Whether a cell of ``promise_state`` says that there is none: nothing, or ``Sin promesa``."""
+    return value is None or value != value or (isinstance(value, str) and plain_word(value) in _NO_PROMISE)
 
 
 def canonical_channel(value: Any) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.columns import Columns, is_null
-from recommender.intake import canonical_word
+from recommender.intake import canonical_word, says_no_promise
 from recommender.local_time import DAY_US, is_timezone
 from recommender.rules.vocabulary import ABOUT, CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
@@ -140,9 +140,11 @@ def _read_promise(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArra
 
 
 def _promise_said(value: Any) -> tuple[bool, bool, bool]:
-    """Whether a promise was kept, is open, or nothing is said of it; any other word is over."""
-    word = None if is_null(value) else canonical_word("promise_state", value)
-    return word == "kept", word == "open", is_null(value)
+    """Whether a promise was kept, is open, or nothing is said of it; one in a state that nobody knows is open."""
+    if is_null(value) or says_no_promise(value):
+        return False, False, True
+    word = canonical_word("promise_state", value)
+    return word == "kept", word in ("open", None), False
 
 
 def _day_told(value: Any) -> int:
