@@ -69,11 +69,13 @@ def test_any_order_of_claims_and_ends_is_that_of_a_plain_list(log: DecisionLog) 
 def _race(url: str, number: int, folder: str) -> None:
     """Claim one key again and again for a body of its own or that of another process; write down who was let in."""
     spans: list[tuple[float, float, str]] = []
+    own = BODIES[number]
 
     def one(turn: int) -> None:
         draw = random.Random(100 * number + turn)
-        for _ in range(25):
-            body = draw.choice(BODIES)
+        wanted = [draw.choice(BODIES) for _ in range(25)]
+        while wanted or own not in {body for *_, body in spans}:  # each body is let in once, whatever the chances
+            body = wanted.pop() if wanted else own
             if log.claim_key("k", body, NOON) == body:
                 begun = time.monotonic()
                 time.sleep(draw.random() / 500)
@@ -93,7 +95,7 @@ def test_threads_and_processes_never_hold_a_key_for_two_bodies(empty_url: str, t
     racers = [Forked(_race, empty_url, number, str(tmp_path)) for number in range(3)]
     assert [racer.wait(120) for racer in racers] == [0, 0, 0]
     spans = sorted(tuple(span) for file in tmp_path.glob("*.json") for span in json.loads(file.read_text()))
-    assert len({body for *_, body in spans}) == len(BODIES) and len(spans) > 30
+    assert len({body for *_, body in spans}) == len(BODIES) < len(spans)
     at_once = 0
     for place, (_, ended, body) in enumerate(spans):
         for begun, _, other in spans[place + 1 :]:
@@ -114,13 +116,11 @@ def lost_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return tries
 
 
+@pytest.mark.parametrize("empty_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 @pytest.mark.parametrize(("repeats", "expected"), [(True, 2), (False, 1)])
 def test_what_must_not_be_done_twice_is_not_repeated_after_a_lost_connection(
     log: DecisionLog, lost_once: list[int], repeats: bool, expected: int
 ) -> None:
-    if log.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has no connection to lose")
-
     def work(connection: sa.Connection) -> None:
         lost_once[0] += 1
         if lost_once[0] == 1:

@@ -37,7 +37,7 @@ def house_packs(without: Sequence[str] = ()) -> tuple[str, ...]:
     """
     if unknown := sorted({*without} - {*HOUSE_PACKS, PURPOSE_PACK}):
         raise PackError(
-            f"Only {', '.join(HOUSE_PACKS)} and {PURPOSE_PACK} can be switched off; got {', '.join(unknown)}.",
+            f"Only {' and '.join(HOUSE_PACKS)} (and {PURPOSE_PACK}) can be switched off; got {', '.join(unknown)}.",
             column="without",
             mend="The law of a country and the floor hold always.",
         )
