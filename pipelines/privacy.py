@@ -11,8 +11,17 @@ import typer
 from rich.console import Console
 
 from recommender.store.decision_log import DecisionLog, Removal, debtor_export
+from recommender.store.files import drop_page_copies
 
 Url = Annotated[str, typer.Option("--log", envvar="RECOMMENDER_DECISION_LOG_URL", help="URL of the decision log.")]
+Portfolio = Annotated[
+    Path | None,
+    typer.Option(
+        "--portfolio",
+        envvar="RECOMMENDER_PORTFOLIO_PATH",
+        help="Folder of the managers' pages, whose copies of the log (kept/) are deleted with it.",
+    ),
+]
 By = Annotated[str, typer.Option("--requested-by", help="Who handles the request: an operator, not the data subject.")]
 
 
@@ -23,10 +32,16 @@ def register(app: typer.Typer) -> None:
     app.command("retain")(retain)
 
 
-def forget(debtor_id: Annotated[str, typer.Argument(help="Whose data to erase.")], log: Url, requested_by: By) -> None:
-    """Erase everything that the decision log holds about one debtor."""
+def forget(
+    debtor_id: Annotated[str, typer.Argument(help="Whose data to erase.")],
+    log: Url,
+    requested_by: By,
+    portfolio: Portfolio = None,
+) -> None:
+    """Erase everything that the decision log, and the pages' copies of it, hold about one debtor."""
     with DecisionLog(log) as opened:
         _show(opened.erase(requested_by=requested_by, at=datetime.now(UTC), debtor_id=debtor_id))
+    drop_page_copies(portfolio)
 
 
 def export_debtor(
@@ -47,11 +62,13 @@ def retain(
     days: Annotated[int, typer.Option(min=1, help="Decisions older than this many days are deleted.")],
     log: Url,
     requested_by: By,
+    portfolio: Portfolio = None,
 ) -> None:
     """Delete decisions of that age with their outcomes and events (retention)."""
     now = datetime.now(UTC)
     with DecisionLog(log) as opened:
         _show(opened.purge(now - timedelta(days=days), requested_by=requested_by, at=now))
+    drop_page_copies(portfolio)
 
 
 def _show(removal: Removal) -> None:

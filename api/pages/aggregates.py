@@ -31,6 +31,9 @@ _PATIENCE_SECONDS = 2.0
 _MANY_DECISIONS = 50_000
 """A log of more is not read while somebody waits, where an earlier aggregate is there."""
 
+_N_GROWING = 3
+"""Numbers of decisions, outcomes and events may grow; the number of removals behind them may not."""
+
 _REST = 9.0
 """So many times as long as making took, nothing is made anew: at most a tenth of a core goes into it."""
 
@@ -105,7 +108,8 @@ class Aggregates:
     """Aggregates by name, each of the log as it was and of a key.
 
     While the log only grows, one that took long to make is given as it is and a newer one is made in a thread, by one
-    worker of the machine; after another key, or when the log got smaller (somebody was erased), it is made at once.
+    worker of the machine; after another key, or when something was taken out of the log (somebody was erased), it is
+    made at once.
 
     Parameters
     ----------
@@ -127,7 +131,7 @@ class Aggregates:
         ----------
         name, key : str
         log : str
-            JSON list of the numbers of decisions, outcomes and events.
+            JSON list of the numbers of decisions, outcomes, events and, beyond them, removals.
         make : callable
         """
         made = self._made.get(name)
@@ -171,7 +175,10 @@ class Aggregates:
         made = _Made(key, log, at, round(time.monotonic() - began, 3), values)
         if values is not None:
             about = {"key": key, "log": log, "at": at, "seconds": made.seconds}
-            self._tables.put(name, about, values)
+            try:
+                self._tables.put(name, about, values)
+            except OSError as error:  # a full disk, or a folder of another owner: shown all the same
+                _log.warning("an aggregate could not be kept", name=name, error=type(error).__name__)
         return made
 
     def _renew(self, name: str, made: _Made, key: str, log: str, make: Callable[[], Values | None]) -> None:
@@ -224,12 +231,14 @@ def _takes_long(made: _Made, log: str) -> bool:
 
 
 def _only_grew(before: str, now: str) -> bool:
-    """Whether no number of the log became smaller."""
+    """Whether no number of the log became smaller, and nothing was removed: more may have come in at the same time."""
     try:
         old, new = json.loads(before), json.loads(now)
     except ValueError:
         return False
-    return len(old) == len(new) and all(a <= b for a, b in zip(old, new, strict=True))
+    if len(old) != len(new) or old[_N_GROWING:] != new[_N_GROWING:]:
+        return False
+    return all(a <= b for a, b in zip(old, new, strict=True))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,8 +1,8 @@
 """What the pages need of each decision, kept as columns beside the portfolio and only added to.
 
 The log keeps a decision as documents; a page about millions of them cannot open each. Parts are appended in the order
-of the log; where a decision was erased or came in with an earlier moment, the parts no longer agree with the log's own
-count and are made anew.
+of the log; where a decision was erased or came in with an earlier moment, or another log has that address, the parts
+no longer agree with the log and are made anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 from pydantic_core import from_json
 
@@ -29,8 +30,9 @@ __all__ = ["LOOKED_AT", "LogFacts"]
 LOOKED_AT = ("stage", "days_past_due", "product", "country", "balance_minor", "currency")
 """What is kept of the context."""
 
-_FORMAT = 1
+_FORMAT = 2
 _ROWS = 20_000
+_AT_ONCE = 500
 _OWN = (
     "decision_id", "account_id", "debtor_id", "decided_at", "contact_at", "propensity", "fallback", "deterministic",
 )  # fmt: skip
@@ -71,6 +73,7 @@ class LogFacts:
                 last = rows[-1]
                 state["last"] = [last["decided_at"].astimezone(UTC).isoformat(), last["decision_id"]]
                 state["parts"], state["rows"] = number + 1, state["rows"] + len(part)
+                state["ends"].append([last["decision_id"], last["account_id"]])
                 write_json(folder / "state.json", state)
             yield [folder / f"part-{number:06d}.parquet" for number in range(state["parts"])]
 
@@ -81,17 +84,36 @@ class LogFacts:
 
     def _state(self, folder: Path) -> dict[str, Any]:
         """Where the parts end; from the beginning where they do not agree with the log."""
-        empty = {"format": _FORMAT, "log": _fingerprint(self._log), "last": None, "parts": 0, "rows": 0}
-        path = folder / "state.json"
-        if not path.is_file():
-            return empty
-        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        agrees = state.get("format") == _FORMAT and state["log"] == empty["log"]
-        if not agrees or (state["last"] is not None and self._count(state["last"]) != state["rows"]):
-            for part in folder.glob("part-*.parquet"):
-                part.unlink()
-            return empty
-        return state
+        empty = {"format": _FORMAT, "log": _fingerprint(self._log), "last": None, "parts": 0, "rows": 0, "ends": []}
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none yet, damaged, of another version
+            state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            if self._agrees(state, empty, folder):
+                return state
+        for left in folder.glob("part-*"):  # half-written ones, too: somebody erased may be in them
+            left.unlink()
+        (folder / "state.json").unlink(missing_ok=True)
+        return empty
+
+    def _agrees(self, state: dict[str, Any], empty: dict[str, Any], folder: Path) -> bool:
+        """Whether the parts are whole, and of the log as it is: nothing was removed, added before, or replaced."""
+        if {name: state[name] for name in ("format", "log")} != {name: empty[name] for name in ("format", "log")}:
+            return False
+        parts = [pq.read_metadata(folder / f"part-{number:06d}.parquet").num_rows for number in range(state["parts"])]
+        if sum(parts) != state["rows"] or len(state["ends"]) != len(parts):
+            return False
+        if not self._holds(dict(state["ends"])):
+            return False
+        return state["last"] is None or self._count(state["last"]) == state["rows"]
+
+    def _holds(self, ends: dict[str, str]) -> bool:
+        """Whether the log has the decisions that the parts end with, of the same accounts."""
+        ids, found = [*ends], {}
+        with self._log.engine.connect() as connection:
+            for start in range(0, len(ids), _AT_ONCE):
+                some = decisions.c.decision_id.in_(ids[start : start + _AT_ONCE])
+                query = sa.select(decisions.c.decision_id, decisions.c.account_id).where(some)
+                found.update({row.decision_id: row.account_id for row in connection.execute(query)})
+        return found == ends
 
     def _count(self, last: Sequence[str]) -> int:
         query = sa.select(sa.func.count()).select_from(decisions).where(~_after(last))
@@ -133,8 +155,9 @@ def _after(last: Sequence[str]) -> sa.ColumnElement[bool]:
 
 
 def _fingerprint(log: DecisionLog) -> str:
+    """Which log it is, and how often something was taken out of it: as many may have come in since."""
     url = log.engine.url
-    return f"{url.get_backend_name()}:{url.host or ''}/{url.database or ''}"
+    return f"{url.get_backend_name()}:{url.host or ''}/{url.database or ''} {len(log.removals())}"
 
 
 def _facts(rows: list[dict[str, Any]]) -> pd.DataFrame:

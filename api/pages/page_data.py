@@ -209,12 +209,15 @@ class Portfolio(PortfolioFiles):
         return {} if summary is None else {name: one for name, one in summary["levels"].items() if one}
 
     def log_size(self) -> str:
-        """Number of decisions, outcomes and events of the log, looked at every half minute: what aggregates hang on."""
+        """Number of decisions, outcomes, events and removals of the log, looked at every half minute.
+
+        Aggregates hang on it.
+        """
         log = self.log
         if log is None:
             return ""
         tick = (self.stamp("reviews.jsonl"), round(time.monotonic() / _FRESH_SECONDS))
-        size: str = self.kept("size", tick, lambda: json.dumps((*log.count(), _n_events(log))))
+        size: str = self.kept("size", tick, lambda: json.dumps((*log.count(), _n_events(log), len(log.removals()))))
         return size
 
     def forget_log(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -86,7 +87,8 @@ class PortfolioFiles:
                 there: pd.DataFrame = found[1]["accounts"]
                 return there
             drawn: pd.DataFrame = _read_or_unavailable(path, lambda one: sampled_accounts(one, n))
-            kept.put(name, {"stamp": stamp}, {"accounts": drawn})
+            with contextlib.suppress(OSError):  # another worker keeps the same
+                kept.put(name, {"stamp": stamp}, {"accounts": drawn})
             return drawn
 
         sample: pd.DataFrame = self.kept(f"{n} accounts", stamp, read)
@@ -164,9 +166,11 @@ class PortfolioFiles:
     def kept_in(self, name: str) -> Path | None:
         """Folder of what the pages keep for themselves; None where no portfolio is configured or it is read-only."""
         folder = self.settings.portfolio_path
-        if folder is None or not folder.is_dir() or not os.access(folder, os.W_OK):
+        if folder is None or not folder.is_dir():
             return None
-        return folder / "kept" / name
+        place = folder / "kept" / name
+        there = [one for one in (folder, place.parent, place) if one.exists()]  # another owner may have made them
+        return place if all(os.access(one, os.W_OK) for one in there) else None
 
     def document(self, name: str) -> dict[str, Any] | None:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""

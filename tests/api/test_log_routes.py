@@ -72,6 +72,28 @@ def test_what_is_held_about_a_debtor_is_given_out_and_erased(sender):
         assert [one.requested_by for one in log.removals()] == ["privacy-desk", "desk"]
 
 
+def test_whoever_is_erased_goes_from_what_the_pages_keep(sender, tmp_path, monkeypatch):
+    """Route and verbs delete the copies of the log beside the portfolio; locks and the portfolio itself stay."""
+    kept = [
+        tmp_path / "kept" / name for name in ("facts/part-000000.parquet", "facts/state.json", "tables/log/a.arrow")
+    ]
+    left = [tmp_path / name for name in ("accounts.parquet", "kept/facts/lock", "kept/tables/.log.lock")]
+
+    def none_kept(ask):
+        for place in (*kept, *left):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text("E1")
+        ask()
+        return not any(place.exists() for place in kept) and all(place.exists() for place in left)
+
+    settings = sender.client.app.state.settings.model_copy(update={"portfolio_path": tmp_path})
+    monkeypatch.setattr(sender.client.app.state, "settings", settings)
+    assert none_kept(lambda: sender.client.delete("/v1/debtors/E", params={"requested_by": "desk"}).raise_for_status())
+    for verb in (["forget", "E"], ["retain", "--days", "9"]):
+        told = [*verb, "--log", sender.url, "--requested-by", "desk"]
+        assert none_kept(lambda told=told: CliRunner().invoke(build_app(), [*told, "--portfolio", str(tmp_path)]))
+
+
 def test_a_decision_whose_caller_left_plans_no_contact(empty_url):
     """The caller closes its connection before the answer; asked again, it gets the same decision, which then counts."""
     one = account("U1", debtor_id="U")

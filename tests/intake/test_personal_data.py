@@ -80,6 +80,36 @@ def test_what_a_cell_holds_decides_where_the_name_leaves_it_open():
     assert {case: cell_is_personal(*case) for case in told} == told
 
 
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("tipo_telefono", ["CEL", "FIJO"]), ("tiene_celular", ["SI", "NO"]), ("operador_celular", ["CLARO", "WOM"]),
+        ("saldo_cc", [12_000_000.0, 3.0]), ("precioCelular", [2_500_000, 0]), ("email_domain", ["gmail.com"]),
+        ("contactabilidad_telefono", ["ALTA", "BAJA"]), ("phone_match", ["full", "none"]), ("addr_state", ["CA", "NY"]),
+        ("nome_produto", ["Cartao"]), ("nombre_oficina", ["Centro"]), ("ciudad_nacimiento", ["Cali"]),
+        ("contact", ["cellular", "telephone"]), ("FLAG_WORK_PHONE", [0, 1]), ("DAYS_LAST_PHONE_CHANGE", [-1134.0, 0.0]),
+    ],
+)  # fmt: skip
+def test_what_is_known_about_contact_data_is_a_feature_on_every_road(name, cells):
+    """Kinds, yeses, amounts, places and things that bear a name: whole columns and cell by cell."""
+    assert personal_columns(pd.DataFrame({name: cells})) == []
+    assert not any(cell_is_personal(name, cell) for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("whatsapp_number2", 573001234567), ("cell_no", "300 123 4567"), ("NUIP", "1020304050"), ("dir_casa", "Cra 5"),
+        ("borrower_name", "Ana"), ("cust_nm", "Ana"), ("apellido_paterno", "Rey"), ("home_addr", "5 Main St"),
+        ("numero_tarjeta", 4_111_111_111_111_111), ("estado_celular", "3001234567"), ("num_doc", "1020304050"),
+        ("emergency_contact", "3001234567"), ("tarjetaIdentidad", "1020304050"), ("tiene_celular", "3001234567"),
+    ],
+)  # fmt: skip
+def test_further_names_of_people_papers_and_places(name, cell):
+    """Where the name leaves it open the cell decides."""
+    assert cell_is_personal(name, cell) and personal_columns(pd.DataFrame({name: [cell, None]})) == [name]
+
+
 def test_every_road_refuses_or_leaves_out_the_same_columns():
     """``ingest`` leaves out what the API refuses, by name and by cells; the rest stays."""
     personal = {"phoneNumber": "3001234567", "CorreoElectronico": "a@b.co", "telefonoCelular": 3001234567,

@@ -84,7 +84,9 @@ UNTOLD = {
     "last_contact_date": "", "fecha_ultima_gestion": "Nunca", "called_count": "0", "contactado": "NO",
     "last_payment_date": "2026-10-01", "contact_channel": "sms", "dias_desde_ultimo_contacto": "999",
     "last_local_call_time": "2008-01-01 00:00:00", "resultado_gestion": "SIN GESTION", "next_call_date": "2026-12-01",
-    "calls_180d": "4",
+    "calls_180d": "4", "ultima_visita_sucursal": "2026-10-01", "lastInteractionWeb": "2026-11-01",
+    "ultimo_correo_valido": "SI",
+    "last_email_open_rate": "0.3", "last_statement_email": "2026-11-01", "correo_ultimo_extracto": "SI",
 }  # fmt: skip
 
 

@@ -32,6 +32,8 @@ STOPS = {
         "Estado del crédito": "CANCELADO POR PAGO TOTAL", "Loan Status": "Does not meet the credit policy. Status:Fully Paid", "accountSubState": "EARLY_CLOSED",
         "IsClosed": True, "pagado": "SI", "Fecha pago total": "2026-11-20", "Clearing date": "2026-11-20", "MANSP": "S", "Dunning block": "X", "BK Chapter": "13",
         "Bloqueo de reclamación": "A", "ShouldForget": True, "Hardship program": "Y", "Cliente vulnerável": "Sim", "optOutSMS": True, "noContactar": "S",
+        "Estado de la cuenta": "Saldo en cero", "AccountStatus": "Charged-off, sold", "placement_status": "Returned to client", "situação": "Zerado",
+        "Date closed": "2026-11-20", "soldDate": "2026-11-20", "Estado actual": "Castigado y vendido", "loan_state": "Repurchased", "Status atual": "Pago", "estado_mora": "Pagada",
         "Bankruptcy": "Chapter 7", "fecha_fallecimiento": "2026-05-05", "pqr": "X", "No contactar SMS": True, "Situación jurídica": "Con abogado",
     },
     "contacts": {
@@ -45,6 +47,10 @@ STOPS = {
 QUIET = {
     "accounts": {"promises": [0, 1, 3], "loan_status": ["Current", "Late (31-120 days)", "Charged Off"], "accountState": ["ACTIVE", "ACTIVE_IN_ARREARS"], "paid": [120_000, 3_000],
         "estado_pago": ["Pago parcial", "Partially paid", ""], "payment_state": ["not_paid", "partial", "in_arrears"], "IsClosed": [False, False], "Fecha de corte": ["2026-11-20", "", None],
+        "estado_del_pago": ["Pago vencido", "PAGO MINIMO", "Pago pendiente"], "repayment_status": ["Paid late", "Paid as agreed", "Paid up to date"], "account_status": ["Closed - past due", "Open", ""],
+        "lastPaymentStatus": ["Paid", "Late", ""], "estado_ultimo_pago": ["Pagado", "", None], "estado_cuota": ["Pagada", "Pendiente", ""], "prev_loan_status": ["Closed", "Paid", ""],
+        "estado_seguro": ["Cancelado", "Vigente", ""], "kyc_status": ["Cleared", "Pending", ""], "autopay_status": ["Cancelled", "On", ""], "delivery_status": ["Returned", "Sent", ""],
+        "estado_matricula": ["Retirado", "Activo", ""], "line_status": ["Prepaid", "Postpaid", ""], "hardship_status": ["BROKEN", "COMPLETED", ""], "complaint_status": ["Closed", "Resolved", ""],
         "payoff_amount": [100, 200], "direccion_block": ["B", "A", ""], "hardship_score": [0.1, 0.2], "Charge-off date": ["2026-08-01", "", None],
         "prioridad": ["ALTA", "MEDIA", "BAJA"], "vivienda": ["FAMILIAR", "PROPIA", "ARRIENDO"], "n_reclamos": [0, 3, 2], "prior_opt_outs": [0, 1, 0],
         "promises_kept": [0, 1, 0], "promises_3m": [1.0, 0.0], "monto_promesas": [5000, 0], "ultima_promesa": ["2026-01-02", "", None], "abogado": ["sin abogado", "no", "NINGUNO"], "juridico": ["sin demanda", "no aplica", "-"],
@@ -203,3 +209,19 @@ def test_a_payment_that_says_it_did_not_come_is_none(tmp_path):
     assert plan_of(tmp_path / "refused", accounts=ACCOUNTS, contacts=CONTACTS, payments=payments) is None
     checked = check_table(payments, CONTRACTS["payments"], as_of=pd.Timestamp("2026-11-25T00:00Z"))
     assert checked.faults.bad.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "n"),
+    [
+        ("estado_promesa", "Vigente hasta 30/11", 9), ("estado_promesa", "Activa", 9),
+        ("estado_promesa", "Sin promesa", 10), ("estado promesa", "Cumplida parcial", 10), ("ultimo_pago", "150000", 10),
+    ],
+)  # fmt: skip
+def test_one_promise_in_words_that_nobody_knows_is_open(tmp_path, name, cell, n):
+    """Few odd cells refuse no table; what they say of a promise stops its debtor. The last payment may be an amount."""
+    accounts = pd.concat([ACCOUNTS.assign(account_id=ACCOUNTS["account_id"] + f"-{k}", debtor_id=ACCOUNTS["debtor_id"] + f"-{k}")
+                          for k in range(3)], ignore_index=True)  # fmt: skip
+    told = accounts.assign(**{name: [cell] + [None] * 29})
+    contacts = CONTACTS.assign(account_id=accounts["account_id"].head(10))
+    assert contacted(plan_of(tmp_path, accounts=told, contacts=contacts)) == n + 20

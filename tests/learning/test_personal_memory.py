@@ -159,3 +159,27 @@ def test_more_factors_than_actions_are_not_asked_for():
     means = np.column_stack(list(memory.by_column.values()))
     assert np.corrcoef(means @ means.T)[0, 2] > 0.9
     assert np.corrcoef(means @ means.T)[0, 1] < -0.5
+
+
+@pytest.mark.parametrize(
+    ("sizes", "answering"),
+    [([2_500], [0]), ([2_000] + [5] * 400, [0]), ([13_000], [0]), ([45_000] + [10] * 300, range(301))],
+    ids=["one debtor", "one debtor has every response", "longer than what is judged", "longer than what is learnt"],
+)
+def test_a_log_of_few_debtors_is_learnt_without_fault(sizes, answering):
+    """Where habits of some cannot be tried on others there is none; a debtor of endless history leaves the rest."""
+    rng, n = np.random.default_rng(0), sum(sizes)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    frame = pd.DataFrame(
+        {
+            "account": owner, "day": np.arange(n), "channel": rng.choice(["call", "sms"], n), "x": 1.0,
+            "reward": (rng.random(n) < 0.4) & np.isin(owner, [*answering]),
+        }
+    )  # fmt: skip
+    log = LoggedFeedback.from_frame(
+        frame.assign(reward=frame["reward"].astype(float)), actions=ActionSpace({"channel": ["call", "sms"]}),
+        context=["x"], reward="reward", account="account", time="day",
+    )  # fmt: skip
+    memory = learn_memory(AccountHistory.from_log(log))
+    assert (memory is not None) == (len(sizes) > 1 and len([*answering]) > 1)
+    assert memory is None or np.isfinite([*memory.trust, *memory.loadings.ravel(), *memory.bias]).all()

@@ -269,7 +269,7 @@ def _has_promise(asked: Asked) -> bool:
     if state in ("kept", "broken"):
         return False
     if told is None:
-        return state == "open"
+        return state not in (None, "", "none")  # a word that nobody can read may mean one
     return dt.date.fromisoformat(told) >= asked.known_at.astimezone(dt.UTC).date() - ONE_DAY
 
 

@@ -25,6 +25,7 @@ from api.service.log_schemas import (
 )
 from api.service.outcome_checks import check_outcomes, owners_of, record_of
 from recommender.store.decision_log import LoggedDecision, state_of
+from recommender.store.files import drop_page_copies
 
 SEGMENT_ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
@@ -95,13 +96,16 @@ def forget_debtor(
         Identifier, Query(description="Who handles the request: an operator, not the data subject.")
     ],
     recorder: RecorderDep,
+    settings: SettingsDep,
     now: NowDep,
 ) -> Forgotten:
     """Erase everything about one debtor; what remains says when, on whose request and how many rows.
 
-    The contacts of the debtor no longer count either: stop contacting it first.
+    What the pages keep of the log goes, too, and is made anew where it is shown next. The contacts of the debtor no
+    longer count either: stop contacting it first.
     """
     removal = recorder.forget(debtor_id, requested_by, now)
+    drop_page_copies(settings.portfolio_path)
     return Forgotten(decisions=removal.decisions, outcomes=removal.outcomes)
 
 

@@ -20,20 +20,34 @@ _HOW = r"(?:(?:fully|totally|totalmente|completamente|integralmente|already|ya|j
 _OVER = re.compile(
     rf"(?:[a-z]?\d{{1,3}}_|\w+_(?:status|estado)_)?{_WHAT}{_HOW}(?:pagad[oa]|paid|pag[oa]|prepaid|prepagad[oa]|cancelad[oa]|cancel(?:l?ed)?|cerrad[oa]|closed?|closedwon|encerrad[oa]|fechad[oa]|recall(?:ed)?"
     r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|void(?:ed)?|cleared|compensad[oa]|payoff|paid_?off|pif|repaid|liq|terminad[oa]|terminated|finalizad[oa]|extinguid[oa]"
-    r"|baixad[oa]|condonad[oa]|forgiven|discharged|matured|redeemed|baja(?!_california))(?:_.*)?"
+    r"|baixad[oa]|condonad[oa]|forgiven|discharged|matured|redeemed|withdrawn|repurchased|recomprad[oa]|bought_back|returned(?:_to_\w+)?|sif|zerad[oa]|baja(?!_california))(?:_.*)?"
+    r"|(?:saldo_(?:en_)?cero|sin_saldo|zero_balance|saldo_zero|sem_saldo|venta_de_cartera|\w+_(?:sold|vendid[oa]|cedid[oa]))(?:_.*)?"
 )
 #: An amount in part is no end: the rest is owed.
 _IN_PART = re.compile(r"(?:^|_)(?:parcial(?:mente)?|partial(?:ly)?|en_parte|in_part)(?:_|$)")
+#: A payment that is still to come (``pago`` is a noun, too), how somebody pays, and what is owed of a closed account.
+_STILL_OWED = re.compile(
+    r"pag[oa]s?_(?:minimo|vencid[oa]|atrasad[oa]|pendientes?|en_(?:mora|atraso|proceso|tramite|revision)|em_atraso|tarde|programad[oa]|agendad[oa]|a_tiempo|al_dia|em_dia|puntual(?:mente)?|rechazad[oa]|devuelt[oa]|no_\w+)"
+    r"|paid_(?:late|as_agreed|as_expected|up_to_date|ahead|on_time|minimum)|closed_(?:past_due|delinquent|overdue|with_balance|in_arrears)"
+)
 #: Of the debtor's own life: who is retired there has a pension, and his account is ours.
 _OF_LIVES = re.compile(
-    r"(?:^|_)(?:laboral|empleo|civil|vivienda|employment|emprego|marital|profesional|profissional|residencia)(?:_|$)"
+    r"(?:^|_)(?:laboral|empleo|civil|vivienda|housing|employment|emprego|marital|profesional|profissional|residencia|matricula|student|estudiant\w*|nomina|payroll)(?:_|$)"
+)
+#: Of what stands beside the account: its last payment, another loan, an insurance, a paper, a way to pay, a complaint.
+_OF_OTHERS = re.compile(
+    r"(?:^|_)(?:seguros?|insurance|poliza|policy|cuota|instal?lment|parcela|promesa|promise|promessa|visita|visit|ticket|kyc|aml|check|cheque|document\w*|delivery|entrega|mail|letter|carta|correo|email"
+    r"|auto_?pay|auto_?debit\w*|debito_auto\w*|domiciliacion|direct_debit|mandate|suscripcion|subscription|servicio|service|plan|hardship|disput\w*|reclam\w*|quej\w*|complain\w*|pqrs?)(?:_|$)"
+    r"|(?:^|_)(?:last|ultim[oa]|prev(?:ious)?|prior|anterior|previ[oa])_(?:\w+_)?(?:pago|pagamento|payment|loan|credit|credito|prestamo|account|cuenta)(?:_|$)|(?:pago|payment|credito|prestamo|loan|cuenta)_(?:previ[oa]|anterior)(?:_|$)"
+    r"|^(?:phone_|mobile_)?line(?:a)?_(?:status|state)$|^estado_(?:de_)?(?:la_)?linea$"
 )
 _YES = re.compile(
     rf"(?:is_|esta_|e_)?{_WHAT}(?:pagad[oa]|paid|fully_paid|paid_off|paid_in_full|cancelad[oa]|cerrad[oa]|closed|saldad[oa]|liquidad[oa]|settled|quitad[oa]|encerrad[oa]|paz_y_salvo)(?:_flag|_ind)?"
 )
 _DAY = re.compile(
     r"(?:fecha|fec|date|data|dt)_(?:de_)?(?:la_)?(?:cancelacion|pago_total|paz_y_salvo|quitacao|encerramento|clearing|compensacion|payoff|paid_off)(?:_\w+)?"
-    r"|(?:account_|loan_|acct_)?(?:closed|paid_off|paidoff|paid_in_full|cancelled|cleared|clearing)_(?:date|at|on|day)"
+    r"|(?:account_|loan_|acct_)?(?:closed|paid_off|paidoff|paid_in_full|cancelled|cleared|clearing|sold|recalled|recall)_(?:date|at|on|day)"
+    r"|(?:date|fecha)_(?:account_)?(?:closed|sold|recalled|paid_off|paid_in_full)|fecha_(?:de_)?(?:la_)?(?:venta_(?:de_)?(?:la_)?cartera)"
 )
 
 
@@ -53,11 +67,13 @@ def is_over(name: str, cell: object, said: str) -> bool:
     said : str
         The cell as :func:`~recommender.spelling.plain_word` writes it.
     """
-    if _OF_LIVES.search(name):
+    if _OF_LIVES.search(name) or _OF_OTHERS.search(name):
         return False
     if _YES.fullmatch(name):
         return flag_of(cell) is True
     if _DAY.fullmatch(name):
         day = moment_of(said if isinstance(cell, str) and said.isdigit() else str(cell).strip(), None)
         return day == "open" or (isinstance(day, Moment) and day.at.year > 1971)
-    return _STATE.search(name) is not None and _OVER.fullmatch(said) is not None and _IN_PART.search(said) is None
+    if _STATE.search(name) is None or _OVER.fullmatch(said) is None:
+        return False
+    return _IN_PART.search(said) is None and _STILL_OWED.fullmatch(said) is None

@@ -29,38 +29,47 @@ _BESIDE = (
 )
 _PAPERS = (
     r"cedula|cc|ti|nit|nif|nie|dni|curp|rfc|rut|ruc|cuit|cuil|ssn|cpf|cnpj|passport|pasaporte|passaporte|iban|clabe|cbu"
-    r"|numero_?(?:de_?)?(?:documento|identidad|identificacion)|documento_?(?:de_?)?(?:identidad|identificacion)|national_?id"
+    r"|numero_?(?:de_?)?(?:documento|identidad|identificacion)|documento_?(?:de_?)?(?:identidad|identificacion)|national_?id|nuip|tarjeta_?(?:de_?)?identidad|num(?:ero)?_?(?:de_?)?(?:doc|id)|id_?number|(?:credit_?|debit_?)?card_?number|numero_?(?:de_?)?(?:la_?)?tarjeta"
 )
-_PLACE = r"address(?:es)?|direccion(?:es)?|domicilios?|enderecos?|streets?|calle|birthdate|birthday|dob|nacimiento|nascimento"
+_PLACE = r"addr|dir_?(?:residencia|casa|correspondencia|domicilio|trabajo|oficina|cliente)|address(?:es)?|direccion(?:es)?|domicilios?|enderecos?|streets?|calle|birthdate|birthday|dob|nacimiento|nascimento"
 _CONTACT = rf"(?:(?:{_BESIDE})*(?:{_POINT})(?:{_BESIDE})*|(?:{_BESIDE})*(?:{_PLACE})|{_PAPERS})\d*"
 _NAME = (
     r"(?:firstname|lastname|fullname|middlename|surname|forename|nombres?|apellidos?|primerapellido|segundoapellido|primernombre|nombrecompleto"
-    r"|nome|nomecompleto|sobrenome|titular|holder|razonsocial|razao_social|razon_social)\d*"
+    r"|nombrecliente|ap(?:e|ellido)?_?(?:paterno|materno|pat|mat)|nome|nomecompleto|sobrenome|titular|holder|razonsocial|razao_social|razon_social)\d*"
 )
 # A name that *is* one of these is refused whatever it holds: the wrong column was wired to the context.
 _ALONE = re.compile(rf"(?:debtor|customer|client|cliente|contact|account|person|user)?_?(?:{_CONTACT}|{_NAME}|name\d*)")
 # A name that contains one is refused when its cell could be one: 'email_read_rate_90d = 0.3' is a feature.
 _WITHIN = re.compile(
-    rf"(?:^|_)(?:{_CONTACT}|{_NAME}|(?:first|last|middle|full|given|family|second|legal|debtor|customer|client)_name|birth_date|date_of_birth)"
+    rf"(?:^|_)(?:{_CONTACT}|{_NAME}|(?:first|last|middle|full|given|family|second|legal|debtor|customer|client|cust|borrower|owner|spouse|guarantor|cosigner|applicant)_(?:name|nm)|birth_date|date_of_birth)"
     r"(?:_|$)"
 )
 #: A channel, or a number of something: a yes or a count is a feature, seven digits are somebody's.
 _MAY_HOLD = re.compile(
-    rf"(?:(?!reachable|consented|prefer)\w+_)?(?:whats_?app|mobile)|(?:(?:{_BESIDE}|de|del)_)*(?:whats_?app|wsp|wpp|sms|mobile|contact|contacto|contato|documento?|identificacion)\d*(?:_(?:{_BESIDE}|\d))*"
+    rf"(?:cell|wa)(?:_?(?:no|num|number|numero))?\d*|contactno|emergency_contact|contacto_emergencia|(?:(?!reachable|consented|prefer)\w+_)?(?:whats_?app|mobile)|(?:(?:{_BESIDE}|de|del)_)*(?:whats_?app|wsp|wpp|sms|mobile|contact|contacto|contato|documento?|identificacion)\d*(?:_(?:(?:{_BESIDE})\d*|\d))*"
 )
 #: What bears a name and is nobody.
 _OF_A_THING = re.compile(
-    r"(?:^|_)(?:nombres?|nome)_(?:(?:de_la|de|del|da|do)_)?(?:producto?|campan[ah]a?|sucursal|agencia|banco|entidad|entidade|empresa|ciudad|cidade|cartera|carteira"
-    r"|portafolio|estrategia|plan|plano|oferta|canal|lista|grupo|segmento|plantilla|acreedor|archivo|tabla|zona|region|regiao)(?=_|$)"
+    r"(?:^|_)(?:nombres?|nome)_(?:(?:de_la|de|del|da|do)_)?(?:produc?to?|campan[ah]a?|sucursal|oficina|tienda|loja|comercio|agencia|banco|entidad|entidade|empresa|ciudad|cidade|municipio|departamento|barrio|cartera|carteira"
+    r"|portafolio|estrategia|plan|plano|oferta|canal|lista|grupo|segmento|sector|categoria|linea|convenio|tarjeta|credito|modelo|plantilla|acreedor|archivo|tabla|zona|region|regiao)(?=_|$)"
 )
 _DESCRIBES = re.compile(
     r"_(?:type|status|kind|quality|count|source|class|tier|bucket|band|segment|consent|valid|validity|verified|"
-    r"provider|carrier|change|changes|rate|share|days|hours|channel|preference|preferred|tipo|estado|valido|verificado)(?:_|$)"
+    r"provider|carrier|change|changes|rate|share|days|hours|channel|preference|preferred|tipo|estado|valido|verificado"
+    r"|brand|domain|country|state|city|zip|zipcode|postcode|postal|match|risk|score|rank|ranking|engagement|result|present|provided|segmento|contactabl[ae]|marca|operador|pais)(?:_|$)"
+    r"|^(?:tipo|estado|marca|operador|calidad|ranking|horario|resultado|contactabilidad|calificacion|canal|plan|uso|moneda|zona|pais|uf|ciudad|cidade|lugar|municipio|estrato)_"
+)
+#: An amount is as long as a number of somebody; ``saldo_cc`` is a current account's, ``precio_celular`` a phone's.
+_OF_MONEY = re.compile(
+    r"(?:^|_)(?:saldo|monto|importe|balance|limite?|cupo|amt|amount|deuda|debt|cuota|precio|price|costo?|gasto|spend|consumo|compra|prestamo)(?:_|$)"
 )
 _EMAIL_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]{2,}")
 _PHONE_VALUE = re.compile(r"\+\d[\d\s().-]{6,18}\d")
 _DIGITS = re.compile(r"\+?(?:[\s().\-]*\d){7,15}")
 _COUNT = re.compile(r"\d{1,4}(?:[.,]\d+)?")  # a rate or a count as a text file writes it
+_YES_OR_NO = frozenset(
+    ("si", "sí", "no", "s", "n", "yes", "y", "sim", "não", "nao", "true", "false", "verdadero", "falso")
+)
 _LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a name
 
 
@@ -91,8 +100,12 @@ def cell_is_personal(name: str, value: Any) -> bool:
     if kind == "plain" or isinstance(value, bool):
         return False
     if isinstance(value, str):
-        return bool(value) if kind == "about contact" else _DIGITS.fullmatch(value.strip()) is not None
-    return isinstance(value, int | float) and abs(value) >= _LONG_NUMBER
+        if kind == "about contact":
+            return bool(value) and not _is_yes_or_no(value)
+        return _DIGITS.fullmatch(value.strip()) is not None
+    if not isinstance(value, int | float) or abs(value) < _LONG_NUMBER:
+        return False
+    return _OF_MONEY.search(column_word(name)) is None
 
 
 def text_is_personal(value: Any) -> bool:
@@ -135,6 +148,11 @@ def _distinct(name: str, cells: pd.Series) -> list[Any]:
     if kind == "about contact" and all(_is_feature(value) for value in values.unique()):
         return []
     return list(values[~values.map(str).duplicated()] if values.dtype == object else values.unique())
+
+
+def _is_yes_or_no(text: str) -> bool:
+    """Whether a text is the word for yes or no: nobody's phone, and no count of which two may be one."""
+    return text.strip().casefold() in _YES_OR_NO
 
 
 def _is_feature(value: Any) -> bool:

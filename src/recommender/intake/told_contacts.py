@@ -44,7 +44,8 @@ _RESULT = re.compile(
 )
 _OTHER = re.compile(
     r"(?:^|_)(?:proxim\w*|next|programad\w*|schedul\w*|planned|agendad\w*|limite|max\w*|min\w*|pago\w*|pagamento|payment\w*|login|inbound|entrante\w*|cliente_llamo|preferid\w*|preferred|best|mejor"
-    r"|consent\w*|autoriz\w*|opt|permit\w*|update\w*|actualiz\w*)(?:_|$)"
+    r"|consent\w*|autoriz\w*|opt|permit\w*|update\w*|actualiz\w*"
+    r"|web|site|sitio|app|portal|sucursal|oficina|branch|tienda|store|cajero|atm|rate|tasa|opens?|opened|clicks?|clicked|valid\w*|verific\w*|verified|extracto\w*|statements?|factura\w*|fatura\w*|bill|bills)(?:_|$)"
 )
 _DAYS = re.compile(r"(?:^|_)(?:dias|days|meses|months|horas|hours|semanas|weeks)(?:_|$)")
 _NEVER = frozenset(

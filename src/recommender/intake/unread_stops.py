@@ -118,6 +118,11 @@ _CHAPTER, _CHAPTERS = _named(r"chapter|chapt|ch|capitulo"), frozenset(("7", "11"
 _NONE = frozenset(
     ("none", "ninguno", "ninguna", "nunca", "never", "nenhum", "nenhuma", "sin", "false", "vigente", "activo", "activa", "active", "ok", "normal", "libre")
 )  # fmt: skip
+#: What was asked or complained of and is settled, as cells of its state say; a discharge of a bankrupt is none.
+_SETTLED = re.compile(
+    r"(?:resolved|resuelt[oa]|resolvid[oa]|solved|closed|cerrad[oa]|fechad[oa]|encerrad[oa]|completed?|complet[oa]|concluid[oa]|finalizad[oa]|finished|ended|expired|broken|denied|rejected|withdrawn|improcedente|desistid[oa])(?:_.*)?"
+)
+_OF_REQUESTS = _named(r"hardship|disput\w*|reclam\w*|quej\w*|complain\w*|pqrs?")
 _MOST_DISTINCT = 2_000
 
 
@@ -183,6 +188,8 @@ def _is_told_by_name(cell: Any, word: str, told: list[Any]) -> bool:
     if _PERMISSION.search(word) and not stops:
         return flag_of(cell) is False or (isinstance(cell, str) and _REFUSED.search(plain_word(cell)) is not None)
     if _OURS.search(word) or not (stops or _ALONE.fullmatch(word)):
+        return False
+    if isinstance(cell, str) and _OF_REQUESTS.search(word) and _SETTLED.fullmatch(plain_word(cell)):
         return False
     return _is_told(cell, coded=_BLOCK.search(word) is not None)
 

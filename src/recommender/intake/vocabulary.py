@@ -124,10 +124,12 @@ _PURPOSES = {
     "requested_information": "requested_information informacion_solicitada informacao_solicitada",
 }
 _PROMISE_STATES = {
-    "open": "open abierta vigente aberta pendiente pendente pending activa active ativa en_curso em_curso",
-    "kept": "kept cumplida cumprida promise_kept promesa_cumplida",
-    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota no_cumplida nao_cumprida not_kept",
-    "none": "none ninguna nenhuma no nao sin_promesa sem_promessa no_promise no_tiene nao_tem",
+    "open": "open abierta vigente aberta pendiente pendente pending activa activo active ativa en_curso em_curso em_andamento por_vencer a_vencer current",
+    "kept": "kept cumplida cumprida promise_kept promesa_cumplida pagada paga paid fulfilled",
+    "broken": "broken incumplida rota quebrada promise_broken promesa_incumplida promesa_rota no_cumplida nao_cumprida descumprida not_kept caida vencida "
+    "expired cancelada cancelled cumplida_parcial parcial partial partially_kept",
+    "none": "none ninguna ninguno nenhuma no nao n sin_promesa sin_promesas sem_promessa sin_acuerdo sin_compromiso no_promise no_tiene nao_tem no_hay "
+    "nunca never",
 }
 _LANGUAGES = {
     "es": "es espanol castellano spanish spa",

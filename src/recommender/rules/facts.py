@@ -131,22 +131,22 @@ def _read_events(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray
 def _read_promise(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray[np.int64]) -> None:
     """What is told of a promise: one that is open raises its flag, whichever column tells it.
 
-    A day that lies ahead under a state that nobody can read stops as an open promise does, and reminds of nothing.
+    A state that nobody can read stops as an open promise does unless its day is over, and reminds of nothing.
     """
-    kept, broken, is_open, unsaid = accounts.fields("promise_state", _promise_said, *[np.bool_] * 4)
+    kept, broken, is_open, unread, unsaid = accounts.fields("promise_state", _promise_said, *[np.bool_] * 5)
     day = table["promise_on"]
     nameless = day == NO_DUE_DAY
     ahead = ~nameless & (day >= as_of_us // DAY_US - 1)
-    opened = (ahead & ~kept & ~broken) | (is_open & nameless)
+    opened = (ahead & ~kept & ~broken) | ((is_open | unread) & nameless)
     table["flags"] |= np.where(opened, 1 << FLAGS.index("promise_open"), 0)
     table["promise_on"][~unsaid & ~is_open & ~(broken & ~nameless)] = OVER_DAY
 
 
-def _promise_said(value: Any) -> tuple[bool, bool, bool, bool]:
-    """Whether a promise was kept, was broken, is open, or nothing is said of it; none of them: nobody knows what."""
+def _promise_said(value: Any) -> tuple[bool, bool, bool, bool, bool]:
+    """Whether a promise was kept, was broken, is open, is in a state that nobody can read, or nothing is said of it."""
     unsaid = is_null(value) or not str(value).strip()
     word = None if unsaid else canonical_word("promise_state", value)
-    return word == "kept", word == "broken", word == "open", unsaid
+    return word == "kept", word == "broken", word == "open", word is None and not unsaid, unsaid
 
 
 def _day_told(value: Any) -> int:

@@ -8,6 +8,8 @@ import pytest
 
 from api.pages import aggregates
 from api.pages.aggregates import Aggregates, KeptTables
+from api.pages.portfolio_files import PortfolioFiles
+from recommender.settings import Settings
 
 SMALL, GROWN, SHRUNK = (json.dumps(sizes) for sizes in ((3, 1, 0), (4, 1, 0), (2, 1, 0)))
 
@@ -103,3 +105,31 @@ def test_nobody_waits_for_a_long_log_that_grew(tmp_path):
     assert kept.of("results", "k1", many, make)["n"] == 1
     assert kept.of("results", "k1", more, make)["n"] == 1
     kept.close()
+
+
+@pytest.mark.usefixtures("slow")
+def test_after_an_erasure_nobody_sees_what_was_before(tmp_path):
+    """More decisions came in than went: the fourth number, of removals, says that somebody is gone."""
+    before, after = json.dumps((10, 1, 0, 2)), json.dumps((90, 1, 0, 3))
+    make, kept = Maker(), Aggregates(tmp_path)
+    kept.of("log", "k1", before, make)
+    assert kept.of("log", "k1", after, make)["n"] == 2 and kept.behind_since() is None
+
+
+def test_what_cannot_be_kept_is_shown_all_the_same(tmp_path, monkeypatch):
+    """A full disk, or a folder that another user made, costs time and no page."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(KeptTables, "put", full)
+    assert Aggregates(tmp_path).of("log", "k1", SMALL, Maker())["n"] == 1
+
+
+def test_a_folder_of_another_owner_is_left_alone(tmp_path, monkeypatch):
+    """Whoever may write into the portfolio and not into what lies in it keeps nothing."""
+    (tmp_path / "kept" / "facts").mkdir(parents=True)
+    files = PortfolioFiles(Settings(model_path=None, portfolio_path=tmp_path))
+    assert files.kept_in("facts") == tmp_path / "kept" / "facts"
+    monkeypatch.setattr("os.access", lambda path, _: path == tmp_path)
+    assert files.kept_in("facts") is None and files.kept_in("tables") is None

@@ -56,3 +56,53 @@ def test_what_was_expected_of_the_first_action_is_kept(log, tmp_path, tmp_path_f
     assert frame["margin"].iloc[0] == pytest.approx(-0.3)
     assert frame["explored"].iloc[0] == 1.0 and np.isnan(frame["explored"].iloc[1])
     assert frame["needs_human"].tolist() == [True, True]
+
+
+@pytest.fixture
+def kept(log, tmp_path, tmp_path_factory, decide, monkeypatch):  # noqa: F811
+    """Thirty decisions in parts of seven, and a reader that compares with what is read afresh."""
+    monkeypatch.setattr("api.pages.log_facts._ROWS", 7)
+    log.record([decide(number) for number in range(10, 40)])
+    folder = tmp_path / "facts"
+
+    def again(of=log):
+        return same(of, folder, tmp_path_factory)
+
+    again()
+    return folder, again
+
+
+def test_whoever_is_erased_goes_though_as_many_came_in_before(log, kept, decide):  # noqa: F811
+    """The number of decisions is the same; neither the parts nor a half-written one hold the account any more."""
+    folder, again = kept
+    gone = again()["account_id"].iloc[0]
+    (folder / "part-000099.new").write_bytes((folder / "part-000000.parquet").read_bytes())
+    removed = log.erase(requested_by="ana", at=NOON, account_id=gone).decisions
+    log.record([decide(number, account_id="another") for number in range(removed)])
+    assert gone not in set(again()["account_id"])
+    assert not [place for place in folder.iterdir() if gone.encode() in place.read_bytes()]
+
+
+def test_another_log_under_the_same_address_is_noticed(log, kept, decide, tmp_path):  # noqa: F811
+    """As many decisions of the same ids and instants, of other accounts: a restored or a replaced database."""
+    _, again = kept
+    with DecisionLog.create(f"sqlite:///{tmp_path}/other.db") as other:
+        other.record([decide(number, account_id=f"z{number}") for number in range(10, 40)])
+    log.close()
+    (tmp_path / "other.db").replace(tmp_path / "log.db")
+    with DecisionLog(f"sqlite:///{tmp_path}/log.db") as opened:
+        assert again(opened)["account_id"].str.startswith("z").all()
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "half a state", "another version"])
+def test_damaged_parts_are_made_anew(kept, damage):
+    """A full disk, a copy that broke off, a file that somebody deleted."""
+    folder, again = kept
+    part, state = folder / "part-000001.parquet", folder / "state.json"
+    if damage == "cut":
+        part.write_bytes(part.read_bytes()[:100])
+    elif damage == "gone":
+        part.unlink()
+    else:
+        state.write_text('{"format": 1' if damage == "half a state" else '{"format": 2}')
+    assert len(again()) == 30

@@ -59,7 +59,8 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     Returns
     -------
     PersonalMemory or None
-        None where there are too few rows, responses or earlier contacts, or too many actions.
+        None where there are too few rows, responses or earlier contacts, too many actions, or where so few debtors
+        answered that it cannot be told what habits are worth on others.
     """
     n_actions = len(history.actions)
     n_factors = min(_FACTORS, n_actions, _MOST_PARAMETERS // n_actions - 1)
@@ -77,8 +78,8 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     with threadpool_limits(limits=1, user_api="blas"):
         answers = _Answers(owner[rows], history.action[rows].astype(np.int64), response)
         kernel = action_kernel(history.actions)
-        memory = _solved(answers, kernel, n_factors, random_state)
-        return replace(memory, trust=_trust(answers, kernel, n_factors, random_state))
+        trust = _trust(answers, kernel, n_factors, random_state)
+        return None if trust is None else replace(_solved(answers, kernel, n_factors, random_state), trust=trust)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +99,22 @@ def _solved(answers: _Answers, kernel: Floats, n_factors: int, random_state: int
     return fit.solve(kernel, n_factors, np.random.default_rng(random_state))
 
 
-def _trust(answers: _Answers, kernel: Floats, n_factors: int, random_state: int) -> tuple[float, float]:
-    """Slopes of the order by bias and by habits on debtors that taught neither: on their own rows both look better."""
+def _trust(answers: _Answers, kernel: Floats, n_factors: int, random_state: int) -> tuple[float, float] | None:
+    """Slopes of the order by bias and by habits on debtors that taught neither: on their own rows both look better.
+
+    None where the debtors of some folds hold all responses, or all others: nothing is learnt without them.
+    """
     answers = answers.take(_some_debtors(answers.debtor, _MOST_JUDGED, random_state + 1))
+    if not len(answers.debtor):
+        return None
     fold = np.random.default_rng([random_state, 11]).integers(0, _FOLDS, int(answers.debtor.max()) + 1)[answers.debtor]
     parts = [answers.take(fold == k) for k in range(_FOLDS)]
+    others = [answers.take(fold != k) for k in range(_FOLDS)]
+    if any(len(np.unique(one.response)) < 2 for one in others):
+        return None
     scores = [
-        _earlier(_solved(answers.take(fold != k), kernel, n_factors, random_state), parts[k]) for k in range(_FOLDS)
+        _earlier(_solved(taught, kernel, n_factors, random_state), part)
+        for taught, part in zip(others, parts, strict=True)
     ]
     design, target = np.vstack(scores), np.concatenate([part.response for part in parts])
 
@@ -144,6 +154,7 @@ def _some_debtors(owner: Ints, most: int, random_state: int) -> NDArray[np.bool_
         return np.ones(len(owner), dtype=bool)
     sizes = np.bincount(owner)
     order = np.random.default_rng([random_state, 7]).permutation(len(sizes))
+    order = order[sizes[order] <= most]  # one that alone is too long would end the draw
     kept = np.zeros(len(sizes), dtype=bool)
     kept[order[np.cumsum(sizes[order]) <= most]] = True
     return np.asarray(kept[owner])

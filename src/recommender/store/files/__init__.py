@@ -20,6 +20,9 @@ from recommender.store.files.log_files import (
 from recommender.store.files.other_sources import (
     json_documents,
 )
+from recommender.store.files.page_copies import (
+    drop_page_copies,
+)
 from recommender.store.files.tables_io import (
     PLAN_COLUMNS,
     one_file,
@@ -36,6 +39,7 @@ __all__ = [
     "PLAN_COLUMNS",
     "bank_feedback",
     "catalogue_at",
+    "drop_page_copies",
     "feedback_from_file",
     "folder_digest",
     "json_documents",
