@@ -27,9 +27,6 @@ from recommender.history.ladder import (
 from recommender.history.leakage import (
     leakage_suspects,
 )
-from recommender.history.linking import (
-    RawTable,
-)
 from recommender.history.prepared_log import (
     ContextOf,
     PreparedLog,
@@ -39,6 +36,9 @@ from recommender.history.prepared_log import (
 )
 from recommender.history.protected import (
     protected_names,
+)
+from recommender.history.raw_tables import (
+    RawTable,
 )
 from recommender.history.rewards import (
     Attribution,

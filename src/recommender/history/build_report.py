@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.features import Knowledge, family_of
-from recommender.history.linking import RawTables
+from recommender.history.raw_tables import RawTables
 from recommender.history.rewards import Rewards
 
 __all__ = ["BuildReport", "most_frequent_reasons", "report_of"]

@@ -13,7 +13,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features import Knowledge, local_hours
 from recommender.history.eligible_sets import EligibleSets
-from recommender.history.linking import RawTables
+from recommender.history.raw_tables import RawTables
 
 __all__ = ["decision_rows", "eligible_sets", "link_contacts", "link_lost_contacts"]
 

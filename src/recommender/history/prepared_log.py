@@ -20,8 +20,9 @@ from recommender.history.decision_rows import decision_rows, eligible_sets, link
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.ladder import Climbed, climbed_of
 from recommender.history.leakage import leakage_suspects
-from recommender.history.linking import RawTable, RawTables, check_tables
+from recommender.history.linking import check_tables
 from recommender.history.protected import protected_names
+from recommender.history.raw_tables import RawTable, RawTables
 from recommender.history.rewards import Attribution, Rewards, check_reward, reward_decisions
 from recommender.intake import Stated
 
