@@ -73,6 +73,15 @@ def test_the_readme_commands_exist():
     assert not [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
 
 
+def test_no_test_starts_a_loop_in_its_worker():
+    """Playwright leaves its own running there: which tests share a worker with those of the pages is chance."""
+    starts = re.compile(r"\b(?:asyncio|anyio)\.run\(|run_until_complete")
+    found = [
+        file.relative_to(ROOT) for file in (ROOT / "tests").rglob("*.py") if starts.search(file.read_text("utf-8"))
+    ]
+    assert sorted(map(str, found)) == ["tests/own_loop.py", "tests/test_house.py"]
+
+
 def test_every_public_name_resolves():
     """Each name of the public interface can be imported from the top, and nothing else pretends to be there."""
     import recommender

@@ -7,6 +7,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from api.service.metrics import Metrics
 from api.service.recording import Recorder
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
+from tests import own_loop
 from tests.api.test_dispatches import AS_OF, Sender, account
 
 KEY = {"Idempotency-Key": '"7f1c-4d"'}
@@ -189,7 +191,7 @@ def test_a_request_that_fails_takes_no_key_from_the_same_request_at_work_or_done
 
     for scene in (both_fail, race):
         recorder = Recorder(empty_url, Metrics())
-        asyncio.run(scene(recorder))
+        own_loop.run(partial(scene, recorder))
         recorder.close()
         with DecisionLog(empty_url) as log:
             log.purge(AS_OF + timedelta(days=1), requested_by="test", at=AS_OF + timedelta(days=1))
