@@ -21,25 +21,10 @@ from recommender.store.decision_log import (
     stop_contact,
     stopped_ids,
 )
+from tests.api import asking
+from tests.api.asking import account
 
-AS_OF = datetime.fromisoformat("2026-11-23T08:00:00-05:00")
-
-
-def account(name="A1", **changed):
-    facts = {
-        "account_id": name,
-        "debtor_id": "D1",
-        "country": "CO",
-        "timezone": "America/Bogota",
-        "due_date": "2026-11-01",
-        "balance_minor": 1_200_000,
-        "consented_channels": ["sms", "whatsapp", "email", "call"],
-        "flags": [],
-        "party": "debtor",
-        "contacts": [],
-        "features": {"product": "credit_card"},
-    }
-    return facts | changed
+AS_OF = datetime.fromisoformat(asking.AS_OF)
 
 
 class Sender:

@@ -68,3 +68,10 @@ def test_two_clocks_are_refused():
     local = pd.DataFrame({"contact_id": ["K3"], "occurred_at": ["2026-05-02 10:00"], "outcome": ["read"]})
     with pytest.raises(InvalidInput, match="offset"):
         rewards(outcomes=local)
+
+
+@pytest.mark.parametrize("offset", ["-05", "-0500", "-05:00", " UTC", "Z"])
+def test_an_offset_is_one_however_it_is_written(offset):
+    """As PostgreSQL writes it, too."""
+    told = pd.DataFrame({"contact_id": ["K3"], "occurred_at": [f"2026-05-02 10:00:00{offset}"], "outcome": ["read"]})
+    assert rewards("read", outcomes=told)[1] == by_hand({3})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender.history.cells import as_text, true_cells
 from recommender.intake import Moment, day_evidence, moment_of
 
-__all__ = ["Instants", "implausible_dates", "read_dates", "read_instants"]
+__all__ = ["Instants", "have_offset", "implausible_dates", "read_dates", "read_instants"]
 
 Mask = NDArray[np.bool_]
 _OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
@@ -94,9 +94,7 @@ def read_instants(
         text = spelt
     words = pa.array(text, type=pa.large_string(), from_pandas=True)
     missing |= _matches(words, r"^\s*$")
-    has_offset = _matches(words, _OFFSET)
-    if has_offset.any():
-        has_offset &= ~_matches(words, _DATE_ONLY)
+    has_offset = have_offset(words)
     written = text if has_offset.all() else text.where(pd.Series(has_offset))
     if _matches(words, _NAMED_OFFSET).any():
         written = written.str.replace(_NAMED_OFFSET, "Z", regex=True)
@@ -196,6 +194,12 @@ def _utc(column: pd.Series) -> pd.Series:
 def _localise(column: pd.Series, zone: str | None) -> pd.Series:
     localised = column.dt.tz_localize(zone or "UTC", ambiguous="NaT", nonexistent="NaT")
     return _utc(localised)
+
+
+def have_offset(words: pa.Array) -> Mask:
+    """Where a text tells an instant with its offset; the end of a date alone is none."""
+    told = _matches(words, _OFFSET)
+    return told & ~_matches(words, _DATE_ONLY) if told.any() else told
 
 
 def _matches(words: pa.Array, pattern: str) -> Mask:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.history.contract_check import CheckedTable
-from recommender.intake import canonical_word, id_keys, id_texts, is_placeholder, words_of
+from recommender.history.instants import have_offset
+from recommender.intake import canonical_word, id_keys, id_texts, is_blank, words_of
 
 __all__ = ["ToldWithContacts"]
-
-_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2}|UTC|GMT)\s*$"
 
 
 class ToldWithContacts:
@@ -97,20 +97,10 @@ class ToldWithContacts:
         return pd.concat([frame.loc[spoken], frame.loc[alone].assign(outcome="promise_to_pay")])
 
 
-def _says_something(cell: Any) -> bool:
-    return not (
-        cell is None
-        or cell is pd.NA
-        or cell is pd.NaT
-        or cell != cell
-        or (isinstance(cell, str) and is_placeholder(cell))
-    )
-
-
 def _filled(cells: pd.Series) -> NDArray[np.bool_]:
     """Where a cell says something; distinct cells are looked at once."""
     codes, distinct = pd.factorize(cells)
-    says = np.array([*(_says_something(cell) for cell in distinct), False], dtype=bool)
+    says = np.array([*(not is_blank(cell) for cell in distinct), False], dtype=bool)
     return np.asarray(says[codes])
 
 
@@ -131,4 +121,4 @@ def _has_offset(cells: pd.Series) -> bool:
         return True
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return False
-    return bool(cells.dropna().head(100).astype(str).str.contains(_OFFSET, regex=True).any())
+    return bool(have_offset(pa.array(cells.dropna().head(100).map(str), type=pa.large_string())).any())

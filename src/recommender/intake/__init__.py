@@ -99,6 +99,7 @@ from recommender.intake.vocabulary import (
 from recommender.intake.words import (
     currency_code,
     flag_of,
+    is_blank,
     language_code,
     zone_name,
 )
@@ -151,6 +152,7 @@ __all__ = [
     "id_spellings",
     "id_text",
     "id_texts",
+    "is_blank",
     "is_placeholder",
     "is_stop",
     "is_subdivision",

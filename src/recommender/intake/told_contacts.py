@@ -49,7 +49,7 @@ _OTHER = re.compile(
 )
 _DAYS = re.compile(r"(?:^|_)(?:dias|days|meses|months|horas|hours|semanas|weeks)(?:_|$)")
 _NEVER = frozenset(
-    (
+    [
         "none",
         "ninguno",
         "ninguna",
@@ -64,7 +64,7 @@ _NEVER = frozenset(
         "pending",
         "novo",
         "nova",
-    )
+    ]
 )
 _NEVER_CALLED = date(2008, 1, 1)  # as VICIdial fills last_local_call_time of a lead that was never called
 _LONGEST_SPAN = 900  # days; more is how files write "never" (999, 9999)
@@ -88,8 +88,8 @@ def doubt_told_contacts(reading: TableReading, piece: pa.Table | pd.DataFrame) -
         if word in quiet or not _speaks_of_contacts(word):
             continue
         cells = piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
-        told = {cell: _is_told(cell, word) for cell in cells.astype(object).map(numeral).unique()}
-        where = cells.astype(object).map(numeral).map(told).to_numpy(dtype=bool)
+        spelt = cells.astype(object).map(numeral)
+        where = spelt.map({cell: _is_told(cell, word) for cell in spelt.unique()}).to_numpy(dtype=bool)
         reading.doubt(
             np.asarray(where), cells, name, "told_contact",
             "tells a contact that was made, and --no-contacts-yet states that there was none",
