@@ -97,7 +97,7 @@ def test_ids_of_persons_are_told_from_opaque_ones():
 
 def test_an_id_that_is_a_person_is_refused_with_the_mend_and_numbers_may_be_the_systems_own():
     with TestClient(create_app(Settings(model_path=None, pages=False))) as client:
-        for changed in ({"name": "573001234567"}, {"name": "A1", "debtor_id": "juan.perez"}):
+        for changed in ({"account_id": "573001234567"}, {"account_id": "A1", "debtor_id": "juan.perez"}):
             told = asked(client, account(**changed))
             assert told.status_code == 422 and "pseudonymise" in told.json()["detail"]
             assert told.json()["column"] == ("debtor_id" if "debtor_id" in changed else "account_id")
