@@ -184,16 +184,6 @@ class EventLog:
         )
 
     @property
-    def has_outcomes(self) -> bool:
-        """Whether outcomes were given."""
-        return any(name == "responses_7d" for stream in self.streams for name, *_ in stream.columns)
-
-    @property
-    def has_payments(self) -> bool:
-        """Whether payments were given."""
-        return any(name == "payments_90d" for stream in self.streams for name, *_ in stream.columns)
-
-    @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the features, in order."""
         names = [name for stream in self.streams for name, *_ in stream.columns]

@@ -224,12 +224,6 @@ def _written(value: Any) -> str:
     return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
 
 
-def _all_match(text: pd.Series, pattern: str) -> bool:
-    """Whether every cell that is not missing matches, and one does at least."""
-    words = pa.array(text, type=pa.large_string(), from_pandas=True)
-    return bool(pc.all(pc.match_substring_regex(words, pattern)).as_py())
-
-
 def _is_null(cell: Any) -> bool:
     return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and np.isnan(cell))
 

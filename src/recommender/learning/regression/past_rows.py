@@ -95,10 +95,6 @@ class PastRows:
         root = np.sqrt(self.squares)
         return np.asarray(root * ((root * W) @ self.alike))
 
-    def faded(self, share: float) -> PastRows:
-        """The same rows, counting by a share."""
-        return replace(self, squares=self.squares * np.float32(share))
-
 
 class _Past:
     """The parabola as the prior of a change of parameters."""
