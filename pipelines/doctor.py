@@ -14,7 +14,6 @@ from rich.table import Table
 
 from pipelines.ingest import DayOrder, DecimalSign, Source, prepare_from_sources
 from pipelines.stated_options import NoStopIn
-from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback, read_instants
 from recommender.intake import Stated
@@ -209,14 +208,8 @@ def _by_columns(
     }
     roles["reward"] = roles["reward"] or "reward"
     taken = {*factor, *(name for name in roles.values() if name), "decision_id", "known_at", "policy_version"}
-    levels: dict[str, Any] = {
-        name: sorted(frame[name].dropna().unique().tolist()) if name in frame.columns else [] for name in factor
-    }
-    if missing := [name for name in factor if name not in frame.columns]:
-        raise InvalidInput.missing_columns(missing, frame.columns.tolist(), role="action factors")
-    actions = ActionSpace(levels, no_contact=bool(frame[factor].isna().all(axis=1).any()))
     names = context or [str(name) for name in frame.columns if name not in taken]
-    return LoggedFeedback.from_frame(frame, actions=actions, context=names, **roles)
+    return LoggedFeedback.from_frame(frame, actions=factor, context=names, **roles)
 
 
 def _guessed_factors(frame: pd.DataFrame) -> list[str]:

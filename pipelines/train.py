@@ -49,11 +49,10 @@ def read_log(
     """Read a log by the roles beside it, or by the ones given; what is protected or contact data is left out."""
     if factor:
         frame = read_frame(path)
-        levels: dict[str, Any] = {name: sorted(frame[name].dropna().unique().tolist()) for name in factor}
         given = {"propensity": propensity, "account": account, "time": time, "cluster": cluster}
         taken = {*factor, reward or "reward", *(name for name in given.values() if name)}
         roles: dict[str, Any] = {
-            "actions": ActionSpace(levels, no_contact=bool(frame[factor].isna().all(axis=1).any())).to_dict(),
+            "actions": ActionSpace.from_frame(frame, factor).to_dict(),
             "context": context or [name for name in frame.columns if name not in taken],
             "reward": reward or "reward",
             **given,

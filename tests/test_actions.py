@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender import ActionSpace
+from recommender import ActionSpace, LoggedFeedback
 from recommender.errors import InvalidInput
 
 LEVELS = st.lists(
@@ -80,3 +80,39 @@ def test_an_impossible_space_is_refused(factors):
     """No factor, no level, repeated or null levels are errors."""
     with pytest.raises(InvalidInput):
         ActionSpace(factors)
+
+
+def test_a_space_of_columns_has_the_levels_that_were_logged_in_order():
+    log = pd.DataFrame(
+        {
+            "channel": ["sms", "call", None, "sms"],
+            "hour": [18.0, 9.0, None, 9.0],  # a CSV with a gap
+            "size": pd.Categorical(["small", "large", None, "large"], categories=["small", "middle", "large"]),
+        }
+    )
+    space = ActionSpace.from_frame(log, ["channel", "hour", "size"])
+    assert space.factors == {"channel": ("call", "sms"), "hour": (9, 18), "size": ("small", "large")}
+    assert space.no_contact and space.index_of(log).tolist() == [6, 1, 8, 5]
+    assert ActionSpace.from_frame(log.dropna(), "channel") == ActionSpace({"channel": ["call", "sms"]})
+    mixed = ActionSpace.from_frame(pd.DataFrame({"slot": [9, "late", 9]}), ["slot"])
+    assert mixed.factors == {"slot": (9, "late")}
+
+
+@pytest.mark.parametrize(
+    ("factors", "named"),
+    [(["chanel"], "chanel"), (["empty"], "empty"), (["id"], "id"), (["id", "channel"], "id"), ([], "factor")],
+)
+def test_columns_that_are_no_choice_are_refused_by_name(factors, named):
+    log = pd.DataFrame({"channel": ["sms", "call"] * 1_500, "id": range(3_000), "empty": None})
+    with pytest.raises(InvalidInput) as refused:
+        ActionSpace.from_frame(log, factors)
+    assert named in str(refused.value)
+
+
+def test_a_log_takes_names_of_columns_as_its_actions():
+    rows = pd.DataFrame({"channel": ["sms", "call", "sms"], "days": [1, 2, 3], "reward": [0, 1, 0]})
+    named = LoggedFeedback.from_frame(rows, actions=["channel"], context=["days"])
+    given = LoggedFeedback.from_frame(rows, actions=ActionSpace({"channel": ["call", "sms"]}), context=["days"])
+    assert named.actions == given.actions and named.action.tolist() == given.action.tolist()
+    with pytest.raises(InvalidInput, match="names of columns"):
+        LoggedFeedback.from_frame(rows, actions={"channel": ["call", "sms"]}, context=["days"])

@@ -18,6 +18,8 @@ __all__ = ["NO_CONTACT", "ActionSpace"]
 
 NO_CONTACT = "NO_CONTACT"
 
+_MOST_ACTIONS = 2_000  # of a space guessed from columns; more is a date, an id or an amount taken for a choice
+
 Level = str | int | float | bool
 
 
@@ -65,6 +67,42 @@ class ActionSpace:
             str(name): _checked_levels(str(name), levels) for name, levels in factors.items()
         }
         self.no_contact = bool(no_contact)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, factors: Sequence[str]) -> ActionSpace:
+        """Build the space of the levels that columns of a log hold, in order.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        factors : sequence of str
+            Columns, each a factor. Where a row has none of them, ``NO_CONTACT`` is an action.
+
+        Raises
+        ------
+        InvalidInput
+            A column that is missing or empty, or levels that are too many for a choice (a date, an id, an amount).
+
+        Examples
+        --------
+        >>> log = pd.DataFrame({"channel": ["sms", "call", None], "hour": [9, 18, None]})
+        >>> ActionSpace.from_frame(log, ["channel", "hour"])
+        ActionSpace({channel: 2, hour: 2}, no_contact=True) of 5 actions
+        """
+        names = [factors] if isinstance(factors, str) else [str(name) for name in factors]
+        if missing := [name for name in names if name not in frame.columns]:
+            raise InvalidInput.missing_columns(missing, [str(name) for name in frame.columns], role="action factors")
+        space = cls(
+            {name: _levels_of(frame[name]) for name in names}, no_contact=bool(frame[names].isna().all(axis=1).any())
+        )
+        if len(space) > _MOST_ACTIONS:
+            counts = " x ".join(f"{name} {size:,}" for name, size in zip(names, space.shape, strict=True))
+            raise InvalidInput(
+                f"The action would have {len(space):,} values ({counts}).",
+                column=names[int(np.argmax(space.shape))],
+                mend=f"At most {_MOST_ACTIONS:,}: name coarser columns (blocks of hours), or give an ActionSpace.",
+            )
+        return space
 
     # -- shape ---------------------------------------------------------------------------------------------------
     @property
@@ -256,6 +294,15 @@ def _scalar(value: Any) -> Any:
     """Python value of a numpy scalar, whole floats as integers (a CSV with a gap turns 9 into 9.0)."""
     item = value.item() if isinstance(value, np.generic) else value
     return int(item) if isinstance(item, float) and item.is_integer() else item
+
+
+def _levels_of(column: pd.Series) -> list[Any]:
+    """Levels in order: of a categorical as it declares them, else sorted; kinds that do not compare by their text."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        present = set(column.dropna().unique())
+        return [_scalar(level) for level in column.cat.categories if level in present]
+    distinct = list(dict.fromkeys(_scalar(value) for value in column.dropna().unique()))
+    return sorted(distinct) if len({type(level) for level in distinct}) == 1 else sorted(distinct, key=str)
 
 
 def _checked_levels(name: str, levels: Iterable[Level]) -> tuple[Level, ...]:

@@ -30,7 +30,7 @@ __all__ = ["checked_fields"]
 
 def checked_fields(
     contacts: Any,
-    actions: ActionSpace,
+    actions: ActionSpace | Sequence[str],
     context: Sequence[str],
     categorical: Sequence[str],
     *,
@@ -54,9 +54,11 @@ def checked_fields(
         Names the column, the value, the rows and the mend.
     """
     frame = as_frame(contacts, argument="contacts")
+    if isinstance(actions, str) or (isinstance(actions, list | tuple) and actions):
+        actions = ActionSpace.from_frame(frame, actions)
     if not isinstance(actions, ActionSpace):
         raise InvalidInput(
-            f"actions must be an ActionSpace; got {type(actions).__name__}.",
+            f"actions must be an ActionSpace or names of columns; got {type(actions).__name__}.",
             column="actions",
             mend="ActionSpace({'channel': ['call', 'sms']}) makes one; its factors are columns of the frame.",
         )

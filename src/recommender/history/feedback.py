@@ -99,7 +99,7 @@ class LoggedFeedback:
         cls,
         contacts: pd.DataFrame,
         *,
-        actions: ActionSpace,
+        actions: ActionSpace | Sequence[str],
         context: Sequence[str],
         categorical: Sequence[str] = (),
         reward: str = "reward",
@@ -122,7 +122,8 @@ class LoggedFeedback:
         ----------
         contacts : DataFrame, Polars or Arrow frame, or list of mappings
             One row a decision, with one column for each action factor.
-        actions : ActionSpace
+        actions : ActionSpace or sequence of str
+            Names of columns stand for :meth:`ActionSpace.from_frame`: the levels that were logged.
         context : sequence of str
             Columns that were known before the decision.
         categorical : sequence of str, default=()
