@@ -144,7 +144,8 @@ def test_protected_names_warn_and_stay():
     ["customerGender", "birthDate", "FechaNacimiento", "FECHA_NAC", "ageGroup", "AgeInYears",
      "Marital Status", "Género", "EDAD_TITULAR", "estadoCivil", "homeNeighbourhood", "barrioCliente",
      "HealthStatus", "postalCode", "ZIP Code", "Year_Birth", "Faixa etária", "customer_age", "is_female", "edad_deudor",
-     "idade", "estado_salud"],
+     "idade", "estado_salud", "Comuna", "distrito_residencia", "ESTRATO", "estrato social", "anio_nac", "AGEGRP",
+     "es_hombre", "pueblo_originario", "femenina", "customer_age_days"],
 )  # fmt: skip
 def test_a_protected_attribute_is_told_however_its_name_is_written(name):
     assert protected_names([name]) == [name]
@@ -153,7 +154,8 @@ def test_a_protected_attribute_is_told_however_its_name_is_written(name):
 @pytest.mark.parametrize(
     "name",
     ["average", "account_age", "ageOfDebt", "page", "stage", "Mortgage", "agente", "sexto", "edad_mora", "EDAD_CARTERA",
-     "Edad de la deuda", "idade_divida", "idadeAtraso", "salud_financiera", "financial_health"],
+     "Edad de la deuda", "idade_divida", "idadeAtraso", "salud_financiera", "financial_health",
+     "age_days", "estrato_riesgo", "EstratoMuestra"],
 )  # fmt: skip
 def test_the_age_of_a_thing_and_words_that_hold_one_are_not_protected(name):
     assert protected_names([name]) == []
