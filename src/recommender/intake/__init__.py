@@ -14,6 +14,10 @@ from recommender.intake.clock_columns import (
     clock_column,
     with_clock,
 )
+from recommender.intake.days import (
+    day_told,
+    local_days,
+)
 from recommender.intake.encodings import (
     text_of_bytes,
     wrongly_encoded,
@@ -140,6 +144,7 @@ __all__ = [
     "country_zone",
     "currency_code",
     "day_evidence",
+    "day_told",
     "decimal_evidence",
     "digits_lost",
     "distinct_cells",
@@ -157,6 +162,7 @@ __all__ = [
     "is_stop",
     "is_subdivision",
     "kind_of_name",
+    "local_days",
     "language_code",
     "map_export",
     "moment_of",

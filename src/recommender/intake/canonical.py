@@ -8,7 +8,9 @@ is reported, all of it at once, with its column, values, rows and mend.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recommender.intake.days import day_of, local_days
 from recommender.intake.encodings import text_of_bytes, wrongly_encoded
 from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
@@ -65,6 +68,7 @@ _ZONE_MEND = "Write e.g. America/Bogota; a bare offset does not say when the clo
 _ENCODING = "is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)"
 _ENCODING_MEND = "Export the table again as UTF-8, or state its encoding (--encoding)."
 _FEWEST = 5
+_OF_CLOCKS = ("country", "timezone")
 #: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
 _YEARS = (1971, 2090)
 
@@ -135,7 +139,8 @@ class TableReading:
         ----------
         frame : DataFrame
         zones : Series of str, optional
-            Time zone of each row's account: the clock of local times without an offset.
+            Time zone of each row's account: the clock of local times without an offset, and of days that are told as
+            moments. Of accounts it is what they say themselves.
 
         Returns
         -------
@@ -146,7 +151,10 @@ class TableReading:
         frame = text_of_bytes(frame)
         read = {str(name): frame[name].reset_index(drop=True) for name in frame.columns}
         self.guessed = {}
-        for name, kind in self._read_here(frame):
+        # What tells the clock goes first.
+        for name, kind in sorted(self._read_here(frame), key=lambda column: column[1] not in ("country", "zone")):
+            if zones is None and self.table == "accounts" and kind in ("date", "instant"):
+                zones = account_zones(pd.DataFrame({one: read[one] for one in _OF_CLOCKS if one in read}, read[name].index))
             read[name] = self._column(read[name], name, kind, zones)
         if self.table == "accounts" and {"consented_channels", "channels_consented"} <= read.keys():
             one, other = (read[name].astype(object) for name in ("consented_channels", "channels_consented"))
@@ -172,7 +180,7 @@ class TableReading:
                 self._fault(_undecoded(cells), cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
                 return id_texts(cells)
             case "date":
-                return self._dates(cells, name)
+                return self._dates(cells, name, zones)
             case "instant":
                 return self._instants(cells, name, zones)
             case "number" | "probability":
@@ -299,7 +307,9 @@ class TableReading:
                         "Multiply it by 100 if it is in whole units, or map the export.")  # fmt: skip
         return pd.Series(values[codes])
 
-    def _dates(self, cells: pd.Series, name: str) -> pd.Series:
+    def _dates(self, cells: pd.Series, name: str, zones: pd.Series | None) -> pd.Series:
+        if isinstance(cells.dtype, pd.DatetimeTZDtype):
+            cells = local_days(cells, None if zones is None else lambda: zones)
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
             return cells.dt.strftime("%Y-%m-%d").astype(object).where(cells.notna(), None)
         codes, distinct, read = self._moments(cells, name)
@@ -309,7 +319,17 @@ class TableReading:
         days = [m.at.date().isoformat() if isinstance(m, Moment) else None if is_blank(v) else str(v)
                 for m, v in zip(read, distinct, strict=True)]  # fmt: skip
         days = [None if wrong else day for day, wrong in zip(days, far[:-1], strict=True)]
-        return pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
+        told = pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
+        moments = np.array([isinstance(m, Moment) and m.timed for m in read] + [False]) & ~far
+        for row in np.flatnonzero(moments[codes]).tolist():
+            told.iloc[row] = self._day(read[codes[row]].at, None if zones is None else zones.iloc[row])
+        return told
+
+    def _day(self, at: datetime, zone: str | None) -> str:
+        """Day of a moment on the clock of its row; one without an offset lies on the stated clock, or on that of the row."""
+        if at.tzinfo is None and self.stated.zone is not None and at.time() != time():
+            at = at.replace(tzinfo=ZoneInfo(self.stated.zone))
+        return day_of(at, zone).isoformat()
 
     def _moments(self, cells: pd.Series, name: str) -> tuple[NDArray[np.int64], Any, list[Any]]:
         codes, distinct = pd.factorize(cells)

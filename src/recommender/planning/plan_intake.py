@@ -183,7 +183,7 @@ def _write(
                 owners = known["accounts"].of(given["account_id"])
             elif reading.table == "outcomes" and "contacts" in known and "contact_id" in given:
                 owners = known["contacts"].of(given["contact_id"])
-            zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
+            zones = None if owners is None else owners.zones
             read = reading.read(given, zones)
             doubt_unread_stops(reading, piece)
             doubt_told_contacts(reading, piece)
