@@ -133,7 +133,9 @@ class _Clocks:
     def __call__(self, owners: pd.DataFrame) -> pd.Series:
         """Zones of rows by their ``account_id`` or ``contact_id``, else by their own ``timezone`` and ``country``."""
         if "accounts" not in self.tables:
-            told = {name: one_spelling(owners[name], "accounts", name) for name in ("country", "timezone") if name in owners}
+            told = {
+                name: one_spelling(owners[name], "accounts", name) for name in ("country", "timezone") if name in owners
+            }
             return account_zones(pd.DataFrame(told, index=range(len(owners))))
         accounts = self.tables["accounts"]
         frame = accounts.frame

@@ -4,17 +4,18 @@ from recommender.intake.acting_events import (
     HeardEvent,
     acting_events,
 )
+from recommender.intake.account_statuses import doubt_statuses
 from recommender.intake.canonical import (
     TableReading,
-    account_zones,
     one_spelling,
-    renamed_columns,
 )
 from recommender.intake.clock_columns import (
     clock_column,
     with_clock,
 )
+from recommender.intake.column_meaning import renamed_columns
 from recommender.intake.days import (
+    account_zones,
     day_told,
     local_days,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "decimal_evidence",
     "digits_lost",
     "distinct_cells",
+    "doubt_statuses",
     "doubt_told_contacts",
     "doubt_unread_stops",
     "flag_of",

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.intake.days import day_of, local_days
+from recommender.intake.days import account_zones, day_of, local_days
 from recommender.intake.encodings import text_of_bytes, wrongly_encoded
 from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
@@ -27,9 +27,7 @@ from recommender.intake.numbers import DecimalEvidence, decimal_evidence, number
 from recommender.intake.subdivisions import subdivision_codes
 from recommender.intake.vocabulary import (
     canonical_word,
-    column_synonyms,
     country_code,
-    country_zone,
 )
 from recommender.intake.words import (
     channel_list,
@@ -43,16 +41,9 @@ from recommender.intake.words import (
     numeral,
     zone_name,
 )
-from recommender.local_time import is_timezone
-from recommender.spelling import column_forms
 from recommender.tables import DEBTOR_FLAGS, Kind, fields
 
-__all__ = [
-    "TableReading",
-    "account_zones",
-    "one_spelling",
-    "renamed_columns",
-]
+__all__ = ["TableReading", "one_spelling"]
 
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
@@ -71,18 +62,6 @@ _FEWEST = 5
 _OF_CLOCKS = ("country", "timezone")
 #: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
 _YEARS = (1971, 2090)
-
-
-def renamed_columns(columns: Sequence[object], table: str) -> dict[str, str]:
-    """Columns that are written in another way than the contract does -> its names; only where one alone is meant."""
-    known = fields(table)
-    given = [str(column) for column in columns]
-    meant: dict[str, list[str]] = {}
-    for name in given:
-        target = next((form for form in column_forms(name) if form in known), None) or column_synonyms(name)
-        if target in known and name not in known:
-            meant.setdefault(str(target), []).append(name)
-    return {names[0]: target for target, names in meant.items() if len(names) == 1 and target not in given}
 
 
 class TableReading:
@@ -154,7 +133,9 @@ class TableReading:
         # What tells the clock goes first.
         for name, kind in sorted(self._read_here(frame), key=lambda column: column[1] not in ("country", "zone")):
             if zones is None and self.table == "accounts" and kind in ("date", "instant"):
-                zones = account_zones(pd.DataFrame({one: read[one] for one in _OF_CLOCKS if one in read}, read[name].index))
+                zones = account_zones(
+                    pd.DataFrame({one: read[one] for one in _OF_CLOCKS if one in read}, read[name].index)
+                )
             read[name] = self._column(read[name], name, kind, zones)
         if self.table == "accounts" and {"consented_channels", "channels_consented"} <= read.keys():
             one, other = (read[name].astype(object) for name in ("consented_channels", "channels_consented"))
@@ -231,6 +212,14 @@ class TableReading:
         if (name, rule) in self.faults:
             self.faults[name, rule].decides = True
 
+    def note(
+        self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str, start: int
+    ) -> None:
+        """Note cells on which no decision hangs: unknown, and said so, however many they are."""
+        self._fault(where, cells, name, rule, reason, mend, start=start)
+        if (name, rule) in self.faults:
+            self.faults[name, rule].is_note = True
+
     def _fault(
         self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str,
         *, start: int | None = None,
@@ -239,7 +228,9 @@ class TableReading:
         if not at.size:
             return
         start = self.n_rows if start is None else start
-        fault = self.faults.setdefault((name, rule), Fault(self.table, name, rule, reason, mend))
+        known = fields(self.table).get(name)
+        told = Fault(self.table, name, rule, reason, mend, is_note=known is not None and not known.decides)
+        fault = self.faults.setdefault((name, rule), told)
         fault.rows += int(at.size)
         for row in at[: max(0, _FEWEST - len(fault.examples))].tolist():
             value = cells.iloc[row]
@@ -420,19 +411,6 @@ def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
 
 def _all_texts(cells: pd.Series) -> bool:
     return isinstance(cells.dtype, pd.StringDtype) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
-
-
-def account_zones(accounts: pd.DataFrame) -> pd.Series:
-    """Time zone of each account: its own, or that of a country that has one only."""
-    zones = np.full(len(accounts), None, dtype=object)
-    of_text = {"country": lambda code: country_zone(code) if isinstance(code, str) else None,
-               "timezone": lambda name: name if is_timezone(name) else None}  # fmt: skip
-    for column, zone_of in of_text.items():
-        if column in accounts:
-            codes, distinct = pd.factorize(accounts[column])
-            told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
-            zones = np.where(pd.isna(told), zones, told)
-    return pd.Series(zones, dtype=object)
 
 
 def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:

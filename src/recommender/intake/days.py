@@ -1,4 +1,4 @@
-"""A day that is told as a moment: the day of the debtor's own calendar, by one reading for all tables."""
+"""The clock of an account, and the day on it of what is told as a moment: one reading for all tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from recommender.intake.moments import Moment, moment_of
+from recommender.intake.vocabulary import country_zone
 from recommender.local_time import is_timezone
 
-__all__ = ["day_of", "day_told", "local_days"]
+__all__ = ["account_zones", "day_of", "day_told", "local_days"]
 
 _ISO_DAY, _LENGTH = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)"), len("2026-11-28")
 
@@ -98,3 +99,16 @@ def local_days(instants: pd.Series, zones: Callable[[], pd.Series] | None) -> pd
             rows = timed & (clock == zone).to_numpy(dtype=bool)
             days[rows] = written[rows].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
     return days.astype("datetime64[s]")
+
+
+def account_zones(accounts: pd.DataFrame) -> pd.Series:
+    """Time zone of each account: its own, or that of a country that has one only."""
+    zones = np.full(len(accounts), None, dtype=object)
+    of_text = {"country": lambda code: country_zone(code) if isinstance(code, str) else None,
+               "timezone": lambda name: name if is_timezone(name) else None}  # fmt: skip
+    for column, zone_of in of_text.items():
+        if column in accounts:
+            codes, distinct = pd.factorize(accounts[column])
+            told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
+            zones = np.where(pd.isna(told), zones, told)
+    return pd.Series(zones, dtype=object)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake.canonical import account_zones
-from recommender.intake.days import day_told
+from recommender.intake.days import account_zones, day_told
 from recommender.intake.event_records import DebtEvents, State
 from recommender.intake.event_rows import is_null
 from recommender.local_time import is_timezone, local_time

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake.canonical import account_zones
+from recommender.intake.days import account_zones
 from recommender.intake.event_days import EVENT_DAYS, note_payments, with_event_days
 from recommender.intake.event_filter import with_telling_events
 from recommender.intake.event_records import (

@@ -19,6 +19,7 @@ from recommender.intake import (
     account_zones,
     clock_column,
     decimal_evidence,
+    doubt_statuses,
     doubt_told_contacts,
     doubt_unread_stops,
     number_of,
@@ -187,6 +188,7 @@ def _write(
             read = reading.read(given, zones)
             doubt_unread_stops(reading, piece)
             doubt_told_contacts(reading, piece)
+            doubt_statuses(reading, piece, read, None if since is None else (since + _COUNTS).date())
             doubt_events(reading, given, read, owners, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))
