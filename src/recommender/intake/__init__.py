@@ -1,10 +1,10 @@
 """How facts are written: one reading of tables for every verb, and what events make of the accounts."""
 
+from recommender.intake.account_statuses import doubt_statuses
 from recommender.intake.acting_events import (
     HeardEvent,
     acting_events,
 )
-from recommender.intake.account_statuses import doubt_statuses
 from recommender.intake.canonical import (
     TableReading,
     one_spelling,
@@ -164,8 +164,8 @@ __all__ = [
     "is_stop",
     "is_subdivision",
     "kind_of_name",
-    "local_days",
     "language_code",
+    "local_days",
     "map_export",
     "moment_of",
     "number_of",

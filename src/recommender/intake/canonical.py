@@ -7,7 +7,7 @@ is reported, all of it at once, with its column, values, rows and mend.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -317,7 +317,7 @@ class TableReading:
         return told
 
     def _day(self, at: datetime, zone: str | None) -> str:
-        """Day of a moment on the clock of its row; one without an offset lies on the stated clock, or on that of the row."""
+        """Day of a moment on the clock of its row; without an offset it lies on the stated clock, else on that of the row."""
         if at.tzinfo is None and self.stated.zone is not None and at.time() != time():
             at = at.replace(tzinfo=ZoneInfo(self.stated.zone))
         return day_of(at, zone).isoformat()

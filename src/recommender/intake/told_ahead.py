@@ -15,9 +15,9 @@ CLOCK_ERROR_US = 2 * DAY_US
 def may_be_told(at: int, now: int) -> bool:
     """Whether an event dated ``at`` may have been told by the moment of a decision.
 
-    Nobody tells today what happens next week: a date further ahead is a wrong one, and a stop that bears it acts. Unless
-    that time has come on the clock of this machine: then the decision is replayed on tables of later, which tell what
-    was not heard of before it happened.
+    Nobody tells today what happens next week: a date further ahead is a wrong one, and a stop that bears it acts.
+    Unless that time has come on the clock of this machine: then the decision is replayed on tables of later, which tell
+    what was not heard of before it happened.
 
     Parameters
     ----------

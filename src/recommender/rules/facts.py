@@ -268,7 +268,7 @@ _PLACE: tuple[tuple[str, Any], ...] = (
 
 
 def _days(accounts: Columns, name: str) -> tuple[Any, Any]:
-    """Day numbers of a column and where a cell is no day; a moment with an offset lies on each account's own calendar."""
+    """Day numbers of a column, and where a cell is no day; a moment with an offset lies on the account's calendar."""
     read: Any = accounts.value if len(accounts) == 1 else accounts.fields
     days, odd, timed = read(name, _day_of, np.int64, np.bool_, np.bool_)
     if np.any(timed):
