@@ -317,7 +317,7 @@ class TableReading:
         return told
 
     def _day(self, at: datetime, zone: str | None) -> str:
-        """Day of a moment on the clock of its row; without an offset it lies on the stated clock, else on that of the row."""
+        """Day of a moment on the clock of its row; without an offset it lies on the stated clock, if there is one."""
         if at.tzinfo is None and self.stated.zone is not None and at.time() != time():
             at = at.replace(tzinfo=ZoneInfo(self.stated.zone))
         return day_of(at, zone).isoformat()
