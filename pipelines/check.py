@@ -95,7 +95,7 @@ def check(
             else _contacts(history, facts if account else {}, stated),
         }
         verdict = check_case(case, overlays=overlays, readings=reading or [], every_event=True)
-    except (RecommenderError, OSError, json.JSONDecodeError) as error:
+    except (RecommenderError, OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     sources = {} if verdict["rules"] == ["input"] else rule_citations(pack)
@@ -126,7 +126,7 @@ def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str
 
 def _account(path: Path, stated: Stated, at: str) -> dict[str, Any]:
     """Facts of an account in any spelling, as the format of a case has them."""
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = json.loads(path.read_bytes())  # in any Unicode encoding
     if not isinstance(document, dict):
         raise InvalidInput(f"{path} holds no JSON object.", column="account", mend="Write one account as an object.")
     frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in document.items()})

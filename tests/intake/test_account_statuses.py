@@ -167,3 +167,46 @@ def test_a_check_reads_states_as_a_plan_does(tmp_path):
         path.write_text(json.dumps(facts | told), encoding="utf-8")
         done = CliRunner().invoke(build_app("check"), [*asked, str(path)])
         assert done.exit_code == code and said in done.output, (told, done.output)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [({"due_date": ["2026-10-01", "2026-10-02"]}, "due_date"), ({"balance_minor": {"amount": 5}}, "balance_minor"), ({"flags": {"a": 1}}, "flags"),
+     ({"country": ["CO"]}, None), ({"consented_channels": ["sms", "CALL"]}, None)],
+)  # fmt: skip
+def test_an_object_in_a_cell_is_read_or_refused(tmp_path, told, said):
+    """With its column, in a check and in a plan of JSON lines; a list with one item is that item."""
+    facts = ACCOUNTS.iloc[0].drop("language").to_dict() | {"flags": []}
+    path = tmp_path / "account.json"
+    path.write_bytes(json.dumps(facts | told).encode("utf-8-sig"))
+    asked = [
+        "check",
+        "--pack",
+        "CO",
+        "--channel",
+        "sms",
+        "--at",
+        "2026-11-25t15:00:00z",
+        "--no-contacts-yet",
+        "--account",
+    ]
+    done = CliRunner().invoke(build_app("check"), [*asked, str(path)])
+    if said is None:
+        assert done.exit_code == 0, done.output
+        return
+    assert done.exit_code == 2 and f"accounts.{said}" in done.output, done.output
+    lines = [json.dumps(row | told) for row in ACCOUNTS.to_dict("records")]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    files = PlanFiles(
+        accounts=tmp_path / "a.jsonl", contacts=write(CONTACTS, tmp_path / "c.csv"), outcomes=None, payments=None
+    )
+    with pytest.raises(InvalidInput, match=said):
+        make_plan(files, tmp_path / "plan.parquet", SEED, PlanOrder(AS_OF))
+
+
+def test_bytes_that_are_no_json_are_told(tmp_path):
+    """And no bare traceback."""
+    for held in (b"\xff\xfe{}", b"\x80", b"{"):
+        (tmp_path / "a.json").write_bytes(held)
+        asked = ["check", "--pack", "CO", "--channel", "sms", "--at", "2026-11-25T10:00:00-05:00", "--no-contacts-yet"]
+        assert CliRunner().invoke(build_app("check"), [*asked, "--account", str(tmp_path / "a.json")]).exit_code == 2

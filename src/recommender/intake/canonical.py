@@ -32,9 +32,9 @@ from recommender.intake.vocabulary import (
 from recommender.intake.words import (
     channel_list,
     currency_code,
+    factorized,
     flag_list,
     flag_of,
-    hashable,
     is_blank,
     is_empty,
     language_code,
@@ -237,7 +237,7 @@ class TableReading:
             fault.examples.append((start + row, "(empty)" if is_empty(value) else str(value)[:60]))
 
     def _words(self, cells: pd.Series, name: str, spell: Callable[[Any], Any], reason: str, mend: str) -> pd.Series:
-        codes, distinct = pd.factorize(cells.map(hashable) if cells.dtype == object else cells)
+        codes, distinct = factorized(cells)
         # An empty list is known to be empty; only a cell that is not there is unknown.
         empty = "" if spell in (flag_list, channel_list) else None
         # Whether somebody is dead: a question mark is no empty cell.
@@ -280,7 +280,7 @@ class TableReading:
             return cells if pd.api.types.is_numeric_dtype(cells.dtype) else pd.to_numeric(cells, errors="coerce")
         evidence = self._decimals.get(name, DecimalEvidence())
         decimal = self.stated.decimal or evidence.decided
-        codes, distinct = pd.factorize(cells)
+        codes, distinct = factorized(cells)
         read = [np.nan if is_blank(value) else number_of(str(value), decimal) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
         wrong = np.array([value is None for value in read] + [False])
@@ -323,7 +323,7 @@ class TableReading:
         return day_of(at, zone).isoformat()
 
     def _moments(self, cells: pd.Series, name: str) -> tuple[NDArray[np.int64], Any, list[Any]]:
-        codes, distinct = pd.factorize(cells)
+        codes, distinct = factorized(cells)
         order = self.order_of(name)
         read = [None if is_blank(value) else moment_of(numeral(value), order) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])

@@ -13,6 +13,7 @@ import pandas as pd
 
 from recommender.intake.moments import Moment, moment_of
 from recommender.intake.vocabulary import country_zone
+from recommender.intake.words import factorized
 from recommender.local_time import is_timezone
 
 __all__ = ["account_zones", "day_of", "day_told", "local_days"]
@@ -108,7 +109,7 @@ def account_zones(accounts: pd.DataFrame) -> pd.Series:
                "timezone": lambda name: name if is_timezone(name) else None}  # fmt: skip
     for column, zone_of in of_text.items():
         if column in accounts:
-            codes, distinct = pd.factorize(accounts[column])
+            codes, distinct = factorized(accounts[column])
             told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
             zones = np.where(pd.isna(told), zones, told)
     return pd.Series(zones, dtype=object)
