@@ -24,6 +24,7 @@ _NAMED_OFFSET = r"(?:\s*(?i:utc|gmt)|\s*z|\s+Z)\s*$"
 _ISO = (
     r"^\s*\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?i:z|utc|gmt|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?\s*$"
 )
+_MIDNIGHT = r"[Tt ]00:00(?::00(?:\.0*)?)?\s*(?:[+-]|(?i:z|utc|gmt))"
 _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _FARTHEST_DUE = pd.Timedelta(days=60 * 366)
@@ -197,14 +198,16 @@ def read_dates(
     words = pa.array(text, type=pa.large_string(), from_pandas=True)
     missing |= _matches(words, r"^\s*$")
     moments = have_offset(words)
+    if moments.any():
+        moments &= ~_matches(words, _MIDNIGHT)
     if not _matches(words, r"^\d{4}-\d{2}-\d{2}$").all():
         text = text.str.strip().str.slice(0, 10)
     dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
     if moments.any() and clocks is not None:
-        cells, zones = words.to_pylist(), clocks().tolist()
-        for row in np.flatnonzero(moments).tolist():
-            if (day := day_told(cells[row].strip(), zones[row])) is not None:
-                dates.iloc[row] = pd.Timestamp(day)
+        told = words.filter(pa.array(moments)).to_pylist()
+        pairs = list(zip(told, clocks().loc[moments].tolist(), strict=True))
+        day_of_pair = {pair: day_told(pair[0].strip(), pair[1]) for pair in set(pairs)}
+        dates.loc[moments] = np.array([day_of_pair[pair] for pair in pairs], dtype="datetime64[s]")
     return dates, ~missing & true_cells(dates.isna())
 
 

@@ -311,14 +311,22 @@ class TableReading:
                 for m, v in zip(read, distinct, strict=True)]  # fmt: skip
         days = [None if wrong else day for day, wrong in zip(days, far[:-1], strict=True)]
         told = pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
-        moments = np.array([isinstance(m, Moment) and m.timed for m in read] + [False]) & ~far
-        for row in np.flatnonzero(moments[codes]).tolist():
-            told.iloc[row] = self._day(read[codes[row]].at, None if zones is None else zones.iloc[row])
+        moved = np.array([isinstance(m, Moment) and self._is_moved(m) for m in read] + [False]) & ~far
+        rows = np.flatnonzero(moved[codes])
+        if rows.size:
+            clocks = [None] * rows.size if zones is None else zones.iloc[rows].tolist()
+            pairs = list(zip(codes[rows].tolist(), clocks, strict=True))
+            day_of_pair = {pair: self._day(read[pair[0]].at, pair[1]) for pair in set(pairs)}
+            told.iloc[rows] = [day_of_pair[pair] for pair in pairs]
         return told
+
+    def _is_moved(self, moment: Moment) -> bool:
+        """Whether the day of a moment may be another on the clock of its row than it is written."""
+        return moment.at.time() != time() and (moment.aware or self.stated.zone is not None)
 
     def _day(self, at: datetime, zone: str | None) -> str:
         """Day of a moment on the clock of its row; without an offset it lies on the stated clock, if there is one."""
-        if at.tzinfo is None and self.stated.zone is not None and at.time() != time():
+        if at.tzinfo is None and self.stated.zone is not None:
             at = at.replace(tzinfo=ZoneInfo(self.stated.zone))
         return day_of(at, zone).isoformat()
 

@@ -71,58 +71,15 @@ _COUNT = re.compile(r"\d{1,4}(?:[.,]\d+)?")  # a rate or a count as a text file 
 _YES_OR_NO = frozenset(
     ("si", "sí", "no", "s", "n", "yes", "y", "sim", "não", "nao", "true", "false", "verdadero", "falso")
 )
-#: A phone, a mail box, a paper: what stands in its column as one of these words is known *about* it.
+#: A phone or a mail box: what stands in its column as one of these words is known *about* it.
 _OF_A_POINT = re.compile(
     rf"(?:has|tiene|tem|con|flag|ind|debtor|account|person|user|{_BESIDE})*(?:{_POINT})(?:flag|ind|{_BESIDE})*\d*"
 )
 _KNOWN_ABOUT = frozenset(
-    (
-        "tiene",
-        "no_tiene",
-        "con",
-        "sin",
-        "con_telefono",
-        "sin_telefono",
-        "has",
-        "none",
-        "ninguno",
-        "ninguna",
-        "nenhum",
-        "tem",
-        "nao_tem",
-        "available",
-        "missing",
-        "not_available",
-        "valid",
-        "invalid",
-        "valido",
-        "invalido",
-        "verified",
-        "unverified",
-        "not_verified",
-        "verificado",
-        "no_verificado",
-        "mobile",
-        "movil",
-        "landline",
-        "fijo",
-        "fixo",
-        "cell",
-        "cellular",
-        "celular",
-        "telephone",
-        "home",
-        "work",
-        "unknown",
-        "desconocido",
-        "bueno",
-        "malo",
-        "good",
-        "bad",
-        "registered",
-        "registrado",
-    )
-)
+    ("tiene", "no_tiene", "con", "sin", "con_telefono", "sin_telefono", "has", "none", "ninguno", "ninguna", "nenhum", "tem", "nao_tem", "available",
+     "missing", "not_available", "valid", "invalid", "valido", "invalido", "verified", "unverified", "not_verified", "verificado", "no_verificado", "mobile", "movil", "landline",
+     "fijo", "fixo", "cell", "cellular", "celular", "telephone", "home", "work", "unknown", "desconocido", "bueno", "malo", "good", "bad", "registered", "registrado")
+)  # fmt: skip
 _LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a name
 
 

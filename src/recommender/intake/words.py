@@ -80,9 +80,10 @@ def hashable(value: Any) -> Any:
 def factorized(cells: pd.Series) -> tuple[NDArray[np.int64], Any]:
     """Codes and distinct cells, whatever they are: a list or an object in a cell is the text of it."""
     try:
-        return pd.factorize(cells)
+        codes, distinct = pd.factorize(cells)
     except TypeError:
-        return pd.factorize(cells.map(hashable))
+        codes, distinct = pd.factorize(cells.map(hashable))
+    return codes, distinct
 
 
 def zone_name(value: Any) -> str | None:

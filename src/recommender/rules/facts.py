@@ -271,7 +271,7 @@ def _days(accounts: Columns, name: str) -> tuple[Any, Any]:
     """Day numbers of a column, and where a cell is no day; a moment with an offset lies on the account's calendar."""
     read: Any = accounts.value if len(accounts) == 1 else accounts.fields
     days, odd, timed = read(name, _day_of, np.int64, np.bool_, np.bool_)
-    if np.any(timed):
+    if timed if len(accounts) == 1 else timed.any():
         days = np.array(days, dtype=np.int64).reshape(len(accounts))
         cells, zones = accounts.values(name), accounts.values("timezone")
         for row in np.flatnonzero(timed).tolist():
