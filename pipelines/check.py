@@ -17,6 +17,8 @@ from recommender.intake import (
     Stated,
     TableReading,
     account_zones,
+    day_told,
+    doubt_statuses,
     doubt_told_contacts,
     doubt_unread_stops,
     refuse_faults,
@@ -85,7 +87,7 @@ def check(
             "at": at,
             "channel": channel,
             "purpose": purpose,
-            "account": {} if account is None else (facts := _account(account, stated)),
+            "account": {} if account is None else (facts := _account(account, stated, at)),
             "contacts": []
             if no_contacts_yet
             else None
@@ -93,7 +95,7 @@ def check(
             else _contacts(history, facts if account else {}, stated),
         }
         verdict = check_case(case, overlays=overlays, readings=reading or [], every_event=True)
-    except (RecommenderError, OSError, json.JSONDecodeError) as error:
+    except (RecommenderError, OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     sources = {} if verdict["rules"] == ["input"] else rule_citations(pack)
@@ -122,9 +124,9 @@ def _bulk(cases: Path, out: Path | None, overlays: list[str], readings: list[str
                 sink.write(verdict + "\n")
 
 
-def _account(path: Path, stated: Stated) -> dict[str, Any]:
+def _account(path: Path, stated: Stated, at: str) -> dict[str, Any]:
     """Facts of an account in any spelling, as the format of a case has them."""
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = json.loads(path.read_bytes())  # in any Unicode encoding
     if not isinstance(document, dict):
         raise InvalidInput(f"{path} holds no JSON object.", column="account", mend="Write one account as an object.")
     frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in document.items()})
@@ -134,7 +136,8 @@ def _account(path: Path, stated: Stated) -> dict[str, Any]:
     read = reading.read(frame)
     doubt_unread_stops(reading, frame)
     doubt_told_contacts(reading, frame)
-    refuse_faults([reading], 0.0)
+    doubt_statuses(reading, frame, read, day_told(at))
+    _say(refuse_faults([reading], 0.0))
     facts = {str(name): read[name].iloc[0] if name in reading.columns else document[name] for name in read}
     for name, value in facts.items():
         if name in ("consented_channels", "channels_consented", "flags") and isinstance(value, str):
@@ -149,6 +152,12 @@ def _account(path: Path, stated: Stated) -> dict[str, Any]:
     return facts | {"consented_channels": facts.get("consented_channels", facts.get("channels_consented"))}
 
 
+def _say(notes: list[str]) -> None:
+    """What was read otherwise than it stands, and stops nothing."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+
+
 def _contacts(path: Path, account: dict[str, Any], stated: Stated) -> list[dict[str, Any]]:
     """Contacts of a table in any spelling, as the format of a case has them; an empty cell is unknown."""
     reading = TableReading("contacts", stated)
@@ -160,7 +169,7 @@ def _contacts(path: Path, account: dict[str, Any], stated: Stated) -> list[dict[
     doubt_unread_stops(reading, frame)
     if "sent_at" not in read:
         raise InvalidInput.missing_columns(["sent_at"], frame.columns.tolist(), role="contact history")
-    refuse_faults([reading], 0.0)
+    _say(refuse_faults([reading], 0.0))
     names = [name for name in _CONTACT if name in read]
     rows = []
     for row in read[names].to_dict("records"):

@@ -168,6 +168,9 @@ class Column:
         Smallest number allowed; with ``above`` the number must exceed it.
     past : bool
         An instant after ``as_of`` breaks the contract.
+    decides : bool
+        A contact may hang on the column, so that cells nobody can read stop a table; elsewhere they are unknown, and a
+        purpose that speaks of them denies.
     """
 
     name: str
@@ -178,6 +181,7 @@ class Column:
     minimum: float | None = None
     above: bool = False
     past: bool = True
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -293,13 +297,13 @@ FACTS: dict[str, tuple[Column, ...]] = {
         Column("party", "level", levels=("debtor", "codebtor", "guarantor", "reference")),
         Column("days_past_due", "number"),
         # What purposes speak of; what events tell goes before what a table does.
-        Column("last_paid_on", "date"),
+        Column("last_paid_on", "date", decides=False),
         Column("promise_on", "date"),
         Column("promise_state", "level", levels=("open", "kept", "broken", "none")),
-        Column("cured_on", "date"),
-        Column("information_requested_on", "date"),
-        Column("fraud_noticed_on", "date"),
-        Column("late_due_share", "number", minimum=0),
+        Column("cured_on", "date", decides=False),
+        Column("information_requested_on", "date", decides=False),
+        Column("fraud_noticed_on", "date", decides=False),
+        Column("late_due_share", "number", minimum=0, decides=False),
     ),
     "contacts": (
         _id("debtor_id"),

@@ -126,3 +126,31 @@ def test_every_road_refuses_or_leaves_out_the_same_columns():
     for name, value in personal.items():
         with pytest.raises(InvalidInput, match=name):
             refuse_contact_data({name: value})
+
+
+FLAGS = (
+    ["yes", "no"], ["SI", "NO", None], ["S", "N", ""], [1, 0, 1], [True, False], ["1", "0"], [1.0, None, 0.0],
+    ["none", "yes"], ["tiene", "no tiene"], ["X", None], ["Sim", "Não"], ["mobile", "landline"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["phone", "teléfono", "Celular2", "email", "homePhone", "Has Phone", "customer_email"])
+@pytest.mark.parametrize("cells", FLAGS, ids=str)
+def test_whether_there_is_a_phone_is_a_feature(name, cells):
+    """A column of yes and no under the name of contact data holds none; as a whole and cell by cell."""
+    assert personal_columns(pd.DataFrame({name: cells})) == []
+    refuse_contact_data({name: cells[0]})
+    with_one = [*cells[:1], "3001234567" if isinstance(cells[0], str) else 3_001_234_567]
+    assert personal_columns(pd.DataFrame({name: with_one})) == [name]
+    with pytest.raises(InvalidInput):
+        refuse_contact_data({name: with_one[1]})
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("phone", [None, None]), ("celular", ["", " "]), ("cedula", [1, 0]), ("calle", ["1"]), ("nombre", ["Si", "Ana"]),
+     ("phone", ["123"]), ("email", ["none", "a@b.co"]), ("phone", [12, 1])],
+)  # fmt: skip
+def test_what_may_be_somebodys_is_left_out(name, cells):
+    """Nothing but the name of the column tells, or one cell may be a number, a street, a name."""
+    assert personal_columns(pd.DataFrame({name: cells})) == [name]

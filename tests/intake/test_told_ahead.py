@@ -24,6 +24,17 @@ def heard(word, at=TOMORROW, **more):
     return OUTCOMES.assign(outcome=[word] * 5 + ["delivered"] * 5, occurred_at=at, **more)
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The moment at which a test runs; a function that sets another."""
+
+    def set_to(at):
+        monkeypatch.setattr("recommender.intake.told_ahead._clock_us", lambda: pd.Timestamp(at).value // 1_000)
+
+    set_to("2026-11-25T07:31:00-05:00")
+    return set_to
+
+
 @pytest.mark.parametrize("at", [TOMORROW, NEXT_YEAR])
 @pytest.mark.parametrize(
     "word",
@@ -72,6 +83,47 @@ def test_a_check_and_a_plan_agree_about_what_is_dated_ahead():
     freed = [earlier | {"outcome": "opt_out"}, contact | {"outcome": "opt_in", "sent_at": TOMORROW}]
     assert "floor-opt-out" in check_case(case | {"contacts": freed})["rules"]
     assert check_case(case | {"contacts": [earlier]})["allowed"]
+
+
+@pytest.mark.parametrize("word", ["opt_out", "complaint", "promise_to_pay", "paid_in_full"])
+def test_a_replay_knows_nothing_of_what_happened_later(tmp_path, clock, word):
+    """Made in December for 25 November: who stopped on the 29th is contacted; a wrong clock and year still stop."""
+    later = "2026-11-29T09:00:00-05:00"
+    for today, at, n in (
+        ("2026-11-25T08:00Z", later, 5), ("2026-12-10T00:00Z", later, 10), ("2026-12-10T00:00Z", TOMORROW, 5),
+        ("2026-12-10T00:00Z", NEXT_YEAR, 5),
+    ):  # fmt: skip
+        clock(today)
+        assert contacted(plan_of(tmp_path / "a", contacts=CONTACTS, outcomes=heard(word, at))) == n
+        beside = CONTACTS.assign(
+            contact_id="L" + CONTACTS["contact_id"], sent_at=at, outcome=[word] * 5 + ["delivered"] * 5
+        )
+        assert contacted(plan_of(tmp_path / "b", contacts=pd.concat([CONTACTS, beside]))) == n
+
+
+def test_a_replay_knows_no_later_payment_and_no_later_state(tmp_path, clock):
+    """Of payments, of rows that an account had later, and of a single check."""
+    clock("2026-12-10T00:00Z")
+    paid = pd.DataFrame(
+        {"account_id": IDS[:5], "paid_at": "2026-11-29T09:00:00-05:00", "amount_minor": 100_000, "currency": "COP"}
+    )
+    assert contacted(plan_of(tmp_path / "a", contacts=CONTACTS, payments=paid)) == 10
+    rows = [
+        ACCOUNTS.assign(valid_from="2026-11-01T00:00:00Z"),
+        ACCOUNTS.assign(valid_from="2026-11-28T00:00:00Z", flags="do_not_contact"),
+    ]
+    assert contacted(plan_of(tmp_path / "b", accounts=pd.concat(rows), contacts=CONTACTS)) == 10
+    case = {
+        "id": "1", "packs": ["CO"], "at": "2026-11-25T10:00:00-05:00", "channel": "sms", "purpose": "collection",
+        "account": {"account_id": "A1", "country": "CO", "timezone": "America/Bogota", "balance_minor": 5, "flags": [],
+                    "due_date": "2026-10-01", "consented_channels": ["sms"], "party": "debtor"},
+        "contacts": [{"sent_at": "2026-11-29T09:00:00-05:00", "channel": "sms", "initiated_by": "debtor",
+                      "outcome": "opt_out"}],
+    }  # fmt: skip
+    assert check_case(case)["allowed"]
+    clock("2026-11-25T15:00Z")
+    assert "floor-opt-out" in check_case(case)["rules"]
+    assert contacted(plan_of(tmp_path / "c", contacts=CONTACTS, payments=paid)) == 5
 
 
 # -- stated against the tables ------------------------------------------------------------------------------------

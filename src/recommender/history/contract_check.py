@@ -279,7 +279,7 @@ def _read(
             if checked.contract.table in ("contacts", "outcomes", "payments"):
                 checked.told_at, checked.naive = instants.as_far_as_read(given).mask(future), instants.naive
         case "date":
-            dates, wrong = read_dates(given, spelling.stated.dates)
+            dates, wrong = read_dates(given, spelling.stated.dates, clocks=spelling.clocks)
             fault(wrong, "unreadable_date", "is not a date, or may be two (which number is the day?)",
                   "Write dates as YYYY-MM-DD, or state the order (--dates dmy or mdy).")  # fmt: skip
             fault(implausible_dates(dates, as_of), "unlikely_date",

@@ -13,16 +13,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.history.cells import as_text, true_cells
-from recommender.intake import Moment, day_evidence, moment_of
+from recommender.intake import Moment, day_evidence, day_told, local_days, moment_of
 
 __all__ = ["Instants", "have_offset", "implausible_dates", "read_dates", "read_instants"]
 
 Mask = NDArray[np.bool_]
-_OFFSET = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2}|UTC|GMT)\s*$"
-_NAMED_OFFSET = r"\s*(?:UTC|GMT)\s*$"
+_OFFSET = r"(?i:z|[+-]\d{2}:?\d{2}|[+-]\d{2}|utc|gmt)\s*$"
+#: Offsets in letters that pandas does not read: ``z``, `` Z``, ``UTC``, ``gmt``.
+_NAMED_OFFSET = r"(?:\s*(?i:utc|gmt)|\s*z|\s+Z)\s*$"
 _ISO = (
-    r"^\s*\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[zZ]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?\s*$"
+    r"^\s*\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?i:z|utc|gmt|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?\s*$"
 )
+_MIDNIGHT = r"[Tt ]00:00(?::00(?:\.0*)?)?\s*(?:[+-]|(?i:z|utc|gmt))"
 _DATE_ONLY = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _EARLIEST = pd.Timestamp("1970-01-02", tz="UTC")
 _FARTHEST_DUE = pd.Timedelta(days=60 * 366)
@@ -169,21 +171,43 @@ def implausible_dates(dates: pd.Series, as_of: pd.Timestamp) -> Mask:
     return true_cells(dates < _EARLIEST.tz_convert(None).as_unit("s")) | true_cells(dates > latest)
 
 
-def read_dates(column: pd.Series, order: Literal["dmy", "mdy"] | None = None) -> tuple[pd.Series, Mask]:
-    """Calendar dates as naive midnights (datetime64[s]), and where a cell is no date, or may be two."""
+def read_dates(
+    column: pd.Series,
+    order: Literal["dmy", "mdy"] | None = None,
+    *,
+    clocks: Callable[[], pd.Series] | None = None,
+) -> tuple[pd.Series, Mask]:
+    """Calendar dates as naive midnights (datetime64[s]), and where a cell is no date, or may be two.
+
+    Parameters
+    ----------
+    column : Series
+    order : {"dmy", "mdy"} or None
+        Which of two numbers is the day; None = what the column itself tells.
+    clocks : callable, optional
+        Gives the zone of each row: the calendar of days that are told as moments with an offset.
+    """
     column = column.reset_index(drop=True)
     missing = true_cells(column.isna())
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        stripped = column.dt.tz_localize(None) if isinstance(column.dtype, pd.DatetimeTZDtype) else column
-        return stripped.dt.normalize().astype("datetime64[s]"), np.zeros(len(column), dtype=bool)
+        days = local_days(column, clocks) if isinstance(column.dtype, pd.DatetimeTZDtype) else column.dt.normalize()
+        return days.astype("datetime64[s]"), np.zeros(len(column), dtype=bool)
     text = as_text(column)
     if (spelt := _spelt_as_iso(text, missing, order)) is not None:
         text = spelt
     words = pa.array(text, type=pa.large_string(), from_pandas=True)
     missing |= _matches(words, r"^\s*$")
+    moments = have_offset(words)
+    if moments.any():
+        moments &= ~_matches(words, _MIDNIGHT)
     if not _matches(words, r"^\d{4}-\d{2}-\d{2}$").all():
         text = text.str.strip().str.slice(0, 10)
     dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
+    if moments.any() and clocks is not None:
+        told = words.filter(pa.array(moments)).to_pylist()
+        pairs = list(zip(told, clocks().loc[moments].tolist(), strict=True))
+        day_of_pair = {pair: day_told(pair[0].strip(), pair[1]) for pair in set(pairs)}
+        dates.loc[moments] = np.array([day_of_pair[pair] for pair in pairs], dtype="datetime64[s]")
     return dates, ~missing & true_cells(dates.isna())
 
 

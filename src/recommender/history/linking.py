@@ -20,7 +20,7 @@ from recommender.history.raw_tables import RawTable, RawTables
 from recommender.history.reversals import take_back
 from recommender.history.told_with_contacts import ToldWithContacts
 from recommender.history.usable_tables import check_currency, check_zone, id_hint, refuse_unusable
-from recommender.intake import Stated, account_zones, as_frame, country_code, id_keys, id_texts
+from recommender.intake import Stated, account_zones, as_frame, country_code, id_keys, id_texts, one_spelling
 from recommender.tables import CONTRACTS, contracted_names
 
 __all__ = ["check_tables"]
@@ -133,9 +133,10 @@ class _Clocks:
     def __call__(self, owners: pd.DataFrame) -> pd.Series:
         """Zones of rows by their ``account_id`` or ``contact_id``, else by their own ``timezone`` and ``country``."""
         if "accounts" not in self.tables:
-            countries = owners["country"].map(country_code, na_action="ignore") if "country" in owners else None
-            own = owners if countries is None else owners.assign(country=countries)
-            return account_zones(own)
+            told = {
+                name: one_spelling(owners[name], "accounts", name) for name in ("country", "timezone") if name in owners
+            }
+            return account_zones(pd.DataFrame(told, index=range(len(owners))))
         accounts = self.tables["accounts"]
         frame = accounts.frame
         zones = account_zones(frame.assign(country=frame["country"].map(country_code, na_action="ignore"))

@@ -1,18 +1,23 @@
 """How facts are written: one reading of tables for every verb, and what events make of the accounts."""
 
+from recommender.intake.account_statuses import doubt_statuses
 from recommender.intake.acting_events import (
     HeardEvent,
     acting_events,
 )
 from recommender.intake.canonical import (
     TableReading,
-    account_zones,
     one_spelling,
-    renamed_columns,
 )
 from recommender.intake.clock_columns import (
     clock_column,
     with_clock,
+)
+from recommender.intake.column_meaning import renamed_columns
+from recommender.intake.days import (
+    account_zones,
+    day_told,
+    local_days,
 )
 from recommender.intake.encodings import (
     text_of_bytes,
@@ -140,9 +145,11 @@ __all__ = [
     "country_zone",
     "currency_code",
     "day_evidence",
+    "day_told",
     "decimal_evidence",
     "digits_lost",
     "distinct_cells",
+    "doubt_statuses",
     "doubt_told_contacts",
     "doubt_unread_stops",
     "flag_of",
@@ -158,6 +165,7 @@ __all__ = [
     "is_subdivision",
     "kind_of_name",
     "language_code",
+    "local_days",
     "map_export",
     "moment_of",
     "number_of",

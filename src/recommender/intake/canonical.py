@@ -7,8 +7,10 @@ is reported, all of it at once, with its column, values, rows and mend.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recommender.intake.days import account_zones, day_of, local_days
 from recommender.intake.encodings import text_of_bytes, wrongly_encoded
 from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
@@ -24,32 +27,23 @@ from recommender.intake.numbers import DecimalEvidence, decimal_evidence, number
 from recommender.intake.subdivisions import subdivision_codes
 from recommender.intake.vocabulary import (
     canonical_word,
-    column_synonyms,
     country_code,
-    country_zone,
 )
 from recommender.intake.words import (
     channel_list,
     currency_code,
+    factorized,
     flag_list,
     flag_of,
-    hashable,
     is_blank,
     is_empty,
     language_code,
     numeral,
     zone_name,
 )
-from recommender.local_time import is_timezone
-from recommender.spelling import column_forms
 from recommender.tables import DEBTOR_FLAGS, Kind, fields
 
-__all__ = [
-    "TableReading",
-    "account_zones",
-    "one_spelling",
-    "renamed_columns",
-]
+__all__ = ["TableReading", "one_spelling"]
 
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
@@ -65,20 +59,9 @@ _ZONE_MEND = "Write e.g. America/Bogota; a bare offset does not say when the clo
 _ENCODING = "is in the wrong encoding (bytes, replacement characters, or UTF-8 read as Latin-1)"
 _ENCODING_MEND = "Export the table again as UTF-8, or state its encoding (--encoding)."
 _FEWEST = 5
+_OF_CLOCKS = ("country", "timezone")
 #: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
 _YEARS = (1971, 2090)
-
-
-def renamed_columns(columns: Sequence[object], table: str) -> dict[str, str]:
-    """Columns that are written in another way than the contract does -> its names; only where one alone is meant."""
-    known = fields(table)
-    given = [str(column) for column in columns]
-    meant: dict[str, list[str]] = {}
-    for name in given:
-        target = next((form for form in column_forms(name) if form in known), None) or column_synonyms(name)
-        if target in known and name not in known:
-            meant.setdefault(str(target), []).append(name)
-    return {names[0]: target for target, names in meant.items() if len(names) == 1 and target not in given}
 
 
 class TableReading:
@@ -135,7 +118,8 @@ class TableReading:
         ----------
         frame : DataFrame
         zones : Series of str, optional
-            Time zone of each row's account: the clock of local times without an offset.
+            Time zone of each row's account: the clock of local times without an offset, and of days that are told as
+            moments. Of accounts it is what they say themselves.
 
         Returns
         -------
@@ -146,7 +130,12 @@ class TableReading:
         frame = text_of_bytes(frame)
         read = {str(name): frame[name].reset_index(drop=True) for name in frame.columns}
         self.guessed = {}
-        for name, kind in self._read_here(frame):
+        # What tells the clock goes first.
+        for name, kind in sorted(self._read_here(frame), key=lambda column: column[1] not in ("country", "zone")):
+            if zones is None and self.table == "accounts" and kind in ("date", "instant"):
+                zones = account_zones(
+                    pd.DataFrame({one: read[one] for one in _OF_CLOCKS if one in read}, read[name].index)
+                )
             read[name] = self._column(read[name], name, kind, zones)
         if self.table == "accounts" and {"consented_channels", "channels_consented"} <= read.keys():
             one, other = (read[name].astype(object) for name in ("consented_channels", "channels_consented"))
@@ -172,7 +161,7 @@ class TableReading:
                 self._fault(_undecoded(cells), cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
                 return id_texts(cells)
             case "date":
-                return self._dates(cells, name)
+                return self._dates(cells, name, zones)
             case "instant":
                 return self._instants(cells, name, zones)
             case "number" | "probability":
@@ -223,6 +212,14 @@ class TableReading:
         if (name, rule) in self.faults:
             self.faults[name, rule].decides = True
 
+    def note(
+        self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str, start: int
+    ) -> None:
+        """Note cells on which no decision hangs: unknown, and said so, however many they are."""
+        self._fault(where, cells, name, rule, reason, mend, start=start)
+        if (name, rule) in self.faults:
+            self.faults[name, rule].is_note = True
+
     def _fault(
         self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str,
         *, start: int | None = None,
@@ -231,14 +228,16 @@ class TableReading:
         if not at.size:
             return
         start = self.n_rows if start is None else start
-        fault = self.faults.setdefault((name, rule), Fault(self.table, name, rule, reason, mend))
+        known = fields(self.table).get(name)
+        told = Fault(self.table, name, rule, reason, mend, is_note=known is not None and not known.decides)
+        fault = self.faults.setdefault((name, rule), told)
         fault.rows += int(at.size)
         for row in at[: max(0, _FEWEST - len(fault.examples))].tolist():
             value = cells.iloc[row]
             fault.examples.append((start + row, "(empty)" if is_empty(value) else str(value)[:60]))
 
     def _words(self, cells: pd.Series, name: str, spell: Callable[[Any], Any], reason: str, mend: str) -> pd.Series:
-        codes, distinct = pd.factorize(cells.map(hashable) if cells.dtype == object else cells)
+        codes, distinct = factorized(cells)
         # An empty list is known to be empty; only a cell that is not there is unknown.
         empty = "" if spell in (flag_list, channel_list) else None
         # Whether somebody is dead: a question mark is no empty cell.
@@ -281,7 +280,7 @@ class TableReading:
             return cells if pd.api.types.is_numeric_dtype(cells.dtype) else pd.to_numeric(cells, errors="coerce")
         evidence = self._decimals.get(name, DecimalEvidence())
         decimal = self.stated.decimal or evidence.decided
-        codes, distinct = pd.factorize(cells)
+        codes, distinct = factorized(cells)
         read = [np.nan if is_blank(value) else number_of(str(value), decimal) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
         wrong = np.array([value is None for value in read] + [False])
@@ -299,7 +298,9 @@ class TableReading:
                         "Multiply it by 100 if it is in whole units, or map the export.")  # fmt: skip
         return pd.Series(values[codes])
 
-    def _dates(self, cells: pd.Series, name: str) -> pd.Series:
+    def _dates(self, cells: pd.Series, name: str, zones: pd.Series | None) -> pd.Series:
+        if isinstance(cells.dtype, pd.DatetimeTZDtype):
+            cells = local_days(cells, None if zones is None else lambda: zones)
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
             return cells.dt.strftime("%Y-%m-%d").astype(object).where(cells.notna(), None)
         codes, distinct, read = self._moments(cells, name)
@@ -309,10 +310,28 @@ class TableReading:
         days = [m.at.date().isoformat() if isinstance(m, Moment) else None if is_blank(v) else str(v)
                 for m, v in zip(read, distinct, strict=True)]  # fmt: skip
         days = [None if wrong else day for day, wrong in zip(days, far[:-1], strict=True)]
-        return pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
+        told = pd.Series([*days, None], dtype=object).take(codes).reset_index(drop=True)
+        moved = np.array([isinstance(m, Moment) and self._is_moved(m) for m in read] + [False]) & ~far
+        rows = np.flatnonzero(moved[codes])
+        if rows.size:
+            clocks = [None] * rows.size if zones is None else zones.iloc[rows].tolist()
+            pairs = list(zip(codes[rows].tolist(), clocks, strict=True))
+            day_of_pair = {pair: self._day(read[pair[0]].at, pair[1]) for pair in set(pairs)}
+            told.iloc[rows] = [day_of_pair[pair] for pair in pairs]
+        return told
+
+    def _is_moved(self, moment: Moment) -> bool:
+        """Whether the day of a moment may be another on the clock of its row than it is written."""
+        return moment.at.time() != time() and (moment.aware or self.stated.zone is not None)
+
+    def _day(self, at: datetime, zone: str | None) -> str:
+        """Day of a moment on the clock of its row; without an offset it lies on the stated clock, if there is one."""
+        if at.tzinfo is None and self.stated.zone is not None:
+            at = at.replace(tzinfo=ZoneInfo(self.stated.zone))
+        return day_of(at, zone).isoformat()
 
     def _moments(self, cells: pd.Series, name: str) -> tuple[NDArray[np.int64], Any, list[Any]]:
-        codes, distinct = pd.factorize(cells)
+        codes, distinct = factorized(cells)
         order = self.order_of(name)
         read = [None if is_blank(value) else moment_of(numeral(value), order) for value in distinct]
         unclear = np.array([value == "open" for value in read] + [False])
@@ -400,19 +419,6 @@ def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
 
 def _all_texts(cells: pd.Series) -> bool:
     return isinstance(cells.dtype, pd.StringDtype) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
-
-
-def account_zones(accounts: pd.DataFrame) -> pd.Series:
-    """Time zone of each account: its own, or that of a country that has one only."""
-    zones = np.full(len(accounts), None, dtype=object)
-    of_text = {"country": lambda code: country_zone(code) if isinstance(code, str) else None,
-               "timezone": lambda name: name if is_timezone(name) else None}  # fmt: skip
-    for column, zone_of in of_text.items():
-        if column in accounts:
-            codes, distinct = pd.factorize(accounts[column])
-            told = np.array([*map(zone_of, distinct), None], dtype=object)[codes]
-            zones = np.where(pd.isna(told), zones, told)
-    return pd.Series(zones, dtype=object)
 
 
 def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import re
 from recommender.intake.moments import Moment, moment_of
 from recommender.intake.words import flag_of
 
-__all__ = ["is_over", "may_say_over"]
+__all__ = ["is_over", "may_say_over", "names_status", "says_by_flag"]
 
 #: Names of the state an account is in. What was charged off in the books (castigado) is owed all the same.
 _STATE = re.compile(
@@ -20,8 +20,10 @@ _HOW = r"(?:(?:fully|totally|totalmente|completamente|integralmente|already|ya|j
 _OVER = re.compile(
     rf"(?:[a-z]?\d{{1,3}}_|\w+_(?:status|estado)_)?{_WHAT}{_HOW}(?:pagad[oa]|paid|pag[oa]|prepaid|prepagad[oa]|cancelad[oa]|cancel(?:l?ed)?|cerrad[oa]|closed?|closedwon|encerrad[oa]|fechad[oa]|recall(?:ed)?"
     r"|retirad[oa]|devuelt[oa]|devolvid[oa]|vendid[oa]|sold|cedid[oa]|saldad[oa]|liquidad[oa]|quitad[oa]|settled|anulad[oa]|void(?:ed)?|cleared|compensad[oa]|payoff|paid_?off|pif|repaid|liq|terminad[oa]|terminated|finalizad[oa]|extinguid[oa]"
+    r"|inactiv[oa]|inativ[oa]|inactive|prescrit[oa]|prescript[oa]|(?:time|statute)_?barred|archived?|archivad[oa]|arquivad[oa]|deleted?|eliminad[oa]|borrad[oa]|excluid[oa]|completed?|completad[oa]|concluid[oa]|resolved|resuelt[oa]|resolvid[oa]|satisfied|satisfech[oa]"
+    r"|transferred|transferid[oa]|trasladad[oa]|reasignad[oa]|reassigned|on_hold|hold|en_pausa|em_pausa|pausad[oa]|paused"
     r"|baixad[oa]|condonad[oa]|forgiven|discharged|matured|redeemed|withdrawn|repurchased|recomprad[oa]|bought_back|returned(?:_to_\w+)?|sif|zerad[oa]|baja(?!_california))(?:_.*)?"
-    r"|(?:saldo_(?:en_)?cero|sin_saldo|zero_balance|saldo_zero|sem_saldo|venta_de_cartera|\w+_(?:sold|vendid[oa]|cedid[oa]))(?:_.*)?"
+    r"|(?:saldo_(?:en_)?cero|sin_(?:saldo|deuda)|(?:no|zero)_(?:balance|debt)|sem_divida|debt_free|saldo_zero|sem_saldo|venta_de_cartera|\w+_(?:sold|vendid[oa]|cedid[oa]))(?:_.*)?"
 )
 #: An amount in part is no end: the rest is owed.
 _IN_PART = re.compile(r"(?:^|_)(?:parcial(?:mente)?|partial(?:ly)?|en_parte|in_part)(?:_|$)")
@@ -41,19 +43,38 @@ _OF_OTHERS = re.compile(
     r"|(?:^|_)(?:last|ultim[oa]|prev(?:ious)?|prior|anterior|previ[oa])_(?:\w+_)?(?:pago|pagamento|payment|loan|credit|credito|prestamo|account|cuenta)(?:_|$)|(?:pago|payment|credito|prestamo|loan|cuenta)_(?:previ[oa]|anterior)(?:_|$)"
     r"|^(?:phone_|mobile_)?line(?:a)?_(?:status|state)$|^estado_(?:de_)?(?:la_)?linea$"
 )
+#: A customer without movements may owe all the same; an account without any is out of the books.
+_OF_CUSTOMERS = re.compile(r"(?:^|_)(?:cliente|customer|client|usuari[oa]|user|persona|person|deudor|titular)(?:_|$)")
+_INACTIVE = re.compile(r"(?:inactiv[oa]|inativ[oa]|inactive)(?:_.*)?")
+#: Its no says that an account is over.
+_NO = re.compile(
+    rf"(?:is_|esta_|e_|flag_|ind_)?(?:{_WHAT}(?:activ[oa]|ativ[oa]|active|vigente)|(?:cuenta|obligacion|credito|prestamo|account|acct|loan|contract|conta|contrato)_(?:open|abiert[oa]|abert[oa]|activ[oa]|ativ[oa]|active|vigente)"
+    r"|open(?=_(?:flag|ind))|abiert[oa]|abert[oa])(?:_(?:flag|ind|sn|yn))?|is_open|(?:activ[oa]|ativ[oa]|active)_(?:account|cuenta|loan|credito|conta)"
+)
 _YES = re.compile(
-    rf"(?:is_|esta_|e_)?{_WHAT}(?:pagad[oa]|paid|fully_paid|paid_off|paid_in_full|cancelad[oa]|cerrad[oa]|closed|saldad[oa]|liquidad[oa]|settled|quitad[oa]|encerrad[oa]|paz_y_salvo)(?:_flag|_ind)?"
+    rf"(?:is_|esta_|e_|flag_|ind_)?{_WHAT}(?:inactiv[oa]|inativ[oa]|inactive|prescrit[oa]|time_barred|vendid[oa]|cedid[oa]|sold|recalled|archived|archivad[oa]|deleted|eliminad[oa]|pagad[oa]|paid|fully_paid|paid_off|paid_in_full|cancelad[oa]|cerrad[oa]|closed|saldad[oa]|liquidad[oa]|settled|quitad[oa]|encerrad[oa]|paz_y_salvo)(?:_(?:flag|ind|sn|yn))?"
 )
 _DAY = re.compile(
-    r"(?:fecha|fec|date|data|dt)_(?:de_)?(?:la_)?(?:cancelacion|pago_total|paz_y_salvo|quitacao|encerramento|clearing|compensacion|payoff|paid_off)(?:_\w+)?"
+    r"(?:fecha|fec|date|data|dt)_(?:de_)?(?:la_)?(?:cancelacion|pago_total|paz_y_salvo|quitacao|encerramento|inactivacion|inativacao|baixa|liquidacao|clearing|compensacion|payoff|paid_off)(?:_\w+)?"
     r"|(?:account_|loan_|acct_)?(?:closed|paid_off|paidoff|paid_in_full|cancelled|cleared|clearing|sold|recalled|recall)_(?:date|at|on|day)"
     r"|(?:date|fecha)_(?:account_)?(?:closed|sold|recalled|paid_off|paid_in_full)|fecha_(?:de_)?(?:la_)?(?:venta_(?:de_)?(?:la_)?cartera)"
 )
 
 
 def may_say_over(name: str) -> bool:
-    """Whether a column so called says by a yes or a day that an account is over, so that cells of any type are read."""
-    return _YES.fullmatch(name) is not None or _DAY.fullmatch(name) is not None
+    """Whether a column so called says by a yes, a no or a day that an account is over, so that cells of any type are read."""
+    return says_by_flag(name) or _DAY.fullmatch(name) is not None
+
+
+def says_by_flag(name: str) -> bool:
+    """Whether a column so called says it by a yes or a no; one that counts or holds amounts does not."""
+    return _YES.fullmatch(name) is not None or _NO.fullmatch(name) is not None
+
+
+def names_status(name: str) -> bool:
+    """Whether a column so called holds the state that an account is in, and no other thing's or person's."""
+    aside = (_OF_LIVES, _OF_OTHERS, _OF_CUSTOMERS)
+    return _STATE.search(name) is not None and not any(pattern.search(name) for pattern in aside)
 
 
 def is_over(name: str, cell: object, said: str) -> bool:
@@ -69,11 +90,13 @@ def is_over(name: str, cell: object, said: str) -> bool:
     """
     if _OF_LIVES.search(name) or _OF_OTHERS.search(name):
         return False
-    if _YES.fullmatch(name):
-        return flag_of(cell) is True
+    if _YES.fullmatch(name) or _NO.fullmatch(name):
+        return flag_of(cell) is (_YES.fullmatch(name) is not None)
     if _DAY.fullmatch(name):
         day = moment_of(said if isinstance(cell, str) and said.isdigit() else str(cell).strip(), None)
         return day == "open" or (isinstance(day, Moment) and day.at.year > 1971)
     if _STATE.search(name) is None or _OVER.fullmatch(said) is None:
+        return False
+    if _INACTIVE.fullmatch(said) and _OF_CUSTOMERS.search(name):
         return False
     return _IN_PART.search(said) is None and _STILL_OWED.fullmatch(said) is None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake.canonical import account_zones
+from recommender.intake.days import account_zones, day_told
 from recommender.intake.event_records import DebtEvents, State
 from recommender.intake.event_rows import is_null
 from recommender.local_time import is_timezone, local_time
@@ -44,7 +44,8 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State], now: int)
     ]
     if not rows:
         return accounts
-    zones = [zone if is_timezone(zone) else "UTC" for zone in account_zones(accounts.iloc[rows])]
+    own = account_zones(accounts.iloc[rows]).tolist()
+    zones = [zone if is_timezone(zone) else "UTC" for zone in own]
     instants = {
         "paid": [told[row].paid_at for row in rows],
         "settled": [told[row].settled_at for row in rows],
@@ -54,13 +55,13 @@ def with_event_days(accounts: pd.DataFrame, told: Mapping[int, State], now: int)
     days = {name: _local_dates(given, zones) for name, given in instants.items()}
     frame = accounts.copy(deep=False)
     columns = {name: _cells(frame, name) for name in EVENT_DAYS}
-    due = [_day(value) for value in frame["due_date"].iloc[rows]] if "due_date" in frame else [None] * len(rows)
-    for place, row in enumerate(rows):
+    due = _cells(frame.iloc[rows], "due_date")
+    for place, (row, zone) in enumerate(zip(rows, own, strict=True)):
         paid, settled, gone, promised = (days[name][place] for name in ("paid", "settled", "reversed", "promised"))
-        by = due[place]
+        by = _day(due[place], zone)
         cured = settled if settled is not None and by is not None and settled > by else None
         for name, heard in (("last_paid_on", paid), ("cured_on", cured)):
-            before = _day(columns[name][row])
+            before = _day(columns[name][row], zone)
             if before is not None and gone is not None and before <= gone:
                 before = None
             columns[name][row] = max((day for day in (before, heard) if day is not None), default=None)
@@ -129,10 +130,10 @@ def _cells(frame: pd.DataFrame, name: str) -> list[Any]:
     return frame[name].astype(object).tolist() if name in frame else [None] * len(frame)
 
 
-def _day(value: Any) -> str | None:
+def _day(value: Any, zone: str | None) -> str | None:
     """Day of a cell as ISO text, which sorts by time; None where it tells none."""
-    text = None if is_null(value) else str(value)[:10]
-    return text if text is not None and len(text) == 10 and text[4] == text[7] == "-" else None
+    day = None if is_null(value) else day_told(value, zone)
+    return None if day is None else day.isoformat()
 
 
 def _local_dates(instants: list[int | None], zones: list[str]) -> list[str | None]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from recommender.intake.days import day_told
 from recommender.intake.event_records import FAILED, SAME_CONTACT_US
 from recommender.intake.ids import id_text
+from recommender.intake.told_ahead import may_be_told
 from recommender.intake.vocabulary import canonical_channel, canonical_word
-from recommender.local_time import as_utc_us, is_timezone
+from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
 __all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
 
+_DAY_0 = date(1970, 1, 1)
 _NO_STATE = ("attempt", "attempted")
 #: Words beside which the day of a promise says nothing new.
 _OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed")
@@ -143,7 +147,8 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
 def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known.
 
-    A payment dated ahead counts as made now: somebody told it. One that is taken back ahead is not taken back yet.
+    A payment dated ahead counts as made now: somebody told it, unless a decision is replayed. One that is taken back
+    ahead is not taken back yet.
     """
     paid: dict[str, list[tuple[int, float]]] = {}
     if not len(payments):
@@ -155,7 +160,7 @@ def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> d
     rows = zip(once["account_id"], instants_of(once, "paid_at"), amounts, currencies, strict=True)
     for account, at, amount, code in rows:
         key = id_text(account)
-        if key is not None and (at is None or at <= now or not amount <= 0):
+        if key is not None and (at is None or at <= now or (not amount <= 0 and may_be_told(at, now))):
             known = is_null(code) or codes.get(key, code) == code
             paid.setdefault(key, []).append((now if at is None else min(at, now), amount if known else float("nan")))
     return paid
@@ -190,20 +195,16 @@ def due_instants(accounts: pd.DataFrame) -> list[int | None]:
     """Due date as microseconds UTC of its midnight: near enough for a lag of days."""
     if "due_date" not in accounts:
         return [None] * len(accounts)
-    texts = accounts["due_date"].astype(object).map(lambda value: None if is_null(value) else str(value)[:10])
-    at = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d")
-    midnights = at.dt.as_unit("us").astype("int64").tolist()
-    return [None if gone else value for value, gone in zip(midnights, at.isna().tolist(), strict=True)]
+    days = [day_told(value) for value in accounts["due_date"].tolist()]
+    return [None if day is None else (day - _DAY_0).days * DAY_US for day in days]
 
 
 def end_of_day(day: Any, zone: str | None) -> int | None:
     """Last instant of a date on the debtor's clock; None where it is no date."""
-    if is_null(day):
+    told = day_told(day, zone)
+    if told is None:
         return None
-    at = pd.to_datetime(str(day)[:10], errors="coerce", format="%Y-%m-%d")
-    if pd.isna(at):
-        return None
-    ends = (at + pd.Timedelta(days=1)).tz_localize(
+    ends = pd.Timestamp(told + timedelta(days=1)).tz_localize(
         zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
     )
     return as_utc_us(ends.to_pydatetime())

@@ -63,7 +63,7 @@ class Stated:
 
 @dataclass
 class Fault:
-    """Cells of one column that break one rule; one that decides is refused however few they are."""
+    """Cells of one column that break one rule; one that decides is refused however few they are, a note never is."""
 
     table: str
     column: str
@@ -73,6 +73,7 @@ class Fault:
     rows: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
     decides: bool = False
+    is_note: bool = False
 
     def sentence(self, n_rows: int) -> str:
         """One sentence: how many rows, which values, what to do."""
@@ -125,7 +126,7 @@ def refuse_faults(readings: Sequence[Faulty], most: float) -> list[str]:
         Names every fault of every table: column, values, rows, share and mend.
     """
     counted = [(fault, reading.n_rows) for reading in readings for fault in reading.faults.values()]
-    heavy = [(fault, n) for fault, n in counted if fault.rows > most * n or fault.decides]
+    heavy = [(fault, n) for fault, n in counted if fault.decides or (fault.rows > most * n and not fault.is_note)]
     if heavy:
         first = heavy[0][0]
         lines = "".join(f"\n- {fault.sentence(n)}" for fault, n in counted)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.intake.vocabulary import is_placeholder
+from recommender.intake.words import factorized
 
 __all__ = ["digits_lost", "id_key", "id_keys", "id_spellings", "id_text", "id_texts"]
 
@@ -62,7 +63,7 @@ def id_texts(column: pd.Series) -> pd.Series:
         odd = pc.any(pc.match_substring_regex(words, _ODD)).as_py()
         if plain is not False and not odd:
             return column.astype("str").where(column.notna())
-    codes, distinct = pd.factorize(column)
+    codes, distinct = factorized(column)
     spelt = pd.Series([*(id_text(value) for value in distinct), None], dtype="str")
     return spelt.take(codes).reset_index(drop=True)
 

@@ -28,8 +28,12 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _YMD = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)", re.DOTALL)
-_AB = re.compile(r"(\d{1,2})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})((?:[T ,].*)?)", re.DOTALL)
-_COMPACT = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})(?:([T ]?)(\d{2}:?\d{2}(?::?\d{2})?)\s?(Z|[+-]\d{2}:?\d{2})?)?")
+_AB = re.compile(r"(\d{1,2})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})((?:[Tt ,].*)?)", re.DOTALL)
+_COMPACT = re.compile(
+    r"((?:19|20)\d{2})(\d{2})(\d{2})(?:([T ]?)(\d{2}:?\d{2}(?::?\d{2})?)(?:[.,](\d{1,9}))?"
+    r"\s?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.IGNORECASE,
+)
 _DAY_NAMED = re.compile(
     r"(?:[a-z]+[.,]*\s+)?(\d{1,2})(?:st|nd|rd|th|o)?[\s\-/.]*(?:de\s+)?([a-z]{3,10})[\s\-/.,]*(?:del?\s+)?(\d{4}|(?<=[-/])\d{2}(?!\d))(.*)",
     re.IGNORECASE | re.DOTALL,
@@ -44,6 +48,13 @@ _ON_A_CLOCK = re.compile(r"(.*\S)\s*\[?\b((?:Africa|America|Asia|Atlantic|Austra
 _AS_C_WRITES = re.compile(
     r"[a-z]{3}\s+([a-z]{3})\s+(\d{1,2})\s+(\d{2}:\d{2}:\d{2})\s+(?:(Z|UTC|GMT)\s+)?(\d{4})", re.IGNORECASE
 )
+#: The same offset a second time, as Go, Ruby and Python write it: ``-0500 -05``, ``+0000 UTC``, ``+00:00Z``.
+_OFFSET_TWICE = re.compile(
+    r"(.*:\d{2}\S*\s?(?:Z|[+-]\d{1,2}:?\d{2}))\s+(?:UTC|GMT|Z|[+-]\d{2}(?::?\d{2})?|[A-Z]{3,4})|(.*:\d{2}\S*\+00:?00)Z",
+    re.IGNORECASE,
+)
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+_DIGITS_OF_A_CLOCK = re.compile(r"T(\d{2})(\d{2})(\d{2})?(?!\d)", re.IGNORECASE)
 _ENDS_IN_OFFSET = re.compile(r"(?:Z|UTC|GMT|[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\d{1,2})$", re.IGNORECASE)
 _WEEKDAYS = frozenset(
     [
@@ -180,7 +191,7 @@ def _on_the_clock(read: Moment | Literal["open"] | None, zone: str) -> Moment | 
 
 def _bare(text: str) -> str:
     """A cell without what programs put around it: apostrophes, a zone in words, the clock before the day."""
-    bare = " ".join(unicodedata.normalize("NFKC", text).strip().strip("'").split())
+    bare = " ".join(unicodedata.normalize("NFKC", text).translate(_DASHES).strip().strip("'").split())
     bare = _WHOLE_EPOCH.sub(r"\1", bare)
     if bare.endswith(")") and not bare.startswith(("/", "\\")):
         before, _, inside = bare.rpartition("(")
@@ -188,6 +199,8 @@ def _bare(text: str) -> str:
         # GMT-0500 (Colombia Standard Time) says the same twice; 10:05 (GMT-5) says it there alone.
         told = _ENDS_IN_OFFSET.search(before.strip()) is not None or plain_word(inside)[:3] in _WEEKDAYS
         bare = before.strip() if told else f"{before.strip()} {inside}"
+    if twice := _OFFSET_TWICE.fullmatch(bare):
+        bare = twice[1] or twice[2]
     if first := _CLOCK_FIRST.fullmatch(bare):
         bare = f"{first[2]} {first[1]}"
     if c := _AS_C_WRITES.fullmatch(bare):
@@ -212,9 +225,10 @@ def _numbers(bare: str) -> Moment | None:
         return Moment(at, timed=True)
     if match is None:
         return None
-    year, month, day, _, clock, offset = match.groups()
+    year, month, day, _, clock, fraction, offset = match.groups()
     clock = (clock or "").replace(":", "")
     at = datetime(int(year), int(month), int(day), *(int(clock[k : k + 2]) for k in range(0, len(clock), 2)))  # type: ignore[arg-type] # noqa: DTZ001
+    at = at.replace(microsecond=int((fraction or "0").ljust(6, "0")[:6]))
     return Moment(at if offset is None else at.replace(tzinfo=_offset(offset)), timed=bool(clock))
 
 
@@ -250,6 +264,7 @@ def _with_clock(day: tuple[int, int, int], rest: str) -> Moment | None:
     at = datetime(*day)  # noqa: DTZ001 - local until an offset is found
     if not rest.strip(" ,"):
         return Moment(at, timed=False)
+    rest = _DIGITS_OF_A_CLOCK.sub(lambda m: ":".join(part for part in m.groups() if part), rest, count=1)
     match = _CLOCK.fullmatch(rest.strip(" ,"))
     if match is None:
         return None
@@ -268,7 +283,7 @@ def _with_clock(day: tuple[int, int, int], rest: str) -> Moment | None:
 
 
 def _offset(text: str) -> timezone:
-    written = re.sub(r"^(?:UTC|GMT)\s*", "", text, flags=re.IGNORECASE).strip()
+    written = re.sub(r"^(?:UTC|GMT)\s*", "", text.strip(), flags=re.IGNORECASE).strip()
     if written in ("", "Z", "z"):
         return UTC
     sign = -1 if written[0] == "-" else 1

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
-from recommender.intake.words import flag_of
-from recommender.spelling import column_word
+from recommender.intake.words import flag_of, is_empty
+from recommender.spelling import column_word, plain_word
 
 __all__ = ["cell_is_personal", "column_is_personal", "kind_of_name", "personal_columns", "text_is_personal"]
 
@@ -70,6 +71,15 @@ _COUNT = re.compile(r"\d{1,4}(?:[.,]\d+)?")  # a rate or a count as a text file 
 _YES_OR_NO = frozenset(
     ("si", "sí", "no", "s", "n", "yes", "y", "sim", "não", "nao", "true", "false", "verdadero", "falso")
 )
+#: A phone or a mail box: what stands in its column as one of these words is known *about* it.
+_OF_A_POINT = re.compile(
+    rf"(?:has|tiene|tem|con|flag|ind|debtor|account|person|user|{_BESIDE})*(?:{_POINT})(?:flag|ind|{_BESIDE})*\d*"
+)
+_KNOWN_ABOUT = frozenset(
+    ("tiene", "no_tiene", "con", "sin", "con_telefono", "sin_telefono", "has", "none", "ninguno", "ninguna", "nenhum", "tem", "nao_tem", "available",
+     "missing", "not_available", "valid", "invalid", "valido", "invalido", "verified", "unverified", "not_verified", "verificado", "no_verificado", "mobile", "movil", "landline",
+     "fijo", "fixo", "cell", "cellular", "celular", "telephone", "home", "work", "unknown", "desconocido", "bueno", "malo", "good", "bad", "registered", "registrado")
+)  # fmt: skip
 _LONG_NUMBER = 1e6  # a phone or identity number; no count, rate or age in days reaches it under such a name
 
 
@@ -93,15 +103,20 @@ def kind_of_name(name: str) -> NameKind:
 
 
 def cell_is_personal(name: str, value: Any) -> bool:
-    """Whether a cell of a column so called looks like a name, phone, e-mail, address or identity number."""
+    """Whether a cell of a column so called looks like a name, phone, e-mail, address or identity number.
+
+    ``phone`` = yes, ``email`` = none say whether there is one; a cell without a value says nothing.
+    """
     kind = kind_of_name(name)
-    if kind == "contact" or text_is_personal(value):
+    if kind == "contact":
+        return not (is_empty(value) or _is_known_about(name, value))
+    if text_is_personal(value):
         return True
     if kind == "plain" or isinstance(value, bool):
         return False
     if isinstance(value, str):
         if kind == "about contact":
-            return bool(value) and not _is_yes_or_no(value)
+            return bool(value) and not _is_known_about(name, value)
         return _DIGITS.fullmatch(value.strip()) is not None
     if not isinstance(value, int | float) or abs(value) < _LONG_NUMBER:
         return False
@@ -125,7 +140,10 @@ def column_is_personal(name: str, values: Iterable[Any]) -> bool:
     values : iterable
         Distinct cells; missing ones may be left out.
     """
-    return kind_of_name(name) == "contact" or any(cell_is_personal(name, value) for value in values)
+    told = [value for value in values if not is_empty(value)]
+    if kind_of_name(name) == "contact" and not any(str(value).strip() for value in told):
+        return True  # nothing says what the column holds but its name
+    return any(cell_is_personal(name, value) for value in told)
 
 
 def personal_columns(frame: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
@@ -140,14 +158,30 @@ def personal_columns(frame: pd.DataFrame, names: Sequence[str] | None = None) ->
 def _distinct(name: str, cells: pd.Series) -> list[Any]:
     """Distinct cells that may tell; none of numbers under a plain name."""
     kind = kind_of_name(name)
-    if kind == "contact" or pd.api.types.is_datetime64_any_dtype(cells.dtype):
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return [True] if kind == "contact" else []
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return []
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return [] if kind == "plain" or not cells.notna().any() else [float(cells.max()), float(cells.min())]
+        if kind == "plain" or not cells.notna().any():
+            return []
+        ends = [float(cells.max()), float(cells.min())]
+        return ends if kind != "contact" or not {*ends} <= {0.0, 1.0} else cells.dropna().unique().tolist()
     values = cells.dropna()
     if kind == "about contact" and all(_is_feature(value) for value in values.unique()):
         return []
     return list(values[~values.map(str).duplicated()] if values.dtype == object else values.unique())
+
+
+def _is_known_about(name: str, value: Any) -> bool:
+    """Whether a cell under the name of contact data is a yes, a no, or a word about them: no phone, no name, no paper."""
+    if isinstance(value, bool | np.bool_):
+        return True
+    if isinstance(value, str) and (not value.strip() or _is_yes_or_no(value)):
+        return True
+    if _OF_A_POINT.fullmatch(column_word(name).replace("_", "")) is None:  # a street and a paper may have the number 1
+        return False
+    return flag_of(value) is not None or plain_word(str(value)) in _KNOWN_ABOUT
 
 
 def _is_yes_or_no(text: str) -> bool:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recommender.intake.canonical import TableReading
-from recommender.intake.ended_accounts import is_over, may_say_over
+from recommender.intake.ended_accounts import is_over, may_say_over, says_by_flag
 from recommender.intake.event_records import MARKS
 from recommender.intake.numbers import number_of
 from recommender.intake.told_stops import PERHAPS_STOP, STOP_NAME, stop_told
@@ -155,7 +155,7 @@ def _tells(cell: Any, name: str, table: str, told: list[Any]) -> bool:
     if is_said and _says_stop(cell, word, table, told):
         return True
     if table == "accounts" and is_over(word, cell, plain_word(str(cell))) and plain_word(str(cell)) != "baja":
-        return True
+        return not (says_by_flag(word) and _are_numbers(told))
     if _PROMISED.search(word) and not (_ENDED.search(word) or _HISTORY.search(word)):
         return _is_promised(cell) and not (table == "accounts" and _PROMISES.search(word) and _are_numbers(told))
     return _is_told_by_name(cell, word, told)

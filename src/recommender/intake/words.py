@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from importlib import resources
@@ -10,12 +11,23 @@ from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recommender.intake.vocabulary import canonical_channel, canonical_word, is_placeholder
 from recommender.local_time import is_timezone
 from recommender.spelling import plain_word
 
-__all__ = ["channel_list", "currency_code", "flag_list", "flag_of", "hashable", "is_blank", "is_empty", "language_code"]
+__all__ = [
+    "channel_list",
+    "currency_code",
+    "factorized",
+    "flag_list",
+    "flag_of",
+    "hashable",
+    "is_blank",
+    "is_empty",
+    "language_code",
+]
 __all__ += ["numeral", "zone_name"]
 
 _TRUE = frozenset(["true", "t", "yes", "y", "1", "1_0", "si", "s", "sim", "verdadero", "verdadeiro", "x", "on"])
@@ -58,9 +70,20 @@ def hashable(value: Any) -> Any:
     """A cell that can be counted: a list as its items, bytes as the text they are."""
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return json.dumps(value, default=str)
     if isinstance(value, str) or value is None or not isinstance(value, list | tuple | set | np.ndarray):
         return value
     return ";".join(str(item) for item in value) if len(value) else "[]"
+
+
+def factorized(cells: pd.Series) -> tuple[NDArray[np.int64], Any]:
+    """Codes and distinct cells, whatever they are: a list or an object in a cell is the text of it."""
+    try:
+        codes, distinct = pd.factorize(cells)
+    except TypeError:
+        codes, distinct = pd.factorize(cells.map(hashable))
+    return codes, distinct
 
 
 def zone_name(value: Any) -> str | None:

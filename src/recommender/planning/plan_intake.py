@@ -19,6 +19,7 @@ from recommender.intake import (
     account_zones,
     clock_column,
     decimal_evidence,
+    doubt_statuses,
     doubt_told_contacts,
     doubt_unread_stops,
     number_of,
@@ -183,10 +184,11 @@ def _write(
                 owners = known["accounts"].of(given["account_id"])
             elif reading.table == "outcomes" and "contacts" in known and "contact_id" in given:
                 owners = known["contacts"].of(given["contact_id"])
-            zones = account_zones(given) if reading.table == "accounts" else None if owners is None else owners.zones
+            zones = None if owners is None else owners.zones
             read = reading.read(given, zones)
             doubt_unread_stops(reading, piece)
             doubt_told_contacts(reading, piece)
+            doubt_statuses(reading, piece, read, None if since is None else (since + _COUNTS).date())
             doubt_events(reading, given, read, owners, since)
             for name in names:
                 piece = piece.set_column(piece.schema.get_field_index(name), name, _arrow(read[name]))

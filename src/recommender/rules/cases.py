@@ -336,7 +336,7 @@ def _instant_of(text: Any, field: str) -> datetime:
     if not isinstance(text, str):
         raise wrong
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text.upper())  # 2026-11-22t10:00:00z
         if instant.tzinfo is None or not _EARLIEST <= instant <= _LATEST:
             raise wrong
         return instant

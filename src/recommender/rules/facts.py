@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.columns import Columns, is_null
-from recommender.intake import canonical_word
+from recommender.intake import canonical_word, day_told
 from recommender.local_time import DAY_US, is_timezone
 from recommender.rules.vocabulary import ABOUT, CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
@@ -24,6 +24,7 @@ NO_DUE_DAY = -(2**40)
 OVER_DAY = NO_DUE_DAY + 1
 #: In place of a share that nobody knows.
 NO_SHARE = -1.0
+_DAY_0, _ISO_DAY = dt.date(1970, 1, 1), len("2026-11-28")
 UNKNOWN_BALANCE, SETTLED, OPEN = 0, 1, 2
 _COLUMNS_OF_FLAGS = frozenset(TOLD_FLAGS)
 _NO_FLAG = frozenset([False, 0, "0", "false", "False"])
@@ -101,7 +102,7 @@ def read_facts(
     raised, all_known = _flag_columns(accounts)
     table["flags"], table["flags_known"] = flags | raised, flags_known | all_known
     table["party"], odd_party = read("party", party_of, np.int64, np.bool_)
-    table["due_day"], odd_date = read("due_date", due_day_of, np.int64, np.bool_)
+    table["due_day"], odd_date = _days(accounts, "due_date")
     table["locality"], localities, unreadable = _localities(accounts)
     table["country_known"] = np.array([bool(locality[2]) for locality in localities], dtype=bool)[table["locality"]]
     table["malformed"] = odd_flags | odd_party | odd_date | unreadable
@@ -119,7 +120,7 @@ def read_facts(
 def _read_events(accounts: Columns, table: NDArray[Any], as_of_us: int | NDArray[np.int64]) -> None:
     """Days of what purposes speak of; a day that cannot be read is one that nobody knows."""
     for name in ABOUT[1:]:
-        table[name] = accounts.read(name, _day_told, np.int64) if name in accounts else NO_DUE_DAY
+        table[name] = _days(accounts, name)[0] if name in accounts else NO_DUE_DAY
     if "promise_on" in accounts or "promise_state" in accounts:
         _read_promise(accounts, table, as_of_us)
     table["late_share"] = NO_SHARE
@@ -147,10 +148,6 @@ def _promise_said(value: Any) -> tuple[bool, bool, bool, bool, bool]:
     unsaid = is_null(value) or not str(value).strip()
     word = None if unsaid else canonical_word("promise_state", value)
     return word == "kept", word == "broken", word == "open", word is None and not unsaid, unsaid
-
-
-def _day_told(value: Any) -> int:
-    return due_day_of(value)[0]
 
 
 def _localities(accounts: Columns) -> tuple[NDArray[np.int64], list[Locality], NDArray[np.bool_]]:
@@ -270,25 +267,36 @@ _PLACE: tuple[tuple[str, Any], ...] = (
 )
 
 
-def due_day_of(value: Any) -> tuple[int, bool]:
-    """Day number of a due date; text, date or datetime."""
+def _days(accounts: Columns, name: str) -> tuple[Any, Any]:
+    """Day numbers of a column, and where a cell is no day; a moment with an offset lies on the account's calendar."""
+    read: Any = accounts.value if len(accounts) == 1 else accounts.fields
+    days, odd, timed = read(name, _day_of, np.int64, np.bool_, np.bool_)
+    if timed if len(accounts) == 1 else timed.any():
+        days = np.array(days, dtype=np.int64).reshape(len(accounts))
+        cells, zones = accounts.values(name), accounts.values("timezone")
+        for row in np.flatnonzero(timed).tolist():
+            day = day_told(cells[row], zones[row])
+            days[row] = NO_DUE_DAY if day is None else (day - _DAY_0).days
+    return days, odd
+
+
+def _day_of(value: Any) -> tuple[int, bool, bool]:
+    """Day number of a date as it is written, whether it is none, and whether it is a moment with an offset."""
     if is_null(value):
-        return NO_DUE_DAY, False
+        return NO_DUE_DAY, False, False
+    timed = False
     try:
         if isinstance(value, str):
-            value = dt.date.fromisoformat(value[:10]) if len(value) == 10 else dt.datetime.fromisoformat(value).date()
-        elif isinstance(value, dt.datetime):
+            timed = len(value) != _ISO_DAY
+            value = dt.datetime.fromisoformat(value) if timed else dt.date.fromisoformat(value)
+        if isinstance(value, dt.datetime):
+            timed = value.tzinfo is not None
             value = value.date()
         elif not isinstance(value, dt.date):
-            return NO_DUE_DAY, True
+            return NO_DUE_DAY, True, False
     except ValueError:
-        return NO_DUE_DAY, True
-    return (value - dt.date(1970, 1, 1)).days, False
-
-
-def _due_day_told(value: Any) -> float:
-    day, _ = due_day_of(value)
-    return np.nan if day == NO_DUE_DAY else day
+        return NO_DUE_DAY, True, False
+    return (value - _DAY_0).days, False, timed
 
 
 def _balance(accounts: Columns) -> NDArray[np.int64]:
@@ -300,7 +308,8 @@ def _balance(accounts: Columns) -> NDArray[np.int64]:
 
 def due_days(accounts: Columns) -> NDArray[np.float64]:
     """Days since 1970-01-01 of each account's due date; NaN where none can be read."""
-    return accounts.read("due_date", _due_day_told, np.float64)
+    days = np.asarray(_days(accounts, "due_date")[0], dtype=np.float64).reshape(len(accounts))
+    return np.where(days == NO_DUE_DAY, np.nan, days)
 
 
 def owners(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, int], dict[str, int]]:

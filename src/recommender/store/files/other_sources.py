@@ -19,10 +19,10 @@ from recommender.extras import later
 from recommender.intake import column_synonyms, plain_word
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
+    decoration,
     header_row,
     known_names,
     numbered_names,
-    without_decoration,
     without_repeats,
 )
 from recommender.tables import CONTRACTS
@@ -37,6 +37,7 @@ __all__ = ["json_documents", "read_arrow", "read_duckdb", "read_json_lines", "re
 _MOST_BYTES = 1 << 30
 _DATE_FORMATS = frozenset((14, 15, 16, 17, 18, 19, 20, 21, 22, 45, 46, 47))
 _DAY_0 = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}  # noqa: DTZ001 - a workbook's days are local
+_BROKEN = -1  # in place of a column's number
 _CELL = re.compile(r"([A-Z]+)[0-9]+")
 
 
@@ -139,7 +140,7 @@ def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFr
     ------
     InvalidInput
         For what is no workbook, for a sheet that is not there, for several that may hold the table, and for formulas
-        that hold an error.
+        of its table that hold an error or no value.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -149,22 +150,26 @@ def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFr
             names = _sheet_names(archive)
             if sheet is not None and sheet not in names:
                 raise InvalidInput(f"{path} has no sheet {sheet!r}.", column="path", mend=f"It has {', '.join(names)}.")
-            held = {
-                name: _table_of(list(_rows_of(archive, path, name)), path) for name in ([sheet] if sheet else names)
-            }
+            held = {name: _table_of(list(_rows_of(archive, name)), path) for name in ([sheet] if sheet else names)}
     except (zipfile.BadZipFile, KeyError, expat.ExpatError) as error:
         raise InvalidInput(f"{path} is no XLSX workbook ({error}).", column="path",
                            mend="Save it as XLSX or CSV (UTF-8).") from error  # fmt: skip
-    filled = {name: frame for name, frame in held.items() if frame is not None}
+    filled = {name: one for name, one in held.items() if one is not None}
     if not filled:
         raise InvalidInput(f"{path} is empty: it has no header line.", column="path", mend="Export it again.")
-    fits = [name for name, frame in filled.items() if _holds(frame, table)]
+    fits = [name for name, (frame, _) in filled.items() if _holds(frame, table)]
     if len(fits) > 1:
         raise InvalidInput(
             f"{path} has {len(fits)} sheets that may hold the {table}: {', '.join(fits)}.", column="path",
             mend=f"Name one ({path.name}#{fits[0]}), or put their rows into one sheet.",
         )  # fmt: skip
-    return filled[fits[0]] if fits else next(iter(filled.values()))
+    frame, broken = filled[fits[0]] if fits else next(iter(filled.values()))
+    if broken:
+        raise InvalidInput(
+            f"{path}: {'; '.join(broken[:3])}{f' ({len(broken)} rows)' if len(broken) > 3 else ''}.", column="path",
+            mend="Mend the formulas, open the workbook in a spreadsheet program and save it, or export values.",
+        )  # fmt: skip
+    return frame
 
 
 def _holds(frame: pd.DataFrame, table: str) -> bool:
@@ -175,12 +180,13 @@ def _holds(frame: pd.DataFrame, table: str) -> bool:
     return len(frame) > 0 and set(CONTRACTS[table].required) <= named
 
 
-def _table_of(rows: list[dict[int, str]], path: Path) -> pd.DataFrame | None:
-    """The table of a sheet; None where the sheet is empty."""
+def _table_of(rows: list[dict[int, str]], path: Path) -> tuple[pd.DataFrame, list[str]] | None:
+    """The table of a sheet and what is wrong with cells of it; None where the sheet is empty."""
     rows = [row for row in rows if any(value.strip() for value in row.values())]
+    broken = [row.pop(_BROKEN, None) for row in rows]
     if not rows:
         return None
-    width = 1 + max(max(row) for row in rows)
+    width = 1 + max(max(row, default=0) for row in rows)
     start = header_row([[row.get(at, "") for at in range(width)] for row in rows[:LOOKED_AT]])
     header = rows[start]
     at_name = [(at, header[at].strip()) for at in sorted(header) if header[at].strip()]
@@ -189,14 +195,17 @@ def _table_of(rows: list[dict[int, str]], path: Path) -> pd.DataFrame | None:
         name: [row.get(at) or None for row in rows[start + 1 :]] for (at, _), name in zip(at_name, names, strict=True)
     }
     frame = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in cells.items()})
-    return without_decoration(without_repeats(frame, path))
+    frame = without_repeats(frame, path)
+    gone = decoration(frame)
+    told = [one for place, one in enumerate(broken[start + 1 :]) if one and place not in gone]
+    return frame.drop(index=gone).reset_index(drop=True), told
 
 
 def _sheet_names(archive: zipfile.ZipFile) -> list[str]:
     return [dict(a)["name"] for tag, a, _ in _elements(archive.read("xl/workbook.xml")) if tag == "sheet"]
 
 
-def _rows_of(archive: zipfile.ZipFile, path: Path, sheet: str) -> Iterator[dict[int, str]]:
+def _rows_of(archive: zipfile.ZipFile, sheet: str) -> Iterator[dict[int, str]]:
     book = _elements(archive.read("xl/workbook.xml"))
     wanted = next(
         next(v for k, v in a if k.endswith(":id")) for tag, a, _ in book if tag == "sheet" and dict(a)["name"] == sheet
@@ -212,8 +221,8 @@ def _rows_of(archive: zipfile.ZipFile, path: Path, sheet: str) -> Iterator[dict[
     dates = _date_styles(archive.read("xl/styles.xml")) if "xl/styles.xml" in named else []
     target = links[wanted].lstrip("/")
     row: dict[int, str] = {}
-    kind = style = value = ""
-    column = -1
+    kind = style = value = place = ""
+    column, worked_out = -1, False
     for tag, attributes, text in _elements(
         archive.read(target if target.startswith("xl/") else f"xl/{target}"), ends=True
     ):
@@ -223,12 +232,17 @@ def _rows_of(archive: zipfile.ZipFile, path: Path, sheet: str) -> Iterator[dict[
         elif tag == "c":
             match = _CELL.fullmatch(named_attributes.get("r", ""))
             column = _number_of(match[1]) if match else column + 1
+            place, worked_out = named_attributes.get("r", ""), False
             kind, style, value = named_attributes.get("t", "n"), named_attributes.get("s", "0"), ""
+        elif tag == "f":
+            worked_out = True
         elif tag in ("/v", "/t"):
             value += text
+        elif tag == "/c" and kind == "e":
+            row[_BROKEN] = f"cell {sheet}!{place} holds the error {value or '#?'}"
+        elif tag == "/c" and worked_out and not value and kind != "str":  # no program that reckons has opened it
+            row[_BROKEN] = f"cell {sheet}!{place} holds a formula without its value"
         elif tag == "/c" and value:
-            if kind == "e":
-                raise InvalidInput(f"{path}: a cell holds the error {value}.", column="path", mend="Mend the formula.")
             row[column] = _cell(value, kind, int(style) < len(dates) and dates[int(style)], texts, old_mac)
         elif tag == "/row":
             yield row

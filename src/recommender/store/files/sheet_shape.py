@@ -16,7 +16,16 @@ from recommender.errors import InvalidInput
 from recommender.intake import column_synonyms, number_of, plain_word
 from recommender.tables import CONTRACTS, UNREADABLE_ROW
 
-__all__ = ["LOOKED_AT", "header_row", "is_footer", "is_total", "known_names", "numbered_names", "without_decoration"]
+__all__ = [
+    "LOOKED_AT",
+    "decoration",
+    "header_row",
+    "is_footer",
+    "is_total",
+    "known_names",
+    "numbered_names",
+    "without_decoration",
+]
 __all__ += ["without_repeats"]
 
 #: Lines among which the header is looked for.
@@ -118,9 +127,15 @@ def without_repeats(frame: pd.DataFrame, source: object) -> pd.DataFrame:
 
 def without_decoration(frame: pd.DataFrame) -> pd.DataFrame:
     """The table without lines that are none of its rows: empty, the header again, rules, (sub)totals and footers."""
+    gone = decoration(frame)
+    return frame.drop(index=frame.index[gone]).reset_index(drop=True) if gone else frame
+
+
+def decoration(frame: pd.DataFrame) -> list[int]:
+    """Positions of the lines of a sheet that are none of its table's rows."""
     names = [name for name in frame.columns if name != UNREADABLE_ROW]
     if not len(frame) or not names:
-        return frame
+        return []
     first = frame[names[0]]
     suspect = np.array(first.isna().to_numpy(dtype=bool))
     if first.dtype == object or isinstance(first.dtype, pd.StringDtype):
@@ -133,11 +148,10 @@ def without_decoration(frame: pd.DataFrame) -> pd.DataFrame:
         suspect &= frame[UNREADABLE_ROW].isna().to_numpy(dtype=bool)
     at = np.flatnonzero(suspect)
     if not at.size:
-        return frame
+        return []
     usual = _usual_count(frame[names].head(200))
     last = len(frame) - 5
-    gone = [row for row in at.tolist() if _is_decoration(frame[names].iloc[row], usual, late=row >= last)]
-    return frame.drop(index=frame.index[gone]).reset_index(drop=True) if gone else frame
+    return [row for row in at.tolist() if _is_decoration(frame[names].iloc[row], usual, late=row >= last)]
 
 
 def _usual_count(frame: pd.DataFrame) -> int:

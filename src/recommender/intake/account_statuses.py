@@ -1,0 +1,123 @@
+"""What a column of an accounts table says of the state that an account is in, beside its end: nothing overdue, or a word nobody knows."""
+
+# ruff: noqa: E501 - lists of words are read by their lines
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recommender.intake.canonical import TableReading
+from recommender.intake.ended_accounts import is_over, names_status
+from recommender.intake.subdivisions import is_subdivision, subdivision_code
+from recommender.intake.told_stops import stop_told
+from recommender.intake.vocabulary import canonical_word
+from recommender.intake.words import flag_of, is_blank
+from recommender.spelling import column_word, plain_word
+from recommender.tables import fields
+
+__all__ = ["doubt_statuses"]
+
+_CURRENT = re.compile(
+    r"(?:\d{1,2}_)?(?:esta_|is_|cuenta_|account_)?(?:al_dia|al_corriente|corriente|em_dia|up_to_date|current|normalizad[oa]|regularizad[oa]|sanead[oa]|curad[oa]|cured|puest[oa]_al_dia|(?:in_)?good_standing"
+    r"|performing|sin_mora|sem_atraso|not_(?:past_due|delinquent|overdue)|no_past_due|no_vencid[oa])(?:_.*)?"
+)
+_CURRENT_FLAG = re.compile(
+    r"(?:is_|esta_|e_)?(?:(?:cuenta|account|loan|credito)_)?(?:al_dia|em_dia|up_to_date|al_corriente|current)(?:_flag)?"
+)
+#: Words of a debt that is owed; what else a state says is read aloud.
+_OWED = re.compile(
+    r"(?:^|_)(?:vigente\w*|activ[oa]\w*|active\w*|ativ[oa]|abiert[oa]|abert[oa]|open|mor[ao]\w*|late\w*|overdue|past|due|delinquen\w*|default\w*|incumplid\w*|impag\w*|castig\w*|charged?|charge_?off|co|written|write|incobrable"
+    r"|uncollectible|perdida|loss|(?:pre_?|extra_?)?(?:judicial\w*|jur[ií]dic\w*|legal\w*)|cobr\w*|collect\w*|recovery|recuperac\w*|atras\w*|vencid[oa]\w*|inadimplen\w*|arrears|dunning|new|nuev[oa]|nov[oa]|pend\w*|normal|grace|gracia"
+    r"|riesgo|risk|dudos[oa]|doubtful|subnormal|deficiente|substandard|bucket|tramo|dias|days|dpd|suspend\w*|bloque\w*|blocked|assigned|asignad[oa]|early|mid|temprana|tardia|parcial\w*|partial\w*|reestruct\w*|restruct\w*|refinanc\w*|renegoc\w*|unpaid|not_paid|no_pagad[oa]|owed|debe)(?:_|$)"
+    r"|^(?:[a-e]\d?|\d{1,3}(?:_\d{1,3})?|[a-z]?\d{1,3}_.*)$"
+)
+_MOST_WORDS = 40
+
+
+def doubt_statuses(
+    reading: TableReading, piece: pa.Table | pd.DataFrame, read: pd.DataFrame, today: date | None
+) -> None:
+    """Doubt accounts (the piece read last) of which a state says that nothing is overdue, and note words that nobody knows.
+
+    Who is called overdue although he is up to date was called by mistake: where a state and a due date contradict each
+    other nobody knows which is meant. A word of no list is not taken as a debt that is owed without saying so.
+
+    Parameters
+    ----------
+    reading : TableReading
+        Of the accounts.
+    piece : Table or DataFrame
+        Every column as it was given.
+    read : DataFrame
+        What was read of it.
+    today : date or None
+        Day of the decision; None = nothing is known to be overdue by its due date alone.
+    """
+    if reading.table != "accounts":
+        return
+    quiet = {column_word(name) for name in reading.stated.no_stop_in}
+    overdue: NDArray[np.bool_] | None = None
+    for name in piece.column_names if isinstance(piece, pa.Table) else map(str, piece.columns):
+        word = column_word(name)
+        flagged = _CURRENT_FLAG.fullmatch(word) is not None
+        if name in fields("accounts") or word in quiet or not (flagged or names_status(word)):
+            continue
+        cells = piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
+        cells = cells.astype(object)
+        distinct = [cell for cell in cells.dropna().map(str).unique() if not is_blank(cell)]
+        if len(distinct) > _MOST_WORDS:
+            continue
+        texts = cells.map(str).where(cells.notna())
+        current = {
+            cell for cell in distinct if (flag_of(cell) is True if flagged else _CURRENT.fullmatch(plain_word(cell)))
+        }
+        if current:
+            overdue = _overdue(read, today) if overdue is None else overdue
+            reading.doubt(
+                texts.isin(current).to_numpy(dtype=bool) & overdue, cells, name, "told_current",
+                "says that nothing is overdue, and the due date or the days past due say that it is",
+                "Leave these accounts out, correct the dates, or state that the column says no such thing "
+                f"(--no-stop-in '{name}').", reading.n_rows - len(cells),
+            )  # fmt: skip
+        unknown = (
+            [] if flagged else [cell for cell in distinct if cell not in current and not _is_known(cell, word, read)]
+        )
+        reading.note(
+            texts.isin(unknown).to_numpy(dtype=bool), cells, name, "unknown_status",
+            "says what no list of states knows; these accounts were taken as owed",
+            "Where it says that an account is over, leave it out or give a balance of 0; where it says nothing of the "
+            f"kind, state --no-stop-in '{name}'.", reading.n_rows - len(cells),
+        )  # fmt: skip
+
+
+def _is_known(cell: str, word: str, read: pd.DataFrame) -> bool:
+    """Whether a word says that a debt is owed, that it is over or stopped, or where somebody lives."""
+    said = plain_word(cell)
+    if _OWED.search(said) or is_over(word, cell, said) or stop_told(said) is not None or flag_of(cell) is not None:
+        return True
+    if canonical_word("flags", cell) is not None or canonical_word("outcome", cell) is not None:
+        return True
+    countries = read["country"].dropna().unique().tolist() if "country" in read else []
+    return any(is_subdivision(str(subdivision_code(str(code), cell))) for code in countries[:5])
+
+
+def _overdue(read: pd.DataFrame, today: date | None) -> NDArray[np.bool_]:
+    """Rows of a debt that a decision would take as overdue."""
+    n = len(read)
+    days: Any = read["days_past_due"] if "days_past_due" in read else pd.Series(np.nan, index=range(n))
+    days = pd.to_numeric(days, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    due: Any = read["due_date"].astype(object) if "due_date" in read else pd.Series(None, index=range(n), dtype=object)
+    is_past = np.array(
+        [True if not isinstance(day, str) else today is not None and day < today.isoformat() for day in due], dtype=bool
+    )
+    owed = np.ones(n, dtype=bool)
+    if "balance_minor" in read:
+        owed = ~(pd.to_numeric(read["balance_minor"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan) == 0)
+    return np.where(np.isnan(days), is_past, days > 0) & owed
