@@ -4,8 +4,12 @@ import os
 
 import pytest
 
-# Workers of pytest-xdist share the cores already; no result depends on the number of threads.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Workers of pytest-xdist share the cores already; no result depends on the number of threads. A worker inherits the
+# environment of the process that starts it, which has read this file before: what stands there is not asked.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+else:
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 from hypothesis import settings
 

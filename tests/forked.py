@@ -13,7 +13,11 @@ from typing import Any
 __all__ = ["PRELOADED", "Forked"]
 
 #: What a process that is forked finds loaded; a list for all, since there is one such parent in a worker of the tests.
-PRELOADED = ["api.main", "uvicorn.main", "psycopg", "sqlalchemy.dialects.sqlite", "recommender.distributed", "lightgbm"]
+PRELOADED = [
+    "api.main", "uvicorn.main", "psycopg", "sqlalchemy.dialects.sqlite", "recommender.distributed", "lightgbm",
+    "recommender.proof", "recommender.explanation", "recommender.simulation", "ipykernel.kernelapp",
+    "matplotlib_inline.backend_inline",
+]  # fmt: skip
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(PRELOADED)

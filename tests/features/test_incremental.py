@@ -13,6 +13,7 @@ from recommender.errors import InvalidInput
 from recommender.features.account_history import AccountHistory
 from recommender.features.incremental import HistoryState
 from recommender.features.personal_memory import PersonalMemory
+from recommender.features.sorted_events import SortedEvents
 
 SPACE = ActionSpace({"channel": ["call", "sms"], "hour": [9, 10, 18]}, no_contact=True)
 DAYS = st.integers(0, 40).map(lambda quarter: 20_000.0 + quarter / 4)
@@ -35,11 +36,13 @@ def history_of(events, memory=None):
     return AccountHistory(
         actions=SPACE,
         account_ids=pd.Index(["A"], dtype="str"),
-        start=np.array([0, len(events)]),
-        time=time,
-        known=np.array([np.inf if wait is None else at + wait / 4 for at, wait in zip(time, late, strict=True)]),
-        action=np.array([events[i][1] for i in order], dtype=np.int32),
-        reward=np.array([events[i][2] for i in order]),
+        events=SortedEvents(
+            start=np.array([0, len(events)]),
+            time=time,
+            known=np.array([np.inf if wait is None else at + wait / 4 for at, wait in zip(time, late, strict=True)]),
+            action=np.array([events[i][1] for i in order], dtype=np.int32),
+            reward=np.array([events[i][2] for i in order]),
+        ),
         time_kind="instant",
         half_life=30.0,
         last=float(time.max(initial=20_000.0)),

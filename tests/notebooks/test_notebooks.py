@@ -6,6 +6,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.notebooks.forked_kernel import forked_kernels  # noqa: F401 - a fixture
+
 # What a reader looks at takes more contacts than to see that every cell runs and shows what it should.
 SMALLER = {
     "00_can_a_log_tell": {"n=16_000": "n=4_000"},
@@ -41,6 +43,7 @@ def test_a_notebook_opens_with_its_question_and_ends_with_its_answer(path):
     assert cells[-1].source.startswith("**Answer.**")
 
 
+@pytest.mark.usefixtures("forked_kernels")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path):
     """Every cell runs in a fresh kernel, and the last ones show a table and a picture."""

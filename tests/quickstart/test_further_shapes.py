@@ -108,6 +108,19 @@ def test_which_word_is_the_success(words, success):
         assert set(guess_roles(type_cells(frame)).success) == set(success)
 
 
+def test_one_message_names_all_that_is_not_known():
+    """Words of a language that no list holds: how to name the reward and the action is said in one run, not in two."""
+    frame = pd.DataFrame({"Kanal": ["Anruf", "Brief", "Anruf"] * 40, "Zahlung": [0.0, 12.5, 3.0] * 40})
+    with pytest.raises(InvalidInput, match=r"--reward COLUMN.*--action COLUMN.*: Kanal") as told:
+        guess_roles(type_cells(frame))
+    assert told.value.column == "reward"
+    with pytest.raises(InvalidInput, match="--reward COLUMN") as told:
+        guess_roles(type_cells(frame), action=["Kanal"])
+    assert "--action" not in str(told.value)
+    roles = guess_roles(type_cells(frame), reward="Zahlung", action=["Kanal"])
+    assert (roles.reward, roles.factors) == ("Zahlung", ("Kanal",))
+
+
 @pytest.mark.parametrize(("start", "text"), [(100, "100"), (90_071_992_547_409_930, "90071992547409930"), (7.5, "7.5")])
 def test_ids_are_as_the_file_writes_them(start, text):
     """Whole numbers get no fraction, and very long ones lose no digit."""

@@ -26,7 +26,9 @@ from recommender.rules import (
     parse_pack,
 )
 from tests.rules import naive_law, naive_packs
-from tests.rules.boundary_cases import TICK, Probe, batches, leaves, probes
+from tests.rules.boundary_cases import batches, leaves, probes
+from tests.rules.naive_clock import Asked
+from tests.rules.probes import TICK, Probe
 from tests.rules.unusual_packs import UNUSUAL
 
 EVERY = (*pack_ids(), *UNUSUAL)
@@ -83,10 +85,10 @@ def askable(probe: Probe) -> bool:
     return probe.at.year > 1900
 
 
-def question(probe: Probe, known_at: dt.datetime | None = None) -> naive_packs.Asked:
+def question(probe: Probe, known_at: dt.datetime | None = None) -> Asked:
     """A probe as the oracle takes it."""
     known = probe.at if known_at is None else known_at
-    return naive_packs.Asked(probe.account, probe.contacts, probe.at, known, probe.purpose, frozenset(probe.readings))
+    return Asked(probe.account, probe.contacts, probe.at, known, probe.purpose, frozenset(probe.readings))
 
 
 @functools.cache
@@ -205,9 +207,7 @@ def test_a_check_names_the_rules_that_the_naive_reading_names(name):
         ]
         for probe, instant in lifted[:: max(1, len(lifted) // 150)]:
             for at, open_ in ((instant, True), (instant - TICK, False)):
-                then = naive_packs.Asked(
-                    probe.account, probe.contacts, at, probe.at, probe.purpose, frozenset(probe.readings)
-                )
+                then = Asked(probe.account, probe.contacts, at, probe.at, probe.purpose, frozenset(probe.readings))
                 assert (not naive_packs.failing(then, chains(name))[probe.channel]) == open_, (probe, at)
 
 

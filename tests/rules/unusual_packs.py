@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-__all__ = ["UNUSUAL"]
+__all__ = ["UNUSUAL", "overlay_of"]
 
 _HEAD = """
 schema = 1
@@ -173,9 +173,10 @@ cite = "law"
 """
 
 
-def _read(text: str) -> dict[str, Any]:
+def overlay_of(text: str) -> dict[str, Any]:
+    """An overlay of its own rules, with what every pack must state."""
     head = _HEAD.split("[[sources]]", 1)
     return tomllib.loads(head[0] + text + "[[sources]]" + head[1])
 
 
-UNUSUAL: dict[str, dict[str, Any]] = {raw["id"]: raw for raw in map(_read, (_ROLLING, _THURSDAYS, _SPEAKING))}
+UNUSUAL: dict[str, dict[str, Any]] = {raw["id"]: raw for raw in map(overlay_of, (_ROLLING, _THURSDAYS, _SPEAKING))}

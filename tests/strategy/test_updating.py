@@ -87,7 +87,7 @@ def test_three_nights_learn_what_changed(fitted: ContactStrategy) -> None:
     assert again.version_ == strategy.version_
     np.testing.assert_array_equal(again.expected_reward(accounts), strategy.expected_reward(accounts))
     assert strategy.action_counts_.sum() == 600 + 450
-    assert len(strategy.history_.time) == 600 + 450  # type: ignore[union-attr]
+    assert len(strategy.history_.events) == 600 + 450  # type: ignore[union-attr]
     assert strategy.share_seen_in_training(_log(_frame(150, 2, shift=1.0))) == (1.0, "ids")
 
 
@@ -106,10 +106,10 @@ def test_an_answer_that_comes_late_fills_its_contact() -> None:
     late = frame.iloc[550:].copy()
     frame.loc[frame.index[550:], "reward"] = np.nan
     strategy = ContactStrategy(random_state=0, n_jobs=1).fit(_log(frame))
-    assert np.isnan(strategy.history_.reward).sum() == 50  # type: ignore[union-attr]
+    assert np.isnan(strategy.history_.events.reward).sum() == 50  # type: ignore[union-attr]
     strategy.update(_log(late))
-    assert len(strategy.history_.time) == 600  # type: ignore[union-attr]
-    assert not np.isnan(strategy.history_.reward).any()  # type: ignore[union-attr]
+    assert len(strategy.history_.events) == 600  # type: ignore[union-attr]
+    assert not np.isnan(strategy.history_.events.reward).any()  # type: ignore[union-attr]
 
 
 def test_what_changed_is_refused(fitted: ContactStrategy) -> None:

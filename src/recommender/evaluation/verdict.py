@@ -177,8 +177,8 @@ def judge(
     """
     refusals = support.refusals()
     said = (
-        f"the difference from the baseline is {difference.value:+.6g} per decision, "
-        f"{confidence:.0%} interval [{difference.low:+.6g}, {difference.high:+.6g}]"
+        f"the difference from the baseline is {_signed(difference.value)} per decision, "
+        f"{confidence:.0%} interval [{_signed(difference.low)}, {_signed(difference.high)}]"
     )
     if refusals:
         return "refused", refusals
@@ -195,3 +195,8 @@ def judge(
     if difference.high < -nothing:
         return "worse", (f"Worse: {said}, all below zero.{caveat}",)
     return "not proven", (f"Not proven: {said}, which holds zero.{caveat}",)
+
+
+def _signed(value: float) -> str:
+    """Three digits that count; of amounts of money all before the point."""
+    return f"{value:+,.0f}" if abs(value) >= 1_000 else f"{value:+.3g}"

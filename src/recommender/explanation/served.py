@@ -112,7 +112,7 @@ class ServedModel:
         Known for the first part; columns of others are standardised, so that their mean is 0 but for indicators of
         categories. Bends are centred on their training mean.
         """
-        known = self.model.mean_linear_columns()
+        known = self.model.evidence_table.mean_columns()
         means: dict[str, dict[str, Floats]] = {}
         first = next(iter(self.parts))
         for name, part in self.parts.items():

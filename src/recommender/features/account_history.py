@@ -24,6 +24,7 @@ from recommender.features.account_ids import id_like, normal_ids, normal_values,
 from recommender.features.contact_events import AccountLog, LaterContacts
 from recommender.features.incremental import HistoryLayout, HistoryState
 from recommender.features.personal_memory import PersonalMemory
+from recommender.features.sorted_events import SortedEvents
 from recommender.features.time_line import TimeKind, order_of, place_of, time_kind
 
 __all__ = ["AccountHistory", "HistoryColumn"]
@@ -50,12 +51,8 @@ class AccountHistory:
     ----------
     actions : ActionSpace
     account_ids : Index of shape (n_accounts,)
-    start : ndarray of shape (n_accounts + 1,), dtype int64
-        Events of account ``i`` are ``start[i]:start[i + 1]``.
-    time, known : ndarray of shape (n_events,), dtype float64
-        When the contact happened and when its reward became known (infinity = never so far).
-    action : ndarray of shape (n_events,), dtype int32
-    reward : ndarray of shape (n_events,), dtype float64
+    events : SortedEvents
+        Of account ``i`` of ``account_ids``, with their times on one line of numbers.
     time_kind : {"instant", "number", "rank"}
         What ``time`` counts: days, the caller's own numbers, or ranks.
     half_life : float
@@ -68,11 +65,7 @@ class AccountHistory:
 
     actions: ActionSpace
     account_ids: pd.Index
-    start: NDArray[np.int64]
-    time: NDArray[np.float64]
-    known: NDArray[np.float64]
-    action: NDArray[np.int32]
-    reward: NDArray[np.float64]
+    events: SortedEvents
     time_kind: TimeKind
     half_life: float
     last: float
@@ -88,18 +81,19 @@ class AccountHistory:
                 mend="Pass account=... and time=... to LoggedFeedback.from_frame.",
             )
         ids, codes = normal_ids(log.account_ids)
-        account = codes[log.account]
-        order = np.lexsort((log.action, log.order, account))
         span = float(np.ptp(log.order)) or 1.0
         kind = time_kind(np.asarray(log.time))
         return cls(
             actions=log.actions,
             account_ids=ids,
-            start=np.concatenate([[0], np.cumsum(np.bincount(account, minlength=len(ids)))]).astype(np.int64),
-            time=log.order[order],
-            known=np.where(log.mature, log.known_order, np.inf)[order],
-            action=log.action[order].astype(np.int32),
-            reward=log.reward[order],
+            events=SortedEvents.of(
+                codes[log.account],
+                len(ids),
+                time=log.order,
+                known=np.where(log.mature, log.known_order, np.inf),
+                action=log.action,
+                reward=log.reward,
+            ),
             time_kind=kind,
             half_life=30.0 if kind == "instant" else span / 4.0,
             last=float(log.order.max()),
@@ -167,15 +161,16 @@ class AccountHistory:
             when[:] = moment
         order = np.lexsort((when, position)).astype(np.int64)
         level_codes, n_level_columns = self._level_codes
+        events = self.events
         table = replay(
             position[order].astype(np.int64),
             when[order],
-            self.start,
-            self.time,
-            self.known,
-            self._by_known,
-            self.action,
-            self.reward,
+            events.start,
+            events.time,
+            events.known,
+            events.by_known,
+            events.action,
+            events.reward,
             level_codes,
             n_level_columns,
             self.half_life,
@@ -210,8 +205,9 @@ class AccountHistory:
             owner_of.setdefault(key, len(owner_of))
         told = [] if later is None else [id_like(self.account_ids, one) for one in later.account]
         owner = np.array([owner_of.get(key, -1) for key in told], dtype=np.int64)
+        past = self.events
         start, time, known, by_known, action, reward = with_later(
-            positions_of(self.account_ids, list(owner_of)), self.start, self.time, self.known, self.action, self.reward,
+            positions_of(self.account_ids, list(owner_of)), past.start, past.time, past.known, past.action, past.reward,
             owner, *(_NOTHING_LATER if later is None else (later.time, later.action, later.reward)),
         )  # fmt: skip
         level_codes, n_levels = self._level_codes
@@ -246,10 +242,10 @@ class AccountHistory:
         state = HistoryState(self.layout)
         position = position_of(self.account_ids, id_like(self.account_ids, account))
         if position >= 0:
-            events = slice(int(self.start[position]), int(self.start[position + 1]))
-            actions = self.action[events].tolist()
-            state.waiting_contacts = list(zip(self.time[events].tolist(), actions, strict=True))
-            rewarded = zip(self.known[events].tolist(), self.reward[events].tolist(), actions, strict=True)
+            own = self.events.of_accounts(np.array([position]))
+            actions = own.action.tolist()
+            state.waiting_contacts = list(zip(own.time.tolist(), actions, strict=True))
+            rewarded = zip(own.known.tolist(), own.reward.tolist(), actions, strict=True)
             state.waiting_responses = sorted(
                 (known, action) for known, reward, action in rewarded if reward > 0.0 and known < np.inf
             )
@@ -286,20 +282,19 @@ class AccountHistory:
             when = self.last + 1.0 + when
         values = normal_values(frame[account], self.account_ids)
         ids = self.account_ids.union(pd.Index(values).unique(), sort=False)
-        old_account = np.repeat(np.arange(len(self.account_ids)), np.diff(self.start))
-        account_code = np.concatenate([old_account, ids.get_indexer(values)])
-        joined_time = np.concatenate([self.time, when])
-        joined_action = np.concatenate([self.action, self.actions.index_of(frame).astype(np.int32)])
-        order = np.lexsort((joined_action, joined_time, account_code))
-        known = np.concatenate([self.known, np.where(np.isnan(rewards), np.inf, when)])
+        later = SortedEvents.of(
+            np.asarray(ids.get_indexer(values)),
+            len(ids),
+            time=when,
+            known=np.where(np.isnan(rewards), np.inf, when),
+            action=self.actions.index_of(frame),
+            reward=rewards,
+        )
+        before, every = np.arange(len(self.account_ids)), np.arange(len(ids))
         return replace(
             self,
             account_ids=ids,
-            start=np.concatenate([[0], np.cumsum(np.bincount(account_code, minlength=len(ids)))]).astype(np.int64),
-            time=joined_time[order],
-            known=known[order],
-            action=joined_action[order],
-            reward=np.concatenate([self.reward, rewards])[order],
+            events=self.events.joined(before, later, every, len(ids)),
             last=float(max(self.last, when.max())),
         )
 
@@ -308,24 +303,11 @@ class AccountHistory:
         ids = self.account_ids.astype("str").union(other.account_ids.astype("str"), sort=False)
         if self.account_ids.dtype == other.account_ids.dtype:
             ids = self.account_ids.union(other.account_ids, sort=False)
-        owner = [
-            ids.get_indexer(normal_values(one.account_ids, ids))[
-                np.repeat(np.arange(len(one.start) - 1), np.diff(one.start))
-            ]
-            for one in (self, other)
-        ]
-        account = np.concatenate(owner)
-        time = np.concatenate([self.time, other.time])
-        action = np.concatenate([self.action, other.action])
-        order = np.lexsort((action, time, account))
+        place, of_other = (ids.get_indexer(normal_values(one.account_ids, ids)) for one in (self, other))
         return replace(
             self,
             account_ids=ids,
-            start=np.concatenate([[0], np.cumsum(np.bincount(account, minlength=len(ids)))]).astype(np.int64),
-            time=time[order],
-            known=np.concatenate([self.known, other.known])[order],
-            action=action[order],
-            reward=np.concatenate([self.reward, other.reward])[order],
+            events=self.events.joined(place, other.events, of_other, len(ids)),
             last=max(self.last, other.last),
         )
 
@@ -334,18 +316,7 @@ class AccountHistory:
         values = pd.Index(normal_values(accounts, self.account_ids)).unique()
         position = self.account_ids.get_indexer(values)
         position = position[position >= 0]
-        counts = np.diff(self.start)[position]
-        begin = np.repeat(self.start[:-1][position] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-        events = begin + np.arange(counts.sum())
-        return replace(
-            self,
-            account_ids=self.account_ids[position],
-            start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            time=self.time[events],
-            known=self.known[events],
-            action=self.action[events],
-            reward=self.reward[events],
-        )
+        return replace(self, account_ids=self.account_ids[position], events=self.events.of_accounts(position))
 
     # -- save ----------------------------------------------------------------------------------------------------
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -353,11 +324,7 @@ class AccountHistory:
         ids = self.account_ids
         return {
             "account_ids": ids.to_numpy(dtype=np.int64) if ids.dtype == np.int64 else np.asarray(list(ids), dtype=str),
-            "start": self.start,
-            "time": self.time,
-            "known": self.known,
-            "action": self.action,
-            "reward": self.reward,
+            **self.events.to_arrays(),
             "time_kind": np.array(self.time_kind),
             "line": np.array([self.half_life, self.last]),
             **({} if self.memory is None else self.memory.to_arrays()),
@@ -371,22 +338,12 @@ class AccountHistory:
         return cls(
             actions=actions,
             account_ids=pd.Index(ids) if ids.dtype == np.int64 else pd.Index(ids.tolist(), dtype="str"),
-            start=arrays["start"].astype(np.int64),
-            time=arrays["time"].astype(np.float64),
-            known=arrays["known"].astype(np.float64),
-            action=arrays["action"].astype(np.int32),
-            reward=arrays["reward"].astype(np.float64),
+            events=SortedEvents.from_arrays(arrays),
             time_kind="instant" if kind == "instant" else "number" if kind == "number" else "rank",
             half_life=float(arrays["line"][0]),
             last=float(arrays["line"][1]),
             memory=PersonalMemory.from_arrays(arrays),
         )
-
-    @cached_property
-    def _by_known(self) -> NDArray[np.int64]:
-        """Events of each account in the order in which their rewards became known."""
-        account = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
-        return np.lexsort((self.known, account)).astype(np.int64)
 
     @cached_property
     def _level_codes(self) -> tuple[NDArray[np.int64], int]:

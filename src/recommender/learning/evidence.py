@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import cached_property
 from typing import Self
 
@@ -83,3 +84,28 @@ class EvidenceTable:
     def tries_of(self, U: Floats, ranked: NDArray[np.int64]) -> Floats:
         """The same of some actions, of shape (n, k)."""
         return np.asarray(self.counts[self.segments(U)[:, None], ranked], dtype=np.float64)
+
+    def mean_columns(self) -> Floats:
+        """Mean of the design columns over the training rows, shape (n_terms,).
+
+        The segments carry it: the mean of their centres, weighted by their rows, is the mean of the (weighted) columns
+        they were made from.
+        """
+        size = self.counts.sum(axis=1)
+        scaled = size @ self.centres / max(float(size.sum()), 1.0)
+        mean = np.zeros(len(self.importance))
+        np.divide(scaled, self.importance, out=mean, where=self.importance > 1e-9)
+        mean[0] = 1.0
+        return mean
+
+    def to_bytes(self) -> bytes:
+        """A file of arrays."""
+        buffer = io.BytesIO()
+        np.savez(buffer, importance=self.importance, centres=self.centres, counts=self.counts)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, file: bytes) -> Self:
+        """Inverse of :meth:`to_bytes`."""
+        with np.load(io.BytesIO(file), allow_pickle=False) as stored:
+            return cls(stored["importance"], stored["centres"], stored["counts"])

@@ -324,20 +324,6 @@ class RewardModel:
         """How the margins of the parts become an expected reward."""
         return self._hurdle
 
-    def mean_linear_columns(self) -> NDArray[np.float64]:
-        """Mean of the linear design columns of the first part over the training rows, shape (n_terms,).
-
-        The segments of the evidence table carry it: the mean of their centres, weighted by their rows, is the mean of
-        the (weighted) columns they were made from.
-        """
-        table = self._evidence
-        size = table.counts.sum(axis=1)
-        scaled = size @ table.centres / max(float(size.sum()), 1.0)
-        mean = np.zeros(len(next(iter(self._parts.values())).designs["linear"].terms))
-        np.divide(scaled, table.importance, out=mean, where=table.importance > 1e-9)
-        mean[0] = 1.0
-        return mean
-
     @property
     def report_(self) -> dict[str, Any]:
         """Members, weights and what decided between them, by part."""
@@ -372,14 +358,7 @@ class RewardModel:
             buffer = io.BytesIO()
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             files[f"{name}.npz"] = buffer.getvalue()
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            importance=self._evidence.importance,
-            centres=self._evidence.centres,
-            counts=self._evidence.counts,
-        )
-        files["evidence.npz"] = buffer.getvalue()
+        files["evidence.npz"] = self._evidence.to_bytes()
         files["reward_model.json"] = json.dumps(described, indent=1).encode()
         return files
 
@@ -410,6 +389,5 @@ class RewardModel:
                 arrays = {key: stored[key] for key in stored.files}
             texts = {member: [files[path].decode() for path in paths] for member, paths in part["tree_files"].items()}
             model._parts[name] = RewardEnsemble.from_parts(part, arrays, texts, model.actions_, model._profiles)
-        with np.load(io.BytesIO(files["evidence.npz"]), allow_pickle=False) as stored:
-            model._evidence = EvidenceTable(stored["importance"], stored["centres"], stored["counts"])
+        model._evidence = EvidenceTable.from_bytes(files["evidence.npz"])
         return model

@@ -90,9 +90,11 @@ with needs("planning"):
         make_plan,
         plan_here,
     )
-    from recommender.planning.portfolio_values import (
+    from recommender.planning.portfolio_read import (
         PortfolioValues,
         people_of_plan,
+    )
+    from recommender.planning.portfolio_values import (
         read_portfolio,
     )
     from recommender.planning.sent_today import (

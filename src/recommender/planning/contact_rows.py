@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recommender.messages import default_catalogue
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.plan_chunk import PlanOrder
-from recommender.planning.portfolio_values import PortfolioValues
+from recommender.planning.portfolio_read import PortfolioValues
 from recommender.strategy import STAGES, stage_of
 
 __all__ = ["contact_table", "with_priority"]

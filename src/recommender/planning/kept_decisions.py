@@ -25,7 +25,7 @@ from recommender.intake import id_key
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_standing import ChunkStanding, read_chunk_standing
-from recommender.planning.portfolio_values import CONTEXTS, PortfolioValues
+from recommender.planning.portfolio_read import CONTEXTS, PortfolioValues
 from recommender.planning.tomorrow import Tomorrow
 from recommender.planning.tomorrow_log import decisions_of_day
 from recommender.store.decision_log import (

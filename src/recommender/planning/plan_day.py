@@ -23,7 +23,8 @@ from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_money import priced_rules
 from recommender.planning.plan_objective import check_plan_objective, unit_of_values, with_minimum_shares
-from recommender.planning.portfolio_values import PortfolioValues, read_portfolio
+from recommender.planning.portfolio_read import PortfolioValues
+from recommender.planning.portfolio_values import read_portfolio
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, plan_tomorrow, with_later_round
 from recommender.planning.unknown_facts import refuse_unknowns

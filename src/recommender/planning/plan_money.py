@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_prices import action_prices
-from recommender.planning.portfolio_values import PortfolioValues
+from recommender.planning.portfolio_read import PortfolioValues
 from recommender.planning.tomorrow import Tomorrow
 
 __all__ = ["PlanDifference", "compare_plans", "contacts_by_slot", "priced_hours", "priced_rules"]

@@ -13,7 +13,7 @@ from recommender.planning.arms import explore, uniform_of
 from recommender.planning.capacity_file import CapacityOrder
 from recommender.planning.capacity_problem import CapacityRows
 from recommender.planning.plan_chunk import PlanOrder
-from recommender.planning.portfolio_values import PortfolioValues
+from recommender.planning.portfolio_read import PortfolioValues
 
 __all__ = ["Chosen", "appointments_kept", "random_arm", "use_of", "usual_arm"]
 

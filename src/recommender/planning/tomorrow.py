@@ -19,7 +19,7 @@ from recommender.planning.certificate import Certificate, certify
 from recommender.planning.contact_rows import contact_table, with_priority
 from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
-from recommender.planning.portfolio_values import PortfolioValues
+from recommender.planning.portfolio_read import PortfolioValues
 from recommender.planning.reserved_contacts import Chosen, appointments_kept, random_arm, use_of, usual_arm
 from recommender.planning.sent_today import SentToday
 from recommender.planning.week_parts import part_of_rows, parts_of_week

@@ -18,7 +18,7 @@ from recommender.messages import default_catalogue
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_whole
-from recommender.planning.portfolio_values import CONTEXTS, PortfolioValues
+from recommender.planning.portfolio_read import CONTEXTS, PortfolioValues
 from recommender.planning.sent_today import SentToday
 from recommender.planning.tomorrow import Tomorrow, later_decision_id
 from recommender.store.decision_log import (

@@ -19,11 +19,13 @@ from recommender.proof.tuning import (
     tune,
 )
 from recommender.proof.whole_path import (
+    BASELINES,
     ExperimentReport,
     experiment,
 )
 
 __all__ = [
+    "BASELINES",
     "BacktestReport",
     "BacktestWindow",
     "ExperimentReport",

@@ -19,9 +19,10 @@ from recommender.proof.policies import baseline_probabilities
 from recommender.proof.policy_report import PolicyReport
 from recommender.strategy import ContactStrategy, best_constant, checked_log, epsilon_greedy
 
-__all__ = ["ExperimentReport", "experiment"]
+__all__ = ["BASELINES", "ExperimentReport", "experiment"]
 
-_BASELINES = ("logging", "best_constant", "seed_rules")
+BASELINES = {"logging": "what was done", "best_constant": "best single action", "seed_rules": "seed rules"}
+"""What a strategy is held against, and its words."""
 _ROTATIONS = 2
 
 
@@ -83,7 +84,7 @@ def experiment(
     log: LoggedFeedback,
     strategy: ContactStrategy | None = None,
     *,
-    baselines: Sequence[str] = _BASELINES,
+    baselines: Sequence[str] = tuple(BASELINES),
     estimators: Sequence[str] | None = None,
     trained_share: float = 0.5,
     confidence: float = 0.95,
@@ -125,9 +126,9 @@ def experiment(
         For an unknown baseline, a share outside (0, 1), or a log that cannot be split.
     """
     checked_log(log)
-    if unknown := [name for name in baselines if name not in _BASELINES]:
+    if unknown := [name for name in baselines if name not in BASELINES]:
         raise InvalidInput.in_column(
-            "baselines", "names an unknown baseline", values=unknown, mend=f"Known are {', '.join(_BASELINES)}."
+            "baselines", "names an unknown baseline", values=unknown, mend=f"Known are {', '.join(BASELINES)}."
         )
     if not 0.0 < trained_share < 1.0:
         raise InvalidInput.in_column(
@@ -151,7 +152,7 @@ def experiment(
         for name, given in others.items()
     }
     verdict = _verdict(reports)
-    reasons = tuple(f"Against {name}: {' '.join(report.reasons)}" for name, report in reports.items())
+    reasons = tuple(f"Against {BASELINES[name]}: {' '.join(report.reasons)}" for name, report in reports.items())
     return ExperimentReport(
         verdict=verdict,
         reasons=reasons,

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> None:
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not chosen.yes
     look = first_look(
-        read_table(chosen.file, table="contacts_of_any_kind", encoding=chosen.encoding),
+        read_table(chosen.file, table="file", encoding=chosen.encoding),
         name=chosen.file.name,
         dates=chosen.dates,
         ask=_ask if asks else None,

@@ -16,7 +16,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import MissingExtra
 from recommender.history import LoggedFeedback
 from recommender.monitoring import Diagnosis, diagnose
-from recommender.proof import ExperimentReport, experiment
+from recommender.proof import BASELINES, ExperimentReport, experiment
 from recommender.quickstart.log_of_file import log_of_file
 from recommender.quickstart.roles import Ask, Roles, guess_roles
 from recommender.quickstart.typed_cells import DayOrder, type_cells
@@ -186,11 +186,10 @@ def policy_lines(result: ExperimentReport, truth: Mapping[str, float] | None = N
         PolicyLine("the learnt policy", row["value"], row["ci_low"], row["ci_high"], true_values.get("learnt")),
     ]
     for name, report in result.reports.items():
-        words = {"logging": "what was done", "best_constant": "best single action", "seed_rules": "seed rules"}[name]
         gap = report.difference
         lines.append(
             PolicyLine(
-                words, float(report.diagnostics["baseline_value"]), None, None, true_values.get(name),
+                BASELINES[name], float(report.diagnostics["baseline_value"]), None, None, true_values.get(name),
                 report.verdict, gap.value, gap.low, gap.high,
             )
         )  # fmt: skip

@@ -98,7 +98,7 @@ def guess_roles(
     free = [name for name in frame.columns if name not in leave_out and name not in merged]
     if reward is None:
         refuse_events(frame)
-        reward = _reward(typed, [name for name in free if name not in action], ask)
+        reward = _reward(typed, [name for name in free if name not in action], ask, tell_action=not action)
         refuse_totals(frame, reward)
     sentences = [f"reward: {reward}"]
     at = time or _time(typed, [name for name in free if name not in (reward, *action)])
@@ -213,7 +213,7 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
     return values, chosen
 
 
-def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
+def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action: bool) -> str:
     frame = typed.frame
     usable = [name for name in free if name not in typed.instants and frame[name].nunique() >= 2]
     for wanted in names.REWARD:
@@ -239,8 +239,18 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None) -> str:
         f"It is not known which column says whether a contact succeeded.{hint}",
         column="reward",
         mend=f"Name it: --reward COLUMN. Columns: {', '.join(free[:40])}. If none of them says it, first join "
-        "what came of each contact to the file, as 1 and 0 or as an amount.",
+        "what came of each contact to the file, as 1 and 0 or as an amount."
+        + (_action_too(typed, free) if tell_action else ""),
     )
+
+
+def _action_too(typed: TypedFrame, free: list[str]) -> str:
+    """How to name the action, where that is no more known than the reward: one message rather than two runs."""
+    try:
+        _factors(typed, free, None)
+    except InvalidInput as unknown:
+        return f" The action is not known either. {unknown.mend}"
+    return ""
 
 
 def _is_level(column: pd.Series, wanted: str) -> bool:

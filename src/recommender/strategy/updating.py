@@ -181,21 +181,11 @@ def _longer_history(strategy: Updatable, mature: LoggedFeedback) -> AccountHisto
     own = AccountHistory.from_log(mature)
     before, now = _contacts(known, own.account_ids), _contacts(own, own.account_ids)
     again = np.flatnonzero(before.isin(now))
-    answered = ~np.isnan(known.reward[again])
+    answered = ~np.isnan(known.events.reward[again])
     _refuse_taught(int(answered.sum()), mature)
-    kept = np.ones(len(known.time), dtype=bool)
-    kept[again] = False
-    count = np.add.reduceat(np.append(kept, False).astype(np.int64), known.start[:-1]) if len(known.time) else kept
-    count[np.diff(known.start) == 0] = 0
-    shorter = replace(
-        known,
-        start=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
-        time=known.time[kept],
-        known=known.known[kept],
-        action=known.action[kept],
-        reward=known.reward[kept],
-    )
-    return shorter.merged(own)
+    others = np.ones(len(known.events), dtype=bool)
+    others[again] = False
+    return replace(known, events=known.events.kept(others)).merged(own)
 
 
 def _refuse_taught(n_taught: int, mature: LoggedFeedback) -> None:
@@ -209,10 +199,9 @@ def _refuse_taught(n_taught: int, mature: LoggedFeedback) -> None:
 
 def _contacts(history: AccountHistory, ids: pd.Index) -> pd.Index:
     """Who, when and how of every contact, as one comparable key; accounts by their place in ``ids``."""
-    owner = np.repeat(np.arange(len(history.start) - 1), np.diff(history.start))
     place = {str(name): at for at, name in enumerate(ids)}
     of = np.array([place.get(str(name), -1) for name in history.account_ids], dtype=np.int64)
-    return pd.MultiIndex.from_arrays([of[owner], history.time, history.action])
+    return pd.MultiIndex.from_arrays([of[history.events.owner], history.events.time, history.events.action])
 
 
 def _unseen(brought: ContextEncoder, mature: LoggedFeedback) -> dict[str, float]:

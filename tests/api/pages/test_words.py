@@ -1,11 +1,14 @@
 """Words of rules, reasons and plans' errors in the reader's language, and the words that no page may use."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from api.pages.account_contrast import verdict
 from api.pages.gate_words import reason_in_words
+from api.pages.language import translations
 from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
@@ -109,3 +112,25 @@ def test_errors_of_plans_are_told_by_their_parts():
     )
     assert "autorizados" in problem_in_words(ES, {"column": "floor-consent", "rows": []})
     assert "plan" in problem_in_words(ES, {"column": "", "rows": []})
+
+
+def test_every_text_of_the_account_pages_is_in_spanish():
+    """Each has a Spanish one, with the same places."""
+    folder = Path(__file__).parents[3] / "api/pages"
+    sources = [*folder.glob("account*.py"), folder / "what_if.py", folder / "trace.py"]
+    found = set()
+    for source in sources:
+        joined = re.sub(r'"\s*\n\s*"', "", source.read_text(encoding="utf-8"))
+        found |= {json.loads(f'"{text}"') for text in re.findall(r'page\.text\(\s*"((?:[^"\\]|\\.)+)"', joined)}
+        found |= {json.loads(f'"{text}"') for text in re.findall(r'(?<![\w.])text\(\s*"((?:[^"\\]|\\.)+)"', joined)}
+    for name in ("account", "accounts", "what_if", "trace"):
+        template = (folder / "templates" / f"{name}.html").read_text(encoding="utf-8")
+        found |= set(re.findall(r'_\("((?:[^"\\]|\\.)+)"\)', template))
+        found |= set(re.findall(r"_\('([^']+)'\)", template))
+    assert len(found) > 120
+    catalogue = translations("es")
+    same = {"no"}
+    for text in sorted(found):
+        told = catalogue.ugettext(text)
+        assert told != text or text in same, text
+        assert set(re.findall(r"{(\w+)}", told)) == set(re.findall(r"{(\w+)}", text)), text

@@ -64,10 +64,10 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     """
     n_actions = len(history.actions)
     n_factors = min(_FACTORS, n_actions, _MOST_PARAMETERS // n_actions - 1)
-    owner = np.repeat(np.arange(len(history.start) - 1), np.diff(history.start))
-    rows = np.flatnonzero(np.isfinite(history.known) & ~np.isnan(history.reward))
+    events, owner = history.events, history.events.owner
+    rows = np.flatnonzero(np.isfinite(events.known) & ~np.isnan(events.reward))
     rows = rows[_some_debtors(owner[rows], _MOST_ROWS, random_state)]
-    response = (history.reward[rows] > 0.0).astype(np.float64)
+    response = (events.reward[rows] > 0.0).astype(np.float64)
     if n_actions > _MOST_ACTIONS or n_factors < _FEWEST_FACTORS or len(rows) < _FEWEST_ROWS:
         return None
     if min(response.sum(), len(rows) - response.sum()) < _FEWEST_RESPONSES:
@@ -76,7 +76,7 @@ def learn_memory(history: AccountHistory, *, random_state: int = 0) -> PersonalM
     if (sizes * (sizes - 1)).sum() / 2 < _FEWEST_EARLIER * len(rows):
         return None
     with threadpool_limits(limits=1, user_api="blas"):
-        answers = _Answers(owner[rows], history.action[rows].astype(np.int64), response)
+        answers = _Answers(owner[rows], events.action[rows].astype(np.int64), response)
         kernel = action_kernel(history.actions)
         trust = _trust(answers, kernel, n_factors, random_state)
         return None if trust is None else replace(_solved(answers, kernel, n_factors, random_state), trust=trust)
