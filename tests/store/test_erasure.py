@@ -9,9 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
-from recommender.store.decision_log import DecisionLog, DecisionRecord, debtor_export, decisions_page, migration
+from recommender.store.decision_log import (
+    ContactEvent,
+    DecisionLog,
+    DecisionRecord,
+    StaleStanding,
+    debtor_export,
+    decisions_page,
+    migration,
+)
 from recommender.store.decision_log.database import open_engine
 from recommender.store.decision_log.schema import contact_events, decisions, outcomes
 from tests.store.test_kept_states import LATER, heard, made, retained, words
@@ -102,3 +111,19 @@ def test_what_is_decided_while_a_debtor_is_erased_goes_as_a_whole_or_stays(empty
         with log.engine.connect() as connection:
             for table in TABLES:
                 assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+def test_no_event_is_written_of_a_decision_that_was_erased(log: DecisionLog, decide: Decide) -> None:
+    """It would name the debtor: who judged before the erasure is told to judge again, and what failed is let go."""
+    log.record([made(decide, 1), made(decide, 2, "E")])
+    sent = [
+        ContactEvent(decision_id=f"d{one:05d}", debtor_id=who, event_id=f"e{one}", kind=kind, at=LATER)
+        for one, who, kind in ((1, "D", "undelivered"), (2, "E", "undelivered"))
+    ]
+    log.erase(requested_by="desk", at=LATER, debtor_id="D")
+    with pytest.raises(StaleStanding):
+        log.record_events(sent)
+    with pytest.raises(StaleStanding):
+        log.record([made(decide, 3, "E")], events=sent[:1])
+    assert log.count() == (1, 0) and log.events_of(["d00001", "d00002"]) == {}
+    assert log.record_undelivered(sent) == 1 and list(log.events_of(["d00001", "d00002"])) == ["d00002"]

@@ -14,7 +14,7 @@ from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.intake import canonical_channel
 from recommender.local_time import is_timezone
-from recommender.planning.capacity_words import DAYS, mend_of, spread_over_hours, weekday_of
+from recommender.planning.capacity_words import DAYS, by_weekday, mend_of, spread_over_hours
 
 __all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacity_of", "read_capacity", "with_changes"]
 
@@ -74,7 +74,7 @@ class Queue(_Part):
     @field_validator("on", mode="before")
     @classmethod
     def _our_days(cls, table: Any) -> Any:
-        return {weekday_of(day) or day: part for day, part in table.items()} if isinstance(table, dict) else table
+        return by_weekday(table) if isinstance(table, dict) else table
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -245,7 +245,7 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
     for key, value in change.items():
         old = out.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            out[key] = _merged(old, value)
+            out[key] = _merged(*_alike(key, old, value))
         elif isinstance(old, list) and isinstance(value, list) and all(_has_name(part) for part in [*old, *value]):
             named = {part["name"]: part for part in old}
             for part in value:
@@ -254,6 +254,15 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
         else:
             out[key] = value
     return out
+
+
+def _alike(key: str, old: dict[str, Any], value: dict[str, Any]) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
+    """Two tables with their entries written in one way: 9 of a scenario changes an hour of 9-18."""
+    read = {"agents": spread_over_hours, "quota_by_hour": spread_over_hours, "on": by_weekday}.get(key)
+    try:
+        return (old, value) if read is None else (read(old), read(value))
+    except ValueError:
+        return old, value  # the check of the whole says what is wrong
 
 
 def _is_date(text: str) -> bool:
@@ -271,7 +280,8 @@ def _checked(entries: Mapping[str, Any], path: Path | str) -> CapacityOrder:
     try:
         return CapacityOrder.model_validate(entries)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
+        first = next((fault for fault in faults if mend_of(fault) is not None), faults[0])
         entry = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InvalidInput(
             f"{path}: {entry}: {first['msg'].removeprefix('Value error, ')}.",

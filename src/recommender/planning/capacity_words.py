@@ -8,7 +8,7 @@ from typing import Any
 
 from recommender.intake import plain_word
 
-__all__ = ["DAYS", "mend_of", "spread_over_hours", "weekday_of"]
+__all__ = ["DAYS", "by_weekday", "mend_of", "spread_over_hours"]
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_WORDS = ("lunes lun mon", "martes mar tue", "miercoles mie wed", "jueves jue thu", "viernes vie fri",
@@ -33,9 +33,21 @@ _MEANT = {
 }  # fmt: skip
 
 
-def weekday_of(word: Any) -> str | None:
-    """English name of a weekday that is written in Spanish or English, whole or shortened; None where it is none."""
-    return _DAY_OF.get(plain_word(str(word)))
+def by_weekday(table: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Values by English weekday of a table that names days in Spanish or English, whole or shortened; dates stay.
+
+    Raises
+    ------
+    ValueError
+        For a day that two entries give.
+    """
+    days: dict[Any, Any] = {}
+    for entry, value in table.items():
+        day = _DAY_OF.get(plain_word(str(entry)), entry)
+        if day in days:
+            raise ValueError(f"on: {day} is told twice, once as {entry!r}: leave it to one of them")
+        days[day] = value
+    return days
 
 
 def spread_over_hours(table: Mapping[Any, Any]) -> dict[int, Any]:

@@ -15,10 +15,7 @@ from recommender.store.decision_log.corrections import hold_told, refuse_false_c
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
 from recommender.store.decision_log.late_outcomes import Whose, hold_decisions, keep_late, source_of
-from recommender.store.decision_log.ledger import (
-    lock_debtors,
-    refuse_stale,
-)
+from recommender.store.decision_log.ledger import StaleStanding, lock_debtors, refuse_stale
 from recommender.store.decision_log.offer_rows import (
     OfferBudget,
     committed,
@@ -187,6 +184,7 @@ class DecisionLog(ReadLog):
                 insert_new(connection, provenances, unknown)
             stored = insert_checked(connection, decisions, "decision", rows, lambda key: batch[key].first_digest)
             if news:
+                _refuse_gone(connection, news.values())
                 insert_events(connection, news, None)
             keep_offers(connection, made, {event.decision_id for event in news.values()})
             if limit is not None:
@@ -215,7 +213,8 @@ class DecisionLog(ReadLog):
         DecisionConflict
             When an ``event_id`` is logged with other content.
         StaleStanding
-            When something about one of these debtors was written meanwhile.
+            When something about one of these debtors was written meanwhile, or one of the decisions is not in the log
+            (any more).
         """
         batch = without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
@@ -226,6 +225,7 @@ class DecisionLog(ReadLog):
             lock_debtors(connection, named if seen is None else {*named, *seen.debtors, *seen.accounts})
             if seen is not None:
                 refuse_stale(connection, seen, batch)
+            _refuse_gone(connection, batch.values())
             stored = insert_events(connection, batch, told_at)
             settle_offers(connection, {event.decision_id for event in batch.values()})
             return stored
@@ -245,7 +245,8 @@ class DecisionLog(ReadLog):
                 for query, column in _TOLD_OF
                 for row in rows_of_ids(connection, query, column, about)
             }
-            free = {key: event for key, event in batch.items() if event.decision_id not in known}
+            held = hold_decisions(connection, about)
+            free = {key: one for key, one in batch.items() if one.decision_id in held and one.decision_id not in known}
             stored = insert_events(connection, free, told_at) if free else 0
             settle_offers(connection, {event.decision_id for event in free.values()})
             return stored
@@ -343,6 +344,14 @@ class DecisionLog(ReadLog):
         purpose of it, and nothing else.
         """
         return removing.purge(self.engine, before, requested_by=requested_by, at=at)
+
+
+def _refuse_gone(connection: sa.Connection, events: Iterable[ContactEvent]) -> None:
+    """Raise where a decision was erased meanwhile: an event of it would be all that is left of its debtor."""
+    by_decision = {event.decision_id: event.debtor_id for event in events}
+    gone = by_decision.keys() - hold_decisions(connection, list(by_decision))
+    if gone:
+        raise StaleStanding({by_decision[one] for one in gone})
 
 
 def _outcome_rows(told: Iterable[OutcomeRecord], known: Collection[str]) -> list[Row]:
