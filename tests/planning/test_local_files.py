@@ -27,6 +27,7 @@ def test_contact_points_are_read_as_they_are_exported(tmp_path):
             "Ana Peña",
             "5",
         ]
+        assert points.loc["107", "Nombre"] == "Ana Peña"  # a text may name its variable so
         assert points.loc["B-2", ["phone", "email"]].tolist() == ["", "b@x.co"]
 
 

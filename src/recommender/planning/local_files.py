@@ -18,7 +18,7 @@ __all__ = ["ids_of", "local_table"]
 
 
 def local_table(path: Path, role: str, words: Mapping[str, str]) -> pd.DataFrame:
-    """Cells of a file as text, blanks as "", with our names of its columns.
+    """Cells of a file as text, blanks as "", with our columns beside those that mean them.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def local_table(path: Path, role: str, words: Mapping[str, str]) -> pd.DataFrame
             doubled[0], f"is meant by several columns of the {role}", values=doubled[1],
             mend=f"Call one of them {doubled[0]}.",
         )  # fmt: skip
-    renamed = {some[0]: name for name, some in meant.items() if len(some) == 1}
-    return frame.rename(columns=renamed).astype("str").where(frame.notna().to_numpy(), "")
+    text = frame.astype("str").where(frame.notna(), "").rename(columns=str)
+    # Beside the column as it is called: a text may name its variable so.
+    return text.assign(**{name: text[some[0]] for name, some in meant.items() if len(some) == 1})
 
 
 def ids_of(table: pd.DataFrame, role: str) -> pd.Series:
