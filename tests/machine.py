@@ -13,6 +13,8 @@ import pytest
 
 # Set by CI: a test that cannot run for want of a program is then a failure.
 SWITCH = "REQUIRE_EVERY_TEST"
+# Set by CI: what looking up the lock for known vulnerabilities came to.
+AUDIT = "LOCK_AUDIT"
 MISSING = "not on this machine: "
 
 
@@ -65,7 +67,7 @@ def missing(what, get):
 
 
 def closing_lines(skipped):
-    """Tell of each missing program how many tests were skipped for it, and how to get it.
+    """Tell of each missing program how many tests were skipped for it and how to get it, then what the audit came to.
 
     Parameters
     ----------
@@ -77,7 +79,8 @@ def closing_lines(skipped):
         _, found, what = reason.partition(MISSING)
         if found:
             counts[what] = counts.get(what, 0) + 1
-    return [f"NOT RUN: {count} tests, for want of {what}" for what, count in sorted(counts.items())]
+    lines = [f"NOT RUN: {count} tests, for want of {what}" for what, count in sorted(counts.items())]
+    return [*lines, *filter(None, [os.environ.get(AUDIT)])]
 
 
 if __name__ == "__main__":

@@ -87,6 +87,9 @@ class Dispatcher:
             try:
                 self.recorder.write_events([event], self.terms.now, standing.seen)
             except StaleStanding:  # somebody wrote about the same debtor: judge again
+                logged = self.recorder.get(asked.decision_id)
+                if logged is None:  # it was erased meanwhile
+                    raise UnknownDecision from None
                 continue
             return answer
         raise ServiceUnavailable("Other requests write about the same debtor all the time. Retry.")

@@ -98,6 +98,6 @@ def _without_none(flags: object) -> object:
 
 
 class Strict(BaseModel):
-    """Refuses unknown fields and silent conversions."""
+    """Refuses unknown fields, silent conversions and numbers without an end (1e999 is valid JSON, and infinite)."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

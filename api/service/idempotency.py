@@ -57,7 +57,7 @@ class Idempotency:
             return
         recorder: Recorder = scope["app"].state.recorder
         message = await receive()
-        own = sha256_of_body(message.get("body", b""))
+        own = await run_in_threadpool(sha256_of_body, message.get("body", b""))  # off the event loop, as all parsing is
         name = hashlib.sha256(f"{scope['path']}\n{key}".encode()).hexdigest()
         try:
             held = await run_in_threadpool(recorder.claim_key, name, own, self._clock())

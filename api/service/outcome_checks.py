@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from api.service.log_schemas import Outcome
 from api.service.recording import Recorder
@@ -23,7 +22,7 @@ _MAY_CARRY_MONEY = _MONEY | {"promise_to_pay", "promise_kept"}
 def check_outcomes(
     outcomes: Sequence[Outcome], recorder: Recorder, now: datetime, *, numbers_are_ours: bool = False
 ) -> None:
-    """Raise at the first outcome that cannot be true; its position is named.
+    """Raise at the first outcome that cannot be true; its position is named (a false correction is refused by the log).
 
     Parameters
     ----------
@@ -38,13 +37,9 @@ def check_outcomes(
     ------
     InvalidInput
         For an outcome before its decision or in the future, for money that is missing or where none belongs, for a
-        promise's day or a call's moment that cannot be, for an account or debtor that is not the decision's, for a
-        correction of what another decision had, and for one of what was corrected already or that leads back to itself.
+        promise's day or a call's moment that cannot be, and for an account or debtor that is not the decision's.
     """
     decided_at = recorder.decided_at([outcome.decision_id for outcome in outcomes])
-    corrected = [outcome.replaces for outcome in outcomes if outcome.replaces is not None]
-    owners = recorder.outcome_owners(corrected) if corrected else {}
-    chains = _Corrections(outcomes, recorder) if corrected else None
     told = owners_of(outcomes)
     for one in told.values():
         for column, name in (("account_id", one.account_id), ("debtor_id", one.debtor_id)):
@@ -55,65 +50,9 @@ def check_outcomes(
         trouble = _trouble(outcome, decided_at.get(outcome.decision_id), now)
         if trouble is None and outcome.decision_id in told:
             trouble = _other_person(outcome, (whose.get(outcome.decision_id), told[outcome.decision_id]))
-        if trouble is None and owners.get(outcome.replaces or "", outcome.decision_id) != outcome.decision_id:
-            trouble = "replaces", "is an outcome of another decision", "Correct an outcome under its own decision."
-        if trouble is None and chains is not None:
-            trouble = chains.trouble(outcome)
         if trouble is not None:
             column, text, mend = trouble
             raise InvalidInput(f"outcomes[{position}].{column} {text}.", column=column, rows=[position], mend=mend)
-
-
-class _Corrections:
-    """What takes the place of what: each outcome is corrected once, and no chain of corrections comes back.
-
-    Of two corrections of one outcome both would stand; of a circle none would.
-    """
-
-    def __init__(self, outcomes: Sequence[Outcome], recorder: Recorder) -> None:
-        told = [_correction(one) for one in outcomes]
-        self._replaces: dict[str, str] = {}
-        self._by: dict[tuple[str, str], set[str]] = {}
-        in_log = recorder.corrections([name for one in told for name in _names(one)])
-        for one in (*in_log, *told):
-            if one["replaces"] is not None:
-                self._replaces[one["outcome_id"]] = one["replaces"]
-                self._by.setdefault((one["decision_id"], one["replaces"]), set()).add(one["outcome_id"])
-        self._in_circles = _in_circles(self._replaces)
-
-    def trouble(self, outcome: Outcome) -> tuple[str, str, str] | None:
-        """What is wrong with a correction; None where nothing is."""
-        if outcome.replaces is None:
-            return None
-        own = _correction(outcome)["outcome_id"]
-        others = sorted(self._by[outcome.decision_id, outcome.replaces] - {own})
-        if others:
-            return "replaces", f"names an outcome that {others[0]!r} took the place of", "Correct that one."
-        if own in self._in_circles:
-            return "replaces", "leads back to this outcome: none of them would stand", "Tell it under an id of its own."
-        return None
-
-
-def _in_circles(replaces: Mapping[str, str]) -> set[str]:
-    """Outcomes whose chain of corrections comes back to them; each link is followed once, however long a chain is."""
-    found: set[str] = set()
-    walked: set[str] = set()
-    for start in replaces:
-        path: dict[str, int] = {}
-        place: str | None = start
-        while place is not None and place not in walked and place not in path:
-            path[place] = len(path)
-            place = replaces.get(place)
-        if place in path:
-            found.update(list(path)[path[place] :])
-        walked.update(path)
-    return found
-
-
-def _names(one: Mapping[str, Any]) -> Iterator[str]:
-    yield one["outcome_id"]
-    if one["replaces"] is not None:
-        yield one["replaces"]
 
 
 def record_of(outcome: Outcome) -> OutcomeRecord:
@@ -129,11 +68,6 @@ def owners_of(outcomes: Iterable[Outcome]) -> dict[str, Whose]:
             before = told.get(one.decision_id, Whose(None))
             told[one.decision_id] = Whose(one.account_id or before.account_id, one.debtor_id or before.debtor_id)
     return told
-
-
-def _correction(outcome: Outcome) -> dict[str, Any]:
-    record = record_of(outcome)
-    return {"outcome_id": record.outcome_id, "decision_id": record.decision_id, "replaces": record.replaces}
 
 
 def _other_person(outcome: Outcome, known: Iterable[Whose | None]) -> tuple[str, str, str] | None:

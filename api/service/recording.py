@@ -323,18 +323,6 @@ class Recorder:
         with self._reached("read"):
             return log.whose_are(decision_ids)
 
-    def corrections(self, outcome_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Outcomes of some ids, those that take their place, and the chains back from all of them."""
-        log = self._needed()
-        with self._reached("read"):
-            return log.corrections(outcome_ids)
-
-    def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
-        """Decisions of some outcomes; those that the log does not hold are left out."""
-        log = self._needed()
-        with self._reached("read"):
-            return log.outcome_owners(outcome_ids)
-
     def _needed(self) -> DecisionLog:
         if self._log is None:
             raise ServiceUnavailable(

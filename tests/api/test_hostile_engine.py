@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from itertools import product
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from api.service.outcome_checks import _in_circles
 from recommender.store.decision_log import DecisionLog
 from tests.api.test_dispatches import AS_OF, Sender, account
 
@@ -138,20 +136,6 @@ def test_a_circle_of_corrections_is_refused_however_long_it_is(sender, length, i
     refused = sender.client.post("/v1/outcomes", json={"outcomes": [*rest, end | {"replaces": "c0"}]})
     assert refused.status_code == 422 and "leads back" in refused.json()["detail"]
     assert sender.client.post("/v1/outcomes", json={"outcomes": [*rest, end]}).status_code == 200
-
-
-def test_circles_are_those_that_a_walk_from_each_outcome_finds():
-    """Against the naive walk, on every map of five outcomes to one of six that they take the place of."""
-    for ends in product(range(6), repeat=5):
-        replaces = {str(one): str(end) for one, end in enumerate(ends)}
-        naive = set()
-        for start in replaces:
-            place = start
-            for _ in range(6):
-                place = replaces.get(place)
-                if place == start:
-                    naive.add(start)
-        assert _in_circles(replaces) == naive
 
 
 def test_an_outcome_is_corrected_once_and_a_correction_can_be_corrected(sender):

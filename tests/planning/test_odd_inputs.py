@@ -226,7 +226,7 @@ def test_what_no_capacity_can_be_is_refused_by_entry(entries):
 @pytest.mark.parametrize(
     ("queue", "why"),
     [
-        (CALLS | {"channels": ["phone"]}, "does not know phone"),
+        (CALLS | {"channels": ["paloma"]}, "does not know paloma"),
         (CALLS | {"only": {"country": ["XX"]}}, "there is no account"),
         (CALLS | {"agents": {22: 3, 2: 3}}, "work at 02:00, 22:00"),
         (CALLS | {"minutes_per_contact": 61}, "more than there is in any hour"),

@@ -44,7 +44,7 @@ def test_each_revision_can_be_reached_from_the_one_before_it(empty_url: str) -> 
     """Stepwise migration ends at the same schema as migration at once."""
     engine = open_engine(empty_url)
     assert migration.current_revision(engine) is None
-    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"):
+    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012"):
         migration.upgrade(engine, revision)
         assert migration.current_revision(engine) == revision
     with engine.connect() as connection:

@@ -110,7 +110,7 @@ def forget_debtor(
 
 
 @router.get("/decisions/{decision_id}")
-def get_decision(decision_id: str, recorder: RecorderDep) -> DecisionAnswer:
+def get_decision(decision_id: Annotated[Identifier, Path()], recorder: RecorderDep) -> DecisionAnswer:
     """Give a decision as it was written down, with its outcomes so far."""
     logged = recorder.get(decision_id)
     if logged is None:

@@ -9,6 +9,7 @@ from recommender.deciding.best_hour import (
 )
 from recommender.deciding.context import (
     ModelContext,
+    counts_contacts,
     model_history,
 )
 from recommender.deciding.decide import (
@@ -88,6 +89,7 @@ __all__ = [
     "WeekAhead",
     "after_planned",
     "check_objective",
+    "counts_contacts",
     "debtor_rounds",
     "decide",
     "decision_ids",

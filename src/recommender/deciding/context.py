@@ -18,7 +18,7 @@ from recommender.features import AccountHistory, LaterContacts
 from recommender.local_time import DAY_US
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["ModelContext", "later_contacts", "model_history"]
+__all__ = ["ModelContext", "counts_contacts", "later_contacts", "model_history"]
 
 _UNKNOWN, _UNNAMED = -1, -2  # a level that the model does not know, and none at all
 
@@ -115,6 +115,13 @@ def model_history(contacts: pd.DataFrame | None, strategy: ContactStrategy | See
     kept = contacts.take(after.rows)
     account, time = str(strategy.names_["account"]), str(strategy.names_["time"])
     return kept.assign(**{account: kept["account_id"], time: pd.to_datetime(kept["sent_at"], utc=True)})
+
+
+def counts_contacts(contacts: pd.DataFrame | None, strategy: ContactStrategy | SeedStrategy) -> bool:
+    """Whether the model itself knows of contacts made lately: those of its log, and those that this table tells."""
+    if contacts is None or isinstance(strategy, SeedStrategy):
+        return False
+    return _rows_after(Columns.of(contacts), strategy) is not None
 
 
 class _After(NamedTuple):

@@ -15,12 +15,28 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.intake import Moment, canonical_channel, id_key, moment_of, plain_word
+from recommender.planning.local_files import local_table
 from recommender.rules import Eligibility
 
 __all__ = ["Appointments"]
 
 _KINDS = ("callback", "promise")
 _COLUMNS = ("account_id", "at", "channel", "kind")
+_WORDS = {
+    "account_id": "",
+    "at": "fecha_hora fecha_y_hora hora momento cuando",
+    "channel": "canal medio",
+    "kind": "tipo clase",
+}
+_KIND_OF = {
+    word: kind
+    for kind, words in {
+        "callback": "callback call_back llamar devolver_llamada rellamada volver_a_llamar",
+        "promise": "promise promesa compromiso promesa_de_pago compromiso_de_pago promise_to_pay",
+    }.items()
+    for word in words.split()
+}
 
 
 @dataclass(frozen=True)
@@ -52,27 +68,23 @@ class Appointments:
         InvalidInput
             For missing columns, unreadable instants or unknown kinds.
         """
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"account_id": "str"})
+        table = local_table(path, f"appointments in {path}", _WORDS)
         missing = [name for name in _COLUMNS if name not in table.columns]
         if missing:
             raise InvalidInput.missing_columns(missing, list(table.columns), role=f"appointments in {path}")
-        unknown = np.flatnonzero(~table["kind"].isin(_KINDS))
-        if len(unknown):
-            raise InvalidInput.in_column(
-                "kind", "is unknown", values=table["kind"].iloc[unknown], rows=unknown.tolist(), mend=f"Use {_KINDS}."
-            )
-        instants = pd.to_datetime(table["at"], utc=True, errors="coerce")
-        bad = np.flatnonzero(instants.isna())
-        if len(bad):
-            raise InvalidInput.in_column(
-                "at",
-                "is not an instant",
-                values=table["at"].iloc[bad],
-                rows=bad.tolist(),
-                mend="Write e.g. 2026-11-23T15:00:00-05:00.",
-            )
+        kinds = table["kind"].map(lambda word: _KIND_OF.get(plain_word(word)))
+        channels = table["channel"].map(canonical_channel)
+        instants = pd.to_datetime(table["at"].map(_instant), utc=True)
+        for name, read, text, mend in (
+            ("kind", kinds, "is unknown", f"Use {_KINDS}."),
+            ("channel", channels, "is no channel", "Write e.g. call, sms or whatsapp."),
+            ("at", instants, "is not an instant with its offset", "Write e.g. 2026-11-23T15:00:00-05:00."),
+        ):
+            bad = np.flatnonzero(read.isna())
+            if len(bad):
+                raise InvalidInput.in_column(name, text, values=table[name].iloc[bad], rows=bad.tolist(), mend=mend)
+        kept = table.assign(at=instants, kind=kinds, channel=channels)
         moment = pd.Timestamp(as_of).tz_convert("UTC")
-        kept = table.assign(at=instants, account_id=table["account_id"].astype("str"))
         kept = kept.loc[(instants > moment) & (instants <= moment + pd.Timedelta(days=days))]
         kept = kept.sort_values(["at", "account_id"], kind="stable", ignore_index=True)[list(_COLUMNS)]
         return cls(kept, moment)
@@ -117,13 +129,16 @@ class Appointments:
         unplaced : list of dict
             With the reason in ``why``.
         """
-        at_account = {name: at for at, name in enumerate(facts["account_id"].tolist())}
-        mine = self.table.loc[self.table["account_id"].isin(list(at_account))] if len(self.table) else self.table
+        at_account = (
+            {id_key(name): at for at, name in enumerate(facts["account_id"].tolist())} if len(self.table) else {}
+        )
+        keys = self.table["account_id"].map(id_key)
+        mine = self.table.loc[keys.isin(list(at_account))]
         rows: list[dict[str, Any]] = []
         unplaced: list[dict[str, Any]] = []
         taken: set[str] = set()
         for appointment in mine.to_dict("records"):
-            at = at_account[appointment["account_id"]]
+            at = at_account[id_key(appointment["account_id"])]
             debtor = str(facts["debtor"].iloc[at])
             fitting = _fitting(actions, appointment["channel"], appointment["at"], allowed.contact_at[at])
             legal = [action for action in fitting if open_[at, action]]
@@ -159,8 +174,8 @@ class Appointments:
         """Appointments of accounts that the portfolio does not hold."""
         if not len(self.table):
             return []
-        known = pd.concat([part["account_id"] for part in facts])
-        lost = self.table.loc[~self.table["account_id"].isin(known)]
+        known = {id_key(one) for part in facts for one in part["account_id"]}
+        lost = self.table.loc[~self.table["account_id"].map(id_key).isin(known)]
         return [_unmet(appointment, "the account is not in the portfolio") for appointment in lost.to_dict("records")]
 
 
@@ -175,6 +190,12 @@ def _fitting(actions: ActionSpace, channel: str, at: pd.Timestamp, contact_at: N
             inside = (contact_at <= instant) & (instant < contact_at + np.timedelta64(1, "h"))
         fits &= inside[codes[:, actions.factor_names.index("hour")]]
     return [int(action) for action in np.flatnonzero(fits)]
+
+
+def _instant(cell: str) -> datetime | None:
+    """The instant of a cell that tells its offset: 15:00 of no clock may be any hour of the debtor's."""
+    read = moment_of(cell)
+    return read.at if isinstance(read, Moment) and read.aware else None
 
 
 def _unmet(row: dict[str, Any], why: str) -> dict[str, Any]:

@@ -20,8 +20,10 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
+from recommender.intake import id_key
 from recommender.messages import Catalogue, default_catalogue
 from recommender.planning.campaign_adapters import Adapter, MissingValues, cell_of, packaged_adapters
+from recommender.planning.local_files import ids_of, local_table
 
 __all__ = ["PEOPLE", "not_of_campaigns", "read_contact_points", "write_campaigns"]
 
@@ -29,17 +31,25 @@ __all__ = ["PEOPLE", "not_of_campaigns", "read_contact_points", "write_campaigns
 PEOPLE = "people.csv"
 _HIGHEST_RANK = 99
 _WRITTEN = "campaign-files.json"
+_POINTS = {
+    "account_id": "",
+    "phone": "telefono celular movil tel numero_telefono numero_de_telefono numero_celular phone_number mobile cel",
+    "phone_code": "indicativo codigo_pais codigo_de_pais prefijo country_code lada",
+    "email": "correo correo_electronico e_mail mail direccion_de_correo",
+    "first_name": "nombre nombres primer_nombre name given_name",
+    "last_name": "apellido apellidos surname family_name",
+}
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
 
 
 def read_contact_points(path: Path) -> pd.DataFrame:
-    """The agency's file: ``account_id`` and whatever the adapters ask for (phone, email, names), all as text."""
-    if path.suffix == ".parquet":
-        table = pd.read_parquet(path).astype("str")
-    else:
-        table = pd.read_csv(path, dtype="str", keep_default_na=False)
-    if "account_id" not in table.columns:
-        raise InvalidInput.missing_columns(["account_id"], list(table.columns), role=f"contact file {path}")
+    """The agency's file: ``account_id`` and whatever the adapters ask for (phone, email, names), all as text.
+
+    Rows are under the keys of their accounts: 00107 of the portfolio is 107 here.
+    """
+    role = f"contact file {path}"
+    table = local_table(path, role, _POINTS)
+    table = table.assign(account_id=ids_of(table, role))
     twice = table["account_id"].duplicated()
     if twice.any():
         raise InvalidInput.in_column(
@@ -212,12 +222,12 @@ def _rows(
     plan = plan.mask(part.isna().reindex(columns=plan.columns, fill_value=False).to_numpy(), "")
     points_of: dict[str, dict[str, str]] = {}
     if points is not None:
-        mine = points.loc[points.index.intersection(part["account_id"].astype("str"))].fillna("")
+        mine = points.loc[points.index.intersection(part["account_id"].astype("str").map(id_key))].fillna("")
         points_of = {str(name): row for name, row in mine.to_dict("index").items()}
     rows: list[dict[str, Any]] = []
     lost: Counter[str] = Counter()
     for contact in plan.to_dict("records"):
-        point = points_of.get(contact["account_id"], {})
+        point = points_of.get(id_key(contact["account_id"]), {})
         if adapter.needs is not None and not point.get(adapter.needs, "").strip():
             lost[""] += 1
             continue

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
+from recommender.intake import canonical_channel
 from recommender.local_time import is_timezone
+from recommender.planning.capacity_words import DAYS, by_weekday, mend_of, spread_over_hours
 
 __all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacity_of", "read_capacity", "with_changes"]
-
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class _Part(BaseModel):
@@ -61,15 +61,20 @@ class Queue(_Part):
         {}, description="Part of agents and quotas that there is on a weekday or date, e.g. saturday = 0.5."
     )
 
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _our_channels(cls, names: Any) -> Any:
+        return [canonical_channel(one) or one for one in names] if isinstance(names, list | tuple) else names
+
     @field_validator("agents", "quota_by_hour", mode="before")
     @classmethod
-    def _whole_hours(cls, table: Any) -> Any:
-        for hour in table if isinstance(table, dict) else ():
-            if not str(hour).strip().isdigit() or not 0 <= int(hour) <= 23:
-                raise ValueError(
-                    f"{hour!r} is no whole hour from 0 to 23 (one agent from 9:30 on is 0.5 agents in the hour 9)"
-                )
-        return table
+    def _by_hour(cls, table: Any) -> Any:
+        return spread_over_hours(table) if isinstance(table, dict) else table
+
+    @field_validator("on", mode="before")
+    @classmethod
+    def _our_days(cls, table: Any) -> Any:
+        return by_weekday(table) if isinstance(table, dict) else table
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -240,7 +245,7 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
     for key, value in change.items():
         old = out.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            out[key] = _merged(old, value)
+            out[key] = _merged(*_alike(key, old, value))
         elif isinstance(old, list) and isinstance(value, list) and all(_has_name(part) for part in [*old, *value]):
             named = {part["name"]: part for part in old}
             for part in value:
@@ -249,6 +254,15 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
         else:
             out[key] = value
     return out
+
+
+def _alike(key: str, old: dict[str, Any], value: dict[str, Any]) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
+    """Two tables with their entries written in one way: 9 of a scenario changes an hour of 9-18."""
+    read = {"agents": spread_over_hours, "quota_by_hour": spread_over_hours, "on": by_weekday}.get(key)
+    try:
+        return (old, value) if read is None else (read(old), read(value))
+    except ValueError:
+        return old, value  # the check of the whole says what is wrong
 
 
 def _is_date(text: str) -> bool:
@@ -266,10 +280,11 @@ def _checked(entries: Mapping[str, Any], path: Path | str) -> CapacityOrder:
     try:
         return CapacityOrder.model_validate(entries)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        faults = error.errors(include_url=False)
+        first = next((fault for fault in faults if mend_of(fault) is not None), faults[0])
         entry = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InvalidInput(
             f"{path}: {entry}: {first['msg'].removeprefix('Value error, ')}.",
             column=entry,
-            mend="See docs/planning.md for what the file may hold.",
+            mend=mend_of(first) or "See docs/planning.md for what the file may hold.",
         ) from error

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.columns import Columns
-from recommender.deciding import Accounts, ModelContext, OfferChoice, model_history
+from recommender.deciding import Accounts, ModelContext, OfferChoice, counts_contacts, model_history
 from recommender.messages import default_catalogue
 from recommender.offers import OfferDesk
 from recommender.planning.capacity_file import CapacityOrder
@@ -71,6 +71,11 @@ class PlanCase:
             overlays=self.order.overlays,
         )
         return self.offers.narrowed(allowed, self._accounts, self.order.as_of)
+
+    @property
+    def counts_contacts(self) -> bool:
+        """Whether the model's values have what was sent lately in them."""
+        return counts_contacts(self.history, self._strategy)
 
     def offer_costs(self) -> NDArray[np.float64] | None:
         """What the offer of each action is expected to cost beyond the reward, in minor units; None for nothing.

@@ -241,7 +241,9 @@ class _Weekly:
         share = np.ones((len(facts), days)) if earlier is None else earlier.shares(debtor, days, capacity)
         week = capacity.week_of(days)
         recent = RecentContacts.of(case.history, facts["account_id"], debtor, case.order.as_of)
-        kept = np.minimum(share, recent.shares(days, capacity)) * week.wait_share ** np.arange(days)
+        if not case.counts_contacts:  # else the values have it already, and it would be taken off twice
+            share = np.minimum(share, recent.shares(days, capacity))
+        kept = share * week.wait_share ** np.arange(days)
         return cls(kept, recent.open_on(planned, days, capacity))
 
 

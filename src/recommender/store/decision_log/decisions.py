@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Self
 
@@ -11,13 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from recommender.store.decision_log import claimed_keys, migration, removing
 from recommender.store.decision_log.contact_event import ContactEvent
+from recommender.store.decision_log.corrections import hold_told, refuse_false_corrections
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
-from recommender.store.decision_log.late_outcomes import Whose, hold_decisions, keep_late
-from recommender.store.decision_log.ledger import (
-    lock_debtors,
-    refuse_stale,
-)
+from recommender.store.decision_log.late_outcomes import Whose, hold_decisions, keep_late, source_of
+from recommender.store.decision_log.ledger import StaleStanding, lock_debtors, refuse_stale
 from recommender.store.decision_log.offer_rows import (
     OfferBudget,
     committed,
@@ -41,6 +39,7 @@ from recommender.store.decision_log.rows import (
     without_repeats,
 )
 from recommender.store.decision_log.schema import (
+    Row,
     SchemaMismatch,
     contact_events,
     decisions,
@@ -185,6 +184,7 @@ class DecisionLog(ReadLog):
                 insert_new(connection, provenances, unknown)
             stored = insert_checked(connection, decisions, "decision", rows, lambda key: batch[key].first_digest)
             if news:
+                _refuse_gone(connection, news.values())
                 insert_events(connection, news, None)
             keep_offers(connection, made, {event.decision_id for event in news.values()})
             if limit is not None:
@@ -213,7 +213,8 @@ class DecisionLog(ReadLog):
         DecisionConflict
             When an ``event_id`` is logged with other content.
         StaleStanding
-            When something about one of these debtors was written meanwhile.
+            When something about one of these debtors was written meanwhile, or one of the decisions is not in the log
+            (any more).
         """
         batch = without_repeats(events, "event", lambda event: event.event_id)
         if not batch:
@@ -224,6 +225,7 @@ class DecisionLog(ReadLog):
             lock_debtors(connection, named if seen is None else {*named, *seen.debtors, *seen.accounts})
             if seen is not None:
                 refuse_stale(connection, seen, batch)
+            _refuse_gone(connection, batch.values())
             stored = insert_events(connection, batch, told_at)
             settle_offers(connection, {event.decision_id for event in batch.values()})
             return stored
@@ -243,7 +245,8 @@ class DecisionLog(ReadLog):
                 for query, column in _TOLD_OF
                 for row in rows_of_ids(connection, query, column, about)
             }
-            free = {key: event for key, event in batch.items() if event.decision_id not in known}
+            held = hold_decisions(connection, about)
+            free = {key: one for key, one in batch.items() if one.decision_id in held and one.decision_id not in known}
             stored = insert_events(connection, free, told_at) if free else 0
             settle_offers(connection, {event.decision_id for event in free.values()})
             return stored
@@ -269,16 +272,21 @@ class DecisionLog(ReadLog):
         ------
         DecisionConflict
             When an ``outcome_id`` is logged with other content.
+        InvalidInput
+            For a correction of what another decision had, of what was corrected already, and for one that leads back to
+            itself; whoever else tells outcomes of the decision at the same time.
         """
-        batch = without_repeats(records, "outcome", lambda record: str(record.outcome_id))
+        told = list(records)
+        batch = without_repeats(told, "outcome", lambda record: str(record.outcome_id))
         if not batch:
             return OutcomeReceipt(0, 0)
-        rows = [record.to_row() for record in batch.values()]
         about = list(dict.fromkeys(record.decision_id for record in batch.values()))
 
         def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...], set[str]]:
+            hold_told(connection, about)
             known = hold_decisions(connection, about)
-            stored = insert_checked(connection, outcomes, "outcome", rows)
+            stored = insert_checked(connection, outcomes, "outcome", _outcome_rows(batch.values(), known))
+            refuse_false_corrections(connection, told)
             settle_offers(connection, about)
             unknown = tuple(decision_id for decision_id in about if decision_id not in known)
             late = keep_late(connection, batch.values(), unknown, owners or {}) if unknown else set()
@@ -286,7 +294,7 @@ class DecisionLog(ReadLog):
 
         stored, unknown, late = write(self.engine, insert)
         orphans = tuple(one for one in unknown if one not in late)
-        return OutcomeReceipt(stored, len(rows) - stored, orphans, tuple(one for one in unknown if one in late))
+        return OutcomeReceipt(stored, len(batch) - stored, orphans, tuple(one for one in unknown if one in late))
 
     def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> str:
         """Claim an idempotency key for a body; see :func:`~.claimed_keys.claim_key`."""
@@ -336,3 +344,16 @@ class DecisionLog(ReadLog):
         purpose of it, and nothing else.
         """
         return removing.purge(self.engine, before, requested_by=requested_by, at=at)
+
+
+def _refuse_gone(connection: sa.Connection, events: Iterable[ContactEvent]) -> None:
+    """Raise where a decision was erased meanwhile: an event of it would be all that is left of its debtor."""
+    by_decision = {event.decision_id: event.debtor_id for event in events}
+    gone = by_decision.keys() - hold_decisions(connection, list(by_decision))
+    if gone:
+        raise StaleStanding({by_decision[one] for one in gone})
+
+
+def _outcome_rows(told: Iterable[OutcomeRecord], known: Collection[str]) -> list[Row]:
+    """Rows of outcomes; those of decisions that the log does not hold with the digest that an erasure finds them by."""
+    return [one.to_row() | {"source": None if one.decision_id in known else source_of(one.decision_id)} for one in told]

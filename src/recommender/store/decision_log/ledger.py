@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from recommender.errors import RecommenderError
 from recommender.intake import id_key, id_spellings
 from recommender.store.decision_log.contact_event import TAKEN_BACK, state_event, state_of
+from recommender.store.decision_log.named_locks import DEBTORS, hold_names
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, kept_states, outcomes
@@ -41,8 +42,6 @@ __all__ = [
     "refuse_stale",
 ]
 
-_IDS_A_QUERY = 500
-_MOST_LOCKS = 2_000
 _WHOSE = sa.select(decisions.c.decision_id, decisions.c.debtor_id, decisions.c.account_id)
 _TOLD = sa.select(contact_events.c.decision_id, contact_events.c.event_id)
 _MADE = sa.select(
@@ -260,24 +259,7 @@ def _outcomes(
 
 def lock_debtors(connection: sa.Connection, names: Iterable[str]) -> None:
     """Hold debtors and accounts until the transaction ends; a SQLite writer holds the whole log already."""
-    if connection.dialect.name != "postgresql":
-        return
-    # One order for everybody, so that two batches wait for each other instead of deadlocking.
-    ordered = sorted(set(map(id_key, names)))
-    if not ordered:
-        return
-    # A server holds some thousand locks in all: who wants many holds the log as a whole, the others share it.
-    if len(ordered) > _MOST_LOCKS:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(20)"))
-        return
-    connection.execute(sa.text("SELECT pg_advisory_xact_lock_shared(20)"))
-    for start in range(0, len(ordered), _IDS_A_QUERY):
-        some = ordered[start : start + _IDS_A_QUERY]
-        locks = sa.text(
-            "SELECT pg_advisory_xact_lock(hashtextextended(name, 20)) FROM unnest(CAST(:names AS text[])) "
-            "WITH ORDINALITY AS t(name, position) ORDER BY position"
-        )
-        connection.execute(locks, {"names": some})
+    hold_names(connection, map(id_key, names), DEBTORS)
 
 
 def refuse_stale(connection: sa.Connection, seen: Seen, own: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.record_fields import WrittenJson, sha256_of, utc_instant
 from recommender.store.decision_log.records import DecisionRecord
-from recommender.store.decision_log.removing import kept_of_debtor, of_account, of_debtor
+from recommender.store.decision_log.removing import of_account, of_debtor
 from recommender.store.decision_log.rows import ALL_EVENTS, ALL_OUTCOMES, decision_of, joined, outcome_of, rows_of_ids
 from recommender.store.decision_log.schema import Row, contact_events, decisions, kept_states, outcomes
 
@@ -75,8 +75,6 @@ def decisions_page(
     query = joined().order_by(decisions.c.decided_at.desc(), decisions.c.decision_id.desc()).limit(limit + 1)
     if account_id is not None:
         query = query.where(of_account(account_id))
-    if debtor_id is not None:
-        query = query.where(of_debtor(debtor_id))
     if since is not None:
         query = query.where(decisions.c.decided_at >= since)
     if until is not None:
@@ -95,6 +93,8 @@ def decisions_page(
             )
         )
     with log.engine.connect() as connection:
+        if debtor_id is not None:
+            query = query.where(of_debtor(connection, debtor_id))
         records = [decision_of(row) for row in connection.execute(query).mappings()]
     shown = records[:limit]
     events = log.events_of([record.decision_id for record in shown])
@@ -113,13 +113,15 @@ def debtor_export(log: DecisionLog, debtor_id: str) -> dict[str, Any]:
         ``debtor_id``, ``decisions`` oldest first, each with its ``events``, ``outcomes`` and ``state``, and
         ``kept_states``: what still acts of decisions that retention deleted.
     """
-    query = joined().where(of_debtor(debtor_id)).order_by(decisions.c.decided_at, decisions.c.decision_id)
     with log.engine.connect() as connection:
+        query = joined().where(of_debtor(connection, debtor_id))
+        query = query.order_by(decisions.c.decided_at, decisions.c.decision_id)
         records = [decision_of(row) for row in connection.execute(query).mappings()]
         ids = [record.decision_id for record in records]
         events = rows_of_ids(connection, ALL_EVENTS, contact_events.c.decision_id, ids)
         heard = rows_of_ids(connection, ALL_OUTCOMES, outcomes.c.decision_id, ids)
-        kept = [dict(row) for row in connection.execute(_KEPT.where(kept_of_debtor(debtor_id))).mappings()]
+        of_kept = _KEPT.where(of_debtor(connection, debtor_id, kept_states))
+        kept = [dict(row) for row in connection.execute(of_kept).mappings()]
     entries = []
     for record in records:
         own = sorted((row for row in events if row["decision_id"] == record.decision_id), key=_order)

@@ -222,10 +222,9 @@ def offers_of(connection: sa.Connection, names: Iterable[str], accounts: Mapping
     return rows
 
 
-def anonymous_rest(connection: sa.Connection, which: sa.Select[tuple[str]], at: datetime) -> list[Row]:
+def anonymous_rest(connection: sa.Connection, mine: sa.ColumnElement[bool], at: datetime) -> list[Row]:
     """What offers that are to be removed may cost still, without a word about whom: a budget is not given out twice."""
     rest = []
-    mine = offers.c.decision_id.in_(which)
     for currency in connection.scalars(sa.select(offers.c.currency).where(mine).distinct()).all():
         same = offers.c.currency.is_(None) if currency is None else offers.c.currency == currency
         binds = _binding(OfferBudget(str(currency), None, at))

@@ -23,7 +23,6 @@ from recommender.store.decision_log.removing import Removal
 from recommender.store.decision_log.rows import (
     ALL_EVENTS,
     by_ids,
-    correction_chains,
     decision_of,
     joined,
     outcome_of,
@@ -72,20 +71,6 @@ class ReadLog:
             ids = list(dict.fromkeys(decision_ids))
             rows = by_ids(connection, decisions.c.decision_id, ids, decisions.c.decided_at)
             return {row["decision_id"]: row["decided_at"] for row in rows}
-
-    def corrections(self, outcome_ids: Sequence[str]) -> list[Row]:
-        """Outcomes that are some others, take the place of some, or are what those took the place of, however far back.
-
-        Each as ``outcome_id``, ``decision_id`` and ``replaces``.
-        """
-        with self.engine.connect() as connection:
-            return correction_chains(connection, list(dict.fromkeys(outcome_ids)))
-
-    def outcome_owners(self, outcome_ids: Sequence[str]) -> dict[str, str]:
-        """Decision of each of some outcomes; unknown ids are left out."""
-        with self.engine.connect() as connection:
-            rows = by_ids(connection, outcomes.c.outcome_id, list(dict.fromkeys(outcome_ids)), outcomes.c.decision_id)
-            return {row["outcome_id"]: row["decision_id"] for row in rows}
 
     def standing(
         self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from recommender.errors import InvalidInput
 from recommender.intake import id_spellings
 from recommender.store.decision_log.database import write
 from recommender.store.decision_log.kept_states import keep_acting
-from recommender.store.decision_log.late_outcomes import source_of
+from recommender.store.decision_log.ledger import lock_debtors
 from recommender.store.decision_log.offer_rows import anonymous_rest, still_binding
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.schema import (
@@ -25,10 +27,10 @@ from recommender.store.decision_log.schema import (
     removals,
 )
 
-__all__ = ["Removal", "erase", "kept_of_debtor", "of_account", "of_debtor", "past_removals", "purge"]
+__all__ = ["Removal", "erase", "of_account", "of_debtor", "past_removals", "purge"]
 
 _AT_ONCE = 500
-_KNOWN = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
+_GONE = ~sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
 
 
 @dataclass(frozen=True)
@@ -47,26 +49,30 @@ def of_account(account_id: str) -> sa.ColumnElement[bool]:
     return decisions.c.account_id.in_(list(id_spellings([account_id])))
 
 
-def of_debtor(debtor_id: str) -> sa.ColumnElement[bool]:
-    """Decisions about a debtor, and those about its accounts from before anybody said whose they are."""
-    named, spelt = decisions.alias("named"), list(id_spellings([debtor_id]))
-    theirs = sa.union(sa.select(named.c.account_id).where(named.c.debtor_id.in_(spelt)), _kept_accounts(spelt))
-    unnamed = sa.and_(decisions.c.debtor_id == decisions.c.account_id, decisions.c.account_id.in_(theirs))
-    return sa.or_(decisions.c.debtor_id.in_(spelt), unnamed)
+def of_debtor(connection: sa.Connection, debtor_id: str, table: sa.Table = decisions) -> sa.ColumnElement[bool]:
+    """Rows about a debtor, and those about its accounts from before anybody said whose they are.
+
+    Parameters
+    ----------
+    connection : Connection
+        Asked first whose accounts they are: names that are given are found by index, names of a subquery are not.
+    debtor_id : str
+    table : Table
+        Has ``debtor_id`` and ``account_id``: decisions, or what was kept of older ones.
+    """
+    spelt = list(id_spellings([debtor_id]))
+    return _of_names(table, spelt, _accounts(connection, spelt))
 
 
-def kept_of_debtor(debtor_id: str) -> sa.ColumnElement[bool]:
-    """What was kept of a debtor, and of its accounts from before anybody said whose they are."""
-    named, spelt = decisions.alias("named"), list(id_spellings([debtor_id]))
-    theirs = sa.union(sa.select(named.c.account_id).where(named.c.debtor_id.in_(spelt)), _kept_accounts(spelt))
-    unnamed = sa.and_(kept_states.c.debtor_id == kept_states.c.account_id, kept_states.c.account_id.in_(theirs))
-    return sa.or_(kept_states.c.debtor_id.in_(spelt), unnamed)
+def _accounts(connection: sa.Connection, spelt: Sequence[str]) -> set[str]:
+    """Accounts that are known to be a debtor's, also where the decisions that said so are gone."""
+    known = (sa.select(one.c.account_id).where(one.c.debtor_id.in_(spelt)) for one in (decisions, kept_states))
+    return {name for query in known for name in connection.scalars(query)}
 
 
-def _kept_accounts(debtors: Sequence[str]) -> sa.Select[tuple[str]]:
-    """Accounts that are known to be a debtor's although the decisions that said so are gone."""
-    owners = kept_states.alias("owners")
-    return sa.select(owners.c.account_id).where(owners.c.debtor_id.in_(debtors))
+def _of_names(table: sa.Table, spelt: Sequence[str], accounts: Collection[str]) -> sa.ColumnElement[bool]:
+    unnamed = sa.and_(table.c.debtor_id == table.c.account_id, table.c.account_id.in_(sorted(accounts)))
+    return sa.or_(table.c.debtor_id.in_(spelt), unnamed)
 
 
 def erase(
@@ -80,40 +86,57 @@ def erase(
             mend="Name one account, or one debtor with all accounts.",
         )
     moment = _checked(requested_by, at)
-    whose = of_account(str(account_id)) if debtor_id is None else of_debtor(debtor_id)
+    name = str(account_id if debtor_id is None else debtor_id)
+    spelt = list(id_spellings([name]))
 
     def remove(connection: sa.Connection) -> Removal:
-        _hold(connection, whose)
-        theirs = sa.select(decisions.c.decision_id).where(whose)
-        spelt = list(id_spellings([str(account_id if debtor_id is None else debtor_id)]))
-        names = set(connection.scalars(sa.select(decisions.c.account_id).where(whose)).all())
-        kept = kept_states.c.account_id.in_(spelt) if debtor_id is None else kept_of_debtor(debtor_id)
-        of_kept = connection.execute(sa.select(kept_states.c.state_id, kept_states.c.source).where(kept)).all()
-        made = offers.c.decision_id
-        of_offers = sa.select(made).where(sa.or_(made.in_(theirs), _of_names(offers, debtor_id, spelt, names)))
-        rest = anonymous_rest(connection, of_offers, moment)
-        gone = connection.scalars(of_offers).all()
-        connection.execute(sa.delete(offers).where(made.in_(gone)))
-        if rest:
-            connection.execute(sa.insert(offers), rest)
-        n_late = _without_late(connection, {row.source for row in of_kept} - {None})
-        removal = _deleted(connection, "erase", whose, None, requested_by, moment, n_late)
-        for start in range(0, len(of_kept), _AT_ONCE):  # they tell whose the decisions are, and go last
-            some = [row.state_id for row in of_kept[start : start + _AT_ONCE]]
-            connection.execute(sa.delete(kept_states).where(kept_states.c.state_id.in_(some)))
-        return removal
+        lock_debtors(connection, spelt)  # whoever decides about them comes before, and goes too, or after
+        accounts = set() if debtor_id is None else _accounts(connection, spelt)
+        whose = partial(_of_whom, by_account=debtor_id is None, spelt=spelt)
+        held = sa.select(decisions.c.decision_id, decisions.c.account_id).where(whose(decisions, accounts))
+        theirs = connection.execute(held.with_for_update()).all()
+        accounts |= {row.account_id for row in theirs}
+        kept = sa.select(kept_states.c.state_id, kept_states.c.source).where(whose(kept_states, accounts))
+        of_kept = connection.execute(kept).all()
+        ids = [row.decision_id for row in theirs]
+        for some in (*_parts(ids), None):
+            mine = whose(offers, accounts) if some is None else offers.c.decision_id.in_(some)
+            rest = anonymous_rest(connection, mine, moment)
+            connection.execute(sa.delete(offers).where(mine))
+            if rest:
+                connection.execute(sa.insert(offers), rest)
+        n_outcomes = _deleted(connection, outcomes, outcomes.c.decision_id, ids)
+        n_outcomes += _deleted(connection, outcomes, outcomes.c.source, {row.source for row in of_kept} - {None}, _GONE)
+        _deleted(connection, contact_events, contact_events.c.decision_id, ids)
+        _deleted(connection, decisions, decisions.c.decision_id, ids)
+        _deleted(connection, kept_states, kept_states.c.state_id, [row.state_id for row in of_kept])
+        return _written_down(connection, Removal("erase", moment, requested_by, len(ids), n_outcomes))
 
     return _removed(engine, remove)
 
 
-def _of_names(
-    table: sa.Table, debtor_id: str | None, spelt: Sequence[str], accounts: Collection[str]
+def _of_whom(
+    table: sa.Table, accounts: Collection[str], *, by_account: bool, spelt: Sequence[str]
 ) -> sa.ColumnElement[bool]:
-    """Rows of a table that may outlive their decision: of an account, or of a debtor with what it was called before."""
-    if debtor_id is None:
-        return table.c.account_id.in_(spelt)
-    unnamed = sa.and_(table.c.debtor_id == table.c.account_id, table.c.account_id.in_(sorted(accounts)))
-    return sa.or_(table.c.debtor_id.in_(spelt), unnamed)
+    """Rows of an account, or of a debtor with what it was called before."""
+    return table.c.account_id.in_(spelt) if by_account else _of_names(table, spelt, accounts)
+
+
+def _parts(ids: Collection[str]) -> Iterator[list[str]]:
+    listed = list(ids)
+    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
+
+
+def _deleted(
+    connection: sa.Connection,
+    table: sa.Table,
+    key: sa.Column[Any],
+    ids: Collection[str],
+    also: sa.ColumnElement[bool] | None = None,
+) -> int:
+    """Delete the rows of some ids; how many these were."""
+    further = [] if also is None else [also]
+    return sum(connection.execute(sa.delete(table).where(key.in_(some), *further)).rowcount for some in _parts(ids))
 
 
 def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetime) -> Removal:
@@ -122,17 +145,21 @@ def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetim
     What still acts of them is kept: see :func:`~.kept_states.keep_acting`. So are offers that bind.
     """
     old, moment = utc_instant("before", before), _checked(requested_by, at)
-    old_orphans = sa.and_(outcomes.c.occurred_at < old, ~_KNOWN)
     which = decisions.c.decided_at < old
 
     def remove(connection: sa.Connection) -> Removal:
-        _hold(connection, which)
+        # Who tells an outcome of one comes before, and is read, or after, and knows.
+        connection.execute(sa.select(decisions.c.decision_id).where(which).with_for_update())
         keep_acting(connection, which, moment)
-        removal = _deleted(connection, "purge", which, old_orphans, requested_by, moment)
+        theirs = sa.select(decisions.c.decision_id).where(which)
+        told = sa.or_(outcomes.c.decision_id.in_(theirs), sa.and_(outcomes.c.occurred_at < old, _GONE))
+        n_outcomes = connection.execute(sa.delete(outcomes).where(told)).rowcount
+        connection.execute(sa.delete(contact_events).where(contact_events.c.decision_id.in_(theirs)))
+        n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
         made = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == offers.c.decision_id).exists()
         connection.execute(sa.delete(offers).where(~made, ~still_binding(moment)))
         connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.claimed_at < old))
-        return removal
+        return _written_down(connection, Removal("purge", moment, requested_by, n_decisions, n_outcomes))
 
     return _removed(engine, remove)
 
@@ -147,50 +174,16 @@ def past_removals(engine: sa.Engine) -> list[Removal]:
         ]
 
 
-def _hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    """Hold the decisions that are to go: who tells an outcome of one comes before, and is read, or after, and knows."""
-    connection.execute(sa.select(decisions.c.decision_id).where(which).with_for_update())
-
-
-def _without_late(connection: sa.Connection, sources: Collection[str]) -> int:
-    """Delete outcomes whose decisions went before them, by what was kept of these; how many."""
-    if not sources:
-        return 0
-    orphaned = connection.scalars(sa.select(outcomes.c.decision_id).where(~_KNOWN).distinct()).all()
-    theirs = [one for one in orphaned if source_of(one) in sources]
-    gone = 0
-    for start in range(0, len(theirs), _AT_ONCE):
-        some = theirs[start : start + _AT_ONCE]
-        gone += connection.execute(sa.delete(outcomes).where(outcomes.c.decision_id.in_(some))).rowcount
-    return gone
-
-
 def _checked(requested_by: str, at: datetime) -> datetime:
     if not requested_by.strip():
         raise InvalidInput("requested_by is empty.", column="requested_by", mend="Name who asks for the removal.")
     return utc_instant("at", at)
 
 
-def _deleted(
-    connection: sa.Connection,
-    kind: str,
-    which: sa.ColumnElement[bool],
-    other_outcomes: sa.ColumnElement[bool] | None,
-    requested_by: str,
-    moment: datetime,
-    n_late: int = 0,
-) -> Removal:
-    """Delete decisions with their outcomes and events, and write down that it was done, with outcomes gone before."""
-    theirs = sa.select(decisions.c.decision_id).where(which)
-    of_them = outcomes.c.decision_id.in_(theirs)
-    of_whom = of_them if other_outcomes is None else sa.or_(of_them, other_outcomes)
-    n_outcomes = n_late + connection.execute(sa.delete(outcomes).where(of_whom)).rowcount
-    connection.execute(sa.delete(contact_events).where(contact_events.c.decision_id.in_(theirs)))
-    n_decisions = connection.execute(sa.delete(decisions).where(which)).rowcount
-    row = {"kind": kind, "removed_at": moment, "requested_by": requested_by}
-    counts = {"decisions": n_decisions, "outcomes": n_outcomes}
-    connection.execute(sa.insert(removals).values(**row, **counts))
-    return Removal(kind, moment, requested_by, n_decisions, n_outcomes)
+def _written_down(connection: sa.Connection, removal: Removal) -> Removal:
+    """Write down that something was removed."""
+    connection.execute(sa.insert(removals).values(**asdict(removal)))
+    return removal
 
 
 def _removed(engine: sa.Engine, remove: Callable[[sa.Connection], Removal]) -> Removal:

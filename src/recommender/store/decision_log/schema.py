@@ -28,7 +28,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -146,7 +146,13 @@ outcomes = sa.Table(
     sa.Column("content_digest", sa.String(64), nullable=False),
     sa.Column("promise_date", sa.Date),
     sa.Column("callback_at", UtcInstant),
+    sa.Column("source", sa.String(64)),
 )
+
+# Of outcomes that came when the log did not hold their decision, which are few: the digest of its id that kept states
+# bear, too.
+_WITHOUT_DECISION = outcomes.c.source.is_not(None)
+sa.Index(None, outcomes.c.source, sqlite_where=_WITHOUT_DECISION, postgresql_where=_WITHOUT_DECISION)
 
 # Few of millions; written out, since a partial index serves only who asks with its own words.
 OF_CASES = outcomes.c.outcome.in_([sa.literal_column(f"'{word}'") for word in CASE_DECISIONS])
