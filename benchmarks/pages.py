@@ -105,14 +105,13 @@ def _copied_log(path: Path, copies: int, decisions: int) -> None:
                     "limit ?", [keep])  # fmt: skip
         for table, ids in _COPIED.items():
             columns = [row[1] for row in log.execute(f"pragma table_info({table})")]
-            wanted = ", ".join(f"{one} || '-' || n.value" if one in ids else one for one in columns)
+            wanted = ", ".join(f"{one} || '-' || ?1" if one in ids else one for one in columns)
             # Table and column names are this file's and the schema's.
             log.execute(f"delete from {table} where decision_id not in (select decision_id from kept)")  # noqa: S608
-            log.execute(
-                f"insert into {table} ({', '.join(columns)}) with recursive n(value) as (select 1 union all "  # noqa: S608
-                f"select value + 1 from n where value + 1 < ?) select {wanted} from {table}, n where ? > 1",
-                [copies, copies],
-            )
+            log.execute(f"create temp table own_{table} as select * from {table}")  # noqa: S608
+            for number in range(1, copies):  # a copy at a time: one statement for all would hold them once more
+                copy = f"insert into {table} ({', '.join(columns)}) select {wanted} from own_{table}"  # noqa: S608
+                log.execute(copy, [str(number)])
         for _, text in indexes:
             log.execute(text)
         log.execute("analyze")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 from starlette.exceptions import HTTPException
 
 from api.pages.account_facts import account_facts, sampled_accounts
 from api.pages.aggregates import KeptTables
+from api.pages.ordered_file import write_ordered
 from recommender.deciding import Segments, default_segments
 from recommender.errors import RecommenderError
 from recommender.rules import house_packs, under_house
@@ -32,7 +31,6 @@ __all__ = ["PortfolioFiles"]
 _log = structlog.get_logger(__name__)
 
 _LARGE_FILE = 8 * 2**20
-_ROWS_TOGETHER = 20_000
 
 
 class PortfolioFiles:
@@ -157,7 +155,7 @@ class PortfolioFiles:
         place = folder / f"{path.stem}-{column}-{path.stat().st_mtime_ns}.parquet"
         with self._lock_of(f"ordered {path.name}"):
             if not place.is_file():
-                _read_or_unavailable(path, lambda one: _write_ordered(one, column, place))
+                _read_or_unavailable(path, lambda one: write_ordered(one, column, place))
                 for old in folder.glob(f"{path.stem}-{column}-*.parquet"):
                     if old != place:
                         old.unlink(missing_ok=True)
@@ -240,19 +238,6 @@ class PortfolioFiles:
     def accounts_stamp(self) -> int:
         """When accounts or their segments were last written."""
         return max(self.stamp("accounts.parquet"), self.stamp("segments.toml"))
-
-
-def _write_ordered(path: Path, column: str, place: Path) -> None:
-    """Write the rows of a file in the order of a column; whole or not at all."""
-    table = pq.read_table(path)
-    kind = table.schema.field(column).type
-    if pa.types.is_dictionary(kind):
-        table = table.set_column(table.schema.get_field_index(column), column, table[column].cast(kind.value_type))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(suffix=".new", dir=place.parent)
-    os.close(handle)
-    pq.write_table(table.take(pc.sort_indices(table[column])), fresh, row_group_size=_ROWS_TOGETHER)
-    Path(fresh).replace(place)
 
 
 def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
