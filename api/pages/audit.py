@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from api.pages.appended_lines import append_line
+from api.pages.audit_words import place_in_words, subject_in_words
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filter, read_filters
 from api.pages.page_data import Portfolio
@@ -86,7 +87,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
             Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
             one.by,
             Cell(words.get(one.did, one.did), words.get(one.did, one.did)),
-            Cell(_as_text(one), _as_text(one), language="zxx"),
+            Cell(place_in_words(page, str(one.path)), str(one.path)),
+            Cell(subject_in_words(page, _query(one)) or "–", _as_text(_query(one))),
         ]
         for one in own.head(_SHOWN).itertuples(index=False)
     ]
@@ -95,7 +97,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         Column("at", page.text("When"), number=False),
         Column("by", page.text("Who"), number=False),
         Column("did", page.text("What"), number=False),
-        Column("path", page.text("Page"), number=False, wide=True),
+        Column("path", page.text("Page"), number=False),
+        Column("about", page.text("About"), number=False, wide=True),
     ]
     section = Section("trail", heading, table=Table("trail", heading, columns, rows))
     changed = int((own["did"] == "changed").sum()) if len(own) else 0
@@ -105,10 +108,13 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     return Content("audit", question, answer, "unclear", [section], (), filters)
 
 
-def _as_text(one: object) -> str:
-    query = getattr(one, "query", None) or {}
-    said = ", ".join(f"{name}={value}" for name, value in query.items())
-    return f"{getattr(one, 'path', '')} {said}".strip()
+def _query(one: object) -> dict[str, object]:
+    told = getattr(one, "query", None)
+    return told if isinstance(told, dict) else {}
+
+
+def _as_text(query: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in query.items())
 
 
 add_page(router, "audit", "audit", build)

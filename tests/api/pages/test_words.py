@@ -9,7 +9,7 @@ from api.pages.gate_words import reason_in_words
 from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
-from recommender.rules import pack_ids, rule_citations
+from recommender.rules import PURPOSES, pack_ids, rule_citations
 from recommender.rules.vocabulary import FLAGS
 from recommender.settings import Settings
 
@@ -109,3 +109,11 @@ def test_errors_of_plans_are_told_by_their_parts():
     )
     assert "autorizados" in problem_in_words(ES, {"column": "floor-consent", "rows": []})
     assert "plan" in problem_in_words(ES, {"column": "", "rows": []})
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_every_purpose_of_a_contact_has_words(purpose):
+    """What a message is for is told in the reader's language, never by its code."""
+    for words in (ES.wording.label(purpose), Page("pt", Settings(model_path=None)).wording.label(purpose)):
+        assert words != purpose.replace("_", " ")
+        assert "_" not in words
